@@ -1,0 +1,144 @@
+"""The exceptions, named as OpenAI's and LiteLLM's are.
+
+Every error that areplicate raises for a call is an `APIError`. Each says what happened, to which
+model and prediction, and what to do; none ever holds the API key.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class APIError(Exception):
+    """Something went wrong with a call to a model.
+
+    Attributes:
+        message: what happened and what to do about it.
+        status_code: the HTTP status that an OpenAI-compatible server would give for it.
+        model: the model as it was asked for, where known.
+        prediction_id: the prediction on Replicate, where one was made.
+        method, url: the HTTP request that failed, where there was one.
+        retry_after: seconds after which trying again makes sense, where the server said so.
+        request_sent: False where it is certain that the request never reached the server.
+    """
+
+    default_status = 500
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        model: str | None = None,
+        prediction_id: str | None = None,
+        method: str | None = None,
+        url: str | None = None,
+        retry_after: float | None = None,
+        request_sent: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = self.default_status if status_code is None else status_code
+        self.model = model
+        self.prediction_id = prediction_id
+        self.method = method
+        self.url = url
+        self.retry_after = retry_after
+        self.request_sent = request_sent
+
+    def __str__(self) -> str:
+        where = [
+            f"model {self.model}" if self.model else "",
+            f"prediction {self.prediction_id}" if self.prediction_id else "",
+            f"{self.method} {self.url}" if self.url else "",
+        ]
+        context = ", ".join(part for part in where if part)
+        return f"{self.message} ({context})" if context else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions cross process pools; the default would lose the keyword arguments.
+        return (_rebuild, (type(self), self.message, self.__dict__))
+
+
+def _rebuild(kind: type[APIError], message: str, attributes: dict[str, Any]) -> APIError:
+    error = kind(message)
+    error.__dict__.update(attributes)
+    return error
+
+
+class BadRequestError(APIError):
+    """400 or 422: the request is wrong, and sending it again will not help."""
+
+    default_status = 400
+
+
+class UnsupportedParamsError(BadRequestError):
+    """The model has no input for a parameter; `drop_params=True` leaves it out."""
+
+
+class AuthenticationError(APIError):
+    """401: no key, or one that Replicate does not know."""
+
+    default_status = 401
+
+
+class InsufficientCreditError(APIError):
+    """402: the account has no credit left."""
+
+    default_status = 402
+
+
+class PermissionDeniedError(APIError):
+    """403: the key may not use this model."""
+
+    default_status = 403
+
+
+class NotFoundError(APIError):
+    """404: no such model, version, deployment or prediction."""
+
+    default_status = 404
+
+
+class Timeout(APIError):
+    """408: the deadline passed; the prediction has been cancelled."""
+
+    default_status = 408
+
+
+class RateLimitError(APIError):
+    """429: the account's rate limit; `retry_after` says for how many seconds."""
+
+    default_status = 429
+
+
+class InternalServerError(APIError):
+    """5xx: Replicate, or something in front of it, failed."""
+
+    default_status = 500
+
+
+class ServiceUnavailableError(InternalServerError):
+    """503: Replicate is not taking requests at the moment."""
+
+    default_status = 503
+
+
+class APIConnectionError(APIError):
+    """The server could not be reached, or the connection broke."""
+
+    default_status = 500
+
+
+class PredictionFailedError(APIError):
+    """The model itself failed. `text` is what it had written until then."""
+
+    default_status = 500
+    text: str = ""
+
+
+class PredictionCanceledError(APIError):
+    """Somebody else cancelled the prediction, or it was aborted before it began."""
+
+    default_status = 499
+    text: str = ""

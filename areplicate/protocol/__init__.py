@@ -1,0 +1,1 @@
+"""Replicate's HTTP API as values. Nothing here does I/O."""

@@ -1,0 +1,47 @@
+"""Models, versions and deployments, as far as a client needs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version of a model with the schemas of its input and output."""
+
+    id: str
+    openapi_schema: dict[str, Any] | None = None
+
+    def schemas(self) -> dict[str, Any]:
+        """The named schemas (`Input`, `Output`, enums); empty where the version publishes none."""
+        components = (self.openapi_schema or {}).get("components") or {}
+        return components.get("schemas") or {}
+
+
+class Model(msgspec.Struct, frozen=True):
+    """`GET /models/{owner}/{name}`."""
+
+    owner: str
+    name: str
+    latest_version: Version | None = None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """What a deployment runs at the moment."""
+
+    model: str
+    version: str
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """`GET /deployments/{owner}/{name}`."""
+
+    owner: str
+    name: str
+    current_release: Release | None = None
+
+
+decode_model = msgspec.json.Decoder(Model).decode
+decode_version = msgspec.json.Decoder(Version).decode
+decode_deployment = msgspec.json.Decoder(Deployment).decode

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .fast_forward import FastForwardLoop
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+"""Recorded traffic, model schemas and traces; it lies beside the checkout and is not part of it."""
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    """Tests marked `anyio` run on a loop that skips waiting; override this where time must be real."""
+    return "asyncio", {"loop_factory": FastForwardLoop}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{SHARED} is missing")
+        pytest.skip(f"needs the recorded data in {SHARED}")
+    return SHARED

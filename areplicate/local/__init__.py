@@ -1,0 +1,27 @@
+"""A stand-in for Replicate's HTTP API, to run on one's own machine.
+
+It answers as the service does, quirks and all, and is what areplicate's tests and benchmarks run
+against. See `LocalReplicate`.
+"""
+
+from __future__ import annotations
+
+from .calls import SeenRequest
+from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, language_model_schema
+from .faults import Faults
+from .models import LocalDeployment, LocalModel
+from .predictions import LocalPrediction
+from .server import LocalReplicate, serve
+
+__all__ = [
+    "DEFAULT_DEPLOYMENTS",
+    "DEFAULT_MODELS",
+    "Faults",
+    "LocalDeployment",
+    "LocalModel",
+    "LocalPrediction",
+    "LocalReplicate",
+    "SeenRequest",
+    "language_model_schema",
+    "serve",
+]

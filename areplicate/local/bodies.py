@@ -1,0 +1,108 @@
+"""The JSON of a prediction, and of an answer that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, UnsetType
+
+from .predictions import LocalPrediction, State
+from .replies import count_tokens, prompt_text
+
+encode = msgspec.json.Encoder().encode
+
+
+def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An answer in JSON; bytes are taken for JSON already."""
+    content = body if isinstance(body, bytes) else encode(body)
+    return web.Response(status=status, body=content, headers=headers, content_type="application/json")
+
+
+class _Body(msgspec.Struct):
+    """`schemas.Prediction`, its fields in the order that Replicate sends them."""
+
+    id: str
+    model: str
+    version: str
+    input: dict[str, Any] | None
+    logs: str
+    output: Any
+    data_removed: bool
+    error: str | None
+    source: str
+    status: str
+    created_at: str
+    urls: dict[str, str]
+    deployment: str | UnsetType = UNSET
+    deadline: str | UnsetType = UNSET
+    started_at: str | UnsetType = UNSET
+    completed_at: str | UnsetType = UNSET
+    metrics: dict[str, float] | UnsetType = UNSET
+
+
+def prediction_body(prediction: LocalPrediction, state: State, origin: str, elsewhere: str = "") -> _Body:
+    """A prediction in that state, for `msgspec` to encode.
+
+    `origin` is where the caller found the server (`http://127.0.0.1:4100`): its URLs lead back there,
+    or, those to watch and to stream it, to the origin `elsewhere` where that is given.
+    """
+    model, clock = prediction.model, prediction.clock
+    removed = clock.now() >= prediction.removed_at
+    watched = f"{elsewhere or origin}/v1/predictions/{prediction.id}"
+    urls = {
+        "cancel": f"{origin}/v1/predictions/{prediction.id}/cancel",
+        "get": watched,
+        "web": f"https://replicate.com/p/{prediction.id}",
+    }
+    if model.streams:
+        urls["stream"] = f"{elsewhere or origin}/v1/streams/{prediction.id}"
+    shown, version = model.shown_as or (model.full_name, "hidden" if model.official else model.version)
+    body = _Body(
+        id=prediction.id,
+        model=shown,
+        version=version,
+        input=None if removed else prediction.input,
+        logs="" if removed or state.status in ("starting", "aborted") else model.logs,
+        output=None if removed else _output(prediction, state),
+        data_removed=removed,
+        error=prediction.error if state.terminal else None,
+        source="api",
+        status=state.status,
+        created_at=clock.timestamp(prediction.created),
+        urls=urls,
+    )
+    if prediction.deployment is not None:
+        body.deployment = prediction.deployment
+    if prediction.deadline is not None:
+        body.deadline = clock.timestamp(prediction.deadline)
+    if (state.status != "starting" and prediction.starts < prediction.ends) or state.status == "succeeded":
+        body.started_at = clock.timestamp(prediction.starts)
+    if state.terminal:
+        body.completed_at = clock.timestamp(prediction.ends)
+        body.metrics = _metrics(prediction, state)
+    return body
+
+
+def _output(prediction: LocalPrediction, state: State) -> Any:
+    if prediction.model.output_kind == "list":
+        whole = state.status == "succeeded"
+        return list(prediction.written.pieces[: state.written]) if state.written or whole else None
+    complete = state.written == len(prediction.written.pieces) and state.status in ("processing", "succeeded")
+    return prediction.written.output if complete else None
+
+
+def _metrics(prediction: LocalPrediction, state: State) -> dict[str, float]:
+    ran = max(0.0, prediction.ends - prediction.starts)
+    metrics: dict[str, float] = {
+        "predict_time": round(ran, 6),
+        "total_time": round(prediction.ends - prediction.created, 6),
+    }
+    if prediction.model.token_metrics and state.status == "succeeded":
+        metrics["input_token_count"] = count_tokens(prompt_text(prediction.input or {}))
+        metrics["output_token_count"] = prediction.written.tokens
+        metrics["time_to_first_token"] = prediction.model.time_to_first_token
+        metrics["tokens_per_second"] = round(prediction.written.tokens / ran, 6) if ran else 0.0
+    return metrics

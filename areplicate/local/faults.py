@@ -1,0 +1,181 @@
+"""What can go wrong on the way, on purpose and repeatably."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+import socket
+import struct
+from typing import Literal, NoReturn
+
+import msgspec
+from aiohttp import web
+
+Mishap = Literal[
+    "error",
+    "reset",
+    "throttled",
+    "redirect_loop",
+    "lost",
+    "not_json",
+    "truncated_gzip",
+    "huge_body",
+    "cut",
+    "stall",
+]
+"""What befalls one request."""
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """How often which fault strikes: a probability from 0 to 1, drawn anew for each request.
+
+    The draws come from `seed`, so that the same requests meet the same faults.
+    """
+
+    seed: int = 0
+    limit: int | None = None
+    """After so many faults all goes well."""
+
+    create_error: float = 0.0
+    """A 5xx in HTML from the edge; no prediction is made."""
+    create_reset: float = 0.0
+    """The connection is reset before the prediction is made."""
+    create_lost: float = 0.0
+    """The prediction is made, then the connection is reset: the caller never learns of it."""
+    create_throttled: float = 0.0
+    read_error: float = 0.0
+    """A 5xx in HTML for a GET other than a stream's."""
+    read_reset: float = 0.0
+    read_throttled: float = 0.0
+    cancel_error: float = 0.0
+    cancel_reset: float = 0.0
+
+    redirect_loop: float = 0.0
+    """A redirect to the very same URL; this and the next three for every request but a stream's."""
+    not_json: float = 0.0
+    truncated_gzip: float = 0.0
+    huge_body: float = 0.0
+    """An endless-looking body of `huge_megabytes`."""
+
+    stream_error: float = 0.0
+    """A 5xx in HTML in place of a stream."""
+    stream_cut: float = 0.0
+    """The stream's connection is reset after `stream_cut_after` events, or at random where that is None."""
+    stream_cut_after: int | None = None
+    stream_cut_mid_event: bool = False
+    """The reset comes after half of the next event's bytes."""
+    stream_stall: float = 0.0
+    """The stream opens and then never sends a byte, not even its time-out."""
+    stream_forgets: bool = False
+    """`Last-Event-ID` is ignored: every stream replays from the start."""
+
+    elsewhere: str = ""
+    """An origin, `https://example.com`, in the `get` and `stream` URLs in place of our own."""
+    latency: float = 0.0
+    """Seconds by which every request is held up."""
+    error_status: int = 502
+    huge_megabytes: int = 64
+
+
+_GARBLED: dict[str, Mishap] = {
+    "redirect_loop": "redirect_loop",
+    "not_json": "not_json",
+    "truncated_gzip": "truncated_gzip",
+    "huge_body": "huge_body",
+}
+_MENU: dict[str, dict[str, Mishap]] = {
+    "create": {
+        "create_error": "error",
+        "create_reset": "reset",
+        "create_lost": "lost",
+        "create_throttled": "throttled",
+        **_GARBLED,
+    },
+    "read": {"read_error": "error", "read_reset": "reset", "read_throttled": "throttled", **_GARBLED},
+    "cancel": {"cancel_error": "error", "cancel_reset": "reset", **_GARBLED},
+    "stream": {"stream_error": "error", "stream_cut": "cut", "stream_stall": "stall"},
+}
+
+
+class Fate:
+    """Draws, for each request, the mishap that befalls it."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self.random = random.Random(faults.seed)
+        self._left = faults.limit
+        self._menus = {
+            group: [
+                (getattr(faults, field), mishap) for field, mishap in menu.items() if getattr(faults, field)
+            ]
+            for group, menu in _MENU.items()
+        }
+
+    def draw(self, group: str) -> Mishap | None:
+        """What befalls a request of that group: `create`, `read`, `cancel` or `stream`."""
+        for probability, mishap in self._menus.get(group, ()):
+            if self._left != 0 and self.random.random() < probability:
+                if self._left is not None:
+                    self._left -= 1
+                return mishap
+        return None
+
+
+async def reset(request: web.BaseRequest) -> web.StreamResponse:
+    """End the connection with a TCP reset. The handler ends with it, by cancellation."""
+    if request.transport is not None:
+        connection: socket.socket = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+    return await _forever()
+
+
+async def stall(request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+    """Open an answer and leave it at that, until the caller gives up."""
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    return await _forever()
+
+
+async def _forever() -> NoReturn:
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError("nobody resolves that future: its handler is cancelled with the connection")
+
+
+def edge_error(status: int) -> web.Response:
+    """An error page of whatever stands in front of the API."""
+    page = f"<html><head><title>{status}</title></head><body><h1>Error {status}</h1></body></html>"
+    return web.Response(status=status, text=page, content_type="text/html")
+
+
+def redirect_to_itself(request: web.BaseRequest) -> web.Response:
+    return web.Response(status=307, headers={"Location": str(request.url)})
+
+
+async def garble(
+    request: web.BaseRequest, answer: web.StreamResponse, mishap: Mishap, megabytes: int
+) -> web.StreamResponse:
+    """Send a damaged body in place of the answer's own."""
+    if mishap == "not_json":
+        return web.Response(
+            status=answer.status,
+            text="<!doctype html><p>upstream said nothing",
+            content_type="application/json",
+        )
+    if mishap == "truncated_gzip":
+        body = answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b"{}"
+        squeezed = gzip.compress(body)
+        return web.Response(
+            status=answer.status,
+            body=squeezed[: len(squeezed) // 2],
+            headers={"Content-Encoding": "gzip"},
+            content_type="application/json",
+        )
+    response = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b'{"id": "')
+    for _ in range(megabytes):
+        await response.write(b"x" * 2**20)
+    await response.write(b'"}')
+    return response

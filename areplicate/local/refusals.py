@@ -1,0 +1,74 @@
+"""Requests that are refused, and the problem+json (RFC 9457) that says why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+
+class Refusal(Exception):
+    """An answer other than 2xx, raised from wherever the reason is found."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        title: str | None = None,
+        invalid_fields: list[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        problem: dict[str, Any] = {"title": title} if title else {}
+        problem |= {"detail": detail, "status": status}
+        if invalid_fields:
+            problem["invalid_fields"] = invalid_fields
+        self.body = msgspec.json.encode(problem)
+
+    def answer(self) -> web.Response:
+        return web.Response(status=self.status, body=self.body, content_type="application/problem+json")
+
+
+def unauthenticated() -> Refusal:
+    return Refusal(401, "You did not pass a valid authentication token", title="Unauthenticated")
+
+
+def out_of_credit() -> Refusal:
+    return Refusal(
+        402,
+        "You have insufficient credit to run this model. Go to https://replicate.com/account/billing#billing "
+        "to purchase credit.",
+        title="Insufficient credit",
+    )
+
+
+def forbidden() -> Refusal:
+    return Refusal(403, "You do not have permission to perform this action.", title="Forbidden")
+
+
+def not_found() -> Refusal:
+    return Refusal(404, "The requested resource could not be found.", title="Not found")
+
+
+def method_not_allowed(method: str) -> Refusal:
+    return Refusal(405, f'Method "{method}" not allowed.', title="Method not allowed")
+
+
+def invalid_version() -> Refusal:
+    return Refusal(
+        422,
+        "The specified version does not exist (or perhaps you don't have permission to use it?)",
+        title="Invalid version or not permitted",
+    )
+
+
+def invalid(faults: list[tuple[str, str, str]]) -> Refusal:
+    """422 for one or more (type, field, description), as Replicate's validator words them."""
+    return Refusal(
+        422,
+        "".join(f"- {field or '(root)'}: {description}\n" for _, field, description in faults),
+        title="Input validation failed",
+        invalid_fields=[{"type": t, "field": field, "description": text} for t, field, text in faults],
+    )

@@ -1,0 +1,166 @@
+"""Making, watching, listing and cancelling predictions."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from .bodies import json_answer, prediction_body
+from .calls import Call
+from .clock import TICK
+from .creations import parse_cancel_after, parse_creation, parse_prefer
+from .faults import stall
+from .models import LocalModel
+from .predictions import LocalPrediction, State
+from .refusals import invalid, not_found
+from .service import Service
+from .streams import HEADERS, Cut, index_after, send_events
+
+PAGE = 100
+
+
+async def create_by_version(service: Service, call: Call) -> web.StreamResponse:
+    """`POST /predictions`"""
+    creation = parse_creation(call.seen.body, by_version=True)
+    return await _create(service, call, service.version(creation.version), creation.input)
+
+
+async def create_by_model(service: Service, call: Call) -> web.StreamResponse:
+    """`POST /models/{owner}/{name}/predictions`, which community models do not have."""
+    model = service.model("/".join(call.names))
+    if not model.official:
+        raise not_found()
+    creation = parse_creation(call.seen.body, by_version=False)
+    return await _create(service, call, model, creation.input)
+
+
+async def create_by_deployment(service: Service, call: Call) -> web.StreamResponse:
+    """`POST /deployments/{owner}/{name}/predictions`"""
+    deployment = service.deployment("/".join(call.names))
+    creation = parse_creation(call.seen.body, by_version=False)
+    model = service.model(deployment.model)
+    return await _create(service, call, model, creation.input, deployment.full_name)
+
+
+async def _create(
+    service: Service, call: Call, model: LocalModel, input: dict[str, Any], deployment: str | None = None
+) -> web.StreamResponse:
+    headers = call.seen.headers
+    prefer = headers.get("Prefer")
+    seconds = parse_prefer(prefer)
+    cancel_after = parse_cancel_after(headers.get("Cancel-After"))
+    prediction = service.create(model, input, call.token, deployment=deployment, cancel_after=cancel_after)
+    if seconds is None:
+        return _answer(call, prediction, 201, State("starting", 0))  # even where the model is warm
+    # Should the caller leave meanwhile, the wait ends with its connection and the prediction goes on.
+    state = await _hold_open(prediction, service.clock.now() + seconds)
+    answer = _answer(call, prediction, service.late_status if state is None else 201, state)
+    answer.headers["Preference-Applied"] = prefer or ""
+    return answer
+
+
+async def _hold_open(prediction: LocalPrediction, until: float) -> State | None:
+    """Wait for the output, and return the state to answer with; None where it took too long."""
+    now = prediction.clock.now
+    while True:
+        early = prediction.model.answers_early and prediction.outcome == "succeeded"
+        complete = prediction.last_piece if early else prediction.ends
+        if complete <= now() + TICK:
+            return (
+                State("processing", len(prediction.written.pieces)) if early else prediction.state_at(now())
+            )
+        if until <= now() + TICK:
+            return None
+        await prediction.wait(min(until, complete))
+
+
+async def read(service: Service, call: Call) -> web.StreamResponse:
+    """`GET /predictions/{id}`"""
+    return _answer(call, service.prediction(call.names[0], call.token), 200)
+
+
+async def cancel(service: Service, call: Call) -> web.StreamResponse:
+    """`POST /predictions/{id}/cancel`; one that has ended stays as it is."""
+    prediction = service.prediction(call.names[0], call.token)
+    prediction.cancel(service.clock.now())
+    return _answer(call, prediction, 200)
+
+
+async def stream(service: Service, call: Call) -> web.StreamResponse:
+    """`GET /streams/{id}`, which the service has on another host."""
+    prediction = service.prediction(call.names[0], call.token)
+    if not prediction.model.streams or prediction.removed_at <= service.clock.now():
+        raise not_found()
+    if call.mishap == "stall":
+        return await stall(call.request, HEADERS)
+    faults = call.fate.faults
+    last_seen = None if faults.stream_forgets else call.seen.headers.get("Last-Event-ID")
+    start = index_after(last_seen)
+    cut = None
+    if call.mishap == "cut":
+        after = faults.stream_cut_after
+        if after is None:
+            after = call.fate.random.randint(0, max(0, len(prediction.written.pieces) - start))
+        cut = Cut(after, faults.stream_cut_mid_event)
+    return await send_events(call.request, prediction, start, service.stream_timeout, cut)
+
+
+async def list_all(service: Service, call: Call) -> web.StreamResponse:
+    """`GET /predictions`: the token's own, newest first, a page at a time."""
+    query = call.seen.query
+    after, before = (_instant(query.get(name), name) for name in ("created_after", "created_before"))
+    start = _position(query["cursor"]) if "cursor" in query else len(service.in_order) - 1
+    page: list[LocalPrediction] = []
+    following = None
+    for number in range(min(start, len(service.in_order) - 1), -1, -1):
+        prediction = service.in_order[number]
+        created = service.clock.unix(prediction.created)
+        if after is not None and created < after:
+            break
+        if prediction.token != call.token or (before is not None and created >= before):
+            continue
+        if len(page) == PAGE:
+            following = number
+            break
+        page.append(prediction)
+    base = f"{call.origin}/v1/predictions"
+    kept = {name: query[name] for name in ("created_after", "created_before") if name in query}
+    next_page = None if following is None else f"{base}?{urlencode({**kept, 'cursor': _cursor(following)})}"
+    now = service.clock.now()
+    results = [_body(call, prediction, prediction.state_at(now)) for prediction in page]
+    return json_answer({"next": next_page, "previous": None, "results": results})
+
+
+def _cursor(number: int) -> str:
+    return base64.urlsafe_b64encode(f"p={number}".encode()).decode()
+
+
+def _position(cursor: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("p="))
+    except (binascii.Error, ValueError):
+        raise not_found() from None
+
+
+def _instant(text: str | None, name: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, datetime).astimezone().timestamp()
+    except msgspec.ValidationError:
+        raise invalid([("format", name, "Does not match format 'date-time'")]) from None
+
+
+def _answer(call: Call, prediction: LocalPrediction, status: int, state: State | None = None) -> web.Response:
+    state = state or prediction.state_at(prediction.clock.now())
+    return json_answer(_body(call, prediction, state), status)
+
+
+def _body(call: Call, prediction: LocalPrediction, state: State) -> msgspec.Struct:
+    return prediction_body(prediction, state, call.origin, call.fate.faults.elsewhere)

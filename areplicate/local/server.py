@@ -1,0 +1,252 @@
+"""The server: its life, and the front door that every request comes through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+
+from aiohttp import web
+from anyio.from_thread import start_blocking_portal
+
+from .calls import Call, SeenRequest
+from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
+from .faults import Fate, Faults, edge_error, garble, redirect_to_itself, reset
+from .limits import Bucket, Throttled
+from .models import LocalDeployment, LocalModel
+from .predictions import LocalPrediction
+from .refusals import Refusal, forbidden, out_of_credit, unauthenticated
+from .router import Route, find_route
+from .service import Service
+
+BACKLOG = 8192
+"""Connections that may wait to be accepted: thousands of clients may arrive at once."""
+KEEPALIVE = 3600.0
+LARGEST_BODY = 2**30
+
+
+class LocalReplicate:
+    """A stand-in for Replicate's HTTP API, to run on one's own machine.
+
+    Use it as `async with LocalReplicate(models=[...]) as local:` on the running asyncio loop, or as
+    `with LocalReplicate(...) as local:`, on a loop of its own in another thread. Point a client at
+    `local.api_base`; any token does, unless `tokens` says which.
+
+    Args:
+        models: what it serves; left out, `DEFAULT_MODELS` and `DEFAULT_DEPLOYMENTS`.
+        deployments: names of their own for some of the models.
+        host, port: where it listens; port 0 takes a free one.
+        tokens: the tokens that are accepted. A mapping gives each the status it meets: 200, or 402
+            (creations are refused for want of credit), or 403 (everything is).
+        faults: what goes wrong on purpose; may be replaced at any time.
+        create_per_minute, other_per_minute: each account's rate limits (Replicate's are 600 and 3000);
+            None means no limit.
+        create_burst, other_burst: how many of those may come at once; a minute's worth if left out.
+        retry_after: whether a 429 says `Retry-After`.
+        late_status: what `Prefer: wait` answers when the wait ran out; the service gives 200, 201 or 202.
+        stream_timeout: seconds of silence after which a stream ends.
+        log_requests: whether `requests` remembers them; a long-lived server should not.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[LocalModel] | None = None,
+        deployments: Iterable[LocalDeployment] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tokens: Mapping[str, int] | Collection[str] | None = None,
+        faults: Faults | None = None,
+        create_per_minute: int | None = None,
+        other_per_minute: int | None = None,
+        create_burst: int | None = None,
+        other_burst: int | None = None,
+        retry_after: bool = True,
+        late_status: int = 202,
+        stream_timeout: float = 30.0,
+        log_requests: bool = True,
+    ) -> None:
+        if models is None:
+            models, deployments = DEFAULT_MODELS, DEFAULT_DEPLOYMENTS if deployments is None else deployments
+        self.requests: list[SeenRequest] = []
+        self.counts: Counter[str] = Counter()
+        """How many requests of each kind arrived: `create`, `get`, `list`, `cancel`, `stream`, ..."""
+        self._service = Service(
+            models, deployments or (), stream_timeout=stream_timeout, late_status=late_status
+        )
+        self._host, self._port = host, port
+        if tokens is not None and not isinstance(tokens, Mapping):
+            tokens = dict.fromkeys(tokens, 200)
+        self._tokens = tokens
+        self._fate = Fate(faults or Faults())
+        self._limits = {
+            "create": (create_per_minute, create_burst, 600),
+            "": (other_per_minute, other_burst, 3000),
+        }
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._retry_after = retry_after
+        self._log_requests = log_requests
+        self._runner: web.ServerRunner | None = None
+        self._thread: ExitStack | None = None
+
+    @property
+    def api_base(self) -> str:
+        """What a client takes as its base URL: `http://127.0.0.1:PORT/v1`."""
+        return f"http://{self._host}:{self._port}/v1"
+
+    @property
+    def predictions(self) -> dict[str, LocalPrediction]:
+        """Every prediction made, by its id, oldest first."""
+        return self._service.predictions
+
+    def running(self) -> list[LocalPrediction]:
+        """The predictions that have not ended; one left here after a client is done is a leak."""
+        return self._service.running()
+
+    @property
+    def faults(self) -> Faults:
+        return self._fate.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._fate = Fate(faults)
+
+    async def __aenter__(self) -> LocalReplicate:
+        self._service.clock.start()
+        server = web.Server(
+            self._handle,
+            request_factory=partial(
+                web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=LARGEST_BODY
+            ),
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.05)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, backlog=BACKLOG)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+            # Closed transports let go of their sockets one turn of the loop later.
+            await asyncio.sleep(0)
+
+    def __enter__(self) -> LocalReplicate:
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal())
+            stack.enter_context(portal.wrap_async_context_manager(self))
+            self._thread = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            thread.close()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The front door: the log, then faults, the token, the limits, and the route."""
+        body = await request.read() if request.body_exists else b""
+        url = request.rel_url
+        route, names = find_route(request.method, url.path)
+        seen = SeenRequest(
+            method=request.method,
+            path=url.path,
+            query=url.query if url.raw_query_string else {},
+            headers=request.headers,
+            body=body,
+            time=self._service.clock.now(),
+            kind=route.kind,
+        )
+        self.counts[route.kind] += 1
+        if self._log_requests:
+            self.requests.append(seen)
+        fate = self._fate
+        if fate.faults.latency:
+            await asyncio.sleep(fate.faults.latency)
+        mishap = fate.draw(route.group)
+        if mishap == "error":
+            return edge_error(fate.faults.error_status)
+        if mishap == "reset":
+            return await reset(request)
+        if mishap == "redirect_loop":
+            return redirect_to_itself(request)
+        headers: dict[str, str] = {}
+        try:
+            token = self._authenticate(request, route)
+            call = Call(request=request, seen=seen, names=names, token=token, fate=fate, mishap=mishap)
+            headers = self._limit(call, route)
+            answer = await route.handler(self._service, call)
+        except Refusal as refusal:
+            answer = refusal.answer()
+        if headers and not answer.prepared:
+            answer.headers.update(headers)
+        if mishap == "lost":
+            return await reset(request)
+        if mishap in ("not_json", "truncated_gzip", "huge_body"):
+            return await garble(request, answer, mishap, fate.faults.huge_megabytes)
+        return answer
+
+    def _authenticate(self, request: web.BaseRequest, route: Route) -> str:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip()
+        known = self._tokens is None or token in self._tokens
+        if scheme not in ("Bearer", "Token") or not token or not known:
+            raise unauthenticated()
+        standing = 200 if self._tokens is None else self._tokens[token]
+        if standing == 402 and route.group == "create":
+            raise out_of_credit()
+        if standing == 403:
+            raise forbidden()
+        return token
+
+    def _limit(self, call: Call, route: Route) -> dict[str, str]:
+        """Take one request from the account's budget; a stream's host counts none."""
+        if route.group == "stream":
+            return {}
+        group = "create" if route.group == "create" else ""
+        bucket = self._buckets.get((call.token, group))
+        if bucket is None:
+            bucket = self._buckets[call.token, group] = Bucket(*self._limits[group])
+        passes, headers = bucket.take(call.seen.time)
+        if not passes or call.mishap == "throttled":
+            raise Throttled(headers, retry_after=self._retry_after)
+        return headers
+
+
+async def serve(
+    host: str = "127.0.0.1",
+    port: int = 4100,
+    *,
+    models: Iterable[LocalModel] | None = None,
+    deployments: Iterable[LocalDeployment] | None = None,
+    started: Callable[[LocalReplicate], object] | None = None,
+    faults: Faults | None = None,
+    create_per_minute: int | None = None,
+    other_per_minute: int | None = None,
+) -> None:
+    """Run a stand-in until cancelled; `started` is called with it once it listens."""
+    async with LocalReplicate(
+        models,
+        deployments,
+        host=host,
+        port=port,
+        faults=faults,
+        create_per_minute=create_per_minute,
+        other_per_minute=other_per_minute,
+        log_requests=False,
+    ) as local:
+        if started is not None:
+            started(local)
+        await asyncio.get_running_loop().create_future()

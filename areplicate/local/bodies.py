@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,11 +14,13 @@ from .replies import count_tokens, prompt_text
 
 encode = msgspec.json.Encoder().encode
 
+_JSON = {"Content-Type": "application/json"}
 
-def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+
+def json_answer(body: Any, status: int = 200) -> web.Response:
     """An answer in JSON; bytes are taken for JSON already."""
     content = body if isinstance(body, bytes) else encode(body)
-    return web.Response(status=status, body=content, headers=headers, content_type="application/json")
+    return web.Response(status=status, body=content, headers=_JSON)
 
 
 class _Body(msgspec.Struct):
@@ -34,12 +36,12 @@ class _Body(msgspec.Struct):
     error: str | None
     source: str
     status: str
-    created_at: str
+    created_at: datetime
     urls: dict[str, str]
     deployment: str | UnsetType = UNSET
-    deadline: str | UnsetType = UNSET
-    started_at: str | UnsetType = UNSET
-    completed_at: str | UnsetType = UNSET
+    deadline: datetime | UnsetType = UNSET
+    started_at: datetime | UnsetType = UNSET
+    completed_at: datetime | UnsetType = UNSET
     metrics: dict[str, float] | UnsetType = UNSET
 
 
@@ -71,17 +73,17 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
         error=prediction.error if state.terminal else None,
         source="api",
         status=state.status,
-        created_at=clock.timestamp(prediction.created),
+        created_at=clock.wall(prediction.created),
         urls=urls,
     )
     if prediction.deployment is not None:
         body.deployment = prediction.deployment
     if prediction.deadline is not None:
-        body.deadline = clock.timestamp(prediction.deadline)
+        body.deadline = clock.wall(prediction.deadline)
     if (state.status != "starting" and prediction.starts < prediction.ends) or state.status == "succeeded":
-        body.started_at = clock.timestamp(prediction.starts)
+        body.started_at = clock.wall(prediction.starts)
     if state.terminal:
-        body.completed_at = clock.timestamp(prediction.ends)
+        body.completed_at = clock.wall(prediction.ends)
         body.metrics = _metrics(prediction, state)
     return body
 
@@ -89,7 +91,7 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
 def _output(prediction: LocalPrediction, state: State) -> Any:
     if prediction.model.output_kind == "list":
         whole = state.status == "succeeded"
-        return list(prediction.written.pieces[: state.written]) if state.written or whole else None
+        return prediction.written.pieces[: state.written] if state.written or whole else None
     complete = state.written == len(prediction.written.pieces) and state.status in ("processing", "succeeded")
     return prediction.written.output if complete else None
 

@@ -28,11 +28,6 @@ class Clock:
         self.now = asyncio.get_running_loop().time
         self._offset = time.time() - self.now()
 
-    def unix(self, instant: float) -> float:
-        """The instant as seconds since 1970, to the microsecond that `timestamp` shows."""
-        return round(instant + self._offset, 6)
-
-    def timestamp(self, instant: float) -> str:
-        """The instant as Replicate writes it: `2024-10-04T18:07:35.262123Z`."""
-        moment = datetime.fromtimestamp(self.unix(instant), timezone.utc)
-        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    def wall(self, instant: float) -> datetime:
+        """The instant as a time of day, which `msgspec` writes as Replicate does."""
+        return datetime.fromtimestamp(instant + self._offset, timezone.utc)

@@ -44,12 +44,15 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     create_lost: float = 0.0
     """The prediction is made, then the connection is reset: the caller never learns of it."""
     create_throttled: float = 0.0
-    read_error: float = 0.0
-    """A 5xx in HTML for a GET other than a stream's."""
-    read_reset: float = 0.0
-    read_throttled: float = 0.0
+    get_error: float = 0.0
+    """A 5xx in HTML for `GET /predictions...`."""
+    get_reset: float = 0.0
+    get_throttled: float = 0.0
     cancel_error: float = 0.0
     cancel_reset: float = 0.0
+    other_error: float = 0.0
+    """A 5xx in HTML for models, versions, deployments, files."""
+    other_reset: float = 0.0
 
     redirect_loop: float = 0.0
     """A redirect to the very same URL; this and the next three for every request but a stream's."""
@@ -92,8 +95,9 @@ _MENU: dict[str, dict[str, Mishap]] = {
         "create_throttled": "throttled",
         **_GARBLED,
     },
-    "read": {"read_error": "error", "read_reset": "reset", "read_throttled": "throttled", **_GARBLED},
+    "get": {"get_error": "error", "get_reset": "reset", "get_throttled": "throttled", **_GARBLED},
     "cancel": {"cancel_error": "error", "cancel_reset": "reset", **_GARBLED},
+    "other": {"other_error": "error", "other_reset": "reset", **_GARBLED},
     "stream": {"stream_error": "error", "stream_cut": "cut", "stream_stall": "stall"},
 }
 
@@ -113,7 +117,7 @@ class Fate:
         }
 
     def draw(self, group: str) -> Mishap | None:
-        """What befalls a request of that group: `create`, `read`, `cancel` or `stream`."""
+        """What befalls a request of that group: `create`, `get`, `cancel`, `stream` or `other`."""
         for probability, mishap in self._menus.get(group, ()):
             if self._left != 0 and self.random.random() < probability:
                 if self._left is not None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from .bodies import json_answer
 from .calls import Call
-from .refusals import invalid, not_found
+from .refusals import InvalidField, invalid, not_found
 from .service import Service
 
 DAY = 24 * 60 * 60.0
@@ -43,12 +43,12 @@ async def upload(service: Service, call: Call) -> web.StreamResponse:
                     "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
                 },
                 "metadata": {},
-                "created_at": service.clock.timestamp(now),
-                "expires_at": service.clock.timestamp(now + DAY),
+                "created_at": service.clock.wall(now),
+                "expires_at": service.clock.wall(now + DAY),
             },
         )
         return json_answer(_file(service, call, id), status=201)
-    raise invalid([("required", "content", "content is required")])
+    raise invalid([InvalidField("required", "content", "content is required")])
 
 
 async def read(service: Service, call: Call) -> web.StreamResponse:

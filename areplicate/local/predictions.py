@@ -15,7 +15,7 @@ import msgspec
 from ..protocol.predictions import TERMINAL
 from .clock import TICK, Clock
 from .models import LocalModel
-from .replies import Written
+from .replies import Written, write
 
 LONGEST_RUN = 30 * 60.0
 """Seconds after which Replicate ends a prediction that still runs."""
@@ -39,6 +39,8 @@ class Machine:
 
     def __init__(self, model: LocalModel) -> None:
         self.model = model
+        depends_on_input = model.reply is None or callable(model.reply)
+        self._always = None if depends_on_input else write(model, {})
         self.ready = self.warm_until = float("-inf")
 
     def admit(self, now: float) -> float:
@@ -46,6 +48,10 @@ class Machine:
         if now > self.warm_until:
             self.ready = self.warm_until = now + self.model.boot_seconds
         return max(now, self.ready)
+
+    def write(self, input: dict[str, Any]) -> Written:
+        """What the model writes; thousands of predictions share a reply that is always the same."""
+        return self._always or write(self.model, input)
 
     def occupy(self, until: float) -> None:
         """A prediction will run here until then; idling begins after the last one."""
@@ -134,7 +140,6 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 
 def begin(
     machine: Machine,
-    written: Written,
     clock: Clock,
     *,
     id: str,
@@ -150,6 +155,7 @@ def begin(
     cancelled if it runs.
     """
     model, now = machine.model, clock.now()
+    written = machine.write(input)
     starts = machine.admit(now)
     if model.tokens_per_second:
         pace = 1 / model.tokens_per_second

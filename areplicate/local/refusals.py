@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
+
+
+class InvalidField(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a request's JSON; `field` is its path, empty for the whole."""
+
+    type: str
+    field: str
+    description: str
 
 
 class Refusal(Exception):
@@ -17,7 +26,7 @@ class Refusal(Exception):
         detail: str,
         *,
         title: str | None = None,
-        invalid_fields: list[dict[str, str]] | None = None,
+        invalid_fields: Sequence[InvalidField] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -64,11 +73,11 @@ def invalid_version() -> Refusal:
     )
 
 
-def invalid(faults: list[tuple[str, str, str]]) -> Refusal:
-    """422 for one or more (type, field, description), as Replicate's validator words them."""
+def invalid(fields: Sequence[InvalidField]) -> Refusal:
+    """422 for a request that breaks a schema, as Replicate's validator words it."""
     return Refusal(
         422,
-        "".join(f"- {field or '(root)'}: {description}\n" for _, field, description in faults),
+        "".join(f"- {at.field or '(root)'}: {at.description}\n" for at in fields),
         title="Input validation failed",
-        invalid_fields=[{"type": t, "field": field, "description": text} for t, field, text in faults],
+        invalid_fields=fields,
     )

@@ -25,34 +25,36 @@ _ROUTES = {
     "POST /predictions": Route("create", "create", routes.create_by_version),
     "POST /models/*/*/predictions": Route("create", "create", routes.create_by_model),
     "POST /deployments/*/*/predictions": Route("create", "create", routes.create_by_deployment),
-    "GET /predictions/*": Route("get", "read", routes.read),
-    "GET /predictions": Route("list", "read", routes.list_all),
+    "GET /predictions/*": Route("get", "get", routes.read),
+    "GET /predictions": Route("list", "get", routes.list_all),
     "POST /predictions/*/cancel": Route("cancel", "cancel", routes.cancel),
     "GET /streams/*": Route("stream", "stream", routes.stream),
-    "GET /models": Route("models", "read", catalog.list_models),
-    "GET /models/*/*": Route("model", "read", catalog.read_model),
-    "GET /models/*/*/versions": Route("versions", "read", catalog.list_versions),
-    "GET /models/*/*/versions/*": Route("version", "read", catalog.read_version),
-    "GET /deployments": Route("deployments", "read", catalog.list_deployments),
-    "GET /deployments/*/*": Route("deployment", "read", catalog.read_deployment),
-    "GET /account": Route("account", "read", catalog.read_account),
-    "GET /webhooks/default/secret": Route("secret", "read", catalog.read_webhook_secret),
-    "POST /files": Route("upload", "upload", files.upload),
-    "GET /files": Route("files", "read", files.list_all),
-    "GET /files/*": Route("file", "read", files.read),
-    "DELETE /files/*": Route("delete", "upload", files.delete),
+    "GET /models": Route("models", "other", catalog.list_models),
+    "GET /models/*/*": Route("model", "other", catalog.read_model),
+    "GET /models/*/*/versions": Route("versions", "other", catalog.list_versions),
+    "GET /models/*/*/versions/*": Route("version", "other", catalog.read_version),
+    "GET /deployments": Route("deployments", "other", catalog.list_deployments),
+    "GET /deployments/*/*": Route("deployment", "other", catalog.read_deployment),
+    "GET /account": Route("account", "other", catalog.read_account),
+    "GET /webhooks/default/secret": Route("secret", "other", catalog.read_webhook_secret),
+    "POST /files": Route("upload", "other", files.upload),
+    "GET /files": Route("files", "other", files.list_all),
+    "GET /files/*": Route("file", "other", files.read),
+    "DELETE /files/*": Route("delete", "other", files.delete),
 }
 
-_TABLE: dict[int, list[tuple[str, list[str], Route]]] = {}
+_TABLE: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
+"""By method and number of segments, which leaves but a few patterns to compare."""
 for _spelled, _route in _ROUTES.items():
     _method, _path = _spelled.split(" ")
     _pattern = f"/v1{_path}".split("/")
-    _TABLE.setdefault(len(_pattern), []).append((_method, _pattern, _route))
+    _TABLE.setdefault((_method, len(_pattern)), []).append((_pattern, _route))
 
 
 async def _refuse(service: Service, call: Call) -> web.StreamResponse:
-    methods = {method for method, _ in _matches(call.seen.path)}
-    raise method_not_allowed(call.seen.method) if methods else not_found()
+    seen = call.seen
+    elsewhere = any(find_route(method, seen.path)[0] is not _UNKNOWN for method in ("GET", "POST", "DELETE"))
+    raise method_not_allowed(seen.method) if elsewhere else not_found()
 
 
 _UNKNOWN = Route("unknown", "other", _refuse)
@@ -61,24 +63,13 @@ _UNKNOWN = Route("unknown", "other", _refuse)
 def find_route(method: str, path: str) -> tuple[Route, list[str]]:
     """The route, and what stands in the places of its stars; a route that refuses where there is none."""
     parts = path.split("/")
-    for wanted, pattern, route in _TABLE.get(len(parts), ()):
-        if wanted == method and (names := _match(pattern, parts)) is not None:
+    for pattern, route in _TABLE.get((method, len(parts)), ()):
+        names = []
+        for expected, part in zip(pattern, parts, strict=True):
+            if expected == "*":
+                names.append(part)
+            elif expected != part:
+                break
+        else:
             return route, names
     return _UNKNOWN, []
-
-
-def _match(pattern: list[str], parts: list[str]) -> list[str] | None:
-    names = []
-    for expected, part in zip(pattern, parts, strict=True):
-        if expected == "*":
-            names.append(part)
-        elif expected != part:
-            return None
-    return names
-
-
-def _matches(path: str) -> list[tuple[str, Route]]:
-    parts = path.split("/")
-    return [
-        (m, route) for m, pattern, route in _TABLE.get(len(parts), ()) if _match(pattern, parts) is not None
-    ]

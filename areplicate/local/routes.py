@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,11 +14,11 @@ from aiohttp import web
 from .bodies import json_answer, prediction_body
 from .calls import Call
 from .clock import TICK
-from .creations import parse_cancel_after, parse_creation, parse_prefer
+from .creations import Creation, VersionCreation, parse_cancel_after, parse_creation, parse_prefer
 from .faults import stall
 from .models import LocalModel
 from .predictions import LocalPrediction, State
-from .refusals import invalid, not_found
+from .refusals import InvalidField, invalid, not_found
 from .service import Service
 from .streams import HEADERS, Cut, index_after, send_events
 
@@ -27,7 +27,7 @@ PAGE = 100
 
 async def create_by_version(service: Service, call: Call) -> web.StreamResponse:
     """`POST /predictions`"""
-    creation = parse_creation(call.seen.body, by_version=True)
+    creation = parse_creation(call.seen.body, VersionCreation)
     return await _create(service, call, service.version(creation.version), creation.input)
 
 
@@ -36,14 +36,14 @@ async def create_by_model(service: Service, call: Call) -> web.StreamResponse:
     model = service.model("/".join(call.names))
     if not model.official:
         raise not_found()
-    creation = parse_creation(call.seen.body, by_version=False)
+    creation = parse_creation(call.seen.body, Creation)
     return await _create(service, call, model, creation.input)
 
 
 async def create_by_deployment(service: Service, call: Call) -> web.StreamResponse:
     """`POST /deployments/{owner}/{name}/predictions`"""
     deployment = service.deployment("/".join(call.names))
-    creation = parse_creation(call.seen.body, by_version=False)
+    creation = parse_creation(call.seen.body, Creation)
     model = service.model(deployment.model)
     return await _create(service, call, model, creation.input, deployment.full_name)
 
@@ -120,7 +120,7 @@ async def list_all(service: Service, call: Call) -> web.StreamResponse:
     following = None
     for number in range(min(start, len(service.in_order) - 1), -1, -1):
         prediction = service.in_order[number]
-        created = service.clock.unix(prediction.created)
+        created = service.clock.wall(prediction.created)
         if after is not None and created < after:
             break
         if prediction.token != call.token or (before is not None and created >= before):
@@ -148,13 +148,14 @@ def _position(cursor: str) -> int:
         raise not_found() from None
 
 
-def _instant(text: str | None, name: str) -> float | None:
+def _instant(text: str | None, name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return msgspec.convert(text, datetime).astimezone().timestamp()
+        moment = msgspec.convert(text, datetime)
     except msgspec.ValidationError:
-        raise invalid([("format", name, "Does not match format 'date-time'")]) from None
+        raise invalid([InvalidField("format", name, "Does not match format 'date-time'")]) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _answer(call: Call, prediction: LocalPrediction, status: int, state: State | None = None) -> web.Response:

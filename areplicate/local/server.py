@@ -220,7 +220,9 @@ class LocalReplicate:
         if bucket is None:
             bucket = self._buckets[call.token, group] = Bucket(*self._limits[group])
         passes, headers = bucket.take(call.seen.time)
-        if not passes or call.mishap == "throttled":
+        if call.mishap == "throttled":
+            passes, headers = False, {**headers, "ratelimit-remaining": "0"}
+        if not passes:
             raise Throttled(headers, retry_after=self._retry_after)
         return headers
 

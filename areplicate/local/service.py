@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +10,6 @@ from .clock import Clock
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction, Machine, begin
 from .refusals import invalid_version, not_found
-from .replies import write
 from .schemas import check_input
 
 
@@ -81,7 +79,6 @@ class Service:
             machine = self._machines[place] = Machine(model)
         prediction = begin(
             machine,
-            write(model, input),
             self.clock,
             id=self.new_id(),
             number=len(self.in_order),
@@ -108,4 +105,4 @@ class Service:
 
     def new_id(self) -> str:
         """26 letters and digits, as Replicate's ids are; the same ones on every run."""
-        return base64.b32encode(self._random.randbytes(20)).decode()[:26].lower()
+        return f"{self._random.getrandbits(104):026x}"

@@ -59,7 +59,7 @@ def event_at(prediction: LocalPrediction, index: int) -> Event | None:
 
 def encode_event(prediction: LocalPrediction, index: int, event: Event) -> bytes:
     """The event as it goes over the wire; a newline in its text starts another `data:` line."""
-    second = int(prediction.clock.unix(event.due))
+    second = int(prediction.clock.wall(event.due).timestamp())
     data = "".join(f"data: {line}\n" for line in _NEWLINE.split(event.data))
     return f"event: {event.kind}\nid: {second}:{index}\n{data}\n".encode()
 

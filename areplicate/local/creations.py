@@ -32,7 +32,7 @@ class VersionCreation(Creation):
     version: str
 
 
-AnyCreation = TypeVar("AnyCreation", Creation, VersionCreation)
+AnyCreation = TypeVar("AnyCreation", bound=Creation)
 
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in (Creation, VersionCreation)
@@ -42,9 +42,10 @@ _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
 def parse_creation(body: bytes, kind: type[AnyCreation]) -> AnyCreation:
     """The body of a creation. Raises Refusal: 400 where it is no JSON, 422 where it breaks the schema."""
     try:
-        return _DECODERS[kind].decode(body)
+        creation: AnyCreation = _DECODERS[kind].decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _explained(body, kind) from None
+    return creation
 
 
 def _explained(body: bytes, kind: type[Creation]) -> Refusal:

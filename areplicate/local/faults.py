@@ -7,7 +7,7 @@ import gzip
 import random
 import socket
 import struct
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, get_args
 
 import msgspec
 from aiohttp import web
@@ -25,6 +25,9 @@ Mishap = Literal[
     "stall",
 ]
 """What befalls one request."""
+
+Group = Literal["create", "get", "cancel", "stream", "other"]
+"""The requests that share a fault; `other` are models, versions, deployments, files."""
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +48,12 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """The prediction is made, then the connection is reset: the caller never learns of it."""
     create_throttled: float = 0.0
     get_error: float = 0.0
-    """A 5xx in HTML for `GET /predictions...`."""
+    """For `GET /predictions/{id}` and `GET /predictions`."""
     get_reset: float = 0.0
     get_throttled: float = 0.0
     cancel_error: float = 0.0
     cancel_reset: float = 0.0
     other_error: float = 0.0
-    """A 5xx in HTML for models, versions, deployments, files."""
     other_reset: float = 0.0
 
     redirect_loop: float = 0.0
@@ -81,27 +83,6 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     huge_megabytes: int = 64
 
 
-_GARBLED: dict[str, Mishap] = {
-    "redirect_loop": "redirect_loop",
-    "not_json": "not_json",
-    "truncated_gzip": "truncated_gzip",
-    "huge_body": "huge_body",
-}
-_MENU: dict[str, dict[str, Mishap]] = {
-    "create": {
-        "create_error": "error",
-        "create_reset": "reset",
-        "create_lost": "lost",
-        "create_throttled": "throttled",
-        **_GARBLED,
-    },
-    "get": {"get_error": "error", "get_reset": "reset", "get_throttled": "throttled", **_GARBLED},
-    "cancel": {"cancel_error": "error", "cancel_reset": "reset", **_GARBLED},
-    "other": {"other_error": "error", "other_reset": "reset", **_GARBLED},
-    "stream": {"stream_error": "error", "stream_cut": "cut", "stream_stall": "stall"},
-}
-
-
 class Fate:
     """Draws, for each request, the mishap that befalls it."""
 
@@ -109,21 +90,24 @@ class Fate:
         self.faults = faults
         self.random = random.Random(faults.seed)
         self._left = faults.limit
-        self._menus = {
-            group: [
-                (getattr(faults, field), mishap) for field, mishap in menu.items() if getattr(faults, field)
-            ]
-            for group, menu in _MENU.items()
-        }
+        self._chances = {group: _chances(faults, group) for group in get_args(Group)}
 
-    def draw(self, group: str) -> Mishap | None:
-        """What befalls a request of that group: `create`, `get`, `cancel`, `stream` or `other`."""
-        for probability, mishap in self._menus.get(group, ()):
+    def draw(self, group: Group) -> Mishap | None:
+        """What befalls a request of that group, if anything does."""
+        for mishap, probability in self._chances[group]:
             if self._left != 0 and self.random.random() < probability:
                 if self._left is not None:
                     self._left -= 1
                 return mishap
         return None
+
+
+def _chances(faults: Faults, group: Group) -> list[tuple[Mishap, float]]:
+    """The mishaps that may befall a group: `create_reset` for one, `not_json` for all but streams."""
+    every = [(mishap, getattr(faults, f"{group}_{mishap}", 0.0)) for mishap in get_args(Mishap)]
+    if group != "stream":
+        every += [(mishap, getattr(faults, mishap, 0.0)) for mishap in get_args(Mishap)]
+    return [(mishap, probability) for mishap, probability in every if probability]
 
 
 async def reset(request: web.BaseRequest) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from . import catalog, files, routes
 from .calls import Call
+from .faults import Group
 from .refusals import method_not_allowed, not_found
 from .service import Service
 
@@ -17,7 +18,7 @@ class Route(NamedTuple):
     """A handler, and how its requests are counted (`kind`) and limited and damaged (`group`)."""
 
     kind: str
-    group: str
+    group: Group
     handler: Callable[[Service, Call], Awaitable[web.StreamResponse]]
 
 

@@ -15,7 +15,7 @@ from .bodies import json_answer, prediction_body
 from .calls import Call
 from .clock import TICK
 from .creations import Creation, VersionCreation, parse_cancel_after, parse_creation, parse_prefer
-from .faults import stall
+from .faults import reset, stall
 from .models import LocalModel
 from .predictions import LocalPrediction, State
 from .refusals import InvalidField, invalid, not_found
@@ -56,6 +56,8 @@ async def _create(
     seconds = parse_prefer(prefer)
     cancel_after = parse_cancel_after(headers.get("Cancel-After"))
     prediction = service.create(model, input, call.token, deployment=deployment, cancel_after=cancel_after)
+    if call.mishap == "lost":
+        return await reset(call.request)
     if seconds is None:
         return _answer(call, prediction, 201, State("starting", 0))  # even where the model is warm
     # Should the caller leave meanwhile, the wait ends with its connection and the prediction goes on.
@@ -72,9 +74,8 @@ async def _hold_open(prediction: LocalPrediction, until: float) -> State | None:
         early = prediction.model.answers_early and prediction.outcome == "succeeded"
         complete = prediction.last_piece if early else prediction.ends
         if complete <= now() + TICK:
-            return (
-                State("processing", len(prediction.written.pieces)) if early else prediction.state_at(now())
-            )
+            whole = State("processing", len(prediction.written.pieces))
+            return whole if early else prediction.state_at(now())
         if until <= now() + TICK:
             return None
         await prediction.wait(min(until, complete))

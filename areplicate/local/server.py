@@ -190,10 +190,10 @@ class LocalReplicate:
             answer = await route.handler(self._service, call)
         except Refusal as refusal:
             answer = refusal.answer()
+        except ConnectionError:  # the caller left while a stream was being written
+            return await reset(request)
         if headers and not answer.prepared:
             answer.headers.update(headers)
-        if mishap == "lost":
-            return await reset(request)
         if mishap in ("not_json", "truncated_gzip", "huge_body"):
             return await garble(request, answer, mishap, fate.faults.huge_megabytes)
         return answer

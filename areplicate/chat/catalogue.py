@@ -1,0 +1,51 @@
+"""The models whose inputs are known without asking: `catalogue.json`, one model a line.
+
+`scripts/build_catalogue.py` writes the file. It is read when the first model is asked for, and each
+model's schema is decoded when that model is asked for.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from .schema import ModelSchema
+
+_FILE = Path(__file__).with_name("catalogue.json")
+_decode_schema = msgspec.json.Decoder(ModelSchema).decode
+
+
+class _Version(msgspec.Struct):
+    version: str | None = None
+
+
+@lru_cache(maxsize=4096)
+def find(model: str | None, version: str | None = None) -> ModelSchema | None:
+    """The schema of a model (`owner/name`), or of one version of whichever model; None if unknown.
+
+    A version's schema never changes, so for another version than the one in the catalogue nothing
+    is known.
+    """
+    if version is not None:
+        model = _by_version().get(version)
+    entry = _entries().get(model or "")
+    return None if entry is None else _decode_schema(entry)
+
+
+def names() -> list[str]:
+    """All models in the catalogue, the most run first."""
+    return list(_entries())
+
+
+@lru_cache(maxsize=1)
+def _entries() -> dict[str, msgspec.Raw]:
+    return msgspec.json.decode(_FILE.read_bytes(), type=dict[str, msgspec.Raw])
+
+
+@lru_cache(maxsize=1)
+def _by_version() -> dict[str, str]:
+    decode = msgspec.json.Decoder(_Version).decode
+    versions = {decode(entry).version: model for model, entry in _entries().items()}
+    return {version: model for version, model in versions.items() if version is not None}

@@ -1,0 +1,193 @@
+"""From a chat completion's messages and parameters to a model's `input`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from os import PathLike, fspath
+from typing import Any
+
+import msgspec
+
+from ..errors import BadRequestError
+from .conversation import conversation_fields
+from .formats import PromptTemplate
+from .media import MediaSlot, media_inputs, slot_for
+from .messages import read_messages
+from .params import ALIASES, INFORMATIONAL, PARAMS, TOKEN_LIMIT
+from .plan import Plan, plan_for
+from .schema import Field, ModelSchema
+from .templates import registered_template
+from .values import Asked, fit, logger, sendable, unsupported
+
+_ANY = Field()
+
+
+class ModelInput(msgspec.Struct, frozen=True):
+    """The `input` of a prediction.
+
+    Attributes:
+        fields: the inputs by name, ready to be sent where `media` is empty.
+        media: files that must be read, and large data that must be uploaded, first:
+            `areplicate.media.attach` does.
+        max_tokens: the most tokens that the answer may have, where the call said so.
+    """
+
+    fields: dict[str, Any]
+    media: tuple[MediaSlot, ...] = ()
+    max_tokens: int | None = None
+
+
+def build_input(
+    messages: Any,
+    params: Mapping[str, Any],
+    *,
+    model: str | None,
+    schema: ModelSchema | None = None,
+    template: PromptTemplate | None = None,
+    supports_system_prompt: bool | None = None,
+    drop_params: bool = False,
+    allow_files: bool = False,
+) -> ModelInput:
+    """The input of a prediction that answers a conversation.
+
+    Args:
+        messages: OpenAI's messages.
+        params: OpenAI's chat parameters and the model's own inputs by name; None means not given. The
+            model's own are sent as they are, and count more than what OpenAI's would be mapped to.
+        model: the model string, for its family and its registered template.
+        schema: what the model takes; without it, the names that most models use.
+        template: the prompt template of this call.
+        supports_system_prompt: True sends system text in an input of its own, False in the prompt;
+            by default the schema decides.
+        drop_params: what the model does not take is left out, and numbers outside its bounds are
+            moved to the nearest, instead of an error.
+        allow_files: media may be paths on this machine. Only for a caller who owns the machine.
+
+    Raises:
+        BadRequestError: something is wrong with the messages or a value.
+        UnsupportedParamsError: the model has no input for one of OpenAI's parameters.
+    """
+    turns = read_messages(messages)
+    plan = plan_for(schema, model)
+    asked = Asked(model, drop_params)
+    given = {name: value for name, value in params.items() if value is not None}
+    if template is None and model is not None:
+        template = registered_template(model)
+    fields = conversation_fields(
+        turns, plan, template=template, supports_system_prompt=supports_system_prompt, given=given
+    )
+    slots: tuple[MediaSlot, ...] = ()
+    if any(turn.media for turn in turns):
+        placed, slots = media_inputs(turns, plan, model=model, allow_files=allow_files)
+        fields.update(placed)
+    if given:
+        slots += _add_params(fields, given, plan, asked, allow_files)
+    _check(fields, plan, asked)
+    return ModelInput(fields, slots, _limit(fields, given, plan))
+
+
+def _add_params(
+    fields: dict[str, Any], given: dict[str, Any], plan: Plan, asked: Asked, allow_files: bool
+) -> tuple[MediaSlot, ...]:
+    """Puts the parameters into the inputs: OpenAI's first, so that the model's own win."""
+    own: list[tuple[str, Any]] = []
+    for name, value in given.items():
+        if name in PARAMS:
+            _add_openai(fields, name, value, given, plan, asked)
+        else:
+            own.append((name, value))
+    slots: tuple[MediaSlot, ...] = ()
+    for name, value in own:
+        if isinstance(value, PathLike) and allow_files:
+            fields[name] = ""
+            slots += (slot_for(name, fspath(value)),)
+        else:
+            _add_own(fields, name, value, plan, asked)
+    return slots
+
+
+def _add_openai(
+    fields: dict[str, Any], name: str, value: Any, given: Mapping[str, Any], plan: Plan, asked: Asked
+) -> None:
+    param = PARAMS[name]
+    targets = plan.targets.get(name, ())
+    if name == "max_tokens" and "max_completion_tokens" in given:
+        param.convert(name, value, _ANY, asked)
+        return  # OpenAI's newer name for the same thing
+    if name == "tools" and given.get("tool_choice") == "none" and not plan.targets.get("tool_choice"):
+        return  # a model that is not shown its tools uses none
+    if not targets:
+        if param.changes_nothing(value):
+            return
+        param.convert(name, value, _ANY, asked)
+        unsupported(name, f"{asked.who} has no input for it", asked)
+        return
+    known = plan.schema.fields if plan.schema else {}
+    for target in targets:
+        field = known.get(target, _ANY)
+        converted = param.convert(name, value, field, asked)
+        if converted is not None and target in known:
+            converted = fit(_shown(name, target), converted, field, asked)
+        if converted is not None:
+            fields[target] = converted
+
+
+def _shown(name: str, target: str) -> str:
+    return name if name == target else f"{name} ({target})"
+
+
+def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: Asked) -> None:
+    """A parameter of the model's own, by its name there."""
+    value = sendable(name, value, asked)
+    if plan.schema is None:
+        if name not in INFORMATIONAL:
+            fields[name] = value
+        return
+    known = plan.schema.fields
+    if name not in known:
+        if name in INFORMATIONAL:
+            return
+        name = next((alias for alias in ALIASES.get(name, ()) if alias in known), name)
+    if name in known:
+        value = fit(name, value, known[name], asked)
+        if value is not None:
+            fields[name] = value
+    elif asked.drop_params:
+        logger.info("%s: %s left out: the model has no such input", asked.who, name)
+    else:
+        _warn_once(asked.who, name)
+        fields[name] = value
+
+
+@lru_cache(maxsize=1024)
+def _warn_once(who: str, name: str) -> None:
+    logger.warning("%s has no input %s; it is sent, and the model may ignore it", who, name)
+
+
+def _check(fields: dict[str, Any], plan: Plan, asked: Asked) -> None:
+    """What only the whole input shows: inputs that are missing, and a prompt of the wrong length."""
+    if plan.schema is None:
+        return
+    for name in plan.schema.required:
+        if name not in fields:
+            raise BadRequestError(
+                f"{asked.who} needs the input {name}{_how_to_give(name, plan)}.", model=asked.model
+            )
+    if plan.prompt in fields:
+        fit(plan.prompt, fields[plan.prompt], plan.schema.fields[plan.prompt], asked)
+
+
+def _how_to_give(name: str, plan: Plan) -> str:
+    for kind, names in plan.media.single.items():
+        if name in names:
+            return f": add a content part with {'an' if kind[0] in 'ai' else 'a'} {kind}, or give {name}=..."
+    return f": give {name}=..."
+
+
+def _limit(fields: dict[str, Any], given: Mapping[str, Any], plan: Plan) -> int | None:
+    for name in (*plan.targets.get("max_tokens", ()), *(n for n in TOKEN_LIMIT if n in given)):
+        value = fields.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None

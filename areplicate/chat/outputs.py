@@ -1,0 +1,83 @@
+"""From a model's output to the text, the reasoning and the tool calls of an answer."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from .replysplitter import ReplySplitter
+from .responses import ToolCall
+from .schema import ModelSchema
+
+_REASONS = re.compile(
+    r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep|glm-(4\.[1-9]|[5-9])"
+)
+"""The names of models that write `<think>...</think>` before they answer."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a model answered.
+
+    Attributes:
+        content: its text; None where it only calls tools.
+        reasoning_content: what it wrote between `<think>` and `</think>`.
+    """
+
+    content: str | None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+def output_text(output: Any) -> str:
+    """The text of a prediction's `output`.
+
+    Replicate's models give a list of strings to be joined, one string, a number, an object or a list
+    of objects (then this is its JSON), the URLs of media (as text), or null.
+    """
+    if isinstance(output, str):
+        return output
+    if output is None:
+        return ""
+    if isinstance(output, list) and all(isinstance(piece, str) for piece in output):
+        separator = "\n" if len(output) > 1 and all(_is_url(piece) for piece in output) else ""
+        return separator.join(output)
+    return msgspec.json.encode(output).decode()
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("https://", "http://", "data:")) and not any(map(str.isspace, text))
+
+
+def read_reply(text: str, schema: ModelSchema | None, tools_given: bool, model: str | None = None) -> Reply:
+    """A model's text, parted into what OpenAI's API keeps apart.
+
+    `<think>` blocks are looked for in the text of models that are known to reason or that take
+    tools, tool calls where the call gave tools and the model's schema has an input for them; in any
+    other text nothing is guessed.
+    """
+    splitter = reply_splitter(schema, tools_given, model)
+    deltas = [*splitter.feed(text), *splitter.end()]
+    content = "".join([delta.content for delta in deltas if delta.content])
+    reasoning = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])
+    calls = [
+        msgspec.convert({key: value for key, value in call.items() if key != "index"}, ToolCall)
+        for delta in deltas
+        for call in delta.tool_calls or ()
+    ]
+    return Reply(None if calls and not content else content, reasoning or None, calls or None)
+
+
+def reply_splitter(schema: ModelSchema | None, tools_given: bool, model: str | None = None) -> ReplySplitter:
+    """The same for a stream: what it is fed piece by piece adds up to what `read_reply` gives."""
+    takes_tools = schema is not None and "tools" in schema.fields
+    name = model or (schema.model if schema is not None else None) or ""
+    return ReplySplitter(thinks=takes_tools or reasons(name), tools=takes_tools and tools_given)
+
+
+@lru_cache(maxsize=1024)
+def reasons(model: str) -> bool:
+    """Whether a model of this name is known to write its reasoning down."""
+    return bool(_REASONS.search(model.lower()))

@@ -81,6 +81,7 @@ def _model(model: LocalModel) -> dict[str, Any]:
         "name": model.name,
         "description": model.description,
         "visibility": "public",
+        "created_at": _LONG_AGO,
         "is_official": model.official,
         "github_url": None,
         "paper_url": None,

@@ -133,7 +133,7 @@ def parse_model(model: str) -> Endpoint:
     elif _VERSION.fullmatch(name.lower()):
         return VersionEndpoint(name.lower())
     elif name != model and _BARE_NAME.fullmatch(name):
-        return VersionEndpoint(name)
+        return VersionEndpoint(name, name)
     raise BadRequestError(f"{model[:200]!r} names no model. {_HOW_TO_NAME_A_MODEL}", model=model[:200])
 
 

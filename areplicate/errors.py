@@ -55,6 +55,11 @@ class APIError(Exception):
         context = ", ".join(part for part in where if part)
         return f"{self.message} ({context})" if context else self.message
 
+    def about(self, model: str, prediction_id: str | None) -> None:
+        """Adds which model and prediction it is about, where that is not known yet."""
+        self.model = self.model or model
+        self.prediction_id = self.prediction_id or prediction_id
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions cross process pools; the default would lose the keyword arguments.
         return (_rebuild, (type(self), self.message, self.__dict__))
@@ -101,9 +106,13 @@ class NotFoundError(APIError):
 
 
 class Timeout(APIError):
-    """408: the deadline passed; the prediction has been cancelled."""
+    """408: the deadline passed; the prediction has been cancelled.
+
+    `text` is what a stream had given until then.
+    """
 
     default_status = 408
+    text: str = ""
 
 
 class RateLimitError(APIError):

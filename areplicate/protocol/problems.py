@@ -18,10 +18,13 @@ from ..errors import (
     InternalServerError,
     NotFoundError,
     PermissionDeniedError,
+    PredictionCanceledError,
+    PredictionFailedError,
     RateLimitError,
     ServiceUnavailableError,
     Timeout,
 )
+from .predictions import Prediction
 from .requests import Response
 
 _ERRORS: dict[int, type[APIError]] = {
@@ -92,6 +95,23 @@ def _detail(response: Response) -> str:
 def _sentence(text: str) -> str:
     text = text.strip()[:_LONGEST_DETAIL]
     return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def error_from_prediction(prediction: Prediction) -> APIError | None:
+    """The exception for a terminal prediction; None where it succeeded and its output is there."""
+    if prediction.status == "failed":
+        return PredictionFailedError(
+            f"The model failed: {_sentence(str(prediction.error or 'it did not say why'))}"
+        )
+    if prediction.status == "canceled":
+        return PredictionCanceledError("The prediction was cancelled from elsewhere.")
+    if prediction.status == "aborted":
+        return PredictionCanceledError(
+            "The prediction was aborted before it began; nothing is billed for it."
+        )
+    if prediction.data_removed and prediction.output is None:
+        return APIError("The output has been removed: Replicate keeps it for an hour.")
+    return None
 
 
 def retry_after(response: Response) -> float | None:

@@ -1,0 +1,40 @@
+# make demo   asks a model, through a cold boot: the real service where REPLICATE_API_KEY is set
+# make test   everything that a change must pass
+# make lint   formatting, lints and types alone
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TESTABLE := $(VENV)/.testable
+
+.PHONY: demo test lint format clean
+
+demo: $(INSTALLED)
+	@$(BIN)/areplicate demo
+
+test: $(TESTABLE) lint
+	$(BIN)/pytest -n auto
+
+lint: $(TESTABLE)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(TESTABLE)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli]'
+	@touch $@
+
+$(TESTABLE): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(INSTALLED)

@@ -1,0 +1,62 @@
+"""What a router keeps for each key and base that it is called with."""
+
+from __future__ import annotations
+
+import anyio
+
+from .api import API
+from .creation import Creator
+from .endpoints import Endpoint, ModelEndpoint, VersionEndpoint
+from .errors import NotFoundError
+from .limits import Limiter, Slots
+from .listing import Listing
+from .poller import Poller
+from .protocol.models import decode_model
+from .transports.base import Transport
+
+
+class Account:
+    """One key's limits, predictions, and the community models whose version it has looked up."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        base: str,
+        key: str,
+        *,
+        slots: Slots,
+        creations_per_minute: float,
+        others_per_minute: float,
+        trusted_hosts: tuple[str, ...],
+    ) -> None:
+        self.api = API(
+            transport,
+            base,
+            key,
+            creations=Limiter(creations_per_minute),
+            others=Limiter(others_per_minute),
+            trusted_hosts=trusted_hosts,
+        )
+        listing = Listing(self.api)
+        self.creator = Creator(self.api, listing, slots)
+        self.poller = Poller(self.api, listing)
+        self._versions: dict[Endpoint, VersionEndpoint] = {}
+        self._looking_up = anyio.Lock()
+
+    def resolved(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint to post to, as far as is known."""
+        return self._versions.get(endpoint, endpoint) if self._versions else endpoint
+
+    async def resolve(self, endpoint: ModelEndpoint, retries: int, refused: NotFoundError) -> VersionEndpoint:
+        """The latest version of a community model, which cannot be called by its name alone.
+
+        Looked up once, also by many callers at once. `refused` is what the models endpoint answered,
+        and is raised where the model has no version.
+        """
+        async with self._looking_up:
+            if endpoint not in self._versions:
+                model = decode_model(await self.api.get(endpoint.schema_path, retries))
+                if model.latest_version is None:
+                    raise refused
+                self._versions[endpoint] = VersionEndpoint(model.latest_version.id, endpoint.model)
+            return self._versions[endpoint]

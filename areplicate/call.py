@@ -1,0 +1,149 @@
+"""One call on its way: a prediction is created, watched or streamed, and never left running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import anyio
+import msgspec
+
+from .account import Account
+from .chat.answers import Question
+from .completion_stream import CompletionStream, begin_stream
+from .endpoints import Endpoint, ModelEndpoint
+from .errors import APIError, NotFoundError, Timeout
+from .limits import Slots
+from .prediction_stream import PredictionStream
+from .progress import OnStatus, Progress
+from .protocol.predictions import Prediction
+from .protocol.problems import error_from_prediction
+
+_LONGEST_HOLD = 60.0
+"""Seconds for which Replicate holds a creation open at the most."""
+_WATCHED_HOLD = 2.0
+"""The same where somebody watches the phases, which nothing tells while a creation is held open."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One completion that is ready to be sent. `timeout` is in seconds, for the whole of it."""
+
+    account: Account
+    endpoint: Endpoint
+    question: Question
+    input: dict[str, Any]
+    timeout: float
+    retries: int
+    headers: Mapping[str, str]
+    on_status: OnStatus | None
+    slots: Slots
+
+
+async def predict(call: Call) -> Prediction:
+    """A prediction that has succeeded; one that has not is an error."""
+    progress = Progress(call.question.model, call.on_status)
+    prediction: Prediction | None = None
+    try:
+        with anyio.fail_after(call.timeout):
+            prediction = await _create(call, progress, hold=True)
+            if not prediction.terminal:
+                prediction = await _wait(call, prediction, progress)
+            elif progress.watched:
+                progress.saw(prediction)
+        if failure := error_from_prediction(prediction):
+            raise failure
+        return prediction
+    except TimeoutError as error:
+        raise _too_late(call, progress, prediction) from error
+    except APIError as error:
+        error.about(call.question.model, prediction.id if prediction else None)
+        raise
+
+
+async def predict_many(call: Call, n: int) -> list[Prediction]:
+    """`n` predictions of the same input; where one fails, the others are cancelled."""
+    predictions: dict[int, Prediction] = {}
+    failures: list[APIError] = []
+
+    async def one(index: int) -> None:
+        try:
+            predictions[index] = await predict(call)
+        except APIError as error:
+            failures.append(error)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for index in range(n):
+            group.start_soon(one, index)
+    if failures:
+        raise failures[0]
+    return [predictions[index] for index in range(n)]
+
+
+async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStream:
+    """The chunks of `n` predictions of the same input."""
+    progress = Progress(call.question.model, call.on_status)
+    account = call.account
+    deadline = anyio.current_time() + call.timeout
+    predictions: list[Prediction] = []
+    streams: list[PredictionStream] = []
+    try:
+        with anyio.fail_after(call.timeout):
+            for _ in range(n):
+                predictions.append(await _create(call, progress, hold=False))
+                progress.saw(predictions[-1])
+        for prediction in predictions:
+            streams.append(
+                PredictionStream(
+                    account.api,
+                    account.poller,
+                    prediction,
+                    progress,
+                    deadline=deadline,
+                    retries=call.retries,
+                    slots=call.slots,
+                )
+            )
+        return await begin_stream(account.api, call.question, streams, include_usage)
+    except BaseException as error:
+        for stream in streams:
+            await stream.aclose()
+        for prediction in predictions:
+            await account.api.cancel(prediction.id)
+        if isinstance(error, TimeoutError):
+            raise _too_late(call, progress, None) from error
+        if isinstance(error, APIError):
+            error.about(call.question.model, None)
+        raise
+
+
+async def _create(call: Call, progress: Progress, *, hold: bool) -> Prediction:
+    """A new prediction; with `hold`, the answer may be waited for on the connection that asks for it."""
+    progress.sending()
+    account = call.account
+    endpoint = account.resolved(call.endpoint)
+    seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
+    create = partial(account.creator.create, hold=seconds, retries=call.retries)
+    try:
+        return await create(endpoint, call.input, call.headers)
+    except NotFoundError as refused:
+        if not isinstance(endpoint, ModelEndpoint):
+            raise
+        return await create(await account.resolve(endpoint, call.retries, refused), call.input, call.headers)
+
+
+async def _wait(call: Call, prediction: Prediction, progress: Progress) -> Prediction:
+    try:
+        return await call.account.poller.wait(prediction, progress, call.retries)
+    except BaseException:
+        await call.account.api.cancel(prediction.id)
+        raise
+
+
+def _too_late(call: Call, progress: Progress, prediction: Prediction | None) -> Timeout:
+    return Timeout(
+        f"No answer within {call.timeout:g} s: the prediction was {progress.phase} and is cancelled.",
+        model=call.question.model,
+        prediction_id=prediction.id if prediction else None,
+    )

@@ -1,0 +1,96 @@
+"""What predictions gave, as a chat completion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ..protocol.predictions import Prediction
+from .inputs import ModelInput
+from .outputs import Reply, output_text, read_reply
+from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
+from .schema import ModelSchema
+from .usage import add, usage_of
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a completion asked, as far as its answer depends on it."""
+
+    model: str
+    input: ModelInput
+    schema: ModelSchema | None = None
+    tools_given: bool = False
+
+
+def model_response(question: Question, predictions: Sequence[Prediction]) -> ModelResponse:
+    """The completion that succeeded predictions make: one choice each."""
+    choices = []
+    usages = []
+    for index, prediction in enumerate(predictions):
+        text = output_text(prediction.output)
+        reply = read_reply(text, question.schema, question.tools_given, question.model)
+        usage = usage_for(question, prediction, text)
+        usages.append(usage)
+        choices.append(
+            Choice(
+                index=index,
+                message=Message(
+                    role="assistant",
+                    content=reply.content,
+                    reasoning_content=reply.reasoning_content,
+                    tool_calls=reply.tool_calls,
+                ),
+                finish_reason=finish_reason(question, reply, usage),
+            )
+        )
+    return ModelResponse(
+        id=predictions[0].id,
+        created=int(time.time()),
+        model=question.model,
+        choices=choices,
+        usage=add(usages),
+        replicate=[run_of(prediction, usage) for prediction, usage in zip(predictions, usages, strict=True)],
+    )
+
+
+def usage_for(question: Question, prediction: Prediction, text: str) -> Usage:
+    return usage_of(prediction, lambda: _characters(question.input.fields), text)
+
+
+def finish_reason(question: Question, reply: Reply, usage: Usage) -> FinishReason:
+    if reply.tool_calls:
+        return "tool_calls"
+    limit = question.input.max_tokens
+    return "length" if limit is not None and usage.completion_tokens >= limit else "stop"
+
+
+def run_of(prediction: Prediction, usage: Usage) -> Run:
+    metrics = prediction.metrics or {}
+    predict, total = _seconds(metrics, "predict_time"), _seconds(metrics, "total_time")
+    queued = max(0.0, total - predict) if total is not None and predict is not None else None
+    return Run(
+        prediction_id=prediction.id,
+        version=prediction.version,
+        queued_s=queued,
+        predict_s=predict,
+        usage=usage,
+    )
+
+
+def _seconds(metrics: dict[str, Any], name: str) -> float | None:
+    value = metrics.get(name)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _characters(value: Any) -> int:
+    """Characters of text in an input, wherever it stands."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value)
+    if isinstance(value, dict):
+        return sum(_characters(item) for item in value.values())
+    if isinstance(value, list):
+        return sum(_characters(item) for item in value)
+    return 0

@@ -1,0 +1,133 @@
+"""OpenAI's chat completion objects.
+
+Each can be read as an object and as a mapping: `r.choices[0].message.content` is
+`r["choices"][0]["message"]["content"]`. Source: "The chat completion object" and "The chat
+completion chunk object" in OpenAI's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+FinishReason = Literal["stop", "length", "tool_calls"]
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """An object of OpenAI's API."""
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self.__struct_fields__:
+            return getattr(self, key)
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.__struct_fields__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__struct_fields__)
+
+    def keys(self) -> tuple[str, ...]:
+        return self.__struct_fields__
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return getattr(self, key) if key in self.__struct_fields__ else default
+
+    def model_dump(self) -> dict[str, Any]:
+        """The object as plain dictionaries and lists, as its JSON has them."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    def model_dump_json(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+class FunctionCall(Shape, frozen=True, kw_only=True):
+    name: str
+    arguments: str
+    """A JSON object, as text."""
+
+
+class ToolCall(Shape, frozen=True, kw_only=True):
+    id: str
+    function: FunctionCall
+    type: Literal["function"] = "function"
+
+
+class Message(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    role: str
+    content: str | None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class Usage(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens. `estimated` is True where the model did not count them itself."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    estimated: bool = False
+
+
+class Run(Shape, frozen=True, kw_only=True):
+    """What the prediction behind an answer did on Replicate. Times are in seconds."""
+
+    prediction_id: str
+    version: str | None = None
+    queued_s: float | None = None
+    """Time spent queued or booting."""
+    predict_s: float | None = None
+    """Time the model ran, which is what Replicate bills."""
+    usage: Usage | None = None
+
+
+class Choice(Shape, frozen=True, kw_only=True):
+    index: int
+    message: Message
+    finish_reason: FinishReason
+    logprobs: None = None
+
+
+class ModelResponse(Shape, frozen=True, kw_only=True):
+    """A chat completion. `replicate` tells of the predictions behind it, one a choice."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    """Seconds since 1970."""
+    model: str
+    choices: list[Choice]
+    usage: Usage
+    system_fingerprint: str | None = None
+    replicate: list[Run] = []
+
+
+class Delta(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    """What a chunk adds to the message."""
+
+    role: str | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+
+class ChunkChoice(Shape, frozen=True, kw_only=True):
+    index: int
+    delta: Delta
+    finish_reason: FinishReason | None = None
+    logprobs: None = None
+
+
+class ModelResponseChunk(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    """One chunk of a streamed chat completion."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+    replicate: list[Run] | None = None

@@ -1,0 +1,164 @@
+"""`acompletion` and `completion` on a router that needs no setting up."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any, Literal, TypeVar, overload
+
+import anyio
+import anyio.from_thread
+from anyio.from_thread import BlockingPortal
+from anyio.lowlevel import current_token
+
+from .chat.responses import ModelResponse, ModelResponseChunk
+from .completion_stream import CompletionStream
+from .router import AsyncRouter
+
+T = TypeVar("T")
+
+_routers: dict[Any, tuple[AsyncRouter, AsyncGenerator[None, None]]] = {}
+"""One router an event loop, because connections belong to one."""
+
+
+@overload
+async def acompletion(
+    model: str, messages: Sequence[Any], *, stream: Literal[True], **params: Any
+) -> CompletionStream: ...
+@overload
+async def acompletion(
+    model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **params: Any
+) -> ModelResponse: ...
+async def acompletion(model: str, messages: Sequence[Any], **params: Any) -> ModelResponse | CompletionStream:
+    """One chat completion on this event loop's default router.
+
+    Takes what `AsyncRouter.acompletion` takes, and raises the same errors. The router's connections
+    are kept between calls and closed when the loop shuts down.
+    """
+    router = await _default_router()
+    answer: ModelResponse | CompletionStream = await router.acompletion(model, messages, **params)
+    return answer
+
+
+@overload
+def completion(
+    model: str, messages: Sequence[Any], *, stream: Literal[True], **params: Any
+) -> SyncCompletionStream: ...
+@overload
+def completion(
+    model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **params: Any
+) -> ModelResponse: ...
+def completion(model: str, messages: Sequence[Any], **params: Any) -> ModelResponse | SyncCompletionStream:
+    """`acompletion` for code that is not async: scripts, threads, notebooks.
+
+    All calls of a process share one background thread and its connections. Ctrl-C cancels the
+    prediction. With `stream=True` it gives a `SyncCompletionStream`.
+    """
+    answer = _portal.call(lambda: acompletion(model, messages, **params))
+    return SyncCompletionStream(answer) if isinstance(answer, CompletionStream) else answer
+
+
+class SyncCompletionStream:
+    """The chunks of one completion: `for chunk in stream`.
+
+    Leaving it early, with `close()`, by the end of `with`, or by being dropped, cancels the prediction.
+    """
+
+    def __init__(self, stream: CompletionStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> SyncCompletionStream:
+        return self
+
+    def __next__(self) -> ModelResponseChunk:
+        chunk = _portal.call(self._next)
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def close(self) -> None:
+        _portal.call(self._stream.aclose)
+
+    def __enter__(self) -> SyncCompletionStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _next(self) -> ModelResponseChunk | None:
+        async for chunk in self._stream:
+            return chunk
+        return None
+
+
+async def _default_router() -> AsyncRouter:
+    loop = current_token().native_token
+    found = _routers.get(loop)
+    if found is None:
+        router = AsyncRouter()
+        # An async generator that has begun is finished by the loop when it shuts down: the one
+        # hook that every loop offers for closing what belongs to it.
+        closing = _closing(loop, router)
+        await closing.__anext__()
+        found = _routers[loop] = (router, closing)
+    return found[0]
+
+
+async def _closing(loop: Any, router: AsyncRouter) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        del _routers[loop]
+        with anyio.CancelScope(shield=True):
+            await router.aclose()
+
+
+class _Portal:
+    """A background event loop, begun with the first call and ended with the interpreter."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+        atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def call(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Runs an async function there and waits for it; an interrupted wait cancels it."""
+        with self._lock:
+            portal = self._portal or self._start()
+        future = portal.start_task_soon(function)
+        try:
+            return future.result()
+        except BaseException:
+            # The prediction is cancelled in the background; `close` waits for that at the latest.
+            future.cancel()
+            raise
+
+    def _start(self) -> BlockingPortal:
+        options = {"use_uvloop": find_spec("uvloop") is not None}
+        self._open = anyio.from_thread.start_blocking_portal("asyncio", options)
+        self._portal = self._open.__enter__()
+        return self._portal
+
+    def close(self) -> None:
+        with self._lock:
+            opened, self._open, self._portal = self._open, None, None
+        if opened is not None:
+            opened.__exit__(None, None, None)
+
+    def _forget(self) -> None:
+        # A forked child has the portal but not the thread behind it.
+        self._lock = threading.Lock()
+        self._open = self._portal = None
+
+
+_portal = _Portal()

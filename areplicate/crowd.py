@@ -1,0 +1,120 @@
+"""Watching many predictions at once through the account's list, a hundred a request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from .api import API
+from .errors import APIError
+from .listing import Listing, created
+from .progress import Progress
+from .protocol.predictions import Prediction
+
+Look = Callable[[str, int], Awaitable[Prediction]]
+
+_PAUSE = 1.0
+"""Seconds between two rounds at least."""
+_SHARE = 0.5
+"""Of the allowed requests, what watching may use: the rest is for cancelling and looking up."""
+
+
+class _Member:
+    """One prediction that is watched, and whoever waits for it."""
+
+    __slots__ = ("error", "prediction", "progress", "shown", "since", "woken")
+
+    def __init__(self, prediction: Prediction, progress: Progress, since: float) -> None:
+        self.prediction = prediction
+        self.progress = progress
+        self.since = since
+        self.shown = True
+        self.error: APIError | None = None
+        self.woken = anyio.Event()
+
+
+class Crowd:
+    """Everybody waits, and one of them looks for all: whoever leaves hands that on."""
+
+    def __init__(self, api: API, listing: Listing, look: Look) -> None:
+        self._api = api
+        self._listing = listing
+        self._look = look
+        self._members: dict[str, _Member] = {}
+        self._led = False
+
+    async def wait(self, prediction: Prediction, progress: Progress, retries: int) -> Prediction:
+        """The prediction once it is terminal, or as it was last seen where the list does not show it."""
+        member = _Member(prediction, progress, self._created(prediction))
+        self._members[prediction.id] = member
+        try:
+            while member.shown and not member.prediction.terminal:
+                if self._led:
+                    await member.woken.wait()
+                    member.woken = anyio.Event()
+                else:
+                    await self._lead(member, retries)
+                if member.error is not None:
+                    raise member.error
+            return member.prediction
+        finally:
+            del self._members[prediction.id]
+            if not self._led:
+                self._appoint()
+
+    def _appoint(self) -> None:
+        """Wakes somebody to lead; who is about to leave passes it on."""
+        for member in self._members.values():
+            member.woken.set()
+            return
+
+    async def _lead(self, leader: _Member, retries: int) -> None:
+        self._led = True
+        try:
+            while leader.shown and leader.error is None and not leader.prediction.terminal:
+                await anyio.sleep(self._pause())
+                try:
+                    await self._round(retries)
+                except APIError as error:
+                    for member in self._members.values():
+                        member.error = error
+                        member.woken.set()
+        finally:
+            self._led = False
+
+    async def _round(self, retries: int) -> None:
+        """Looks at every member once, in whichever way takes fewer requests."""
+        members = list(self._members.values())
+        if len(members) <= self._listing.pages:
+            for member in members:
+                _tell(member, await self._look(member.prediction.id, retries))
+            return
+        listed = await self._listing.since(min(member.since for member in members), retries)
+        seen = {prediction.id: prediction for prediction in listed}
+        for member in members:
+            prediction = seen.get(member.prediction.id)
+            if prediction is not None:
+                _tell(member, prediction)
+            else:
+                member.shown = False
+                member.woken.set()
+
+    def _pause(self) -> float:
+        per_second = self._api.others.per_minute / 60 * _SHARE
+        return max(_PAUSE, min(len(self._members), self._listing.pages) / per_second)
+
+    def _created(self, prediction: Prediction) -> float:
+        """When the prediction was created, on our clock."""
+        now = anyio.current_time()
+        server_now = self._api.server_time(now)
+        if server_now is None or prediction.created_at is None:
+            return now
+        return now - max(0.0, (server_now - created(prediction.created_at)).total_seconds())
+
+
+def _tell(member: _Member, prediction: Prediction) -> None:
+    member.prediction = prediction
+    member.progress.saw(prediction)
+    if prediction.terminal:
+        member.woken.set()

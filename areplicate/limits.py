@@ -1,0 +1,91 @@
+"""Holding an account to the rate of requests that Replicate allows it.
+
+Replicate publishes 600 creations a minute and 3,000 other requests a minute, with short bursts
+above that, and tells on every answer how many are left.
+"""
+
+from __future__ import annotations
+
+import anyio
+
+CREATIONS_PER_MINUTE = 600.0
+OTHERS_PER_MINUTE = 3000.0
+_SLOWEST = 1.0
+"""Requests a minute below which a limiter never goes, however often it is throttled."""
+_WINDOW = 60.0
+"""Seconds' worth of unused slots that may be taken in one burst."""
+
+
+class Limiter:
+    """A token bucket that is fair (first come, first served) and learns from answers.
+
+    It hands out slots on a clock of its own, which stands still while the account is throttled: one
+    caller's 429 delays everybody's slot once, and keeps their order.
+
+    Args:
+        per_minute: the allowed rate to begin with.
+    """
+
+    def __init__(self, per_minute: float) -> None:
+        self.per_minute = per_minute
+        self._next_slot = float("-inf")
+        self._paused_until = float("-inf")
+        self._pauses = 0.0
+
+    async def acquire(self) -> None:
+        """Returns when one more request may be sent."""
+        now = anyio.current_time()
+        slot = max(self._next_slot, self._clock(now) - _WINDOW)
+        self._next_slot = slot + _WINDOW / self.per_minute
+        while (wait := max(slot + self._pauses, self._paused_until) - now) > 0:
+            await anyio.sleep(wait)
+            now = anyio.current_time()
+
+    def throttled(self, retry_after: float) -> None:
+        """An answer was 429: nobody sends for `retry_after` seconds, and less often from then on."""
+        now = anyio.current_time()
+        if now >= self._paused_until:  # of the requests that were out together, one 429 counts
+            self.per_minute = max(_SLOWEST, self.per_minute / 2)
+        self._pause(now, retry_after)
+        self._spend_all_but(0, now)
+
+    def observe(self, remaining: int | None, reset: float | None) -> None:
+        """Learns from an answer's `ratelimit-remaining` (requests) and `ratelimit-reset` (seconds)."""
+        if remaining is None:
+            return
+        now = anyio.current_time()
+        if remaining > self.per_minute:  # this account is allowed more than the published rate
+            self.per_minute = remaining + 1.0
+        if remaining == 0 and reset:
+            self._pause(now, reset)
+        self._spend_all_but(remaining, now)
+
+    def _clock(self, now: float) -> float:
+        return max(now, self._paused_until) - self._pauses
+
+    def _pause(self, now: float, seconds: float) -> None:
+        until = now + seconds
+        if until > self._paused_until:
+            self._pauses += until - max(now, self._paused_until)
+            self._paused_until = until
+
+    def _spend_all_but(self, remaining: int, now: float) -> None:
+        left = remaining * _WINDOW / self.per_minute
+        self._next_slot = max(self._next_slot, self._clock(now) - left)
+
+
+class Slots:
+    """Connections that may be held open by something that waits; the rest stay free for short requests."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    def take(self) -> bool:
+        """Takes a slot; False where none is free."""
+        if self._free <= 0:
+            return False
+        self._free -= 1
+        return True
+
+    def give_back(self) -> None:
+        self._free += 1

@@ -1,0 +1,80 @@
+"""Reading the account's list of predictions, once for everybody who wants it at the moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
+
+import anyio
+import msgspec
+
+from .api import API
+from .errors import APIError
+from .protocol.predictions import Prediction, decode_page
+
+_MARGIN = timedelta(seconds=1)
+"""How far the clocks of Replicate's own machines may lie apart."""
+
+
+class Listing:
+    """`GET /predictions`, newest first, a hundred a page.
+
+    Callers who come while a sweep is under way share the next one: the one under way may have
+    passed the place where their prediction will appear.
+    """
+
+    def __init__(self, api: API) -> None:
+        self._api = api
+        self._lock = anyio.Lock()
+        self._wanted = 0
+        self._read = 0
+        self._since = float("inf")
+        self._found: list[Prediction] = []
+        self.pages = 1
+        """Requests that the last sweep took."""
+
+    async def since(self, at: float, retries: int) -> list[Prediction]:
+        """The predictions created at or after `at` (`anyio.current_time`), and perhaps older ones."""
+        self._wanted += 1
+        ticket = self._wanted
+        self._since = min(self._since, at)
+        async with self._lock:
+            if self._read < ticket:
+                covers, since = self._wanted, self._since
+                self._since = float("inf")
+                self._found = await self._sweep(since, retries)
+                self._read = covers
+            return self._found
+
+    async def _sweep(self, at: float, retries: int) -> list[Prediction]:
+        url: str | None = "/predictions"
+        since = self._server_time(at)
+        if since is not None:
+            url = f"/predictions?created_after={quote(since.isoformat())}"
+        found: list[Prediction] = []
+        pages = 0
+        while url is not None:
+            body = await self._api.get(url, retries)
+            try:
+                page = decode_page(body)
+            except msgspec.DecodeError as error:
+                raise APIError(f"Replicate's list of predictions cannot be read: {error}.") from error
+            found += page.results
+            pages += 1
+            since = since or self._server_time(at)
+            oldest = page.results[-1].created_at if page.results else None
+            past = since is not None and oldest is not None and created(oldest) < since
+            url = None if past or not page.results else page.next
+        self.pages = pages
+        return found
+
+    def _server_time(self, at: float) -> datetime | None:
+        time = self._api.server_time(at)
+        return time and time - _MARGIN
+
+
+def created(timestamp: str) -> datetime:
+    """Replicate's timestamps, whose fractions have from none to nine digits, in UTC."""
+    seconds, _, fraction = timestamp.rstrip("Z").partition(".")
+    time = datetime.fromisoformat(seconds).replace(tzinfo=timezone.utc)
+    return time + timedelta(seconds=float(f"0.{fraction or 0}"))

@@ -1,0 +1,48 @@
+"""What areplicate tells of itself: to the logger `areplicate`, and to stderr under `set_verbose`."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+
+from .protocol.requests import Request
+
+logger = logging.getLogger("areplicate")
+logger.addHandler(logging.NullHandler())
+
+_LONGEST_BODY = 10_000
+
+
+def verbose() -> bool:
+    """Whether requests and phases are logged: `areplicate.set_verbose`, or the logger at DEBUG."""
+    if sys.modules["areplicate"].set_verbose:
+        _show_on_stderr()
+        return True
+    return logger.isEnabledFor(logging.DEBUG)
+
+
+def _show_on_stderr() -> None:
+    logger.setLevel(logging.DEBUG)
+    if not any(
+        isinstance(handler, logging.StreamHandler) for handler in (*logger.handlers, *logging.root.handlers)
+    ):
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s areplicate: %(message)s", "%H:%M:%S"))
+        logger.addHandler(handler)
+
+
+def as_curl(request: Request) -> str:
+    """The request as a command for a shell. The key is left to be read from the environment."""
+    parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
+    for name, value in request.headers.items():
+        if name.lower() == "authorization":
+            parts.append(f'-H "{name}: Bearer $REPLICATE_API_KEY"')
+        else:
+            parts.append("-H " + shlex.quote(f"{name}: {value}"))
+    if request.body:
+        body = request.body.decode("utf-8", "replace")
+        if len(body) > _LONGEST_BODY:
+            body = f"{body[:_LONGEST_BODY]}... ({len(body)} characters)"
+        parts.append("-d " + shlex.quote(body))
+    return " \\\n  ".join(parts)

@@ -1,0 +1,65 @@
+"""Waiting for a prediction to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import anyio
+import backoff
+import msgspec
+
+from .api import API
+from .crowd import Crowd
+from .errors import APIError
+from .listing import Listing
+from .progress import Progress
+from .protocol.predictions import Prediction, decode_prediction
+from .retry import growing
+
+_MANY = 32
+"""Predictions that are looked at one by one; those that come on top are watched through the list."""
+
+
+def poll_waits() -> Iterator[float]:
+    """Seconds between looks at one prediction: growing by a fifth each time, up to ten, with jitter.
+
+    Half of each wait is fixed and half is drawn, so that lateness stays in proportion to the time
+    already waited, and looks of many callers spread out.
+    """
+    return (wait / 2 + backoff.full_jitter(wait / 2) for wait in growing(base=1.2, factor=0.3, longest=10.0))
+
+
+class Poller:
+    """Watches the predictions of one account: a few each by itself, many through the list."""
+
+    def __init__(self, api: API, listing: Listing) -> None:
+        self._api = api
+        self._crowd = Crowd(api, listing, self.look)
+        self._alone = 0
+
+    async def wait(self, prediction: Prediction, progress: Progress, retries: int) -> Prediction:
+        """The prediction, once it is terminal. There is no limit but the caller's deadline."""
+        progress.saw(prediction)
+        if self._alone >= _MANY:
+            prediction = await self._crowd.wait(prediction, progress, retries)
+        waits = poll_waits()
+        self._alone += 1
+        try:
+            while not prediction.terminal:
+                await anyio.sleep(next(waits))
+                prediction = await self.look(prediction.id, retries)
+                progress.saw(prediction)
+            return prediction
+        finally:
+            self._alone -= 1
+
+    async def look(self, prediction_id: str, retries: int) -> Prediction:
+        """The prediction as it is now."""
+        path = f"/predictions/{prediction_id}"
+        body = await self._api.get(path, retries)
+        try:
+            return decode_prediction(body)
+        except msgspec.DecodeError as error:
+            raise APIError(
+                f"The answer is no prediction: {error}.", method="GET", url=self._api.base + path
+            ) from error

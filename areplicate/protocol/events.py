@@ -1,0 +1,94 @@
+"""Server-sent events, parsed from bytes as they come.
+
+Source: "Server-sent events" in the HTML standard, section "Interpreting an event stream".
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+_BOM = b"\xef\xbb\xbf"
+LONGEST_LINE = 16 * 1024 * 1024
+"""Bytes of one line after which a stream is given up."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event. `id` is the last id that the stream has named, here or earlier."""
+
+    type: str
+    data: str
+    id: str = ""
+
+
+class Comment(msgspec.Struct, frozen=True):
+    """A line that begins with a colon; Replicate says `: hi` and `:408: 408 Request Timeout` so."""
+
+    text: str
+
+
+class EventParser:
+    """Turns the bytes of one connection into events, wherever the bytes are split.
+
+    An event that the connection did not finish is dropped, as the standard wants it.
+    """
+
+    __slots__ = ("_after_cr", "_begun", "_data", "_rest", "_type", "last_id", "retry")
+
+    def __init__(self, last_id: str = "") -> None:
+        self.last_id = last_id
+        self.retry: float | None = None
+        """Seconds that the server asks to wait before reconnecting."""
+        self._rest = b""
+        self._begun = False
+        self._after_cr = False
+        self._type = ""
+        self._data: list[str] = []
+
+    def feed(self, data: bytes) -> list[Event | Comment]:
+        """The events and comments that `data` completes. Raises ValueError for an endless line."""
+        if not data:
+            return []
+        if self._after_cr and data.startswith(b"\n"):  # the second half of a CRLF
+            data = data[1:]
+        self._after_cr = False
+        data = self._rest + data
+        if not self._begun:
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._rest = data
+                return []
+            self._begun = True
+            data = data.removeprefix(_BOM)
+        lines = data.splitlines()
+        if data.endswith((b"\n", b"\r")):
+            self._rest = b""
+            self._after_cr = data.endswith(b"\r")
+        elif lines:
+            self._rest = lines.pop()
+            if len(self._rest) > LONGEST_LINE:
+                raise ValueError(f"a line of more than {LONGEST_LINE >> 20} MiB")
+        return self._interpret(lines)
+
+    def _interpret(self, lines: list[bytes]) -> list[Event | Comment]:
+        found: list[Event | Comment] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    found.append(Event(self._type or "message", "\n".join(self._data), self.last_id))
+                    self._data = []
+                self._type = ""
+                continue
+            name, _, value = line.partition(b":")
+            text = value.removeprefix(b" ").decode("utf-8", "replace")
+            if name == b"data":
+                self._data.append(text)
+            elif name == b"event":
+                self._type = text
+            elif name == b"id":
+                if "\0" not in text:
+                    self.last_id = text
+            elif name == b"retry":
+                if text.isascii() and text.isdigit():
+                    self.retry = int(text) / 1000
+            elif not name:
+                found.append(Comment(text))
+        return found

@@ -1,0 +1,291 @@
+"""AsyncRouter: the road of a chat completion from messages to answer."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, overload
+
+from .account import Account
+from .call import Call, open_stream, predict, predict_many
+from .chat.answers import Question, model_response
+from .chat.inputs import build_input
+from .chat.responses import ModelResponse
+from .chat.schema import ModelSchema
+from .chat.templates import PromptTemplate, inline_template
+from .completion_stream import CompletionStream
+from .endpoints import Endpoint, parse_model
+from .errors import AuthenticationError, BadRequestError
+from .limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
+from .media import attach
+from .progress import OnStatus
+from .protocol.requests import cancel_after
+from .retry import MAX_RETRIES
+from .schemas import SchemaStore
+from .transports.base import Transport
+
+API_BASE = "https://api.replicate.com/v1"
+TIMEOUT = 1800.0
+"""Seconds for a whole completion. Replicate itself ends a prediction after 30 minutes of running."""
+
+_MOST_CHOICES = 128
+"""OpenAI's own bound for `n`."""
+
+
+class AsyncRouter:
+    """Calls language models on Replicate as if they were OpenAI's chat API.
+
+    One router owns one connection pool and belongs to one event loop; use it as a context manager or
+    close it with `aclose()`.
+
+    Args:
+        api_key: the Replicate API token; else `REPLICATE_API_KEY`, else `REPLICATE_API_TOKEN`.
+        api_base: where the API is; else `REPLICATE_API_BASE`, else `REPLICATE_BASE_URL`, else
+            Replicate itself.
+        transport: what opens connections; aiohttp by default.
+        timeout: seconds that one completion may take, queue and cold boot included.
+        max_retries: how often one HTTP request is tried again where that is safe.
+        pool_size: connections at most; by default 1,024, or half the files that the process may open.
+            Nine tenths of them may be held open, by creations that wait for their answer and by
+            streams; calls beyond that are watched instead, so that none queues behind a sleeper.
+        trusted_hosts: further hosts that may see the key, beside the API's own and Replicate's.
+        creations_per_minute, others_per_minute: the account's limits to begin with.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        transport: Transport | None = None,
+        timeout: float = TIMEOUT,
+        max_retries: int = MAX_RETRIES,
+        pool_size: int | None = None,
+        trusted_hosts: Sequence[str] = (),
+        creations_per_minute: float = CREATIONS_PER_MINUTE,
+        others_per_minute: float = OTHERS_PER_MINUTE,
+    ) -> None:
+        self._api_key = api_key
+        self._api_base = api_base
+        self._timeout = timeout
+        self._max_retries = max_retries
+        pool_size = pool_size or _default_pool_size()
+        self._transport = transport or _default_transport(pool_size)
+        self._trusted_hosts = tuple(trusted_hosts)
+        self._creations_per_minute = creations_per_minute
+        self._others_per_minute = others_per_minute
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._schemas = SchemaStore()
+        self._slots = Slots(pool_size * 9 // 10)
+
+    @overload
+    async def acompletion(
+        self, model: str, messages: Sequence[Any], *, stream: Literal[True], **params: Any
+    ) -> CompletionStream: ...
+    @overload
+    async def acompletion(
+        self, model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **params: Any
+    ) -> ModelResponse: ...
+    async def acompletion(
+        self,
+        model: str,
+        messages: Sequence[Any],
+        *,
+        stream: bool | None = None,
+        stream_options: Mapping[str, Any] | None = None,
+        n: int | None = None,
+        timeout: float | None = None,
+        num_retries: int | None = None,
+        drop_params: bool | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        on_status: OnStatus | None = None,
+        supports_system_prompt: bool | None = None,
+        initial_prompt_value: str | None = None,
+        roles: Mapping[str, Mapping[str, str]] | None = None,
+        final_prompt_value: str | None = None,
+        bos_token: str | None = None,
+        eos_token: str | None = None,
+        **params: Any,
+    ) -> ModelResponse | CompletionStream:
+        """One chat completion.
+
+        Args:
+            model: such as `replicate/meta/meta-llama-3-8b-instruct`, `owner/name:version` or
+                `deployments/owner/name`; `replicate/` in front is optional.
+            messages: as OpenAI takes them.
+            stream: True gives a `CompletionStream` of chunks, each as soon as it is written.
+            stream_options: `{"include_usage": True}` adds a last chunk with the token counts.
+            n: how many answers; each is a prediction of its own.
+            timeout, num_retries: instead of the router's.
+            drop_params: leave out what the model has no input for, instead of an error.
+            extra_headers: sent with the creation.
+            on_status: called with a `Status` at each phase.
+            supports_system_prompt: the model takes the system text in `system_prompt`.
+            initial_prompt_value, roles, final_prompt_value, bos_token, eos_token: a prompt template
+                for this call, as `register_prompt_template` takes it.
+            params: OpenAI's chat parameters, and the model's own inputs, which are sent as they are.
+
+        Raises:
+            APIError: one of its subclasses. Whatever ends the call, also its being cancelled, the
+                prediction is cancelled with it.
+        """
+        count = _checked_count(n)
+        template = inline_template(
+            initial_prompt_value=initial_prompt_value,
+            roles=roles,
+            final_prompt_value=final_prompt_value,
+            bos_token=bos_token,
+            eos_token=eos_token,
+        )
+        call = await self._call(
+            model,
+            messages,
+            params,
+            template=template,
+            timeout=timeout,
+            num_retries=num_retries,
+            drop_params=bool(drop_params),
+            extra_headers=extra_headers,
+            api_key=api_key,
+            api_base=api_base,
+            on_status=on_status,
+            supports_system_prompt=supports_system_prompt,
+        )
+        if stream:
+            include_usage = bool((stream_options or {}).get("include_usage"))
+            return await open_stream(call, count, include_usage)
+        if count == 1:
+            return model_response(call.question, [await predict(call)])
+        return model_response(call.question, await predict_many(call, count))
+
+    async def schema_of(self, model: str) -> ModelSchema | None:
+        """What the model takes, from the catalogue or looked up; None where that cannot be known."""
+        account = self._account(None, None)
+        return await self._schema(parse_model(model), account, self._max_retries)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> AsyncRouter:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _call(
+        self,
+        model: str,
+        messages: Sequence[Any],
+        params: dict[str, Any],
+        *,
+        template: PromptTemplate | None,
+        timeout: float | None,
+        num_retries: int | None,
+        drop_params: bool,
+        extra_headers: Mapping[str, str] | None,
+        api_key: str | None,
+        api_base: str | None,
+        on_status: OnStatus | None,
+        supports_system_prompt: bool | None,
+    ) -> Call:
+        if not isinstance(model, str):
+            raise BadRequestError(f"model is to be a string, not {type(model).__name__}.")
+        endpoint = parse_model(model)
+        account = self._account(api_key, api_base)
+        retries = self._max_retries if num_retries is None else num_retries
+        seconds = _checked_timeout(self._timeout if timeout is None else timeout)
+        schema = self._schemas.known(endpoint) or await self._schema(endpoint, account, retries)
+        built = build_input(
+            messages,
+            params,
+            model=endpoint.model,
+            schema=schema,
+            template=template,
+            supports_system_prompt=supports_system_prompt,
+            drop_params=drop_params,
+        )
+        return Call(
+            account=account,
+            endpoint=endpoint,
+            question=Question(model, built, schema, "tools" in params),
+            input=await attach(built, account.api.upload) if built.media else built.fields,
+            timeout=seconds,
+            retries=retries,
+            headers={"Cancel-After": cancel_after(seconds), **(extra_headers or {})},
+            on_status=on_status,
+            slots=self._slots,
+        )
+
+    async def _schema(self, endpoint: Endpoint, account: Account, retries: int) -> ModelSchema | None:
+        return await self._schemas.of(endpoint, lambda path: account.api.get(path, retries))
+
+    def _account(self, api_key: str | None, api_base: str | None) -> Account:
+        key = api_key or self._api_key or _environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+        if not key:
+            raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
+        base = (
+            api_base or self._api_base or _environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL") or API_BASE
+        )
+        account = self._accounts.get((base, key))
+        if account is None:
+            account = self._accounts[base, key] = Account(
+                self._transport,
+                _checked_base(base),
+                key,
+                slots=self._slots,
+                creations_per_minute=self._creations_per_minute,
+                others_per_minute=self._others_per_minute,
+                trusted_hosts=self._trusted_hosts,
+            )
+        return account
+
+
+def _default_transport(pool_size: int) -> Transport:
+    from .transports.aiohttp import AiohttpTransport
+
+    return AiohttpTransport(pool_size)
+
+
+def _default_pool_size() -> int:
+    try:
+        import resource
+    except ModuleNotFoundError:  # not on Windows
+        return 256
+    return max(16, min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+
+
+def _environment(*names: str) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def _checked_base(base: str) -> str:
+    """The base without a slash at its end."""
+    if not base.startswith(("https://", "http://")):
+        raise BadRequestError(f"api_base is to begin with https:// or http://, not {base[:50]!r}.")
+    return base.rstrip("/")
+
+
+def _checked_count(n: int | None) -> int:
+    if n is None:
+        return 1
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST_CHOICES:
+        raise BadRequestError(f"n is to be a whole number from 1 to {_MOST_CHOICES}, not {n!r}.")
+    return n
+
+
+def _checked_timeout(timeout: float) -> float:
+    if (
+        isinstance(timeout, bool)
+        or not isinstance(timeout, (int, float))
+        or math.isnan(timeout)
+        or timeout <= 0
+    ):
+        raise BadRequestError(f"timeout is to be a number of seconds above 0, not {timeout!r}.")
+    return min(float(timeout), 7 * 24 * 3600.0)

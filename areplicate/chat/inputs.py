@@ -14,7 +14,7 @@ from .conversation import conversation_fields
 from .formats import PromptTemplate
 from .media import MediaSlot, media_inputs, slot_for
 from .messages import read_messages
-from .params import ALIASES, INFORMATIONAL, PARAMS, TOKEN_LIMIT
+from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, TOKEN_LIMIT, Param
 from .plan import Plan, plan_for
 from .schema import Field, ModelSchema
 from .templates import registered_template
@@ -111,48 +111,43 @@ def _add_openai(
     fields: dict[str, Any], name: str, value: Any, given: Mapping[str, Any], plan: Plan, asked: Asked
 ) -> None:
     param = PARAMS[name]
-    targets = plan.targets.get(name, ())
-    if name == "max_tokens" and "max_completion_tokens" in given:
-        param.convert(name, value, _ANY, asked)
+    targets = plan.targets[name]
+    if name == "max_tokens" and given.get("max_completion_tokens") is not None:
         return  # OpenAI's newer name for the same thing
-    if name == "tools" and given.get("tool_choice") == "none" and not plan.targets.get("tool_choice"):
+    if name == "tools" and given.get("tool_choice") == "none" and not plan.targets["tool_choice"]:
         return  # a model that is not shown its tools uses none
     if not targets:
         if param.changes_nothing(value):
             return
-        param.convert(name, value, _ANY, asked)
+        _converted(name, value, param, param.takes, asked)
         unsupported(name, f"{asked.who} has no input for it", asked)
         return
-    known = plan.schema.fields if plan.schema else {}
+    known = plan.fields
     for target in targets:
-        field = known.get(target, _ANY)
-        converted = param.convert(name, value, field, asked)
-        if converted is not None and target in known:
-            converted = fit(_shown(name, target), converted, field, asked)
+        shown = name if name == target else f"{name} ({target})"
+        converted = _converted(shown, value, param, known.get(target, param.takes), asked)
         if converted is not None:
             fields[target] = converted
 
 
-def _shown(name: str, target: str) -> str:
-    return name if name == target else f"{name} ({target})"
+def _converted(name: str, value: Any, param: Param, field: Field, asked: Asked) -> Any:
+    if param.convert is not None:
+        value = param.convert(name, value, field, asked)
+    return None if value is None else fit(name, value, field, asked)
 
 
 def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: Asked) -> None:
     """A parameter of the model's own, by its name there."""
-    value = sendable(name, value, asked)
-    if plan.schema is None:
-        if name not in INFORMATIONAL:
-            fields[name] = value
-        return
-    known = plan.schema.fields
+    known = plan.fields
     if name not in known:
         if name in INFORMATIONAL:
             return
         name = next((alias for alias in ALIASES.get(name, ()) if alias in known), name)
-    if name in known:
-        value = fit(name, value, known[name], asked)
-        if value is not None:
-            fields[name] = value
+    value = fit(name, sendable(name, value, asked), known.get(name) or OWN.get(name, _ANY), asked)
+    if value is None:
+        return
+    if name in known or plan.schema is None:
+        fields[name] = value
     elif asked.drop_params:
         logger.info("%s: %s left out: the model has no such input", asked.who, name)
     else:
@@ -186,7 +181,7 @@ def _how_to_give(name: str, plan: Plan) -> str:
 
 
 def _limit(fields: dict[str, Any], given: Mapping[str, Any], plan: Plan) -> int | None:
-    for name in (*plan.targets.get("max_tokens", ()), *(n for n in TOKEN_LIMIT if n in given)):
+    for name in (*plan.targets["max_tokens"], *(n for n in TOKEN_LIMIT if n in given)):
         value = fields.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value

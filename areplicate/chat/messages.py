@@ -65,8 +65,8 @@ def read_messages(messages: Any) -> tuple[Message, ...]:
 
 def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:
     """A message or a piece of one as a mapping, whichever client library made it."""
-    if isinstance(value, Mapping):
-        return value
+    if type(value) is dict or isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value)
     if isinstance(value, msgspec.Struct):
         return cast("Mapping[str, Any]", msgspec.to_builtins(value))
     if callable(dump := getattr(value, "model_dump", None)) and isinstance(dumped := dump(), Mapping):

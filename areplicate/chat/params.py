@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import BadRequestError
 from .schema import Field
-from .values import Asked, finite, unsupported, wrong_type
+from .values import Asked, unsupported, wrong_type
 
 Converter = Callable[[str, Any, Field, Asked], Any]
 
@@ -31,40 +31,14 @@ TOKEN_LIMIT = (
     "n_predict",
 )
 
-
-def _number(name: str, value: Any, field: Field, asked: Asked) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        wrong_type(name, value, "a number", asked)
-    return finite(name, value, asked)
-
-
-def _integer(name: str, value: Any, field: Field, asked: Asked) -> Any:
-    value = _number(name, value, field, asked)
-    if isinstance(value, float):
-        if not value.is_integer():
-            wrong_type(name, value, "an integer", asked)
-        return int(value)
-    return value
+STOP = ("stop_sequences", "stop", "stop_words", "stop_sequence")
 
 
 def _limit(name: str, value: Any, field: Field, asked: Asked) -> Any:
-    value = _integer(name, value, field, asked)
-    if value < 1:
+    if isinstance(value, (int, float)) and value < 1:
         raise BadRequestError(
             f"{name}={value} leaves no room for an answer: give 1 or more.", model=asked.model
         )
-    return value
-
-
-def _string(name: str, value: Any, field: Field, asked: Asked) -> Any:
-    if not isinstance(value, str):
-        wrong_type(name, value, "a string", asked)
-    return value
-
-
-def _flag(name: str, value: Any, field: Field, asked: Asked) -> Any:
-    if not isinstance(value, bool):
-        wrong_type(name, value, "true or false", asked)
     return value
 
 
@@ -87,22 +61,22 @@ def _stop(name: str, value: Any, field: Field, asked: Asked) -> Any:
 def _objects(name: str, value: Any, field: Field, asked: Asked) -> Any:
     if not isinstance(value, (list, tuple)) or not all(isinstance(v, Mapping) for v in value):
         wrong_type(name, value, "a list of objects", asked)
-    return as_text_where_text(list(value), field) if value else None
+    return _as_text(list(value), field) if value else None
 
 
 def _object(name: str, value: Any, field: Field, asked: Asked) -> Any:
     if not isinstance(value, Mapping):
         wrong_type(name, value, "an object", asked)
-    return as_text_where_text(value, field)
+    return _as_text(value, field)
 
 
 def _choice(name: str, value: Any, field: Field, asked: Asked) -> Any:
     if not isinstance(value, (str, Mapping)):
         wrong_type(name, value, "a string or an object", asked)
-    return as_text_where_text(value, field)
+    return _as_text(value, field)
 
 
-def as_text_where_text(value: Any, field: Field) -> Any:
+def _as_text(value: Any, field: Field) -> Any:
     """JSON text where a model takes structured values as text, whole or entry by entry."""
     if field.type == "string" and not isinstance(value, str):
         return msgspec.json.encode(value).decode()
@@ -123,49 +97,51 @@ class Param(NamedTuple):
     """One parameter of OpenAI's.
 
     Attributes:
-        names: the names under which models take it.
-        convert: checks a value and gives it the field's form.
+        takes: the type that it has in OpenAI's API.
+        names: the names under which models take it, where they are not just its own.
+        convert: gives a value the form that a model's input has, where that may differ.
         changes_nothing: whether a value asks for what happens without the parameter anyway.
         unguided: the names it is sent under where a model's schema is not known.
     """
 
-    names: tuple[str, ...]
-    convert: Converter
+    takes: Field
+    names: tuple[str, ...] = ()
+    convert: Converter | None = None
     changes_nothing: Callable[[Any], bool] = _never
     unguided: tuple[str, ...] = ()
 
 
-_LIMIT = Param(TOKEN_LIMIT, _limit, unguided=("max_tokens", "max_new_tokens"))
+_ANY, _TEXT, _FLAG = Field(), Field("string"), Field("boolean")
+_NUMBER, _INTEGER = Field("number"), Field("integer")
+_LIMIT = Param(_INTEGER, TOKEN_LIMIT, _limit, unguided=("max_tokens", "max_new_tokens"))
 
 PARAMS: dict[str, Param] = {
     "max_tokens": _LIMIT,
     "max_completion_tokens": _LIMIT,
-    "temperature": Param(("temperature", "temp"), _number, unguided=("temperature",)),
-    "top_p": Param(("top_p",), _number, unguided=("top_p",)),
-    "stop": Param(
-        ("stop_sequences", "stop", "stop_words", "stop_sequence"),
-        _stop,
-        _is([], (), ""),
-        unguided=("stop_sequences",),
-    ),
-    "presence_penalty": Param(("presence_penalty",), _number, _is(0, 0.0), ("presence_penalty",)),
-    "frequency_penalty": Param(("frequency_penalty",), _number, _is(0, 0.0), ("frequency_penalty",)),
-    "reasoning_effort": Param(("reasoning_effort",), _string),
-    "verbosity": Param(("verbosity",), _string),
-    "response_format": Param(("response_format",), _object, _is({"type": "text"})),
-    "tools": Param(("tools",), _objects, _is([], ())),
-    "tool_choice": Param(("tool_choice",), _choice, _is("auto", "none")),
-    "parallel_tool_calls": Param(("parallel_tool_calls",), _flag, _is(True)),
-    "functions": Param((), _objects, _is([], ())),
-    "function_call": Param((), _choice, _is("auto", "none")),
-    "logit_bias": Param(("logit_bias",), _object, _is({})),
-    "logprobs": Param(("logprobs",), _flag, _is(False)),
-    "top_logprobs": Param(("top_logprobs",), _integer, _is(0)),
-    "n": Param((), _integer, _is(1)),
-    "modalities": Param((), _string, _is(["text"], ("text",))),
-    "prediction": Param((), _object),
-    "web_search_options": Param((), _object),
+    "temperature": Param(_NUMBER, ("temperature", "temp"), unguided=("temperature",)),
+    "top_p": Param(_NUMBER, unguided=("top_p",)),
+    "stop": Param(_ANY, STOP, _stop, _is([], (), ""), ("stop_sequences",)),
+    "presence_penalty": Param(_NUMBER, (), None, _is(0, 0.0), ("presence_penalty",)),
+    "frequency_penalty": Param(_NUMBER, (), None, _is(0, 0.0), ("frequency_penalty",)),
+    "reasoning_effort": Param(_TEXT),
+    "verbosity": Param(_TEXT),
+    "response_format": Param(_ANY, (), _object, _is({"type": "text"})),
+    "tools": Param(_ANY, (), _objects, _is([], ())),
+    "tool_choice": Param(_ANY, (), _choice, _is("auto", "none")),
+    "parallel_tool_calls": Param(_FLAG, (), None, _is(True)),
+    "functions": Param(_ANY, (), _objects, _is([], ())),
+    "function_call": Param(_ANY, (), _choice, _is("auto", "none")),
+    "logit_bias": Param(_ANY, (), _object, _is({})),
+    "logprobs": Param(_FLAG, (), None, _is(False)),
+    "top_logprobs": Param(_INTEGER, (), None, _is(0)),
+    "n": Param(_INTEGER, (), None, _is(1)),
+    "modalities": Param(Field("array"), (), None, _is(["text"], ("text",))),
+    "prediction": Param(_ANY, (), _object),
+    "web_search_options": Param(_ANY, (), _object),
 }
+
+OWN = {"seed": _INTEGER}
+"""OpenAI's parameters that are sent to any model as they are."""
 
 INFORMATIONAL = frozenset(
     (

@@ -30,6 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
         wraps: the server puts its own chat format around the prompt.
         targets: OpenAI's parameters, each with the inputs that take it.
         media: the inputs for images and other media.
+        fields: all inputs by name, as far as they are known.
     """
 
     schema: ModelSchema | None
@@ -41,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True):
     wraps: bool = False
     targets: dict[str, tuple[str, ...]] = {}
     media: MediaFields = MediaFields()
+    fields: dict[str, Field] = {}
 
 
 @lru_cache(maxsize=2048)
@@ -82,8 +84,9 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         messages,
         replaceable and not as_is,
         wraps,
-        {name: _targets(fields, param.names) for name, param in PARAMS.items()},
+        {name: _targets(fields, param.names or (name,)) for name, param in PARAMS.items()},
         media,
+        fields,
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
-from os import PathLike
+from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -38,12 +37,12 @@ def fit(name: str, value: Any, field: Field, asked: Asked) -> Any:
     """
     kind = field.type
     if kind == "integer" or kind == "number":
-        value = _number(name, value, kind, asked)
-        value = _within(name, value, field, asked)
+        value = _within(name, _number(name, value, kind, asked), field, asked)
     elif kind == "string":
         if not isinstance(value, str):
             wrong_type(name, value, "a string", asked)
-        _check_length(name, value, field, asked)
+        if field.max_length is not None or field.min_length is not None:
+            _check_length(name, value, field, asked)
     elif kind == "boolean":
         if not isinstance(value, bool):
             wrong_type(name, value, "true or false", asked)
@@ -71,22 +70,11 @@ def sendable(name: str, value: Any, asked: Asked) -> Any:
     if isinstance(value, (str, bool)):
         return value
     if isinstance(value, (int, float)):
-        return finite(name, value, asked)
-    if isinstance(value, PathLike):
-        wrong_type(name, value, "a value that JSON can hold", asked)
+        return _number(name, value, "number", asked)
     try:
         msgspec.json.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         wrong_type(name, value, "a value that JSON can hold", asked)
-    return value
-
-
-def finite(name: str, value: float, asked: Asked) -> float:
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise BadRequestError(f"{name}={value!r} is not a number that can be sent.", model=asked.model)
-    elif value not in _INT64:
-        raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model)
     return value
 
 
@@ -106,14 +94,19 @@ def unsupported(name: str, why: str, asked: Asked) -> None:
     logger.info("%s: %s left out: %s", asked.who, name, why)
 
 
-def _number(name: str, value: Any, kind: str, asked: Asked) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def _number(name: str, value: Any, kind: str, asked: Asked) -> Any:
+    if type(value) is int or (isinstance(value, int) and not isinstance(value, bool)):
+        if value not in _INT64:
+            raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model)
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise BadRequestError(f"{name}={value!r} is not a number that can be sent.", model=asked.model)
+        if kind == "integer":
+            if not value.is_integer():
+                wrong_type(name, value, "an integer", asked)
+            return int(value)
+    else:
         wrong_type(name, value, "an integer" if kind == "integer" else "a number", asked)
-    finite(name, value, asked)
-    if kind == "integer" and isinstance(value, float):
-        if not value.is_integer():
-            wrong_type(name, value, "an integer", asked)
-        return int(value)
     return value
 
 

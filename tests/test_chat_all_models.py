@@ -111,7 +111,7 @@ def test_the_token_limit_goes_where_the_model_reads_it(shared_data: Path) -> Non
 
 
 def words(prop: dict[str, Any]) -> list[str]:
-    return prop.get("description", "").lower().replace(".", " ").split()
+    return str(prop.get("description", "")).lower().replace(".", " ").split()
 
 
 def test_the_catalogue_knows_every_model_as_its_schema_is(shared_data: Path) -> None:

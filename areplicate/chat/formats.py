@@ -46,6 +46,10 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     def render(self, messages: Any) -> str:
         """The whole conversation in this format, ready for the model to answer."""
         read = read_messages(messages)
+        if self.chat_template is not None:
+            from .jinja import render_chat  # Jinja is imported by those who use it
+
+            return render_chat(self.chat_template, read, self.bos_token, self.eos_token)
         if self.lone_turn_as_is and (lone := _lone_turn(read)) is not None:
             return lone
         return self._join(self._arrange(read))

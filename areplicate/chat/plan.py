@@ -26,7 +26,8 @@ class Plan(msgspec.Struct, frozen=True):
     Attributes:
         family: the family whose chat format the model reads.
         prompt, system, messages: the inputs for the prompt, the system text and OpenAI's messages.
-        prompt_template: whether there is an input of that name that must be set to `AS_IS`.
+        prompt_template: whether there is an input of that name, to be set to `AS_IS` for a prompt that
+            is in the model's format already.
         wraps: the server puts its own chat format around the prompt.
         targets: OpenAI's parameters, each with the inputs that take it.
         media: the inputs for images and other media.
@@ -82,7 +83,7 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         prompt,
         system,
         messages,
-        replaceable and not as_is,
+        templated and not as_is,
         wraps,
         {name: _targets(fields, param.names or (name,)) for name, param in PARAMS.items()},
         media,

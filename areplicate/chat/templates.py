@@ -105,6 +105,10 @@ def make_template(
             raise BadRequestError(f"{name} must be a string, not {type(value).__name__}.")
     if chat_template and roles:
         raise BadRequestError("A prompt template has either roles or a chat_template, not both.")
+    if chat_template:
+        from .jinja import check_template  # Jinja is imported by those who use it
+
+        check_template(chat_template)
     return PromptTemplate(
         _roles(roles or {}),
         initial_prompt_value,

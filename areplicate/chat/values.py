@@ -66,16 +66,15 @@ def fit(name: str, value: Any, field: Field, asked: Asked) -> Any:
 
 
 def sendable(name: str, value: Any, asked: Asked) -> Any:
-    """The value, where JSON can hold it."""
+    """The value as JSON holds it: lists for tuples, say."""
     if isinstance(value, (str, bool)):
         return value
     if isinstance(value, (int, float)):
         return _number(name, value, "number", asked)
     try:
-        msgspec.json.encode(value)
+        return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, ValueError, OverflowError, RecursionError):
         wrong_type(name, value, "a value that JSON can hold", asked)
-    return value
 
 
 def wrong_type(name: str, value: Any, wanted: str, asked: Asked) -> NoReturn:

@@ -100,6 +100,13 @@ async def test_a_body_that_is_not_json() -> None:
         assert len(local.predictions) == 1
 
 
+async def test_streams_have_faults_of_their_own() -> None:
+    async with faulty() as (local, client):
+        url = (await client.create()).json["urls"]["stream"]
+        local.faults = Faults(not_json=1, redirect_loop=1, huge_body=1, get_error=1, other_error=1)
+        assert (await client.get(url)).body.startswith(b": hi")
+
+
 async def test_a_truncated_gzip() -> None:
     async with faulty(truncated_gzip=1) as (local, _):
         headers = {"Authorization": "Bearer x"}

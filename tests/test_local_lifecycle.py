@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 import time
 import urllib.error
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -122,6 +124,21 @@ async def test_a_thousand_wait_at_once() -> None:
         answers = await asyncio.gather(*(client.create(Prefer="wait") for _ in range(1000)))
         assert {answer.json["status"] for answer in answers} == {"succeeded"}
         assert len({answer.json["id"] for answer in answers}) == 1000
+
+
+@pytest.mark.anyio
+async def test_a_reader_that_is_gone_before_the_first_event(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(llama()) as (local, client):
+        url = urlsplit((await client.create()).json["urls"]["stream"])
+        caller = socket.create_connection((url.hostname, url.port))
+        caller.sendall(
+            f"GET {url.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer r8_test\r\n\r\n".encode()
+        )
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.close()
+        await asyncio.sleep(1)
+        assert local.counts["stream"] == 1
+    assert not caplog.records
 
 
 @pytest.mark.anyio

@@ -299,6 +299,15 @@ async def test_a_failing_model(after: int, output: Any) -> None:
         assert "output_token_count" not in failed.json["metrics"]
 
 
+async def test_an_error_is_told_when_it_happens() -> None:
+    async with serving(llama(failure="CUDA out of memory", run_seconds=5)) as (_, client):
+        created = (await client.create()).json
+        await asyncio.sleep(3)
+        assert (await client.get(created["urls"]["get"])).json["error"] is None
+        await asyncio.sleep(3)
+        assert (await client.get(created["urls"]["get"])).json["error"] == "CUDA out of memory"
+
+
 async def test_a_model_whose_own_code_raises() -> None:
     def reply(input: dict[str, Any]) -> str:
         raise KeyError(input["prompt"])

@@ -279,6 +279,14 @@ async def test_a_throttled_request_says_when_to_come_back() -> None:
 
 
 @pytest.mark.anyio
+async def test_what_was_not_used_is_not_saved_up() -> None:
+    async with serving(llama(), create_per_minute=60, create_burst=2) as (_, client):
+        for _ in range(2):
+            assert [(await client.create()).status for _ in range(3)] == [201, 201, 429]
+            await asyncio.sleep(1000)
+
+
+@pytest.mark.anyio
 async def test_retry_after_is_not_always_there() -> None:
     async with serving(llama(), create_per_minute=1, retry_after=False) as (_, client):
         await client.create()

@@ -104,10 +104,12 @@ async def test_silence_counts_from_the_last_event() -> None:
     model = llama(reply=["a", "b", "c"], run_seconds=60)
     async with serving(model, stream_timeout=15) as (_, client):
         url = await stream_url(client)
+        start = asyncio.get_running_loop().time()
         comments, events = await read(client, url)
         assert (comments[-1], text(events)) == (":408: 408 Request Timeout", "a")
         comments, events = await read(client, url, Last_Event_ID=events[-1].id)
         assert (comments, text(events)) == ([": hi", ":408: 408 Request Timeout"], "b")
+        assert asyncio.get_running_loop().time() - start == pytest.approx(15 + 5 + 15, abs=0.1)
         _, events = await read(client, url)
         assert text(events) == "abc"[: len(events)], "without an id it replays from the start"
 

@@ -1,0 +1,182 @@
+"""The gateway as it runs: its configuration, its road to Replicate, and what it remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+from typing import TYPE_CHECKING
+
+import areplicate
+
+from .backend import Backend
+from .config import Config, ModelEntry
+from .costs import Costs
+from .errors import CLIENT_GONE, GatewayError
+from .exchange import Exchange
+from .keyring import Keyring, database_gone
+from .limits import Limits, MemoryLimits, SharedLimits
+from .logs import logger
+from .metrics import Metrics
+from .usage import UsageWriter
+
+if TYPE_CHECKING:
+    from .store import Store
+
+_STORE_WAIT = 10.0
+"""Seconds for which a request waits for the database while the gateway starts."""
+
+
+class Gateway:
+    """Everything that requests share.
+
+    Args:
+        alone: whether no other process uses the database, so that limits are counted in memory.
+    """
+
+    def __init__(self, config: Config, *, alone: bool) -> None:
+        self.metrics = Metrics()
+        self.backend = Backend(config, self.metrics)
+        self.costs = Costs()
+        self.keyring = Keyring(config.master_key, self.store)
+        self.usage = UsageWriter()
+        self.draining = False
+        self.database_error: str | None = None
+        self._alone = alone
+        self._limits: Limits | None = None
+        self._store: Store | None = None
+        self._opened = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        areplicate.set_verbose = config.verbose
+
+    @property
+    def config(self) -> Config:
+        return self.backend.config
+
+    @property
+    def ready(self) -> bool:
+        return self._store is not None and not self.draining
+
+    def start(self) -> None:
+        """Begins to open the database; requests that do not need it are served meanwhile."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self._open_store()))
+
+    async def store(self) -> Store:
+        """The database; waits for it while the gateway starts, or raises the `GatewayError` 503."""
+        if self._store is None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._opened.wait(), _STORE_WAIT if not self.database_error else 1.0)
+        if self._store is None:
+            raise database_gone()
+        return self._store
+
+    async def reload(self, config: Config) -> None:
+        """Takes a new configuration; requests in flight end under the old one."""
+        old = self.backend
+        self.backend = Backend(config, self.metrics)
+        self.keyring.set_master_key(config.master_key)
+        areplicate.set_verbose = config.verbose
+        if config.database_url != old.config.database_url:
+            logger.warning("general_settings.database_url has changed: that needs a restart")
+        await old.retire()
+
+    async def admit(self, exchange: Exchange, entry: ModelEntry, count: int) -> None:
+        """Counts a request for `count` answers against its key's limits, or raises their refusal."""
+        exchange.entry = entry
+        key = exchange.caller.key
+        if key is None or not key.limited:
+            return
+        store = await self.store()
+        assert self._limits is not None, "it comes with the store"
+        hold = self.costs.estimate(entry) * count
+        try:
+            exchange.admission = await self._limits.admit(key, hold)
+        except GatewayError:
+            raise
+        except KeyError:
+            self.keyring.forget(key.hash)
+            raise GatewayError(401, "This API key is not known here.", code="invalid_api_key") from None
+        except Exception as error:
+            logger.error("limits cannot be checked in %s: %s", type(store).__name__, error)
+            raise database_gone() from error
+
+    def finished(self, exchange: Exchange) -> None:
+        """Writes the request down: its usage, its figures, its line in the log."""
+        cost = self.costs.of(exchange)
+        if exchange.admission is not None and self._limits is not None:
+            self._limits.finished(exchange.admission, cost)
+        metrics, model = self.metrics, exchange.model or ""
+        seconds = exchange.seconds()
+        metrics.requests.labels(exchange.endpoint, model, str(exchange.status)).inc()
+        if exchange.model is not None:
+            self.usage.add(exchange.usage_row(cost))
+            self._count(exchange, model, seconds, cost)
+        if exchange.status == 429:
+            metrics.limited.labels("key" if not exchange.calling else "replicate").inc()
+        if exchange.endpoint:
+            logger.info(
+                "%s %s %d",
+                exchange.request.method,
+                exchange.endpoint,
+                exchange.status,
+                extra={
+                    "request_id": exchange.request_id,
+                    "model": exchange.model,
+                    "key_id": exchange.caller.key_id,
+                    "prediction_id": exchange.prediction_id,
+                    "seconds": round(seconds, 3),
+                    "code": "client_gone" if exchange.status == CLIENT_GONE else exchange.error_code,
+                },
+            )
+
+    def _count(self, exchange: Exchange, model: str, seconds: float, cost: float) -> None:
+        metrics = self.metrics
+        metrics.latency.labels(exchange.endpoint, model).observe(seconds)
+        if exchange.first_text is not None:
+            metrics.first_token.labels(model).observe(exchange.first_text - exchange.began)
+        if exchange.runs:
+            metrics.boot.labels(model).observe(exchange.waited()[1])
+        prompt, completion = exchange.tokens()
+        metrics.tokens.labels(model, "prompt").inc(prompt)
+        metrics.tokens.labels(model, "completion").inc(completion)
+        metrics.spend.labels(model).inc(cost)
+
+    async def aclose(self) -> None:
+        """Writes the usage that is left, and closes all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.usage.aclose()
+        if self._store is not None:
+            with contextlib.suppress(Exception):  # others notice by its silence, a little later
+                await self._store.leave()
+            await self._store.aclose()
+        await self.backend.router.aclose()
+
+    async def _open_store(self) -> None:
+        """Imports the database code beside the running loop, and connects until it succeeds."""
+        pause = 0.5
+        while self._store is None:
+            try:
+                module = await asyncio.to_thread(importlib.import_module, "areplicate.gateway.store")
+                self._store = await module.Store.open(self.config.database_url)
+            except Exception as error:
+                self.database_error = f"{type(error).__name__}: {error}"
+                logger.error("the database cannot be opened, trying again: %s", self.database_error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 10.0)
+        self.database_error = None
+        self._limits = MemoryLimits() if self._alone else SharedLimits(self._store, self.usage)
+        self.usage.start(self._store)
+        self._opened.set()
+        await self._show_life(self._store)
+
+    async def _show_life(self, store: Store) -> None:
+        from .store import HEARTBEAT
+
+        while not self._alone:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                await store.heartbeat()
+            except Exception as error:
+                logger.error("the database does not answer: %s", error)

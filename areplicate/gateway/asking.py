@@ -1,0 +1,116 @@
+"""From a request's body to a question for the router: what a client may say, and what only the
+configuration may."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..chat.responses import ModelResponse
+from ..router import AsyncRouter
+from .errors import GatewayError, bad_request
+from .exchange import Exchange
+
+if TYPE_CHECKING:
+    from .app import Gateway
+
+MAX_MESSAGES = 2048
+"""OpenAI's own bound for `messages`."""
+MAX_CHOICES = 128
+
+_MAY_SAY = {
+    *("model", "messages", "stream", "stream_options", "n", "drop_params", "supports_system_prompt"),
+    *("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"),
+}
+_RESERVED = frozenset(inspect.signature(AsyncRouter.acompletion).parameters) - _MAY_SAY
+"""The router's own arguments that are not for clients: `api_base` in a request would send the
+gateway's key wherever the client likes."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the router is asked."""
+
+    model: str
+    messages: list[Any]
+    params: dict[str, Any]
+    count: int = 1
+
+    async def ask(self, exchange: Exchange) -> ModelResponse:
+        """The whole answer, noted in the exchange."""
+        exchange.calling = True
+        response = await exchange.backend.router.acompletion(self.model, self.messages, **self.params)
+        exchange.answered(response.model, response.replicate, response.usage)
+        return response
+
+
+async def question_of(
+    gateway: Gateway,
+    exchange: Exchange,
+    body: dict[str, Any],
+    messages: Any,
+    params: dict[str, Any],
+    *,
+    prompts: int = 1,
+) -> Question:
+    """The question in a body, with `messages` and `params` taken from it, once its key's limits allow it.
+
+    `prompts` is how many such questions the body asks; they count against the limits together.
+
+    Raises:
+        GatewayError: 400, 404 for a model that is not there or not for this key, or 429.
+    """
+    name = body.get("model")
+    if not isinstance(name, str) or not name:
+        raise bad_request(
+            "model is missing: give the name of a model, as /v1/models lists them.", param="model"
+        )
+    entries = exchange.backend.names.get(name)
+    if entries is None or not exchange.caller.may_use(name):
+        raise no_model(name)
+    exchange.model = name
+    exchange.streamed = flag(body, "stream")
+    _check_messages(messages)
+    count = _count(params) * prompts
+    for key in params:
+        if key in _RESERVED or key.startswith("_"):
+            raise bad_request(f"{key} is set in the gateway's configuration, not in requests.", param=key)
+    await gateway.admit(exchange, entries[0], count)
+    return Question(name, messages, {**exchange.backend.defaults, **params}, count)
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise bad_request(f"{name} is to be true or false.", param=name)
+
+
+def no_model(name: str) -> GatewayError:
+    return GatewayError(
+        404,
+        f"The model {name[:200]!r} does not exist, or your key may not use it.",
+        param="model",
+        code="model_not_found",
+    )
+
+
+def _check_messages(messages: Any) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise bad_request(
+            'messages is to be a list such as [{"role": "user", "content": "Hello"}].', param="messages"
+        )
+    if len(messages) > MAX_MESSAGES:
+        raise bad_request(
+            f"There are {len(messages)} messages; {MAX_MESSAGES} are allowed.", param="messages"
+        )
+
+
+def _count(params: dict[str, Any]) -> int:
+    n = params.get("n")
+    if n is None:
+        return 1
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_CHOICES:
+        raise bad_request(f"n is to be a whole number from 1 to {MAX_CHOICES}.", param="n")
+    return n

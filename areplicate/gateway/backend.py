@@ -1,0 +1,96 @@
+"""One reading of the configuration, and the router that serves it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ..endpoints import parse_model
+from ..errors import AuthenticationError
+from ..protocol.problems import error_from_response
+from ..protocol.requests import Request
+from ..router import API_BASE, AsyncRouter
+from ..transports.aiohttp import AiohttpTransport
+from ..transports.base import exchange
+from .config import Config, ModelEntry
+from .metrics import Metrics
+from .upstream import CountedTransport
+
+_LOOK_SILENCE = 10.0
+"""Seconds within which Replicate answers a question about a model."""
+
+
+class Backend:
+    """What a reload replaces: requests in flight end with the one that they began with."""
+
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        self.config = config
+        self.names: dict[str, list[ModelEntry]] = config.names
+        self.created = int(time.time())
+        self.transport = CountedTransport(AiohttpTransport(config.pool_size), metrics)
+        self.router: Any = _router(config, self.transport)
+        self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
+        self.in_flight = 0
+        self._retired = False
+
+    async def look(self, entry: ModelEntry) -> None:
+        """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
+        key = (
+            entry.params.get("api_key")
+            or os.environ.get("REPLICATE_API_KEY")
+            or os.environ.get("REPLICATE_API_TOKEN")
+        )
+        if not key:
+            raise AuthenticationError("There is no API key for it.", model=entry.model)
+        base = (
+            entry.params.get("api_base")
+            or os.environ.get("REPLICATE_API_BASE")
+            or os.environ.get("REPLICATE_BASE_URL")
+            or API_BASE
+        )
+        path = parse_model(entry.model).schema_path or "/account"
+        request = Request("GET", base.rstrip("/") + path, {"Authorization": f"Bearer {key}"})
+        response = await exchange(self.transport, request, silence=_LOOK_SILENCE)
+        if response.status >= 300:
+            raise error_from_response(response)
+
+    async def leave(self) -> None:
+        """One of the requests that `in_flight` counts has ended."""
+        self.in_flight -= 1
+        if self._retired and not self.in_flight:
+            await self.router.aclose()
+
+    async def retire(self) -> None:
+        """No more requests come; the connections close when the last one has ended."""
+        self._retired = True
+        if not self.in_flight:
+            await self.router.aclose()
+
+
+def _router(config: Config, transport: CountedTransport) -> Any:
+    router = AsyncRouter(
+        transport=transport,
+        timeout=config.request_timeout,
+        pool_size=config.pool_size,
+        **({} if config.num_retries is None else {"max_retries": config.num_retries}),
+    )
+    return _Single(router, config)
+
+
+class _Single:
+    """Until the router knows model_list."""
+
+    def __init__(self, router: AsyncRouter, config: Config) -> None:
+        self.router = router
+        self.names = config.names
+
+    async def acompletion(self, model: str, messages: Any, **params: Any) -> Any:
+        own = dict(self.names[model][0].params)
+        for k in ("rpm", "weight", "max_parallel_requests"):
+            own.pop(k, None)
+        target = own.pop("model")
+        return await self.router.acompletion(target, messages, **{**own, **params})
+
+    async def aclose(self) -> None:
+        await self.router.aclose()

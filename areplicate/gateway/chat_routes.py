@@ -1,0 +1,66 @@
+"""`POST /v1/chat/completions`, as OpenAI's API reference has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from ..errors import APIError
+from .asking import Question, question_of
+from .bodies import read_object
+from .errors import from_upstream
+from .exchange import Exchange
+from .sse import EventStream
+
+if TYPE_CHECKING:
+    from .app import Gateway
+
+DONE = b"data: [DONE]\n\n"
+_NOT_PARAMS = ("model", "messages", "stream")
+
+
+async def chat_completions(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+    body = await read_object(exchange.request)
+    params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
+    question = await question_of(gateway, exchange, body, body.get("messages"), params)
+    if exchange.streamed:
+        return await _stream(exchange, question)
+    params.pop("stream_options", None)
+    return exchange.json(msgspec.json.encode(await question.ask(exchange)))
+
+
+async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
+    encode = msgspec.json.encode
+    exchange.calling = True
+    with EventStream(exchange) as events:
+        try:
+            chunks = await exchange.backend.router.acompletion(
+                question.model, question.messages, stream=True, on_status=events.saw, **question.params
+            )
+            await events.open()
+            async with chunks:
+                async for chunk in chunks:
+                    if chunk.replicate is not None:
+                        exchange.answered(chunk.model, chunk.replicate, None)
+                    elif chunk.choices and chunk.choices[0].delta.content:
+                        exchange.text_came()
+                        exchange.prediction_id = chunk.id
+                    await events.send(b"data: " + encode(chunk) + b"\n\n")
+        except APIError as error:
+            if not events.response.prepared:
+                raise
+            await events.send(error_event(exchange, error))
+        else:
+            await events.send(DONE)
+    return events.response
+
+
+def error_event(exchange: Exchange, error: APIError) -> bytes:
+    """An error after the answer has begun; the exchange is noted as failed with it."""
+    told = from_upstream(error)
+    exchange.failed(error)
+    exchange.status = told.status
+    exchange.error_code = told.code
+    return b"data: " + told.envelope() + b"\n\n"

@@ -1,0 +1,48 @@
+"""What requests cost, and what one is expected to."""
+
+from __future__ import annotations
+
+from .config import ModelEntry
+from .exchange import Exchange
+from .prices import Price
+
+_FIRST_GUESS_TOKENS = (500, 500)
+_FIRST_GUESS_SECONDS = 5.0
+_WEIGHT = 0.2
+"""Of the latest request in a model's running mean."""
+
+
+class Costs:
+    """Remembers what the models' requests cost lately, in dollars."""
+
+    def __init__(self) -> None:
+        self._means: dict[str, float] = {}
+
+    def estimate(self, entry: ModelEntry) -> float:
+        """What one answer is expected to cost."""
+        mean = self._means.get(entry.name)
+        return _first_guess(entry.price) if mean is None else mean
+
+    def of(self, exchange: Exchange) -> float:
+        """What a request cost.
+
+        Where a prediction was begun and its end is not known, since the client left or time ran out,
+        that is what was expected of it: Replicate bills what ran, and leaving early is no way around
+        a budget.
+        """
+        entry = exchange.entry
+        if entry is None or not exchange.calling:
+            return 0.0
+        if exchange.runs:
+            cost = sum(entry.price.of_run(run) for run in exchange.runs)
+            mean = self._means.get(entry.name, cost)
+            self._means[entry.name] = mean + _WEIGHT * (cost / len(exchange.runs) - mean)
+            return cost
+        if exchange.prediction_id is None and exchange.status != 499:
+            return 0.0  # refused before there was a prediction
+        streamed = entry.price.of_tokens(0, exchange.pieces)
+        return max(self.estimate(entry), streamed)
+
+
+def _first_guess(price: Price) -> float:
+    return price.of_tokens(*_FIRST_GUESS_TOKENS) + price.second * _FIRST_GUESS_SECONDS

@@ -1,0 +1,68 @@
+"""The gateway's log: one JSON object a line, or plain lines on a terminal. No keys, no prompts."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+logger = logging.getLogger("areplicate.gateway")
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as a JSON object; what was given as `extra` are further keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _time(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update(_extras(record))
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """A record as a line for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = " ".join(f"{name}={value}" for name, value in _extras(record).items() if value is not None)
+        line = f"{_time(record.created)[11:19]} {record.levelname.lower():7} {record.getMessage()} {extras}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line.rstrip()
+
+
+def set_up(debug: bool) -> None:
+    """Sends the package's log to stderr.
+
+    The client's own log, which `debug` and `set_verbose` open, holds requests with their prompts.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(TextFormatter() if sys.stderr.isatty() else JsonFormatter())
+    package = logging.getLogger("areplicate")
+    package.addHandler(handler)
+    package.propagate = False
+    package.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    for name in ("aiohttp.server", "asyncio"):
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).propagate = False
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+def _time(seconds: float) -> str:
+    """UTC, to the millisecond, as RFC 3339 has it."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"

@@ -1,0 +1,114 @@
+"""One gateway process: it listens, reloads on SIGHUP, and drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from .app import Gateway
+from .bodies import MAX_BODY
+from .config import Config, read_config
+from .dispatch import Dispatcher
+from .logs import logger
+from .routes import ROUTES
+from .yamlfile import ConfigError
+
+BACKLOG = 4096
+KEEPALIVE = 75.0
+"""Seconds that a connection may sit idle, or take to send the head of a request."""
+_CANCEL_SECONDS = 8.0
+"""Seconds in which cancelled requests get to cancel their predictions."""
+
+
+def run(config: Config, path: Path, listener: socket.socket, *, alone: bool) -> None:
+    """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
+    asyncio.run(_serve(config, path, listener, alone))
+
+
+async def _serve(config: Config, path: Path, listener: socket.socket, alone: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    background: set[asyncio.Task[None]] = set()
+    gateway = Gateway(config, alone=alone)
+
+    def begin(work: Coroutine[Any, Any, None]) -> None:
+        task = loop.create_task(work)
+        background.add(task)
+        task.add_done_callback(background.discard)
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: begin(_reload(gateway, path)))
+
+    dispatcher = Dispatcher(gateway, ROUTES)
+    server = web.Server(
+        dispatcher.handle,
+        request_factory=partial(web.BaseRequest, loop=loop, client_max_size=MAX_BODY),
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.SockSite(runner, listener, backlog=BACKLOG)
+    await site.start()
+    gateway.start()
+    host, port = listener.getsockname()[:2]
+    logger.info("listening", extra={"url": f"http://{host}:{port}", "models": list(config.names)})
+    try:
+        await stopped.wait()
+        stopped.clear()
+        await _drain(gateway, dispatcher, site, stopped)
+    finally:
+        await runner.cleanup()
+        await gateway.aclose()
+        logger.info("stopped")
+
+
+async def _drain(gateway: Gateway, dispatcher: Dispatcher, site: web.BaseSite, again: asyncio.Event) -> None:
+    """Ends what is in flight: by waiting, then, or at a second signal, by cancelling it."""
+    gateway.draining = True
+    await site.stop()
+    tasks = [task for task in dispatcher.tasks if task is not None]
+    logger.info("draining", extra={"in_flight": len(tasks)})
+    if not tasks:
+        return
+    impatient = asyncio.ensure_future(again.wait())
+    ended = asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(
+        (impatient, ended), timeout=gateway.config.drain_seconds, return_when=asyncio.FIRST_COMPLETED
+    )
+    impatient.cancel()
+    left = [task for task in tasks if not task.done()]
+    if left:
+        logger.warning("cancelling what is still in flight", extra={"in_flight": len(left)})
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCEL_SECONDS)
+    with contextlib.suppress(asyncio.CancelledError):
+        await ended
+
+
+async def _reload(gateway: Gateway, path: Path) -> None:
+    """Takes the configuration anew; one that is wrong changes nothing."""
+    try:
+        config = await asyncio.to_thread(read_config, path)
+    except ConfigError as error:
+        logger.error("the configuration is wrong and was not taken: %s", error)
+        return
+    for warning in config.warnings:
+        logger.warning("%s", warning)
+    if config.master_key is None and not gateway.keyring.open:
+        logger.error("the configuration has no master_key any more: that needs a restart; it was not taken")
+        return
+    await gateway.reload(config)
+    logger.info("configuration reloaded", extra={"models": list(config.names)})
+

@@ -1,0 +1,34 @@
+"""Counting the requests to Replicate."""
+
+from __future__ import annotations
+
+from ..errors import APIConnectionError
+from ..protocol.requests import Request
+from ..transports.base import Answer, Transport
+from .metrics import Metrics
+
+
+class CountedTransport:
+    """A transport that counts what it opens, by what was asked and how it was answered."""
+
+    def __init__(self, transport: Transport, metrics: Metrics) -> None:
+        self._transport = transport
+        self._count = metrics.upstream
+
+    async def open(self, request: Request, *, silence: float) -> Answer:
+        try:
+            answer = await self._transport.open(request, silence=silence)
+        except APIConnectionError:
+            self._count.labels(_kind(request), "broken").inc()
+            raise
+        self._count.labels(_kind(request), str(answer.status)).inc()
+        return answer
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def _kind(request: Request) -> str:
+    if request.method == "POST":
+        return "cancel" if request.url.endswith("/cancel") else "create"
+    return "stream" if "Accept" in request.headers else "get"

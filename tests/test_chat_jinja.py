@@ -56,11 +56,11 @@ def test_what_tokenizers_templates_use_is_there() -> None:
     {%- set ns.count = ns.count + 1 -%}
     {% generation %}{{ loop.index }}/{{ loop.length }}:{{ turn(message, loop.last) }};{% endgeneration %}
 {%- endfor -%}
-{{ ns.count }} {{ {'a': 'é<'} | tojson }} {{ tools is none }} {{ messages | map(attribute='role') | join(',') }}
+{{ ns.count }} {{ {'a': 'é<'} | tojson }} {{ tools is none }} {{ messages | map(attribute='role') | join }}
 {{- strftime_now('%Y') | length }} {{ 'a.b'.split('.')[0].upper() ~ 1 }} {{ [1] + [2] }} {{ 7 % 4 * 2 ** 3 }}
 """
     assert render(template).splitlines() == [
-        '1/3: Hi ;3/3:last: Bye;2 {"a": "é<"} True system,user,assistant,user4 A1 [1, 2] 24'
+        '1/3: Hi ;3/3:last: Bye;2 {"a": "é<"} True systemuserassistantuser4 A1 [1, 2] 24'
     ]
 
 

@@ -45,10 +45,15 @@ def media_fields(fields: dict[str, Field]) -> MediaFields:
     """The media inputs among a model's inputs, by type and by name."""
     single: dict[str, tuple[str, ...]] = {}
     lists: dict[str, str] = {}
+    named = {
+        kind: [n for n, f in fields.items() if pattern.fullmatch(n) and _holds_urls(f)]
+        for kind, pattern in _PLAIN_NAMES.items()
+    }
+    taken = {name for names in named.values() for name in names}
+    others = [n for n, f in fields.items() if f.media and n not in taken]
     for kind, pattern in _PLAIN_NAMES.items():
-        named = [n for n, f in fields.items() if pattern.fullmatch(n) and _holds_urls(f)]
-        generic = [n for n, f in fields.items() if f.media and _GENERIC.fullmatch(n)]
-        found = named or generic or [n for n, f in fields.items() if f.media and pattern.search(n)]
+        found = named[kind] or [n for n in others if pattern.search(n)]
+        found = found or [n for n, f in fields.items() if f.media and _GENERIC.fullmatch(n)]
         one = [n for n in found if fields[n].type != "array"]
         many = [n for n in found if fields[n].type == "array"]
         if one:

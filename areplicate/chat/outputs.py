@@ -34,8 +34,8 @@ class Reply(msgspec.Struct, frozen=True):
 def output_text(output: Any) -> str:
     """The text of a prediction's `output`.
 
-    Replicate's models give a list of strings to be joined, one string, a number, an object or a list
-    of objects (then this is its JSON), the URLs of media (as text), or null.
+    Replicate's models give a list of strings to be joined, one string, null, the URLs of media (as
+    text), a message as OpenAI's API has it, or anything else, of which this is the JSON.
     """
     if isinstance(output, str):
         return output
@@ -44,6 +44,12 @@ def output_text(output: Any) -> str:
     if isinstance(output, list) and all(isinstance(piece, str) for piece in output):
         separator = "\n" if len(output) > 1 and all(_is_url(piece) for piece in output) else ""
         return separator.join(output)
+    if (
+        isinstance(output, dict)
+        and output.keys() == {"role", "content"}
+        and isinstance(output["content"], str)
+    ):
+        return output["content"]
     return msgspec.json.encode(output).decode()
 
 

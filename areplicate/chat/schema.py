@@ -10,6 +10,7 @@ import msgspec
 
 from .families import family_of, family_of_prompt
 
+_TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object"))
 _LONGEST_DEFAULT = 60
 _MESSAGES_AS_PROMPT = re.compile(r"json.*messages.*role", re.IGNORECASE | re.DOTALL)
 
@@ -75,7 +76,7 @@ def from_openapi(
     prompt = properties.get("prompt", {})
     return ModelSchema(
         {name: _field(prop, schemas) for name, prop in properties.items()},
-        tuple(entry.get("required") or ()),
+        tuple(name for name in _list(entry.get("required")) if name in properties),
         model,
         version,
         _output_kind(_resolve(schemas.get("Output") or {}, schemas), schemas),
@@ -84,8 +85,9 @@ def from_openapi(
     )
 
 
-def _by_order(properties: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(properties.items(), key=lambda item: _order(item[1]))
+def _by_order(properties: Any) -> list[tuple[str, Any]]:
+    known = properties if isinstance(properties, Mapping) else {}
+    return sorted(known.items(), key=lambda item: _order(item[1]))
 
 
 def _order(prop: Any) -> float:
@@ -98,7 +100,8 @@ def _resolve(node: Any, schemas: Mapping[str, Any], depth: int = 0) -> dict[str,
     if not isinstance(node, Mapping) or depth > 8:
         return {}
     resolved: dict[str, Any] = {}
-    branches = [*(node.get("allOf") or ()), *_not_null(node.get("anyOf") or node.get("oneOf") or ())]
+    either = _list(node.get("anyOf")) or _list(node.get("oneOf"))
+    branches = [*_list(node.get("allOf")), *(b for b in either if not _is_null(b))]
     if isinstance(ref := node.get("$ref"), str):
         branches.append(schemas.get(ref.rpartition("/")[2]))
     for branch in branches:
@@ -108,30 +111,43 @@ def _resolve(node: Any, schemas: Mapping[str, Any], depth: int = 0) -> dict[str,
         else:
             resolved.update(found)
     resolved.update(node)
-    if isinstance(kinds := node.get("type"), (list, tuple)):
+    if isinstance(kinds := node.get("type"), list):
         kinds = [kind for kind in kinds if kind != "null"]
         resolved["type"] = kinds[0] if len(kinds) == 1 else "any"
     return resolved
 
 
-def _not_null(branches: Any) -> list[Any]:
-    return [b for b in branches if not (isinstance(b, Mapping) and b.get("type") == "null")]
+def _is_null(branch: Any) -> bool:
+    return isinstance(branch, Mapping) and branch.get("type") == "null"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _field(prop: Mapping[str, Any], schemas: Mapping[str, Any]) -> Field:
     items = _resolve(prop.get("items") or {}, schemas)
-    kind = str(prop.get("type") or "any")
-    enum = prop.get("enum")
+    kind = prop.get("type")
+    kind = kind if isinstance(kind, str) and kind in _TYPES else "any"
+    entries = items.get("type")
     default = prop.get("default")
     return Field(
         kind,
-        str(items.get("type") or "any") if kind == "array" else None,
+        (entries if isinstance(entries, str) else "any") if kind == "array" else None,
         "uri" in (prop.get("format"), items.get("format")),
-        prop.get("minimum"),
-        prop.get("maximum"),
-        prop.get("minLength"),
-        prop.get("maxLength"),
-        tuple(enum) if enum else None,
+        _number(prop.get("minimum")),
+        _number(prop.get("maximum")),
+        _count(prop.get("minLength")),
+        _count(prop.get("maxLength")),
+        tuple(_list(prop.get("enum"))) or None,
         None if len(str(default)) > _LONGEST_DEFAULT else default,
     )
 

@@ -5,7 +5,7 @@
 
 A line of the file has `model`, `version`, `input` (`properties`, `required`), `enums`, `output` and
 `example`. The models of official_models.json, which Replicate publishes without a version, are added.
-Models that are in the catalogue and not in the source stay as they are; `--fresh` leaves them out.
+The catalogue is written anew; `--add` keeps its models that are not in the source.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ def official() -> Iterator[ModelSchema]:
         )
 
 
-def write(schemas: Iterator[ModelSchema], fresh: bool) -> int:
+def write(catalogue: Path, schemas: Iterator[ModelSchema], add: bool) -> int:
     lines: dict[str, bytes] = {}
-    if CATALOGUE.exists() and not fresh:
-        known = msgspec.json.decode(CATALOGUE.read_bytes(), type=dict[str, msgspec.Raw])
+    if add:
+        known = msgspec.json.decode(catalogue.read_bytes(), type=dict[str, msgspec.Raw])
         lines = {name: bytes(entry) for name, entry in known.items()}
     for schema in (*schemas, *official()):
         assert schema.model is not None
         lines[schema.model] = msgspec.json.encode(schema)
     body = b",\n".join(json.dumps(name).encode() + b":" + line for name, line in lines.items())
-    CATALOGUE.write_bytes(b"{\n" + body + b"\n}\n")
+    catalogue.write_bytes(b"{\n" + body + b"\n}\n")
     return len(lines)
 
 
@@ -80,10 +80,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("source", nargs="*", help="a file of models, or names of models with --api")
     parser.add_argument("--api", action="store_true", help="ask the API for the models")
-    parser.add_argument("--fresh", action="store_true", help="forget the models that are not in the source")
+    parser.add_argument("--add", action="store_true", help="keep the catalogue's other models")
+    parser.add_argument(
+        "--to", type=Path, default=CATALOGUE, help="where to write; by default into the package"
+    )
     args = parser.parse_args()
     schemas = from_api(args.source) if args.api else (s for p in args.source for s in from_file(Path(p)))
-    print(f"{write(schemas, args.fresh)} models, {CATALOGUE.stat().st_size:,} bytes")
+    count = write(args.to, schemas, args.add)
+    print(f"{count} models, {args.to.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

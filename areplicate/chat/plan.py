@@ -53,8 +53,7 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
     An official model and a fine-tune of it differ in name and schema, never in how they are read:
     everything here follows from the two.
     """
-    family = FAMILIES.get(schema.format or "") if schema is not None else None
-    family = family or family_of(model or (schema.model if schema else None) or "")
+    family = _family(schema, model)
     if schema is None:
         targets = {name: param.unguided for name, param in PARAMS.items()}
         return Plan(None, family, targets=targets, media=UNGUIDED)
@@ -89,6 +88,15 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         media,
         fields,
     )
+
+
+def _family(schema: ModelSchema | None, model: str | None) -> Family:
+    """The family that the schema shows, else that of the model, else that of a deployment's own name."""
+    if schema is not None and schema.format in FAMILIES:
+        return FAMILIES[schema.format]
+    names = [name for name in (schema.model if schema else None, model) if name]
+    families = [family_of(name) for name in names] or [family_of("")]
+    return next((family for family in families if family.name != "plain"), families[0])
 
 
 def _first(fields: dict[str, Field], names: tuple[str, ...], types: tuple[str, ...]) -> str | None:

@@ -1,0 +1,199 @@
+"""`areplicate models`: what models take, and how areplicate speaks to them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from .errors import APIError
+
+if TYPE_CHECKING:
+    from .chat.plan import Plan
+    from .chat.schema import Field, ModelSchema
+
+_SAMPLE = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Who left Troy?"},
+    {"role": "assistant", "content": "Odysseus."},
+    {"role": "user", "content": "And who waited?"},
+]
+
+
+@click.group()
+def models() -> None:
+    """What models take, and how areplicate speaks to them."""
+
+
+@models.command("list")
+@click.option("--search", default="", metavar="TEXT", help="Only models whose name contains TEXT.")
+def list_models(search: str) -> None:
+    """The models whose inputs are known without asking Replicate; any other works as well."""
+    from .chat import catalogue
+    from .chat.plan import plan_for
+
+    table = _table("model", "format", "conversation", "media")
+    for name in catalogue.names():
+        if search.lower() in name.lower():
+            plan = plan_for(catalogue.find(name), name)
+            kinds = {*plan.media.single, *plan.media.lists}
+            table.add_row(name, plan.family.name, _manner(plan), ", ".join(sorted(kinds)))
+    if not table.row_count:
+        raise click.ClickException(
+            f"No model in the catalogue has {search!r} in its name. Others are looked up when they are "
+            "called: try areplicate models show OWNER/NAME."
+        )
+    _console().print(table)
+
+
+@models.command("show")
+@click.argument("model", metavar="OWNER/NAME")
+def show_model(model: str) -> None:
+    """What a model takes: its inputs, where OpenAI's parameters go, how a conversation is sent.
+
+    A model that is not in the catalogue is looked up at Replicate, which needs a key. OWNER/NAME:VERSION
+    and deployments/OWNER/NAME work too.
+    """
+    from .chat.plan import plan_for
+
+    try:
+        schema = _schema_of(model)
+    except APIError as error:
+        raise click.ClickException(str(error)) from error
+    if schema is None:
+        raise click.ClickException(
+            f"The inputs of {model} could not be looked up. It can be called all the same, with the names "
+            "that most models use."
+        )
+    plan = plan_for(schema, schema.model)
+    console = _console()
+    console.print(f"[bold]{schema.model or model}[/bold]", schema.version or "", highlight=False)
+    console.print("", _inputs(schema), "", _parameters(plan), _missing(plan), sep="\n", highlight=False)
+    console.print(_explained(plan), highlight=False)
+    console.print_json(_sample(plan, schema))
+
+
+def _schema_of(model: str) -> ModelSchema | None:
+    """From the catalogue, which needs no key; else looked up."""
+    from .chat import catalogue
+    from .endpoints import parse_model
+    from .schemas import SchemaStore
+
+    if known := catalogue.find(model) or SchemaStore().known(parse_model(model)):
+        return known
+    import anyio
+
+    from .router import AsyncRouter
+
+    async def look_up() -> ModelSchema | None:
+        async with AsyncRouter() as router:
+            return await router.schema_of(model)
+
+    return anyio.run(look_up)
+
+
+def _inputs(schema: ModelSchema) -> Table:
+    table = _table("input", "type", "takes", "default")
+    for name, field in schema.fields.items():
+        required = "[red]*[/red]" if name in schema.required else ""
+        default = "" if field.default is None else json.dumps(field.default, ensure_ascii=False)
+        table.add_row(name + required, _type(field), _takes(field), default)
+    if schema.required:
+        table.caption = "[red]*[/red] must be given"
+    return table
+
+
+def _type(field: Field) -> str:
+    kind = f"{field.items}[]" if field.type == "array" else field.type
+    return f"{kind} (URL)" if field.media else kind
+
+
+def _takes(field: Field) -> str:
+    if field.enum is not None:
+        return ", ".join(map(str, field.enum))
+    low, high = field.minimum, field.maximum
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if low is not None:
+        return f"at least {low:g}"
+    return "" if high is None else f"at most {high:g}"
+
+
+def _parameters(plan: Plan) -> Table:
+    """Where OpenAI's parameters, and the media in messages, go."""
+    table = _table("OpenAI's", "goes into")
+    for name, targets in plan.targets.items():
+        if targets:
+            table.add_row(name, ", ".join(targets))
+    for kind in ("image", "audio", "video", "file"):
+        if inputs := [*plan.media.single.get(kind, ()), *filter(None, [plan.media.lists.get(kind)])]:
+            table.add_row(f"{kind} parts", ", ".join(inputs))
+    return table
+
+
+def _missing(plan: Plan) -> str:
+    names = ("max_tokens", "temperature", "top_p", "stop", "tools", "response_format", "reasoning_effort")
+    missing = [name for name in names if not plan.targets[name]]
+    return f"No input for {', '.join(missing)}: drop_params=True leaves them out." if missing else ""
+
+
+def _manner(plan: Plan) -> str:
+    if plan.messages is not None:
+        return f"messages in {plan.messages}"
+    if plan.prompt is None:
+        return "none"
+    if plan.wraps:
+        return f"{plan.prompt} + {plan.system}" if plan.system else f"{plan.prompt}, formatted by the server"
+    return f"formatted in {plan.prompt}"
+
+
+def _explained(plan: Plan) -> str:
+    system = f" System text goes into {plan.system}." if plan.system else ""
+    if plan.messages is not None:
+        return f"\nA conversation goes into {plan.messages}, as OpenAI's messages. For example:"
+    if plan.prompt is None:
+        return "\nIt has no input for a conversation."
+    if plan.wraps:
+        return (
+            f"\nThe server writes its own format around {plan.prompt}: one turn goes as it is, several so "
+            f"that the whole is a conversation.{system} For example:"
+        )
+    off = (
+        ' The server\'s own is switched off with prompt_template "{prompt}".' if plan.prompt_template else ""
+    )
+    return f"\nA conversation goes into {plan.prompt}, in the {plan.family.name} format.{off} For example:"
+
+
+def _sample(plan: Plan, schema: ModelSchema) -> str:
+    """The input for a short conversation, with something in whatever else the model insists on."""
+    from .chat.inputs import build_input
+
+    conversation = (plan.prompt, plan.system, plan.messages)
+    given = {name: _something(schema.fields[name]) for name in schema.required if name not in conversation}
+    if plan.prompt is None and plan.messages is None:
+        return json.dumps(given)
+    return json.dumps(build_input(_SAMPLE, given, model=schema.model, schema=schema).fields)
+
+
+def _something(field: Field) -> Any:
+    if field.enum is not None:
+        return field.enum[0]
+    if field.type in ("integer", "number"):
+        return field.minimum if field.minimum is not None else 1
+    text = "https://example.com/cat.png" if field.media else "..."
+    return {"boolean": True, "array": [text], "object": {}}.get(field.type, text)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(header_style="bold", box=None, pad_edge=False, caption_justify="left", padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(column, no_wrap=index == 0)
+    return table
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=160)

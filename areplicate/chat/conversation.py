@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError
-from .formats import PromptTemplate
+from .formats import PromptTemplate, leading_system
 from .messages import Message
 from .plan import AS_IS, Plan
 
@@ -20,6 +20,7 @@ def conversation_fields(
     template: PromptTemplate | None,
     supports_system_prompt: bool | None,
     given: Container[str],
+    has_media: bool,
 ) -> dict[str, Any]:
     """The inputs that carry the conversation; no text of any message is lost.
 
@@ -28,10 +29,11 @@ def conversation_fields(
         supports_system_prompt: True puts system text into the system input even where none is known;
             False keeps it in the prompt even where there is one.
         given: names of inputs that the user fills, and that are left alone here.
+        has_media: media go with the prompt; whether a model looks at them beside messages is unknown.
     """
     if template is None and plan.messages is not None:
         by_hand = (plan.system or "") in given or (plan.prompt or "") in given
-        if plan.prompt is None or not (by_hand or any(turn.media for turn in turns)):
+        if plan.prompt is None or not (by_hand or has_media):
             return _native(turns, plan, plan.messages)
     if plan.prompt is None:
         raise BadRequestError(
@@ -79,8 +81,8 @@ def _rendered(
     separate_system: bool,
 ) -> dict[str, Any]:
     """The whole conversation in the model's format."""
-    system, rest = _split_system(turns) if separate_system else ("", turns)
-    rendered = (template or plan.family.template).render(rest) if rest else ""
+    system, rest = leading_system(turns) if separate_system else ("", turns)
+    rendered = (template or plan.family.template).render_turns(rest) if rest else ""
     fields = {prompt: rendered}
     if system:
         fields[plan.system or "system_prompt"] = system
@@ -93,16 +95,10 @@ def _wrapped(
     """What the server turns into the whole conversation by its own template."""
     fields = {}
     if may_split and plan.system is not None and plan.system not in given:
-        system, turns = _split_system(turns)
+        system, turns = leading_system(turns)
         if system:
             fields[plan.system] = system
     return {prompt: plan.family.template.render_within(turns) if turns else "", **fields}
-
-
-def _split_system(turns: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
-    """The system text that opens a conversation, and the rest."""
-    count = next((i for i, turn in enumerate(turns) if turn.role != "system"), len(turns))
-    return "\n\n".join([turn.text for turn in turns[:count]]), turns[count:]
 
 
 def _who(plan: Plan) -> str:

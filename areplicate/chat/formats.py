@@ -45,34 +45,38 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     def render(self, messages: Any) -> str:
         """The whole conversation in this format, ready for the model to answer."""
-        read = read_messages(messages)
+        return self.render_turns(read_messages(messages))
+
+    def render_turns(self, turns: tuple[Message, ...]) -> str:
+        """`render` for messages that were read already."""
         if self.chat_template is not None:
             from .jinja import render_chat  # Jinja is imported by those who use it
 
-            return render_chat(self.chat_template, read, self.bos_token, self.eos_token)
-        if self.lone_turn_as_is and (lone := _lone_turn(read)) is not None:
+            return render_chat(self.chat_template, turns, self.bos_token, self.eos_token)
+        if self.lone_turn_as_is and (lone := _lone_turn(turns)) is not None:
             return lone
-        return self._join(self._arrange(read))
+        return self._join(self._arrange(turns))
 
-    def render_within(self, messages: Any) -> str:
+    def render_within(self, turns: tuple[Message, ...]) -> str:
         """The prompt that a server turns into the whole conversation.
 
         Such a server puts the system text, if it has one, and what opens and closes a user message
         around the prompt. So what it will add is left out at both ends: the result, once wrapped,
         equals `render`.
         """
-        read = _fold_leading_system(read_messages(messages))
+        if turns[0].role == "system":
+            turns = _fold_leading_system(turns)
+        if len(turns) == 1 and turns[0].role == "user":
+            return written(turns[0])
         if self.lone_turn_as_is:
-            return self.render(read)
-        if len(read) == 1 and read[0].role == "user":
-            return written(read[0])
-        if read[0].role != "user":
-            read = (Message("user"), *read)
+            return self.render_turns(turns)
+        if turns[0].role != "user":
+            turns = (Message("user"), *turns)
         before, after = self.roles.get("user", _NOTHING)
         after += self.final_prompt_value
-        text = self._join(self._arrange(read))
+        text = self._join(self._arrange(turns))
         if not text.endswith(after):
-            text = self._join(self._arrange((*read, Message("user"))))
+            text = self._join(self._arrange((*turns, Message("user"))))
         return text[len(before) : len(text) - len(after)]
 
     def _arrange(self, messages: tuple[Message, ...]) -> Iterable[Message]:
@@ -128,16 +132,22 @@ def _lone_turn(messages: tuple[Message, ...]) -> str | None:
     return None
 
 
-def _fold_leading_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def leading_system(turns: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
+    """The system text that opens a conversation, and the rest."""
+    count = 0
+    for turn in turns:
+        if turn.role != "system":
+            break
+        count += 1
+    return "\n\n".join([turn.text for turn in turns[:count]]), turns[count:]
+
+
+def _fold_leading_system(turns: tuple[Message, ...]) -> tuple[Message, ...]:
     """System text at the beginning becomes the head of the first user message."""
-    count = next((i for i, m in enumerate(messages) if m.role != "system"), len(messages))
-    if not count:
-        return messages
-    texts = [m.text for m in messages[:count]]
-    rest = messages[count:]
+    system, rest = leading_system(turns)
     if rest and rest[0].role == "user":
-        texts, rest = [*texts, rest[0].text], rest[1:]
-    return (Message("user", "\n\n".join([t for t in texts if t])), *rest)
+        return (Message("user", f"{system}\n\n{rest[0].text}"), *rest[1:])
+    return (Message("user", system), *rest)
 
 
 def _system_into_user(messages: Iterable[Message], before: str, after: str) -> Iterable[Message]:
@@ -150,7 +160,7 @@ def _system_into_user(messages: Iterable[Message], before: str, after: str) -> I
             head = before + "\n\n".join(system) + after
             system = []
             if message.role == "user":
-                message = msgspec.structs.replace(message, text=head + message.text)
+                message = Message("user", head + message.text)
             else:
                 yield Message("user", head)
         yield message

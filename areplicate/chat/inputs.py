@@ -14,7 +14,7 @@ from .conversation import conversation_fields
 from .formats import PromptTemplate
 from .media import MediaSlot, media_inputs, slot_for
 from .messages import read_messages
-from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, TOKEN_LIMIT, Param
+from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, Param
 from .plan import Plan, plan_for
 from .schema import Field, ModelSchema
 from .templates import registered_template
@@ -74,17 +74,23 @@ def build_input(
     given = {name: value for name, value in params.items() if value is not None}
     if template is None and model is not None:
         template = registered_template(model)
+    has_media = any([turn.media for turn in turns])  # noqa: C419 - a list is faster for a few
     fields = conversation_fields(
-        turns, plan, template=template, supports_system_prompt=supports_system_prompt, given=given
+        turns,
+        plan,
+        template=template,
+        supports_system_prompt=supports_system_prompt,
+        given=given,
+        has_media=has_media,
     )
     slots: tuple[MediaSlot, ...] = ()
-    if any(turn.media for turn in turns):
+    if has_media:
         placed, slots = media_inputs(turns, plan, model=model, allow_files=allow_files)
         fields.update(placed)
     if given:
         slots += _add_params(fields, given, plan, asked, allow_files)
     _check(fields, plan, asked)
-    return ModelInput(fields, slots, _limit(fields, given, plan))
+    return ModelInput(fields, slots, _limit(fields, plan))
 
 
 def _add_params(
@@ -180,9 +186,9 @@ def _how_to_give(name: str, plan: Plan) -> str:
     return f": give {name}=..."
 
 
-def _limit(fields: dict[str, Any], given: Mapping[str, Any], plan: Plan) -> int | None:
-    for name in (*plan.targets["max_tokens"], *(n for n in TOKEN_LIMIT if n in given)):
+def _limit(fields: dict[str, Any], plan: Plan) -> int | None:
+    for name in plan.limits:
         value = fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        if type(value) is int and value > 0:
             return value
     return None

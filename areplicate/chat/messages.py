@@ -60,7 +60,7 @@ def read_messages(messages: Any) -> tuple[Message, ...]:
         )
     if not messages:
         raise BadRequestError("messages is empty: give at least one message.")
-    return tuple([m if type(m) is Message else _read_message(i, m) for i, m in enumerate(messages)])
+    return tuple([_read_message(i, message) for i, message in enumerate(messages)])
 
 
 def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:
@@ -75,27 +75,25 @@ def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:
 
 
 def _read_message(index: int, message: Any) -> Message:
+    if type(message) is Message:
+        return message
     message = _mapping(index, message, "must be a mapping with role and content")
-    role = _role(index, message.get("role"))
+    role = message.get("role")
+    known = _ROLES.get(role) if type(role) is str else None
     content = message.get("content")
-    if type(content) is str and role != "tool" and "tool_calls" not in message and "name" not in message:
-        return Message(role, _text(index, content))
-    text, media = _content(index, role, content, message)
+    if len(message) == 2 and type(content) is str and known is not None and content.isascii():
+        return Message(known, content)  # nearly all messages are this simple
+    if known is None:
+        _refuse(index, f"has the role {role!r}; use one of {', '.join(_ROLES)}")
+    text, media = _content(index, known, content, message)
     return Message(
-        role,
+        known,
         text,
         media,
-        _tool_calls(index, message) if role == "assistant" else (),
+        _tool_calls(index, message) if known == "assistant" else (),
         _string_or_none(index, message, "tool_call_id"),
         _string_or_none(index, message, "name"),
     )
-
-
-def _role(index: int, role: Any) -> Role:
-    known = _ROLES.get(role) if isinstance(role, str) else None
-    if known is None:
-        _refuse(index, f"has the role {role!r}; use one of {', '.join(_ROLES)}")
-    return known
 
 
 def _content(

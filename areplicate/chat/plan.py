@@ -9,7 +9,7 @@ import msgspec
 
 from .families import FAMILIES, Family, family_of
 from .mediafields import UNGUIDED, MediaFields, media_fields
-from .params import PARAMS
+from .params import PARAMS, TOKEN_LIMIT
 from .schema import Field, ModelSchema
 
 _PROMPT = ("prompt", "text", "question", "query", "instruction", "message", "input", "inputs", "text_input")
@@ -30,6 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
             is in the model's format already.
         wraps: the server puts its own chat format around the prompt.
         targets: OpenAI's parameters, each with the inputs that take it.
+        limits: the inputs that may bound the answer's length.
         media: the inputs for images and other media.
         fields: all inputs by name, as far as they are known.
     """
@@ -42,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     prompt_template: bool = False
     wraps: bool = False
     targets: dict[str, tuple[str, ...]] = {}
+    limits: tuple[str, ...] = TOKEN_LIMIT
     media: MediaFields = MediaFields()
     fields: dict[str, Field] = {}
 
@@ -85,6 +87,7 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         templated and not as_is,
         wraps,
         {name: _targets(fields, param.names or (name,)) for name, param in PARAMS.items()},
+        tuple(name for name in TOKEN_LIMIT if name in fields),
         media,
         fields,
     )

@@ -14,8 +14,6 @@ from .schema import Field
 
 logger = logging.getLogger("areplicate")
 
-_INT64 = range(-(2**63), 2**64)
-
 
 class Asked(NamedTuple):
     """Who asks for a value, for messages: the model, and whether misfits are dropped."""
@@ -94,16 +92,16 @@ def unsupported(name: str, why: str, asked: Asked) -> None:
 
 
 def _number(name: str, value: Any, kind: str, asked: Asked) -> Any:
-    if type(value) is int or (isinstance(value, int) and not isinstance(value, bool)):
-        if value not in _INT64:
-            raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model)
-    elif isinstance(value, float):
+    if isinstance(value, float):
         if not isfinite(value):
             raise BadRequestError(f"{name}={value!r} is not a number that can be sent.", model=asked.model)
         if kind == "integer":
             if not value.is_integer():
                 wrong_type(name, value, "an integer", asked)
             return int(value)
+    elif isinstance(value, int) and value is not True and value is not False:
+        if not -(2**63) <= value < 2**64:
+            raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model)
     else:
         wrong_type(name, value, "an integer" if kind == "integer" else "a number", asked)
     return value

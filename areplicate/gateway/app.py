@@ -23,6 +23,9 @@ from .usage import UsageWriter
 if TYPE_CHECKING:
     from .store import Store
 
+_STORE_DELAY = 0.3
+"""Seconds that the first requests have the processor to themselves: importing the database code takes
+half a second of it. A request that needs the database ends the delay."""
 _STORE_WAIT = 10.0
 """Seconds for which a request waits for the database while the gateway starts."""
 
@@ -46,6 +49,7 @@ class Gateway:
         self._limits: Limits | None = None
         self._store: Store | None = None
         self._opened = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         areplicate.set_verbose = config.verbose
 
@@ -64,6 +68,7 @@ class Gateway:
     async def store(self) -> Store:
         """The database; waits for it while the gateway starts, or raises the `GatewayError` 503."""
         if self._store is None:
+            self._wanted.set()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._opened.wait(), _STORE_WAIT if not self.database_error else 1.0)
         if self._store is None:
@@ -155,6 +160,8 @@ class Gateway:
 
     async def _open_store(self) -> None:
         """Imports the database code beside the running loop, and connects until it succeeds."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), _STORE_DELAY)
         pause = 0.5
         while self._store is None:
             try:

@@ -73,6 +73,8 @@ def _router(config: Config, transport: CountedTransport) -> Any:
         transport=transport,
         timeout=config.request_timeout,
         pool_size=config.pool_size,
+        creations_per_minute=config.creations_per_minute,
+        others_per_minute=config.others_per_minute,
         **({} if config.num_retries is None else {"max_retries": config.num_retries}),
     )
     return _Single(router, config)

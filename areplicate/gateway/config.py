@@ -11,12 +11,14 @@ import msgspec
 from ..chat.templates import inline_template
 from ..endpoints import parse_model
 from ..errors import APIError
+from ..limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
 from .prices import HARDWARE, Price, published_price
 from .settings import Section, kind, number_of, resolved, text_of
 from .yamlfile import ConfigError, Located, load
 
 REQUEST_TIMEOUT = 1800.0
 DRAIN_SECONDS = 30.0
+POOL_SIZE = 1024
 _TEMPLATE_FIELDS = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")
 _OTHER_PROVIDERS = ("api_version", "organization", "custom_llm_provider", "tpm")
 
@@ -44,6 +46,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         drain_seconds: how long requests in flight may go on after SIGTERM.
         log_prompts: whether the log may hold prompts and answers.
         pool_size: connections to Replicate at most.
+        creations_per_minute, others_per_minute: what Replicate allows the account.
         warnings: what is odd but not wrong, each with file, line and key.
     """
 
@@ -53,6 +56,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: float
     log_prompts: bool
     pool_size: int
+    creations_per_minute: float
+    others_per_minute: float
     drop_params: bool
     verbose: bool
     request_timeout: float
@@ -95,7 +100,9 @@ def read_config(path: Path) -> Config:
         database_url=_database_url(general, path),
         drain_seconds=general.number("drain_seconds", DRAIN_SECONDS),
         log_prompts=general.flag("log_prompts"),
-        pool_size=general.whole("pool_size", least=1) or 1024,
+        pool_size=general.whole("pool_size", least=1) or POOL_SIZE,
+        creations_per_minute=general.number("creations_per_minute", CREATIONS_PER_MINUTE, least=1.0),
+        others_per_minute=general.number("others_per_minute", OTHERS_PER_MINUTE, least=1.0),
         drop_params=litellm.flag("drop_params"),
         verbose=litellm.flag("set_verbose"),
         request_timeout=_either(litellm, "request_timeout", router, "timeout", REQUEST_TIMEOUT, 1.0),

@@ -111,4 +111,3 @@ async def _reload(gateway: Gateway, path: Path) -> None:
         return
     await gateway.reload(config)
     logger.info("configuration reloaded", extra={"models": list(config.names)})
-

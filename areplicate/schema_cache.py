@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -59,6 +57,8 @@ def read(name: str) -> Found | None:
 
 def write(name: str, found: Found) -> None:
     """Keeps a schema, in one step: readers see the old file or the new one."""
+    import tempfile  # few runs come here, and it costs as much to import as all the rest
+
     path = _path(name)
     if path is None:
         return
@@ -78,6 +78,8 @@ def write(name: str, found: Found) -> None:
 
 
 def _path(name: str) -> Path | None:
+    from hashlib import sha256  # see above
+
     root = _root()
     return None if root is None else root / "schemas" / f"{sha256(name.encode()).hexdigest()[:32]}.json"
 

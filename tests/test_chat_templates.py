@@ -68,6 +68,11 @@ FORMATS = {
     "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>U1<|END_OF_TURN_TOKEN|>"
     "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>A1<|END_OF_TURN_TOKEN|>"
     "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>U2<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>",
+    "codellama-70b": "Source: system\n\n SYS <step> Source: user\n\n U1 <step> "
+    "Source: assistant\n\n A1 <step> Source: user\n\n U2 <step> Source: assistant\nDestination: user\n\n ",
+    "deepseek": "SYS<｜User｜>U1<｜Assistant｜>A1<｜end▁of▁sentence｜><｜User｜>U2<｜Assistant｜>",  # noqa: RUF001
+    "deepseek-chat": "SYS\n\nUser: U1\n\nAssistant: A1<｜end▁of▁sentence｜>User: U2\n\nAssistant:",  # noqa: RUF001
+    "solar": "### System:\nSYS\n\n### User:\nU1\n\n### Assistant:\nA1\n\n### User:\nU2\n\n### Assistant:\n",
     "plain": "SYS\n\nUser: U1\n\nAssistant: A1\n\nUser: U2\n\nAssistant:",
 }
 

@@ -26,8 +26,14 @@ class Family(NamedTuple):
 
     name: str
     template: PromptTemplate
-    names: re.Pattern[str] | None = None
-    marks: re.Pattern[str] | None = None
+    names: str = ""
+    marks: str = ""
+
+    def is_of(self, model: str) -> bool:
+        return bool(self.names and re.search(self.names, model))
+
+    def is_seen_in(self, prompt: str) -> bool:
+        return bool(self.marks and re.search(self.marks, prompt, re.DOTALL))
 
 
 def _tagged(before: str, after: str, assistant: str = "assistant", **more: str) -> PromptTemplate:
@@ -88,7 +94,7 @@ _DEEPSEEK = _labelled(
 _CODELLAMA_70B = _labelled(
     ("Source: system\n\n ", " <step> "),
     ("Source: user\n\n ", " <step> "),
-    ("Source: assistant\nDestination: user\n\n ", " <step> "),
+    ("Source: assistant\n\n ", " <step> "),
     "Source: assistant\nDestination: user\n\n ",
 )
 _GRANITE_CODE = _labelled(("System:\n", "\n\n"), ("Question:\n", "\n\n"), ("Answer:\n", "\n\n"), "Answer:\n")
@@ -161,15 +167,7 @@ _ROWS: list[tuple[str, PromptTemplate, str, str]] = [
 ]
 # fmt: on
 
-FAMILIES = {
-    name: Family(
-        name,
-        template,
-        re.compile(names) if names else None,
-        re.compile(marks, re.DOTALL) if marks else None,
-    )
-    for name, template, names, marks in _ROWS
-}
+FAMILIES = {row[0]: Family(*row) for row in _ROWS}
 """The families by name, in the order in which they are tried."""
 
 _PLAIN_FAMILY = FAMILIES["plain"]
@@ -183,10 +181,7 @@ def family_of(model: str) -> Family:
     'llama-3'
     """
     name = model.removeprefix("replicate/").partition(":")[0].lower()
-    for family in FAMILIES.values():
-        if family.names is not None and family.names.search(name):
-            return family
-    return _PLAIN_FAMILY
+    return next((family for family in FAMILIES.values() if family.is_of(name)), _PLAIN_FAMILY)
 
 
 def family_of_prompt(prompt: str, model: str | None = None) -> Family | None:
@@ -195,8 +190,6 @@ def family_of_prompt(prompt: str, model: str | None = None) -> Family | None:
     What a model's schema shows counts more than its name; the name decides where several fit.
     """
     named = family_of(model) if model is not None else _PLAIN_FAMILY
-    candidates = FAMILIES.values() if named is _PLAIN_FAMILY else (named, *FAMILIES.values())
-    for family in candidates:
-        if family.marks is not None and family.marks.search(prompt):
-            return family
-    return None
+    if named is not _PLAIN_FAMILY and named.is_seen_in(prompt):
+        return named
+    return next((family for family in FAMILIES.values() if family.is_seen_in(prompt)), None)

@@ -16,11 +16,8 @@ _STEMS: dict[MediaKind, str] = {
     "video": r"videos?|film",
     "file": r"files?|documents?|pdf|attachments?",
 }
-_PLAIN_NAMES: dict[MediaKind, re.Pattern[str]] = {
-    kind: re.compile(rf"(input_)?({stem})(_(input|inputs|urls?|files?|paths?))?\d*")
-    for kind, stem in _STEMS.items()
-}
-_GENERIC = re.compile(r"media|inputs?|(input_)?files?(_urls?)?")
+_NAME = r"(input_)?({})(_(input|inputs|urls?|files?|paths?))?\d*"
+_GENERIC = r"media|inputs?|(input_)?files?(_urls?)?"
 
 
 class MediaFields(msgspec.Struct, frozen=True):
@@ -46,14 +43,14 @@ def media_fields(fields: dict[str, Field]) -> MediaFields:
     single: dict[str, tuple[str, ...]] = {}
     lists: dict[str, str] = {}
     named = {
-        kind: [n for n, f in fields.items() if pattern.fullmatch(n) and _holds_urls(f)]
-        for kind, pattern in _PLAIN_NAMES.items()
+        kind: [n for n, f in fields.items() if re.fullmatch(_NAME.format(stem), n) and _holds_urls(f)]
+        for kind, stem in _STEMS.items()
     }
     taken = {name for names in named.values() for name in names}
     others = [n for n, f in fields.items() if f.media and n not in taken]
-    for kind, pattern in _PLAIN_NAMES.items():
-        found = named[kind] or [n for n in others if pattern.search(n)]
-        found = found or [n for n, f in fields.items() if f.media and _GENERIC.fullmatch(n)]
+    for kind, stem in _STEMS.items():
+        found = named[kind] or [n for n in others if re.search(stem, n)]
+        found = found or [n for n, f in fields.items() if f.media and re.fullmatch(_GENERIC, n)]
         one = [n for n in found if fields[n].type != "array"]
         many = [n for n in found if fields[n].type == "array"]
         if one:

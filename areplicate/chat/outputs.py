@@ -12,8 +12,9 @@ from .replysplitter import ReplySplitter
 from .responses import ToolCall
 from .schema import ModelSchema
 
-_REASONS = re.compile(
-    r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep|glm-(4\.[1-9]|[5-9])"
+_REASONS = (
+    r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep"
+    r"|glm-(4\.[1-9]|[5-9])"
 )
 """The names of models that write `<think>...</think>` before they answer."""
 
@@ -86,4 +87,4 @@ def reply_splitter(schema: ModelSchema | None, tools_given: bool, model: str | N
 @lru_cache(maxsize=1024)
 def reasons(model: str) -> bool:
     """Whether a model of this name is known to write its reasoning down."""
-    return bool(_REASONS.search(model.lower()))
+    return bool(re.search(_REASONS, model.lower()))

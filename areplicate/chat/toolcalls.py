@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
-from secrets import token_hex
 from typing import Any
 
 _HERMES = re.compile(r"<tool_call>(.*?)(?:</tool_call>|$)", re.DOTALL)
@@ -66,7 +66,7 @@ def _call_of(value: Any) -> dict[str, Any] | None:
     if not isinstance(name, str) or not name or not isinstance(arguments, (Mapping, str)):
         return None
     return {
-        "id": identity if isinstance(identity, str) and identity else f"call_{token_hex(12)}",
+        "id": identity if isinstance(identity, str) and identity else f"call_{os.urandom(12).hex()}",
         "type": "function",
         "function": {
             "name": name,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from weakref import WeakSet
+
 import anyio
 
 from .api import API
+from .completion_stream import CompletionStream
 from .creation import Creator
 from .endpoints import Endpoint, ModelEndpoint, VersionEndpoint
 from .errors import NotFoundError
@@ -40,8 +43,15 @@ class Account:
         listing = Listing(self.api)
         self.creator = Creator(self.api, listing, slots)
         self.poller = Poller(self.api, listing)
+        self.streams: WeakSet[CompletionStream] = WeakSet()
+        """Those that are open, as far as anybody still holds them."""
         self._versions: dict[Endpoint, VersionEndpoint] = {}
         self._looking_up = anyio.Lock()
+
+    async def aclose(self) -> None:
+        """Closes the streams that are still open, and so cancels their predictions."""
+        for stream in list(self.streams):
+            await stream.aclose()
 
     def resolved(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint to post to, as far as is known."""

@@ -105,10 +105,12 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
                     slots=call.slots,
                 )
             )
-        return await begin_stream(account.api, call.question, streams, include_usage)
+        stream = await begin_stream(account.api, call.question, streams, include_usage)
+        account.streams.add(stream)
+        return stream
     except BaseException as error:
-        for stream in streams:
-            await stream.aclose()
+        for opened in streams:
+            await opened.aclose()
         for prediction in predictions:
             await account.api.cancel(prediction.id)
         if isinstance(error, TimeoutError):

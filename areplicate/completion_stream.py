@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
+
+import anyio
 
 from .api import API
 from .chat.answers import Question, finish_reason, run_of, usage_for
@@ -16,6 +18,22 @@ from .errors import APIError, PredictionCanceledError, PredictionFailedError, Ti
 from .prediction_stream import PredictionStream
 from .protocol.problems import error_from_prediction
 
+_CLOSING = 6.0
+"""Seconds that closing waits for another task to end the stream, cancelling included."""
+
+
+class _End:
+    """The end of a stream, and what is to be done then."""
+
+    def __init__(self) -> None:
+        self.reached = anyio.Event()
+        self.todo: list[Callable[[], object]] = []
+
+    def reach(self) -> None:
+        self.reached.set()
+        for do in self.todo:
+            do()
+
 
 class CompletionStream:
     """The chunks of one completion: `async for chunk in stream`.
@@ -25,8 +43,9 @@ class CompletionStream:
     `PredictionFailedError` and `PredictionCanceledError`, `text` is what had come until then.
     """
 
-    def __init__(self, chunks: AsyncGenerator[ModelResponseChunk, None]) -> None:
+    def __init__(self, chunks: AsyncGenerator[ModelResponseChunk, None], end: _End) -> None:
         self._chunks = chunks
+        self._end = end
 
     def __aiter__(self) -> CompletionStream:
         return self
@@ -35,7 +54,18 @@ class CompletionStream:
         return self._chunks.__anext__()
 
     async def aclose(self) -> None:
-        await self._chunks.aclose()
+        try:
+            await self._chunks.aclose()
+        except RuntimeError:  # another task is reading or closing it, as the loop does at its end
+            with anyio.move_on_after(_CLOSING):
+                await self._end.reached.wait()
+
+    def when_ended(self, do: Callable[[], object]) -> None:
+        """Calls `do` once the stream has ended, in whichever way."""
+        if self._end.reached.is_set():
+            do()
+        else:
+            self._end.todo.append(do)
 
     async def __aenter__(self) -> CompletionStream:
         return self
@@ -54,15 +84,20 @@ async def begin_stream(
     Choices come one after the other; all predictions run meanwhile, and their streams keep what
     nobody has read yet.
     """
-    chunks = _chunks(api, question, streams, include_usage)
+    end = _End()
+    chunks = _chunks(api, question, streams, include_usage, end)
     # A generator that has begun is closed by the event loop at the latest, and cancels its predictions
     # then; one that has not would be dropped in silence.
     await chunks.__anext__()
-    return CompletionStream(chunks)
+    return CompletionStream(chunks, end)
 
 
 async def _chunks(
-    api: API, question: Question, streams: Sequence[PredictionStream], include_usage: bool
+    api: API,
+    question: Question,
+    streams: Sequence[PredictionStream],
+    include_usage: bool,
+    end: _End,
 ) -> AsyncGenerator[ModelResponseChunk, None]:
     make = ChunkMaker(streams[0].prediction.id, int(time.time()), question.model)
     usages = []
@@ -104,3 +139,4 @@ async def _chunks(
             await stream.aclose()
             if not stream.prediction.terminal:
                 await api.cancel(stream.prediction.id)
+        end.reach()

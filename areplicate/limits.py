@@ -32,6 +32,11 @@ class Limiter:
         self._paused_until = float("-inf")
         self._pauses = 0.0
 
+    def ready(self) -> bool:
+        """Whether one more request could be sent at once."""
+        now = anyio.current_time()
+        return now >= self._paused_until and self._next_slot <= self._clock(now)
+
     async def acquire(self) -> None:
         """Returns when one more request may be sent."""
         now = anyio.current_time()

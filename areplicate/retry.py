@@ -52,7 +52,7 @@ def nothing_created(error: APIError, response: Response | None) -> bool:
     if response.status >= 500:
         from_the_edge = "json" not in response.headers.get("content-type", "")
         return from_the_edge and response.status != 504
-    return True
+    return response.status >= 300
 
 
 class RetryBudget:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, overload
 
 from .account import Account
+from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer
 from .call import Call, open_stream, predict, predict_many
 from .chat.answers import Question, model_response
 from .chat.inputs import build_input
@@ -52,6 +53,8 @@ class AsyncRouter:
             streams; calls beyond that are watched instead, so that none queues behind a sleeper.
         trusted_hosts: further hosts that may see the key, beside the API's own and Replicate's.
         creations_per_minute, others_per_minute: the account's limits to begin with.
+        model_list, fallbacks, allowed_fails, cooldown_time: names of one's own for models that share
+            their load, as `Balancer` takes them.
     """
 
     def __init__(
@@ -66,6 +69,11 @@ class AsyncRouter:
         trusted_hosts: Sequence[str] = (),
         creations_per_minute: float = CREATIONS_PER_MINUTE,
         others_per_minute: float = OTHERS_PER_MINUTE,
+        model_list: Iterable[Mapping[str, Any]] = (),
+        fallbacks: Iterable[Mapping[str, Sequence[str]]] = (),
+        allowed_fails: int = ALLOWED_FAILS,
+        cooldown_time: float = COOLDOWN_TIME,
+        allow_files: bool = True,
     ) -> None:
         self._api_key = api_key
         self._api_base = api_base
@@ -77,7 +85,9 @@ class AsyncRouter:
         self._creations_per_minute = creations_per_minute
         self._others_per_minute = others_per_minute
         self._accounts: dict[tuple[str, str], Account] = {}
+        self._allow_files = allow_files
         self._schemas = SchemaStore()
+        self._balancer = Balancer(model_list, fallbacks, allowed_fails, cooldown_time)
         self._slots = Slots(pool_size * 9 // 10)
 
     @overload
@@ -89,6 +99,57 @@ class AsyncRouter:
         self, model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **params: Any
     ) -> ModelResponse: ...
     async def acompletion(
+        self, model: str, messages: Sequence[Any], **params: Any
+    ) -> ModelResponse | CompletionStream:
+        """One chat completion.
+
+        Args:
+            model: such as `replicate/meta/meta-llama-3-8b-instruct`, `owner/name:version` or
+                `deployments/owner/name`, where `replicate/` in front is optional; or a name of
+                `model_list`.
+            messages: as OpenAI takes them.
+            stream: True gives a `CompletionStream` of chunks, each as soon as it is written.
+            stream_options: `{"include_usage": True}` adds a last chunk with the token counts.
+            n: how many answers; each is a prediction of its own.
+            timeout, num_retries: instead of the router's.
+            drop_params: leave out what the model has no input for, instead of an error.
+            extra_headers: sent with the creation.
+            on_status: called with a `Status` at each phase.
+            supports_system_prompt: the model takes the system text in `system_prompt`.
+            initial_prompt_value, roles, final_prompt_value, bos_token, eos_token: a prompt template
+                for this call, as `register_prompt_template` takes it.
+            params: OpenAI's chat parameters, and the model's own inputs, which are sent as they are.
+
+        Raises:
+            APIError: one of its subclasses. Whatever ends the call, also its being cancelled, the
+                prediction is cancelled with it.
+        """
+        if model in self._balancer:
+            return await self._balancer.call(
+                model, lambda entry, defaults: self._complete(entry, messages, **{**defaults, **params})
+            )
+        return await self._complete(model, messages, **params)
+
+    async def schema_of(self, model: str) -> ModelSchema | None:
+        """What the model takes, from the catalogue or looked up; None where that cannot be known."""
+        account = self._account(None, None)
+        return await self._schema(parse_model(model), account, self._max_retries)
+
+    async def aclose(self) -> None:
+        """Closes the streams that are still open, which cancels their predictions, and all connections."""
+        for account in self._accounts.values():
+            await account.aclose()
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> AsyncRouter:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _complete(
         self,
         model: str,
         messages: Sequence[Any],
@@ -111,28 +172,6 @@ class AsyncRouter:
         eos_token: str | None = None,
         **params: Any,
     ) -> ModelResponse | CompletionStream:
-        """One chat completion.
-
-        Args:
-            model: such as `replicate/meta/meta-llama-3-8b-instruct`, `owner/name:version` or
-                `deployments/owner/name`; `replicate/` in front is optional.
-            messages: as OpenAI takes them.
-            stream: True gives a `CompletionStream` of chunks, each as soon as it is written.
-            stream_options: `{"include_usage": True}` adds a last chunk with the token counts.
-            n: how many answers; each is a prediction of its own.
-            timeout, num_retries: instead of the router's.
-            drop_params: leave out what the model has no input for, instead of an error.
-            extra_headers: sent with the creation.
-            on_status: called with a `Status` at each phase.
-            supports_system_prompt: the model takes the system text in `system_prompt`.
-            initial_prompt_value, roles, final_prompt_value, bos_token, eos_token: a prompt template
-                for this call, as `register_prompt_template` takes it.
-            params: OpenAI's chat parameters, and the model's own inputs, which are sent as they are.
-
-        Raises:
-            APIError: one of its subclasses. Whatever ends the call, also its being cancelled, the
-                prediction is cancelled with it.
-        """
         count = _checked_count(n)
         template = inline_template(
             initial_prompt_value=initial_prompt_value,
@@ -161,23 +200,6 @@ class AsyncRouter:
         if count == 1:
             return model_response(call.question, [await predict(call)])
         return model_response(call.question, await predict_many(call, count))
-
-    async def schema_of(self, model: str) -> ModelSchema | None:
-        """What the model takes, from the catalogue or looked up; None where that cannot be known."""
-        account = self._account(None, None)
-        return await self._schema(parse_model(model), account, self._max_retries)
-
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        await self._transport.aclose()
-
-    async def __aenter__(self) -> AsyncRouter:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def _call(
         self,
@@ -210,6 +232,7 @@ class AsyncRouter:
             template=template,
             supports_system_prompt=supports_system_prompt,
             drop_params=drop_params,
+            allow_files=self._allow_files,
         )
         return Call(
             account=account,

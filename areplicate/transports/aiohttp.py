@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,6 +19,9 @@ from .base import CONNECT_TIMEOUT
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _OWN_HEADERS = ("User-Agent", "Accept", "Content-Type")
+
+_LARGE = 1 << 20
+"""Bytes from which aiohttp sends a body in pieces only where it comes as a file."""
 
 _timeout = lru_cache(maxsize=256)(
     lambda silence: aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
@@ -43,7 +47,7 @@ class AiohttpTransport:
             response = await session.request(
                 method,
                 URL(url, encoded=True),
-                data=body,
+                data=body if body is None or len(body) < _LARGE else BytesIO(body),
                 headers=headers,
                 allow_redirects=False,
                 timeout=_timeout(silence),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from typing import cast
 
 import httpx
 
@@ -56,7 +57,7 @@ class _Answer:
     def __init__(self, response: httpx.Response, request: Request) -> None:
         self._response = response
         self._request = request
-        self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
+        self._chunks = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -70,6 +71,7 @@ class _Answer:
         return b""
 
     async def aclose(self) -> None:
+        await self._chunks.aclose()
         await self._response.aclose()
 
 

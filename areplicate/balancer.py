@@ -1,0 +1,185 @@
+"""One name for several models: sharing the load between them, and falling back to others.
+
+The configuration is LiteLLM's `model_list` and `fallbacks`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+import anyio
+
+from . import logs
+from .completion_stream import CompletionStream
+from .errors import APIError, BadRequestError, PredictionCanceledError
+from .limits import Limiter
+
+ALLOWED_FAILS = 3
+COOLDOWN_TIME = 30.0
+
+_ENVIRONMENT = "os.environ/"
+_MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
+
+Answer = TypeVar("Answer")
+
+
+class Entry:
+    """One model of a group, with its load and its health."""
+
+    def __init__(self, name: str, given: Mapping[str, Any]) -> None:
+        self.name = name
+        self.model = _required(name, given)
+        self.weight = _number(name, given, "weight") or 1.0
+        self.params = {
+            key: resolve_environment(value)
+            for key, value in given.items()
+            if key not in _MEANT_FOR_THE_BALANCER
+        }
+        rpm = _number(name, given, "rpm")
+        self.rpm = Limiter(rpm) if rpm else None
+        most = _number(name, given, "max_parallel_requests")
+        self.parallel = anyio.Semaphore(int(most)) if most else None
+        self.in_flight = 0
+        self.fails = 0
+        self.cools_until = float("-inf")
+
+    def cooling(self) -> bool:
+        return anyio.current_time() < self.cools_until
+
+    def full(self) -> bool:
+        """Whether a call would have to wait here."""
+        return bool((self.parallel and self.parallel.value == 0) or (self.rpm and not self.rpm.ready()))
+
+
+class Balancer:
+    """The groups of a `model_list`.
+
+    Args:
+        model_list: `[{"model_name": "llama-3", "litellm_params": {"model": ..., ...}}, ...]`; several
+            entries of one name share the load. In `litellm_params`, `rpm` (requests a minute),
+            `weight` and `max_parallel_requests` are for sharing; the rest are defaults of the call.
+        fallbacks: `[{"llama-3": ["mistral"]}]`: names to try when all entries of one have failed.
+        allowed_fails: failures in a row after which an entry is left alone ...
+        cooldown_time: ... for so many seconds.
+    """
+
+    def __init__(
+        self,
+        model_list: Iterable[Mapping[str, Any]] = (),
+        fallbacks: Iterable[Mapping[str, Sequence[str]]] = (),
+        allowed_fails: int = ALLOWED_FAILS,
+        cooldown_time: float = COOLDOWN_TIME,
+    ) -> None:
+        self._groups: dict[str, list[Entry]] = {}
+        for item in model_list:
+            name = item.get("model_name")
+            if not isinstance(name, str) or not isinstance(item.get("litellm_params"), Mapping):
+                raise BadRequestError("An entry of model_list needs a model_name and litellm_params.")
+            self._groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
+        self._fallbacks = {name: list(others) for each in fallbacks for name, others in each.items()}
+        for name in [*self._fallbacks, *(other for others in self._fallbacks.values() for other in others)]:
+            if name not in self._groups:
+                raise BadRequestError(f"fallbacks names {name!r}, which is not in model_list.")
+        self._allowed_fails = allowed_fails
+        self._cooldown_time = cooldown_time
+
+    def __contains__(self, model: str) -> bool:
+        return isinstance(model, str) and model in self._groups
+
+    async def call(self, name: str, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]]) -> Answer:
+        """Asks an entry of the group, then the others, then those of its fallbacks.
+
+        `ask` takes a model string and the entry's own parameters. What would fail anywhere (a bad
+        request) is raised at once; of several failures the last.
+        """
+        failure: APIError | None = None
+        for group in [name, *self._fallbacks.get(name, ())]:
+            tried: list[Entry] = []
+            while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
+                tried.append(entry)
+                try:
+                    return await self._ask(entry, ask)
+                except (BadRequestError, PredictionCanceledError):
+                    raise
+                except APIError as error:
+                    failure = error
+                    logs.logger.warning("%s (%s) failed: %s", group, entry.model, error)
+        if failure is None:
+            raise BadRequestError(f"There is no model {name!r} in model_list.", model=name)
+        raise failure
+
+    def _pick(self, group: str, tried: list[Entry], last_resort: bool) -> Entry | None:
+        """The least busy entry, and among equals one at random by weight.
+
+        One that cools down is taken only where nothing else has been tried: rather than refusing.
+        """
+        left = [entry for entry in self._groups[group] if entry not in tried]
+        well = [entry for entry in left if not entry.cooling()]
+        if not well and last_resort and not tried:
+            well = sorted(left, key=lambda entry: entry.cools_until)[:1]
+        if not well:
+            return None
+        free = [entry for entry in well if not entry.full()] or well
+        least = min(entry.in_flight / entry.weight for entry in free)
+        idlest = [entry for entry in free if entry.in_flight / entry.weight == least]
+        return random.choices(idlest, [entry.weight for entry in idlest])[0]
+
+    async def _ask(self, entry: Entry, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]]) -> Answer:
+        with ExitStack() as stack:
+            if entry.parallel is not None:
+                await entry.parallel.acquire()
+                stack.callback(entry.parallel.release)
+            if entry.rpm is not None:
+                await entry.rpm.acquire()
+            entry.in_flight += 1
+            stack.callback(_leave, entry)
+            try:
+                answer = await ask(entry.model, entry.params)
+            except BadRequestError:
+                raise
+            except APIError:
+                entry.fails += 1
+                if entry.fails > self._allowed_fails:
+                    entry.fails = 0
+                    entry.cools_until = anyio.current_time() + self._cooldown_time
+                raise
+            entry.fails = 0
+            if isinstance(answer, CompletionStream):
+                answer.when_ended(stack.pop_all().close)
+            return answer
+
+
+def _leave(entry: Entry) -> None:
+    entry.in_flight -= 1
+
+
+def resolve_environment(value: Any) -> Any:
+    """LiteLLM's `os.environ/NAME` as the value of that variable."""
+    if isinstance(value, str) and value.startswith(_ENVIRONMENT):
+        name = value.removeprefix(_ENVIRONMENT)
+        if (found := os.environ.get(name)) is None:
+            raise BadRequestError(
+                f"The configuration asks for the environment variable {name}, which is not set."
+            )
+        return found
+    return value
+
+
+def _required(name: str, given: Mapping[str, Any]) -> str:
+    model = given.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequestError(f"litellm_params of {name!r} needs a model.")
+    return model
+
+
+def _number(name: str, given: Mapping[str, Any], key: str) -> float | None:
+    value = given.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        raise BadRequestError(f"{key} of {name!r} is to be a number above 0, not {value!r}.")
+    return float(value)

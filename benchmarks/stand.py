@@ -1,0 +1,76 @@
+"""What every benchmark stands on: a local server in a process of its own, and a bare client to compare with."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import aiohttp
+
+from areplicate.local import LocalModel, LocalReplicate
+
+KEY = "r8_benchmark"
+
+
+def _serve(models: Sequence[LocalModel], options: dict[str, Any], told: Connection) -> None:
+    async def run() -> None:
+        async with LocalReplicate(models, log_requests=False, **options) as local:
+            told.send(local.api_base)
+            while True:
+                while not told.poll():
+                    await asyncio.sleep(0.01)
+                if told.recv() == "stop":
+                    return
+                told.send({"running": len(local.running()), **local.counts})
+
+    asyncio.run(run())
+
+
+class Server:
+    """A stand-in for Replicate in another process."""
+
+    def __init__(self, api_base: str, told: Connection) -> None:
+        self.api_base = api_base
+        self._told = told
+
+    def counts(self) -> dict[str, int]:
+        """Requests by kind so far, and how many predictions are `running`."""
+        self._told.send("counts")
+        counts: dict[str, int] = self._told.recv()
+        return counts
+
+
+@contextmanager
+def server(models: Sequence[LocalModel], **options: Any) -> Iterator[Server]:
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(models, options, there), daemon=True
+    )
+    process.start()
+    try:
+        yield Server(here.recv(), here)
+    finally:
+        here.send("stop")
+        process.join(5)
+        process.kill()
+
+
+async def bare_call(session: aiohttp.ClientSession, api_base: str, model: str, prompt: str) -> str:
+    """What a careful developer writes by hand for a warm model: one POST, held open."""
+    async with session.post(
+        f"{api_base}/models/{model}/predictions",
+        json={"input": {"prompt": prompt}},
+        headers={"Authorization": f"Bearer {KEY}", "Prefer": "wait"},
+    ) as response:
+        response.raise_for_status()
+        return "".join((await response.json())["output"])
+
+
+def ratio(ours: Sequence[float], bare: Sequence[float]) -> float:
+    """The median of the ratios, round by round: what both share of a slow moment cancels out."""
+    return statistics.median(a / b for a, b in zip(ours, bare, strict=True))

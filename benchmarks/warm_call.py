@@ -1,0 +1,90 @@
+"""What a warm call costs beside a bare aiohttp call in the same run: `python -m benchmarks.warm_call`.
+
+Prints CPU per call (user and system time of this process), requests a call, and the CPU of
+`import areplicate`, each as the median of several rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+
+from areplicate import AsyncRouter
+from areplicate.local import LocalModel
+
+from .stand import KEY, bare_call, ratio, server
+
+MODEL = "meta/meta-llama-3-8b-instruct"
+
+
+async def cpu_per_call(call: Callable[[], Awaitable[object]], calls: int) -> float:
+    begun = time.process_time()
+    for _ in range(calls):
+        await call()
+    return (time.process_time() - begun) / calls
+
+
+async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], list[float]]:
+    ours: list[float] = []
+    bare: list[float] = []
+    messages = [{"role": "user", "content": "Hello, how are you?"}]
+    async with (
+        AsyncRouter(api_key=KEY, api_base=api_base, creations_per_minute=1e9) as router,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def our_call() -> object:
+            return await router.acompletion(MODEL, messages, max_tokens=100)
+
+        async def its_call() -> object:
+            return await bare_call(session, api_base, MODEL, "Hello, how are you?")
+
+        await cpu_per_call(our_call, calls // 10 + 1)
+        await cpu_per_call(its_call, calls // 10 + 1)
+        for _ in range(rounds):
+            ours.append(await cpu_per_call(our_call, calls))
+            bare.append(await cpu_per_call(its_call, calls))
+    return ours, bare
+
+
+def import_cpu(module: str) -> float:
+    """CPU seconds of importing a module in a fresh interpreter, beyond starting that."""
+
+    def cpu(code: str) -> float:
+        probe = f"import time\n{code}\nprint(time.process_time())"
+        return float(subprocess.check_output([sys.executable, "-c", probe]))
+
+    return statistics.median(cpu(f"import {module}") - cpu("") for _ in range(7))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    model = LocalModel(owner="meta", name="meta-llama-3-8b-instruct", reply=[f" word{i}" for i in range(20)])
+    with server([model]) as local:
+        before = local.counts().get("create", 0)
+        ours, bare = asyncio.run(measure(local.api_base, options.calls, options.rounds))
+        counts = local.counts()
+        made = counts["create"] - before
+        extra = sum(counts.values()) - counts["running"] - made
+    print(f"CPU a warm call: {statistics.median(ours) * 1e6:.0f} us")
+    print(f"CPU a bare aiohttp call: {statistics.median(bare) * 1e6:.0f} us")
+    print(f"ratio: {ratio(ours, bare):.2f}")
+    print(f"HTTP requests a warm call: {1 + extra / made:.2f}")
+    print(f"CPU of import areplicate: {import_cpu('areplicate') * 1e3:.1f} ms")
+    router_cpu = import_cpu("areplicate.completion, areplicate.transports.aiohttp")
+    print(f"CPU of importing all that a call needs: {router_cpu * 1e3:.0f} ms")
+    print(f"CPU of import aiohttp: {import_cpu('aiohttp') * 1e3:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

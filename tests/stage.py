@@ -1,0 +1,51 @@
+"""A local server and a router that calls it: what most tests play on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import msgspec
+
+from areplicate import AsyncRouter
+from areplicate.local import Faults, LocalDeployment, LocalModel, LocalReplicate
+
+KEY = "r8_ThisIsTheSecretKeyOfTheTests0123456789"
+LLAMA = "meta/meta-llama-3-8b-instruct"
+HELLO = [{"role": "user", "content": "Hello, how are you?"}]
+
+
+def llama(**options: Any) -> LocalModel:
+    return LocalModel(owner="meta", name="meta-llama-3-8b-instruct", **options)
+
+
+@asynccontextmanager
+async def stage(
+    *models: LocalModel,
+    deployments: Iterable[LocalDeployment] = (),
+    faults: Faults | None = None,
+    router: dict[str, Any] | None = None,
+    **options: Any,
+) -> AsyncIterator[tuple[LocalReplicate, AsyncRouter]]:
+    """A server with these models and a router for it; afterwards no prediction may be left running."""
+    async with LocalReplicate(models or [llama()], deployments, faults=faults, **options) as local:
+        async with AsyncRouter(**{"api_key": KEY, "api_base": local.api_base, **(router or {})}) as client:
+            yield local, client
+        assert not local.running(), "predictions were left running"
+
+
+def sent(local: LocalReplicate, kind: str = "create") -> list[dict[str, Any]]:
+    """The JSON bodies of the requests of one kind."""
+    return [msgspec.json.decode(seen.body) for seen in local.requests if seen.kind == kind]
+
+
+class Clock:
+    """Seconds on the test's clock since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = anyio.current_time()
+
+    def __call__(self) -> float:
+        return anyio.current_time() - self._begun

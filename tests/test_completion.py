@@ -1,0 +1,390 @@
+"""One chat completion over HTTP: what is sent, what comes back, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+
+import areplicate
+from areplicate import AsyncRouter, Status
+from areplicate.local import Faults, LocalDeployment, LocalModel, LocalReplicate
+
+from .stage import HELLO, KEY, LLAMA, Clock, llama, sent, stage
+
+pytestmark = pytest.mark.anyio
+
+EARTH = [
+    {"role": "system", "content": "Be a good human!"},
+    {"role": "user", "content": "What do you know about earth?"},
+]
+EARTH_PROMPT = (
+    "<|start_header_id|>system<|end_header_id|>\n\nBe a good human!<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\nWhat do you know about earth?<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\n"
+)
+
+
+async def test_the_answer_reads_as_object_and_as_mapping() -> None:
+    async with stage(llama(reply="I am fine.")) as (_, router):
+        response = await router.acompletion(model=f"replicate/{LLAMA}", messages=HELLO)
+    assert response.choices[0].message.content == "I am fine."
+    assert response["choices"][0]["message"]["content"] == "I am fine."
+    assert response.model_dump()["choices"][0]["message"] == {"role": "assistant", "content": "I am fine."}
+    assert json.loads(response.model_dump_json())["object"] == "chat.completion"
+
+
+async def test_the_first_example_posts_exactly_this_body() -> None:
+    async with stage() as (local, router):
+        await router.acompletion(model=f"replicate/{LLAMA}", messages=EARTH)
+        [seen] = local.requests
+    assert (seen.method, seen.path) == ("POST", f"/v1/models/{LLAMA}/predictions")
+    assert json.loads(seen.body) == {"input": {"prompt": EARTH_PROMPT}}
+    assert seen.headers["Authorization"] == f"Bearer {KEY}"
+
+
+async def test_parameters_go_through_as_they_are() -> None:
+    async with stage() as (local, router):
+        await router.acompletion(
+            LLAMA, HELLO, max_tokens=20, temperature=0.5, seed=-1, min_tokens=2, top_k=20
+        )
+    [body] = sent(local)
+    del body["input"]["prompt"]
+    assert body == {"input": {"max_tokens": 20, "temperature": 0.5, "seed": -1, "min_tokens": 2, "top_k": 20}}
+
+
+async def test_every_kind_of_endpoint_answers() -> None:
+    community = LocalModel(owner="a16z-infra", name="llama-2-13b-chat", official=False)
+    deployment = LocalDeployment(owner="ishaan-jaff", name="ishaan-mistral", model=LLAMA)
+    async with stage(llama(), community, deployments=[deployment]) as (local, router):
+        for model in (
+            f"replicate/a16z-infra/llama-2-13b-chat:{community.version}",
+            f"replicate/llama-2-13b-chat:{community.version}",
+            f"replicate/{community.version}",
+            "replicate/deployments/ishaan-jaff/ishaan-mistral",
+            LLAMA,
+        ):
+            assert (await router.acompletion(model, HELLO)).choices[0].message.content
+    paths = [seen.path for seen in local.requests if seen.kind == "create"]
+    assert paths == [
+        *["/v1/predictions"] * 3,
+        "/v1/deployments/ishaan-jaff/ishaan-mistral/predictions",
+        f"/v1/models/{LLAMA}/predictions",
+    ]
+
+
+async def test_a_community_models_version_is_looked_up_once() -> None:
+    community = LocalModel(owner="somebody", name="their-model", official=False)
+    async with stage(community) as (local, router):
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(router.acompletion, "somebody/their-model", HELLO)
+        before = local.counts["model"]
+        await router.acompletion("somebody/their-model", HELLO)
+        assert local.counts["model"] == before
+    assert sent(local)[-1]["version"] == community.version
+    assert len(local.predictions) == 6
+
+
+async def test_a_five_minute_boot_ends_in_an_answer() -> None:
+    async with stage(llama(boot_seconds=300, run_seconds=2, reply="here")) as (local, router):
+        clock = Clock()
+        response = await router.acompletion(LLAMA, HELLO)
+        assert 302 <= clock() < 302 * 1.04
+    assert response.choices[0].message.content == "here"
+    assert local.counts["create"] == 1
+
+
+async def test_a_warm_call_is_one_request() -> None:
+    async with stage(llama(run_seconds=3)) as (local, router):
+        await router.acompletion(LLAMA, HELLO)
+        assert [seen.kind for seen in local.requests] == ["create"]
+        assert local.requests[0].headers["Prefer"] == "wait=60"
+        assert local.requests[0].headers["Cancel-After"] == "1800s"
+
+
+async def test_an_answer_that_is_still_processing_is_not_taken_for_done() -> None:
+    async with stage(llama(answers_early=True, reply="whole answer")) as (_, router):
+        response = await router.acompletion(LLAMA, HELLO)
+    assert response.choices[0].message.content == "whole answer"
+    assert not response.usage.estimated
+
+
+async def test_phases_are_told_with_their_seconds() -> None:
+    told: list[Status] = []
+    async with stage(llama(boot_seconds=30, run_seconds=5)) as (_, router):
+        await router.acompletion(LLAMA, HELLO, on_status=told.append)
+    phases = [status.phase for status in told]
+    assert list(dict.fromkeys(phases)) == ["queued", "booting", "processing", "done"]
+    assert [status.seconds for status in told] == sorted(status.seconds for status in told)
+    booting = [status.seconds for status in told if status.phase == "booting"]
+    assert booting[0] < 5 and booting[-1] > 25
+    assert told[-1].prediction_id
+
+
+async def test_an_on_status_that_fails_does_not_lose_the_answer() -> None:
+    def broken(status: Status) -> None:
+        raise RuntimeError("a bug in a progress bar")
+
+    async with stage() as (_, router):
+        assert (await router.acompletion(LLAMA, HELLO, on_status=broken)).choices
+
+
+async def test_too_late_cancels_the_prediction_and_names_the_phase() -> None:
+    async with stage(llama(boot_seconds=300)) as (local, router):
+        clock = Clock()
+        with pytest.raises(areplicate.Timeout, match="within 90 s: the prediction was booting") as caught:
+            await router.acompletion(LLAMA, HELLO, timeout=90)
+        assert 90 <= clock() < 91
+        assert caught.value.status_code == 408
+        assert caught.value.prediction_id in local.predictions
+        assert not local.running()
+        assert local.requests[0].headers["Cancel-After"] == "90s"
+
+
+@pytest.mark.parametrize("after", [0.0, 1.0, 30.0, 100.0])
+async def test_a_cancelled_caller_leaves_nothing_running(after: float) -> None:
+    async with stage(llama(boot_seconds=300)) as (local, router):
+        with anyio.move_on_after(after):
+            await router.acompletion(LLAMA, HELLO)
+        assert not local.running()
+        assert len(local.predictions) <= 1
+
+
+async def test_fifty_cancelled_callers_leave_nothing_running_and_harm_nobody() -> None:
+    async with stage(llama(boot_seconds=40, reply="done")) as (local, router):
+        texts: list[str | None] = []
+
+        async def patient() -> None:
+            response = await router.acompletion(LLAMA, HELLO)
+            texts.append(response.choices[0].message.content)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(patient)
+            with anyio.move_on_after(20):
+                async with anyio.create_task_group() as impatient:
+                    for _ in range(50):
+                        impatient.start_soon(router.acompletion, LLAMA, HELLO)
+        assert texts == ["done"] * 10
+        statuses = [prediction.status for prediction in local.predictions.values()]
+        assert statuses.count("succeeded") == 10
+
+
+async def test_n_predictions_give_n_choices() -> None:
+    async with stage(llama(reply="one of three", run_seconds=1)) as (local, router):
+        clock = Clock()
+        response = await router.acompletion(LLAMA, HELLO, n=3)
+        assert clock() < 2
+    assert [choice.index for choice in response.choices] == [0, 1, 2]
+    assert {choice.message.content for choice in response.choices} == {"one of three"}
+    assert len({run.prediction_id for run in response.replicate}) == 3
+    assert (
+        response.usage.completion_tokens
+        == 3 * (response.replicate[0].usage or pytest.fail()).completion_tokens
+    )
+
+
+async def test_where_one_of_n_fails_the_others_are_cancelled() -> None:
+    async with stage(llama(failure="out of memory", run_seconds=50)) as (local, router):
+        with pytest.raises(areplicate.PredictionFailedError, match="out of memory"):
+            await router.acompletion(LLAMA, HELLO, n=4)
+        assert not local.running()
+
+
+async def test_the_models_own_failure_is_told_in_its_words() -> None:
+    async with stage(llama(failure="CUDA out of memory")) as (local, router):
+        with pytest.raises(areplicate.PredictionFailedError, match="CUDA out of memory") as caught:
+            await router.acompletion(LLAMA, HELLO)
+    assert caught.value.prediction_id in local.predictions
+    assert caught.value.model == LLAMA
+
+
+async def test_a_prediction_cancelled_from_elsewhere_is_an_error() -> None:
+    async with stage(llama(boot_seconds=100)) as (local, router):
+
+        async def cancel_it() -> None:
+            await anyio.sleep(10)
+            [prediction] = local.predictions.values()
+            prediction.cancel(prediction.clock.now())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancel_it)
+            with pytest.raises(areplicate.PredictionCanceledError, match="cancelled from elsewhere|aborted"):
+                await router.acompletion(LLAMA, HELLO)
+
+
+async def test_the_servers_own_giving_up_is_an_error_too() -> None:
+    async with stage(llama(boot_seconds=100)) as (local, router):
+        with pytest.raises((areplicate.PredictionCanceledError, areplicate.Timeout)):
+            await router.acompletion(LLAMA, HELLO, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("nobody/nothing", areplicate.NotFoundError),
+        ("a" * 64, areplicate.BadRequestError),
+        ("deployments/nobody/nothing", areplicate.NotFoundError),
+    ],
+)
+async def test_what_does_not_exist_is_said_so(model: str, error: type[areplicate.APIError]) -> None:
+    async with stage() as (local, router):
+        with pytest.raises(error) as caught:
+            await router.acompletion(model, HELLO)
+    assert caught.value.model == model
+    assert str(caught.value.url).startswith("http")
+    assert not local.predictions
+
+
+async def test_a_wrong_key_is_refused_and_never_shown() -> None:
+    async with stage(tokens={"another"}) as (_, router):
+        with pytest.raises(areplicate.AuthenticationError) as caught:
+            await router.acompletion(LLAMA, HELLO)
+    assert KEY not in f"{caught.value}{caught.value!r}{caught.value.__dict__}"
+    assert "REPLICATE_API_KEY" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("standing", "error"),
+    [(402, areplicate.InsufficientCreditError), (403, areplicate.PermissionDeniedError)],
+)
+async def test_an_accounts_standing_has_its_error(standing: int, error: type[areplicate.APIError]) -> None:
+    async with stage(tokens={KEY: standing}) as (_, router):
+        with pytest.raises(error):
+            await router.acompletion(LLAMA, HELLO)
+
+
+OUTPUTS: list[tuple[dict[str, Any], str]] = [
+    ({"reply": ["a", "", " b", "\n"]}, "a b\n"),
+    ({"reply": "one string", "output_kind": "string"}, "one string"),
+    ({"reply": "x", "output_kind": "null"}, ""),
+    ({"reply": 4.5, "output_kind": "number"}, "4.5"),
+    ({"reply": {"text": "hé"}, "output_kind": "object"}, '{"text":"hé"}'),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), OUTPUTS)
+async def test_every_kind_of_output_becomes_text(options: dict[str, Any], text: str) -> None:
+    async with stage(llama(**options)) as (_, router):
+        response = await router.acompletion(LLAMA, HELLO)
+    assert (response.choices[0].message.content or "").replace(" ", "") == text.replace(" ", "")
+
+
+async def test_usage_comes_from_the_metrics() -> None:
+    async with stage(llama(reply=["a", "b", "c"])) as (_, router):
+        usage = (await router.acompletion(LLAMA, HELLO)).usage
+    assert usage.completion_tokens == 3
+    assert usage.total_tokens == usage.prompt_tokens + 3
+    assert "estimated" not in usage.model_dump()
+
+
+async def test_usage_without_metrics_is_marked_as_an_estimate() -> None:
+    async with stage(llama(reply=["a", "b", "", "c"], token_metrics=False)) as (local, router):
+        usage = (await router.acompletion(LLAMA, HELLO)).usage
+    assert usage.completion_tokens == 3
+    assert usage.prompt_tokens > 0
+    assert usage.model_dump()["estimated"] is True
+    assert set(local.counts) == {"create"}
+
+
+async def test_an_answer_at_its_token_limit_ends_with_length() -> None:
+    async with stage(llama(reply=["a"] * 5)) as (_, router):
+        assert (await router.acompletion(LLAMA, HELLO, max_tokens=5)).choices[0].finish_reason == "length"
+        assert (await router.acompletion(LLAMA, HELLO, max_tokens=6)).choices[0].finish_reason == "stop"
+
+
+BAD_CALLS: list[tuple[dict[str, Any], str]] = [
+    ({"model": ""}, "model string is empty"),
+    ({"model": None}, "model is to be a string"),
+    ({"model": f"{LLAMA}:abc"}, "64 hex digits"),
+    ({"messages": []}, "messages is empty"),
+    ({"messages": None}, "messages must be a list"),
+    ({"messages": "Hello"}, "messages must be a list"),
+    ({"messages": [{"role": "wizard", "content": "x"}]}, "has the role 'wizard'"),
+    ({"messages": [{"role": "user"}]}, "has no content"),
+    ({"temperature": float("nan")}, "temperature"),
+    ({"temperature": "hot"}, "temperature"),
+    ({"max_tokens": "many"}, "max_tokens"),
+    ({"timeout": 0}, "timeout is to be"),
+    ({"timeout": float("nan")}, "timeout is to be"),
+    ({"n": 0}, "n is to be"),
+    ({"api_base": "ftp://x"}, "api_base is to begin with"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_CALLS)
+async def test_bad_input_is_explained_before_anything_is_sent(change: dict[str, Any], message: str) -> None:
+    async with stage() as (local, router):
+        with pytest.raises(areplicate.BadRequestError, match=message):
+            await router.acompletion(**{"model": LLAMA, "messages": HELLO, **change})
+        assert not local.requests
+
+
+async def test_a_ten_megabyte_prompt_arrives_whole() -> None:
+    async with stage(llama(reply="read")) as (local, router):
+        await router.acompletion(LLAMA, [{"role": "user", "content": "ä" * 5_000_000}])
+    assert sent(local)[0]["input"]["prompt"].count("ä") == 5_000_000
+
+
+async def test_no_key_says_which_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    async with AsyncRouter() as router:
+        with pytest.raises(areplicate.AuthenticationError, match="REPLICATE_API_KEY"):
+            await router.acompletion(LLAMA, HELLO)
+
+
+@pytest.mark.parametrize("key", ["r8_x\nX-Evil: 1", "r8_ä", "r8 x"])
+async def test_a_key_that_cannot_be_one_is_refused_without_showing_it(key: str) -> None:
+    async with stage(router={"api_key": key}) as (local, router):
+        with pytest.raises(areplicate.AuthenticationError, match="characters that no key has") as caught:
+            await router.acompletion(LLAMA, HELLO)
+        assert not local.requests
+    assert key not in str(caught.value)
+
+
+async def test_key_and_base_come_from_the_environment_in_the_promised_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with LocalReplicate([llama()]) as local:
+        monkeypatch.setenv("REPLICATE_API_TOKEN", "second")
+        monkeypatch.setenv("REPLICATE_BASE_URL", local.api_base)
+        async with AsyncRouter() as router:
+            await router.acompletion(LLAMA, HELLO)
+            monkeypatch.setenv("REPLICATE_API_KEY", "first")
+            monkeypatch.setenv("REPLICATE_API_BASE", local.api_base + "/")
+            await router.acompletion(LLAMA, HELLO)
+            await router.acompletion(LLAMA, HELLO, api_key="call", extra_headers={"X-Extra": "1"})
+        keys = [seen.headers["Authorization"] for seen in local.requests]
+        assert keys == ["Bearer second", "Bearer first", "Bearer call"]
+        assert local.requests[-1].headers["X-Extra"] == "1"
+
+
+async def test_messages_may_be_objects_of_other_clients() -> None:
+    async with stage(llama(reply="hi")) as (local, router):
+        first = await router.acompletion(LLAMA, HELLO)
+        await router.acompletion(
+            LLAMA, [*HELLO, first.choices[0].message, {"role": "user", "content": "And?"}]
+        )
+    assert "hi<|eot_id|>" in sent(local)[1]["input"]["prompt"]
+
+
+BAD_SERVERS: list[tuple[Faults, str]] = [
+    (Faults(not_json=1.0), "no prediction|cannot be read"),
+    (Faults(truncated_gzip=1.0), "broke|no prediction|cannot be read"),
+    (Faults(huge_body=1.0, huge_megabytes=100), "longer than 64 MiB"),
+    (Faults(redirect_loop=1.0), "redirect"),
+    (Faults(elsewhere="https://evil.example"), "outside the API's own hosts"),
+]
+
+
+@pytest.mark.parametrize(("faults", "message"), BAD_SERVERS)
+async def test_a_bad_server_is_an_error_and_hangs_nothing(faults: Faults, message: str) -> None:
+    async with LocalReplicate([llama()], faults=faults) as local:
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base, max_retries=1) as router:
+            with pytest.raises(areplicate.APIError, match=message) as caught:
+                await router.acompletion(LLAMA, HELLO, timeout=60)
+    assert KEY not in str(caught.value)

@@ -1,0 +1,152 @@
+"""`completion()` where nothing is async: scripts, threads, notebooks, and interpreters that end.
+
+Time is real here: the calls run on a background thread's own loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from areplicate import ModelResponse, acompletion, completion, stream_to_completion
+from areplicate.local import LocalReplicate
+
+from .stage import HELLO, KEY, LLAMA, llama
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReplicate]:
+    with LocalReplicate([llama(reply=["I", " am", " fine."])]) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        yield local
+
+
+def text_of(response: ModelResponse) -> str | None:
+    return response.choices[0].message.content
+
+
+def run(code: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_script_gets_its_answer(local: LocalReplicate) -> None:
+    assert text_of(completion(model=f"replicate/{LLAMA}", messages=HELLO)) == "I am fine."
+
+
+def test_ten_threads_share_one_pool(local: LocalReplicate) -> None:
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(lambda _: text_of(completion(LLAMA, HELLO)), range(30)))
+    assert answers == ["I am fine."] * 30
+
+
+def test_it_works_inside_a_running_loop_as_in_a_notebook(local: LocalReplicate) -> None:
+    async def cell() -> str | None:
+        return text_of(completion(LLAMA, HELLO))
+
+    assert asyncio.run(cell()) == "I am fine."
+
+
+def test_each_event_loop_gets_a_router_of_its_own(local: LocalReplicate) -> None:
+    for _ in range(3):
+        response = asyncio.run(acompletion(LLAMA, HELLO))
+        assert text_of(response) == "I am fine."
+
+
+def test_streamed_chunks_come_one_by_one(local: LocalReplicate) -> None:
+    chunks = list(completion(LLAMA, HELLO, stream=True))
+    assert [chunk.choices[0].delta.content for chunk in chunks] == ["", "I", " am", " fine.", None]
+    assert text_of(stream_to_completion(chunks)) == "I am fine."
+
+
+def test_leaving_a_stream_early_cancels_the_prediction() -> None:
+    with LocalReplicate([llama(reply=["a"] * 100, run_seconds=60)]) as local:
+        for chunk in completion(LLAMA, HELLO, stream=True, api_key=KEY, api_base=local.api_base):
+            if chunk.choices[0].delta.content:
+                break
+        wait_until_nothing_runs(local)
+
+
+def wait_until_nothing_runs(local: LocalReplicate) -> None:
+    for _ in range(500):
+        if local.predictions and not local.running():
+            return
+        time.sleep(0.02)
+    raise AssertionError("predictions were left running")
+
+
+def test_an_interpreter_ends_without_a_word(local: LocalReplicate) -> None:
+    ended = run(f"""
+        import areplicate
+        print(areplicate.completion({LLAMA!r}, {HELLO!r}).choices[0].message.content)
+        stream = areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True)
+        next(stream)
+    """)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("I am fine.\n", "", 0)
+
+
+def test_an_asyncio_program_ends_without_a_word(local: LocalReplicate) -> None:
+    ended = run(f"""
+        import asyncio, areplicate
+        print(asyncio.run(areplicate.acompletion({LLAMA!r}, {HELLO!r})).choices[0].message.content)
+    """)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("I am fine.\n", "", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_can_call_too(local: LocalReplicate) -> None:
+    ended = run(f"""
+        import os, sys, warnings, areplicate
+        warnings.simplefilter("ignore")
+        areplicate.completion({LLAMA!r}, {HELLO!r})
+        child = os.fork()
+        if child == 0:
+            print(areplicate.completion({LLAMA!r}, {HELLO!r}).choices[0].message.content, flush=True)
+            os._exit(0)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """)
+    assert (ended.stdout, ended.returncode) == ("I am fine.\n", 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("how", ["completion", "asyncio.run"])
+def test_ctrl_c_cancels_the_prediction(how: str, stream: bool) -> None:
+    if stream and how == "asyncio.run":
+        pytest.skip("covered by the streaming tests")
+    call = {
+        "completion": f"list(areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True))"
+        if stream
+        else f"areplicate.completion({LLAMA!r}, {HELLO!r})",
+        "asyncio.run": f"asyncio.run(areplicate.acompletion({LLAMA!r}, {HELLO!r}))",
+    }[how]
+    with LocalReplicate([llama(boot_seconds=60)]) as local:
+        environment = os.environ | {"REPLICATE_API_KEY": KEY, "REPLICATE_API_BASE": local.api_base}
+        script = subprocess.Popen(
+            [sys.executable, "-c", f"import asyncio, areplicate; {call}"],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(1000):
+            if local.predictions:
+                break
+            time.sleep(0.02)
+        script.send_signal(signal.SIGINT)
+        _, said = script.communicate(timeout=20)
+        assert "KeyboardInterrupt" in said
+        assert "never" not in said
+        assert local.predictions and not local.running()

@@ -1,0 +1,117 @@
+"""Every transport gives the same answers and the same errors, on each loop it runs on."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+import areplicate
+from areplicate import APIConnectionError, AsyncRouter
+from areplicate.local import Faults, LocalReplicate
+from areplicate.protocol.requests import Request
+from areplicate.transports.aiohttp import AiohttpTransport
+from areplicate.transports.base import Transport, exchange
+from areplicate.transports.httpx import HttpxTransport
+
+from .stage import HELLO, KEY, LLAMA, llama
+
+
+@pytest.fixture(params=["asyncio+aiohttp", "uvloop+aiohttp", "asyncio+httpx", "trio+httpx"])
+def kind(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def anyio_backend(kind: str) -> Any:
+    loop = kind.partition("+")[0]
+    return ("asyncio", {"use_uvloop": True}) if loop == "uvloop" else (loop, {})
+
+
+@pytest.fixture
+def transport(kind: str) -> Transport:
+    return AiohttpTransport(20) if kind.endswith("aiohttp") else HttpxTransport(20)
+
+
+@pytest.fixture
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate([llama(reply=["I", " am", " fine."], boot_seconds=0.5)]) as local:
+        yield local
+
+
+@pytest.mark.anyio
+async def test_a_completion_comes_through(transport: Transport, local: LocalReplicate) -> None:
+    async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
+        response = await router.acompletion(LLAMA, HELLO)
+        assert response.choices[0].message.content == "I am fine."
+
+
+@pytest.mark.anyio
+async def test_a_stream_comes_through(transport: Transport, local: LocalReplicate) -> None:
+    async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
+        stream = await router.acompletion(LLAMA, HELLO, stream=True)
+        response = await areplicate.stream_to_completion(stream)
+    assert response.choices[0].message.content == "I am fine."
+    assert not local.running()
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_caller_cancels_its_prediction(transport: Transport) -> None:
+    with LocalReplicate([llama(boot_seconds=60)]) as local:
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
+            with anyio.move_on_after(0.3):
+                await router.acompletion(LLAMA, HELLO)
+        assert local.predictions and not local.running()
+
+
+@pytest.mark.anyio
+async def test_a_refused_connection_was_certainly_not_sent(transport: Transport) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(APIConnectionError, match="No connection") as caught:
+        await exchange(transport, Request("GET", f"http://127.0.0.1:{port}/", {}), silence=5)
+    assert caught.value.request_sent is False
+    assert caught.value.url == f"http://127.0.0.1:{port}/"
+    await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_reset_may_have_been_sent(transport: Transport, local: LocalReplicate) -> None:
+    local.faults = Faults(get_reset=1.0)
+    with pytest.raises(APIConnectionError) as caught:
+        request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+        await exchange(transport, request, silence=5)
+    assert caught.value.request_sent is True
+    assert KEY not in str(caught.value)
+    await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_silence_ends_an_exchange(transport: Transport, local: LocalReplicate) -> None:
+    local.faults = Faults(latency=30)
+    with pytest.raises(APIConnectionError) as caught:
+        request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+        await exchange(transport, request, silence=0.2)
+    assert caught.value.request_sent is True
+    await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_redirect_is_not_followed(transport: Transport, local: LocalReplicate) -> None:
+    local.faults = Faults(redirect_loop=1.0)
+    request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+    response = await exchange(transport, request, silence=5)
+    assert response.status == 307
+    assert len(local.requests) == 1
+    await transport.aclose()
+
+
+def test_importing_areplicate_imports_none_of_what_it_runs_on() -> None:
+    code = "import sys, areplicate; print([m for m in ('aiohttp', 'anyio', 'httpx', 'rich', 'msgspec') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

@@ -179,12 +179,13 @@ async def test_cancelling() -> None:
 
 
 async def test_cancelling_before_the_start_costs_nothing() -> None:
-    async with serving(llama(boot_seconds=10)) as (_, client):
+    async with serving(llama(boot_seconds=10, logs="loading")) as (_, client):
         created = await client.create()
         canceled = (await client.post(created.json["urls"]["cancel"])).json
         assert canceled["status"] == "canceled"
         assert canceled["metrics"]["predict_time"] == 0
         assert "started_at" not in canceled
+        assert canceled["logs"] == ""
 
 
 async def test_what_has_ended_is_not_cancelled() -> None:
@@ -296,6 +297,7 @@ async def test_a_failing_model(after: int, output: Any) -> None:
         failed = await client.create(Prefer="wait")
         assert (failed.status, failed.json["status"]) == (201, "failed")
         assert (failed.json["error"], failed.json["output"]) == ("CUDA out of memory", output)
+        assert "started_at" in failed.json
         assert "output_token_count" not in failed.json["metrics"]
 
 

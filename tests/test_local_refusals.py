@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from areplicate.local import LocalModel, LocalReplicate, language_model_schema
+from areplicate.local import LocalModel, LocalReplicate, component_schemas, language_model_schema
 from areplicate.local.schemas import find_faults
 
 from .local_client import LLAMA, connect, llama, serving
@@ -218,12 +218,11 @@ def test_recorded_inputs_fit_the_schemas_they_were_run_with(shared_data: Path) -
     lines = (shared_data / "models.jsonl").read_text().splitlines()
     checked = 0
     for model in map(json.loads, lines):
-        schema = {**model["input"], "type": "object"}
-        enums = {name: {"type": "string", "enum": values} for name, values in model["enums"].items()}
+        schemas = component_schemas(model["input"], model["output"], model["enums"])
         input = model["example"]["input"]
-        reference = json.loads(json.dumps(schema).replace("#/components/schemas", "#/$defs"))
-        valid = jsonschema.Draft202012Validator({**reference, "$defs": enums}).is_valid(input)
-        assert (not list(find_faults(schema, input, "input", enums))) == valid, model["model"]
+        reference = json.loads(json.dumps(schemas["Input"]).replace("#/components/schemas", "#/$defs"))
+        valid = jsonschema.Draft202012Validator({**reference, "$defs": schemas}).is_valid(input)
+        assert (not list(find_faults(schemas["Input"], input, "input", schemas))) == valid, model["model"]
         checked += valid
     assert checked > 150
 

@@ -7,7 +7,8 @@ against. See `LocalReplicate`.
 from __future__ import annotations
 
 from .calls import SeenRequest
-from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, language_model_schema
+from .components import component_schemas, language_model_schema
+from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
 from .faults import Faults
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
@@ -22,6 +23,7 @@ __all__ = [
     "LocalPrediction",
     "LocalReplicate",
     "SeenRequest",
+    "component_schemas",
     "language_model_schema",
     "serve",
 ]

@@ -12,15 +12,14 @@ from msgspec import UNSET, UnsetType
 from .predictions import LocalPrediction, State
 from .replies import count_tokens, prompt_text
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 _JSON = {"Content-Type": "application/json"}
 
 
 def json_answer(body: Any, status: int = 200) -> web.Response:
-    """An answer in JSON; bytes are taken for JSON already."""
-    content = body if isinstance(body, bytes) else encode(body)
-    return web.Response(status=status, body=content, headers=_JSON)
+    """An answer in JSON."""
+    return web.Response(status=status, body=_encode(body), headers=_JSON)
 
 
 class _Body(msgspec.Struct):
@@ -53,6 +52,8 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
     """
     model, clock = prediction.model, prediction.clock
     removed = clock.now() >= prediction.removed_at
+    begun = state.status in ("processing", "succeeded", "failed")
+    begun = begun or (state.status == "canceled" and prediction.starts < prediction.ends)
     watched = f"{elsewhere or origin}/v1/predictions/{prediction.id}"
     urls = {
         "cancel": f"{origin}/v1/predictions/{prediction.id}/cancel",
@@ -67,7 +68,7 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
         model=shown,
         version=version,
         input=None if removed else prediction.input,
-        logs="" if removed or state.status in ("starting", "aborted") else model.logs,
+        logs=model.logs if begun and not removed else "",
         output=None if removed else _output(prediction, state),
         data_removed=removed,
         error=prediction.error if state.terminal else None,
@@ -80,7 +81,7 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
         body.deployment = prediction.deployment
     if prediction.deadline is not None:
         body.deadline = clock.wall(prediction.deadline)
-    if (state.status != "starting" and prediction.starts < prediction.ends) or state.status == "succeeded":
+    if begun:
         body.started_at = clock.wall(prediction.starts)
     if state.terminal:
         body.completed_at = clock.wall(prediction.ends)
@@ -89,11 +90,11 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
 
 
 def _output(prediction: LocalPrediction, state: State) -> Any:
+    """A list grows as it is written; anything else is there when all of it is. Nothing at all is null."""
+    written = prediction.written
     if prediction.model.output_kind == "list":
-        whole = state.status == "succeeded"
-        return prediction.written.pieces[: state.written] if state.written or whole else None
-    complete = state.written == len(prediction.written.pieces) and state.status in ("processing", "succeeded")
-    return prediction.written.output if complete else None
+        return written.pieces[: state.written] if state.written or state.status == "succeeded" else None
+    return written.output if state.written == len(written.pieces) else None
 
 
 def _metrics(prediction: LocalPrediction, state: State) -> dict[str, float]:

@@ -4,32 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .components import language_model_schema
 from .models import LocalDeployment, LocalModel
-
-
-def language_model_schema(properties: dict[str, dict[str, Any]], output: str = "list") -> dict[str, Any]:
-    """A version's `components.schemas` with the given input properties; `prompt` is always one."""
-    outputs: dict[str, dict[str, Any]] = {
-        "list": {
-            "type": "array",
-            "items": {"type": "string"},
-            "x-cog-array-type": "iterator",
-            "x-cog-array-display": "concatenate",
-        },
-        "string": {"type": "string"},
-        "object": {"type": "object"},
-        "number": {"type": "number"},
-    }
-    return {
-        "Input": {
-            "type": "object",
-            "title": "Input",
-            "properties": {"prompt": {"type": "string", "title": "Prompt"}, **properties},
-            "required": [],
-        },
-        "Output": {"title": "Output", **outputs[output]},
-    }
-
 
 _SAMPLING: dict[str, dict[str, Any]] = {
     "max_tokens": {"type": "integer", "default": 512, "minimum": 1},

@@ -55,7 +55,7 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     shown_as: tuple[str, str] | None = None
     """The `model` and `version` in its predictions, which need not be what was asked for."""
     schema: dict[str, Any] | None = None
-    """The version's `components.schemas`: `Input`, `Output` and enums by name. None takes any input."""
+    """The version's schemas (see `component_schemas`); None publishes none and takes any input."""
 
     def __post_init__(self) -> None:
         if not self.version:

@@ -62,7 +62,6 @@ class LocalPrediction(msgspec.Struct, eq=False):
     """One prediction's timeline. Instants are seconds on the stand-in's clock."""
 
     id: str
-    number: int
     token: str
     model: LocalModel
     deployment: str | None
@@ -143,7 +142,6 @@ def begin(
     clock: Clock,
     *,
     id: str,
-    number: int,
     token: str,
     input: dict[str, Any],
     deployment: str | None = None,
@@ -174,7 +172,6 @@ def begin(
     machine.occupy(ends)
     return LocalPrediction(
         id=id,
-        number=number,
         token=token,
         model=model,
         deployment=deployment,

@@ -81,7 +81,6 @@ class Service:
             machine,
             self.clock,
             id=self.new_id(),
-            number=len(self.in_order),
             token=token,
             input=input,
             deployment=deployment,

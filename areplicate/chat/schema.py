@@ -76,7 +76,7 @@ def from_openapi(
     prompt = properties.get("prompt", {})
     return ModelSchema(
         {name: _field(prop, schemas) for name, prop in properties.items()},
-        tuple(name for name in _list(entry.get("required")) if name in properties),
+        tuple([name for name in _list(entry.get("required")) if name in properties]),
         model,
         version,
         _output_kind(_resolve(schemas.get("Output") or {}, schemas), schemas),

@@ -463,6 +463,15 @@ class TestOwnTemplates:
             "prompt": "Hello",
             "prompt_template": "Q: {prompt} A:",
         }
+        whole = built(model=LLAMA_3, schema=known)
+        assert built({"prompt_template": "{prompt}"}, model=LLAMA_3, schema=known) == {
+            **whole,
+            "prompt_template": "{prompt}",
+        }
+
+    def test_a_model_that_takes_only_messages_gets_them_all_the_same(self) -> None:
+        known = schema(messages={"type": "array", "items": {"type": "object"}})
+        assert built(template=self.TEMPLATE, schema=known) == {"messages": HELLO}
 
 
 def test_objects_that_dump_themselves_are_messages() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ def conversation_fields(
     *,
     template: PromptTemplate | None,
     supports_system_prompt: bool | None,
-    given: Container[str],
+    given: Mapping[str, Any],
     has_media: bool,
 ) -> dict[str, Any]:
     """The inputs that carry the conversation; no text of any message is lost.
@@ -28,18 +28,19 @@ def conversation_fields(
         template: the user's own template, which then renders the prompt whatever the model.
         supports_system_prompt: True puts system text into the system input even where none is known;
             False keeps it in the prompt even where there is one.
-        given: names of inputs that the user fills, and that are left alone here.
+        given: the parameters of the call; inputs among them are left alone here.
         has_media: media go with the prompt; whether a model looks at them beside messages is unknown.
     """
-    if template is None and plan.messages is not None:
-        by_hand = (plan.system or "") in given or (plan.prompt or "") in given
-        if plan.prompt is None or not (by_hand or has_media):
+    system_by_hand = plan.system is not None and plan.system in given
+    if plan.messages is not None:
+        by_hand = system_by_hand or plan.prompt in given
+        if plan.prompt is None or (template is None and not (by_hand or has_media)):
             return _native(turns, plan, plan.messages)
     if plan.prompt is None:
         raise BadRequestError(
             f"{_who(plan)} has no input for a conversation. Its inputs are {', '.join(_names(plan))}."
         )
-    wraps = plan.wraps or "prompt_template" in given or (plan.system or "") in given
+    wraps = plan.wraps or system_by_hand or given.get("prompt_template", AS_IS) != AS_IS
     if template is not None or not (wraps or (supports_system_prompt and plan.prompt_template)):
         fields = _rendered(turns, plan, plan.prompt, template, bool(supports_system_prompt))
         if plan.prompt_template and "prompt_template" not in given:
@@ -90,7 +91,7 @@ def _rendered(
 
 
 def _wrapped(
-    turns: tuple[Message, ...], plan: Plan, prompt: str, may_split: bool, given: Container[str]
+    turns: tuple[Message, ...], plan: Plan, prompt: str, may_split: bool, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the server turns into the whole conversation by its own template."""
     fields = {}

@@ -7,6 +7,7 @@ that any client does: writing the request's body as JSON.
 from __future__ import annotations
 
 import json
+import time
 import timeit
 from collections.abc import Callable
 from typing import Any
@@ -29,8 +30,8 @@ PARAMS = {"max_tokens": 20, "temperature": 0.5, "top_p": 0.9}
 
 
 def best_seconds(work: Callable[[], Any], number: int) -> float:
-    """Seconds for one run of `work`: the best of ten averages."""
-    return min(timeit.repeat(work, number=number, repeat=10)) / number
+    """Seconds of CPU for one run of `work`: the best of twenty averages."""
+    return min(timeit.repeat(work, timer=time.process_time, number=number, repeat=20)) / number
 
 
 def cold_catalogue() -> Any:
@@ -51,8 +52,8 @@ def main() -> None:
         def build(params: dict[str, Any] = params, model: str = model, schema: Any = schema) -> Any:
             return build_input(CONVERSATION, params, model=model, schema=schema)
 
-        built = best_seconds(build, 2000)
-        dumped = best_seconds(lambda body=body: json.dumps(body).encode(), 2000)  # type: ignore[misc]
+        built = best_seconds(build, 500)
+        dumped = best_seconds(lambda body=body: json.dumps(body).encode(), 500)  # type: ignore[misc]
         print(
             f"{model}: {built * 1e6:.1f} µs to build the input, "
             f"{built / dumped:.1f} times json.dumps of the body"

@@ -11,6 +11,8 @@ import msgspec
 from .messages import Message, read_messages
 
 _NOTHING = ("", "")
+_TURNS = ["user", "assistant"] * 50
+"""The roles of a conversation that alternates as it is."""
 
 
 class PromptTemplate(msgspec.Struct, frozen=True):
@@ -82,9 +84,10 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     def _arrange(self, messages: tuple[Message, ...]) -> Iterable[Message]:
         """The messages as this format can hold them: roles it lacks are put as the user's."""
         arranged: Iterable[Message] = messages
-        if self.system_in_user is not None:
+        roles = [message.role for message in messages]
+        if self.system_in_user is not None and "system" in roles:
             arranged = _system_into_user(arranged, *self.system_in_user)
-        if self.alternating:
+        if self.alternating and roles != _TURNS[: len(roles)]:
             arranged = _merge_neighbours(arranged, tool_is_user="tool" not in self.roles)
         return arranged
 

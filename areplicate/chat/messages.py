@@ -65,8 +65,8 @@ def read_messages(messages: Any) -> tuple[Message, ...]:
 
 def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:
     """A message or a piece of one as a mapping, whichever client library made it."""
-    if type(value) is dict or isinstance(value, Mapping):
-        return cast("Mapping[str, Any]", value)
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, msgspec.Struct):
         return cast("Mapping[str, Any]", msgspec.to_builtins(value))
     if callable(dump := getattr(value, "model_dump", None)) and isinstance(dumped := dump(), Mapping):
@@ -75,9 +75,10 @@ def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:
 
 
 def _read_message(index: int, message: Any) -> Message:
-    if type(message) is Message:
-        return message
-    message = _mapping(index, message, "must be a mapping with role and content")
+    if type(message) is not dict:
+        if type(message) is Message:
+            return message
+        message = _mapping(index, message, "must be a mapping with role and content")
     role = message.get("role")
     known = _ROLES.get(role) if type(role) is str else None
     content = message.get("content")

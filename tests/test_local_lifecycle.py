@@ -105,26 +105,26 @@ async def test_served_until_cancelled() -> None:
 
 
 @pytest.mark.anyio
-async def test_thousands_in_flight_cost_no_tasks() -> None:
+async def test_a_thousand_in_flight_cost_no_tasks() -> None:
     model = llama(boot_seconds=100, run_seconds=100)
     async with serving(model) as (local, client):
         tasks = len(asyncio.all_tasks())
-        for _ in range(20):
+        for _ in range(10):
             await asyncio.gather(*(client.create() for _ in range(100)))
-        assert len(local.running()) == 2000
+        assert len(local.running()) == 1000
         assert len(asyncio.all_tasks()) - tasks <= 200, "two for each open connection, none for a prediction"
         await asyncio.sleep(201)
         assert local.running() == []
 
 
 @pytest.mark.anyio
-async def test_a_thousand_wait_at_once() -> None:
+async def test_hundreds_wait_at_once() -> None:
     async with serving(llama(boot_seconds=20)) as (_, client):
         assert client.session.connector is not None
         client.session.connector._limit = 0
-        answers = await asyncio.gather(*(client.create(Prefer="wait") for _ in range(1000)))
+        answers = await asyncio.gather(*(client.create(Prefer="wait") for _ in range(500)))
         assert {answer.json["status"] for answer in answers} == {"succeeded"}
-        assert len({answer.json["id"] for answer in answers}) == 1000
+        assert len({answer.json["id"] for answer in answers}) == 500
 
 
 @pytest.mark.anyio

@@ -53,6 +53,11 @@ class Account:
         for stream in list(self.streams):
             await stream.aclose()
 
+    async def streams_ended(self) -> None:
+        """Waits for the streams that somebody else is closing, for a few seconds at most."""
+        for stream in list(self.streams):
+            await stream.ended()
+
     def resolved(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint to post to, as far as is known."""
         return self._versions.get(endpoint, endpoint) if self._versions else endpoint

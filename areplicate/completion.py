@@ -117,7 +117,7 @@ async def _closing(loop: Any, router: AsyncRouter) -> AsyncGenerator[None, None]
     finally:
         del _routers[loop]
         with anyio.CancelScope(shield=True):
-            await router.aclose()
+            await router.aclose_with_loop()
 
 
 class _Portal:
@@ -127,6 +127,7 @@ class _Portal:
         self._lock = threading.Lock()
         self._open: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
+        self._inherited: list[object] = []
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
@@ -156,7 +157,9 @@ class _Portal:
             opened.__exit__(None, None, None)
 
     def _forget(self) -> None:
-        # A forked child has the portal but not the thread behind it.
+        # A forked child has the portal but not the thread behind it: it is left as it is, for dropping
+        # it would wait for that thread, and another is begun with the next call.
+        self._inherited.append(self._open)
         self._lock = threading.Lock()
         self._open = self._portal = None
 

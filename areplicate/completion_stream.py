@@ -56,9 +56,13 @@ class CompletionStream:
     async def aclose(self) -> None:
         try:
             await self._chunks.aclose()
-        except RuntimeError:  # another task is reading or closing it, as the loop does at its end
-            with anyio.move_on_after(_CLOSING):
-                await self._end.reached.wait()
+        except RuntimeError:  # another task is reading or closing it
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Waits until the stream has ended, but for a few seconds at most."""
+        with anyio.move_on_after(_CLOSING):
+            await self._end.reached.wait()
 
     def when_ended(self, do: Callable[[], object]) -> None:
         """Calls `do` once the stream has ended, in whichever way."""

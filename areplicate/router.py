@@ -141,6 +141,12 @@ class AsyncRouter:
             await account.aclose()
         await self._transport.aclose()
 
+    async def aclose_with_loop(self) -> None:
+        """The same while the event loop shuts down, which closes the streams itself."""
+        for account in self._accounts.values():
+            await account.streams_ended()
+        await self._transport.aclose()
+
     async def __aenter__(self) -> AsyncRouter:
         return self
 

@@ -128,10 +128,9 @@ def _add_openai(
         _converted(name, value, param, param.takes, asked)
         unsupported(name, f"{asked.who} has no input for it", asked)
         return
-    known = plan.fields
     for target in targets:
         shown = name if name == target else f"{name} ({target})"
-        converted = _converted(shown, value, param, known.get(target, param.takes), asked)
+        converted = _converted(shown, value, param, plan.fields.get(target) or param.takes, asked)
         if converted is not None:
             fields[target] = converted
 

@@ -14,6 +14,9 @@ from .schema import Field
 
 logger = logging.getLogger("areplicate")
 
+_LARGE = 2.0**62
+"""Numbers up to here need no look at their size; infinity and NaN are not among them."""
+
 
 class Asked(NamedTuple):
     """Who asks for a value, for messages: the model, and whether misfits are dropped."""
@@ -35,7 +38,10 @@ def fit(name: str, value: Any, field: Field, asked: Asked) -> Any:
     """
     kind = field.type
     if kind == "integer" or kind == "number":
-        value = _within(name, _number(name, value, kind, asked), field, asked)
+        low, high = field.minimum, field.maximum
+        plain = type(value) is int or (type(value) is float and kind == "number")
+        if not (plain and (-_LARGE if low is None else low) <= value <= (_LARGE if high is None else high)):
+            value = _within(name, _number(name, value, kind, asked), field, asked)
     elif kind == "string":
         if not isinstance(value, str):
             wrong_type(name, value, "a string", asked)

@@ -3,13 +3,12 @@ configuration may."""
 
 from __future__ import annotations
 
-import inspect
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..chat.responses import ModelResponse
-from ..router import AsyncRouter
 from .errors import GatewayError, bad_request
 from .exchange import Exchange
 
@@ -20,13 +19,14 @@ MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
 MAX_CHOICES = 128
 
-_MAY_SAY = {
-    *("model", "messages", "stream", "stream_options", "n", "drop_params", "supports_system_prompt"),
-    *("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"),
-}
-_RESERVED = frozenset(inspect.signature(AsyncRouter.acompletion).parameters) - _MAY_SAY
+RESERVED = frozenset(
+    (
+        *("api_key", "api_base", "extra_headers", "timeout", "num_retries", "on_status"),
+        *("chat_template", "allow_files", "self", "template"),
+    )
+)
 """The router's own arguments that are not for clients: `api_base` in a request would send the
-gateway's key wherever the client likes."""
+gateway's key wherever the client likes, and a `chat_template` is a program."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -40,7 +40,9 @@ class Question(msgspec.Struct, frozen=True):
     async def ask(self, exchange: Exchange) -> ModelResponse:
         """The whole answer, noted in the exchange."""
         exchange.calling = True
-        response = await exchange.backend.router.acompletion(self.model, self.messages, **self.params)
+        response: ModelResponse = await exchange.backend.router.acompletion(
+            self.model, self.messages, **self.params
+        )
         exchange.answered(response.model, response.replicate, response.usage)
         return response
 
@@ -73,8 +75,10 @@ async def question_of(
     exchange.streamed = flag(body, "stream")
     _check_messages(messages)
     count = _count(params) * prompts
+    if not isinstance(params.get("stream_options"), (dict, NoneType)):
+        raise bad_request("stream_options is to be an object.", param="stream_options")
     for key in params:
-        if key in _RESERVED or key.startswith("_"):
+        if key in RESERVED or key.startswith("_"):
             raise bad_request(f"{key} is set in the gateway's configuration, not in requests.", param=key)
     await gateway.admit(exchange, entries[0], count)
     return Question(name, messages, {**exchange.backend.defaults, **params}, count)

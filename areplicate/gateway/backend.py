@@ -27,26 +27,22 @@ class Backend:
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self.config = config
         self.names: dict[str, list[ModelEntry]] = config.names
+        self.by_model: dict[str, ModelEntry] = {entry.model: entry for entry in config.models}
         self.created = int(time.time())
         self.transport = CountedTransport(AiohttpTransport(config.pool_size), metrics)
-        self.router: Any = _router(config, self.transport)
+        self.router = _router(config, self.transport)
         self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
         self.in_flight = 0
         self._retired = False
 
     async def look(self, entry: ModelEntry) -> None:
         """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
-        key = (
-            entry.params.get("api_key")
-            or os.environ.get("REPLICATE_API_KEY")
-            or os.environ.get("REPLICATE_API_TOKEN")
-        )
+        key = entry.params.get("api_key") or _environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
         if not key:
             raise AuthenticationError("There is no API key for it.", model=entry.model)
         base = (
             entry.params.get("api_base")
-            or os.environ.get("REPLICATE_API_BASE")
-            or os.environ.get("REPLICATE_BASE_URL")
+            or _environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
             or API_BASE
         )
         path = parse_model(entry.model).schema_path or "/account"
@@ -68,31 +64,21 @@ class Backend:
             await self.router.aclose()
 
 
-def _router(config: Config, transport: CountedTransport) -> Any:
-    router = AsyncRouter(
+def _router(config: Config, transport: CountedTransport) -> AsyncRouter:
+    return AsyncRouter(
         transport=transport,
         timeout=config.request_timeout,
+        max_retries=config.num_retries,
         pool_size=config.pool_size,
         creations_per_minute=config.creations_per_minute,
         others_per_minute=config.others_per_minute,
-        **({} if config.num_retries is None else {"max_retries": config.num_retries}),
+        model_list=config.router_list(),
+        fallbacks=config.fallbacks,
+        allowed_fails=config.allowed_fails,
+        cooldown_time=config.cooldown_time,
+        allow_files=False,  # the paths in a request are not its sender's to read
     )
-    return _Single(router, config)
 
 
-class _Single:
-    """Until the router knows model_list."""
-
-    def __init__(self, router: AsyncRouter, config: Config) -> None:
-        self.router = router
-        self.names = config.names
-
-    async def acompletion(self, model: str, messages: Any, **params: Any) -> Any:
-        own = dict(self.names[model][0].params)
-        for k in ("rpm", "weight", "max_parallel_requests"):
-            own.pop(k, None)
-        target = own.pop("model")
-        return await self.router.acompletion(target, messages, **{**own, **params})
-
-    async def aclose(self) -> None:
-        await self.router.aclose()
+def _environment(*names: str) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name))), None)

@@ -12,6 +12,7 @@ from ..chat.templates import inline_template
 from ..endpoints import parse_model
 from ..errors import APIError
 from ..limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
+from ..retry import MAX_RETRIES
 from .prices import HARDWARE, Price, published_price
 from .settings import Section, kind, number_of, resolved, text_of
 from .yamlfile import ConfigError, Located, load
@@ -61,7 +62,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool
     verbose: bool
     request_timeout: float
-    num_retries: int | None
+    num_retries: int
     fallbacks: list[dict[str, list[str]]]
     allowed_fails: int
     cooldown_time: float
@@ -106,7 +107,7 @@ def read_config(path: Path) -> Config:
         drop_params=litellm.flag("drop_params"),
         verbose=litellm.flag("set_verbose"),
         request_timeout=_either(litellm, "request_timeout", router, "timeout", REQUEST_TIMEOUT, 1.0),
-        num_retries=_first(router.whole("num_retries"), litellm.whole("num_retries")),
+        num_retries=int(_either(router, "num_retries", litellm, "num_retries", MAX_RETRIES)),
         fallbacks=[*_fallbacks(litellm, names), *_fallbacks(router, names)],
         allowed_fails=int(_either(router, "allowed_fails", litellm, "allowed_fails", 3)),
         cooldown_time=_either(router, "cooldown_time", litellm, "cooldown_time", 30.0),
@@ -247,7 +248,3 @@ def _either(
     """A setting that LiteLLM knows in two places; the first one wins."""
     behind = second.number(other, default, least=least)
     return first.number(key, behind, least=least)
-
-
-def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .config import ModelEntry
+from .errors import CLIENT_GONE
 from .exchange import Exchange
 from .prices import Price
 
@@ -33,12 +34,14 @@ class Costs:
         entry = exchange.entry
         if entry is None or not exchange.calling:
             return 0.0
+        # A fallback may have answered, or another model of the same name.
+        entry = exchange.backend.by_model.get(exchange.upstream_model or "", entry)
         if exchange.runs:
             cost = sum(entry.price.of_run(run) for run in exchange.runs)
             mean = self._means.get(entry.name, cost)
             self._means[entry.name] = mean + _WEIGHT * (cost / len(exchange.runs) - mean)
             return cost
-        if exchange.prediction_id is None and exchange.status != 499:
+        if exchange.prediction_id is None and exchange.status != CLIENT_GONE:
             return 0.0  # refused before there was a prediction
         streamed = entry.price.of_tokens(0, exchange.pieces)
         return max(self.estimate(entry), streamed)

@@ -33,7 +33,9 @@ async def document(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
 
 def describe(models: list[str] | None) -> dict[str, Any]:
     """The document. `models` are the names that requests may give, where they may be told."""
-    bodies, structs = msgspec.json.schema_components((NewKey, KeyNamed, KeysNamed), ref_template=_REF + "{name}")
+    bodies, structs = msgspec.json.schema_components(
+        (NewKey, KeyNamed, KeysNamed), ref_template=_REF + "{name}"
+    )
     new_key, key_named, keys_named = bodies
     return {
         "openapi": "3.1.0",

@@ -18,11 +18,12 @@ except ModuleNotFoundError as missing:  # the entry point is installed without t
 
 from . import __version__
 from .errors import APIError, AuthenticationError
+from .models_cli import models
 from .progress import BOOTING_AFTER, Status
 
 DEMO_MODEL = "meta/meta-llama-3-8b-instruct"
 DEMO_PROMPT = "In one sentence: why does a cold boot take minutes?"
-DEMO_BOOT = 6.0
+DEMO_ANSWER = "Tens of gigabytes of weights have to reach a GPU that was busy with something else until now."
 
 out = Console()
 err = Console(stderr=True)
@@ -37,6 +38,9 @@ def main(verbose: bool) -> None:
 
     areplicate.set_verbose = verbose
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+main.add_command(models)
 
 
 @main.command()
@@ -114,7 +118,8 @@ def demo() -> None:
     from .local import LocalModel, LocalReplicate
 
     err.print("(asking a stand-in on this machine; set REPLICATE_API_KEY to ask Replicate)")
-    model = LocalModel(owner="meta", name="meta-llama-3-8b-instruct", official=True, boot_seconds=DEMO_BOOT)
+    owner, name = DEMO_MODEL.split("/")
+    model = LocalModel(owner=owner, name=name, boot_seconds=6, tokens_per_second=20, reply=DEMO_ANSWER)
     with LocalReplicate(models=[model]) as server:
         _guarded(_answer, DEMO_MODEL, messages, {"api_base": server.api_base, "api_key": "demo"})
 

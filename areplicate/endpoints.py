@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from .chat import catalogue
 from .errors import BadRequestError
 
 _NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
@@ -133,7 +134,9 @@ def parse_model(model: str) -> Endpoint:
     elif _VERSION.fullmatch(name.lower()):
         return VersionEndpoint(name.lower())
     elif name != model and _BARE_NAME.fullmatch(name):
-        return VersionEndpoint(name, name)
+        # `replicate` is not only the prefix but also the owner of some models.
+        owned = catalogue.find(model) is not None
+        return ModelEndpoint("replicate", name) if owned else VersionEndpoint(name, name)
     raise BadRequestError(f"{model[:200]!r} names no model. {_HOW_TO_NAME_A_MODEL}", model=model[:200])
 
 

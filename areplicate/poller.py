@@ -20,13 +20,17 @@ _MANY = 32
 """Predictions that are looked at one by one; those that come on top are watched through the list."""
 
 
-def poll_waits() -> Iterator[float]:
-    """Seconds between looks at one prediction: growing by a fifth each time, up to ten, with jitter.
+def poll_waits(waited: float = 0.0) -> Iterator[float]:
+    """Seconds between looks at one prediction that has been waited for already for `waited` seconds.
 
-    Half of each wait is fixed and half is drawn, so that lateness stays in proportion to the time
-    already waited, and looks of many callers spread out.
+    They grow by two fifths each time, to nine and a half seconds, so that lateness stays in proportion
+    to the time already waited; a quarter of each is drawn, so that many callers spread out. Chosen over
+    recorded runs of public models: `python -m benchmarks.traces`.
     """
-    return (wait / 2 + backoff.full_jitter(wait / 2) for wait in growing(base=1.2, factor=0.3, longest=10.0))
+    first = max(0.1, waited / 20)
+    return (
+        wait * 3 / 4 + backoff.full_jitter(wait / 4) for wait in growing(base=1.4, factor=first, longest=9.5)
+    )
 
 
 class Poller:
@@ -42,7 +46,7 @@ class Poller:
         progress.saw(prediction)
         if self._alone >= _MANY:
             prediction = await self._crowd.wait(prediction, progress, retries)
-        waits = poll_waits()
+        waits = poll_waits(progress.seconds())
         self._alone += 1
         try:
             while not prediction.terminal:

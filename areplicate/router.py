@@ -229,11 +229,12 @@ class AsyncRouter:
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else num_retries
         seconds = _checked_timeout(self._timeout if timeout is None else timeout)
-        schema = self._schemas.known(endpoint) or await self._schema(endpoint, account, retries)
+        base = account.api.base
+        schema = self._schemas.known(endpoint, base) or await self._schema(endpoint, account, retries)
         built = build_input(
             messages,
             params,
-            model=endpoint.model,
+            model=model,
             schema=schema,
             template=template,
             supports_system_prompt=supports_system_prompt,
@@ -253,7 +254,8 @@ class AsyncRouter:
         )
 
     async def _schema(self, endpoint: Endpoint, account: Account, retries: int) -> ModelSchema | None:
-        return await self._schemas.of(endpoint, lambda path: account.api.get(path, retries))
+        api = account.api
+        return await self._schemas.of(endpoint, lambda path: api.get(path, retries), api.base)
 
     def _account(self, api_key: str | None, api_base: str | None) -> Account:
         key = api_key or self._api_key or _environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")

@@ -12,6 +12,12 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Recorded traffic, model schemas and traces; it lies beside the checkout and is not part of it."""
 
 
+@pytest.fixture(autouse=True)
+def no_cache_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test looks up must not be there for the next; nor may tests write into a home."""
+    monkeypatch.setenv("AREPLICATE_CACHE_DIR", "off")
+
+
 @pytest.fixture
 def anyio_backend() -> Any:
     """Tests marked `anyio` run on a loop that skips waiting; override this where time must be real."""

@@ -14,7 +14,7 @@ GRACE = 0.0002
 """Real seconds in which a loopback socket or a helper thread may still speak up before a jump."""
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _JumpingSelector(selectors.DefaultSelector):
     """Instead of sleeping until the next timer, moves the clock to it."""
 
     now = 0.0

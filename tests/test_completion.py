@@ -174,7 +174,7 @@ async def test_fifty_cancelled_callers_leave_nothing_running_and_harm_nobody() -
 
 
 async def test_n_predictions_give_n_choices() -> None:
-    async with stage(llama(reply="one of three", run_seconds=1)) as (local, router):
+    async with stage(llama(reply="one of three", run_seconds=1)) as (_local, router):
         clock = Clock()
         response = await router.acompletion(LLAMA, HELLO, n=3)
         assert clock() < 2
@@ -217,7 +217,7 @@ async def test_a_prediction_cancelled_from_elsewhere_is_an_error() -> None:
 
 
 async def test_the_servers_own_giving_up_is_an_error_too() -> None:
-    async with stage(llama(boot_seconds=100)) as (local, router):
+    async with stage(llama(boot_seconds=100)) as (_local, router):
         with pytest.raises((areplicate.PredictionCanceledError, areplicate.Timeout)):
             await router.acompletion(LLAMA, HELLO, timeout=60)
 

@@ -33,6 +33,7 @@ HASH = "2796ee9483c3fd7aa2e171d38f4ca12251a30609463dcfd4cd76703f22e96cdf"
             "/deployments/ishaan-jaff/ishaan-mistral/predictions",
             None,
         ),
+        ("replicate/gpt-j-6b", "/models/replicate/gpt-j-6b/predictions", None),
         ("replicate/replicate/gpt-j-6b", "/models/replicate/gpt-j-6b/predictions", None),
     ],
 )

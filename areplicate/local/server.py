@@ -192,8 +192,9 @@ class LocalReplicate:
             answer = refusal.answer()
         except ConnectionError:  # the caller left while a stream was being written
             return await reset(request)
-        if headers and not answer.prepared:
+        if not answer.prepared:
             answer.headers.update(headers)
+            answer.headers["Date"] = self._service.clock.http_date()
         if mishap in ("not_json", "truncated_gzip", "huge_body"):
             return await garble(request, answer, mishap, fate.faults.huge_megabytes)
         return answer

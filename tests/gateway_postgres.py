@@ -39,11 +39,11 @@ def binaries() -> Path:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Runs a server with an empty database until the block ends; gives the database's URL.
 
-    Its data lie in memory-backed or temporary space of its own: initdb refuses to run as root, and
-    the user it runs as may not enter pytest's folders.
+    Its data lie in a folder of its own: initdb refuses to run as root, and the user that it runs as
+    may not enter pytest's folders.
     """
     home = binaries()
     user = _user()
@@ -87,7 +87,7 @@ def _install() -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     lock = Path(tempfile.gettempdir()) / "areplicate-postgres-install"
-    while True:  # several test processes may find it missing at the same time
+    for _ in range(300):  # several test processes may find it missing at the same time
         try:
             lock.mkdir()
             break
@@ -95,6 +95,8 @@ def _install() -> None:
             time.sleep(1)
             if _find() is not None:
                 return
+    else:
+        return
     try:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):

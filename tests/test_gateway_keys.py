@@ -37,7 +37,7 @@ def running(
         with gateway(config, folder) as running:
             yield running
         return
-    with postgres(folder / "postgres") as url:
+    with postgres() as url:
         config["general_settings"]["database_url"] = url
         with gateway(config, folder) as running:
             yield running
@@ -195,7 +195,7 @@ def test_tokens_are_kept_nowhere(local: LocalReplicate, tmp_path: Path) -> None:
 
 
 def test_gateways_that_share_a_database_share_the_limits(local: LocalReplicate, tmp_path: Path) -> None:
-    with postgres(tmp_path / "postgres") as url:
+    with postgres() as url:
         config = priced(config_for(local))
         config["general_settings"]["database_url"] = url
         with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:

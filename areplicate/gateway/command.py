@@ -59,7 +59,7 @@ def serve(
         sys.exit(Supervisor(command, sock, workers, config.drain_seconds).run())
     from .server import run
 
-    run(config, config_path, sock, alone=alone)
+    run(config, config_path, sock, alone=alone, worker=listener is not None)
     logging.shutdown()
 
 

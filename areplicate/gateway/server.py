@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Coroutine
@@ -24,16 +25,20 @@ from .yamlfile import ConfigError
 BACKLOG = 4096
 KEEPALIVE = 75.0
 """Seconds that a connection may sit idle, or take to send the head of a request."""
+_LOOK_SECONDS = 1.0
 _CANCEL_SECONDS = 8.0
 """Seconds in which cancelled requests get to cancel their predictions."""
 
 
-def run(config: Config, path: Path, listener: socket.socket, *, alone: bool) -> None:
-    """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
-    asyncio.run(_serve(config, path, listener, alone))
+def run(config: Config, path: Path, listener: socket.socket, *, alone: bool, worker: bool) -> None:
+    """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written.
+
+    A `worker` also ends when its parent has: nobody would be left to stop it.
+    """
+    asyncio.run(_serve(config, path, listener, alone, worker))
 
 
-async def _serve(config: Config, path: Path, listener: socket.socket, alone: bool) -> None:
+async def _serve(config: Config, path: Path, listener: socket.socket, alone: bool, worker: bool) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     background: set[asyncio.Task[None]] = set()
@@ -61,6 +66,8 @@ async def _serve(config: Config, path: Path, listener: socket.socket, alone: boo
     site = web.SockSite(runner, listener, backlog=BACKLOG)
     await site.start()
     gateway.start()
+    if worker:
+        begin(_watch_parent(os.getppid(), stopped))
     host, port = listener.getsockname()[:2]
     logger.info("listening", extra={"url": f"http://{host}:{port}", "models": list(config.names)})
     try:
@@ -68,6 +75,8 @@ async def _serve(config: Config, path: Path, listener: socket.socket, alone: boo
         stopped.clear()
         await _drain(gateway, dispatcher, site, stopped)
     finally:
+        for task in background:
+            task.cancel()
         await runner.cleanup()
         await gateway.aclose()
         logger.info("stopped")
@@ -95,6 +104,13 @@ async def _drain(gateway: Gateway, dispatcher: Dispatcher, site: web.BaseSite, a
         await asyncio.wait(left, timeout=_CANCEL_SECONDS)
     with contextlib.suppress(asyncio.CancelledError):
         await ended
+
+
+async def _watch_parent(parent: int, stopped: asyncio.Event) -> None:
+    while os.getppid() == parent:
+        await asyncio.sleep(_LOOK_SECONDS)
+    logger.error("the parent process has gone: stopping")
+    stopped.set()
 
 
 async def _reload(gateway: Gateway, path: Path) -> None:

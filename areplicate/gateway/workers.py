@@ -69,6 +69,7 @@ class Supervisor:
         process = subprocess.Popen(
             [*self._arguments, "--listener", str(fd)],
             pass_fds=(fd,),
+            start_new_session=True,  # Ctrl-C on a terminal reaches it through us alone
             env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self._figures)},
         )
         self._workers[process.pid] = process, time.monotonic()

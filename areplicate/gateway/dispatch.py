@@ -58,9 +58,11 @@ class Dispatcher:
         except APIError as error:
             exchange.failed(error)
             return _refused(exchange, from_upstream(error))
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             exchange.status = CLIENT_GONE
             raise
+        except ConnectionError:
+            return exchange.json(b"", CLIENT_GONE)  # nobody is there to get it
         except Exception:
             logger.exception("%s failed", exchange.endpoint, extra={"request_id": exchange.request_id})
             return _refused(exchange, unexpected())

@@ -56,6 +56,8 @@ def set_up(debug: bool) -> None:
     for name in ("aiohttp.server", "asyncio"):
         logging.getLogger(name).addHandler(handler)
         logging.getLogger(name).propagate = False
+    # What it reports are bytes that are no HTTP, a trace for each: anybody could fill the disk.
+    logging.getLogger("aiohttp.server").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from .limits import Limiter, Slots
 from .listing import Listing
 from .poller import Poller
 from .protocol.models import decode_model
+from .retry import Patience
 from .transports.base import Transport
 
 
@@ -62,7 +63,9 @@ class Account:
         """The endpoint to post to, as far as is known."""
         return self._versions.get(endpoint, endpoint) if self._versions else endpoint
 
-    async def resolve(self, endpoint: ModelEndpoint, retries: int, refused: NotFoundError) -> VersionEndpoint:
+    async def resolve(
+        self, endpoint: ModelEndpoint, patience: Patience, refused: NotFoundError
+    ) -> VersionEndpoint:
         """The latest version of a community model, which cannot be called by its name alone.
 
         Looked up once, also by many callers at once. `refused` is what the models endpoint answered,
@@ -70,7 +73,7 @@ class Account:
         """
         async with self._looking_up:
             if endpoint not in self._versions:
-                model = decode_model(await self.api.get(endpoint.schema_path, retries))
+                model = decode_model(await self.api.get(endpoint.schema_path, patience))
                 if model.latest_version is None:
                     raise refused
                 self._versions[endpoint] = VersionEndpoint(model.latest_version.id, endpoint.model)

@@ -15,7 +15,7 @@ from .limits import Limiter
 from .protocol.files import decode_file, file_upload
 from .protocol.problems import error_from_response, ratelimit
 from .protocol.requests import Request, Response, may_see_token
-from .retry import MAX_RETRIES, RetryBudget, may_pass, throttle_seconds, waits
+from .retry import MAX_RETRIES, Patience, RetryBudget, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport, exchange
 
 SILENCE = 30.0
@@ -62,26 +62,26 @@ class API:
         self._date: str | None = None
         self._date_seen = 0.0
 
-    async def get(self, url: str, retries: int) -> bytes:
+    async def get(self, url: str, patience: Patience) -> bytes:
         """GETs a path below the base, or a whole URL, and returns the body."""
-        return await self._retried(Request("GET", self._whole(url), self.headers), retries)
+        return await self._retried(Request("GET", self._whole(url), self.headers), patience)
 
     async def upload(self, content: bytes, filename: str, media_type: str) -> str:
         """Puts a file where models can read it, and returns its URL."""
         headers, body = file_upload(content, filename, media_type)
         request = Request("POST", self.base + "/files", {**self.headers, **headers}, body)
-        answer = await self._retried(request, MAX_RETRIES)
+        answer = await self._retried(request, Patience(MAX_RETRIES))
         try:
             return decode_file(answer).urls.get
         except msgspec.DecodeError as error:
             raise APIError(f"The answer is no file: {error}.", method="POST", url=request.url) from error
 
-    async def _retried(self, request: Request, retries: int) -> bytes:
+    async def _retried(self, request: Request, patience: Patience) -> bytes:
         """The body of a successful answer to a request that does no harm when it is sent twice."""
-        again = Retries(self.budget, retries)
+        again = Retries(self.budget, patience)
         while True:
             try:
-                await self.others.acquire()
+                await self.others.acquire(patience.deadline)
                 response = await self.send(request, self.others)
                 if response.status < 300:
                     return response.body
@@ -166,10 +166,11 @@ class API:
 class Retries:
     """The retries left to one request."""
 
-    def __init__(self, budget: RetryBudget, retries: int) -> None:
+    def __init__(self, budget: RetryBudget, patience: Patience) -> None:
         self._budget = budget
         self._waits = waits()
-        self._left = retries
+        self._left = patience.retries
+        self._deadline = patience.deadline
 
     async def after(self, error: APIError) -> None:
         """Waits until it is time to try again; raises `error` where it is not tried again.
@@ -181,7 +182,7 @@ class Retries:
             raise error
         self._left -= 1
         wait = max(next(self._waits), error.retry_after or 0.0) + self._budget.spend()
-        if anyio.current_time() + wait > anyio.current_effective_deadline():
+        if anyio.current_time() + wait > self._deadline:
             raise error
         logs.logger.debug("Trying again in %.1f s: %s", wait, error)
         await anyio.sleep(wait)

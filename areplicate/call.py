@@ -19,6 +19,7 @@ from .prediction_stream import PredictionStream
 from .progress import OnStatus, Progress
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction
+from .retry import Patience
 
 _LONGEST_HOLD = 60.0
 """Seconds for which Replicate holds a creation open at the most."""
@@ -45,10 +46,11 @@ async def predict(call: Call) -> Prediction:
     progress = Progress(call.question.model, call.on_status)
     prediction: Prediction | None = None
     try:
-        with anyio.fail_after(call.timeout):
-            prediction = await _create(call, progress, hold=True)
+        with anyio.fail_after(call.timeout) as scope:
+            patience = Patience(call.retries, scope.deadline)
+            prediction = await _create(call, progress, patience, hold=True)
             if not prediction.terminal:
-                prediction = await _wait(call, prediction, progress)
+                prediction = await _wait(call, prediction, progress, patience)
             elif progress.watched:
                 progress.saw(prediction)
         if failure := error_from_prediction(prediction):
@@ -85,13 +87,13 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
     """The chunks of `n` predictions of the same input."""
     progress = Progress(call.question.model, call.on_status)
     account = call.account
-    deadline = anyio.current_time() + call.timeout
+    patience = Patience(call.retries, anyio.current_time() + call.timeout)
     predictions: list[Prediction] = []
     streams: list[PredictionStream] = []
     try:
         with anyio.fail_after(call.timeout):
             for _ in range(n):
-                predictions.append(await _create(call, progress, hold=False))
+                predictions.append(await _create(call, progress, patience, hold=False))
                 progress.saw(predictions[-1])
         for prediction in predictions:
             streams.append(
@@ -100,8 +102,7 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
                     account.poller,
                     prediction,
                     progress,
-                    deadline=deadline,
-                    retries=call.retries,
+                    patience=patience,
                     slots=call.slots,
                 )
             )
@@ -120,24 +121,24 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
         raise
 
 
-async def _create(call: Call, progress: Progress, *, hold: bool) -> Prediction:
+async def _create(call: Call, progress: Progress, patience: Patience, *, hold: bool) -> Prediction:
     """A new prediction; with `hold`, the answer may be waited for on the connection that asks for it."""
     progress.sending()
     account = call.account
     endpoint = account.resolved(call.endpoint)
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
-    create = partial(account.creator.create, hold=seconds, retries=call.retries)
+    create = partial(account.creator.create, hold=seconds, patience=patience)
     try:
         return await create(endpoint, call.input, call.headers)
     except NotFoundError as refused:
         if not isinstance(endpoint, ModelEndpoint):
             raise
-        return await create(await account.resolve(endpoint, call.retries, refused), call.input, call.headers)
+        return await create(await account.resolve(endpoint, patience, refused), call.input, call.headers)
 
 
-async def _wait(call: Call, prediction: Prediction, progress: Progress) -> Prediction:
+async def _wait(call: Call, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
     try:
-        return await call.account.poller.wait(prediction, progress, call.retries)
+        return await call.account.poller.wait(prediction, progress, patience)
     except BaseException:
         await call.account.api.cancel(prediction.id)
         raise

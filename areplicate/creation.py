@@ -23,7 +23,7 @@ from .limits import Slots
 from .listing import Listing, created
 from .protocol.predictions import Prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
-from .retry import may_pass, nothing_created
+from .retry import Patience, may_pass, nothing_created
 
 _REMEMBERED = 100_000
 """Claims that are kept; far more than are created in the seconds for which a claim matters."""
@@ -66,7 +66,7 @@ class Creator:
         headers: Mapping[str, str],
         *,
         hold: float,
-        retries: int,
+        patience: Patience,
     ) -> Prediction:
         """A prediction of `input` that is this caller's alone.
 
@@ -81,10 +81,10 @@ class Creator:
             {**api.headers, **headers},
             msgspec.json.encode(endpoint.payload(input)),
         )
-        again = Retries(api.budget, retries)
+        again = Retries(api.budget, patience)
         begun: float | None = None
         while True:
-            await api.creations.acquire()
+            await api.creations.acquire(patience.deadline)
             begun = begun or anyio.current_time()
             response: Response | None = None
             try:
@@ -106,11 +106,11 @@ class Creator:
                     if not may_pass(error):
                         raise error
             lost = not nothing_created(error, response)
-            if lost and (found := await self._find(endpoint, input, begun, error, retries)):
+            if lost and (found := await self._find(endpoint, input, begun, error, patience)):
                 return found
             await again.after(error)
             # The list may lag behind: it is asked once more before paying again.
-            if lost and (found := await self._find(endpoint, input, begun, error, retries)):
+            if lost and (found := await self._find(endpoint, input, begun, error, patience)):
                 return found
 
     async def _post(self, request: Request, hold: float) -> Response:
@@ -134,10 +134,10 @@ class Creator:
         return prediction
 
     async def _find(
-        self, endpoint: Endpoint, input: dict[str, Any], begun: float, error: APIError, retries: int
+        self, endpoint: Endpoint, input: dict[str, Any], begun: float, error: APIError, patience: Patience
     ) -> Prediction | None:
         try:
-            listed = await self._listing.since(begun, retries)
+            listed = await self._listing.since(begun, patience)
         except APIError as unlisted:
             # Whether it was created cannot be known, so it is not created again.
             raise error from unlisted
@@ -153,7 +153,9 @@ class Creator:
         for wait in _LOST_LOOKS:
             await anyio.sleep(wait)
             try:
-                lost = await self._find(endpoint, input, begun, APIConnectionError("cancelled"), retries=1)
+                lost = await self._find(
+                    endpoint, input, begun, APIConnectionError("cancelled"), patience=Patience(1)
+                )
             except APIError:
                 continue
             if lost is not None:

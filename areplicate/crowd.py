@@ -11,8 +11,9 @@ from .errors import APIError
 from .listing import Listing, created
 from .progress import Progress
 from .protocol.predictions import Prediction
+from .retry import Patience
 
-Look = Callable[[str, int], Awaitable[Prediction]]
+Look = Callable[[str, Patience], Awaitable[Prediction]]
 
 _PAUSE = 1.0
 """Seconds between two rounds at least."""
@@ -44,7 +45,7 @@ class Crowd:
         self._members: dict[str, _Member] = {}
         self._led = False
 
-    async def wait(self, prediction: Prediction, progress: Progress, retries: int) -> Prediction:
+    async def wait(self, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
         """The prediction once it is terminal, or as it was last seen where the list does not show it."""
         member = _Member(prediction, progress, self._created(prediction))
         self._members[prediction.id] = member
@@ -54,7 +55,7 @@ class Crowd:
                     await member.woken.wait()
                     member.woken = anyio.Event()
                 else:
-                    await self._lead(member, retries)
+                    await self._lead(member, patience)
                 if member.error is not None:
                     raise member.error
             return member.prediction
@@ -69,13 +70,13 @@ class Crowd:
             member.woken.set()
             return
 
-    async def _lead(self, leader: _Member, retries: int) -> None:
+    async def _lead(self, leader: _Member, patience: Patience) -> None:
         self._led = True
         try:
             while leader.shown and leader.error is None and not leader.prediction.terminal:
                 await anyio.sleep(self._pause())
                 try:
-                    await self._round(retries)
+                    await self._round(patience)
                 except APIError as error:
                     for member in self._members.values():
                         member.error = error
@@ -83,14 +84,14 @@ class Crowd:
         finally:
             self._led = False
 
-    async def _round(self, retries: int) -> None:
+    async def _round(self, patience: Patience) -> None:
         """Looks at every member once, in whichever way takes fewer requests."""
         members = list(self._members.values())
         if len(members) <= self._listing.pages:
             for member in members:
-                _tell(member, await self._look(member.prediction.id, retries))
+                _tell(member, await self._look(member.prediction.id, patience))
             return
-        listed = await self._listing.since(min(member.since for member in members), retries)
+        listed = await self._listing.since(min(member.since for member in members), patience)
         seen = {prediction.id: prediction for prediction in listed}
         for member in members:
             prediction = seen.get(member.prediction.id)

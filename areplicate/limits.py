@@ -6,10 +6,16 @@ above that, and tells on every answer how many are left.
 
 from __future__ import annotations
 
+import math
+
 import anyio
+
+from .errors import RateLimitError
 
 CREATIONS_PER_MINUTE = 600.0
 OTHERS_PER_MINUTE = 3000.0
+_MARGIN = 0.98
+"""How much of the allowed rate is used: requests do not arrive in the rhythm in which they leave."""
 _SLOWEST = 1.0
 """Requests a minute below which a limiter never goes, however often it is throttled."""
 _WINDOW = 60.0
@@ -37,11 +43,21 @@ class Limiter:
         now = anyio.current_time()
         return now >= self._paused_until and self._next_slot <= self._clock(now)
 
-    async def acquire(self) -> None:
-        """Returns when one more request may be sent."""
+    async def acquire(self, deadline: float = math.inf) -> None:
+        """Returns when one more request may be sent.
+
+        Raises `RateLimitError` at once where that is after `deadline` (`anyio.current_time()`).
+        """
         now = anyio.current_time()
         slot = max(self._next_slot, self._clock(now) - _WINDOW)
-        self._next_slot = slot + _WINDOW / self.per_minute
+        wait = max(slot + self._pauses, self._paused_until) - now
+        if now + wait > deadline:
+            raise RateLimitError(
+                f"The account's rate limit has no room for this request for another {wait:.0f} s.",
+                retry_after=wait,
+                request_sent=False,
+            )
+        self._next_slot = slot + _WINDOW / (self.per_minute * _MARGIN)
         while (wait := max(slot + self._pauses, self._paused_until) - now) > 0:
             await anyio.sleep(wait)
             now = anyio.current_time()

@@ -11,6 +11,7 @@ import msgspec
 from .api import API
 from .errors import APIError
 from .protocol.predictions import Prediction, decode_page
+from .retry import Patience
 
 _MARGIN = timedelta(seconds=1)
 """How far the clocks of Replicate's own machines may lie apart."""
@@ -33,7 +34,7 @@ class Listing:
         self.pages = 1
         """Requests that the last sweep took."""
 
-    async def since(self, at: float, retries: int) -> list[Prediction]:
+    async def since(self, at: float, patience: Patience) -> list[Prediction]:
         """The predictions created at or after `at` (`anyio.current_time`), and perhaps older ones."""
         self._wanted += 1
         ticket = self._wanted
@@ -42,11 +43,11 @@ class Listing:
             if self._read < ticket:
                 covers, since = self._wanted, self._since
                 self._since = float("inf")
-                self._found = await self._sweep(since, retries)
+                self._found = await self._sweep(since, patience)
                 self._read = covers
             return self._found
 
-    async def _sweep(self, at: float, retries: int) -> list[Prediction]:
+    async def _sweep(self, at: float, patience: Patience) -> list[Prediction]:
         url: str | None = "/predictions"
         since = self._server_time(at)
         if since is not None:
@@ -54,7 +55,7 @@ class Listing:
         found: list[Prediction] = []
         pages = 0
         while url is not None:
-            body = await self._api.get(url, retries)
+            body = await self._api.get(url, patience)
             try:
                 page = decode_page(body)
             except msgspec.DecodeError as error:

@@ -14,7 +14,7 @@ from .errors import APIError
 from .listing import Listing
 from .progress import Progress
 from .protocol.predictions import Prediction, decode_prediction
-from .retry import growing
+from .retry import Patience, growing
 
 _MANY = 32
 """Predictions that are looked at one by one; those that come on top are watched through the list."""
@@ -41,26 +41,26 @@ class Poller:
         self._crowd = Crowd(api, listing, self.look)
         self._alone = 0
 
-    async def wait(self, prediction: Prediction, progress: Progress, retries: int) -> Prediction:
+    async def wait(self, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
         """The prediction, once it is terminal. There is no limit but the caller's deadline."""
         progress.saw(prediction)
         if self._alone >= _MANY:
-            prediction = await self._crowd.wait(prediction, progress, retries)
+            prediction = await self._crowd.wait(prediction, progress, patience)
         waits = poll_waits(progress.seconds())
         self._alone += 1
         try:
             while not prediction.terminal:
                 await anyio.sleep(next(waits))
-                prediction = await self.look(prediction.id, retries)
+                prediction = await self.look(prediction.id, patience)
                 progress.saw(prediction)
             return prediction
         finally:
             self._alone -= 1
 
-    async def look(self, prediction_id: str, retries: int) -> Prediction:
+    async def look(self, prediction_id: str, patience: Patience) -> Prediction:
         """The prediction as it is now."""
         path = f"/predictions/{prediction_id}"
-        body = await self._api.get(path, retries)
+        body = await self._api.get(path, patience)
         try:
             return decode_prediction(body)
         except msgspec.DecodeError as error:

@@ -19,7 +19,7 @@ from .poller import Poller, poll_waits
 from .progress import Progress
 from .protocol.events import Event, EventParser
 from .protocol.predictions import Prediction
-from .retry import waits
+from .retry import Patience, waits
 from .transports.base import Answer
 
 SILENCE = 35.0
@@ -36,7 +36,7 @@ class PredictionStream:
     """Reads one prediction's text.
 
     Args:
-        deadline: `anyio.current_time()` after which `read` raises TimeoutError.
+        patience: its deadline is when `read` raises TimeoutError.
         slots: connections that may be held; where none is free, the prediction is looked at.
     """
 
@@ -47,16 +47,14 @@ class PredictionStream:
         prediction: Prediction,
         progress: Progress,
         *,
-        deadline: float,
-        retries: int,
+        patience: Patience,
         slots: Slots,
     ) -> None:
         self.prediction = prediction
         self._api = api
         self._poller = poller
         self._progress = progress
-        self._deadline = deadline
-        self._retries = retries
+        self._patience = patience
         self._slots = slots
         self._url = prediction.urls.stream if prediction.urls else None
         if self._url:
@@ -90,7 +88,7 @@ class PredictionStream:
     async def read(self) -> list[str]:
         """The next pieces of text, as soon as there are any; none once `prediction` is terminal."""
         while not self._finished:
-            left = self._deadline - anyio.current_time()
+            left = self._patience.deadline - anyio.current_time()
             if self._answer is not None and left > SILENCE:
                 pieces = await self._receive(self._answer)  # ends by itself before the deadline
             else:
@@ -193,7 +191,7 @@ class PredictionStream:
 
     async def _look(self) -> list[str]:
         """Looks at the prediction; gives what its output is ahead by."""
-        self.prediction = await self._poller.look(self.prediction.id, self._retries)
+        self.prediction = await self._poller.look(self.prediction.id, self._patience)
         self._progress.saw(self.prediction)
         if self.prediction.terminal:
             return await self._finish()
@@ -202,8 +200,8 @@ class PredictionStream:
     async def _finish(self) -> list[str]:
         """Waits for the prediction to be terminal, which a stream's end comes a moment before."""
         if not self.prediction.terminal:
-            self.prediction = await self._poller.look(self.prediction.id, self._retries)
-        self.prediction = await self._poller.wait(self.prediction, self._progress, self._retries)
+            self.prediction = await self._poller.look(self.prediction.id, self._patience)
+        self.prediction = await self._poller.wait(self.prediction, self._progress, self._patience)
         self._release()
         self._finished = True
         return self._rest()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import anyio
 import backoff
@@ -53,6 +55,15 @@ def nothing_created(error: APIError, response: Response | None) -> bool:
         from_the_edge = "json" not in response.headers.get("content-type", "")
         return from_the_edge and response.status != 504
     return response.status >= 300
+
+
+class Patience(NamedTuple):
+    """How long a caller bears with failures."""
+
+    retries: int
+    """How often one request is tried again."""
+    deadline: float = math.inf
+    """The `anyio.current_time()` by which all must be over."""
 
 
 class RetryBudget:

@@ -23,7 +23,7 @@ from .limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
 from .media import attach
 from .progress import OnStatus
 from .protocol.requests import cancel_after
-from .retry import MAX_RETRIES
+from .retry import MAX_RETRIES, Patience
 from .schemas import SchemaStore
 from .transports.base import Transport
 
@@ -133,7 +133,7 @@ class AsyncRouter:
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
         account = self._account(None, None)
-        return await self._schema(parse_model(model), account, self._max_retries)
+        return await self._schema(parse_model(model), account, Patience(self._max_retries))
 
     async def aclose(self) -> None:
         """Closes the streams that are still open, which cancels their predictions, and all connections."""
@@ -230,7 +230,9 @@ class AsyncRouter:
         retries = self._max_retries if num_retries is None else num_retries
         seconds = _checked_timeout(self._timeout if timeout is None else timeout)
         base = account.api.base
-        schema = self._schemas.known(endpoint, base) or await self._schema(endpoint, account, retries)
+        schema = self._schemas.known(endpoint, base) or await self._schema(
+            endpoint, account, Patience(retries)
+        )
         built = build_input(
             messages,
             params,
@@ -253,9 +255,9 @@ class AsyncRouter:
             slots=self._slots,
         )
 
-    async def _schema(self, endpoint: Endpoint, account: Account, retries: int) -> ModelSchema | None:
+    async def _schema(self, endpoint: Endpoint, account: Account, patience: Patience) -> ModelSchema | None:
         api = account.api
-        return await self._schemas.of(endpoint, lambda path: api.get(path, retries), api.base)
+        return await self._schemas.of(endpoint, lambda path: api.get(path, patience), api.base)
 
     def _account(self, api_key: str | None, api_base: str | None) -> Account:
         key = api_key or self._api_key or _environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")

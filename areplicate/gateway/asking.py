@@ -75,8 +75,7 @@ async def question_of(
     exchange.streamed = flag(body, "stream")
     _check_messages(messages)
     count = _count(params) * prompts
-    if not isinstance(params.get("stream_options"), (dict, NoneType)):
-        raise bad_request("stream_options is to be an object.", param="stream_options")
+    _check_options(params)
     for key in params:
         if key in RESERVED or key.startswith("_"):
             raise bad_request(f"{key} is set in the gateway's configuration, not in requests.", param=key)
@@ -111,10 +110,23 @@ def _check_messages(messages: Any) -> None:
         )
 
 
+def _check_options(params: dict[str, Any]) -> None:
+    """What the model does not see, and the router would take as it is."""
+    options = params.get("stream_options")
+    if options is not None:
+        if not isinstance(options, dict):
+            raise bad_request("stream_options is to be an object.", param="stream_options")
+        flag(options, "include_usage")
+    if not isinstance(params.get("user"), (str, NoneType)):
+        raise bad_request("user is to be a text.", param="user")
+
+
 def _count(params: dict[str, Any]) -> int:
     n = params.get("n")
     if n is None:
         return 1
+    if isinstance(n, float) and n.is_integer():  # 2.0 is a whole number in JSON
+        n = params["n"] = int(n)
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_CHOICES:
         raise bad_request(f"n is to be a whole number from 1 to {MAX_CHOICES}.", param="n")
     return n

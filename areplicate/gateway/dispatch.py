@@ -15,7 +15,7 @@ from .exchange import Exchange
 from .logs import logger
 
 Handler = Callable[[Gateway, Exchange], Awaitable[web.StreamResponse]]
-Access = Literal["anyone", "key", "master"]
+Access = Literal["anyone", "anyone, with a key", "key", "master"]
 
 
 class Route(NamedTuple):
@@ -76,8 +76,9 @@ class Dispatcher:
         request = exchange.request
         route = self._route(exchange, request.method, request.path)
         exchange.endpoint = route.path
-        if route.access != "anyone":
-            exchange.caller = await self._gateway.keyring.caller(_token(request))
+        token = _token(request)
+        if route.access in ("key", "master") or (token and route.access == "anyone, with a key"):
+            exchange.caller = await self._gateway.keyring.caller(token)
             if route.access == "master" and not exchange.caller.is_master:
                 raise _not_master(self._gateway.keyring.open)
         return await route.handler(self._gateway, exchange)

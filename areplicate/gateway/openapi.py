@@ -26,8 +26,10 @@ Operation = dict[str, Any]
 
 
 async def document(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """Needs no key: it tells the models' names only where there is no key at all."""
-    names = list(exchange.backend.names) if gateway.keyring.open else None
+    """Needs no key, but names models only to those who may use them."""
+    caller = exchange.caller
+    named = gateway.keyring.open or caller.is_master or caller.key is not None
+    names = [name for name in exchange.backend.names if caller.may_use(name)] if named else None
     return exchange.json(msgspec.json.encode(describe(names)))
 
 
@@ -37,6 +39,10 @@ def describe(models: list[str] | None) -> dict[str, Any]:
         (NewKey, KeyNamed, KeysNamed), ref_template=_REF + "{name}"
     )
     new_key, key_named, keys_named = bodies
+    if models is not None:
+        structs["NewKey"]["properties"]["models"]["items"] = {"enum": models}
+    generate = _post("Make a key; its token is shown once", new_key, "NewKeyAnswer", 403)
+    generate["post"]["requestBody"]["required"] = False
     return {
         "openapi": "3.1.0",
         "info": {
@@ -48,9 +54,14 @@ def describe(models: list[str] | None) -> dict[str, Any]:
         "paths": {
             **_model_paths("/v1", models),
             **_model_paths("", models),
-            "/key/generate": _post("Make a key; its token is shown once", new_key, "NewKeyAnswer", 403),
+            "/key/generate": generate,
             "/key/info": _get(
-                "Look at a key", "Key", 400, 403, 404, query=[_query("key", {"type": "string"})]
+                "Look at a key",
+                "Key",
+                400,
+                403,
+                404,
+                query=[{**_query("key", {"type": "string", "minLength": 1}), "required": True}],
             ),
             "/key/list": _get(
                 "List keys",
@@ -180,7 +191,7 @@ def _sampling() -> dict[str, Any]:
 def _stream_options() -> dict[str, Any]:
     return {
         "type": ["object", "null"],
-        "properties": {"include_usage": {"type": "boolean"}},
+        "properties": {"include_usage": {"type": ["boolean", "null"]}},
     }
 
 
@@ -195,7 +206,12 @@ def _message() -> dict[str, Any]:
         "required": ["role", "content"],
         "properties": {
             "role": {"enum": _ROLES},
-            "content": {"anyOf": [{"type": "string"}, {"type": "array", "items": part}]},
+            "content": {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"anyOf": [{"type": "string"}, part]}},
+                ]
+            },
         },
         "description": "Images, sounds and files are further parts, for models that take them.",
     }
@@ -203,8 +219,7 @@ def _message() -> dict[str, Any]:
 
 def _generate(summary: str, body: dict[str, Any], answer: str) -> dict[str, Any]:
     operation = _post(summary, body, answer, 402, 403, 404, 408, 429, 500, 502)
-    events = {"schema": {"type": "string", "description": "Chunks as OpenAI streams them."}}
-    operation["post"]["responses"]["200"]["content"]["text/event-stream"] = events
+    operation["post"]["responses"]["200"]["content"]["text/event-stream"] = {}
     return operation
 
 

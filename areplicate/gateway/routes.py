@@ -39,5 +39,5 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/health/liveliness", "anyone", health_routes.liveliness),
     Route("GET", "/health/readiness", "anyone", health_routes.readiness),
     Route("GET", "/metrics", "master", health_routes.metrics),
-    Route("GET", "/openapi.json", "anyone", openapi.document),
+    Route("GET", "/openapi.json", "anyone, with a key", openapi.document),
 )

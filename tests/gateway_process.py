@@ -80,7 +80,8 @@ def config_for(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
         {"model_name": model.name, "litellm_params": {"model": f"replicate/{model.full_name}", **params}}
         for model in MODELS
     ]
-    return {"model_list": models, "general_settings": {"master_key": MASTER}, **sections}
+    settings = {"master_key": MASTER, "creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
+    return {"model_list": models, "general_settings": settings, **sections}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import anyio
 import msgspec
 
 from . import __version__, logs
+from .clock import now
 from .errors import APIConnectionError, APIError, AuthenticationError
 from .limits import Limiter
 from .protocol.files import decode_file, file_upload
@@ -96,11 +97,12 @@ class API:
             logs.logger.debug("%s", logs.as_curl(request))
         response = await exchange(self._transport, request, silence=silence)
         headers = response.headers
-        self._date, self._date_seen = headers.get("date"), anyio.current_time()
+        time = now()
+        self._date, self._date_seen = headers.get("date"), time
         if response.status == 429:
             limiter.throttled(throttle_seconds(self.error(response, request)))
         else:
-            limiter.observe(*ratelimit(headers))
+            limiter.observe(time, *ratelimit(headers))
         if response.status < 300:
             self.budget.succeeded()
         return response
@@ -182,7 +184,7 @@ class Retries:
             raise error
         self._left -= 1
         wait = max(next(self._waits), error.retry_after or 0.0) + self._budget.spend()
-        if anyio.current_time() + wait > self._deadline:
+        if now() + wait > self._deadline:
             raise error
         logs.logger.debug("Trying again in %.1f s: %s", wait, error)
         await anyio.sleep(wait)

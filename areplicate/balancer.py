@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import anyio
 
 from . import logs
+from .clock import now
 from .completion_stream import CompletionStream
 from .errors import APIError, BadRequestError, PredictionCanceledError
 from .limits import Limiter
@@ -48,7 +49,7 @@ class Entry:
         self.cools_until = float("-inf")
 
     def cooling(self) -> bool:
-        return anyio.current_time() < self.cools_until
+        return now() < self.cools_until
 
     def full(self) -> bool:
         """Whether a call would have to wait here."""
@@ -145,7 +146,7 @@ class Balancer:
                 entry.fails += 1
                 if entry.fails > self._allowed_fails:
                     entry.fails = 0
-                    entry.cools_until = anyio.current_time() + self._cooldown_time
+                    entry.cools_until = now() + self._cooldown_time
                 raise
             entry.fails = 0
             if isinstance(answer, CompletionStream):

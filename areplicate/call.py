@@ -11,6 +11,7 @@ import msgspec
 
 from .account import Account
 from .chat.answers import Question
+from .clock import now
 from .completion_stream import CompletionStream, begin_stream
 from .endpoints import Endpoint, ModelEndpoint
 from .errors import APIError, NotFoundError, Timeout
@@ -45,19 +46,20 @@ async def predict(call: Call) -> Prediction:
     """A prediction that has succeeded; one that has not is an error."""
     progress = Progress(call.question.model, call.on_status)
     prediction: Prediction | None = None
+    deadline = now() + call.timeout
     try:
-        with anyio.fail_after(call.timeout) as scope:
-            patience = Patience(call.retries, scope.deadline)
+        with anyio.CancelScope(deadline=deadline) as scope:
+            patience = Patience(call.retries, deadline)
             prediction = await _create(call, progress, patience, hold=True)
             if not prediction.terminal:
                 prediction = await _wait(call, prediction, progress, patience)
             elif progress.watched:
                 progress.saw(prediction)
+        if scope.cancelled_caught or prediction is None:
+            raise _too_late(call, progress)
         if failure := error_from_prediction(prediction):
             raise failure
         return prediction
-    except TimeoutError as error:
-        raise _too_late(call, progress, prediction) from error
     except APIError as error:
         error.about(call.question.model, prediction.id if prediction else None)
         raise
@@ -87,7 +89,7 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
     """The chunks of `n` predictions of the same input."""
     progress = Progress(call.question.model, call.on_status)
     account = call.account
-    patience = Patience(call.retries, anyio.current_time() + call.timeout)
+    patience = Patience(call.retries, now() + call.timeout)
     predictions: list[Prediction] = []
     streams: list[PredictionStream] = []
     try:
@@ -115,7 +117,7 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
         for prediction in predictions:
             await account.api.cancel(prediction.id)
         if isinstance(error, TimeoutError):
-            raise _too_late(call, progress, None) from error
+            raise _too_late(call, progress) from error
         if isinstance(error, APIError):
             error.about(call.question.model, None)
         raise
@@ -144,9 +146,8 @@ async def _wait(call: Call, prediction: Prediction, progress: Progress, patience
         raise
 
 
-def _too_late(call: Call, progress: Progress, prediction: Prediction | None) -> Timeout:
+def _too_late(call: Call, progress: Progress) -> Timeout:
     return Timeout(
         f"No answer within {call.timeout:g} s: the prediction was {progress.phase} and is cancelled.",
         model=call.question.model,
-        prediction_id=prediction.id if prediction else None,
     )

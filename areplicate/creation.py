@@ -84,8 +84,8 @@ class Creator:
         again = Retries(api.budget, patience)
         begun: float | None = None
         while True:
-            await api.creations.acquire(patience.deadline)
-            begun = begun or anyio.current_time()
+            time = await api.creations.acquire(patience.deadline)
+            begun = begun or time
             response: Response | None = None
             try:
                 response = await self._post(request, hold)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from .api import API
+from .clock import now
 from .errors import APIError
 from .listing import Listing, created
 from .progress import Progress
@@ -107,11 +108,11 @@ class Crowd:
 
     def _created(self, prediction: Prediction) -> float:
         """When the prediction was created, on our clock."""
-        now = anyio.current_time()
-        server_now = self._api.server_time(now)
+        time = now()
+        server_now = self._api.server_time(time)
         if server_now is None or prediction.created_at is None:
-            return now
-        return now - max(0.0, (server_now - created(prediction.created_at)).total_seconds())
+            return time
+        return time - max(0.0, (server_now - created(prediction.created_at)).total_seconds())
 
 
 def _tell(member: _Member, prediction: Prediction) -> None:

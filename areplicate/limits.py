@@ -10,6 +10,7 @@ import math
 
 import anyio
 
+from .clock import now
 from .errors import RateLimitError
 
 CREATIONS_PER_MINUTE = 600.0
@@ -40,59 +41,60 @@ class Limiter:
 
     def ready(self) -> bool:
         """Whether one more request could be sent at once."""
-        now = anyio.current_time()
-        return now >= self._paused_until and self._next_slot <= self._clock(now)
+        time = now()
+        return time >= self._paused_until and self._next_slot <= self._clock(time)
 
-    async def acquire(self, deadline: float = math.inf) -> None:
-        """Returns when one more request may be sent.
+    async def acquire(self, deadline: float = math.inf) -> float:
+        """Returns when one more request may be sent, and gives the time (`anyio.current_time()`).
 
         Raises `RateLimitError` at once where that is after `deadline` (`anyio.current_time()`).
         """
-        now = anyio.current_time()
-        slot = max(self._next_slot, self._clock(now) - _WINDOW)
-        wait = max(slot + self._pauses, self._paused_until) - now
-        if now + wait > deadline:
+        time = now()
+        slot = max(self._next_slot, self._clock(time) - _WINDOW)
+        wait = max(slot + self._pauses, self._paused_until) - time
+        if time + wait > deadline:
             raise RateLimitError(
                 f"The account's rate limit has no room for this request for another {wait:.0f} s.",
                 retry_after=wait,
                 request_sent=False,
             )
         self._next_slot = slot + _WINDOW / (self.per_minute * _MARGIN)
-        while (wait := max(slot + self._pauses, self._paused_until) - now) > 0:
+        while wait > 0:
             await anyio.sleep(wait)
-            now = anyio.current_time()
+            time = now()
+            wait = max(slot + self._pauses, self._paused_until) - time
+        return time
 
     def throttled(self, retry_after: float) -> None:
         """An answer was 429: nobody sends for `retry_after` seconds, and less often from then on."""
-        now = anyio.current_time()
-        if now >= self._paused_until:  # of the requests that were out together, one 429 counts
+        time = now()
+        if time >= self._paused_until:  # of the requests that were out together, one 429 counts
             self.per_minute = max(_SLOWEST, self.per_minute / 2)
-        self._pause(now, retry_after)
-        self._spend_all_but(0, now)
+        self._pause(time, retry_after)
+        self._spend_all_but(0, time)
 
-    def observe(self, remaining: int | None, reset: float | None) -> None:
+    def observe(self, time: float, remaining: int | None, reset: float | None) -> None:
         """Learns from an answer's `ratelimit-remaining` (requests) and `ratelimit-reset` (seconds)."""
         if remaining is None:
             return
-        now = anyio.current_time()
         if remaining > self.per_minute:  # this account is allowed more than the published rate
             self.per_minute = remaining + 1.0
         if remaining == 0 and reset:
-            self._pause(now, reset)
-        self._spend_all_but(remaining, now)
+            self._pause(time, reset)
+        self._spend_all_but(remaining, time)
 
-    def _clock(self, now: float) -> float:
-        return max(now, self._paused_until) - self._pauses
+    def _clock(self, time: float) -> float:
+        return max(time, self._paused_until) - self._pauses
 
-    def _pause(self, now: float, seconds: float) -> None:
-        until = now + seconds
+    def _pause(self, time: float, seconds: float) -> None:
+        until = time + seconds
         if until > self._paused_until:
-            self._pauses += until - max(now, self._paused_until)
+            self._pauses += until - max(time, self._paused_until)
             self._paused_until = until
 
-    def _spend_all_but(self, remaining: int, now: float) -> None:
+    def _spend_all_but(self, remaining: int, time: float) -> None:
         left = remaining * _WINDOW / self.per_minute
-        self._next_slot = max(self._next_slot, self._clock(now) - left)
+        self._next_slot = max(self._next_slot, self._clock(time) - left)
 
 
 class Slots:

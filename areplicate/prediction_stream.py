@@ -13,6 +13,7 @@ import anyio
 
 from .api import API
 from .chat.outputs import output_text
+from .clock import now
 from .errors import APIConnectionError, APIError
 from .limits import Slots
 from .poller import Poller, poll_waits
@@ -88,7 +89,7 @@ class PredictionStream:
     async def read(self) -> list[str]:
         """The next pieces of text, as soon as there are any; none once `prediction` is terminal."""
         while not self._finished:
-            left = self._patience.deadline - anyio.current_time()
+            left = self._patience.deadline - now()
             if self._answer is not None and left > SILENCE:
                 pieces = await self._receive(self._answer)  # ends by itself before the deadline
             else:
@@ -108,14 +109,14 @@ class PredictionStream:
             return await self._finish()
         if self._answer is not None:
             return await self._receive(self._answer)
-        if self._url is not None and anyio.current_time() >= self._opens_at():
+        if self._url is not None and now() >= self._opens_at():
             await self._open(self._url)
             return []
         await anyio.sleep(self._until_next_look())
         return await self._look()
 
     async def _open(self, url: str) -> None:
-        self._opened_at = anyio.current_time()
+        self._opened_at = now()
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if self._last_id:
             headers["Last-Event-ID"] = self._last_id
@@ -224,7 +225,7 @@ class PredictionStream:
         if self._fruitful or self.prediction.status == "starting":
             return
         self._fruitless += 1
-        self._retry_at = anyio.current_time() + next(self._retry_waits)
+        self._retry_at = now() + next(self._retry_waits)
         if self._fruitless >= _GIVE_UP_AFTER:
             self._release()
 
@@ -238,7 +239,7 @@ class PredictionStream:
         wait = next(self._poll_waits)
         if self._url is None:
             return wait
-        return max(0.0, min(wait, self._opens_at() - anyio.current_time()))
+        return max(0.0, min(wait, self._opens_at() - now()))
 
     async def _drop(self) -> None:
         answer, self._answer = self._answer, None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import anyio
 import msgspec
 
 from . import logs
+from .clock import now
 from .protocol.predictions import TERMINAL, Prediction
 
 Phase = Literal["queued", "booting", "processing", "done"]
@@ -39,12 +39,12 @@ class Progress:
     def __init__(self, model: str, on_status: OnStatus | None) -> None:
         self._model = model
         self._on_status = on_status
-        self._begun = anyio.current_time()
+        self._begun = now()
         self.phase: Phase = "queued"
         self.watched = on_status is not None or logs.verbose()
 
     def seconds(self) -> float:
-        return anyio.current_time() - self._begun
+        return now() - self._begun
 
     def sending(self) -> None:
         """The prediction is about to be asked for."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-import anyio
 import backoff
 
+from .clock import now
 from .errors import APIConnectionError, APIError, InternalServerError, RateLimitError
 from .protocol.requests import Response
 
@@ -89,6 +89,6 @@ class RetryBudget:
         if self._left >= 1:
             self._left -= 1
             return 0.0
-        now = anyio.current_time()
-        self._next_turn = max(self._next_turn, now) + 1 / self._per_second
-        return self._next_turn - now
+        time = now()
+        self._next_turn = max(self._next_turn, time) + 1 / self._per_second
+        return self._next_turn - time

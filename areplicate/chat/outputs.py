@@ -42,15 +42,12 @@ def output_text(output: Any) -> str:
         return output
     if output is None:
         return ""
-    if isinstance(output, list) and all(isinstance(piece, str) for piece in output):
-        separator = "\n" if len(output) > 1 and all(_is_url(piece) for piece in output) else ""
-        return separator.join(output)
-    if (
-        isinstance(output, dict)
-        and output.keys() == {"role", "content"}
-        and isinstance(output["content"], str)
-    ):
-        return output["content"]
+    if isinstance(output, list):
+        try:
+            separator = "\n" if len(output) > 1 and all(_is_url(piece) for piece in output) else ""
+            return separator.join(output)
+        except (AttributeError, TypeError):  # not all of them are strings
+            pass
     return msgspec.json.encode(output).decode()
 
 
@@ -66,6 +63,8 @@ def read_reply(text: str, schema: ModelSchema | None, tools_given: bool, model: 
     other text nothing is guessed.
     """
     splitter = reply_splitter(schema, tools_given, model)
+    if splitter.verbatim:
+        return Reply(text)
     deltas = [*splitter.feed(text), *splitter.end()]
     content = "".join([delta.content for delta in deltas if delta.content])
     reasoning = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])

@@ -27,11 +27,12 @@ class ReplySplitter:
         self._held = ""
         self._reasoned = False
         self._step: Callable[[bool], list[Delta]] = self._begin if thinks else self._after_reasoning
-        self._verbatim = not thinks and not tools
+        self.verbatim = not thinks and not tools
+        """Whether nothing is looked for any more: what comes is content as it is."""
 
     def feed(self, text: str) -> list[Delta]:
         """What this piece of text makes certain."""
-        if self._verbatim and not self._held:
+        if self.verbatim and not self._held:
             return _content(text)
         self._held += text
         return self._run(ended=False)
@@ -83,7 +84,7 @@ class ReplySplitter:
     def _after_reasoning(self, ended: bool) -> list[Delta]:
         """The beginning of the answer, where a tool call may stand bare."""
         if not self._tools:
-            self._step, self._verbatim = self._answer, True
+            self._step, self.verbatim = self._answer, True
         elif start := self._held.lstrip():
             self._step = self._call if start[0] in "{[" else self._answer
         elif ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -50,11 +51,13 @@ def may_see_token(url: str, api_base: str, trusted_hosts: tuple[str, ...] = ()) 
     return scheme == "https" and any(host == d or host.endswith("." + d) for d in TRUSTED_DOMAINS)
 
 
+@lru_cache(maxsize=256)
 def prefer_wait(seconds: float) -> str:
     """The `Prefer` header that holds a creation open; Replicate takes 1 to 60 seconds."""
     return f"wait={max(1, min(60, int(seconds)))}"
 
 
+@lru_cache(maxsize=256)
 def cancel_after(seconds: float) -> str:
     """The `Cancel-After` header; Replicate refuses less than 5 seconds."""
     return f"{max(5, int(seconds + 0.999))}s"

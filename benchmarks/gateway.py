@@ -203,7 +203,7 @@ def _middle(name: str, upstream: str, folder: Path) -> Iterator[tuple[int, str, 
 @contextmanager
 def _process(name: str, *arguments: str, wait: bool = True) -> Iterator[tuple[int, str, float]]:
     port = _free_port()
-    with _started([__file__, *arguments, "--port", str(port)], port, Path("/tmp/bench.log")) as found:
+    with _started([__file__, *arguments, "--port", str(port)], port, Path(os.devnull)) as found:
         while wait:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
@@ -219,7 +219,7 @@ def _started(command: list[str], port: int, log: Path) -> Iterator[tuple[int, st
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command],
-            env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH") or str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stderr=output,
         )
         try:

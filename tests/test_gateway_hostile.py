@@ -134,8 +134,13 @@ def test_requests_that_are_wrong(running: Gateway, local: LocalReplicate, wrong:
         {"type": "input_audio", "input_audio": {"url": "/etc/passwd"}},
     ],
 )
-def test_no_file_of_the_gateways_is_read(running: Gateway, local: LocalReplicate, part: dict[str, Any]) -> None:
-    asked = {"model": "chat", "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, part]}]}
+def test_no_file_of_the_gateways_is_read(
+    running: Gateway, local: LocalReplicate, part: dict[str, Any]
+) -> None:
+    asked = {
+        "model": "chat",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, part]}],
+    }
     answer = post(running, json.dumps(asked))
     assert "root:" not in "".join(str(seen.body) for seen in local.requests)
     if part["type"] != "file":  # whose data are taken for base64, never for a path
@@ -145,7 +150,16 @@ def test_no_file_of_the_gateways_is_read(running: Gateway, local: LocalReplicate
 def test_the_routers_own_arguments_are_reserved() -> None:
     """An argument that the router learns must be decided on here: may clients give it?"""
     for_clients = {
-        *("model", "messages", "stream", "stream_options", "n", "drop_params", "supports_system_prompt", "params"),
+        *(
+            "model",
+            "messages",
+            "stream",
+            "stream_options",
+            "n",
+            "drop_params",
+            "supports_system_prompt",
+            "params",
+        ),
         *("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"),
     }
     assert set(inspect.signature(AsyncRouter._complete).parameters) - for_clients <= RESERVED
@@ -208,7 +222,9 @@ def test_protocols_that_are_none(running: Gateway) -> None:
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ):
         said = raw(running, request)
-        assert said == b"" or said.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ", b"HTTP/1.1 404 ")), said[:200]
+        assert said == b"" or said.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ", b"HTTP/1.1 404 ")), said[
+            :200
+        ]
         assert b"Traceback" not in said
     assert running.ask().status_code == 200
 
@@ -246,7 +262,7 @@ def test_slow_clients_hold_nobody_up(running: Gateway) -> None:
     ],
 )
 def test_wrong_keys(running: Gateway, authorization: str | None) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+    headers = [] if authorization is None else [(b"Authorization", authorization.encode("latin-1"))]
     with running.http(None) as http:
         assert_refused(http.get("/v1/models", headers=headers), 401)
 

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from .engine import AsyncEngine, create_async_engine
 from .keys import Key
 from .limits import MINUTE, Admission, check_room, check_turn
 from .tables import in_flight, keys, migrate, processes, usage

@@ -81,22 +81,22 @@ def local(host: str, port: int, boot: float | None) -> None:
     import anyio
     import msgspec
 
-    from .local import DEFAULT_MODELS, serve
+    from .local import DEFAULT_MODELS, LocalReplicate, serve
 
     models = DEFAULT_MODELS
     if boot is not None:
         models = tuple(msgspec.structs.replace(model, boot_seconds=boot) for model in models)
 
-    async def run() -> None:
-        err.print(f"Listening on http://{host}:{port}/v1 (Ctrl-C ends it). Models:")
+    def started(server: LocalReplicate) -> None:
+        err.print(f"Listening on {server.api_base} (Ctrl-C ends it). Models:", highlight=False)
         for model in models:
-            err.print(f"  {model.full_name}")
-        err.print(
-            f"Try: REPLICATE_API_KEY=any areplicate chat {models[0].full_name} 'Hello' "
-            f"--api-base http://{host}:{port}/v1",
-            soft_wrap=True,
-        )
-        await serve(host, port, models=models)
+            err.print(f"  {model.full_name}", highlight=False)
+        first = models[0].full_name
+        command = f"REPLICATE_API_KEY=any areplicate chat {first} 'Hello' --api-base {server.api_base}"
+        err.print(f"Try: {command}", highlight=False, soft_wrap=True)
+
+    async def run() -> None:
+        await serve(host, port, models=models, started=started)
 
     try:
         anyio.run(run)

@@ -114,6 +114,7 @@ class AsyncRouter:
             timeout, num_retries: instead of the router's.
             drop_params: leave out what the model has no input for, instead of an error.
             extra_headers: sent with the creation.
+            extra_body: the model's own inputs whose names mean something else here, such as `model`.
             on_status: called with a `Status` at each phase.
             supports_system_prompt: the model takes the system text in `system_prompt`.
             initial_prompt_value, roles, final_prompt_value, bos_token, eos_token: a prompt template
@@ -167,6 +168,7 @@ class AsyncRouter:
         num_retries: int | None = None,
         drop_params: bool | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
         on_status: OnStatus | None = None,
@@ -189,7 +191,7 @@ class AsyncRouter:
         call = await self._call(
             model,
             messages,
-            params,
+            {**params, **extra_body} if extra_body else params,
             template=template,
             timeout=timeout,
             num_retries=num_retries,

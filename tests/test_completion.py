@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 from typing import Any
 
 import anyio
@@ -388,3 +390,73 @@ async def test_a_bad_server_is_an_error_and_hangs_nothing(faults: Faults, messag
             with pytest.raises(areplicate.APIError, match=message) as caught:
                 await router.acompletion(LLAMA, HELLO, timeout=60)
     assert KEY not in str(caught.value)
+
+
+async def test_a_registered_template_holds_with_and_without_the_prefix() -> None:
+    roles = {
+        "system": {"pre_message": "[INST] <<SYS>>\n", "post_message": "\n<</SYS>>\n [/INST]\n"},
+        "user": {"pre_message": "[INST] ", "post_message": " [/INST]\n"},
+        "assistant": {"pre_message": "", "post_message": "\n"},
+    }
+    areplicate.register_prompt_template(
+        model="togethercomputer/LLaMA-2-7B-32K",
+        initial_prompt_value="You are good.\n",
+        roles=roles,
+        final_prompt_value="Now answer as best you can:",
+        bos_token="<s>",
+        eos_token="</s>",
+    )
+    model = LocalModel(owner="togethercomputer", name="LLaMA-2-7B-32K")
+    talk = [EARTH[0], {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}, EARTH[1]]
+    async with stage(model) as (local, router):
+        await router.acompletion("replicate/togethercomputer/LLaMA-2-7B-32K", talk)
+        await router.acompletion("togethercomputer/LLaMA-2-7B-32K", talk)
+    first, second = (body["input"]["prompt"] for body in sent(local))
+    assert (
+        first
+        == second
+        == (
+            "<s>You are good.\n[INST] <<SYS>>\nBe a good human!\n<</SYS>>\n [/INST]\n[INST] Hi [/INST]\nYes?\n</s>"
+            "<s>[INST] What do you know about earth? [/INST]\nNow answer as best you can:"
+        )
+    )
+
+
+async def test_a_template_given_with_the_call_is_used_for_it_alone() -> None:
+    inline: dict[str, Any] = {
+        "initial_prompt_value": "BEGIN ",
+        "roles": {"user": {"pre_message": "Q: ", "post_message": "\n"}},
+        "final_prompt_value": "A:",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+    }
+    async with stage() as (local, router):
+        await router.acompletion(LLAMA, HELLO, **inline)
+        await router.acompletion(LLAMA, HELLO)
+    first, second = sent(local)
+    assert first["input"]["prompt"] == "<s>BEGIN Q: Hello, how are you?\nA:"
+    assert second["input"]["prompt"].startswith("<|start_header_id|>")
+
+
+async def test_set_verbose_logs_commands_that_can_be_pasted_and_phases(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(areplicate, "set_verbose", True)
+    logger = logging.getLogger("areplicate")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    monkeypatch.setattr(logging.root, "handlers", [])
+    async with LocalReplicate([llama(boot_seconds=10)]) as local:
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+            await router.acompletion(LLAMA, [{"role": "user", "content": 'It\'s "quoted" $HOME'}])
+        said = capfd.readouterr().err
+        assert KEY not in said
+        for phase in ("queued, 0.0 s", "booting,", "done, 1"):
+            assert phase in said
+        command = said[said.index("curl") :].split("\n", 1)[0] + said[said.index("curl") :].split("\n", 1)[1]
+        command = command[: command.index("\n", command.index("-d "))]
+        environment = {"REPLICATE_API_KEY": "pasted", "PATH": os.environ["PATH"]}
+        pasted = await anyio.run_process(["bash", "-c", command], env=environment, check=False)
+        assert b'"starting"' in pasted.stdout or b'"succeeded"' in pasted.stdout
+        assert local.requests[-1].body == local.requests[0].body
+        assert local.requests[-1].headers["Authorization"] == "Bearer pasted"

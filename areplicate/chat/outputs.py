@@ -48,6 +48,12 @@ def output_text(output: Any) -> str:
             return separator.join(output)
         except (AttributeError, TypeError):  # not all of them are strings
             pass
+    if (
+        isinstance(output, dict)
+        and output.keys() == {"role", "content"}
+        and isinstance(output["content"], str)
+    ):
+        return output["content"]
     return msgspec.json.encode(output).decode()
 
 

@@ -113,6 +113,13 @@ def test_sigterm_cancels_what_does_not_finish(local: LocalReplicate, tmp_path: P
     assert usage(tmp_path, "status") == [499, 499]
 
 
+def test_no_row_is_lost_by_stopping_right_after_the_start(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local), tmp_path, ready=False) as running:
+        assert running.ask().status_code == 200
+        assert running.stop() == 0
+    assert usage(tmp_path, "status") == [200]
+
+
 def usage(folder: Path, column: str) -> list[Any]:
     database = sqlite3.connect(folder / "areplicate.db")
     try:
@@ -148,6 +155,7 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
         with ThreadPoolExecutor(8) as threads:
             statuses = list(threads.map(lambda _: running.ask(key).status_code, range(8)))
         assert statuses.count(200) == 4
+        eventually(lambda: len(usage(tmp_path, "status")) == 8)
         worker = workers(running)[0]
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: '"worker died"' in running.log())

@@ -148,6 +148,9 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Writes the usage that is left, and closes all connections."""
+        if self.usage.waiting:
+            with contextlib.suppress(GatewayError):  # its rows then go to the log
+                await self.store()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

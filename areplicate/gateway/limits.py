@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 _ANOTHER_LOOK = 0.05
-"""Seconds after which a key that is at its parallel limit is looked at again, once.
+"""Seconds after which a key whose room is taken is looked at again, once.
 
 A client that sends its next request as soon as it has an answer would otherwise race with the
 database's learning that the last one has ended."""
@@ -71,23 +71,29 @@ def check_turn(moved: float, rpm: int, now: float) -> None:
 
 
 def check_room(key: Key, in_flight: int, held: float, hold: float) -> None:
-    """Refuses a request for which the key has no parallel slot or no money left."""
+    """Refuses a request for which the key has no parallel slot or no money left.
+
+    It is a `RoomTaken` where requests in flight are the reason, which may end any moment.
+    """
     if key.max_budget is not None:
-        spent = key.spend + held
-        if spent + hold > key.max_budget and (held > 0 or spent >= key.max_budget):
-            raise over_budget(
-                f"This key has used up its budget of ${key.max_budget:g}: ${key.spend:.6f} are spent"
-                + (f", and ${held:.6f} held for requests in flight." if held else ".")
+        if key.spend >= key.max_budget:
+            raise over_budget(f"This key has used up its budget of ${key.max_budget:g}.")
+        if held > 0 and key.spend + held + hold > key.max_budget:
+            raise RoomTaken(
+                over_budget(
+                    f"This key has ${key.max_budget - key.spend:.6f} of its budget left, "
+                    "and its requests in flight may need all of it."
+                )
             )
     if key.max_parallel is not None and in_flight >= key.max_parallel:
-        raise ParallelLimit(key.max_parallel)
+        message = f"This key may have {key.max_parallel} requests in flight, and has."
+        raise RoomTaken(too_many(message, 1.0, "parallel_limit"))
 
 
-class ParallelLimit(GatewayError):
-    """The key has as many requests in flight as it may."""
+class RoomTaken(GatewayError):
+    """A refusal that the end of a request in flight would lift."""
 
-    def __init__(self, limit: int) -> None:
-        refusal = too_many(f"This key may have {limit} requests in flight, and has.", 1.0, "parallel_limit")
+    def __init__(self, refusal: GatewayError) -> None:
         super().__init__(
             refusal.status, refusal.message, type=refusal.type, code=refusal.code, headers=refusal.headers
         )
@@ -138,7 +144,7 @@ class SharedLimits:
     async def admit(self, key: Key, hold: float) -> Admission:
         try:
             return await self._store.admit(key.id, hold)
-        except ParallelLimit:
+        except RoomTaken:
             await self._writer.flush()
             await asyncio.sleep(_ANOTHER_LOOK)
             return await self._store.admit(key.id, hold)

@@ -72,6 +72,11 @@ class UsageWriter:
         if len(self._rows) >= _BATCH:
             self._hurry.set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are rows that are not written yet."""
+        return bool(self._rows or self._batch)
+
     def hurry(self) -> None:
         """The rows so far are wanted in the database now."""
         self._hurry.set()
@@ -96,7 +101,7 @@ class UsageWriter:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         deadline = asyncio.get_running_loop().time() + _LAST_TRIES
-        while self._rows or self._batch:
+        while self.waiting:
             try:
                 if self._store is None:
                     raise RuntimeError("there is no database connection")

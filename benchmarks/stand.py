@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -12,23 +13,45 @@ from typing import Any
 
 import aiohttp
 
-from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local import Faults, LocalModel, LocalReplicate
+from areplicate.protocol.predictions import TERMINAL
 
 KEY = "r8_benchmark"
 
 
 def _serve(models: Sequence[LocalModel], options: dict[str, Any], told: Connection) -> None:
     async def run() -> None:
-        async with LocalReplicate(models, log_requests=False, **options) as local:
+        async with LocalReplicate(models, **{"log_requests": False, **options}) as local:
             told.send(local.api_base)
             while True:
                 while not told.poll():
                     await asyncio.sleep(0.01)
-                if told.recv() == "stop":
-                    return
-                told.send({"running": len(local.running()), **local.counts})
+                match told.recv():
+                    case "stop":
+                        return
+                    case "counts":
+                        told.send({"running": len(local.running()), **local.counts})
+                    case Faults() as faults:
+                        local.faults = faults
+                    case ("account", key):
+                        told.send(_account(local, key))
 
     asyncio.run(run())
+
+
+def _account(local: LocalReplicate, key: str) -> dict[str, int]:
+    """What one account has asked for, after which that is forgotten."""
+    requests: Counter[str] = Counter()
+    others = []
+    for request in local.requests:
+        if request.headers.get("Authorization", "").endswith(key):
+            requests[request.kind] += 1
+        else:
+            others.append(request)
+    local.requests[:] = others
+    statuses = [prediction.status for prediction in local.predictions.values() if prediction.token == key]
+    running = sum(status not in TERMINAL for status in statuses)
+    return {"requests": requests.total(), "created": len(statuses), "running": running, **requests}
 
 
 class Server:
@@ -43,6 +66,19 @@ class Server:
         self._told.send("counts")
         counts: dict[str, int] = self._told.recv()
         return counts
+
+    def account(self, key: str) -> dict[str, int]:
+        """The requests of one key, all and by kind, and its predictions: `created`, and still `running`.
+
+        For a server with `log_requests=True`; the requests are counted once.
+        """
+        self._told.send(("account", key))
+        account: dict[str, int] = self._told.recv()
+        return account
+
+    def set_faults(self, faults: Faults) -> None:
+        """What goes wrong from here on."""
+        self._told.send(faults)
 
 
 @contextmanager

@@ -44,7 +44,9 @@ class Gateway:
 
     def http(self, key: str | None = MASTER, **options: Any) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False, **options)
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False, **options
+        )
 
     def ask(self, key: str | None = MASTER, model: str = "chat", **body: Any) -> httpx.Response:
         """One chat completion."""

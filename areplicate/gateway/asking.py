@@ -21,7 +21,7 @@ MAX_CHOICES = 128
 
 RESERVED = frozenset(
     (
-        *("api_key", "api_base", "extra_headers", "timeout", "num_retries", "on_status"),
+        *("api_key", "api_base", "extra_headers", "extra_body", "timeout", "num_retries", "on_status"),
         *("chat_template", "allow_files", "self", "template"),
     )
 )

@@ -44,8 +44,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         models: the entries of `model_list`, in order; several may share a name.
         master_key: what may do everything; without it the gateway is open and binds loopback only.
         database_url: for SQLAlchemy, with its async driver.
+        verbose: whether the client's own log is on, which holds requests with their prompts.
         drain_seconds: how long requests in flight may go on after SIGTERM.
-        log_prompts: whether the log may hold prompts and answers.
         pool_size: connections to Replicate at most.
         creations_per_minute, others_per_minute: what Replicate allows the account.
         warnings: what is odd but not wrong, each with file, line and key.
@@ -55,7 +55,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None
     database_url: str
     drain_seconds: float
-    log_prompts: bool
     pool_size: int
     creations_per_minute: float
     others_per_minute: float
@@ -100,7 +99,6 @@ def read_config(path: Path) -> Config:
         master_key=_master_key(general),
         database_url=_database_url(general, path),
         drain_seconds=general.number("drain_seconds", DRAIN_SECONDS),
-        log_prompts=general.flag("log_prompts"),
         pool_size=general.whole("pool_size", least=1) or POOL_SIZE,
         creations_per_minute=general.number("creations_per_minute", CREATIONS_PER_MINUTE, least=1.0),
         others_per_minute=general.number("others_per_minute", OTHERS_PER_MINUTE, least=1.0),

@@ -1,6 +1,7 @@
 """What Replicate's models cost, in US dollars.
 
-Facts from replicate.com/pricing and the models' own pages there, as of March 2026. Official language
+Hardware prices as replicate.com/pricing listed them, in a copy whose date is not known; token prices
+from public tables of the models' prices there, LiteLLM's among them. Official language
 models are paid by the token, all others by the second of the hardware that they run on. Prices
 change: `model_info` in the configuration overrides them (`input_cost_per_token`,
 `output_cost_per_token`, `input_cost_per_second`, or `hardware`).

@@ -151,9 +151,12 @@ class _Portal:
         return self._portal
 
     def close(self) -> None:
+        """Cancels what nobody can be waiting for any more, and ends the loop."""
         with self._lock:
-            opened, self._open, self._portal = self._open, None, None
-        if opened is not None:
+            portal, self._portal = self._portal, None
+            opened, self._open = self._open, None
+        if portal is not None and opened is not None:
+            portal.call(portal.stop, True)
             opened.__exit__(None, None, None)
 
     def _forget(self) -> None:

@@ -54,15 +54,22 @@ async def exchange(transport: Transport, request: Request, *, silence: float) ->
     answer = await transport.open(request, silence=silence)
     try:
         body = await answer.receive()
-        if body:
-            while more := await answer.receive():
-                body += more
-                if len(body) > MAX_BODY:
-                    raise APIConnectionError(
-                        f"The answer is longer than {MAX_BODY >> 20} MiB and was not read to its end.",
-                        method=request.method,
-                        url=request.url,
-                    )
+        if body and (more := await answer.receive()):
+            body = await _joined([body, more], answer, request)
         return Response(answer.status, answer.headers, body)
     finally:
         await answer.aclose()
+
+
+async def _joined(pieces: list[bytes], answer: Answer, request: Request) -> bytes:
+    length = sum(map(len, pieces))
+    while more := await answer.receive():
+        pieces.append(more)
+        length += len(more)
+        if length > MAX_BODY:
+            raise APIConnectionError(
+                f"The answer is longer than {MAX_BODY >> 20} MiB and was not read to its end.",
+                method=request.method,
+                url=request.url,
+            )
+    return b"".join(pieces)

@@ -14,6 +14,7 @@ demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
 
 test: $(TESTABLE) lint
+	$(BIN)/python tests/gateway_postgres.py
 	$(BIN)/pytest -n auto
 
 lint: $(TESTABLE)

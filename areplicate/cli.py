@@ -29,11 +29,35 @@ out = Console()
 err = Console(stderr=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands, of which `serve` is imported when it is asked for, and meant by its options alone."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0].partition("=")[0] in ("--config", "--host", "--port", "--workers", "--debug"):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "serve"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "serve":
+            return super().get_command(ctx, cmd_name)
+        try:
+            from .gateway.command import serve
+        except ModuleNotFoundError as missing:
+            _fail(f"The gateway needs {missing.name}: pip install 'areplicate[gateway]'")
+        return serve
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="areplicate")
 @click.option("--verbose", "-v", is_flag=True, help="Log each request as a curl command, and each phase.")
 def main(verbose: bool) -> None:
-    """Any language model on Replicate as if it were OpenAI's chat API."""
+    """Any language model on Replicate as if it were OpenAI's chat API.
+
+    `areplicate --config config.yaml` serves the gateway.
+    """
     import areplicate
 
     areplicate.set_verbose = verbose

@@ -53,9 +53,12 @@ NUMBERED = _model("meta/meta-llama-guard-2-8b", reply=numbered_answer, run_secon
 """Its answers depend on the question."""
 
 
+BOOTED_RUN_SECONDS = 0.2
+
+
 def booting(seconds: float) -> list[LocalModel]:
     """Cold models: a boot is had once, so each client and each way of calling takes one of its own."""
-    return [_model(name, boot_seconds=seconds, run_seconds=0.2) for name in _BOOTING]
+    return [_model(name, boot_seconds=seconds, run_seconds=BOOTED_RUN_SECONDS) for name in _BOOTING]
 
 
 def all_models(boot_seconds: float = 0.0) -> list[LocalModel]:

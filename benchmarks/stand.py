@@ -39,7 +39,7 @@ def _serve(models: Sequence[LocalModel], options: dict[str, Any], told: Connecti
     asyncio.run(run())
 
 
-def _account(local: LocalReplicate, key: str) -> dict[str, int]:
+def _account(local: LocalReplicate, key: str) -> dict[str, float]:
     """What one account has asked for, after which that is forgotten."""
     requests: Counter[str] = Counter()
     others = []
@@ -49,9 +49,16 @@ def _account(local: LocalReplicate, key: str) -> dict[str, int]:
         else:
             others.append(request)
     local.requests[:] = others
-    statuses = [prediction.status for prediction in local.predictions.values() if prediction.token == key]
-    running = sum(status not in TERMINAL for status in statuses)
-    return {"requests": requests.total(), "created": len(statuses), "running": running, **requests}
+    mine = [prediction for prediction in local.predictions.values() if prediction.token == key]
+    running = sum(prediction.status not in TERMINAL for prediction in mine)
+    ended = max((prediction.clock.wall(prediction.ends).timestamp() for prediction in mine), default=0.0)
+    return {
+        "requests": requests.total(),
+        "created": len(mine),
+        "running": running,
+        "ended": ended,
+        **requests,
+    }
 
 
 class Server:
@@ -67,13 +74,14 @@ class Server:
         counts: dict[str, int] = self._told.recv()
         return counts
 
-    def account(self, key: str) -> dict[str, int]:
+    def account(self, key: str) -> dict[str, float]:
         """The requests of one key, all and by kind, and its predictions: `created`, and still `running`.
 
-        For a server with `log_requests=True`; the requests are counted once.
+        `ended` is the time of day when the last of them ends. For a server with `log_requests=True`; the
+        requests are counted once.
         """
         self._told.send(("account", key))
-        account: dict[str, int] = self._told.recv()
+        account: dict[str, float] = self._told.recv()
         return account
 
     def set_faults(self, faults: Faults) -> None:

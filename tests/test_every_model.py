@@ -39,7 +39,13 @@ def local_model(row: dict[str, Any]) -> LocalModel:
 
 async def test_every_recorded_model_answers(shared_data: Path) -> None:
     rows = [json.loads(line) for line in (shared_data / "models.jsonl").read_text().splitlines()]
-    options: dict[str, Any] = {"max_tokens": 1200, "temperature": 0.7, "top_p": 0.9, "stop": ["\n\n"], "drop_params": True}
+    options: dict[str, Any] = {
+        "max_tokens": 1200,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "stop": ["\n\n"],
+        "drop_params": True,
+    }
     answered = []
     async with LocalReplicate([local_model(row) for row in rows]) as local:
         async with AsyncRouter(api_key=KEY, api_base=local.api_base, creations_per_minute=1e6) as router:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -47,7 +46,7 @@ async def fanout(client: Client, model: str, count: int, text: str, warm_model: 
         "wall": wall,
         "cpu_per_call": cpu / count,
         "memory_before": base,
-        "memory_peak": _peak_memory(),
+        "memory_peak": _memory("VmHWM"),
         **_judged(answers, [text] * count),
     }
 
@@ -86,7 +85,7 @@ async def open_streams(client: Client, model: str, count: int) -> dict[str, Any]
 
 
 async def one(client: Client, model: str, text: str, streamed: bool) -> dict[str, Any]:
-    """One call, through whatever it meets: when the answer was whole, and whether it was right."""
+    """One call, through whatever it meets: the answer, and `done`, the time of day when it was whole."""
     begun = time.time()
     try:
         if streamed:
@@ -94,9 +93,10 @@ async def one(client: Client, model: str, text: str, streamed: bool) -> dict[str
         else:
             answer = await client.complete(model, PROMPT)
     except Exception as error:
-        return {"error": _named(error), "begun": begun, "seconds": time.time() - begun}
+        return {"outcome": "error", "error": _named(error), "seconds": time.time() - begun}
+    done = time.time()
     outcome = "right" if answer == text else "empty" if not answer else "wrong"
-    return {"outcome": outcome, "begun": begun, "seconds": time.time() - begun}
+    return {"outcome": outcome, "seconds": done - begun, "done": done}
 
 
 async def cancel(client: Client, model: str, count: int, after: float) -> dict[str, Any]:
@@ -147,12 +147,7 @@ def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error)[:160]}"
 
 
-def _memory() -> float:
-    """Resident memory now."""
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
-
-
-def _peak_memory() -> float:
-    """The most resident memory that the process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+def _memory(line: str = "VmRSS") -> float:
+    """Resident memory now; with `VmHWM`, the most there has been."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(of.split()[1]) * 1024 / 1e6 for of in status if of.startswith(line))

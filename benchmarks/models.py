@@ -28,7 +28,7 @@ _BOOTING = (
 )
 
 
-_SCHEMA = language_model_schema({})
+_SCHEMA = language_model_schema({"stream": {"type": "boolean"}})  # LiteLLM puts it into the input
 
 
 def _model(full_name: str, **behaviour: Any) -> LocalModel:

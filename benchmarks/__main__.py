@@ -1,0 +1,103 @@
+"""Every client side by side against one stand-in for Replicate: `python -m benchmarks [--quick]`.
+
+Makes an environment for each client, runs each as a process of its own, in turn, and writes
+benchmarks/results/: results.json (every round), results.md (a table) and plots. `--quick` installs nothing
+and checks only that all of it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from . import charts, gateways, report, traces
+from .environments import INSTALLATIONS, Environment, found, make_all
+from .machine import machine
+from .models import all_models
+from .stand import server
+from .suite import QUICK, Rounds, Size, Suite
+from .workers import LOOPS, in_turn
+
+RESULTS = Path(__file__).parent / "results"
+QUICK_CLIENTS = ["aiohttp", "areplicate", "replicate1"]
+"""Those that the tests' requirements bring along."""
+GATEWAYS = ("areplicate", "litellm")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="little of everything, with what is installed")
+    parser.add_argument(
+        "--clients", nargs="+", choices=INSTALLATIONS, help="all; with --quick, three of them"
+    )
+    parser.add_argument("--loop", choices=LOOPS, default="uvloop", help="the event loop of every client")
+    parser.add_argument("--results", type=Path, help="where to write; --quick writes to a temporary folder")
+    options = parser.parse_args()
+    begun = time.monotonic()
+    size = QUICK if options.quick else Size()
+    if options.quick:
+        environments = found(options.clients or QUICK_CLIENTS)
+    else:
+        environments = make_all(options.clients or list(INSTALLATIONS))
+    folder = options.results or (Path(tempfile.mkdtemp()) if options.quick else RESULTS)
+
+    figures = measure(environments, size, options.loop)
+    results = {
+        "machine": machine(),
+        "loop": options.loop,
+        "size": size._asdict(),
+        "clients": {client: of._asdict() for client, of in environments.items()},
+        "figures": figures,
+        "recorded_runs": recorded(),
+        "seconds": time.monotonic() - begun,
+    }
+    write(results, folder)
+    if problems := report.gaps(results):
+        sys.exit("The output is not complete:\n" + "\n".join(problems))
+    print(f"Done in {results['seconds']:.0f} s: {folder}")
+
+
+def measure(environments: dict[str, Environment], size: Size, loop: str) -> dict[str, Rounds]:
+    """Every figure of every client, round by round."""
+    figures: dict[str, Rounds] = {}
+    with server(
+        all_models(size.boot_seconds), log_requests=True, stream_timeout=size.stream_timeout
+    ) as local:
+        suite = Suite(environments, local, size, loop)
+        for name, run in suite.figures():
+            print(f"{name} ...", flush=True)
+            figures[name] = run()
+        print("gateway ...", flush=True)
+        served = [client for client in GATEWAYS if client in environments]
+        figures["gateway"] = in_turn(
+            served,
+            size.gateway_rounds,
+            lambda client: gateways.measure(
+                client, environments[client], local.api_base, size.gateway_requests
+            ),
+        )
+    return figures
+
+
+def recorded() -> dict[str, Any] | None:
+    """How the clients' ways of waiting fare on recorded runs, where these are at hand."""
+    if not traces.DEFAULT_FILE.exists():
+        return None
+    runs = traces.read_runs(traces.DEFAULT_FILE)
+    return {"runs": len(runs), "clients": traces.compare(runs)}
+
+
+def write(results: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (folder / "results.md").write_text("\n".join(report.page(results)) + "\n", encoding="utf-8")
+    charts.draw_all(results, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What is measured of every client: each figure round by round, the clients in turn."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from areplicate.local import Faults
+
+from . import models
+from .environments import INSTALLATIONS, Environment
+from .stand import Server
+from .workers import begin, end, in_turn
+
+Rounds = dict[str, list[dict[str, Any]]]
+"""What was found of each client, round by round."""
+
+IMPORT_ROUNDS = 5
+FAULTS = Faults(seed=1, create_error=0.05, create_reset=0.03, create_lost=0.03, get_error=0.1)
+"""5% of creations are answered 502; 3% are reset before and 3% after they were made; 10% of looks fail."""
+
+
+class Size(NamedTuple):
+    """How much is run."""
+
+    rounds: int = 5
+    warm_calls: int = 10
+    fanouts: tuple[tuple[int, int], ...] = ((300, 5), (3000, 3))
+    """Calls at once, and rounds of it."""
+    streams: int = 2
+    boot_seconds: float = 45.0
+    stream_timeout: float = 30.0
+    cancelled: int = 50
+    afterwards: float = 4.0
+    """Seconds after a client's end at which its predictions are counted that still run."""
+    asked_in_faults: int = 300
+    gateway_requests: int = 400
+    gateway_rounds: int = 3
+
+
+QUICK = Size(
+    rounds=1,
+    warm_calls=2,
+    fanouts=((30, 1), (100, 1)),
+    streams=1,
+    boot_seconds=5.0,
+    stream_timeout=3.0,
+    cancelled=5,
+    afterwards=1.0,
+    asked_in_faults=30,
+    gateway_requests=40,
+    gateway_rounds=1,
+)
+
+
+class Suite:
+    """The benchmarks of some clients, against one server."""
+
+    def __init__(self, environments: dict[str, Environment], local: Server, size: Size, loop: str) -> None:
+        self._environments = environments
+        self._local = local
+        self._size = size
+        self._loop = loop
+        self._keys = 0
+
+    def figures(self) -> Iterator[tuple[str, Callable[[], Rounds]]]:
+        """Each figure's name, and what measures it."""
+        size = self._size
+        yield "import", lambda: in_turn(self._environments, min(size.rounds, IMPORT_ROUNDS), self._import)
+        yield "boot", self._boots
+        yield "warm", lambda: in_turn(self._environments, size.rounds, self._warm)
+        for count, rounds in size.fanouts:
+            yield (
+                f"fanout {count}",
+                lambda count=count, rounds=rounds: in_turn(  # type: ignore[misc]
+                    self._environments, rounds, lambda client: self._fan_out(client, count)
+                ),
+            )
+        yield "stream", lambda: in_turn(self._environments, size.rounds, self._stream)
+        yield "cancel", lambda: in_turn(self._environments, 1, self._cancel)
+        yield "faults", lambda: in_turn(self._environments, 1, self._faults)
+
+    def _import(self, client: str) -> dict[str, Any]:
+        python, module = self._environments[client].python, INSTALLATIONS[client].module
+        return {"cpu": _cpu_of(python, f"import {module}") - _cpu_of(python, "pass")}
+
+    def _warm(self, client: str) -> dict[str, Any]:
+        key, figures = self._work(client, "warm", model=models.WARM.full_name, calls=self._size.warm_calls)
+        account = self._local.account(key)
+        return {**figures, "requests_per_call": account["requests"] / account["created"]}
+
+    def _fan_out(self, client: str, count: int) -> dict[str, Any]:
+        return self._work(
+            client,
+            "fanout",
+            model=models.FAN.full_name,
+            warm_model=models.WARM.full_name,
+            count=count,
+            text=models.TEXT,
+        )[1]
+
+    def _stream(self, client: str) -> dict[str, Any]:
+        return self._work(client, "stream", model=models.STREAMED.full_name, runs=self._size.streams)[1]
+
+    def _boots(self) -> Rounds:
+        """Cold boots of all clients at the same time, whole and streamed: they do little but wait."""
+        cold = iter(models.booting(self._size.boot_seconds))
+        running: list[tuple[str, bool, str, subprocess.Popen[str]]] = []
+        for client in self._environments:
+            for streamed in (False, True):
+                key = self._key(client)
+                given = {"model": next(cold).full_name, "text": models.TEXT, "streamed": streamed}
+                running.append((client, streamed, key, self._begin(client, "one", key, **given)))
+        rounds: Rounds = {client: [{}] for client in self._environments}
+        for client, streamed, key, process in running:
+            figures = end(process, timeout=5 * self._size.boot_seconds + 60)
+            account = self._local.account(key)
+            figures["requests"] = account["requests"]
+            if figures.get("outcome") == "right":
+                figures["late"] = figures["done"] - account["ended"]
+            rounds[client][0]["streamed" if streamed else "whole"] = figures
+        return rounds
+
+    def _cancel(self, client: str) -> dict[str, Any]:
+        key, figures = self._work(
+            client, "cancel", model=models.ENDLESS.full_name, count=self._size.cancelled, after=2.0
+        )
+        time.sleep(self._size.afterwards)
+        account = self._local.account(key)
+        return {**figures, "created": account["created"], "left_running": account["running"]}
+
+    def _faults(self, client: str) -> dict[str, Any]:
+        self._local.set_faults(FAULTS)
+        count = self._size.asked_in_faults
+        key, figures = self._work(
+            client, "faults", model=models.NUMBERED.full_name, count=count, concurrency=min(30, count)
+        )
+        self._local.set_faults(Faults())
+        time.sleep(self._size.afterwards)
+        account = self._local.account(key)
+        return {**figures, "asked": count, "created": account["created"], "left_running": account["running"]}
+
+    def _work(self, client: str, scenario: str, **given: Any) -> tuple[str, dict[str, Any]]:
+        key = self._key(client)
+        return key, end(self._begin(client, scenario, key, **given))
+
+    def _begin(self, client: str, scenario: str, key: str, **given: Any) -> subprocess.Popen[str]:
+        python, api_base = self._environments[client].python, self._local.api_base
+        return begin(client, scenario, python=python, api_base=api_base, key=key, loop=self._loop, **given)
+
+    def _key(self, client: str) -> str:
+        """A key of its own for each worker, by which the server tells them apart."""
+        self._keys += 1
+        return f"r8_{client}_{self._keys:04}"
+
+
+def _cpu_of(python: str, code: str) -> float:
+    probe = f"import time\n{code}\nprint(time.process_time())"
+    times = [
+        float(subprocess.check_output([python, "-c", probe], stderr=subprocess.DEVNULL).split()[-1])
+        for _ in range(2)
+    ]
+    return statistics.mean(times)

@@ -141,15 +141,26 @@ def _running(client: str, python: str, api_base: str) -> Iterator[tuple[subproce
 
 
 def _config(client: str, api_base: str) -> dict[str, Any]:
-    """The same file for both, but for the account's limits, which only areplicate's gateway keeps."""
-    own = {"api_base": api_base} if client == "areplicate" else {}
+    """The same file for both, but for what only one of them knows.
+
+    areplicate's is told that the account has no limits; LiteLLM's, not to look up a tokenizer on a model hub
+    in every call, which holds up all others.
+    """
+    params, settings, further = {}, {}, {}
+    if client == "areplicate":
+        params = {"api_base": api_base}
+        settings = {"creations_per_minute": 1_000_000_000, "others_per_minute": 1_000_000_000}
+    else:
+        further = {"litellm_settings": {"disable_hf_tokenizer_download": True}}
     entries = [
         {
             "model_name": name,
-            "litellm_params": {"model": f"replicate/{model.full_name}", "api_key": "r8", **own},
+            "litellm_params": {"model": f"replicate/{model.full_name}", "api_key": "r8", **params},
         }
         for name, model in (("warm", models.WARM), ("streamed", models.STREAMED))
     ]
-    limits = {"creations_per_minute": 1_000_000_000, "others_per_minute": 1_000_000_000}
-    settings = {"master_key": MASTER_KEY, **(limits if client == "areplicate" else {})}
-    return {"model_list": entries, "general_settings": settings}
+    return {
+        "model_list": entries,
+        "general_settings": {"master_key": MASTER_KEY, **settings},
+        **further,
+    }

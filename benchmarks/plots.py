@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matplotlib import rcParams
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib import rcParams  # type: ignore[import-not-found,unused-ignore]
+from matplotlib.axes import Axes  # type: ignore[import-not-found,unused-ignore]
+from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ignore]
 
 rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "areplicate", "font.size": 9})
 

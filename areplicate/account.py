@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from weakref import WeakSet
 
 import anyio
@@ -14,6 +15,7 @@ from .errors import NotFoundError
 from .limits import Limiter, Slots
 from .listing import Listing
 from .poller import Poller
+from .protocol.decoding import decoded
 from .protocol.models import decode_model
 from .retry import Patience
 from .transports.base import Transport
@@ -47,17 +49,19 @@ class Account:
         self.streams: WeakSet[CompletionStream] = WeakSet()
         """Those that are open, as far as anybody still holds them."""
         self._versions: dict[Endpoint, VersionEndpoint] = {}
-        self._looking_up = anyio.Lock()
+        self._looking_up: defaultdict[Endpoint, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def aclose(self) -> None:
         """Closes the streams that are still open, and so cancels their predictions."""
-        for stream in list(self.streams):
-            await stream.aclose()
+        async with anyio.create_task_group() as group:
+            for stream in list(self.streams):
+                group.start_soon(stream.aclose)
 
     async def streams_ended(self) -> None:
         """Waits for the streams that somebody else is closing, for a few seconds at most."""
-        for stream in list(self.streams):
-            await stream.ended()
+        async with anyio.create_task_group() as group:
+            for stream in list(self.streams):
+                group.start_soon(stream.ended)
 
     def resolved(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint to post to, as far as is known."""
@@ -71,9 +75,13 @@ class Account:
         Looked up once, also by many callers at once. `refused` is what the models endpoint answered,
         and is raised where the model has no version.
         """
-        async with self._looking_up:
+        async with self._looking_up[endpoint]:
             if endpoint not in self._versions:
-                model = decode_model(await self.api.get(endpoint.schema_path, patience))
+                body = await self.api.get(endpoint.schema_path, patience)
+                try:
+                    model = decoded(decode_model, body)
+                except ValueError:
+                    raise refused from None
                 if model.latest_version is None:
                     raise refused
                 self._versions[endpoint] = VersionEndpoint(model.latest_version.id, endpoint.model)

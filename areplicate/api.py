@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import anyio
-import msgspec
 
 from . import __version__, logs
 from .clock import now
 from .errors import APIConnectionError, APIError, AuthenticationError
 from .limits import Limiter
+from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
-from .protocol.problems import error_from_response, ratelimit
+from .protocol.predictions import Prediction
+from .protocol.problems import error_from_prediction, error_from_response, ratelimit
 from .protocol.requests import Request, Response, may_see_token
-from .retry import MAX_RETRIES, Patience, RetryBudget, may_pass, throttle_seconds, waits
+from .retry import Patience, RetryBudget, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport, exchange
 
 SILENCE = 30.0
@@ -24,6 +26,8 @@ SILENCE = 30.0
 
 _CLEANUP = 5.0
 """Seconds that cancelling a prediction may take when its caller is leaving."""
+_QUEUE = 60.0
+"""Seconds that it may wait for its turn before that, where thousands leave at once."""
 
 
 class API:
@@ -67,14 +71,14 @@ class API:
         """GETs a path below the base, or a whole URL, and returns the body."""
         return await self._retried(Request("GET", self._whole(url), self.headers), patience)
 
-    async def upload(self, content: bytes, filename: str, media_type: str) -> str:
+    async def upload(self, content: bytes, filename: str, media_type: str, patience: Patience) -> str:
         """Puts a file where models can read it, and returns its URL."""
         headers, body = file_upload(content, filename, media_type)
         request = Request("POST", self.base + "/files", {**self.headers, **headers}, body)
-        answer = await self._retried(request, Patience(MAX_RETRIES))
+        answer = await self._retried(request, patience)
         try:
-            return decode_file(answer).urls.get
-        except msgspec.DecodeError as error:
+            return decoded(decode_file, answer).urls.get
+        except ValueError as error:
             raise APIError(f"The answer is no file: {error}.", method="POST", url=request.url) from error
 
     async def _retried(self, request: Request, patience: Patience) -> bytes:
@@ -114,13 +118,26 @@ class API:
             logs.logger.debug("%s", logs.as_curl(request))
         return await self._transport.open(request, silence=silence)
 
-    async def cancel(self, prediction_id: str) -> None:
-        """Cancels a prediction for a caller who is leaving; bounded in time, never raises `APIError`."""
-        request = Request("POST", f"{self.base}/predictions/{prediction_id}/cancel", self.headers, b"")
-        with anyio.move_on_after(_CLEANUP, shield=True):
+    async def cancel(self, *prediction_ids: str) -> None:
+        """Cancels predictions for a caller who is leaving; bounded in time, never raises `APIError`."""
+        if not prediction_ids:
+            return
+        with anyio.CancelScope(shield=True):
+            if len(prediction_ids) == 1:
+                return await self._cancel(prediction_ids[0])
+            async with anyio.create_task_group() as group:
+                for prediction_id in prediction_ids:
+                    group.start_soon(self._cancel, prediction_id)
+
+    async def _cancel(self, prediction_id: str) -> None:
+        url = f"{self.base}/predictions/{quote(prediction_id, safe='')}/cancel"
+        request = Request("POST", url, self.headers, b"")
+        # Where thousands leave at once they queue for the account's limit; that is not counted.
+        with anyio.move_on_after(_QUEUE):
+            await self.others.acquire()
+        with anyio.move_on_after(_CLEANUP):
             for wait in waits():
                 try:
-                    await self.others.acquire()
                     response = await self.send(request, self.others)
                 except APIConnectionError as broken:
                     error: APIError = broken
@@ -135,9 +152,16 @@ class API:
 
     def error(self, response: Response, request: Request) -> APIError:
         """The exception for an answer, freed of the key where a server echoes it."""
-        error = error_from_response(response)
-        error.message = error.message.replace(self._key, "[key]")
+        body = response.body.replace(self._key.encode(), b"[key]")
+        error = error_from_response(response._replace(body=body))
         error.method, error.url = request.method, request.url
+        return error
+
+    def error_of(self, prediction: Prediction) -> APIError | None:
+        """The exception for a terminal prediction that has no output to give; None for any other."""
+        error = error_from_prediction(prediction)
+        if error is not None:
+            error.message = error.message.replace(self._key, "[key]")
         return error
 
     def server_time(self, at: float) -> datetime | None:
@@ -147,7 +171,10 @@ class API:
         """
         if self._date is None:
             return None
-        return parsedate_to_datetime(self._date) - timedelta(seconds=self._date_seen - at)
+        try:
+            return parsedate_to_datetime(self._date) - timedelta(seconds=self._date_seen - at)
+        except (ValueError, OverflowError):
+            return None
 
     def check_trusted(self, url: str) -> None:
         """Raises `APIConnectionError` for a URL that must not get the key."""

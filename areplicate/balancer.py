@@ -16,7 +16,7 @@ import anyio
 from . import logs
 from .clock import now
 from .completion_stream import CompletionStream
-from .errors import APIError, BadRequestError, PredictionCanceledError
+from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
 from .limits import Limiter
 
 ALLOWED_FAILS = 3
@@ -91,12 +91,19 @@ class Balancer:
     def __contains__(self, model: str) -> bool:
         return isinstance(model, str) and model in self._groups
 
-    async def call(self, name: str, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]]) -> Answer:
-        """Asks an entry of the group, then the others, then those of its fallbacks.
+    async def call(
+        self, name: str, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]], deadline: float
+    ) -> Answer:
+        """Asks an entry of the group, then the others, then those of its fallbacks, until `deadline`.
 
         `ask` takes a model string and the entry's own parameters. What would fail anywhere (a bad
         request) is raised at once; of several failures the last.
         """
+        with anyio.CancelScope(deadline=deadline):
+            return await self._try_each(name, ask)
+        raise Timeout("The deadline passed while no entry was free.", model=name)
+
+    async def _try_each(self, name: str, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]]) -> Answer:
         failure: APIError | None = None
         for group in [name, *self._fallbacks.get(name, ())]:
             tried: list[Entry] = []
@@ -140,18 +147,30 @@ class Balancer:
             stack.callback(_leave, entry)
             try:
                 answer = await ask(entry.model, entry.params)
-            except BadRequestError:
+            except APIError as error:
+                self._book(entry, error)
                 raise
-            except APIError:
-                entry.fails += 1
-                if entry.fails > self._allowed_fails:
-                    entry.fails = 0
-                    entry.cools_until = now() + self._cooldown_time
-                raise
-            entry.fails = 0
             if isinstance(answer, CompletionStream):
-                answer.when_ended(stack.pop_all().close)
+                leave, stream = stack.pop_all(), answer
+
+                def ended() -> None:
+                    self._book(entry, stream.error)
+                    leave.close()
+
+                stream.when_ended(ended)
+            else:
+                self._book(entry, None)
             return answer
+
+    def _book(self, entry: Entry, error: APIError | None) -> None:
+        """Counts failures in a row; a bad request or a deadline says nothing of the entry."""
+        if error is None:
+            entry.fails = 0
+        elif not isinstance(error, (BadRequestError, Timeout, PredictionCanceledError)):
+            entry.fails += 1
+            if entry.fails > self._allowed_fails:
+                entry.fails = 0
+                entry.cools_until = now() + self._cooldown_time
 
 
 def _leave(entry: Entry) -> None:

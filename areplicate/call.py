@@ -19,7 +19,6 @@ from .limits import Slots
 from .prediction_stream import PredictionStream
 from .progress import OnStatus, Progress
 from .protocol.predictions import Prediction
-from .protocol.problems import error_from_prediction
 from .retry import Patience
 
 _LONGEST_HOLD = 60.0
@@ -29,14 +28,14 @@ _WATCHED_HOLD = 2.0
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One completion that is ready to be sent. `timeout` is in seconds, for the whole of it."""
+    """One completion that is ready to be sent. `timeout` (seconds) is for the whole, until `deadline`."""
 
     account: Account
     endpoint: Endpoint
     question: Question
     input: dict[str, Any]
     timeout: float
-    retries: int
+    patience: Patience
     headers: Mapping[str, str]
     on_status: OnStatus | None
     slots: Slots
@@ -46,18 +45,16 @@ async def predict(call: Call) -> Prediction:
     """A prediction that has succeeded; one that has not is an error."""
     progress = Progress(call.question.model, call.on_status)
     prediction: Prediction | None = None
-    deadline = now() + call.timeout
     try:
-        with anyio.CancelScope(deadline=deadline) as scope:
-            patience = Patience(call.retries, deadline)
-            prediction = await _create(call, progress, patience, hold=True)
+        with anyio.CancelScope(deadline=call.patience.deadline) as scope:
+            prediction = await _create(call, progress, hold=True)
             if not prediction.terminal:
-                prediction = await _wait(call, prediction, progress, patience)
+                prediction = await _wait(call, prediction, progress)
             elif progress.watched:
                 progress.saw(prediction)
         if scope.cancelled_caught or prediction is None:
             raise _too_late(call, progress)
-        if failure := error_from_prediction(prediction):
+        if failure := call.account.api.error_of(prediction):
             raise failure
         return prediction
     except APIError as error:
@@ -89,13 +86,12 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
     """The chunks of `n` predictions of the same input."""
     progress = Progress(call.question.model, call.on_status)
     account = call.account
-    patience = Patience(call.retries, now() + call.timeout)
     predictions: list[Prediction] = []
     streams: list[PredictionStream] = []
     try:
-        with anyio.fail_after(call.timeout):
+        with anyio.fail_after(call.patience.deadline - now()):
             for _ in range(n):
-                predictions.append(await _create(call, progress, patience, hold=False))
+                predictions.append(await _create(call, progress, hold=False))
                 progress.saw(predictions[-1])
         for prediction in predictions:
             streams.append(
@@ -104,7 +100,7 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
                     account.poller,
                     prediction,
                     progress,
-                    patience=patience,
+                    patience=call.patience,
                     slots=call.slots,
                 )
             )
@@ -114,8 +110,7 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
     except BaseException as error:
         for opened in streams:
             await opened.aclose()
-        for prediction in predictions:
-            await account.api.cancel(prediction.id)
+        await account.api.cancel(*(prediction.id for prediction in predictions))
         if isinstance(error, TimeoutError):
             raise _too_late(call, progress) from error
         if isinstance(error, APIError):
@@ -123,24 +118,24 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
         raise
 
 
-async def _create(call: Call, progress: Progress, patience: Patience, *, hold: bool) -> Prediction:
+async def _create(call: Call, progress: Progress, *, hold: bool) -> Prediction:
     """A new prediction; with `hold`, the answer may be waited for on the connection that asks for it."""
     progress.sending()
     account = call.account
     endpoint = account.resolved(call.endpoint)
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
-    create = partial(account.creator.create, hold=seconds, patience=patience)
+    create = partial(account.creator.create, hold=seconds, patience=call.patience)
     try:
         return await create(endpoint, call.input, call.headers)
     except NotFoundError as refused:
         if not isinstance(endpoint, ModelEndpoint):
             raise
-        return await create(await account.resolve(endpoint, patience, refused), call.input, call.headers)
+        return await create(await account.resolve(endpoint, call.patience, refused), call.input, call.headers)
 
 
-async def _wait(call: Call, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
+async def _wait(call: Call, prediction: Prediction, progress: Progress) -> Prediction:
     try:
-        return await call.account.poller.wait(prediction, progress, patience)
+        return await call.account.poller.wait(prediction, progress, call.patience)
     except BaseException:
         await call.account.api.cancel(prediction.id)
         raise

@@ -88,7 +88,8 @@ def chat(model: str, prompt: str | None, system: str | None, inputs: tuple[str, 
     Ctrl-C stops an answer; at the prompt it ends the conversation, as Ctrl-D does.
     """
     params = {name: value for name, value in options.items() if value is not None}
-    params.update(_parsed(inputs))
+    if inputs:
+        params["extra_body"] = _parsed(inputs)
     messages = [{"role": "system", "content": system}] if system else []
     if prompt is not None:
         _guarded(_answer, model, [*messages, {"role": "user", "content": prompt}], params)
@@ -186,11 +187,11 @@ def _answer(model: str, messages: list[dict[str, str]], params: dict[str, Any]) 
                     continue
                 line.stop()
                 if delta.reasoning_content:
-                    out.print(delta.reasoning_content, end="", style="dim", markup=False, highlight=False)
+                    click.secho(delta.reasoning_content, nl=False, dim=True)
                 if delta.content:
                     text.append(delta.content)
-                    out.print(delta.content, end="", markup=False, highlight=False, soft_wrap=True)
-    out.print()
+                    click.echo(delta.content, nl=False)
+    click.echo()
     err.print(f"[dim]{waiting.summary()}[/dim]", highlight=False)
     return "".join(text)
 

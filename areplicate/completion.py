@@ -13,12 +13,14 @@ from typing import Any, Literal, TypeVar, overload
 
 import anyio
 import anyio.from_thread
+import sniffio
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
 from .chat.responses import ModelResponse, ModelResponseChunk
 from .completion_stream import CompletionStream
 from .router import AsyncRouter
+from .transports.base import Transport
 
 T = TypeVar("T")
 
@@ -102,13 +104,22 @@ async def _default_router() -> AsyncRouter:
     loop = current_token().native_token
     found = _routers.get(loop)
     if found is None:
-        router = AsyncRouter()
+        router = AsyncRouter(transport=_transport_here())
         # An async generator that has begun is finished by the loop when it shuts down: the one
         # hook that every loop offers for closing what belongs to it.
         closing = _closing(loop, router)
         await closing.__anext__()
         found = _routers[loop] = (router, closing)
     return found[0]
+
+
+def _transport_here() -> Transport | None:
+    """aiohttp knows asyncio only."""
+    if sniffio.current_async_library() == "asyncio":
+        return None
+    from .transports.httpx import HttpxTransport
+
+    return HttpxTransport()
 
 
 async def _closing(loop: Any, router: AsyncRouter) -> AsyncGenerator[None, None]:

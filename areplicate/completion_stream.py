@@ -16,7 +16,6 @@ from .chat.responses import Delta, ModelResponseChunk
 from .chat.usage import add
 from .errors import APIError, PredictionCanceledError, PredictionFailedError, Timeout
 from .prediction_stream import PredictionStream
-from .protocol.problems import error_from_prediction
 
 _CLOSING = 6.0
 """Seconds that closing waits for another task to end the stream, cancelling included."""
@@ -27,6 +26,7 @@ class _End:
 
     def __init__(self) -> None:
         self.reached = anyio.Event()
+        self.error: APIError | None = None
         self.todo: list[Callable[[], object]] = []
 
     def reach(self) -> None:
@@ -43,9 +43,20 @@ class CompletionStream:
     `PredictionFailedError` and `PredictionCanceledError`, `text` is what had come until then.
     """
 
-    def __init__(self, chunks: AsyncGenerator[ModelResponseChunk, None], end: _End) -> None:
+    def __init__(
+        self,
+        chunks: AsyncGenerator[ModelResponseChunk, None],
+        streams: Sequence[PredictionStream],
+        end: _End,
+    ) -> None:
         self._chunks = chunks
+        self._streams = streams
         self._end = end
+
+    @property
+    def error(self) -> APIError | None:
+        """What the stream has failed with."""
+        return self._end.error
 
     def __aiter__(self) -> CompletionStream:
         return self
@@ -57,6 +68,8 @@ class CompletionStream:
         try:
             await self._chunks.aclose()
         except RuntimeError:  # another task is reading or closing it
+            for stream in self._streams:
+                await stream.interrupt()
             await self.ended()
 
     async def ended(self) -> None:
@@ -93,7 +106,7 @@ async def begin_stream(
     # A generator that has begun is closed by the event loop at the latest, and cancels its predictions
     # then; one that has not would be dropped in silence.
     await chunks.__anext__()
-    return CompletionStream(chunks, end)
+    return CompletionStream(chunks, streams, end)
 
 
 async def _chunks(
@@ -117,7 +130,7 @@ async def _chunks(
             for delta in split.end():
                 yield make.delta(index, delta)
             prediction = stream.prediction
-            if failure := error_from_prediction(prediction):
+            if failure := api.error_of(prediction):
                 raise failure
             text = output_text(prediction.output)
             reply = read_reply(text, question.schema, question.tools_given, question.model)
@@ -132,15 +145,16 @@ async def _chunks(
         timeout = Timeout(f"The deadline passed while the prediction was {stream.phase}; it is cancelled.")
         timeout.text = stream.text
         timeout.about(question.model, stream.prediction.id)
+        end.error = timeout
         raise timeout from error
     except APIError as error:
         if isinstance(error, (PredictionFailedError, PredictionCanceledError)):
             error.text = stream.text
         error.about(question.model, stream.prediction.id)
+        end.error = error
         raise
     finally:
         for stream in streams:
             await stream.aclose()
-            if not stream.prediction.terminal:
-                await api.cancel(stream.prediction.id)
+        await api.cancel(*(s.prediction.id for s in streams if not s.prediction.terminal))
         end.reach()

@@ -8,8 +8,9 @@ whose own was claimed by another looks for the one that is left.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -18,12 +19,13 @@ import msgspec
 from . import logs
 from .api import API, SILENCE, Retries
 from .endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint
-from .errors import APIConnectionError, APIError
+from .errors import APIConnectionError, APIError, BadRequestError
 from .limits import Slots
 from .listing import Listing, created
+from .protocol.decoding import decoded
 from .protocol.predictions import Prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
-from .retry import Patience, may_pass, nothing_created
+from .retry import Patience, nothing_created
 
 _REMEMBERED = 100_000
 """Claims that are kept; far more than are created in the seconds for which a claim matters."""
@@ -31,7 +33,11 @@ _REMEMBERED = 100_000
 _LOST_LOOKS = (0.0, 0.3, 0.7, 1.5)
 """Seconds between looks for a prediction whose caller left before its id was known."""
 
+_SWAPS = 3
+"""How often a caller whose prediction was taken over looks again, beside its retries."""
+
 _CLEANUP = 6.0
+"""Seconds that looking for a lost prediction may take when its caller is leaving."""
 
 
 class Claims:
@@ -39,6 +45,9 @@ class Claims:
 
     def __init__(self) -> None:
         self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, prediction_id: str) -> bool:
+        return prediction_id in self._ids
 
     def take(self, prediction_id: str) -> bool:
         """Claims a prediction; False where another caller has it already."""
@@ -58,6 +67,7 @@ class Creator:
         self._slots = slots
         self._listing = listing
         self._claims = Claims()
+        self._asking: Counter[bytes] = Counter()
 
     async def create(
         self,
@@ -71,47 +81,55 @@ class Creator:
         """A prediction of `input` that is this caller's alone.
 
         `hold` is for how many seconds the server may hold the request open to answer with the result;
-        where the pool has no room for that it answers at once. If the caller is cancelled before the
-        id is known, the prediction is looked for and cancelled.
+        where the pool has no room for that it answers at once. Whatever ends the call before a
+        prediction is in hand, one that may have been created is looked for and cancelled.
         """
         api = self._api
-        request = Request(
-            "POST",
-            api.base + endpoint.path,
-            {**api.headers, **headers},
-            msgspec.json.encode(endpoint.payload(input)),
-        )
+        body = msgspec.json.encode(endpoint.payload(input))
+        request = Request("POST", api.base + endpoint.path, {**api.headers, **headers}, body)
+        wanted = _Wanted(endpoint, input, body)
         again = Retries(api.budget, patience)
-        begun: float | None = None
-        while True:
-            time = await api.creations.acquire(patience.deadline)
-            begun = begun or time
-            response: Response | None = None
-            try:
-                response = await self._post(request, hold)
-            except APIConnectionError as broken:
-                error: APIError = broken
-            except BaseException:
-                with anyio.move_on_after(_CLEANUP, shield=True):
-                    await self._cancel_lost(endpoint, input, begun)
-                raise
-            else:
-                if response.status < 300:
-                    prediction = _decoded(response, request)
-                    if isinstance(prediction, Prediction) and self._claims.take(prediction.id):
-                        return await self._trusted(prediction)
-                    error = _taken(request) if isinstance(prediction, Prediction) else prediction
+        swaps = Retries(api.budget, Patience(_SWAPS, patience.deadline))
+        self._asking[body] += 1
+        try:
+            while True:
+                time = await api.creations.acquire(patience.deadline)
+                wanted.begun = wanted.begun or time
+                response: Response | None = None
+                wanted.maybe_created = True
+                try:
+                    response = await self._post(request, hold)
+                except BadRequestError:
+                    wanted.maybe_created = False
+                    raise
+                except APIConnectionError as broken:
+                    error: APIError = broken
                 else:
-                    error = api.error(response, request)
-                    if not may_pass(error):
-                        raise error
-            lost = not nothing_created(error, response)
-            if lost and (found := await self._find(endpoint, input, begun, error, patience)):
-                return found
-            await again.after(error)
-            # The list may lag behind: it is asked once more before paying again.
-            if lost and (found := await self._find(endpoint, input, begun, error, patience)):
-                return found
+                    if response.status < 300:
+                        try:
+                            prediction = decoded(decode_prediction, response.body)
+                        except ValueError as garbled:
+                            error = _no_answer(f"The answer is no prediction: {garbled}.", request)
+                        else:
+                            if self._claims.take(prediction.id):
+                                wanted.maybe_created = False
+                                return await self._trusted(prediction)
+                            error = _no_answer("Another caller took over the prediction.", request)
+                            again, swaps = swaps, again
+                    else:
+                        error = api.error(response, request)
+                wanted.maybe_created = not nothing_created(error, response)
+                if wanted.maybe_created and (found := await self._find(wanted, error, patience)):
+                    return found
+                await again.after(error)
+                # The list may lag behind: it is asked once more before paying again.
+                if wanted.maybe_created and (found := await self._find(wanted, error, patience)):
+                    return found
+        finally:
+            if wanted.maybe_created:
+                with anyio.move_on_after(_CLEANUP, shield=True):
+                    await self._cancel_lost(wanted)
+            self._has_asked(wanted)
 
     async def _post(self, request: Request, hold: float) -> Response:
         """Sends it, on one of the connections that may be held where one is free."""
@@ -133,50 +151,79 @@ class Creator:
                 raise
         return prediction
 
-    async def _find(
-        self, endpoint: Endpoint, input: dict[str, Any], begun: float, error: APIError, patience: Patience
-    ) -> Prediction | None:
+    async def _find(self, wanted: _Wanted, error: APIError, patience: Patience) -> Prediction | None:
+        """Takes over the oldest prediction that answers what is wanted and that nobody has."""
         try:
-            listed = await self._listing.since(begun, patience)
-        except APIError as unlisted:
+            candidates = await self._unclaimed(wanted, patience)
+        except APIError:
             # Whether it was created cannot be known, so it is not created again.
-            raise error from unlisted
-        since = self._api.server_time(begun)
-        for prediction in reversed(listed):
-            recent = since is None or prediction.created_at is None or created(prediction.created_at) >= since
-            if recent and _answers(prediction, endpoint, input) and self._claims.take(prediction.id):
+            raise error from None
+        for prediction in candidates:
+            if self._claims.take(prediction.id):
+                wanted.maybe_created = False
+                self._has_asked(wanted)
                 logs.logger.info("Taking over prediction %s, whose creation was not answered", prediction.id)
                 return prediction
         return None
 
-    async def _cancel_lost(self, endpoint: Endpoint, input: dict[str, Any], begun: float) -> None:
+    def _has_asked(self, wanted: _Wanted) -> None:
+        """This caller has what it asked for, or nothing any more; to be called again does no harm."""
+        if wanted.asking:
+            wanted.asking = False
+            self._asking[wanted.body] -= 1
+            if not self._asking[wanted.body]:
+                del self._asking[wanted.body]
+
+    async def _unclaimed(self, wanted: _Wanted, patience: Patience) -> list[Prediction]:
+        """The listed predictions that may be what is wanted, oldest first."""
+        listed = await self._listing.since(wanted.begun, patience)
+        since = self._api.server_time(wanted.begun)
+        return [
+            prediction
+            for prediction in reversed(listed)
+            if prediction.id not in self._claims
+            and _recent(prediction, since)
+            and _answers(prediction, wanted.endpoint, wanted.input)
+        ]
+
+    async def _cancel_lost(self, wanted: _Wanted) -> None:
+        """Cancels what was created for a caller who has left, as far as it can be told apart.
+
+        While others ask the same, one of theirs could be hit; that is only avoided where there is one
+        for each of them. Where there never is, `Cancel-After` ends what is left.
+        """
         for wait in _LOST_LOOKS:
             await anyio.sleep(wait)
             try:
-                lost = await self._find(
-                    endpoint, input, begun, APIConnectionError("cancelled"), patience=Patience(1)
-                )
+                candidates = await self._unclaimed(wanted, Patience(1))
             except APIError:
                 continue
-            if lost is not None:
-                if not lost.terminal:
-                    await self._api.cancel(lost.id)
+            if len(candidates) >= self._asking[wanted.body] and self._claims.take(candidates[0].id):
+                self._has_asked(wanted)
+                if not candidates[0].terminal:
+                    await self._api.cancel(candidates[0].id)
                 return
 
 
-def _decoded(response: Response, request: Request) -> Prediction | APIError:
-    try:
-        return decode_prediction(response.body)
-    except msgspec.DecodeError as error:
-        return APIConnectionError(
-            f"The answer is no prediction: {error}.", method=request.method, url=request.url
-        )
+class _Wanted:
+    """What one caller asks for, and whether it may exist without anybody having it."""
+
+    def __init__(self, endpoint: Endpoint, input: dict[str, Any], body: bytes) -> None:
+        self.endpoint = endpoint
+        self.input = input
+        self.body = body
+        self.begun = 0.0
+        self.maybe_created = False
+        self.asking = True
 
 
-def _taken(request: Request) -> APIError:
-    return APIConnectionError(
-        "Another caller took over the prediction.", method=request.method, url=request.url
-    )
+def _no_answer(message: str, request: Request) -> APIError:
+    return APIConnectionError(message, method=request.method, url=request.url)
+
+
+def _recent(prediction: Prediction, since: datetime | None) -> bool:
+    then = created(prediction.created_at)
+    return since is None or then is None or then >= since
 
 
 def _answers(prediction: Prediction, endpoint: Endpoint, input: dict[str, Any]) -> bool:

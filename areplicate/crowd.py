@@ -12,7 +12,7 @@ from .errors import APIError
 from .listing import Listing, created
 from .progress import Progress
 from .protocol.predictions import Prediction
-from .retry import Patience
+from .retry import MAX_RETRIES, Patience
 
 Look = Callable[[str, Patience], Awaitable[Prediction]]
 
@@ -25,14 +25,13 @@ _SHARE = 0.5
 class _Member:
     """One prediction that is watched, and whoever waits for it."""
 
-    __slots__ = ("error", "prediction", "progress", "shown", "since", "woken")
+    __slots__ = ("prediction", "progress", "shown", "since", "woken")
 
     def __init__(self, prediction: Prediction, progress: Progress, since: float) -> None:
         self.prediction = prediction
         self.progress = progress
         self.since = since
         self.shown = True
-        self.error: APIError | None = None
         self.woken = anyio.Event()
 
 
@@ -57,8 +56,6 @@ class Crowd:
                     member.woken = anyio.Event()
                 else:
                     await self._lead(member, patience)
-                if member.error is not None:
-                    raise member.error
             return member.prediction
         finally:
             del self._members[prediction.id]
@@ -74,14 +71,9 @@ class Crowd:
     async def _lead(self, leader: _Member, patience: Patience) -> None:
         self._led = True
         try:
-            while leader.shown and leader.error is None and not leader.prediction.terminal:
+            while leader.shown and not leader.prediction.terminal:
                 await anyio.sleep(self._pause())
-                try:
-                    await self._round(patience)
-                except APIError as error:
-                    for member in self._members.values():
-                        member.error = error
-                        member.woken.set()
+                await self._round(Patience(MAX_RETRIES, patience.deadline))
         finally:
             self._led = False
 
@@ -90,17 +82,22 @@ class Crowd:
         members = list(self._members.values())
         if len(members) <= self._listing.pages:
             for member in members:
-                _tell(member, await self._look(member.prediction.id, patience))
+                try:
+                    _tell(member, await self._look(member.prediction.id, patience))
+                except APIError:
+                    _dismiss(member)
             return
-        listed = await self._listing.since(min(member.since for member in members), patience)
+        try:
+            listed = await self._listing.since(min(member.since for member in members), patience)
+        except APIError:
+            listed = []
         seen = {prediction.id: prediction for prediction in listed}
         for member in members:
             prediction = seen.get(member.prediction.id)
             if prediction is not None:
                 _tell(member, prediction)
             else:
-                member.shown = False
-                member.woken.set()
+                _dismiss(member)
 
     def _pause(self) -> float:
         per_second = self._api.others.per_minute / 60 * _SHARE
@@ -110,9 +107,16 @@ class Crowd:
         """When the prediction was created, on our clock."""
         time = now()
         server_now = self._api.server_time(time)
-        if server_now is None or prediction.created_at is None:
+        then = created(prediction.created_at)
+        if server_now is None or then is None:
             return time
-        return time - max(0.0, (server_now - created(prediction.created_at)).total_seconds())
+        return time - max(0.0, (server_now - then).total_seconds())
+
+
+def _dismiss(member: _Member) -> None:
+    """From now on this one asks for itself, with its own patience."""
+    member.shown = False
+    member.woken.set()
 
 
 def _tell(member: _Member, prediction: Prediction) -> None:

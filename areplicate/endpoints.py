@@ -16,8 +16,8 @@ from .chat import catalogue
 from .errors import BadRequestError
 
 _NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
-_MODEL = re.compile(rf"({_NAME})/({_NAME})")
-_BARE_NAME = re.compile(_NAME)
+_MODEL = re.compile(rf"({_NAME})/({_NAME})", re.ASCII)
+_BARE_NAME = re.compile(_NAME, re.ASCII)
 _VERSION = re.compile(r"[0-9a-f]{64}")
 
 _HOW_TO_NAME_A_MODEL = (

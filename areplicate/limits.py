@@ -19,6 +19,10 @@ _MARGIN = 0.98
 """How much of the allowed rate is used: requests do not arrive in the rhythm in which they leave."""
 _SLOWEST = 1.0
 """Requests a minute below which a limiter never goes, however often it is throttled."""
+_RECOVERY = 0.005
+"""What each answer but a 429 gives back of the rate that 429s have taken."""
+_LONGEST_PAUSE = 600.0
+"""Seconds that a server may make everybody wait."""
 _WINDOW = 60.0
 """Seconds' worth of unused slots that may be taken in one burst."""
 
@@ -35,6 +39,7 @@ class Limiter:
 
     def __init__(self, per_minute: float) -> None:
         self.per_minute = per_minute
+        self._allowed = per_minute
         self._next_slot = float("-inf")
         self._paused_until = float("-inf")
         self._pauses = 0.0
@@ -75,10 +80,13 @@ class Limiter:
 
     def observe(self, time: float, remaining: int | None, reset: float | None) -> None:
         """Learns from an answer's `ratelimit-remaining` (requests) and `ratelimit-reset` (seconds)."""
+        if self.per_minute < self._allowed:  # it was throttled, and goes well again
+            self.per_minute = min(self._allowed, self.per_minute + self._allowed * _RECOVERY)
         if remaining is None:
             return
+        remaining = max(0, remaining)
         if remaining > self.per_minute:  # this account is allowed more than the published rate
-            self.per_minute = remaining + 1.0
+            self.per_minute = self._allowed = remaining + 1.0
         if remaining == 0 and reset:
             self._pause(time, reset)
         self._spend_all_but(remaining, time)
@@ -87,7 +95,7 @@ class Limiter:
         return max(time, self._paused_until) - self._pauses
 
     def _pause(self, time: float, seconds: float) -> None:
-        until = time + seconds
+        until = time + (min(seconds, _LONGEST_PAUSE) if math.isfinite(seconds) else 0.0)
         if until > self._paused_until:
             self._pauses += until - max(time, self._paused_until)
             self._paused_until = until

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+import re
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import anyio
-import msgspec
 
 from .api import API
 from .errors import APIError
+from .protocol.decoding import decoded
 from .protocol.predictions import Prediction, decode_page
 from .retry import Patience
 
 _MARGIN = timedelta(seconds=1)
 """How far the clocks of Replicate's own machines may lie apart."""
+
+_MOST_PAGES = 200
+"""A sweep ends here at the latest: nobody has 20,000 predictions under way."""
+
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
 
 class Listing:
@@ -43,7 +49,11 @@ class Listing:
             if self._read < ticket:
                 covers, since = self._wanted, self._since
                 self._since = float("inf")
-                self._found = await self._sweep(since, patience)
+                try:
+                    self._found = await self._sweep(since, patience)
+                except BaseException:
+                    self._since = min(self._since, since)  # for those who still wait
+                    raise
                 self._read = covers
             return self._found
 
@@ -57,15 +67,16 @@ class Listing:
         while url is not None:
             body = await self._api.get(url, patience)
             try:
-                page = decode_page(body)
-            except msgspec.DecodeError as error:
+                page = decoded(decode_page, body)
+            except ValueError as error:
                 raise APIError(f"Replicate's list of predictions cannot be read: {error}.") from error
             found += page.results
             pages += 1
             since = since or self._server_time(at)
-            oldest = page.results[-1].created_at if page.results else None
-            past = since is not None and oldest is not None and created(oldest) < since
-            url = None if past or not page.results else page.next
+            oldest = created(page.results[-1].created_at) if page.results else None
+            # Without a time to stop at, the newest page has to do.
+            ends = since is None or oldest is None or oldest < since or pages >= _MOST_PAGES
+            url = None if ends or page.next == url else page.next
         self.pages = pages
         return found
 
@@ -74,8 +85,13 @@ class Listing:
         return time and time - _MARGIN
 
 
-def created(timestamp: str) -> datetime:
-    """Replicate's timestamps, whose fractions have from none to nine digits, in UTC."""
-    seconds, _, fraction = timestamp.rstrip("Z").partition(".")
-    time = datetime.fromisoformat(seconds).replace(tzinfo=timezone.utc)
-    return time + timedelta(seconds=float(f"0.{fraction or 0}"))
+def created(timestamp: str | None) -> datetime | None:
+    """Replicate's timestamps, whose fractions have from none to nine digits; None for anything else."""
+    match = _TIMESTAMP.fullmatch(timestamp or "")
+    if match is None:
+        return None
+    try:
+        time = datetime.fromisoformat(match[1] + (match[3] or "+00:00").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return time + timedelta(seconds=float(match[2] or 0))

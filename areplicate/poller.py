@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import anyio
 import backoff
-import msgspec
 
 from .api import API
 from .crowd import Crowd
 from .errors import APIError
 from .listing import Listing
 from .progress import Progress
+from .protocol.decoding import decoded
 from .protocol.predictions import Prediction, decode_prediction
 from .retry import Patience, growing
 
@@ -59,11 +60,11 @@ class Poller:
 
     async def look(self, prediction_id: str, patience: Patience) -> Prediction:
         """The prediction as it is now."""
-        path = f"/predictions/{prediction_id}"
+        path = f"/predictions/{quote(prediction_id, safe='')}"
         body = await self._api.get(path, patience)
         try:
-            return decode_prediction(body)
-        except msgspec.DecodeError as error:
+            return decoded(decode_prediction, body)
+        except ValueError as error:
             raise APIError(
                 f"The answer is no prediction: {error}.", method="GET", url=self._api.base + path
             ) from error

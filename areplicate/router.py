@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
+
+import anyio
 
 from .account import Account
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer
 from .call import Call, open_stream, predict, predict_many
 from .chat.answers import Question, model_response
-from .chat.inputs import build_input
+from .chat.inputs import ModelInput, build_input
 from .chat.responses import ModelResponse
 from .chat.schema import ModelSchema
 from .chat.templates import PromptTemplate, inline_template
+from .client_options import CLIENT_OPTIONS, translated
+from .clock import now
 from .completion_stream import CompletionStream
 from .endpoints import Endpoint, parse_model
-from .errors import AuthenticationError, BadRequestError
+from .errors import AuthenticationError, BadRequestError, Timeout
 from .limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
 from .media import attach
 from .progress import OnStatus
-from .protocol.requests import cancel_after
+from .protocol.requests import cancel_after, origin
 from .retry import MAX_RETRIES, Patience
 from .schemas import SchemaStore
 from .transports.base import Transport
+
+T = TypeVar("T")
 
 API_BASE = "https://api.replicate.com/v1"
 TIMEOUT = 1800.0
@@ -125,10 +131,10 @@ class AsyncRouter:
             APIError: one of its subclasses. Whatever ends the call, also its being cancelled, the
                 prediction is cancelled with it.
         """
+        if not CLIENT_OPTIONS.isdisjoint(params):
+            params = translated(params)
         if model in self._balancer:
-            return await self._balancer.call(
-                model, lambda entry, defaults: self._complete(entry, messages, **{**defaults, **params})
-            )
+            return await self._balanced(model, messages, params)
         return await self._complete(model, messages, **params)
 
     async def schema_of(self, model: str) -> ModelSchema | None:
@@ -155,6 +161,20 @@ class AsyncRouter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _balanced(
+        self, name: str, messages: Sequence[Any], params: dict[str, Any]
+    ) -> ModelResponse | CompletionStream:
+        """The same for a name of `model_list`; `timeout` is for all entries and fallbacks together."""
+        deadline = now() + _checked_timeout(params.get("timeout") or self._timeout)
+
+        async def ask(model: str, defaults: dict[str, Any]) -> ModelResponse | CompletionStream:
+            merged = {**translated(defaults), **params}
+            left = max(0.001, deadline - now())
+            merged["timeout"] = min(left, _checked_timeout(merged.get("timeout") or left))
+            return await self._complete(model, messages, **merged)
+
+        return await self._balancer.call(name, ask, deadline)
 
     async def _complete(
         self,
@@ -203,6 +223,8 @@ class AsyncRouter:
             supports_system_prompt=supports_system_prompt,
         )
         if stream:
+            if stream_options is not None and not isinstance(stream_options, Mapping):
+                raise BadRequestError('stream_options is to be a mapping such as {"include_usage": True}.')
             include_usage = bool((stream_options or {}).get("include_usage"))
             return await open_stream(call, count, include_usage)
         if count == 1:
@@ -231,10 +253,10 @@ class AsyncRouter:
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else num_retries
         seconds = _checked_timeout(self._timeout if timeout is None else timeout)
-        base = account.api.base
-        schema = self._schemas.known(endpoint, base) or await self._schema(
-            endpoint, account, Patience(retries)
-        )
+        patience = Patience(retries, now() + seconds)
+        schema = self._schemas.known(endpoint, account.api.base)
+        if schema is None:
+            schema = await _in_time(self._schema(endpoint, account, patience), patience)
         built = build_input(
             messages,
             params,
@@ -249,10 +271,12 @@ class AsyncRouter:
             account=account,
             endpoint=endpoint,
             question=Question(model, built, schema, "tools" in params),
-            input=await attach(built, account.api.upload) if built.media else built.fields,
+            input=await _in_time(_attached(built, account, patience), patience)
+            if built.media
+            else built.fields,
             timeout=seconds,
-            retries=retries,
-            headers={"Cancel-After": cancel_after(seconds), **(extra_headers or {})},
+            patience=patience,
+            headers={"Cancel-After": cancel_after(seconds), **_checked_headers(extra_headers)},
             on_status=on_status,
             slots=self._slots,
         )
@@ -282,6 +306,28 @@ class AsyncRouter:
         return account
 
 
+async def _in_time(work: Coroutine[Any, Any, T], patience: Patience) -> T:
+    """What has to be done before the prediction is asked for, within the deadline."""
+    with anyio.CancelScope(deadline=patience.deadline):
+        return await work
+    raise Timeout("The deadline passed before the prediction was asked for.")
+
+
+async def _attached(built: ModelInput, account: Account, patience: Patience) -> dict[str, Any]:
+    api = account.api
+    return await attach(built, lambda content, name, kind: api.upload(content, name, kind, patience))
+
+
+def _checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    if not headers:
+        return {}
+    given = {name: value for name, value in headers.items() if value is not None}
+    for name, value in given.items():
+        if not isinstance(value, str) or "\n" in value or "\r" in value:
+            raise BadRequestError(f"extra_headers[{name!r}] is to be a string of one line.")
+    return given
+
+
 def _default_transport(pool_size: int) -> Transport:
     from .transports.aiohttp import AiohttpTransport
 
@@ -304,6 +350,10 @@ def _checked_base(base: str) -> str:
     """The base without a slash at its end."""
     if not base.startswith(("https://", "http://")):
         raise BadRequestError(f"api_base is to begin with https:// or http://, not {base[:50]!r}.")
+    try:
+        origin(base)
+    except ValueError as error:
+        raise BadRequestError(f"api_base {base[:50]!r} is no URL: {error}.") from None
     return base.rstrip("/")
 
 

@@ -77,6 +77,11 @@ def write(name: str, found: Found) -> None:
         logger.debug("The schema cannot be kept in %s: %s", path, error)
 
 
+def kept() -> bool:
+    """Whether anything is kept on disk at all."""
+    return _path("") is not None
+
+
 def _path(name: str) -> Path | None:
     from hashlib import sha256  # see above
 

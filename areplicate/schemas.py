@@ -103,12 +103,13 @@ class SchemaStore:
     async def _look(self, key: _Key, fetch: Fetch) -> Found | None:
         base, endpoint = key
         name = f"{base} {endpoint.schema_path}"
-        found = await anyio.to_thread.run_sync(schema_cache.read, name)
+        kept = schema_cache.kept()
+        found = await anyio.to_thread.run_sync(schema_cache.read, name) if kept else None
         if found is None or not self._fresh(found):
             found = await self._fetch(endpoint, fetch) or found
             if found is None or not self._fresh(found):
                 self._not_before[key] = self._clock() + RETRY_SECONDS
-            else:
+            elif kept:
                 await anyio.to_thread.run_sync(schema_cache.write, name, found)
         if found is not None:
             self._found[key] = found

@@ -446,6 +446,7 @@ async def test_set_verbose_logs_commands_that_can_be_pasted_and_phases(
     monkeypatch.setattr(logger, "handlers", [])
     monkeypatch.setattr(logger, "level", logging.WARNING)
     monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logger, "_cache", {})
     async with LocalReplicate([llama(boot_seconds=10)]) as local:
         async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
             await router.acompletion(LLAMA, [{"role": "user", "content": 'It\'s "quoted" $HOME'}])

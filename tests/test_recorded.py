@@ -35,7 +35,8 @@ def test_every_recorded_prediction_is_understood(shared_data: Path) -> None:
         prediction = decode_prediction(json.dumps(body).encode())
         assert prediction.id == body["id"]
         assert prediction.terminal is (body["status"] in ("succeeded", "failed", "canceled"))
-        assert prediction.created_at is not None and created(prediction.created_at).year >= 2023
+        when = created(prediction.created_at)
+        assert when is not None and when.year >= 2023
         assert json.loads(bytes(prediction.input)) == body["input"]
         seen += 1
     assert seen >= 10
@@ -76,4 +77,10 @@ def test_recorded_models_and_versions_are_understood(shared_data: Path) -> None:
     ],
 )
 def test_timestamps_of_every_length_are_read(text: str, microsecond: int) -> None:
-    assert abs(created(text).microsecond - microsecond) <= 1
+    when = created(text)
+    assert when is not None and abs(when.microsecond - microsecond) <= 1
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "2024-99-99T00:00:00Z", "2024-10-04"])
+def test_what_is_no_timestamp_is_none(text: str | None) -> None:
+    assert created(text) is None

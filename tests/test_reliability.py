@@ -16,7 +16,7 @@ from areplicate.local import Faults, LocalReplicate
 from areplicate.retry import RetryBudget
 from benchmarks.campaign import campaign
 
-from .stage import HELLO, LLAMA, Clock, llama, stage
+from .stage import HELLO, KEY, LLAMA, Clock, llama, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -128,13 +128,13 @@ async def test_an_outage_is_not_answered_by_a_storm() -> None:
 
             async def one() -> None:
                 with pytest.raises(areplicate.InternalServerError):
-                    await text_of(router)
+                    await text_of(router, num_retries=4)
 
-            for _ in range(400):
+            for _ in range(200):
                 group.start_soon(one)
         per_second = Counter(int(seen.time) for seen in local.requests)
         first, *later = [per_second[second] for second in sorted(per_second)]
-        assert first <= 520 and max(later) < 100
+        assert first <= 320 and max(later) < 60
 
 
 async def test_a_spent_retry_budget_slows_retries_down_and_refuses_none() -> None:
@@ -169,7 +169,7 @@ async def test_a_rich_accounts_limits_are_used() -> None:
     async with stage(create_per_minute=60_000, other_per_minute=300_000) as (_, router):
         await text_of(router)
         clock = Clock()
-        await many(router, 3000)
+        await many(router, 1500)
         assert clock() < 5
 
 
@@ -189,7 +189,7 @@ async def test_no_call_queues_behind_a_sleeper() -> None:
 async def test_many_are_watched_through_the_list() -> None:
     limits: dict[str, Any] = {"create_per_minute": 6000, "other_per_minute": 3000}
     model = llama(boot_seconds=180, run_seconds=3)
-    async with stage(model, router={"pool_size": 100}, **limits) as (local, router):
+    async with stage(model, router={"pool_size": 50}, **limits) as (local, router):
         clock = Clock()
         ends: list[float] = []
 
@@ -198,11 +198,11 @@ async def test_many_are_watched_through_the_list() -> None:
             ends.append(clock())
 
         async with anyio.create_task_group() as group:
-            for number in range(600):
+            for number in range(300):
                 group.start_soon(one, number)
-        assert local.counts["create"] == 600
+        assert local.counts["create"] == 300
         watching = [seen.time for seen in local.requests if seen.kind != "create"]
-        assert len(watching) < 600 * 5
+        assert len(watching) < 300 * 7
         for begun in watching:
             assert sum(begun <= time < begun + 60 for time in watching) <= 3000
         assert sorted(ends)[len(ends) // 2] < 183 + 2
@@ -256,7 +256,7 @@ async def test_an_exception_elsewhere_in_the_group_leaves_nothing_running() -> N
 
 
 async def test_a_short_campaign_ends_with_a_clean_ledger() -> None:
-    ledger = await campaign(600, seed=5)
+    ledger = await campaign(300, seed=5)
     print(ledger)
     assert ledger.clean, ledger
 
@@ -351,3 +351,77 @@ async def test_a_streams_entry_is_busy_until_it_ends() -> None:
 async def test_a_wrong_model_list_is_explained(options: dict[str, Any], message: str) -> None:
     with pytest.raises(areplicate.BadRequestError, match=message):
         AsyncRouter(**options)
+
+
+@pytest.mark.parametrize("after", [1.2, 1.5, 1.9, 2.5])
+async def test_leaving_while_a_lost_creation_is_looked_for_leaves_nothing_running(after: float) -> None:
+    faults = Faults(create_lost=1.0, limit=1, latency=1.0)
+    async with stage(llama(boot_seconds=100), faults=faults) as (_, router):
+        with anyio.move_on_after(after):
+            await text_of(router)
+    async with stage(llama(boot_seconds=100), faults=faults) as (_, router):
+        with pytest.raises(areplicate.APIError):
+            await text_of(router, timeout=after)
+
+
+async def test_one_callers_small_patience_fails_nobody_else() -> None:
+    async with stage(llama(boot_seconds=100, reply="seen"), router={"pool_size": 16}) as (local, router):
+        texts = []
+
+        async def one(retries: int) -> None:
+            texts.append(await text_of(router, num_retries=retries))
+
+        async with anyio.create_task_group() as group:
+            for number in range(100):
+                group.start_soon(one, 8 if number != 60 else 0)
+            await anyio.sleep(20)
+            local.faults = Faults(get_error=1.0, limit=3)
+        assert texts == ["seen"] * 100
+
+
+async def test_the_limits_recover_when_all_goes_well_again() -> None:
+    async with stage(faults=Faults(create_throttled=1.0, limit=6)) as (_, router):
+        await text_of(router, num_retries=20)
+        for _ in range(250):
+            await text_of(router)
+        clock = Clock()
+        for _ in range(20):
+            await text_of(router)
+        assert clock() < 5
+
+
+async def test_an_answer_that_echoes_the_key_does_not_show_it() -> None:
+    async with stage(llama(failure=f"env: REPLICATE_API_TOKEN={KEY}")) as (_, router):
+        with pytest.raises(areplicate.PredictionFailedError, match=r"\[key\]") as caught:
+            await text_of(router)
+    assert KEY not in str(caught.value)
+
+
+async def test_no_exception_on_the_way_holds_the_key() -> None:
+    async with stage(faults=Faults(create_reset=1.0, get_reset=1.0)) as (_, router):
+        with pytest.raises(areplicate.APIConnectionError) as caught:
+            await text_of(router, num_retries=0)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert KEY not in repr(error) + repr(getattr(error, "__dict__", "")) + repr(error.args)
+        error = error.__cause__ or error.__context__
+
+
+async def test_the_timeout_covers_waiting_for_an_entry() -> None:
+    options = balanced({"model": LLAMA, "max_parallel_requests": 1})
+    async with stage(llama(run_seconds=60), router=options) as (_, router):
+        async with anyio.create_task_group() as group:
+            group.start_soon(router.acompletion, "chat", HELLO)
+            await anyio.sleep(1)
+            clock = Clock()
+            with pytest.raises(areplicate.Timeout):
+                await router.acompletion("chat", HELLO, timeout=5)
+            assert clock() == pytest.approx(5, abs=0.1)
+
+
+async def test_options_of_other_clients_do_not_reach_the_model() -> None:
+    async with stage() as (local, router):
+        await router.acompletion(LLAMA, HELLO, max_retries=2, request_timeout=30, caching=True, tpm=5)
+        body = local.requests[0].json()
+    assert set(body["input"]) == {"prompt"}
+    assert local.requests[0].headers["Cancel-After"] == "30s"

@@ -201,7 +201,7 @@ async def test_a_stream_elsewhere_is_refused_and_sees_no_key(elsewhere: str) -> 
 
 async def test_a_thousand_streams_at_once_are_all_whole() -> None:
     faults = Faults(stream_cut=0.2, seed=7)
-    model = llama(boot_seconds=70, reply=POEM, run_seconds=20)
+    model = llama(boot_seconds=40, reply=POEM, run_seconds=5)
     async with stage(model, faults=faults, router={"creations_per_minute": 1e6}) as (local, router):
         texts = []
 
@@ -253,3 +253,105 @@ def test_any_text_and_any_cut_give_the_predictions_output(
 
     random.seed(seed)
     anyio.run(run, backend_options={"loop_factory": FastForwardLoop})
+
+
+async def test_closing_a_router_ends_the_streams_that_others_read() -> None:
+    async with stage(llama(reply=["a"] * 50, run_seconds=500)) as (_, router):
+        ended: list[str] = []
+
+        async def read() -> None:
+            stream = await router.acompletion(LLAMA, HELLO, stream=True)
+            with pytest.raises(areplicate.APIError, match="closed"):
+                async for _ in stream:
+                    pass
+            ended.append("ended")
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(read)
+            await anyio.sleep(30)
+            clock = Clock()
+            await router.aclose()
+            assert clock() < 5
+        assert len(ended) == 20
+
+
+async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
+    class Ping:
+        status, headers = 200, {"content-type": "text/event-stream"}
+
+        async def receive(self) -> bytes:
+            await anyio.sleep(5)
+            return b": ping\n\n"
+
+        async def aclose(self) -> None:
+            pass
+
+    class Pings:
+        """A transport whose streams say nothing but that they are there."""
+
+        def __init__(self, real: Any) -> None:
+            self.real = real
+
+        async def open(self, request: Any, *, silence: float) -> Any:
+            return Ping() if "/streams/" in request.url else await self.real.open(request, silence=silence)
+
+        async def aclose(self) -> None:
+            await self.real.aclose()
+
+    async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
+        router._transport = Pings(router._transport)
+        clock = Clock()
+        assert text_of(await chunks_of(router)) == "".join(POEM)
+        assert clock() < 60
+
+
+async def test_a_replay_under_new_ids_repeats_nothing() -> None:
+    class NewIds:
+        """A transport on whose streams each connection names its events anew."""
+
+        def __init__(self, real: Any) -> None:
+            self.real, self.opened = real, 0
+
+        async def open(self, request: Any, *, silence: float) -> Any:
+            answer = await self.real.open(request, silence=silence)
+            if "/streams/" in request.url:
+                self.opened += 1
+                real_receive, mark = answer.receive, b"id: %d-" % self.opened
+
+                async def receive() -> bytes:
+                    return (await real_receive()).replace(b"id: ", mark)  # type: ignore[no-any-return]
+
+                return _Renamed(answer, receive)
+            return answer
+
+        async def aclose(self) -> None:
+            await self.real.aclose()
+
+    class _Renamed:
+        def __init__(self, answer: Any, receive: Any) -> None:
+            self.status, self.headers, self.receive, self.aclose = (
+                answer.status,
+                answer.headers,
+                receive,
+                answer.aclose,
+            )
+
+    faults = Faults(stream_cut=0.7, stream_forgets=True, seed=4)
+    async with stage(llama(reply=POEM * 2, run_seconds=30), faults=faults) as (local, router):
+        router._transport = NewIds(router._transport)
+        for _ in range(5):
+            assert text_of(await chunks_of(router)) == "".join(POEM * 2)
+        assert local.counts["stream"] > 7
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"reply": {"a": 1}, "output_kind": "object"}, '{"a":1}'),
+        ({"reply": ["https://a.example/1.png", "https://a.example/2.png"]}, "https://a.example/1.png"),
+    ],
+)
+async def test_outputs_that_are_no_text_stream_too(options: dict[str, Any], text: str) -> None:
+    async with stage(llama(**options)) as (_, router):
+        assert text_of(await chunks_of(router)).startswith(text[:6])

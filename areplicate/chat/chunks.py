@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Iterable
-from typing import Any, overload
+from typing import overload
 
 from .responses import (
     Choice,
     ChunkChoice,
     Delta,
     FinishReason,
-    FunctionCall,
     Message,
     ModelResponse,
     ModelResponseChunk,
@@ -110,7 +109,9 @@ def _put_together(chunks: list[ModelResponseChunk]) -> ModelResponse:
                 parts.content.append(delta.content)
             if delta.reasoning_content:
                 parts.reasoning.append(delta.reasoning_content)
-            parts.tool_calls += [_tool_call(call) for call in delta.tool_calls or ()]
+            parts.tool_calls += [
+                ToolCall(id=call.id, function=call.function) for call in delta.tool_calls or ()
+            ]
             parts.finish_reason = choice.finish_reason or parts.finish_reason
             parts.runs += chunk.replicate or ()
     runs = [run for index in sorted(choices) for run in choices[index].runs]
@@ -135,10 +136,3 @@ def _choice(index: int, parts: _Parts) -> Choice:
         tool_calls=parts.tool_calls or None,
     )
     return Choice(index=index, message=message, finish_reason=parts.finish_reason)
-
-
-def _tool_call(call: dict[str, Any]) -> ToolCall:
-    function = call["function"]
-    return ToolCall(
-        id=call["id"], function=FunctionCall(name=function["name"], arguments=function["arguments"])
-    )

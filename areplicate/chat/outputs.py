@@ -75,9 +75,7 @@ def read_reply(text: str, schema: ModelSchema | None, tools_given: bool, model: 
     content = "".join([delta.content for delta in deltas if delta.content])
     reasoning = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])
     calls = [
-        msgspec.convert({key: value for key, value in call.items() if key != "index"}, ToolCall)
-        for delta in deltas
-        for call in delta.tool_calls or ()
+        ToolCall(id=call.id, function=call.function) for delta in deltas for call in delta.tool_calls or ()
     ]
     return Reply(None if calls and not content else content, reasoning or None, calls or None)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .responses import Delta
+import msgspec
+
+from .responses import Delta, ToolCallDelta
 from .toolcalls import parse_tool_calls
 
 _OPEN, _CLOSE = "<think>", "</think>"
@@ -113,7 +115,12 @@ class ReplySplitter:
         calls, rest = parsed
         return [
             *_content(rest),
-            Delta(tool_calls=[{"index": index, **call} for index, call in enumerate(calls)]),
+            Delta(
+                tool_calls=[
+                    msgspec.convert({"index": index, **call}, ToolCallDelta)
+                    for index, call in enumerate(calls)
+                ]
+            ),
         ]
 
 

@@ -35,13 +35,32 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     def get(self, key: str, default: Any = None) -> Any:
         return getattr(self, key) if key in self.__struct_fields__ else default
 
-    def model_dump(self) -> dict[str, Any]:
-        """The object as plain dictionaries and lists, as its JSON has them."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return plain
+    def items(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.__struct_fields__]
 
-    def model_dump_json(self) -> str:
-        return msgspec.json.encode(self).decode()
+    def model_dump(self, *, exclude_none: bool = False, **_: Any) -> dict[str, Any]:
+        """The object as plain dictionaries and lists, as its JSON has them.
+
+        Other options of pydantic's method of that name change nothing here.
+        """
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return _without_none(plain) if exclude_none else plain
+
+    def model_dump_json(self, *, indent: int = 0, exclude_none: bool = False, **_: Any) -> str:
+        encoded = msgspec.json.encode(self.model_dump(exclude_none=exclude_none))
+        return (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
+
+    def to_dict(self, **options: Any) -> dict[str, Any]:
+        return self.model_dump(**options)
+
+    def json(self, **options: Any) -> str:
+        return self.model_dump_json(**options)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value
 
 
 class FunctionCall(Shape, frozen=True, kw_only=True):
@@ -61,6 +80,8 @@ class Message(Shape, frozen=True, kw_only=True, omit_defaults=True):
     content: str | None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
+    refusal: None = None
+    function_call: None = None
 
 
 class Usage(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,6 +91,8 @@ class Usage(Shape, frozen=True, kw_only=True, omit_defaults=True):
     completion_tokens: int
     total_tokens: int
     estimated: bool = False
+    prompt_tokens_details: None = None
+    completion_tokens_details: None = None
 
 
 class Run(Shape, frozen=True, kw_only=True):
@@ -105,13 +128,19 @@ class ModelResponse(Shape, frozen=True, kw_only=True):
     replicate: list[Run] = []
 
 
+class ToolCallDelta(ToolCall, frozen=True, kw_only=True):
+    """A tool call in a chunk; models on Replicate give each whole. `index` is its place."""
+
+    index: int
+
+
 class Delta(Shape, frozen=True, kw_only=True, omit_defaults=True):
     """What a chunk adds to the message."""
 
     role: str | None = None
     content: str | None = None
     reasoning_content: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: list[ToolCallDelta] | None = None
 
 
 class ChunkChoice(Shape, frozen=True, kw_only=True):

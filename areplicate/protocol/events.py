@@ -32,7 +32,7 @@ class EventParser:
     An event that the connection did not finish is dropped, as the standard wants it.
     """
 
-    __slots__ = ("_after_cr", "_begun", "_data", "_rest", "_type", "last_id", "retry")
+    __slots__ = ("_after_cr", "_begun", "_data", "_rest", "_size", "_type", "last_id", "retry")
 
     def __init__(self, last_id: str = "") -> None:
         self.last_id = last_id
@@ -43,6 +43,7 @@ class EventParser:
         self._after_cr = False
         self._type = ""
         self._data: list[str] = []
+        self._size = 0
 
     def feed(self, data: bytes) -> list[Event | Comment]:
         """The events and comments that `data` completes. Raises ValueError for an endless line."""
@@ -75,12 +76,16 @@ class EventParser:
                 if self._data:
                     found.append(Event(self._type or "message", "\n".join(self._data), self.last_id))
                     self._data = []
+                    self._size = 0
                 self._type = ""
                 continue
             name, _, value = line.partition(b":")
             text = value.removeprefix(b" ").decode("utf-8", "replace")
             if name == b"data":
                 self._data.append(text)
+                self._size += len(text)
+                if self._size > LONGEST_LINE:
+                    raise ValueError(f"an event of more than {LONGEST_LINE >> 20} MiB")
             elif name == b"event":
                 self._type = text
             elif name == b"id":

@@ -24,6 +24,7 @@ from ..errors import (
     ServiceUnavailableError,
     Timeout,
 )
+from .decoding import decoded
 from .predictions import Prediction
 from .requests import Response
 
@@ -48,6 +49,7 @@ _ADVICE = {
 _RESETS_IN = re.compile(r"resets in ~?(\d+(?:\.\d+)?)\s*s")
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_DETAIL = 1000
+_LONGEST_PAGE = 4000
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -80,9 +82,9 @@ def _detail(response: Response) -> str:
         target = response.headers.get("location", "nowhere")
         return f"a redirect to {target[:200]}, which is not followed. Check api_base."
     try:
-        problem = _decode_problem(response.body)
-    except msgspec.DecodeError:
-        text = " ".join(_TAGS.sub(" ", response.body[:20_000].decode("utf-8", "replace")).split())
+        problem = decoded(_decode_problem, response.body)
+    except ValueError:
+        text = " ".join(_TAGS.sub(" ", response.body[:_LONGEST_PAGE].decode("utf-8", "replace")).split())
         return _sentence(text or "no explanation")
     parts = [str(part) for part in (problem.title, problem.detail) if part]
     if isinstance(problem.invalid_fields, list):

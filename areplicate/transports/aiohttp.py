@@ -12,11 +12,11 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from ..errors import APIConnectionError
+from ..errors import APIConnectionError, APIError, BadRequestError
 from ..protocol.requests import Request
 from .base import CONNECT_TIMEOUT
 
-_FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
+_FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _OWN_HEADERS = ("User-Agent", "Accept", "Content-Type")
 
@@ -38,10 +38,13 @@ class AiohttpTransport:
     def __init__(self, pool_size: int) -> None:
         self.pool_size = pool_size
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._proxies = getproxies()
 
     async def open(self, request: Request, *, silence: float) -> _Answer:
-        session = self._session or self._start()
+        session = self._session
+        if session is None or self._loop is not asyncio.get_running_loop():
+            session = self._start()
         method, url, headers, body = request
         try:
             response = await session.request(
@@ -53,9 +56,15 @@ class AiohttpTransport:
                 timeout=_timeout(silence),
                 proxy=self._proxy_for(url) if self._proxies else None,
             )
+        except ValueError as error:
+            failure: APIError = BadRequestError(
+                f"The request cannot be sent: {type(error).__name__}.", url=url
+            )
         except _FAILURES as error:
-            raise _connection_error(error, request) from error
-        return _Answer(response, request)
+            failure = _connection_error(error, request)
+        else:
+            return _Answer(response, request)
+        raise failure  # without its cause, whose repr shows the headers, the key among them
 
     async def aclose(self) -> None:
         session, self._session = self._session, None
@@ -63,6 +72,11 @@ class AiohttpTransport:
             await session.close()
 
     def _start(self) -> aiohttp.ClientSession:
+        if self._session is not None:
+            raise BadRequestError(
+                "This router is in use on another event loop: make one for each loop, or call acompletion()."
+            )
+        self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.pool_size, ttl_dns_cache=300, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -87,14 +101,17 @@ class _Answer:
     async def receive(self) -> bytes:
         try:
             return await self._response.content.readany()
-        except _FAILURES as error:
-            raise _connection_error(error, self._request) from error
+        except (*_FAILURES, ValueError) as error:
+            failure = _connection_error(error, self._request)
+        raise failure
 
     async def aclose(self) -> None:
         if self._response.content.at_eof():
             self._response.release()
         else:
             self._response.close()
+            # Closing alone would leave a task that is reading asleep for good.
+            self._response.content.set_exception(aiohttp.ClientConnectionError("closed"))
 
 
 def _connection_error(error: Exception, request: Request) -> APIConnectionError:

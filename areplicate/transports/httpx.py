@@ -40,7 +40,8 @@ class HttpxTransport:
             prepared = client.build_request(method, url, headers=headers, content=body, timeout=timeout)
             return _Answer(await client.send(prepared, stream=True), request)
         except _FAILURES as error:
-            raise _connection_error(error, request) from error
+            failure = _connection_error(error, request)
+        raise failure  # without its cause, which holds the headers, the key among them
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
@@ -67,8 +68,10 @@ class _Answer:
                 if chunk:
                     return chunk
         except _FAILURES as error:
-            raise _connection_error(error, self._request) from error
-        return b""
+            failure = _connection_error(error, self._request)
+        else:
+            return b""
+        raise failure
 
     async def aclose(self) -> None:
         await self._chunks.aclose()

@@ -1,0 +1,18 @@
+"""Reading JSON that a server sent, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+    """The body as a value; ValueError, in words, for one that is broken in whichever way."""
+    try:
+        return decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None

@@ -5,8 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .fast_forward import FastForwardLoop
+
+# How fast the machine is decides no test.
+settings.register_profile("areplicate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("areplicate")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Recorded traffic, model schemas and traces; it lies beside the checkout and is not part of it."""

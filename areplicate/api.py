@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
@@ -197,7 +197,7 @@ class Retries:
 
     def __init__(self, budget: RetryBudget, patience: Patience) -> None:
         self._budget = budget
-        self._waits = waits()
+        self._waits: Iterator[float] | None = None
         self._left = patience.retries
         self._deadline = patience.deadline
 
@@ -210,6 +210,7 @@ class Retries:
         if self._left <= 0 or not may_pass(error):
             raise error
         self._left -= 1
+        self._waits = self._waits or waits()
         wait = max(next(self._waits), error.retry_after or 0.0) + self._budget.spend()
         if now() + wait > self._deadline:
             raise error

@@ -1,5 +1,6 @@
 # make demo   asks a model, through a cold boot: the real service where REPLICATE_API_KEY is set
 # make test   everything that a change must pass
+# make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
 # make lint   formatting, lints and types alone
 
 PYTHON ?= python3
@@ -7,8 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
+BENCHABLE := $(VENV)/.benchable
 
-.PHONY: demo test lint format clean
+.PHONY: demo test bench bench-quick lint format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
@@ -16,6 +18,12 @@ demo: $(INSTALLED)
 test: $(TESTABLE) lint
 	$(BIN)/python tests/gateway_postgres.py
 	$(BIN)/pytest -n auto
+
+bench: $(BENCHABLE)
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(TESTABLE)
+	$(BIN)/python -m benchmarks --quick
 
 lint: $(TESTABLE)
 	$(BIN)/ruff format --check .
@@ -38,4 +46,8 @@ $(INSTALLED): $(BIN)/python pyproject.toml
 
 $(TESTABLE): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(INSTALLED)
+
+$(BENCHABLE): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@ $(INSTALLED)

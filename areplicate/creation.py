@@ -27,8 +27,8 @@ from .protocol.predictions import Prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
 from .retry import Patience, nothing_created
 
-_REMEMBERED = 100_000
-"""Claims that are kept; far more than are created in the seconds for which a claim matters."""
+_REMEMBERED = 20_000
+"""Claims that are kept: what is created in half an hour at the usual limit; a claim matters for minutes."""
 
 _LOST_LOOKS = (0.0, 0.3, 0.7, 1.5)
 """Seconds between looks for a prediction whose caller left before its id was known."""

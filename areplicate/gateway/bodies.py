@@ -50,16 +50,26 @@ async def read_body(request: web.BaseRequest) -> bytes:
         raise _too_large()
     try:
         if request.content.is_eof():
-            return await request.read()
-        return await asyncio.wait_for(request.read(), BODY_SECONDS)
+            return await _collect(request)
+        return await asyncio.wait_for(_collect(request), BODY_SECONDS)
     except asyncio.TimeoutError:
         raise GatewayError(
             408, f"The body did not arrive within {BODY_SECONDS:g} s.", code="request_timeout"
         ) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
     except web.RequestPayloadError:
         raise bad_request("The body is damaged: its encoding does not fit its headers.") from None
+
+
+async def _collect(request: web.BaseRequest) -> bytes:
+    """The body. aiohttp's own `read()` would keep it for as long as the request is answered."""
+    pieces = []
+    length = 0
+    async for piece in request.content.iter_any():
+        pieces.append(piece)
+        length += len(piece)
+        if length > MAX_BODY:
+            raise _too_large()
+    return b"".join(pieces)
 
 
 def decode(body: bytes) -> Any:

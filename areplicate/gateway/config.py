@@ -20,6 +20,8 @@ from .yamlfile import ConfigError, Located, load
 REQUEST_TIMEOUT = 1800.0
 DRAIN_SECONDS = 30.0
 POOL_SIZE = 1024
+"""Connections to Replicate, about 10 KB each while they are held. Whole answers beyond it are watched
+through the account's list; streams beyond nine tenths of it come in lumps, from looks at the prediction."""
 _TEMPLATE_FIELDS = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")
 _OTHER_PROVIDERS = ("api_version", "organization", "custom_llm_provider", "tpm")
 

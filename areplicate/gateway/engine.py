@@ -1,8 +1,9 @@
 """SQLAlchemy's async engine without its ORM.
 
 `import sqlalchemy.ext.asyncio` imports the sessions that stand beside the engine, and with them the
-whole ORM: 6 MB and 0.17 s for a gateway that never uses it. Where nobody has imported that package
-yet, it is entered here without running its `__init__`.
+whole ORM: 6.4 MB and 0.13 s of CPU for a gateway that never uses it, where the engine alone takes 0.2 MB
+and 0.01 s (CPython 3.11, SQLAlchemy 2.1). Where nobody has imported that package yet, it is entered here
+without running its `__init__`.
 """
 
 from __future__ import annotations

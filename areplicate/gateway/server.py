@@ -15,7 +15,6 @@ from typing import Any
 from aiohttp import web
 
 from .app import Gateway
-from .bodies import MAX_BODY
 from .config import Config, read_config
 from .dispatch import Dispatcher
 from .logs import logger
@@ -56,7 +55,7 @@ async def _serve(config: Config, path: Path, listener: socket.socket, alone: boo
     dispatcher = Dispatcher(gateway, ROUTES)
     server = web.Server(
         dispatcher.handle,
-        request_factory=partial(web.BaseRequest, loop=loop, client_max_size=MAX_BODY),
+        request_factory=partial(web.BaseRequest, loop=loop),
         handler_cancellation=True,
         access_log=None,
         keepalive_timeout=KEEPALIVE,

@@ -1,8 +1,9 @@
 """The database's tables, and the steps that brought them there.
 
 The steps are numbered and run once each, in order, inside one transaction under a lock that all
-gateways of a database share. Alembic would do the same, and costs 0.3 s of start-up and 12 MB for
-it: it pays off where migrations are generated and branch, which these few do not.
+gateways of a database share. Alembic would do the same; importing it (1.20, on CPython 3.11, with
+SQLAlchemy there already) takes 0.26 s of CPU and 12 MB. It pays off where migrations are generated and
+branch, which these few do not.
 """
 
 from __future__ import annotations

@@ -190,14 +190,15 @@ class PredictionStream:
             text = event.data
             if self._position == _UNKNOWN:
                 text = self._place(text)
-            start = max(0, self._position)
-            self._note_id(event.id, start)
             if self._position == _UNKNOWN:
                 return ""
+            start = self._position
+            self._note_id(event.id, start)
             self._position += len(text)
             self._stream_end = max(self._stream_end, self._position)
             return self._give(text[max(0, self._given_length - start) :])
-        self._note_id(event.id, self._position)
+        if self._position != _UNKNOWN:
+            self._note_id(event.id, self._position)
         self._done = self._done or event.type in ("done", "error")
         return ""
 

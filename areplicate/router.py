@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
@@ -22,23 +20,27 @@ from .client_options import CLIENT_OPTIONS, translated
 from .clock import now
 from .completion_stream import CompletionStream
 from .endpoints import Endpoint, parse_model
-from .errors import AuthenticationError, BadRequestError, Timeout
+from .errors import BadRequestError, Timeout
 from .limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
 from .media import attach
 from .progress import OnStatus
-from .protocol.requests import cancel_after, origin
+from .protocol.requests import cancel_after
 from .retry import MAX_RETRIES, Patience
 from .schemas import SchemaStore
+from .settings import (
+    TIMEOUT,
+    checked_base,
+    checked_count,
+    checked_headers,
+    checked_timeout,
+    chosen_base,
+    chosen_key,
+    default_pool_size,
+    default_transport,
+)
 from .transports.base import Transport
 
 T = TypeVar("T")
-
-API_BASE = "https://api.replicate.com/v1"
-TIMEOUT = 1800.0
-"""Seconds for a whole completion. Replicate itself ends a prediction after 30 minutes of running."""
-
-_MOST_CHOICES = 128
-"""OpenAI's own bound for `n`."""
 
 
 class AsyncRouter:
@@ -85,8 +87,8 @@ class AsyncRouter:
         self._api_base = api_base
         self._timeout = timeout
         self._max_retries = max_retries
-        pool_size = pool_size or _default_pool_size()
-        self._transport = transport or _default_transport(pool_size)
+        pool_size = pool_size or default_pool_size()
+        self._transport = transport or default_transport(pool_size)
         self._trusted_hosts = tuple(trusted_hosts)
         self._creations_per_minute = creations_per_minute
         self._others_per_minute = others_per_minute
@@ -166,12 +168,12 @@ class AsyncRouter:
         self, name: str, messages: Sequence[Any], params: dict[str, Any]
     ) -> ModelResponse | CompletionStream:
         """The same for a name of `model_list`; `timeout` is for all entries and fallbacks together."""
-        deadline = now() + _checked_timeout(params.get("timeout") or self._timeout)
+        deadline = now() + checked_timeout(params.get("timeout") or self._timeout)
 
         async def ask(model: str, defaults: dict[str, Any]) -> ModelResponse | CompletionStream:
             merged = {**translated(defaults), **params}
             left = max(0.001, deadline - now())
-            merged["timeout"] = min(left, _checked_timeout(merged.get("timeout") or left))
+            merged["timeout"] = min(left, checked_timeout(merged.get("timeout") or left))
             return await self._complete(model, messages, **merged)
 
         return await self._balancer.call(name, ask, deadline)
@@ -200,7 +202,7 @@ class AsyncRouter:
         eos_token: str | None = None,
         **params: Any,
     ) -> ModelResponse | CompletionStream:
-        count = _checked_count(n)
+        count = checked_count(n)
         template = inline_template(
             initial_prompt_value=initial_prompt_value,
             roles=roles,
@@ -252,7 +254,7 @@ class AsyncRouter:
         endpoint = parse_model(model)
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else num_retries
-        seconds = _checked_timeout(self._timeout if timeout is None else timeout)
+        seconds = checked_timeout(self._timeout if timeout is None else timeout)
         patience = Patience(retries, now() + seconds)
         schema = self._schemas.known(endpoint, account.api.base)
         if schema is None:
@@ -276,7 +278,7 @@ class AsyncRouter:
             else built.fields,
             timeout=seconds,
             patience=patience,
-            headers={"Cancel-After": cancel_after(seconds), **_checked_headers(extra_headers)},
+            headers={"Cancel-After": cancel_after(seconds), **checked_headers(extra_headers)},
             on_status=on_status,
             slots=self._slots,
         )
@@ -286,17 +288,13 @@ class AsyncRouter:
         return await self._schemas.of(endpoint, lambda path: api.get(path, patience), api.base)
 
     def _account(self, api_key: str | None, api_base: str | None) -> Account:
-        key = api_key or self._api_key or _environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
-        if not key:
-            raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
-        base = (
-            api_base or self._api_base or _environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL") or API_BASE
-        )
+        key = chosen_key(api_key or self._api_key)
+        base = chosen_base(api_base or self._api_base)
         account = self._accounts.get((base, key))
         if account is None:
             account = self._accounts[base, key] = Account(
                 self._transport,
-                _checked_base(base),
+                checked_base(base),
                 key,
                 slots=self._slots,
                 creations_per_minute=self._creations_per_minute,
@@ -316,61 +314,3 @@ async def _in_time(work: Coroutine[Any, Any, T], patience: Patience) -> T:
 async def _attached(built: ModelInput, account: Account, patience: Patience) -> dict[str, Any]:
     api = account.api
     return await attach(built, lambda content, name, kind: api.upload(content, name, kind, patience))
-
-
-def _checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
-    if not headers:
-        return {}
-    given = {name: value for name, value in headers.items() if value is not None}
-    for name, value in given.items():
-        if not isinstance(value, str) or "\n" in value or "\r" in value:
-            raise BadRequestError(f"extra_headers[{name!r}] is to be a string of one line.")
-    return given
-
-
-def _default_transport(pool_size: int) -> Transport:
-    from .transports.aiohttp import AiohttpTransport
-
-    return AiohttpTransport(pool_size)
-
-
-def _default_pool_size() -> int:
-    try:
-        import resource
-    except ModuleNotFoundError:  # not on Windows
-        return 256
-    return max(16, min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
-
-
-def _environment(*names: str) -> str | None:
-    return next((value for name in names if (value := os.environ.get(name))), None)
-
-
-def _checked_base(base: str) -> str:
-    """The base without a slash at its end."""
-    if not base.startswith(("https://", "http://")):
-        raise BadRequestError(f"api_base is to begin with https:// or http://, not {base[:50]!r}.")
-    try:
-        origin(base)
-    except ValueError as error:
-        raise BadRequestError(f"api_base {base[:50]!r} is no URL: {error}.") from None
-    return base.rstrip("/")
-
-
-def _checked_count(n: int | None) -> int:
-    if n is None:
-        return 1
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST_CHOICES:
-        raise BadRequestError(f"n is to be a whole number from 1 to {_MOST_CHOICES}, not {n!r}.")
-    return n
-
-
-def _checked_timeout(timeout: float) -> float:
-    if (
-        isinstance(timeout, bool)
-        or not isinstance(timeout, (int, float))
-        or math.isnan(timeout)
-        or timeout <= 0
-    ):
-        raise BadRequestError(f"timeout is to be a number of seconds above 0, not {timeout!r}.")
-    return min(float(timeout), 7 * 24 * 3600.0)

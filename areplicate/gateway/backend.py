@@ -10,7 +10,8 @@ from ..endpoints import parse_model
 from ..errors import AuthenticationError
 from ..protocol.problems import error_from_response
 from ..protocol.requests import Request
-from ..router import API_BASE, AsyncRouter
+from ..router import AsyncRouter
+from ..settings import API_BASE
 from ..transports.aiohttp import AiohttpTransport
 from ..transports.base import exchange
 from .config import Config, ModelEntry

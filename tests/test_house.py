@@ -26,6 +26,7 @@ FLOORS = [
         "media",
         "progress",
         "endpoints",
+        "settings",
     },
     {"api", "schemas"},
     {"listing", "creation", "crowd", "poller", "prediction_stream", "completion_stream"},

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
 from ..endpoints import parse_model
-from ..errors import AuthenticationError
 from ..protocol.problems import error_from_response
 from ..protocol.requests import Request
 from ..router import AsyncRouter
-from ..settings import API_BASE
+from ..settings import chosen_base, chosen_key
 from ..transports.aiohttp import AiohttpTransport
 from ..transports.base import exchange
 from .config import Config, ModelEntry
@@ -38,14 +36,8 @@ class Backend:
 
     async def look(self, entry: ModelEntry) -> None:
         """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
-        key = entry.params.get("api_key") or _environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
-        if not key:
-            raise AuthenticationError("There is no API key for it.", model=entry.model)
-        base = (
-            entry.params.get("api_base")
-            or _environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
-            or API_BASE
-        )
+        key = chosen_key(entry.params.get("api_key"))
+        base = chosen_base(entry.params.get("api_base"))
         path = parse_model(entry.model).schema_path or "/account"
         request = Request("GET", base.rstrip("/") + path, {"Authorization": f"Bearer {key}"})
         response = await exchange(self.transport, request, silence=_LOOK_SILENCE)
@@ -79,7 +71,3 @@ def _router(config: Config, transport: CountedTransport) -> AsyncRouter:
         cooldown_time=config.cooldown_time,
         allow_files=False,  # the paths in a request are not its sender's to read
     )
-
-
-def _environment(*names: str) -> str | None:
-    return next((value for name in names if (value := os.environ.get(name))), None)

@@ -12,10 +12,11 @@ import json
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import charts, gateways, report, traces
+from . import gateways, report, traces
 from .environments import INSTALLATIONS, Environment, found, make_all
 from .machine import machine
 from .models import all_models
@@ -46,9 +47,10 @@ def main() -> None:
         environments = make_all(options.clients or list(INSTALLATIONS))
     folder = options.results or (Path(tempfile.mkdtemp()) if options.quick else RESULTS)
 
+    before = machine()
     figures = measure(environments, size, options.loop)
     results = {
-        "machine": machine(),
+        "machine": before,
         "loop": options.loop,
         "size": size._asdict(),
         "clients": {client: of._asdict() for client, of in environments.items()},
@@ -96,6 +98,11 @@ def write(results: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (folder / "results.md").write_text("\n".join(report.page(results)) + "\n", encoding="utf-8")
+    if find_spec("matplotlib") is None:
+        print("No plots: they need areplicate[bench].")
+        return
+    from . import charts
+
     charts.draw_all(results, folder)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .plots import new_figure, save
-from .report import NAMES
+from .report import NAMES, counted
 
 COLOURS = {
     "aiohttp": "0.6",
@@ -56,14 +56,14 @@ def draw_boot(results: dict[str, Any], path: Path) -> None:
         seconds = of.get("seconds", 0.0)
         right = of.get("outcome") == "right"
         axes.barh(row, seconds, color=COLOURS[client], alpha=1.0 if right else 0.35, height=0.7)
-        told = f"answer, {of['requests']} requests" if right else "no answer"
+        told = f"answer, {counted(of['requests'], 'request')}" if right else "no answer"
         axes.text(
             seconds + boot / 90, row, told, va="center", fontsize=8, color="black" if right else "tab:red"
         )
         labels.append(f"{NAMES[client]}{', streamed' if kind == 'streamed' else ''}")
     axes.axvline(boot, color="black", linestyle=":", linewidth=1)
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlim=(0, boot * 1.45), xlabel="seconds")
+    axes.set(xlim=(0, 1.4 * max(boot, axes.dataLim.xmax)), xlabel="seconds")
     axes.set_title(f"A cold boot of {boot:g} s (dotted)")
     save(figure, path)
 

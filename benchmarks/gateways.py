@@ -29,10 +29,14 @@ START_TIMEOUT = 90.0
 
 
 def command(client: str, python: str, config: Path, port: int) -> list[str]:
-    """How a gateway is started; each with one worker process, which is what it does by default."""
-    module = "areplicate.gateway" if client == "areplicate" else "benchmarks.clients.litellm_proxy"
+    """How a gateway is started; each with one worker process, which is what it does by default.
+
+    LiteLLM's closes a connection after 5 s of idling, while the benchmark still uses it, unless told otherwise.
+    """
     options = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-    return [python, "-m", module, *options]
+    if client == "areplicate":
+        return [python, "-m", "areplicate.gateway", *options]
+    return [python, "-m", "benchmarks.clients.litellm_proxy", *options, "--keepalive_timeout", "75"]
 
 
 def measure(client: str, environment: Environment, api_base: str, requests: int) -> dict[str, Any]:

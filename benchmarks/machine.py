@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 
-def machine() -> dict[str, str | int]:
+def machine() -> dict[str, str | int | float]:
+    """Its parts, and how busy it was: the load average of the last minute, to be taken before a run."""
     cpus = Path("/proc/cpuinfo")
     models = [
         line.partition(":")[2].strip()
@@ -21,5 +22,6 @@ def machine() -> dict[str, str | int]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
         "taken": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

@@ -91,6 +91,7 @@ def draw(explored: dict[str, list[Point]], chosen: dict[str, Point], best: list[
         [0, MOST_REQUESTS], 0.5, MOST_LATE_PERCENT, color="tab:green", alpha=0.12, label="target"
     )
     axes.set(yscale="log", xlim=(8, 60), ylim=(0.5, 60), xlabel="requests a run", ylabel="late, % of the run")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_title("Polling: the stars are areplicate's, held for 60 s at first and not")
     axes.legend(fontsize=8)
     save(figure, PLOT)

@@ -98,7 +98,7 @@ def page(results: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"{of['processor']}, {of['cores']} cores, {of['memory_gb']} GB; {of['system']}; Python {of['python']}; "
-        f"{of['taken']}; {results['seconds'] / 60:.0f} minutes. Each client in a process of its own on "
+        f"{of['taken']}{_load(of)}; {results['seconds'] / 60:.0f} minutes. Each client in a process of its own on "
         f"{results['loop']}, in turn, against one stand-in for Replicate on the same machine. Medians over the "
         "rounds; in brackets how many times the bare client's, the median of the ratios round by round. CPU is "
         "the client's process alone, user and system. Made by `python -m benchmarks`; every round is in "
@@ -140,26 +140,37 @@ def page(results: dict[str, Any]) -> Iterator[str]:
     if recorded := results["recorded_runs"]:
         yield from ("", "## Ways of waiting on recorded runs, in simulated time", "")
         yield from traces.table(recorded["clients"], recorded["runs"])
+    if failed := list(failures(results)):
+        yield from ("", "## Rounds that failed, and are in no median", "", *failed)
     yield from ("", "## Settings", "")
     yield from (f"- {NAMES[client]}: {SETTINGS[client]}." for client in clients)
 
 
 def gaps(results: dict[str, Any]) -> list[str]:
     """What is missing: figures that a client should have and has not."""
+    table = rows(results)
     missing = [
-        f"{row.figure}: {client}: {of.get('failed', row.label)}"
-        for row in rows(results)
+        f"{row.figure}: {client}: {row.label}"
+        for row in table
         for client in results["clients"]
-        for of in results["figures"][row.figure][client]
-        if _read(row, of) is None
+        if median(results, row, client) is None
     ]
     return missing + [
-        f"{figure}: {client}: {of['failed']}"
+        f"{figure}: {client}: {rounds[0]['failed']}"
         for figure, found in results["figures"].items()
         for client, rounds in found.items()
-        for of in rounds
-        if "failed" in of and figure not in {row.figure for row in rows(results)}
+        if rounds and all("failed" in of for of in rounds)
     ]
+
+
+def failures(results: dict[str, Any]) -> Iterator[str]:
+    """Lines of Markdown: the rounds that failed, which are in no median."""
+    for figure, found in results["figures"].items():
+        for client, rounds in found.items():
+            failed = [of["failed"] for of in rounds if "failed" in of]
+            if failed:
+                told = failed[0].splitlines()[-1]
+                yield f"- {figure}, {NAMES[client]}: {len(failed)} of {counted(len(rounds), 'round')}: {told}"
 
 
 def median(results: dict[str, Any], row: Row, client: str) -> float | None:
@@ -180,6 +191,11 @@ def times_bare(results: dict[str, Any], row: Row, client: str) -> float | None:
     return statistics.median(ratios) if ratios else None
 
 
+def counted(count: int, thing: str) -> str:
+    """`1 request`, `2 requests`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def _read(row: Row, of: Round) -> float | None:
     return None if "failed" in of else row.read(of)
 
@@ -192,6 +208,10 @@ def _cell(results: dict[str, Any], row: Row, client: str) -> str:
     return f"{value:.{row.digits}f}" + (f" ({ratio:.1f})" if ratio is not None else "")
 
 
+def _load(machine: dict[str, Any]) -> str:
+    return f"; load average before {machine['load']:.1f}" if "load" in machine else ""
+
+
 def _get(of: Round, key: str) -> str:
     return str(of.get(key, "failed"))
 
@@ -202,7 +222,7 @@ def _size(size: float | None) -> str:
 
 def _boot(of: Round) -> str:
     if "late" in of:
-        return f"{of['late']:.2f} s late, {of['requests']} requests"
+        return f"{of['late']:.2f} s late, {counted(of['requests'], 'request')}"
     return f"**{of['outcome']}** after {of['seconds']:.0f} s" if "outcome" in of else "failed"
 
 

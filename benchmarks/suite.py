@@ -17,7 +17,6 @@ from .workers import begin, end, in_turn
 Rounds = dict[str, list[dict[str, Any]]]
 """What was found of each client, round by round."""
 
-IMPORT_ROUNDS = 5
 FAULTS = Faults(seed=1, create_error=0.05, create_reset=0.03, create_lost=0.03, get_error=0.1)
 """5% of creations are answered 502; 3% are reset before and 3% after they were made; 10% of looks fail."""
 
@@ -25,9 +24,9 @@ FAULTS = Faults(seed=1, create_error=0.05, create_reset=0.03, create_lost=0.03, 
 class Size(NamedTuple):
     """How much is run."""
 
-    rounds: int = 5
+    rounds: int = 4
     warm_calls: int = 10
-    fanouts: tuple[tuple[int, int], ...] = ((300, 5), (3000, 3))
+    fanouts: tuple[tuple[int, int], ...] = ((300, 4), (3000, 2))
     """Calls at once, and rounds of it."""
     streams: int = 2
     boot_seconds: float = 45.0
@@ -37,7 +36,7 @@ class Size(NamedTuple):
     """Seconds after a client's end at which its predictions are counted that still run."""
     asked_in_faults: int = 300
     gateway_requests: int = 400
-    gateway_rounds: int = 3
+    gateway_rounds: int = 2
 
 
 QUICK = Size(
@@ -68,7 +67,7 @@ class Suite:
     def figures(self) -> Iterator[tuple[str, Callable[[], Rounds]]]:
         """Each figure's name, and what measures it."""
         size = self._size
-        yield "import", lambda: in_turn(self._environments, min(size.rounds, IMPORT_ROUNDS), self._import)
+        yield "import", lambda: in_turn(self._environments, size.rounds, self._import)
         yield "boot", self._boots
         yield "warm", lambda: in_turn(self._environments, size.rounds, self._warm)
         for count, rounds in size.fanouts:

@@ -24,7 +24,7 @@ def test_it_keeps_to_its_document(tmp_path: Path) -> None:
             command = [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),
                 *("--header", f"Authorization: Bearer {MASTER}", "--no-color", "--seed", "1"),
-                *("--phases", "coverage,fuzzing", "--max-examples", "4"),
+                *("--phases", "coverage,fuzzing", "--max-examples", "2"),
                 *("--exclude-path-regex", "^/(chat|completions|responses|models)"),
                 *("--generation-database", "none"),
             ]

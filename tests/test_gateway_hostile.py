@@ -229,6 +229,13 @@ def test_protocols_that_are_none(running: Gateway) -> None:
     assert running.ask().status_code == 200
 
 
+def test_who_asks_before_sending_is_answered(running: Gateway) -> None:
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n".encode()
+    asks = head + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    assert raw(running, asks % 2, b"{}").startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")
+    assert raw(running, asks % 20_000_000).startswith(b"HTTP/1.1 413 "), "it need not be sent"
+
+
 def test_slow_clients_hold_nobody_up(running: Gateway) -> None:
     host, port = running.url.removeprefix("http://").split(":")
     slow = [socket.create_connection((host, int(port))) for _ in range(200)]

@@ -76,6 +76,7 @@ def test_only_its_models(running: Gateway) -> None:
     refused = running.ask(key, "boots")
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
     assert [model["id"] for model in running.get("/v1/models", key)["data"]] == ["chat"]
+    assert [model["model_name"] for model in running.get("/health", key)["healthy_endpoints"]] == ["chat"]
     with running.http() as http:
         assert http.post("/key/generate", json={"models": ["nothing"]}).status_code == 400
 
@@ -178,6 +179,9 @@ def test_names_are_no_sql(running: Gateway) -> None:
     with running.http() as http:
         assert http.get("/key/info", params={"key": nasty}).status_code == 404
         assert http.get("/spend/logs", params={"key_id": nasty}).json() == {"data": []}
+        assert http.get("/spend/logs", params={"key_id": "a\0"}).status_code == 400
+        assert http.get("/key/info", params={"key": "a\0"}).status_code == 404
+        assert http.post("/key/generate", json={"key_alias": "a\0"}).status_code == 400
     assert running.ask(nasty).status_code == 401
     assert running.ask(key).status_code == 200
 

@@ -35,8 +35,11 @@ async def readiness(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
 
 
 async def health(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """Asks Replicate for each model's metadata: no prediction is made, and nothing is spent."""
-    entries = exchange.backend.config.models
+    """Asks Replicate for the metadata of each model that the caller may use.
+
+    No prediction is made, and nothing is spent.
+    """
+    entries = [entry for entry in exchange.backend.config.models if exchange.caller.may_use(entry.name)]
     looks = await asyncio.gather(*(_look(exchange, entry) for entry in entries))
     healthy = [look for look in looks if "error" not in look]
     unhealthy = [look for look in looks if "error" in look]

@@ -23,7 +23,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST = 2**31 - 1
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u0000]+$")]
+"""PostgreSQL keeps no NUL in a text."""
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,6 +134,7 @@ async def _set_blocked(gateway: Gateway, exchange: Exchange, blocked: bool) -> w
 
 
 async def _find(store: Store, name: str) -> Key:
+    name = name.replace("\0", "")  # which PostgreSQL does not take
     key = await (store.key_by_hash(hash_token(name)) if name.startswith("sk-") else store.key_by_id(name))
     if key is None:
         raise GatewayError(404, "There is no such key.", code="key_not_found")

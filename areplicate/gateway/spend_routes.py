@@ -28,6 +28,8 @@ async def spend_logs(gateway: Gateway, exchange: Exchange) -> web.StreamResponse
     """The latest usage rows, newest first; `?limit=`, `?key_id=`, and `?before=` a row's `at`."""
     limit = whole(exchange, "limit", 100, 1, 1000)
     key_id = exchange.request.query.get("key_id")
+    if key_id is not None and "\0" in key_id:
+        raise bad_request("key_id is to be a key's id.", param="key_id")
     before = _time(exchange.request.query.get("before"))
     await gateway.usage.flush()
     rows = await (await gateway.store()).usage_rows(limit, key_id=key_id, before=before)

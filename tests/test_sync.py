@@ -122,17 +122,15 @@ def test_a_forked_child_can_call_too(local: LocalReplicate) -> None:
     assert (ended.stdout, ended.returncode) == ("I am fine.\n", 0)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("how", ["completion", "asyncio.run"])
-def test_ctrl_c_cancels_the_prediction(how: str, stream: bool) -> None:
-    if stream and how == "asyncio.run":
-        pytest.skip("covered by the streaming tests")
-    call = {
-        "completion": f"list(areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True))"
-        if stream
-        else f"areplicate.completion({LLAMA!r}, {HELLO!r})",
-        "asyncio.run": f"asyncio.run(areplicate.acompletion({LLAMA!r}, {HELLO!r}))",
-    }[how]
+@pytest.mark.parametrize(
+    "call",
+    [
+        f"areplicate.completion({LLAMA!r}, {HELLO!r})",
+        f"list(areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True))",
+        f"asyncio.run(areplicate.acompletion({LLAMA!r}, {HELLO!r}))",
+    ],
+)
+def test_ctrl_c_cancels_the_prediction(call: str) -> None:
     with LocalReplicate([llama(boot_seconds=60)]) as local:
         environment = os.environ | {"REPLICATE_API_KEY": KEY, "REPLICATE_API_BASE": local.api_base}
         script = subprocess.Popen(

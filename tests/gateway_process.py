@@ -22,6 +22,9 @@ from areplicate.local import LocalModel, LocalReplicate
 ROOT = Path(__file__).parents[1]
 MASTER = "sk-master-of-the-tests"
 UPSTREAM_KEY = "r8_the_gateways_own_key"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+"""Bytecode is kept, whatever the tests' own setting is: dozens of gateways are started."""
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 WORDS = ["Hello", ", ", "dear ", "world", "!"]
 
 MODELS = (
@@ -97,7 +100,7 @@ def gateway(config: dict[str, Any], folder: Path, *arguments: str, ready: bool =
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", *arguments],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=ENVIRONMENT,
             stderr=output,
         )
     running = Gateway(process, f"http://127.0.0.1:{port}", path, log)

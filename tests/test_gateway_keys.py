@@ -27,20 +27,22 @@ def local() -> Iterator[LocalReplicate]:
         yield local
 
 
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def running(
     request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("keys")
     config = priced(config_for(local))
-    if request.param == "sqlite":
-        with gateway(config, folder) as running:
-            yield running
-        return
-    with postgres() as url:
-        config["general_settings"]["database_url"] = url
-        with gateway(config, folder) as running:
-            yield running
+    if request.param == "postgresql":
+        config["general_settings"]["database_url"] = request.getfixturevalue("database")
+    with gateway(config, folder) as running:
+        yield running
 
 
 def priced(config: dict[str, Any]) -> dict[str, Any]:
@@ -198,22 +200,27 @@ def test_tokens_are_kept_nowhere(local: LocalReplicate, tmp_path: Path) -> None:
     assert key not in dump and "areplicate_usage" in dump
 
 
-def test_gateways_that_share_a_database_share_the_limits(local: LocalReplicate, tmp_path: Path) -> None:
-    with postgres() as url:
-        config = priced(config_for(local))
-        config["general_settings"]["database_url"] = url
-        with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:
-            both = [a, b] * 6
-            a.ask(), b.ask()
-            with ThreadPoolExecutor(12) as threads:
+def test_gateways_that_share_a_database_share_the_limits(
+    local: LocalReplicate, database: str, tmp_path: Path
+) -> None:
+    config = priced(config_for(local))
+    config["general_settings"]["database_url"] = database
+    with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:
+        both = [a, b] * 6
+        a.ask(), b.ask()
+        keys = [a.new_key(rpm_limit=5), b.new_key(max_parallel_requests=3), a.new_key(max_budget=20)]
+        with ThreadPoolExecutor(12) as threads:
 
-                def served(key: str, model: str) -> int:
-                    return list(threads.map(lambda one: one.ask(key, model).status_code, both)).count(200)
+            def served(key: str, model: str) -> int:
+                return list(threads.map(lambda one: one.ask(key, model).status_code, both)).count(200)
 
-                assert served(a.new_key(rpm_limit=5), "chat") == 5
-                assert served(b.new_key(max_parallel_requests=3), "patient") == 3
-                key = a.new_key(max_budget=20)
-                assert 1 <= served(key, "chat") <= 5
-                assert b.get(f"/key/info?key={key}")["spend"] <= 25
-            rows = a.get("/spend/logs")["data"]
-            assert len({row["request_id"] for row in rows}) == 2 + 3 * 12
+            assert served(keys[0], "chat") == 5
+            assert served(keys[1], "patient") == 3
+            assert 1 <= served(keys[2], "chat") <= 5
+        told = [
+            (a if one is b else b).get(f"/key/info?key={key}")
+            for one, key in zip((a, b, a), keys, strict=True)
+        ]
+        assert told[2]["spend"] <= 25
+        requests = {row["key_id"]: row["requests"] for row in a.get("/spend/keys")["data"]}
+        assert [requests[key["key_id"]] for key in told] == [12, 12, 12]

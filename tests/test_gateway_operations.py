@@ -22,9 +22,9 @@ import pytest
 from areplicate.local import LocalReplicate
 
 from .gateway_process import (
+    ENVIRONMENT,
     MASTER,
     MODELS,
-    ROOT,
     UPSTREAM_KEY,
     WORDS,
     Gateway,
@@ -278,7 +278,7 @@ def test_a_taken_port_is_told(running: Gateway, tmp_path: Path) -> None:
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "areplicate.gateway", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=20,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -13,7 +14,6 @@ from typing import Any, Literal, TypeVar, overload
 
 import anyio
 import anyio.from_thread
-import sniffio
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
@@ -104,7 +104,7 @@ async def _default_router() -> AsyncRouter:
     loop = current_token().native_token
     found = _routers.get(loop)
     if found is None:
-        router = AsyncRouter(transport=_transport_here())
+        router = AsyncRouter(transport=_transport_for(loop))
         # An async generator that has begun is finished by the loop when it shuts down: the one
         # hook that every loop offers for closing what belongs to it.
         closing = _closing(loop, router)
@@ -113,9 +113,9 @@ async def _default_router() -> AsyncRouter:
     return found[0]
 
 
-def _transport_here() -> Transport | None:
+def _transport_for(loop: Any) -> Transport | None:
     """aiohttp knows asyncio only."""
-    if sniffio.current_async_library() == "asyncio":
+    if isinstance(loop, asyncio.AbstractEventLoop):
         return None
     from .transports.httpx import HttpxTransport
 

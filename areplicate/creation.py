@@ -96,6 +96,7 @@ class Creator:
                 time = await api.creations.acquire(patience.deadline)
                 wanted.begun = wanted.begun or time
                 response: Response | None = None
+                left = again
                 wanted.maybe_created = True
                 try:
                     response = await self._post(request, hold)
@@ -115,13 +116,13 @@ class Creator:
                                 wanted.maybe_created = False
                                 return await self._trusted(prediction)
                             error = _no_answer("Another caller took over the prediction.", request)
-                            again, swaps = swaps, again
+                            left = swaps
                     else:
                         error = api.error(response, request)
                 wanted.maybe_created = not nothing_created(error, response)
                 if wanted.maybe_created and (found := await self._find(wanted, error, patience)):
                     return found
-                await again.after(error)
+                await left.after(error)
                 # The list may lag behind: it is asked once more before paying again.
                 if wanted.maybe_created and (found := await self._find(wanted, error, patience)):
                     return found

@@ -116,7 +116,7 @@ async def test_an_answer_that_is_still_processing_is_not_taken_for_done() -> Non
 
 async def test_phases_are_told_with_their_seconds() -> None:
     told: list[Status] = []
-    async with stage(llama(boot_seconds=30, run_seconds=20)) as (_, router):
+    async with stage(llama(boot_seconds=60, run_seconds=20)) as (_, router):
         await router.acompletion(LLAMA, HELLO, on_status=told.append)
     phases = [status.phase for status in told]
     assert list(dict.fromkeys(phases)) == ["queued", "booting", "processing", "done"]

@@ -75,6 +75,12 @@ def test_where_the_bytes_are_split_does_not_matter(stream: bytes, bom: bool, cut
     assert parse(*split(stream, cuts)) == parse(stream)
 
 
+def test_a_byte_order_mark_may_come_in_pieces() -> None:
+    stream = b"\xef\xbb\xbfdata: x\n\n"
+    for cut in range(1, len(stream)):
+        assert parse(stream[:1], stream[1:cut], stream[cut:]) == [Event("message", "x")]
+
+
 texts = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=40)
 
 

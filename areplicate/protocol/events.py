@@ -60,8 +60,8 @@ class EventParser:
             self._begun = True
             data = data.removeprefix(_BOM)
         lines = data.splitlines()
+        self._rest = b""
         if data.endswith((b"\n", b"\r")):
-            self._rest = b""
             self._after_cr = data.endswith(b"\r")
         elif lines:
             self._rest = lines.pop()

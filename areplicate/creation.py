@@ -8,7 +8,7 @@ whose own was claimed by another looks for the one that is left.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -67,7 +67,7 @@ class Creator:
         self._slots = slots
         self._listing = listing
         self._claims = Claims()
-        self._asking: Counter[bytes] = Counter()
+        self._asking: defaultdict[bytes, int] = defaultdict(int)
 
     async def create(
         self,
@@ -89,7 +89,7 @@ class Creator:
         request = Request("POST", api.base + endpoint.path, {**api.headers, **headers}, body)
         wanted = _Wanted(endpoint, input, body)
         again = Retries(api.budget, patience)
-        swaps = Retries(api.budget, Patience(_SWAPS, patience.deadline))
+        swaps: Retries | None = None
         self._asking[body] += 1
         try:
             while True:
@@ -116,7 +116,7 @@ class Creator:
                                 wanted.maybe_created = False
                                 return await self._trusted(prediction)
                             error = _no_answer("Another caller took over the prediction.", request)
-                            left = swaps
+                            left = swaps = swaps or Retries(api.budget, Patience(_SWAPS, patience.deadline))
                     else:
                         error = api.error(response, request)
                 wanted.maybe_created = not nothing_created(error, response)
@@ -137,7 +137,8 @@ class Creator:
         if hold <= 0 or not self._slots.take():
             return await self._api.send(request, self._api.creations)
         try:
-            held = request._replace(headers={**request.headers, "Prefer": prefer_wait(hold)})
+            method, url, headers, body = request
+            held = Request(method, url, {**headers, "Prefer": prefer_wait(hold)}, body)
             return await self._api.send(held, self._api.creations, hold + SILENCE)
         finally:
             self._slots.give_back()

@@ -90,7 +90,7 @@ def _characters(value: Any) -> int:
     if isinstance(value, str):
         return 0 if value.startswith("data:") else len(value)
     if isinstance(value, dict):
-        return sum(_characters(item) for item in value.values())
+        return sum(map(_characters, value.values()))
     if isinstance(value, list):
-        return sum(_characters(item) for item in value)
+        return sum(map(_characters, value))
     return 0

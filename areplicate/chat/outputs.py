@@ -44,7 +44,7 @@ def output_text(output: Any) -> str:
         return ""
     if isinstance(output, list):
         try:
-            separator = "\n" if len(output) > 1 and all(_is_url(piece) for piece in output) else ""
+            separator = "\n" if len(output) > 1 and all(map(_is_url, output)) else ""
             return separator.join(output)
         except (AttributeError, TypeError):  # not all of them are strings
             pass

@@ -54,7 +54,7 @@ def estimate(characters: int) -> int:
 
 
 def count_chunks(output: Any) -> int:
-    return sum(1 for chunk in output if chunk) if isinstance(output, list) else 0
+    return len(list(filter(None, output))) if isinstance(output, list) else 0
 
 
 def _count(metrics: dict[str, Any], name: str) -> int | None:

@@ -22,7 +22,7 @@ class Prediction(msgspec.Struct, frozen=True):
     """One run of a model.
 
     Decoded leniently: but for `id` and `status`, every field may be absent or null, and new ones
-    appear without notice. `input` is kept as the JSON it came in, because few callers look at it.
+    appear without notice; what nobody here reads is left out. `input` is kept as the JSON it came in, because few callers look at it.
     Source: `schemas.Prediction` in Replicate's OpenAPI document.
     """
 
@@ -36,11 +36,7 @@ class Prediction(msgspec.Struct, frozen=True):
     version: str | None = None
     deployment: str | None = None
     created_at: str | None = None
-    started_at: str | None = None
-    completed_at: str | None = None
-    deadline: str | None = None
     data_removed: bool | None = None
-    logs: str | None = None
     input: msgspec.Raw = msgspec.Raw(b"null")
 
     @property

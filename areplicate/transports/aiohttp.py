@@ -18,7 +18,6 @@ from .base import CONNECT_TIMEOUT
 
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_OWN_HEADERS = ("User-Agent", "Accept", "Content-Type")
 
 _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only where it comes as a file."""
@@ -80,7 +79,6 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.pool_size, ttl_dns_cache=300, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_OWN_HEADERS,
         )
         return self._session
 
@@ -98,6 +96,10 @@ class _Answer:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
+    @property
+    def ended(self) -> bool:
+        return self._response.content.at_eof()
+
     async def receive(self) -> bytes:
         try:
             return await self._response.content.readany()
@@ -106,9 +108,8 @@ class _Answer:
         raise failure
 
     async def aclose(self) -> None:
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
+        # One that has come to its end has given its connection back by itself.
+        if not self._response.closed:
             self._response.close()
             # Closing alone would leave a task that is reading asleep for good.
             self._response.content.set_exception(aiohttp.ClientConnectionError("closed"))

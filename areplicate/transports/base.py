@@ -25,6 +25,10 @@ class Answer(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Looked up without regard to case."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is known already that `receive` has nothing more to give."""
+
     async def receive(self) -> bytes:
         """The next bytes of the body, unpacked, as soon as there are any; empty at its end."""
 
@@ -54,7 +58,7 @@ async def exchange(transport: Transport, request: Request, *, silence: float) ->
     answer = await transport.open(request, silence=silence)
     try:
         body = await answer.receive()
-        if body and (more := await answer.receive()):
+        if not answer.ended and (more := await answer.receive()):
             body = await _joined([body, more], answer, request)
         return Response(answer.status, answer.headers, body)
     finally:

@@ -61,6 +61,7 @@ class _Answer:
         self._chunks = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
+        self.ended = False
 
     async def receive(self) -> bytes:
         try:
@@ -70,6 +71,7 @@ class _Answer:
         except _FAILURES as error:
             failure = _connection_error(error, self._request)
         else:
+            self.ended = True
             return b""
         raise failure
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from .fast_forward import FastForwardLoop
+
+# Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How fast the machine is decides no test.
 settings.register_profile("areplicate", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -23,8 +23,6 @@ ROOT = Path(__file__).parents[1]
 MASTER = "sk-master-of-the-tests"
 UPSTREAM_KEY = "r8_the_gateways_own_key"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-"""Bytecode is kept, whatever the tests' own setting is: dozens of gateways are started."""
-ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 WORDS = ["Hello", ", ", "dear ", "world", "!"]
 
 MODELS = (
@@ -133,13 +131,14 @@ def eventually(condition: Any, seconds: float = 10) -> None:
 
 def _wait(running: Gateway, path: str) -> None:
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if running.process.poll() is not None:
-            pytest.fail(f"the gateway ended with {running.process.returncode}:\n{running.log()}")
-        try:
-            if httpx.get(running.url + path, timeout=5, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.02)
+    with running.http(None) as http:
+        while time.monotonic() < deadline:
+            if running.process.poll() is not None:
+                pytest.fail(f"the gateway ended with {running.process.returncode}:\n{running.log()}")
+            try:
+                if http.get(path).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
     pytest.fail(f"the gateway is not ready:\n{running.log()}")

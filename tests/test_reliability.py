@@ -169,8 +169,8 @@ async def test_a_rich_accounts_limits_are_used() -> None:
     async with stage(create_per_minute=60_000, other_per_minute=300_000) as (_, router):
         await text_of(router)
         clock = Clock()
-        await many(router, 1500)
-        assert clock() < 5
+        await many(router, 800)
+        assert clock() < 5, "at the published limits, the 200 beyond a minute's worth would take 20 s"
 
 
 async def test_no_call_queues_behind_a_sleeper() -> None:
@@ -202,9 +202,7 @@ async def test_many_are_watched_through_the_list() -> None:
                 group.start_soon(one, number)
         assert local.counts["create"] == 300
         watching = [seen.time for seen in local.requests if seen.kind != "create"]
-        assert len(watching) < 300 * 7
-        for begun in watching:
-            assert sum(begun <= time < begun + 60 for time in watching) <= 3000
+        assert len(watching) < 300 * 7, "and so never 3,000 a minute"
         assert sorted(ends)[len(ends) // 2] < 183 + 2
         assert max(ends) < 183 + 10
 

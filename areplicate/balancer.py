@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import anyio
@@ -50,6 +49,30 @@ class Entry:
 
     def cooling(self) -> bool:
         return now() < self.cools_until
+
+    async def enter(self, deadline: float) -> None:
+        """Waits for a turn to ask this one; whoever has it ends it with `leave`.
+
+        Raises:
+            Timeout, RateLimitError: no turn comes before `deadline`.
+        """
+        if self.parallel is not None:
+            with anyio.CancelScope(deadline=deadline) as scope:
+                await self.parallel.acquire()
+            if scope.cancelled_caught:
+                raise Timeout("The deadline passed while no entry was free.", model=self.name)
+        self.in_flight += 1
+        if self.rpm is not None:
+            try:
+                await self.rpm.acquire(deadline)
+            except BaseException:
+                self.leave()
+                raise
+
+    def leave(self) -> None:
+        self.in_flight -= 1
+        if self.parallel is not None:
+            self.parallel.release()
 
     def full(self) -> bool:
         """Whether a call would have to wait here."""
@@ -99,23 +122,21 @@ class Balancer:
         `ask` takes a model string and the entry's own parameters. What would fail anywhere (a bad
         request) is raised at once; of several failures the last.
         """
-        with anyio.CancelScope(deadline=deadline):
-            return await self._try_each(name, ask)
-        raise Timeout("The deadline passed while no entry was free.", model=name)
-
-    async def _try_each(self, name: str, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]]) -> Answer:
         failure: APIError | None = None
         for group in [name, *self._fallbacks.get(name, ())]:
             tried: list[Entry] = []
             while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
                 tried.append(entry)
                 try:
+                    await entry.enter(deadline)
                     return await self._ask(entry, ask)
                 except (BadRequestError, PredictionCanceledError):
                     raise
                 except APIError as error:
                     failure = error
                     logs.logger.warning("%s (%s) failed: %s", group, entry.model, error)
+                    if now() >= deadline:
+                        raise
         if failure is None:
             raise BadRequestError(f"There is no model {name!r} in model_list.", model=name)
         raise failure
@@ -137,30 +158,22 @@ class Balancer:
         return random.choices(idlest, [entry.weight for entry in idlest])[0]
 
     async def _ask(self, entry: Entry, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]]) -> Answer:
-        with ExitStack() as stack:
-            if entry.parallel is not None:
-                await entry.parallel.acquire()
-                stack.callback(entry.parallel.release)
-            if entry.rpm is not None:
-                await entry.rpm.acquire()
-            entry.in_flight += 1
-            stack.callback(_leave, entry)
-            try:
-                answer = await ask(entry.model, entry.params)
-            except APIError as error:
-                self._book(entry, error)
-                raise
-            if isinstance(answer, CompletionStream):
-                leave, stream = stack.pop_all(), answer
+        try:
+            answer = await ask(entry.model, entry.params)
+        except BaseException as error:
+            self._ended(entry, error)
+            raise
+        if isinstance(answer, CompletionStream):
+            stream = answer
+            stream.when_ended(lambda: self._ended(entry, stream.error))
+        else:
+            self._ended(entry, None)
+        return answer
 
-                def ended() -> None:
-                    self._book(entry, stream.error)
-                    leave.close()
-
-                stream.when_ended(ended)
-            else:
-                self._book(entry, None)
-            return answer
+    def _ended(self, entry: Entry, error: BaseException | None) -> None:
+        entry.leave()
+        if error is None or isinstance(error, APIError):
+            self._book(entry, error)
 
     def _book(self, entry: Entry, error: APIError | None) -> None:
         """Counts failures in a row; a bad request or a deadline says nothing of the entry."""
@@ -171,10 +184,6 @@ class Balancer:
             if entry.fails > self._allowed_fails:
                 entry.fails = 0
                 entry.cools_until = now() + self._cooldown_time
-
-
-def _leave(entry: Entry) -> None:
-    entry.in_flight -= 1
 
 
 def resolve_environment(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
@@ -136,7 +136,8 @@ class AsyncRouter:
         if not CLIENT_OPTIONS.isdisjoint(params):
             params = translated(params)
         if model in self._balancer:
-            return await self._balanced(model, messages, params)
+            deadline = now() + checked_timeout(params.get("timeout") or self._timeout)
+            return await self._balancer.call(model, self._asker(messages, params, deadline), deadline)
         return await self._complete(model, messages, **params)
 
     async def schema_of(self, model: str) -> ModelSchema | None:
@@ -164,19 +165,18 @@ class AsyncRouter:
     ) -> None:
         await self.aclose()
 
-    async def _balanced(
-        self, name: str, messages: Sequence[Any], params: dict[str, Any]
-    ) -> ModelResponse | CompletionStream:
-        """The same for a name of `model_list`; `timeout` is for all entries and fallbacks together."""
-        deadline = now() + checked_timeout(params.get("timeout") or self._timeout)
+    def _asker(
+        self, messages: Sequence[Any], params: dict[str, Any], deadline: float
+    ) -> Callable[[str, dict[str, Any]], Awaitable[ModelResponse | CompletionStream]]:
+        """What asks one entry of `model_list`; `timeout` is for all entries and fallbacks together."""
 
-        async def ask(model: str, defaults: dict[str, Any]) -> ModelResponse | CompletionStream:
+        def ask(model: str, defaults: dict[str, Any]) -> Awaitable[ModelResponse | CompletionStream]:
             merged = {**translated(defaults), **params}
             left = max(0.001, deadline - now())
             merged["timeout"] = min(left, checked_timeout(merged.get("timeout") or left))
-            return await self._complete(model, messages, **merged)
+            return self._complete(model, messages, **merged)
 
-        return await self._balancer.call(name, ask, deadline)
+        return ask
 
     async def _complete(
         self,

@@ -52,7 +52,8 @@ class Dispatcher:
         task = asyncio.current_task()
         self.tasks.add(task)
         try:
-            return await self._answer(exchange)
+            handler = await self._admitted(exchange)
+            return await handler(gateway, exchange)
         except GatewayError as error:
             return _refused(exchange, error)
         except APIError as error:
@@ -72,7 +73,8 @@ class Dispatcher:
             gateway.finished(exchange)
             await backend.leave()
 
-    async def _answer(self, exchange: Exchange) -> web.StreamResponse:
+    async def _admitted(self, exchange: Exchange) -> Handler:
+        """What answers the request, once its key may ask for that."""
         request = exchange.request
         route = self._route(exchange, request.method, request.path)
         exchange.endpoint = route.path
@@ -81,7 +83,7 @@ class Dispatcher:
             exchange.caller = await self._gateway.keyring.caller(token)
             if route.access == "master" and not exchange.caller.is_master:
                 raise _not_master(self._gateway.keyring.open)
-        return await route.handler(self._gateway, exchange)
+        return route.handler
 
     def _route(self, exchange: Exchange, method: str, path: str) -> Route:
         methods = self._whole.get(path) or next(

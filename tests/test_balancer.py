@@ -1,0 +1,59 @@
+"""Waiting for a turn at an entry of a `model_list`, within the caller's deadline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+import areplicate
+
+from .stage import HELLO, LLAMA, Clock, llama, stage
+
+pytestmark = pytest.mark.anyio
+
+
+def two_names(**limits: Any) -> dict[str, Any]:
+    return {
+        "model_list": [
+            {"model_name": "chat", "litellm_params": {"model": LLAMA, **limits}},
+            {"model_name": "spare", "litellm_params": {"model": "meta/spare"}},
+        ],
+        "fallbacks": [{"chat": ["spare"]}],
+    }
+
+
+async def test_an_entry_whose_turn_would_come_too_late_is_passed_over() -> None:
+    spare = llama().__class__(owner="meta", name="spare", reply="from the spare")
+    async with stage(llama(reply="in turn"), spare, router=two_names(rpm=60)) as (_, router):
+        clock = Clock()
+        texts = []
+
+        async def ask() -> None:
+            response = await router.acompletion("chat", HELLO, timeout=5)
+            texts.append(response.choices[0].message.content)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(100):
+                group.start_soon(ask)
+        assert clock() < 6
+        assert texts.count("in turn") > 60 and texts.count("from the spare") > 20
+        assert len(texts) == 100
+
+
+async def test_nobody_is_asked_after_the_deadline() -> None:
+    spare = llama().__class__(owner="meta", name="spare")
+    options = two_names(max_parallel_requests=1)
+    async with stage(llama(run_seconds=100), spare, router=options) as (local, router):
+        async with anyio.create_task_group() as group:
+            group.start_soon(router.acompletion, "chat", HELLO)
+            await anyio.sleep(1)
+            clock = Clock()
+            with pytest.raises(areplicate.Timeout, match="no entry was free"):
+                await router.acompletion("chat", HELLO, timeout=5)
+            assert clock() == pytest.approx(5, abs=0.5)
+            assert len(local.predictions) == 1
+            # Who gave up has not taken the turn with it.
+            response = await router.acompletion("chat", HELLO, timeout=300)
+            assert response.choices

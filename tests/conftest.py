@@ -22,6 +22,11 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Recorded traffic, model schemas and traces; it lies beside the checkout and is not part of it."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n auto`, one process more than there are processors: some tests do little but wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def no_cache_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test looks up must not be there for the next; nor may tests write into a home."""

@@ -128,7 +128,7 @@ class TestSuite:
     def test_the_bare_client_is_what_figures_are_compared_with(self, results: dict[str, Any]) -> None:
         ours = results["clients"]["areplicate"]
         figures = {
-            name: {client: rounds["areplicate"] for client in ("aiohttp", "areplicate")}
+            name: dict.fromkeys(("aiohttp", "areplicate"), rounds["areplicate"])
             for name, rounds in results["figures"].items()
             if rounds
         }

@@ -190,6 +190,7 @@ pieces = st.lists(
     st.booleans(),
 )
 @example(["<think>", "a \n", " </th", "ink> b"], [9, 10, 11, 12, 13, 14], REASONER, False)
+@example(["text", "<tool_call>", ONE, "</tool_call>"], [2, 9, 20], TOOLS, True)
 def test_a_stream_adds_up_to_the_whole_however_it_is_cut(
     parts: list[str], cuts: list[int], schema: ModelSchema | None, tools_given: bool
 ) -> None:
@@ -203,9 +204,7 @@ def test_a_stream_adds_up_to_the_whole_however_it_is_cut(
     assert "".join(d.content or "" for d in deltas) == (reply.content or "")
     assert "".join(d.reasoning_content or "" for d in deltas) == (reply.reasoning_content or "")
     calls = [call for d in deltas for call in d.tool_calls or ()]
-    assert [c["function"] for c in calls] == [
-        {"name": c.function.name, "arguments": c.function.arguments} for c in reply.tool_calls or ()
-    ]
+    assert [call["function"] for call in calls] == [call.function for call in reply.tool_calls or ()]
     assert [c["index"] for c in calls] == list(range(len(calls)))
 
 

@@ -16,8 +16,8 @@ from .retry import MAX_RETRIES, Patience
 
 Look = Callable[[str, Patience], Awaitable[Prediction]]
 
-_PAUSE = 1.0
-"""Seconds between two rounds at least."""
+_PAUSE = 0.25
+"""Seconds between two rounds at least, so that few are not asked for without pause."""
 _SHARE = 0.5
 """Of the allowed requests, what watching may use: the rest is for cancelling and looking up."""
 

@@ -16,8 +16,9 @@ from .retry import MAX_RETRIES, Patience
 
 Look = Callable[[str, Patience], Awaitable[Prediction]]
 
-_PAUSE = 0.25
-"""Seconds between two rounds at least, so that few are not asked for without pause."""
+_SHORTEST_PAUSE = 0.2
+_LONGEST_PAUSE = 0.7
+"""Seconds between two rounds: as long as nothing has ended before, since where some end more soon do."""
 _SHARE = 0.5
 """Of the allowed requests, what watching may use: the rest is for cancelling and looking up."""
 
@@ -44,9 +45,13 @@ class Crowd:
         self._look = look
         self._members: dict[str, _Member] = {}
         self._led = False
+        self._eventful = float("-inf")
+        """When the first joined, or the last was seen to have ended."""
 
     async def wait(self, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
         """The prediction once it is terminal, or as it was last seen where the list does not show it."""
+        if not self._members:
+            self._eventful = now()
         member = _Member(prediction, progress, self._created(prediction))
         self._members[prediction.id] = member
         try:
@@ -83,7 +88,7 @@ class Crowd:
         if len(members) <= self._listing.pages:
             for member in members:
                 try:
-                    _tell(member, await self._look(member.prediction.id, patience))
+                    self._tell(member, await self._look(member.prediction.id, patience))
                 except APIError:
                     _dismiss(member)
             return
@@ -95,13 +100,21 @@ class Crowd:
         for member in members:
             prediction = seen.get(member.prediction.id)
             if prediction is not None:
-                _tell(member, prediction)
+                self._tell(member, prediction)
             else:
                 _dismiss(member)
 
     def _pause(self) -> float:
         per_second = self._api.others.per_minute / 60 * _SHARE
-        return max(_PAUSE, min(len(self._members), self._listing.pages) / per_second)
+        allowed = min(len(self._members), self._listing.pages) / per_second
+        return max(allowed, _SHORTEST_PAUSE, min(now() - self._eventful, _LONGEST_PAUSE))
+
+    def _tell(self, member: _Member, prediction: Prediction) -> None:
+        member.prediction = prediction
+        member.progress.saw(prediction)
+        if prediction.terminal:
+            self._eventful = now()
+            member.woken.set()
 
     def _created(self, prediction: Prediction) -> float:
         """When the prediction was created, on our clock."""
@@ -117,10 +130,3 @@ def _dismiss(member: _Member) -> None:
     """From now on this one asks for itself, with its own patience."""
     member.shown = False
     member.woken.set()
-
-
-def _tell(member: _Member, prediction: Prediction) -> None:
-    member.prediction = prediction
-    member.progress.saw(prediction)
-    if prediction.terminal:
-        member.woken.set()

@@ -1,5 +1,7 @@
 """What a warm call costs beside a bare aiohttp call in the same run: `python -m benchmarks.warm_call`.
 
+`python -m benchmarks.warm_parts` tells what it is made of.
+
 Prints CPU per call (user and system time of this process), requests a call, and the CPU of
 `import areplicate`, each as the median of several rounds.
 """
@@ -7,7 +9,6 @@ Prints CPU per call (user and system time of this process), requests a call, and
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import subprocess
 import sys
@@ -19,9 +20,20 @@ import aiohttp
 from areplicate import AsyncRouter
 from areplicate.local import LocalModel
 
+from .clients.worker import runner
+from .models import CHUNKS
 from .stand import KEY, bare_call, ratio, server
+from .workers import LOOPS
 
 MODEL = "meta/meta-llama-3-8b-instruct"
+PROMPT = "Hello, how are you?"
+MESSAGES = [{"role": "user", "content": PROMPT}]
+
+
+def local_model() -> LocalModel:
+    """A model that answers at once."""
+    owner, _, name = MODEL.partition("/")
+    return LocalModel(owner=owner, name=name, reply=CHUNKS)
 
 
 async def cpu_per_call(call: Callable[[], Awaitable[object]], calls: int) -> float:
@@ -34,17 +46,16 @@ async def cpu_per_call(call: Callable[[], Awaitable[object]], calls: int) -> flo
 async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], list[float]]:
     ours: list[float] = []
     bare: list[float] = []
-    messages = [{"role": "user", "content": "Hello, how are you?"}]
     async with (
         AsyncRouter(api_key=KEY, api_base=api_base, creations_per_minute=1e9) as router,
         aiohttp.ClientSession() as session,
     ):
 
         async def our_call() -> object:
-            return await router.acompletion(MODEL, messages, max_tokens=100)
+            return await router.acompletion(MODEL, MESSAGES, max_tokens=100)
 
         async def its_call() -> object:
-            return await bare_call(session, api_base, MODEL, "Hello, how are you?")
+            return await bare_call(session, api_base, MODEL, PROMPT)
 
         await cpu_per_call(our_call, calls // 10 + 1)
         await cpu_per_call(its_call, calls // 10 + 1)
@@ -68,11 +79,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--loop", choices=LOOPS, default="uvloop")
     options = parser.parse_args()
-    model = LocalModel(owner="meta", name="meta-llama-3-8b-instruct", reply=[f" word{i}" for i in range(20)])
-    with server([model]) as local:
+    with server([local_model()]) as local:
         before = local.counts().get("create", 0)
-        ours, bare = asyncio.run(measure(local.api_base, options.calls, options.rounds))
+        ours, bare = runner(options.loop)(measure(local.api_base, options.calls, options.rounds))
         counts = local.counts()
         made = counts["create"] - before
         extra = sum(counts.values()) - counts["running"] - made

@@ -45,10 +45,11 @@ def main(connect: Connect) -> None:
         finally:
             await client.aclose()
 
-    print(json.dumps(_runner(loop)(work())))
+    print(json.dumps(runner(loop)(work())))
 
 
-def _runner(loop: str) -> Callable[[Coroutine[Any, Any, Any]], Any]:
+def runner(loop: str) -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """What runs a coroutine on the event loop of that name."""
     if loop == "asyncio":
         return asyncio.run
     import uvloop

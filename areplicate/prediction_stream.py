@@ -31,6 +31,9 @@ _BOOT_RECONNECT = 25.0
 
 _UNKNOWN = -1
 
+_NO_COINCIDENCE = 40
+"""Characters that a model does not by chance write a second time just where a connection broke."""
+
 _GIVE_UP_AFTER = 4
 """Streams in a row that brought nothing from a running model; from then on it is looked at instead."""
 
@@ -72,7 +75,7 @@ class PredictionStream:
         self._stream_end = 0
         self._first_id = self._last_id = ""
         self._last_start = 0
-        self._done = self._finished = self._closed = False
+        self._done = self._lost = self._finished = self._closed = False
         self._scope: anyio.CancelScope | None = None
         self._unplaced = ""
         self._heard_at = float("-inf")
@@ -174,8 +177,10 @@ class PredictionStream:
         for event in events:
             if type(event) is Event and (piece := self._piece(event)):
                 pieces.append(piece)
-        if self._done:
+        if self._done or self._lost:
             await self._drop()
+        if self._lost:
+            self._release()
         if pieces and not self._fruitful:
             self._fruitful = True
             self._fruitless = 0
@@ -190,7 +195,7 @@ class PredictionStream:
             text = event.data
             if self._position == _UNKNOWN:
                 text = self._place(text)
-            if self._position == _UNKNOWN:
+            if self._position == _UNKNOWN or self._lost:
                 return ""
             start = self._position
             self._note_id(event.id, start)
@@ -212,13 +217,16 @@ class PredictionStream:
         """Finds out where a connection with unknown ids begins, and returns what has come of it.
 
         It goes on where the last one ended, unless the server ignores `Last-Event-ID` and names its
-        events anew each time: then it repeats the text given out, and is held back while it does.
+        events anew each time: then it repeats the text given out, and is held back while it does. A model
+        that writes the same again looks like that too where little was given out; then nothing is placed,
+        the stream is lost, and the prediction is looked at instead.
         """
         self._unplaced += text
         given = self.text
         if given.startswith(self._unplaced) and len(self._unplaced) < len(given):
             return ""
         repeats = self._unplaced.startswith(given[: self._stream_end])
+        self._lost = repeats and self._stream_end < _NO_COINCIDENCE
         self._position = 0 if repeats else self._stream_end
         return self._unplaced
 

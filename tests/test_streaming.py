@@ -257,6 +257,15 @@ def test_any_text_and_any_cut_give_the_predictions_output(
     anyio.run(run, backend_options={"loop_factory": FastForwardLoop})
 
 
+@pytest.mark.parametrize("reply", [["1", "1", "01"], ["ha", "ha", "ha", "ha", "!"], [" ", " ", "x", " "]])
+async def test_a_model_that_repeats_itself_over_several_connections_is_no_server_that_does(
+    reply: list[str],
+) -> None:
+    async with stage(llama(reply=reply, run_seconds=40.0 * len(reply))) as (local, router):
+        assert text_of(await chunks_of(router)) == "".join(reply)
+        assert sum(seen.kind == "stream" for seen in local.requests) > 1
+
+
 async def test_closing_a_router_ends_the_streams_that_others_read() -> None:
     async with stage(llama(reply=["a"] * 50, run_seconds=500)) as (_, router):
         ended: list[str] = []

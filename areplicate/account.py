@@ -30,7 +30,8 @@ class Account:
         base: str,
         key: str,
         *,
-        slots: Slots,
+        held: Slots,
+        short: anyio.Semaphore,
         creations_per_minute: float,
         others_per_minute: float,
         trusted_hosts: tuple[str, ...],
@@ -41,10 +42,11 @@ class Account:
             key,
             creations=Limiter(creations_per_minute),
             others=Limiter(others_per_minute),
+            short=short,
             trusted_hosts=trusted_hosts,
         )
         listing = Listing(self.api)
-        self.creator = Creator(self.api, listing, slots)
+        self.creator = Creator(self.api, listing, held)
         self.poller = Poller(self.api, listing)
         self.streams: WeakSet[CompletionStream] = WeakSet()
         """Those that are open, as far as anybody still holds them."""

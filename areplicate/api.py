@@ -37,6 +37,7 @@ class API:
         base: such as `https://api.replicate.com/v1`.
         key: the API token; only hosts that `may_see_token` get it.
         creations, others: the account's limiters.
+        short: the connections for requests that are answered at once.
         trusted_hosts: further hosts that may see the key.
     """
 
@@ -48,6 +49,7 @@ class API:
         *,
         creations: Limiter,
         others: Limiter,
+        short: anyio.Semaphore,
         trusted_hosts: tuple[str, ...] = (),
     ) -> None:
         if not key.isascii() or not key.isprintable() or " " in key:
@@ -56,6 +58,7 @@ class API:
         self.creations = creations
         self.others = others
         self.budget = RetryBudget()
+        self._short = short
         self.headers: dict[str, str] = {
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",
@@ -87,7 +90,7 @@ class API:
         while True:
             try:
                 await self.others.acquire(patience.deadline)
-                response = await self.send(request, self.others)
+                response = await self.send_short(request, self.others)
                 if response.status < 300:
                     return response.body
                 error = self.error(response, request)
@@ -110,6 +113,11 @@ class API:
         if response.status < 300:
             self.budget.succeeded()
         return response
+
+    async def send_short(self, request: Request, limiter: Limiter) -> Response:
+        """The same for a request that is answered at once: thousands of them share a few connections."""
+        async with self._short:
+            return await self.send(request, limiter)
 
     async def open_stream(self, url: str, headers: Mapping[str, str], silence: float) -> Answer:
         """Opens an event stream, on whichever trusted host it is."""

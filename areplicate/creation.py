@@ -60,11 +60,11 @@ class Claims:
 
 
 class Creator:
-    """Creates predictions for one account. `slots` are the connections that may be held open."""
+    """Creates predictions for one account. `held` are the connections that may wait for their answer."""
 
-    def __init__(self, api: API, listing: Listing, slots: Slots) -> None:
+    def __init__(self, api: API, listing: Listing, held: Slots) -> None:
         self._api = api
-        self._slots = slots
+        self._held = held
         self._listing = listing
         self._claims = Claims()
         self._asking: defaultdict[bytes, int] = defaultdict(int)
@@ -134,14 +134,14 @@ class Creator:
 
     async def _post(self, request: Request, hold: float) -> Response:
         """Sends it, on one of the connections that may be held where one is free."""
-        if hold <= 0 or not self._slots.take():
-            return await self._api.send(request, self._api.creations)
+        if hold <= 0 or not self._held.take():
+            return await self._api.send_short(request, self._api.creations)
         try:
             method, url, headers, body = request
             held = Request(method, url, {**headers, "Prefer": prefer_wait(hold)}, body)
             return await self._api.send(held, self._api.creations, hold + SILENCE)
         finally:
-            self._slots.give_back()
+            self._held.give_back()
 
     async def _trusted(self, prediction: Prediction) -> Prediction:
         if prediction.urls and prediction.urls.get:

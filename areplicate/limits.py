@@ -106,17 +106,25 @@ class Limiter:
 
 
 class Slots:
-    """Connections that may be held open by something that waits; the rest stay free for short requests."""
+    """Connections that may be held open by something that waits.
 
-    def __init__(self, most: int) -> None:
+    Args:
+        most: how many.
+        of: where they are taken from, with others.
+    """
+
+    def __init__(self, most: int, of: Slots | None = None) -> None:
         self._free = most
+        self._of = of
 
     def take(self) -> bool:
         """Takes a slot; False where none is free."""
-        if self._free <= 0:
+        if self._free <= 0 or (self._of is not None and not self._of.take()):
             return False
         self._free -= 1
         return True
 
     def give_back(self) -> None:
         self._free += 1
+        if self._of is not None:
+            self._of.give_back()

@@ -58,7 +58,10 @@ class AsyncRouter:
         max_retries: how often one HTTP request is tried again where that is safe.
         pool_size: connections at most; by default 1,024, or half the files that the process may open.
             Nine tenths of them may be held open, by creations that wait for their answer and by
-            streams; calls beyond that are watched instead, so that none queues behind a sleeper.
+            streams; calls beyond that are watched instead, so that none queues behind a sleeper. The
+            last tenth is for requests that are answered at once.
+        held_creations: how many creations may hold a connection; as many as streams by default. Fewer
+            take less memory, and are a little later with the answers above that.
         trusted_hosts: further hosts that may see the key, beside the API's own and Replicate's.
         creations_per_minute, others_per_minute: the account's limits to begin with.
         model_list, fallbacks, allowed_fails, cooldown_time: names of one's own for models that share
@@ -74,6 +77,7 @@ class AsyncRouter:
         timeout: float = TIMEOUT,
         max_retries: int = MAX_RETRIES,
         pool_size: int | None = None,
+        held_creations: int | None = None,
         trusted_hosts: Sequence[str] = (),
         creations_per_minute: float = CREATIONS_PER_MINUTE,
         others_per_minute: float = OTHERS_PER_MINUTE,
@@ -97,6 +101,8 @@ class AsyncRouter:
         self._schemas = SchemaStore()
         self._balancer = Balancer(model_list, fallbacks, allowed_fails, cooldown_time)
         self._slots = Slots(pool_size * 9 // 10)
+        self._held = self._slots if held_creations is None else Slots(held_creations, of=self._slots)
+        self._short = anyio.Semaphore(max(1, pool_size // 10), fast_acquire=True)
 
     @overload
     async def acompletion(
@@ -296,7 +302,8 @@ class AsyncRouter:
                 self._transport,
                 checked_base(base),
                 key,
-                slots=self._slots,
+                held=self._held,
+                short=self._short,
                 creations_per_minute=self._creations_per_minute,
                 others_per_minute=self._others_per_minute,
                 trusted_hosts=self._trusted_hosts,

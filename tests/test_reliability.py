@@ -173,6 +173,44 @@ async def test_a_rich_accounts_limits_are_used() -> None:
         assert clock() < 5, "at the published limits, the 200 beyond a minute's worth would take 20 s"
 
 
+async def test_a_few_creations_are_held_and_the_others_are_watched() -> None:
+    options = {"pool_size": 100, "held_creations": 3}
+    async with stage(llama(boot_seconds=50, reply="seen"), router=options) as (local, router):
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(text_of, router)
+        created = [seen for seen in local.requests if seen.kind == "create"]
+        assert len(created) == 20
+        assert sum("prefer" in {name.lower() for name in seen.headers} for seen in created) == 3
+        await text_of(router)
+        assert "Prefer" in local.requests[-1].headers, "what was held is free again"
+
+
+async def test_thousands_of_short_requests_share_a_tenth_of_the_pool() -> None:
+    class Most:
+        """A transport that counts how many requests are open at once."""
+
+        def __init__(self, real: Any) -> None:
+            self.real, self.open_now, self.most, self.aclose = real, 0, 0, real.aclose
+
+        async def open(self, request: Any, *, silence: float) -> Any:
+            self.open_now += 1
+            self.most = max(self.most, self.open_now)
+            try:
+                return await self.real.open(request, silence=silence)
+            finally:
+                self.open_now -= 1
+
+    options = {"pool_size": 50, "held_creations": 1, "creations_per_minute": 1e6}
+    async with stage(llama(boot_seconds=50), faults=Faults(latency=0.2), router=options) as (local, router):
+        counting = router._transport = Most(router._transport)
+        async with anyio.create_task_group() as group:
+            for _ in range(60):
+                group.start_soon(text_of, router)
+        assert len(local.predictions) == 60
+        assert counting.most <= 1 + 5
+
+
 async def test_no_call_queues_behind_a_sleeper() -> None:
     async with stage(llama(boot_seconds=50), router={"pool_size": 20}) as (local, router):
         clock = Clock()

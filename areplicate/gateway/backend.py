@@ -63,6 +63,7 @@ def _router(config: Config, transport: CountedTransport) -> AsyncRouter:
         timeout=config.request_timeout,
         max_retries=config.num_retries,
         pool_size=config.pool_size,
+        held_creations=config.held_creations,
         creations_per_minute=config.creations_per_minute,
         others_per_minute=config.others_per_minute,
         model_list=config.router_list(),

@@ -20,8 +20,11 @@ from .yamlfile import ConfigError, Located, load
 REQUEST_TIMEOUT = 1800.0
 DRAIN_SECONDS = 30.0
 POOL_SIZE = 1024
-"""Connections to Replicate, about 10 KB each while they are held. Whole answers beyond it are watched
-through the account's list; streams beyond nine tenths of it come in lumps, from looks at the prediction."""
+"""Connections to Replicate, about 16 KB each. Streams beyond nine tenths of it come in lumps, from looks at
+the prediction."""
+HELD_CREATIONS = 256
+"""Whole answers that are each waited for on a connection of their own; those beyond are watched together
+through the account's list."""
 _TEMPLATE_FIELDS = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")
 _OTHER_PROVIDERS = ("api_version", "organization", "custom_llm_provider", "tpm")
 
@@ -49,6 +52,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         verbose: whether the client's own log is on, which holds requests with their prompts.
         drain_seconds: how long requests in flight may go on after SIGTERM.
         pool_size: connections to Replicate at most.
+        held_creations: how many of them may wait for an answer; beyond that Replicate's list tells of it.
         creations_per_minute, others_per_minute: what Replicate allows the account.
         warnings: what is odd but not wrong, each with file, line and key.
     """
@@ -58,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     drain_seconds: float
     pool_size: int
+    held_creations: int
     creations_per_minute: float
     others_per_minute: float
     drop_params: bool
@@ -102,6 +107,7 @@ def read_config(path: Path) -> Config:
         database_url=_database_url(general, path),
         drain_seconds=general.number("drain_seconds", DRAIN_SECONDS),
         pool_size=general.whole("pool_size", least=1) or POOL_SIZE,
+        held_creations=general.whole("held_creations", least=1) or HELD_CREATIONS,
         creations_per_minute=general.number("creations_per_minute", CREATIONS_PER_MINUTE, least=1.0),
         others_per_minute=general.number("others_per_minute", OTHERS_PER_MINUTE, least=1.0),
         drop_params=litellm.flag("drop_params"),

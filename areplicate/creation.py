@@ -23,7 +23,7 @@ from .errors import APIConnectionError, APIError, BadRequestError
 from .limits import Slots
 from .listing import Listing, created
 from .protocol.decoding import decoded
-from .protocol.predictions import Prediction, decode_prediction
+from .protocol.predictions import ListedPrediction, Prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
 from .retry import Patience, nothing_created
 
@@ -178,14 +178,18 @@ class Creator:
 
     async def _unclaimed(self, wanted: _Wanted, patience: Patience) -> list[Prediction]:
         """The listed predictions that may be what is wanted, oldest first."""
-        listed = await self._listing.since(wanted.begun, patience)
+        found: dict[str, Prediction] = {}
+
+        def seen(prediction: ListedPrediction) -> None:
+            if prediction.id not in self._claims and _answers(prediction, wanted.endpoint, wanted.input):
+                found.setdefault(prediction.id, prediction)
+
+        await self._listing.read(wanted.begun, seen, patience)
         since = self._api.server_time(wanted.begun)
         return [
             prediction
-            for prediction in reversed(listed)
-            if prediction.id not in self._claims
-            and _recent(prediction, since)
-            and _answers(prediction, wanted.endpoint, wanted.input)
+            for prediction in reversed(found.values())
+            if prediction.id not in self._claims and _recent(prediction, since)
         ]
 
     async def _cancel_lost(self, wanted: _Wanted) -> None:
@@ -228,7 +232,7 @@ def _recent(prediction: Prediction, since: datetime | None) -> bool:
     return since is None or then is None or then >= since
 
 
-def _answers(prediction: Prediction, endpoint: Endpoint, input: dict[str, Any]) -> bool:
+def _answers(prediction: ListedPrediction, endpoint: Endpoint, input: dict[str, Any]) -> bool:
     """Whether a listed prediction may be what was asked for: the same input, and no other target."""
     if isinstance(endpoint, DeploymentEndpoint):
         same_target = prediction.deployment in (None, f"{endpoint.owner}/{endpoint.name}")

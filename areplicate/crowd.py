@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -49,7 +50,7 @@ class Crowd:
         """When the first joined, or the last was seen to have ended."""
 
     async def wait(self, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
-        """The prediction once it is terminal, or as it was last seen where the list does not show it."""
+        """The prediction once it is terminal, or as it was where the list does not show it."""
         if not self._members:
             self._eventful = now()
         member = _Member(prediction, progress, self._created(prediction))
@@ -92,17 +93,16 @@ class Crowd:
                 except APIError:
                     _dismiss(member)
             return
-        try:
-            listed = await self._listing.since(min(member.since for member in members), patience)
-        except APIError:
-            listed = []
-        seen = {prediction.id: prediction for prediction in listed}
-        for member in members:
-            prediction = seen.get(member.prediction.id)
-            if prediction is not None:
+        missing = {member.prediction.id: member for member in members}
+
+        def seen(prediction: Prediction) -> None:
+            if (member := missing.pop(prediction.id, None)) is not None:
                 self._tell(member, prediction)
-            else:
-                _dismiss(member)
+
+        with contextlib.suppress(APIError):
+            await self._listing.read(min(member.since for member in members), seen, patience)
+        for member in missing.values():
+            _dismiss(member)
 
     def _pause(self) -> float:
         per_second = self._api.others.per_minute / 60 * _SHARE
@@ -110,9 +110,9 @@ class Crowd:
         return max(allowed, _SHORTEST_PAUSE, min(now() - self._eventful, _LONGEST_PAUSE))
 
     def _tell(self, member: _Member, prediction: Prediction) -> None:
-        member.prediction = prediction
         member.progress.saw(prediction)
         if prediction.terminal:
+            member.prediction = prediction
             self._eventful = now()
             member.woken.set()
 

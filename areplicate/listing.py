@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import quote
 
 import anyio
@@ -11,7 +13,7 @@ import anyio
 from .api import API
 from .errors import APIError
 from .protocol.decoding import decoded
-from .protocol.predictions import Prediction, decode_page
+from .protocol.predictions import ListedPrediction, decode_page
 from .retry import Patience
 
 _MARGIN = timedelta(seconds=1)
@@ -22,47 +24,51 @@ _MOST_PAGES = 200
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
+Seen = Callable[[ListedPrediction], object]
+
+
+class _Reader(NamedTuple):
+    since: float
+    seen: Seen
+
 
 class Listing:
     """`GET /predictions`, newest first, a hundred a page.
 
-    Callers who come while a sweep is under way share the next one: the one under way may have
-    passed the place where their prediction will appear.
+    Whoever comes while a sweep is under way shares the next one: the one under way may have passed the
+    place where their prediction will appear.
     """
 
     def __init__(self, api: API) -> None:
         self._api = api
         self._lock = anyio.Lock()
-        self._wanted = 0
-        self._read = 0
-        self._since = float("inf")
-        self._found: list[Prediction] = []
+        self._waiting: set[_Reader] = set()
         self.pages = 1
         """Requests that the last sweep took."""
 
-    async def since(self, at: float, patience: Patience) -> list[Prediction]:
-        """The predictions created at or after `at` (`anyio.current_time`), and perhaps older ones."""
-        self._wanted += 1
-        ticket = self._wanted
-        self._since = min(self._since, at)
-        async with self._lock:
-            if self._read < ticket:
-                covers, since = self._wanted, self._since
-                self._since = float("inf")
-                try:
-                    self._found = await self._sweep(since, patience)
-                except BaseException:
-                    self._since = min(self._since, since)  # for those who still wait
-                    raise
-                self._read = covers
-            return self._found
+    async def read(self, since: float, seen: Seen, patience: Patience) -> None:
+        """Calls `seen` with the predictions created at or after `since` (`anyio.current_time`).
 
-    async def _sweep(self, at: float, patience: Patience) -> list[Prediction]:
+        It is called page by page, so that nothing has to be kept; perhaps with older ones too, and
+        where a shared sweep breaks off, with some for a second time.
+        """
+        reader = _Reader(since, seen)
+        self._waiting.add(reader)
+        try:
+            async with self._lock:
+                if reader in self._waiting:
+                    readers = frozenset(self._waiting)
+                    await self._sweep(readers, patience)
+                    self._waiting -= readers
+        finally:
+            self._waiting.discard(reader)
+
+    async def _sweep(self, readers: frozenset[_Reader], patience: Patience) -> None:
+        at = min(reader.since for reader in readers)
         url: str | None = "/predictions"
         since = self._server_time(at)
         if since is not None:
             url = f"/predictions?created_after={quote(since.isoformat())}"
-        found: list[Prediction] = []
         pages = 0
         while url is not None:
             body = await self._api.get(url, patience)
@@ -70,15 +76,16 @@ class Listing:
                 page = decoded(decode_page, body)
             except ValueError as error:
                 raise APIError(f"Replicate's list of predictions cannot be read: {error}.") from error
-            found += page.results
             pages += 1
+            for reader in readers:
+                for prediction in page.results:
+                    reader.seen(prediction)
             since = since or self._server_time(at)
             oldest = created(page.results[-1].created_at) if page.results else None
             # Without a time to stop at, the newest page has to do.
             ends = since is None or oldest is None or oldest < since or pages >= _MOST_PAGES
             url = None if ends or page.next == url else page.next
         self.pages = pages
-        return found
 
     def _server_time(self, at: float) -> datetime | None:
         time = self._api.server_time(at)

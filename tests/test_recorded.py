@@ -12,7 +12,7 @@ import pytest
 from areplicate.chat.outputs import output_text
 from areplicate.listing import created
 from areplicate.protocol.models import decode_model, decode_version
-from areplicate.protocol.predictions import decode_prediction
+from areplicate.protocol.predictions import decode_page, decode_prediction
 
 
 def recorded(shared_data: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -32,12 +32,13 @@ def test_every_recorded_prediction_is_understood(shared_data: Path) -> None:
             or "id" not in body
         ):
             continue
+        listed = decode_page(json.dumps({"results": [body]}).encode()).results[0]
         prediction = decode_prediction(json.dumps(body).encode())
-        assert prediction.id == body["id"]
+        assert prediction.id == listed.id == body["id"]
         assert prediction.terminal is (body["status"] in ("succeeded", "failed", "canceled"))
         when = created(prediction.created_at)
         assert when is not None and when.year >= 2023
-        assert json.loads(bytes(prediction.input)) == body["input"]
+        assert json.loads(bytes(listed.input)) == body["input"]
         seen += 1
     assert seen >= 10
 

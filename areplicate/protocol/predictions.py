@@ -22,7 +22,7 @@ class Prediction(msgspec.Struct, frozen=True):
     """One run of a model.
 
     Decoded leniently: but for `id` and `status`, every field may be absent or null, and new ones
-    appear without notice; what nobody here reads is left out. `input` is kept as the JSON it came in, because few callers look at it.
+    appear without notice; what nobody here reads is left out.
     Source: `schemas.Prediction` in Replicate's OpenAPI document.
     """
 
@@ -37,17 +37,25 @@ class Prediction(msgspec.Struct, frozen=True):
     deployment: str | None = None
     created_at: str | None = None
     data_removed: bool | None = None
-    input: msgspec.Raw = msgspec.Raw(b"null")
 
     @property
     def terminal(self) -> bool:
         return self.status in TERMINAL
 
 
+class ListedPrediction(Prediction, frozen=True):
+    """The same in the account's list, with the `input` that tells whose it may be, as JSON.
+
+    It keeps the text of its whole page in memory.
+    """
+
+    input: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class PredictionPage(msgspec.Struct, frozen=True):
     """One page of `GET /predictions`, newest first; `next` is the whole URL of the page after it."""
 
-    results: list[Prediction]
+    results: list[ListedPrediction]
     next: str | None = None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PERIOD = 1.0
 """Seconds that a row waits at most; what a `kill -9` can lose."""
-_BATCH = 500
+_BATCH = 100
 _LAST_TRIES = 10.0
 """Seconds for which the rows that are left at the end are tried."""
 

@@ -16,7 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import gateways, report, traces
+from . import gateways, report, traces, warm_call, warm_parts
+from .clients.worker import runner
 from .environments import INSTALLATIONS, Environment, found, make_all
 from .machine import machine
 from .models import all_models
@@ -55,6 +56,7 @@ def main() -> None:
         "size": size._asdict(),
         "clients": {client: of._asdict() for client, of in environments.items()},
         "figures": figures,
+        "warm_path": warm_path(size, options.loop),
         "recorded_runs": recorded(),
         "seconds": time.monotonic() - begun,
     }
@@ -84,6 +86,15 @@ def measure(environments: dict[str, Environment], size: Size, loop: str) -> dict
             ),
         )
     return figures
+
+
+def warm_path(size: Size, loop: str) -> dict[str, Any]:
+    """CPU of warm calls and of bare ones in this process, round by round, and what it is made of."""
+    calls, rounds = size.warm_path
+    with server([warm_call.local_model()]) as local:
+        ours, bare = runner(loop)(warm_call.measure(local.api_base, calls, rounds))
+        parts = runner(loop)(warm_parts.measure(local.api_base, calls, rounds))
+    return {"ours": ours, "bare": bare, "parts": list(warm_parts.shares(parts, calls))}
 
 
 def recorded() -> dict[str, Any] | None:

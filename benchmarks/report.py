@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from . import traces
 from .environments import INSTALLATIONS
+from .stand import ratio
 from .suite import FAULTS
 
 NAMES = {
@@ -135,6 +136,7 @@ def page(results: dict[str, Any]) -> Iterator[str]:
         + "|".join(f" {_size(results['clients'][client]['size'])} " for client in clients)
         + "|"
     )
+    yield from _warm_path(results)
     yield from _ledger(results, clients)
     yield from _gateways(results)
     if recorded := results["recorded_runs"]:
@@ -224,6 +226,21 @@ def _boot(of: Round) -> str:
     if "late" in of:
         return f"{of['late']:.2f} s late, {counted(of['requests'], 'request')}"
     return f"**{of['outcome']}** after {of['seconds']:.0f} s" if "outcome" in of else "failed"
+
+
+def _warm_path(results: dict[str, Any]) -> Iterator[str]:
+    ours, bare, parts = (results["warm_path"][key] for key in ("ours", "bare", "parts"))
+    calls, rounds = results["size"]["warm_path"]
+    yield from ("", "## What a warm call's CPU is made of", "")
+    yield (
+        f"A model that answers at once, one call after another in one process: "
+        f"{1e6 * statistics.median(ours):.0f} us a call against the bare client's "
+        f"{1e6 * statistics.median(bare):.0f}, {ratio(ours, bare):.2f} times as much ({rounds} rounds of {calls} "
+        "calls, `python -m benchmarks.warm_call`). By part, with the stopwatch that parts them, "
+        "`python -m benchmarks.warm_parts`:"
+    )
+    yield from ("", "| | us | of the bare call |", "| --- | --: | --: |")
+    yield from (f"| {name} | {1e6 * cpu:.0f} | {share:.1%} |" for name, cpu, share in parts)
 
 
 def _ledger(results: dict[str, Any], clients: list[str]) -> Iterator[str]:

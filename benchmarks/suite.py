@@ -26,6 +26,8 @@ class Size(NamedTuple):
 
     rounds: int = 4
     warm_calls: int = 10
+    warm_path: tuple[int, int] = (500, 15)
+    """Warm calls in a row, and rounds of it."""
     fanouts: tuple[tuple[int, int], ...] = ((300, 4), (3000, 2))
     """Calls at once, and rounds of it."""
     streams: int = 2
@@ -42,6 +44,7 @@ class Size(NamedTuple):
 QUICK = Size(
     rounds=1,
     warm_calls=2,
+    warm_path=(20, 2),
     fanouts=((30, 1), (100, 1)),
     streams=1,
     boot_seconds=5.0,

@@ -11,7 +11,7 @@ import argparse
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -133,6 +133,14 @@ async def measure(api_base: str, calls: int, rounds: int) -> list[dict[str, floa
     return found[1:]  # the first warms up
 
 
+def shares(found: list[dict[str, float]], calls: int) -> Iterator[tuple[str, float, float]]:
+    """Each part with its seconds of CPU a call and its share of the bare call: medians over the rounds."""
+    for name, parts in [*((part, [part]) for part in PARTS), ("together", list(PARTS)), (BARE, [BARE])]:
+        of_rounds = [(sum(seconds[part] for part in parts), seconds[BARE]) for seconds in found]
+        cpu = statistics.median(ours for ours, _ in of_rounds)
+        yield name, cpu / calls, statistics.median(ours / bare for ours, bare in of_rounds)
+
+
 async def _repeat(make_call: Callable[[], Awaitable[object]], calls: int) -> None:
     for _ in range(calls):
         await make_call()
@@ -148,11 +156,8 @@ def main() -> None:
         found = runner(options.loop)(measure(local.api_base, options.calls, options.rounds))
     print(f"CPU of a warm acompletion() on {options.loop}, {options.rounds} rounds of {options.calls} calls")
     print(f"{'':58}{'us':>6}{'of the bare call':>18}")
-    for name, parts in [*((part, [part]) for part in PARTS), ("together", list(PARTS)), (BARE, [BARE])]:
-        of_rounds = [(sum(seconds[part] for part in parts), seconds[BARE]) for seconds in found]
-        cpu = statistics.median(ours for ours, _ in of_rounds)
-        share = statistics.median(ours / bare for ours, bare in of_rounds)
-        print(f"{name:58}{cpu / options.calls * 1e6:6.0f}{share:18.1%}")
+    for name, cpu, share in shares(found, options.calls):
+        print(f"{name:58}{cpu * 1e6:6.0f}{share:18.1%}")
 
 
 if __name__ == "__main__":

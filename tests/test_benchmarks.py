@@ -11,6 +11,7 @@ import pytest
 
 from areplicate.poller import poll_waits
 from benchmarks import report, traces
+from benchmarks.__main__ import warm_path
 from benchmarks.environments import found
 from benchmarks.hindsight import hindsight
 from benchmarks.machine import machine
@@ -115,6 +116,7 @@ def results(local: Server) -> dict[str, Any]:
         "size": TINY._asdict(),
         "clients": {client: of._asdict() for client, of in environments.items()},
         "figures": {**figures, "gateway": {}},
+        "warm_path": warm_path(TINY, "asyncio"),
         "recorded_runs": None,
         "seconds": 1.0,
     }
@@ -123,7 +125,9 @@ def results(local: Server) -> dict[str, Any]:
 class TestSuite:
     def test_nothing_is_missing(self, results: dict[str, Any]) -> None:
         assert report.gaps(results) == []
-        assert "failed" not in "\n".join(report.page(results))
+        page = "\n".join(report.page(results))
+        assert "failed" not in page
+        assert "exactly once" in page
 
     def test_the_bare_client_is_what_figures_are_compared_with(self, results: dict[str, Any]) -> None:
         ours = results["clients"]["areplicate"]

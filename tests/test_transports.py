@@ -67,8 +67,11 @@ async def test_a_stream_comes_through(transport: Transport, local: LocalReplicat
 async def test_a_cancelled_caller_cancels_its_prediction(transport: Transport) -> None:
     with LocalReplicate([llama(boot_seconds=60)]) as local:
         async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
-            with anyio.move_on_after(0.3):
-                await router.acompletion(LLAMA, HELLO)
+            async with anyio.create_task_group() as group:
+                group.start_soon(router.acompletion, LLAMA, HELLO)
+                while not local.predictions:
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
         assert local.predictions and not local.running()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -41,6 +43,9 @@ from .settings import (
 from .transports.base import Transport
 
 T = TypeVar("T")
+
+_ACCOUNTS_KEPT = 1000
+"""Accounts whose limits are remembered while nobody calls: a service may bring each user's own key."""
 
 
 class AsyncRouter:
@@ -96,7 +101,9 @@ class AsyncRouter:
         self._trusted_hosts = tuple(trusted_hosts)
         self._creations_per_minute = creations_per_minute
         self._others_per_minute = others_per_minute
-        self._accounts: dict[tuple[str, str], Account] = {}
+        self._accounts: WeakValueDictionary[tuple[str, str], Account] = WeakValueDictionary()
+        """Those that a call or `_recent` holds."""
+        self._recent: OrderedDict[tuple[str, str], Account] = OrderedDict()
         self._allow_files = allow_files
         self._schemas = SchemaStore()
         self._balancer = Balancer(model_list, fallbacks, allowed_fails, cooldown_time)
@@ -153,13 +160,13 @@ class AsyncRouter:
 
     async def aclose(self) -> None:
         """Closes the streams that are still open, which cancels their predictions, and all connections."""
-        for account in self._accounts.values():
+        for account in list(self._accounts.values()):
             await account.aclose()
         await self._transport.aclose()
 
     async def aclose_with_loop(self) -> None:
         """The same while the event loop shuts down, which closes the streams itself."""
-        for account in self._accounts.values():
+        for account in list(self._accounts.values()):
             await account.streams_ended()
         await self._transport.aclose()
 
@@ -296,7 +303,7 @@ class AsyncRouter:
     def _account(self, api_key: str | None, api_base: str | None) -> Account:
         key = chosen_key(api_key or self._api_key)
         base = chosen_base(api_base or self._api_base)
-        account = self._accounts.get((base, key))
+        account = self._recent.get((base, key)) or self._accounts.get((base, key))
         if account is None:
             account = self._accounts[base, key] = Account(
                 self._transport,
@@ -308,6 +315,13 @@ class AsyncRouter:
                 others_per_minute=self._others_per_minute,
                 trusted_hosts=self._trusted_hosts,
             )
+        self._recent[base, key] = account
+        self._recent.move_to_end((base, key))
+        if len(self._recent) > _ACCOUNTS_KEPT:
+            # Open streams are closed with the router, so it keeps theirs.
+            idle = next((key for key, each in self._recent.items() if not each.streams), None)
+            if idle is not None:
+                del self._recent[idle]
         return account
 
 

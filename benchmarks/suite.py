@@ -24,17 +24,17 @@ FAULTS = Faults(seed=1, create_error=0.05, create_reset=0.03, create_lost=0.03, 
 class Size(NamedTuple):
     """How much is run."""
 
-    rounds: int = 4
+    rounds: int = 3
     warm_calls: int = 10
-    warm_path: tuple[int, int] = (500, 15)
+    warm_path: tuple[int, int] = (500, 11)
     """Warm calls in a row, and rounds of it."""
-    fanouts: tuple[tuple[int, int], ...] = ((300, 4), (3000, 2))
+    fanouts: tuple[tuple[int, int], ...] = ((300, 3), (3000, 2))
     """Calls at once, and rounds of it."""
     streams: int = 2
     boot_seconds: float = 45.0
     stream_timeout: float = 30.0
     cancelled: int = 50
-    afterwards: float = 4.0
+    afterwards: float = 3.0
     """Seconds after a client's end at which its predictions are counted that still run."""
     asked_in_faults: int = 300
     gateway_requests: int = 400

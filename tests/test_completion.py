@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -363,6 +364,19 @@ async def test_key_and_base_come_from_the_environment_in_the_promised_order(
         keys = [seen.headers["Authorization"] for seen in local.requests]
         assert keys == ["Bearer second", "Bearer first", "Bearer call"]
         assert local.requests[-1].headers["X-Extra"] == "1"
+
+
+async def test_a_service_with_its_users_keys_keeps_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("areplicate.router._ACCOUNTS_KEPT", 3)
+    slow = LocalModel(owner="meta", name="slow", reply=["a"] * 9, run_seconds=1000)
+    async with stage(llama(), slow) as (local, router):
+        stream = await router.acompletion("meta/slow", HELLO, stream=True, api_key="r8_the_first")
+        await stream.__anext__()
+        for n in range(20):
+            await router.acompletion(LLAMA, HELLO, api_key=f"r8_user_{n}")
+        gc.collect()
+        assert len(router._accounts) <= 4
+        assert local.running(), "and the stream of a key that was not used since is closed with the router"
 
 
 async def test_messages_may_be_objects_of_other_clients() -> None:

@@ -12,12 +12,13 @@ import json
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from . import gateways, report, traces, warm_call, warm_parts
-from .clients.worker import runner
+from . import gateways, report, traces, warm_parts
 from .environments import INSTALLATIONS, Environment, found, make_all
 from .machine import machine
 from .models import all_models
@@ -89,11 +90,20 @@ def measure(environments: dict[str, Environment], size: Size, loop: str) -> dict
 
 
 def warm_path(size: Size, loop: str) -> dict[str, Any]:
-    """CPU of warm calls and of bare ones in this process, round by round, and what it is made of."""
-    calls, rounds = size.warm_path
-    with server([warm_call.local_model()]) as local:
-        ours, bare = runner(loop)(warm_call.measure(local.api_base, calls, rounds))
-        parts = runner(loop)(warm_parts.measure(local.api_base, calls, rounds))
+    """CPU of warm calls, `ours`, and of `bare` ones, round by round, and the `parts` of a warm call.
+
+    In several processes, one after the other: how a process lies in memory shifts the ratio by some percent.
+    """
+    calls, rounds, processes = size.warm_path
+    ours: list[float] = []
+    bare: list[float] = []
+    parts: list[dict[str, float]] = []
+    for _ in range(processes):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            found = process.submit(warm_parts.warm_path, calls, rounds, loop).result()
+        ours += found[0]
+        bare += found[1]
+        parts += found[2]
     return {"ours": ours, "bare": bare, "parts": list(warm_parts.shares(parts, calls))}
 
 

@@ -230,14 +230,14 @@ def _boot(of: Round) -> str:
 
 def _warm_path(results: dict[str, Any]) -> Iterator[str]:
     ours, bare, parts = (results["warm_path"][key] for key in ("ours", "bare", "parts"))
-    calls, rounds = results["size"]["warm_path"]
+    calls, rounds, processes = results["size"]["warm_path"]
     yield from ("", "## What a warm call's CPU is made of", "")
     yield (
-        f"A model that answers at once, one call after another in one process: "
+        f"A model that answers at once, one call after another: "
         f"{1e6 * statistics.median(ours):.0f} us a call against the bare client's "
-        f"{1e6 * statistics.median(bare):.0f}, {ratio(ours, bare):.2f} times as much ({rounds} rounds of {calls} "
-        "calls, `python -m benchmarks.warm_call`). By part, with the stopwatch that parts them, "
-        "`python -m benchmarks.warm_parts`:"
+        f"{1e6 * statistics.median(bare):.0f}, {ratio(ours, bare):.2f} times as much (medians over {rounds} "
+        f"rounds of {calls} calls in each of {processes} processes, `python -m benchmarks.warm_call`). By part, "
+        "with the stopwatch that parts them, `python -m benchmarks.warm_parts`:"
     )
     yield from ("", "| | us | of the bare call |", "| --- | --: | --: |")
     yield from (f"| {name} | {1e6 * cpu:.0f} | {share:.1%} |" for name, cpu, share in parts)

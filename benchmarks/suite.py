@@ -26,8 +26,8 @@ class Size(NamedTuple):
 
     rounds: int = 3
     warm_calls: int = 10
-    warm_path: tuple[int, int] = (500, 11)
-    """Warm calls in a row, and rounds of it."""
+    warm_path: tuple[int, int, int] = (500, 4, 4)
+    """Warm calls in a row, rounds of it in a process, and processes."""
     fanouts: tuple[tuple[int, int], ...] = ((300, 3), (3000, 2))
     """Calls at once, and rounds of it."""
     streams: int = 2
@@ -44,7 +44,7 @@ class Size(NamedTuple):
 QUICK = Size(
     rounds=1,
     warm_calls=2,
-    warm_path=(20, 2),
+    warm_path=(20, 2, 1),
     fanouts=((30, 1), (100, 1)),
     streams=1,
     boot_seconds=5.0,

@@ -23,6 +23,7 @@ import aiohttp
 from areplicate import AsyncRouter, api, creation, router
 from areplicate.limits import Limiter
 
+from . import warm_call
 from .clients.worker import runner
 from .stand import KEY, bare_call, server
 from .warm_call import MESSAGES, MODEL, PROMPT, local_model
@@ -139,6 +140,13 @@ def shares(found: list[dict[str, float]], calls: int) -> Iterator[tuple[str, flo
         of_rounds = [(sum(seconds[part] for part in parts), seconds[BARE]) for seconds in found]
         cpu = statistics.median(ours for ours, _ in of_rounds)
         yield name, cpu / calls, statistics.median(ours / bare for ours, bare in of_rounds)
+
+
+def warm_path(calls: int, rounds: int, loop: str) -> tuple[list[float], list[float], list[dict[str, float]]]:
+    """Round by round: CPU of a warm call, of a bare one, and of the warm call's parts."""
+    with server([local_model()]) as local:
+        ours, bare = runner(loop)(warm_call.measure(local.api_base, calls, rounds))
+        return ours, bare, runner(loop)(measure(local.api_base, calls, rounds))
 
 
 async def _repeat(make_call: Callable[[], Awaitable[object]], calls: int) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -20,7 +19,7 @@ import aiohttp
 
 from . import models
 from .environments import Environment
-from .processes import cpu_seconds, resident_mb
+from .processes import cpu_seconds, free_port, resident_mb
 from .workers import ROOT
 
 MASTER_KEY = "sk-benchmark-master"
@@ -118,8 +117,7 @@ def _body(model: str, stream: bool) -> dict[str, Any]:
 
 @contextmanager
 def _running(client: str, python: str, api_base: str) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         config.write_text(json.dumps(_config(client, api_base)), encoding="utf-8")

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
+import socket
 from pathlib import Path
+
+
+def free_port() -> int:
+    """A port below those that outgoing connections are given, so that none of them takes it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def cpu_seconds(pid: int) -> float:

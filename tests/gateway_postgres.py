@@ -6,8 +6,10 @@ on which that cannot be done skips them, except where CI=true says that nothing 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -38,6 +40,14 @@ def binaries() -> Path:
     return found
 
 
+def _free_port() -> int:
+    """A port below those that outgoing connections are given, so that none of them takes it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """Runs a server with an empty database until the block ends; gives the database's URL.
@@ -50,8 +60,7 @@ def postgres() -> Iterator[str]:
     data = Path(tempfile.mkdtemp(prefix="areplicate-postgres-"))
     if user is not None:
         shutil.chown(data, user.pw_uid, user.pw_gid)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = _free_port()
     try:
         _run(
             [

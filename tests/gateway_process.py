@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +32,9 @@ MODELS = (
     LocalModel(owner="acme", name="boots", reply=WORDS, boot_seconds=11),
     LocalModel(owner="acme", name="fails", reply=WORDS, failure="CUDA out of memory", failure_after=2),
 )
+
+
+_LISTENING = re.compile(r'"url": ?"(http://127\.0\.0\.1:\d+)"')
 
 
 class Gateway:
@@ -93,15 +96,15 @@ def gateway(config: dict[str, Any], folder: Path, *arguments: str, ready: bool =
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "config.yaml", folder / "log"
     path.write_text(json.dumps(config))
-    port = free_port()
-    command = [sys.executable, "-m", "areplicate.gateway", "--config", str(path), "--port", str(port)]
+    # It takes a port itself: one that was looked for beforehand may be somebody else's by now.
+    command = [sys.executable, "-m", "areplicate.gateway", "--config", str(path), "--port", "0"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", *arguments],
             env=ENVIRONMENT,
             stderr=output,
         )
-    running = Gateway(process, f"http://127.0.0.1:{port}", path, log)
+    running = Gateway(process, "", path, log)
     try:
         _wait(running, "/health/readiness" if ready else "/health/liveliness")
         yield running
@@ -115,12 +118,6 @@ def gateway(config: dict[str, Any], folder: Path, *arguments: str, ready: bool =
                 process.wait()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 def eventually(condition: Any, seconds: float = 10) -> None:
     """Waits until the condition holds."""
     deadline = time.monotonic() + seconds
@@ -131,14 +128,22 @@ def eventually(condition: Any, seconds: float = 10) -> None:
 
 def _wait(running: Gateway, path: str) -> None:
     deadline = time.monotonic() + 30
-    with running.http(None) as http:
-        while time.monotonic() < deadline:
-            if running.process.poll() is not None:
-                pytest.fail(f"the gateway ended with {running.process.returncode}:\n{running.log()}")
-            try:
-                if http.get(path).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.02)
-    pytest.fail(f"the gateway is not ready:\n{running.log()}")
+    while not _answers(running, path):
+        if running.process.poll() is not None:
+            pytest.fail(f"the gateway ended with {running.process.returncode}:\n{running.log()}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"the gateway is not ready:\n{running.log()}")
+        time.sleep(0.02)
+
+
+def _answers(running: Gateway, path: str) -> bool:
+    """Whether it listens, where its log says, and all is well there."""
+    listening = _LISTENING.search(running.log())
+    if listening is None:
+        return False
+    running.url = listening[1]
+    try:
+        with running.http(None) as http:
+            return http.get(path).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -10,7 +10,7 @@ from areplicate.gateway.config import Config, read_config
 from areplicate.gateway.prices import HARDWARE, published_price
 from areplicate.gateway.yamlfile import ConfigError
 
-ISSUE = """\
+PROXY_CONFIG = """\
 model_list:
   - model_name: llama-3
     litellm_params:
@@ -65,7 +65,7 @@ def refused(folder: Path, text: str) -> str:
 
 
 def test_the_documented_file(tmp_path: Path) -> None:
-    config = read(tmp_path, ISSUE)
+    config = read(tmp_path, PROXY_CONFIG)
     assert config.warnings == ()
     llama, mistral = config.models
     assert llama.params == {
@@ -95,7 +95,7 @@ def test_a_small_file_keeps_its_data_beside_it(tmp_path: Path) -> None:
 
 def test_an_unset_database_url_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL")
-    config = read(tmp_path, ISSUE)
+    config = read(tmp_path, PROXY_CONFIG)
     assert "sqlite" in config.database_url
     assert "DATABASE_URL is not set" in config.warnings[0]
 

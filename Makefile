@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
 
 test: $(TESTABLE) lint
-	$(BIN)/python tests/gateway_postgres.py
+	$(BIN)/python -m tests.gateway_postgres
 	$(BIN)/pytest -n auto
 
 bench: $(BENCHABLE)

@@ -303,9 +303,10 @@ class AsyncRouter:
     def _account(self, api_key: str | None, api_base: str | None) -> Account:
         key = chosen_key(api_key or self._api_key)
         base = chosen_base(api_base or self._api_base)
-        account = self._recent.get((base, key)) or self._accounts.get((base, key))
+        named = base, key
+        account = self._recent.get(named) or self._accounts.get(named)
         if account is None:
-            account = self._accounts[base, key] = Account(
+            account = self._accounts[named] = Account(
                 self._transport,
                 checked_base(base),
                 key,
@@ -315,8 +316,8 @@ class AsyncRouter:
                 others_per_minute=self._others_per_minute,
                 trusted_hosts=self._trusted_hosts,
             )
-        self._recent[base, key] = account
-        self._recent.move_to_end((base, key))
+        self._recent[named] = account
+        self._recent.move_to_end(named)
         if len(self._recent) > _ACCOUNTS_KEPT:
             # Open streams are closed with the router, so it keeps theirs.
             idle = next((key for key, each in self._recent.items() if not each.streams), None)

@@ -1,6 +1,6 @@
 """What the gateway costs, beside a bare aiohttp.web reverse proxy in the same run.
 
-    python benchmarks/gateway.py [--completions 600] [--in-flight 1000]
+    python -m benchmarks.gateway [--completions 600] [--in-flight 1000]
 
 Both stand in front of the same stand-in for Replicate and serve the same completions of 20 chunks. The
 gateway's clients speak OpenAI's API. The bare proxy's speak Replicate's own, which it passes on as it
@@ -33,6 +33,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
+
+from .processes import cpu_seconds, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "bench/chat"
@@ -104,9 +106,9 @@ async def _measure(
         figures = {}
         for label, client in (("cpu whole", whole), ("cpu streamed", streamed)):
             await _load(session, url, client, MODEL, concurrency, concurrency)  # warm connections
-            before = _cpu(pid)
+            before = cpu_seconds(pid)
             await _load(session, url, client, MODEL, completions, concurrency)
-            figures[label] = (_cpu(pid) - before) / completions * 1000
+            figures[label] = (cpu_seconds(pid) - before) / completions * 1000
         figures["memory idle MB"] = _memory(pid)
         for label, client in (("memory MB", whole), ("memory streamed MB", streamed)):
             load = asyncio.ensure_future(_load(session, url, client, SLOW, in_flight, in_flight))
@@ -210,7 +212,7 @@ def _middle(name: str, upstream: str, folder: Path) -> Iterator[tuple[int, str, 
     ]
     settings = {"master_key": KEY, "creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
     config.write_text(json.dumps({"model_list": models, "general_settings": settings}))
-    port = _free_port()
+    port = free_port()
     command = [
         "-m",
         "areplicate.gateway",
@@ -229,8 +231,10 @@ def _middle(name: str, upstream: str, folder: Path) -> Iterator[tuple[int, str, 
 def _process(
     name: str, *arguments: str, wait: bool = True, bytecode: Path | None = None
 ) -> Iterator[tuple[int, str, float]]:
-    port = _free_port()
-    with _started([__file__, *arguments, "--port", str(port)], port, Path(os.devnull), bytecode) as found:
+    port = free_port()
+    with _started(
+        ["-m", "benchmarks.gateway", *arguments, "--port", str(port)], port, Path(os.devnull), bytecode
+    ) as found:
         while wait:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
@@ -260,18 +264,6 @@ def _started(
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> float:

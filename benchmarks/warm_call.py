@@ -13,7 +13,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -25,6 +26,7 @@ from .models import CHUNKS
 from .stand import KEY, bare_call, ratio, server
 from .workers import LOOPS
 
+Call = Callable[[], Awaitable[object]]
 MODEL = "meta/meta-llama-3-8b-instruct"
 PROMPT = "Hello, how are you?"
 MESSAGES = [{"role": "user", "content": PROMPT}]
@@ -36,16 +38,16 @@ def local_model() -> LocalModel:
     return LocalModel(owner=owner, name=name, reply=CHUNKS)
 
 
-async def cpu_per_call(call: Callable[[], Awaitable[object]], calls: int) -> float:
+async def cpu_per_call(call: Call, calls: int) -> float:
     begun = time.process_time()
     for _ in range(calls):
         await call()
     return (time.process_time() - begun) / calls
 
 
-async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], list[float]]:
-    ours: list[float] = []
-    bare: list[float] = []
+@asynccontextmanager
+async def callers(api_base: str) -> AsyncIterator[tuple[Call, Call]]:
+    """What makes one of our calls, and what makes a bare one, each on connections of its own."""
     async with (
         AsyncRouter(api_key=KEY, api_base=api_base, creations_per_minute=1e9) as router,
         aiohttp.ClientSession() as session,
@@ -57,6 +59,13 @@ async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], 
         async def its_call() -> object:
             return await bare_call(session, api_base, MODEL, PROMPT)
 
+        yield our_call, its_call
+
+
+async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], list[float]]:
+    ours: list[float] = []
+    bare: list[float] = []
+    async with callers(api_base) as (our_call, its_call):
         await cpu_per_call(our_call, calls // 10 + 1)
         await cpu_per_call(its_call, calls // 10 + 1)
         for _ in range(rounds):

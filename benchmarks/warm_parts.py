@@ -11,22 +11,20 @@ import argparse
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 from unittest.mock import patch
 
-import aiohttp
-
 from areplicate import AsyncRouter, api, creation, router
 from areplicate.limits import Limiter
 
 from . import warm_call
 from .clients.worker import runner
-from .stand import KEY, bare_call, server
-from .warm_call import MESSAGES, MODEL, PROMPT, local_model
+from .stand import server
+from .warm_call import local_model
 from .workers import LOOPS
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
@@ -110,17 +108,7 @@ class Stopwatch:
 async def measure(api_base: str, calls: int, rounds: int) -> list[dict[str, float]]:
     """Seconds of CPU by part and for the bare calls, round by round."""
     found = []
-    async with (
-        AsyncRouter(api_key=KEY, api_base=api_base, creations_per_minute=1e9) as asking,
-        aiohttp.ClientSession() as session,
-    ):
-
-        async def ours() -> object:
-            return await asking.acompletion(MODEL, MESSAGES, max_tokens=100)
-
-        async def bare() -> object:
-            return await bare_call(session, api_base, MODEL, PROMPT)
-
+    async with warm_call.callers(api_base) as (ours, bare):
         for _ in range(1 + rounds):
             stopwatch = Stopwatch()
             with ExitStack() as patches:
@@ -149,7 +137,7 @@ def warm_path(calls: int, rounds: int, loop: str) -> tuple[list[float], list[flo
         return ours, bare, runner(loop)(measure(local.api_base, calls, rounds))
 
 
-async def _repeat(make_call: Callable[[], Awaitable[object]], calls: int) -> None:
+async def _repeat(make_call: warm_call.Call, calls: int) -> None:
     for _ in range(calls):
         await make_call()
 

@@ -1,17 +1,14 @@
 """A PostgreSQL server of one's own, from Debian's package, installed where it is missing.
 
-`python tests/gateway_postgres.py` installs it; the tests do the same where they need it. A machine
+`python -m tests.gateway_postgres` installs it; the tests do the same where they need it. A machine
 on which that cannot be done skips them, except where CI=true says that nothing may be skipped.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+
+from benchmarks.processes import free_port
 
 _HOMES = Path("/usr/lib/postgresql")
 _OPTIONS = "-c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=60"
@@ -40,14 +39,6 @@ def binaries() -> Path:
     return found
 
 
-def _free_port() -> int:
-    """A port below those that outgoing connections are given, so that none of them takes it meanwhile."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-
-
 @contextmanager
 def postgres() -> Iterator[str]:
     """Runs a server with an empty database until the block ends; gives the database's URL.
@@ -60,7 +51,7 @@ def postgres() -> Iterator[str]:
     data = Path(tempfile.mkdtemp(prefix="areplicate-postgres-"))
     if user is not None:
         shutil.chown(data, user.pw_uid, user.pw_gid)
-    port = _free_port()
+    port = free_port()
     try:
         _run(
             [

@@ -31,7 +31,8 @@ class _End:
 
     def reach(self) -> None:
         self.reached.set()
-        for do in self.todo:
+        todo, self.todo = self.todo, []  # they may refer to the stream: kept, they would keep it
+        for do in todo:
             do()
 
 

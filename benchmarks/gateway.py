@@ -213,16 +213,7 @@ def _middle(name: str, upstream: str, folder: Path) -> Iterator[tuple[int, str, 
     settings = {"master_key": KEY, "creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
     config.write_text(json.dumps({"model_list": models, "general_settings": settings}))
     port = free_port()
-    command = [
-        "-m",
-        "areplicate.gateway",
-        "--config",
-        str(config),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    command = ["-m", "areplicate", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     with _started(command, port, folder / "log", folder) as found:
         yield found
 

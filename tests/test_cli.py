@@ -140,7 +140,21 @@ def test_a_model_that_does_not_exist_is_an_error_in_a_line(local: LocalReplicate
 def test_version_and_help() -> None:
     assert areplicate.__version__ in run("--version").stdout
     shown = run("--help").stdout
-    assert all(command in shown for command in ("chat", "local", "models", "demo"))
+    assert all(command in shown for command in ("chat", "local", "models", "demo", "serve"))
+
+
+@pytest.mark.parametrize(
+    ("missing", "command", "extra"),
+    [("yaml", "serve", "gateway"), ("rich", "chat", "cli"), ("click", "chat", "cli")],
+)
+def test_what_is_not_installed_is_named(missing: str, command: str, extra: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from areplicate.cli import main; main()"
+    asked = subprocess.run(
+        [sys.executable, "-c", code, command, "x", "--any"], capture_output=True, text=True, timeout=60
+    )
+    assert asked.returncode == 1 and not asked.stdout
+    assert f"needs {missing}: pip install 'areplicate[{extra}]'" in asked.stderr
+    assert "Traceback" not in asked.stderr
 
 
 def test_verbose_shows_requests_as_curl_without_the_key(local: LocalReplicate) -> None:

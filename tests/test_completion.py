@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import weakref
 from typing import Any
 
 import anyio
@@ -377,6 +378,32 @@ async def test_a_service_with_its_users_keys_keeps_few_of_them(monkeypatch: pyte
         gc.collect()
         assert len(router._accounts) <= 4
         assert local.running(), "and the stream of a key that was not used since is closed with the router"
+
+
+@pytest.mark.parametrize("options", [{}, {"stream": True}])
+async def test_what_a_call_held_is_freed_with_its_end(options: dict[str, Any]) -> None:
+    """Not by the garbage collector at some time: by then thousands of calls may have added up."""
+
+    class Watcher:
+        def __call__(self, status: areplicate.Status) -> None: ...
+
+    model_list = [{"model_name": "chat", "litellm_params": {"model": LLAMA}}]
+    async with stage(llama(reply=["<think>", "so", "</think>", "hi"]), router={"model_list": model_list}) as (
+        _,
+        router,
+    ):
+        gc.disable()
+        try:
+            watcher = Watcher()
+            watched = weakref.ref(watcher)
+            answer = await router.acompletion("chat", HELLO, on_status=watcher, **options)
+            if isinstance(answer, areplicate.CompletionStream):
+                async for _ in answer:
+                    pass
+            del answer, watcher
+            assert watched() is None
+        finally:
+            gc.enable()
 
 
 async def test_messages_may_be_objects_of_other_clients() -> None:

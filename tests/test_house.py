@@ -33,7 +33,7 @@ FLOORS = [
     {"account", "call", "balancer"},
     {"router"},
     {"completion"},
-    {"gateway", "cli", "models_cli", "__main__"},
+    {"gateway", "cli", "__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

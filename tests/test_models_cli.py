@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
-from areplicate import models_cli
 from areplicate.chat.schema import ModelSchema, from_openapi
+from areplicate.cli import models as models_cli
 
 
 def run(*args: str) -> Result:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from .responses import Delta, ToolCallDelta
@@ -28,7 +26,7 @@ class ReplySplitter:
         self._tools = tools
         self._held = ""
         self._reasoned = False
-        self._step: Callable[[bool], list[Delta]] = self._begin if thinks else self._after_reasoning
+        self._step = ReplySplitter._begin if thinks else ReplySplitter._after_reasoning
         self.verbatim = not thinks and not tools
         """Whether nothing is looked for any more: what comes is content as it is."""
 
@@ -47,17 +45,17 @@ class ReplySplitter:
         deltas: list[Delta] = []
         while True:
             step = self._step
-            deltas += step(ended)
-            if self._step == step:
+            deltas += step(self, ended)
+            if self._step is step:
                 return deltas
 
     def _begin(self, ended: bool) -> list[Delta]:
         start = self._held.lstrip()
         if start.startswith(_OPEN):
             self._held = start[len(_OPEN) :]
-            self._step = self._think
+            self._step = ReplySplitter._think
         elif ended or not _OPEN.startswith(start):
-            self._step = self._after_reasoning
+            self._step = ReplySplitter._after_reasoning
         return []
 
     def _think(self, ended: bool) -> list[Delta]:
@@ -66,7 +64,7 @@ class ReplySplitter:
         if not self._reasoned:
             text = text.lstrip()
         if closed:
-            self._held, self._step = rest, self._skip_space
+            self._held, self._step = rest, ReplySplitter._skip_space
             certain = text.rstrip()
         else:
             certain = text if ended else text[: len(text) - _partial(text, (_CLOSE,))]
@@ -80,17 +78,17 @@ class ReplySplitter:
     def _skip_space(self, ended: bool) -> list[Delta]:
         self._held = self._held.lstrip()
         if self._held or ended:
-            self._step = self._after_reasoning
+            self._step = ReplySplitter._after_reasoning
         return []
 
     def _after_reasoning(self, ended: bool) -> list[Delta]:
         """The beginning of the answer, where a tool call may stand bare."""
         if not self._tools:
-            self._step, self.verbatim = self._answer, True
+            self._step, self.verbatim = ReplySplitter._answer, True
         elif start := self._held.lstrip():
-            self._step = self._call if start[0] in "{[" else self._answer
+            self._step = ReplySplitter._call if start[0] in "{[" else ReplySplitter._answer
         elif ended:
-            self._step = self._answer
+            self._step = ReplySplitter._answer
         return []
 
     def _answer(self, ended: bool) -> list[Delta]:
@@ -98,7 +96,7 @@ class ReplySplitter:
         if self._tools:
             found = [at for mark in _CALL_MARKS if (at := text.find(mark)) >= 0]
             if found:
-                self._held, self._step = text[min(found) :], self._call
+                self._held, self._step = text[min(found) :], ReplySplitter._call
                 return _content(text[: min(found)])
             if not ended:
                 text = text[: len(text) - _partial(text, _CALL_MARKS)]

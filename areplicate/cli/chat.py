@@ -1,25 +1,19 @@
-"""The `areplicate` command."""
+"""`areplicate chat` and `areplicate demo`: an answer on the terminal, as it is written."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from typing import Any, NoReturn
 
-try:
-    import click
-    from rich.console import Console
-    from rich.live import Live
-    from rich.spinner import Spinner
-except ModuleNotFoundError as missing:  # the entry point is installed without the extra, too
-    sys.exit(f"The areplicate command needs {missing.name}: pip install 'areplicate[cli]'")
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 
-from . import __version__
-from .errors import APIError, AuthenticationError
-from .models_cli import models
-from .progress import BOOTING_AFTER, Status
+from ..errors import APIError, AuthenticationError
+from ..progress import BOOTING_AFTER, Status
 
 DEMO_MODEL = "meta/meta-llama-3-8b-instruct"
 DEMO_PROMPT = "In one sentence: why does a cold boot take minutes?"
@@ -29,45 +23,7 @@ out = Console()
 err = Console(stderr=True)
 
 
-class _Commands(click.Group):
-    """The commands, of which `serve` is imported when it is asked for, and meant by its options alone."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0].partition("=")[0] in ("--config", "--host", "--port", "--workers", "--debug"):
-            args = ["serve", *args]
-        return super().parse_args(ctx, args)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), "serve"]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "serve":
-            return super().get_command(ctx, cmd_name)
-        try:
-            from .gateway.command import serve
-        except ModuleNotFoundError as missing:
-            _fail(f"The gateway needs {missing.name}: pip install 'areplicate[gateway]'")
-        return serve
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="areplicate")
-@click.option("--verbose", "-v", is_flag=True, help="Log each request as a curl command, and each phase.")
-def main(verbose: bool) -> None:
-    """Any language model on Replicate as if it were OpenAI's chat API.
-
-    `areplicate --config config.yaml` serves the gateway.
-    """
-    import areplicate
-
-    areplicate.set_verbose = verbose
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
-
-main.add_command(models)
-
-
-@main.command()
+@click.command()
 @click.argument("model")
 @click.argument("prompt", required=False)
 @click.option("--system", help="System text that opens the conversation.")
@@ -97,41 +53,7 @@ def chat(model: str, prompt: str | None, system: str | None, inputs: tuple[str, 
         _converse(model, messages, params)
 
 
-@main.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=4100, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--boot", default=None, type=click.FloatRange(min=0), help="Seconds that each model boots.")
-def local(host: str, port: int, boot: float | None) -> None:
-    """Run a stand-in for Replicate on this machine."""
-    import anyio
-    import msgspec
-
-    from .local import DEFAULT_MODELS, LocalReplicate, serve
-
-    models = DEFAULT_MODELS
-    if boot is not None:
-        models = tuple(msgspec.structs.replace(model, boot_seconds=boot) for model in models)
-
-    def started(server: LocalReplicate) -> None:
-        err.print(f"Listening on {server.api_base} (Ctrl-C ends it). Models:", highlight=False)
-        for model in models:
-            err.print(f"  {model.full_name}", highlight=False)
-        first = models[0].full_name
-        command = f"REPLICATE_API_KEY=any areplicate chat {first} 'Hello' --api-base {server.api_base}"
-        err.print(f"Try: {command}", highlight=False, soft_wrap=True)
-
-    async def run() -> None:
-        await serve(host, port, models=models, started=started)
-
-    try:
-        anyio.run(run)
-    except KeyboardInterrupt:
-        pass
-    except OSError as error:
-        _fail(f"Cannot listen on {host}:{port}: {error.strerror or error}.")
-
-
-@main.command()
+@click.command()
 def demo() -> None:
     """Ask a model through a cold boot: Replicate's where a key is set, else one on this machine."""
     messages = [{"role": "user", "content": DEMO_PROMPT}]
@@ -140,7 +62,7 @@ def demo() -> None:
         err.print("(asking Replicate, with the key in the environment)")
         _guarded(_answer, DEMO_MODEL, messages, {})
         return
-    from .local import LocalModel, LocalReplicate
+    from ..local import LocalModel, LocalReplicate
 
     err.print("(asking a stand-in on this machine; set REPLICATE_API_KEY to ask Replicate)")
     owner, name = DEMO_MODEL.split("/")
@@ -174,7 +96,7 @@ def _converse(model: str, messages: list[dict[str, str]], params: dict[str, Any]
 
 def _answer(model: str, messages: list[dict[str, str]], params: dict[str, Any]) -> str:
     """Streams an answer to the terminal, after a status line that lives until its first words."""
-    from .completion import completion
+    from ..completion import completion
 
     waiting = _Waiting()
     text: list[str] = []

@@ -9,11 +9,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from .errors import APIError
+from ..errors import APIError
 
 if TYPE_CHECKING:
-    from .chat.plan import Plan
-    from .chat.schema import Field, ModelSchema
+    from ..chat.plan import Plan
+    from ..chat.schema import Field, ModelSchema
 
 _SAMPLE = [
     {"role": "system", "content": "Be brief."},
@@ -32,8 +32,8 @@ def models() -> None:
 @click.option("--search", default="", metavar="TEXT", help="Only models whose name contains TEXT.")
 def list_models(search: str) -> None:
     """The models whose inputs are known without asking Replicate; any other works as well."""
-    from .chat import catalogue
-    from .chat.plan import plan_for
+    from ..chat import catalogue
+    from ..chat.plan import plan_for
 
     table = _table("model", "format", "conversation", "media")
     for name in catalogue.names():
@@ -57,7 +57,7 @@ def show_model(model: str) -> None:
     A model that is not in the catalogue is looked up at Replicate, which needs a key. OWNER/NAME:VERSION
     and deployments/OWNER/NAME work too.
     """
-    from .chat.plan import plan_for
+    from ..chat.plan import plan_for
 
     try:
         schema = _schema_of(model)
@@ -78,15 +78,15 @@ def show_model(model: str) -> None:
 
 def _schema_of(model: str) -> ModelSchema | None:
     """From the catalogue, which needs no key; else looked up."""
-    from .chat import catalogue
-    from .endpoints import parse_model
-    from .schemas import SchemaStore
+    from ..chat import catalogue
+    from ..endpoints import parse_model
+    from ..schemas import SchemaStore
 
     if known := catalogue.find(model) or SchemaStore().known(parse_model(model)):
         return known
     import anyio
 
-    from .router import AsyncRouter
+    from ..router import AsyncRouter
 
     async def look_up() -> ModelSchema | None:
         async with AsyncRouter() as router:
@@ -169,7 +169,7 @@ def _explained(plan: Plan) -> str:
 
 def _sample(plan: Plan, schema: ModelSchema) -> str:
     """The input for a short conversation, with something in whatever else the model insists on."""
-    from .chat.inputs import build_input
+    from ..chat.inputs import build_input
 
     conversation = (plan.prompt, plan.system, plan.messages)
     given = {name: _something(schema.fields[name]) for name in schema.required if name not in conversation}

@@ -1,0 +1,70 @@
+"""The `areplicate` command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+
+try:
+    import click
+except ModuleNotFoundError:  # the entry point is installed without the extra, too
+    sys.exit("The areplicate command needs click: pip install 'areplicate[cli]'")
+
+import areplicate
+
+_COMMANDS = {
+    "chat": ("areplicate.cli.chat", "cli"),
+    "demo": ("areplicate.cli.chat", "cli"),
+    "local": ("areplicate.cli.local", "cli"),
+    "models": ("areplicate.cli.models", "cli"),
+    "serve": ("areplicate.gateway.command", "gateway"),
+}
+"""Where each command is, and the extra that it needs. One is imported when it is asked for: a gateway
+does not keep in memory what draws tables on terminals."""
+
+_SERVING = ("--config", "--host", "--port", "--workers", "--debug")
+"""Options that mean `serve` where no command is named."""
+
+
+class _Commands(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0].partition("=")[0] in _SERVING:
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, extra = _COMMANDS[cmd_name]
+        try:
+            command: click.Command = getattr(import_module(module), cmd_name)
+        except ModuleNotFoundError as missing:
+            package = (missing.name or "").partition(".")[0]
+            return _to_be_installed(cmd_name, f"needs {package}: pip install 'areplicate[{extra}]'")
+        return command
+
+
+def _to_be_installed(name: str, needs: str) -> click.Command:
+    """A command that only tells what it needs."""
+
+    def fail() -> None:
+        raise click.ClickException(f"areplicate {name} {needs}")
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, callback=fail, help=f"({needs})", context_settings=anything)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(areplicate.__version__, prog_name="areplicate")
+@click.option("--verbose", "-v", is_flag=True, help="Log each request as a curl command, and each phase.")
+def main(verbose: bool) -> None:
+    """Any language model on Replicate as if it were OpenAI's chat API.
+
+    `areplicate --config config.yaml` serves the gateway.
+    """
+    areplicate.set_verbose = verbose
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

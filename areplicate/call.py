@@ -10,7 +10,8 @@ import anyio
 import msgspec
 
 from .account import Account
-from .chat.answers import Question
+from .chat.answers import Question, model_response
+from .chat.responses import ModelResponse
 from .clock import now
 from .completion_stream import CompletionStream, begin_stream
 from .endpoints import Endpoint, ModelEndpoint
@@ -39,6 +40,18 @@ class Call(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     on_status: OnStatus | None
     slots: Slots
+    count: int
+    stream: bool
+    include_usage: bool
+
+
+async def answer(call: Call) -> ModelResponse | CompletionStream:
+    """What the caller asked for: `count` answers, whole or streamed."""
+    if call.stream:
+        return await open_stream(call)
+    if call.count == 1:
+        return model_response(call.question, [await predict(call)])
+    return model_response(call.question, await predict_many(call))
 
 
 async def predict(call: Call) -> Prediction:
@@ -62,8 +75,8 @@ async def predict(call: Call) -> Prediction:
         raise
 
 
-async def predict_many(call: Call, n: int) -> list[Prediction]:
-    """`n` predictions of the same input; where one fails, the others are cancelled."""
+async def predict_many(call: Call) -> list[Prediction]:
+    """As many predictions of the same input as are asked for; where one fails, the others are cancelled."""
     predictions: dict[int, Prediction] = {}
     failures: list[APIError] = []
 
@@ -75,22 +88,22 @@ async def predict_many(call: Call, n: int) -> list[Prediction]:
             group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
-        for index in range(n):
+        for index in range(call.count):
             group.start_soon(one, index)
     if failures:
         raise failures[0]
-    return [predictions[index] for index in range(n)]
+    return [predictions[index] for index in range(call.count)]
 
 
-async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStream:
-    """The chunks of `n` predictions of the same input."""
+async def open_stream(call: Call) -> CompletionStream:
+    """The chunks of as many predictions of the same input as are asked for."""
     progress = Progress(call.question.model, call.on_status)
     account = call.account
     predictions: list[Prediction] = []
     streams: list[PredictionStream] = []
     try:
         with anyio.fail_after(call.patience.deadline - now()):
-            for _ in range(n):
+            for _ in range(call.count):
                 predictions.append(await _create(call, progress, hold=False))
                 progress.saw(predictions[-1])
         for prediction in predictions:
@@ -104,7 +117,7 @@ async def open_stream(call: Call, n: int, include_usage: bool) -> CompletionStre
                     slots=call.slots,
                 )
             )
-        stream = await begin_stream(account.api, call.question, streams, include_usage)
+        stream = await begin_stream(account.api, call.question, streams, call.include_usage)
         account.streams.add(stream)
         return stream
     except BaseException as error:

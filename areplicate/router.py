@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, Literal, TypeVar, overload
 from weakref import WeakValueDictionary
 
@@ -12,12 +12,12 @@ import anyio
 
 from .account import Account
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer
-from .call import Call, open_stream, predict, predict_many
-from .chat.answers import Question, model_response
+from .call import Call, answer
+from .chat.answers import Question
 from .chat.inputs import ModelInput, build_input
 from .chat.responses import ModelResponse
 from .chat.schema import ModelSchema
-from .chat.templates import PromptTemplate, inline_template
+from .chat.templates import inline_template
 from .client_options import CLIENT_OPTIONS, translated
 from .clock import now
 from .completion_stream import CompletionStream
@@ -151,7 +151,7 @@ class AsyncRouter:
         if model in self._balancer:
             deadline = now() + checked_timeout(params.get("timeout") or self._timeout)
             return await self._balancer.call(model, self._asker(messages, params, deadline), deadline)
-        return await self._complete(model, messages, **params)
+        return await answer(await self._call(model, messages, **params))
 
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
@@ -183,15 +183,18 @@ class AsyncRouter:
     ) -> Callable[[str, dict[str, Any]], Awaitable[ModelResponse | CompletionStream]]:
         """What asks one entry of `model_list`; `timeout` is for all entries and fallbacks together."""
 
-        def ask(model: str, defaults: dict[str, Any]) -> Awaitable[ModelResponse | CompletionStream]:
+        async def ask(model: str, defaults: dict[str, Any]) -> ModelResponse | CompletionStream:
+            return await answer(await self._call(model, messages, **params_for(defaults)))
+
+        def params_for(defaults: dict[str, Any]) -> dict[str, Any]:
             merged = {**translated(defaults), **params}
             left = max(0.001, deadline - now())
             merged["timeout"] = min(left, checked_timeout(merged.get("timeout") or left))
-            return self._complete(model, messages, **merged)
+            return merged
 
         return ask
 
-    async def _complete(
+    async def _call(
         self,
         model: str,
         messages: Sequence[Any],
@@ -214,8 +217,13 @@ class AsyncRouter:
         bos_token: str | None = None,
         eos_token: str | None = None,
         **params: Any,
-    ) -> ModelResponse | CompletionStream:
+    ) -> Call:
+        """What is asked for, ready to be sent."""
+        if not isinstance(model, str):
+            raise BadRequestError(f"model is to be a string, not {type(model).__name__}.")
         count = checked_count(n)
+        if stream and not isinstance(stream_options, (Mapping, NoneType)):
+            raise BadRequestError('stream_options is to be a mapping such as {"include_usage": True}.')
         template = inline_template(
             initial_prompt_value=initial_prompt_value,
             roles=roles,
@@ -223,47 +231,8 @@ class AsyncRouter:
             bos_token=bos_token,
             eos_token=eos_token,
         )
-        call = await self._call(
-            model,
-            messages,
-            {**params, **extra_body} if extra_body else params,
-            template=template,
-            timeout=timeout,
-            num_retries=num_retries,
-            drop_params=bool(drop_params),
-            extra_headers=extra_headers,
-            api_key=api_key,
-            api_base=api_base,
-            on_status=on_status,
-            supports_system_prompt=supports_system_prompt,
-        )
-        if stream:
-            if stream_options is not None and not isinstance(stream_options, Mapping):
-                raise BadRequestError('stream_options is to be a mapping such as {"include_usage": True}.')
-            include_usage = bool((stream_options or {}).get("include_usage"))
-            return await open_stream(call, count, include_usage)
-        if count == 1:
-            return model_response(call.question, [await predict(call)])
-        return model_response(call.question, await predict_many(call, count))
-
-    async def _call(
-        self,
-        model: str,
-        messages: Sequence[Any],
-        params: dict[str, Any],
-        *,
-        template: PromptTemplate | None,
-        timeout: float | None,
-        num_retries: int | None,
-        drop_params: bool,
-        extra_headers: Mapping[str, str] | None,
-        api_key: str | None,
-        api_base: str | None,
-        on_status: OnStatus | None,
-        supports_system_prompt: bool | None,
-    ) -> Call:
-        if not isinstance(model, str):
-            raise BadRequestError(f"model is to be a string, not {type(model).__name__}.")
+        if extra_body:
+            params = {**params, **extra_body}
         endpoint = parse_model(model)
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else num_retries
@@ -279,7 +248,7 @@ class AsyncRouter:
             schema=schema,
             template=template,
             supports_system_prompt=supports_system_prompt,
-            drop_params=drop_params,
+            drop_params=bool(drop_params),
             allow_files=self._allow_files,
         )
         return Call(
@@ -294,6 +263,9 @@ class AsyncRouter:
             headers={"Cancel-After": cancel_after(seconds), **checked_headers(extra_headers)},
             on_status=on_status,
             slots=self._slots,
+            count=count,
+            stream=bool(stream),
+            include_usage=bool(stream and stream_options and stream_options.get("include_usage")),
         )
 
     async def _schema(self, endpoint: Endpoint, account: Account, patience: Patience) -> ModelSchema | None:

@@ -162,7 +162,7 @@ def test_the_routers_own_arguments_are_reserved() -> None:
         ),
         *("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"),
     }
-    assert set(inspect.signature(AsyncRouter._complete).parameters) - for_clients <= RESERVED
+    assert set(inspect.signature(AsyncRouter._call).parameters) - for_clients <= RESERVED
 
 
 def test_large_bodies(running: Gateway) -> None:

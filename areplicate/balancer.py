@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 
 from . import logs
+from .call import Call, answer
+from .chat.responses import ModelResponse
 from .clock import now
 from .completion_stream import CompletionStream
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
@@ -24,7 +26,8 @@ COOLDOWN_TIME = 30.0
 _ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 
-Answer = TypeVar("Answer")
+Prepare = Callable[[str, dict[str, Any]], Awaitable[Call]]
+"""Prepares a call: of a model, with an entry's own parameters."""
 
 
 class Entry:
@@ -114,12 +117,10 @@ class Balancer:
     def __contains__(self, model: str) -> bool:
         return isinstance(model, str) and model in self._groups
 
-    async def call(
-        self, name: str, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]], deadline: float
-    ) -> Answer:
+    async def call(self, name: str, prepare: Prepare, deadline: float) -> ModelResponse | CompletionStream:
         """Asks an entry of the group, then the others, then those of its fallbacks, until `deadline`.
 
-        `ask` takes a model string and the entry's own parameters. What would fail anywhere (a bad
+        `prepare` takes a model string and the entry's own parameters. What would fail anywhere (a bad
         request) is raised at once; of several failures the last.
         """
         failure: APIError | None = None
@@ -129,7 +130,7 @@ class Balancer:
                 tried.append(entry)
                 try:
                     await entry.enter(deadline)
-                    return await self._ask(entry, ask)
+                    return await self._ask(entry, prepare)
                 except (BadRequestError, PredictionCanceledError):
                     raise
                 except APIError as error:
@@ -157,18 +158,18 @@ class Balancer:
         idlest = [entry for entry in free if entry.in_flight / entry.weight == least]
         return random.choices(idlest, [entry.weight for entry in idlest])[0]
 
-    async def _ask(self, entry: Entry, ask: Callable[[str, dict[str, Any]], Awaitable[Answer]]) -> Answer:
+    async def _ask(self, entry: Entry, prepare: Prepare) -> ModelResponse | CompletionStream:
         try:
-            answer = await ask(entry.model, entry.params)
+            answered = await answer(await prepare(entry.model, entry.params))
         except BaseException as error:
             self._ended(entry, error)
             raise
-        if isinstance(answer, CompletionStream):
-            stream = answer
+        if isinstance(answered, CompletionStream):
+            stream = answered
             stream.when_ended(lambda: self._ended(entry, stream.error))
         else:
             self._ended(entry, None)
-        return answer
+        return answered
 
     def _ended(self, entry: Entry, error: BaseException | None) -> None:
         entry.leave()

@@ -25,12 +25,12 @@ class _End:
     """The end of a stream, and what is to be done then."""
 
     def __init__(self) -> None:
-        self.reached = anyio.Event()
+        self.reached = False
         self.error: APIError | None = None
         self.todo: list[Callable[[], object]] = []
 
     def reach(self) -> None:
-        self.reached.set()
+        self.reached = True
         todo, self.todo = self.todo, []  # they may refer to the stream: kept, they would keep it
         for do in todo:
             do()
@@ -75,12 +75,14 @@ class CompletionStream:
 
     async def ended(self) -> None:
         """Waits until the stream has ended, but for a few seconds at most."""
+        ended = anyio.Event()
+        self.when_ended(ended.set)
         with anyio.move_on_after(_CLOSING):
-            await self._end.reached.wait()
+            await ended.wait()
 
     def when_ended(self, do: Callable[[], object]) -> None:
         """Calls `do` once the stream has ended, in whichever way."""
-        if self._end.reached.is_set():
+        if self._end.reached:
             do()
         else:
             self._end.todo.append(do)

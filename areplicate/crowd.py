@@ -14,6 +14,7 @@ from .listing import Listing, created
 from .progress import Progress
 from .protocol.predictions import Prediction
 from .retry import MAX_RETRIES, Patience
+from .waiter import one_waiter
 
 Look = Callable[[str, Patience], Awaitable[Prediction]]
 
@@ -34,7 +35,7 @@ class _Member:
         self.progress = progress
         self.since = since
         self.shown = True
-        self.woken = anyio.Event()
+        self.woken = one_waiter()
 
 
 class Crowd:
@@ -59,7 +60,7 @@ class Crowd:
             while member.shown and not member.prediction.terminal:
                 if self._led:
                     await member.woken.wait()
-                    member.woken = anyio.Event()
+                    member.woken = one_waiter()
                 else:
                     await self._lead(member, patience)
             return member.prediction

@@ -9,6 +9,9 @@ the whole, and what has been given out already is left away.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cached_property
+
 import anyio
 
 from .api import API
@@ -82,8 +85,14 @@ class PredictionStream:
         self._opened_at = self._retry_at = float("-inf")
         self._fruitful = False
         self._fruitless = 0
-        self._retry_waits = waits()
-        self._poll_waits = poll_waits()
+
+    @cached_property
+    def _retry_waits(self) -> Iterator[float]:
+        return waits()
+
+    @cached_property
+    def _poll_waits(self) -> Iterator[float]:
+        return poll_waits()
 
     @property
     def text(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
 from types import NoneType, TracebackType
 from typing import Any, Literal, TypeVar, overload
 from weakref import WeakValueDictionary
@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from .account import Account
-from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer
+from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
 from .call import Call, answer
 from .chat.answers import Question
 from .chat.inputs import ModelInput, build_input
@@ -150,7 +150,7 @@ class AsyncRouter:
             params = translated(params)
         if model in self._balancer:
             deadline = now() + checked_timeout(params.get("timeout") or self._timeout)
-            return await self._balancer.call(model, self._asker(messages, params, deadline), deadline)
+            return await self._balancer.call(model, self._preparer(messages, params, deadline), deadline)
         return await answer(await self._call(model, messages, **params))
 
     async def schema_of(self, model: str) -> ModelSchema | None:
@@ -178,21 +178,16 @@ class AsyncRouter:
     ) -> None:
         await self.aclose()
 
-    def _asker(
-        self, messages: Sequence[Any], params: dict[str, Any], deadline: float
-    ) -> Callable[[str, dict[str, Any]], Awaitable[ModelResponse | CompletionStream]]:
-        """What asks one entry of `model_list`; `timeout` is for all entries and fallbacks together."""
+    def _preparer(self, messages: Sequence[Any], params: dict[str, Any], deadline: float) -> Prepare:
+        """What prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
 
-        async def ask(model: str, defaults: dict[str, Any]) -> ModelResponse | CompletionStream:
-            return await answer(await self._call(model, messages, **params_for(defaults)))
-
-        def params_for(defaults: dict[str, Any]) -> dict[str, Any]:
+        def prepare(model: str, defaults: dict[str, Any]) -> Awaitable[Call]:
             merged = {**translated(defaults), **params}
             left = max(0.001, deadline - now())
             merged["timeout"] = min(left, checked_timeout(merged.get("timeout") or left))
-            return merged
+            return self._call(model, messages, **merged)
 
-        return ask
+        return prepare
 
     async def _call(
         self,

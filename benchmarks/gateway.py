@@ -8,6 +8,10 @@ is: one request for a whole answer (`Prefer: wait`), three for a streamed one (c
 look at its end that gives the token counts). What is compared is the CPU of the process in the
 middle, user and system, per completion.
 
+Memory is that of the same process, resident, shared libraries included, in megabytes of 10^6 bytes: idle
+after the completions before, with all of `--in-flight` requests on their way, and at the most until the
+last of them is answered.
+
 Starts are measured as after an installation, which leaves Python's bytecode beside the sources: the
 bytecode of this run lies in a folder of its own, which a first start, not counted, fills. `ready` is the
 median of several starts, from the process's start to its first completion, less what the model runs.
@@ -34,7 +38,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from .processes import cpu_seconds, free_port
+from .processes import cpu_seconds, free_port, resident_mb
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "bench/chat"
@@ -109,15 +113,25 @@ async def _measure(
             before = cpu_seconds(pid)
             await _load(session, url, client, MODEL, completions, concurrency)
             figures[label] = (cpu_seconds(pid) - before) / completions * 1000
-        figures["memory idle MB"] = _memory(pid)
+        figures["memory idle MB"] = resident_mb(pid)
         for label, client in (("memory MB", whole), ("memory streamed MB", streamed)):
-            load = asyncio.ensure_future(_load(session, url, client, SLOW, in_flight, in_flight))
-            figures[label] = 0.0
-            while not load.done():
-                await asyncio.sleep(0.2)
-                figures[label] = max(figures[label], _memory(pid))
-            await load
+            figures[label], figures[f"{label}, most"] = await _memory(session, url, client, pid, in_flight)
     return figures
+
+
+async def _memory(
+    session: aiohttp.ClientSession, url: str, client: Client, pid: int, in_flight: int
+) -> tuple[float, float]:
+    """Resident megabytes while all requests are in flight, and the most until all are answered."""
+    asked = [asyncio.ensure_future(client(session, url, SLOW)) for _ in range(in_flight)]
+    meanwhile = most = 0.0
+    while not all(request.done() for request in asked):
+        await asyncio.sleep(0.1)
+        most = max(most, resident_mb(pid))
+        if not any(request.done() for request in asked):
+            meanwhile = most
+    await asyncio.gather(*asked)
+    return meanwhile, most
 
 
 async def _load(
@@ -257,30 +271,24 @@ def _started(
             process.wait()
 
 
-def _memory(pid: int) -> float:
-    """Resident megabytes of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("the process has gone")
-
-
 def _print(figures: dict[str, dict[str, float]]) -> None:
     bare, ours = figures["bare"], figures["gateway"]
-    print(f"{'':22}{'bare proxy':>12}{'gateway':>12}{'ratio':>8}{'allowed':>9}")
+    print(f"{'':26}{'bare proxy':>12}{'gateway':>12}{'ratio':>8}{'allowed':>9}")
     for label in ("cpu whole", "cpu streamed"):
         ratio = ours[label] / bare[label]
-        print(f"{label + ', ms':22}{bare[label]:12.3f}{ours[label]:12.3f}{ratio:8.2f}{LIMITS[label]:9.2f}")
+        print(f"{label + ', ms':26}{bare[label]:12.3f}{ours[label]:12.3f}{ratio:8.2f}{LIMITS[label]:9.2f}")
     for label in (
         "memory idle MB",
         "memory MB",
+        "memory MB, most",
         "memory streamed MB",
+        "memory streamed MB, most",
         "ready s",
         "ready, best s",
         "database s",
     ):
         allowed = f"{LIMITS[label]:9.2f}" if label in LIMITS else ""
-        print(f"{label:22}{bare.get(label, float('nan')):12.2f}{ours[label]:12.2f}{'':8}{allowed}")
+        print(f"{label:26}{bare.get(label, float('nan')):12.2f}{ours[label]:12.2f}{'':8}{allowed}")
 
 
 def _run_proxy(port: int, upstream: str) -> None:

@@ -34,7 +34,7 @@ def command(client: str, python: str, config: Path, port: int) -> list[str]:
     """
     options = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     if client == "areplicate":
-        return [python, "-m", "areplicate.gateway", *options]
+        return [python, "-m", "areplicate", *options]
     return [python, "-m", "benchmarks.clients.litellm_proxy", *options, "--keepalive_timeout", "75"]
 
 

@@ -18,7 +18,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 from unittest.mock import patch
 
-from areplicate import AsyncRouter, api, creation, router
+from areplicate import AsyncRouter, api, call, creation, router
 from areplicate.limits import Limiter
 
 from . import warm_call
@@ -34,8 +34,8 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "the account's limits": [(Limiter, "acquire"), (Limiter, "observe"), (api, "ratelimit")],
     "exactly once: the body, claims, retries": [(creation.Creator, "create"), (api.API, "send")],
     "reading the prediction": [(creation, "decoded")],
-    "the deadline, phases": [(router, "predict")],
-    "the response": [(router, "model_response")],
+    "the deadline, phases": [(call, "predict")],
+    "the response": [(call, "model_response")],
     "the rest of acompletion()": [(AsyncRouter, "acompletion")],
 }
 BARE = "a bare aiohttp call"

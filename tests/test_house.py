@@ -21,6 +21,7 @@ FLOORS = [
         "client_options",
         "transports",
         "limits",
+        "waiter",
         "retry",
         "schema_cache",
         "media",

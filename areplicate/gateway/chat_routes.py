@@ -22,13 +22,16 @@ _NOT_PARAMS = ("model", "messages", "stream")
 
 
 async def chat_completions(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    body = await read_object(exchange.request)
-    params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    question = await question_of(gateway, exchange, body, body.get("messages"), params)
+    question = await _question(gateway, exchange)
     if exchange.streamed:
         return await _stream(exchange, question)
-    params.pop("stream_options", None)
     return exchange.json(msgspec.json.encode(await question.ask(exchange)))
+
+
+async def _question(gateway: Gateway, exchange: Exchange) -> Question:
+    body = await read_object(exchange.request)
+    params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
+    return await question_of(gateway, exchange, body, body.get("messages"), params)
 
 
 async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:

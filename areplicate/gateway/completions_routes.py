@@ -37,7 +37,6 @@ async def completions(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
     per_prompt = question.count // len(prompts)
     if exchange.streamed:
         return await _stream(exchange, questions, per_prompt)
-    params.pop("stream_options", None)
     responses = await _ask_all(exchange, questions)
     return exchange.json(msgspec.json.encode(_whole(exchange, responses, per_prompt)))
 

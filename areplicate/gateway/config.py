@@ -22,7 +22,7 @@ DRAIN_SECONDS = 30.0
 POOL_SIZE = 1024
 """Connections to Replicate, about 16 KB each. Streams beyond nine tenths of it come in lumps, from looks at
 the prediction."""
-HELD_CREATIONS = 200
+HELD_CREATIONS = 100
 """Whole answers that are each waited for on a connection of their own; those beyond are watched together
 through the account's list."""
 _TEMPLATE_FIELDS = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")

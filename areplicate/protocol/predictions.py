@@ -11,10 +11,9 @@ TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
 
 class URLs(msgspec.Struct, frozen=True):
-    """Where a prediction is watched, cancelled and streamed."""
+    """Where a prediction is looked at, and streamed."""
 
     get: str | None = None
-    cancel: str | None = None
     stream: str | None = None
 
 

@@ -222,10 +222,11 @@ def test_protocols_that_are_none(running: Gateway) -> None:
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ):
         said = raw(running, request)
-        assert said == b"" or said.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ", b"HTTP/1.1 404 ")), said[
-            :200
-        ]
-        assert b"Traceback" not in said
+        if not said and len(request) > 50_000:
+            continue  # the connection was closed before all was sent, and took the answer with it
+        assert said.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ", b"HTTP/1.1 404 ")), said[:200]
+        assert b'\r\n\r\n{"error":{"message":' in said and b"x-request-id: req_" in said
+        assert b"Traceback" not in said and b"yyy" not in said
     assert running.ask().status_code == 200
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
+def new_request_id() -> str:
+    return "req_" + secrets.token_hex(12)
+
+
 class Exchange:
     """A request on its way through the gateway. Times are `time.monotonic`'s seconds."""
 
@@ -51,7 +55,7 @@ class Exchange:
     def __init__(self, request: web.BaseRequest, backend: Backend) -> None:
         self.request = request
         self.backend = backend
-        self.request_id = "req_" + secrets.token_hex(12)
+        self.request_id = new_request_id()
         self.began = time.monotonic()
         self.endpoint = ""
         """The route; empty for what is not a route of ours."""

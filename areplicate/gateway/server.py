@@ -16,14 +16,13 @@ from aiohttp import web
 
 from .app import Gateway
 from .config import Config, read_config
+from .connections import Server
 from .dispatch import Dispatcher
 from .logs import logger
 from .routes import ROUTES
 from .yamlfile import ConfigError
 
 BACKLOG = 4096
-KEEPALIVE = 75.0
-"""Seconds that a connection may sit idle, or take to send the head of a request."""
 _LOOK_SECONDS = 1.0
 _CANCEL_SECONDS = 8.0
 """Seconds in which cancelled requests get to cancel their predictions."""
@@ -53,12 +52,8 @@ async def _serve(config: Config, path: Path, listener: socket.socket, alone: boo
     loop.add_signal_handler(signal.SIGHUP, lambda: begin(_reload(gateway, path)))
 
     dispatcher = Dispatcher(gateway, ROUTES)
-    server = web.Server(
-        dispatcher.handle,
-        request_factory=partial(web.BaseRequest, loop=loop),
-        handler_cancellation=True,
-        access_log=None,
-        keepalive_timeout=KEEPALIVE,
+    server = Server(
+        dispatcher.handle, request_factory=partial(web.BaseRequest, loop=loop), handler_cancellation=True
     )
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()

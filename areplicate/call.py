@@ -15,7 +15,7 @@ from .chat.responses import ModelResponse
 from .clock import now
 from .completion_stream import CompletionStream, begin_stream
 from .endpoints import Endpoint, ModelEndpoint
-from .errors import APIError, NotFoundError, Timeout
+from .errors import APIConnectionError, APIError, NotFoundError, Timeout
 from .limits import Slots
 from .prediction_stream import PredictionStream
 from .progress import OnStatus, Progress
@@ -57,22 +57,26 @@ async def answer(call: Call) -> ModelResponse | CompletionStream:
 async def predict(call: Call) -> Prediction:
     """A prediction that has succeeded; one that has not is an error."""
     progress = Progress(call.question.model, call.on_status)
+    in_flight = call.account.in_flight
+    scope = in_flight.begin(call.patience.deadline)
     prediction: Prediction | None = None
     try:
-        with anyio.CancelScope(deadline=call.patience.deadline) as scope:
+        with scope:
             prediction = await _create(call, progress, hold=True)
             if not prediction.terminal:
                 prediction = await _wait(call, prediction, progress)
             elif progress.watched:
                 progress.saw(prediction)
         if scope.cancelled_caught or prediction is None:
-            raise _too_late(call, progress)
+            raise _ended(call, progress)
         if failure := call.account.api.error_of(prediction):
             raise failure
         return prediction
     except APIError as error:
         error.about(call.question.model, prediction.id if prediction else None)
         raise
+    finally:
+        in_flight.end(scope)
 
 
 async def predict_many(call: Call) -> list[Prediction]:
@@ -99,13 +103,16 @@ async def open_stream(call: Call) -> CompletionStream:
     """The chunks of as many predictions of the same input as are asked for."""
     progress = Progress(call.question.model, call.on_status)
     account = call.account
+    scope = account.in_flight.begin(call.patience.deadline)
     predictions: list[Prediction] = []
     streams: list[PredictionStream] = []
     try:
-        with anyio.fail_after(call.patience.deadline - now()):
+        with scope:
             for _ in range(call.count):
                 predictions.append(await _create(call, progress, hold=False))
                 progress.saw(predictions[-1])
+        if scope.cancelled_caught:
+            raise _ended(call, progress)
         for prediction in predictions:
             streams.append(
                 PredictionStream(
@@ -124,11 +131,11 @@ async def open_stream(call: Call) -> CompletionStream:
         for opened in streams:
             await opened.aclose()
         await account.api.cancel(*(prediction.id for prediction in predictions))
-        if isinstance(error, TimeoutError):
-            raise _too_late(call, progress) from error
         if isinstance(error, APIError):
             error.about(call.question.model, None)
         raise
+    finally:
+        account.in_flight.end(scope)
 
 
 async def _create(call: Call, progress: Progress, *, hold: bool) -> Prediction:
@@ -154,7 +161,10 @@ async def _wait(call: Call, prediction: Prediction, progress: Progress) -> Predi
         raise
 
 
-def _too_late(call: Call, progress: Progress) -> Timeout:
+def _ended(call: Call, progress: Progress) -> APIError:
+    """Why the call's scope was cancelled."""
+    if now() < call.patience.deadline:
+        return APIConnectionError("The router was closed; the prediction is cancelled.")
     return Timeout(
         f"No answer within {call.timeout:g} s: the prediction was {progress.phase} and is cancelled.",
         model=call.question.model,

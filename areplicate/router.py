@@ -22,7 +22,7 @@ from .client_options import CLIENT_OPTIONS, translated
 from .clock import now
 from .completion_stream import CompletionStream
 from .endpoints import Endpoint, parse_model
-from .errors import BadRequestError, Timeout
+from .errors import APIConnectionError, BadRequestError, Timeout
 from .limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
 from .media import attach
 from .progress import OnStatus
@@ -105,6 +105,7 @@ class AsyncRouter:
         """Those that a call or `_recent` holds."""
         self._recent: OrderedDict[tuple[str, str], Account] = OrderedDict()
         self._allow_files = allow_files
+        self._closed = False
         self._schemas = SchemaStore()
         self._balancer = Balancer(model_list, fallbacks, allowed_fails, cooldown_time)
         self._slots = Slots(pool_size * 9 // 10)
@@ -155,11 +156,14 @@ class AsyncRouter:
 
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
+        self._check_open()
         account = self._account(None, None)
         return await self._schema(parse_model(model), account, Patience(self._max_retries))
 
     async def aclose(self) -> None:
-        """Closes the streams that are still open, which cancels their predictions, and all connections."""
+        """Ends the calls in flight and the streams that are still open, which cancels their predictions, and
+        closes all connections. From now on every call is an `APIConnectionError`."""
+        self._closed = True
         for account in list(self._accounts.values()):
             await account.aclose()
         await self._transport.aclose()
@@ -229,13 +233,14 @@ class AsyncRouter:
         if extra_body:
             params = {**params, **extra_body}
         endpoint = parse_model(model)
+        self._check_open()
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else num_retries
         seconds = checked_timeout(self._timeout if timeout is None else timeout)
         patience = Patience(retries, now() + seconds)
         schema = self._schemas.known(endpoint, account.api.base)
         if schema is None:
-            schema = await _in_time(self._schema(endpoint, account, patience), patience)
+            schema = await _in_time(self._schema(endpoint, account, patience), account, patience)
         built = build_input(
             messages,
             params,
@@ -250,7 +255,7 @@ class AsyncRouter:
             account=account,
             endpoint=endpoint,
             question=Question(model, built, schema, "tools" in params),
-            input=await _in_time(_attached(built, account, patience), patience)
+            input=await _in_time(_attached(built, account, patience), account, patience)
             if built.media
             else built.fields,
             timeout=seconds,
@@ -266,6 +271,10 @@ class AsyncRouter:
     async def _schema(self, endpoint: Endpoint, account: Account, patience: Patience) -> ModelSchema | None:
         api = account.api
         return await self._schemas.of(endpoint, lambda path: api.get(path, patience), api.base)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _closed()
 
     def _account(self, api_key: str | None, api_base: str | None) -> Account:
         key = chosen_key(api_key or self._api_key)
@@ -293,11 +302,21 @@ class AsyncRouter:
         return account
 
 
-async def _in_time(work: Coroutine[Any, Any, T], patience: Patience) -> T:
+async def _in_time(work: Coroutine[Any, Any, T], account: Account, patience: Patience) -> T:
     """What has to be done before the prediction is asked for, within the deadline."""
-    with anyio.CancelScope(deadline=patience.deadline):
-        return await work
+    scope = account.in_flight.begin(patience.deadline)
+    try:
+        with scope:
+            return await work
+    finally:
+        account.in_flight.end(scope)
+    if now() < patience.deadline:
+        raise _closed()
     raise Timeout("The deadline passed before the prediction was asked for.")
+
+
+def _closed() -> APIConnectionError:
+    return APIConnectionError("The router is closed.", request_sent=False)
 
 
 async def _attached(built: ModelInput, account: Account, patience: Patience) -> dict[str, Any]:

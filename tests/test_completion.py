@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import weakref
+from functools import partial
 from typing import Any
 
 import anyio
@@ -365,6 +366,31 @@ async def test_key_and_base_come_from_the_environment_in_the_promised_order(
         keys = [seen.headers["Authorization"] for seen in local.requests]
         assert keys == ["Bearer second", "Bearer first", "Bearer call"]
         assert local.requests[-1].headers["X-Extra"] == "1"
+
+
+async def test_closing_the_router_ends_what_is_in_flight() -> None:
+    slow = LocalModel(owner="meta", name="slow", boot_seconds=1000)
+    async with stage(slow, router={"held_creations": 1}) as (local, router):
+        failures: list[areplicate.APIError] = []
+
+        async def ask(**options: Any) -> None:
+            with pytest.raises(areplicate.APIConnectionError, match="closed") as caught:
+                await router.acompletion("meta/slow", HELLO, **options)
+            failures.append(caught.value)
+
+        async with anyio.create_task_group() as group:
+            for options in ({}, {}, {"n": 2}, {"on_status": lambda _: None}, {"num_retries": 0}):
+                group.start_soon(partial(ask, **options))
+            while len(local.running()) < 6:
+                await anyio.sleep(0.1)
+            group.start_soon(ask)  # has only begun
+            await anyio.lowlevel.checkpoint()
+            await router.aclose()
+            assert not local.running()
+        assert len(failures) == 6
+        assert {failure.prediction_id for failure in failures} & set(local.predictions)
+        with pytest.raises(areplicate.APIConnectionError, match="The router is closed"):
+            await router.acompletion("meta/slow", HELLO)
 
 
 async def test_a_service_with_its_users_keys_keeps_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ FLOORS = [
         "transports",
         "limits",
         "waiter",
+        "in_flight",
         "retry",
         "schema_cache",
         "media",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..chat.responses import ModelResponse
+from ..completion_stream import CompletionStream
+from ..progress import OnStatus
 from .errors import GatewayError, bad_request
 from .exchange import Exchange
 
@@ -45,6 +47,14 @@ class Question(msgspec.Struct, frozen=True):
         )
         exchange.answered(response.model, response.replicate, response.usage)
         return response
+
+    async def stream(self, exchange: Exchange, on_status: OnStatus) -> CompletionStream:
+        """The answer in chunks, which whoever reads them notes in the exchange."""
+        exchange.calling = True
+        chunks: CompletionStream = await exchange.backend.router.acompletion(
+            self.model, self.messages, stream=True, on_status=on_status, **self.params
+        )
+        return chunks
 
 
 async def question_of(

@@ -36,20 +36,13 @@ async def _question(gateway: Gateway, exchange: Exchange) -> Question:
 
 async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
     encode = msgspec.json.encode
-    exchange.calling = True
     with EventStream(exchange) as events:
         try:
-            chunks = await exchange.backend.router.acompletion(
-                question.model, question.messages, stream=True, on_status=events.saw, **question.params
-            )
+            chunks = await question.stream(exchange, events.saw)
             await events.open()
             async with chunks:
                 async for chunk in chunks:
-                    if chunk.replicate is not None:
-                        exchange.answered(chunk.model, chunk.replicate, None)
-                    elif chunk.choices and chunk.choices[0].delta.content:
-                        exchange.text_came()
-                        exchange.prediction_id = chunk.id
+                    exchange.streamed_chunk(chunk)
                     await events.send(b"data: " + encode(chunk) + b"\n\n")
         except APIError as error:
             if not events.response.prepared:

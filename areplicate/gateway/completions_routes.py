@@ -95,19 +95,17 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
     """The prompts' answers one after the other, which their indexes tell apart."""
     created = int(time.time())
     usages: list[Usage] = []
-    exchange.calling = True
     with EventStream(exchange) as events:
         try:
             for i, question in enumerate(questions):
-                chunks = await exchange.backend.router.acompletion(
-                    question.model, question.messages, stream=True, on_status=events.saw, **question.params
-                )
+                chunks = await question.stream(exchange, events.saw)
                 await events.open()
                 async with chunks:
                     async for chunk in chunks:
+                        exchange.streamed_chunk(chunk)
                         if chunk.usage is not None:
                             usages.append(chunk.usage)
-                        elif (choice := _piece(exchange, chunk, i * per_prompt)) is not None:
+                        elif (choice := _piece(chunk, i * per_prompt)) is not None:
                             await events.send(_event(exchange, chunk, created, [choice]))
             if usages:
                 await events.send(_event(exchange, chunk, created, [], _usage(usages)))
@@ -120,14 +118,9 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
     return events.response
 
 
-def _piece(exchange: Exchange, chunk: ModelResponseChunk, offset: int) -> dict[str, Any] | None:
-    """The choice that a chunk adds to, noted in the exchange; None where it adds nothing."""
+def _piece(chunk: ModelResponseChunk, offset: int) -> dict[str, Any] | None:
+    """The choice that a chunk adds to; None where it adds nothing."""
     choice = chunk.choices[0]
-    if chunk.replicate is not None:
-        exchange.answered(chunk.model, chunk.replicate, None)
-    elif choice.delta.content:
-        exchange.text_came()
-        exchange.prediction_id = exchange.prediction_id or chunk.id
     if not choice.delta.content and choice.finish_reason is None:
         return None
     return _choice(offset + choice.index, choice.delta.content or "", choice.finish_reason)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ..chat.responses import Run, Usage
+from ..chat.responses import ModelResponseChunk, Run, Usage
 from ..errors import APIError
 from ..progress import BOOTING_AFTER
 from .keyring import ANYBODY, Caller
@@ -90,10 +90,15 @@ class Exchange:
         self.upstream_model = error.model
         self.prediction_id = error.prediction_id or self.prediction_id
 
-    def text_came(self) -> None:
-        self.pieces += 1
-        if self.first_text is None:
-            self.first_text = time.monotonic()
+    def streamed_chunk(self, chunk: ModelResponseChunk) -> None:
+        """A chunk of the answer has come."""
+        if chunk.replicate is not None:
+            self.answered(chunk.model, chunk.replicate, None)
+        elif chunk.choices and chunk.choices[0].delta.content:
+            self.pieces += 1
+            self.prediction_id = self.prediction_id or chunk.id
+            if self.first_text is None:
+                self.first_text = time.monotonic()
 
     def seconds(self) -> float:
         return time.monotonic() - self.began

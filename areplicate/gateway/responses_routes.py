@@ -117,12 +117,9 @@ class _Answer:
 
 
 async def _stream(exchange: Exchange, question: Question, answer: _Answer) -> web.StreamResponse:
-    exchange.calling = True
     with EventStream(exchange) as events:
         try:
-            chunks = await exchange.backend.router.acompletion(
-                question.model, question.messages, stream=True, on_status=events.saw, **question.params
-            )
+            chunks = await question.stream(exchange, events.saw)
             await events.send(
                 answer.event("response.created", response=answer.begun())
                 + answer.event("response.in_progress", response=answer.begun())
@@ -136,14 +133,12 @@ async def _stream(exchange: Exchange, question: Question, answer: _Answer) -> we
             usage: Usage | None = None
             async with chunks:
                 async for chunk in chunks:
+                    exchange.streamed_chunk(chunk)
                     choice = chunk.choices[0]
                     if chunk.replicate is not None:
-                        exchange.answered(chunk.model, chunk.replicate, None)
                         usage = chunk.replicate[0].usage
                     finish_reason = choice.finish_reason or finish_reason
                     if text := choice.delta.content:
-                        exchange.text_came()
-                        exchange.prediction_id = chunk.id
                         pieces.append(text)
                         await events.send(
                             answer.message_event("response.output_text.delta", delta=text, logprobs=[])

@@ -12,7 +12,6 @@ from .completion_stream import CompletionStream
 from .creation import Creator
 from .endpoints import Endpoint, ModelEndpoint, VersionEndpoint
 from .errors import NotFoundError
-from .in_flight import InFlight
 from .limits import Limiter, Slots
 from .listing import Listing
 from .poller import Poller
@@ -49,16 +48,14 @@ class Account:
         listing = Listing(self.api)
         self.creator = Creator(self.api, listing, held)
         self.poller = Poller(self.api, listing)
-        self.in_flight = InFlight()
         self.streams: WeakSet[CompletionStream] = WeakSet()
         """Those that are open, as far as anybody still holds them."""
         self._versions: dict[Endpoint, VersionEndpoint] = {}
         self._looking_up: defaultdict[Endpoint, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def aclose(self) -> None:
-        """Ends the calls in flight and the streams that are still open, and so cancels their predictions."""
+        """Closes the streams that are still open, and so cancels their predictions."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self.in_flight.aclose)
             for stream in list(self.streams):
                 group.start_soon(stream.aclose)
 

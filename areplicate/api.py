@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from urllib.parse import quote
 
 import anyio
@@ -128,14 +129,16 @@ class API:
 
     async def cancel(self, *prediction_ids: str) -> None:
         """Cancels predictions for a caller who is leaving; bounded in time, never raises `APIError`."""
-        if not prediction_ids:
-            return
-        with anyio.CancelScope(shield=True):
-            if len(prediction_ids) == 1:
-                return await self._cancel(prediction_ids[0])
-            async with anyio.create_task_group() as group:
-                for prediction_id in prediction_ids:
-                    group.start_soon(self._cancel, prediction_id)
+        if prediction_ids:
+            with anyio.CancelScope(shield=True):
+                await to_the_end(partial(self._cancel_all, prediction_ids))
+
+    async def _cancel_all(self, prediction_ids: tuple[str, ...]) -> None:
+        if len(prediction_ids) == 1:
+            return await self._cancel(prediction_ids[0])
+        async with anyio.create_task_group() as group:
+            for prediction_id in prediction_ids:
+                group.start_soon(self._cancel, prediction_id)
 
     async def _cancel(self, prediction_id: str) -> None:
         url = f"{self.base}/predictions/{quote(prediction_id, safe='')}/cancel"
@@ -198,6 +201,19 @@ class API:
             return self.base + url
         self.check_trusted(url)
         return url
+
+
+async def to_the_end(clean_up: Callable[[], Awaitable[None]]) -> None:
+    """Cleans up although it is cancelled meanwhile: where that happens, from the beginning.
+
+    `asyncio.run` cancels a second time what still cleans up after Ctrl-C, and no shield of anyio's
+    stops that.
+    """
+    try:
+        await clean_up()
+    except anyio.get_cancelled_exc_class():
+        await clean_up()
+        raise
 
 
 class Retries:

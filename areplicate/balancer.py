@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from .chat.responses import ModelResponse
 from .clock import now
 from .completion_stream import CompletionStream
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
+from .in_flight import InFlight
 from .limits import Limiter
 
 ALLOWED_FAILS = 3
@@ -53,21 +55,19 @@ class Entry:
     def cooling(self) -> bool:
         return now() < self.cools_until
 
-    async def enter(self, deadline: float) -> None:
+    async def enter(self, deadline: float, in_flight: InFlight) -> None:
         """Waits for a turn to ask this one; whoever has it ends it with `leave`.
 
         Raises:
             Timeout, RateLimitError: no turn comes before `deadline`.
         """
+        late = "The deadline passed while no entry was free."
         if self.parallel is not None:
-            with anyio.CancelScope(deadline=deadline) as scope:
-                await self.parallel.acquire()
-            if scope.cancelled_caught:
-                raise Timeout("The deadline passed while no entry was free.", model=self.name)
+            await in_flight.wait_for(self.parallel.acquire, deadline, late)
         self.in_flight += 1
         if self.rpm is not None:
             try:
-                await self.rpm.acquire(deadline)
+                await in_flight.wait_for(partial(self.rpm.acquire, deadline), deadline, late)
             except BaseException:
                 self.leave()
                 raise
@@ -86,6 +86,7 @@ class Balancer:
     """The groups of a `model_list`.
 
     Args:
+        in_flight: what waits for a turn.
         model_list: `[{"model_name": "llama-3", "litellm_params": {"model": ..., ...}}, ...]`; several
             entries of one name share the load. In `litellm_params`, `rpm` (requests a minute),
             `weight` and `max_parallel_requests` are for sharing; the rest are defaults of the call.
@@ -96,11 +97,13 @@ class Balancer:
 
     def __init__(
         self,
+        in_flight: InFlight,
         model_list: Iterable[Mapping[str, Any]] = (),
         fallbacks: Iterable[Mapping[str, Sequence[str]]] = (),
         allowed_fails: int = ALLOWED_FAILS,
         cooldown_time: float = COOLDOWN_TIME,
     ) -> None:
+        self._in_flight = in_flight
         self._groups: dict[str, list[Entry]] = {}
         for item in model_list:
             name = item.get("model_name")
@@ -129,14 +132,14 @@ class Balancer:
             while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
                 tried.append(entry)
                 try:
-                    await entry.enter(deadline)
+                    await entry.enter(deadline, self._in_flight)
                     return await self._ask(entry, prepare)
                 except (BadRequestError, PredictionCanceledError):
                     raise
                 except APIError as error:
                     failure = error
                     logs.logger.warning("%s (%s) failed: %s", group, entry.model, error)
-                    if now() >= deadline:
+                    if now() >= deadline or self._in_flight.closed:
                         raise
         if failure is None:
             raise BadRequestError(f"There is no model {name!r} in model_list.", model=name)

@@ -12,10 +12,10 @@ import msgspec
 from .account import Account
 from .chat.answers import Question, model_response
 from .chat.responses import ModelResponse
-from .clock import now
 from .completion_stream import CompletionStream, begin_stream
 from .endpoints import Endpoint, ModelEndpoint
-from .errors import APIConnectionError, APIError, NotFoundError, Timeout
+from .errors import APIError, NotFoundError
+from .in_flight import InFlight
 from .limits import Slots
 from .prediction_stream import PredictionStream
 from .progress import OnStatus, Progress
@@ -40,6 +40,7 @@ class Call(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     on_status: OnStatus | None
     slots: Slots
+    in_flight: InFlight
     count: int
     stream: bool
     include_usage: bool
@@ -57,8 +58,7 @@ async def answer(call: Call) -> ModelResponse | CompletionStream:
 async def predict(call: Call) -> Prediction:
     """A prediction that has succeeded; one that has not is an error."""
     progress = Progress(call.question.model, call.on_status)
-    in_flight = call.account.in_flight
-    scope = in_flight.begin(call.patience.deadline)
+    scope = call.in_flight.begin(call.patience.deadline)
     prediction: Prediction | None = None
     try:
         with scope:
@@ -76,7 +76,7 @@ async def predict(call: Call) -> Prediction:
         error.about(call.question.model, prediction.id if prediction else None)
         raise
     finally:
-        in_flight.end(scope)
+        call.in_flight.end(scope)
 
 
 async def predict_many(call: Call) -> list[Prediction]:
@@ -103,7 +103,7 @@ async def open_stream(call: Call) -> CompletionStream:
     """The chunks of as many predictions of the same input as are asked for."""
     progress = Progress(call.question.model, call.on_status)
     account = call.account
-    scope = account.in_flight.begin(call.patience.deadline)
+    scope = call.in_flight.begin(call.patience.deadline)
     predictions: list[Prediction] = []
     streams: list[PredictionStream] = []
     try:
@@ -135,7 +135,7 @@ async def open_stream(call: Call) -> CompletionStream:
             error.about(call.question.model, None)
         raise
     finally:
-        account.in_flight.end(scope)
+        call.in_flight.end(scope)
 
 
 async def _create(call: Call, progress: Progress, *, hold: bool) -> Prediction:
@@ -163,9 +163,5 @@ async def _wait(call: Call, prediction: Prediction, progress: Progress) -> Predi
 
 def _ended(call: Call, progress: Progress) -> APIError:
     """Why the call's scope was cancelled."""
-    if now() < call.patience.deadline:
-        return APIConnectionError("The router was closed; the prediction is cancelled.")
-    return Timeout(
-        f"No answer within {call.timeout:g} s: the prediction was {progress.phase} and is cancelled.",
-        model=call.question.model,
-    )
+    late = f"No answer within {call.timeout:g} s: the prediction was {progress.phase} and is cancelled."
+    return call.in_flight.why_ended(late)

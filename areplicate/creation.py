@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import anyio
 import msgspec
 
 from . import logs
-from .api import API, SILENCE, Retries
+from .api import API, SILENCE, Retries, to_the_end
 from .endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint
 from .errors import APIConnectionError, APIError, BadRequestError
 from .limits import Slots
@@ -129,7 +130,7 @@ class Creator:
         finally:
             if wanted.maybe_created:
                 with anyio.move_on_after(_CLEANUP, shield=True):
-                    await self._cancel_lost(wanted)
+                    await to_the_end(partial(self._cancel_lost, wanted))
             self._has_asked(wanted)
 
     async def _post(self, request: Request, hold: float) -> Response:
@@ -199,16 +200,18 @@ class Creator:
         for each of them. Where there never is, `Cancel-After` ends what is left.
         """
         for wait in _LOST_LOOKS:
+            if not wanted.asking:
+                return
             await anyio.sleep(wait)
             try:
                 candidates = await self._unclaimed(wanted, Patience(1))
             except APIError:
                 continue
-            if len(candidates) >= self._asking[wanted.body] and self._claims.take(candidates[0].id):
+            # What has ended needs no cancelling, and may be an earlier caller's of another router.
+            running = [prediction for prediction in candidates if not prediction.terminal]
+            if len(running) >= self._asking[wanted.body] and self._claims.take(running[0].id):
                 self._has_asked(wanted)
-                if not candidates[0].terminal:
-                    await self._api.cancel(candidates[0].id)
-                return
+                await self._api.cancel(running[0].id)
 
 
 class _Wanted:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import NoneType, TracebackType
 from typing import Any, Literal, TypeVar, overload
 from weakref import WeakValueDictionary
@@ -22,7 +23,8 @@ from .client_options import CLIENT_OPTIONS, translated
 from .clock import now
 from .completion_stream import CompletionStream
 from .endpoints import Endpoint, parse_model
-from .errors import APIConnectionError, BadRequestError, Timeout
+from .errors import BadRequestError
+from .in_flight import InFlight
 from .limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
 from .media import attach
 from .progress import OnStatus
@@ -105,9 +107,9 @@ class AsyncRouter:
         """Those that a call or `_recent` holds."""
         self._recent: OrderedDict[tuple[str, str], Account] = OrderedDict()
         self._allow_files = allow_files
-        self._closed = False
+        self._in_flight = InFlight()
         self._schemas = SchemaStore()
-        self._balancer = Balancer(model_list, fallbacks, allowed_fails, cooldown_time)
+        self._balancer = Balancer(self._in_flight, model_list, fallbacks, allowed_fails, cooldown_time)
         self._slots = Slots(pool_size * 9 // 10)
         self._held = self._slots if held_creations is None else Slots(held_creations, of=self._slots)
         self._short = anyio.Semaphore(max(1, pool_size // 10), fast_acquire=True)
@@ -156,17 +158,20 @@ class AsyncRouter:
 
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
-        self._check_open()
         account = self._account(None, None)
-        return await self._schema(parse_model(model), account, Patience(self._max_retries))
+        patience = Patience(self._max_retries)
+        return await self._in_time(partial(self._schema, parse_model(model), account, patience), patience)
 
     async def aclose(self) -> None:
         """Ends the calls in flight and the streams that are still open, which cancels their predictions, and
         closes all connections. From now on every call is an `APIConnectionError`."""
-        self._closed = True
-        for account in list(self._accounts.values()):
-            await account.aclose()
-        await self._transport.aclose()
+        # Also where the scope is cancelled in which the router was used: how long it takes is bounded.
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._in_flight.aclose)
+                for account in list(self._accounts.values()):
+                    group.start_soon(account.aclose)
+            await self._transport.aclose()
 
     async def aclose_with_loop(self) -> None:
         """The same while the event loop shuts down, which closes the streams itself."""
@@ -233,14 +238,13 @@ class AsyncRouter:
         if extra_body:
             params = {**params, **extra_body}
         endpoint = parse_model(model)
-        self._check_open()
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else num_retries
         seconds = checked_timeout(self._timeout if timeout is None else timeout)
         patience = Patience(retries, now() + seconds)
         schema = self._schemas.known(endpoint, account.api.base)
         if schema is None:
-            schema = await _in_time(self._schema(endpoint, account, patience), account, patience)
+            schema = await self._in_time(partial(self._schema, endpoint, account, patience), patience)
         built = build_input(
             messages,
             params,
@@ -255,7 +259,7 @@ class AsyncRouter:
             account=account,
             endpoint=endpoint,
             question=Question(model, built, schema, "tools" in params),
-            input=await _in_time(_attached(built, account, patience), account, patience)
+            input=await self._in_time(partial(_attached, built, account, patience), patience)
             if built.media
             else built.fields,
             timeout=seconds,
@@ -263,6 +267,7 @@ class AsyncRouter:
             headers={"Cancel-After": cancel_after(seconds), **checked_headers(extra_headers)},
             on_status=on_status,
             slots=self._slots,
+            in_flight=self._in_flight,
             count=count,
             stream=bool(stream),
             include_usage=bool(stream and stream_options and stream_options.get("include_usage")),
@@ -272,9 +277,10 @@ class AsyncRouter:
         api = account.api
         return await self._schemas.of(endpoint, lambda path: api.get(path, patience), api.base)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise _closed()
+    async def _in_time(self, work: Callable[[], Awaitable[T]], patience: Patience) -> T:
+        """What has to be done before the prediction is asked for, within the deadline."""
+        late = "The deadline passed before the prediction was asked for."
+        return await self._in_flight.wait_for(work, patience.deadline, late)
 
     def _account(self, api_key: str | None, api_base: str | None) -> Account:
         key = chosen_key(api_key or self._api_key)
@@ -300,23 +306,6 @@ class AsyncRouter:
             if idle is not None:
                 del self._recent[idle]
         return account
-
-
-async def _in_time(work: Coroutine[Any, Any, T], account: Account, patience: Patience) -> T:
-    """What has to be done before the prediction is asked for, within the deadline."""
-    scope = account.in_flight.begin(patience.deadline)
-    try:
-        with scope:
-            return await work
-    finally:
-        account.in_flight.end(scope)
-    if now() < patience.deadline:
-        raise _closed()
-    raise Timeout("The deadline passed before the prediction was asked for.")
-
-
-def _closed() -> APIConnectionError:
-    return APIConnectionError("The router is closed.", request_sent=False)
 
 
 async def _attached(built: ModelInput, account: Account, patience: Patience) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
@@ -391,6 +392,56 @@ async def test_closing_the_router_ends_what_is_in_flight() -> None:
         assert {failure.prediction_id for failure in failures} & set(local.predictions)
         with pytest.raises(areplicate.APIConnectionError, match="The router is closed"):
             await router.acompletion("meta/slow", HELLO)
+
+
+async def test_a_router_closes_also_where_its_scope_is_cancelled() -> None:
+    slow = LocalModel(owner="meta", name="slow", boot_seconds=1000)
+    async with LocalReplicate([slow]) as local, anyio.create_task_group() as group:
+
+        async def ask() -> None:
+            with pytest.raises(areplicate.APIConnectionError, match="closed"):
+                await router.acompletion("meta/slow", HELLO)
+
+        with anyio.move_on_after(5):
+            async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+                group.start_soon(ask)
+                await anyio.sleep_forever()
+        assert local.predictions and not local.running()
+
+
+@pytest.mark.parametrize("options", [{}, {"on_status": lambda _: None}, {"n": 2}, {"stream": True}])
+async def test_cancelling_twice_cancels_the_prediction_all_the_same(options: dict[str, Any]) -> None:
+    """As `asyncio.run` does after Ctrl-C with what `gather` has cancelled already."""
+    slow = LocalModel(owner="meta", name="slow", boot_seconds=1000)
+    async with stage(slow) as (local, router):
+
+        async def ask() -> None:
+            answer = await router.acompletion("meta/slow", HELLO, **options)
+            if isinstance(answer, areplicate.CompletionStream):
+                async for _ in answer:
+                    pass
+
+        task = asyncio.ensure_future(ask())
+        await anyio.sleep(5)
+        assert local.running()
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not local.running()
+
+
+async def test_what_was_given_up_before_is_not_taken_for_what_is_given_up_now() -> None:
+    slow = LocalModel(owner="meta", name="slow", boot_seconds=1000)
+    async with LocalReplicate([slow]) as local:
+        for _ in range(3):
+            async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+                with pytest.raises(areplicate.Timeout):
+                    await router.acompletion("meta/slow", HELLO, timeout=0.2)
+            assert not local.running()
+        assert len(local.predictions) == 3
 
 
 async def test_a_service_with_its_users_keys_keeps_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,28 @@ async def test_a_cancelled_caller_cancels_its_prediction(transport: Transport) -
         assert local.predictions and not local.running()
 
 
+@pytest.mark.filterwarnings("ignore:Async generator 'httpcore:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.anyio
+async def test_closing_the_router_ends_a_stream_that_is_being_read(transport: Transport) -> None:
+    with LocalReplicate([llama(boot_seconds=60)]) as local:
+        router = AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport)
+        read: list[str] = []
+
+        async def read_it() -> None:
+            with pytest.raises(APIConnectionError, match="closed"):
+                async for _ in await router.acompletion(LLAMA, HELLO, stream=True):
+                    read.append("begun")
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(read_it)
+                while not (read and any(seen.kind == "stream" for seen in local.requests)):
+                    await anyio.sleep(0.01)
+                await router.aclose()
+                assert not local.running()
+
+
 @pytest.mark.anyio
 async def test_a_refused_connection_was_certainly_not_sent(transport: Transport) -> None:
     with socket.socket() as unused:

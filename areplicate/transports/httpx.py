@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from typing import cast
 
@@ -76,7 +77,8 @@ class _Answer:
         raise failure
 
     async def aclose(self) -> None:
-        await self._chunks.aclose()
+        with contextlib.suppress(RuntimeError):  # another task is reading: what it waits for ends below
+            await self._chunks.aclose()
         await self._response.aclose()
 
 

@@ -114,10 +114,11 @@ def test_sigterm_cancels_what_does_not_finish(local: LocalReplicate, tmp_path: P
         assert running.stop() == 0
         assert time.monotonic() - began < 5
         assert not local.running()
-        for answer in answers:
-            with pytest.raises(httpx.TransportError):
-                answer.result()
-    assert usage(tmp_path, "status") == [499, 499]
+        whole, streamed = [answer.result() for answer in answers]
+        assert whole.status_code == 503 and whole.headers["Retry-After"] == "1"
+        assert whole.json()["error"]["code"] == "gateway_stopping"
+        assert streamed.status_code == 200 and '"code":"gateway_stopping"' in streamed.text
+    assert usage(tmp_path, "status") == [503, 503]
 
 
 def test_no_row_is_lost_by_stopping_right_after_the_start(local: LocalReplicate, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import areplicate
 
@@ -40,6 +41,8 @@ class Gateway:
     def __init__(self, config: Config, *, alone: bool) -> None:
         self.metrics = Metrics()
         self.backend = Backend(config, self.metrics)
+        self._backends = WeakSet((self.backend,))
+        """Those that requests are still with, after a reload."""
         self.costs = Costs()
         self.keyring = Keyring(config.master_key, self.store)
         self.usage = UsageWriter()
@@ -79,11 +82,16 @@ class Gateway:
         """Takes a new configuration; requests in flight end under the old one."""
         old = self.backend
         self.backend = Backend(config, self.metrics)
+        self._backends.add(self.backend)
         self.keyring.set_master_key(config.master_key)
         areplicate.set_verbose = config.verbose
         if config.database_url != old.config.database_url:
             logger.warning("general_settings.database_url has changed: that needs a restart")
         await old.retire()
+
+    async def end_calls(self) -> None:
+        """Ends what is asked of Replicate."""
+        await asyncio.gather(*(backend.close() for backend in self._backends))
 
     async def admit(self, exchange: Exchange, entry: ModelEntry, count: int) -> None:
         """Counts a request for `count` answers against its key's limits, or raises their refusal."""

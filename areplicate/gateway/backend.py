@@ -32,6 +32,7 @@ class Backend:
         self.router = _router(config, self.transport)
         self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
         self.in_flight = 0
+        self.closed = False
         self._retired = False
 
     async def look(self, entry: ModelEntry) -> None:
@@ -49,6 +50,11 @@ class Backend:
         self.in_flight -= 1
         if self._retired and not self.in_flight:
             await self.router.aclose()
+
+    async def close(self) -> None:
+        """Ends the requests in flight: their clients get an error, their predictions are cancelled."""
+        self.closed = True
+        await self.router.aclose()
 
     async def retire(self) -> None:
         """No more requests come; the connections close when the last one has ended."""

@@ -10,7 +10,6 @@ from aiohttp import web
 from ..errors import APIError
 from .asking import Question, question_of
 from .bodies import read_object
-from .errors import from_upstream
 from .exchange import Exchange
 from .sse import EventStream
 
@@ -54,9 +53,5 @@ async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
 
 
 def error_event(exchange: Exchange, error: APIError) -> bytes:
-    """An error after the answer has begun; the exchange is noted as failed with it."""
-    told = from_upstream(error)
-    exchange.failed(error)
-    exchange.status = told.status
-    exchange.error_code = told.code
-    return b"data: " + told.envelope() + b"\n\n"
+    """An error after the answer has begun."""
+    return b"data: " + exchange.failed(error).envelope() + b"\n\n"

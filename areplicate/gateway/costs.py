@@ -27,7 +27,7 @@ class Costs:
     def of(self, exchange: Exchange) -> float:
         """What a request cost.
 
-        Where a prediction was begun and its end is not known, since the client left or time ran out,
+        Where a prediction was begun and its end is not known, since the client left, the gateway stopped or time ran out,
         that is what was expected of it: Replicate bills what ran, and leaving early is no way around
         a budget.
         """
@@ -41,7 +41,8 @@ class Costs:
             mean = self._means.get(entry.name, cost)
             self._means[entry.name] = mean + _WEIGHT * (cost / len(exchange.runs) - mean)
             return cost
-        if exchange.prediction_id is None and exchange.status != CLIENT_GONE:
+        broken_off = exchange.status == CLIENT_GONE or exchange.backend.closed
+        if exchange.prediction_id is None and not broken_off:
             return 0.0  # refused before there was a prediction
         streamed = entry.price.of_tokens(0, exchange.pieces)
         return max(self.estimate(entry), streamed)

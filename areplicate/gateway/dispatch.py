@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ..errors import APIError
 from .app import Gateway
-from .errors import CLIENT_GONE, GatewayError, from_upstream, unexpected
+from .errors import CLIENT_GONE, GatewayError, unexpected
 from .exchange import Exchange
 from .logs import logger
 
@@ -57,8 +57,7 @@ class Dispatcher:
         except GatewayError as error:
             return _refused(exchange, error)
         except APIError as error:
-            exchange.failed(error)
-            return _refused(exchange, from_upstream(error))
+            return _refused(exchange, exchange.failed(error))
         except asyncio.CancelledError:
             exchange.status = CLIENT_GONE
             raise

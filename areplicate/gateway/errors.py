@@ -87,6 +87,16 @@ def unexpected() -> GatewayError:
     )
 
 
+def stopping() -> GatewayError:
+    return GatewayError(
+        503,
+        "The gateway is stopping; ask again.",
+        type="server_error",
+        code="gateway_stopping",
+        headers=_retry_after(1.0),
+    )
+
+
 def from_upstream(error: APIError) -> GatewayError:
     """What a client is told of an error of Replicate's, or on the way there.
 

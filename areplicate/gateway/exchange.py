@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ..chat.responses import ModelResponseChunk, Run, Usage
-from ..errors import APIError
+from ..errors import APIConnectionError, APIError
 from ..progress import BOOTING_AFTER
+from .errors import GatewayError, from_upstream, stopping
 from .keyring import ANYBODY, Caller
 from .limits import Admission
 from .usage import UsageRow
@@ -86,9 +87,14 @@ class Exchange:
         if self.prediction_id is None and runs:
             self.prediction_id = runs[0].prediction_id
 
-    def failed(self, error: APIError) -> None:
+    def failed(self, error: APIError) -> GatewayError:
+        """The model has failed; what the client is told of it."""
         self.upstream_model = error.model
         self.prediction_id = error.prediction_id or self.prediction_id
+        closed = self.backend.closed and isinstance(error, APIConnectionError)
+        told = stopping() if closed else from_upstream(error)
+        self.status, self.error_code = told.status, told.code
+        return told
 
     def streamed_chunk(self, chunk: ModelResponseChunk) -> None:
         """A chunk of the answer has come."""

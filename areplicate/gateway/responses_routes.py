@@ -16,7 +16,6 @@ from ..chat.responses import FinishReason, Usage
 from ..errors import APIError
 from .asking import Question, question_of
 from .bodies import read_object
-from .errors import from_upstream
 from .exchange import Exchange
 from .response_input import messages_of, params_of
 from .sse import EventStream
@@ -148,10 +147,7 @@ async def _stream(exchange: Exchange, question: Question, answer: _Answer) -> we
         except APIError as error:
             if not events.response.prepared:
                 raise
-            told = from_upstream(error)
-            exchange.failed(error)
-            exchange.status, exchange.error_code = told.status, told.code
-            failed = answer.failed("server_error", told.message)
+            failed = answer.failed("server_error", exchange.failed(error).message)
             await events.send(answer.event("response.failed", response=failed))
     return events.response
 

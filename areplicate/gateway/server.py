@@ -26,6 +26,8 @@ BACKLOG = 4096
 _LOOK_SECONDS = 1.0
 _CANCEL_SECONDS = 8.0
 """Seconds in which cancelled requests get to cancel their predictions."""
+_ANSWER_SECONDS = 1.0
+"""Seconds in which their clients get to take the answer that says so."""
 
 
 def run(config: Config, path: Path, listener: socket.socket, *, alone: bool, worker: bool) -> None:
@@ -77,7 +79,7 @@ async def _serve(config: Config, path: Path, listener: socket.socket, alone: boo
 
 
 async def _drain(gateway: Gateway, dispatcher: Dispatcher, site: web.BaseSite, again: asyncio.Event) -> None:
-    """Ends what is in flight: by waiting, then, or at a second signal, by cancelling it."""
+    """Ends what is in flight: by waiting; then, or at a second signal, by cancelling it, which clients are told."""
     gateway.draining = True
     await site.stop()
     tasks = [task for task in dispatcher.tasks if task is not None]
@@ -93,9 +95,13 @@ async def _drain(gateway: Gateway, dispatcher: Dispatcher, site: web.BaseSite, a
     left = [task for task in tasks if not task.done()]
     if left:
         logger.warning("cancelling what is still in flight", extra={"in_flight": len(left)})
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(gateway.end_calls(), _CANCEL_SECONDS)
+        # What is left by now does not wait for Replicate, but for its client.
+        await asyncio.wait(left, timeout=_ANSWER_SECONDS)
         for task in left:
             task.cancel()
-        await asyncio.wait(left, timeout=_CANCEL_SECONDS)
+        await asyncio.wait(left, timeout=_ANSWER_SECONDS)
     with contextlib.suppress(asyncio.CancelledError):
         await ended
 

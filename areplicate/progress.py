@@ -18,7 +18,7 @@ BOOTING_AFTER = 2.0
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What `on_status` is told at each change, and while the model boots at each look at it."""
+    """What `on_status` is told at each change, once the prediction exists, and at each look while it boots."""
 
     phase: Phase
     seconds: float
@@ -34,12 +34,13 @@ OnStatus = Callable[[Status], object]
 class Progress:
     """The phases of one completion. Nothing is computed unless somebody watches."""
 
-    __slots__ = ("_begun", "_model", "_on_status", "phase", "watched")
+    __slots__ = ("_begun", "_created", "_model", "_on_status", "phase", "watched")
 
     def __init__(self, model: str, on_status: OnStatus | None) -> None:
         self._model = model
         self._on_status = on_status
         self._begun = now()
+        self._created = False
         self.phase: Phase = "queued"
         self.watched = on_status is not None or logs.verbose()
 
@@ -54,8 +55,8 @@ class Progress:
     def saw(self, prediction: Prediction) -> None:
         """The prediction was looked at."""
         phase = self._phase_of(prediction)
-        changed = phase != self.phase
-        self.phase = phase
+        changed = phase != self.phase or not self._created
+        self.phase, self._created = phase, True
         if self.watched and (changed or phase == "booting"):
             self._tell(phase, prediction)
 

@@ -89,6 +89,19 @@ def test_models(client: openai.OpenAI) -> None:
         client.models.retrieve("nothing")
 
 
+def test_a_model_goes_by_the_name_it_was_asked_by(client: openai.OpenAI) -> None:
+    streamed = [
+        *client.chat.completions.create(model="chat", messages=HI, stream=True),
+        *client.completions.create(model="chat", prompt="Hi", stream=True),
+    ]
+    whole = [
+        client.chat.completions.create(model="chat", messages=HI),
+        client.completions.create(model="chat", prompt="Hi"),
+        client.responses.create(model="chat", input="Hi"),
+    ]
+    assert {answer.model for answer in [*streamed, *whole]} == {"chat"}
+
+
 def test_legacy_completions(client: openai.OpenAI) -> None:
     answer = client.completions.create(model="chat", prompt=["One", "Two"], n=2)
     assert [(choice.index, choice.text) for choice in answer.choices] == [(i, TEXT) for i in range(4)]

@@ -47,7 +47,7 @@ def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     found = None
     shown = run("show", "x/new")
     assert shown.exit_code == 1
-    assert "The inputs of x/new could not be looked up." in shown.output
+    assert "The inputs of x/new could not be looked up: there is no such model" in shown.output
 
 
 def test_list_searches_names() -> None:

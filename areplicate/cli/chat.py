@@ -59,7 +59,8 @@ def demo() -> None:
     messages = [{"role": "user", "content": DEMO_PROMPT}]
     err.print(f"[bold]{DEMO_MODEL}[/bold]: {DEMO_PROMPT}", highlight=False)
     if os.environ.get("REPLICATE_API_KEY") or os.environ.get("REPLICATE_API_TOKEN"):
-        err.print("(asking Replicate, with the key in the environment)")
+        base = os.environ.get("REPLICATE_API_BASE") or os.environ.get("REPLICATE_BASE_URL")
+        err.print(f"(asking {base or 'Replicate'}, with the key in the environment)", highlight=False)
         _guarded(_answer, DEMO_MODEL, messages, {})
         return
     from ..local import LocalModel, LocalReplicate
@@ -102,18 +103,21 @@ def _answer(model: str, messages: list[dict[str, str]], params: dict[str, Any]) 
     text: list[str] = []
     with Live(get_renderable=waiting.line, console=err, transient=True, refresh_per_second=8) as line:
         stream = completion(model, messages, stream=True, on_status=waiting.saw, **params)
-        with stream:
-            for chunk in stream:
-                delta = chunk.choices[0].delta if chunk.choices else None
-                if delta is None or not (delta.content or delta.reasoning_content):
-                    continue
-                line.stop()
-                if delta.reasoning_content:
-                    click.secho(delta.reasoning_content, nl=False, dim=True)
-                if delta.content:
-                    text.append(delta.content)
-                    click.echo(delta.content, nl=False)
-    click.echo()
+        try:
+            with stream:
+                for chunk in stream:
+                    delta = chunk.choices[0].delta if chunk.choices else None
+                    if delta is None or not (delta.content or delta.reasoning_content):
+                        continue
+                    line.stop()
+                    if delta.reasoning_content:
+                        click.secho(delta.reasoning_content, nl=False, dim=True)
+                    if delta.content:
+                        text.append(delta.content)
+                        click.echo(delta.content, nl=False)
+        finally:
+            if text:
+                click.echo()
     err.print(f"[dim]{waiting.summary()}[/dim]", highlight=False)
     return "".join(text)
 
@@ -124,15 +128,18 @@ class _Waiting:
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._phase = "queued"
+        self._created = False
         self._first_text: float | None = None
 
     def saw(self, status: Status) -> None:
         self._phase = status.phase
+        self._created = self._created or status.prediction_id is not None
         if status.phase in ("processing", "done") and self._first_text is None:
             self._first_text = self._seconds()
 
     def line(self) -> Spinner:
-        phase = "booting" if self._phase == "queued" and self._seconds() >= BOOTING_AFTER else self._phase
+        boots = self._created and self._phase == "queued" and self._seconds() >= BOOTING_AFTER
+        phase = "booting" if boots else self._phase
         return Spinner("dots", f"[yellow]{phase} {self._seconds():.0f} s ...")
 
     def summary(self) -> str:

@@ -14,7 +14,12 @@ from ..local import DEFAULT_MODELS, LocalReplicate, serve
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=4100, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--boot", default=None, type=click.FloatRange(min=0), help="Seconds that each model boots.")
+@click.option(
+    "--boot",
+    default=None,
+    type=click.FloatRange(min=0),
+    help="Seconds that each model boots when it is first asked.",
+)
 def local(host: str, port: int, boot: float | None) -> None:
     """Run a stand-in for Replicate on this machine."""
     models = DEFAULT_MODELS

@@ -65,8 +65,8 @@ def show_model(model: str) -> None:
         raise click.ClickException(str(error)) from error
     if schema is None:
         raise click.ClickException(
-            f"The inputs of {model} could not be looked up. It can be called all the same, with the names "
-            "that most models use."
+            f"The inputs of {model} could not be looked up: there is no such model, the key may not see it, "
+            f"or it says nothing of them. `areplicate -v models show {model}` tells which."
         )
     plan = plan_for(schema, schema.model)
     console = _console()

@@ -40,13 +40,13 @@ class Question(msgspec.Struct, frozen=True):
     count: int = 1
 
     async def ask(self, exchange: Exchange) -> ModelResponse:
-        """The whole answer, noted in the exchange."""
+        """The whole answer, noted in the exchange, by the name that the client knows the model by."""
         exchange.calling = True
         response: ModelResponse = await exchange.backend.router.acompletion(
             self.model, self.messages, **self.params
         )
         exchange.answered(response.model, response.replicate, response.usage)
-        return response
+        return msgspec.structs.replace(response, model=self.model)
 
     async def stream(self, exchange: Exchange, on_status: OnStatus) -> CompletionStream:
         """The answer in chunks, which whoever reads them notes in the exchange."""

@@ -42,7 +42,8 @@ async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
             async with chunks:
                 async for chunk in chunks:
                     exchange.streamed_chunk(chunk)
-                    await events.send(b"data: " + encode(chunk) + b"\n\n")
+                    named = msgspec.structs.replace(chunk, model=question.model)
+                    await events.send(b"data: " + encode(named) + b"\n\n")
         except APIError as error:
             if not events.response.prepared:
                 raise

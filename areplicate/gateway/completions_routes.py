@@ -106,9 +106,9 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
                         if chunk.usage is not None:
                             usages.append(chunk.usage)
                         elif (choice := _piece(chunk, i * per_prompt)) is not None:
-                            await events.send(_event(exchange, chunk, created, [choice]))
+                            await events.send(_event(exchange, created, [choice]))
             if usages:
-                await events.send(_event(exchange, chunk, created, [], _usage(usages)))
+                await events.send(_event(exchange, created, [], _usage(usages)))
         except APIError as error:
             if not events.response.prepared:
                 raise
@@ -132,7 +132,6 @@ def _choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
 
 def _event(
     exchange: Exchange,
-    chunk: ModelResponseChunk,
     created: int,
     choices: list[dict[str, Any]],
     usage: dict[str, int] | None = None,
@@ -141,7 +140,7 @@ def _event(
         "id": f"cmpl-{exchange.request_id}",
         "object": "text_completion",
         "created": created,
-        "model": chunk.model,
+        "model": exchange.model,
         "choices": choices,
     }
     if usage is not None:

@@ -27,9 +27,9 @@ class Costs:
     def of(self, exchange: Exchange) -> float:
         """What a request cost.
 
-        Where a prediction was begun and its end is not known, since the client left, the gateway stopped or time ran out,
-        that is what was expected of it: Replicate bills what ran, and leaving early is no way around
-        a budget.
+        Where a prediction was begun and its end is not known, since the client left, the gateway
+        stopped or time ran out, that is what was expected of it: Replicate bills what ran, and leaving
+        early is no way around a budget.
         """
         entry = exchange.entry
         if entry is None or not exchange.calling:

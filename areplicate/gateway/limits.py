@@ -77,7 +77,8 @@ def check_room(key: Key, in_flight: int, held: float, hold: float) -> None:
     """
     if key.max_budget is not None:
         if key.spend >= key.max_budget:
-            raise over_budget(f"This key has used up its budget of ${key.max_budget:g}.")
+            budget = f"{key.max_budget:.8f}".rstrip("0").rstrip(".")
+            raise over_budget(f"This key has used up its budget of ${budget}.")
         if held > 0 and key.spend + held + hold > key.max_budget:
             raise RoomTaken(
                 over_budget(

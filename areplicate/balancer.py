@@ -137,6 +137,7 @@ class Balancer:
                 except (BadRequestError, PredictionCanceledError):
                     raise
                 except APIError as error:
+                    error.about(group, None)
                     failure = error
                     logs.logger.warning("%s (%s) failed: %s", group, entry.model, error)
                     if now() >= deadline or self._in_flight.closed:

@@ -16,11 +16,7 @@ class InFlight:
     def __init__(self) -> None:
         self._scopes: set[anyio.CancelScope] = set()
         self._empty: anyio.Event | None = None
-        self._closed = False
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
+        self.closed = False
 
     def begin(self, deadline: float) -> anyio.CancelScope:
         """A scope for what somebody waits for; who begins it ends it, too.
@@ -28,7 +24,7 @@ class InFlight:
         Raises:
             APIConnectionError: the router is closed.
         """
-        if self._closed:
+        if self.closed:
             raise APIConnectionError("The router is closed.", request_sent=False)
         scope = anyio.CancelScope(deadline=deadline)
         self._scopes.add(scope)
@@ -51,13 +47,13 @@ class InFlight:
 
     def why_ended(self, late: str) -> APIConnectionError | Timeout:
         """The error for what a scope has ended."""
-        if self._closed:
+        if self.closed:
             return APIConnectionError("The router was closed before the answer came.")
         return Timeout(late)
 
     async def aclose(self) -> None:
         """Cancels all, and waits until they have cleaned up."""
-        self._closed = True
+        self.closed = True
         if self._scopes:
             self._empty = self._empty or anyio.Event()
             for scope in list(self._scopes):

@@ -31,6 +31,17 @@ class Status(msgspec.Struct, frozen=True):
 OnStatus = Callable[[Status], object]
 
 
+def phase_by_now(status: Status | None, seconds: float) -> Phase:
+    """The phase after so many seconds, where `status` is the last that was told.
+
+    A phase is told when it changes: a prediction that has begun to boot may not have been looked at yet.
+    """
+    if status is None:
+        return "queued"
+    boots = status.phase == "queued" and status.prediction_id is not None and seconds >= BOOTING_AFTER
+    return "booting" if boots else status.phase
+
+
 class Progress:
     """The phases of one completion. Nothing is computed unless somebody watches."""
 

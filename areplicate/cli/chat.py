@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from ..errors import APIError, AuthenticationError
-from ..progress import BOOTING_AFTER, Status
+from ..progress import Status, phase_by_now
 
 DEMO_MODEL = "meta/meta-llama-3-8b-instruct"
 DEMO_PROMPT = "In one sentence: why does a cold boot take minutes?"
@@ -127,19 +127,16 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._phase = "queued"
-        self._created = False
+        self._status: Status | None = None
         self._first_text: float | None = None
 
     def saw(self, status: Status) -> None:
-        self._phase = status.phase
-        self._created = self._created or status.prediction_id is not None
+        self._status = status
         if status.phase in ("processing", "done") and self._first_text is None:
             self._first_text = self._seconds()
 
     def line(self) -> Spinner:
-        boots = self._created and self._phase == "queued" and self._seconds() >= BOOTING_AFTER
-        phase = "booting" if boots else self._phase
+        phase = phase_by_now(self._status, self._seconds())
         return Spinner("dots", f"[yellow]{phase} {self._seconds():.0f} s ...")
 
     def summary(self) -> str:

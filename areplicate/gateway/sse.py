@@ -11,7 +11,7 @@ import asyncio
 
 from aiohttp import web
 
-from ..progress import BOOTING_AFTER, Phase, Status
+from ..progress import Status, phase_by_now
 from .exchange import Exchange
 
 BEAT_SECONDS = 10.0
@@ -29,8 +29,8 @@ class EventStream:
         "_last",
         "_loop",
         "_opening",
-        "_phase",
         "_sending",
+        "_status",
         "_timer",
         "response",
     )
@@ -46,7 +46,7 @@ class EventStream:
         )
         self._exchange = exchange
         self._loop = asyncio.get_running_loop()
-        self._phase: Phase = "queued"
+        self._status: Status | None = None
         self._opening = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self._sending = False
@@ -63,7 +63,7 @@ class EventStream:
 
     def saw(self, status: Status) -> None:
         """For `on_status`."""
-        self._phase = status.phase
+        self._status = status
 
     async def open(self) -> None:
         """Sends the head of the answer."""
@@ -104,6 +104,4 @@ class EventStream:
 
     def _shown(self) -> str:
         seconds = self._exchange.seconds()
-        # A phase is told when it changes: one that has begun to boot may not have been looked at yet.
-        phase = "booting" if self._phase == "queued" and seconds >= BOOTING_AFTER else self._phase
-        return f"{phase} {seconds:.0f}s"
+        return f"{phase_by_now(self._status, seconds)} {seconds:.0f}s"

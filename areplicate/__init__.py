@@ -24,12 +24,12 @@ _HOMES = {
     "completion": "completion",
     "AsyncRouter": "router",
     "stream_to_completion": "chat.chunks",
-    "CompletionStream": "completion_stream",
+    "CompletionStream": "streams",
     "SyncCompletionStream": "completion",
-    "register_prompt_template": "chat.templates",
+    "register_prompt_template": "chat.formats.templates",
     "ModelResponse": "chat.responses",
     "ModelResponseChunk": "chat.responses",
-    "Status": "progress",
+    "Status": "replicate.progress",
     "APIError": "errors",
     "APIConnectionError": "errors",
     "AuthenticationError": "errors",
@@ -50,13 +50,12 @@ __all__ = ["__version__", "set_verbose", *_HOMES]
 
 if TYPE_CHECKING:
     from .chat.chunks import stream_to_completion as stream_to_completion
+    from .chat.formats.templates import register_prompt_template as register_prompt_template
     from .chat.responses import ModelResponse as ModelResponse
     from .chat.responses import ModelResponseChunk as ModelResponseChunk
-    from .chat.templates import register_prompt_template as register_prompt_template
     from .completion import SyncCompletionStream as SyncCompletionStream
     from .completion import acompletion as acompletion
     from .completion import completion as completion
-    from .completion_stream import CompletionStream as CompletionStream
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError
     from .errors import AuthenticationError as AuthenticationError
@@ -71,8 +70,9 @@ if TYPE_CHECKING:
     from .errors import ServiceUnavailableError as ServiceUnavailableError
     from .errors import Timeout as Timeout
     from .errors import UnsupportedParamsError as UnsupportedParamsError
-    from .progress import Status as Status
+    from .replicate.progress import Status as Status
     from .router import AsyncRouter as AsyncRouter
+    from .streams import CompletionStream as CompletionStream
 
 
 def __getattr__(name: str) -> Any:

@@ -17,10 +17,10 @@ from . import logs
 from .call import Call, answer
 from .chat.responses import ModelResponse
 from .clock import now
-from .completion_stream import CompletionStream
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
 from .in_flight import InFlight
-from .limits import Limiter
+from .replicate.limits import Limiter
+from .streams import CompletionStream
 
 ALLOWED_FAILS = 3
 COOLDOWN_TIME = 30.0

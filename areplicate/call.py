@@ -9,18 +9,19 @@ from typing import Any
 import anyio
 import msgspec
 
-from .account import Account
 from .chat.answers import Question, model_response
+from .chat.outputs import output_text
 from .chat.responses import ModelResponse
-from .completion_stream import CompletionStream, begin_stream
-from .endpoints import Endpoint, ModelEndpoint
 from .errors import APIError, NotFoundError
 from .in_flight import InFlight
-from .limits import Slots
-from .prediction_stream import PredictionStream
-from .progress import OnStatus, Progress
-from .protocol.predictions import Prediction
-from .retry import Patience
+from .replicate.client import Account
+from .replicate.endpoints import Endpoint, ModelEndpoint
+from .replicate.limits import Slots
+from .replicate.progress import OnStatus, Progress
+from .replicate.protocol.predictions import Prediction
+from .replicate.retry import Patience
+from .replicate.streaming import PredictionStream
+from .streams import CompletionStream, begin_stream
 
 _LONGEST_HOLD = 60.0
 """Seconds for which Replicate holds a creation open at the most."""
@@ -122,6 +123,7 @@ async def open_stream(call: Call) -> CompletionStream:
                     progress,
                     patience=call.patience,
                     slots=call.slots,
+                    text_of=output_text,
                 )
             )
         stream = await begin_stream(account.api, call.question, streams, call.include_usage)

@@ -18,9 +18,9 @@ from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
 from .chat.responses import ModelResponse, ModelResponseChunk
-from .completion_stream import CompletionStream
+from .replicate.transports.base import Transport
 from .router import AsyncRouter
-from .transports.base import Transport
+from .streams import CompletionStream
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ def _transport_for(loop: Any) -> Transport | None:
     """aiohttp knows asyncio only."""
     if isinstance(loop, asyncio.AbstractEventLoop):
         return None
-    from .transports.httpx import HttpxTransport
+    from .replicate.transports.httpx import HttpxTransport
 
     return HttpxTransport()
 

@@ -6,7 +6,7 @@ import logging
 import shlex
 import sys
 
-from .protocol.requests import Request
+from .replicate.protocol.requests import Request
 
 logger = logging.getLogger("areplicate")
 logger.addHandler(logging.NullHandler())

@@ -11,26 +11,26 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-from .account import Account
+from .attachments import attach
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
 from .call import Call, answer
 from .chat.answers import Question
+from .chat.formats.templates import inline_template
 from .chat.inputs import ModelInput, build_input
 from .chat.responses import ModelResponse
-from .chat.schema import ModelSchema
-from .chat.templates import inline_template
+from .chat.schemas.schema import ModelSchema
 from .client_options import CLIENT_OPTIONS, translated
 from .clock import now
-from .completion_stream import CompletionStream
-from .endpoints import Endpoint, parse_model
 from .errors import BadRequestError
 from .in_flight import InFlight
-from .limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
-from .media import attach
-from .progress import OnStatus
-from .protocol.requests import cancel_after
-from .retry import MAX_RETRIES, Patience
-from .schemas import SchemaStore
+from .replicate.client import Account
+from .replicate.endpoints import Endpoint
+from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
+from .replicate.progress import OnStatus
+from .replicate.protocol.requests import cancel_after
+from .replicate.retry import MAX_RETRIES, Patience
+from .replicate.transports.base import Transport
+from .schema_lookup import SchemaStore, endpoint_of
 from .settings import (
     TIMEOUT,
     checked_base,
@@ -42,7 +42,7 @@ from .settings import (
     default_pool_size,
     default_transport,
 )
-from .transports.base import Transport
+from .streams import CompletionStream
 
 T = TypeVar("T")
 
@@ -160,7 +160,7 @@ class AsyncRouter:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
         account = self._account(None, None)
         patience = Patience(self._max_retries)
-        return await self._in_time(partial(self._schema, parse_model(model), account, patience), patience)
+        return await self._in_time(partial(self._schema, endpoint_of(model), account, patience), patience)
 
     async def aclose(self) -> None:
         """Ends the calls in flight and the streams that are still open, which cancels their predictions, and
@@ -237,7 +237,7 @@ class AsyncRouter:
         )
         if extra_body:
             params = {**params, **extra_body}
-        endpoint = parse_model(model)
+        endpoint = endpoint_of(model)
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else num_retries
         seconds = checked_timeout(self._timeout if timeout is None else timeout)

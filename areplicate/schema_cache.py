@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from .chat.schema import ModelSchema
+from .chat.schemas.schema import ModelSchema
 from .logs import logger
 
 MODEL_SECONDS = 24 * 3600.0

@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 
 from .errors import AuthenticationError, BadRequestError
-from .protocol.requests import origin
-from .transports.base import Transport
+from .replicate.protocol.requests import origin
+from .replicate.transports.base import Transport
 
 API_BASE = "https://api.replicate.com/v1"
 TIMEOUT = 1800.0
@@ -42,7 +42,7 @@ def checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
 
 
 def default_transport(pool_size: int) -> Transport:
-    from .transports.aiohttp import AiohttpTransport
+    from .replicate.transports.aiohttp import AiohttpTransport
 
     return AiohttpTransport(pool_size)
 

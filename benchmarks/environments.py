@@ -33,7 +33,7 @@ INSTALLATIONS = {
     "areplicate": Installation(
         "areplicate",
         str(ROOT),
-        "areplicate.completion, areplicate.transports.aiohttp",
+        "areplicate.completion, areplicate.replicate.transports.aiohttp",
         (f"{ROOT}[gateway,cli,speed]",),
     ),
     "litellm": Installation("litellm", "litellm==1.106.2", "litellm", ("litellm[proxy]==1.106.2", "uvloop")),

@@ -12,8 +12,8 @@ import timeit
 from collections.abc import Callable
 from typing import Any
 
-from areplicate.chat import catalogue
 from areplicate.chat.inputs import build_input
+from areplicate.chat.schemas import catalogue
 
 MODELS = (
     "meta/meta-llama-3-8b-instruct",  # the whole conversation in the model's format

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import backoff
 
-from areplicate.poller import poll_waits
-from areplicate.retry import growing
+from areplicate.replicate.poller import poll_waits
+from areplicate.replicate.retry import growing
 
 from .hindsight import hindsight
 from .plots import new_figure, save

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from areplicate.local import Faults, LocalModel, LocalReplicate
-from areplicate.protocol.predictions import TERMINAL
+from areplicate.replicate.protocol.predictions import TERMINAL
 
 KEY = "r8_benchmark"
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from areplicate.poller import poll_waits
+from areplicate.replicate.poller import poll_waits
 
 DEFAULT_FILE = Path(__file__).resolve().parents[2] / "shared" / "data" / "traces.jsonl"
 HOLD = 60.0

@@ -101,7 +101,7 @@ def main() -> None:
     print(f"ratio: {ratio(ours, bare):.2f}")
     print(f"HTTP requests a warm call: {1 + extra / made:.2f}")
     print(f"CPU of import areplicate: {import_cpu('areplicate') * 1e3:.1f} ms")
-    router_cpu = import_cpu("areplicate.completion, areplicate.transports.aiohttp")
+    router_cpu = import_cpu("areplicate.completion, areplicate.replicate.transports.aiohttp")
     print(f"CPU of importing all that a call needs: {router_cpu * 1e3:.0f} ms")
     print(f"CPU of import aiohttp: {import_cpu('aiohttp') * 1e3:.0f} ms")
 

@@ -18,8 +18,10 @@ from inspect import iscoroutinefunction
 from typing import Any
 from unittest.mock import patch
 
-from areplicate import AsyncRouter, api, call, creation, router
-from areplicate.limits import Limiter
+from areplicate import AsyncRouter, call, router
+from areplicate.replicate import creation
+from areplicate.replicate import http as api
+from areplicate.replicate.limits import Limiter
 
 from . import warm_call
 from .clients.worker import runner

@@ -20,9 +20,9 @@ from typing import Any
 
 import msgspec
 
-from areplicate.chat.schema import ModelSchema, from_openapi
+from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 
-CATALOGUE = Path(__file__).parents[1] / "areplicate" / "chat" / "catalogue.json"
+CATALOGUE = Path(__file__).parents[1] / "areplicate" / "chat" / "schemas" / "catalogue.json"
 OFFICIAL = Path(__file__).with_name("official_models.json")
 
 

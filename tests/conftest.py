@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .fast_forward import FastForwardLoop
+from tests.fast_forward import FastForwardLoop
 
 # Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

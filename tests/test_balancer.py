@@ -8,8 +8,7 @@ import anyio
 import pytest
 
 import areplicate
-
-from .stage import HELLO, LLAMA, Clock, llama, stage
+from tests.stage import HELLO, LLAMA, Clock, llama, stage
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from areplicate.poller import poll_waits
+from areplicate.replicate.poller import poll_waits
 from benchmarks import report, traces
 from benchmarks.__main__ import warm_path
 from benchmarks.environments import found

@@ -17,8 +17,7 @@ import pytest
 import areplicate
 from areplicate import AsyncRouter, Status
 from areplicate.local import Faults, LocalDeployment, LocalModel, LocalReplicate
-
-from .stage import HELLO, KEY, LLAMA, Clock, llama, sent, stage
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, sent, stage
 
 pytestmark = pytest.mark.anyio
 

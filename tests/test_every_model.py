@@ -10,8 +10,7 @@ import pytest
 
 from areplicate import AsyncRouter, BadRequestError
 from areplicate.local import LocalModel, LocalReplicate, component_schemas
-
-from .stage import KEY
+from tests.stage import KEY
 
 pytestmark = pytest.mark.anyio
 

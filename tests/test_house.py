@@ -1,8 +1,9 @@
-"""The rules of the house: which room may import which, and what the package shows."""
+"""The rules of the house: README's map has every room, and imports point down it only."""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,34 +11,42 @@ import pytest
 import areplicate
 
 PACKAGE = Path(areplicate.__file__).parent
-PURE = ("protocol", "chat")
+README = PACKAGE.parent / "README.md"
 LOOPS = {"asyncio", "aiohttp", "anyio", "httpx", "trio"}
-FLOORS = [
-    {"errors", "clock"},
-    {"protocol"},
-    {"chat"},
-    {
-        "logs",
-        "client_options",
-        "transports",
-        "limits",
-        "waiter",
-        "in_flight",
-        "retry",
-        "schema_cache",
-        "media",
-        "progress",
-        "endpoints",
-        "settings",
-    },
-    {"api", "schemas"},
-    {"listing", "creation", "crowd", "poller", "prediction_stream", "completion_stream"},
-    {"account", "call", "balancer"},
-    {"router"},
-    {"completion"},
-    {"gateway", "cli", "__main__"},
-]
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+PURE = ("replicate/protocol", "chat", "chat/formats", "chat/schemas")
+GROUND = {"errors", "clock", "logs", "replicate/protocol"}
+"""Rooms that any room may import."""
+APART = {
+    "replicate": {"chat", "chat/formats", "chat/schemas"},
+    "replicate/protocol": {"replicate", "replicate/transports"},
+    "chat": {"replicate", "replicate/transports"},
+}
+"""Rooms that know nothing of others which stand below them on the map."""
+MOST_NAMES = 20
+
+
+def the_map() -> dict[str, str]:
+    """README's rooms, the highest first, each with what it is for."""
+    inside = README.read_text().partition("## Inside")[2].partition("\n## ")[0]
+    return {
+        room.rstrip("/").removesuffix(".py"): text
+        for room, text in re.findall(r"^\| `(.+?)` \| (.+) \|$", inside, re.M)
+    }
+
+
+MAP = the_map()
+DEPTH = {room: depth for depth, room in enumerate(MAP)}
+
+
+def room_of(parts: tuple[str, ...]) -> str | None:
+    """The room in which a module lies: the longest path that is on the map."""
+    paths = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next((path for path in paths if path in DEPTH), None)
+
+
+def files() -> list[Path]:
+    dunder = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path not in dunder]
 
 
 def imports(path: Path) -> set[tuple[str, ...]]:
@@ -50,29 +59,48 @@ def imports(path: Path) -> set[tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom):
             base = here[: len(here) - node.level + 1] if node.level else ()
             module = tuple(node.module.split(".")) if node.module else ()
-            if base and not module:
-                found |= {(*base, alias.name) for alias in node.names}
-            else:
-                found.add((*base, *module))
+            found |= {(*base, *module, alias.name) for alias in node.names}
     return found
 
 
-def files() -> list[Path]:
-    return [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
-
-
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down_only(path: Path) -> None:
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def test_imports_point_down_the_map_only(path: Path) -> None:
+    room = room_of(path.relative_to(PACKAGE).with_suffix("").parts)
+    assert room is not None, f"{path.relative_to(PACKAGE)} is in no room of README's map"
     for module in imports(path):
         if room in PURE:
-            assert module[0] not in LOOPS, f"{path} is to be pure"
-        if module[0] != "areplicate" or len(module) < 2 or module[1] not in FLOOR:
+            assert module[0] not in LOOPS, f"{path} must be pure, and imports {module[0]}"
+        if module[0] != "areplicate" or (other := room_of(module[1:])) is None or other in GROUND | {room}:
             continue
         if room == "local":
-            assert module[1] in ("local", "protocol", "errors")
-        elif room != module[1]:
-            assert FLOOR[module[1]] <= FLOOR[room], f"{path} imports {'.'.join(module)}"
+            raise AssertionError(f"local must know nothing of {other}")
+        # Rooms of one house may know each other: which of them is above is told by what stands outside.
+        inside = other.partition("/")[0] == room.partition("/")[0]
+        assert inside or DEPTH[other] > DEPTH[room], f"{path.relative_to(PACKAGE)} imports {'.'.join(module)}"
+        assert other not in APART.get(room, ()), f"{room} must know nothing of {other}"
+
+
+def test_every_room_is_on_the_map_and_every_line_of_it_is_a_room() -> None:
+    for room in MAP:
+        assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file(), f"there is no {room}"
+    for path in PACKAGE.iterdir():
+        if (path.suffix == ".py" and not path.stem.startswith("__")) or (path / "__init__.py").is_file():
+            assert path.stem in MAP, f"{path.name} is not on README's map"
+    for folder in PACKAGE.rglob("*/__init__.py"):
+        room = str(folder.parent.relative_to(PACKAGE))
+        assert room in MAP, f"{room} is not on README's map"
+
+
+def test_a_room_says_what_it_is_for_in_a_dozen_words() -> None:
+    for room, text in MAP.items():
+        assert 3 <= len(text.split()) <= 14, f"{room}: {text}"
+
+
+def test_the_package_has_few_names_at_its_top() -> None:
+    names = [
+        path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    ]
+    assert len([name for name in names if not name.startswith("__")]) <= MOST_NAMES
 
 
 def test_every_public_name_is_there() -> None:

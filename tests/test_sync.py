@@ -19,8 +19,7 @@ import pytest
 
 from areplicate import ModelResponse, acompletion, completion, stream_to_completion
 from areplicate.local import LocalReplicate
-
-from .stage import HELLO, KEY, LLAMA, llama
+from tests.stage import HELLO, KEY, LLAMA, llama
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from ..protocol.predictions import Prediction
+from ..replicate.protocol.predictions import Prediction
 from .inputs import ModelInput
 from .outputs import Reply, output_text, read_reply
 from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
-from .schema import ModelSchema
+from .schemas.schema import ModelSchema
 from .usage import add, usage_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError
-from .formats import PromptTemplate, leading_system
+from .formats.format import PromptTemplate, leading_system
 from .messages import Message
 from .plan import AS_IS, Plan
 

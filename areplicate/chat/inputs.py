@@ -11,14 +11,14 @@ import msgspec
 
 from ..errors import BadRequestError
 from .conversation import conversation_fields
-from .formats import PromptTemplate
+from .formats.format import PromptTemplate
+from .formats.templates import registered_template
 from .media import MediaSlot, media_inputs, slot_for
 from .messages import read_messages
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, Param
 from .plan import Plan, plan_for
-from .schema import Field, ModelSchema
-from .templates import registered_template
-from .values import Asked, fit, logger, sendable, unsupported
+from .schemas.schema import Field, ModelSchema
+from .schemas.values import Asked, fit, logger, sendable, unsupported
 
 _ANY = Field()
 

@@ -10,9 +10,9 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 import msgspec
 
 from ..errors import BadRequestError
-from .mediafields import place_media
 from .messages import Media, MediaKind, Message
 from .plan import Plan
+from .schemas.media_inputs import place_media
 
 INLINE_LIMIT = 256 * 1024
 """Bytes up to which Replicate takes a file inside the input, as a data URI."""

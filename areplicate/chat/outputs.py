@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from .replysplitter import ReplySplitter
+from .reply_splitter import ReplySplitter
 from .responses import ToolCall
-from .schema import ModelSchema
+from .schemas.schema import ModelSchema
 
 _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep"

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import BadRequestError
-from .schema import Field
-from .values import Asked, unsupported, wrong_type
+from .schemas.schema import Field
+from .schemas.values import Asked, unsupported, wrong_type
 
 Converter = Callable[[str, Any, Field, Asked], Any]
 

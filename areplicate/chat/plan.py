@@ -7,10 +7,10 @@ from functools import lru_cache
 
 import msgspec
 
-from .families import FAMILIES, Family, family_of
-from .mediafields import UNGUIDED, MediaFields, media_fields
+from .formats.families import FAMILIES, Family, family_of
 from .params import PARAMS, TOKEN_LIMIT
-from .schema import Field, ModelSchema
+from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
+from .schemas.schema import Field, ModelSchema
 
 _PROMPT = ("prompt", "text", "question", "query", "instruction", "message", "input", "inputs", "text_input")
 _SYSTEM = ("system_prompt", "system_instruction", "system_message", "instructions", "system")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..protocol.predictions import Prediction
+from ..replicate.protocol.predictions import Prediction
 from .responses import Usage
 
 CHARACTERS_PER_TOKEN = 4

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from ..errors import APIError, AuthenticationError
-from ..progress import Status, phase_by_now
+from ..replicate.progress import Status, phase_by_now
 
 DEMO_MODEL = "meta/meta-llama-3-8b-instruct"
 DEMO_PROMPT = "In one sentence: why does a cold boot take minutes?"

@@ -13,7 +13,7 @@ from ..errors import APIError
 
 if TYPE_CHECKING:
     from ..chat.plan import Plan
-    from ..chat.schema import Field, ModelSchema
+    from ..chat.schemas.schema import Field, ModelSchema
 
 _SAMPLE = [
     {"role": "system", "content": "Be brief."},
@@ -32,8 +32,8 @@ def models() -> None:
 @click.option("--search", default="", metavar="TEXT", help="Only models whose name contains TEXT.")
 def list_models(search: str) -> None:
     """The models whose inputs are known without asking Replicate; any other works as well."""
-    from ..chat import catalogue
     from ..chat.plan import plan_for
+    from ..chat.schemas import catalogue
 
     table = _table("model", "format", "conversation", "media")
     for name in catalogue.names():
@@ -78,11 +78,10 @@ def show_model(model: str) -> None:
 
 def _schema_of(model: str) -> ModelSchema | None:
     """From the catalogue, which needs no key; else looked up."""
-    from ..chat import catalogue
-    from ..endpoints import parse_model
-    from ..schemas import SchemaStore
+    from ..chat.schemas import catalogue
+    from ..schema_lookup import SchemaStore, endpoint_of
 
-    if known := catalogue.find(model) or SchemaStore().known(parse_model(model)):
+    if known := catalogue.find(model) or SchemaStore().known(endpoint_of(model)):
         return known
     import anyio
 

@@ -10,19 +10,19 @@ from weakref import WeakSet
 
 import areplicate
 
-from .backend import Backend
-from .config import Config, ModelEntry
-from .costs import Costs
-from .errors import CLIENT_GONE, GatewayError
-from .exchange import Exchange
-from .keyring import Keyring, database_gone
-from .limits import Limits, MemoryLimits, SharedLimits
+from .accounts.auth import Keyring, database_gone
+from .accounts.costs import Costs
+from .accounts.limits import Limits, MemoryLimits, SharedLimits
+from .accounts.usage import UsageWriter
+from .config.backend import Backend
+from .config.config import Config, ModelEntry
+from .http.errors import CLIENT_GONE, GatewayError
+from .http.exchange import Exchange
 from .logs import logger
 from .metrics import Metrics
-from .usage import UsageWriter
 
 if TYPE_CHECKING:
-    from .store import Store
+    from .accounts.store import Store
 
 _STORE_DELAY = 0.3
 """Seconds that the first requests have the processor to themselves: importing the database code takes
@@ -176,7 +176,7 @@ class Gateway:
         pause = 0.5
         while self._store is None:
             try:
-                module = await asyncio.to_thread(importlib.import_module, "areplicate.gateway.store")
+                module = await asyncio.to_thread(importlib.import_module, "areplicate.gateway.accounts.store")
                 self._store = await module.Store.open(self.config.database_url)
             except Exception as error:
                 self.database_error = f"{type(error).__name__}: {error}"
@@ -190,7 +190,7 @@ class Gateway:
         await self._show_life(self._store)
 
     async def _show_life(self, store: Store) -> None:
-        from .store import HEARTBEAT
+        from .accounts.store import HEARTBEAT
 
         while not self._alone:
             await asyncio.sleep(HEARTBEAT)

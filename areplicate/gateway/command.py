@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from . import logs
-from .yamlfile import ConfigError
+from .config.yaml_file import ConfigError
 
 _LOOPBACK = "127.0.0.1"
 _EVERYWHERE = "0.0.0.0"
@@ -37,7 +37,7 @@ def serve(
 
     SIGTERM lets requests in flight finish, SIGHUP reads the configuration again.
     """
-    from .config import read_config
+    from .config.config import read_config
 
     logs.set_up(debug)
     try:

@@ -15,12 +15,12 @@ from typing import Any
 from aiohttp import web
 
 from .app import Gateway
-from .config import Config, read_config
-from .connections import Server
-from .dispatch import Dispatcher
+from .config.config import Config, read_config
+from .config.yaml_file import ConfigError
+from .http.connections import Server
+from .http.dispatch import Dispatcher
+from .http.routes import ROUTES
 from .logs import logger
-from .routes import ROUTES
-from .yamlfile import ConfigError
 
 BACKLOG = 4096
 _LOOK_SECONDS = 1.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..errors import APIConnectionError
-from ..protocol.requests import Request
-from ..transports.base import Answer, Transport
+from ..replicate.protocol.requests import Request
+from ..replicate.transports.base import Answer, Transport
 from .metrics import Metrics
 
 

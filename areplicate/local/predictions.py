@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..protocol.predictions import TERMINAL
+from ..replicate.protocol.predictions import TERMINAL
 from .clock import TICK, Clock
 from .models import LocalModel
 from .replies import Written, write

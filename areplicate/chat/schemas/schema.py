@@ -1,0 +1,188 @@
+"""What a model takes and gives: its input and output schema, as far as areplicate uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ..formats.families import family_of, family_of_prompt
+
+_TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object"))
+_LONGEST_DEFAULT = 60
+_MESSAGES_AS_PROMPT = re.compile(r"json.*messages.*role", re.IGNORECASE | re.DOTALL)
+
+
+class Field(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One input of a model.
+
+    Attributes:
+        type: JSON's `string`, `integer`, `number`, `boolean`, `array`, `object`, or `any`.
+        items: the type of an array's entries.
+        media: it takes a URL or a data URI (`format: uri`).
+        default: what the model takes where nothing is sent; long texts are left out.
+    """
+
+    type: str = "any"
+    items: str | None = None
+    media: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    enum: tuple[Any, ...] | None = None
+    default: Any = None
+
+
+class ModelSchema(msgspec.Struct, frozen=True, omit_defaults=True, eq=False):
+    """A model's inputs and the kind of its output.
+
+    Compared by identity, so that what is worked out from a schema once can be kept with it.
+
+    Attributes:
+        model: `owner/name`.
+        version: the version that has this schema.
+        output: `stream` (pieces of text), `text`, `list`, `object`, `number`, `media` or `any`.
+        format: the family (`families.FAMILIES`) whose chat format the schema shows, where it shows one.
+        prompt_is_messages: the prompt is a JSON array of OpenAI's messages.
+    """
+
+    fields: dict[str, Field] = {}
+    required: tuple[str, ...] = ()
+    model: str | None = None
+    version: str | None = None
+    output: str = "stream"
+    format: str | None = None
+    prompt_is_messages: bool = False
+
+
+def from_openapi(
+    schemas: Mapping[str, Any],
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    example: Mapping[str, Any] | None = None,
+) -> ModelSchema:
+    """The schema in a version's `openapi_schema.components.schemas`.
+
+    Args:
+        schemas: the named schemas: `Input`, `Output`, and those that they refer to.
+        example: the `input` of the model's default example, which often shows its chat format.
+    """
+    entry = _resolve(schemas.get("Input") or {}, schemas)
+    properties = {name: _resolve(prop, schemas) for name, prop in _by_order(entry.get("properties") or {})}
+    prompt = properties.get("prompt", {})
+    return ModelSchema(
+        {name: _field(prop, schemas) for name, prop in properties.items()},
+        tuple([name for name in _list(entry.get("required")) if name in properties]),
+        model,
+        version,
+        _output_kind(_resolve(schemas.get("Output") or {}, schemas), schemas),
+        _format_shown(properties, example or {}, model),
+        bool(_MESSAGES_AS_PROMPT.search(str(prompt.get("description") or ""))),
+    )
+
+
+def _by_order(properties: Any) -> list[tuple[str, Any]]:
+    known = properties if isinstance(properties, Mapping) else {}
+    return sorted(known.items(), key=lambda item: _order(item[1]))
+
+
+def _order(prop: Any) -> float:
+    order = prop.get("x-order") if isinstance(prop, Mapping) else None
+    return order if isinstance(order, (int, float)) else float("inf")
+
+
+def _resolve(node: Any, schemas: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """A schema with its references, and the `null` that it may also be, taken out."""
+    if not isinstance(node, Mapping) or depth > 8:
+        return {}
+    resolved: dict[str, Any] = {}
+    either = _list(node.get("anyOf")) or _list(node.get("oneOf"))
+    branches = [*_list(node.get("allOf")), *(b for b in either if not _is_null(b))]
+    if isinstance(ref := node.get("$ref"), str):
+        branches.append(schemas.get(ref.rpartition("/")[2]))
+    for branch in branches:
+        found = _resolve(branch, schemas, depth + 1)
+        if "type" in resolved and found.get("type") not in (None, resolved["type"]):
+            resolved["type"] = "any"
+        else:
+            resolved.update(found)
+    resolved.update(node)
+    if isinstance(kinds := node.get("type"), list):
+        kinds = [kind for kind in kinds if kind != "null"]
+        resolved["type"] = kinds[0] if len(kinds) == 1 else "any"
+    return resolved
+
+
+def _is_null(branch: Any) -> bool:
+    return isinstance(branch, Mapping) and branch.get("type") == "null"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _field(prop: Mapping[str, Any], schemas: Mapping[str, Any]) -> Field:
+    items = _resolve(prop.get("items") or {}, schemas)
+    kind = prop.get("type")
+    kind = kind if isinstance(kind, str) and kind in _TYPES else "any"
+    entries = items.get("type")
+    default = prop.get("default")
+    return Field(
+        kind,
+        (entries if isinstance(entries, str) else "any") if kind == "array" else None,
+        "uri" in (prop.get("format"), items.get("format")),
+        _number(prop.get("minimum")),
+        _number(prop.get("maximum")),
+        _count(prop.get("minLength")),
+        _count(prop.get("maxLength")),
+        tuple(_list(prop.get("enum"))) or None,
+        None if len(str(default)) > _LONGEST_DEFAULT else default,
+    )
+
+
+def _output_kind(output: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    match output.get("type"):
+        case "array":
+            items = _resolve(output.get("items") or {}, schemas)
+            if items.get("format") == "uri":
+                return "media"
+            if items.get("type") != "string":
+                return "list"
+            return "stream" if output.get("x-cog-array-type") == "iterator" else "list"
+        case "string":
+            return "media" if output.get("format") == "uri" else "text"
+        case "integer" | "number":
+            return "number"
+        case "object":
+            return "object"
+    return "any"
+
+
+def _format_shown(
+    properties: Mapping[str, Mapping[str, Any]], example: Mapping[str, Any], model: str | None
+) -> str | None:
+    """The family whose format a template, the example or a default prompt is written in."""
+    template, prompt = properties.get("prompt_template", {}), properties.get("prompt", {})
+    for shown in (
+        template.get("default"),
+        example.get("prompt_template"),
+        example.get("prompt"),
+        prompt.get("default"),
+    ):
+        if isinstance(shown, str) and (family := family_of_prompt(shown, model)):
+            return family.name
+    if "replicate_weights" in properties and "system_prompt" in properties and model is not None:
+        return "llama-2" if family_of(model).name == "plain" else None  # Replicate's own Llama 2 server
+    return None

@@ -1,0 +1,145 @@
+"""Whether a value fits a model's input: its type, its bounds and its choices."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+
+from ...errors import BadRequestError, UnsupportedParamsError
+from .schema import Field
+
+logger = logging.getLogger("areplicate")
+
+_LARGE = 2.0**62
+"""Numbers up to here need no look at their size; infinity and NaN are not among them."""
+
+
+class Asked(NamedTuple):
+    """Who asks for a value, for messages: the model, and whether misfits are dropped."""
+
+    model: str | None
+    drop_params: bool
+
+    @property
+    def who(self) -> str:
+        return self.model or "this model"
+
+
+def fit(name: str, value: Any, field: Field, asked: Asked) -> Any:
+    """The value as the input `name` takes it; None where it was dropped.
+
+    Raises:
+        BadRequestError: the type is wrong, or the value is outside the bounds or the choices. With
+            `drop_params` numbers are moved to the nearest bound and unknown choices left out instead.
+    """
+    kind = field.type
+    if kind == "integer" or kind == "number":
+        low, high = field.minimum, field.maximum
+        plain = type(value) is int or (type(value) is float and kind == "number")
+        if not (plain and (-_LARGE if low is None else low) <= value <= (_LARGE if high is None else high)):
+            value = _within(name, _number(name, value, kind, asked), field, asked)
+    elif kind == "string":
+        if not isinstance(value, str):
+            wrong_type(name, value, "a string", asked)
+        if field.max_length is not None or field.min_length is not None:
+            _check_length(name, value, field, asked)
+    elif kind == "boolean":
+        if not isinstance(value, bool):
+            wrong_type(name, value, "true or false", asked)
+    elif kind == "array":
+        if not isinstance(value, (list, tuple)):
+            wrong_type(name, value, "a list", asked)
+        value = list(value)
+    elif kind == "object" and not isinstance(value, Mapping):
+        wrong_type(name, value, "an object", asked)
+    if field.enum is not None and value not in field.enum:
+        choices = ", ".join(map(repr, field.enum))
+        if asked.drop_params:
+            logger.info("%s: %s=%r left out; it takes %s", asked.who, name, value, choices)
+            return None
+        raise BadRequestError(
+            f"{name}={value!r} is none of the choices of {asked.who}: {choices}. "
+            "Give one of them, or drop_params=True to leave it out.",
+            model=asked.model,
+        )
+    return value
+
+
+def sendable(name: str, value: Any, asked: Asked) -> Any:
+    """The value as JSON holds it: lists for tuples, say."""
+    if isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (int, float)):
+        return _number(name, value, "number", asked)
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        wrong_type(name, value, "a value that JSON can hold", asked)
+
+
+def wrong_type(name: str, value: Any, wanted: str, asked: Asked) -> NoReturn:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    raise BadRequestError(f"{name} must be {wanted}, not {type(value).__name__} {shown}.", model=asked.model)
+
+
+def unsupported(name: str, why: str, asked: Asked) -> None:
+    """Logs that a parameter was dropped, or raises `UnsupportedParamsError`."""
+    if not asked.drop_params:
+        raise UnsupportedParamsError(
+            f"{name}: {why}. Leave it out, or give drop_params=True to have such parameters left out.",
+            model=asked.model,
+        )
+    logger.info("%s: %s left out: %s", asked.who, name, why)
+
+
+def _number(name: str, value: Any, kind: str, asked: Asked) -> Any:
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise BadRequestError(f"{name}={value!r} is not a number that can be sent.", model=asked.model)
+        if kind == "integer":
+            if not value.is_integer():
+                wrong_type(name, value, "an integer", asked)
+            return int(value)
+    elif isinstance(value, int) and value is not True and value is not False:
+        if not -(2**63) <= value < 2**64:
+            raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model)
+    else:
+        wrong_type(name, value, "an integer" if kind == "integer" else "a number", asked)
+    return value
+
+
+def _within(name: str, value: float, field: Field, asked: Asked) -> float:
+    low, high = field.minimum, field.maximum
+    if (low is None or value >= low) and (high is None or value <= high):
+        return value
+    nearest = low if low is not None and value < low else high
+    assert nearest is not None
+    bounds = " to ".join(f"{bound:g}" for bound in (low, high) if bound is not None)
+    if low is None or high is None:
+        bounds = f"at {'least' if high is None else 'most'} {bounds}"
+    if asked.drop_params:
+        logger.info("%s: %s=%r became %g; it takes %s", asked.who, name, value, nearest, bounds)
+        return nearest
+    raise BadRequestError(
+        f"{name}={value!r} is outside what {asked.who} takes: {bounds}. "
+        "Give a value within, or drop_params=True to have it moved there.",
+        model=asked.model,
+    )
+
+
+def _check_length(name: str, value: str, field: Field, asked: Asked) -> None:
+    if field.max_length is not None and len(value) > field.max_length:
+        raise BadRequestError(
+            f"{name} has {len(value)} characters; {asked.who} takes at most {field.max_length}.",
+            model=asked.model,
+        )
+    if field.min_length is not None and len(value) < field.min_length:
+        raise BadRequestError(
+            f"{name} has {len(value)} characters; {asked.who} needs at least {field.min_length}.",
+            model=asked.model,
+        )

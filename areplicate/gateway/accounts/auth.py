@@ -1,0 +1,116 @@
+"""Who is asking: the master key, a virtual key, or anybody where there is no master key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..http.errors import GatewayError
+from ..logs import logger
+from .keys import Key, hash_token, same
+
+if TYPE_CHECKING:
+    from .store import Store
+
+_FRESH = 5.0
+"""Seconds for which a key is remembered: how long another process's block or delete may take to hold."""
+_STALE = 60.0
+"""Seconds for which a remembered key counts while the database does not answer."""
+_MOST_REMEMBERED = 10_000
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who sent a request: `key` is None for the master key and where no key is needed."""
+
+    key: Key | None = None
+    is_master: bool = False
+
+    def may_use(self, model: str) -> bool:
+        return self.key is None or not self.key.models or model in self.key.models
+
+    @property
+    def key_id(self) -> str | None:
+        return self.key.id if self.key is not None else None
+
+
+ANYBODY = Caller()
+MASTER = Caller(is_master=True)
+
+
+class Keyring:
+    """Tells callers by their tokens.
+
+    Args:
+        store: gives the database, waiting for it while the gateway starts.
+    """
+
+    def __init__(self, master_key: str | None, store: Callable[[], Awaitable[Store]]) -> None:
+        self._store = store
+        self._remembered: dict[str, tuple[float, Key | None]] = {}
+        self.set_master_key(master_key)
+
+    def set_master_key(self, master_key: str | None) -> None:
+        self._master_hash = hash_token(master_key) if master_key is not None else None
+
+    @property
+    def open(self) -> bool:
+        """Whether no key is asked for."""
+        return self._master_hash is None
+
+    async def caller(self, token: str | None) -> Caller:
+        """Who has this token; raises the `GatewayError` 401 or 403 where nobody may have it."""
+        if self._master_hash is None:
+            return ANYBODY
+        if not token:
+            raise unauthenticated("There is no API key: send it as Authorization: Bearer sk-...")
+        hash = hash_token(token)
+        if same(hash, self._master_hash):
+            return MASTER
+        key = await self._find(hash)
+        if key is None or not same(hash, key.hash):
+            raise unauthenticated("This API key is not known here.")
+        if key.expires_at is not None and key.expires_at <= time.time():
+            raise unauthenticated("This API key has expired.")
+        if key.blocked:
+            raise GatewayError(403, "This API key is blocked.", code="key_blocked")
+        return Caller(key)
+
+    def forget(self, hash: str) -> None:
+        """The key has changed: it is read anew when it is next used."""
+        self._remembered.pop(hash, None)
+
+    async def _find(self, hash: str) -> Key | None:
+        now = time.monotonic()
+        known = self._remembered.get(hash)
+        if known is not None and now - known[0] < _FRESH:
+            return known[1]
+        try:
+            key = await (await self._store()).key_by_hash(hash)
+        except GatewayError:
+            raise
+        except Exception as error:
+            if known is not None and now - known[0] < _STALE:
+                return known[1]
+            logger.error("keys cannot be looked up: %s", error)
+            raise database_gone() from error
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[hash] = (now, key)
+        return key
+
+
+def unauthenticated(message: str) -> GatewayError:
+    return GatewayError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def database_gone() -> GatewayError:
+    return GatewayError(
+        503,
+        "The gateway's database does not answer.",
+        type="server_error",
+        code="database_unavailable",
+        headers={"Retry-After": "5"},
+    )

@@ -1,0 +1,1 @@
+"""The configuration file, and one loaded reading of it."""

@@ -1,0 +1,156 @@
+"""Errors as OpenAI's API tells them: `{"error": {"message", "type", "param", "code"}}`.
+
+Source: "Error codes" in OpenAI's API reference, and what its SDKs do with them: they try 408, 409,
+429 and 5xx again unless the answer says `x-should-retry: false`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from ...errors import (
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    InsufficientCreditError,
+    NotFoundError,
+    PermissionDeniedError,
+    PredictionCanceledError,
+    PredictionFailedError,
+    RateLimitError,
+    ServiceUnavailableError,
+    Timeout,
+    UnsupportedParamsError,
+)
+
+NO_RETRY = {"x-should-retry": "false"}
+CLIENT_GONE = 499
+"""The status in logs and figures of a request whose client left before its answer."""
+
+
+class GatewayError(Exception):
+    """An answer that is an error.
+
+    Attributes:
+        status: the HTTP status.
+        message: what happened, and what to do.
+        type, code, param: as OpenAI's API has them.
+        headers: further headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type
+        self.code = code
+        self.param = param
+        self.headers = headers or {}
+
+    def envelope(self) -> bytes:
+        """The body of the answer."""
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return msgspec.json.encode({"error": error})
+
+
+def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> GatewayError:
+    return GatewayError(400, message, param=param, code=code)
+
+
+def too_many(message: str, retry_after: float, code: str = "rate_limit_exceeded") -> GatewayError:
+    """429 that passes: `retry_after` is in seconds."""
+    return GatewayError(429, message, type="requests", code=code, headers=_retry_after(retry_after))
+
+
+def over_budget(message: str) -> GatewayError:
+    """429 that does not pass by waiting."""
+    return GatewayError(429, message, type="insufficient_quota", code="insufficient_quota", headers=NO_RETRY)
+
+
+def unexpected() -> GatewayError:
+    """500 for what nobody foresaw; the log has its trace, the client does not."""
+    return GatewayError(
+        500, "The gateway failed; its log says more under this request id.", type="server_error"
+    )
+
+
+def stopping() -> GatewayError:
+    return GatewayError(
+        503,
+        "The gateway is stopping; ask again.",
+        type="server_error",
+        code="gateway_stopping",
+        headers=_retry_after(1.0),
+    )
+
+
+def from_upstream(error: APIError) -> GatewayError:
+    """What a client is told of an error of Replicate's, or on the way there.
+
+    A refused key or an unpaid account is the gateway's, not the client's: clients would look for the
+    mistake in their own key if they got 401 for it.
+    """
+    message = error.message
+    match error:
+        case AuthenticationError() | PermissionDeniedError():
+            return GatewayError(
+                502,
+                f"Replicate refused the gateway's own API key for this model ({error.status_code}); "
+                "whoever runs the gateway must look at it.",
+                type="server_error",
+                code="upstream_authentication",
+                headers=NO_RETRY,
+            )
+        case InsufficientCreditError():
+            return GatewayError(
+                402,
+                "The gateway's account at Replicate has no credit left.",
+                type="insufficient_quota",
+                code="upstream_credit",
+            )
+        case RateLimitError():
+            return too_many(message, error.retry_after or 1.0)
+        case UnsupportedParamsError():
+            return bad_request(message, code="unsupported_parameter")
+        case BadRequestError():
+            return bad_request(message)
+        case NotFoundError():
+            return GatewayError(404, message, code="model_not_found")
+        case Timeout():
+            return GatewayError(408, message, type="timeout", code="timeout", headers=NO_RETRY)
+        case PredictionFailedError():
+            return GatewayError(500, message, type="server_error", code="prediction_failed", headers=NO_RETRY)
+        case PredictionCanceledError():
+            return GatewayError(
+                500, message, type="server_error", code="prediction_canceled", headers=NO_RETRY
+            )
+        case APIConnectionError():
+            return GatewayError(
+                502,
+                "Replicate could not be reached, or the connection to it broke.",
+                type="server_error",
+                code="upstream_unreachable",
+            )
+        case ServiceUnavailableError():
+            headers = _retry_after(error.retry_after) if error.retry_after else None
+            return GatewayError(
+                503, message, type="server_error", code="upstream_unavailable", headers=headers
+            )
+    return GatewayError(502, message, type="server_error", code="upstream_error")
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -1,0 +1,107 @@
+"""Answers as server-sent events, kept alive while a model boots.
+
+The head of the answer waits for the prediction to exist, so that a refusal is still an HTTP status,
+but no longer than `_HEAD_SECONDS`. From then on a comment, `: booting 35s`, goes out whenever nothing
+else has for `BEAT_SECONDS`, so that no proxy between closes the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from ...replicate.progress import Status, phase_by_now
+from .exchange import Exchange
+
+BEAT_SECONDS = 10.0
+_HEAD_SECONDS = 2.0
+_STALLED_SECONDS = 60.0
+"""Seconds after which a client that takes nothing of what is sent counts as gone."""
+
+
+class EventStream:
+    """Use it as a context manager; `send` opens the answer where nothing else has."""
+
+    __slots__ = (
+        "_beating",
+        "_exchange",
+        "_last",
+        "_loop",
+        "_opening",
+        "_sending",
+        "_status",
+        "_timer",
+        "response",
+    )
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-cache",
+                "X-Accel-Buffering": "no",  # nginx would collect the events
+                "x-request-id": exchange.request_id,
+            }
+        )
+        self._exchange = exchange
+        self._loop = asyncio.get_running_loop()
+        self._status: Status | None = None
+        self._opening = asyncio.Lock()
+        self._beating: asyncio.Task[None] | None = None
+        self._sending = False
+        self._last = self._loop.time()
+        self._timer = self._loop.call_at(self._last + _HEAD_SECONDS, self._tick)
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._beating is not None:
+            self._beating.cancel()
+
+    def saw(self, status: Status) -> None:
+        """For `on_status`."""
+        self._status = status
+
+    async def open(self) -> None:
+        """Sends the head of the answer."""
+        async with self._opening:
+            if not self.response.prepared:
+                await self.response.prepare(self._exchange.request)
+                self._last = self._loop.time()
+
+    async def send(self, data: bytes) -> None:
+        """Sends whole events; returns when the client's connection has room for more."""
+        if not self.response.prepared:
+            await self.open()
+        self._sending = True
+        self._last = self._loop.time()
+        await self.response.write(data)
+        self._sending = False
+
+    def _tick(self) -> None:
+        quiet = self._loop.time() - self._last
+        if self._sending and quiet >= _STALLED_SECONDS:
+            if self._exchange.request.transport is not None:
+                self._exchange.request.transport.abort()
+            return
+        due = BEAT_SECONDS if self.response.prepared else _HEAD_SECONDS
+        if not self._sending and quiet >= due - 0.01:
+            self._beating = self._loop.create_task(self._beat())
+            self._last = self._loop.time()
+        self._timer = self._loop.call_at(self._last + BEAT_SECONDS, self._tick)
+
+    async def _beat(self) -> None:
+        try:
+            if not self.response.prepared:
+                await self.open()
+            else:
+                await self.response.write(f": {self._shown()}\n\n".encode())
+        except ConnectionError:
+            pass  # the request's own task learns of it, too
+
+    def _shown(self) -> str:
+        seconds = self._exchange.seconds()
+        return f"{phase_by_now(self._status, seconds)} {seconds:.0f}s"

@@ -1,0 +1,157 @@
+"""One request and what became of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ...chat.responses import ModelResponseChunk, Run, Usage
+from ...errors import APIConnectionError, APIError
+from ...replicate.progress import BOOTING_AFTER
+from ..accounts.auth import ANYBODY, Caller
+from ..accounts.limits import Admission
+from ..accounts.usage import UsageRow
+from .errors import GatewayError, from_upstream, stopping
+
+if TYPE_CHECKING:
+    from ..config.backend import Backend
+    from ..config.config import ModelEntry
+
+JSON = "application/json"
+
+
+def new_request_id() -> str:
+    return "req_" + secrets.token_hex(12)
+
+
+class Exchange:
+    """A request on its way through the gateway. Times are `time.monotonic`'s seconds."""
+
+    __slots__ = (
+        "admission",
+        "backend",
+        "began",
+        "caller",
+        "calling",
+        "endpoint",
+        "entry",
+        "error_code",
+        "first_text",
+        "model",
+        "pieces",
+        "prediction_id",
+        "request",
+        "request_id",
+        "runs",
+        "status",
+        "streamed",
+        "upstream_model",
+        "usage",
+    )
+
+    def __init__(self, request: web.BaseRequest, backend: Backend) -> None:
+        self.request = request
+        self.backend = backend
+        self.request_id = new_request_id()
+        self.began = time.monotonic()
+        self.endpoint = ""
+        """The route; empty for what is not a route of ours."""
+        self.caller: Caller = ANYBODY
+        self.model: str | None = None
+        """What the client asked for; only ever a name of the configuration's."""
+        self.entry: ModelEntry | None = None
+        self.upstream_model: str | None = None
+        self.admission: Admission | None = None
+        self.calling = False
+        """Whether a model was asked, and money may have been spent."""
+        self.streamed = False
+        self.pieces = 0
+        """Streamed pieces of text, each about a token."""
+        self.first_text: float | None = None
+        self.prediction_id: str | None = None
+        self.runs: Sequence[Run] = ()
+        self.usage: Usage | None = None
+        self.status = 200
+        self.error_code: str | None = None
+
+    def answered(self, model: str, runs: Sequence[Run], usage: Usage | None) -> None:
+        """The model has answered in full."""
+        self.upstream_model = model
+        self.runs = (*self.runs, *runs)
+        if usage is not None:
+            self.usage = usage
+        if self.prediction_id is None and runs:
+            self.prediction_id = runs[0].prediction_id
+
+    def failed(self, error: APIError) -> GatewayError:
+        """The model has failed; what the client is told of it."""
+        self.upstream_model = error.model
+        self.prediction_id = error.prediction_id or self.prediction_id
+        closed = self.backend.closed and isinstance(error, APIConnectionError)
+        told = stopping() if closed else from_upstream(error)
+        self.status, self.error_code = told.status, told.code
+        return told
+
+    def streamed_chunk(self, chunk: ModelResponseChunk) -> None:
+        """A chunk of the answer has come."""
+        if chunk.replicate is not None:
+            self.answered(chunk.model, chunk.replicate, None)
+        elif chunk.choices and chunk.choices[0].delta.content:
+            self.pieces += 1
+            self.prediction_id = self.prediction_id or chunk.id
+            if self.first_text is None:
+                self.first_text = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def tokens(self) -> tuple[int, int]:
+        """Tokens of the prompts and of the answers, as far as they are known."""
+        counted = [run.usage for run in self.runs if run.usage is not None]
+        if counted:
+            return sum(u.prompt_tokens for u in counted), sum(u.completion_tokens for u in counted)
+        if self.usage is not None:
+            return self.usage.prompt_tokens, self.usage.completion_tokens
+        return 0, self.pieces
+
+    def waited(self) -> tuple[float, float]:
+        """Seconds queued, and seconds booting: what a warm model does not need is a boot."""
+        queued = [run.queued_s or 0.0 for run in self.runs]
+        return sum(min(q, BOOTING_AFTER) for q in queued), sum(max(0.0, q - BOOTING_AFTER) for q in queued)
+
+    def usage_row(self, cost: float) -> UsageRow:
+        prompt, completion = self.tokens()
+        queue, boot = self.waited()
+        seconds = self.seconds()
+        return UsageRow(
+            request_id=self.request_id,
+            at=time.time() - seconds,
+            key_id=self.caller.key_id,
+            endpoint=self.endpoint,
+            model=self.model,
+            upstream_model=self.upstream_model,
+            prediction_id=self.prediction_id,
+            streamed=self.streamed,
+            status=self.status,
+            seconds=seconds,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            queue_s=queue,
+            boot_s=boot,
+            run_s=sum(run.predict_s or 0.0 for run in self.runs),
+            cost=cost,
+            admission=self.admission.row if self.admission is not None else None,
+        )
+
+    def json(self, body: bytes, status: int = 200, content_type: str = JSON) -> web.Response:
+        """An answer with this body and the request's id."""
+        self.status = status
+        return web.Response(
+            body=body,
+            status=status,
+            headers={"Content-Type": content_type, "x-request-id": self.request_id},
+        )

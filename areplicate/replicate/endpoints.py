@@ -1,0 +1,149 @@
+"""What a model string stands for: an official model, a version, or a deployment.
+
+Each endpoint is a strategy: it knows where a prediction is created and what goes into the body
+beside the input. `parse_model` picks one from the string.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Protocol
+
+import msgspec
+
+from ..errors import BadRequestError
+
+_NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
+_MODEL = re.compile(rf"({_NAME})/({_NAME})", re.ASCII)
+_BARE_NAME = re.compile(_NAME, re.ASCII)
+_VERSION = re.compile(r"[0-9a-f]{64}")
+
+_HOW_TO_NAME_A_MODEL = (
+    "Write owner/name, owner/name:version (64 hex digits) or deployments/owner/name, "
+    "with or without replicate/ in front."
+)
+
+
+class Endpoint(Protocol):
+    """Where predictions of one model are created."""
+
+    @property
+    def model(self) -> str | None:
+        """`owner/name`, or `name`, as far as the model string tells it."""
+
+    @property
+    def path(self) -> str:
+        """Where to POST a new prediction, below the API's base."""
+
+    @property
+    def schema_path(self) -> str | None:
+        """Where to GET what the model takes; None where the string does not tell."""
+
+    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
+        """The body of that POST."""
+
+
+class ModelEndpoint(msgspec.Struct, frozen=True):
+    """An official model: `POST /models/{owner}/{name}/predictions`. A `version` is refused there."""
+
+    owner: str
+    name: str
+
+    @property
+    def model(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        return f"/models/{self.owner}/{self.name}/predictions"
+
+    @property
+    def schema_path(self) -> str:
+        return f"/models/{self.owner}/{self.name}"
+
+    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
+        return {"input": input}
+
+
+class VersionEndpoint(msgspec.Struct, frozen=True):
+    """One version of a model: `POST /predictions`."""
+
+    version: str
+    model: str | None = None
+
+    @property
+    def path(self) -> str:
+        return "/predictions"
+
+    @property
+    def schema_path(self) -> str | None:
+        if self.model is None or "/" not in self.model:
+            return None
+        return f"/models/{self.model}/versions/{self.version}"
+
+    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
+        return {"version": self.version, "input": input}
+
+
+class DeploymentEndpoint(msgspec.Struct, frozen=True):
+    """A deployment: `POST /deployments/{owner}/{name}/predictions`."""
+
+    owner: str
+    name: str
+
+    @property
+    def model(self) -> str:
+        return f"deployments/{self.owner}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        return f"/deployments/{self.owner}/{self.name}/predictions"
+
+    @property
+    def schema_path(self) -> str:
+        return f"/deployments/{self.owner}/{self.name}"
+
+    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
+        return {"input": input}
+
+
+def strip_prefix(model: str) -> str:
+    """The model string without LiteLLM's optional `replicate/`."""
+    return model.removeprefix("replicate/")
+
+
+@lru_cache(maxsize=4096)
+def parse_model(model: str) -> Endpoint:
+    """The endpoint for a model string; raises `BadRequestError` where it names none.
+
+    >>> parse_model("replicate/meta/meta-llama-3-8b-instruct").path
+    '/models/meta/meta-llama-3-8b-instruct/predictions'
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise BadRequestError(f"The model string is empty. {_HOW_TO_NAME_A_MODEL}")
+    name = strip_prefix(model)
+    if name.startswith("deployments/"):
+        if match := _MODEL.fullmatch(name.removeprefix("deployments/")):
+            return DeploymentEndpoint(match[1], match[2])
+    elif ":" in name:
+        return _parse_version(model, *name.split(":", 1))
+    elif match := _MODEL.fullmatch(name):
+        return ModelEndpoint(match[1], match[2])
+    elif _VERSION.fullmatch(name.lower()):
+        return VersionEndpoint(name.lower())
+    elif name != model and _BARE_NAME.fullmatch(name):
+        return VersionEndpoint(name, name)
+    raise BadRequestError(f"{model[:200]!r} names no model. {_HOW_TO_NAME_A_MODEL}", model=model[:200])
+
+
+def _parse_version(model: str, name: str, version: str) -> VersionEndpoint:
+    if not _VERSION.fullmatch(version.lower()):
+        raise BadRequestError(
+            f"The version in {model[:200]!r} has {len(version)} characters; "
+            "a version is 64 hex digits, as its page on replicate.com shows it.",
+            model=model[:200],
+        )
+    if not (_MODEL.fullmatch(name) or _BARE_NAME.fullmatch(name)):
+        raise BadRequestError(f"{model[:200]!r} names no model. {_HOW_TO_NAME_A_MODEL}", model=model[:200])
+    return VersionEndpoint(version.lower(), name)

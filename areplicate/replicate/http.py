@@ -1,0 +1,242 @@
+"""One account's requests to Replicate: signed, held to its limits, and sent again where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+from urllib.parse import quote
+
+import anyio
+
+from .. import __version__, logs
+from ..clock import now
+from ..errors import APIConnectionError, APIError, AuthenticationError
+from .limits import Limiter
+from .protocol.decoding import decoded
+from .protocol.files import decode_file, file_upload
+from .protocol.predictions import Prediction
+from .protocol.problems import error_from_prediction, error_from_response, ratelimit
+from .protocol.requests import Request, Response, may_see_token
+from .retry import Patience, RetryBudget, may_pass, throttle_seconds, waits
+from .transports.base import Answer, Transport, exchange
+
+SILENCE = 30.0
+"""Seconds within which Replicate answers anything but a creation that is held open."""
+
+_CLEANUP = 5.0
+"""Seconds that cancelling a prediction may take when its caller is leaving."""
+_QUEUE = 60.0
+"""Seconds that it may wait for its turn before that, where thousands leave at once."""
+
+
+class API:
+    """The HTTP API as one key sees it.
+
+    Args:
+        base: such as `https://api.replicate.com/v1`.
+        key: the API token; only hosts that `may_see_token` get it.
+        creations, others: the account's limiters.
+        short: the connections for requests that are answered at once.
+        trusted_hosts: further hosts that may see the key.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        base: str,
+        key: str,
+        *,
+        creations: Limiter,
+        others: Limiter,
+        short: anyio.Semaphore,
+        trusted_hosts: tuple[str, ...] = (),
+    ) -> None:
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise AuthenticationError("The API key has characters that no key has: check how it was set.")
+        self.base = base
+        self.creations = creations
+        self.others = others
+        self.budget = RetryBudget()
+        self._short = short
+        self.headers: dict[str, str] = {
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "User-Agent": f"areplicate/{__version__}",
+        }
+        self._transport = transport
+        self._key = key
+        self._trusted_hosts = trusted_hosts
+        self._date: str | None = None
+        self._date_seen = 0.0
+
+    async def get(self, url: str, patience: Patience) -> bytes:
+        """GETs a path below the base, or a whole URL, and returns the body."""
+        return await self._retried(Request("GET", self._whole(url), self.headers), patience)
+
+    async def upload(self, content: bytes, filename: str, media_type: str, patience: Patience) -> str:
+        """Puts a file where models can read it, and returns its URL."""
+        headers, body = file_upload(content, filename, media_type)
+        request = Request("POST", self.base + "/files", {**self.headers, **headers}, body)
+        answer = await self._retried(request, patience)
+        try:
+            return decoded(decode_file, answer).urls.get
+        except ValueError as error:
+            raise APIError(f"The answer is no file: {error}.", method="POST", url=request.url) from error
+
+    async def _retried(self, request: Request, patience: Patience) -> bytes:
+        """The body of a successful answer to a request that does no harm when it is sent twice."""
+        again = Retries(self.budget, patience)
+        while True:
+            try:
+                await self.others.acquire(patience.deadline)
+                response = await self.send_short(request, self.others)
+                if response.status < 300:
+                    return response.body
+                error = self.error(response, request)
+            except APIConnectionError as broken:
+                error = broken
+            await again.after(error)
+
+    async def send(self, request: Request, limiter: Limiter, silence: float = SILENCE) -> Response:
+        """One request, whatever the answer's status, for which `limiter` has given its turn."""
+        if logs.verbose():
+            logs.logger.debug("%s", logs.as_curl(request))
+        response = await exchange(self._transport, request, silence=silence)
+        headers = response.headers
+        time = now()
+        self._date, self._date_seen = headers.get("date"), time
+        if response.status == 429:
+            limiter.throttled(throttle_seconds(self.error(response, request)))
+        else:
+            limiter.observe(time, *ratelimit(headers))
+        if response.status < 300:
+            self.budget.succeeded()
+        return response
+
+    async def send_short(self, request: Request, limiter: Limiter) -> Response:
+        """The same for a request that is answered at once: thousands of them share a few connections."""
+        async with self._short:
+            return await self.send(request, limiter)
+
+    async def open_stream(self, url: str, headers: Mapping[str, str], silence: float) -> Answer:
+        """Opens an event stream, on whichever trusted host it is."""
+        request = Request("GET", self._whole(url), {**self.headers, **headers})
+        if logs.verbose():
+            logs.logger.debug("%s", logs.as_curl(request))
+        return await self._transport.open(request, silence=silence)
+
+    async def cancel(self, *prediction_ids: str) -> None:
+        """Cancels predictions for a caller who is leaving; bounded in time, never raises `APIError`."""
+        if prediction_ids:
+            with anyio.CancelScope(shield=True):
+                await to_the_end(partial(self._cancel_all, prediction_ids))
+
+    async def _cancel_all(self, prediction_ids: tuple[str, ...]) -> None:
+        if len(prediction_ids) == 1:
+            return await self._cancel(prediction_ids[0])
+        async with anyio.create_task_group() as group:
+            for prediction_id in prediction_ids:
+                group.start_soon(self._cancel, prediction_id)
+
+    async def _cancel(self, prediction_id: str) -> None:
+        url = f"{self.base}/predictions/{quote(prediction_id, safe='')}/cancel"
+        request = Request("POST", url, self.headers, b"")
+        # Where thousands leave at once they queue for the account's limit; that is not counted.
+        with anyio.move_on_after(_QUEUE):
+            await self.others.acquire()
+        with anyio.move_on_after(_CLEANUP):
+            for wait in waits():
+                try:
+                    response = await self.send(request, self.others)
+                except APIConnectionError as broken:
+                    error: APIError = broken
+                else:
+                    if response.status < 300 or response.status == 404:
+                        return
+                    error = self.error(response, request)
+                    if not may_pass(error):
+                        break
+                await anyio.sleep(wait)
+        logs.logger.warning("Prediction %s may still be running: it could not be cancelled", prediction_id)
+
+    def error(self, response: Response, request: Request) -> APIError:
+        """The exception for an answer, freed of the key where a server echoes it."""
+        body = response.body.replace(self._key.encode(), b"[key]")
+        error = error_from_response(response._replace(body=body))
+        error.method, error.url = request.method, request.url
+        return error
+
+    def error_of(self, prediction: Prediction) -> APIError | None:
+        """The exception for a terminal prediction that has no output to give; None for any other."""
+        error = error_from_prediction(prediction)
+        if error is not None:
+            error.message = error.message.replace(self._key, "[key]")
+        return error
+
+    def server_time(self, at: float) -> datetime | None:
+        """What the server's clock said, or a little before, when ours was `at` (`anyio.current_time`).
+
+        None until the server has told its time in a `Date` header.
+        """
+        if self._date is None:
+            return None
+        try:
+            return parsedate_to_datetime(self._date) - timedelta(seconds=self._date_seen - at)
+        except (ValueError, OverflowError):
+            return None
+
+    def check_trusted(self, url: str) -> None:
+        """Raises `APIConnectionError` for a URL that must not get the key."""
+        if not url.startswith(self.base + "/") and not may_see_token(url, self.base, self._trusted_hosts):
+            raise APIConnectionError(
+                f"The answer points to {url[:200]!r}, outside the API's own hosts, and is not followed: "
+                "the key could leak. If you trust that host, name it in trusted_hosts=.",
+                request_sent=False,
+            )
+
+    def _whole(self, url: str) -> str:
+        if url.startswith("/"):
+            return self.base + url
+        self.check_trusted(url)
+        return url
+
+
+async def to_the_end(clean_up: Callable[[], Awaitable[None]]) -> None:
+    """Cleans up although it is cancelled meanwhile: where that happens, from the beginning.
+
+    `asyncio.run` cancels a second time what still cleans up after Ctrl-C, and no shield of anyio's
+    stops that.
+    """
+    try:
+        await clean_up()
+    except anyio.get_cancelled_exc_class():
+        await clean_up()
+        raise
+
+
+class Retries:
+    """The retries left to one request."""
+
+    def __init__(self, budget: RetryBudget, patience: Patience) -> None:
+        self._budget = budget
+        self._waits: Iterator[float] | None = None
+        self._left = patience.retries
+        self._deadline = patience.deadline
+
+    async def after(self, error: APIError) -> None:
+        """Waits until it is time to try again; raises `error` where it is not tried again.
+
+        That is where trying again will not help, where no retry is left, and where the deadline
+        would pass first: then the caller learns what was wrong, not that time ran out.
+        """
+        if self._left <= 0 or not may_pass(error):
+            raise error
+        self._left -= 1
+        self._waits = self._waits or waits()
+        wait = max(next(self._waits), error.retry_after or 0.0) + self._budget.spend()
+        if now() + wait > self._deadline:
+            raise error
+        logs.logger.debug("Trying again in %.1f s: %s", wait, error)
+        await anyio.sleep(wait)

@@ -1,0 +1,70 @@
+"""Waiting for a prediction to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import anyio
+import backoff
+
+from ..errors import APIError
+from .bulk_poller import Crowd
+from .http import API
+from .prediction_list import Listing
+from .progress import Progress
+from .protocol.decoding import decoded
+from .protocol.predictions import Prediction, decode_prediction
+from .retry import Patience, growing
+
+_MANY = 32
+"""Predictions that are looked at one by one; those that come on top are watched through the list."""
+
+
+def poll_waits(waited: float = 0.0) -> Iterator[float]:
+    """Seconds between looks at one prediction that has been waited for already for `waited` seconds.
+
+    They grow by two fifths each time, to nine and a half seconds, so that lateness stays in proportion
+    to the time already waited; a quarter of each is drawn, so that many callers spread out. Chosen over
+    recorded runs of public models: `python -m benchmarks.traces`.
+    """
+    first = max(0.1, waited / 20)
+    return (
+        wait * 3 / 4 + backoff.full_jitter(wait / 4) for wait in growing(base=1.4, factor=first, longest=9.5)
+    )
+
+
+class Poller:
+    """Watches the predictions of one account: a few each by itself, many through the list."""
+
+    def __init__(self, api: API, listing: Listing) -> None:
+        self._api = api
+        self._crowd = Crowd(api, listing, self.look)
+        self._alone = 0
+
+    async def wait(self, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
+        """The prediction, once it is terminal. There is no limit but the caller's deadline."""
+        progress.saw(prediction)
+        if self._alone >= _MANY:
+            prediction = await self._crowd.wait(prediction, progress, patience)
+        waits = poll_waits(progress.seconds())
+        self._alone += 1
+        try:
+            while not prediction.terminal:
+                await anyio.sleep(next(waits))
+                prediction = await self.look(prediction.id, patience)
+                progress.saw(prediction)
+            return prediction
+        finally:
+            self._alone -= 1
+
+    async def look(self, prediction_id: str, patience: Patience) -> Prediction:
+        """The prediction as it is now."""
+        path = f"/predictions/{quote(prediction_id, safe='')}"
+        body = await self._api.get(path, patience)
+        try:
+            return decoded(decode_prediction, body)
+        except ValueError as error:
+            raise APIError(
+                f"The answer is no prediction: {error}.", method="GET", url=self._api.base + path
+            ) from error

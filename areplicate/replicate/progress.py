@@ -1,0 +1,103 @@
+"""How far a completion has come: its phases, told to `on_status` and to the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from .. import logs
+from ..clock import now
+from .protocol.predictions import TERMINAL, Prediction
+
+Phase = Literal["queued", "booting", "processing", "done"]
+
+BOOTING_AFTER = 2.0
+"""Seconds of `starting` that a warm model does not need: after them it is taken to boot."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What `on_status` is told at each change, once the prediction exists, and at each look while it boots."""
+
+    phase: Phase
+    seconds: float
+    """Since the call began."""
+    model: str
+    prediction_id: str | None = None
+    prediction_status: str | None = None
+
+
+OnStatus = Callable[[Status], object]
+
+
+def phase_by_now(status: Status | None, seconds: float) -> Phase:
+    """The phase after so many seconds, where `status` is the last that was told.
+
+    A phase is told when it changes: a prediction that has begun to boot may not have been looked at yet.
+    """
+    if status is None:
+        return "queued"
+    boots = status.phase == "queued" and status.prediction_id is not None and seconds >= BOOTING_AFTER
+    return "booting" if boots else status.phase
+
+
+class Progress:
+    """The phases of one completion. Nothing is computed unless somebody watches."""
+
+    __slots__ = ("_begun", "_created", "_model", "_on_status", "phase", "watched")
+
+    def __init__(self, model: str, on_status: OnStatus | None) -> None:
+        self._model = model
+        self._on_status = on_status
+        self._begun = now()
+        self._created = False
+        self.phase: Phase = "queued"
+        self.watched = on_status is not None or logs.verbose()
+
+    def seconds(self) -> float:
+        return now() - self._begun
+
+    def sending(self) -> None:
+        """The prediction is about to be asked for."""
+        if self.watched:
+            self._tell("queued", None)
+
+    def saw(self, prediction: Prediction) -> None:
+        """The prediction was looked at."""
+        phase = self._phase_of(prediction)
+        changed = phase != self.phase or not self._created
+        self.phase, self._created = phase, True
+        if self.watched and (changed or phase == "booting"):
+            self._tell(phase, prediction)
+
+    def writing(self) -> None:
+        """The model's first text has come."""
+        if self.phase != "processing":
+            self.phase = "processing"
+            if self.watched:
+                self._tell("processing", None)
+
+    def _phase_of(self, prediction: Prediction) -> Phase:
+        if prediction.status in TERMINAL:
+            return "done"
+        if prediction.status == "starting":
+            return "booting" if self.seconds() >= BOOTING_AFTER else "queued"
+        return "processing"
+
+    def _tell(self, phase: Phase, prediction: Prediction | None) -> None:
+        status = Status(
+            phase,
+            self.seconds(),
+            self._model,
+            prediction.id if prediction else None,
+            prediction.status if prediction else None,
+        )
+        logs.logger.debug(
+            "%s: %s, %.1f s %s", status.model, phase, status.seconds, status.prediction_id or ""
+        )
+        if self._on_status is not None:
+            try:
+                self._on_status(status)
+            except Exception:
+                logs.logger.exception("on_status failed; the completion goes on")

@@ -1,0 +1,148 @@
+"""Replicate's error answers, `application/problem+json` and otherwise, as exceptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+import msgspec
+
+from ...errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    InsufficientCreditError,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    PredictionCanceledError,
+    PredictionFailedError,
+    RateLimitError,
+    ServiceUnavailableError,
+    Timeout,
+)
+from .decoding import decoded
+from .predictions import Prediction
+from .requests import Response
+
+_ERRORS: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: InsufficientCreditError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: Timeout,
+    422: BadRequestError,
+    429: RateLimitError,
+    503: ServiceUnavailableError,
+}
+
+_ADVICE = {
+    401: "Check the key in REPLICATE_API_KEY or api_key=: https://replicate.com/account/api-tokens",
+    402: "Add credit at https://replicate.com/account/billing",
+    404: "Check the model's name, and that the key's account may see it",
+}
+
+_RESETS_IN = re.compile(r"resets in ~?(\d+(?:\.\d+)?)\s*s")
+_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_LONGEST_DETAIL = 1000
+_LONGEST_PAGE = 4000
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A problem+json body (RFC 9457), with the fields that Replicate adds."""
+
+    title: Any = None
+    detail: Any = None
+    invalid_fields: Any = None
+
+
+_decode_problem = msgspec.json.Decoder(Problem).decode
+
+
+def error_from_response(response: Response) -> APIError:
+    """The exception for an answer whose status is not 2xx."""
+    status = response.status
+    kind = _ERRORS.get(status) or (InternalServerError if status >= 500 else _kind_of_other(status))
+    detail = _detail(response)
+    advice = _ADVICE.get(status)
+    message = f"Replicate answered {status}: {detail}" + (f" {advice}." if advice else "")
+    return kind(message, status_code=status, retry_after=retry_after(response))
+
+
+def _kind_of_other(status: int) -> type[APIError]:
+    return BadRequestError if 400 <= status < 500 else APIError
+
+
+def _detail(response: Response) -> str:
+    if 300 <= response.status < 400:
+        target = response.headers.get("location", "nowhere")
+        return f"a redirect to {target[:200]}, which is not followed. Check api_base."
+    try:
+        problem = decoded(_decode_problem, response.body)
+    except ValueError:
+        text = " ".join(_TAGS.sub(" ", response.body[:_LONGEST_PAGE].decode("utf-8", "replace")).split())
+        return _sentence(text or "no explanation")
+    parts = [str(part) for part in (problem.title, problem.detail) if part]
+    if isinstance(problem.invalid_fields, list):
+        parts += [
+            f"{f.get('field')}: {f.get('description')}" for f in problem.invalid_fields if isinstance(f, dict)
+        ]
+    return _sentence(": ".join(parts) or response.body[:_LONGEST_DETAIL].decode("utf-8", "replace"))
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()[:_LONGEST_DETAIL]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def error_from_prediction(prediction: Prediction) -> APIError | None:
+    """The exception for a terminal prediction; None where it succeeded and its output is there."""
+    if prediction.status == "failed":
+        return PredictionFailedError(
+            f"The model failed: {_sentence(str(prediction.error or 'it did not say why'))}"
+        )
+    if prediction.status == "canceled":
+        return PredictionCanceledError("The prediction was cancelled from elsewhere.")
+    if prediction.status == "aborted":
+        return PredictionCanceledError(
+            "The prediction was aborted before it began; nothing is billed for it."
+        )
+    if prediction.data_removed and prediction.output is None:
+        return APIError("The output has been removed: Replicate keeps it for an hour.")
+    return None
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds until trying again makes sense, from whichever of Replicate's three ways says it."""
+    headers = response.headers
+    if (value := headers.get("retry-after")) is not None:
+        return _seconds_or_date(value)
+    if response.status != 429:
+        return None
+    if match := _RESETS_IN.search(response.body[:2000].decode("utf-8", "replace")):
+        return float(match[1])
+    return ratelimit(headers)[1]
+
+
+def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
+    """`ratelimit-remaining` (requests) and `ratelimit-reset` (seconds), None where absent."""
+    remaining, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
+    try:
+        return (int(remaining) if remaining else None), (float(reset) if reset else None)
+    except ValueError:
+        return None, None
+
+
+def _seconds_or_date(value: str) -> float | None:
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
+        return None

@@ -1,0 +1,94 @@
+"""What is tried again, when, and how often."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import backoff
+
+from ..clock import now
+from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
+from .protocol.requests import Response
+
+MAX_RETRIES = 8
+"""Retries of one request, unless the caller says otherwise."""
+
+_LONGEST_WAIT = 30.0
+_DEFAULT_THROTTLE = 5.0
+"""Seconds to hold back after a 429 that does not say for how long."""
+
+
+def waits() -> Iterator[float]:
+    """Seconds to wait before each retry: exponential, with full jitter."""
+    return (backoff.full_jitter(ceiling) for ceiling in growing(base=2, factor=0.5, longest=_LONGEST_WAIT))
+
+
+def growing(*, base: float, factor: float, longest: float) -> Iterator[float]:
+    """`factor`, `factor * base`, `factor * base**2`, ... up to `longest`."""
+    # backoff's generators yield None once before their first value, for its decorators' sake.
+    return islice(backoff.expo(base=base, factor=factor, max_value=longest), 1, None)
+
+
+def throttle_seconds(error: APIError) -> float:
+    """How long everybody holds back after a 429."""
+    return _DEFAULT_THROTTLE if error.retry_after is None else error.retry_after
+
+
+def may_pass(error: APIError) -> bool:
+    """Whether the same request may succeed later: after 429, 5xx, and broken connections."""
+    return isinstance(error, (APIConnectionError, InternalServerError, RateLimitError))
+
+
+def nothing_created(error: APIError, response: Response | None) -> bool:
+    """Whether it is certain that a POST which ended so has created no prediction.
+
+    It is where the request never left, where it was throttled, and where the edge in front of the
+    API answered in its stead (HTML, not JSON). A 504 says that somebody behind the edge may be at
+    work on it.
+    """
+    if response is None:
+        return not error.request_sent
+    if response.status >= 500:
+        from_the_edge = "json" not in response.headers.get("content-type", "")
+        return from_the_edge and response.status != 504
+    return response.status >= 300
+
+
+class Patience(NamedTuple):
+    """How long a caller bears with failures."""
+
+    retries: int
+    """How often one request is tried again."""
+    deadline: float = math.inf
+    """The `anyio.current_time()` by which all must be over."""
+
+
+class RetryBudget:
+    """Keeps an outage from being answered by a storm.
+
+    Each success earns a part of a retry, up to a reserve. Once the reserve is spent, retries go on,
+    but slowly: each waits for its turn.
+    """
+
+    def __init__(self, reserve: float = 100.0, earned: float = 0.2, per_second: float = 2.0) -> None:
+        self._reserve = reserve
+        self._earned = earned
+        self._per_second = per_second
+        self._left = reserve
+        self._next_turn = float("-inf")
+
+    def succeeded(self) -> None:
+        if self._left < self._reserve:
+            self._left += self._earned
+
+    def spend(self) -> float:
+        """Takes one retry; returns the seconds that it has to wait for its turn."""
+        if self._left >= 1:
+            self._left -= 1
+            return 0.0
+        time = now()
+        self._next_turn = max(self._next_turn, time) + 1 / self._per_second
+        return self._next_turn - time

@@ -1,0 +1,79 @@
+"""What a transport is: something that opens one HTTP exchange at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ...errors import APIConnectionError
+from ..protocol.requests import Request, Response
+
+CONNECT_TIMEOUT = 15.0
+"""Seconds for name look-up, TCP and TLS."""
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of one answer, unpacked, after which it is given up."""
+
+
+class Answer(Protocol):
+    """An answer whose head has arrived and whose body is still coming."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Looked up without regard to case."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is known already that `receive` has nothing more to give."""
+
+    async def receive(self) -> bytes:
+        """The next bytes of the body, unpacked, as soon as there are any; empty at its end."""
+
+    async def aclose(self) -> None:
+        """Gives the connection back, or closes it where the body was not read to its end."""
+
+
+class Transport(Protocol):
+    """Opens exchanges. Redirects are answers like any other: following one could leak the key.
+
+    Every failure is an `APIConnectionError`; its `request_sent` is False only where the request
+    certainly never reached the server.
+    """
+
+    async def open(self, request: Request, *, silence: float) -> Answer:
+        """Sends the request and waits for the head of the answer.
+
+        Gives up after `silence` seconds in which the server says nothing, here and in `receive`.
+        """
+
+    async def aclose(self) -> None:
+        """Closes all connections. The transport may be used again afterwards."""
+
+
+async def exchange(transport: Transport, request: Request, *, silence: float) -> Response:
+    """Sends one request and reads its answer whole, up to `MAX_BODY` bytes."""
+    answer = await transport.open(request, silence=silence)
+    try:
+        body = await answer.receive()
+        if not answer.ended and (more := await answer.receive()):
+            body = await _joined([body, more], answer, request)
+        return Response(answer.status, answer.headers, body)
+    finally:
+        await answer.aclose()
+
+
+async def _joined(pieces: list[bytes], answer: Answer, request: Request) -> bytes:
+    length = sum(map(len, pieces))
+    while more := await answer.receive():
+        pieces.append(more)
+        length += len(more)
+        if length > MAX_BODY:
+            raise APIConnectionError(
+                f"The answer is longer than {MAX_BODY >> 20} MiB and was not read to its end.",
+                method=request.method,
+                url=request.url,
+            )
+    return b"".join(pieces)

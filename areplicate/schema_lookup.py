@@ -1,0 +1,180 @@
+"""Where a model's schema comes from: the catalogue, what was looked up before, or the API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from . import schema_cache
+from .chat.schemas import catalogue
+from .chat.schemas.schema import ModelSchema, from_openapi
+from .errors import APIError, AuthenticationError, PermissionDeniedError
+from .logs import logger
+from .replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
+from .replicate.protocol.models import Version, decode_deployment, decode_version
+from .schema_cache import Found
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""GETs a path below the API's base and gives the body; raises an `APIError` otherwise."""
+
+LOOK_UP_SECONDS = 15.0
+"""For how long a first call waits for its model's schema before it goes on without."""
+
+RETRY_SECONDS = 60.0
+"""For how long a look-up that failed is not tried again."""
+
+_Key = tuple[str, Endpoint]
+
+
+def endpoint_of(model: str) -> Endpoint:
+    """What a model string stands for; raises `BadRequestError` where it is none.
+
+    `replicate` is not only the optional prefix but also the owner of some models: `replicate/flan-t5-xl` is a
+    model where the catalogue has it, and else a version named `flan-t5-xl`.
+    """
+    endpoint = parse_model(model)
+    if isinstance(endpoint, VersionEndpoint) and endpoint.version == endpoint.model:
+        owned = ModelEndpoint("replicate", endpoint.version)
+        return owned if catalogue.find(owned.model) is not None else endpoint
+    return endpoint
+
+
+class _Model(msgspec.Struct):
+    """A model with the example on its page, which shows how it is prompted."""
+
+    latest_version: Version | None = None
+    default_example: dict[str, Any] | None = None
+
+
+_decode_model = msgspec.json.Decoder(_Model).decode
+
+
+class SchemaStore:
+    """The schemas of all models that one router calls.
+
+    A model of the catalogue costs nothing. Any other is looked up once, and kept in memory and on
+    disk (`schema_cache`); calls that come meanwhile wait for the same look-up. `base` parts the
+    models of one API from those of another.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._found: dict[_Key, Found] = {}
+        self._not_before: dict[_Key, float] = {}
+        self._looking: dict[_Key, anyio.Event] = {}
+
+    def known(self, endpoint: Endpoint, base: str = "") -> ModelSchema | None:
+        """The schema, where it needs no look-up."""
+        if isinstance(endpoint, VersionEndpoint):
+            schema = catalogue.find(None, endpoint.version)
+        else:
+            schema = catalogue.find(endpoint.model)
+        if schema is None and (found := self._found.get((base, endpoint))) and self._fresh(found):
+            return found.schema
+        return schema
+
+    async def of(self, endpoint: Endpoint, fetch: Fetch, base: str = "") -> ModelSchema | None:
+        """The schema, looked up where it must be; None where that fails, and a warning says so.
+
+        Never raises an `APIError`: a wrong key or a missing model is reported by the prediction that
+        follows.
+        """
+        key = (base, endpoint)
+        if (schema := self.known(endpoint, base)) or endpoint.schema_path is None:
+            return schema
+        while (looking := self._looking.get(key)) is not None:
+            # Whoever looks may be cancelled before it finds anything; then one who waited does.
+            await looking.wait()
+        if (found := self._found.get(key)) and self._fresh(found):
+            return found.schema
+        if self._clock() < self._not_before.get(key, 0.0):
+            return found.schema if found else None
+        done = self._looking[key] = anyio.Event()
+        try:
+            looked_up = await self._look(key, fetch)
+        finally:
+            del self._looking[key]
+            done.set()
+        return looked_up.schema if looked_up else None
+
+    def latest_version(self, model: str, base: str = "") -> str | None:
+        """The id of a model's latest version, as far as the catalogue or a look-up told it."""
+        for (of_base, endpoint), found in self._found.items():
+            if of_base == base and endpoint.model == model and found.latest_version:
+                return found.latest_version
+        schema = catalogue.find(model)
+        return schema.version if schema else None
+
+    def _fresh(self, found: Found) -> bool:
+        return self._clock() < found.expires
+
+    async def _look(self, key: _Key, fetch: Fetch) -> Found | None:
+        base, endpoint = key
+        name = f"{base} {endpoint.schema_path}"
+        kept = schema_cache.kept()
+        found = await anyio.to_thread.run_sync(schema_cache.read, name) if kept else None
+        if found is None or not self._fresh(found):
+            found = await self._fetch(endpoint, fetch) or found
+            if found is None or not self._fresh(found):
+                self._not_before[key] = self._clock() + RETRY_SECONDS
+            elif kept:
+                await anyio.to_thread.run_sync(schema_cache.write, name, found)
+        if found is not None:
+            self._found[key] = found
+        return found
+
+    async def _fetch(self, endpoint: Endpoint, fetch: Fetch) -> Found | None:
+        try:
+            with anyio.fail_after(LOOK_UP_SECONDS):
+                return await self._ask(endpoint, fetch)
+        except (AuthenticationError, PermissionDeniedError) as error:
+            why = f"the key may not see them ({error.status_code})"
+        except (APIError, msgspec.DecodeError) as error:
+            why = str(error)
+        except TimeoutError:
+            why = f"no answer within {LOOK_UP_SECONDS:g} s"
+        logger.warning(
+            "The inputs of %s are not known: %s. The call goes on with the names that most models use.",
+            endpoint.model or endpoint.path,
+            why,
+        )
+        return None
+
+    async def _ask(self, endpoint: Endpoint, fetch: Fetch) -> Found | None:
+        path = endpoint.schema_path
+        assert path is not None
+        if isinstance(endpoint, VersionEndpoint):
+            version = decode_version(await fetch(path))
+            return self._read(version, endpoint.model, schema_cache.VERSION_SECONDS)
+        if isinstance(endpoint, DeploymentEndpoint):
+            release = decode_deployment(await fetch(path)).current_release
+            if release is None:
+                raise APIError("the deployment has no release")
+            if schema := catalogue.find(None, release.version):
+                return Found(schema, self._clock() + schema_cache.MODEL_SECONDS, release.version)
+            version = decode_version(await fetch(f"/models/{release.model}/versions/{release.version}"))
+            return self._read(version, release.model, schema_cache.MODEL_SECONDS)
+        model = _decode_model(await fetch(path))
+        if model.latest_version is None:
+            raise APIError("the model has no version")
+        example = model.default_example or {}
+        return self._read(
+            model.latest_version, endpoint.model, schema_cache.MODEL_SECONDS, example.get("input")
+        )
+
+    def _read(self, version: Version, model: str | None, seconds: float, example: object = None) -> Found:
+        schemas = version.schemas()
+        if "Input" not in schemas:
+            raise APIError("the version publishes no schema")
+        schema = from_openapi(
+            schemas,
+            model=model,
+            version=version.id,
+            example=example if isinstance(example, dict) else None,
+        )
+        return Found(schema, self._clock() + seconds, version.id)

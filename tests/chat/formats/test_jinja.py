@@ -1,0 +1,176 @@
+"""Hugging Face's chat templates: as tokenizers publish them, and those that mean harm."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from areplicate.chat.formats import jinja, templates
+from areplicate.chat.formats.format import PromptTemplate
+from areplicate.chat.formats.templates import register_prompt_template
+from areplicate.chat.inputs import build_input
+from areplicate.errors import BadRequestError
+
+CONVERSATION = [
+    {"role": "developer", "content": "Be brief."},
+    {"role": "user", "content": [{"type": "text", "text": " Hi "}]},
+    {"role": "assistant", "content": "Hello"},
+    {"role": "user", "content": "Bye"},
+]
+
+
+@pytest.fixture(autouse=True)
+def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "_registered", {})
+
+
+def render(template: str, messages: Any = CONVERSATION, **tokens: str) -> str:
+    return PromptTemplate(chat_template=template, **tokens).render(messages)  # type: ignore[arg-type]
+
+
+def test_a_registered_template_makes_the_prompt() -> None:
+    register_prompt_template(
+        "owner/name",
+        chat_template="{{ bos_token }}{% for m in messages %}[{{ m['role'] }}] {{ m.content | trim }}"
+        "{{ eos_token if m.role == 'assistant' }}{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% endif %}",
+        bos_token="<s>",
+        eos_token="</s>",
+    )
+    assert build_input(CONVERSATION, {}, model="owner/name").fields == {
+        "prompt": "<s>[system] Be brief.[user] Hi[assistant] Hello</s>[user] Bye[assistant]"
+    }
+
+
+def test_what_tokenizers_templates_use_is_there() -> None:
+    template = """
+{%- macro turn(message, last) -%}
+    {%- if last -%}last: {% endif -%}{{ message.content }}
+{%- endmacro -%}
+{%- set ns = namespace(count=0) -%}
+{%- for message in messages if message.role != 'system' -%}
+    {%- if message.role == 'assistant' %}{% continue %}{% endif -%}
+    {%- set ns.count = ns.count + 1 -%}
+    {% generation %}{{ loop.index }}/{{ loop.length }}:{{ turn(message, loop.last) }};{% endgeneration %}
+{%- endfor -%}
+{{ ns.count }} {{ {'a': 'é<'} | tojson }} {{ tools is none }} {{ messages | map(attribute='role') | join }}
+{{- strftime_now('%Y') | length }} {{ 'a.b'.split('.')[0].upper() ~ 1 }} {{ [1] + [2] }} {{ 7 % 4 * 2 ** 3 }}
+"""
+    assert render(template).splitlines() == [
+        '1/3: Hi ;3/3:last: Bye;2 {"a": "é<"} True systemuserassistantuser4 A1 [1, 2] 24'
+    ]
+
+
+def test_tool_calls_are_given_with_their_arguments_as_objects() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": '{"zone": "UTC"}'}}
+    messages = [
+        {"role": "user", "content": "Time?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "name": "clock", "content": "noon"},
+    ]
+    template = (
+        "{{ messages[1].tool_calls[0].function.arguments.zone }} {{ messages[2].tool_call_id }} "
+        "{{ messages[2].name }}"
+    )
+    assert render(template, messages) == "UTC c1 clock"
+
+
+def test_what_a_template_refuses_is_told() -> None:
+    with pytest.raises(BadRequestError, match=r"The chat template failed: Only user and assistant, please\."):
+        render("{{ raise_exception('Only user and assistant, please.') }}")
+
+
+@pytest.mark.parametrize(
+    "template", ["{% for %}", "{{ (((", "{{ " + "(" * 5000 + ")" * 5000 + " }}", "x" * 300_000, "{% foo %}"]
+)
+def test_what_is_no_template_is_refused_when_it_is_registered(template: str) -> None:
+    with pytest.raises(BadRequestError, match="chat template"):
+        register_prompt_template("owner/name", chat_template=template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages.__class__ }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages | map(attribute='__class__') | list }}",
+        "{{ messages[0]['__class__'].__init__ }}",
+        "{{ raise_exception.__globals__ }}",
+        "{{ namespace.__init__.__globals__ }}",
+        "{{ self.__init__ }}",
+        "{{ '{0.__class__}'.format(messages) }}",
+        "{{ ('{0.__class__}' | string).format_map({}) }}",
+        "{{ messages.append(1) }}",
+        "{{ messages[0].update({'role': 'x'}) }}",
+        "{{ messages | attr('__class__') }}",
+        "{{ range.mro() }}",
+        "{% include '/etc/passwd' %}",
+        "{% import 'os' as os %}",
+        "{{ lipsum.__globals__ }}",
+        "{{ cycler }}{{ undefined_function() }}",
+    ],
+)
+def test_what_a_template_may_not_touch_stops_it(template: str) -> None:
+    messages = [{"role": "user", "content": "Hi"}]
+    with pytest.raises(BadRequestError, match="The chat template"):
+        render(template, messages)
+    assert messages == [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}{% endfor %}",
+        "{% for a in range(99999) %}{% set x = range(99999) | map('string') | list | sort %}{% endfor %}",
+        "{% macro m(n) %}{% if n %}{{ m(n-1) }}{{ m(n-1) }}{% endif %}{% endmacro %}{{ m(40) }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% block a %}{{ self.a() }}{{ self.a() }}{% endblock %}",
+        "{% for x in [[]] recursive %}{{ loop([[], []]) }}{% endfor %}",
+        "{{ range(10 ** 9) | list }}",
+        "{{ 'a' * 10 ** 9 }}",
+        "{{ [messages] * 10 ** 9 }}",
+        "{{ 9 ** 99999999 }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ '{:1000000000d}'.format(1) }}",
+        "{{ 'a'.center(10 ** 9) }}",
+        "{{ 'a' | center(10 ** 9) }}",
+        "{{ 1 .to_bytes(10 ** 9, 'big') }}",
+        "{{ 'a' | indent(10 ** 9, true) }}",
+        "{{ ('a' * 10 ** 6).replace('a', 'b' * 10 ** 6) }}",
+        "{{ ('a' * 10 ** 6) | replace('a', 'b' * 10 ** 6) }}",
+        "{{ ('b' * 10 ** 6).join(range(99999) | map('string')) }}",
+        "{{ range(99999) | join('b' * 10 ** 6) }}",
+        "{% set n = namespace(x='a') %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
+        "{% set n = namespace(x='a') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% set n = namespace(x='a') %}{% for i in range(99) %}{% set y %}{{ n.x }}{{ n.x }}{% endset %}"
+        "{% set n.x = y %}{% endfor %}",
+        "{% set n = namespace(x=1) %}{% for i in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x=1) %}{% for i in range(99) %}{% set n.x = {1: n.x, 2: n.x} %}{% endfor %}",
+        "{% set n = namespace(x=1) %}{% for i in range(99) %}{% set n.x = (n.x, n.x) %}{% endfor %}",
+        "{% set x %}{% for a in range(99999) %}" + "x" * 10_000 + "{% endfor %}{% endset %}",
+        "{% macro m() %}" + "x" * 100_000 + "{% endmacro %}{% for a in range(99999) %}{{ m() }}{% endfor %}",
+    ],
+)
+def test_a_template_that_never_ends_or_grows_without_end_is_stopped(template: str) -> None:
+    begun = time.thread_time()
+    with pytest.raises(BadRequestError, match="The chat template"):
+        render(template)
+    assert time.thread_time() - begun < 3
+
+
+def test_a_long_conversation_stays_within_the_budget() -> None:
+    messages = [{"role": "user", "content": "x" * 1000}] * 10_000
+    template = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}"
+    assert len(render(template, messages)) == 10_000 * 1006
+
+
+def test_without_jinja_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "areplicate.chat.formats.sandbox", None)
+    jinja._sandbox.cache_clear()
+    with pytest.raises(BadRequestError, match=r"pip install 'areplicate\[templates\]'"):
+        register_prompt_template("owner/name", chat_template="{{ 'never compiled before' }}")
+    jinja._sandbox.cache_clear()

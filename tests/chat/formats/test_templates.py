@@ -1,0 +1,300 @@
+"""Chat formats: each family's, as its models were trained on it, and those that users bring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from areplicate.chat.formats import templates
+from areplicate.chat.formats.families import FAMILIES, family_of, family_of_prompt
+from areplicate.chat.formats.format import PromptTemplate
+from areplicate.chat.formats.templates import (
+    inline_template,
+    make_template,
+    register_prompt_template,
+    registered_template,
+    template_for,
+)
+from areplicate.errors import BadRequestError
+
+CONVERSATION = [
+    {"role": "system", "content": "SYS"},
+    {"role": "user", "content": "U1"},
+    {"role": "assistant", "content": "A1"},
+    {"role": "user", "content": "U2"},
+]
+
+FORMATS = {
+    "llama-2": "[INST] <<SYS>>\nSYS\n<</SYS>>\n\nU1 [/INST] A1 </s><s>[INST] U2 [/INST]",
+    "llama-3": "<|start_header_id|>system<|end_header_id|>\n\nSYS<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\nU1<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\nA1<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\nU2<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\n",
+    "llama-4": "<|header_start|>system<|header_end|>\n\nSYS<|eot|>"
+    "<|header_start|>user<|header_end|>\n\nU1<|eot|>"
+    "<|header_start|>assistant<|header_end|>\n\nA1<|eot|><|header_start|>user<|header_end|>\n\nU2<|eot|>"
+    "<|header_start|>assistant<|header_end|>\n\n",
+    "mistral": "[INST] SYS\n\nU1 [/INST] A1</s> [INST] U2 [/INST]",
+    "mistral-v3": "[INST] SYS\n\nU1[/INST] A1</s>[INST] U2[/INST]",
+    "mistral-tekken": "[INST]SYS\n\nU1[/INST]A1</s>[INST]U2[/INST]",
+    "chatml": "<|im_start|>system\nSYS<|im_end|>\n<|im_start|>user\nU1<|im_end|>\n"
+    "<|im_start|>assistant\nA1<|im_end|>\n<|im_start|>user\nU2<|im_end|>\n<|im_start|>assistant\n",
+    "vicuna": "SYS USER: U1 ASSISTANT: A1</s>USER: U2 ASSISTANT:",
+    "alpaca": "SYS\n\n### Instruction:\nU1\n\n### Response:\nA1\n\n### Instruction:\nU2\n\n### Response:\n",
+    "gemma": "<start_of_turn>user\nSYS\n\nU1<end_of_turn>\n<start_of_turn>model\nA1<end_of_turn>\n"
+    "<start_of_turn>user\nU2<end_of_turn>\n<start_of_turn>model\n",
+    "phi-3": "<|system|>\nSYS<|end|>\n<|user|>\nU1<|end|>\n<|assistant|>\nA1<|end|>\n<|user|>\nU2<|end|>\n"
+    "<|assistant|>\n",
+    "phi-4": "<|im_start|>system<|im_sep|>SYS<|im_end|><|im_start|>user<|im_sep|>U1<|im_end|>"
+    "<|im_start|>assistant<|im_sep|>A1<|im_end|><|im_start|>user<|im_sep|>U2<|im_end|>"
+    "<|im_start|>assistant<|im_sep|>",
+    "zephyr": "<|system|>\nSYS</s>\n<|user|>\nU1</s>\n"
+    "<|assistant|>\nA1</s>\n<|user|>\nU2</s>\n<|assistant|>\n",
+    "falcon": "SYS\n\nUser: U1\n\nAssistant: A1\n\nUser: U2\n\nAssistant:",
+    "openchat": "GPT4 Correct System: SYS<|end_of_turn|>GPT4 Correct User: U1<|end_of_turn|>"
+    "GPT4 Correct Assistant: A1<|end_of_turn|>GPT4 Correct User: U2<|end_of_turn|>GPT4 Correct Assistant:",
+    "deepseek-coder": "SYS\n### Instruction:\nU1\n### Response:\nA1\n<|EOT|>\n"
+    "### Instruction:\nU2\n### Response:\n",
+    "granite": "<|start_of_role|>system<|end_of_role|>SYS<|end_of_text|>\n"
+    "<|start_of_role|>user<|end_of_role|>U1<|end_of_text|>\n"
+    "<|start_of_role|>assistant<|end_of_role|>A1<|end_of_text|>\n"
+    "<|start_of_role|>user<|end_of_role|>U2<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>",
+    "granite-code": "System:\nSYS\n\nQuestion:\nU1\n\nAnswer:\nA1\n\nQuestion:\nU2\n\nAnswer:\n",
+    "command-r": "<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>SYS<|END_OF_TURN_TOKEN|>"
+    "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>U1<|END_OF_TURN_TOKEN|>"
+    "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>A1<|END_OF_TURN_TOKEN|>"
+    "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>U2<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>",
+    "codellama-70b": "Source: system\n\n SYS <step> Source: user\n\n U1 <step> "
+    "Source: assistant\n\n A1 <step> Source: user\n\n U2 <step> Source: assistant\nDestination: user\n\n ",
+    "deepseek": "SYS<｜User｜>U1<｜Assistant｜>A1<｜end▁of▁sentence｜><｜User｜>U2<｜Assistant｜>",  # noqa: RUF001
+    "deepseek-chat": "SYS\n\nUser: U1\n\nAssistant: A1<｜end▁of▁sentence｜>User: U2\n\nAssistant:",  # noqa: RUF001
+    "solar": "### System:\nSYS\n\n### User:\nU1\n\n### Assistant:\nA1\n\n### User:\nU2\n\n### Assistant:\n",
+    "plain": "SYS\n\nUser: U1\n\nAssistant: A1\n\nUser: U2\n\nAssistant:",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "_registered", {})
+
+
+@pytest.mark.parametrize("family", FORMATS)
+def test_each_family_has_its_own_format(family: str) -> None:
+    assert FAMILIES[family].template.render(CONVERSATION) == FORMATS[family]
+
+
+HASH = "2796ee9483c3fd7aa2e171d38f4ca12251a30609463dcfd4cd76703f22e96cdf"
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("replicate/meta/meta-llama-3-8b-instruct", "llama-3"),
+        ("meta/meta-llama-3.1-405b-instruct", "llama-3"),
+        ("meta/llama-3.3-70b-instruct", "llama-3"),
+        ("meta/llama-4-maverick-instruct", "llama-4"),
+        ("meta/meta-llama-3-8b", "plain"),
+        (f"replicate/llama-2-70b-chat:{HASH}", "llama-2"),
+        (f"a16z-infra/llama-2-13b-chat:{HASH}", "llama-2"),
+        ("meta/codellama-34b-instruct", "llama-2"),
+        ("meta/codellama-70b-instruct", "codellama-70b"),
+        ("meta/codellama-13b-python", "plain"),
+        ("meta/llama-2-13b", "plain"),
+        (f"replicate/vicuna-13b:{HASH}", "vicuna"),
+        (f"replicate/daanelson/flan-t5-large:{HASH}", "plain"),
+        ("deployments/ishaan-jaff/ishaan-mistral", "mistral"),
+        ("mistralai/mistral-7b-instruct-v0.2", "mistral"),
+        ("mistralai/mixtral-8x7b-instruct-v0.1", "mistral"),
+        ("mistralai/mistral-7b-instruct-v0.3", "mistral-v3"),
+        ("mistralai/mistral-nemo-instruct-2407", "mistral-tekken"),
+        ("mistralai/mistral-7b-v0.1", "plain"),
+        ("mistralai/mixtral-8x7b-v0.1", "plain"),
+        ("nateraw/mistral-7b-openorca", "chatml"),
+        ("lucataco/hermes-2-pro-llama-3-70b", "chatml"),
+        ("lucataco/dolphin-2.9-llama3-8b", "chatml"),
+        ("nateraw/nous-hermes-llama2-awq", "alpaca"),
+        ("qwen/qwen3-235b-a22b-instruct-2507", "chatml"),
+        ("01-ai/yi-34b-chat", "chatml"),
+        ("01-ai/yi-34b", "plain"),
+        ("google-deepmind/gemma-2-2b-it", "gemma"),
+        ("google-deepmind/gemma-2-2b", "plain"),
+        ("google/gemma-3-27b-it", "gemma"),
+        ("microsoft/phi-3-mini-4k-instruct", "phi-3"),
+        ("microsoft/phi-4", "phi-4"),
+        ("nateraw/zephyr-7b-beta", "zephyr"),
+        ("lucataco/tinyllama-1.1b-chat-v1.0", "zephyr"),
+        ("joehoover/falcon-40b-instruct", "falcon"),
+        ("titocosta/starling", "openchat"),
+        ("kcaverly/deepseek-coder-33b-instruct-gguf", "deepseek-coder"),
+        ("deepseek-ai/deepseek-coder-v2-lite-instruct", "deepseek-chat"),
+        ("lucataco/deepseek-r1-distill-qwen-7b", "deepseek"),
+        ("ibm-granite/granite-3.1-8b-instruct", "granite"),
+        ("ibm-granite/granite-20b-code-instruct-8k", "granite-code"),
+        ("openai/gpt-5.1", "closed"),
+        ("anthropic/claude-4.5-haiku", "closed"),
+        ("google/gemini-2.5-flash", "closed"),
+        ("deepseek-ai/deepseek-v3.1", "closed"),
+        ("someone/never-heard-of-it", "plain"),
+        ("replicate/custom-llm-version-id", "plain"),
+    ],
+)
+def test_the_family_is_known_by_the_name(model: str, family: str) -> None:
+    assert family_of(model).name == family
+    assert template_for(model) is FAMILIES[family].template
+
+
+@pytest.mark.parametrize(
+    ("model", "prompt", "family"),
+    [
+        ("someone/x", "<|im_start|>user\n{prompt}<|im_end|>\n", "chatml"),
+        ("someone/x", "<s>[INST] {prompt} [/INST] ", "mistral"),
+        ("someone/x", "[INST]{prompt}[/INST]", "mistral-tekken"),
+        ("someone/x", "[INST] <<SYS>>\n{system_prompt}\n<</SYS>>\n\n{prompt} [/INST]", "llama-2"),
+        ("meta/llama-2-7b-chat", "[INST] {prompt} [/INST]", "llama-2"),
+        ("mistralai/mistral-7b-instruct-v0.3", "[INST] {prompt} [/INST]", "mistral"),
+        ("nateraw/nous-hermes-2", "### Instruction:\n{prompt}\n\n### Response:\n", "alpaca"),
+        ("x/deepseek-coder-33b-instruct", "### Instruction:\n{prompt}\n### Response:\n", "deepseek-coder"),
+        ("someone/x", "<|user|>\n{prompt}</s>\n<|assistant|>\n", "zephyr"),
+        ("someone/x", "<|user|>\n{prompt}<|end|>\n<|assistant|>\n", "phi-3"),
+        ("someone/x", "{prompt}", None),
+        ("someone/x", "Tell me a joke", None),
+    ],
+)
+def test_what_a_prompt_shows_counts_more_than_the_name(model: str, prompt: str, family: str | None) -> None:
+    shown = family_of_prompt(prompt, model)
+    assert (shown.name if shown else None) == family
+
+
+def test_a_lone_question_goes_to_a_base_model_as_it_is() -> None:
+    plain = template_for("meta/meta-llama-3-8b")
+    assert plain.render([{"role": "user", "content": "Once upon a time"}]) == "Once upon a time"
+    assert plain.render(CONVERSATION[:2]) == "SYS\n\nU1"
+
+
+def test_formats_of_strict_turns_join_messages_of_one_role() -> None:
+    messages = [
+        {"role": "user", "content": "U1"},
+        {"role": "user", "content": "U2"},
+        {"role": "assistant", "content": "A1"},
+        {"role": "system", "content": "S2"},
+        {"role": "user", "content": "U3"},
+    ]
+    assert (
+        template_for("mistralai/mistral-7b-instruct-v0.2").render(messages)
+        == "[INST] U1\n\nU2 [/INST] A1</s> [INST] S2\n\nU3 [/INST]"
+    )
+
+
+def test_tool_calls_and_their_results_are_written_out() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": '{"zone": "UTC"}'}}
+    messages = [
+        {"role": "user", "content": "What time is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "noon"},
+    ]
+    assert template_for("qwen/qwen3-32b").render(messages) == (
+        "<|im_start|>user\nWhat time is it?<|im_end|>\n"
+        '<|im_start|>assistant\n<tool_call>\n{"name":"clock","arguments":{"zone":"UTC"}}\n</tool_call><|im_end|>\n'
+        "<|im_start|>user\n<tool_response>\nnoon\n</tool_response><|im_end|>\n<|im_start|>assistant\n"
+    )
+    for family in FAMILIES.values():
+        assert "noon" in family.template.render(messages)
+
+
+ROLES = {
+    "system": {"pre_message": "[INST] <<SYS>>\n", "post_message": "\n<</SYS>>\n [/INST]\n"},
+    "user": {"pre_message": "[INST] ", "post_message": " [/INST]\n"},
+    "assistant": {"pre_message": "\n", "post_message": "\n"},
+}
+OWN: Any = {
+    "initial_prompt_value": "You are a good assistant",
+    "roles": ROLES,
+    "final_prompt_value": "Now answer as best you can:",
+}
+
+
+def test_a_registered_template_is_the_model_s_with_and_without_the_prefix_and_a_version() -> None:
+    register_prompt_template(model="togethercomputer/LLaMA-2-7B-32K", **OWN)
+    template = registered_template("togethercomputer/LLaMA-2-7B-32K")
+    assert template is not None
+    assert template.render(CONVERSATION) == (
+        "You are a good assistant[INST] <<SYS>>\nSYS\n<</SYS>>\n [/INST]\n[INST] U1 [/INST]\n\nA1\n"
+        "[INST] U2 [/INST]\nNow answer as best you can:"
+    )
+    for name in (
+        "replicate/togethercomputer/LLaMA-2-7B-32K",
+        f"togethercomputer/LLaMA-2-7B-32K:{HASH}",
+        f"replicate/togethercomputer/LLaMA-2-7B-32K:{HASH}",
+    ):
+        assert template_for(name) is template
+    register_prompt_template(model="replicate/owner/other", final_prompt_value="!")
+    assert template_for("owner/other").render([{"role": "user", "content": "Hi"}]) == "Hi!"
+
+
+def test_bos_opens_a_turn_and_eos_follows_the_assistant() -> None:
+    template = make_template(ROLES, "", "", "<s>", "</s>")
+    assert template.render(CONVERSATION) == (
+        "<s>[INST] <<SYS>>\nSYS\n<</SYS>>\n [/INST]\n[INST] U1 [/INST]\n\nA1\n</s><s>[INST] U2 [/INST]\n"
+    )
+
+
+def test_a_template_comes_along_with_one_call() -> None:
+    assert inline_template() is None
+    assert inline_template(roles=None, bos_token="", initial_prompt_value=None) is None
+    template = inline_template(**OWN)
+    assert template == make_template(ROLES, OWN["initial_prompt_value"], OWN["final_prompt_value"])
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        ({"roles": ["user"]}, "roles must look like"),
+        ({"roles": {"user": "x"}}, "'user' has a str"),
+        ({"roles": {"user": {"pre_message": 7}}}, "'user' has something else than strings"),
+        ({"bos_token": 7}, "bos_token must be a string, not int"),
+        ({"roles": ROLES, "chat_template": "{{ messages }}"}, "either roles or a chat_template"),
+    ],
+)
+def test_what_is_wrong_with_a_template_is_said(template: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        register_prompt_template("owner/name", **template)
+    assert complaint in caught.value.message
+
+
+def test_a_template_needs_a_model() -> None:
+    with pytest.raises(BadRequestError):
+        register_prompt_template("")
+
+
+texts = st.text(min_size=1, max_size=30)
+conversations = st.lists(
+    st.builds(
+        lambda role, content: {"role": role, "content": content},
+        st.sampled_from(["system", "user", "assistant", "tool", "developer"]),
+        texts,
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(conversations, st.sampled_from(sorted(FAMILIES)))
+def test_no_format_loses_or_reorders_text(messages: list[dict[str, str]], family: str) -> None:
+    at = 0
+    prompt = FAMILIES[family].template.render(messages)
+    for message in messages:
+        at = prompt.find(message["content"], at)
+        assert at >= 0
+        at += len(message["content"])
+
+
+@given(conversations, st.text(max_size=5), st.text(max_size=5))
+def test_a_template_without_roles_is_the_text_alone(
+    messages: list[dict[str, str]], initial: str, final: str
+) -> None:
+    template = PromptTemplate(initial_prompt_value=initial, final_prompt_value=final)
+    assert template.render(messages) == initial + "".join(m["content"] for m in messages) + final

@@ -1,0 +1,503 @@
+"""How a call's messages and parameters become a model's input."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from areplicate.chat.formats import templates
+from areplicate.chat.formats.templates import make_template, register_prompt_template
+from areplicate.chat.inputs import build_input
+from areplicate.chat.schemas import catalogue
+from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from areplicate.errors import BadRequestError, UnsupportedParamsError
+
+LLAMA_3 = "meta/meta-llama-3-8b-instruct"
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+@pytest.fixture(autouse=True)
+def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "_registered", {})
+
+
+def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> ModelSchema:
+    return from_openapi({"Input": {"properties": properties, "required": list(required)}})
+
+
+def built(
+    params: dict[str, Any] | None = None, *, messages: Any = HELLO, model: str = "x/y", **more: Any
+) -> dict[str, Any]:
+    return build_input(messages, params or {}, model=model, **more).fields
+
+
+STRING = {"type": "string"}
+INTEGER = {"type": "integer"}
+NUMBER = {"type": "number"}
+PROMPT: Any = {"prompt": STRING}
+
+
+class TestTheSeedExamples:
+    def test_the_input_is_the_conversation_in_llama_s_format_and_nothing_more(self) -> None:
+        messages = [
+            {"role": "system", "content": "Be a good human!"},
+            {"role": "user", "content": "What do you know about earth?"},
+        ]
+        expected = {
+            "prompt": "<|start_header_id|>system<|end_header_id|>\n\nBe a good human!<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nWhat do you know about earth?<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n"
+        }
+        assert built(messages=messages, model=LLAMA_3, schema=catalogue.find(LLAMA_3)) == expected
+        assert built(messages=messages, model=LLAMA_3) == expected
+        assert built(messages=messages, model=f"replicate/{LLAMA_3}") == expected
+
+    def test_openai_s_and_the_model_s_own_parameters_go_through(self) -> None:
+        params = {"max_tokens": 20, "temperature": 0.5, "seed": -1, "min_tokens": 2, "top_k": 20}
+        fields = built(params, model=LLAMA_3, schema=catalogue.find(LLAMA_3))
+        assert {name: fields[name] for name in params} == params
+
+    def test_supports_system_prompt_sends_the_system_text_apart(self) -> None:
+        messages = [{"role": "system", "content": "Be brief."}, *HELLO]
+        for known in (None, catalogue.find(LLAMA_3)):
+            assert built(messages=messages, model=LLAMA_3, schema=known, supports_system_prompt=True) == {
+                "prompt": "<|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|>"
+                "<|start_header_id|>assistant<|end_header_id|>\n\n",
+                "system_prompt": "Be brief.",
+            }
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "max_tokens",
+            "max_new_tokens",
+            "max_length",
+            "max_completion_tokens",
+            "max_output_tokens",
+            "max_gen_len",
+            "max_output_len",
+            "new_tokens",
+        ],
+    )
+    @pytest.mark.parametrize("asked", ["max_tokens", "max_completion_tokens"])
+    def test_the_token_limit_goes_under_the_model_s_own_name(self, name: str, asked: str) -> None:
+        made = build_input(HELLO, {asked: 20}, model="x/y", schema=schema((), **PROMPT, **{name: INTEGER}))
+        assert made.fields == {"prompt": "Hello", name: 20}
+        assert made.max_tokens == 20
+
+    def test_where_a_model_counts_the_prompt_too_the_other_limit_is_set(self) -> None:
+        both = schema(**PROMPT, max_tokens=INTEGER, max_new_tokens=INTEGER)
+        assert built({"max_tokens": 20}, schema=both) == {"prompt": "Hello", "max_new_tokens": 20}
+
+    def test_the_newer_of_openai_s_two_limits_counts(self) -> None:
+        limited = schema(**PROMPT, max_tokens=INTEGER)
+        fields = built({"max_tokens": 10, "max_completion_tokens": 20}, schema=limited)
+        assert fields["max_tokens"] == 20
+
+    @pytest.mark.parametrize(
+        ("name", "kind", "sent"),
+        [
+            ("stop_sequences", STRING, "END,STOP"),
+            ("stop", STRING, "END,STOP"),
+            ("stop", {"type": "array", "items": STRING}, ["END", "STOP"]),
+        ],
+    )
+    def test_stop_sequences_in_the_form_the_model_takes(self, name: str, kind: Any, sent: Any) -> None:
+        known = schema(**PROMPT, **{name: kind})
+        assert built({"stop": ["END", "STOP"]}, schema=known)[name] == sent
+        assert built({"stop": "END"}, schema=known)[name] in ("END", ["END"])
+        assert name not in built({"stop": []}, schema=known)
+
+    def test_a_stop_sequence_with_a_comma_cannot_be_said_to_a_model_that_separates_by_commas(self) -> None:
+        known = schema(**PROMPT, stop_sequences=STRING)
+        with pytest.raises(UnsupportedParamsError, match="separates stop sequences by commas"):
+            built({"stop": ["a,b"]}, schema=known)
+        assert built({"stop": ["a,b"]}, schema=known, drop_params=True) == {"prompt": "Hello"}
+        assert built({"stop": ["a,b", "c"]}, schema=known, drop_params=True)["stop_sequences"] == "c"
+
+    def test_temperature_is_temp_for_some(self) -> None:
+        assert built({"temperature": 0.5}, schema=schema(**PROMPT, temp=NUMBER))["temp"] == 0.5
+
+    def test_a_model_s_own_parameter_goes_under_the_name_this_model_has_for_it(self) -> None:
+        known = schema(**PROMPT, repeat_penalty=NUMBER, min_new_tokens=INTEGER)
+        fields = built({"repetition_penalty": 1.1, "min_tokens": 2}, schema=known)
+        assert fields == {"prompt": "Hello", "repeat_penalty": 1.1, "min_new_tokens": 2}
+
+    def test_structured_parameters_in_the_form_the_model_takes(self) -> None:
+        tool = {"type": "function", "function": {"name": "clock", "parameters": {}}}
+        params = {"tools": [tool], "tool_choice": "auto", "response_format": {"type": "json_object"}}
+        objects = schema(
+            **PROMPT,
+            tools={"type": "array", "items": {"type": "object"}},
+            tool_choice=STRING,
+            response_format={"type": "object"},
+        )
+        assert built(params, schema=objects) == {"prompt": "Hello", **params}
+        texts = schema(**PROMPT, tools={"type": "array", "items": STRING}, response_format=STRING)
+        fields = built({k: v for k, v in params.items() if k != "tool_choice"}, schema=texts)
+        assert fields["tools"] == ['{"type":"function","function":{"name":"clock","parameters":{}}}']
+        assert fields["response_format"] == '{"type":"json_object"}'
+
+    def test_tools_that_may_not_be_used_are_not_shown(self) -> None:
+        known = schema(**PROMPT, tools={"type": "array", "items": {"type": "object"}})
+        tools = [{"type": "function", "function": {"name": "clock"}}]
+        assert built({"tools": tools, "tool_choice": "none"}, schema=known) == {"prompt": "Hello"}
+
+    def test_a_name_given_by_hand_counts_more_than_the_mapping(self) -> None:
+        known = schema(**PROMPT, max_new_tokens=INTEGER)
+        made = build_input(HELLO, {"max_new_tokens": 64, "max_tokens": 20}, model="x/y", schema=known)
+        assert made.fields["max_new_tokens"] == made.max_tokens == 64
+        assert built({"prompt": "My own"}, schema=known) == {"prompt": "My own"}
+
+    def test_without_a_schema_the_names_that_most_models_use(self) -> None:
+        params = {"max_tokens": 20, "temperature": 0.5, "top_p": 0.9, "stop": ["a", "b"], "top_k": 5}
+        made = build_input(HELLO, params, model="x/y")
+        assert made.fields == {
+            "prompt": "Hello",
+            "max_tokens": 20,
+            "max_new_tokens": 20,
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "stop_sequences": "a,b",
+            "top_k": 5,
+        }
+        assert made.max_tokens == 20
+
+
+class TestValues:
+    KNOWN = schema(
+        **PROMPT,
+        max_tokens={"type": "integer", "minimum": 1024, "maximum": 64000},
+        temperature={"type": "number", "minimum": 0.01, "maximum": 5},
+        top_p={"type": "number", "maximum": 1},
+        mode={"type": "string", "enum": ["fast", "slow"]},
+        debug={"type": "boolean"},
+        words={"type": "array", "items": STRING},
+        note={"type": "string"},
+        options={"type": "object"},
+        top_k=INTEGER,
+    )
+
+    @pytest.mark.parametrize(
+        ("params", "complaint"),
+        [
+            ({"max_tokens": 20}, "max_tokens=20 is outside what x/y takes: 1024 to 64000."),
+            ({"temperature": 0}, "temperature=0 is outside what x/y takes: 0.01 to 5."),
+            ({"top_p": 1.5}, "top_p=1.5 is outside what x/y takes: at most 1."),
+            ({"mode": "medium"}, "mode='medium' is none of the choices of x/y: 'fast', 'slow'."),
+            ({"temperature": float("nan")}, "temperature=nan is not a number that can be sent."),
+            ({"top_p": float("inf")}, "top_p=inf is not a number that can be sent."),
+            ({"temperature": "warm"}, "temperature must be a number, not str 'warm'."),
+            ({"temperature": True}, "temperature must be a number, not bool True."),
+            ({"max_tokens": 2000.5}, "max_tokens must be an integer, not float 2000.5."),
+            ({"max_tokens": 0}, "max_tokens=0 leaves no room for an answer"),
+            ({"max_tokens": "many"}, "max_tokens must be an integer, not str 'many'."),
+            ({"top_k": "x" * 99}, "top_k must be an integer, not str 'xxx"),
+            ({"debug": "yes"}, "debug must be true or false, not str 'yes'."),
+            ({"words": "a"}, "words must be a list, not str 'a'."),
+            ({"note": 7}, "note must be a string, not int 7."),
+            ({"options": []}, "options must be an object, not list []."),
+            ({"stop": 7}, "stop must be a string or a list of strings, not int 7."),
+            ({"seed": "x"}, "seed must be an integer, not str 'x'."),
+            ({"seed": 2**70}, "seed has more than 64 bits."),
+            ({"other": float("nan")}, "other=nan is not a number that can be sent."),
+            ({"other": object}, "other must be a value that JSON can hold"),
+            ({"tools": "clock"}, "tools must be a list of objects, not str 'clock'."),
+            ({"tools": ["clock"]}, "tools must be a list of objects"),
+            ({"response_format": "json"}, "response_format must be an object, not str 'json'."),
+            ({"reasoning_effort": 3}, "reasoning_effort must be a string, not int 3."),
+            ({"logprobs": "yes"}, "logprobs must be true or false"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused_with_the_reason(
+        self, params: dict[str, Any], complaint: str
+    ) -> None:
+        with pytest.raises(BadRequestError) as caught:
+            built(params, schema=self.KNOWN)
+        assert complaint in caught.value.message
+        assert caught.value.model == "x/y"
+
+    @pytest.mark.parametrize("value", [float("nan"), "warm", [], True])
+    def test_openai_s_parameters_are_checked_without_a_schema_too(self, value: Any) -> None:
+        with pytest.raises(BadRequestError):
+            built({"temperature": value})
+
+    def test_whole_floats_are_integers_where_integers_are_taken(self) -> None:
+        fields = built({"max_tokens": 2000.0, "temperature": 1, "top_k": 7.0}, schema=self.KNOWN)
+        assert fields["max_tokens"] == 2000 and type(fields["max_tokens"]) is int
+        assert type(fields["top_k"]) is int
+        assert fields["temperature"] == 1
+
+    def test_dropping_moves_numbers_to_the_bounds_and_says_so(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "areplicate")
+        fields = built(
+            {"max_tokens": 20, "temperature": 9, "mode": "medium"}, schema=self.KNOWN, drop_params=True
+        )
+        assert fields == {"prompt": "Hello", "max_tokens": 1024, "temperature": 5}
+        assert "max_tokens=20 became 1024; it takes 1024 to 64000" in caplog.text
+        assert "mode='medium' left out" in caplog.text
+
+    def test_the_name_the_user_gave_and_the_model_s_are_both_told(self) -> None:
+        known = schema(**PROMPT, max_new_tokens={"type": "integer", "maximum": 512})
+        with pytest.raises(BadRequestError, match=r"max_tokens \(max_new_tokens\)=1000 is outside"):
+            built({"max_tokens": 1000}, schema=known)
+
+    @given(st.floats() | st.integers())
+    def test_no_number_outside_the_bounds_gets_through(self, value: float) -> None:
+        try:
+            fields = built({"temperature": value}, schema=self.KNOWN)
+        except BadRequestError:
+            return
+        assert 0.01 <= fields["temperature"] <= 5
+
+
+class TestWhatAModelDoesNotTake:
+    def test_a_parameter_without_an_input_is_an_error_unless_dropped(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        known = schema(**PROMPT)
+        with pytest.raises(UnsupportedParamsError) as caught:
+            built({"reasoning_effort": "low"}, schema=known)
+        assert caught.value.message == (
+            "reasoning_effort: x/y has no input for it. "
+            "Leave it out, or give drop_params=True to have such parameters left out."
+        )
+        caplog.set_level(logging.INFO, "areplicate")
+        assert built({"reasoning_effort": "low", "top_k": 5}, schema=known, drop_params=True) == {
+            "prompt": "Hello"
+        }
+        assert "reasoning_effort left out" in caplog.text and "top_k left out" in caplog.text
+
+    @pytest.mark.parametrize(
+        "param",
+        [
+            {"presence_penalty": 0},
+            {"frequency_penalty": 0.0},
+            {"n": 1},
+            {"logprobs": False},
+            {"top_logprobs": 0},
+            {"stop": []},
+            {"tools": []},
+            {"tool_choice": "none"},
+            {"tool_choice": "auto"},
+            {"parallel_tool_calls": True},
+            {"response_format": {"type": "text"}},
+            {"logit_bias": {}},
+            {"modalities": ["text"]},
+            {"user": "u-1"},
+            {"metadata": {"a": "b"}},
+            {"store": False},
+            {"service_tier": "auto"},
+            {"safety_identifier": "x"},
+            {"prompt_cache_key": "k"},
+            {"temperature": None},
+        ],
+    )
+    def test_what_changes_nothing_passes(self, param: dict[str, Any]) -> None:
+        assert built(param, schema=schema(**PROMPT)) == {"prompt": "Hello"}
+        assert built(param).keys() <= {"prompt", "presence_penalty", "frequency_penalty"}
+
+    @pytest.mark.parametrize(
+        "param",
+        [
+            {"presence_penalty": 1},
+            {"n": 2},
+            {"logprobs": True},
+            {"tools": [{"type": "function"}]},
+            {"tool_choice": "required"},
+            {"response_format": {"type": "json_object"}},
+            {"temperature": 1},
+        ],
+    )
+    def test_what_would_change_something_does_not(self, param: dict[str, Any]) -> None:
+        with pytest.raises(UnsupportedParamsError):
+            built(param, schema=schema(**PROMPT))
+
+    def test_a_zero_that_the_model_would_not_assume_is_sent(self) -> None:
+        fields = built({"presence_penalty": 0}, model=LLAMA_3, schema=catalogue.find(LLAMA_3))
+        assert fields["presence_penalty"] == 0
+
+    def test_an_unknown_input_of_the_model_s_own_is_sent_and_told_once(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            assert built({"mirostat": 2}, model="x/told-once", schema=schema(**PROMPT))["mirostat"] == 2
+        assert caplog.text.count("x/told-once has no input mirostat") == 1
+
+    def test_inputs_that_are_missing_are_named_before_anything_is_sent(self) -> None:
+        known = schema(
+            ("prompt", "image", "style"), **PROMPT, image={"type": "string", "format": "uri"}, style=STRING
+        )
+        with pytest.raises(BadRequestError, match="x/y needs the input image: add a content part with an im"):
+            built({"style": "x"}, schema=known)
+        with pytest.raises(BadRequestError, match="x/y needs the input style: give style="):
+            built({"image": "https://e.com/a.png"}, schema=known)
+        assert built({"image": "https://e.com/a.png", "style": "x"}, schema=known)["style"] == "x"
+
+    def test_a_prompt_that_is_too_long_is_refused_before_anything_is_sent(self) -> None:
+        known = schema(prompt={"type": "string", "maxLength": 512, "minLength": 1})
+        with pytest.raises(BadRequestError, match="prompt has 600 characters; x/y takes at most 512"):
+            built(messages=[{"role": "user", "content": "x" * 600}], schema=known)
+        with pytest.raises(BadRequestError, match="needs at least 1"):
+            built(messages=[{"role": "user", "content": ""}], schema=known)
+
+    def test_a_model_without_any_input_for_text_is_refused(self) -> None:
+        with pytest.raises(BadRequestError, match=r"has no input for a conversation\. Its inputs are image"):
+            built(schema=schema(image={"type": "string", "format": "uri"}))
+
+    def test_paths_are_for_media_only(self) -> None:
+        with pytest.raises(BadRequestError, match="other must be a value that JSON can hold"):
+            built({"other": Path("/etc/passwd")})
+
+
+class TestNativeMessages:
+    CONVERSATION = (
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "Bye"},
+    )
+    PLAIN = (
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "Bye"},
+    )
+
+    @pytest.mark.parametrize(
+        ("kind", "sent"),
+        [
+            ({"type": "array", "items": {"type": "object"}}, list(PLAIN)),
+            ({"type": "array"}, list(PLAIN)),
+            (
+                {"type": "array", "items": STRING},
+                [
+                    '{"role":"system","content":"Be brief."}',
+                    '{"role":"user","content":"Hi"}',
+                    '{"role":"assistant","content":"Hello"}',
+                    '{"role":"user","content":"Bye"}',
+                ],
+            ),
+            (
+                STRING,
+                '[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},'
+                '{"role":"assistant","content":"Hello"},{"role":"user","content":"Bye"}]',
+            ),
+        ],
+    )
+    def test_openai_s_messages_in_the_form_the_model_takes(self, kind: dict[str, Any], sent: Any) -> None:
+        known = schema(**PROMPT, system_prompt=STRING, messages=kind)
+        assert built(messages=list(self.CONVERSATION), schema=known) == {"messages": sent}
+
+    def test_tool_calls_stay_what_they_are(self) -> None:
+        call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+        messages = [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "noon"},
+        ]
+        known = schema(messages={"type": "array", "items": {"type": "object"}})
+        assert built(messages=messages, schema=known)["messages"] == [
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "content": "noon", "tool_call_id": "c1"},
+        ]
+
+    def test_a_model_that_wants_the_messages_as_its_prompt(self) -> None:
+        known = schema(
+            prompt={
+                "type": "string",
+                "description": "The JSON stringified of the messages (array of objects with role/content)",
+            }
+        )
+        assert built(schema=known) == {"prompt": '[{"role":"user","content":"Hello"}]'}
+
+    def test_a_prompt_that_must_be_there_is_there(self) -> None:
+        known = schema(("prompt",), **PROMPT, messages={"type": "array", "items": {"type": "object"}})
+        assert built(schema=known) == {"messages": HELLO, "prompt": ""}
+
+    def test_with_images_the_prompt_is_used_so_that_none_is_lost(self) -> None:
+        part = {"type": "image_url", "image_url": {"url": "https://e.com/a.png"}}
+        messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, part]}]
+        fields = built(messages=messages, model="openai/gpt-5.1", schema=catalogue.find("openai/gpt-5.1"))
+        assert fields == {"prompt": "What is this?", "image_input": ["https://e.com/a.png"]}
+
+    def test_a_system_prompt_given_by_hand_is_used_with_the_prompt(self) -> None:
+        fields = built(
+            {"system_prompt": "Mine."}, model="openai/gpt-5.1", schema=catalogue.find("openai/gpt-5.1")
+        )
+        assert fields == {"prompt": "Hello", "system_prompt": "Mine."}
+
+
+class TestOwnTemplates:
+    TEMPLATE = make_template({"user": {"pre_message": "Q: ", "post_message": "\n"}}, "", "A:")
+
+    def test_the_call_s_template_counts_more_than_the_registered_one(self) -> None:
+        register_prompt_template("x/y", final_prompt_value="registered")
+        assert built() == {"prompt": "Helloregistered"}
+        assert built(template=self.TEMPLATE) == {"prompt": "Q: Hello\nA:"}
+
+    def test_the_server_s_template_is_switched_off_for_it(self) -> None:
+        known = schema(**PROMPT, prompt_template={"type": "string", "default": "<{prompt}>"})
+        assert built(template=self.TEMPLATE, schema=known) == {
+            "prompt": "Q: Hello\nA:",
+            "prompt_template": "{prompt}",
+        }
+
+    def test_it_renders_the_system_text_unless_the_model_takes_it_apart(self) -> None:
+        messages = [{"role": "system", "content": "Be brief. "}, *HELLO]
+        assert built(messages=messages, template=self.TEMPLATE) == {"prompt": "Be brief. Q: Hello\nA:"}
+        assert built(messages=messages, template=self.TEMPLATE, supports_system_prompt=True) == {
+            "prompt": "Q: Hello\nA:",
+            "system_prompt": "Be brief. ",
+        }
+
+    def test_a_prompt_template_given_by_hand_is_the_server_s_to_fill(self) -> None:
+        known = catalogue.find(LLAMA_3)
+        assert built({"prompt_template": "Q: {prompt} A:"}, model=LLAMA_3, schema=known) == {
+            "prompt": "Hello",
+            "prompt_template": "Q: {prompt} A:",
+        }
+        whole = built(model=LLAMA_3, schema=known)
+        assert built({"prompt_template": "{prompt}"}, model=LLAMA_3, schema=known) == {
+            **whole,
+            "prompt_template": "{prompt}",
+        }
+
+    def test_a_model_that_takes_only_messages_gets_them_all_the_same(self) -> None:
+        known = schema(messages={"type": "array", "items": {"type": "object"}})
+        assert built(template=self.TEMPLATE, schema=known) == {"messages": HELLO}
+
+
+def test_objects_that_dump_themselves_are_messages() -> None:
+    message = SimpleNamespace(model_dump=lambda: {"role": "user", "content": "Hello"})
+    assert built(messages=[message]) == {"prompt": "Hello"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["max_tokens", "temperature", "stop", "seed", "tools", "top_k", "image", "prompt"])
+        | st.text(max_size=8),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2),
+        max_size=4,
+    ),
+    st.booleans(),
+)
+def test_whatever_is_passed_is_sendable_or_refused(params: dict[str, Any], drop: bool) -> None:
+    import msgspec
+
+    for name in (LLAMA_3, "openai/gpt-5.1", "yorickvp/llava-13b", None):
+        known = catalogue.find(name) if name else None
+        try:
+            fields = built(params, model=name or "x/y", schema=known, drop_params=drop)
+        except BadRequestError:
+            continue
+        msgspec.json.encode(fields)
+        if drop and known:
+            assert fields.keys() <= known.fields.keys()

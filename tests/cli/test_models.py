@@ -1,0 +1,64 @@
+"""`areplicate models`: read by a person in a terminal."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner, Result
+
+from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from areplicate.cli import models as models_cli
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(models_cli.models, list(args))
+
+
+def test_show_tells_inputs_mapping_and_conversation() -> None:
+    shown = run("show", "meta/llama-2-70b-chat")
+    assert shown.exit_code == 0
+    for words in (
+        "prompt*",
+        "0.01 to 5",
+        "max_tokens             max_new_tokens",
+        "stop                   stop_sequences",
+        "System text goes into system_prompt",
+        '"system_prompt": "Be brief."',
+        "Who left Troy? [/INST] Odysseus. </s><s>[INST] And who waited?",
+    ):
+        assert words in shown.output
+
+
+def test_show_works_for_every_model_of_the_catalogue() -> None:
+    from areplicate.chat.schemas import catalogue
+
+    for name in catalogue.names():
+        shown = run("show", name)
+        assert shown.exit_code == 0, (name, shown.output)
+        assert name in shown.output
+
+
+def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: ModelSchema | None = from_openapi(
+        {"Input": {"properties": {"prompt": {"type": "string"}, "temp": {"type": "number"}}}}, model="x/new"
+    )
+    monkeypatch.setattr(models_cli, "_schema_of", lambda model: found)
+    shown = run("show", "x/new")
+    assert "temperature" in shown.output and "No input for max_tokens, top_p, stop" in shown.output
+    found = None
+    shown = run("show", "x/new")
+    assert shown.exit_code == 1
+    assert "The inputs of x/new could not be looked up: there is no such model" in shown.output
+
+
+def test_list_searches_names() -> None:
+    listed = run("list", "--search", "CLAUDE")
+    assert listed.exit_code == 0
+    assert "anthropic/claude-4-sonnet" in listed.output and "llama" not in listed.output
+    assert len(run("list").output.splitlines()) == 230
+
+
+@pytest.mark.parametrize("args", [("show", "nonsense"), ("show", ""), ("list", "--search", "no such name")])
+def test_what_is_wrong_is_said_without_a_traceback(args: tuple[str, ...]) -> None:
+    failed = run(*args)
+    assert failed.exit_code == 1
+    assert failed.output.startswith("Error: ") and "Traceback" not in failed.output

@@ -1,0 +1,149 @@
+"""A real gateway process on a real port, in front of a stand-in for Replicate."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from areplicate.local import LocalModel, LocalReplicate
+
+ROOT = Path(__file__).parents[2]
+MASTER = "sk-master-of-the-tests"
+UPSTREAM_KEY = "r8_the_gateways_own_key"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+WORDS = ["Hello", ", ", "dear ", "world", "!"]
+
+MODELS = (
+    LocalModel(owner="acme", name="chat", reply=WORDS, run_seconds=0.05),
+    LocalModel(owner="acme", name="slow", reply=WORDS, run_seconds=30),
+    LocalModel(owner="acme", name="patient", reply=WORDS, run_seconds=1.5),
+    LocalModel(owner="acme", name="boots", reply=WORDS, boot_seconds=11),
+    LocalModel(owner="acme", name="fails", reply=WORDS, failure="CUDA out of memory", failure_after=2),
+)
+
+
+_LISTENING = re.compile(r'"url": ?"(http://127\.0\.0\.1:\d+)"')
+
+
+class Gateway:
+    """A running gateway."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, config: Path, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.config = config
+        self._log = log
+
+    def http(self, key: str | None = MASTER, **options: Any) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False, **options
+        )
+
+    def ask(self, key: str | None = MASTER, model: str = "chat", **body: Any) -> httpx.Response:
+        """One chat completion."""
+        messages = [{"role": "user", "content": "Hi"}]
+        with self.http(key) as http:
+            return http.post("/v1/chat/completions", json={"model": model, "messages": messages, **body})
+
+    def new_key(self, **limits: Any) -> str:
+        with self.http() as http:
+            answer = http.post("/key/generate", json=limits)
+        assert answer.status_code == 200, answer.text
+        key: str = answer.json()["key"]
+        return key
+
+    def get(self, path: str, key: str | None = MASTER) -> Any:
+        with self.http(key) as http:
+            answer = http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 20) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+
+def config_for(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
+    """A configuration with all of the stand-in's models, by their bare names."""
+    params = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
+    models = [
+        {"model_name": model.name, "litellm_params": {"model": f"replicate/{model.full_name}", **params}}
+        for model in MODELS
+    ]
+    settings = {"master_key": MASTER, "creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
+    return {"model_list": models, "general_settings": settings, **sections}
+
+
+@contextmanager
+def gateway(config: dict[str, Any], folder: Path, *arguments: str, ready: bool = True) -> Iterator[Gateway]:
+    """Runs a gateway until the block ends; `ready` waits until it has its database."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, log = folder / "config.yaml", folder / "log"
+    path.write_text(json.dumps(config))
+    # It takes a port itself: one that was looked for beforehand may be somebody else's by now.
+    command = [sys.executable, "-m", "areplicate.gateway", "--config", str(path), "--port", "0"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", *arguments],
+            env=ENVIRONMENT,
+            stderr=output,
+        )
+    running = Gateway(process, "", path, log)
+    try:
+        _wait(running, "/health/readiness" if ready else "/health/liveliness")
+        yield running
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def eventually(condition: Any, seconds: float = 10) -> None:
+    """Waits until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def _wait(running: Gateway, path: str) -> None:
+    deadline = time.monotonic() + 30
+    while not _answers(running, path):
+        if running.process.poll() is not None:
+            pytest.fail(f"the gateway ended with {running.process.returncode}:\n{running.log()}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"the gateway is not ready:\n{running.log()}")
+        time.sleep(0.02)
+
+
+def _answers(running: Gateway, path: str) -> bool:
+    """Whether it listens, where its log says, and all is well there."""
+    listening = _LISTENING.search(running.log())
+    if listening is None:
+        return False
+    running.url = listening[1]
+    try:
+        with running.http(None) as http:
+            return http.get(path).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,170 @@
+"""The gateway's configuration file: what is taken, and how what is wrong is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from areplicate.gateway.accounts.prices import HARDWARE, published_price
+from areplicate.gateway.config.config import Config, read_config
+from areplicate.gateway.config.yaml_file import ConfigError
+
+PROXY_CONFIG = """\
+model_list:
+  - model_name: llama-3
+    litellm_params:
+      model: replicate/meta/meta-llama-3-8b-instruct
+      api_key: os.environ/REPLICATE_API_KEY
+      max_tokens: 20
+      temperature: 0.5
+      min_tokens: 2
+      top_k: 20
+  - model_name: mistral-7b # model alias
+    litellm_params:
+      model: "replicate/mistralai/Mistral-7B-Instruct-v0.1"
+      api_key: os.environ/REPLICATE_API_KEY
+      initial_prompt_value: "\\n"
+      roles: {"system":{"pre_message":"<|im_start|>system\\n", "post_message":"<|im_end|>"}, \
+"assistant":{"pre_message":"<|im_start|>assistant\\n","post_message":"<|im_end|>"}, \
+"user":{"pre_message":"<|im_start|>user\\n","post_message":"<|im_end|>"}}
+      final_prompt_value: "\\n"
+      bos_token: "<s>"
+      eos_token: "</s>"
+      max_tokens: 4096
+general_settings: {master_key: os.environ/AREPLICATE_MASTER_KEY, database_url: os.environ/DATABASE_URL}
+litellm_settings: {drop_params: true, set_verbose: false, request_timeout: 600, num_retries: 3, \
+fallbacks: [{"llama-3": ["mistral-7b"]}]}
+router_settings: {allowed_fails: 3, cooldown_time: 30}
+"""
+SMALL = """\
+model_list:
+  - model_name: llama-3
+    litellm_params:
+      model: replicate/meta/meta-llama-3-8b-instruct
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLICATE_API_KEY", "r8_secret")
+    monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-master-key")
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:secret@db/name?sslmode=require")
+
+
+def read(folder: Path, text: str) -> Config:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return read_config(path)
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text)
+    return str(caught.value).replace(str(folder), "")
+
+
+def test_the_documented_file(tmp_path: Path) -> None:
+    config = read(tmp_path, PROXY_CONFIG)
+    assert config.warnings == ()
+    llama, mistral = config.models
+    assert llama.params == {
+        "model": "replicate/meta/meta-llama-3-8b-instruct",
+        "api_key": "r8_secret",
+        "max_tokens": 20,
+        "temperature": 0.5,
+        "min_tokens": 2,
+        "top_k": 20,
+    }
+    assert mistral.params["initial_prompt_value"] == "\n"
+    assert mistral.params["roles"]["user"]["pre_message"] == "<|im_start|>user\n"
+    assert config.master_key == "sk-master-key"
+    assert config.database_url == "postgresql+asyncpg://user:secret@db/name?ssl=require"
+    assert (config.drop_params, config.request_timeout, config.num_retries) == (True, 600, 3)
+    assert config.fallbacks == [{"llama-3": ["mistral-7b"]}]
+    assert (config.allowed_fails, config.cooldown_time) == (3, 30)
+
+
+def test_a_small_file_keeps_its_data_beside_it(tmp_path: Path) -> None:
+    config = read(tmp_path, SMALL)
+    assert config.database_url == f"sqlite+aiosqlite:///{tmp_path}/areplicate.db"
+    assert config.master_key is None
+    assert config.models[0].price == published_price("meta/meta-llama-3-8b-instruct")
+    assert config.models[0].price.output_token == pytest.approx(0.25e-6)
+
+
+def test_an_unset_database_url_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    config = read(tmp_path, PROXY_CONFIG)
+    assert "sqlite" in config.database_url
+    assert "DATABASE_URL is not set" in config.warnings[0]
+
+
+def test_unknown_keys_warn_with_their_line(tmp_path: Path) -> None:
+    config = read(tmp_path, SMALL + "general_settings:\n  master_kye: x\nwhatever: 1\n")
+    assert [warning.replace(str(tmp_path), "") for warning in config.warnings] == [
+        "/config.yaml:6: general_settings.master_kye: is not known here and changes nothing.",
+        "/config.yaml:7: whatever: is not known here and changes nothing.",
+    ]
+
+
+def test_prices_are_overridden(tmp_path: Path) -> None:
+    text = (
+        SMALL + "    model_info: {input_cost_per_token: 1e-6, output_cost_per_token: 0.000002, mode: chat}\n"
+    )
+    price = read(tmp_path, text).models[0].price
+    assert (price.input_token, price.output_token, price.second) == (1e-6, 2e-6, 0)
+    price = read(tmp_path, SMALL + "    model_info: {hardware: gpu-t4}\n").models[0].price
+    assert price.second == HARDWARE["gpu-t4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "/config.yaml: is empty: give at least a model_list."),
+        ("model_list: [", "/config.yaml:1: is no YAML: "),
+        ("general_settings: {}", "/config.yaml:1: model_list: is missing."),
+        ("model_list: []", "/config.yaml:1: model_list: is to be a list with at least one model."),
+        ("model_list: 3", "/config.yaml:1: model_list: is to be a list"),
+        ("model_list:\n  - model_name: a\n", "/config.yaml:2: model_list[0].litellm_params: is missing."),
+        (SMALL.replace("replicate/meta/", "gpt/4/"), "/config.yaml:4: model_list[0].litellm_params.model: "),
+        (SMALL + "      rpm: 0\n", "/config.yaml:5: model_list[0].litellm_params.rpm: is to be at least 1"),
+        (SMALL + "      rpm: many\n", "rpm: is to be a number, not 'many'."),
+        (
+            SMALL + "      rpm: 1\n      rpm: 2\n",
+            "/config.yaml:6: model_list[0].litellm_params.rpm: is given twice.",
+        ),
+        (SMALL + "      roles: [1]\n", "/config.yaml:5: model_list[0].litellm_params.roles: "),
+        (SMALL + "      api_base: ftp://x\n", "api_base: is to begin with https:// or http://."),
+        (SMALL + "      api_key: os.environ/NOT_SET\n", "the environment variable 'NOT_SET' is not set."),
+        (SMALL + "general_settings: {master_key: os.environ/NOT_SET}\n", "'NOT_SET' is not set."),
+        (SMALL + "general_settings: {master_key: short}\n", "master_key: is to have at least 8"),
+        (
+            SMALL + "general_settings: {database_url: mysql://x}\n",
+            "database_url: is to look like postgresql://",
+        ),
+        (
+            SMALL + "general_settings: [1]\n",
+            "general_settings: is to be a mapping of keys to values, not a list.",
+        ),
+        (
+            SMALL + "litellm_settings: {drop_params: maybe}\n",
+            "drop_params: is to be true or false, not a text.",
+        ),
+        (SMALL + "litellm_settings: {fallbacks: [{nobody: [llama-3]}]}\n", "'nobody' is no model_name"),
+        (SMALL + "litellm_settings: {fallbacks: [{llama-3: [nobody]}]}\n", "'nobody' is no model_name"),
+        (SMALL + "router_settings: {cooldown_time: -1}\n", "cooldown_time: is to be at least 0, not -1."),
+        (SMALL + "    model_info: {hardware: gpu-9}\n", "'gpu-9' is none of cpu, "),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refused(tmp_path, text)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        read_config(tmp_path / "nothing.yaml")
+
+
+def test_secrets_are_not_told(tmp_path: Path) -> None:
+    assert "sk secret" not in refused(tmp_path, SMALL + "general_settings: {master_key: sk secret}\n")

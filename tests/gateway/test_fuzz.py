@@ -1,0 +1,35 @@
+"""The gateway does what its own OpenAPI document says, whatever it is sent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from areplicate.local import LocalReplicate
+from tests.gateway.process import MASTER, MODELS, config_for, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_it_keeps_to_its_document(tmp_path: Path) -> None:
+    """The paths without /v1 are left out: their handlers are those of the paths with it."""
+    with LocalReplicate(models=MODELS[:1]) as local:
+        config = config_for(local, litellm_settings={"drop_params": True})
+        config["model_list"] = config["model_list"][:1]
+        with gateway(config, tmp_path) as running:
+            command = [
+                *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),
+                *("--header", f"Authorization: Bearer {MASTER}", "--no-color", "--seed", "1"),
+                *("--phases", "coverage,fuzzing", "--max-examples", "2"),
+                *("--exclude-path-regex", "^/(chat|completions|responses|models)"),
+                *("--generation-database", "none"),
+            ]
+            done = subprocess.run(
+                command, capture_output=True, text=True, cwd=tmp_path, timeout=180, check=False
+            )
+            assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+            assert running.ask().status_code == 200
+            assert "Traceback" not in running.log()

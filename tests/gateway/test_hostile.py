@@ -1,0 +1,318 @@
+"""What a gateway on the internet meets: it answers with a clear 4xx, leaks nothing, and stays up."""
+
+from __future__ import annotations
+
+import gzip
+import inspect
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from areplicate.gateway.api.question import RESERVED
+from areplicate.local import LocalReplicate
+from areplicate.router import AsyncRouter
+from tests.gateway.process import MASTER, MODELS, UPSTREAM_KEY, Gateway, config_for, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+HI = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway(config_for(local), tmp_path_factory.mktemp("hostile")) as running:
+        yield running
+        assert running.process.poll() is None, running.log()
+        assert "Traceback" not in running.log(), running.log()
+
+
+def post(running: Gateway, content: bytes | str, path: str = "/v1/chat/completions", **headers: str) -> Any:
+    with running.http() as http:
+        return http.post(path, content=content, headers=headers)
+
+
+def raw(running: Gateway, *pieces: bytes) -> bytes:
+    """What the gateway says to these very bytes until it closes, or for two seconds."""
+    host, port = running.url.removeprefix("http://").split(":")
+    said = b""
+    with socket.create_connection((host, int(port)), timeout=2) as client:
+        try:
+            for piece in pieces:
+                client.sendall(piece)
+            while piece := client.recv(65536):
+                said += piece
+        except OSError:
+            pass
+    return said
+
+
+def assert_refused(answer: Any, status: int, says: str = "") -> None:
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert says in error["message"]
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert UPSTREAM_KEY not in answer.text and "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("", "is empty"),
+        ("{", "at line 1, column 2"),
+        ('{"model": "chat",\n"messages": [,]}', "at line 2, column 14"),
+        ('{"model": "chät",}', "at line 1, column 18"),
+        ("[]", "a JSON object"),
+        ("null", "a JSON object"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b'{"model": "\xc3\x28"}', "not UTF-8"),
+        ("[" * 100_000, "deep"),
+        ('{"a":' * 500 + "1" + "}" * 500, "deep"),
+        ('{"model": "chat", "messages": ' + "[" * 70 + "]" * 70 + "}", "deep"),
+        ("1e999", "not valid JSON"),
+    ],
+)
+def test_bodies_that_are_no_json(running: Gateway, body: str | bytes, says: str) -> None:
+    assert_refused(post(running, body), 400, says)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": None},
+        {"model": 3},
+        {"model": ["chat"]},
+        {"messages": None},
+        {"messages": "Hi"},
+        {"messages": [1]},
+        {"messages": [{"role": "user"}]},
+        {"messages": [{"role": "user", "content": 3}]},
+        {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        {"messages": HI * 10_000},
+        {"stream": "yes"},
+        {"stream_options": 3},
+        {"n": 0},
+        {"n": 1e9},
+        {"n": True},
+        {"temperature": "hot"},
+        {"max_tokens": 0},
+        {"max_tokens": 10**400},
+        {"stop": 3},
+        {"roles": 3},
+        {"api_key": "r8_mine"},
+        {"api_base": "http://127.0.0.1:1"},
+        {"extra_headers": {"a": "b"}},
+        {"timeout": 1e9},
+        {"num_retries": 1e9},
+        {"chat_template": "{{ 1 }}"},
+        {"on_status": 1},
+        {"self": 1},
+    ],
+)
+def test_requests_that_are_wrong(running: Gateway, local: LocalReplicate, wrong: dict[str, Any]) -> None:
+    before = local.counts["create"]
+    assert_refused(post(running, json.dumps({"model": "chat", "messages": HI, **wrong})), 400)
+    assert local.counts["create"] == before
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "/etc/passwd"}},
+        {"type": "image_url", "image_url": {"url": "file:///etc/passwd"}},
+        {"type": "image_url", "image_url": "../../etc/passwd"},
+        {"type": "file", "file": {"file_data": "/etc/passwd"}},
+        {"type": "input_audio", "input_audio": {"url": "/etc/passwd"}},
+    ],
+)
+def test_no_file_of_the_gateways_is_read(
+    running: Gateway, local: LocalReplicate, part: dict[str, Any]
+) -> None:
+    asked = {
+        "model": "chat",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, part]}],
+    }
+    answer = post(running, json.dumps(asked))
+    assert "root:" not in "".join(str(seen.body) for seen in local.requests)
+    if part["type"] != "file":  # whose data are taken for base64, never for a path
+        assert_refused(answer, 400)
+
+
+def test_the_routers_own_arguments_are_reserved() -> None:
+    """An argument that the router learns must be decided on here: may clients give it?"""
+    for_clients = {
+        *(
+            "model",
+            "messages",
+            "stream",
+            "stream_options",
+            "n",
+            "drop_params",
+            "supports_system_prompt",
+            "params",
+        ),
+        *("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"),
+    }
+    assert set(inspect.signature(AsyncRouter._call).parameters) - for_clients <= RESERVED
+
+
+def test_large_bodies(running: Gateway) -> None:
+    large = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 20_000_000 + b'"}]}'
+    with running.http() as http:
+        assert_refused(http.post("/v1/chat/completions", content=large), 413, "larger than 10 MB")
+        pieces = (large[i : i + 65536] for i in range(0, len(large), 65536))
+        assert_refused(http.post("/v1/chat/completions", content=pieces), 413)
+    bomb = gzip.compress(b" " * 200_000_000)
+    assert post(running, bomb, **{"Content-Encoding": "gzip"}).status_code in (400, 413)
+    assert post(running, b"no gzip", **{"Content-Encoding": "gzip"}).status_code == 400
+    nine = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 9_000_000 + b'"}]}'
+    assert post(running, nine).status_code in (200, 400), "what is allowed is read"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/models/../../etc/passwd",
+        "/v1/models/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/v1/models/",
+        "/v1/models/chat%00",
+        "/%",
+        "/v1//models",
+        "/static/config.yaml",
+        "/" + "a" * 5000,
+    ],
+)
+def test_paths_that_are_none(running: Gateway, path: str) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\nConnection: close\r\n\r\n"
+    said = raw(running, request.encode())
+    assert said.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 "))
+    assert b"root:" not in said and b"Traceback" not in said
+
+
+def test_methods_that_are_not_allowed(running: Gateway) -> None:
+    with running.http() as http:
+        answer = http.get("/v1/chat/completions")
+        assert_refused(answer, 405)
+        assert answer.headers["Allow"] == "POST"
+        assert http.request("PURGE", "/v1/models").status_code == 405
+        assert http.head("/v1/models").status_code == 200
+
+
+def test_protocols_that_are_none(running: Gateway) -> None:
+    flood = b"".join(b"X-%d: y\r\n" % i for i in range(10_000))
+    long = b"X: " + b"y" * 1_000_000 + b"\r\n"
+    for request in (
+        b"GET / HTTP/1.1\r\n" + flood + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + long + b"\r\n",
+        b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ):
+        said = raw(running, request)
+        if not said and len(request) > 50_000:
+            continue  # the connection was closed before all was sent, and took the answer with it
+        assert said.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ", b"HTTP/1.1 404 ")), said[:200]
+        assert b'\r\n\r\n{"error":{"message":' in said and b"x-request-id: req_" in said
+        assert b"Traceback" not in said and b"yyy" not in said
+    assert running.ask().status_code == 200
+
+
+def test_who_asks_before_sending_is_answered(running: Gateway) -> None:
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n".encode()
+    asks = head + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    assert raw(running, asks % 2, b"{}").startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")
+    assert raw(running, asks % 20_000_000).startswith(b"HTTP/1.1 413 "), "it need not be sent"
+
+
+def test_slow_clients_hold_nobody_up(running: Gateway) -> None:
+    host, port = running.url.removeprefix("http://").split(":")
+    slow = [socket.create_connection((host, int(port))) for _ in range(200)]
+    try:
+        for i, client in enumerate(slow):
+            client.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                + MASTER.encode()
+                + (b"\r\nContent-Length: 100\r\n\r\n{" if i % 2 else b"")
+            )
+        assert running.ask().status_code == 200
+    finally:
+        for client in slow:
+            client.close()
+    assert running.ask().status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Basic c2s6c2s=",
+        f"Token {MASTER}",
+        f"Bearer {MASTER}x",
+        f"Bearer {MASTER[:-1]}",
+        "Bearer " + "sk-" * 2000,
+        "Bearer sk-\xe9",
+        "Bearer ' OR 1=1 --",
+    ],
+)
+def test_wrong_keys(running: Gateway, authorization: str | None) -> None:
+    headers = [] if authorization is None else [(b"Authorization", authorization.encode("latin-1"))]
+    with running.http(None) as http:
+        assert_refused(http.get("/v1/models", headers=headers), 401)
+
+
+def test_many_wrong_keys_are_forgotten_again(running: Gateway) -> None:
+    with running.http(None) as http:
+        headers = [{"Authorization": f"Bearer sk-{i}"} for i in range(200)]
+        assert {http.get("/v1/models", headers=each).status_code for each in headers} == {401}
+    assert running.ask().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/key/generate", {"rpm_limit": 0}),
+        ("/key/generate", {"rpm_limit": "1"}),
+        ("/key/generate", {"max_budget": -1}),
+        ("/key/generate", {"duration": "forever"}),
+        ("/key/generate", {"duration": "999999999d9"}),
+        ("/key/generate", {"unknown": 1}),
+        ("/key/generate", {"models": "chat"}),
+        ("/key/generate", {"metadata": []}),
+        ("/key/delete", {"keys": []}),
+        ("/key/block", {}),
+        ("/v1/completions", {"model": "chat"}),
+        ("/v1/completions", {"model": "chat", "prompt": [[1, 2]]}),
+        ("/v1/completions", {"model": "chat", "prompt": ["x"] * 100}),
+        ("/v1/completions", {"model": "chat", "prompt": "x", "logprobs": 2}),
+        ("/v1/responses", {"model": "chat"}),
+        ("/v1/responses", {"model": "chat", "input": []}),
+        ("/v1/responses", {"model": "chat", "input": [1]}),
+        ("/v1/responses", {"model": "chat", "input": [{"type": "function_call"}]}),
+        ("/v1/responses", {"model": "chat", "input": "x", "previous_response_id": "resp_1"}),
+        ("/v1/responses", {"model": "chat", "input": "x", "instructions": 1}),
+        ("/v1/responses", {"model": "chat", "input": "x", "text": 1}),
+        ("/v1/responses", {"model": "chat", "input": "x", "tools": [{"type": "web_search"}]}),
+    ],
+)
+def test_wrong_bodies_elsewhere(running: Gateway, path: str, body: dict[str, Any]) -> None:
+    assert_refused(post(running, json.dumps(body), path), 400)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=99999", "before=x", "before=nan", "limit=-1"])
+def test_wrong_queries(running: Gateway, query: str) -> None:
+    with running.http() as http:
+        assert_refused(http.get(f"/spend/logs?{query}"), 400)

@@ -1,0 +1,225 @@
+"""Keys, their limits, and the account of what was spent, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate.local import LocalReplicate
+from tests.gateway.postgres import postgres
+from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
+"""Makes a completion of five tokens cost five dollars."""
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def running(
+    request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("keys")
+    config = priced(config_for(local))
+    if request.param == "postgresql":
+        config["general_settings"]["database_url"] = request.getfixturevalue("database")
+    with gateway(config, folder) as running:
+        yield running
+
+
+def priced(config: dict[str, Any]) -> dict[str, Any]:
+    for entry in config["model_list"]:
+        entry["model_info"] = DOLLAR_A_TOKEN
+    return config
+
+
+def info(running: Gateway, key: str) -> Any:
+    return running.get(f"/key/info?key={key}")
+
+
+def test_a_key_from_its_making_to_its_end(running: Gateway) -> None:
+    with running.http() as http:
+        made = http.post("/key/generate", json={"key_alias": "team", "metadata": {"a": 1}}).json()
+        key, key_id = made["key"], made["key_id"]
+        assert running.ask(key).status_code == 200
+        listed = next(each for each in http.get("/key/list").json()["keys"] if each["key_id"] == key_id)
+        assert "key" not in listed and listed["key_alias"] == "team" and listed["metadata"] == {"a": 1}
+        assert listed["key_name"].endswith(key[-4:])
+        assert http.post("/key/block", json={"key": key}).json()["blocked"] is True
+        assert running.ask(key).status_code == 403
+        http.post("/key/unblock", json={"key": key_id})
+        assert running.ask(key).status_code == 200
+        assert http.post("/key/delete", json={"keys": [key]}).json() == {"deleted_keys": [key_id]}
+        assert running.ask(key).status_code == 401
+        assert http.post("/key/delete", json={"keys": [key]}).status_code == 404
+
+
+def test_only_its_models(running: Gateway) -> None:
+    key = running.new_key(models=["chat"])
+    assert running.ask(key).status_code == 200
+    refused = running.ask(key, "boots")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
+    assert [model["id"] for model in running.get("/v1/models", key)["data"]] == ["chat"]
+    assert [model["model_name"] for model in running.get("/health", key)["healthy_endpoints"]] == ["chat"]
+    with running.http() as http:
+        assert http.post("/key/generate", json={"models": ["nothing"]}).status_code == 400
+
+
+def test_it_expires(running: Gateway) -> None:
+    key = running.new_key(duration="1s")
+    assert running.ask(key).status_code == 200
+    time.sleep(1.1)
+    refused = running.ask(key)
+    assert (refused.status_code, "expired" in refused.text) == (401, True)
+
+
+def test_keys_see_themselves_and_no_others(running: Gateway) -> None:
+    mine, other = running.new_key(), running.new_key()
+    assert running.get("/key/info", mine)["key_name"].endswith(mine[-4:])
+    with running.http(mine) as http:
+        assert http.get(f"/key/info?key={other}").status_code == 403
+        for method, path in (
+            ("POST", "/key/generate"),
+            ("GET", "/key/list"),
+            ("POST", "/key/delete"),
+            ("POST", "/key/block"),
+            ("GET", "/spend/keys"),
+            ("GET", "/spend/logs"),
+            ("GET", "/metrics"),
+        ):
+            assert http.request(method, path, json={} if method == "POST" else None).status_code == 403
+
+
+def test_requests_a_minute(running: Gateway) -> None:
+    key = running.new_key(rpm_limit=3)
+    answers = [running.ask(key) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 20
+    assert answers[-1].json()["error"]["code"] == "rate_limit_exceeded"
+
+
+def test_requests_at_once(running: Gateway) -> None:
+    key = running.new_key(max_parallel_requests=2)
+    with ThreadPoolExecutor(5) as threads:
+        statuses = [
+            answer.status_code for answer in threads.map(lambda _: running.ask(key, "patient"), range(5))
+        ]
+    assert sorted(statuses) == [200, 200, 429, 429, 429]
+    for _ in range(5):  # one after the other is no two at once
+        assert running.ask(running_key := key).status_code == 200, running_key
+
+
+def test_a_budget_is_not_passed(running: Gateway) -> None:
+    key = running.new_key(max_budget=12)  # two completions, and a third while a little is left
+    running.ask(key)
+    eventually(lambda: info(running, key)["spend"] == pytest.approx(5))
+    statuses = [running.ask(key).status_code for _ in range(4)]
+    assert statuses == [200, 200, 429, 429]
+    refused = running.ask(key)
+    assert refused.json()["error"]["code"] == "insufficient_quota"
+    assert refused.headers["x-should-retry"] == "false"
+    assert info(running, key)["spend"] == pytest.approx(15)
+
+
+def test_a_budget_holds_against_many_at_once(running: Gateway) -> None:
+    running.ask()  # what a completion costs is known from here on
+    key = running.new_key(max_budget=20)
+    with ThreadPoolExecutor(16) as threads:
+        statuses = list(threads.map(lambda _: running.ask(key).status_code, range(16)))
+    assert 1 <= statuses.count(200) <= 5
+    assert info(running, key)["spend"] <= 25
+
+
+def test_leaving_early_is_paid(running: Gateway, local: LocalReplicate) -> None:
+    key = running.new_key(max_budget=1000)
+    with running.http(key) as http:
+        body = {"model": "slow", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+            next(answer.iter_lines())
+    eventually(lambda: info(running, key)["spend"] > 0)
+    eventually(lambda: not local.running())
+
+
+def test_every_request_is_in_the_account(running: Gateway) -> None:
+    key = running.new_key()
+    key_id = info(running, key)["key_id"]
+    running.ask(key)
+    running.ask(key, "fails")
+    rows = running.get(f"/spend/logs?key_id={key_id}")["data"]
+    assert [(row["model"], row["status"]) for row in rows] == [("fails", 500), ("chat", 200)]
+    row = rows[1]
+    assert row["upstream_model"] == "replicate/acme/chat" and row["prediction_id"]
+    assert (row["completion_tokens"], row["cost"]) == (5, 5.0)
+    assert row["run_s"] > 0 and row["queue_s"] >= 0 and row["boot_s"] == 0
+    sums = {row["key_id"]: row for row in running.get("/spend/keys")["data"]}
+    assert sums[key_id]["requests"] == 2 and sums[key_id]["cost"] >= 5
+    assert any(row["model"] == "chat" for row in running.get("/spend/models")["data"])
+
+
+def test_names_are_no_sql(running: Gateway) -> None:
+    nasty = "x'; DROP TABLE areplicate_keys; --"
+    key = running.new_key(key_alias=nasty, metadata={nasty: nasty})
+    assert info(running, key)["key_alias"] == nasty
+    with running.http() as http:
+        assert http.get("/key/info", params={"key": nasty}).status_code == 404
+        assert http.get("/spend/logs", params={"key_id": nasty}).json() == {"data": []}
+        assert http.get("/spend/logs", params={"key_id": "a\0"}).status_code == 400
+        assert http.get("/key/info", params={"key": "a\0"}).status_code == 404
+        assert http.post("/key/generate", json={"key_alias": "a\0"}).status_code == 400
+    assert running.ask(nasty).status_code == 401
+    assert running.ask(key).status_code == 200
+
+
+def test_tokens_are_kept_nowhere(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local), tmp_path) as running:
+        key = running.new_key()
+        assert running.ask(key).status_code == 200
+        assert running.stop() == 0
+        assert key not in running.log()
+    database = sqlite3.connect(tmp_path / "areplicate.db")
+    dump = "\n".join(database.iterdump())
+    database.close()
+    assert key not in dump and "areplicate_usage" in dump
+
+
+def test_gateways_that_share_a_database_share_the_limits(
+    local: LocalReplicate, database: str, tmp_path: Path
+) -> None:
+    config = priced(config_for(local))
+    config["general_settings"]["database_url"] = database
+    with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:
+        both = [a, b] * 6
+        a.ask(), b.ask()
+        keys = [a.new_key(rpm_limit=5), b.new_key(max_parallel_requests=3), a.new_key(max_budget=20)]
+        with ThreadPoolExecutor(12) as threads:
+
+            def served(key: str, model: str) -> int:
+                return list(threads.map(lambda one: one.ask(key, model).status_code, both)).count(200)
+
+            assert served(keys[0], "chat") == 5
+            assert served(keys[1], "patient") == 3
+            assert 1 <= served(keys[2], "chat") <= 5
+        told = [
+            (a if one is b else b).get(f"/key/info?key={key}")
+            for one, key in zip((a, b, a), keys, strict=True)
+        ]
+        assert told[2]["spend"] <= 25
+        requests = {row["key_id"]: row["requests"] for row in a.get("/spend/keys")["data"]}
+        assert [requests[key["key_id"]] for key in told] == [12, 12, 12]

@@ -1,0 +1,87 @@
+"""Traffic that the official client recorded with the service, read as areplicate reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate.chat.outputs import output_text
+from areplicate.replicate.prediction_list import created
+from areplicate.replicate.protocol.models import decode_model, decode_version
+from areplicate.replicate.protocol.predictions import decode_page, decode_prediction
+
+
+def recorded(shared_data: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for file in sorted((shared_data / "recorded").glob("*.json")):
+        for exchange in json.loads(file.read_text()):
+            yield exchange["request"]["method"], exchange["request"]["url"], exchange["response"]
+
+
+def test_every_recorded_prediction_is_understood(shared_data: Path) -> None:
+    seen = 0
+    for _, url, response in recorded(shared_data):
+        body = response["body"]
+        if (
+            "/predictions" not in url
+            or response["status"] >= 300
+            or not isinstance(body, dict)
+            or "id" not in body
+        ):
+            continue
+        listed = decode_page(json.dumps({"results": [body]}).encode()).results[0]
+        prediction = decode_prediction(json.dumps(body).encode())
+        assert prediction.id == listed.id == body["id"]
+        assert prediction.terminal is (body["status"] in ("succeeded", "failed", "canceled"))
+        when = created(prediction.created_at)
+        assert when is not None and when.year >= 2023
+        assert json.loads(bytes(listed.input)) == body["input"]
+        seen += 1
+    assert seen >= 10
+
+
+def test_a_held_creation_that_says_processing_is_not_terminal(shared_data: Path) -> None:
+    [exchange] = json.loads(
+        (shared_data / "recorded" / "models_predictions_create_blocking-True-10.json").read_text()
+    )
+    prediction = decode_prediction(json.dumps(exchange["response"]["body"]).encode())
+    assert prediction.status == "processing" and not prediction.terminal
+    assert output_text(prediction.output).startswith("\n\nHere is a haiku about llamas:")
+
+
+def test_recorded_models_and_versions_are_understood(shared_data: Path) -> None:
+    models = versions = 0
+    for method, url, response in recorded(shared_data):
+        body = response["body"]
+        if method != "GET" or response["status"] != 200 or not isinstance(body, dict):
+            continue
+        raw = json.dumps(body).encode()
+        if "/versions/" in url:
+            assert "Input" in decode_version(raw).schemas()
+            versions += 1
+        elif "/models/" in url and "owner" in body:
+            model = decode_model(raw)
+            assert model.latest_version is None or len(model.latest_version.id) == 64
+            models += 1
+    assert models >= 1 and versions >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "microsecond"),
+    [
+        ("2023-10-29T11:19:59.558752983Z", 558752),
+        ("2024-10-04T18:07:35.262Z", 262000),
+        ("2024-10-04T18:07:35Z", 0),
+    ],
+)
+def test_timestamps_of_every_length_are_read(text: str, microsecond: int) -> None:
+    when = created(text)
+    assert when is not None and abs(when.microsecond - microsecond) <= 1
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "2024-99-99T00:00:00Z", "2024-10-04"])
+def test_what_is_no_timestamp_is_none(text: str | None) -> None:
+    assert created(text) is None

@@ -1,0 +1,367 @@
+"""`stream=True` over HTTP: each text whole and once, through boots, time-outs and broken connections."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import areplicate
+from areplicate import ModelResponseChunk, Status, stream_to_completion
+from areplicate.local import Faults, LocalReplicate
+from tests.fast_forward import FastForwardLoop
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
+
+pytestmark = pytest.mark.anyio
+
+POEM = ["Roses", " are\n", "\n", "red 🌹", "", ' data: {"a": 1}\n', "data:", " über", "\n\n", "end"]
+
+
+async def chunks_of(router: areplicate.AsyncRouter, **options: Any) -> list[ModelResponseChunk]:
+    return [chunk async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, **options)]
+
+
+def text_of(chunks: list[ModelResponseChunk]) -> str:
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+
+
+async def test_chunks_have_openais_shape() -> None:
+    async with stage(llama(reply=["Hi", " there"])) as (local, router):
+        chunks = await chunks_of(router, stream_options={"include_usage": True})
+    first, *texts, last, usage = chunks
+    assert first.choices[0].delta.model_dump() == {"role": "assistant", "content": ""}
+    assert [chunk.choices[0].delta.model_dump() for chunk in texts] == [
+        {"content": "Hi"},
+        {"content": " there"},
+    ]
+    assert all(chunk.choices[0].finish_reason is None for chunk in (first, *texts))
+    assert (last.choices[0].delta.model_dump(), last.choices[0].finish_reason) == ({}, "stop")
+    assert usage.choices == [] and usage.usage is not None and usage.usage.completion_tokens == 2
+    assert len({(chunk.id, chunk.created, chunk.model, chunk.object) for chunk in chunks}) == 1
+    assert first.id in local.predictions
+
+
+async def test_without_include_usage_no_chunk_has_usage() -> None:
+    async with stage() as (_, router):
+        chunks = await chunks_of(router)
+    assert all(chunk.usage is None and chunk.choices for chunk in chunks)
+
+
+async def test_each_token_comes_when_the_model_writes_it() -> None:
+    async with stage(llama(reply=list("abcde"), run_seconds=5, time_to_first_token=1)) as (_, router):
+        clock = Clock()
+        times = []
+        async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
+            if chunk.choices[0].delta.content:
+                times.append(clock())
+    assert times[0] == pytest.approx(1, abs=0.05)
+    assert all(0.5 < later - earlier < 1.5 for earlier, later in itertools.pairwise(times))
+
+
+async def test_a_boot_of_many_timeouts_ends_in_the_whole_text() -> None:
+    told: list[Status] = []
+    async with stage(llama(boot_seconds=200, reply=POEM, run_seconds=10)) as (local, router):
+        chunks = await chunks_of(router, on_status=told.append)
+        opened = [seen.time for seen in local.requests if seen.kind == "stream"]
+    assert text_of(chunks) == "".join(POEM)
+    assert 6 <= len(opened) <= 9
+    assert all(later - earlier >= 25 for earlier, later in itertools.pairwise(opened))
+    booting = [status.seconds for status in told if status.phase == "booting"]
+    assert len(booting) >= 5 and booting[-1] > 150
+    assert told[-1].phase == "done"
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("mid_event", [False, True])
+async def test_cut_connections_lose_and_repeat_nothing(forgets: bool, mid_event: bool) -> None:
+    faults = Faults(stream_cut=0.8, stream_forgets=forgets, stream_cut_mid_event=mid_event, seed=3)
+    async with stage(llama(reply=POEM * 3, run_seconds=30), faults=faults) as (local, router):
+        for _ in range(10):
+            assert text_of(await chunks_of(router)) == "".join(POEM * 3)
+        assert local.counts["stream"] > 15
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [Faults(stream_error=1.0), Faults(stream_cut=1.0, stream_cut_after=0), Faults(stream_stall=1.0)],
+    ids=["5xx", "cut", "stall"],
+)
+async def test_where_streams_keep_failing_it_is_looked_at_instead(faults: Faults) -> None:
+    async with stage(llama(reply=POEM, run_seconds=300), faults=faults) as (local, router):
+        chunks = await chunks_of(router)
+        assert local.counts["stream"] < 15
+    assert text_of(chunks) == "".join(POEM)
+    assert len(chunks) > 4, "the text is given as it is written, not all at the end"
+
+
+async def test_a_model_without_a_stream_streams_all_the_same() -> None:
+    async with stage(llama(reply=POEM, run_seconds=20, streams=False, boot_seconds=60)) as (local, router):
+        chunks = await chunks_of(router)
+        assert local.counts["stream"] == 0
+    assert text_of(chunks) == "".join(POEM)
+    assert chunks[0].choices[0].delta.role == "assistant" and chunks[-1].choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_failure_carries_the_text_so_far(streams: bool) -> None:
+    model = llama(
+        reply=list("abcdef"), run_seconds=6, failure="GPU on fire", failure_after=3, streams=streams
+    )
+    async with stage(model) as (_, router):
+        seen = ""
+        with pytest.raises(areplicate.PredictionFailedError, match="GPU on fire") as caught:
+            async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
+                seen += chunk.choices[0].delta.content or ""
+    assert caught.value.text == seen
+    assert "abc".startswith(seen)
+    assert caught.value.prediction_id
+
+
+async def test_a_stream_cancelled_from_elsewhere_has_its_error() -> None:
+    async with stage(llama(reply=list("abcdef"), run_seconds=60)) as (local, router):
+        with pytest.raises(areplicate.PredictionCanceledError) as caught:
+            async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
+                if chunk.choices[0].delta.content:
+                    [prediction] = local.predictions.values()
+                    prediction.cancel(prediction.clock.now())
+    assert caught.value.text.startswith("a")
+
+
+async def test_the_deadline_ends_a_stream() -> None:
+    async with stage(llama(boot_seconds=300)) as (local, router):
+        clock = Clock()
+        with pytest.raises(areplicate.Timeout, match="booting"):
+            await chunks_of(router, timeout=100)
+        assert clock() == pytest.approx(100, abs=1)
+        assert not local.running()
+
+
+@pytest.mark.parametrize("how", ["break", "aclose", "async with", "cancel", "never read", "router closed"])
+async def test_whatever_ends_a_stream_cancels_its_prediction(how: str) -> None:
+    async with stage(llama(reply=["a"] * 50, run_seconds=100)) as (local, router):
+        stream = await router.acompletion(LLAMA, HELLO, stream=True)
+        if how == "break":
+            async for chunk in stream:
+                if chunk.choices[0].delta.content:
+                    break
+        elif how == "aclose":
+            await stream.__anext__()
+            await stream.aclose()
+        elif how == "async with":
+            async with stream:
+                await stream.__anext__()
+        elif how == "cancel":
+            with anyio.move_on_after(10):
+                async for _ in stream:
+                    pass
+        elif how == "router closed":
+            await router.aclose()
+        del stream
+        await anyio.sleep(1)
+        assert not local.running()
+
+
+async def test_n_choices_stream_one_after_the_other() -> None:
+    async with stage(llama(reply=["x", "y"])) as (local, router):
+        response = await stream_to_completion(await router.acompletion(LLAMA, HELLO, stream=True, n=2))
+    assert [choice.message.content for choice in response.choices] == ["xy", "xy"]
+    assert len(local.predictions) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"max_tokens": 10}, {"n": 2}])
+async def test_a_collected_stream_equals_the_call_without_stream(options: dict[str, Any]) -> None:
+    async with stage(llama(reply=POEM)) as (_, router):
+        whole = await router.acompletion(LLAMA, HELLO, **options)
+        stream = await router.acompletion(LLAMA, HELLO, stream=True, **options)
+        collected = await stream_to_completion(stream)
+    one, other = whole.model_dump(), collected.model_dump()
+    for response in (one, other):
+        del response["id"], response["created"]
+        for run in response["replicate"]:
+            del run["prediction_id"], run["predict_s"], run["queued_s"]
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example", "http://replicate.com", "https://notreplicate.com"]
+)
+async def test_a_stream_elsewhere_is_refused_and_sees_no_key(elsewhere: str) -> None:
+    async with LocalReplicate([llama()], faults=Faults(elsewhere=elsewhere)) as local:
+        async with areplicate.AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+            with pytest.raises(areplicate.APIError, match="outside the API's own hosts"):
+                await chunks_of(router)
+        assert not local.running()
+
+
+async def test_hundreds_of_streams_at_once_are_all_whole() -> None:
+    """More than there are connections to hold: the rest are looked at."""
+    faults = Faults(stream_cut=0.2, seed=7)
+    model = llama(boot_seconds=40, reply=POEM, run_seconds=5)
+    options = {"creations_per_minute": 1e6, "pool_size": 300}
+    async with stage(model, faults=faults, router=options) as (local, router):
+        texts = []
+
+        async def one() -> None:
+            texts.append(text_of(await chunks_of(router)))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(300):
+                group.start_soon(one)
+        assert len(local.predictions) == 300
+    assert texts == ["".join(POEM)] * 300
+
+
+pieces = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    reply=st.lists(
+        st.one_of(pieces, st.sampled_from(["data: x\n", "\n\n", ":", "event: done\n", '{"a":[1]}', "😀"]))
+    ),
+    seed=st.integers(0, 10**6),
+    cut=st.sampled_from([0.0, 0.3, 0.9]),
+    cut_after=st.one_of(st.none(), st.integers(0, 5)),
+    mid_event=st.booleans(),
+    forgets=st.booleans(),
+    run_seconds=st.sampled_from([0.0, 1.0, 100.0]),
+)
+def test_any_text_and_any_cut_give_the_predictions_output(
+    reply: list[str],
+    seed: int,
+    cut: float,
+    cut_after: int | None,
+    mid_event: bool,
+    forgets: bool,
+    run_seconds: float,
+) -> None:
+    faults = Faults(
+        seed=seed,
+        stream_cut=cut,
+        stream_cut_after=cut_after,
+        stream_cut_mid_event=mid_event,
+        stream_forgets=forgets,
+    )
+
+    async def run() -> None:
+        async with stage(llama(reply=reply, run_seconds=run_seconds), faults=faults) as (_, router):
+            assert text_of(await chunks_of(router)) == "".join(reply)
+
+    random.seed(seed)
+    anyio.run(run, backend_options={"loop_factory": FastForwardLoop})
+
+
+@pytest.mark.parametrize("reply", [["1", "1", "01"], ["ha", "ha", "ha", "ha", "!"], [" ", " ", "x", " "]])
+async def test_a_model_that_repeats_itself_over_several_connections_is_no_server_that_does(
+    reply: list[str],
+) -> None:
+    async with stage(llama(reply=reply, run_seconds=40.0 * len(reply))) as (local, router):
+        assert text_of(await chunks_of(router)) == "".join(reply)
+        assert sum(seen.kind == "stream" for seen in local.requests) > 1
+
+
+async def test_closing_a_router_ends_the_streams_that_others_read() -> None:
+    async with stage(llama(reply=["a"] * 50, run_seconds=500)) as (_, router):
+        ended: list[str] = []
+
+        async def read() -> None:
+            stream = await router.acompletion(LLAMA, HELLO, stream=True)
+            with pytest.raises(areplicate.APIError, match="closed"):
+                async for _ in stream:
+                    pass
+            ended.append("ended")
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(read)
+            await anyio.sleep(30)
+            clock = Clock()
+            await router.aclose()
+            assert clock() < 5
+        assert len(ended) == 20
+
+
+async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
+    class Ping:
+        status, headers = 200, {"content-type": "text/event-stream"}
+
+        async def receive(self) -> bytes:
+            await anyio.sleep(5)
+            return b": ping\n\n"
+
+        async def aclose(self) -> None:
+            pass
+
+    class Pings:
+        """A transport whose streams say nothing but that they are there."""
+
+        def __init__(self, real: Any) -> None:
+            self.real = real
+
+        async def open(self, request: Any, *, silence: float) -> Any:
+            return Ping() if "/streams/" in request.url else await self.real.open(request, silence=silence)
+
+        async def aclose(self) -> None:
+            await self.real.aclose()
+
+    async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
+        router._transport = Pings(router._transport)
+        clock = Clock()
+        assert text_of(await chunks_of(router)) == "".join(POEM)
+        assert clock() < 60
+
+
+async def test_a_replay_under_new_ids_repeats_nothing() -> None:
+    class NewIds:
+        """A transport on whose streams each connection names its events anew."""
+
+        def __init__(self, real: Any) -> None:
+            self.real, self.opened = real, 0
+
+        async def open(self, request: Any, *, silence: float) -> Any:
+            answer = await self.real.open(request, silence=silence)
+            if "/streams/" in request.url:
+                self.opened += 1
+                real_receive, mark = answer.receive, b"id: %d-" % self.opened
+
+                async def receive() -> bytes:
+                    return (await real_receive()).replace(b"id: ", mark)  # type: ignore[no-any-return]
+
+                return _Renamed(answer, receive)
+            return answer
+
+        async def aclose(self) -> None:
+            await self.real.aclose()
+
+    class _Renamed:
+        def __init__(self, answer: Any, receive: Any) -> None:
+            self.status, self.headers, self.receive, self.aclose = (
+                answer.status,
+                answer.headers,
+                receive,
+                answer.aclose,
+            )
+
+    faults = Faults(stream_cut=0.7, stream_forgets=True, seed=4)
+    async with stage(llama(reply=POEM * 2, run_seconds=30), faults=faults) as (local, router):
+        router._transport = NewIds(router._transport)
+        for _ in range(5):
+            assert text_of(await chunks_of(router)) == "".join(POEM * 2)
+        assert local.counts["stream"] > 7
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"reply": {"a": 1}, "output_kind": "object"}, '{"a":1}'),
+        ({"reply": ["https://a.example/1.png", "https://a.example/2.png"]}, "https://a.example/1.png"),
+    ],
+)
+async def test_outputs_that_are_no_text_stream_too(options: dict[str, Any], text: str) -> None:
+    async with stage(llama(**options)) as (_, router):
+        assert text_of(await chunks_of(router)).startswith(text[:6])

@@ -1,0 +1,144 @@
+"""Every transport gives the same answers and the same errors, on each loop it runs on."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+import areplicate
+from areplicate import APIConnectionError, AsyncRouter
+from areplicate.local import Faults, LocalReplicate
+from areplicate.replicate.protocol.requests import Request
+from areplicate.replicate.transports.aiohttp import AiohttpTransport
+from areplicate.replicate.transports.base import Transport, exchange
+from areplicate.replicate.transports.httpx import HttpxTransport
+from tests.stage import HELLO, KEY, LLAMA, llama
+
+
+@pytest.fixture(params=["asyncio+aiohttp", "uvloop+aiohttp", "asyncio+httpx", "trio+httpx"])
+def kind(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def anyio_backend(kind: str) -> Any:
+    loop = kind.partition("+")[0]
+    return ("asyncio", {"use_uvloop": True}) if loop == "uvloop" else (loop, {})
+
+
+@pytest.fixture
+def transport(kind: str) -> Transport:
+    return AiohttpTransport(20) if kind.endswith("aiohttp") else HttpxTransport(20)
+
+
+@pytest.fixture
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate([llama(reply=["I", " am", " fine."], boot_seconds=0.5)]) as local:
+        yield local
+
+
+@pytest.mark.anyio
+async def test_a_completion_comes_through(transport: Transport, local: LocalReplicate) -> None:
+    async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
+        response = await router.acompletion(LLAMA, HELLO)
+        assert response.choices[0].message.content == "I am fine."
+
+
+# httpcore leaves a generator of its own to the garbage collector where a body is not read to its end.
+@pytest.mark.filterwarnings("ignore:Async generator 'httpcore:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.anyio
+async def test_a_stream_comes_through(transport: Transport, local: LocalReplicate) -> None:
+    async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
+        stream = await router.acompletion(LLAMA, HELLO, stream=True)
+        response = await areplicate.stream_to_completion(stream)
+    assert response.choices[0].message.content == "I am fine."
+    assert not local.running()
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_caller_cancels_its_prediction(transport: Transport) -> None:
+    with LocalReplicate([llama(boot_seconds=60)]) as local:
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
+            async with anyio.create_task_group() as group:
+                group.start_soon(router.acompletion, LLAMA, HELLO)
+                while not local.predictions:
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
+        assert local.predictions and not local.running()
+
+
+@pytest.mark.filterwarnings("ignore:Async generator 'httpcore:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.anyio
+async def test_closing_the_router_ends_a_stream_that_is_being_read(transport: Transport) -> None:
+    with LocalReplicate([llama(boot_seconds=60)]) as local:
+        router = AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport)
+        read: list[str] = []
+
+        async def read_it() -> None:
+            with pytest.raises(APIConnectionError, match="closed"):
+                async for _ in await router.acompletion(LLAMA, HELLO, stream=True):
+                    read.append("begun")
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(read_it)
+                while not (read and any(seen.kind == "stream" for seen in local.requests)):
+                    await anyio.sleep(0.01)
+                await router.aclose()
+                assert not local.running()
+
+
+@pytest.mark.anyio
+async def test_a_refused_connection_was_certainly_not_sent(transport: Transport) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(APIConnectionError, match="No connection") as caught:
+        await exchange(transport, Request("GET", f"http://127.0.0.1:{port}/", {}), silence=5)
+    assert caught.value.request_sent is False
+    assert caught.value.url == f"http://127.0.0.1:{port}/"
+    await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_reset_may_have_been_sent(transport: Transport, local: LocalReplicate) -> None:
+    local.faults = Faults(get_reset=1.0)
+    with pytest.raises(APIConnectionError) as caught:
+        request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+        await exchange(transport, request, silence=5)
+    assert caught.value.request_sent is True
+    assert KEY not in str(caught.value)
+    await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_silence_ends_an_exchange(transport: Transport, local: LocalReplicate) -> None:
+    local.faults = Faults(latency=30)
+    with pytest.raises(APIConnectionError) as caught:
+        request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+        await exchange(transport, request, silence=0.2)
+    assert caught.value.request_sent is True
+    await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_redirect_is_not_followed(transport: Transport, local: LocalReplicate) -> None:
+    local.faults = Faults(redirect_loop=1.0)
+    request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+    response = await exchange(transport, request, silence=5)
+    assert response.status == 307
+    assert len(local.requests) == 1
+    await transport.aclose()
+
+
+def test_importing_areplicate_imports_none_of_what_it_runs_on() -> None:
+    code = "import sys, areplicate; print([m for m in ('aiohttp', 'anyio', 'httpx', 'rich', 'msgspec') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

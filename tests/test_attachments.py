@@ -1,0 +1,197 @@
+"""Images and other media: from content parts to a model's inputs, read and uploaded on the way."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate.attachments import attach
+from areplicate.chat.inputs import ModelInput, build_input
+from areplicate.chat.media import INLINE_LIMIT, decode_data_uri
+from areplicate.chat.schemas import catalogue
+from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from areplicate.errors import BadRequestError
+
+STRING = {"type": "string"}
+URI = {"type": "string", "format": "uri"}
+URIS = {"type": "array", "items": URI}
+PNG = b"\x89PNG\r\n\x1a\n"
+SMALL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+URL = "https://example.com/a.png"
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def schema(**properties: Any) -> ModelSchema:
+    return from_openapi({"Input": {"properties": {"prompt": STRING, **properties}}})
+
+
+def ask(known: ModelSchema | None, *sources: Any, kind: str = "image", files: bool = False) -> ModelInput:
+    parts: list[dict[str, Any]] = [{"type": "text", "text": "Look"}]
+    parts += [{"type": f"{kind}_url", f"{kind}_url": {"url": source}} for source in sources]
+    messages = [{"role": "user", "content": parts}]
+    return build_input(messages, {}, model="x/y", schema=known, allow_files=files)
+
+
+class Uploads:
+    def __init__(self) -> None:
+        self.files: list[tuple[bytes, str, str]] = []
+
+    async def __call__(self, content: bytes, filename: str, mime: str) -> str:
+        self.files.append((content, filename, mime))
+        return f"https://api.replicate.com/v1/files/{len(self.files)}"
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("name", ["image", "image_url", "input_image", "image_file", "media"])
+    def test_one_image(self, name: str) -> None:
+        assert ask(schema(**{name: URI}), URL).fields == {"prompt": "Look", name: URL}
+
+    @pytest.mark.parametrize("name", ["images", "image_input", "image_urls"])
+    def test_several_images(self, name: str) -> None:
+        assert ask(schema(**{name: URIS}), URL, SMALL).fields == {"prompt": "Look", name: [URL, SMALL]}
+
+    def test_numbered_inputs_are_filled_in_order(self) -> None:
+        fields = ask(schema(image1=URI, image2=URI), URL, SMALL).fields
+        assert fields == {"prompt": "Look", "image1": URL, "image2": SMALL}
+
+    def test_a_list_takes_several_where_a_single_input_takes_one(self) -> None:
+        both = schema(image=URI, images=URIS)
+        assert ask(both, URL).fields == {"prompt": "Look", "image": URL}
+        assert ask(both, URL, SMALL).fields == {"prompt": "Look", "images": [URL, SMALL]}
+
+    def test_sound_and_film(self) -> None:
+        known = schema(audio=URI, videos=URIS)
+        parts = [
+            {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+            {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}},
+        ]
+        fields = build_input([{"role": "user", "content": parts}], {}, model="x/y", schema=known).fields
+        assert fields == {
+            "prompt": "",
+            "audio": "data:audio/wav;base64,UklGRg==",
+            "videos": ["https://example.com/a.mp4"],
+        }
+
+    def test_images_of_all_messages_in_order(self) -> None:
+        def turn(url: str) -> dict[str, Any]:
+            return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+
+        messages = [
+            turn("https://e.com/1"),
+            {"role": "assistant", "content": "Nice."},
+            turn("https://e.com/2"),
+        ]
+        known = catalogue.find("google/gemini-2.5-flash")
+        fields = build_input(messages, {}, model="google/gemini-2.5-flash", schema=known).fields
+        assert fields["images"] == ["https://e.com/1", "https://e.com/2"]
+
+    def test_without_a_schema_one_image_goes_where_most_models_take_it(self) -> None:
+        assert ask(None, URL).fields == {"prompt": "Look", "image": URL}
+        with pytest.raises(BadRequestError):
+            ask(None, URL, URL)
+
+    @pytest.mark.parametrize(
+        ("known", "sources", "kind", "complaint"),
+        [
+            (schema(), [URL], "image", "X/y has no input for images; leave them out or choose a model"),
+            (schema(image=URI), [URL], "video", "X/y has no input for video"),
+            (
+                schema(image=URI),
+                [URL, URL],
+                "image",
+                r"X/y takes 1 images \(image\), and the messages have 2",
+            ),
+        ],
+    )
+    def test_what_the_model_does_not_take_is_refused(
+        self, known: ModelSchema, sources: list[str], kind: str, complaint: str
+    ) -> None:
+        with pytest.raises(BadRequestError, match=complaint):
+            ask(known, *sources, kind=kind)
+
+    @pytest.mark.parametrize("source", ["ftp://e.com/a.png", "javascript:alert(1)", "data:image/png"])
+    def test_what_is_no_source_is_refused(self, source: str) -> None:
+        with pytest.raises(BadRequestError):
+            ask(schema(image=URI), source, files=True)
+
+
+class TestFiles:
+    @pytest.mark.parametrize("source", ["/etc/passwd", "file:///etc/passwd", "../secret.png", "C:\\a.png"])
+    def test_files_are_read_for_nobody_who_does_not_own_the_machine(self, source: str) -> None:
+        with pytest.raises(BadRequestError, match="files are not read here"):
+            ask(schema(image=URI), source)
+        with pytest.raises(BadRequestError):
+            messages = [{"role": "user", "content": "Look"}]
+            build_input(messages, {"image": Path(source)}, model="x/y", schema=schema(image=URI))
+
+    @pytest.mark.anyio
+    async def test_a_small_file_goes_inside_the_input(self, tmp_path: Path) -> None:
+        path = tmp_path / "a cat.png"
+        path.write_bytes(PNG)
+        uploads = Uploads()
+        for source in (str(path), path, path.as_uri()):
+            made = ask(schema(image=URI), source, files=True)
+            assert await attach(made, uploads) == {"prompt": "Look", "image": SMALL}
+        assert uploads.files == []
+
+    @pytest.mark.anyio
+    async def test_a_large_file_is_uploaded(self, tmp_path: Path) -> None:
+        path = tmp_path / "cat.png"
+        path.write_bytes(b"x" * (INLINE_LIMIT + 1))
+        uploads = Uploads()
+        fields = await attach(ask(schema(images=URIS), URL, str(path), files=True), uploads)
+        assert fields["images"] == [URL, "https://api.replicate.com/v1/files/1"]
+        assert [(len(content), name, mime) for content, name, mime in uploads.files] == [
+            (INLINE_LIMIT + 1, "cat.png", "image/png")
+        ]
+
+    @pytest.mark.anyio
+    async def test_large_data_is_uploaded(self) -> None:
+        data = base64.b64encode(b"y" * (INLINE_LIMIT + 100)).decode()
+        uploads = Uploads()
+        made = ask(schema(image=URI), f"data:image/jpeg;base64,{data}")
+        assert made.media
+        fields = await attach(made, uploads)
+        assert fields["image"] == "https://api.replicate.com/v1/files/1"
+        assert uploads.files[0][1:] == ("input.jpg", "image/jpeg")
+        assert made.fields["image"] == "", "the input that was built stays as it was"
+
+    @pytest.mark.anyio
+    async def test_a_path_can_be_given_by_the_input_s_name(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.png"
+        path.write_bytes(PNG)
+        made = build_input(
+            [{"role": "user", "content": "Look"}],
+            {"image": path},
+            model="x/y",
+            schema=schema(image=URI),
+            allow_files=True,
+        )
+        assert (await attach(made, Uploads()))["image"] == SMALL
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("name", ["missing.png", "."])
+    async def test_a_file_that_cannot_be_read_is_an_error(self, tmp_path: Path, name: str) -> None:
+        made = ask(schema(image=URI), str(tmp_path / name), files=True)
+        with pytest.raises(BadRequestError, match="is no file"):
+            await attach(made, Uploads())
+
+    @pytest.mark.anyio
+    async def test_broken_base64_is_an_error_before_it_is_uploaded(self) -> None:
+        made = ask(schema(image=URI), "data:image/png;base64," + "?" * (2 * INLINE_LIMIT))
+        with pytest.raises(BadRequestError, match="not valid base64"):
+            await attach(made, Uploads())
+
+
+def test_data_uris() -> None:
+    assert decode_data_uri(SMALL) == (PNG, "image/png")
+    assert decode_data_uri("data:,a%20b") == (b"a b", "text/plain")
+    assert decode_data_uri("data:text/html;charset=utf-8,<p>") == (b"<p>", "text/html")
+    assert decode_data_uri("data:;base64,AAAA") == (b"\0\0\0", "application/octet-stream")

@@ -1,0 +1,334 @@
+"""Where schemas come from: the catalogue, one look-up, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from areplicate import schema_cache
+from areplicate import schema_lookup as schemas
+from areplicate.errors import APIError, AuthenticationError, NotFoundError
+from areplicate.replicate.endpoints import ModelEndpoint, VersionEndpoint, parse_model
+from areplicate.schema_lookup import RETRY_SECONDS, SchemaStore, endpoint_of
+
+VERSION = "ab" * 32
+OTHER_VERSION = "cd" * 32
+LLAMA_3 = parse_model("meta/meta-llama-3-8b-instruct")
+UNKNOWN = parse_model("someone/new-model")
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AREPLICATE_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def version(id: str = VERSION, **properties: Any) -> dict[str, Any]:
+    properties = properties or {"prompt": {"type": "string"}, "max_tokens": {"type": "integer"}}
+    return {"id": id, "openapi_schema": {"components": {"schemas": {"Input": {"properties": properties}}}}}
+
+
+def model(latest: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "owner": "someone",
+        "name": "new-model",
+        "latest_version": latest,
+        "default_example": {"input": {"prompt": "<|im_start|>user\nHi<|im_end|>"}},
+    }
+
+
+class API:
+    """Answers paths; remembers what was asked."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+        self.gate: Callable[[], Awaitable[None]] | None = None
+
+    async def get(self, path: str) -> bytes:
+        self.asked.append(path)
+        await anyio.lowlevel.checkpoint()
+        if self.gate is not None:
+            await self.gate()
+        answer = self.answers.get(path, NotFoundError("Not found."))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+
+def files_in(directory: Path) -> list[Path]:
+    return list(directory.rglob("*.json"))
+
+
+class Clock:
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.anyio
+async def test_a_known_model_is_never_looked_up() -> None:
+    api, store = API({}), SchemaStore()
+    known = store.known(LLAMA_3)
+    assert known is not None and "prompt_template" in known.fields
+    assert await store.of(LLAMA_3, api.get) is known
+    assert known.version is not None
+    by_version = parse_model(f"llama-3-anything:{known.version}")
+    assert store.known(by_version) is not None
+    assert api.asked == []
+
+
+@pytest.mark.anyio
+async def test_another_version_of_a_known_model_has_its_own_schema() -> None:
+    path = f"/models/meta/meta-llama-3-8b-instruct/versions/{VERSION}"
+    api, store = API({path: version(prompt={"type": "string"})}), SchemaStore()
+    endpoint = parse_model(f"meta/meta-llama-3-8b-instruct:{VERSION}")
+    assert store.known(endpoint) is None
+    schema = await store.of(endpoint, api.get)
+    assert schema is not None and list(schema.fields) == ["prompt"]
+    assert schema.model == "meta/meta-llama-3-8b-instruct"
+
+
+@pytest.mark.anyio
+async def test_a_model_is_looked_up_once() -> None:
+    api, store = API({"/models/someone/new-model": model(version())}), SchemaStore()
+    schema = await store.of(UNKNOWN, api.get)
+    assert schema is not None
+    assert schema.version == VERSION and schema.format == "chatml"
+    assert store.known(UNKNOWN) is schema
+    assert await store.of(UNKNOWN, api.get) is schema
+    assert store.latest_version("someone/new-model") == VERSION
+    assert api.asked == ["/models/someone/new-model"]
+
+
+@pytest.mark.anyio
+async def test_a_deployment_has_the_schema_of_its_release() -> None:
+    release = {"model": "someone/new-model", "version": VERSION}
+    deployment = {"owner": "o", "name": "d", "current_release": release}
+    api = API(
+        {
+            "/deployments/o/d": deployment,
+            f"/models/someone/new-model/versions/{VERSION}": version(),
+        }
+    )
+    schema = await SchemaStore().of(parse_model("deployments/o/d"), api.get)
+    assert schema is not None and schema.model == "someone/new-model"
+    assert len(api.asked) == 2
+
+
+@pytest.mark.anyio
+async def test_a_deployment_of_a_known_version_needs_one_request() -> None:
+    known = SchemaStore().known(LLAMA_3)
+    assert known is not None
+    release = {"model": "meta/meta-llama-3-8b-instruct", "version": known.version}
+    api = API({"/deployments/o/d": {"owner": "o", "name": "d", "current_release": release}})
+    schema = await SchemaStore().of(parse_model("deployments/o/d"), api.get)
+    assert schema is not None and "prompt_template" in schema.fields
+    assert api.asked == ["/deployments/o/d"]
+
+
+@pytest.mark.anyio
+async def test_a_version_without_its_owner_cannot_be_looked_up() -> None:
+    api = API({})
+    assert await SchemaStore().of(parse_model(f"vicuna-13b:{VERSION}"), api.get) is None
+    assert await SchemaStore().of(parse_model("replicate/custom-llm-version-id"), api.get) is None
+    assert api.asked == []
+
+
+@pytest.mark.anyio
+async def test_calls_at_once_share_one_look_up() -> None:
+    api, store = API({"/models/someone/new-model": model(version())}), SchemaStore()
+    api.gate = lambda: anyio.sleep(0.01)
+    found: list[Any] = []
+
+    async def call() -> None:
+        found.append(await store.of(UNKNOWN, api.get))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(call)
+    assert len(api.asked) == 1
+    assert len(found) == 20 and all(schema is found[0] for schema in found)
+
+
+@pytest.mark.anyio
+async def test_a_first_caller_that_is_cancelled_fails_nobody_else() -> None:
+    api, store = API({"/models/someone/new-model": model(version())}), SchemaStore()
+    begun = anyio.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    api.gate = hang
+    found: list[Any] = []
+
+    async def call() -> None:
+        found.append(await store.of(UNKNOWN, api.get))
+
+    async with anyio.create_task_group() as others, anyio.create_task_group() as first:
+        first.start_soon(call)
+        await begun.wait()
+        for _ in range(3):
+            others.start_soon(call)
+        await anyio.lowlevel.checkpoint()
+        api.gate = None
+        first.cancel_scope.cancel()
+    assert len(found) == 3 and all(found)
+    assert len(api.asked) == 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answer",
+    [
+        NotFoundError("Replicate answered 404."),
+        AuthenticationError("Replicate answered 401."),
+        APIError("broken"),
+        b"<html>",
+        b'{"latest_version": 7}',
+        model(None),
+        model({"id": VERSION}),
+        model({"id": VERSION, "openapi_schema": {}}),
+    ],
+)
+async def test_a_look_up_that_fails_is_told_and_the_call_goes_on(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    api, clock = API({"/models/someone/new-model": answer}), Clock()
+    store = SchemaStore(clock)
+    assert await store.of(UNKNOWN, api.get) is None
+    assert "The inputs of someone/new-model are not known" in caplog.text
+    assert await store.of(UNKNOWN, api.get) is None
+    assert len(api.asked) == 1, "not asked again at once"
+
+    api.answers["/models/someone/new-model"] = model(version())
+    clock.now += RETRY_SECONDS
+    assert await store.of(UNKNOWN, api.get) is not None
+
+
+@pytest.mark.anyio
+async def test_a_look_up_that_hangs_does_not_hold_the_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(schemas, "LOOK_UP_SECONDS", 0.05)
+    api = API({})
+    api.gate = anyio.sleep_forever
+    assert await SchemaStore().of(UNKNOWN, api.get) is None
+    assert "no answer within 0.05 s" in caplog.text
+
+
+class TestDisk:
+    @pytest.mark.anyio
+    async def test_the_next_run_need_not_ask(self, cache: Path) -> None:
+        api, clock = API({"/models/someone/new-model": model(version())}), Clock()
+        assert await SchemaStore(clock).of(UNKNOWN, api.get) is not None
+        assert len(files_in(cache)) == 1
+
+        silent = API({})
+        schema = await SchemaStore(clock).of(UNKNOWN, silent.get)
+        assert schema is not None and schema.format == "chatml"
+        assert silent.asked == []
+
+    @pytest.mark.anyio
+    async def test_what_is_old_is_asked_anew_and_kept_where_nobody_answers(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        api, clock = API({"/models/someone/new-model": model(version())}), Clock()
+        store = SchemaStore(clock)
+        await store.of(UNKNOWN, api.get)
+        clock.now += 25 * 3600
+        assert store.known(UNKNOWN) is None
+
+        for restarted in (store, SchemaStore(clock)):
+            down = API({"/models/someone/new-model": APIError("down")})
+            schema = await restarted.of(UNKNOWN, down.get)
+            assert schema is not None and schema.version == VERSION
+            assert await restarted.of(UNKNOWN, down.get) is schema
+            assert len(down.asked) == 1
+
+        api.answers["/models/someone/new-model"] = model(version(OTHER_VERSION))
+        clock.now += RETRY_SECONDS
+        renewed = await store.of(UNKNOWN, api.get)
+        assert renewed is not None and renewed.version == OTHER_VERSION
+        assert store.latest_version("someone/new-model") == OTHER_VERSION
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff" * 9, b"[" * 100_000])
+    async def test_a_broken_file_is_as_good_as_none(self, cache: Path, content: bytes) -> None:
+        api = API({"/models/someone/new-model": model(version())})
+        await SchemaStore().of(UNKNOWN, api.get)
+        (file,) = files_in(cache)
+        file.write_bytes(content)
+        assert await SchemaStore().of(UNKNOWN, api.get) is not None
+        assert len(api.asked) == 2
+        assert json.loads(file.read_bytes())["found"]["latest_version"] == VERSION
+
+    @pytest.mark.anyio
+    async def test_a_place_that_cannot_be_written_is_no_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG, "areplicate")
+        (tmp_path / "file").write_text("in the way")
+        monkeypatch.setenv("AREPLICATE_CACHE_DIR", str(tmp_path / "file"))
+        api = API({"/models/someone/new-model": model(version())})
+        assert await SchemaStore().of(UNKNOWN, api.get) is not None
+        assert "cannot be kept" in caplog.text
+
+    @pytest.mark.anyio
+    async def test_off_keeps_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AREPLICATE_CACHE_DIR", "off")
+        monkeypatch.chdir(tmp_path)
+        api = API({"/models/someone/new-model": model(version())})
+        assert await SchemaStore().of(UNKNOWN, api.get) is not None
+        assert files_in(tmp_path) == []
+
+    @pytest.mark.anyio
+    async def test_the_models_of_one_api_are_not_those_of_another(self) -> None:
+        api = API({"/models/someone/new-model": model(version())})
+        store = SchemaStore()
+        assert await store.of(UNKNOWN, api.get, "http://localhost:4100") is not None
+        assert store.known(UNKNOWN, "https://api.replicate.com/v1") is None
+        assert store.latest_version("someone/new-model", "https://api.replicate.com/v1") is None
+        assert await SchemaStore().of(UNKNOWN, API({}).get, "https://api.replicate.com/v1") is None
+
+    @pytest.mark.parametrize(
+        ("environment", "platform", "place"),
+        [
+            ({"XDG_CACHE_HOME": "/x"}, "linux", "/x/areplicate"),
+            ({"HOME": "/h"}, "linux", "/h/.cache/areplicate"),
+            ({"HOME": "/h"}, "darwin", "/h/Library/Caches/areplicate"),
+            ({"LOCALAPPDATA": "/l"}, "win32", "/l/areplicate"),
+            ({"AREPLICATE_CACHE_DIR": "/own", "XDG_CACHE_HOME": "/x"}, "linux", "/own"),
+        ],
+    )
+    def test_the_place(
+        self, environment: dict[str, str], platform: str, place: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("AREPLICATE_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "platform", platform)
+        assert schema_cache._root() == Path(place)
+
+
+def test_the_prefix_is_the_owner_of_some_models() -> None:
+    assert endpoint_of("replicate/gpt-j-6b") == ModelEndpoint("replicate", "gpt-j-6b")
+    assert endpoint_of("replicate/custom-version-id") == VersionEndpoint(
+        "custom-version-id", "custom-version-id"
+    )

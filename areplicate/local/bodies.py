@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -80,7 +80,8 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
     if prediction.deployment is not None:
         body.deployment = prediction.deployment
     if prediction.deadline is not None:
-        body.deadline = clock.wall(prediction.deadline)
+        lifetime = timedelta(seconds=prediction.deadline - prediction.created)
+        body.deadline = body.created_at + lifetime  # to the microsecond: callers subtract the two
     if begun:
         body.started_at = clock.wall(prediction.starts)
     if state.terminal:

@@ -75,6 +75,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     stream_forgets: bool = False
     """`Last-Event-ID` is ignored: every stream replays from the start."""
 
+    list_delay: float = 0.0
+    """Seconds after its creation from which the list shows a prediction."""
+    without_deadline: bool = False
+    """Predictions do not tell their `deadline`, as they did not before 2026."""
     elsewhere: str = ""
     """An origin, `https://example.com`, in the `get` and `stream` URLs in place of our own."""
     latency: float = 0.0

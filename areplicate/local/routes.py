@@ -117,6 +117,8 @@ async def list_all(service: Service, call: Call) -> web.StreamResponse:
     query = call.seen.query
     after, before = (_instant(query.get(name), name) for name in ("created_after", "created_before"))
     start = _position(query["cursor"]) if "cursor" in query else len(service.in_order) - 1
+    now = service.clock.now()
+    shown_until = now - call.fate.faults.list_delay + TICK
     page: list[LocalPrediction] = []
     following = None
     for number in range(min(start, len(service.in_order) - 1), -1, -1):
@@ -124,7 +126,11 @@ async def list_all(service: Service, call: Call) -> web.StreamResponse:
         created = service.clock.wall(prediction.created)
         if after is not None and created < after:
             break
-        if prediction.token != call.token or (before is not None and created >= before):
+        if (
+            prediction.token != call.token
+            or prediction.created > shown_until
+            or (before is not None and created >= before)
+        ):
             continue
         if len(page) == PAGE:
             following = number
@@ -133,7 +139,6 @@ async def list_all(service: Service, call: Call) -> web.StreamResponse:
     base = f"{call.origin}/v1/predictions"
     kept = {name: query[name] for name in ("created_after", "created_before") if name in query}
     next_page = None if following is None else f"{base}?{urlencode({**kept, 'cursor': _cursor(following)})}"
-    now = service.clock.now()
     results = [_body(call, prediction, prediction.state_at(now)) for prediction in page]
     return json_answer({"next": next_page, "previous": None, "results": results})
 
@@ -165,4 +170,8 @@ def _answer(call: Call, prediction: LocalPrediction, status: int, state: State |
 
 
 def _body(call: Call, prediction: LocalPrediction, state: State) -> msgspec.Struct:
-    return prediction_body(prediction, state, call.origin, call.fate.faults.elsewhere)
+    faults = call.fate.faults
+    body = prediction_body(prediction, state, call.origin, faults.elsewhere)
+    if faults.without_deadline:
+        body.deadline = msgspec.UNSET
+    return body

@@ -168,3 +168,19 @@ async def test_faults_stop_at_their_limit() -> None:
         statuses = [(await client.create()).status, (await client.get("/predictions")).status]
         statuses += [(await client.create()).status for _ in range(3)]
         assert statuses == [502, 502, 502, 201, 201]
+
+
+async def test_the_list_may_show_a_prediction_late() -> None:
+    async with serving(llama(), faults=Faults(list_delay=5)) as (_, client):
+        created = (await client.create()).json
+        await asyncio.sleep(4.9)
+        assert (await client.get("/predictions")).json["results"] == []
+        assert (await client.get(created["urls"]["get"])).status == 200
+        await asyncio.sleep(0.2)
+        assert [one["id"] for one in (await client.get("/predictions")).json["results"]] == [created["id"]]
+
+
+async def test_predictions_may_not_tell_their_deadline() -> None:
+    async with serving(llama(), faults=Faults(without_deadline=True)) as (_, client):
+        assert "deadline" not in (await client.create(Cancel_After="90s")).json
+        assert "deadline" not in (await client.get("/predictions")).json["results"][0]

@@ -216,6 +216,17 @@ async def test_the_server_gives_up_at_the_deadline(
         assert (await client.get(created.json["urls"]["get"])).json["status"] == status
 
 
+async def test_the_deadline_is_told_to_the_microsecond_also_in_the_list() -> None:
+    """`deadline - created_at` is what a caller knows its own prediction by."""
+    async with serving(llama()) as (_, client):
+        for lifetime in range(5, 60):
+            await asyncio.sleep(0.123457)
+            created = (await client.create(Cancel_After=f"{lifetime}s")).json
+            assert seconds(created, "created_at", "deadline") == lifetime
+        listed = (await client.get("/predictions")).json["results"]
+        assert [seconds(one, "created_at", "deadline") for one in listed] == list(range(59, 4, -1))
+
+
 @pytest.mark.parametrize("header", ["4s", "0", "", "5x", "1m1h", "-9s", "1.5m", "s"])
 async def test_a_bad_deadline_is_refused(header: str) -> None:
     async with serving(llama()) as (_, client):

@@ -1,11 +1,10 @@
-"""Writes areplicate/chat/catalogue.json: what each known model takes, as facts and no prose.
+"""Writes areplicate/chat/schemas/catalogue.json: what each known model takes, as facts and no prose.
 
-    python scripts/build_catalogue.py models.jsonl        from a file, one model a line
-    python scripts/build_catalogue.py --api owner/name... from the API, with REPLICATE_API_KEY
+    python scripts/build_catalogue.py                     from tests/data/models.jsonl
+    python scripts/build_catalogue.py --api owner/name... adds models from the API, with REPLICATE_API_KEY
 
-A line of the file has `model`, `version`, `input` (`properties`, `required`), `enums`, `output` and
-`example`. The models of official_models.json, which Replicate publishes without a version, are added.
-The catalogue is written anew; `--add` keeps its models that are not in the source.
+scripts/build_facts.py writes tests/data/models.jsonl and says what each line has. The models of
+official_models.json, which Replicate publishes without a version, are added.
 """
 
 from __future__ import annotations
@@ -22,20 +21,23 @@ import msgspec
 
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 
-CATALOGUE = Path(__file__).parents[1] / "areplicate" / "chat" / "schemas" / "catalogue.json"
+ROOT = Path(__file__).parents[1]
+CATALOGUE = ROOT / "areplicate" / "chat" / "schemas" / "catalogue.json"
+MODELS = ROOT / "tests" / "data" / "models.jsonl"
 OFFICIAL = Path(__file__).with_name("official_models.json")
 
 
-def from_file(path: Path) -> Iterator[ModelSchema]:
+def from_facts(path: Path) -> Iterator[ModelSchema]:
     for line in path.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         enums = {name: {"type": "string", "enum": values} for name, values in entry["enums"].items()}
-        yield from_openapi(
+        schema = from_openapi(
             {"Input": entry["input"], "Output": entry["output"], **enums},
             model=entry["model"],
             version=entry["version"],
-            example=(entry.get("example") or {}).get("input"),
         )
+        told_by_prose = {name: entry[name] for name in ("format", "prompt_is_messages")}
+        yield msgspec.structs.replace(schema, **told_by_prose)
 
 
 def from_api(names: list[str]) -> Iterator[ModelSchema]:
@@ -47,12 +49,24 @@ def from_api(names: list[str]) -> Iterator[ModelSchema]:
         with urllib.request.urlopen(request, timeout=30) as answer:
             model: dict[str, Any] = json.load(answer)
         latest = model["latest_version"]
-        yield from_openapi(
+        schema = from_openapi(
             latest["openapi_schema"]["components"]["schemas"],
             model=name,
             version=latest["id"],
             example=(model.get("default_example") or {}).get("input"),
         )
+        yield without_prose(schema)
+
+
+def without_prose(schema: ModelSchema) -> ModelSchema:
+    """Defaults of more than one word are somebody's prose."""
+    fields = {
+        name: msgspec.structs.replace(field, default=None)
+        if isinstance(field.default, str) and len(field.default.split()) > 1
+        else field
+        for name, field in schema.fields.items()
+    }
+    return msgspec.structs.replace(schema, fields=fields)
 
 
 def official() -> Iterator[ModelSchema]:
@@ -63,31 +77,31 @@ def official() -> Iterator[ModelSchema]:
         )
 
 
-def write(catalogue: Path, schemas: Iterator[ModelSchema], add: bool) -> int:
-    lines: dict[str, bytes] = {}
-    if add:
-        known = msgspec.json.decode(catalogue.read_bytes(), type=dict[str, msgspec.Raw])
-        lines = {name: bytes(entry) for name, entry in known.items()}
-    for schema in (*schemas, *official()):
-        assert schema.model is not None
-        lines[schema.model] = msgspec.json.encode(schema)
+def known(catalogue: Path) -> dict[str, bytes]:
+    """The catalogue's lines as they are."""
+    entries = msgspec.json.decode(catalogue.read_bytes(), type=dict[str, msgspec.Raw])
+    return {name: bytes(entry) for name, entry in entries.items()}
+
+
+def write(catalogue: Path, lines: dict[str, bytes]) -> None:
     body = b",\n".join(json.dumps(name).encode() + b":" + line for name, line in lines.items())
     catalogue.write_bytes(b"{\n" + body + b"\n}\n")
-    return len(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("source", nargs="*", help="a file of models, or names of models with --api")
-    parser.add_argument("--api", action="store_true", help="ask the API for the models")
-    parser.add_argument("--add", action="store_true", help="keep the catalogue's other models")
+    parser.add_argument("--api", nargs="+", metavar="OWNER/NAME", help="add these models, asked of the API")
     parser.add_argument(
         "--to", type=Path, default=CATALOGUE, help="where to write; by default into the package"
     )
     args = parser.parse_args()
-    schemas = from_api(args.source) if args.api else (s for p in args.source for s in from_file(Path(p)))
-    count = write(args.to, schemas, args.add)
-    print(f"{count} models, {args.to.stat().st_size:,} bytes")
+    lines = known(CATALOGUE) if args.api else {}
+    schemas = from_api(args.api) if args.api else (*from_facts(MODELS), *official())
+    for schema in schemas:
+        assert schema.model is not None
+        lines[schema.model] = msgspec.json.encode(schema)
+    write(args.to, lines)
+    print(f"{len(lines)} models, {args.to.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

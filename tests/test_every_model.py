@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from areplicate import AsyncRouter, BadRequestError
-from areplicate.local import LocalModel, LocalReplicate, component_schemas
+from areplicate.local import LocalModel, LocalReplicate
+from tests.recorded import components, models
 from tests.stage import KEY
 
 pytestmark = pytest.mark.anyio
@@ -32,12 +31,12 @@ def local_model(row: dict[str, Any]) -> LocalModel:
         version=row["version"] or "",
         output_kind=kind,  # type: ignore[arg-type]
         reply="Penelope waited.",
-        schema=component_schemas(row["input"], row["output"], row["enums"]),
+        schema=components(row),
     )
 
 
-async def test_every_recorded_model_answers(shared_data: Path) -> None:
-    rows = [json.loads(line) for line in (shared_data / "models.jsonl").read_text().splitlines()]
+async def test_every_recorded_model_answers() -> None:
+    rows = models()
     options: dict[str, Any] = {
         "max_tokens": 1200,
         "temperature": 0.7,

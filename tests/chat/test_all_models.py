@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -13,7 +12,8 @@ from areplicate.chat.inputs import ModelInput, build_input
 from areplicate.chat.params import TOKEN_LIMIT
 from areplicate.chat.plan import plan_for
 from areplicate.chat.schemas import catalogue
-from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from areplicate.chat.schemas.schema import ModelSchema
+from tests.recorded import components, models, schema_of
 
 TEXTS = ("Speak like Homer.", "Who left Troy?", "Odysseus did.", "And who waited?")
 ASKED: dict[str, Any] = {"max_tokens": 20, "temperature": 0.5, "top_p": 0.9, "stop": ["STOP", "END"]}
@@ -30,19 +30,6 @@ def conversation(*media: str) -> list[dict[str, Any]]:
         {"role": "assistant", "content": reply},
         {"role": "user", "content": parts},
     ]
-
-
-def models(data: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (data / "models.jsonl").read_text().splitlines()]
-
-
-def openapi(model: dict[str, Any]) -> dict[str, Any]:
-    enums = {name: {"type": "string", "enum": values} for name, values in model["enums"].items()}
-    return {"Input": {"type": "object", **model["input"]}, "Output": model["output"], **enums}
-
-
-def schema_of(model: dict[str, Any]) -> ModelSchema:
-    return from_openapi(openapi(model), model=model["model"], version=model["version"])
 
 
 def ask(model: dict[str, Any], schema: ModelSchema, **params: Any) -> ModelInput:
@@ -69,7 +56,7 @@ def example_of(schema: ModelSchema, name: str) -> Any:
 
 
 def validate(model: dict[str, Any], fields: dict[str, Any]) -> None:
-    document = {"components": {"schemas": openapi(model)}}
+    document = {"components": {"schemas": components(model)}}
     schema = {**document, "$ref": "#/components/schemas/Input"}
     jsonschema.Draft202012Validator(schema).validate(fields)
     unknown = set(fields) - set(model["input"]["properties"])
@@ -80,10 +67,8 @@ def all_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def test_every_model_gets_an_input_that_its_schema_allows(
-    shared_data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    everyone = models(shared_data)
+def test_every_model_gets_an_input_that_its_schema_allows(capsys: pytest.CaptureFixture[str]) -> None:
+    everyone = models()
     for model in everyone:
         schema = schema_of(model)
         fields = ask(model, schema, **ASKED).fields
@@ -95,8 +80,8 @@ def test_every_model_gets_an_input_that_its_schema_allows(
     assert len(everyone) == 222
 
 
-def test_the_token_limit_goes_where_the_model_reads_it(shared_data: Path) -> None:
-    for model in models(shared_data):
+def test_the_token_limit_goes_where_the_model_reads_it() -> None:
+    for model in models():
         properties = model["input"]["properties"]
         built = ask(model, schema_of(model), **ASKED)
         names = [name for name in TOKEN_LIMIT if name in properties]
@@ -104,26 +89,22 @@ def test_the_token_limit_goes_where_the_model_reads_it(shared_data: Path) -> Non
             assert built.max_tokens is None
             continue
         # Where a model has two, one of them counts the prompt too, as its description says.
-        limit = next(name for name in names if not {"all", "total"} & set(words(properties[name])))
+        limit = next(name for name in names if name not in model["counts_the_prompt"])
         expected = max(20, properties[limit].get("minimum", 20))
         assert built.fields[limit] == built.max_tokens == expected, model["model"]
         assert [name for name in names if name in built.fields] == [limit]
 
 
-def words(prop: dict[str, Any]) -> list[str]:
-    return str(prop.get("description", "")).lower().replace(".", " ").split()
-
-
-def test_the_catalogue_knows_every_model_as_its_schema_is(shared_data: Path) -> None:
-    for model in models(shared_data):
+def test_the_catalogue_knows_every_model_as_its_schema_is() -> None:
+    for model in models():
         known = catalogue.find(model["model"])
         assert known is not None
         validate(model, ask(model, known, **ASKED).fields)
         assert set(known.fields) == set(model["input"]["properties"])
 
 
-def test_templates_are_never_applied_twice(shared_data: Path) -> None:
-    for model in models(shared_data):
+def test_templates_are_never_applied_twice() -> None:
+    for model in models():
         properties = model["input"]["properties"]
         if "prompt_template" not in properties:
             continue
@@ -133,8 +114,8 @@ def test_templates_are_never_applied_twice(shared_data: Path) -> None:
         assert ("prompt_template" in fields) == (default != "{prompt}")
 
 
-def test_models_that_wrap_the_prompt_get_a_single_turn_as_it_is(shared_data: Path) -> None:
-    for model in models(shared_data):
+def test_models_that_wrap_the_prompt_get_a_single_turn_as_it_is() -> None:
+    for model in models():
         properties = model["input"]["properties"]
         if "system_prompt" not in properties or "prompt_template" in properties:
             continue
@@ -147,13 +128,12 @@ def test_models_that_wrap_the_prompt_get_a_single_turn_as_it_is(shared_data: Pat
         assert fields == {"prompt": TEXTS[1], "system_prompt": TEXTS[0]}
 
 
-def test_what_the_recorded_runs_sent_is_allowed(shared_data: Path) -> None:
+def test_what_the_recorded_runs_sent_is_allowed() -> None:
     """The recorded inputs of the models, given by name, arrive as they were recorded."""
     checked = 0
-    for model in models(shared_data):
-        recorded = (model["example"] or {}).get("input") or {}
+    for model in models():
         properties = model["input"]["properties"]
-        given = {n: v for n, v in recorded.items() if n in properties and v is not None}
+        given = {n: v for n, v in model["ran_with"].items() if n in properties and v is not None}
         try:
             validate(model, given)
         except jsonschema.ValidationError:

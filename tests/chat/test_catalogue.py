@@ -56,7 +56,7 @@ def test_it_holds_no_prose() -> None:
         }
         for field in schema["fields"].values():
             assert "description" not in field
-            assert len(str(field.get("default", ""))) <= 60
+            assert len(str(field.get("default", "")).split()) <= 1
 
 
 def test_it_loads_in_less_than_five_milliseconds_and_is_found_in_less_than_a_microsecond_after() -> None:
@@ -78,10 +78,10 @@ def test_it_loads_in_less_than_five_milliseconds_and_is_found_in_less_than_a_mic
     assert min(again() for _ in range(10)) < 1e-6
 
 
-def test_the_script_rebuilds_it(shared_data: Path, tmp_path: Path) -> None:
+def test_the_script_rebuilds_it(tmp_path: Path) -> None:
     rebuilt = tmp_path / "catalogue.json"
     subprocess.run(
-        [sys.executable, SCRIPT, "--to", rebuilt, shared_data / "models.jsonl"],
+        [sys.executable, SCRIPT, "--to", rebuilt],
         check=True,
         capture_output=True,
         cwd=SCRIPT.parents[1],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from areplicate.local import LocalModel, LocalReplicate, component_schemas, language_model_schema
+from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.schemas import find_faults
 from tests.local.client import LLAMA, connect, llama, serving
+from tests.recorded import components, exchanges, models
 
 SCHEMA = language_model_schema(
     {
@@ -33,8 +33,8 @@ INTEGER, STRING = (f"Invalid type. Expected: {kind}, given: " for kind in ("inte
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic abc", "Bearer r8_stranger"])
-async def test_a_bad_token_is_refused_as_recorded(authorization: str | None, shared_data: Path) -> None:
-    recorded = json.loads((shared_data / "recorded" / "run-invalid-token.json").read_text())[0]["response"]
+async def test_a_bad_token_is_refused_as_recorded(authorization: str | None) -> None:
+    recorded = exchanges("run-invalid-token")[0]["response"]
     async with LocalReplicate([llama()], tokens={"r8_known"}) as local, connect(local, None) as client:
         headers = {} if authorization is None else {"Authorization": authorization}
         for refused in (await client.create(**headers), await client.get("/account", **headers)):
@@ -213,12 +213,11 @@ def test_the_validator_agrees_with_jsonschema(input: dict[str, Any]) -> None:
     assert (not list(find_faults(SCHEMA["Input"], input, "input", SCHEMA))) == valid
 
 
-def test_recorded_inputs_fit_the_schemas_they_were_run_with(shared_data: Path) -> None:
-    lines = (shared_data / "models.jsonl").read_text().splitlines()
+def test_recorded_inputs_fit_the_schemas_they_were_run_with() -> None:
     checked = 0
-    for model in map(json.loads, lines):
-        schemas = component_schemas(model["input"], model["output"], model["enums"])
-        input = model["example"]["input"]
+    for model in models():
+        schemas = components(model)
+        input = model["ran_with"]
         reference = json.loads(json.dumps(schemas["Input"]).replace("#/components/schemas", "#/$defs"))
         valid = jsonschema.Draft202012Validator({**reference, "$defs": schemas}).is_valid(input)
         assert (not list(find_faults(schemas["Input"], input, "input", schemas))) == valid, model["model"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 import areplicate
 from areplicate.replicate.protocol.problems import error_from_response, retry_after
 from areplicate.replicate.protocol.requests import Response
+from tests.recorded import exchanges
 
 
 def response(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
@@ -45,10 +45,10 @@ def test_each_status_is_its_error(status: int, kind: type[areplicate.APIError], 
     assert "because" in error.message
 
 
-def test_recorded_refusals_keep_their_words(shared_data: Path) -> None:
+def test_recorded_refusals_keep_their_words() -> None:
     said = []
     for name in ("run-invalid-token", "trainings-create-invalid-destination"):
-        for exchange in json.loads((shared_data / "recorded" / f"{name}.json").read_text()):
+        for exchange in exchanges(name):
             recorded = exchange["response"]
             error = error_from_response(response(recorded["status"], recorded["body"], recorded["headers"]))
             assert recorded["body"]["detail"] in str(error)

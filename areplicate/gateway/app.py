@@ -10,13 +10,14 @@ from weakref import WeakSet
 
 import areplicate
 
+from .accounts.account import Account
 from .accounts.auth import Keyring, database_gone
 from .accounts.costs import Costs
 from .accounts.limits import Limits, MemoryLimits, SharedLimits
 from .accounts.usage import UsageWriter
 from .config.backend import Backend
-from .config.config import Config, ModelEntry
-from .http.errors import CLIENT_GONE, GatewayError
+from .config.config import Config
+from .http.errors import GatewayError
 from .http.exchange import Exchange
 from .logs import logger
 from .metrics import Metrics
@@ -49,7 +50,7 @@ class Gateway:
         self.draining = False
         self.database_error: str | None = None
         self._alone = alone
-        self._limits: Limits | None = None
+        self.limits: Limits | None = None
         self._store: Store | None = None
         self._opened = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -93,66 +94,9 @@ class Gateway:
         """Ends what is asked of Replicate."""
         await asyncio.gather(*(backend.close() for backend in self._backends))
 
-    async def admit(self, exchange: Exchange, entry: ModelEntry, count: int) -> None:
-        """Counts a request for `count` answers against its key's limits, or raises their refusal."""
-        exchange.entry = entry
-        key = exchange.caller.key
-        if key is None or not key.limited:
-            return
-        store = await self.store()
-        assert self._limits is not None, "it comes with the store"
-        hold = self.costs.estimate(entry) * count
-        try:
-            exchange.admission = await self._limits.admit(key, hold)
-        except GatewayError:
-            raise
-        except KeyError:
-            self.keyring.forget(key.hash)
-            raise GatewayError(401, "This API key is not known here.", code="invalid_api_key") from None
-        except Exception as error:
-            logger.error("limits cannot be checked in %s: %s", type(store).__name__, error)
-            raise database_gone() from error
-
-    def finished(self, exchange: Exchange) -> None:
-        """Writes the request down: its usage, its figures, its line in the log."""
-        cost = self.costs.of(exchange)
-        if exchange.admission is not None and self._limits is not None:
-            self._limits.finished(exchange.admission, cost)
-        metrics, model = self.metrics, exchange.model or ""
-        seconds = exchange.seconds()
-        metrics.requests.labels(exchange.endpoint, model, str(exchange.status)).inc()
-        if exchange.model is not None:
-            self.usage.add(exchange.usage_row(cost))
-            self._count(exchange, model, seconds, cost)
-        if exchange.status == 429:
-            metrics.limited.labels("key" if not exchange.calling else "replicate").inc()
-        if exchange.endpoint:
-            logger.info(
-                "%s %s %d",
-                exchange.request.method,
-                exchange.endpoint,
-                exchange.status,
-                extra={
-                    "request_id": exchange.request_id,
-                    "model": exchange.model,
-                    "key_id": exchange.caller.key_id,
-                    "prediction_id": exchange.prediction_id,
-                    "seconds": round(seconds, 3),
-                    "code": "client_gone" if exchange.status == CLIENT_GONE else exchange.error_code,
-                },
-            )
-
-    def _count(self, exchange: Exchange, model: str, seconds: float, cost: float) -> None:
-        metrics = self.metrics
-        metrics.latency.labels(exchange.endpoint, model).observe(seconds)
-        if exchange.first_text is not None:
-            metrics.first_token.labels(model).observe(exchange.first_text - exchange.began)
-        if exchange.runs:
-            metrics.boot.labels(model).observe(exchange.waited()[1])
-        prompt, completion = exchange.tokens()
-        metrics.tokens.labels(model, "prompt").inc(prompt)
-        metrics.tokens.labels(model, "completion").inc(completion)
-        metrics.spend.labels(model).inc(cost)
+    def account(self, exchange: Exchange) -> Account:
+        """The account of one request, for the front door's `async with`."""
+        return Account(self, exchange)
 
     async def aclose(self) -> None:
         """Writes the usage that is left, and closes all connections."""
@@ -184,7 +128,7 @@ class Gateway:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 10.0)
         self.database_error = None
-        self._limits = MemoryLimits() if self._alone else SharedLimits(self._store, self.usage)
+        self.limits = MemoryLimits() if self._alone else SharedLimits(self._store, self.usage)
         self.usage.start(self._store)
         self._opened.set()
         await self._show_life(self._store)

@@ -11,6 +11,7 @@ import msgspec
 from ...chat.responses import ModelResponse
 from ...replicate.progress import OnStatus
 from ...streams import CompletionStream
+from ..accounts.account import Demand
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 
@@ -89,7 +90,7 @@ async def question_of(
     for key in params:
         if key in RESERVED or key.startswith("_"):
             raise bad_request(f"{key} is set in the gateway's configuration, not in requests.", param=key)
-    await gateway.admit(exchange, entries[0], count)
+    await exchange.account.admit(Demand(entries[0], count))
     return Question(name, messages, {**exchange.backend.defaults, **params}, count)
 
 

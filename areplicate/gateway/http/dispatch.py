@@ -52,8 +52,18 @@ class Dispatcher:
         task = asyncio.current_task()
         self.tasks.add(task)
         try:
+            async with gateway.account(exchange) as exchange.account:
+                return await self._answer(exchange)
+        finally:
+            self.tasks.discard(task)
+            gateway.metrics.in_flight.dec()
+            await backend.leave()
+
+    async def _answer(self, exchange: Exchange) -> web.StreamResponse:
+        """The route's answer, or the error that a client is told."""
+        try:
             handler = await self._admitted(exchange)
-            return await handler(gateway, exchange)
+            return await handler(self._gateway, exchange)
         except GatewayError as error:
             return _refused(exchange, error)
         except APIError as error:
@@ -66,11 +76,6 @@ class Dispatcher:
         except Exception:
             logger.exception("%s failed", exchange.endpoint, extra={"request_id": exchange.request_id})
             return _refused(exchange, unexpected())
-        finally:
-            self.tasks.discard(task)
-            gateway.metrics.in_flight.dec()
-            gateway.finished(exchange)
-            await backend.leave()
 
     async def _admitted(self, exchange: Exchange) -> Handler:
         """What answers the request, once its key may ask for that."""

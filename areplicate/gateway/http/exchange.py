@@ -13,11 +13,11 @@ from ...chat.responses import ModelResponseChunk, Run, Usage
 from ...errors import APIConnectionError, APIError
 from ...replicate.progress import BOOTING_AFTER
 from ..accounts.auth import ANYBODY, Caller
-from ..accounts.limits import Admission
 from ..accounts.usage import UsageRow
 from .errors import GatewayError, from_upstream, stopping
 
 if TYPE_CHECKING:
+    from ..accounts.account import Account
     from ..config.backend import Backend
     from ..config.config import ModelEntry
 
@@ -32,7 +32,7 @@ class Exchange:
     """A request on its way through the gateway. Times are `time.monotonic`'s seconds."""
 
     __slots__ = (
-        "admission",
+        "account",
         "backend",
         "began",
         "caller",
@@ -53,6 +53,9 @@ class Exchange:
         "usage",
     )
 
+    account: Account
+    """What lets the request in; the front door opens it."""
+
     def __init__(self, request: web.BaseRequest, backend: Backend) -> None:
         self.request = request
         self.backend = backend
@@ -65,7 +68,6 @@ class Exchange:
         """What the client asked for; only ever a name of the configuration's."""
         self.entry: ModelEntry | None = None
         self.upstream_model: str | None = None
-        self.admission: Admission | None = None
         self.calling = False
         """Whether a model was asked, and money may have been spent."""
         self.streamed = False
@@ -123,7 +125,7 @@ class Exchange:
         queued = [run.queued_s or 0.0 for run in self.runs]
         return sum(min(q, BOOTING_AFTER) for q in queued), sum(max(0.0, q - BOOTING_AFTER) for q in queued)
 
-    def usage_row(self, cost: float) -> UsageRow:
+    def usage_row(self, cost: float, admission: str | None) -> UsageRow:
         prompt, completion = self.tokens()
         queue, boot = self.waited()
         seconds = self.seconds()
@@ -144,7 +146,7 @@ class Exchange:
             boot_s=boot,
             run_s=sum(run.predict_s or 0.0 for run in self.runs),
             cost=cost,
-            admission=self.admission.row if self.admission is not None else None,
+            admission=admission,
         )
 
     def json(self, body: bytes, status: int = 200, content_type: str = JSON) -> web.Response:

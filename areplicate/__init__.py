@@ -30,6 +30,7 @@ _HOMES = {
     "ModelResponse": "chat.responses",
     "ModelResponseChunk": "chat.responses",
     "Status": "replicate.progress",
+    "AreplicateWarning": "errors",
     "APIError": "errors",
     "APIConnectionError": "errors",
     "AuthenticationError": "errors",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from .completion import completion as completion
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError
+    from .errors import AreplicateWarning as AreplicateWarning
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
     from .errors import InsufficientCreditError as InsufficientCreditError

@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 
+class AreplicateWarning(UserWarning):
+    """Something that a caller should know, and that stops nothing."""
+
+
 class APIError(Exception):
     """Something went wrong with a call to a model.
 
@@ -20,6 +24,7 @@ class APIError(Exception):
         method, url: the HTTP request that failed, where there was one.
         retry_after: seconds after which trying again makes sense, where the server said so.
         request_sent: False where it is certain that the request never reached the server.
+        param: the argument that is wrong, where it is one.
     """
 
     default_status = 500
@@ -35,6 +40,7 @@ class APIError(Exception):
         url: str | None = None,
         retry_after: float | None = None,
         request_sent: bool = True,
+        param: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -45,6 +51,7 @@ class APIError(Exception):
         self.url = url
         self.retry_after = retry_after
         self.request_sent = request_sent
+        self.param = param
 
     def __str__(self) -> str:
         where = [

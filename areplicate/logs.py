@@ -1,17 +1,33 @@
-"""What areplicate tells of itself: to the logger `areplicate`, and to stderr under `set_verbose`."""
+"""What areplicate tells of itself: to the logger `areplicate`, as Python warnings, and to stderr under
+`set_verbose`."""
 
 from __future__ import annotations
 
 import logging
 import shlex
 import sys
+import warnings
 
+from .errors import AreplicateWarning
 from .replicate.protocol.requests import Request
 
 logger = logging.getLogger("areplicate")
 logger.addHandler(logging.NullHandler())
 
 _LONGEST_BODY = 10_000
+
+
+def warn(message: str) -> None:
+    """A Python warning, at the caller's line: for what costs money, is left out, or stays running.
+
+    The log is silent unless somebody asks for it; Python's warnings are shown, once for each line.
+    """
+    level = 2
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("areplicate."):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, AreplicateWarning, stacklevel=level)
 
 
 def verbose() -> bool:

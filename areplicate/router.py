@@ -19,10 +19,23 @@ from .chat.formats.templates import inline_template
 from .chat.inputs import ModelInput, build_input
 from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
-from .client_options import CLIENT_OPTIONS, translated
 from .clock import now
 from .errors import BadRequestError
 from .in_flight import InFlight
+from .options import (
+    TIMEOUT,
+    Given,
+    checked_base,
+    checked_count,
+    checked_headers,
+    checked_mapping,
+    checked_names,
+    checked_retries,
+    checked_timeout,
+    chosen_base,
+    chosen_key,
+    read,
+)
 from .replicate.client import Account
 from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
@@ -31,17 +44,6 @@ from .replicate.protocol.requests import cancel_after
 from .replicate.retry import MAX_RETRIES, Patience
 from .replicate.transports.base import Transport
 from .schema_lookup import SchemaStore, endpoint_of
-from .settings import (
-    TIMEOUT,
-    checked_base,
-    checked_count,
-    checked_headers,
-    checked_timeout,
-    chosen_base,
-    chosen_key,
-    default_pool_size,
-    default_transport,
-)
 from .streams import CompletionStream
 
 T = TypeVar("T")
@@ -98,8 +100,8 @@ class AsyncRouter:
         self._api_base = api_base
         self._timeout = timeout
         self._max_retries = max_retries
-        pool_size = pool_size or default_pool_size()
-        self._transport = transport or default_transport(pool_size)
+        pool_size = pool_size or _default_pool_size()
+        self._transport = transport or _default_transport(pool_size)
         self._trusted_hosts = tuple(trusted_hosts)
         self._creations_per_minute = creations_per_minute
         self._others_per_minute = others_per_minute
@@ -149,12 +151,11 @@ class AsyncRouter:
             APIError: one of its subclasses. Whatever ends the call, also its being cancelled, the
                 prediction is cancelled with it.
         """
-        if not CLIENT_OPTIONS.isdisjoint(params):
-            params = translated(params)
+        given = read(params)
         if model in self._balancer:
-            deadline = now() + checked_timeout(params.get("timeout") or self._timeout)
-            return await self._balancer.call(model, self._preparer(messages, params, deadline), deadline)
-        return await answer(await self._call(model, messages, **params))
+            deadline = now() + checked_timeout(given.options.get("timeout", self._timeout))
+            return await self._balancer.call(model, self._preparer(messages, given, deadline), deadline)
+        return await answer(await self._prepared(model, messages, given))
 
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
@@ -187,21 +188,26 @@ class AsyncRouter:
     ) -> None:
         await self.aclose()
 
-    def _preparer(self, messages: Sequence[Any], params: dict[str, Any], deadline: float) -> Prepare:
+    def _preparer(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
         """What prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
 
         def prepare(model: str, defaults: dict[str, Any]) -> Awaitable[Call]:
-            merged = {**translated(defaults), **params}
+            whole = read(defaults).updated(given)
             left = max(0.001, deadline - now())
-            merged["timeout"] = min(left, checked_timeout(merged.get("timeout") or left))
-            return self._call(model, messages, **merged)
+            whole.options["timeout"] = min(left, checked_timeout(whole.options.get("timeout", left)))
+            return self._prepared(model, messages, whole)
 
         return prepare
+
+    def _prepared(self, model: str, messages: Sequence[Any], given: Given) -> Awaitable[Call]:
+        return self._call(model, messages, given.params, given.inputs, **given.options)
 
     async def _call(
         self,
         model: str,
         messages: Sequence[Any],
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Any],
         *,
         stream: bool | None = None,
         stream_options: Mapping[str, Any] | None = None,
@@ -209,6 +215,7 @@ class AsyncRouter:
         timeout: float | None = None,
         num_retries: int | None = None,
         drop_params: bool | None = None,
+        additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
@@ -220,14 +227,16 @@ class AsyncRouter:
         final_prompt_value: str | None = None,
         bos_token: str | None = None,
         eos_token: str | None = None,
-        **params: Any,
     ) -> Call:
-        """What is asked for, ready to be sent."""
+        """What is asked for, ready to be sent. The keywords are `options.OPTIONS` without OpenAI's."""
         if not isinstance(model, str):
-            raise BadRequestError(f"model is to be a string, not {type(model).__name__}.")
+            raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
         count = checked_count(n)
         if stream and not isinstance(stream_options, (Mapping, NoneType)):
-            raise BadRequestError('stream_options is to be a mapping such as {"include_usage": True}.')
+            raise BadRequestError('stream_options must be a mapping such as {"include_usage": True}.')
+        given = {**params, **inputs, **checked_mapping("extra_body", extra_body)}
+        for name in checked_names("additional_drop_params", additional_drop_params):
+            given.pop(name, None)
         template = inline_template(
             initial_prompt_value=initial_prompt_value,
             roles=roles,
@@ -235,11 +244,9 @@ class AsyncRouter:
             bos_token=bos_token,
             eos_token=eos_token,
         )
-        if extra_body:
-            params = {**params, **extra_body}
         endpoint = endpoint_of(model)
         account = self._account(api_key, api_base)
-        retries = self._max_retries if num_retries is None else num_retries
+        retries = self._max_retries if num_retries is None else checked_retries(num_retries)
         seconds = checked_timeout(self._timeout if timeout is None else timeout)
         patience = Patience(retries, now() + seconds)
         schema = self._schemas.known(endpoint, account.api.base)
@@ -247,7 +254,7 @@ class AsyncRouter:
             schema = await self._in_time(partial(self._schema, endpoint, account, patience), patience)
         built = build_input(
             messages,
-            params,
+            given,
             model=model,
             schema=schema,
             template=template,
@@ -258,7 +265,7 @@ class AsyncRouter:
         return Call(
             account=account,
             endpoint=endpoint,
-            question=Question(model, built, schema, "tools" in params),
+            question=Question(model, built, schema, "tools" in given),
             input=await self._in_time(partial(_attached, built, account, patience), patience)
             if built.media
             else built.fields,
@@ -306,6 +313,20 @@ class AsyncRouter:
             if idle is not None:
                 del self._recent[idle]
         return account
+
+
+def _default_transport(pool_size: int) -> Transport:
+    from .replicate.transports.aiohttp import AiohttpTransport
+
+    return AiohttpTransport(pool_size)
+
+
+def _default_pool_size() -> int:
+    try:
+        import resource
+    except ModuleNotFoundError:  # not on Windows
+        return 256
+    return max(16, min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
 
 async def _attached(built: ModelInput, account: Account, patience: Patience) -> dict[str, Any]:

@@ -303,7 +303,7 @@ async def test_an_answer_at_its_token_limit_ends_with_length() -> None:
 
 BAD_CALLS: list[tuple[dict[str, Any], str]] = [
     ({"model": ""}, "model string is empty"),
-    ({"model": None}, "model is to be a string"),
+    ({"model": None}, "model must be a string"),
     ({"model": f"{LLAMA}:abc"}, "64 hex digits"),
     ({"messages": []}, "messages is empty"),
     ({"messages": None}, "messages must be a list"),
@@ -313,10 +313,10 @@ BAD_CALLS: list[tuple[dict[str, Any], str]] = [
     ({"temperature": float("nan")}, "temperature"),
     ({"temperature": "hot"}, "temperature"),
     ({"max_tokens": "many"}, "max_tokens"),
-    ({"timeout": 0}, "timeout is to be"),
-    ({"timeout": float("nan")}, "timeout is to be"),
-    ({"n": 0}, "n is to be"),
-    ({"api_base": "ftp://x"}, "api_base is to begin with"),
+    ({"timeout": 0}, "timeout must be"),
+    ({"timeout": float("nan")}, "timeout must be"),
+    ({"n": 0}, "n must be"),
+    ({"api_base": "ftp://x"}, "api_base must be a URL"),
 ]
 
 

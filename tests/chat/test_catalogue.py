@@ -88,3 +88,9 @@ def test_the_script_rebuilds_it(tmp_path: Path) -> None:
         env={"PYTHONPATH": str(SCRIPT.parents[1])},
     )
     assert rebuilt.read_bytes() == CATALOGUE.read_bytes()
+
+
+def test_common_inputs_are_those_that_several_models_have() -> None:
+    common = catalogue.common_inputs()
+    assert {"prompt", "top_k", "seed", "min_tokens", "repetition_penalty"} <= common
+    assert not {"agree_to_research_only", "temprature"} & common

@@ -157,7 +157,9 @@ def test_the_routers_own_arguments_are_reserved() -> None:
             "n",
             "drop_params",
             "supports_system_prompt",
+            "additional_drop_params",
             "params",
+            "inputs",
         ),
         *("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"),
     }

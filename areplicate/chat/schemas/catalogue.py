@@ -6,6 +6,7 @@ model's schema is decoded when that model is asked for.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +20,10 @@ _decode_schema = msgspec.json.Decoder(ModelSchema).decode
 
 class _Version(msgspec.Struct):
     version: str | None = None
+
+
+class _Inputs(msgspec.Struct):
+    fields: dict[str, msgspec.Raw]
 
 
 @lru_cache(maxsize=4096)
@@ -37,6 +42,14 @@ def find(model: str | None, version: str | None = None) -> ModelSchema | None:
 def names() -> list[str]:
     """All models in the catalogue, the most run first."""
     return list(_entries())
+
+
+@lru_cache(maxsize=1)
+def common_inputs() -> frozenset[str]:
+    """The inputs that several models have: what to expect of a model whose schema is not known."""
+    decode = msgspec.json.Decoder(_Inputs).decode
+    count = Counter(name for entry in _entries().values() for name in decode(entry).fields)
+    return frozenset(name for name, models in count.items() if models > 1)
 
 
 @lru_cache(maxsize=1)

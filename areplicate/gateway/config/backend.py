@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ...options import chosen_base, chosen_key
 from ...replicate.protocol.problems import error_from_response
 from ...replicate.protocol.requests import Request
 from ...replicate.transports.aiohttp import AiohttpTransport
 from ...replicate.transports.base import exchange
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
-from ...settings import chosen_base, chosen_key
 from ..metrics import Metrics
 from ..upstream import CountedTransport
 from .config import Config, ModelEntry

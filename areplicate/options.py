@@ -1,0 +1,428 @@
+"""Every option of a call, declared once.
+
+From these declarations come the signature that an editor shows, the names of other clients that are
+understood, what a configuration and a gateway's client may set, and docs/options.md. What is not
+declared here is an input of the model.
+
+Sources: "Create chat completion" in OpenAI's API reference; `completion()` in LiteLLM's documentation.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, NamedTuple
+
+from .errors import AuthenticationError, BadRequestError, UnsupportedParamsError
+from .logs import warn
+from .replicate.protocol.requests import origin
+
+API_BASE = "https://api.replicate.com/v1"
+TIMEOUT = 1800.0
+"""Seconds for a whole completion. Replicate itself ends a prediction after 30 minutes of running."""
+
+_LONGEST_TIMEOUT = 7 * 24 * 3600.0
+_MOST_CHOICES = 128
+"""OpenAI's own bound for `n`."""
+_MOST_RETRIES = 100
+
+Who = Literal["caller", "configuration", "client"]
+"""Who may set an option: the caller in Python; a configuration's `litellm_params`; a gateway's client."""
+
+_CALLER: tuple[Who, ...] = ("caller",)
+_OWNER: tuple[Who, ...] = ("caller", "configuration")
+_ANYONE: tuple[Who, ...] = ("caller", "configuration", "client")
+
+
+class Option(NamedTuple):
+    """One option of a call.
+
+    Attributes:
+        name: its keyword.
+        type: the Python type of its value; None always means "not given".
+        meaning: one sentence for users.
+        by: who may set it.
+        other_names: what other clients call it.
+        default: what holds where it is not given, in words.
+        openai: it is one of OpenAI's chat parameters, which the model's own inputs decide on.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    by: tuple[Who, ...] = _ANYONE
+    other_names: tuple[str, ...] = ()
+    default: str = ""
+    openai: bool = False
+
+
+def _openai(name: str, type: str, meaning: str) -> Option:
+    return Option(name, type, meaning, openai=True)
+
+
+_STRINGS = "str | Sequence[str]"
+_OBJECT = "Mapping[str, Any]"
+_OBJECTS = "Sequence[Mapping[str, Any]]"
+
+OPTIONS: tuple[Option, ...] = (
+    Option("stream", "bool", "True gives chunks, each as soon as it is written.", default="False"),
+    Option("stream_options", _OBJECT, '`{"include_usage": True}` adds a last chunk with the token counts.'),
+    Option("n", "int", "How many answers; each is a prediction of its own.", default="1"),
+    _openai("temperature", "float", "How random the text is; 0 gives the likeliest."),
+    _openai("top_p", "float", "Only the likeliest tokens are chosen from, up to this share."),
+    _openai("max_tokens", "int", "Tokens of the answer at most."),
+    _openai("max_completion_tokens", "int", "The newer name of `max_tokens`."),
+    _openai("stop", _STRINGS, "The answer ends before one of these texts."),
+    _openai("seed", "int", "Makes the answer repeatable, as far as the model can."),
+    _openai("presence_penalty", "float", "Above 0, tokens that were used are less likely."),
+    _openai("frequency_penalty", "float", "Above 0, tokens are less likely the more often they were used."),
+    _openai("logit_bias", "Mapping[str, float]", "What to add to the likelihood of single tokens."),
+    _openai("logprobs", "bool", "Whether to give the likelihoods of tokens."),
+    _openai("top_logprobs", "int", "For how many tokens at each place."),
+    _openai("response_format", f"{_OBJECT} | type[Any]", "The form of the answer, such as a JSON schema."),
+    _openai("tools", _OBJECTS, "The functions that the model may call."),
+    _openai("tool_choice", f"str | {_OBJECT}", '`"auto"`, `"none"`, `"required"`, or one function.'),
+    _openai("parallel_tool_calls", "bool", "Whether several functions may be called at once."),
+    _openai("functions", _OBJECTS, "The older form of `tools`."),
+    _openai("function_call", f"str | {_OBJECT}", "The older form of `tool_choice`."),
+    _openai("reasoning_effort", "str", "How long the model thinks, such as `low` or `high`."),
+    _openai("verbosity", "str", "How long the answer is: `low`, `medium` or `high`."),
+    _openai("modalities", "Sequence[str]", "What the answer is made of: `text`, `audio`."),
+    _openai("audio", _OBJECT, "The voice and the format of a spoken answer."),
+    _openai("prediction", _OBJECT, "A text that the answer is expected to repeat in large part."),
+    _openai("web_search_options", _OBJECT, "How the model searches the web."),
+    _openai("moderation", _OBJECT, "What OpenAI checks in the conversation."),
+    _openai("user", "str", "Who asks. It tells OpenAI something and changes no answer."),
+    _openai("metadata", _OBJECT, "As `user`: it changes no answer."),
+    _openai("store", "bool", "As `user`: it changes no answer."),
+    _openai("service_tier", "str", "As `user`: it changes no answer."),
+    _openai("safety_identifier", "str", "As `user`: it changes no answer."),
+    _openai("prompt_cache_key", "str", "As `user`: it changes no answer."),
+    _openai("prompt_cache_retention", "str", "As `user`: it changes no answer."),
+    _openai("prompt_cache_options", _OBJECT, "As `user`: it changes no answer."),
+    Option(
+        "timeout",
+        "float",
+        "Seconds for the whole completion: queue, cold boot and answer.",
+        _OWNER,
+        ("request_timeout",),
+        "the router's: 1800",
+    ),
+    Option(
+        "num_retries",
+        "int",
+        "How often one HTTP request is tried again where that is safe.",
+        _OWNER,
+        ("max_retries",),
+        "the router's",
+    ),
+    Option(
+        "drop_params",
+        "bool",
+        "Leave out what the model has no input for and move numbers into its bounds, instead of an error.",
+        default="False",
+    ),
+    Option(
+        "additional_drop_params",
+        "Sequence[str]",
+        "Names of parameters that are left out of this call, whatever the model takes.",
+    ),
+    Option(
+        "extra_headers",
+        "Mapping[str, str]",
+        "HTTP headers for the request that creates the prediction.",
+        _OWNER,
+        ("headers",),
+    ),
+    Option(
+        "extra_body",
+        _OBJECT,
+        "Inputs that are sent to the model whatever its schema says, also where a name is an option here.",
+        _OWNER,
+    ),
+    Option(
+        "api_key",
+        "str",
+        "The Replicate API token for this call.",
+        _OWNER,
+        default="the router's, else `REPLICATE_API_KEY` or `REPLICATE_API_TOKEN`",
+    ),
+    Option(
+        "api_base",
+        "str",
+        "Where the API is, such as `https://api.replicate.com/v1`.",
+        _OWNER,
+        ("base_url",),
+        "the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate",
+    ),
+    Option("on_status", "Callable[[Status], Any]", "Called with a `Status` at each phase.", _CALLER),
+    Option(
+        "supports_system_prompt",
+        "bool",
+        "True sends the system text in an input of its own, False in the prompt.",
+        other_names=("supports_system_message",),
+        default="what the model's schema says",
+    ),
+    Option("roles", "Mapping[str, Mapping[str, str]]", "A prompt template: what stands around each role."),
+    Option("initial_prompt_value", "str", "A prompt template: the text at its beginning."),
+    Option("final_prompt_value", "str", "A prompt template: the text before the answer."),
+    Option("bos_token", "str", "A prompt template: the token before each turn."),
+    Option("eos_token", "str", "A prompt template: the token after each answer."),
+)
+"""In the order in which an editor shows them."""
+
+BY_NAME: Mapping[str, Option] = {
+    name: option for option in OPTIONS for name in (option.name, *option.other_names)
+}
+"""Each option by its own name and by those that other clients give it."""
+
+_IGNORED = frozenset(
+    (
+        # LiteLLM's book-keeping
+        *("acompletion", "atext_completion", "aimg_generation", "text_completion", "call_id", "id"),
+        *("log_delegator", "logger_fn", "verbose", "no-log", "complete_response", "fallback_depth"),
+        *("proxy_server_request", "secret_fields", "model_info", "base_model", "model_config", "tags"),
+        *("guardrail_config", "shared_session", "use_in_pass_through", "use_client", "max_fallbacks"),
+        *("turn_off_message_logging", "allowed_openai_params", "custom_llm_provider", "hf_model_name"),
+        *("custom_prompt_dict", "extra_query", "provider_specific_header", "model_file_id_mapping"),
+        # its cache, which is not here: an answer is asked for again
+        *("cache", "caching", "caching_groups", "cache_key", "preset_cache_key", "ttl"),
+        # what each model costs, which only its own proxy reads
+        *("input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "max_budget"),
+        *("output_cost_per_second", "budget_duration", "tiered_pricing", "search_context_cost_per_query"),
+        # what shares the load between a router's models
+        *("rpm", "tpm", "weight", "max_parallel_requests", "cooldown_time", "retry_policy"),
+        *("retry_strategy", "stream_timeout", "force_timeout", "allowed_model_region"),
+        # other providers
+        *("api_version", "api_type", "organization", "project", "deployment_id", "azure", "region_name"),
+        *("tenant_id", "client_id", "client_secret", "use_litellm_proxy"),
+        "configurable_clientside_auth_params",
+    )
+)
+_IGNORED_PREFIXES = (
+    *("aws_", "azure_", "vertex_", "watsonx_", "databricks_", "litellm_", "langfuse_", "langsmith_"),
+    *("humanloop_", "arize_", "posthog_", "weave_", "wandb_", "gcs_", "user_api_key_"),
+    *("input_cost_per_", "output_cost_per_", "cache_read_", "cache_creation_"),
+)
+"""Options of LiteLLM's that are for other providers, for its log and for its prices."""
+
+_REFUSED = {
+    "model_list": "give it to AsyncRouter(model_list=...), whose calls then use its names",
+    "client": "HTTP clients are not shared; give AsyncRouter(transport=...) to change how connections open",
+    "guardrails": "nothing here checks texts",
+    "prompt_id": "prompts are not kept here; give the messages themselves",
+    "prompt_variables": "prompts are not kept here; give the messages themselves",
+    "prompt_version": "prompts are not kept here; give the messages themselves",
+    "prompt_label": "prompts are not kept here; give the messages themselves",
+    "mock_timeout": "give a short timeout to areplicate.local.LocalReplicate's models instead",
+    "context_window_fallback_dict": "give fallbacks=[...] instead",
+    "mock_response": "run areplicate.local.LocalReplicate for tests without cost",
+    "fallbacks": "give it to AsyncRouter(fallbacks=...)",
+    "fastest_response": "ask several models and take the first answer instead",
+    "ensure_alternating_roles": "the model's prompt format puts the roles into order",
+    "user_continue_message": "the model's prompt format puts the roles into order",
+    "assistant_continue_message": "the model's prompt format puts the roles into order",
+    "merge_reasoning_content_in_choices": "read message.reasoning_content",
+    "search_tool_name": "nothing here searches the web",
+    "self": "it is not the name of an option",
+}
+"""Options of other clients that change what happens there, with what to do here."""
+
+
+class Given(NamedTuple):
+    """What a call was given, parted: all under the names that areplicate gives them, nothing None."""
+
+    options: dict[str, Any]
+    """How the call is made."""
+    params: dict[str, Any]
+    """OpenAI's chat parameters."""
+    inputs: dict[str, Any]
+    """The model's own inputs."""
+
+    def updated(self, other: Given) -> Given:
+        """These with another call's, which count more."""
+        return Given(
+            {**self.options, **other.options},
+            {**self.params, **other.params},
+            {**self.inputs, **other.inputs},
+        )
+
+
+def read(keywords: Mapping[str, Any]) -> Given:
+    """What each keyword of a call is.
+
+    An option under its own name counts more than under another client's. What means nothing here is
+    left out with a warning.
+
+    Raises:
+        UnsupportedParamsError: an option of another client that would change what happens.
+    """
+    given = Given({}, {}, {})
+    for name, value in keywords.items():
+        if value is None:
+            continue
+        option = BY_NAME.get(name)
+        if option is None:
+            if _means_nothing(name, value):
+                warn(f"{name} means nothing to areplicate and is left out.")
+            else:
+                given.inputs[name] = value
+        elif option.openai:
+            given.params[name] = value
+        elif name == option.name or keywords.get(option.name) is None:
+            given.options[option.name] = value
+    return given
+
+
+def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any]:
+    """What a client of a gateway asks, as keywords for `acompletion`; nothing in it is None.
+
+    What passes does so because it is named: an option that is the client's to set, or an input of the
+    model. What means nothing here is left out.
+
+    Args:
+        body: the request's fields, without `model` and `messages`.
+        inputs: the names of the model's own inputs; where they are not known, `catalogue.common_inputs()`.
+
+    Raises:
+        BadRequestError: a field is not the client's to set, or is not known; `param` names it.
+    """
+    allowed: dict[str, Any] = {}
+    for name, value in body.items():
+        if value is None:
+            continue
+        option = BY_NAME.get(name)
+        if option is None:
+            if _means_nothing(name, value):
+                continue
+            if name not in inputs:
+                raise unknown(name, [*names_for("client"), *inputs])
+            allowed[name] = value
+        elif "client" not in option.by:
+            raise BadRequestError(
+                f"{name} is set in the gateway's configuration, not in requests.", param=name
+            )
+        elif name == option.name or body.get(option.name) is None:
+            allowed[option.name] = value
+    return allowed
+
+
+def names_for(who: Who) -> frozenset[str]:
+    """The names, other clients' too, of the options that this one may set."""
+    return frozenset(name for name, option in BY_NAME.items() if who in option.by)
+
+
+def unknown(name: str, known: Iterable[str], model: str | None = None) -> UnsupportedParamsError:
+    """The error for a name that is no option and no input of the model, with the nearest that are."""
+    near = get_close_matches(name, list(known), n=3, cutoff=0.7)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return UnsupportedParamsError(
+        f"{name} is neither an option nor an input of {model or 'this model'}.{hint}", model=model, param=name
+    )
+
+
+def _means_nothing(name: str, value: Any) -> bool:
+    """Whether it is an option of another client that changes nothing here."""
+    if name in _IGNORED or name.startswith(_IGNORED_PREFIXES):
+        return True
+    instead = _REFUSED.get(name)
+    if instead is None:
+        return False
+    if isinstance(value, (bool, str, list, tuple, dict)) and not value:
+        return True
+    raise UnsupportedParamsError(f"{name} cannot be given to a call here: {instead}.", param=name)
+
+
+def chosen_key(given: str | None) -> str:
+    """The API token: as given, else from the environment."""
+    key = given or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+    if not key:
+        raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
+    return key
+
+
+def chosen_base(given: str | None) -> str:
+    """Where the API is: as given, else from the environment, else Replicate itself."""
+    return given or _from_environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL") or API_BASE
+
+
+def checked_base(base: str) -> str:
+    """The base without a slash at its end."""
+    if not base.startswith(("https://", "http://")):
+        raise _wrong("api_base", base[:50], "a URL that begins with https:// or http://")
+    try:
+        origin(base)
+    except ValueError as error:
+        raise _wrong("api_base", base[:50], f"a URL ({error})") from None
+    return base.rstrip("/")
+
+
+def checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    if not headers:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise _wrong("extra_headers", headers, 'a mapping such as {"X-Team": "search"}')
+    given = {name: value for name, value in headers.items() if value is not None}
+    for name, value in given.items():
+        if not isinstance(value, str) or "\n" in value or "\r" in value:
+            # The value is not shown: it may be a secret.
+            raise BadRequestError(
+                f"extra_headers[{name!r}] must be a string of one line.", param="extra_headers"
+            )
+    return given
+
+
+def checked_mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise _wrong(name, value, "a mapping of names to values")
+    return value
+
+
+def checked_names(name: str, value: Sequence[str] | None) -> Sequence[str]:
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+        raise _wrong(name, value, "a list of names")
+    return value
+
+
+def checked_count(n: int | None) -> int:
+    if n is None:
+        return 1
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST_CHOICES:
+        raise _wrong("n", n, f"a whole number from 1 to {_MOST_CHOICES}")
+    return n
+
+
+def checked_timeout(timeout: float) -> float:
+    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
+    if not number or timeout <= 0:
+        raise _wrong("timeout", timeout, "a positive number of seconds")
+    return min(float(timeout), _LONGEST_TIMEOUT)
+
+
+def checked_retries(retries: int) -> int:
+    if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= _MOST_RETRIES:
+        raise _wrong("num_retries", retries, f"a whole number from 0 to {_MOST_RETRIES}")
+    return retries
+
+
+def _from_environment(*names: str) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def _wrong(name: str, value: Any, wanted: str) -> BadRequestError:
+    return BadRequestError(f"{name} must be {wanted}, not {shown(value)}.", param=name)
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, and whatever its `repr` does."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."

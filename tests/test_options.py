@@ -1,0 +1,118 @@
+"""What a keyword of a call is taken for, and what a gateway's client may say."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import warnings
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import areplicate
+from areplicate import AsyncRouter
+from areplicate.options import BY_NAME, OPTIONS, names_for, read, read_body
+
+OWN = {"top_k", "min_tokens"}
+"""Inputs of the model that the tests speak of."""
+OURS = {option.name for option in OPTIONS if not option.openai}
+
+
+def test_keywords_are_parted_and_none_is_not_given() -> None:
+    given = read({"timeout": 5, "temperature": 0.5, "top_k": 3, "seed": None, "tools": None, "n": None})
+    assert given == ({"timeout": 5}, {"temperature": 0.5}, {"top_k": 3})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("base_url", "api_base"),
+        ("max_retries", "num_retries"),
+        ("request_timeout", "timeout"),
+        ("headers", "extra_headers"),
+        ("supports_system_message", "supports_system_prompt"),
+    ],
+)
+def test_other_clients_names_are_understood(theirs: str, ours: str) -> None:
+    assert read({theirs: 1}).options == {ours: 1}
+    assert read({theirs: 1, ours: None}).options == {ours: 1}
+    for both in ({theirs: 1, ours: 2}, {ours: 2, theirs: 1}):
+        assert read(both).options == {ours: 2}, "the name that areplicate gives it counts"
+
+
+@pytest.mark.parametrize("name", ["cache", "api_version", "tags", "model_info", "aws_secret_access_key"])
+def test_what_means_nothing_here_is_left_out_with_a_warning(name: str) -> None:
+    with pytest.warns(areplicate.AreplicateWarning, match=f"^{name} means nothing") as caught:
+        assert read({name: "s3cret"}) == ({}, {}, {})
+    assert caught[0].filename == __file__, "the warning points at the caller's line"
+    assert "s3cret" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("name", ["guardrails", "model_list", "client", "prompt_id", "mock_timeout"])
+def test_what_would_change_something_is_refused_with_what_to_do(name: str) -> None:
+    with pytest.raises(areplicate.UnsupportedParamsError, match=f"{name} cannot be given") as caught:
+        read({name: ["x"]})
+    assert caught.value.param == name
+    assert len(str(caught.value)) > len(f"{name} cannot be given to a call here: .")
+    with pytest.warns(areplicate.AreplicateWarning):
+        assert read({name: []}) == ({}, {}, {}), "asking for nothing of it is no mistake"
+
+
+def test_the_router_takes_exactly_the_options_that_are_declared() -> None:
+    keywords = inspect.signature(AsyncRouter._call).parameters
+    assert {name for name, p in keywords.items() if p.kind is p.KEYWORD_ONLY} == OURS
+
+
+class TestAGatewaysClient:
+    def test_asks_for_an_answer_in_openai_s_words_and_the_model_s(self) -> None:
+        body = {"stream": True, "temperature": 0.2, "user": "me", "top_k": 3, "seed": None, "cache": {}}
+        assert read_body(body, OWN) == {"stream": True, "temperature": 0.2, "user": "me", "top_k": 3}
+
+    @pytest.mark.parametrize(
+        "name", [*sorted(set(BY_NAME) - names_for("client")), "client", "model_list", "self", "nonsense"]
+    )
+    @pytest.mark.parametrize("inputs", [OWN, {*OWN, "api_base", "base_url"}], ids=["", "a model that has it"])
+    def test_reaches_nothing_else(self, name: str, inputs: set[str]) -> None:
+        with pytest.raises(areplicate.BadRequestError, match=name) as caught:
+            read_body({"temperature": 0.2, name: "http://evil.example"}, inputs)
+        assert caught.value.param == name
+
+    def test_cannot_set_what_concerns_the_connection(self) -> None:
+        """By its own name or another's: where requests go, with which key, how long and how often."""
+        held = {"api_key", "api_base", "extra_headers", "extra_body", "timeout", "num_retries", "on_status"}
+        assert {BY_NAME[name].name for name in names_for("client")} == {
+            *(option.name for option in OPTIONS if option.openai),
+            *OURS - held,
+        }
+
+    def test_is_told_the_nearest_name(self) -> None:
+        with pytest.raises(areplicate.BadRequestError, match="Did you mean temperature"):
+            read_body({"temprature": 1}, OWN)
+        with pytest.raises(areplicate.BadRequestError, match="Did you mean min_tokens"):
+            read_body({"min_token": 1}, OWN)
+
+    @given(
+        st.dictionaries(st.text() | st.sampled_from(sorted(BY_NAME)), st.none() | st.booleans() | st.text())
+    )
+    def test_whatever_it_says_only_what_is_named_passes(self, body: dict[str, Any]) -> None:
+        try:
+            asked = read_body(body, OWN)
+        except areplicate.BadRequestError as error:
+            assert error.param in body
+        else:
+            assert asked.keys() <= names_for("client") | OWN
+            again = read(asked)
+            assert again.options.keys() <= names_for("client")
+            assert again.inputs.keys() <= OWN
+
+
+def test_a_warning_is_shown_where_nobody_set_up_a_log() -> None:
+    assert all(isinstance(handler, logging.NullHandler) for handler in areplicate.logs.logger.handlers)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.resetwarnings()
+        read({"cache": True})
+    assert [str(warning.message) for warning in caught] == [
+        "cache means nothing to areplicate and is left out."
+    ]

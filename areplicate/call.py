@@ -14,12 +14,12 @@ from .chat.outputs import output_text
 from .chat.responses import ModelResponse
 from .errors import APIError, NotFoundError
 from .in_flight import InFlight
-from .replicate.client import Account
+from .replicate.client import Client
 from .replicate.endpoints import Endpoint, ModelEndpoint
 from .replicate.limits import Slots
 from .replicate.progress import OnStatus, Progress
 from .replicate.protocol.predictions import Prediction
-from .replicate.retry import Patience
+from .replicate.retry import RetryPolicy
 from .replicate.streaming import PredictionStream
 from .streams import CompletionStream, begin_stream
 
@@ -32,12 +32,12 @@ _WATCHED_HOLD = 2.0
 class Call(msgspec.Struct, frozen=True):
     """One completion that is ready to be sent. `timeout` (seconds) is for the whole, until `deadline`."""
 
-    account: Account
+    account: Client
     endpoint: Endpoint
     question: Question
     input: dict[str, Any]
     timeout: float
-    patience: Patience
+    policy: RetryPolicy
     headers: Mapping[str, str]
     on_status: OnStatus | None
     slots: Slots
@@ -59,7 +59,7 @@ async def answer(call: Call) -> ModelResponse | CompletionStream:
 async def predict(call: Call) -> Prediction:
     """A prediction that has succeeded; one that has not is an error."""
     progress = Progress(call.question.model, call.on_status)
-    scope = call.in_flight.begin(call.patience.deadline)
+    scope = call.in_flight.begin(call.policy.deadline)
     prediction: Prediction | None = None
     try:
         with scope:
@@ -70,7 +70,7 @@ async def predict(call: Call) -> Prediction:
                 progress.saw(prediction)
         if scope.cancelled_caught or prediction is None:
             raise _ended(call, progress)
-        if failure := call.account.api.error_of(prediction):
+        if failure := call.account.http.error_of(prediction):
             raise failure
         return prediction
     except APIError as error:
@@ -104,7 +104,7 @@ async def open_stream(call: Call) -> CompletionStream:
     """The chunks of as many predictions of the same input as are asked for."""
     progress = Progress(call.question.model, call.on_status)
     account = call.account
-    scope = call.in_flight.begin(call.patience.deadline)
+    scope = call.in_flight.begin(call.policy.deadline)
     predictions: list[Prediction] = []
     streams: list[PredictionStream] = []
     try:
@@ -117,22 +117,22 @@ async def open_stream(call: Call) -> CompletionStream:
         for prediction in predictions:
             streams.append(
                 PredictionStream(
-                    account.api,
+                    account.http,
                     account.poller,
                     prediction,
                     progress,
-                    patience=call.patience,
+                    policy=call.policy,
                     slots=call.slots,
                     text_of=output_text,
                 )
             )
-        stream = await begin_stream(account.api, call.question, streams, call.include_usage)
+        stream = await begin_stream(account.http, call.question, streams, call.include_usage)
         account.streams.add(stream)
         return stream
     except BaseException as error:
         for opened in streams:
             await opened.aclose()
-        await account.api.cancel(*(prediction.id for prediction in predictions))
+        await account.http.cancel(*(prediction.id for prediction in predictions))
         if isinstance(error, APIError):
             error.about(call.question.model, None)
         raise
@@ -146,20 +146,20 @@ async def _create(call: Call, progress: Progress, *, hold: bool) -> Prediction:
     account = call.account
     endpoint = account.resolved(call.endpoint)
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
-    create = partial(account.creator.create, hold=seconds, patience=call.patience)
+    create = partial(account.creator.create, hold=seconds, policy=call.policy)
     try:
         return await create(endpoint, call.input, call.headers)
     except NotFoundError as refused:
         if not isinstance(endpoint, ModelEndpoint):
             raise
-        return await create(await account.resolve(endpoint, call.patience, refused), call.input, call.headers)
+        return await create(await account.resolve(endpoint, call.policy, refused), call.input, call.headers)
 
 
 async def _wait(call: Call, prediction: Prediction, progress: Progress) -> Prediction:
     try:
-        return await call.account.poller.wait(prediction, progress, call.patience)
+        return await call.account.poller.wait(prediction, progress, call.policy)
     except BaseException:
-        await call.account.api.cancel(prediction.id)
+        await call.account.http.cancel(prediction.id)
         raise
 
 

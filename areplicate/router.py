@@ -36,12 +36,12 @@ from .options import (
     chosen_key,
     read,
 )
-from .replicate.client import Account
+from .replicate.client import Client
 from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
 from .replicate.progress import OnStatus
 from .replicate.protocol.requests import cancel_after
-from .replicate.retry import MAX_RETRIES, Patience
+from .replicate.retry import MAX_RETRIES, RetryPolicy
 from .replicate.transports.base import Transport
 from .schema_lookup import SchemaStore, endpoint_of
 from .streams import CompletionStream
@@ -105,9 +105,9 @@ class AsyncRouter:
         self._trusted_hosts = tuple(trusted_hosts)
         self._creations_per_minute = creations_per_minute
         self._others_per_minute = others_per_minute
-        self._accounts: WeakValueDictionary[tuple[str, str], Account] = WeakValueDictionary()
+        self._accounts: WeakValueDictionary[tuple[str, str], Client] = WeakValueDictionary()
         """Those that a call or `_recent` holds."""
-        self._recent: OrderedDict[tuple[str, str], Account] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str], Client] = OrderedDict()
         self._allow_files = allow_files
         self._in_flight = InFlight()
         self._schemas = SchemaStore()
@@ -160,8 +160,8 @@ class AsyncRouter:
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
         account = self._account(None, None)
-        patience = Patience(self._max_retries)
-        return await self._in_time(partial(self._schema, endpoint_of(model), account, patience), patience)
+        policy = RetryPolicy(self._max_retries)
+        return await self._in_time(partial(self._schema, endpoint_of(model), account, policy), policy)
 
     async def aclose(self) -> None:
         """Ends the calls in flight and the streams that are still open, which cancels their predictions, and
@@ -248,10 +248,10 @@ class AsyncRouter:
         account = self._account(api_key, api_base)
         retries = self._max_retries if num_retries is None else checked_retries(num_retries)
         seconds = checked_timeout(self._timeout if timeout is None else timeout)
-        patience = Patience(retries, now() + seconds)
-        schema = self._schemas.known(endpoint, account.api.base)
+        policy = RetryPolicy(retries, now() + seconds)
+        schema = self._schemas.known(endpoint, account.http.base)
         if schema is None:
-            schema = await self._in_time(partial(self._schema, endpoint, account, patience), patience)
+            schema = await self._in_time(partial(self._schema, endpoint, account, policy), policy)
         built = build_input(
             messages,
             given,
@@ -266,11 +266,11 @@ class AsyncRouter:
             account=account,
             endpoint=endpoint,
             question=Question(model, built, schema, "tools" in given),
-            input=await self._in_time(partial(_attached, built, account, patience), patience)
+            input=await self._in_time(partial(_attached, built, account, policy), policy)
             if built.media
             else built.fields,
             timeout=seconds,
-            patience=patience,
+            policy=policy,
             headers={"Cancel-After": cancel_after(seconds), **checked_headers(extra_headers)},
             on_status=on_status,
             slots=self._slots,
@@ -280,22 +280,22 @@ class AsyncRouter:
             include_usage=bool(stream and stream_options and stream_options.get("include_usage")),
         )
 
-    async def _schema(self, endpoint: Endpoint, account: Account, patience: Patience) -> ModelSchema | None:
-        api = account.api
-        return await self._schemas.of(endpoint, lambda path: api.get(path, patience), api.base)
+    async def _schema(self, endpoint: Endpoint, account: Client, policy: RetryPolicy) -> ModelSchema | None:
+        api = account.http
+        return await self._schemas.of(endpoint, lambda path: api.get(path, policy), api.base)
 
-    async def _in_time(self, work: Callable[[], Awaitable[T]], patience: Patience) -> T:
+    async def _in_time(self, work: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
         """What has to be done before the prediction is asked for, within the deadline."""
         late = "The deadline passed before the prediction was asked for."
-        return await self._in_flight.wait_for(work, patience.deadline, late)
+        return await self._in_flight.wait_for(work, policy.deadline, late)
 
-    def _account(self, api_key: str | None, api_base: str | None) -> Account:
+    def _account(self, api_key: str | None, api_base: str | None) -> Client:
         key = chosen_key(api_key or self._api_key)
         base = chosen_base(api_base or self._api_base)
         named = base, key
         account = self._recent.get(named) or self._accounts.get(named)
         if account is None:
-            account = self._accounts[named] = Account(
+            account = self._accounts[named] = Client(
                 self._transport,
                 checked_base(base),
                 key,
@@ -329,6 +329,6 @@ def _default_pool_size() -> int:
     return max(16, min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
 
-async def _attached(built: ModelInput, account: Account, patience: Patience) -> dict[str, Any]:
-    api = account.api
-    return await attach(built, lambda content, name, kind: api.upload(content, name, kind, patience))
+async def _attached(built: ModelInput, account: Client, policy: RetryPolicy) -> dict[str, Any]:
+    api = account.http
+    return await attach(built, lambda content, name, kind: api.upload(content, name, kind, policy))

@@ -14,7 +14,7 @@ from .chat.outputs import output_text, read_reply, reply_splitter
 from .chat.responses import Delta, ModelResponseChunk
 from .chat.usage import add
 from .errors import APIError, PredictionCanceledError, PredictionFailedError, Timeout
-from .replicate.http import API
+from .replicate.http import Http
 from .replicate.streaming import PredictionStream
 
 _CLOSING = 6.0
@@ -97,7 +97,7 @@ class CompletionStream:
 
 
 async def begin_stream(
-    api: API, question: Question, streams: Sequence[PredictionStream], include_usage: bool
+    api: Http, question: Question, streams: Sequence[PredictionStream], include_usage: bool
 ) -> CompletionStream:
     """The chunks of the predictions behind `streams`, one choice each.
 
@@ -113,7 +113,7 @@ async def begin_stream(
 
 
 async def _chunks(
-    api: API,
+    api: Http,
     question: Question,
     streams: Sequence[PredictionStream],
     include_usage: bool,

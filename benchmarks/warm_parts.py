@@ -19,8 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from areplicate import AsyncRouter, call, router
-from areplicate.replicate import creation
-from areplicate.replicate import http as api
+from areplicate.replicate import creation, http
 from areplicate.replicate.limits import Limiter
 
 from . import warm_call
@@ -30,11 +29,11 @@ from .warm_call import local_model
 from .workers import LOOPS
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
-    "HTTP: aiohttp, its sockets, the event loop": [(api, "exchange")],
+    "HTTP: aiohttp, its sockets, the event loop": [(http, "exchange")],
     "the input, from messages and parameters": [(router, "build_input")],
     "the model, its schema, the account, the call's arguments": [(AsyncRouter, "_call")],
-    "the account's limits": [(Limiter, "acquire"), (Limiter, "observe"), (api, "ratelimit")],
-    "exactly once: the body, claims, retries": [(creation.Creator, "create"), (api.API, "send")],
+    "the account's limits": [(Limiter, "acquire"), (Limiter, "observe"), (http, "ratelimit")],
+    "exactly once: the body, claims, retries": [(creation.Creator, "create"), (http.Http, "send")],
     "reading the prediction": [(creation, "decoded")],
     "the deadline, phases": [(call, "predict")],
     "the response": [(call, "model_response")],

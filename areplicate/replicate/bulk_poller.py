@@ -9,14 +9,14 @@ import anyio
 
 from ..clock import now
 from ..errors import APIError
-from .http import API
-from .prediction_list import Listing, created
+from .http import Http
+from .prediction_list import PredictionList, created
 from .progress import Progress
 from .protocol.predictions import Prediction
-from .retry import MAX_RETRIES, Patience
+from .retry import MAX_RETRIES, RetryPolicy
 from .waiter import one_waiter
 
-Look = Callable[[str, Patience], Awaitable[Prediction]]
+Look = Callable[[str, RetryPolicy], Awaitable[Prediction]]
 
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.7
@@ -38,10 +38,10 @@ class _Member:
         self.woken = one_waiter()
 
 
-class Crowd:
+class BulkPoller:
     """Everybody waits, and one of them looks for all: whoever leaves hands that on."""
 
-    def __init__(self, api: API, listing: Listing, look: Look) -> None:
+    def __init__(self, api: Http, listing: PredictionList, look: Look) -> None:
         self._api = api
         self._listing = listing
         self._look = look
@@ -50,7 +50,7 @@ class Crowd:
         self._eventful = float("-inf")
         """When the first joined, or the last was seen to have ended."""
 
-    async def wait(self, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
+    async def wait(self, prediction: Prediction, progress: Progress, policy: RetryPolicy) -> Prediction:
         """The prediction once it is terminal, or as it was where the list does not show it."""
         if not self._members:
             self._eventful = now()
@@ -62,7 +62,7 @@ class Crowd:
                     await member.woken.wait()
                     member.woken = one_waiter()
                 else:
-                    await self._lead(member, patience)
+                    await self._lead(member, policy)
             return member.prediction
         finally:
             del self._members[prediction.id]
@@ -75,22 +75,22 @@ class Crowd:
             member.woken.set()
             return
 
-    async def _lead(self, leader: _Member, patience: Patience) -> None:
+    async def _lead(self, leader: _Member, policy: RetryPolicy) -> None:
         self._led = True
         try:
             while leader.shown and not leader.prediction.terminal:
                 await anyio.sleep(self._pause())
-                await self._round(Patience(MAX_RETRIES, patience.deadline))
+                await self._round(RetryPolicy(MAX_RETRIES, policy.deadline))
         finally:
             self._led = False
 
-    async def _round(self, patience: Patience) -> None:
+    async def _round(self, policy: RetryPolicy) -> None:
         """Looks at every member once, in whichever way takes fewer requests."""
         members = list(self._members.values())
         if len(members) <= self._listing.pages:
             for member in members:
                 try:
-                    self._tell(member, await self._look(member.prediction.id, patience))
+                    self._tell(member, await self._look(member.prediction.id, policy))
                 except APIError:
                     _dismiss(member)
             return
@@ -101,7 +101,7 @@ class Crowd:
                 self._tell(member, prediction)
 
         with contextlib.suppress(APIError):
-            await self._listing.read(min(member.since for member in members), seen, patience)
+            await self._listing.read(min(member.since for member in members), seen, policy)
         for member in missing.values():
             _dismiss(member)
 

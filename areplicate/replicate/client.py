@@ -11,13 +11,13 @@ import anyio
 from ..errors import NotFoundError
 from .creation import Creator
 from .endpoints import Endpoint, ModelEndpoint, VersionEndpoint
-from .http import API
+from .http import Http
 from .limits import Limiter, Slots
 from .poller import Poller
-from .prediction_list import Listing
+from .prediction_list import PredictionList
 from .protocol.decoding import decoded
 from .protocol.models import decode_model
-from .retry import Patience
+from .retry import RetryPolicy
 from .transports.base import Transport
 
 
@@ -28,7 +28,7 @@ class OpenStream(Protocol):
     async def ended(self) -> None: ...
 
 
-class Account:
+class Client:
     """One key's limits, predictions, and the community models whose version it has looked up."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Account:
         others_per_minute: float,
         trusted_hosts: tuple[str, ...],
     ) -> None:
-        self.api = API(
+        self.http = Http(
             transport,
             base,
             key,
@@ -52,9 +52,9 @@ class Account:
             short=short,
             trusted_hosts=trusted_hosts,
         )
-        listing = Listing(self.api)
-        self.creator = Creator(self.api, listing, held)
-        self.poller = Poller(self.api, listing)
+        listing = PredictionList(self.http)
+        self.creator = Creator(self.http, listing, held)
+        self.poller = Poller(self.http, listing)
         self.streams: WeakSet[OpenStream] = WeakSet()
         """Those that are open, as far as anybody still holds them."""
         self._versions: dict[Endpoint, VersionEndpoint] = {}
@@ -77,7 +77,7 @@ class Account:
         return self._versions.get(endpoint, endpoint) if self._versions else endpoint
 
     async def resolve(
-        self, endpoint: ModelEndpoint, patience: Patience, refused: NotFoundError
+        self, endpoint: ModelEndpoint, policy: RetryPolicy, refused: NotFoundError
     ) -> VersionEndpoint:
         """The latest version of a community model, which cannot be called by its name alone.
 
@@ -86,7 +86,7 @@ class Account:
         """
         async with self._looking_up[endpoint]:
             if endpoint not in self._versions:
-                body = await self.api.get(endpoint.schema_path, patience)
+                body = await self.http.get(endpoint.schema_path, policy)
                 try:
                     model = decoded(decode_model, body)
                 except ValueError:

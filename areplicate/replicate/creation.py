@@ -20,13 +20,13 @@ import msgspec
 from .. import logs
 from ..errors import APIConnectionError, APIError, BadRequestError
 from .endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint
-from .http import API, SILENCE, Retries, to_the_end
+from .http import SILENCE, Http, Retries, to_the_end
 from .limits import Slots
-from .prediction_list import Listing, created
+from .prediction_list import PredictionList, created
 from .protocol.decoding import decoded
 from .protocol.predictions import ListedPrediction, Prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
-from .retry import Patience, nothing_created
+from .retry import RetryPolicy, nothing_created
 
 _REMEMBERED = 20_000
 """Claims that are kept: what is created in half an hour at the usual limit; a claim matters for minutes."""
@@ -63,7 +63,7 @@ class Claims:
 class Creator:
     """Creates predictions for one account. `held` are the connections that may wait for their answer."""
 
-    def __init__(self, api: API, listing: Listing, held: Slots) -> None:
+    def __init__(self, api: Http, listing: PredictionList, held: Slots) -> None:
         self._api = api
         self._held = held
         self._listing = listing
@@ -77,7 +77,7 @@ class Creator:
         headers: Mapping[str, str],
         *,
         hold: float,
-        patience: Patience,
+        policy: RetryPolicy,
     ) -> Prediction:
         """A prediction of `input` that is this caller's alone.
 
@@ -89,12 +89,12 @@ class Creator:
         body = msgspec.json.encode(endpoint.payload(input))
         request = Request("POST", api.base + endpoint.path, {**api.headers, **headers}, body)
         wanted = _Wanted(endpoint, input, body)
-        again = Retries(api.budget, patience)
+        again = Retries(api.budget, policy)
         swaps: Retries | None = None
         self._asking[body] += 1
         try:
             while True:
-                time = await api.creations.acquire(patience.deadline)
+                time = await api.creations.acquire(policy.deadline)
                 wanted.begun = wanted.begun or time
                 response: Response | None = None
                 left = again
@@ -117,15 +117,15 @@ class Creator:
                                 wanted.maybe_created = False
                                 return await self._trusted(prediction)
                             error = _no_answer("Another caller took over the prediction.", request)
-                            left = swaps = swaps or Retries(api.budget, Patience(_SWAPS, patience.deadline))
+                            left = swaps = swaps or Retries(api.budget, RetryPolicy(_SWAPS, policy.deadline))
                     else:
                         error = api.error(response, request)
                 wanted.maybe_created = not nothing_created(error, response)
-                if wanted.maybe_created and (found := await self._find(wanted, error, patience)):
+                if wanted.maybe_created and (found := await self._find(wanted, error, policy)):
                     return found
                 await left.after(error)
                 # The list may lag behind: it is asked once more before paying again.
-                if wanted.maybe_created and (found := await self._find(wanted, error, patience)):
+                if wanted.maybe_created and (found := await self._find(wanted, error, policy)):
                     return found
         finally:
             if wanted.maybe_created:
@@ -154,10 +154,10 @@ class Creator:
                 raise
         return prediction
 
-    async def _find(self, wanted: _Wanted, error: APIError, patience: Patience) -> Prediction | None:
+    async def _find(self, wanted: _Wanted, error: APIError, policy: RetryPolicy) -> Prediction | None:
         """Takes over the oldest prediction that answers what is wanted and that nobody has."""
         try:
-            candidates = await self._unclaimed(wanted, patience)
+            candidates = await self._unclaimed(wanted, policy)
         except APIError:
             # Whether it was created cannot be known, so it is not created again.
             raise error from None
@@ -177,7 +177,7 @@ class Creator:
             if not self._asking[wanted.body]:
                 del self._asking[wanted.body]
 
-    async def _unclaimed(self, wanted: _Wanted, patience: Patience) -> list[Prediction]:
+    async def _unclaimed(self, wanted: _Wanted, policy: RetryPolicy) -> list[Prediction]:
         """The listed predictions that may be what is wanted, oldest first."""
         found: dict[str, Prediction] = {}
 
@@ -185,7 +185,7 @@ class Creator:
             if prediction.id not in self._claims and _answers(prediction, wanted.endpoint, wanted.input):
                 found.setdefault(prediction.id, prediction)
 
-        await self._listing.read(wanted.begun, seen, patience)
+        await self._listing.read(wanted.begun, seen, policy)
         since = self._api.server_time(wanted.begun)
         return [
             prediction
@@ -204,7 +204,7 @@ class Creator:
                 return
             await anyio.sleep(wait)
             try:
-                candidates = await self._unclaimed(wanted, Patience(1))
+                candidates = await self._unclaimed(wanted, RetryPolicy(1))
             except APIError:
                 continue
             # What has ended needs no cancelling, and may be an earlier caller's of another router.

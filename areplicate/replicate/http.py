@@ -19,7 +19,7 @@ from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, ratelimit
 from .protocol.requests import Request, Response, may_see_token
-from .retry import Patience, RetryBudget, may_pass, throttle_seconds, waits
+from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport, exchange
 
 SILENCE = 30.0
@@ -31,7 +31,7 @@ _QUEUE = 60.0
 """Seconds that it may wait for its turn before that, where thousands leave at once."""
 
 
-class API:
+class Http:
     """The HTTP API as one key sees it.
 
     Args:
@@ -71,26 +71,26 @@ class API:
         self._date: str | None = None
         self._date_seen = 0.0
 
-    async def get(self, url: str, patience: Patience) -> bytes:
+    async def get(self, url: str, policy: RetryPolicy) -> bytes:
         """GETs a path below the base, or a whole URL, and returns the body."""
-        return await self._retried(Request("GET", self._whole(url), self.headers), patience)
+        return await self._retried(Request("GET", self._whole(url), self.headers), policy)
 
-    async def upload(self, content: bytes, filename: str, media_type: str, patience: Patience) -> str:
+    async def upload(self, content: bytes, filename: str, media_type: str, policy: RetryPolicy) -> str:
         """Puts a file where models can read it, and returns its URL."""
         headers, body = file_upload(content, filename, media_type)
         request = Request("POST", self.base + "/files", {**self.headers, **headers}, body)
-        answer = await self._retried(request, patience)
+        answer = await self._retried(request, policy)
         try:
             return decoded(decode_file, answer).urls.get
         except ValueError as error:
             raise APIError(f"The answer is no file: {error}.", method="POST", url=request.url) from error
 
-    async def _retried(self, request: Request, patience: Patience) -> bytes:
+    async def _retried(self, request: Request, policy: RetryPolicy) -> bytes:
         """The body of a successful answer to a request that does no harm when it is sent twice."""
-        again = Retries(self.budget, patience)
+        again = Retries(self.budget, policy)
         while True:
             try:
-                await self.others.acquire(patience.deadline)
+                await self.others.acquire(policy.deadline)
                 response = await self.send_short(request, self.others)
                 if response.status < 300:
                     return response.body
@@ -219,11 +219,11 @@ async def to_the_end(clean_up: Callable[[], Awaitable[None]]) -> None:
 class Retries:
     """The retries left to one request."""
 
-    def __init__(self, budget: RetryBudget, patience: Patience) -> None:
+    def __init__(self, budget: RetryBudget, policy: RetryPolicy) -> None:
         self._budget = budget
         self._waits: Iterator[float] | None = None
-        self._left = patience.retries
-        self._deadline = patience.deadline
+        self._left = policy.retries
+        self._deadline = policy.deadline
 
     async def after(self, error: APIError) -> None:
         """Waits until it is time to try again; raises `error` where it is not tried again.

@@ -9,13 +9,13 @@ import anyio
 import backoff
 
 from ..errors import APIError
-from .bulk_poller import Crowd
-from .http import API
-from .prediction_list import Listing
+from .bulk_poller import BulkPoller
+from .http import Http
+from .prediction_list import PredictionList
 from .progress import Progress
 from .protocol.decoding import decoded
 from .protocol.predictions import Prediction, decode_prediction
-from .retry import Patience, growing
+from .retry import RetryPolicy, growing
 
 _MANY = 32
 """Predictions that are looked at one by one; those that come on top are watched through the list."""
@@ -37,31 +37,31 @@ def poll_waits(waited: float = 0.0) -> Iterator[float]:
 class Poller:
     """Watches the predictions of one account: a few each by itself, many through the list."""
 
-    def __init__(self, api: API, listing: Listing) -> None:
+    def __init__(self, api: Http, listing: PredictionList) -> None:
         self._api = api
-        self._crowd = Crowd(api, listing, self.look)
+        self._bulk = BulkPoller(api, listing, self.look)
         self._alone = 0
 
-    async def wait(self, prediction: Prediction, progress: Progress, patience: Patience) -> Prediction:
+    async def wait(self, prediction: Prediction, progress: Progress, policy: RetryPolicy) -> Prediction:
         """The prediction, once it is terminal. There is no limit but the caller's deadline."""
         progress.saw(prediction)
         if self._alone >= _MANY:
-            prediction = await self._crowd.wait(prediction, progress, patience)
+            prediction = await self._bulk.wait(prediction, progress, policy)
         waits = poll_waits(progress.seconds())
         self._alone += 1
         try:
             while not prediction.terminal:
                 await anyio.sleep(next(waits))
-                prediction = await self.look(prediction.id, patience)
+                prediction = await self.look(prediction.id, policy)
                 progress.saw(prediction)
             return prediction
         finally:
             self._alone -= 1
 
-    async def look(self, prediction_id: str, patience: Patience) -> Prediction:
+    async def look(self, prediction_id: str, policy: RetryPolicy) -> Prediction:
         """The prediction as it is now."""
         path = f"/predictions/{quote(prediction_id, safe='')}"
-        body = await self._api.get(path, patience)
+        body = await self._api.get(path, policy)
         try:
             return decoded(decode_prediction, body)
         except ValueError as error:

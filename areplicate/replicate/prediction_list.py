@@ -11,10 +11,10 @@ from urllib.parse import quote
 import anyio
 
 from ..errors import APIError
-from .http import API
+from .http import Http
 from .protocol.decoding import decoded
 from .protocol.predictions import ListedPrediction, decode_page
-from .retry import Patience
+from .retry import RetryPolicy
 
 _MARGIN = timedelta(seconds=1)
 """How far the clocks of Replicate's own machines may lie apart."""
@@ -32,21 +32,21 @@ class _Reader(NamedTuple):
     seen: Seen
 
 
-class Listing:
+class PredictionList:
     """`GET /predictions`, newest first, a hundred a page.
 
     Whoever comes while a sweep is under way shares the next one: the one under way may have passed the
     place where their prediction will appear.
     """
 
-    def __init__(self, api: API) -> None:
+    def __init__(self, api: Http) -> None:
         self._api = api
         self._lock = anyio.Lock()
         self._waiting: set[_Reader] = set()
         self.pages = 1
         """Requests that the last sweep took."""
 
-    async def read(self, since: float, seen: Seen, patience: Patience) -> None:
+    async def read(self, since: float, seen: Seen, policy: RetryPolicy) -> None:
         """Calls `seen` with the predictions created at or after `since` (`anyio.current_time`).
 
         It is called page by page, so that nothing has to be kept; perhaps with older ones too, and
@@ -58,12 +58,12 @@ class Listing:
             async with self._lock:
                 if reader in self._waiting:
                     readers = frozenset(self._waiting)
-                    await self._sweep(readers, patience)
+                    await self._sweep(readers, policy)
                     self._waiting -= readers
         finally:
             self._waiting.discard(reader)
 
-    async def _sweep(self, readers: frozenset[_Reader], patience: Patience) -> None:
+    async def _sweep(self, readers: frozenset[_Reader], policy: RetryPolicy) -> None:
         at = min(reader.since for reader in readers)
         url: str | None = "/predictions"
         since = self._server_time(at)
@@ -71,7 +71,7 @@ class Listing:
             url = f"/predictions?created_after={quote(since.isoformat())}"
         pages = 0
         while url is not None:
-            body = await self._api.get(url, patience)
+            body = await self._api.get(url, policy)
             try:
                 page = decoded(decode_page, body)
             except ValueError as error:

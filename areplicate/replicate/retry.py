@@ -57,7 +57,7 @@ def nothing_created(error: APIError, response: Response | None) -> bool:
     return response.status >= 300
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """How long a caller bears with failures."""
 
     retries: int

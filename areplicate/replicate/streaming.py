@@ -17,13 +17,13 @@ import anyio
 
 from ..clock import now
 from ..errors import APIConnectionError, APIError
-from .http import API
+from .http import Http
 from .limits import Slots
 from .poller import Poller, poll_waits
 from .progress import Progress
 from .protocol.events import Event, EventParser
 from .protocol.predictions import Prediction
-from .retry import Patience, waits
+from .retry import RetryPolicy, waits
 from .transports.base import Answer
 
 SILENCE = 35.0
@@ -45,19 +45,19 @@ class PredictionStream:
     """Reads one prediction's text.
 
     Args:
-        patience: its deadline is when `read` raises TimeoutError.
+        policy: its deadline is when `read` raises TimeoutError.
         slots: connections that may be held; where none is free, the prediction is looked at.
         text_of: the text of a prediction's `output`.
     """
 
     def __init__(
         self,
-        api: API,
+        api: Http,
         poller: Poller,
         prediction: Prediction,
         progress: Progress,
         *,
-        patience: Patience,
+        policy: RetryPolicy,
         slots: Slots,
         text_of: Callable[[Any], str],
     ) -> None:
@@ -65,7 +65,7 @@ class PredictionStream:
         self._api = api
         self._poller = poller
         self._progress = progress
-        self._patience = patience
+        self._policy = policy
         self._slots = slots
         self._text_of = text_of
         self._url = prediction.urls.stream if prediction.urls else None
@@ -109,10 +109,10 @@ class PredictionStream:
     async def read(self) -> list[str]:
         """The next pieces of text, as soon as there are any; none once `prediction` is terminal."""
         while not self._finished:
-            if self._answer is not None and self._patience.deadline - now() > SILENCE:
+            if self._answer is not None and self._policy.deadline - now() > SILENCE:
                 pieces = await self._receive(self._answer)  # ends by itself before the deadline
             else:
-                with anyio.CancelScope(deadline=self._patience.deadline) as self._scope:
+                with anyio.CancelScope(deadline=self._policy.deadline) as self._scope:
                     pieces = await self._advance()
                 if self._scope.cancelled_caught and not self._closed:
                     raise TimeoutError
@@ -255,7 +255,7 @@ class PredictionStream:
 
     async def _look(self) -> list[str]:
         """Looks at the prediction; gives what its output is ahead by."""
-        self.prediction = await self._poller.look(self.prediction.id, self._patience)
+        self.prediction = await self._poller.look(self.prediction.id, self._policy)
         self._progress.saw(self.prediction)
         if self.prediction.terminal:
             return await self._finish()
@@ -264,8 +264,8 @@ class PredictionStream:
     async def _finish(self) -> list[str]:
         """Waits for the prediction to be terminal, which a stream's end comes a moment before."""
         if not self.prediction.terminal:
-            self.prediction = await self._poller.look(self.prediction.id, self._patience)
-        self.prediction = await self._poller.wait(self.prediction, self._progress, self._patience)
+            self.prediction = await self._poller.look(self.prediction.id, self._policy)
+        self.prediction = await self._poller.wait(self.prediction, self._progress, self._policy)
         self._release()
         self._finished = True
         return self._rest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 
 try:
@@ -15,6 +16,7 @@ import areplicate
 
 _COMMANDS = {
     "chat": ("areplicate.cli.chat", "cli"),
+    "completion": ("areplicate.cli.shell", "cli"),
     "demo": ("areplicate.cli.chat", "cli"),
     "local": ("areplicate.cli.local", "cli"),
     "models": ("areplicate.cli.models", "cli"),
@@ -32,6 +34,16 @@ class _Commands(click.Group):
         if args and args[0].partition("=")[0] in _SERVING:
             args = ["serve", *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if near := get_close_matches(args[0], _COMMANDS, n=1):
+                raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

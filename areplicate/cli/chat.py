@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -14,6 +18,8 @@ from rich.spinner import Spinner
 
 from ..errors import APIError, AuthenticationError
 from ..replicate.progress import Status, phase_by_now
+from .prompt import user_message
+from .shell import model_names
 
 DEMO_MODEL = "meta/meta-llama-3-8b-instruct"
 DEMO_PROMPT = "In one sentence: why does a cold boot take minutes?"
@@ -24,33 +30,66 @@ err = Console(stderr=True)
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.argument("prompt", required=False)
-@click.option("--system", help="System text that opens the conversation.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Tokens of an answer at most.")
-@click.option("--temperature", type=float)
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one answer.")
-@click.option("--api-base", help="Where the API is, such as http://127.0.0.1:4100/v1.")
+@click.option("--system", "-s", help="A system message that opens the conversation.")
 @click.option(
+    "--file",
+    "-f",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A text file that is put before PROMPT; may be given several times.",
+)
+@click.option("--image", "images", multiple=True, metavar="FILE|URL", help="An image to ask about.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="The most tokens that an answer may have.")
+@click.option("--temperature", type=float, help="How much chance there is in an answer; 0 is none.")
+@click.option("--top-p", type=float, help="The share of likely tokens that are chosen from, up to 1.")
+@click.option("--stop", multiple=True, help="A text at which the answer ends; may be given several times.")
+@click.option("--seed", type=int, help="The same seed gives the same answer, where the model takes one.")
+@click.option(
+    "--option",
+    "-o",
     "--input",
     "inputs",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An input of the model's own, JSON or text.",
+    help="An input of the model's own, as JSON or text; may be given several times.",
 )
-def chat(model: str, prompt: str | None, system: str | None, inputs: tuple[str, ...], **options: Any) -> None:
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one answer.")
+@click.option("--api-base", help="Where the API is, such as http://127.0.0.1:4100/v1.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole response as JSON.")
+@click.option("--stream/--no-stream", default=True, help="Print the answer while it is written.")
+def chat(
+    model: str,
+    prompt: str | None,
+    system: str | None,
+    files: tuple[Path, ...],
+    images: tuple[str, ...],
+    stop: tuple[str, ...],
+    inputs: tuple[str, ...],
+    as_json: bool,
+    stream: bool,
+    **options: Any,
+) -> None:
     """Ask MODEL one PROMPT, or talk with it where there is none.
 
-    Ctrl-C stops an answer; at the prompt it ends the conversation, as Ctrl-D does.
+    What is piped in is asked, too, before PROMPT: `cat notes.txt | areplicate chat MODEL "Sum it up"`.
+    The answer alone goes to the standard output. Ctrl-C stops an answer; at the prompt it ends the
+    conversation, as Ctrl-D does.
     """
     params = {name: value for name, value in options.items() if value is not None}
+    if stop:
+        params["stop"] = list(stop)
     if inputs:
         params["extra_body"] = _parsed(inputs)
-    messages = [{"role": "system", "content": system}] if system else []
-    if prompt is not None:
-        _guarded(_answer, model, [*messages, {"role": "user", "content": prompt}], params)
-    else:
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    message = user_message(prompt, files, images)
+    if message is None:
         _converse(model, messages, params)
+    else:
+        ask = _answer if stream and not as_json else partial(_whole_answer, as_json=as_json)
+        _guarded(ask, model, [*messages, message], params)
 
 
 @click.command()
@@ -72,7 +111,7 @@ def demo() -> None:
         _guarded(_answer, DEMO_MODEL, messages, {"api_base": server.api_base, "api_key": "demo"})
 
 
-def _converse(model: str, messages: list[dict[str, str]], params: dict[str, Any]) -> None:
+def _converse(model: str, messages: list[dict[str, Any]], params: dict[str, Any]) -> None:
     err.print(f"[bold]{model}[/bold] (Ctrl-D ends the conversation)")
     while True:
         try:
@@ -95,13 +134,13 @@ def _converse(model: str, messages: list[dict[str, str]], params: dict[str, Any]
             messages = [*asked, {"role": "assistant", "content": answer}]
 
 
-def _answer(model: str, messages: list[dict[str, str]], params: dict[str, Any]) -> str:
+def _answer(model: str, messages: list[dict[str, Any]], params: dict[str, Any]) -> str:
     """Streams an answer to the terminal, after a status line that lives until its first words."""
     from ..completion import completion
 
     waiting = _Waiting()
     text: list[str] = []
-    with Live(get_renderable=waiting.line, console=err, transient=True, refresh_per_second=8) as line:
+    with waiting.shown() as stop_showing:
         stream = completion(model, messages, stream=True, on_status=waiting.saw, **params)
         try:
             with stream:
@@ -109,9 +148,9 @@ def _answer(model: str, messages: list[dict[str, str]], params: dict[str, Any]) 
                     delta = chunk.choices[0].delta if chunk.choices else None
                     if delta is None or not (delta.content or delta.reasoning_content):
                         continue
-                    line.stop()
+                    stop_showing()
                     if delta.reasoning_content:
-                        click.secho(delta.reasoning_content, nl=False, dim=True)
+                        click.secho(delta.reasoning_content, nl=False, dim=True, err=not sys.stdout.isatty())
                     if delta.content:
                         text.append(delta.content)
                         click.echo(delta.content, nl=False)
@@ -122,20 +161,44 @@ def _answer(model: str, messages: list[dict[str, str]], params: dict[str, Any]) 
     return "".join(text)
 
 
+def _whole_answer(
+    model: str, messages: list[dict[str, Any]], params: dict[str, Any], *, as_json: bool
+) -> None:
+    from ..completion import completion
+
+    waiting = _Waiting()
+    with waiting.shown():
+        response = completion(model, messages, on_status=waiting.saw, **params)
+    click.echo(response.model_dump_json(indent=2) if as_json else response.choices[0].message.content or "")
+    err.print(f"[dim]{waiting.summary()}[/dim]", highlight=False)
+
+
 class _Waiting:
-    """The status line: `booting 12 s ...`. A phase lasts until the next is seen, so it counts itself."""
+    """The status line: `booting 12 s ...`. A phase lasts until the next is seen, so it counts itself.
+
+    Without a terminal each phase is a line of its own.
+    """
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._status: Status | None = None
         self._first_text: float | None = None
 
+    @contextmanager
+    def shown(self) -> Iterator[Callable[[], None]]:
+        """Shows the line on standard error; gives what ends that before the block does."""
+        with Live(get_renderable=self._line, console=err, transient=True, refresh_per_second=8) as line:
+            yield line.stop
+
     def saw(self, status: Status) -> None:
+        changed = self._status is None or self._status.phase != status.phase
         self._status = status
+        if changed and not err.is_terminal:
+            click.echo(f"{status.phase}, {self._seconds():.0f} s", err=True)
         if status.phase in ("processing", "done") and self._first_text is None:
             self._first_text = self._seconds()
 
-    def line(self) -> Spinner:
+    def _line(self) -> Spinner:
         phase = phase_by_now(self._status, self._seconds())
         return Spinner("dots", f"[yellow]{phase} {self._seconds():.0f} s ...")
 

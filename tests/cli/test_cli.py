@@ -24,15 +24,16 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 def run(
-    *arguments: str, local: LocalReplicate | None = None, **environment: Any
+    *arguments: str, local: LocalReplicate | None = None, piped: str | bytes = b"", **environment: Any
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    ran = subprocess.run(
         [sys.executable, "-m", "areplicate", *arguments],
         env=_environment(local, environment),
+        input=piped.encode() if isinstance(piped, str) else piped,
         capture_output=True,
-        text=True,
         timeout=60,
     )
+    return subprocess.CompletedProcess(ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
 
 
 def _environment(local: LocalReplicate | None, more: dict[str, str]) -> dict[str, str]:

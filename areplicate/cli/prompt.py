@@ -1,0 +1,73 @@
+"""What `areplicate chat` asks: the prompt on the command line, what is piped in, files and images."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+STDIN = "-"
+
+
+def user_message(prompt: str | None, files: Sequence[Path], images: Sequence[str]) -> dict[str, Any] | None:
+    """The user's message; None where nothing is asked, so that a conversation begins.
+
+    What is piped in comes first, then the files, then the prompt, parted by blank lines. A prompt of `-`
+    stands for what is piped in.
+    """
+    texts = [_piped(expected=prompt == STDIN), *map(_read, files)]
+    if prompt is not None and prompt != STDIN:
+        texts.append(prompt)
+    text = "\n\n".join(each.strip("\n") for each in texts if each and each.strip())
+    if images:
+        parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+        parts += [{"type": "image_url", "image_url": {"url": _image_url(image)}} for image in images]
+        return {"role": "user", "content": parts}
+    if text:
+        return {"role": "user", "content": text}
+    if prompt is not None or files or not _at_a_terminal():
+        raise click.UsageError("There is nothing to ask: the prompt, the files and the input are empty.")
+    return None
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _piped(*, expected: bool) -> str:
+    """All of standard input, where it is not a terminal or is asked for."""
+    if sys.stdin is None or (sys.stdin.isatty() and not expected):
+        return ""
+    return _decoded(sys.stdin.buffer.read(), "The standard input")
+
+
+def _read(file: Path) -> str:
+    return _decoded(file.read_bytes(), str(file))
+
+
+def _decoded(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"{source} is not UTF-8 text ({error.reason} at byte {error.start})."
+        ) from None
+
+
+def _image_url(image: str) -> str:
+    """A URL as it is; of a file, its content as a data URL."""
+    if image.startswith(("http://", "https://", "data:")):
+        return image
+    import base64
+    import mimetypes
+
+    path = Path(image)
+    if not path.is_file():
+        raise click.BadParameter(f"There is no file {image!r}.", param_hint="--image")
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    if not kind.startswith("image/"):
+        raise click.BadParameter(f"{image!r} does not look like an image.", param_hint="--image")
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -71,13 +71,6 @@ class Progress:
         if self.watched and (changed or phase == "booting"):
             self._tell(phase, prediction)
 
-    def writing(self) -> None:
-        """The model's first text has come."""
-        if self.phase != "processing":
-            self.phase = "processing"
-            if self.watched:
-                self._tell("processing", None)
-
     def _phase_of(self, prediction: Prediction) -> Phase:
         if prediction.status in TERMINAL:
             return "done"

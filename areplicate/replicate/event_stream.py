@@ -1,0 +1,128 @@
+"""One prediction's event stream, over as many connections as it takes.
+
+Replicate ends a stream after 30 s of silence, and a cold boot lasts minutes. So a stream that ends without
+saying `done` is opened again: seldom while the model boots, and later each time where it brings nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ..clock import now
+from ..errors import APIConnectionError
+from .http import Http
+from .limits import Slots
+from .protocol.events import Event, EventParser
+from .retry import waits
+from .transports.base import Answer
+
+SILENCE = 35.0
+"""Seconds without an event after which a connection is taken for dead; Replicate ends it after 30."""
+
+BOOT_RECONNECT = 25.0
+"""Seconds at least between two openings while the model boots."""
+
+GIVE_UP_AFTER = 4
+"""Connections in a row that brought nothing from a running model; then there is no stream any more."""
+
+
+class EventStream:
+    """Opens an event stream and reads its events, one connection after the other.
+
+    Args:
+        url: where it is; None where the prediction has none.
+        slots: connections that may be held. One is taken until `release`; where none is free, there is no
+            stream.
+    """
+
+    def __init__(self, http: Http, url: str | None, slots: Slots) -> None:
+        if url is not None:
+            http.check_trusted(url)
+        self._http = http
+        self._url = url if url is not None and slots.take() else None
+        self._slots = slots
+        self._answer: Answer | None = None
+        self._parser = EventParser()
+        self._heard_at = self._opened_at = self._retry_at = -math.inf
+        self._fruitful = False
+        self._fruitless = 0
+        self._waits: Iterator[float] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._answer is not None
+
+    def opens_in(self, booting: bool) -> float:
+        """Seconds until it may be opened; infinity where there is no stream."""
+        if self._url is None:
+            return math.inf
+        return max(0.0, (self._opened_at + BOOT_RECONNECT if booting else self._retry_at) - now())
+
+    async def open(self, last_id: str, booting: bool) -> None:
+        """Connects; it goes on after the event of `last_id`. Whether that worked, `connected` says."""
+        assert self._url is not None
+        self._opened_at = now()
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        self._fruitful = False
+        try:
+            answer = await self._http.open_stream(self._url, headers, SILENCE)
+        except APIConnectionError:
+            self._failed(booting)
+            return
+        if answer.status == 200:
+            self._answer = answer
+            self._parser = EventParser()
+            self._heard_at = now()
+            return
+        await answer.aclose()
+        if answer.status >= 500 or answer.status == 429:
+            self._failed(booting)
+        else:
+            self.release()
+
+    async def receive(self, booting: bool) -> list[Event] | None:
+        """The next events, perhaps none yet; None where the connection has ended."""
+        assert self._answer is not None
+        try:
+            data = await self._answer.receive()
+            found = self._parser.feed(data)
+        except (APIConnectionError, ValueError):
+            data, found = b"", []
+        events = [event for event in found if type(event) is Event]
+        if events:
+            self._heard_at = now()
+        elif not data or now() - self._heard_at > SILENCE:  # comments alone keep it open
+            await self.disconnect()
+            self._failed(booting)
+            return None
+        return events
+
+    def brought_text(self) -> None:
+        """The present connection is worth its while."""
+        self._fruitful = True
+        self._fruitless = 0
+
+    async def disconnect(self) -> None:
+        """Closes the connection, also under a `receive` in another task."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            await answer.aclose()
+
+    def release(self) -> None:
+        """From now on there is no stream: its connection is free for others."""
+        if self._url is not None:
+            self._url = None
+            self._slots.give_back()
+
+    def _failed(self, booting: bool) -> None:
+        """It ended without saying that it is done, or could not be opened."""
+        if self._fruitful or booting:
+            return
+        self._fruitless += 1
+        self._waits = self._waits or waits()
+        self._retry_at = now() + next(self._waits)
+        if self._fruitless >= GIVE_UP_AFTER:
+            self.release()

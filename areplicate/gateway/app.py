@@ -23,7 +23,10 @@ from .logs import logger
 from .metrics import Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .accounts.store import Store
+    from .http.route import Route
 
 _STORE_DELAY = 0.3
 """Seconds that the first requests have the processor to themselves: importing the database code takes
@@ -37,9 +40,11 @@ class Gateway:
 
     Args:
         alone: whether no other process uses the database, so that limits are counted in memory.
+        routes: what it answers.
     """
 
-    def __init__(self, config: Config, *, alone: bool) -> None:
+    def __init__(self, config: Config, *, alone: bool, routes: Sequence[Route] = ()) -> None:
+        self.routes = routes
         self.metrics = Metrics()
         self.backend = Backend(config, self.metrics)
         self._backends = WeakSet((self.backend,))

@@ -5,13 +5,37 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 
 logger = logging.getLogger("areplicate.gateway")
+access_logger = logging.getLogger("areplicate.gateway.access")
+"""One line a request, whatever else is written."""
+MAX_LINES = 10
+"""Lines that one request may write, its access line included: what is sent must not fill the disk."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+_lines_left: ContextVar[list[int]] = ContextVar("lines_left", default=[])  # noqa: B039 - it stays empty
+
+
+def bound_lines() -> list[int]:
+    """Bounds what the current request may write, until the list that this gives is cleared."""
+    left = [MAX_LINES - 1]
+    _lines_left.set(left)
+    return left
+
+
+def within_bounds(record: logging.LogRecord) -> bool:
+    """A filter: whether the request that writes this has lines left."""
+    left = _lines_left.get()
+    if not left or record.name == access_logger.name:
+        return True
+    left[0] -= 1
+    return left[0] >= 0
 
 
 class JsonFormatter(logging.Formatter):
@@ -47,6 +71,7 @@ def set_up(debug: bool) -> None:
     The client's own log, which `debug` and `set_verbose` open, holds requests with their prompts.
     """
     handler = logging.StreamHandler()
+    handler.addFilter(within_bounds)
     handler.setFormatter(TextFormatter() if sys.stderr.isatty() else JsonFormatter())
     package = logging.getLogger("areplicate")
     package.addHandler(handler)

@@ -42,7 +42,7 @@ async def _serve(config: Config, path: Path, listener: socket.socket, alone: boo
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     background: set[asyncio.Task[None]] = set()
-    gateway = Gateway(config, alone=alone)
+    gateway = Gateway(config, alone=alone, routes=ROUTES)
 
     def begin(work: Coroutine[Any, Any, None]) -> None:
         task = loop.create_task(work)

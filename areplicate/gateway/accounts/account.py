@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..http.errors import CLIENT_GONE, GatewayError
-from ..logs import logger
+from ..logs import access_logger, logger
 from .auth import database_gone
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _count(gateway: Gateway, exchange: Exchange, cost: float) -> None:
 def _log(exchange: Exchange) -> None:
     if not exchange.endpoint:
         return
-    logger.info(
+    access_logger.info(
         "%s %s %d",
         exchange.request.method,
         exchange.endpoint,
@@ -114,6 +114,7 @@ def _log(exchange: Exchange) -> None:
             "request_id": exchange.request_id,
             "model": exchange.model,
             "key_id": exchange.caller.key_id,
+            "client": exchange.request.remote,
             "prediction_id": exchange.prediction_id,
             "seconds": round(exchange.seconds(), 3),
             "code": "client_gone" if exchange.status == CLIENT_GONE else exchange.error_code,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from aiohttp import web
 
+from ...chat.responses import ModelResponse
 from ...errors import APIError
-from ..http.bodies import read_object
-from ..http.events import EventStream
+from ..http.events import EventStream, data_event
 from ..http.exchange import Exchange
-from .question import Question, question_of
+from ..http.route import route
+from .question import MAX_MESSAGES, Question, Sampling, question_of
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -20,21 +21,51 @@ DONE = b"data: [DONE]\n\n"
 _NOT_PARAMS = ("model", "messages", "stream")
 
 
-async def chat_completions(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    question = await _question(gateway, exchange)
+_TEXT_PART = {
+    "type": "object",
+    "required": ["type", "text"],
+    "properties": {"type": {"enum": ["text", "input_text", "output_text"]}, "text": {"type": "string"}},
+}
+_CONTENT = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"anyOf": [{"type": "string"}, _TEXT_PART]}}]
+}
+
+
+class ChatMessage(msgspec.Struct):
+    """One message of a conversation. Images, sounds and files are further parts, for models that take them."""
+
+    role: Annotated[
+        str, msgspec.Meta(extra_json_schema={"enum": ["system", "developer", "user", "assistant"]})
+    ]
+    content: Annotated[Any, msgspec.Meta(extra_json_schema=_CONTENT)] = None
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class ChatRequest(Sampling, kw_only=True):
+    """A conversation. Further fields are the model's own inputs, which are sent to it as they are."""
+
+    messages: Annotated[
+        list[Annotated[ChatMessage, msgspec.Meta(extra_json_schema={"required": ["role", "content"]})]],
+        msgspec.Meta(min_length=1, max_length=MAX_MESSAGES),
+    ]
+    stream_options: StreamOptions | None = None
+
+
+@route("POST", "/v1/chat/completions", "key", takes=ChatRequest, answer=ModelResponse, streams=True)
+async def chat_completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+    """Answer a conversation."""
+    params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
+    question = await question_of(gateway, exchange, body, body["messages"], params)
+    del body, params
     if exchange.streamed:
         return await _stream(exchange, question)
-    return exchange.json(msgspec.json.encode(await question.ask(exchange)))
-
-
-async def _question(gateway: Gateway, exchange: Exchange) -> Question:
-    body = await read_object(exchange.request)
-    params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    return await question_of(gateway, exchange, body, body.get("messages"), params)
+    return await question.ask(exchange)
 
 
 async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
-    encode = msgspec.json.encode
     with EventStream(exchange) as events:
         try:
             chunks = await question.stream(exchange, events.saw)
@@ -42,8 +73,7 @@ async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
             async with chunks:
                 async for chunk in chunks:
                     exchange.streamed_chunk(chunk)
-                    named = msgspec.structs.replace(chunk, model=question.model)
-                    await events.send(b"data: " + encode(named) + b"\n\n")
+                    await events.send(data_event(msgspec.structs.replace(chunk, model=question.model)))
         except APIError as error:
             if not events.response.prepared:
                 raise

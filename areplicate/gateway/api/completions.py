@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
 
-from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
+from ...chat.responses import FinishReason, ModelResponse, ModelResponseChunk, Usage
 from ...errors import APIError
-from ..http.bodies import read_object
 from ..http.errors import bad_request
-from ..http.events import EventStream
+from ..http.events import EventStream, data_event
 from ..http.exchange import Exchange
+from ..http.route import route
 from .chat import DONE, error_event
-from .question import Question, question_of
+from .question import Question, Sampling, question_of
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -26,8 +26,33 @@ MAX_PROMPTS = 64
 _NOT_PARAMS = ("model", "prompt", "stream", "echo", "suffix", "best_of", "logprobs")
 
 
-async def completions(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    body = await read_object(exchange.request)
+class CompletionRequest(Sampling, kw_only=True):
+    """Prompts. Further fields are the model's own inputs, which are sent to it as they are."""
+
+    prompt: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_PROMPTS)]
+
+
+class CompletionChoice(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    text: str
+    logprobs: None = None
+    finish_reason: FinishReason | None
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answers to prompts, or, in a stream, pieces of them."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: Usage | None = None
+
+
+@route("POST", "/v1/completions", "key", takes=CompletionRequest, answer=Completion, streams=True)
+async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+    """Answer prompts."""
     prompts = _prompts(body)
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
     question = await question_of(
@@ -38,24 +63,17 @@ async def completions(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
     if exchange.streamed:
         return await _stream(exchange, questions, per_prompt)
     responses = await _ask_all(exchange, questions)
-    return exchange.json(msgspec.json.encode(_whole(exchange, responses, per_prompt)))
+    return _whole(responses, per_prompt)
 
 
 def _prompts(body: dict[str, Any]) -> list[str]:
-    prompt = body.get("prompt")
-    prompts = [prompt] if isinstance(prompt, str) else prompt
-    if not isinstance(prompts, list) or not prompts or not all(isinstance(p, str) for p in prompts):
-        raise bad_request(
-            "prompt is to be a text or a list of texts; token ids are not taken.", param="prompt"
-        )
-    if len(prompts) > MAX_PROMPTS:
-        raise bad_request(f"There are {len(prompts)} prompts; {MAX_PROMPTS} are allowed.", param="prompt")
     for name in ("suffix", "logprobs", "echo"):
         if body.get(name):
-            raise bad_request(f"{name} cannot be had from Replicate's models.", param=name)
+            raise bad_request(f"{name} is not available from Replicate's models.", param=name)
     if body.get("best_of") not in (None, 1):
-        raise bad_request("best_of cannot be had from Replicate's models.", param="best_of")
-    return prompts
+        raise bad_request("best_of is not available from Replicate's models.", param="best_of")
+    prompt = body["prompt"]
+    return [prompt] if isinstance(prompt, str) else prompt
 
 
 def _message(prompt: str) -> dict[str, str]:
@@ -75,20 +93,24 @@ async def _ask_all(exchange: Exchange, questions: Sequence[Question]) -> list[Mo
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _whole(exchange: Exchange, responses: Sequence[ModelResponse], per_prompt: int) -> dict[str, Any]:
+def _whole(responses: Sequence[ModelResponse], per_prompt: int) -> Completion:
     choices = [
-        _choice(i * per_prompt + choice.index, choice.message.content or "", choice.finish_reason)
+        CompletionChoice(
+            index=i * per_prompt + choice.index,
+            text=choice.message.content or "",
+            finish_reason=choice.finish_reason,
+        )
         for i, response in enumerate(responses)
         for choice in response.choices
     ]
-    return {
-        "id": f"cmpl-{responses[0].id}",
-        "object": "text_completion",
-        "created": responses[0].created,
-        "model": responses[0].model,
-        "choices": choices,
-        "usage": _usage([response.usage for response in responses]),
-    }
+    return Completion(
+        id=f"cmpl-{responses[0].id}",
+        object="text_completion",
+        created=responses[0].created,
+        model=responses[0].model,
+        choices=choices,
+        usage=_total([response.usage for response in responses]),
+    )
 
 
 async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt: int) -> web.StreamResponse:
@@ -108,7 +130,7 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
                         elif (choice := _piece(chunk, i * per_prompt)) is not None:
                             await events.send(_event(exchange, created, [choice]))
             if usages:
-                await events.send(_event(exchange, created, [], _usage(usages)))
+                await events.send(_event(exchange, created, [], _total(usages)))
         except APIError as error:
             if not events.response.prepared:
                 raise
@@ -118,37 +140,32 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
     return events.response
 
 
-def _piece(chunk: ModelResponseChunk, offset: int) -> dict[str, Any] | None:
+def _piece(chunk: ModelResponseChunk, offset: int) -> CompletionChoice | None:
     """The choice that a chunk adds to; None where it adds nothing."""
     choice = chunk.choices[0]
     if not choice.delta.content and choice.finish_reason is None:
         return None
-    return _choice(offset + choice.index, choice.delta.content or "", choice.finish_reason)
-
-
-def _choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
-    return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
+    return CompletionChoice(
+        index=offset + choice.index, text=choice.delta.content or "", finish_reason=choice.finish_reason
+    )
 
 
 def _event(
-    exchange: Exchange,
-    created: int,
-    choices: list[dict[str, Any]],
-    usage: dict[str, int] | None = None,
+    exchange: Exchange, created: int, choices: list[CompletionChoice], usage: Usage | None = None
 ) -> bytes:
-    event = {
-        "id": f"cmpl-{exchange.request_id}",
-        "object": "text_completion",
-        "created": created,
-        "model": exchange.model,
-        "choices": choices,
-    }
-    if usage is not None:
-        event["usage"] = usage
-    return b"data: " + msgspec.json.encode(event) + b"\n\n"
+    return data_event(
+        Completion(
+            id=f"cmpl-{exchange.request_id}",
+            object="text_completion",
+            created=created,
+            model=exchange.model or "",
+            choices=choices,
+            usage=usage,
+        )
+    )
 
 
-def _usage(usages: Sequence[Usage]) -> dict[str, int]:
+def _total(usages: Sequence[Usage]) -> Usage:
     prompt = sum(usage.prompt_tokens for usage in usages)
     completion = sum(usage.completion_tokens for usage in usages)
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)

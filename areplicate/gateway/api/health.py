@@ -2,66 +2,84 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
-from ...errors import APIError
-from ..http.errors import from_upstream
+from ..http.errors import GatewayError
 from ..http.exchange import Exchange
+from ..http.route import route
 from ..metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from ..app import Gateway
-    from ..config.config import ModelEntry
-
-_LOOK_SECONDS = 10.0
 
 
-async def liveliness(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    return exchange.json(b'{"status":"alive"}')
+class Status(msgspec.Struct, frozen=True):
+    status: str
 
 
-async def readiness(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """200 where new requests are welcome: the database is open, and nobody has asked us to stop."""
+class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A model of the configuration; `error` says why Replicate does not serve it."""
+
+    model_name: str
+    model: str
+    error: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What Replicate says of each model. The names are LiteLLM's."""
+
+    healthy_endpoints: list[Endpoint]
+    unhealthy_endpoints: list[Endpoint]
+    healthy_count: int
+    unhealthy_count: int
+
+
+@route("GET", "/health/liveliness", "anyone", answer=Status)
+async def liveliness(gateway: Gateway, exchange: Exchange) -> Status:
+    """Whether the process answers."""
+    return Status("alive")
+
+
+@route("GET", "/health/liveness", "anyone", answer=Status)
+async def liveness(gateway: Gateway, exchange: Exchange) -> Status:
+    """Whether the process answers, by Kubernetes' word for it."""
+    return Status("alive")
+
+
+@route("GET", "/health/readiness", "anyone", answer=Status)
+async def readiness(gateway: Gateway, exchange: Exchange) -> Status:
+    """Whether new requests are welcome: the database is open, and nobody has asked the gateway to stop."""
     if gateway.draining:
-        return exchange.json(b'{"status":"draining"}', 503)
+        raise _not_ready("draining", "The gateway is stopping.")
     if not gateway.ready:
-        status = "database_unavailable" if gateway.database_error else "starting"
-        return exchange.json(msgspec.json.encode({"status": status}), 503)
-    return exchange.json(b'{"status":"ready"}')
+        if gateway.database_error:
+            raise _not_ready("database_unavailable", "The database cannot be reached.")
+        raise _not_ready("starting", "The gateway is starting.")
+    return Status("ready")
 
 
-async def health(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """Asks Replicate for the metadata of each model that the caller may use.
+@route("GET", "/health", "health", answer=Health)
+async def health(gateway: Gateway, exchange: Exchange) -> Health:
+    """Ask Replicate for each model's metadata.
 
-    No prediction is made, and nothing is spent.
+    No prediction is made, and nothing is spent. The answer is at most 30 seconds old.
     """
-    entries = [entry for entry in exchange.backend.config.models if exchange.caller.may_use(entry.name)]
-    looks = await asyncio.gather(*(_look(exchange, entry) for entry in entries))
-    healthy = [look for look in looks if "error" not in look]
-    unhealthy = [look for look in looks if "error" in look]
-    body = {
-        "healthy_endpoints": healthy,
-        "unhealthy_endpoints": unhealthy,
-        "healthy_count": len(healthy),
-        "unhealthy_count": len(unhealthy),
-    }
-    return exchange.json(msgspec.json.encode(body))
+    backend = exchange.backend
+    looks = await backend.looks.latest()
+    endpoints = [Endpoint(entry.name, entry.model, looks.get(id(entry))) for entry in backend.config.models]
+    healthy = [endpoint for endpoint in endpoints if endpoint.error is None]
+    unhealthy = [endpoint for endpoint in endpoints if endpoint.error is not None]
+    return Health(healthy, unhealthy, len(healthy), len(unhealthy))
 
 
+@route("GET", "/metrics", "metrics", answer="text/plain")
 async def metrics(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+    """Figures for Prometheus."""
     return exchange.json(gateway.metrics.text(), content_type=CONTENT_TYPE)
 
 
-async def _look(exchange: Exchange, entry: ModelEntry) -> dict[str, Any]:
-    seen = {"model_name": entry.name, "model": entry.model}
-    try:
-        await asyncio.wait_for(exchange.backend.look(entry), _LOOK_SECONDS)
-    except APIError as error:
-        return {**seen, "error": from_upstream(error).message}
-    except asyncio.TimeoutError:
-        return {**seen, "error": f"Replicate did not answer within {_LOOK_SECONDS:g} s."}
-    return seen
+def _not_ready(code: str, message: str) -> GatewayError:
+    return GatewayError(503, message, type="server_error", code=code, headers={"Retry-After": "1"})

@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from aiohttp import web
 
 from ..accounts.keys import Key, hash_token, new_key_id, new_token
-from ..http.bodies import read_struct
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
+from ..http.route import route
+from .question import ModelNames
 
 if TYPE_CHECKING:
     from ..accounts.store import Store
@@ -33,7 +33,7 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     `duration` is such as `30d`, `12h`, `90m` or `45s`; `max_budget` is in dollars.
     """
 
-    models: Annotated[list[Name], msgspec.Meta(max_length=1000)] = []
+    models: ModelNames = []
     duration: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,8}[smhd]$")] | None = None
     rpm_limit: Count | None = None
     max_parallel_requests: Count | None = None
@@ -54,9 +54,54 @@ class KeysNamed(msgspec.Struct, forbid_unknown_fields=True):
     keys: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=100)]
 
 
-async def generate_key(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """Makes a key. Its token is in this answer and never again."""
-    wanted = await read_struct(exchange.request, NewKey)
+class KeyQuery(msgspec.Struct):
+    """Which key: by its token or its `key_id`. The master key must say."""
+
+    key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+
+
+class KeyPage(msgspec.Struct):
+    page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as the API shows it: everything but its token and the token's hash."""
+
+    key_id: str
+    key_name: str
+    key_alias: str | None
+    models: tuple[str, ...]
+    created_at: int
+    expires_at: int | None
+    rpm_limit: int | None
+    max_parallel_requests: int | None
+    max_budget: float | None
+    spend: float
+    blocked: bool
+    metadata: dict[str, Any]
+
+
+class NewKeyShown(KeyShown, frozen=True, kw_only=True):
+    """A new key with its token, which is in this answer and never again."""
+
+    key: str
+
+
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    keys: list[KeyShown]
+    total: int
+    page: int
+    size: int
+
+
+class KeysDeleted(msgspec.Struct, frozen=True):
+    deleted_keys: list[str]
+
+
+@route("POST", "/key/generate", "master", takes=NewKey, answer=NewKeyShown)
+async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> NewKeyShown:
+    """Make a key; its token is shown once."""
     for model in wanted.models:
         if model not in exchange.backend.names:
             raise bad_request(f"{model!r} is no model of this gateway.", param="models")
@@ -76,61 +121,64 @@ async def generate_key(gateway: Gateway, exchange: Exchange) -> web.StreamRespon
     )
     await (await gateway.store()).add_key(key)
     gateway.keyring.forget(key.hash)
-    return _told(exchange, {"key": token, **_shown(key)})
+    return NewKeyShown(key=token, **_shown(key))
 
 
-async def key_info(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """A key by `?key=`; without it, the caller's own. Only the master key sees others'."""
-    named = exchange.request.query.get("key")
+@route("GET", "/key/info", "key", takes=KeyQuery, answer=KeyShown, errors=(404,))
+async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> KeyShown:
+    """Look at a key: by `?key=`; without it, the caller's own. Only the master key sees others'."""
+    named = asked.key
     caller = exchange.caller
     if caller.key is not None and named and caller.key.id != named and caller.key.hash != hash_token(named):
         raise GatewayError(403, "Only the master key may look at other keys.", code="master_key_needed")
     if not caller.is_master and caller.key is None:
         raise GatewayError(403, "There are no keys without a master key.", code="no_master_key")
     if caller.is_master and not named:
-        raise bad_request("Say which key: /key/info?key=...", param="key")
+        raise GatewayError(404, "Say which key: /key/info?key=...", param="key", code="key_not_found")
     await gateway.usage.flush()
     store = await gateway.store()
     key = await _find(store, named or (caller.key.id if caller.key is not None else ""))
-    return _told(exchange, _shown(key))
+    return KeyShown(**_shown(key))
 
 
-async def list_keys(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """All keys, newest first; `?page=` and `?size=`."""
-    page = whole(exchange, "page", 1, 1, 1_000_000)
-    size = whole(exchange, "size", 100, 1, 1000)
+@route("GET", "/key/list", "master", takes=KeyPage, answer=KeyList)
+async def list_keys(gateway: Gateway, exchange: Exchange, asked: KeyPage) -> KeyList:
+    """List keys, newest first."""
+    page, size = asked.page, asked.size
     await gateway.usage.flush()
     keys, total = await (await gateway.store()).list_keys(size, (page - 1) * size)
-    return _told(
-        exchange, {"keys": [_shown(key) for key in keys], "total": total, "page": page, "size": size}
-    )
+    return KeyList(keys=[KeyShown(**_shown(key)) for key in keys], total=total, page=page, size=size)
 
 
-async def delete_keys(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    named = await read_struct(exchange.request, KeysNamed)
+@route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, errors=(404,))
+async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) -> KeysDeleted:
+    """Delete keys."""
     store = await gateway.store()
     keys = [await _find(store, name) for name in named.keys]
     await store.delete_keys([key.id for key in keys])
     for key in keys:
         gateway.keyring.forget(key.hash)
-    return _told(exchange, {"deleted_keys": [key.id for key in keys]})
+    return KeysDeleted([key.id for key in keys])
 
 
-async def block_key(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    return await _set_blocked(gateway, exchange, True)
+@route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, errors=(404,))
+async def block_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
+    """Block a key."""
+    return await _set_blocked(gateway, named, True)
 
 
-async def unblock_key(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    return await _set_blocked(gateway, exchange, False)
+@route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, errors=(404,))
+async def unblock_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
+    """Unblock a key."""
+    return await _set_blocked(gateway, named, False)
 
 
-async def _set_blocked(gateway: Gateway, exchange: Exchange, blocked: bool) -> web.StreamResponse:
-    named = await read_struct(exchange.request, KeyNamed)
+async def _set_blocked(gateway: Gateway, named: KeyNamed, blocked: bool) -> KeyShown:
     store = await gateway.store()
     key = await _find(store, named.key)
     await store.block_key(key.id, blocked)
     gateway.keyring.forget(key.hash)
-    return _told(exchange, _shown(msgspec.structs.replace(key, blocked=blocked)))
+    return KeyShown(**_shown(msgspec.structs.replace(key, blocked=blocked)))
 
 
 async def _find(store: Store, name: str) -> Key:
@@ -142,7 +190,6 @@ async def _find(store: Store, name: str) -> Key:
 
 
 def _shown(key: Key) -> dict[str, Any]:
-    """A key as the API shows it: everything but its token and the token's hash."""
     return {
         "key_id": key.id,
         "key_name": f"sk-...{key.hint}",
@@ -159,21 +206,7 @@ def _shown(key: Key) -> dict[str, Any]:
     }
 
 
-def whole(exchange: Exchange, name: str, default: int, least: int, most: int) -> int:
-    """A whole number from the query."""
-    text = exchange.request.query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise bad_request(f"{name} is to be a whole number from {least} to {most}.", param=name)
-    return int(text)
-
-
 def _duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     assert match is not None, "the struct has checked it"
     return float(int(match[1]) * _SECONDS[match[2]])
-
-
-def _told(exchange: Exchange, body: Any) -> web.StreamResponse:
-    return exchange.json(msgspec.json.encode(body))

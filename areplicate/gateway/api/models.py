@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from aiohttp import web
 
 from ..http.exchange import Exchange
+from ..http.route import route
 from .question import no_model
 
 if TYPE_CHECKING:
     from ..app import Gateway
 
 
-async def list_models(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    models = [_model(exchange, name) for name in exchange.backend.names if exchange.caller.may_use(name)]
-    return exchange.json(msgspec.json.encode({"object": "list", "data": models}))
+class Model(msgspec.Struct, frozen=True):
+    """A model by the name that requests give. `created` is when the configuration was read."""
+
+    id: str
+    created: int
+    object: Literal["model"] = "model"
+    owned_by: str = "replicate"
 
 
-async def get_model(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    name = exchange.request.path.split("/models/", 1)[1]
+class ModelList(msgspec.Struct, frozen=True):
+    """The models that the caller may use."""
+
+    data: list[Model]
+    object: Literal["list"] = "list"
+
+
+@route("GET", "/v1/models", "key", answer=ModelList)
+async def list_models(gateway: Gateway, exchange: Exchange) -> ModelList:
+    """List models."""
+    names = [name for name in exchange.backend.names if exchange.caller.may_use(name)]
+    return ModelList([Model(name, exchange.backend.created) for name in names])
+
+
+@route("GET", "/v1/models/{id}", "key", answer=Model, errors=(404,))
+async def get_model(gateway: Gateway, exchange: Exchange) -> Model:
+    """Look at a model."""
+    name = exchange.rest
     if name not in exchange.backend.names or not exchange.caller.may_use(name):
         raise no_model(name)
-    return exchange.json(msgspec.json.encode(_model(exchange, name)))
-
-
-def _model(exchange: Exchange, name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": exchange.backend.created, "owned_by": "replicate"}
+    return Model(name, exchange.backend.created)

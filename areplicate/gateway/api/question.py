@@ -3,8 +3,7 @@ configuration may."""
 
 from __future__ import annotations
 
-from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -30,6 +29,28 @@ RESERVED = frozenset(
 )
 """The router's own arguments that are not for clients: `api_base` in a request would send the
 gateway's key wherever the client likes, and a `chat_template` is a program."""
+
+
+ModelName = Annotated[str, msgspec.Meta(min_length=1, extra_json_schema={"x-names-models": True})]
+"""A name of the configuration, which the OpenAPI document lists for those who may use it."""
+ModelNames = Annotated[list[str], msgspec.Meta(max_length=1000, extra_json_schema={"x-names-models": True})]
+
+
+class ModelRequest(msgspec.Struct, kw_only=True):
+    """What every request to a model may say."""
+
+    model: ModelName
+    stream: bool | None = None
+    user: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+
+
+class Sampling(ModelRequest, kw_only=True):
+    """What requests for text may say besides."""
+
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -67,38 +88,25 @@ async def question_of(
     *,
     prompts: int = 1,
 ) -> Question:
-    """The question in a body, with `messages` and `params` taken from it, once its key's limits allow it.
+    """The question in a checked body, with `messages` and `params` taken from it, once its key's limits allow it.
 
     `prompts` is how many such questions the body asks; they count against the limits together.
 
     Raises:
         GatewayError: 400, 404 for a model that is not there or not for this key, or 429.
     """
-    name = body.get("model")
-    if not isinstance(name, str) or not name:
-        raise bad_request(
-            "model is missing: give the name of a model, as /v1/models lists them.", param="model"
-        )
+    name = body["model"]
     entries = exchange.backend.names.get(name)
     if entries is None or not exchange.caller.may_use(name):
         raise no_model(name)
     exchange.model = name
-    exchange.streamed = flag(body, "stream")
-    _check_messages(messages)
-    count = _count(params) * prompts
-    _check_options(params)
+    exchange.streamed = bool(body.get("stream"))
+    count = params.get("n", 1) * prompts
     for key in params:
         if key in RESERVED or key.startswith("_"):
             raise bad_request(f"{key} is set in the gateway's configuration, not in requests.", param=key)
     await exchange.account.admit(Demand(entries[0], count))
     return Question(name, messages, {**exchange.backend.defaults, **params}, count)
-
-
-def flag(body: dict[str, Any], name: str) -> bool:
-    value = body.get(name)
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise bad_request(f"{name} is to be true or false.", param=name)
 
 
 def no_model(name: str) -> GatewayError:
@@ -108,36 +116,3 @@ def no_model(name: str) -> GatewayError:
         param="model",
         code="model_not_found",
     )
-
-
-def _check_messages(messages: Any) -> None:
-    if not isinstance(messages, list) or not messages:
-        raise bad_request(
-            'messages is to be a list such as [{"role": "user", "content": "Hello"}].', param="messages"
-        )
-    if len(messages) > MAX_MESSAGES:
-        raise bad_request(
-            f"There are {len(messages)} messages; {MAX_MESSAGES} are allowed.", param="messages"
-        )
-
-
-def _check_options(params: dict[str, Any]) -> None:
-    """What the model does not see, and the router would take as it is."""
-    options = params.get("stream_options")
-    if options is not None:
-        if not isinstance(options, dict):
-            raise bad_request("stream_options is to be an object.", param="stream_options")
-        flag(options, "include_usage")
-    if not isinstance(params.get("user"), (str, NoneType)):
-        raise bad_request("user is to be a text.", param="user")
-
-
-def _count(params: dict[str, Any]) -> int:
-    n = params.get("n")
-    if n is None:
-        return 1
-    if isinstance(n, float) and n.is_integer():  # 2.0 is a whole number in JSON
-        n = params["n"] = int(n)
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_CHOICES:
-        raise bad_request(f"n is to be a whole number from 1 to {MAX_CHOICES}.", param="n")
-    return n

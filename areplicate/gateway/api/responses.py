@@ -7,25 +7,61 @@ conversation's earlier turns are to be sent along.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
 
 from ...chat.responses import FinishReason, Usage
 from ...errors import APIError
-from ..http.bodies import read_object
-from ..http.events import EventStream
+from ..http.events import EventStream, data_event
 from ..http.exchange import Exchange
-from .question import Question, question_of
+from ..http.route import route
+from .question import MAX_MESSAGES, ModelRequest, Question, question_of
 from .response_input import messages_of, params_of
 
 if TYPE_CHECKING:
     from ..app import Gateway
 
 
-async def responses(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    body = await read_object(exchange.request)
+_TURN = {
+    "type": "object",
+    "required": ["role", "content"],
+    "properties": {
+        "role": {"enum": ["system", "developer", "user", "assistant"]},
+        "content": {"type": "string"},
+    },
+}
+_INPUT = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "minItems": 1, "maxItems": MAX_MESSAGES - 1, "items": _TURN},
+    ]
+}
+
+
+class ResponseRequest(ModelRequest, kw_only=True):
+    """A conversation. Nothing is stored: send the earlier turns along."""
+
+    input: Annotated[Any, msgspec.Meta(extra_json_schema=_INPUT)]
+    instructions: str | None = None
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a conversation."""
+
+    id: str
+    object: Literal["response"]
+    created_at: int
+    status: str
+    model: str
+    output: list[dict[str, Any]]
+
+
+@route("POST", "/v1/responses", "key", takes=ResponseRequest, answer=Response, streams=True)
+async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+    """Answer a conversation, as OpenAI's Responses API does."""
     question = await question_of(gateway, exchange, body, messages_of(body), params_of(body))
     answer = _Answer(exchange, body)
     if exchange.streamed:
@@ -33,7 +69,7 @@ async def responses(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
     whole = await question.ask(exchange)
     choice = whole.choices[0]
     answer.text = choice.message.content or ""
-    return exchange.json(msgspec.json.encode(answer.ended(choice.finish_reason, whole.usage)))
+    return answer.ended(choice.finish_reason, whole.usage)
 
 
 class _Answer:
@@ -90,7 +126,7 @@ class _Answer:
     def event(self, kind: str, **fields: Any) -> bytes:
         event = {"type": kind, "sequence_number": self._sequence, **fields}
         self._sequence += 1
-        return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
+        return data_event(event, kind)
 
     def message_event(self, kind: str, **fields: Any) -> bytes:
         """An event about the message's one part."""

@@ -15,6 +15,7 @@ from ...schema_lookup import endpoint_of
 from ..metrics import Metrics
 from ..upstream import CountedTransport
 from .config import Config, ModelEntry
+from .looks import Looks
 
 _LOOK_SILENCE = 10.0
 """Seconds within which Replicate answers a question about a model."""
@@ -33,6 +34,7 @@ class Backend:
         self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
         self.in_flight = 0
         self.closed = False
+        self.looks = Looks(config.models, self.look)
         self._retired = False
 
     async def look(self, entry: ModelEntry) -> None:

@@ -72,7 +72,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     fallbacks: list[dict[str, list[str]]]
     allowed_fails: int
     cooldown_time: float
-    warnings: tuple[str, ...]
+    cors_origins: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def names(self) -> dict[str, list[ModelEntry]]:

@@ -1,50 +1,86 @@
-"""Reading requests' bodies: bounded in size, time and depth, with errors that show where."""
+"""Reading what was sent: bounded in size, time, depth and number, with errors that show where."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from ..mismatch import mismatch
 from .errors import GatewayError, bad_request
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a body."""
 MAX_DEPTH = 64
 """Lists and objects inside one another."""
+MAX_ITEMS = 100_000
+"""Keys and list elements of a body, altogether: what is built from it stays in proportion to its bytes."""
+MAX_FIELDS = 500
+"""Keys of a body's outermost object: no model has as many inputs."""
 BODY_SECONDS = 60.0
 """Seconds that a body may take to arrive."""
 
-T = TypeVar("T")
 _PLACE = re.compile(r" \(byte (\d+)\)$")
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+_BOM = b"\xef\xbb\xbf"
 
 
-async def read_object(request: web.BaseRequest) -> dict[str, Any]:
-    """The body's JSON object.
+async def read_body(request: web.BaseRequest, kind: type) -> Any:
+    """The body as the struct `kind`; where that allows unknown fields, the checked object without nulls.
 
     Raises:
-        GatewayError: 400 with line and column where it is no JSON, 408, or 413.
+        GatewayError: 400 with the place where it is wrong, 408, or 413.
     """
-    body = await read_body(request)
-    value = decode(body)
+    closed = kind.__struct_config__.forbid_unknown_fields  # type: ignore[attr-defined]
+    value = decode(await _received(request) or (b"{}" if closed else b""))
     if not isinstance(value, dict):
-        raise bad_request("The body is to be a JSON object.")
-    return value
+        raise bad_request("The body must be a JSON object.")
+    if len(value) > MAX_FIELDS:
+        raise bad_request(f"The body has {len(value)} fields; {MAX_FIELDS} are allowed.")
+    return _converted(_whole(value), kind) if closed else _checked(value, kind)
 
 
-async def read_struct(request: web.BaseRequest, kind: type[T]) -> T:
-    """The body as a `msgspec.Struct`; an empty body counts as `{}`."""
-    value = decode(await read_body(request) or b"{}")
+async def read_query(request: web.BaseRequest, kind: type) -> Any:
+    """The query as the struct `kind`, or the `GatewayError` 400."""
+    # What is not asked for may be there: links carry what their senders want to know again.
+    query = dict(request.query)
+    for name, text in query.items():
+        if text.lower() == "null":  # which the conversion would take for nothing
+            raise bad_request(f"{name} must not be null: leave it out.", param=name)
+    return _converted(query, kind, strict=False)
+
+
+def _checked(value: dict[str, Any], kind: type) -> Any:
+    given = {name: item for name, item in value.items() if item is not None}
     try:
-        return msgspec.convert(value, kind)
+        msgspec.convert(given, kind)
+    except msgspec.ValidationError:
+        given = _whole(given)
+        _converted(given, kind)
+    return given
+
+
+def _converted(value: Any, kind: type, *, strict: bool = True) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise bad_request(f"{error}.") from None
+        place, why = mismatch(error)
+        raise bad_request(f"{place or 'The request'} {why}.", param=place or None) from None
 
 
-async def read_body(request: web.BaseRequest) -> bytes:
+def _whole(value: dict[str, Any]) -> dict[str, Any]:
+    """With whole numbers where JSON has 2.0, which is the same number."""
+    return {
+        name: int(item) if isinstance(item, float) and item.is_integer() else item
+        for name, item in value.items()
+    }
+
+
+async def _received(request: web.BaseRequest) -> bytes:
     length = request.content_length
     if length is not None and length > MAX_BODY:
         raise _too_large()
@@ -77,35 +113,41 @@ async def _collect(request: web.BaseRequest) -> bytes:
 
 
 def decode(body: bytes) -> Any:
-    """JSON from outside; `GatewayError` 400 where it is none, or nested too deep."""
-    if not body:
+    """JSON from outside; `GatewayError` 400 where it is none, nested too deep, or made of too many parts."""
+    body = body.removeprefix(_BOM)
+    if not body.strip():
         raise bad_request("The body is empty: send a JSON object.")
+    check_bounds(body)
     try:
-        value = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except msgspec.DecodeError as error:
         raise bad_request(_explain(body, str(error)), code="invalid_json") from None
     except UnicodeDecodeError as error:
         raise bad_request(f"The body is not UTF-8: {error.reason}.", code="invalid_json") from None
-    except RecursionError:
-        raise _too_deep() from None
-    # Nothing can be deeper than there are brackets; few requests have that many.
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and not _shallow(value, MAX_DEPTH):
-        raise _too_deep()
-    return value
 
 
-def _shallow(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth + 1):
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return True
-    return False
+def check_bounds(body: bytes) -> None:
+    """Refuses a body that nests too deep or has too many parts, before anything is built from it.
+
+    Nothing can be deeper than there are opening brackets, or have more parts than commas and brackets
+    together. Few bodies come near the bounds by that; for those the texts are left out, and the rest is looked
+    at closely.
+    """
+    opened = body.count(b"[") + body.count(b"{")
+    if opened <= MAX_DEPTH and opened + body.count(b",") <= MAX_ITEMS:
+        return
+    bare = _TEXTS.sub(b"", body)
+    if bare.count(b"[") + bare.count(b"{") + bare.count(b",") > MAX_ITEMS:
+        raise bad_request(
+            f"The body has more than {MAX_ITEMS:,} keys and list elements.", code="request_too_large"
+        )
+    depth = 0
+    for bracket in _BRACKETS.findall(bare):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise bad_request(
+                f"The body nests lists and objects more than {MAX_DEPTH} deep.", code="invalid_json"
+            )
 
 
 def _explain(body: bytes, error: str) -> str:
@@ -120,7 +162,3 @@ def _explain(body: bytes, error: str) -> str:
 
 def _too_large() -> GatewayError:
     return GatewayError(413, f"The body is larger than {MAX_BODY >> 20} MB.", code="request_too_large")
-
-
-def _too_deep() -> GatewayError:
-    return bad_request(f"The body nests lists and objects more than {MAX_DEPTH} deep.", code="invalid_json")

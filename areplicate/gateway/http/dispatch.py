@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Literal, NamedTuple
+import re
+from collections.abc import Sequence
 
+import msgspec
 from aiohttp import web
 
 from ...errors import APIError
+from ..accounts.auth import Caller
 from ..app import Gateway
-from ..logs import logger
-from .errors import CLIENT_GONE, GatewayError, unexpected
+from ..logs import bound_lines, logger
+from .errors import CLIENT_GONE, GatewayError, stopping, unexpected
 from .exchange import Exchange
+from .origins import check_browser, cors_headers, preflight
+from .route import Access, Route
 
-Handler = Callable[[Gateway, Exchange], Awaitable[web.StreamResponse]]
-Access = Literal["anyone", "anyone, with a key", "key", "master"]
-
-
-class Route(NamedTuple):
-    """A route: `path` is what its figures are counted under."""
-
-    method: str
-    path: str
-    access: Access
-    handler: Handler
+_SLASHES = re.compile("//+")
 
 
 class Dispatcher:
@@ -33,7 +27,7 @@ class Dispatcher:
     A path is looked up whole. A route whose path ends in `{id}` takes all that begin like it.
     """
 
-    def __init__(self, gateway: Gateway, routes: tuple[Route, ...]) -> None:
+    def __init__(self, gateway: Gateway, routes: Sequence[Route]) -> None:
         self._gateway = gateway
         self._whole: dict[str, dict[str, Route]] = {}
         self._begun: dict[str, dict[str, Route]] = {}
@@ -41,29 +35,38 @@ class Dispatcher:
         """What is being answered, for the end of the process."""
         for route in routes:
             table = self._begun if route.path.endswith("{id}") else self._whole
-            table.setdefault(route.path.removesuffix("{id}"), {})[route.method] = route
+            path = route.path.removesuffix("{id}")
+            for spelling in {path, path.removeprefix("/v1")}:
+                table.setdefault(spelling, {})[route.method] = route
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         gateway = self._gateway
         backend = gateway.backend
         exchange = Exchange(request, backend)
+        lines = bound_lines()
         backend.in_flight += 1
         gateway.metrics.in_flight.inc()
         task = asyncio.current_task()
         self.tasks.add(task)
         try:
             async with gateway.account(exchange) as exchange.account:
-                return await self._answer(exchange)
+                response = await self._answer(exchange)
         finally:
             self.tasks.discard(task)
             gateway.metrics.in_flight.dec()
+            lines.clear()
             await backend.leave()
+        if gateway.draining:
+            response.force_close()
+        return response
 
     async def _answer(self, exchange: Exchange) -> web.StreamResponse:
         """The route's answer, or the error that a client is told."""
         try:
-            handler = await self._admitted(exchange)
-            return await handler(self._gateway, exchange)
+            if exchange.request.method == "OPTIONS" and (allowed := preflight(exchange)) is not None:
+                return allowed
+            route = await self._admitted(exchange)
+            answer = await route(self._gateway, exchange)
         except GatewayError as error:
             return _refused(exchange, error)
         except APIError as error:
@@ -71,29 +74,39 @@ class Dispatcher:
         except asyncio.CancelledError:
             exchange.status = CLIENT_GONE
             raise
-        except ConnectionError:
-            return exchange.json(b"", CLIENT_GONE)  # nobody is there to get it
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ConnectionError) and exchange.client_has_left():
+                return exchange.json(b"", CLIENT_GONE)  # nobody is there to get it
             logger.exception("%s failed", exchange.endpoint, extra={"request_id": exchange.request_id})
             return _refused(exchange, unexpected())
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return exchange.json(msgspec.json.encode(answer))
 
-    async def _admitted(self, exchange: Exchange) -> Handler:
+    async def _admitted(self, exchange: Exchange) -> Route:
         """What answers the request, once its key may ask for that."""
-        request = exchange.request
+        gateway, request = self._gateway, exchange.request
+        check_browser(request, exchange.backend.config.cors_origins, open=gateway.keyring.open)
+        exchange.cors = cors_headers(request, exchange.backend.config.cors_origins)
         route = self._route(exchange, request.method, request.path)
         exchange.endpoint = route.path
         token = _token(request)
-        if route.access in ("key", "master") or (token and route.access == "anyone, with a key"):
-            exchange.caller = await self._gateway.keyring.caller(token)
-            if route.access == "master" and not exchange.caller.is_master:
-                raise _not_master(self._gateway.keyring.open)
-        return route.handler
+        if route.access != "anyone" and (token or route.access != "anyone, with a key"):
+            exchange.caller = await gateway.keyring.caller(token)
+            if not _may(exchange.caller, route.access, open=gateway.keyring.open):
+                raise _not_allowed(gateway.keyring.open)
+        if gateway.draining and route.streams:
+            raise stopping()
+        return route
 
     def _route(self, exchange: Exchange, method: str, path: str) -> Route:
-        methods = self._whole.get(path) or next(
-            (routes for start, routes in self._begun.items() if path.startswith(start) and path != start),
-            None,
-        )
+        path = _SLASHES.sub("/", path)
+        methods = self._whole.get(path.rstrip("/"))
+        if methods is None:
+            for start, begun in self._begun.items():
+                if path.startswith(start) and path != start:
+                    methods, exchange.rest = begun, path[len(start) :]
+                    break
         if methods is None:
             raise GatewayError(404, f"There is no {method} {path[:200]} here; /openapi.json lists what is.")
         route = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
@@ -104,11 +117,25 @@ class Dispatcher:
 
 
 def _token(request: web.BaseRequest) -> str | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    """The key: where OpenAI's clients put it, Anthropic's, or Azure's."""
+    headers = request.headers
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return headers.get("x-api-key") or headers.get("api-key")
 
 
-def _not_master(open: bool) -> GatewayError:
+def _may(caller: Caller, access: Access, *, open: bool) -> bool:
+    """Whether a caller may use a route that needs a key. Where there is no master key, nobody manages keys."""
+    match access:
+        case "master":
+            return caller.is_master
+        case "metrics" | "health":
+            return open or caller.is_master
+    return True
+
+
+def _not_allowed(open: bool) -> GatewayError:
     if open:
         return GatewayError(
             403,

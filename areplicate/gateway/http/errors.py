@@ -32,6 +32,21 @@ CLIENT_GONE = 499
 """The status in logs and figures of a request whose client left before its answer."""
 
 
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What happened; the names are OpenAI's."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    error: ErrorDetail
+
+
 class GatewayError(Exception):
     """An answer that is an error.
 
@@ -62,8 +77,7 @@ class GatewayError(Exception):
 
     def envelope(self) -> bytes:
         """The body of the answer."""
-        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
-        return msgspec.json.encode({"error": error})
+        return msgspec.json.encode(ErrorAnswer(ErrorDetail(self.message, self.type, self.param, self.code)))
 
 
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> GatewayError:

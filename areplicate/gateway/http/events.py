@@ -8,7 +8,9 @@ else has for `BEAT_SECONDS`, so that no proxy between closes the connection.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from ...replicate.progress import Status, phase_by_now
@@ -18,6 +20,20 @@ BEAT_SECONDS = 10.0
 _HEAD_SECONDS = 2.0
 _STALLED_SECONDS = 60.0
 """Seconds after which a client that takes nothing of what is sent counts as gone."""
+
+
+_BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+"""What some clients take for the end of a line, though JSON and server-sent events do not."""
+
+
+def data_event(value: Any, name: str | None = None) -> bytes:
+    """A value as an event, on one line whatever its text holds."""
+    data = msgspec.json.encode(value)
+    if not data.isascii():
+        for raw, escaped in _BREAKS:
+            data = data.replace(raw, escaped)
+    head = b"" if name is None else b"event: " + name.encode() + b"\n"
+    return head + b"data: " + data + b"\n\n"
 
 
 class EventStream:
@@ -38,10 +54,8 @@ class EventStream:
     def __init__(self, exchange: Exchange) -> None:
         self.response = web.StreamResponse(
             headers={
-                "Content-Type": "text/event-stream; charset=utf-8",
-                "Cache-Control": "no-cache",
+                **exchange.head("text/event-stream; charset=utf-8"),
                 "X-Accel-Buffering": "no",  # nginx would collect the events
-                "x-request-id": exchange.request_id,
             }
         )
         self._exchange = exchange

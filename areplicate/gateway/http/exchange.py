@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -37,6 +37,7 @@ class Exchange:
         "began",
         "caller",
         "calling",
+        "cors",
         "endpoint",
         "entry",
         "error_code",
@@ -46,6 +47,7 @@ class Exchange:
         "prediction_id",
         "request",
         "request_id",
+        "rest",
         "runs",
         "status",
         "streamed",
@@ -63,6 +65,10 @@ class Exchange:
         self.began = time.monotonic()
         self.endpoint = ""
         """The route; empty for what is not a route of ours."""
+        self.rest = ""
+        """What the path has in the place of the route's `{id}`."""
+        self.cors: Mapping[str, str] = {}
+        """Headers for a browser's page that may read the answer."""
         self.caller: Caller = ANYBODY
         self.model: str | None = None
         """What the client asked for; only ever a name of the configuration's."""
@@ -108,6 +114,10 @@ class Exchange:
             if self.first_text is None:
                 self.first_text = time.monotonic()
 
+    def client_has_left(self) -> bool:
+        transport = self.request.transport
+        return transport is None or transport.is_closing()
+
     def seconds(self) -> float:
         return time.monotonic() - self.began
 
@@ -149,11 +159,16 @@ class Exchange:
             admission=admission,
         )
 
+    def head(self, content_type: str = JSON) -> dict[str, str]:
+        """The headers of every answer: it is this caller's alone, and no cache keeps it."""
+        return {
+            "Content-Type": content_type,
+            "Cache-Control": "no-store",
+            "x-request-id": self.request_id,
+            **self.cors,
+        }
+
     def json(self, body: bytes, status: int = 200, content_type: str = JSON) -> web.Response:
-        """An answer with this body and the request's id."""
+        """An answer with this body."""
         self.status = status
-        return web.Response(
-            body=body,
-            status=status,
-            headers={"Content-Type": content_type, "x-request-id": self.request_id},
-        )
+        return web.Response(body=body, status=status, headers=self.head(content_type))

@@ -1,48 +1,67 @@
-"""`/openapi.json`: what the gateway takes and gives, with the models of its configuration."""
+"""`/openapi.json`: what the gateway takes and gives, derived from its routes and their structs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from aiohttp import web
 
 from ... import __version__
-from ..api.completions import MAX_PROMPTS
-from ..api.keys import KeyNamed, KeysNamed, NewKey
-from ..api.question import MAX_CHOICES, MAX_MESSAGES
-from .exchange import Exchange
-from .openapi_answers import ANSWERS, ERRORS
+from .errors import ErrorAnswer
+from .route import Route, route
 
 if TYPE_CHECKING:
     from ..app import Gateway
+    from .exchange import Exchange
 
+ERRORS = {
+    400: "The request is wrong; the message says where",
+    401: "No key, or one that is not known or has expired",
+    402: "The gateway's account at Replicate has no credit",
+    403: "The key may not do this",
+    404: "There is no such thing, or not for this key",
+    408: "The body or the model's answer did not come in time",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    429: "A limit of the key or of Replicate; Retry-After says when it passes",
+    500: "The model failed, or the gateway did",
+    502: "Replicate failed, could not be reached, or refused the gateway's key",
+    503: "The gateway's database or Replicate is not available, or the gateway is stopping",
+}
+_GENERATES = (402, 403, 404, 408, 429, 500, 502)
+"""What a route answers besides that asks a model."""
 _REF = "#/components/schemas/"
-_ROLES = ["system", "developer", "user", "assistant"]
-_STREAM = {"type": ["boolean", "null"], "description": "Answer with server-sent events."}
-_USER = {"type": ["string", "null"], "description": "Has no effect."}
 
-Operation = dict[str, Any]
+Schema = dict[str, Any]
 
 
-async def document(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-    """Needs no key, but names models only to those who may use them."""
+@route("GET", "/openapi.json", "anyone, with a key", answer=dict[str, Any])
+async def document(gateway: Gateway, exchange: Exchange) -> Schema:
+    """What this gateway takes and gives.
+
+    Needs no key, but names models only to those who may use them.
+    """
     caller = exchange.caller
     named = gateway.keyring.open or caller.is_master or caller.key is not None
     names = [name for name in exchange.backend.names if caller.may_use(name)] if named else None
-    return exchange.json(msgspec.json.encode(describe(names)))
+    return describe(gateway.routes, names)
 
 
-def describe(models: list[str] | None) -> dict[str, Any]:
+def describe(routes: Sequence[Route], models: list[str] | None) -> Schema:
     """The document. `models` are the names that requests may give, where they may be told."""
-    bodies, structs = msgspec.json.schema_components(
-        (NewKey, KeyNamed, KeysNamed), ref_template=_REF + "{name}"
-    )
-    new_key, key_named, keys_named = bodies
+    kinds = [
+        kind for each in routes for kind in (each.takes, each.answer) if kind and not isinstance(kind, str)
+    ]
+    found, components = msgspec.json.schema_components([*kinds, ErrorAnswer], ref_template=_REF + "{name}")
+    schemas = dict(zip(map(id, kinds), found, strict=False))
     if models is not None:
-        structs["NewKey"]["properties"]["models"]["items"] = {"enum": models}
-    generate = _post("Make a key; its token is shown once", new_key, "NewKeyAnswer", 403)
-    generate["post"]["requestBody"]["required"] = False
+        _name_models(components, models)
+    paths: dict[str, Schema] = {}
+    for each in routes:
+        operation = _operation(each, schemas, components)
+        for path in dict.fromkeys((each.path, each.path.removeprefix("/v1"))):
+            paths.setdefault(path, {})[each.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -51,220 +70,76 @@ def describe(models: list[str] | None) -> dict[str, Any]:
             "description": "OpenAI's API, answered by language models on Replicate.",
         },
         "security": [{"key": []}],
-        "paths": {
-            **_model_paths("/v1", models),
-            **_model_paths("", models),
-            "/key/generate": generate,
-            "/key/info": _get(
-                "Look at a key",
-                "Key",
-                400,
-                403,
-                404,
-                query=[{**_query("key", {"type": "string", "minLength": 1}), "required": True}],
-            ),
-            "/key/list": _get(
-                "List keys",
-                "KeyList",
-                400,
-                403,
-                query=[_query("page", _whole(1, 1_000_000)), _query("size", _whole(1, 1000))],
-            ),
-            "/key/delete": _post("Delete keys", keys_named, "DeletedKeys", 403, 404),
-            "/key/block": _post("Block a key", key_named, "Key", 403, 404),
-            "/key/unblock": _post("Unblock a key", key_named, "Key", 403, 404),
-            "/spend/keys": _get("Spend by key", "SpendByKey", 403),
-            "/spend/models": _get("Spend by model", "SpendByModel", 403),
-            "/spend/logs": _get(
-                "The latest requests",
-                "SpendLogs",
-                400,
-                403,
-                query=[
-                    _query("limit", _whole(1, 1000)),
-                    _query("key_id", {"type": "string"}),
-                    _query("before", {"type": "number", "description": "Seconds since 1970."}),
-                ],
-            ),
-            "/health": _get("Ask Replicate for each model's metadata", "Health"),
-            "/health/liveliness": _open("Whether the process answers", "Status"),
-            "/health/readiness": _open("Whether new requests are welcome", "Status", 503),
-            "/metrics": {
-                "get": {
-                    "summary": "Figures for Prometheus",
-                    "responses": {
-                        "200": {
-                            "description": "Figures",
-                            "content": {"text/plain": {"schema": {"type": "string"}}},
-                        },
-                        **_errors(401, 403, 503),
-                    },
-                }
-            },
-        },
+        "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**structs, **ANSWERS, "Message": _message()},
+            "schemas": components,
         },
     }
 
 
-def _model_paths(prefix: str, models: list[str] | None) -> dict[str, Any]:
-    named = {"type": "string", **({"enum": models} if models is not None else {"minLength": 1})}
-    model_id = {"name": "id", "in": "path", "required": True, "schema": named}
-    one = _get("Look at a model", "Model", 404)
-    one["get"]["parameters"] = [model_id]
-    return {
-        f"{prefix}/chat/completions": _generate("Answer a conversation", _chat(named), "ChatCompletion"),
-        f"{prefix}/completions": _generate("Answer prompts", _completion(named), "Completion"),
-        f"{prefix}/responses": _generate("Answer a conversation", _response(named), "Response"),
-        f"{prefix}/models": _get("List models", "ModelList"),
-        f"{prefix}/models/{{id}}": one,
-    }
-
-
-def _chat(model: dict[str, Any]) -> dict[str, Any]:
-    messages = {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": MAX_MESSAGES,
-        "items": {"$ref": f"{_REF}Message"},
-    }
-    return {
-        "type": "object",
-        "required": ["model", "messages"],
-        "properties": {
-            "model": model,
-            "messages": messages,
-            **_sampling(),
-            "stream_options": _stream_options(),
-        },
-        "description": "Further properties are the model's own inputs, sent to it as they are.",
-    }
-
-
-def _completion(model: dict[str, Any]) -> dict[str, Any]:
-    prompts = {"type": "array", "minItems": 1, "maxItems": MAX_PROMPTS, "items": {"type": "string"}}
-    return {
-        "type": "object",
-        "required": ["model", "prompt"],
-        "properties": {"model": model, "prompt": {"anyOf": [{"type": "string"}, prompts]}, **_sampling()},
-        "description": "Further properties are the model's own inputs, sent to it as they are.",
-    }
-
-
-def _response(model: dict[str, Any]) -> dict[str, Any]:
-    turns = {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": MAX_MESSAGES - 1,
-        "items": {"$ref": f"{_REF}Message"},
-    }
-    return {
-        "type": "object",
-        "required": ["model", "input"],
-        "properties": {
-            "model": model,
-            "input": {"anyOf": [{"type": "string"}, turns]},
-            "instructions": {"type": ["string", "null"]},
-            "max_output_tokens": {"type": ["integer", "null"], "minimum": 1},
-            "temperature": {"type": ["number", "null"]},
-            "top_p": {"type": ["number", "null"]},
-            "stream": _STREAM,
-            "user": _USER,
-        },
-        "description": "Nothing is stored: earlier turns are to be sent along.",
-    }
-
-
-def _sampling() -> dict[str, Any]:
-    return {
-        "n": {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_CHOICES},
-        "max_tokens": {"type": ["integer", "null"], "minimum": 1},
-        "temperature": {"type": ["number", "null"]},
-        "top_p": {"type": ["number", "null"]},
-        "stream": _STREAM,
-        "user": _USER,
-    }
-
-
-def _stream_options() -> dict[str, Any]:
-    return {
-        "type": ["object", "null"],
-        "properties": {"include_usage": {"type": ["boolean", "null"]}},
-    }
-
-
-def _message() -> dict[str, Any]:
-    part = {
-        "type": "object",
-        "required": ["type", "text"],
-        "properties": {"type": {"enum": ["text", "input_text", "output_text"]}, "text": {"type": "string"}},
-    }
-    return {
-        "type": "object",
-        "required": ["role", "content"],
-        "properties": {
-            "role": {"enum": _ROLES},
-            "content": {
-                "anyOf": [
-                    {"type": "string"},
-                    {"type": "array", "items": {"anyOf": [{"type": "string"}, part]}},
-                ]
-            },
-        },
-        "description": "Images, sounds and files are further parts, for models that take them.",
-    }
-
-
-def _generate(summary: str, body: dict[str, Any], answer: str) -> dict[str, Any]:
-    operation = _post(summary, body, answer, 402, 403, 404, 408, 429, 500, 502)
-    operation["post"]["responses"]["200"]["content"]["text/event-stream"] = {}
+def _operation(each: Route, schemas: dict[int, Any], components: Schema) -> Schema:
+    operation: Schema = {"summary": each.summary, "responses": _responses(each, schemas)}
+    parameters: list[Schema] = []
+    if each.path.endswith("{id}"):
+        parameters.append(
+            {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        )
+    if each.takes is not None:
+        schema = schemas[id(each.takes)]
+        if each.method == "GET":
+            parameters += _query(components[schema["$ref"].removeprefix(_REF)])
+        else:
+            required = bool(components[schema["$ref"].removeprefix(_REF)].get("required"))
+            operation["requestBody"] = {
+                "required": required,
+                "content": {"application/json": {"schema": schema}},
+            }
+    if parameters:
+        operation["parameters"] = parameters
+    if each.access == "anyone":
+        operation["security"] = []
     return operation
 
 
-def _post(summary: str, body: dict[str, Any], answer: str, *errors: int) -> dict[str, Any]:
-    return {
-        "post": {
-            "summary": summary,
-            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": {**_answer(answer), **_errors(400, 401, 408, 413, 503, *errors)},
-        }
-    }
+def _responses(each: Route, schemas: dict[int, Any]) -> Schema:
+    content: Schema
+    if isinstance(each.answer, str):
+        content = {each.answer: {"schema": {"type": "string"}}}
+    else:
+        content = {"application/json": {"schema": schemas[id(each.answer)]}}
+    if each.streams:
+        content["text/event-stream"] = {}
+    statuses = {*each.errors, 503}
+    if each.access != "anyone":
+        statuses |= {401, 403}
+    if each.takes is not None:
+        statuses |= {400} if each.method == "GET" else {400, 408, 413, 415}
+    if each.streams:
+        statuses |= {*_GENERATES}
+    error = {"application/json": {"schema": {"$ref": f"{_REF}{ErrorAnswer.__name__}"}}}
+    refusals = {str(s): {"description": ERRORS[s], "content": error} for s in sorted(statuses)}
+    return {"200": {"description": "The answer", "content": content}, **refusals}
 
 
-def _get(summary: str, answer: str, *errors: int, query: list[Operation] | None = None) -> dict[str, Any]:
-    operation: Operation = {
-        "summary": summary,
-        "responses": {**_answer(answer), **_errors(401, 403, 503, *errors)},
-    }
-    if query:
-        operation["parameters"] = query
-    return {"get": operation}
+def _query(schema: Schema) -> list[Schema]:
+    """A struct's fields as parameters of a query, in which there is no null."""
+    required = schema.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": _not_null(field)}
+        for name, field in schema["properties"].items()
+    ]
 
 
-def _open(summary: str, answer: str, *statuses: int) -> dict[str, Any]:
-    responses = {str(status): _answer(answer)["200"] for status in (200, *statuses)}
-    return {"get": {"summary": summary, "security": [], "responses": responses}}
+def _not_null(field: Schema) -> Schema:
+    kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+    return kinds[0] if len(kinds) == 1 else field
 
 
-def _answer(name: str) -> dict[str, Any]:
-    return {
-        "200": {
-            "description": name,
-            "content": {"application/json": {"schema": {"$ref": _REF + name}}},
-        }
-    }
-
-
-def _errors(*statuses: int) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"{_REF}Error"}}}
-    return {str(s): {"description": ERRORS[s], "content": content} for s in sorted(set(statuses))}
-
-
-def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}
-
-
-def _whole(least: int, most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": least, "maximum": most}
+def _name_models(components: Schema, models: list[str]) -> None:
+    """Puts the models' names where requests give them."""
+    for schema in components.values():
+        for field, named in (("model", None), ("models", "items")):
+            place = schema.get("properties", {}).get(field, {})
+            if place.get("x-names-models"):
+                (place if named is None else place.setdefault(named, {})).update(enum=models)

@@ -1,0 +1,73 @@
+"""A route, declared once: method, path, who may call it, and the structs that it reads and answers.
+
+The dispatcher takes requests to it, and the OpenAPI document is derived from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from .bodies import read_body, read_query
+
+if TYPE_CHECKING:
+    from ..app import Gateway
+    from .exchange import Exchange
+
+Access = Literal["anyone", "anyone, with a key", "key", "master", "metrics", "health"]
+"""Who may call a route. `metrics` and `health` are for the master key, and for keys of that role."""
+Handler = Callable[..., Awaitable[Any]]
+"""Takes the gateway, the exchange and, where the route reads a struct, what was sent."""
+
+
+class Route(NamedTuple):
+    """A route.
+
+    Attributes:
+        path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` at its end takes the
+            rest of the path, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
+        takes: the struct of a POST's body, or of a GET's query. Where it allows unknown fields, they are the
+            model's own inputs: the handler then gets the checked object as a dictionary, without nulls.
+        answer: the struct of the answer; a string is a content type other than JSON.
+        streams: whether `stream: true` makes the answer server-sent events.
+        errors: the statuses that it answers besides those that all routes do.
+    """
+
+    method: str
+    path: str
+    access: Access
+    handler: Handler
+    takes: type | None = None
+    answer: Any = None
+    streams: bool = False
+    errors: Sequence[int] = ()
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (self.handler.__doc__ or self.path).strip().splitlines()[0].rstrip(".")
+
+    async def __call__(self, gateway: Gateway, exchange: Exchange) -> Any:
+        """Reads what was sent, and gives the answer: a struct, or a response that is ready."""
+        if self.takes is None:
+            return await self.handler(gateway, exchange)
+        read = read_query if self.method == "GET" else read_body
+        return await self.handler(gateway, exchange, await read(exchange.request, self.takes))
+
+
+def route(
+    method: str,
+    path: str,
+    access: Access,
+    *,
+    takes: type | None = None,
+    answer: Any = None,
+    streams: bool = False,
+    errors: Sequence[int] = (),
+) -> Callable[[Handler], Route]:
+    """Makes a handler a `Route`; its docstring's first line is what the OpenAPI document says of it."""
+
+    def made(handler: Handler) -> Route:
+        return Route(method, path, access, handler, takes, answer, streams, errors)
+
+    return made

@@ -1,0 +1,68 @@
+"""What msgspec says of a value that does not fit its struct, in words for whoever wrote the value."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import msgspec
+
+_MESSAGE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+class Mismatch(NamedTuple):
+    """Where a value is wrong, such as `models[0]` (empty for the whole), and why, as a predicate."""
+
+    place: str
+    why: str
+
+    @property
+    def steps(self) -> list[str | int]:
+        """The place as keys and indexes, as far as they are known: msgspec leaves out a dictionary's keys."""
+        return [name or int(index) for name, index in _STEP.findall(self.place.split("[...]")[0])]
+
+
+def mismatch(error: msgspec.ValidationError) -> Mismatch:
+    found = _MESSAGE.fullmatch(str(error))
+    assert found is not None, "it matches any text"
+    what, place = found[1], found[2] or ""
+    if match := re.fullmatch(r"Object (missing required|contains unknown) field `(.+)`", what):
+        place = f"{place}.{match[2]}" if place else match[2]
+        return Mismatch(place, "is missing" if match[1] == "missing required" else "is not known here")
+    return Mismatch(place, _plain(what))
+
+
+def _plain(what: str) -> str:
+    """Such as "must be a whole number or null, not a text" for "Expected `int | null`, got `str`"."""
+    if match := re.fullmatch(r"Expected `([^`]+)`(?: of length)? (>=|<=|>|<) (\S+)", what):
+        return _bound(match[1], match[2], match[3], "length" in what)
+    if match := re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", what):
+        return f"must be {_kinds(match[1])}, not {_kinds(match[2])}"
+    if match := re.fullmatch(r"Invalid enum value (.+)", what, re.DOTALL):
+        return f"must not be {match[1][:80]}"
+    if match := re.fullmatch(r"Expected `str` matching regex '(.+)'", what):
+        return f"must be a text that matches {match[1]}"
+    return f"is wrong: {what[:200]}"
+
+
+def _bound(kind: str, sign: str, bound: str, length: bool) -> str:
+    most = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}[sign]
+    return (
+        f"must have {most} {bound} {'characters' if kind == 'str' else 'items'}"
+        if length
+        else f"must be {most} {bound}"
+    )
+
+
+def _kinds(names: str) -> str:
+    return " or ".join(_WORDS.get(name.strip(), name.strip()) for name in names.split("|"))

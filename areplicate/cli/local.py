@@ -8,7 +8,7 @@ import anyio
 import click
 import msgspec
 
-from ..local import DEFAULT_MODELS, LocalReplicate, serve
+from ..local import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, LocalReplicate, serve
 
 
 @click.command()
@@ -30,12 +30,14 @@ def local(host: str, port: int, boot: float | None) -> None:
         click.echo(f"Listening on {server.api_base} (Ctrl-C ends it). Models:", err=True)
         for model in models:
             click.echo(f"  {model.full_name}", err=True)
+        for deployment in DEFAULT_DEPLOYMENTS:
+            click.echo(f"  deployments/{deployment.full_name}", err=True)
         first = models[0].full_name
         command = f"REPLICATE_API_KEY=any areplicate chat {first} 'Hello' --api-base {server.api_base}"
         click.echo(f"Try: {command}", err=True)
 
     async def run() -> None:
-        await serve(host, port, models=models, started=started)
+        await serve(host, port, models=models, deployments=DEFAULT_DEPLOYMENTS, started=started)
 
     try:
         anyio.run(run)

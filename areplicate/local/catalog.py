@@ -11,11 +11,15 @@ from aiohttp import web
 from .bodies import json_answer
 from .calls import Call
 from .models import LocalDeployment, LocalModel
-from .refusals import not_found
+from .paging import page_of
+from .refusals import InvalidField, Refusal, invalid, not_found
 from .service import Service
 
 _LONG_AGO = "2024-04-17T21:44:13.482460Z"
-_ACCOUNT = {
+_SORTS = ("model_created_at", "latest_version_created_at")
+_DIRECTIONS = ("asc", "desc")
+_MODELS_A_PAGE = 25
+ACCOUNT = {
     "type": "user",
     "username": "local",
     "name": "A local stand-in",
@@ -24,20 +28,42 @@ _ACCOUNT = {
 
 
 async def list_models(service: Service, call: Call) -> web.StreamResponse:
-    """`GET /models`, all on one page."""
-    return _page([_model(model) for model in service.models.values()])
+    """`GET /models`; the stand-in's models were made in the order in which it was given them."""
+    query = call.seen.query
+    for name, choices in (("sort_by", _SORTS), ("sort_direction", _DIRECTIONS)):
+        if query.get(name, choices[0]) not in choices:
+            options = ", ".join(f'"{choice}"' for choice in choices)
+            raise invalid([InvalidField("enum", name, f"{name} must be one of the following: {options}")])
+    models = list(service.models.values())
+    if query.get("sort_by") != "model_created_at":
+        models = [version for version in service.versions.values() if version in models]
+    if query.get("sort_direction", "desc") == "desc":
+        models.reverse()
+    return page_of(call, [model_body(model) for model in models], _MODELS_A_PAGE)
 
 
 async def read_model(service: Service, call: Call) -> web.StreamResponse:
     """`GET /models/{owner}/{name}`"""
-    return json_answer(_model(service.model("/".join(call.names))))
+    return json_answer(model_body(service.model("/".join(call.names))))
 
 
 async def list_versions(service: Service, call: Call) -> web.StreamResponse:
     """`GET /models/{owner}/{name}/versions`, newest first."""
     name = service.model("/".join(call.names)).full_name
     versions = [_version(model) for model in service.versions.values() if model.full_name == name]
-    return _page(versions[::-1])
+    return page_of(call, versions[::-1])
+
+
+async def list_examples(service: Service, call: Call) -> web.StreamResponse:
+    """`GET /models/{owner}/{name}/examples`, of which a stand-in's models have none."""
+    service.model("/".join(call.names))
+    return page_of(call, [])
+
+
+async def read_readme(service: Service, call: Call) -> web.StreamResponse:
+    """`GET /models/{owner}/{name}/readme`"""
+    model = service.model("/".join(call.names))
+    return web.Response(text=f"# {model.full_name}\n\n{model.description}\n")
 
 
 async def read_version(service: Service, call: Call) -> web.StreamResponse:
@@ -51,7 +77,7 @@ async def read_version(service: Service, call: Call) -> web.StreamResponse:
 
 async def list_deployments(service: Service, call: Call) -> web.StreamResponse:
     """`GET /deployments`"""
-    return _page([_deployment(service, deployment) for deployment in service.deployments.values()])
+    return page_of(call, [_deployment(service, one) for one in service.deployments.values()])
 
 
 async def read_deployment(service: Service, call: Call) -> web.StreamResponse:
@@ -61,20 +87,36 @@ async def read_deployment(service: Service, call: Call) -> web.StreamResponse:
 
 async def read_account(service: Service, call: Call) -> web.StreamResponse:
     """`GET /account`"""
-    return json_answer(_ACCOUNT)
+    return json_answer(ACCOUNT)
 
 
 async def read_webhook_secret(service: Service, call: Call) -> web.StreamResponse:
     """`GET /webhooks/default/secret`: always the same for one token."""
-    digest = hashlib.sha256(call.token.encode()).digest()[:24]
-    return json_answer({"key": "whsec_" + base64.b64encode(digest).decode()})
+    return json_answer({"key": "whsec_" + base64.b64encode(signing_secret(call.token)).decode()})
 
 
-def _page(results: list[dict[str, Any]]) -> web.Response:
-    return json_answer({"next": None, "previous": None, "results": results})
+def signing_secret(token: str) -> bytes:
+    """The secret with which a stand-in signs webhooks and downloads for a token's account."""
+    return hashlib.sha256(token.encode()).digest()[:24]
 
 
-def _model(model: LocalModel) -> dict[str, Any]:
+async def list_trainings(service: Service, call: Call) -> web.StreamResponse:
+    """`GET /trainings`: a stand-in trains nothing."""
+    return page_of(call, [])
+
+
+async def no_training(service: Service, call: Call) -> web.StreamResponse:
+    """`GET /trainings/{id}` and `POST /trainings/{id}/cancel`"""
+    raise not_found()
+
+
+async def train(service: Service, call: Call) -> web.StreamResponse:
+    """`POST /models/{owner}/{name}/versions/{id}/trainings`: no model here can be trained into."""
+    raise Refusal(404, "The specified training destination does not exist")
+
+
+def model_body(model: LocalModel) -> dict[str, Any]:
+    """A model as the API shows it."""
     return {
         "url": f"https://replicate.com/{model.full_name}",
         "owner": model.owner,
@@ -95,12 +137,12 @@ def _model(model: LocalModel) -> dict[str, Any]:
 
 def _version(model: LocalModel) -> dict[str, Any]:
     openapi = None
-    if model.schema is not None:
+    if schemas := model.published_schema:
         openapi = {
             "openapi": "3.0.2",
             "info": {"title": "Cog", "version": "0.1.0"},
             "paths": {},
-            "components": {"schemas": model.schema},
+            "components": {"schemas": schemas},
         }
     return {"id": model.version, "created_at": _LONG_AGO, "cog_version": "0.9.4", "openapi_schema": openapi}
 
@@ -114,7 +156,7 @@ def _deployment(service: Service, deployment: LocalDeployment) -> dict[str, Any]
             "model": deployment.model,
             "version": service.model(deployment.model).version,
             "created_at": _LONG_AGO,
-            "created_by": _ACCOUNT,
+            "created_by": ACCOUNT,
             "configuration": {"hardware": "gpu-t4", "min_instances": 0, "max_instances": 5},
         },
     }

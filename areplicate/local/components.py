@@ -7,6 +7,18 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+USUAL_INPUTS: dict[str, Schema] = {
+    "max_tokens": {"type": "integer", "default": 512, "minimum": 1},
+    "min_tokens": {"type": "integer", "default": 0, "minimum": 0},
+    "temperature": {"type": "number", "default": 0.6, "minimum": 0, "maximum": 5},
+    "top_p": {"type": "number", "default": 0.9, "minimum": 0, "maximum": 1},
+    "top_k": {"type": "integer", "default": 50},
+    "seed": {"type": "integer"},
+    "stop_sequences": {"type": "string"},
+    "presence_penalty": {"type": "number", "default": 0},
+    "frequency_penalty": {"type": "number", "default": 0},
+}
+"""What most language models take besides a prompt."""
 _OUTPUTS: dict[str, Schema] = {
     "list": {
         "type": "array",

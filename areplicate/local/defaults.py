@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .components import language_model_schema
+from .components import USUAL_INPUTS, language_model_schema
 from .models import LocalDeployment, LocalModel
 
-_SAMPLING: dict[str, dict[str, Any]] = {
-    "max_tokens": {"type": "integer", "default": 512, "minimum": 1},
-    "min_tokens": {"type": "integer", "default": 0, "minimum": 0},
-    "temperature": {"type": "number", "default": 0.6, "minimum": 0, "maximum": 5},
-    "top_p": {"type": "number", "default": 0.9, "minimum": 0, "maximum": 1},
-    "top_k": {"type": "integer", "default": 50},
-    "seed": {"type": "integer"},
-    "stop_sequences": {"type": "string"},
-    "presence_penalty": {"type": "number", "default": 0},
-    "frequency_penalty": {"type": "number", "default": 0},
-}
 _SYSTEM: dict[str, dict[str, Any]] = {"system_prompt": {"type": "string", "default": ""}}
 _TEMPLATE: dict[str, dict[str, Any]] = {"prompt_template": {"type": "string", "default": "{prompt}"}}
 _MESSAGES: dict[str, dict[str, Any]] = {"messages": {"type": "array", "items": {"type": "object"}}}
@@ -29,7 +18,7 @@ DEFAULT_MODELS: tuple[LocalModel, ...] = (
         description="Official, warm, quick",
         time_to_first_token=0.1,
         tokens_per_second=100,
-        schema=language_model_schema(_SAMPLING | _SYSTEM | _TEMPLATE),
+        schema=language_model_schema(USUAL_INPUTS | _SYSTEM | _TEMPLATE),
     ),
     LocalModel(
         owner="meta",
@@ -38,7 +27,7 @@ DEFAULT_MODELS: tuple[LocalModel, ...] = (
         boot_seconds=3,
         time_to_first_token=0.2,
         tokens_per_second=40,
-        schema=language_model_schema(_SAMPLING | _SYSTEM | _TEMPLATE),
+        schema=language_model_schema(USUAL_INPUTS | _SYSTEM | _TEMPLATE),
     ),
     LocalModel(
         owner="openai",
@@ -57,7 +46,7 @@ DEFAULT_MODELS: tuple[LocalModel, ...] = (
         output_kind="string",
         streams=False,
         run_seconds=0.5,
-        schema=language_model_schema(_SAMPLING, output="string"),
+        schema=language_model_schema(USUAL_INPUTS, output="string"),
     ),
     LocalModel(
         owner="local",
@@ -67,7 +56,7 @@ DEFAULT_MODELS: tuple[LocalModel, ...] = (
         boot_seconds=2,
         time_to_first_token=0.1,
         tokens_per_second=50,
-        schema=language_model_schema(_SAMPLING | _SYSTEM),
+        schema=language_model_schema(USUAL_INPUTS | _SYSTEM),
     ),
     LocalModel(
         owner="local",

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from .components import USUAL_INPUTS, language_model_schema
+
 Reply = str | list[Any] | dict[str, Any] | float | Callable[[dict[str, Any]], Any]
 """What a model says: a text, the very chunks of it, any JSON value, or a function of the input."""
 
@@ -55,7 +57,8 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     shown_as: tuple[str, str] | None = None
     """The `model` and `version` in its predictions, which need not be what was asked for."""
     schema: dict[str, Any] | None = None
-    """The version's schemas (see `component_schemas`); None publishes none and takes any input."""
+    """The version's schemas (see `component_schemas`). None publishes those of a usual language model, but
+    takes any input; an empty one publishes none, as a few models do, and takes any input too."""
 
     def __post_init__(self) -> None:
         if not self.version:
@@ -68,6 +71,13 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     def full_name(self) -> str:
         """`owner/name`."""
         return f"{self.owner}/{self.name}"
+
+    @property
+    def published_schema(self) -> dict[str, Any]:
+        """What the model's version shows as its schemas, empty where it shows none."""
+        if self.schema is None:
+            return language_model_schema(USUAL_INPUTS, self.output_kind)
+        return self.schema
 
 
 class LocalDeployment(msgspec.Struct, frozen=True, kw_only=True):

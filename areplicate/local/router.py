@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from . import catalog, files, routes
+from . import catalog, discovery, files, routes
 from .calls import Call
 from .faults import Group
 from .refusals import method_not_allowed, not_found
@@ -20,6 +20,8 @@ class Route(NamedTuple):
     kind: str
     group: Group
     handler: Callable[[Service, Call], Awaitable[web.StreamResponse]]
+    open: bool = False
+    """Whether the URL alone is enough, without a token."""
 
 
 _ROUTES = {
@@ -29,18 +31,30 @@ _ROUTES = {
     "GET /predictions/*": Route("get", "get", routes.read),
     "GET /predictions": Route("list", "get", routes.list_all),
     "POST /predictions/*/cancel": Route("cancel", "cancel", routes.cancel),
-    "GET /streams/*": Route("stream", "stream", routes.stream),
+    "GET /streams/*": Route("stream", "stream", routes.stream, open=True),
     "GET /models": Route("models", "other", catalog.list_models),
+    "QUERY /models": Route("models", "other", discovery.query_models),
+    "GET /search": Route("search", "other", discovery.search),
+    "GET /collections": Route("collections", "other", discovery.list_collections),
+    "GET /collections/*": Route("collection", "other", discovery.read_collection),
+    "GET /hardware": Route("hardware", "other", discovery.list_hardware),
     "GET /models/*/*": Route("model", "other", catalog.read_model),
+    "GET /models/*/*/examples": Route("examples", "other", catalog.list_examples),
+    "GET /models/*/*/readme": Route("readme", "other", catalog.read_readme),
     "GET /models/*/*/versions": Route("versions", "other", catalog.list_versions),
     "GET /models/*/*/versions/*": Route("version", "other", catalog.read_version),
     "GET /deployments": Route("deployments", "other", catalog.list_deployments),
     "GET /deployments/*/*": Route("deployment", "other", catalog.read_deployment),
     "GET /account": Route("account", "other", catalog.read_account),
     "GET /webhooks/default/secret": Route("secret", "other", catalog.read_webhook_secret),
+    "POST /models/*/*/versions/*/trainings": Route("training", "other", catalog.train),
+    "GET /trainings": Route("trainings", "other", catalog.list_trainings),
+    "GET /trainings/*": Route("training", "other", catalog.no_training),
+    "POST /trainings/*/cancel": Route("training", "other", catalog.no_training),
     "POST /files": Route("upload", "other", files.upload),
     "GET /files": Route("files", "other", files.list_all),
     "GET /files/*": Route("file", "other", files.read),
+    "GET /files/*/download": Route("download", "other", files.download, open=True),
     "DELETE /files/*": Route("delete", "other", files.delete),
 }
 
@@ -54,7 +68,9 @@ for _spelled, _route in _ROUTES.items():
 
 async def _refuse(service: Service, call: Call) -> web.StreamResponse:
     seen = call.seen
-    elsewhere = any(find_route(method, seen.path)[0] is not _UNKNOWN for method in ("GET", "POST", "DELETE"))
+    elsewhere = any(
+        find_route(method, seen.path)[0] is not _UNKNOWN for method in ("GET", "POST", "DELETE", "QUERY")
+    )
     raise method_not_allowed(seen.method) if elsewhere else not_found()
 
 

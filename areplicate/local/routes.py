@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -17,12 +14,11 @@ from .clock import TICK
 from .creations import Creation, VersionCreation, parse_cancel_after, parse_creation, parse_prefer
 from .faults import reset, stall
 from .models import LocalModel
+from .paging import PAGE, page, position
 from .predictions import LocalPrediction, State
 from .refusals import InvalidField, invalid, not_found
 from .service import Service
 from .streams import HEADERS, Cut, index_after, send_events
-
-PAGE = 100
 
 
 async def create_by_version(service: Service, call: Call) -> web.StreamResponse:
@@ -94,9 +90,9 @@ async def cancel(service: Service, call: Call) -> web.StreamResponse:
 
 
 async def stream(service: Service, call: Call) -> web.StreamResponse:
-    """`GET /streams/{id}`, which the service has on another host."""
-    prediction = service.prediction(call.names[0], call.token)
-    if not prediction.model.streams or prediction.removed_at <= service.clock.now():
+    """`GET /streams/{id}`, which the service has on another host and opens to whoever has the URL."""
+    prediction = service.predictions.get(call.names[0])
+    if prediction is None or not prediction.model.streams or prediction.removed_at <= service.clock.now():
         raise not_found()
     if call.mishap == "stall":
         return await stall(call.request, HEADERS)
@@ -115,43 +111,35 @@ async def stream(service: Service, call: Call) -> web.StreamResponse:
 async def list_all(service: Service, call: Call) -> web.StreamResponse:
     """`GET /predictions`: the token's own, newest first, a page at a time."""
     query = call.seen.query
+    if query.get("source", "web") != "web":
+        raise invalid([InvalidField("enum", "source", 'source must be one of the following: "web"')])
+    if "source" in query:  # nobody makes predictions on the stand-in's website
+        return page(call, [], None)
     after, before = (_instant(query.get(name), name) for name in ("created_after", "created_before"))
-    start = _position(query["cursor"]) if "cursor" in query else len(service.in_order) - 1
+    last = len(service.in_order) - 1
+    if (start := position(call)) is None:
+        start = last
     now = service.clock.now()
-    shown_until = now - call.fate.faults.list_delay + TICK
-    page: list[LocalPrediction] = []
+    newest = now - call.fate.faults.list_delay + TICK
+    shown: list[LocalPrediction] = []
     following = None
-    for number in range(min(start, len(service.in_order) - 1), -1, -1):
+    for number in range(min(start, last), -1, -1):
         prediction = service.in_order[number]
         created = service.clock.wall(prediction.created)
         if after is not None and created < after:
             break
         if (
             prediction.token != call.token
-            or prediction.created > shown_until
+            or prediction.created > newest
             or (before is not None and created >= before)
         ):
             continue
-        if len(page) == PAGE:
+        if len(shown) == PAGE:
             following = number
             break
-        page.append(prediction)
-    base = f"{call.origin}/v1/predictions"
-    kept = {name: query[name] for name in ("created_after", "created_before") if name in query}
-    next_page = None if following is None else f"{base}?{urlencode({**kept, 'cursor': _cursor(following)})}"
-    results = [_body(call, prediction, prediction.state_at(now)) for prediction in page]
-    return json_answer({"next": next_page, "previous": None, "results": results})
-
-
-def _cursor(number: int) -> str:
-    return base64.urlsafe_b64encode(f"p={number}".encode()).decode()
-
-
-def _position(cursor: str) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("p="))
-    except (binascii.Error, ValueError):
-        raise not_found() from None
+        shown.append(prediction)
+    results = [_body(call, prediction, prediction.state_at(now)) for prediction in shown]
+    return page(call, results, following)
 
 
 def _instant(text: str | None, name: str) -> datetime | None:

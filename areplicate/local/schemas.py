@@ -27,7 +27,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def check_input(model: LocalModel, input: dict[str, Any]) -> None:
     """Raise the 422 that the service would give for `input`; a model without a schema takes anything."""
-    if model.schema is None:
+    if not model.schema:
         return
     # Community models ignore what they do not know.
     schema = {**model.schema.get("Input", {}), "type": "object", "additionalProperties": not model.official}

@@ -6,11 +6,22 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from .clock import Clock
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction, Machine, begin
 from .refusals import invalid_version, not_found
 from .schemas import check_input
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """A file that a token's account uploaded, and the instant from which it is gone."""
+
+    token: str
+    content: bytes
+    expires: float
+    facts: dict[str, Any]
 
 
 class Service:
@@ -30,7 +41,7 @@ class Service:
         self.deployments = {deployment.full_name: deployment for deployment in deployments}
         self.predictions: dict[str, LocalPrediction] = {}
         self.in_order: list[LocalPrediction] = []
-        self.files: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.files: dict[str, StoredFile] = {}
         self.stream_timeout = stream_timeout
         self.late_status = late_status
         self._machines: dict[str, Machine] = {}

@@ -226,8 +226,10 @@ def test_local_serves_until_it_is_stopped() -> None:
         heard += process.stderr.readline()
     base = re.search(r"http://127\.0\.0\.1:\d+/v1", heard)
     assert base is not None and ":0/" not in base[0]
-    asked = run("chat", LLAMA, "Hello", REPLICATE_API_KEY="any", REPLICATE_API_BASE=base[0])
-    assert "Hello" in asked.stdout
+    assert LLAMA in heard and "deployments/local/chat" in heard
+    for model in (LLAMA, "deployments/local/chat"):
+        asked = run("chat", model, "Hello", REPLICATE_API_KEY="any", REPLICATE_API_BASE=base[0])
+        assert "Hello" in asked.stdout
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == 0

@@ -420,7 +420,6 @@ async def test_predictions_belong_to_their_token() -> None:
         assert (await mine.get(urls["get"])).status == 200
         assert (await theirs.get(urls["get"])).status == 404
         assert (await theirs.post(urls["cancel"])).status == 404
-        assert (await theirs.get(urls["stream"])).status == 404
 
 
 async def test_the_log_of_requests() -> None:

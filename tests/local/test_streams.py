@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
-from areplicate.local import Faults
-from tests.local.client import Client, llama, serving
+from areplicate.local import Faults, LocalReplicate
+from tests.local.client import Client, connect, llama, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -248,3 +248,13 @@ async def test_a_stream_can_fail_to_open() -> None:
         url = await stream_url(client)
         assert (await client.get(url)).status == 503
         assert (await client.get(url)).status == 200
+
+
+async def test_the_url_alone_opens_a_stream_as_a_browser_does() -> None:
+    model = llama(reply=["a", "b"])
+    async with LocalReplicate([model], tokens=["r8_test"]) as local, connect(local) as client:
+        url = (await client.create()).json["urls"]["stream"]
+        async with connect(local, None) as browser, connect(local, "r8_other") as other:
+            streamed = [(await one.get(url)).body for one in (client, browser, other)]
+        assert streamed[0].count(b"event: output") == 2
+        assert streamed[1] == streamed[2] == streamed[0]

@@ -22,7 +22,9 @@ set_verbose = False
 _HOMES = {
     "acompletion": "completion",
     "completion": "completion",
+    "map": "completion",
     "AsyncRouter": "router",
+    "MapResult": "bulk.map",
     "stream_to_completion": "chat.chunks",
     "CompletionStream": "streams",
     "SyncCompletionStream": "completion",
@@ -50,6 +52,7 @@ _HOMES = {
 __all__ = ["__version__", "set_verbose", *_HOMES]
 
 if TYPE_CHECKING:
+    from .bulk.map import MapResult as MapResult
     from .chat.chunks import stream_to_completion as stream_to_completion
     from .chat.formats.templates import register_prompt_template as register_prompt_template
     from .chat.responses import ModelResponse as ModelResponse
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from .completion import SyncCompletionStream as SyncCompletionStream
     from .completion import acompletion as acompletion
     from .completion import completion as completion
+    from .completion import map as map
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError
     from .errors import AreplicateWarning as AreplicateWarning

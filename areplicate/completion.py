@@ -6,8 +6,9 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
@@ -17,6 +18,8 @@ import anyio.from_thread
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
+from .bulk.map import Calls, MapResult, checked_requests, most_in_flight
+from .bulk.progress import progress_bar
 from .chat.responses import ModelResponse, ModelResponseChunk
 from .replicate.transports.base import Transport
 from .router import AsyncRouter
@@ -63,6 +66,51 @@ def completion(model: str, messages: Sequence[Any], **params: Any) -> ModelRespo
     """
     answer = _portal.call(lambda: acompletion(model, messages, **params))
     return SyncCompletionStream(answer) if isinstance(answer, CompletionStream) else answer
+
+
+def map(
+    requests: Iterable[Mapping[str, Any]], max_in_flight: int | None = None, progress: bool = False
+) -> Iterator[MapResult]:
+    """`AsyncRouter.map` for code that is not async: `for result in areplicate.map(requests)`.
+
+    `requests` is read in the caller's thread, between the results.
+    """
+    most, checked = most_in_flight(max_in_flight), checked_requests(requests)
+    return _results(checked, most, progress)
+
+
+def _results(requests: Iterable[Mapping[str, Any]], most: int, progress: bool) -> Iterator[MapResult]:
+    with progress_bar(requests, progress) as saw:
+        calls = _portal.call(lambda: Calls.open(acompletion, most))
+        try:
+            for result in _taken_in_turn(calls, requests):
+                saw(result.error)
+                yield result
+        finally:
+            _portal.call(calls.aclose)
+
+
+def _taken_in_turn(calls: Calls, requests: Iterable[Mapping[str, Any]]) -> Iterator[MapResult]:
+    async def begin(request: Mapping[str, Any]) -> None:
+        calls.begin(request)
+
+    async def ready() -> MapResult | None:
+        return await calls.next() if calls.full else calls.ready()
+
+    iterator = iter(requests)
+    while not calls.failed:
+        try:
+            request = next(iterator)
+        except StopIteration:
+            break
+        except Exception as error:
+            calls.fail(error)
+            break
+        _portal.call(partial(begin, request))
+        while (result := _portal.call(ready)) is not None:
+            yield result
+    while (result := _portal.call(calls.next)) is not None:
+        yield result
 
 
 class SyncCompletionStream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import NoneType, TracebackType
 from typing import Any, Literal, TypeVar, overload
@@ -13,6 +13,7 @@ import anyio
 
 from .attachments import attach
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
+from .bulk.map import MapResult, Requests, map_calls
 from .call import Call, answer
 from .chat.answers import Question
 from .chat.formats.templates import inline_template
@@ -156,6 +157,27 @@ class AsyncRouter:
             deadline = now() + checked_timeout(given.options.get("timeout", self._timeout))
             return await self._balancer.call(model, self._preparer(messages, given, deadline), deadline)
         return await answer(await self._prepared(model, messages, given))
+
+    def map(
+        self, requests: Requests, max_in_flight: int | None = None, progress: bool = False
+    ) -> AsyncGenerator[MapResult, None]:
+        """Many completions at once: each result as soon as it comes, failures among them.
+
+        Leaving the loop early cancels the rest.
+
+        Args:
+            requests: mappings of `acompletion`'s arguments, in any iterable or async iterable. Each is
+                taken when there is room for it, so there may be millions.
+            max_in_flight: how many are under way, or wait to be read, at the same time; 1,000 by default.
+            progress: shows a bar on stderr, on a terminal or in a notebook (`pip install 'areplicate[cli]'`).
+
+        Yields:
+            MapResult: with `index` (the request's place), and `response` or `error`.
+
+        Raises:
+            BadRequestError: an argument is wrong. What is wrong with one request is its result's `error`.
+        """
+        return map_calls(self.acompletion, requests, max_in_flight, progress)
 
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""

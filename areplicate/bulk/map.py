@@ -1,0 +1,254 @@
+"""Many completions at once, each result as soon as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from contextvars import copy_context
+from typing import Any
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+from anyio.lowlevel import current_token
+
+from ..chat.responses import ModelResponse
+from ..errors import APIConnectionError, APIError, BadRequestError
+from .progress import progress_bar
+
+Ask = Callable[..., Awaitable[Any]]
+"""`AsyncRouter.acompletion`."""
+Requests = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+
+MAX_IN_FLIGHT = 1000
+"""How many requests are under way or waiting to be read, unless the caller says otherwise."""
+
+_CLOSING = 15.0
+"""Seconds that leaving waits for the calls that it cancels."""
+
+
+class MapResult(msgspec.Struct, frozen=True):
+    """The outcome of one request: of `response` and `error`, one is None. `index` is the request's place."""
+
+    index: int
+    response: ModelResponse | None = None
+    error: APIError | None = None
+
+
+def map_calls(
+    ask: Ask, requests: Requests, max_in_flight: int | None = None, progress: bool = False
+) -> AsyncGenerator[MapResult, None]:
+    """The results of all requests as they come; leaving the iterator cancels the rest.
+
+    A request is taken from `requests` when there is room for it, so these may be endless. What
+    `requests` itself raises is raised here, after the results of what was taken before.
+
+    Raises:
+        BadRequestError: an argument is wrong. What is wrong with one request is that result's `error`.
+    """
+    most, checked = most_in_flight(max_in_flight), checked_requests(requests)
+    return _results(ask, checked, most, progress)
+
+
+async def _results(
+    ask: Ask, requests: Requests, most: int, progress: bool
+) -> AsyncGenerator[MapResult, None]:
+    with progress_bar(requests, progress) as saw:
+        calls = await Calls.open(ask, most)
+        try:
+            calls.take_all(requests)
+            while (result := await calls.next()) is not None:
+                saw(result.error)
+                yield result
+        finally:
+            await calls.aclose()
+
+
+class Calls:
+    """Calls that run at the same time, and their results in the order in which they end.
+
+    They run below a task of their own, not below the caller's: an iterator may be left at any time and
+    from any scope, and a task group that is open while an iterator waits for its caller would be left
+    out of order.
+    """
+
+    def __init__(self, ask: Ask, most: int) -> None:
+        self._ask = ask
+        self._most = most
+        self._begun = 0
+        self._unread = 0
+        """Requests that were taken and whose results were not."""
+        self._results: deque[MapResult] = deque()
+        self._taking = False
+        self._failure: Exception | None = None
+        self._group: TaskGroup
+        self._changed = anyio.Event()
+        self._closing = anyio.Event()
+        self._ended = anyio.Event()
+
+    @classmethod
+    async def open(cls, ask: Ask, most: int) -> Calls:
+        calls = cls(ask, most)
+        _in_background(calls._run)
+        try:
+            await calls._change()
+        except BaseException:
+            calls._closing.set()
+            raise
+        return calls
+
+    @property
+    def full(self) -> bool:
+        """Whether a result must be read before another call may begin."""
+        return self._unread >= self._most
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing more may begin."""
+        return self._failure is not None
+
+    def fail(self, error: Exception) -> None:
+        """Begins nothing more; `next` raises `error` after the results of what has begun."""
+        self._failure = error
+
+    def begin(self, request: Any) -> None:
+        """Starts the call that a request asks for."""
+        index, self._begun = self._begun, self._begun + 1
+        self._unread += 1
+        self._group.start_soon(self._call, index, request)
+
+    def take_all(self, requests: Requests) -> None:
+        """Begins one request after the other, as soon as there is room for it."""
+        self._taking = True
+        self._group.start_soon(self._take, requests)
+
+    def ready(self) -> MapResult | None:
+        """A result that is there already."""
+        if not self._results:
+            return None
+        self._unread -= 1
+        self._tell()
+        return self._results.popleft()
+
+    async def next(self) -> MapResult | None:
+        """The next result; None after the last."""
+        while not self._results:
+            if not self._unread and not self._taking:
+                if self._failure is not None:
+                    raise self._failure
+                return None
+            if self._ended.is_set():
+                raise APIConnectionError("The event loop ended the calls: it is shutting down.")
+            await self._change()
+        return self.ready()
+
+    async def aclose(self) -> None:
+        """Cancels what runs, and waits for it to end."""
+        self._closing.set()
+        self._group.cancel_scope.cancel()
+        with anyio.move_on_after(_CLOSING, shield=True):
+            await self._ended.wait()
+
+    async def _run(self) -> None:
+        try:
+            async with anyio.create_task_group() as self._group:
+                self._tell()
+                await self._closing.wait()
+        finally:
+            self._ended.set()
+            self._tell()
+
+    async def _take(self, requests: Requests) -> None:
+        try:
+            async with aclosing(_each(requests)) as each:
+                async for request in each:
+                    self.begin(request)
+                    while self.full:
+                        await self._change()
+                    if self.failed:
+                        return
+        except Exception as error:
+            self.fail(error)
+        finally:
+            self._taking = False
+            self._tell()
+
+    async def _call(self, index: int, request: Any) -> None:
+        try:
+            self._results.append(MapResult(index, await self._ask(**_arguments(index, request))))
+        except APIError as error:
+            self._results.append(MapResult(index, error=error))
+        except Exception as error:  # none of ours: a warning, say, that the caller made an error
+            self._unread -= 1
+            self.fail(error)
+        self._tell()
+
+    async def _change(self) -> None:
+        await self._changed.wait()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def checked_requests(requests: Any) -> Any:
+    if isinstance(requests, (str, bytes, Mapping)) or not isinstance(requests, (Iterable, AsyncIterable)):
+        raise BadRequestError(
+            "requests must be a series of mappings such as "
+            '[{"model": "owner/name", "messages": [{"role": "user", "content": "Hello"}]}], '
+            f"not {type(requests).__name__}.",
+            param="requests",
+        )
+    return requests
+
+
+def most_in_flight(given: Any) -> int:
+    if given is None:
+        return MAX_IN_FLIGHT
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise BadRequestError(
+            f"max_in_flight must be a whole number, at least 1, not {given!r}.", param="max_in_flight"
+        )
+    return given
+
+
+async def _each(requests: Requests) -> AsyncGenerator[Any, None]:
+    if isinstance(requests, AsyncIterable):
+        async for request in requests:
+            yield request
+    else:
+        for request in requests:
+            yield request
+
+
+def _arguments(index: int, request: Any) -> Mapping[str, Any]:
+    where = f"requests[{index}]"
+    if not isinstance(request, Mapping) or not all(isinstance(name, str) for name in request):
+        raise BadRequestError(
+            f"{where} must be a mapping of acompletion's arguments, not {type(request).__name__}.",
+            param="requests",
+        )
+    for name in ("model", "messages"):
+        if name not in request:
+            raise BadRequestError(f"{where} has no {name}.", param=name)
+    if request.get("stream"):
+        raise BadRequestError(f"{where} asks for a stream; a result is a whole answer.", param="stream")
+    return request
+
+
+_tasks: set[asyncio.Task[None]] = set()
+"""The event loop itself does not keep its tasks."""
+
+
+def _in_background(work: Callable[[], Any]) -> None:
+    """Runs `work` below no other task of this event loop, whichever kind of loop that is."""
+    if isinstance(loop := current_token().native_token, asyncio.AbstractEventLoop):
+        task = loop.create_task(work())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+    else:
+        import trio
+
+        trio.lowlevel.spawn_system_task(work, context=copy_context())

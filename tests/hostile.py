@@ -245,13 +245,27 @@ def date_ahead(seconds: float) -> Mishap:
     return mishap
 
 
+def changes(change: Callable[[Asked, Any], None]) -> Mishap:
+    """A mishap that changes the JSON of what succeeds."""
+
+    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        answer = await go_on()
+        if isinstance(answer, web.Response) and answer.status < 300:
+            body = msgspec.json.decode(_body(answer))
+            change(asked, body)
+            answer.body = msgspec.json.encode(body)
+        return answer
+
+    return mishap
+
+
 def rows_late(seconds: float) -> Mishap:
     """For `list`: a prediction appears that long after it was created."""
 
     def change(asked: Asked, page: Any) -> None:
         page["results"] = [row for row in page["results"] if asked.server.age(row["id"]) >= seconds]
 
-    return _changes(change)
+    return changes(change)
 
 
 def list_behind(seconds: float) -> Mishap:
@@ -263,7 +277,7 @@ def list_behind(seconds: float) -> Mishap:
             _as_it_was(row, asked.server.predictions[row["id"]], seconds)
         page["results"] = rows
 
-    return _changes(change)
+    return changes(change)
 
 
 def _as_it_was(row: dict[str, Any], prediction: LocalPrediction, seconds: float) -> None:
@@ -279,7 +293,7 @@ def without_field(name: str) -> Mishap:
         for prediction in body.get("results", [body]):
             prediction.pop(name, None)
 
-    return _changes(change)
+    return changes(change)
 
 
 def wants_header(name: str, value: str) -> Mishap:
@@ -328,20 +342,6 @@ def fails_first(times: int, then: Any = "fine", error: str = INTERRUPTED) -> Cal
         return then
 
     return reply
-
-
-def _changes(change: Callable[[Asked, Any], None]) -> Mishap:
-    """A mishap that changes the JSON of what succeeds."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        answer = await go_on()
-        if isinstance(answer, web.Response) and answer.status < 300:
-            body = msgspec.json.decode(_body(answer))
-            change(asked, body)
-            answer.body = msgspec.json.encode(body)
-        return answer
-
-    return mishap
 
 
 def _body(answer: web.StreamResponse) -> bytes:

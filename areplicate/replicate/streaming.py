@@ -177,7 +177,7 @@ class PredictionStream:
     async def _read_late(self) -> list[str]:
         """What the model wrote until the deadline, for a reader who was elsewhere when it passed."""
         with anyio.move_on_after(LATE_LOOK) as self._scope, suppress(APIError):
-            self.prediction = await self._poller.look(self.prediction.id, self._policy)
+            self.prediction = await self._poller.look(self.prediction.id, RetryPolicy(retries=0))
         self._check_open()
         if self.prediction.terminal or self._assembly.whole:
             return self._end()

@@ -1,0 +1,246 @@
+"""How a stream ends: never with an error after the model has succeeded, and each phase is told."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+import areplicate
+from areplicate import AsyncRouter, ModelResponseChunk, Status
+from areplicate.local import Faults
+from tests.hostile import Asked, HostileReplicate, changes, hangs, problem
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
+
+pytestmark = pytest.mark.anyio
+
+
+def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
+    return AsyncRouter(api_key=KEY, api_base=hostile.api_base, **options)
+
+
+async def chunks_of(router: AsyncRouter, **options: Any) -> list[ModelResponseChunk]:
+    return [chunk async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, **options)]
+
+
+def text_of(chunks: list[ModelResponseChunk]) -> str:
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+
+
+def shows(output: Any, **fields: Any) -> Any:
+    """For `get`: a prediction that has succeeded shows another output than it has."""
+
+    def change(asked: Asked, prediction: Any) -> None:
+        if prediction["status"] == "succeeded":
+            prediction.update(output=output, **fields)
+
+    return changes(change)
+
+
+CARRIAGE_RETURNS = [
+    ["a\rb"],
+    ["\r"],
+    ["10%\r", "20%\r", "done"],
+    ["a\r", "\nb", "\r\n", "\r", "c"],
+    ["\r\r\n", " x ", "\n\r\n"],
+]
+
+
+@pytest.mark.parametrize("reply", CARRIAGE_RETURNS)
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("cut", [0.0, 0.7])
+async def test_line_breaks_of_any_kind_are_no_error(reply: list[str], streams: bool, cut: float) -> None:
+    faults = Faults(stream_cut=cut, seed=3)
+    model = llama(reply=reply, run_seconds=30, streams=streams)
+    async with stage(model, faults=faults) as (_, router):
+        for _ in range(3):
+            text = text_of(await chunks_of(router))
+            assert text.split() == "".join(reply).split()
+            assert streams or text == "".join(reply)
+
+
+@pytest.mark.parametrize(
+    ("output", "given"),
+    [
+        ("another text altogether", "one two"),
+        ("one", "one two"),
+        (None, "one two"),
+        (["one ", "two"], "one two"),
+        ("one\r\n\ttwo", "one two"),
+        ("one two and what the stream has lost", "one two and what the stream has lost"),
+        ({"text": "one two"}, None),
+    ],
+)
+async def test_an_output_that_differs_from_the_stream_fails_nobody(
+    output: Any, given: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with HostileReplicate([llama(reply=["one ", "two"])]) as hostile, router_of(hostile) as router:
+        hostile.on("get", shows(output))
+        chunks = await chunks_of(router)
+    text = text_of(chunks)
+    assert text.startswith("one two") and chunks[-1].choices[0].finish_reason == "stop"
+    if given is not None and output != "another text altogether":
+        assert text == given
+    differs = output == "one" or isinstance(output, dict) or output == "another text altogether"
+    assert ("was streamed as 7 characters" in caplog.text) is differs
+
+
+async def test_what_the_stream_lost_on_the_way_is_told_with_both_lengths(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with HostileReplicate([llama(reply=["one ", "two"])]) as hostile, router_of(hostile) as router:
+        hostile.on("get", shows("something else"))
+        await chunks_of(router)
+    assert "was streamed as 7 characters, and its output is another text of 14" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [problem(500), problem(404), problem(401), hangs()])
+async def test_a_whole_text_does_not_need_its_figures(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with HostileReplicate([llama(reply=["one ", "two"])]) as hostile, router_of(hostile) as router:
+        hostile.on("get", wrong)
+        clock = Clock()
+        chunks = await chunks_of(router, stream_options={"include_usage": True})
+        assert clock() <= 5.1
+    assert text_of(chunks) == "one two"
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage is not None and chunks[-1].usage.completion_tokens > 0
+
+
+async def test_a_deadline_after_the_end_of_the_text_is_no_failure() -> None:
+    async with HostileReplicate([llama(reply=["one ", "two"], run_seconds=9)]) as hostile:
+        async with router_of(hostile) as router:
+            hostile.on("get", hangs())
+            clock = Clock()
+            assert text_of(await chunks_of(router, timeout=10)) == "one two"
+            assert clock() < 11
+
+
+async def test_a_removed_output_is_missed_only_where_the_text_is_not_whole() -> None:
+    model = llama(reply=["one ", "two"])
+    async with HostileReplicate([model]) as hostile, router_of(hostile) as router:
+        hostile.on("get", shows(None, data_removed=True))
+        assert text_of(await chunks_of(router)) == "one two"
+        hostile.faults = Faults(stream_cut=1.0, stream_cut_after=1)
+        with pytest.raises(areplicate.APIError, match="has been removed"):
+            await chunks_of(router)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_reader_who_comes_late_gets_what_was_written_in_time(streams: bool) -> None:
+    reply = [f"{number} " for number in range(20_000)]
+    async with stage(llama(reply=reply, run_seconds=20, streams=streams)) as (_, router):
+        text = ""
+        async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, timeout=30):
+            text += chunk.choices[0].delta.content or ""
+            if len(text) < 100:
+                await anyio.sleep(20)
+    assert text == "".join(reply)
+
+
+async def test_a_late_reader_of_a_model_that_was_not_done_is_told_within_a_second() -> None:
+    async with HostileReplicate([llama(reply=["a"] * 100, run_seconds=100)]) as hostile:
+        async with router_of(hostile) as router:
+            stream = await router.acompletion(LLAMA, HELLO, stream=True, timeout=30)
+            await anyio.sleep(31)
+            for wrong in (None, hangs()):
+                if wrong is not None:
+                    hostile.on("get", wrong)
+                clock = Clock()
+                with pytest.raises((areplicate.Timeout, areplicate.PredictionCanceledError)):
+                    async for _ in stream:
+                        pass
+                assert clock() <= 1.1
+                stream = await router.acompletion(LLAMA, HELLO, stream=True, timeout=30)
+                await anyio.sleep(31)
+            hostile.behave()
+
+
+@pytest.mark.parametrize("output", [None, "", "one\r\ntwo", "another"])
+async def test_a_failure_keeps_the_text_whatever_the_output_is(output: str | None) -> None:
+    def change(asked: Asked, prediction: Any) -> None:
+        if prediction["status"] == "failed":
+            prediction["output"] = output
+
+    model = llama(reply=["one ", "two", "three"], failure="GPU on fire", failure_after=2, run_seconds=3)
+    async with HostileReplicate([model]) as hostile, router_of(hostile) as router:
+        hostile.on("get", changes(change))
+        seen = ""
+        with pytest.raises(areplicate.PredictionFailedError, match="GPU on fire") as caught:
+            async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
+                seen += chunk.choices[0].delta.content or ""
+    assert seen == caught.value.text == "one two"
+
+
+async def test_an_output_that_is_no_text_is_given_when_it_is_complete(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def change(asked: Asked, prediction: Any) -> None:
+        prediction["output"] = [{"word": word} for word in prediction["output"] or []]
+
+    model = llama(reply=list("abcdef"), run_seconds=60, streams=False)
+    async with HostileReplicate([model]) as hostile, router_of(hostile) as router:
+        hostile.on("get", changes(change))
+        chunks = await chunks_of(router)
+    assert (
+        text_of(chunks) == '[{"word":"a"},{"word":"b"},{"word":"c"},{"word":"d"},{"word":"e"},{"word":"f"}]'
+    )
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("boot", [0.0, 60.0])
+async def test_a_streams_phases_are_all_told_with_their_prediction(streams: bool, boot: float) -> None:
+    told: list[Status] = []
+    model = llama(boot_seconds=boot, reply=list("abcdefgh"), run_seconds=40, streams=streams)
+    async with stage(model) as (local, router):
+        await chunks_of(router, on_status=told.append)
+        [prediction_id] = local.predictions
+    phases = [phase for phase, _ in itertools.groupby(status.phase for status in told)]
+    assert phases == ["queued", *(["booting"] if boot else []), "processing", "done"]
+    assert all(status.prediction_id == prediction_id for status in told[1:])
+    processing = next(status for status in told if status.phase == "processing")
+    assert processing.prediction_status == "processing"
+    assert processing.seconds == pytest.approx(boot, abs=10)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [Faults(stream_cut=1.0, stream_cut_after=0), Faults(stream_error=1.0), Faults(latency=0.1)],
+    ids=["cut at once", "5xx", "ends in silence"],
+)
+async def test_while_a_model_boots_its_stream_is_opened_every_25_seconds_at_most(faults: Faults) -> None:
+    model = llama(boot_seconds=240, reply=["up"], run_seconds=1)
+    async with stage(model, faults=faults, stream_timeout=3.0) as (local, router):
+        assert text_of(await chunks_of(router)) == "up"
+        opened = [seen.time for seen in local.requests if seen.kind == "stream" and seen.time < 240]
+    assert len(opened) <= 10
+    assert all(later - earlier >= 25 for earlier, later in itertools.pairwise(opened[:-1]))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [Faults(stream_error=1.0), Faults(stream_cut=1.0, stream_cut_after=0)],
+    ids=["5xx", "cut at once"],
+)
+async def test_a_running_models_stream_is_given_up_after_four_that_brought_nothing(faults: Faults) -> None:
+    async with stage(llama(reply=["a"] * 100, run_seconds=500), faults=faults) as (local, router):
+        assert text_of(await chunks_of(router)) == "a" * 100
+        assert local.counts["stream"] <= 4 + 1, "one may be opened before it runs"
+
+
+async def test_a_stream_without_an_event_for_35_seconds_is_looked_at() -> None:
+    async with stage(llama(reply=["a"], run_seconds=20), faults=Faults(stream_stall=1.0)) as (local, router):
+        clock = Clock()
+        assert text_of(await chunks_of(router)) == "a"
+        assert 35 <= clock() < 40
+        assert local.counts["stream"] == 1
+
+
+async def test_a_warning_is_all_that_a_difference_makes(caplog: pytest.LogCaptureFixture) -> None:
+    async with HostileReplicate([llama(reply=["one"])]) as hostile, router_of(hostile) as router:
+        hostile.on("get", shows("two"))
+        await chunks_of(router)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]

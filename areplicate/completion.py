@@ -18,7 +18,7 @@ import anyio.from_thread
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
-from .bulk.map import Calls, MapResult, checked_requests, most_in_flight
+from .bulk.map import Calls, Kept, MapResult, checked_requests, most_in_flight
 from .bulk.progress import progress_bar
 from .chat.responses import ModelResponse, ModelResponseChunk
 from .replicate.transports.base import Transport
@@ -69,19 +69,25 @@ def completion(model: str, messages: Sequence[Any], **params: Any) -> ModelRespo
 
 
 def map(
-    requests: Iterable[Mapping[str, Any]], max_in_flight: int | None = None, progress: bool = False
+    requests: Iterable[Mapping[str, Any]],
+    max_in_flight: int | None = None,
+    progress: bool = False,
+    journal: str | os.PathLike[str] | None = None,
+    retry_failed: bool = False,
 ) -> Iterator[MapResult]:
     """`AsyncRouter.map` for code that is not async: `for result in areplicate.map(requests)`.
 
     `requests` is read in the caller's thread, between the results.
     """
     most, checked = most_in_flight(max_in_flight), checked_requests(requests)
-    return _results(checked, most, progress)
+    return _results(checked, most, progress, None if journal is None else Kept(journal, retry_failed))
 
 
-def _results(requests: Iterable[Mapping[str, Any]], most: int, progress: bool) -> Iterator[MapResult]:
+def _results(
+    requests: Iterable[Mapping[str, Any]], most: int, progress: bool, kept: Kept | None
+) -> Iterator[MapResult]:
     with progress_bar(requests, progress) as saw:
-        calls = _portal.call(lambda: Calls.open(acompletion, most))
+        calls = _portal.call(lambda: Calls.open(acompletion, most, kept))
         try:
             for result in _taken_in_turn(calls, requests):
                 saw(result.error)

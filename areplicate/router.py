@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from os import PathLike
 from types import NoneType, TracebackType
 from typing import Any, Literal, TypeVar, overload
 from weakref import WeakValueDictionary
@@ -13,7 +14,7 @@ import anyio
 
 from .attachments import attach
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
-from .bulk.map import MapResult, Requests, map_calls
+from .bulk.map import Kept, MapResult, Requests, map_calls
 from .call import Call, answer
 from .chat.answers import Question
 from .chat.formats.templates import inline_template
@@ -159,7 +160,12 @@ class AsyncRouter:
         return await answer(await self._prepared(model, messages, given))
 
     def map(
-        self, requests: Requests, max_in_flight: int | None = None, progress: bool = False
+        self,
+        requests: Requests,
+        max_in_flight: int | None = None,
+        progress: bool = False,
+        journal: str | PathLike[str] | None = None,
+        retry_failed: bool = False,
     ) -> AsyncGenerator[MapResult, None]:
         """Many completions at once: each result as soon as it comes, failures among them.
 
@@ -170,6 +176,10 @@ class AsyncRouter:
                 taken when there is room for it, so there may be millions.
             max_in_flight: how many are under way, or wait to be read, at the same time; 1,000 by default.
             progress: shows a bar on stderr, on a terminal or in a notebook (`pip install 'areplicate[cli]'`).
+            journal: a file that keeps what has been asked and answered: the same requests with the same
+                journal go on where they stopped, whatever ended them. Results come from it, too. The
+                network or the service may be away for an hour before the job gives up.
+            retry_failed: ask again for the requests that failed in an earlier run.
 
         Yields:
             MapResult: with `index` (the request's place), and `response` or `error`.
@@ -177,7 +187,8 @@ class AsyncRouter:
         Raises:
             BadRequestError: an argument is wrong. What is wrong with one request is its result's `error`.
         """
-        return map_calls(self.acompletion, requests, max_in_flight, progress)
+        kept = None if journal is None else Kept(journal, retry_failed)
+        return map_calls(self.acompletion, requests, max_in_flight, progress, kept)
 
     async def schema_of(self, model: str) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from contextvars import copy_context
-from typing import Any
+from os import PathLike
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -20,6 +21,8 @@ from .progress import progress_bar
 
 Ask = Callable[..., Awaitable[Any]]
 """`AsyncRouter.acompletion`."""
+AskOne = Callable[[int, Mapping[str, Any]], Awaitable[Any]]
+"""Asks the request with this index."""
 Requests = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
 
 MAX_IN_FLIGHT = 1000
@@ -37,26 +40,45 @@ class MapResult(msgspec.Struct, frozen=True):
     error: APIError | None = None
 
 
+class JobEnded(Exception):
+    """No further request can be asked; `error` says why."""
+
+    def __init__(self, error: APIError) -> None:
+        self.error = error
+
+
+class Kept(NamedTuple):
+    """Where a job keeps its answers, and whether rows that failed in an earlier run are asked again."""
+
+    journal: str | PathLike[str]
+    retry_failed: bool = False
+
+
 def map_calls(
-    ask: Ask, requests: Requests, max_in_flight: int | None = None, progress: bool = False
+    ask: Ask,
+    requests: Requests,
+    max_in_flight: int | None = None,
+    progress: bool = False,
+    kept: Kept | None = None,
 ) -> AsyncGenerator[MapResult, None]:
     """The results of all requests as they come; leaving the iterator cancels the rest.
 
     A request is taken from `requests` when there is room for it, so these may be endless. What
-    `requests` itself raises is raised here, after the results of what was taken before.
+    `requests` itself raises is raised here, after the results of what was taken before. With `kept`,
+    answers are written to a journal, and a request that has one there is not asked.
 
     Raises:
         BadRequestError: an argument is wrong. What is wrong with one request is that result's `error`.
     """
     most, checked = most_in_flight(max_in_flight), checked_requests(requests)
-    return _results(ask, checked, most, progress)
+    return _results(ask, checked, most, progress, kept)
 
 
 async def _results(
-    ask: Ask, requests: Requests, most: int, progress: bool
+    ask: Ask, requests: Requests, most: int, progress: bool, kept: Kept | None
 ) -> AsyncGenerator[MapResult, None]:
     with progress_bar(requests, progress) as saw:
-        calls = await Calls.open(ask, most)
+        calls = await Calls.open(ask, most, kept)
         try:
             calls.take_all(requests)
             while (result := await calls.next()) is not None:
@@ -74,29 +96,37 @@ class Calls:
     out of order.
     """
 
-    def __init__(self, ask: Ask, most: int) -> None:
-        self._ask = ask
+    def __init__(self, ask: Ask, most: int, kept: Kept | None = None) -> None:
         self._most = most
+        self._kept = kept
         self._begun = 0
         self._unread = 0
         """Requests that were taken and whose results were not."""
         self._results: deque[MapResult] = deque()
         self._taking = False
         self._failure: Exception | None = None
+        self._ask_one: AskOne = lambda index, request: ask(**request)
         self._group: TaskGroup
         self._changed = anyio.Event()
         self._closing = anyio.Event()
         self._ended = anyio.Event()
 
     @classmethod
-    async def open(cls, ask: Ask, most: int) -> Calls:
-        calls = cls(ask, most)
+    async def open(cls, ask: Ask, most: int, kept: Kept | None = None) -> Calls:
+        """Calls that may begin.
+
+        Raises:
+            BadRequestError: the journal cannot be used.
+        """
+        calls = cls(ask, most, kept)
         _in_background(calls._run)
         try:
             await calls._change()
         except BaseException:
             calls._closing.set()
             raise
+        if calls._failure is not None:
+            raise calls._failure
         return calls
 
     @property
@@ -153,9 +183,18 @@ class Calls:
 
     async def _run(self) -> None:
         try:
-            async with anyio.create_task_group() as self._group:
-                self._tell()
-                await self._closing.wait()
+            async with AsyncExitStack() as stack:
+                if self._kept is not None:
+                    from .journal import Journal  # SQLite, which other callers need not wait for
+                    from .journaled import JournaledAsk
+
+                    journal = await stack.enter_async_context(Journal(self._kept.journal))
+                    self._ask_one = JournaledAsk(self._ask_one, journal, self._kept.retry_failed)
+                async with anyio.create_task_group() as self._group:
+                    self._tell()
+                    await self._closing.wait()
+        except APIError as error:
+            self.fail(error)
         finally:
             self._ended.set()
             self._tell()
@@ -177,9 +216,12 @@ class Calls:
 
     async def _call(self, index: int, request: Any) -> None:
         try:
-            self._results.append(MapResult(index, await self._ask(**_arguments(index, request))))
+            self._results.append(MapResult(index, await self._ask_one(index, _arguments(index, request))))
         except APIError as error:
             self._results.append(MapResult(index, error=error))
+        except JobEnded as ended:
+            self._unread -= 1
+            self.fail(ended.error)
         except Exception as error:  # none of ours: a warning, say, that the caller made an error
             self._unread -= 1
             self.fail(error)

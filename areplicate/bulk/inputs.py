@@ -1,0 +1,226 @@
+"""The rows of a job's input file: OpenAI's batch format, JSON lines, CSV or Parquet.
+
+All formats are read row by row, so that a file of any length takes little memory, and each row knows its
+line, so that an error can name it. Source of the batch format: "The request input object" under "Batch" in
+OpenAI's API reference.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import BadRequestError
+from ..options import names_for
+
+BATCH_URLS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings")
+"""What a line of a batch file may ask."""
+
+CHAT = BATCH_URLS[0]
+
+_JSON_LINES = (".jsonl", ".ndjson")
+_OPTIONS = names_for("client") | {"model"}
+"""Keys of a JSON line that are options of its request. Any other, and each column of a table but the prompt's,
+is the row's own business."""
+
+_LONGEST_FIELD = 64 * 1024 * 1024
+"""Characters of one CSV field; Python's own bound of 128 KiB is less than many a document."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One question of a job.
+
+    Attributes:
+        number: its place in the file, from 0.
+        line: the line on which it stands, from 1; for Parquet the row, from 1.
+        url: which of OpenAI's APIs it asks, such as `/v1/chat/completions`.
+        body: the request's body; `model` and `messages` among others.
+        custom_id: its name in the answers; None where the file gives none.
+        columns: the row as the file has it.
+    """
+
+    number: int
+    line: int
+    url: str
+    body: dict[str, Any]
+    custom_id: str | None
+    columns: dict[str, Any]
+
+
+class Defaults(msgspec.Struct, frozen=True):
+    """What a job says for all rows.
+
+    Attributes:
+        model: for rows that name none.
+        system: a system message, put before the rows' own messages.
+        column: the column with the prompt.
+        options: further options of each request; a row's own go before them.
+    """
+
+    model: str | None = None
+    system: str | None = None
+    column: str = "prompt"
+    options: Mapping[str, Any] = {}
+
+
+class LineError(msgspec.Struct, frozen=True):
+    """What is wrong with one line of the input."""
+
+    line: int
+    message: str
+    custom_id: str | None = None
+
+
+def read_rows(path: Path, defaults: Defaults) -> Iterator[Row | LineError]:
+    """The rows of a file, or what is wrong with a line, in the file's order.
+
+    Raises:
+        BadRequestError: the file cannot be read at all.
+    """
+    seen: set[str] = set()
+    options = _OPTIONS if path.suffix.lower() in _JSON_LINES else frozenset[str]()
+    for number, (line, columns) in enumerate(_lines(path)):
+        if isinstance(columns, str):
+            yield LineError(line, columns)
+            continue
+        row = _row(number, line, columns, defaults, options)
+        name = row.custom_id
+        if name is not None and isinstance(row, Row):
+            if name in seen:
+                row = LineError(line, f"custom_id {name!r} is used by an earlier line", name)
+            seen.add(name)
+        yield row
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    kinds = {
+        **dict.fromkeys(_JSON_LINES, _json_lines),
+        ".csv": _csv_rows,
+        ".tsv": _csv_rows,
+        ".parquet": _parquet_rows,
+    }
+    read = kinds.get(path.suffix.lower())
+    if read is None:
+        raise BadRequestError(f"{path} must end in one of {', '.join(kinds)}, to tell how it must be read.")
+    try:
+        yield from read(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequestError(f"{path} cannot be read: {error}.") from None
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    decode = msgspec.json.Decoder().decode
+    with path.open("rb") as file:
+        for line, text in enumerate(file, 1):
+            if line == 1:
+                text = text.removeprefix(b"\xef\xbb\xbf")
+            if not text.strip():
+                continue
+            try:
+                columns = decode(text)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                yield line, f"this is not JSON: {error}"
+                continue
+            yield line, columns if isinstance(columns, dict) else "the line must be a JSON object"
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    csv.field_size_limit(_LONGEST_FIELD)
+    # utf-8-sig: Excel begins its files with a byte order mark.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        names = next(rows, None)
+        if names is None:
+            return
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BadRequestError(f"{path} has two columns named {twice[0]!r}.")
+        while True:
+            line = rows.line_num + 1
+            try:
+                values = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield line, f"this is not CSV: {error}"
+                return
+            if not values:
+                continue
+            if len(values) != len(names):
+                yield line, f"the row has {len(values)} columns, and the header {len(names)}"
+                continue
+            yield line, dict(zip(names, values, strict=True))
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise BadRequestError(f"To read {path}: pip install 'areplicate[parquet]'") from None
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowException as error:
+        raise BadRequestError(f"{path} cannot be read: {error}.") from None
+    number = 0
+    with file:
+        for batch in file.iter_batches(batch_size=1024):
+            for columns in batch.to_pylist():
+                number += 1
+                yield number, columns
+
+
+def _row(
+    number: int, line: int, columns: dict[str, Any], defaults: Defaults, options: frozenset[str]
+) -> Row | LineError:
+    if "body" in columns and not columns.keys().isdisjoint(("url", "method", "custom_id")):
+        return _batch_row(number, line, columns, defaults)
+    custom_id = columns.get("custom_id")
+    if custom_id is not None and not isinstance(custom_id, str):
+        return LineError(line, f"custom_id must be a string, not {custom_id!r}")
+    prompt, messages = columns.get(defaults.column), columns.get("messages")
+    if not isinstance(messages, list):
+        if defaults.column not in columns:
+            there_is_no = f"there is neither a column {defaults.column!r} nor a list of messages"
+            return LineError(line, there_is_no, custom_id)
+        if not isinstance(prompt, str) or not prompt.strip():
+            return LineError(
+                line, f"the column {defaults.column!r} must be a text, not {prompt!r}", custom_id
+            )
+        messages = [{"role": "user", "content": prompt}]
+    given = {name: columns[name] for name in columns.keys() & options if columns[name] is not None}
+    body = {**defaults.options, **given, "messages": messages}
+    return _checked(Row(number, line, CHAT, body, custom_id, columns), defaults)
+
+
+def _batch_row(number: int, line: int, columns: dict[str, Any], defaults: Defaults) -> Row | LineError:
+    custom_id = columns.get("custom_id")
+    if not isinstance(custom_id, str) or not custom_id:
+        return LineError(line, f"custom_id must be a text, not {custom_id!r}")
+    if columns.get("method") != "POST":
+        return LineError(line, f"method must be 'POST', not {columns.get('method')!r}", custom_id)
+    url, body = columns.get("url"), columns["body"]
+    if url not in BATCH_URLS:
+        return LineError(line, f"url must be one of {', '.join(BATCH_URLS)}, not {url!r}", custom_id)
+    if not isinstance(body, dict):
+        return LineError(line, f"body must be a JSON object, not {body!r:.50}", custom_id)
+    return _checked(Row(number, line, url, {**defaults.options, **body}, custom_id, columns), defaults)
+
+
+def _checked(row: Row, defaults: Defaults) -> Row | LineError:
+    body = row.body
+    model = body.get("model") or defaults.model
+    if not isinstance(model, str):
+        return LineError(row.line, "there is no model: give the row one, or the job (--model)", row.custom_id)
+    body["model"] = model
+    if row.url == CHAT:
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            return LineError(row.line, "messages must be a list with at least one message", row.custom_id)
+        if defaults.system:
+            body["messages"] = [{"role": "system", "content": defaults.system}, *messages]
+    if body.get("stream"):
+        return LineError(row.line, "stream must not be set: a job writes whole answers", row.custom_id)
+    return row

@@ -1,0 +1,342 @@
+"""What a job has asked and got, on disk, so that the same job goes on where it stopped.
+
+A job must survive everything at any moment: Ctrl-C, `kill -9`, a power cut, a full disk. Two writes a row
+are enough for that, because a prediction is known by its mark (see `replicate/creation.py`):
+
+- *Before* a prediction is asked for, its mark is written and synced to disk. A row that has a mark and no
+  end is one whose prediction may exist: the next run looks for it and takes it over.
+- *After* it ended, the answer or the error is written, before anybody is given it. Such a row is never asked
+  for again.
+
+What is lost between the two is found by the mark; a mark that was never written was never sent. Writes are
+gathered: whoever waits for the disk waits with all others that came meanwhile, so that thousands of rows
+share a few transactions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+from anyio.abc import TaskGroup
+
+from ..errors import APIError, BadRequestError
+
+_FORMAT = 1
+"""Of the tables below. A journal of another format is refused."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rows (
+    number INTEGER PRIMARY KEY,  -- the row's place in the job, from 0
+    question BLOB NOT NULL,      -- what it asks, as a hash: a job whose rows have changed is another job
+    response BLOB,               -- the answer, as JSON
+    error BLOB                   -- or what was wrong, as JSON
+);
+CREATE INDEX IF NOT EXISTS failed ON rows (number) WHERE error IS NOT NULL;
+CREATE TABLE IF NOT EXISTS asked (
+    number INTEGER NOT NULL,     -- the row
+    part INTEGER NOT NULL,       -- which of its predictions, from 0: a row with n=3 has three
+    mark INTEGER NOT NULL,       -- the seconds by which the prediction is known
+    at REAL NOT NULL,            -- when it was asked for, in seconds since 1970
+    PRIMARY KEY (number, part)
+) WITHOUT ROWID;
+"""
+
+_BEGIN = """
+INSERT INTO rows (number, question) VALUES (?, ?)
+ON CONFLICT (number) DO UPDATE SET error = NULL
+"""
+_ASK = """
+INSERT INTO asked (number, part, mark, at) VALUES (?, ?, ?, ?)
+ON CONFLICT (number, part) DO UPDATE SET mark = excluded.mark, at = excluded.at
+"""
+_END = """
+INSERT INTO rows (number, question, response, error) VALUES (?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET response = excluded.response, error = excluded.error
+"""
+_FORGET = "DELETE FROM asked WHERE number = ?"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A prediction that may exist: its mark (seconds), and when it was asked for (seconds since 1970)."""
+
+    mark: int
+    at: float
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the journal knows of one row. `response` and `error` are JSON; both None where it has not ended."""
+
+    number: int
+    question: bytes
+    response: bytes | None = None
+    error: bytes | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.response is not None or self.error is not None
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Rows that have been answered, that have failed, and that have been asked and have not ended."""
+
+    done: int
+    failed: int
+    asked: int
+
+
+class _Batch:
+    """What is written in one transaction."""
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, tuple[Any, ...]]] = []
+        self.written = anyio.Event()
+
+
+class Journal:
+    """One job's journal. Use it as an async context manager: it belongs to one process at a time.
+
+    Args:
+        path: the SQLite file; made where it does not exist.
+
+    Raises:
+        BadRequestError: another process has it, or it is no journal of this format.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self._lock = _Lock(self.path)
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._tasks: TaskGroup | None = None
+        self._batch = _Batch()
+        self._wanted = anyio.Event()
+        self._failure: APIError | None = None
+
+    async def __aenter__(self) -> Journal:
+        self._lock.take()
+        try:
+            self._writer = await anyio.to_thread.run_sync(_opened, self.path)
+            # A connection of its own: reading must not wait for the disk while another thread writes.
+            self._reader = sqlite3.connect(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._write_batches)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._tasks is not None and self._reader is not None and self._writer is not None
+        self._tasks.cancel_scope.cancel()
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            # What nobody waits for any more is written all the same: it has been paid for.
+            with anyio.CancelScope(shield=True):
+                await self._write_batch()
+                self._reader.close()
+                await anyio.to_thread.run_sync(self._writer.close)
+            self._reader = self._writer = None
+            self._lock.release()
+
+    def entry(self, number: int) -> Entry | None:
+        """What is known of a row; None where it has never been asked."""
+        found = self._read(f"{_SELECT} WHERE number = ?", (number,)).fetchone()
+        return None if found is None else Entry(*found)
+
+    def question(self, number: int, request: Mapping[str, Any]) -> bytes:
+        """The hash of what a row asks.
+
+        Raises:
+            BadRequestError: the journal has another question under this number.
+        """
+        asks = question_hash(request)
+        known = self._read("SELECT question FROM rows WHERE number = ?", (number,)).fetchone()
+        if known is not None and known[0] != asks:
+            raise BadRequestError(
+                f"Request {number} differs from the one in the journal {self.path}: the job has changed since "
+                "it began. Give the changed job a journal of its own."
+            )
+        return asks
+
+    def asked(self, number: int) -> dict[int, Asked]:
+        """The predictions of a row that has not ended, by their part, as far as an earlier run asked for them."""
+        found = self._read("SELECT part, mark, at FROM asked WHERE number = ?", (number,))
+        return {part: Asked(mark, at) for part, mark, at in found}
+
+    async def ask(self, number: int, question: bytes, mark: int, part: int = 0) -> None:
+        """Writes that a prediction with `mark` is about to be asked for; returns once that is on disk."""
+        await self._write((_BEGIN, (number, question)), (_ASK, (number, part, mark, time.time())))
+
+    async def end(
+        self, number: int, question: bytes, *, response: bytes | None = None, error: bytes | None = None
+    ) -> None:
+        """Writes a row's answer or error, as JSON; returns once that is on disk.
+
+        What was asked for a row that has ended is forgotten: nobody looks for it any more.
+        """
+        await self._write((_END, (number, question, response, error)), (_FORGET, (number,)))
+
+    def counts(self) -> Counts:
+        return Counts(
+            *self._read(
+                "SELECT COUNT(*) FILTER (WHERE response IS NOT NULL), COUNT(*) FILTER (WHERE error IS NOT NULL), "
+                "COUNT(*) FILTER (WHERE response IS NULL AND error IS NULL) FROM rows"
+            ).fetchone()
+        )
+
+    async def _write(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
+        """Writes with whatever else is waiting to be written."""
+        if self._writer is None:
+            raise self._closed()
+        batch = self._batch
+        batch.statements.extend(statements)
+        self._wanted.set()
+        await batch.written.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _write_batches(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted = anyio.Event()
+            with anyio.CancelScope(shield=True):
+                await self._write_batch()
+
+    async def _write_batch(self) -> None:
+        batch, self._batch = self._batch, _Batch()
+        try:
+            if batch.statements and self._failure is None and self._writer is not None:
+                await anyio.to_thread.run_sync(_write_all, self._writer, batch.statements)
+        except sqlite3.Error as error:
+            self._failure = APIError(
+                f"The journal {self.path} cannot be written: {error}. Nothing more is asked. Mend that, and "
+                "start the same job again."
+            )
+        finally:
+            batch.written.set()
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        if self._reader is None:
+            raise self._closed()
+        return self._reader.execute(query, values)
+
+    def _closed(self) -> APIError:
+        return APIError(f"The journal {self.path} is closed.")
+
+
+def read_journal(path: str | PathLike[str]) -> Iterator[Entry]:
+    """The rows of a journal in their order, also while a job writes it. The file is only read.
+
+    Raises:
+        BadRequestError: there is no journal at `path`.
+    """
+    if not Path(path).is_file():
+        raise BadRequestError(f"There is no journal at {path}.")
+    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        _check_format(database, path)
+        for found in database.execute(f"{_SELECT} ORDER BY number"):
+            yield Entry(*found)
+    finally:
+        database.close()
+
+
+def question_hash(request: Mapping[str, Any]) -> bytes:
+    """Sixteen bytes that stand for what a request asks.
+
+    Values that JSON does not have count by their `repr`.
+    """
+    encoded = msgspec.json.encode(request, enc_hook=repr, order="deterministic")
+    return hashlib.blake2b(encoded, digest_size=16).digest()
+
+
+_SELECT = "SELECT number, question, response, error FROM rows"
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # The connection is used by one thread at a time: the loop's for reading, a worker's for writing.
+    try:
+        database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+    except sqlite3.Error as error:
+        raise BadRequestError(f"The journal {path} cannot be opened: {error}.") from None
+    try:
+        # A mark must be on disk before its prediction is asked for: FULL syncs each transaction.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        fresh = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
+        if fresh:
+            database.executescript(_TABLES)
+            database.execute("INSERT INTO job VALUES ('format', ?)", (str(_FORMAT),))
+        _check_format(database, path)
+    except (sqlite3.Error, BadRequestError) as error:
+        database.close()
+        if isinstance(error, BadRequestError):
+            raise
+        raise BadRequestError(f"{path} is not a journal of areplicate's: {error}.") from None
+    return database
+
+
+def _check_format(database: sqlite3.Connection, path: str | PathLike[str]) -> None:
+    try:
+        found = database.execute("SELECT value FROM job WHERE name = 'format'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise BadRequestError(f"{path} is not a journal of areplicate's: {error}.") from None
+    if found != (str(_FORMAT),):
+        raise BadRequestError(f"{path} is a journal of another format ({found and found[0]}, not {_FORMAT}).")
+
+
+def _write_all(database: sqlite3.Connection, batch: list[tuple[str, tuple[Any, ...]]]) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        for statement, values in batch:
+            database.execute(statement, values)
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+
+
+class _Lock:
+    """Keeps a second process away from a journal; the system frees it with the process, however that ends.
+
+    It is SQLite's own lock on a file beside the journal, which works alike on every system.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._connection: sqlite3.Connection | None = None
+
+    def take(self) -> None:
+        try:
+            connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise BadRequestError(f"{self._path} cannot be opened: {error}.") from None
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            connection.close()
+            raise BadRequestError(
+                f"Another process works on this job: {self._path} is locked ({error}). Wait for it, or give "
+                "this job a journal of its own."
+            ) from None
+        self._connection = connection
+
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,112 @@
+"""Asking with a journal: nothing that has ended is asked again, nothing that is under way is paid twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import msgspec
+
+from .. import errors
+from ..chat.responses import ModelResponse
+from ..clock import now
+from ..errors import (
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    InsufficientCreditError,
+    InternalServerError,
+    RateLimitError,
+)
+from ..logs import logger
+from ..replicate.retry import waits
+from .journal import Journal
+from .map import AskOne, JobEnded
+
+_NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
+"""Errors that say nothing of the row: it is asked again for as long as the job has patience."""
+
+_NOBODYS_TURN = (AuthenticationError, InsufficientCreditError)
+"""Errors that every row would have. The job ends with them, and no row has failed."""
+
+_PATIENCE = 3600.0
+"""Seconds without a single answer after which a job no longer waits for the network or the service."""
+
+_decode = msgspec.json.Decoder(ModelResponse).decode
+
+
+class JournaledAsk:
+    """An `ask` whose answers and errors are kept in a journal.
+
+    Args:
+        ask: what asks a row, and may be cancelled.
+        retry_failed: ask again for the rows that failed in an earlier run.
+    """
+
+    def __init__(self, ask: AskOne, journal: Journal, retry_failed: bool) -> None:
+        self._ask = ask
+        self._journal = journal
+        self._retry_failed = retry_failed
+        self._answered_at = now()
+
+    async def __call__(self, number: int, request: Mapping[str, Any]) -> ModelResponse:
+        """The row's answer: the journal's, else a new one.
+
+        Raises:
+            APIError: the row's error, also an earlier run's.
+            JobEnded: this row and all others cannot be asked.
+        """
+        journal = self._journal
+        question = journal.question(number, request)
+        known = journal.entry(number)
+        if known is not None and known.response is not None:
+            return _decode(known.response)
+        if known is not None and known.error is not None and not self._retry_failed:
+            raise _error(known.error)
+        try:
+            response = await self._patiently(number, request)
+        except APIError as error:
+            await journal.end(number, question, error=_plain(error))
+            raise
+        await journal.end(number, question, response=msgspec.json.encode(response))
+        return response
+
+    async def _patiently(self, number: int, request: Mapping[str, Any]) -> ModelResponse:
+        """Asks until there is an answer or an error of the row's own."""
+        pauses = waits()
+        while True:
+            try:
+                response: ModelResponse = await self._ask(number, request)
+            except _NOBODYS_TURN as error:
+                raise JobEnded(error) from error
+            except _NOT_THE_ROWS_OWN as error:
+                if error.prediction_id is not None and isinstance(error, InternalServerError):
+                    raise
+                if now() - self._answered_at > _PATIENCE:
+                    raise JobEnded(error) from error
+                pause = max(next(pauses), error.retry_after or 0.0)
+                logger.warning("Request %d is asked again in %.0f s: %s", number, pause, error)
+                await anyio.sleep(pause)
+            else:
+                self._answered_at = now()
+                return response
+
+
+def _plain(error: APIError) -> bytes:
+    return msgspec.json.encode(
+        {
+            "code": type(error).__name__,
+            "message": error.message,
+            "status_code": error.status_code,
+            "model": error.model,
+            "prediction_id": error.prediction_id,
+            "param": error.param,
+        }
+    )
+
+
+def _error(plain: bytes) -> APIError:
+    fields: dict[str, Any] = msgspec.json.decode(plain)
+    kind: type[APIError] = getattr(errors, fields.pop("code"), APIError)
+    return kind(fields.pop("message"), **fields)

@@ -1,0 +1,222 @@
+"""What a job reads and writes: each format of input and output, and what is wrong with a line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate.bulk.inputs import Defaults, LineError, Row, read_rows
+from areplicate.bulk.outputs import Outcome, check_columns, write_output
+from areplicate.errors import BadRequestError
+
+MODEL = Defaults(model="meta/meta-llama-3-8b-instruct")
+ANSWER = {
+    "id": "p1",
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": 'Hi, ä\n"x"'}, "finish_reason": "stop"}
+    ],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+}
+ERROR = {
+    "message": "The model failed.",
+    "code": "PredictionFailedError",
+    "status_code": 500,
+    "prediction_id": "p2",
+}
+
+
+def read(path: Path, defaults: Defaults = MODEL) -> list[Row | LineError]:
+    return list(read_rows(path, defaults))
+
+
+def lines(path: Path, *rows: Any) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def test_openais_batch_file(tmp_path: Path) -> None:
+    body = {"model": "a/b", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
+    line = {"custom_id": "one", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    (row,) = read(lines(tmp_path / "in.jsonl", line))
+    assert isinstance(row, Row)
+    assert (row.custom_id, row.url, row.body, row.line) == ("one", "/v1/chat/completions", body, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"custom_id": None}, "custom_id must be a text"),
+        ({"custom_id": 7}, "custom_id must be a text, not 7"),
+        ({"method": "GET"}, "method must be 'POST', not 'GET'"),
+        ({"url": "/v1/audio"}, "url must be one of /v1/chat/completions, "),
+        ({"body": []}, "body must be a JSON object"),
+        ({"body": {"messages": [{"role": "user", "content": "x"}]}}, "there is no model"),
+        ({"body": {"model": "a/b", "messages": []}}, "at least one message"),
+        ({"body": {"model": "a/b", "messages": [{}], "stream": True}}, "stream must not be set"),
+    ],
+)
+def test_what_is_wrong_with_a_batch_line(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    body = {"model": "a/b", "messages": [{"role": "user", "content": "x"}]}
+    good = {"custom_id": "one", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    _, wrong = read(lines(tmp_path / "in.jsonl", good, {**good, "custom_id": "two"} | change), Defaults())
+    assert isinstance(wrong, LineError)
+    assert wrong.line == 2 and says in wrong.message
+
+
+def test_a_custom_id_is_used_once(tmp_path: Path) -> None:
+    row = {"custom_id": "a", "prompt": "x"}
+    _, twice = read(lines(tmp_path / "in.jsonl", row, row))
+    assert isinstance(twice, LineError) and "used by an earlier line" in twice.message and twice.line == 2
+
+
+def test_lines_with_prompts_and_with_messages(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "m"}]
+    defaults = Defaults(model="a/b", system="Be brief.", options={"temperature": 0.5})
+    path = lines(
+        tmp_path / "in.jsonl", {"prompt": "p", "max_tokens": 3, "label": 1}, "", {"messages": messages}
+    )
+    first, second = read(path, defaults)
+    assert isinstance(first, Row) and isinstance(second, Row)
+    system = {"role": "system", "content": "Be brief."}
+    assert first.body == {
+        "model": "a/b",
+        "temperature": 0.5,
+        "max_tokens": 3,
+        "messages": [system, {"role": "user", "content": "p"}],
+    }
+    assert second.body["messages"] == [system, *messages]
+    assert (second.number, second.line) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{broken", "this is not JSON"),
+        ("[1]", "must be a JSON object"),
+        ("[" * 100_000, "this is not JSON"),
+        ('{"prompt": ""}', "must be a text"),
+        ('{"prompt": 5}', "must be a text"),
+        ('{"text": "x"}', "neither a column 'prompt' nor a list of messages"),
+        ('{"messages": "x"}', "neither a column"),
+        ('{"prompt": "x", "custom_id": 5}', "custom_id must be a string"),
+        ('{"prompt": "x\xff"}', "this is not JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_and_the_others_are_read(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b'{"prompt": "a"}\n' + text.encode("latin-1") + b'\n{"prompt": "b"}')
+    first, wrong, last = read(path)
+    assert isinstance(first, Row) and isinstance(last, Row)
+    assert isinstance(wrong, LineError) and says in wrong.message and wrong.line == 2
+
+
+def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes('\ufeffid,question\r\n1,"two\nlines, ""quoted"""\r\n2,ä\r\n'.encode())
+    first, second = read(path, Defaults(model="a/b", column="question"))
+    assert isinstance(first, Row) and isinstance(second, Row)
+    assert first.body["messages"][0]["content"] == 'two\nlines, "quoted"'
+    assert second.columns == {"id": "2", "question": "ä"}
+    assert (first.line, second.line) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("prompt,b\nx\n", "the row has 1 columns, and the header 2"),
+        ("other\nx\n", "neither a column 'prompt'"),
+        ('prompt\n"open\n', "this is not CSV"),
+        ("prompt,b\n ,1\n", "must be a text"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_row(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(text)
+    (wrong,) = read(path)
+    assert isinstance(wrong, LineError) and says in wrong.message and wrong.line == 2
+
+
+def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
+    with pytest.raises(BadRequestError, match="cannot be read"):
+        read(tmp_path / "missing.jsonl")
+    (tmp_path / "in.xlsx").touch()
+    with pytest.raises(BadRequestError, match=r"must end in one of \.jsonl"):
+        read(tmp_path / "in.xlsx")
+    (tmp_path / "in.csv").write_text("a,a\n1,2\n")
+    with pytest.raises(BadRequestError, match="two columns named 'a'"):
+        read(tmp_path / "in.csv")
+    (tmp_path / "in.parquet").write_text("none")
+    with pytest.raises(BadRequestError, match="cannot be read"):
+        read(tmp_path / "in.parquet")
+
+
+def outcomes(*columns: dict[str, Any]) -> list[Outcome]:
+    rows = [Row(n, n + 1, "/v1/chat/completions", {}, None, each) for n, each in enumerate(columns)]
+    return [Outcome(rows[0], ANSWER, None), *(Outcome(row, None, ERROR) for row in rows[1:])]
+
+
+def test_openais_output_format_by_openais_own_types(tmp_path: Path) -> None:
+    from openai.types.chat import ChatCompletion
+
+    assert write_output(tmp_path / "out.jsonl", outcomes({}, {}), append_to_rows=False) == 2
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first["custom_id"] == "request-0" and first["error"] is None
+    assert first["response"]["status_code"] == 200 and first["response"]["request_id"] == "p1"
+    whole = {**first["response"]["body"], "object": "chat.completion", "created": 1, "model": "m"}
+    assert ChatCompletion.model_validate(whole).choices[0].message.content == 'Hi, ä\n"x"'
+    assert second["error"] == {"code": "PredictionFailedError", "message": "The model failed."}
+    assert second["response"]["status_code"] == 500
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_the_inputs_rows_with_columns_added(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"out.{kind}"
+    assert (
+        write_output(
+            path, outcomes({"id": "1", "prompt": "a,b"}, {"id": "2", "prompt": "c"}), append_to_rows=True
+        )
+        == 2
+    )
+    first, second = table(path)
+    assert first["id"] == "1" and first["prompt"] == "a,b" and first["answer"] == 'Hi, ä\n"x"'
+    assert str(first["completion_tokens"]) == "4" and first["prediction_id"] == "p1"
+    assert second["error"] == "The model failed." and not second["answer"]
+
+
+def table(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+        return rows
+    text = path.read_bytes().decode()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in text.splitlines()]
+    return list(
+        csv.DictReader(text.splitlines(keepends=True), delimiter="\t" if path.suffix == ".tsv" else ",")
+    )
+
+
+def test_a_column_is_never_overwritten() -> None:
+    row = Row(0, 1, "/v1/chat/completions", {}, None, {"answer": "mine"})
+    with pytest.raises(BadRequestError, match="a column 'answer' already"):
+        check_columns(row)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("old")
+
+    def broken() -> Any:
+        yield outcomes({})[0]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_output(path, broken(), append_to_rows=False)
+    assert path.read_text() == "old"

@@ -1,0 +1,171 @@
+"""A job's journal: what it says after every kind of end, and who may write it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent, indent
+
+import anyio
+import pytest
+
+from areplicate.bulk.journal import Counts, Journal, question_hash, read_journal
+from areplicate.errors import APIError, BadRequestError
+
+pytestmark = pytest.mark.anyio
+
+QUESTION = question_hash({"model": "a/b", "messages": []})
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # the disk takes the time it takes
+
+
+async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        await journal.ask(0, QUESTION, 1860)
+        await journal.ask(1, QUESTION, 1861)
+        await journal.end(1, QUESTION, response=b'{"id":"p1"}')
+        await journal.ask(2, QUESTION, 1862)
+        await journal.end(2, QUESTION, error=b'{"message":"failed"}')
+    async with Journal(tmp_path / "j") as journal:
+        assert journal.counts() == Counts(done=1, failed=1, asked=1)
+        first, second, third = journal.entry(0), journal.entry(1), journal.entry(2)
+        assert first and not first.ended and journal.asked(0)[0].mark == 1860
+        assert second and second.response == b'{"id":"p1"}' and not journal.asked(1)
+        assert third and third.error == b'{"message":"failed"}'
+        assert journal.entry(3) is None
+
+
+async def test_asking_again_forgets_the_error(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        await journal.ask(0, QUESTION, 1860)
+        await journal.end(0, QUESTION, error=b"{}")
+        await journal.ask(0, QUESTION, 1900)
+        entry = journal.entry(0)
+        assert entry and not entry.ended and journal.asked(0)[0].mark == 1900
+
+
+async def test_each_prediction_of_a_row_has_its_mark(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        for part in range(3):
+            await journal.ask(0, QUESTION, 1800 + part, part)
+        assert {part: asked.mark for part, asked in journal.asked(0).items()} == {0: 1800, 1: 1801, 2: 1802}
+        assert journal.counts() == Counts(0, 0, 1)
+
+
+async def test_many_writers_share_few_transactions(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        async with anyio.create_task_group() as group:
+            for number in range(2000):
+                group.start_soon(journal.ask, number, QUESTION, 1800)
+        assert journal.counts().asked == 2000
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_cancelled_writer_loses_nothing_that_was_given(tmp_path: Path, times: int) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        async with anyio.create_task_group() as group:
+            group.start_soon(journal.end, 0, QUESTION)
+            await anyio.lowlevel.checkpoint()
+            for _ in range(times):
+                group.cancel_scope.cancel()
+    assert [entry.number for entry in read_journal(tmp_path / "j")] == [0]
+
+
+async def test_two_processes_on_one_journal_are_refused(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j"):
+        ran = _python(f"async with Journal({str(tmp_path / 'j')!r}): pass")
+        assert "Another process works on this job" in ran.stderr
+        with pytest.raises(BadRequestError, match="Another process"):
+            async with Journal(tmp_path / "j"):
+                pass
+    assert not _python(f"async with Journal({str(tmp_path / 'j')!r}): pass").stderr
+
+
+async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path) -> None:
+    code = f"""
+    async with Journal({str(tmp_path / "j")!r}) as journal:
+        for number in range(50):
+            await journal.ask(number, b"question", 1800 + number)
+        os.kill(os.getpid(), {int(signal.SIGKILL)})
+    """
+    assert _python(code).returncode == -signal.SIGKILL
+    async with Journal(tmp_path / "j") as journal:
+        assert journal.counts() == Counts(0, 0, 50)
+
+
+async def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        await journal.ask(0, QUESTION, 1)
+        reader = read_journal(tmp_path / "j")
+        assert not next(reader).ended
+        await journal.end(0, QUESTION, response=b"{}")
+    assert next(read_journal(tmp_path / "j")).response == b"{}"
+
+
+async def test_a_job_that_has_changed_is_refused(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        asks = journal.question(0, {"model": "a/b", "messages": ["x"]})
+        await journal.ask(0, asks, 1)
+        assert journal.question(0, {"messages": ["x"], "model": "a/b"}) == asks
+        with pytest.raises(BadRequestError, match="differs from the one in the journal"):
+            journal.question(0, {"model": "a/b", "messages": ["y"]})
+
+
+@pytest.mark.parametrize("content", [b"no database at all, but long enough to be one" * 50, b""])
+async def test_a_file_that_is_no_journal_is_refused_or_empty(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "j").write_bytes(content)
+    if content:
+        with pytest.raises(BadRequestError, match="is not a journal"):
+            async with Journal(tmp_path / "j"):
+                pass
+        assert (tmp_path / "j").read_bytes() == content
+    else:
+        async with Journal(tmp_path / "j") as journal:
+            assert journal.counts() == Counts(0, 0, 0)
+
+
+async def test_another_database_is_left_alone(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "j")
+    database.execute("CREATE TABLE mine (x)")
+    database.commit()
+    database.close()
+    with pytest.raises(BadRequestError, match="is not a journal"):
+        async with Journal(tmp_path / "j"):
+            pass
+
+
+async def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        await journal.ask(0, QUESTION, 1)
+        assert journal._writer is not None
+        pages = journal._writer.execute("PRAGMA page_count").fetchone()[0]
+        journal._writer.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(APIError, match="full"):
+            await journal.end(0, QUESTION, response=b"x" * 1_000_000)
+        with pytest.raises(APIError, match="cannot be written"):
+            await journal.ask(1, QUESTION, 1)
+    async with Journal(tmp_path / "j") as journal:
+        assert journal.counts() == Counts(0, 0, 1)
+        await journal.end(0, QUESTION, response=b"{}")
+
+
+async def test_there_is_no_journal(tmp_path: Path) -> None:
+    with pytest.raises(BadRequestError, match="no journal"):
+        next(read_journal(tmp_path / "j"))
+    with pytest.raises(BadRequestError, match="cannot be opened"):
+        async with Journal(tmp_path / "no" / "such" / "folder"):
+            pass
+
+
+def _python(body: str) -> subprocess.CompletedProcess[str]:
+    """Runs the body of an async function in a process of its own."""
+    imports = "import os, anyio\nfrom areplicate.bulk.journal import Journal\n"
+    code = f"{imports}async def main():\n{indent(dedent(body), '    ')}\nanyio.run(main)\n"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)

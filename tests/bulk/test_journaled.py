@@ -1,0 +1,121 @@
+"""`map(journal=...)`: what is asked again and what is not, and what ends a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from areplicate import AsyncRouter, MapResult
+from areplicate.bulk.journal import read_journal
+from areplicate.errors import AuthenticationError, BadRequestError, InsufficientCreditError
+from areplicate.local import LocalModel, LocalReplicate
+from tests.stage import KEY, llama, stage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # the disk takes the time it takes
+
+
+FAILS = LocalModel(owner="meta", name="fails", failure="out of memory")
+
+
+def questions(count: int, model: str = "meta/meta-llama-3-8b-instruct") -> list[dict[str, Any]]:
+    return [{"model": model, "messages": [{"role": "user", "content": f"number {n}"}]} for n in range(count)]
+
+
+async def run(router: AsyncRouter, requests: Sequence[Any], journal: Path, **more: Any) -> list[MapResult]:
+    results = [result async for result in router.map(requests, journal=journal, **more)]
+    return sorted(results, key=lambda result: result.index)
+
+
+async def test_a_second_run_asks_nothing_and_gives_the_same(tmp_path: Path) -> None:
+    async with stage(llama(), FAILS) as (local, router):
+        requests = [*questions(20), *questions(1, "meta/fails")]
+        first = await run(router, requests, tmp_path / "j")
+        created = len(local.predictions)
+        second = await run(router, requests, tmp_path / "j")
+        assert len(local.predictions) == created
+    assert [result.response for result in first] == [result.response for result in second]
+    assert type(second[20].error) is type(first[20].error) and "out of memory" in str(second[20].error)
+
+
+async def test_what_failed_is_asked_again_where_that_is_wanted(tmp_path: Path) -> None:
+    async with stage(llama(), FAILS) as (local, router):
+        requests = [*questions(2), *questions(1, "meta/fails")]
+        await run(router, requests, tmp_path / "j")
+        created = len(local.predictions)
+        (_, _, failed) = await run(router, requests, tmp_path / "j", retry_failed=True)
+        assert len(local.predictions) == created + 1 and failed.error is not None
+
+
+async def test_a_longer_job_goes_on_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    async with stage() as (local, router):
+        await run(router, questions(3), tmp_path / "j")
+        await run(router, questions(5), tmp_path / "j")
+        assert len(local.predictions) == 5
+        changed = questions(5)
+        changed[1]["temperature"] = 0.5
+        results = await run(router, changed, tmp_path / "j")
+        assert isinstance(results[1].error, BadRequestError) and "differs" in str(results[1].error)
+        assert results[0].response and len(local.predictions) == 5
+
+
+async def test_leaving_early_keeps_what_was_answered(tmp_path: Path) -> None:
+    async with stage() as (local, router):
+        seen = 0
+        async with aclosing(router.map(questions(50), max_in_flight=5, journal=tmp_path / "j")) as results:
+            async for _ in results:
+                seen += 1
+                if seen == 10:
+                    break
+        again = await run(router, questions(50), tmp_path / "j")
+        assert all(result.response for result in again)
+        assert len(local.predictions) <= 50 + 5
+
+
+async def test_a_wrong_key_ends_the_job_and_no_row_has_failed(tmp_path: Path) -> None:
+    async with LocalReplicate([llama()], tokens=[KEY]) as local:
+        async with AsyncRouter(api_key="r8_wrong", api_base=local.api_base) as router:
+            with pytest.raises(AuthenticationError):
+                await run(router, questions(30), tmp_path / "j", max_in_flight=4)
+        assert all(entry.error is None for entry in read_journal(tmp_path / "j"))
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+            assert all(result.response for result in await run(router, questions(30), tmp_path / "j"))
+
+
+async def test_no_credit_ends_the_job(tmp_path: Path) -> None:
+    async with LocalReplicate([llama()], tokens={KEY: 402}) as local:
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+            with pytest.raises(InsufficientCreditError):
+                await run(router, questions(3), tmp_path / "j")
+
+
+async def test_an_outage_fails_no_row(tmp_path: Path) -> None:
+    """The server goes away in the middle of the job, and comes back at the same address."""
+    async with LocalReplicate([llama(run_seconds=0.05)]) as local:
+        port = int(local.api_base.rsplit(":", 1)[1].partition("/")[0])
+        router = AsyncRouter(api_key=KEY, api_base=local.api_base, max_retries=0)
+        results = router.map(questions(30), max_in_flight=2, journal=tmp_path / "j")
+        got = [await anext(results) for _ in range(5)]
+    async with router, aclosing(results):
+        with anyio.move_on_after(0.5):
+            await anyio.sleep_forever()
+        async with LocalReplicate([llama()], port=port):
+            got += [result async for result in results]
+    assert len(got) == 30 and all(result.response for result in got)
+
+
+async def test_a_journal_that_cannot_be_used_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b"something else entirely" * 100)
+    async with stage() as (local, router):
+        with pytest.raises(BadRequestError, match="not a journal"):
+            await run(router, questions(3), tmp_path / "j")
+        assert not local.predictions

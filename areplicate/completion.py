@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import anyio
 import anyio.from_thread
@@ -21,43 +21,40 @@ from anyio.lowlevel import current_token
 from .bulk.map import Calls, Kept, MapResult, checked_requests, most_in_flight
 from .bulk.progress import progress_bar
 from .chat.responses import ModelResponse, ModelResponseChunk
+from .options.signature import signed
 from .replicate.transports.base import Transport
-from .router import AsyncRouter
+from .router import AsyncRouter, typed
 from .streams import CompletionStream
 
+if TYPE_CHECKING:
+    from .options.call_types import Completion
+
 T = TypeVar("T")
+SyncCompletion: TypeAlias = (
+    "Completion[ModelResponse, SyncCompletionStream, ModelResponse | SyncCompletionStream]"
+)
 
 _routers: dict[Any, tuple[AsyncRouter, AsyncGenerator[None, None]]] = {}
 """One router an event loop, because connections belong to one."""
 
 
-@overload
-async def acompletion(
-    model: str, messages: Sequence[Any], *, stream: Literal[True], **params: Any
-) -> CompletionStream: ...
-@overload
-async def acompletion(
-    model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **params: Any
-) -> ModelResponse: ...
+@typed
 async def acompletion(model: str, messages: Sequence[Any], **params: Any) -> ModelResponse | CompletionStream:
-    """One chat completion on this event loop's default router.
+    """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks.
 
-    Takes what `AsyncRouter.acompletion` takes, and raises the same errors. The router's connections
-    are kept between calls and closed when the loop shuts down.
+    The router behind it is this event loop's own. Its connections are kept between calls and closed
+    when the loop shuts down.
     """
     router = await _default_router()
     answer: ModelResponse | CompletionStream = await router.acompletion(model, messages, **params)
     return answer
 
 
-@overload
-def completion(
-    model: str, messages: Sequence[Any], *, stream: Literal[True], **params: Any
-) -> SyncCompletionStream: ...
-@overload
-def completion(
-    model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **params: Any
-) -> ModelResponse: ...
+def _typed(function: Callable[..., Any]) -> SyncCompletion:
+    return cast("SyncCompletion", signed(function))
+
+
+@_typed
 def completion(model: str, messages: Sequence[Any], **params: Any) -> ModelResponse | SyncCompletionStream:
     """`acompletion` for code that is not async: scripts, threads, notebooks.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from types import NoneType, TracebackType
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import anyio
@@ -38,6 +38,7 @@ from .options import (
     chosen_key,
     read,
 )
+from .options.signature import signed
 from .replicate.client import Client
 from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
@@ -48,10 +49,25 @@ from .replicate.transports.base import Transport
 from .schema_lookup import SchemaStore, endpoint_of
 from .streams import CompletionStream
 
+if TYPE_CHECKING:
+    from .options.call_types import Completion
+
 T = TypeVar("T")
 
 _ACCOUNTS_KEPT = 1000
 """Accounts whose limits are remembered while nobody calls: a service may bring each user's own key."""
+
+
+AsyncCompletion: TypeAlias = """Completion[
+    Coroutine[Any, Any, ModelResponse],
+    Coroutine[Any, Any, CompletionStream],
+    Coroutine[Any, Any, ModelResponse | CompletionStream],
+]"""
+
+
+def typed(function: Callable[..., Any]) -> AsyncCompletion:
+    """The function, with the options of a call in its signature."""
+    return cast("AsyncCompletion", signed(function))
 
 
 class AsyncRouter:
@@ -118,41 +134,11 @@ class AsyncRouter:
         self._held = self._slots if held_creations is None else Slots(held_creations, of=self._slots)
         self._short = anyio.Semaphore(max(1, pool_size // 10), fast_acquire=True)
 
-    @overload
-    async def acompletion(
-        self, model: str, messages: Sequence[Any], *, stream: Literal[True], **params: Any
-    ) -> CompletionStream: ...
-    @overload
-    async def acompletion(
-        self, model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **params: Any
-    ) -> ModelResponse: ...
+    @typed
     async def acompletion(
         self, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
-        """One chat completion.
-
-        Args:
-            model: such as `replicate/meta/meta-llama-3-8b-instruct`, `owner/name:version` or
-                `deployments/owner/name`, where `replicate/` in front is optional; or a name of
-                `model_list`.
-            messages: as OpenAI takes them.
-            stream: True gives a `CompletionStream` of chunks, each as soon as it is written.
-            stream_options: `{"include_usage": True}` adds a last chunk with the token counts.
-            n: how many answers; each is a prediction of its own.
-            timeout, num_retries: instead of the router's.
-            drop_params: leave out what the model has no input for, instead of an error.
-            extra_headers: sent with the creation.
-            extra_body: the model's own inputs whose names mean something else here, such as `model`.
-            on_status: called with a `Status` at each phase.
-            supports_system_prompt: the model takes the system text in `system_prompt`.
-            initial_prompt_value, roles, final_prompt_value, bos_token, eos_token: a prompt template
-                for this call, as `register_prompt_template` takes it.
-            params: OpenAI's chat parameters, and the model's own inputs, which are sent as they are.
-
-        Raises:
-            APIError: one of its subclasses. Whatever ends the call, also its being cancelled, the
-                prediction is cancelled with it.
-        """
+        """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks."""
         given = read(params)
         if model in self._balancer:
             deadline = now() + checked_timeout(given.options.get("timeout", self._timeout))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import areplicate
-from areplicate import ModelResponseChunk, Status, stream_to_completion
+from areplicate import CompletionStream, ModelResponseChunk, Status, stream_to_completion
 from areplicate.local import Faults, LocalReplicate
 from tests.fast_forward import FastForwardLoop
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
@@ -177,7 +177,7 @@ async def test_n_choices_stream_one_after_the_other() -> None:
 async def test_a_collected_stream_equals_the_call_without_stream(options: dict[str, Any]) -> None:
     async with stage(llama(reply=POEM)) as (_, router):
         whole = await router.acompletion(LLAMA, HELLO, **options)
-        stream = await router.acompletion(LLAMA, HELLO, stream=True, **options)
+        stream: CompletionStream = await router.acompletion(LLAMA, HELLO, stream=True, **options)
         collected = await stream_to_completion(stream)
     one, other = whole.model_dump(), collected.model_dump()
     for response in (one, other):

@@ -1,0 +1,58 @@
+"""Options that other clients have and a call here has not, so that none is taken for an input of the model.
+
+Source: the parameters of LiteLLM's `completion()`, and those that its router and its proxy add.
+"""
+
+from __future__ import annotations
+
+IGNORED = frozenset(
+    (
+        # LiteLLM's book-keeping
+        *("acompletion", "atext_completion", "aimg_generation", "text_completion", "call_id", "id"),
+        *("log_delegator", "logger_fn", "verbose", "no-log", "complete_response", "fallback_depth"),
+        *("proxy_server_request", "secret_fields", "model_info", "base_model", "model_config", "tags"),
+        *("guardrail_config", "shared_session", "use_in_pass_through", "use_client", "max_fallbacks"),
+        *("turn_off_message_logging", "allowed_openai_params", "custom_llm_provider", "hf_model_name"),
+        *("custom_prompt_dict", "extra_query", "provider_specific_header", "model_file_id_mapping"),
+        # its cache, which is not here: an answer is asked for again
+        *("cache", "caching", "caching_groups", "cache_key", "preset_cache_key", "ttl"),
+        # what each model costs, which only its own proxy reads
+        *("input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "max_budget"),
+        *("output_cost_per_second", "budget_duration", "tiered_pricing", "search_context_cost_per_query"),
+        # what shares the load between a router's models
+        *("rpm", "tpm", "weight", "max_parallel_requests", "cooldown_time", "retry_policy"),
+        *("retry_strategy", "stream_timeout", "force_timeout", "allowed_model_region"),
+        # other providers
+        *("api_version", "api_type", "organization", "project", "deployment_id", "azure", "region_name"),
+        *("tenant_id", "client_id", "client_secret", "use_litellm_proxy"),
+        "configurable_clientside_auth_params",
+    )
+)
+IGNORED_PREFIXES = (
+    *("aws_", "azure_", "vertex_", "watsonx_", "databricks_", "litellm_", "langfuse_", "langsmith_"),
+    *("humanloop_", "arize_", "posthog_", "weave_", "wandb_", "gcs_", "user_api_key_"),
+    *("input_cost_per_", "output_cost_per_", "cache_read_", "cache_creation_"),
+)
+"""Options of LiteLLM's that are for other providers, for its log and for its prices."""
+
+REFUSED = {
+    "model_list": "give it to AsyncRouter(model_list=...), whose calls then use its names",
+    "client": "HTTP clients are not shared; give AsyncRouter(transport=...) to change how connections open",
+    "guardrails": "nothing here checks texts",
+    "prompt_id": "prompts are not kept here; give the messages themselves",
+    "prompt_variables": "prompts are not kept here; give the messages themselves",
+    "prompt_version": "prompts are not kept here; give the messages themselves",
+    "prompt_label": "prompts are not kept here; give the messages themselves",
+    "mock_timeout": "give a short timeout to areplicate.local.LocalReplicate's models instead",
+    "context_window_fallback_dict": "give fallbacks=[...] instead",
+    "mock_response": "run areplicate.local.LocalReplicate for tests without cost",
+    "fallbacks": "give it to AsyncRouter(fallbacks=...)",
+    "fastest_response": "ask several models and take the first answer instead",
+    "ensure_alternating_roles": "the model's prompt format puts the roles into order",
+    "user_continue_message": "the model's prompt format puts the roles into order",
+    "assistant_continue_message": "the model's prompt format puts the roles into order",
+    "merge_reasoning_content_in_choices": "read message.reasoning_content",
+    "search_tool_name": "nothing here searches the web",
+    "self": "it is not the name of an option",
+}
+"""Options of other clients that change what happens there, with what to do here."""

@@ -1,0 +1,88 @@
+"""What editors, type checkers and `help()` know of a call, and that it follows from the declarations."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate import AsyncRouter, acompletion, completion
+from areplicate.options import OPTIONS
+
+ROOT = Path(__file__).parents[1]
+
+CALLS = """
+from typing import Any
+
+from areplicate import AsyncRouter, CompletionStream, ModelResponse, SyncCompletionStream, acompletion, completion
+
+talk: list[dict[str, Any]] = []
+
+
+async def main(router: AsyncRouter, stream: bool) -> None:
+    whole: ModelResponse = await router.acompletion("a/b", talk, temperature=1, top_k=3, stop=["a"])
+    other: ModelResponse = await acompletion(model="a/b", messages=talk, stream=False)
+    chunks: CompletionStream = await acompletion("a/b", talk, stream=True, max_tokens=3, image="cat.png")
+    either: ModelResponse | CompletionStream = await router.acompletion("a/b", talk, stream=stream)
+    text: str = await acompletion("a/b", talk)  # wrong
+    await router.acompletion("a/b", talk, max_tokens="ten")  # wrong
+    await acompletion("a/b", talk, tools=3)  # wrong
+    await acompletion("a/b", talk, stream=True, timeout="soon")  # wrong
+    await acompletion("a/b", 3)  # wrong
+    await acompletion("a/b")  # wrong
+
+
+sync: ModelResponse = completion("a/b", talk)
+sync_chunks: SyncCompletionStream = completion("a/b", talk, stream=True)
+completion("a/b", talk, n="two")  # wrong
+"""
+WRONG = {number for number, line in enumerate(CALLS.splitlines(), 1) if line.endswith("# wrong")}
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [["mypy", "--strict", "--hide-error-context"], ["pyright", "--pythonpath", sys.executable]],
+    ids=["mypy", "pyright"],
+)
+def test_type_checkers_find_what_is_wrong_and_nothing_else(checker: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "calls.py"
+    file.write_text(CALLS)
+    run = subprocess.run(
+        [sys.executable, "-m", *checker, str(file)], capture_output=True, text=True, cwd=ROOT, timeout=300
+    )
+    found = {
+        int(line.split("calls.py:")[1].split(":")[0])
+        for line in run.stdout.splitlines()
+        if ": error" in line or "- error" in line
+    }
+    assert found == WRONG, run.stdout[:3000] + run.stderr[:3000]
+
+
+@pytest.mark.parametrize("function", [acompletion, completion, AsyncRouter(api_key="k").acompletion])
+def test_every_option_is_in_the_signature_and_the_documentation(function: Callable[..., Any]) -> None:
+    parameters = inspect.signature(function).parameters
+    assert list(parameters) == ["model", "messages", *(option.name for option in OPTIONS), "inputs"]
+    assert parameters["inputs"].kind is inspect.Parameter.VAR_KEYWORD
+    assert len(parameters) > 41, "as many as OpenAI's own"
+    for option in OPTIONS:
+        assert f"{option.name}: {option.meaning}" in (inspect.getdoc(function) or "")
+
+
+def test_the_types_and_the_page_are_current() -> None:
+    script = ROOT / "scripts" / "build_options.py"
+    run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_what_openai_takes_is_declared_here() -> None:
+    """OpenAI's own client, as installed, asks for no parameter that a call here would not know."""
+    from openai.resources.chat.completions import AsyncCompletions
+
+    theirs = set(inspect.signature(AsyncCompletions.create).parameters) - {"self", "model", "messages"}
+    known = {name for option in OPTIONS for name in (option.name, *option.other_names)}
+    assert theirs - known == {"extra_query"}, "which is left out with a warning"

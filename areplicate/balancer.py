@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from . import logs
-from .call import Call, answer
+from .call import Answering, Call, answer
 from .chat.responses import ModelResponse
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
@@ -28,7 +28,7 @@ COOLDOWN_TIME = 30.0
 _ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 
-Prepare = Callable[[str, dict[str, Any]], Awaitable[Call]]
+Prepare = Callable[[str, dict[str, Any]], Awaitable[Call | Answering]]
 """Prepares a call: of a model, with an entry's own parameters."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import msgspec
@@ -47,8 +47,16 @@ class Call(msgspec.Struct, frozen=True):
     include_usage: bool
 
 
-async def answer(call: Call) -> ModelResponse | CompletionStream:
+class Answering(Protocol):
+    """What stands above single calls and gives an answer of its own, such as `reasking.BoundCall`."""
+
+    async def answer(self) -> ModelResponse | CompletionStream: ...
+
+
+async def answer(call: Call | Answering) -> ModelResponse | CompletionStream:
     """What the caller asked for: `count` answers, whole or streamed."""
+    if not isinstance(call, Call):
+        return await call.answer()
     if call.stream:
         return await open_stream(call)
     if call.count == 1:

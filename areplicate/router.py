@@ -15,10 +15,11 @@ import anyio
 from .attachments import attach
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
 from .bulk.map import Kept, MapResult, Requests, map_calls
-from .call import Call, answer
+from .call import Answering, Call, answer
 from .chat.answers import Question
 from .chat.formats.templates import inline_template
 from .chat.inputs import ModelInput, build_input
+from .chat.params import CONTRACT_PARAMS
 from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
@@ -210,7 +211,7 @@ class AsyncRouter:
     def _preparer(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
         """What prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
 
-        def prepare(model: str, defaults: dict[str, Any]) -> Awaitable[Call]:
+        def prepare(model: str, defaults: dict[str, Any]) -> Awaitable[Call | Answering]:
             whole = read(defaults).updated(given)
             left = max(0.001, deadline - now())
             whole.options["timeout"] = min(left, checked_timeout(whole.options.get("timeout", left)))
@@ -218,7 +219,7 @@ class AsyncRouter:
 
         return prepare
 
-    def _prepared(self, model: str, messages: Sequence[Any], given: Given) -> Awaitable[Call]:
+    def _prepared(self, model: str, messages: Sequence[Any], given: Given) -> Awaitable[Call | Answering]:
         return self._call(model, messages, given.params, given.inputs, **given.options)
 
     async def _call(
@@ -246,7 +247,8 @@ class AsyncRouter:
         final_prompt_value: str | None = None,
         bos_token: str | None = None,
         eos_token: str | None = None,
-    ) -> Call:
+        emulate: bool | None = None,
+    ) -> Call | Answering:
         """What is asked for, ready to be sent. The keywords are `options.OPTIONS` without OpenAI's."""
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
@@ -271,33 +273,47 @@ class AsyncRouter:
         schema = self._schemas.known(endpoint, account.http.base)
         if schema is None:
             schema = await self._in_time(partial(self._schema, endpoint, account, policy), policy)
-        built = build_input(
-            messages,
-            given,
-            model=model,
-            schema=schema,
-            template=template,
-            supports_system_prompt=supports_system_prompt,
-            drop_params=bool(drop_params),
-            allow_files=self._allow_files,
-        )
-        return Call(
-            account=account,
-            endpoint=endpoint,
-            question=Question(model, built, schema, "tools" in given),
-            input=await self._in_time(partial(_attached, built, account, policy), policy)
-            if built.media
-            else built.fields,
-            timeout=seconds,
-            policy=policy,
-            headers={"Cancel-After": cancel_after(seconds), **checked_headers(extra_headers)},
-            on_status=on_status,
-            slots=self._slots,
-            in_flight=self._in_flight,
-            count=count,
-            stream=bool(stream),
-            include_usage=bool(stream and stream_options and stream_options.get("include_usage")),
-        )
+
+        async def prepare(messages: Any) -> Call:
+            built = build_input(
+                messages,
+                given,
+                model=model,
+                schema=schema,
+                template=template,
+                supports_system_prompt=supports_system_prompt,
+                drop_params=bool(drop_params),
+                allow_files=self._allow_files,
+            )
+            return Call(
+                account=account,
+                endpoint=endpoint,
+                question=Question(model, built, schema),
+                input=await self._in_time(partial(_attached, built, account, policy), policy)
+                if built.media
+                else built.fields,
+                timeout=seconds,
+                policy=policy,
+                headers={"Cancel-After": cancel_after(seconds), **checked_headers(extra_headers)},
+                on_status=on_status,
+                slots=self._slots,
+                in_flight=self._in_flight,
+                count=count,
+                stream=bool(stream),
+                include_usage=bool(stream and stream_options and stream_options.get("include_usage")),
+            )
+
+        if CONTRACT_PARAMS.isdisjoint(given):
+            return await prepare(messages)
+        from .chat.contract import settle  # only calls that need it pay for its import
+        from .reasking import BoundCall
+
+        settled = settle(messages, given, schema=schema, emulate=emulate is not False)
+        given = settled.params
+        call = await prepare(settled.turns)
+        if settled.contract is None:
+            return call
+        return BoundCall(call, settled.contract, settled.turns, prepare)
 
     async def _schema(self, endpoint: Endpoint, account: Client, policy: RetryPolicy) -> ModelSchema | None:
         api = account.http

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
+from typing import Protocol
 
 import anyio
 
 from .chat.answers import Question, finish_reason, run_of, usage_for
 from .chat.chunks import ChunkMaker
-from .chat.outputs import output_text, read_reply, reply_splitter
+from .chat.outputs import output_text, reply_splitter
 from .chat.responses import Delta, ModelResponseChunk
 from .chat.usage import add
 from .errors import APIError, PredictionCanceledError, PredictionFailedError, Timeout
@@ -21,7 +22,7 @@ _CLOSING = 6.0
 """Seconds that closing waits for another task to end the stream, cancelling included."""
 
 
-class _End:
+class StreamEnd:
     """The end of a stream, and what is to be done then."""
 
     def __init__(self) -> None:
@@ -36,6 +37,12 @@ class _End:
             do()
 
 
+class Interruptible(Protocol):
+    """What a stream stands on."""
+
+    async def interrupt(self) -> None: ...
+
+
 class CompletionStream:
     """The chunks of one completion: `async for chunk in stream`.
 
@@ -47,8 +54,8 @@ class CompletionStream:
     def __init__(
         self,
         chunks: AsyncGenerator[ModelResponseChunk, None],
-        streams: Sequence[PredictionStream],
-        end: _End,
+        streams: Sequence[Interruptible],
+        end: StreamEnd,
     ) -> None:
         self._chunks = chunks
         self._streams = streams
@@ -104,7 +111,7 @@ async def begin_stream(
     Choices come one after the other; all predictions run meanwhile, and their streams keep what
     nobody has read yet.
     """
-    end = _End()
+    end = StreamEnd()
     chunks = _chunks(api, question, streams, include_usage, end)
     # A generator that has begun is closed by the event loop at the latest, and cancels its predictions
     # then; one that has not would be dropped in silence.
@@ -117,7 +124,7 @@ async def _chunks(
     question: Question,
     streams: Sequence[PredictionStream],
     include_usage: bool,
-    end: _End,
+    end: StreamEnd,
 ) -> AsyncGenerator[ModelResponseChunk, None]:
     make = ChunkMaker(streams[0].prediction.id, int(time.time()), question.model)
     usages = []
@@ -125,7 +132,7 @@ async def _chunks(
         yield make.delta(0, Delta())  # only begins the generator; nobody is given it
         for index, stream in enumerate(streams):
             yield make.delta(index, Delta(role="assistant", content=""))
-            split = reply_splitter(question.schema, question.tools_given, question.model)
+            split = reply_splitter(question.schema, question.model)
             while pieces := await stream.read():
                 for piece in pieces:
                     for delta in split.feed(piece):
@@ -136,12 +143,9 @@ async def _chunks(
             if failure := api.error_of(prediction):
                 raise failure
             text = output_text(prediction.output)
-            reply = read_reply(text, question.schema, question.tools_given, question.model)
             usage = usage_for(question, prediction, text)
             usages.append(usage)
-            yield make.delta(
-                index, Delta(), finish_reason(question, reply, usage), [run_of(prediction, usage)]
-            )
+            yield make.delta(index, Delta(), finish_reason(question, usage), [run_of(prediction, usage)])
         if include_usage:
             yield make.usage(add(usages))
     except TimeoutError as error:

@@ -10,7 +10,7 @@ import msgspec
 
 from ..replicate.protocol.predictions import Prediction
 from .inputs import ModelInput
-from .outputs import Reply, output_text, read_reply
+from .outputs import output_text, read_reply
 from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
 from .schemas.schema import ModelSchema
 from .usage import add, usage_of
@@ -22,7 +22,6 @@ class Question(msgspec.Struct, frozen=True):
     model: str
     input: ModelInput
     schema: ModelSchema | None = None
-    tools_given: bool = False
 
 
 def model_response(question: Question, predictions: Sequence[Prediction]) -> ModelResponse:
@@ -31,7 +30,7 @@ def model_response(question: Question, predictions: Sequence[Prediction]) -> Mod
     usages = []
     for index, prediction in enumerate(predictions):
         text = output_text(prediction.output)
-        reply = read_reply(text, question.schema, question.tools_given, question.model)
+        reply = read_reply(text, question.schema, question.model)
         usage = usage_for(question, prediction, text)
         usages.append(usage)
         choices.append(
@@ -41,9 +40,8 @@ def model_response(question: Question, predictions: Sequence[Prediction]) -> Mod
                     role="assistant",
                     content=reply.content,
                     reasoning_content=reply.reasoning_content,
-                    tool_calls=reply.tool_calls,
                 ),
-                finish_reason=finish_reason(question, reply, usage),
+                finish_reason=finish_reason(question, usage),
             )
         )
     return ModelResponse(
@@ -60,9 +58,7 @@ def usage_for(question: Question, prediction: Prediction, text: str) -> Usage:
     return usage_of(prediction, lambda: _characters(question.input.fields), text)
 
 
-def finish_reason(question: Question, reply: Reply, usage: Usage) -> FinishReason:
-    if reply.tool_calls:
-        return "tool_calls"
+def finish_reason(question: Question, usage: Usage) -> FinishReason:
     limit = question.input.max_tokens
     return "length" if limit is not None and usage.completion_tokens >= limit else "stop"
 

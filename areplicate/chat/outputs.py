@@ -1,4 +1,4 @@
-"""From a model's output to the text, the reasoning and the tool calls of an answer."""
+"""From a model's output to the text and the reasoning of an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from .reply_splitter import ReplySplitter
-from .responses import ToolCall
 from .schemas.schema import ModelSchema
 
 _REASONS = (
@@ -20,16 +19,10 @@ _REASONS = (
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a model answered.
+    """What a model answered: its text, and what it wrote between `<think>` and `</think>`."""
 
-    Attributes:
-        content: its text; None where it only calls tools.
-        reasoning_content: what it wrote between `<think>` and `</think>`.
-    """
-
-    content: str | None
+    content: str
     reasoning_content: str | None = None
-    tool_calls: list[ToolCall] | None = None
 
 
 def output_text(output: Any) -> str:
@@ -61,30 +54,26 @@ def _is_url(text: str) -> bool:
     return text.startswith(("https://", "http://", "data:")) and not any(map(str.isspace, text))
 
 
-def read_reply(text: str, schema: ModelSchema | None, tools_given: bool, model: str | None = None) -> Reply:
+def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) -> Reply:
     """A model's text, parted into what OpenAI's API keeps apart.
 
-    `<think>` blocks are looked for in the text of models that are known to reason or that take
-    tools, tool calls where the call gave tools and the model's schema has an input for them; in any
-    other text nothing is guessed.
+    `<think>` blocks are looked for in the text of models that are known to reason or that take tools; in
+    any other text nothing is guessed.
     """
-    splitter = reply_splitter(schema, tools_given, model)
+    splitter = reply_splitter(schema, model)
     if splitter.verbatim:
         return Reply(text)
     deltas = [*splitter.feed(text), *splitter.end()]
     content = "".join([delta.content for delta in deltas if delta.content])
     reasoning = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])
-    calls = [
-        ToolCall(id=call.id, function=call.function) for delta in deltas for call in delta.tool_calls or ()
-    ]
-    return Reply(None if calls and not content else content, reasoning or None, calls or None)
+    return Reply(content, reasoning or None)
 
 
-def reply_splitter(schema: ModelSchema | None, tools_given: bool, model: str | None = None) -> ReplySplitter:
+def reply_splitter(schema: ModelSchema | None, model: str | None = None) -> ReplySplitter:
     """The same for a stream: what it is fed piece by piece adds up to what `read_reply` gives."""
     takes_tools = schema is not None and "tools" in schema.fields
     name = model or (schema.model if schema is not None else None) or ""
-    return ReplySplitter(thinks=takes_tools or reasons(name), tools=takes_tools and tools_given)
+    return ReplySplitter(thinks=takes_tools or reasons(name))
 
 
 @lru_cache(maxsize=1024)

@@ -65,6 +65,8 @@ def _objects(name: str, value: Any, field: Field, asked: Asked) -> Any:
 
 
 def _object(name: str, value: Any, field: Field, asked: Asked) -> Any:
+    if field.enum is not None and isinstance(value, str):
+        return value  # a choice by its name, as `response_format` is with some models
     if not isinstance(value, Mapping):
         wrong_type(name, value, "an object", asked)
     return _as_text(value, field)
@@ -139,6 +141,10 @@ PARAMS: dict[str, Param] = {
     "prediction": Param(_ANY, (), _object),
     "web_search_options": Param(_ANY, (), _object),
 }
+
+TOOL_PARAMS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
+CONTRACT_PARAMS = frozenset((*TOOL_PARAMS, "response_format"))
+"""The parameters that an answer is held to afterwards: they make a contract."""
 
 OWN = {"seed": _INTEGER}
 """OpenAI's parameters that are sent to any model as they are."""

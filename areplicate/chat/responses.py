@@ -105,6 +105,8 @@ class Run(Shape, frozen=True, kw_only=True):
     predict_s: float | None = None
     """Time the model ran, which is what Replicate bills."""
     usage: Usage | None = None
+    emulated: list[str] | None = None
+    """The parameters that the model has no input for and was told in words: `tools`, `response_format`."""
 
 
 class Choice(Shape, frozen=True, kw_only=True):
@@ -115,7 +117,8 @@ class Choice(Shape, frozen=True, kw_only=True):
 
 
 class ModelResponse(Shape, frozen=True, kw_only=True):
-    """A chat completion. `replicate` tells of the predictions behind it, one a choice."""
+    """A chat completion. `replicate` tells of the predictions behind it: one a choice, and one more where
+    an answer did not fit and was asked for again."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"

@@ -49,6 +49,16 @@ def add(usages: list[Usage]) -> Usage:
     )
 
 
+def add_attempt(usage: Usage, again: Usage) -> Usage:
+    """The usage of a completion with that of one more attempt at it, which has a prompt of its own."""
+    return Usage(
+        prompt_tokens=usage.prompt_tokens + again.prompt_tokens,
+        completion_tokens=usage.completion_tokens + again.completion_tokens,
+        total_tokens=usage.total_tokens + again.total_tokens,
+        estimated=usage.estimated or again.estimated,
+    )
+
+
 def estimate(characters: int) -> int:
     return -(-characters // CHARACTERS_PER_TOKEN)
 

@@ -126,6 +126,12 @@ OPTIONS: tuple[Option, ...] = (
         default="False",
     ),
     Option(
+        "emulate",
+        "bool",
+        "False refuses tools and formats that the model has no input for, instead of telling it in words.",
+        default="True",
+    ),
+    Option(
         "additional_drop_params",
         "Sequence[str]",
         "Names of parameters that are left out of this call, whatever the model takes.",

@@ -59,6 +59,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
         timeout: float | None = None,
         num_retries: int | None = None,
         drop_params: bool | None = None,
+        emulate: bool | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
@@ -114,6 +115,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
             timeout: Seconds for the whole completion: queue, cold boot and answer. By default the router's: 1800.
             num_retries: How often one HTTP request is tried again where that is safe. By default the router's.
             drop_params: Leave out what the model has no input for and move numbers into its bounds, instead of an error. By default False.
+            emulate: False refuses tools and formats that the model has no input for, instead of telling it in words. By default True.
             additional_drop_params: Names of parameters that are left out of this call, whatever the model takes.
             extra_headers: HTTP headers for the request that creates the prediction.
             extra_body: Inputs that are sent to the model whatever its schema says, also where a name is an option here.
@@ -175,6 +177,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
         timeout: float | None = None,
         num_retries: int | None = None,
         drop_params: bool | None = None,
+        emulate: bool | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
@@ -235,6 +238,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
         timeout: float | None = None,
         num_retries: int | None = None,
         drop_params: bool | None = None,
+        emulate: bool | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,

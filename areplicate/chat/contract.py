@@ -1,0 +1,200 @@
+"""What an answer must be: the tools that it may call, and the format that it must have.
+
+A contract is settled before a model is asked: what the model has inputs for goes into them, and the rest
+is told in the conversation (it is emulated). Its reader then holds the answer to it, whichever way the
+model was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .formats.format import written
+from .messages import Message, read_messages
+from .params import TOOL_PARAMS
+from .responses import Delta, ToolCallDelta
+from .schemas.schema import ModelSchema
+from .structured.json_reader import JsonReader
+from .structured.response_format import ResponseFormat, place, read_response_format
+from .structured.validation import validator_for
+from .tools.checking import Checker, Misfit, new_call_id
+from .tools.reader import Block, ToolReader
+from .tools.telling import tell_format, tell_tools
+from .tools.tools import ToolUse, native_tools, read_tool_use
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """What an answer is held to. `emulated` names the parameters that the model was told in words."""
+
+    tools: ToolUse | None = None
+    format: ResponseFormat | None = None
+    emulated: tuple[str, ...] = ()
+
+    def reader(self) -> AnswerReader:
+        return AnswerReader(self)
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A question as the model is to be asked it, and the contract for its answer, where there is one."""
+
+    turns: tuple[Message, ...]
+    params: dict[str, Any]
+    contract: Contract | None = None
+
+
+def settle(
+    messages: Any, params: Mapping[str, Any], *, schema: ModelSchema | None, emulate: bool = True
+) -> Settled:
+    """The question with its tools and its format in the shape that the model takes.
+
+    Args:
+        messages: OpenAI's messages.
+        params: OpenAI's chat parameters and the model's own inputs by name.
+        schema: what the model takes; without it, all is told in words.
+        emulate: False leaves a parameter as it is where the model has no input for it, to be refused or
+            dropped like any other.
+
+    Raises:
+        BadRequestError: tools, their choice, or the format are wrong; or the extra `[schema]` is needed.
+    """
+    turns = read_messages(messages)
+    rest = {name: value for name, value in params.items() if value is not None}
+    fields = schema.fields if schema is not None else {}
+    flat = "input_item_list" in fields
+    emulated: list[str] = []
+
+    use = read_tool_use(rest)
+    if use is None or "tools" in fields or emulate:
+        rest = {name: value for name, value in rest.items() if name not in TOOL_PARAMS}
+        if use is not None and "tools" in fields:
+            rest |= native_tools(
+                use,
+                flat=flat,
+                takes_choice="tool_choice" in fields,
+                takes_parallel="parallel_tool_calls" in fields,
+            )
+        elif use is not None:
+            turns = tell_tools(_in_words(turns), use)
+            emulated.append("tools")
+    else:
+        use = None
+
+    format = read_response_format(rest["response_format"]) if "response_format" in rest else None
+    if format is not None:
+        placed = place(format, fields, flat=flat)
+        if placed.enforced or emulate:
+            del rest["response_format"]
+            rest = {**placed.params, **rest}
+            if not placed.enforced:
+                turns = tell_format(turns, format)
+                emulated.append("response_format")
+        else:
+            format = None
+    else:
+        rest.pop("response_format", None)
+    if use is None and format is None:
+        return Settled(turns, rest)
+    contract = Contract(use, format, tuple(emulated))
+    contract.reader()  # what is wrong with a schema is said before anything is sent
+    return Settled(turns, rest, contract)
+
+
+def ask_again(turns: tuple[Message, ...], reader: AnswerReader) -> tuple[Message, ...]:
+    """The conversation that asks for a better answer than the one that was read."""
+    return (*turns, Message("assistant", reader.text), Message("user", reader.complaint()))
+
+
+class AnswerReader:
+    """Fed an answer's text in pieces, gives what each adds to the message, as far as that fits.
+
+    However the text is cut, the pieces add up to the same. After `end`, `faults` says what does not fit;
+    `again` then reads the model's next attempt and goes on from what was given out already.
+    """
+
+    def __init__(self, contract: Contract, given_calls: int = 0, given_json: str = "") -> None:
+        self.text = ""
+        self.faults: list[str] = []
+        self.given_calls = given_calls
+        """Calls that were given out."""
+        self._contract = contract
+        tools, format = contract.tools, contract.format
+        self._tools = ToolReader(tools.names) if tools is not None else None
+        self._checker = Checker(tools) if tools is not None else None
+        self._json = (
+            JsonReader(format.opens, validator_for(format.schema), given_json) if format is not None else None
+        )
+
+    def again(self, *, streamed: bool) -> AnswerReader:
+        """The reader of the next attempt; what was `streamed` of JSON cannot be taken back."""
+        given_json = self._json.given if streamed and self._json is not None else ""
+        return AnswerReader(self._contract, self.given_calls, given_json)
+
+    def feed(self, text: str) -> list[Delta]:
+        """What this piece of text makes certain."""
+        self.text += text
+        if self._tools is None:
+            return self._content(text)
+        return [delta for piece in self._tools.feed(text) for delta in self._piece(piece)]
+
+    def end(self, cut_off: bool = False) -> list[Delta]:
+        """The rest, now that no text follows. What was `cut_off` by a limit is incomplete, not wrong."""
+        deltas = [delta for piece in self._tools.end() for delta in self._piece(piece)] if self._tools else []
+        if self._json is not None and not self.given_calls and not self.faults:
+            if rest := self._json.end():
+                deltas.append(Delta(content=rest))
+            self.faults += self._json.faults
+        tools = self._contract.tools
+        if tools is not None and tools.required and not self.given_calls and not self.faults:
+            self.faults.append(f"One of the tools must be called: {', '.join(sorted(tools.names))}.")
+        if cut_off:
+            self.faults = []
+        return deltas
+
+    def complaint(self) -> str:
+        """What the model is told of its answer."""
+        faults = "\n".join(f"- {fault}" for fault in self.faults)
+        said = f"Your answer cannot be used:\n{faults}\n"
+        if self._json is None or self._contract.tools is not None:
+            return f"{said}Write the corrected tool call, in the same form, and nothing else."
+        if self._json.given:
+            said += f"The new answer must begin exactly with {self._json.given}\n"
+        return f"{said}Answer again with the corrected JSON and nothing else."
+
+    def _piece(self, piece: str | Block) -> list[Delta]:
+        if isinstance(piece, str):
+            return self._content(piece)
+        if piece.calls is None:
+            self.faults.append("A tool call cannot be read: its JSON is broken.")
+            return []
+        assert self._checker is not None and self._contract.tools is not None
+        deltas = []
+        for call in piece.calls:
+            if self.given_calls and not self._contract.tools.parallel:
+                break
+            checked = self._checker.checked(call)
+            if isinstance(checked, Misfit):
+                self.faults.append(checked.why)
+                continue
+            delta = ToolCallDelta(index=self.given_calls, id=new_call_id(), function=checked)
+            deltas.append(Delta(tool_calls=[delta]))
+            self.given_calls += 1
+        return deltas
+
+    def _content(self, text: str) -> list[Delta]:
+        if self._json is not None:
+            text = self._json.feed(text)
+        return [Delta(content=text)] if text else []
+
+
+def _in_words(turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Calls and their results as text, for a model that has no place of its own for them."""
+    return tuple([_in_words_one(turn) for turn in turns])
+
+
+def _in_words_one(turn: Message) -> Message:
+    if turn.role == "tool":
+        return Message("user", f"<tool_response>\n{turn.text}\n</tool_response>", turn.media)
+    return Message(turn.role, written(turn), turn.media) if turn.tool_calls else turn

@@ -1,0 +1,191 @@
+"""Taking the JSON out of an answer as it comes: out of fences and talk, and mended where that is certain.
+
+What is given out early must never be taken back. So text is read as a value, as far as it goes, by a
+parser for JSON that is cut off; of that value's JSON, everything is certain but the brackets and quotes
+at its end, as long as the value can still come to fit the schema. What is not certain waits for the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from .validation import Validator, of_the_extra
+
+_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
+_STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
+_UNCERTAIN = re.compile(r"\b(?:NaN|Infinity)\b|:\s*[,}\]]")
+"""Numbers that JSON does not have, and members without a value: nobody knows what they mean."""
+_BRACKETS = re.compile(r'"(?:\\.|[^"\\\n])*"|[{}\[\]]')
+"""Brackets, and the strings in which they mean nothing."""
+_WORDS = re.compile(r"\w+")
+_ESCAPES = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
+_AS_JSON = {"None": "null", "True": "true", "False": "false"}
+_GROWING = "0123456789+-.eE"
+"""What a number may still grow by; where it stands at the end, the value is not known yet."""
+_CLOSERS = '"]}\\'
+_LOOKAHEAD = 12
+"""Characters at the end in which an escape may be cut off."""
+_MOST_STARTS = 50
+"""Brackets at which an answer is looked into before it counts as talk."""
+
+
+class JsonReader:
+    """Fed an answer's text in pieces, gives the pieces of one JSON value that fits.
+
+    What it gives adds up to compact JSON, whatever white space the model wrote.
+
+    Args:
+        opens: what the value may begin with: `{`, or `{[` where it may be a list.
+        validator: what the value must fit.
+        given: what an earlier answer has given out already: this one goes on from there.
+    """
+
+    def __init__(self, opens: str, validator: Validator, given: str = "") -> None:
+        self._opens = opens
+        self._validator = validator
+        self._text = ""
+        self._from = 0
+        self._parse = of_the_extra("jiter").from_json
+        self.given = given
+        self.faults: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that the model wrote."""
+        return self._text
+
+    def feed(self, text: str) -> str:
+        """The JSON that this piece of text makes certain."""
+        self._text += text
+        while (start := _next_start(self._text, self._from, self._opens)) >= 0:
+            written = self._text[start:].rstrip(_GROWING)
+            if (certain := self._certain(written)) is not None:
+                return self._give(certain)
+            if self._certain(written[:-_LOOKAHEAD]) is not None or len(written) <= _LOOKAHEAD:
+                return ""
+            # This bracket opens no JSON: what follows after its end may be.
+            self._from = _end_of_brackets(self._text, start)
+            if not self._from:
+                self._from = start
+                return ""
+        return ""
+
+    def end(self) -> str:
+        """The rest, now that no text follows; nothing where `faults` says why there is none."""
+        value = self._value()
+        if self.faults:
+            return ""
+        whole = msgspec.json.encode(value).decode()
+        if not whole.startswith(self.given):
+            self.faults = [f"It must begin with exactly {self.given}"]
+            return ""
+        return self._give(whole)
+
+    def _give(self, certain: str) -> str:
+        if len(certain) <= len(self.given) or not certain.startswith(self.given):
+            return ""
+        piece, self.given = certain[len(self.given) :], certain
+        return piece
+
+    def _certain(self, written: str) -> str | None:
+        """The JSON of what is written so far, without its end; None where it is no JSON."""
+        for mode in ("trailing-strings", "on"):
+            try:
+                value = self._parse(written.encode(), partial_mode=mode, allow_inf_nan=False)
+            except ValueError:
+                return None
+            if self._validator.may_yet_fit(value):
+                return msgspec.json.encode(value).decode().rstrip(_CLOSERS)
+        return ""
+
+    def _value(self) -> Any:
+        """The value in the answer that fits; else `faults` tells what the likeliest lacks."""
+        faults: list[str] = []
+        for value in _values_in(self._text, self._opens):
+            found = self._validator.faults(value)
+            if not found:
+                return value
+            faults = faults or found
+        self.faults = faults or ["It is not valid JSON."]
+        return None
+
+
+def _values_in(text: str, opens: str) -> Iterator[Any]:
+    """The JSON values in an answer: the whole of it, those in fences, those between brackets.
+
+    What stands inside of brackets that are no JSON, or that never close, is part of something else.
+    """
+    for candidate in (text.strip(), *_FENCE.findall(text)):
+        try:
+            yield msgspec.json.decode(candidate.encode())
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            continue
+    decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+    at = 0
+    for _ in range(_MOST_STARTS):
+        start = _next_start(text, at, opens)
+        if start < 0:
+            return
+        try:
+            value, at = decode(text, start)
+            yield value
+        except (ValueError, RecursionError):
+            at = _end_of_brackets(text, start)
+            if not at:
+                return
+            if (mended := mend(text[start:at])) is not None:
+                yield mended
+
+
+def _next_start(text: str, at: int, opens: str) -> int:
+    return min([found for bracket in opens if (found := text.find(bracket, at)) >= 0], default=-1)
+
+
+def _end_of_brackets(text: str, start: int) -> int:
+    """Where the bracket at `start` is closed; 0 where it is not."""
+    depth = 0
+    for token in _BRACKETS.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
+        if depth == 0 and token[0] in "}]":
+            return token.end()
+    return 0
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def mend(text: str) -> Any:
+    """Broken JSON as the value that it can only mean; None where that is not certain.
+
+    Certain is a repair that changes punctuation alone: the brackets pair as they stand, so that nothing
+    was cut off, and every word and number is kept in its place.
+    """
+    if not text.startswith(("{", "[")) or not _paired(text) or _UNCERTAIN.search(_STRING.sub('""', text)):
+        return None
+    try:
+        value = of_the_extra("json_repair").loads(text, skip_json_loads=True)
+        mended = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError, TypeError):
+        return None
+    return value if value and _words(mended) == _words(text) else None
+
+
+def _words(text: str) -> list[str]:
+    return [_AS_JSON.get(word, word) for word in _WORDS.findall(_ESCAPES.sub(" ", text))]
+
+
+def _paired(text: str) -> bool:
+    """Whether every bracket outside of strings is closed by its like."""
+    open_: list[str] = []
+    for token in _BRACKETS.finditer(text):
+        if token[0] in "{[":
+            open_.append("}" if token[0] == "{" else "]")
+        elif token[0] in "}]" and (not open_ or open_.pop() != token[0]):
+            return False
+    return not open_

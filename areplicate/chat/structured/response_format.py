@@ -1,0 +1,131 @@
+"""`response_format` as OpenAI takes it, and the input of the model that it goes into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ...errors import BadRequestError
+from ..schemas.schema import Field
+from .gbnf import grammar_of
+
+OBJECT: dict[str, Any] = {"type": "object"}
+
+
+class ResponseFormat(msgspec.Struct, frozen=True):
+    """What an answer's JSON must fit; `json_object` fits any object."""
+
+    schema: dict[str, Any]
+    name: str = "answer"
+    description: str = ""
+    strict: bool | None = None
+
+    @property
+    def any_object(self) -> bool:
+        return self.schema is OBJECT
+
+    @property
+    def opens(self) -> str:
+        """The brackets that the JSON may begin with."""
+        return "{" if self.schema.get("type") == "object" or "properties" in self.schema else "{["
+
+
+def read_response_format(value: Any) -> ResponseFormat | None:
+    """`response_format`; None where it asks for plain text.
+
+    A pydantic class is read as its schema.
+
+    Raises:
+        BadRequestError: it is not in OpenAI's shape.
+    """
+    if callable(schema_of := getattr(value, "model_json_schema", None)):
+        return ResponseFormat(schema_of(), getattr(value, "__name__", "answer"), strict=True)
+    if not isinstance(value, Mapping):
+        raise BadRequestError(
+            f'response_format must be an object such as {{"type": "json_object"}}, not {value!r:.60}.'
+        )
+    match value.get("type"):
+        case "text":
+            return None
+        case "json_object":
+            schema = value.get("schema", value.get("response_schema"))  # LiteLLM's
+            return ResponseFormat(dict(schema) if isinstance(schema, Mapping) else OBJECT)
+        case "json_schema":
+            return _with_schema(value.get("json_schema"))
+    raise BadRequestError(
+        f"response_format has the type {value.get('type')!r:.60}; use text, json_object or json_schema."
+    )
+
+
+def _with_schema(given: Any) -> ResponseFormat:
+    schema = given.get("schema") if isinstance(given, Mapping) else None
+    if not isinstance(schema, Mapping):
+        raise BadRequestError(
+            'response_format needs a schema: write {"type": "json_schema", "json_schema": {"name": ..., '
+            '"schema": {...}}}.'
+        )
+    strict = given.get("strict")
+    return ResponseFormat(
+        dict(schema),
+        str(given.get("name") or "answer"),
+        str(given.get("description") or ""),
+        strict if isinstance(strict, bool) else None,
+    )
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """Where a format goes: the model's inputs, and whether they hold the answer to the schema."""
+
+    params: dict[str, Any] = {}
+    enforced: bool = False
+
+
+def place(format: ResponseFormat, fields: Mapping[str, Field], *, flat: bool) -> Placed:
+    """The inputs that ask for the format, those that hold the answer to the whole schema first.
+
+    Args:
+        fields: the model's inputs.
+        flat: the model takes the Responses API's shapes.
+    """
+    if (field := fields.get("response_format")) is not None and field.enum is None:
+        return Placed({"response_format": _as_openai(format)}, enforced=True)
+    if (field := fields.get("json_schema")) is not None:
+        wanted = {"format": _as_openai_flat(format)} if flat else format.schema
+        return Placed({"json_schema": _sent(wanted, field)}, enforced=True)
+    if (field := fields.get("jsonschema")) is not None:
+        return Placed({"jsonschema": _sent(format.schema, field)}, enforced=True)
+    if "grammar" in fields:
+        return Placed({"grammar": grammar_of(format.schema)}, enforced=True)
+    if "json_mode" in fields:
+        return Placed({"json_mode": True}, enforced=format.any_object)
+    for name in ("response_format", "output_format"):
+        choices = (fields[name].enum or ()) if name in fields else ()
+        if choice := next((each for each in ("json_object", "json", "JSON") if each in choices), None):
+            return Placed({name: choice}, enforced=format.any_object)
+    return Placed()
+
+
+def _as_openai(format: ResponseFormat) -> dict[str, Any]:
+    if format.any_object:
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": _described(format)}
+
+
+def _as_openai_flat(format: ResponseFormat) -> dict[str, Any]:
+    return {"type": "json_object"} if format.any_object else {"type": "json_schema", **_described(format)}
+
+
+def _described(format: ResponseFormat) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": format.name, "schema": format.schema}
+    if format.description:
+        described["description"] = format.description
+    if format.strict is not None:
+        described["strict"] = format.strict
+    return described
+
+
+def _sent(value: Any, field: Field) -> Any:
+    """JSON text where the model takes the schema as text."""
+    return msgspec.json.encode(value).decode() if field.type == "string" else value

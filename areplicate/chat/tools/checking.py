@@ -1,0 +1,80 @@
+"""Holding what a model calls to the tools that there are."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ..responses import FunctionCall
+from ..structured.json_reader import mend
+from ..structured.validation import validator_for
+from .notations import RawCall
+from .tools import Tool, ToolUse
+
+
+class Misfit(msgspec.Struct, frozen=True):
+    """A call that cannot be given out, and why, in words for the model."""
+
+    why: str
+
+
+class Checker:
+    """Checks calls against the tools of one question.
+
+    Raises:
+        BadRequestError: the parameters of a tool are no JSON Schema.
+    """
+
+    def __init__(self, use: ToolUse) -> None:
+        self._tools = {tool.name: (tool, validator_for(tool.parameters)) for tool in use.tools}
+
+    def checked(self, call: RawCall) -> FunctionCall | Misfit:
+        """The call as OpenAI's API has it, or what is wrong with it."""
+        known = self._tools.get(call.name) or self._tools.get(call.name.removeprefix("functions."))
+        if known is None:
+            return Misfit(f"There is no tool {call.name!r}; there are: {', '.join(self._tools)}.")
+        tool, validator = known
+        arguments = _arguments(call, tool)
+        if arguments is None:
+            return Misfit(f"The arguments of {tool.name} are not a JSON object.")
+        if faults := validator.faults(arguments):
+            return Misfit(f"The arguments of {tool.name} do not fit: {'; '.join(faults)}.")
+        return FunctionCall(name=tool.name, arguments=msgspec.json.encode(arguments).decode())
+
+
+def new_call_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
+
+
+def _arguments(call: RawCall, tool: Tool) -> dict[str, Any] | None:
+    given = call.arguments
+    if isinstance(given, str):
+        given = _decoded(given) if given.strip() else {}
+    if not isinstance(given, Mapping):
+        return None
+    if call.as_texts:
+        return {name: _meant(text, tool.parameters, name) for name, text in given.items()}
+    return dict(given)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return mend(text)
+
+
+def _meant(text: Any, parameters: Mapping[str, Any], name: str) -> Any:
+    """The text itself where the tool takes a text, else the JSON that it is."""
+    properties = parameters.get("properties")
+    schema = properties.get(name) if isinstance(properties, Mapping) else None
+    kind = schema.get("type") if isinstance(schema, Mapping) else None
+    if kind == "string" or (isinstance(kind, list) and "string" in kind):
+        return text
+    try:
+        return msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text

@@ -1,0 +1,217 @@
+"""The notations in which open models write tool calls, each parsed as data and never run.
+
+A model marks its calls by tokens of its family and writes them between these as JSON, as XML, or as
+the call of a function. Which notation stands between which marks differs even between two versions of
+one family, so all of them are tried on what is marked, the strictest first.
+"""
+# ruff: noqa: RUF001 - DeepSeek's tokens are written with a full-width bar
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from ..structured.json_reader import mend
+
+
+class RawCall(msgspec.Struct, frozen=True):
+    """A call as a model wrote it: `arguments` is what it gave, whether or not the tool takes that.
+
+    `as_texts` says that each argument is a text, which means what the tool's schema says: `7` may be a
+    number or a string.
+    """
+
+    name: str
+    arguments: Any
+    as_texts: bool = False
+
+
+MARKS: dict[str, tuple[str, ...]] = {
+    "<tool_call>": ("</tool_call>",),  # Hermes, Qwen, Granite 4, GLM 4.5
+    "<|tool_call|>": (),  # Granite 3
+    "[TOOL_CALLS]": (),  # Mistral
+    "<|python_tag|>": ("<|eom_id|>", "<|eot_id|>"),  # Llama 3.1 and later
+    "<|python_start|>": ("<|python_end|>",),  # Llama 4
+    "<function=": ("</function>",),  # Llama 3.1's own functions
+    "<|START_ACTION|>": ("<|END_ACTION|>",),  # Command R7B and Command A
+    "<｜tool▁calls▁begin｜>": ("<｜tool▁calls▁end｜>",),  # DeepSeek
+    "<｜tool▁call▁begin｜>": ("<｜tool▁call▁end｜>",),
+    "<|tool_calls_section_begin|>": ("<|tool_calls_section_end|>",),  # Kimi K2
+}
+"""What opens calls, and what closes them; without an end of their own they last until the text ends."""
+
+ACTION = "Action:"
+"""What opens Command-R's calls: a word of plain English, so that fenced JSON must follow."""
+
+_NOISE = re.compile(
+    r"<\|(?:eom_id|eot_id|eot|im_end|end_of_text|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
+)
+_BETWEEN = re.compile(r"[\s;,]*")
+_FENCE = re.compile(r"```(?:json|tool_code)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
+_DEEPSEEK = re.compile(
+    r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?\s*([^\s<]+?)\s*(?:<｜tool▁sep｜>)?\s*"
+    r"(?:```(?:json)?\s*)?(\{.*?\})\s*(?:```)?\s*(?:<｜tool▁call▁end｜>|$)",
+    re.DOTALL,
+)
+_KIMI = re.compile(
+    r"<\|tool_call_begin\|>\s*(?:functions\.)?([^\s:<]+)(?::\d+)?\s*<\|tool_call_argument_begin\|>\s*(\{.*?\})\s*"
+    r"(?:<\|tool_call_end\|>|$)",
+    re.DOTALL,
+)
+_NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*\w+\s*)?(?:\[ARGS\])?\s*(?=\{)")
+_FUNCTION_TAG = re.compile(r"<function=([^>\s]+)>(.*?)(?:</function>|$)", re.DOTALL)
+_PARAMETER_TAG = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_GLM = re.compile(r"\s*([\w.-]+)\s*(<arg_key>.*)", re.DOTALL)
+_GLM_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_NAMES = ("name", "tool_name", "function_name", "tool", "function")
+_ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
+_LONGEST_PYTHONIC = 20_000
+_decode = json.JSONDecoder().raw_decode
+
+
+def read_calls(text: str) -> list[RawCall] | None:
+    """The calls in what a model marked as calls, or wrote instead of an answer; None where it is none.
+
+    The whole text must be calls: one that merely speaks of a call is an answer.
+    """
+    text = _NOISE.sub("", text).strip()
+    for notation in _NOTATIONS:
+        if calls := notation(text):
+            return calls
+    return _calls_of(mend(_without_marks(text)))
+
+
+def _without_marks(text: str) -> str:
+    for opening, closings in MARKS.items():
+        if text.startswith(opening) and opening != "<function=":
+            text = text[len(opening) :]
+            for closing in closings:
+                text = text.removesuffix(closing)
+            return text.strip()
+    return text
+
+
+def _json(text: str) -> list[RawCall] | None:
+    """One object, several, or a list of them, with or without a fence around."""
+    text = _without_marks(text).removeprefix(ACTION).strip()
+    if fenced := _FENCE.fullmatch(text):
+        text = fenced[1]
+    calls: list[RawCall] = []
+    at = _BETWEEN.match(text).end()  # type: ignore[union-attr]
+    while at < len(text):
+        try:
+            value, at = _decode(text, at)
+        except (ValueError, RecursionError):
+            return None
+        found = _calls_of(value)
+        if not found:
+            return None
+        calls += found
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+    return calls or None
+
+
+def _calls_of(value: Any) -> list[RawCall] | None:
+    if isinstance(value, Mapping) and isinstance(value.get("tool_calls"), list):
+        value = value["tool_calls"]
+    calls = [_call_of(entry) for entry in (value if isinstance(value, list) else [value])]
+    return None if None in calls else [call for call in calls if call is not None]
+
+
+def _call_of(value: Any) -> RawCall | None:
+    if not isinstance(value, Mapping):
+        return None
+    function = value.get("function")
+    if not isinstance(function, Mapping):
+        function = value
+    name = next((function[key] for key in _NAMES if isinstance(function.get(key), str)), None)
+    given = next((key for key in _ARGUMENTS if isinstance(function.get(key), (Mapping, str))), None)
+    if not name or given is None:
+        return None
+    return RawCall(name, function[given])
+
+
+def _named_json(text: str) -> list[RawCall] | None:
+    """Mistral's newer notation: `[TOOL_CALLS]name[ARGS]{...}`, several in a row."""
+    calls = []
+    rest = text
+    while rest := rest.removeprefix("[TOOL_CALLS]").strip():
+        head = _NAME_THEN_JSON.match(rest)
+        if head is None:
+            return None
+        try:
+            arguments, end = _decode(rest, head.end())
+        except (ValueError, RecursionError):
+            return None
+        calls.append(RawCall(head[1], arguments))
+        rest = rest[end:].strip()
+    return calls or None
+
+
+def _tokens(pattern: re.Pattern[str]) -> Callable[[str], list[RawCall] | None]:
+    """Calls that stand between tokens of their own: the name, then the arguments as JSON."""
+
+    def read(text: str) -> list[RawCall] | None:
+        return [RawCall(name, arguments) for name, arguments in pattern.findall(text)] or None
+
+    return read
+
+
+def _function_tags(text: str) -> list[RawCall] | None:
+    """`<function=name>{...}</function>`, or with a `<parameter=name>` for each argument (Qwen's coders)."""
+    calls = []
+    for name, body in _FUNCTION_TAG.findall(text):
+        parameters = _PARAMETER_TAG.findall(body)
+        if parameters or not body.strip():
+            calls.append(RawCall(name, dict(parameters), as_texts=True))
+        else:
+            calls.append(RawCall(name, body.strip()))
+    return calls or None
+
+
+def _glm(text: str) -> list[RawCall] | None:
+    """GLM's: the name, then `<arg_key>`s and `<arg_value>`s."""
+    head = _GLM.fullmatch(_without_marks(text))
+    if head is None:
+        return None
+    pairs = _GLM_ARGUMENT.findall(head[2])
+    arguments = {key.strip(): value.strip("\n") for key, value in pairs}
+    return [RawCall(head[1], arguments, as_texts=True)] if pairs else None
+
+
+def _pythonic(text: str) -> list[RawCall] | None:
+    """Llama's `[name(key="value")]`: parsed, and only literals are taken."""
+    text = _without_marks(text)
+    if not text.startswith("[") or not text.endswith(")]") or len(text) > _LONGEST_PYTHONIC:
+        return None
+    try:
+        listed = ast.parse(text, mode="eval").body
+        assert isinstance(listed, ast.List)
+        return [_pythonic_call(call) for call in listed.elts] or None
+    except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError):
+        return None
+
+
+def _pythonic_call(call: ast.expr) -> RawCall:
+    assert isinstance(call, ast.Call) and not call.args
+    arguments = {}
+    for keyword in call.keywords:
+        assert keyword.arg is not None
+        arguments[keyword.arg] = ast.literal_eval(keyword.value)
+    return RawCall(ast.unparse(call.func), arguments)
+
+
+_NOTATIONS: tuple[Callable[[str], list[RawCall] | None], ...] = (
+    _json,
+    _function_tags,
+    _named_json,
+    _tokens(_DEEPSEEK),
+    _tokens(_KIMI),
+    _glm,
+    _pythonic,
+)

@@ -1,0 +1,125 @@
+"""Parting an answer, as it comes, into text and what the model wrote as tool calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from .notations import ACTION, MARKS, RawCall, read_calls
+
+
+class Block(msgspec.Struct, frozen=True):
+    """What a model marked as calls: `calls` is None where nothing of the kind could be read."""
+
+    text: str
+    calls: tuple[RawCall, ...] | None
+
+
+Piece = str | Block
+
+_BARE = ("{", "[", "```")
+"""What an answer begins with that may be calls without any mark."""
+_ACTION = re.compile(rf"{ACTION}\s*```")
+_MARKS = (*MARKS, ACTION)
+_STARTS = (*_BARE, *MARKS)
+
+
+class ToolReader:
+    """Fed an answer's text in pieces, gives text as soon as it is certain to be text, and each block of
+    calls once it is whole.
+
+    However the text is cut, the pieces add up to the same.
+
+    Args:
+        names: the tools there are. What stands without any mark is a call only where it names one.
+    """
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self._held = ""
+        self._begun = False
+        self._mark: str | None = None
+        """What opened the block that is being held; empty for one without a mark."""
+        self._called = False
+
+    def feed(self, text: str) -> list[Piece]:
+        """What this piece of text makes certain."""
+        self._held += text
+        return list(self._read(ended=False))
+
+    def end(self) -> list[Piece]:
+        """What was kept back, now that no text follows."""
+        return list(self._read(ended=True))
+
+    def _read(self, ended: bool) -> Iterator[Piece]:
+        while self._held:
+            held = self._held
+            if self._mark is None:
+                yield from self._text(ended)
+            else:
+                yield from self._block(ended)
+            if self._mark is None and self._held == held:
+                return
+            if self._mark is not None and not ended and not self._closes_at():
+                return
+
+    def _text(self, ended: bool) -> Iterator[Piece]:
+        """Text, up to the next mark."""
+        if not self._begun:
+            start = self._held.lstrip()
+            if not ended and start not in ("{", "```") and any(mark.startswith(start) for mark in _STARTS):
+                return  # white space, or the half of what may begin a call
+            self._begun = True
+            if start.startswith(_BARE) and not start.startswith(tuple(MARKS)):
+                self._mark = ""
+                return
+        at, mark = self._next_mark()
+        if mark is not None:
+            text, self._held, self._mark = self._held[:at], self._held[at:], mark
+        else:
+            kept = 0 if ended else _partial(self._held)
+            text = self._held[: len(self._held) - kept]
+            self._held = self._held[len(text) :]
+        if self._called and not text.strip():
+            return  # white space between calls
+        if text:
+            yield text
+
+    def _next_mark(self) -> tuple[int, str | None]:
+        found = [(at, mark) for mark in MARKS if (at := self._held.find(mark)) >= 0]
+        if action := _ACTION.search(self._held):
+            found.append((action.start(), ACTION))
+        return min(found, default=(0, None))
+
+    def _closes_at(self) -> int:
+        """Where the block that is held ends, as far as that is known before the text ends; else 0."""
+        closings = MARKS.get(self._mark or "", ())
+        ends = [at + len(closing) for closing in closings if (at := self._held.find(closing)) >= 0]
+        return min(ends, default=0)
+
+    def _block(self, ended: bool) -> Iterator[Piece]:
+        end = self._closes_at() or (len(self._held) if ended else 0)
+        if not end:
+            return
+        text, self._held = self._held[:end], self._held[end:]
+        marked, self._mark = bool(self._mark), None
+        calls = read_calls(text)
+        if not marked and not (calls and all(call.name in self._names for call in calls)):
+            yield text
+            return
+        self._called = self._called or bool(calls)
+        yield Block(text, tuple(calls) if calls else None)
+
+
+def _partial(text: str) -> int:
+    """How many characters at the end may yet become a mark."""
+    action = text.rfind(ACTION)
+    if action >= 0 and "```".startswith(text[action + len(ACTION) :].strip()):
+        return len(text) - action
+    longest = max(map(len, _MARKS)) - 1
+    for count in range(min(longest, len(text)), 0, -1):
+        if any(mark.startswith(text[-count:]) for mark in _MARKS):
+            return count
+    return 0

@@ -1,0 +1,206 @@
+"""An answer that is held to a contract, and asked for once more where it does not fit.
+
+This is the one place above a single call: a call gives text, a contract's reader makes of it the tool
+calls or the JSON that were asked for, and what does not fit is asked for again with the reasons, in the
+same conversation and within the same deadline. Every attempt counts in `usage` and in `replicate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import msgspec
+
+from .call import Call, answer
+from .chat.contract import AnswerReader, Contract, ask_again
+from .chat.messages import Message
+from .chat.responses import (
+    Choice,
+    ChunkChoice,
+    Delta,
+    FinishReason,
+    ModelResponse,
+    ModelResponseChunk,
+    Run,
+    ToolCall,
+    Usage,
+)
+from .chat.usage import add_attempt
+from .errors import APIError, PredictionFailedError
+from .logs import logger
+from .streams import CompletionStream, StreamEnd
+
+_replace = msgspec.structs.replace
+
+
+class BoundCall(msgspec.Struct, frozen=True):
+    """A call whose answer is held to a contract.
+
+    Attributes:
+        turns: the conversation that the call asks.
+        prepare: a call like this one, of another conversation.
+    """
+
+    call: Call
+    contract: Contract
+    turns: tuple[Message, ...]
+    prepare: Callable[[tuple[Message, ...]], Awaitable[Call]]
+
+    async def answer(self) -> ModelResponse | CompletionStream:
+        """What the caller asked for, whole or streamed."""
+        answered = await answer(self.call)
+        if isinstance(answered, CompletionStream):
+            return _stream(self, answered)
+        return await _whole(self, answered)
+
+
+async def _whole(bound: BoundCall, response: ModelResponse) -> ModelResponse:
+    usage, choices, runs = response.usage, [], []
+    for choice, run in zip(response.choices, response.replicate, strict=True):
+        fitting, again = await _fitting(bound, choice, run)
+        choices.append(fitting)
+        runs += [_told(bound, run), *(_told(bound, other.replicate[0]) for other in again)]
+        for other in again:
+            usage = add_attempt(usage, other.usage)
+    return _replace(response, choices=choices, usage=usage, replicate=runs)
+
+
+async def _fitting(bound: BoundCall, choice: Choice, run: Run) -> tuple[Choice, list[ModelResponse]]:
+    """The choice as its contract wants it, and the response that was needed beside."""
+    reader = bound.contract.reader()
+    deltas = _read(reader, choice)
+    if not reader.faults:
+        return _choice(choice, deltas, choice.finish_reason), []
+    second = await answer(_replace(await _again(bound, reader), stream=False))
+    assert isinstance(second, ModelResponse)
+    kept = [delta for delta in deltas if delta.tool_calls] if bound.contract.format else deltas
+    reader = reader.again(streamed=False)
+    deltas = [*kept, *_read(reader, second.choices[0])]
+    if reader.faults:
+        raise _misfit(bound, reader, second.id)
+    return _choice(choice, deltas, second.choices[0].finish_reason), [second]
+
+
+def _read(reader: AnswerReader, choice: Choice) -> list[Delta]:
+    return [
+        *reader.feed(choice.message.content or ""),
+        *reader.end(cut_off=choice.finish_reason == "length"),
+    ]
+
+
+def _choice(choice: Choice, deltas: list[Delta], finish_reason: FinishReason) -> Choice:
+    content = "".join([delta.content for delta in deltas if delta.content])
+    calls = [
+        ToolCall(id=call.id, function=call.function) for delta in deltas for call in delta.tool_calls or ()
+    ]
+    return _replace(
+        choice,
+        message=_replace(
+            choice.message, content=None if calls and not content else content, tool_calls=calls or None
+        ),
+        finish_reason="tool_calls" if calls else finish_reason,
+    )
+
+
+def _stream(bound: BoundCall, stream: CompletionStream) -> CompletionStream:
+    end = StreamEnd()
+    inner = [stream]
+    return CompletionStream(_chunks(bound, inner, end), [_Latest(inner)], end)
+
+
+class _Latest:
+    """What the stream stands on at the moment, for whoever closes it while another task reads it."""
+
+    def __init__(self, inner: list[CompletionStream]) -> None:
+        self._inner = inner
+
+    async def interrupt(self) -> None:
+        await self._inner[-1].aclose()
+
+
+async def _chunks(
+    bound: BoundCall, inner: list[CompletionStream], end: StreamEnd
+) -> AsyncGenerator[ModelResponseChunk, None]:
+    """The chunks of the stream, with what fits the contract in place of the model's text."""
+    extra: list[Usage] = []
+    reader = bound.contract.reader()
+    try:
+        async for chunk in inner[0]:
+            if not chunk.choices:  # the usage, after all choices
+                for usage in extra:
+                    chunk = _replace(chunk, usage=add_attempt(chunk.usage or usage, usage))
+                yield chunk
+                continue
+            choice = chunk.choices[0]
+            for delta in _deltas(reader, choice):
+                yield _with_delta(chunk, delta)
+            if choice.finish_reason is None:
+                continue
+            runs = list(chunk.replicate or ())
+            finish_reason = choice.finish_reason
+            if reader.faults:
+                inner.append(await _stream_again(bound, reader))
+                reader = reader.again(streamed=True)
+                async for second in inner[-1]:
+                    for delta in _deltas(reader, second.choices[0]):
+                        yield _with_delta(chunk, delta)
+                    finish_reason = second.choices[0].finish_reason or finish_reason
+                    runs += second.replicate or ()
+                extra += [run.usage for run in runs[1:] if run.usage is not None]
+                if reader.faults:
+                    raise _misfit(bound, reader, runs[-1].prediction_id)
+            if reader.given_calls:
+                finish_reason = "tool_calls"
+            reader = bound.contract.reader()
+            told = [_told(bound, run) for run in runs]
+            yield _replace(_with_delta(chunk, Delta(), finish_reason), replicate=told)
+    except APIError as error:
+        end.error = error
+        raise
+    finally:
+        for stream in reversed(inner):
+            await stream.aclose()
+        end.reach()
+
+
+def _deltas(reader: AnswerReader, choice: ChunkChoice) -> list[Delta]:
+    """What a chunk of the model's adds, as far as it fits."""
+    if choice.finish_reason is not None:
+        return reader.end(cut_off=choice.finish_reason == "length")
+    if choice.delta.content:
+        return reader.feed(choice.delta.content)
+    return [choice.delta]
+
+
+def _with_delta(
+    chunk: ModelResponseChunk, delta: Delta, finish_reason: FinishReason | None = None
+) -> ModelResponseChunk:
+    choice = _replace(chunk.choices[0], delta=delta, finish_reason=finish_reason)
+    return _replace(chunk, choices=[choice], replicate=None)
+
+
+async def _stream_again(bound: BoundCall, reader: AnswerReader) -> CompletionStream:
+    stream = await answer(_replace(await _again(bound, reader), stream=True))
+    assert isinstance(stream, CompletionStream)
+    return stream
+
+
+async def _again(bound: BoundCall, reader: AnswerReader) -> Call:
+    """The call that asks once more, for the one answer that did not fit."""
+    logger.info("%s: asked again, for its answer does not fit: %s", bound.call.question.model, reader.faults)
+    call = await bound.prepare(ask_again(bound.turns, reader))
+    return _replace(call, count=1, include_usage=False)
+
+
+def _told(bound: BoundCall, run: Run) -> Run:
+    return _replace(run, emulated=list(bound.contract.emulated)) if bound.contract.emulated else run
+
+
+def _misfit(bound: BoundCall, reader: AnswerReader, prediction_id: str) -> PredictionFailedError:
+    error = PredictionFailedError(
+        f"The model's answer does not fit what was asked for, nor did the one before: "
+        f"{' '.join(reader.faults)}"
+    )
+    error.text = reader.text
+    error.about(bound.call.question.model, prediction_id)
+    return error

@@ -1,0 +1,150 @@
+"""JSON taken out of answers: out of fences and talk, mended where that is certain, held to its schema."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from areplicate.chat.contract import AnswerReader, settle
+from areplicate.chat.structured.json_reader import mend
+
+HI: Any = [{"role": "user", "content": "Hi"}]
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer"},
+        "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+    },
+    "required": ["name", "age"],
+}
+ADA = {"name": "Ada", "age": 36}
+
+
+def reader(schema: Any = PERSON) -> AnswerReader:
+    format = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema}}
+    contract = settle(HI, {"response_format": format}, schema=None).contract
+    assert contract is not None
+    return contract.reader()
+
+
+def read(pieces: list[str], schema: Any = PERSON) -> tuple[str, list[str]]:
+    reading = reader(schema)
+    deltas = [delta for piece in pieces for delta in reading.feed(piece)] + reading.end()
+    return "".join(delta.content or "" for delta in deltas), reading.faults
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "Ada", "age": 36}',
+        '  {"name": "Ada",\n "age": 36}\n',
+        'Sure! Here {it} is:\n```json\n{"name": "Ada", "age": 36}\n```\nHope it helps.',
+        '```\n{"name": "Ada", "age": 36}\n```',
+        'The person [1] is {"name": "Ada", "age": 36}.',
+        "{'name': 'Ada', 'age': 36,}",
+        '{"name": "Ada" "age": 36}',
+        "{name: 'Ada', age: 36} is what you want",
+        '{"name": "Ada", "age": "old"} or rather {"name": "Ada", "age": 36}',
+    ],
+)
+@pytest.mark.parametrize("step", [1, 4, 1000])
+def test_the_object_is_found(text: str, step: int) -> None:
+    content, faults = read([text[i : i + step] for i in range(0, len(text), step)])
+    assert (json.loads(content), faults) == (ADA, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("I cannot say.", "not valid JSON"),
+        ('{"name": "Ada", "age": 3', "not valid JSON"),
+        ('{"name": "Ada", "tags": {"a": 1}', "not valid JSON"),
+        ('{"name": "Ada", "age": "old"}', '[\'age\']: "old" is not of type "integer"'),
+        ('{"name": "Ada"}', '"age" is a required property'),
+        ('{"name": "Ada", "age": 1, "tags": ["a", "z"]}', "['tags'][1]"),
+        ('{"name": "Ada", "age": NaN}', "not valid JSON"),
+        ('["Ada", 36]', "not of type"),
+    ],
+)
+def test_what_does_not_fit_is_told(text: str, fault: str) -> None:
+    _, faults = read([text])
+    assert fault in faults[0]
+
+
+def test_members_stream_as_they_come() -> None:
+    reading = reader()
+    given = [
+        "".join(d.content or "" for d in reading.feed(piece))
+        for piece in ('{"na', 'me": "Ad', 'a", "age": 3')
+    ]
+    assert given == ["{", '"name":"Ad', "a"]
+    assert [d.content for d in reading.feed("6}")] == ['","age":36']
+    assert [d.content for d in reading.end()] == ["}"]
+
+
+def test_nothing_is_streamed_that_cannot_come_to_fit() -> None:
+    reading = reader()
+    assert [d.content for d in reading.feed('{"name": "Ada"')] == ['{"name":"Ada']
+    assert reading.feed(', "age": "very old", "tags": ["a"]') == []
+    assert reading.feed("}") == [] and reading.end() == [] and reading.faults
+
+
+def test_the_next_attempt_goes_on_from_what_was_given_out() -> None:
+    first = reader()
+    deltas = first.feed('{"name": "Ada"') + first.feed(', "age": "old"}') + first.end()
+    given = "".join(d.content or "" for d in deltas)
+    assert given == '{"name":"Ada'
+    assert given in first.complaint()
+    second = first.again(streamed=True)
+    deltas = second.feed('{"age": 36, "name": "Ada"}') + second.end()
+    assert not deltas and second.faults, "what was given out cannot be taken back"
+    second = first.again(streamed=True)
+    deltas = second.feed('{"name": "Ada", "age": 36}') + second.end()
+    assert json.loads(given + "".join(d.content or "" for d in deltas)) == ADA
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1',  # cut off: nobody knows what comes
+        '{"a": [1, 2}',
+        '{"a": 1, b}',
+        '{"a": }',
+        "nothing here",
+        "{}{}",
+    ],
+)
+def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
+    assert mend(text) is None
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), values, max_size=4), st.lists(st.integers(0, 80), max_size=10))
+def test_a_stream_of_any_object_is_a_prefix_of_it_all_along(value: Any, cuts: list[int]) -> None:
+    text = f"Here:\n```json\n{json.dumps(value, indent=1)}\n```"
+    bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    reading = reader({"type": "object"})
+    given, whole = "", json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for a, b in pairwise(bounds):
+        given += "".join(delta.content or "" for delta in reading.feed(text[a:b]))
+        assert json.loads(whole) == value and _starts(given, value)
+    given += "".join(delta.content or "" for delta in reading.end())
+    assert json.loads(given) == value
+
+
+def _starts(given: str, value: Any) -> bool:
+    import msgspec
+
+    return msgspec.json.encode(value).decode().startswith(given)

@@ -1,0 +1,238 @@
+"""How a model is told of tools and formats: in its own inputs where it has them, else in words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from areplicate.chat.contract import settle
+from areplicate.chat.inputs import build_input
+from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from areplicate.errors import BadRequestError
+
+HI: Any = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+TEXT = {"type": "string"}
+
+
+def tool(name: str) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {"name": name, "parameters": {"type": "object", "properties": {}}},
+    }
+
+
+TOOLS = [tool("get_weather"), tool("get_time")]
+TIME = {"type": "function", "function": {"name": "get_time"}}
+ANY_OBJECT = {"type": "json_object"}
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+PERSON = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA}}
+
+
+def schema(**properties: Any) -> ModelSchema:
+    return from_openapi({"Input": {"properties": {"prompt": TEXT, **properties}}}, model="acme/model")
+
+
+TAKES_TOOLS = schema(tools={"type": "array", "items": {"type": "object"}})
+TAKES_CHOICE = schema(
+    tools={"type": "array", "items": {"type": "object"}},
+    tool_choice=TEXT,
+    parallel_tool_calls={"type": "boolean"},
+)
+
+
+def sent(params: dict[str, Any], known: ModelSchema, **options: Any) -> dict[str, Any]:
+    """The input that is sent, without the prompt."""
+    settled = settle(HI, params, schema=known, **options)
+    fields = build_input(settled.turns, settled.params, model=known.model, schema=known).fields
+    return {name: value for name, value in fields.items() if name != "prompt"}
+
+
+class TestTools:
+    def test_a_named_choice_sends_that_tool_alone(self) -> None:
+        assert sent({"tools": TOOLS, "tool_choice": TIME}, TAKES_TOOLS) == {"tools": [tool("get_time")]}
+        assert sent({"tools": TOOLS, "tool_choice": TIME}, TAKES_CHOICE) == {
+            "tools": [tool("get_time")],
+            "tool_choice": "required",
+            "parallel_tool_calls": True,
+        }
+
+    def test_flat_names_and_allowed_tools_choose_as_well(self) -> None:
+        flat = {"type": "function", "name": "get_time"}
+        allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [TIME]}}
+        for choice in (flat, allowed):
+            assert sent({"tools": TOOLS, "tool_choice": choice}, TAKES_CHOICE)["tools"] == [tool("get_time")]
+
+    @pytest.mark.parametrize("known", [TAKES_TOOLS, TAKES_CHOICE, schema()])
+    def test_none_sends_none(self, known: ModelSchema) -> None:
+        settled = settle(HI, {"tools": TOOLS, "tool_choice": "none"}, schema=known)
+        assert settled.contract is None and settled.params == {}
+        assert "get_time" not in settled.turns[0].text
+
+    @pytest.mark.parametrize("parallel", [True, False])
+    @pytest.mark.parametrize("known", [TAKES_TOOLS, TAKES_CHOICE, schema()])
+    def test_parallel_tool_calls_refuses_no_call(self, known: ModelSchema, parallel: bool) -> None:
+        settled = settle(HI, {"tools": TOOLS, "parallel_tool_calls": parallel}, schema=known)
+        assert settled.contract is not None and settled.contract.tools is not None
+        assert settled.contract.tools.parallel is parallel
+        build_input(settled.turns, settled.params, model=known.model, schema=known)
+
+    def test_the_shape_that_the_model_takes(self) -> None:
+        text = schema(tools={"type": "array", "items": TEXT})
+        assert sent({"tools": TOOLS[:1]}, text)["tools"] == [json.dumps(TOOLS[0], separators=(",", ":"))]
+        flat = schema(tools={"type": "array", "items": {"type": "object"}}, input_item_list={"type": "array"})
+        assert sent({"tools": TOOLS[:1]}, flat)["tools"] == [
+            {
+                "type": "function",
+                "name": "get_weather",
+                "parameters": {"type": "object", "properties": {}},
+                "strict": None,
+            }
+        ]
+
+    def test_the_older_functions(self) -> None:
+        params = {"functions": [each["function"] for each in TOOLS], "function_call": {"name": "get_time"}}
+        assert sent(params, TAKES_TOOLS) == {"tools": [tool("get_time")]}
+
+    def test_tools_that_are_no_functions_are_left_out(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("WARNING", "areplicate"):
+            assert sent({"tools": [{"type": "web_search"}, TOOLS[0]]}, TAKES_TOOLS) == {"tools": TOOLS[:1]}
+        assert "web_search" in caplog.text
+        assert settle(HI, {"tools": [{"type": "web_search"}]}, schema=None).contract is None
+
+    def test_a_model_without_an_input_is_told_in_words(self) -> None:
+        settled = settle(HI, {"tools": TOOLS, "tool_choice": TIME}, schema=schema())
+        assert settled.contract is not None and settled.contract.emulated == ("tools",)
+        assert settled.params == {}
+        system = settled.turns[0].text
+        assert system.startswith("Be kind.\n\n") and "get_time" in system and "get_weather" not in system
+
+    def test_results_come_back_in_words_too(self) -> None:
+        call = {
+            "id": "c1",
+            "type": "function",
+            "function": {"name": "get_time", "arguments": '{"zone":"UTC"}'},
+        }
+        turns = [
+            *HI,
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "noon"},
+        ]
+        known = from_openapi(
+            {"Input": {"properties": {"messages": {"type": "array", "items": {"type": "object"}}}}}
+        )
+        settled = settle(turns, {"tools": TOOLS}, schema=known)
+        wire = build_input(settled.turns, settled.params, model=None, schema=known).fields["messages"]
+        assert [message["role"] for message in wire] == ["system", "user", "assistant", "user"]
+        assert "get_time" in wire[2]["content"] and "noon" in wire[3]["content"]
+
+    def test_without_emulation_it_is_refused_as_any_other_parameter(self) -> None:
+        settled = settle(HI, {"tools": TOOLS}, schema=schema(), emulate=False)
+        assert settled.contract is None and settled.params == {"tools": TOOLS}
+
+    @pytest.mark.parametrize(
+        ("params", "message"),
+        [
+            ({"tools": "clock"}, "tools must be a list of objects, not str"),
+            ({"tools": ["clock"]}, r"tools\[0\] must be an object"),
+            ({"tools": [{"type": "function"}]}, r"tools\[0\] has no name"),
+            ({"tools": [tool("a"), tool("a")]}, "Two tools are called 'a'"),
+            (
+                {"tools": TOOLS, "tool_choice": {"name": "nothing"}},
+                "not among the tools: get_weather, get_time",
+            ),
+            ({"tools": TOOLS, "tool_choice": "always"}, "tool_choice must be"),
+            ({"tool_choice": "required"}, "no tool that could be called"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, params: dict[str, Any], message: str) -> None:
+        with pytest.raises(BadRequestError, match=message):
+            settle(HI, params, schema=TAKES_TOOLS)
+
+
+class TestFormats:
+    @pytest.mark.parametrize(
+        ("properties", "expected"),
+        [
+            ({"response_format": {"type": "object"}}, {"response_format": PERSON}),
+            ({"json_schema": {"type": "object"}}, {"json_schema": SCHEMA}),
+            ({"json_schema": TEXT}, {"json_schema": json.dumps(SCHEMA, separators=(",", ":"))}),
+            (
+                {"jsonschema": TEXT, "grammar": TEXT},
+                {"jsonschema": json.dumps(SCHEMA, separators=(",", ":"))},
+            ),
+            (
+                {"json_schema": {"type": "object"}, "input_item_list": {"type": "array"}},
+                {"json_schema": {"format": {"type": "json_schema", "name": "person", "schema": SCHEMA}}},
+            ),
+        ],
+    )
+    def test_the_schema_goes_where_the_model_has_a_place_for_it(self, properties: Any, expected: Any) -> None:
+        known = schema(**properties)
+        settled = settle(HI, {"response_format": PERSON}, schema=known)
+        assert settled.contract is not None and settled.contract.emulated == ()
+        assert "JSON" not in settled.turns[0].text
+        assert sent({"response_format": PERSON}, known) == expected
+
+    def test_a_grammar(self) -> None:
+        grammar = sent({"response_format": PERSON}, schema(grammar=TEXT))["grammar"]
+        assert r'"{" ws "\"n\"" ws ":" ws integer ws "}"' in grammar and "root ::=" in grammar
+
+    @pytest.mark.parametrize(
+        ("properties", "expected"),
+        [
+            ({"json_mode": {"type": "boolean"}}, {"json_mode": True}),
+            ({"output_format": {"type": "string", "enum": ["text", "json"]}}, {"output_format": "json"}),
+            (
+                {"response_format": {"type": "string", "enum": ["text", "json_object"]}},
+                {"response_format": "json_object"},
+            ),
+        ],
+    )
+    def test_a_switch_holds_to_json_and_words_to_the_schema(self, properties: Any, expected: Any) -> None:
+        known = schema(**properties)
+        assert sent({"response_format": PERSON}, known) == expected
+        settled = settle(HI, {"response_format": PERSON}, schema=known)
+        assert settled.contract is not None and settled.contract.emulated == ("response_format",)
+        assert json.dumps(SCHEMA, separators=(",", ":")) in settled.turns[0].text
+        whole = settle(HI, {"response_format": ANY_OBJECT}, schema=known)
+        assert whole.contract is not None and whole.contract.emulated == ()
+
+    def test_else_it_is_asked_for_in_words(self) -> None:
+        settled = settle(HI, {"response_format": ANY_OBJECT}, schema=schema())
+        assert settled.contract is not None and settled.contract.emulated == ("response_format",)
+        assert settled.turns[0].text.startswith("Be kind.\n\nAnswer with one JSON object")
+
+    def test_a_pydantic_class_is_its_schema(self) -> None:
+        class Person:
+            @staticmethod
+            def model_json_schema() -> dict[str, Any]:
+                return SCHEMA
+
+        settled = settle(HI, {"response_format": Person}, schema=None)
+        assert settled.contract is not None and settled.contract.format is not None
+        assert (settled.contract.format.name, settled.contract.format.schema) == ("Person", SCHEMA)
+
+    def test_plain_text_is_no_contract(self) -> None:
+        assert settle(HI, {"response_format": {"type": "text"}}, schema=schema()).contract is None
+
+    @pytest.mark.parametrize(
+        ("format", "message"),
+        [
+            ("json", "response_format must be an object"),
+            ({"type": "xml"}, "has the type 'xml'"),
+            ({"type": "json_schema"}, "needs a schema"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, format: Any, message: str) -> None:
+        with pytest.raises(BadRequestError, match=message):
+            settle(HI, {"response_format": format}, schema=None)
+
+    @pytest.mark.parametrize(
+        "wrong", [{"type": "strange"}, {"$ref": "http://127.0.0.1:1/schema.json"}, {"pattern": "("}]
+    )
+    def test_a_schema_that_is_none_or_that_lies_elsewhere_is_refused(self, wrong: dict[str, Any]) -> None:
+        format = {"type": "json_schema", "json_schema": {"name": "x", "schema": wrong}}
+        with pytest.raises(BadRequestError, match="JSON Schema cannot be used"):
+            settle(HI, {"response_format": format}, schema=None)

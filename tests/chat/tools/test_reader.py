@@ -1,0 +1,238 @@
+"""Tool calls in each notation that models write, whole and streamed, held to the tools there are."""
+# ruff: noqa: RUF001 - DeepSeek's tokens are written with a full-width bar
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from areplicate.chat.contract import Contract, settle
+from areplicate.local.scripted import NOTATIONS
+
+HI: Any = [{"role": "user", "content": "Hi"}]
+CLOCK = {
+    "type": "function",
+    "function": {
+        "name": "clock",
+        "parameters": {"type": "object", "properties": {"zone": {"type": "string"}}},
+    },
+}
+ALARM = {
+    "type": "function",
+    "function": {
+        "name": "alarm",
+        "parameters": {"type": "object", "properties": {"at": {"type": "integer"}}, "required": ["at"]},
+    },
+}
+CALL = {"name": "clock", "arguments": {"zone": "UTC"}}
+ONE, TWO = json.dumps(CALL), json.dumps({"name": "alarm", "arguments": {"at": 7}})
+
+
+def contract(**params: Any) -> Contract:
+    settled = settle(HI, {"tools": [CLOCK, ALARM], **params}, schema=None).contract
+    assert settled is not None
+    return settled
+
+
+TOOLS = contract()
+
+
+class Read:
+    """What a reader makes of a text that comes in these pieces."""
+
+    def __init__(self, pieces: list[str], contract: Contract = TOOLS, cut_off: bool = False) -> None:
+        reader = contract.reader()
+        deltas = [delta for piece in pieces for delta in reader.feed(piece)]
+        deltas += reader.end(cut_off)
+        calls = [call for delta in deltas for call in delta.tool_calls or ()]
+        self.content = "".join(delta.content or "" for delta in deltas)
+        self.calls = [(call.function.name, json.loads(call.function.arguments)) for call in calls]
+        self.ids = [call.id for call in calls]
+        self.indexes = [call.index for call in calls]
+        self.faults = reader.faults
+
+    def told(self) -> Any:
+        return self.content, self.calls, self.faults
+
+
+@pytest.mark.parametrize("family", NOTATIONS)
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_each_familys_notation(family: str, step: int) -> None:
+    text = NOTATIONS[family]([("clock", {"zone": "UTC"}), ("alarm", {"at": 7})])
+    read = Read([text[i : i + step] for i in range(0, len(text), step)])
+    assert read.told() == ("", [("clock", {"zone": "UTC"}), ("alarm", {"at": 7})], [])
+    assert read.indexes == [0, 1]
+    assert len(set(read.ids)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "content"),
+    [
+        (f"Let me look.\n<tool_call>{ONE}</tool_call>", ["clock"], "Let me look.\n"),
+        (f"<tool_call>{ONE}", ["clock"], ""),
+        (f"[TOOL_CALLS][{ONE}]", ["clock"], ""),
+        ('[TOOL_CALLS]clock[ARGS]{"zone": "UTC"}[TOOL_CALLS]alarm{"at": 7}', ["clock", "alarm"], ""),
+        (f"<tool_call>[{ONE}, {TWO}]</tool_call>", ["clock", "alarm"], ""),
+        ('{"name": "clock", "parameters": {"zone": "UTC"}}', ["clock"], ""),
+        (f'<|python_tag|>{{"name": "clock", "parameters": {{}}}}; {TWO}<|eom_id|>', ["clock", "alarm"], ""),
+        ('<function=clock>{"zone": "UTC"}</function>', ["clock"], ""),
+        ('[clock(zone="UTC"), alarm(at=7)]', ["clock", "alarm"], ""),
+        (f"[{ONE}]", ["clock"], ""),
+        (f"```json\n{ONE}\n```", ["clock"], ""),
+        (
+            '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "clock", "parameters": {"zone": "UTC"}}]'
+            "<|END_ACTION|>",
+            ["clock"],
+            "",
+        ),
+        (
+            '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>clock<｜tool▁sep｜>{"zone": "UTC"}<｜tool▁call▁end｜>'
+            "<｜tool▁calls▁end｜>",
+            ["clock"],
+            "",
+        ),
+        (
+            "<tool_call>\n<function=alarm>\n<parameter=at>\n7\n</parameter>\n</function>\n</tool_call>",
+            ["alarm"],
+            "",
+        ),
+        (
+            "<tool_call>clock\n<arg_key>zone</arg_key>\n<arg_value>UTC</arg_value>\n</tool_call>",
+            ["clock"],
+            "",
+        ),
+        (
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.clock:0<|tool_call_argument_begin|>"
+            '{"zone": "UTC"}<|tool_call_end|><|tool_calls_section_end|>',
+            ["clock"],
+            "",
+        ),
+        ("<tool_call>{'name': 'clock', 'arguments': {'zone': 'UTC',}}</tool_call>", ["clock"], ""),
+        ('{"name": "clock", "arguments": "{\\"zone\\": \\"UTC\\"}"}', ["clock"], ""),
+    ],
+)
+def test_other_ways_of_writing_calls(text: str, names: list[str], content: str) -> None:
+    read = Read([text])
+    assert ([name for name, _ in read.calls], read.content, read.faults) == (names, content, [])
+    if "UTC" in text:
+        assert read.calls[0] == ("clock", {"zone": "UTC"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"answer": 42}',
+        '{"name": "Ada"}',
+        '{"name": "ada", "arguments": {}}',
+        "[1, 2]",
+        "[see below]",
+        "{not json",
+        f"{ONE} is how to call it",
+        "Action: go home.",
+        "```python\nclock()\n``` shows the time",
+        "a < b and [b] > c",
+        "Hello",
+        "",
+        "[" * 100_000,
+        "[__import__('os').system('true')]",
+    ],
+)
+def test_what_is_no_call_of_a_tool_is_the_answer(text: str) -> None:
+    assert Read([text]).told() == (text, [], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("<tool_call>nonsense</tool_call>", "cannot be read"),
+        ("<tool_call></tool_call>", "cannot be read"),
+        ("[TOOL_CALLS] none", "cannot be read"),
+        (
+            '<tool_call>{"name": "bell", "arguments": {}}</tool_call>',
+            "no tool 'bell'; there are: clock, alarm",
+        ),
+        (
+            '<tool_call>{"name": "alarm", "arguments": {"at": "noon"}}</tool_call>',
+            'The arguments of alarm do not fit: [\'at\']: "noon" is not of type "integer"',
+        ),
+        ('<tool_call>{"name": "alarm", "arguments": {}}</tool_call>', '"at" is a required property'),
+        ('<tool_call>{"name": "alarm", "arguments": "seven"}</tool_call>', "not a JSON object"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_not_given_out(text: str, fault: str) -> None:
+    read = Read([text])
+    assert (read.content, read.calls) == ("", [])
+    assert len(read.faults) == 1 and fault in read.faults[0]
+
+
+def test_one_call_alone_where_several_are_not_allowed() -> None:
+    text = f"<tool_call>{ONE}</tool_call><tool_call>{TWO}</tool_call>"
+    assert Read([text], contract(parallel_tool_calls=False)).calls == [("clock", {"zone": "UTC"})]
+
+
+def test_a_tool_that_must_be_called() -> None:
+    named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
+    assert Read(["It is noon."], named).faults == ["One of the tools must be called: alarm."]
+    assert Read([f"<tool_call>{TWO}</tool_call>"], named).told() == ("", [("alarm", {"at": 7})], [])
+    assert Read([f"<tool_call>{ONE}</tool_call>"], named).faults == [
+        "There is no tool 'clock'; there are: alarm."
+    ]
+
+
+def test_an_answer_that_a_limit_cut_off_is_incomplete_and_not_wrong() -> None:
+    assert Read(['Yes. <tool_call>{"name": "al'], cut_off=True).told() == ("Yes. ", [], [])
+
+
+def test_text_streams_on_while_tools_are_offered() -> None:
+    reader = TOOLS.reader()
+    assert [d.content for d in reader.feed("The time ")] == ["The time "]
+    assert [d.content for d in reader.feed("is <tool")] == ["is "]
+    assert [d.content for d in reader.feed("box> noon")] == ["<toolbox> noon"]
+    [first] = reader.feed(f"<tool_call>{ONE}</tool_call><tool_c")
+    assert first.tool_calls is not None and first.tool_calls[0].function.name == "clock"
+
+
+pieces = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "<tool_call>",
+                "</tool_call>",
+                "[TOOL_CALLS]",
+                "<|python_tag|>",
+                "<function=clock>",
+                "</function>",
+            ),
+            *(
+                "Action:",
+                "```json\n",
+                "```",
+                ONE,
+                TWO,
+                "{",
+                "[",
+                "<",
+                " ",
+                "\n",
+                "text",
+                "<｜tool▁calls▁begin｜>",
+            ),
+        ]
+    )
+    | st.text(max_size=4),
+    max_size=8,
+)
+
+
+@given(pieces, st.lists(st.integers(0, 60), max_size=12))
+@example(["text", "<tool_call>", ONE, "</tool_call>"], [2, 9, 20])
+@example(["Action:", " ", "```json\n", ONE, "```"], [3, 7, 8, 9, 10, 11])
+def test_a_stream_adds_up_to_the_whole_however_it_is_cut(parts: list[str], cuts: list[int]) -> None:
+    text = "".join(parts)
+    bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    assert Read([text[a:b] for a, b in pairwise(bounds)]).told() == Read([text]).told()

@@ -1,0 +1,233 @@
+"""Tools and structured output on models that have neither, whole and streamed, with what that costs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from areplicate import (
+    AsyncRouter,
+    BadRequestError,
+    CompletionStream,
+    PredictionFailedError,
+    stream_to_completion,
+)
+from areplicate.chat.responses import ModelResponse
+from areplicate.errors import UnsupportedParamsError
+from areplicate.local import LocalModel
+from areplicate.local.components import language_model_schema
+from areplicate.local.scripted import NOTATIONS, calls_tools, wrong_then_right
+from tests.stage import LLAMA, llama, sent, stage
+
+pytestmark = pytest.mark.anyio
+
+HI: Any = [{"role": "user", "content": "How is the weather in Paris?"}]
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+PARIS = ("get_weather", {"city": "Paris"})
+ADA = {"name": "Ada", "age": 36}
+PERSON: Any = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "person",
+        "schema": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+            "required": ["name", "age"],
+        },
+    },
+}
+
+
+async def ask(router: AsyncRouter, streamed: bool, messages: Any = HI, **params: Any) -> ModelResponse:
+    if not streamed:
+        response: ModelResponse = await router.acompletion(LLAMA, messages, **params)
+        return response
+    stream: CompletionStream = await router.acompletion(
+        LLAMA, messages, stream=True, stream_options={"include_usage": True}, **params
+    )
+    return await stream_to_completion(stream)
+
+
+def result_of(response: ModelResponse, text: str) -> Any:
+    """The conversation with the results of the calls in a response."""
+    calls = response.choices[0].message.tool_calls or []
+    results = [{"role": "tool", "tool_call_id": call.id, "content": text} for call in calls]
+    return [*HI, response.choices[0].message, *results]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("notation", NOTATIONS)
+async def test_a_tool_is_called_and_its_result_answered(notation: str, streamed: bool) -> None:
+    script = calls_tools(PARIS, then="It is sunny.", notation=notation)
+    async with stage(llama(reply=script)) as (local, router):
+        first = await ask(router, streamed, tools=[WEATHER])
+        [call] = first.choices[0].message.tool_calls or []
+        assert (call.function.name, json.loads(call.function.arguments)) == PARIS
+        assert first.choices[0].finish_reason == "tool_calls" and first.choices[0].message.content is None
+        assert first.replicate[0].emulated == ["tools"]
+
+        second = await ask(router, streamed, result_of(first, "sunny"), tools=[WEATHER])
+        assert second.choices[0].message.content == "It is sunny."
+        assert second.choices[0].finish_reason == "stop"
+        assert "tools" not in sent(local)[0]["input"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_call_that_does_not_fit_is_asked_for_again(streamed: bool) -> None:
+    wrong = NOTATIONS["hermes"]([("get_weather", {"town": "Paris"})])
+    right = NOTATIONS["hermes"]([PARIS])
+    async with stage(llama(reply=wrong_then_right(wrong, right))) as (local, router):
+        response = await ask(router, streamed, tools=[WEATHER])
+        [call] = response.choices[0].message.tool_calls or []
+        assert json.loads(call.function.arguments) == {"city": "Paris"}
+        prompt = sent(local)[1]["input"]["prompt"]
+        assert '"city" is a required property' in prompt and wrong in prompt
+
+        assert len(response.replicate) == 2
+        usages = [run.usage for run in response.replicate if run.usage is not None]
+        assert response.usage.prompt_tokens == sum(usage.prompt_tokens for usage in usages)
+        assert response.usage.completion_tokens == sum(usage.completion_tokens for usage in usages)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("wrong", ['{"name": "Ada", "age": "old"}', '{"name": "Ada"', "I would rather not."])
+async def test_json_that_does_not_fit_is_asked_for_again(wrong: str, streamed: bool) -> None:
+    right = f"Sure:\n```json\n{json.dumps(ADA)}\n```"
+    async with stage(llama(reply=wrong_then_right(wrong, right))) as (local, router):
+        response = await ask(router, streamed, response_format=PERSON)
+        assert json.loads(response.choices[0].message.content or "") == ADA
+        assert response.replicate[0].emulated == ["response_format"]
+        assert len(response.replicate) == len(sent(local)) == 2
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_answer_that_never_fits_is_an_error_with_its_text(streamed: bool) -> None:
+    async with stage(llama(reply='{"name": "Ada"}')) as (local, router):
+        with pytest.raises(PredictionFailedError, match='"age" is a required property') as caught:
+            await ask(router, streamed, response_format=PERSON)
+        assert caught.value.text == '{"name": "Ada"}'
+        assert caught.value.prediction_id and caught.value.model == LLAMA
+        assert len(sent(local)) == 2
+
+
+async def test_a_stream_is_a_prefix_of_the_json_all_along() -> None:
+    pieces = ["Here it is: ", '{"na', 'me": ', '"A', 'da", "ag', 'e": 3', "6} ", "Bye!"]
+    async with stage(llama(reply=pieces, run_seconds=8)) as (_, router):
+        given = ""
+        async for chunk in await router.acompletion(LLAMA, HI, stream=True, response_format=PERSON):
+            given += chunk.choices[0].delta.content or ""
+            assert '{"name":"Ada","age":36}'.startswith(given)
+    assert json.loads(given) == ADA
+
+
+async def test_each_of_several_answers_is_held_to_it() -> None:
+    replies = iter([json.dumps(ADA), "nonsense", json.dumps(ADA)])
+    async with stage(llama(reply=lambda input: next(replies))) as (_, router):
+        response = await router.acompletion(LLAMA, HI, n=2, response_format=PERSON)
+    assert [json.loads(choice.message.content or "") for choice in response.choices] == [ADA, ADA]
+    assert [choice.index for choice in response.choices] == [0, 1] and len(response.replicate) == 3
+
+
+async def test_several_streamed_answers_keep_their_places() -> None:
+    async with stage(llama(reply=wrong_then_right("nonsense", json.dumps(ADA)))) as (_, router):
+        stream = await router.acompletion(LLAMA, HI, n=2, stream=True, response_format=PERSON)
+        response = await stream_to_completion(stream)
+    assert [json.loads(choice.message.content or "") for choice in response.choices] == [ADA, ADA]
+    assert len(response.replicate) == 4
+
+
+async def test_text_streams_until_a_call_begins() -> None:
+    pieces = [
+        "Let ",
+        "me ",
+        "see. ",
+        "<tool",
+        '_call>{"name": "get_weather", ',
+        '"arguments": {"city": "Paris"}}',
+    ]
+    async with stage(llama(reply=pieces, run_seconds=6)) as (_, router):
+        stream = await router.acompletion(LLAMA, HI, stream=True, tools=[WEATHER])
+        deltas = [chunk.choices[0].delta async for chunk in stream]
+    assert [delta.content for delta in deltas if delta.content] == ["Let ", "me ", "see. "]
+    assert [call.function.name for delta in deltas for call in delta.tool_calls or ()] == ["get_weather"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_limit_that_cuts_json_off_is_a_length_and_no_error(streamed: bool) -> None:
+    async with stage(llama(reply=['{"name"', ': "A'], run_seconds=1)) as (local, router):
+        response = await ask(router, streamed, response_format=PERSON, max_tokens=2)
+    assert response.choices[0].finish_reason == "length"
+    assert response.choices[0].message.content == '{"name":"A'
+    assert len(sent(local)) == 1
+
+
+async def test_leaving_the_stream_while_it_asks_again_cancels_what_runs() -> None:
+    replies = iter(["nonsense", ["{", '"name"'] + [" "] * 50])
+    async with stage(llama(reply=lambda input: next(replies), run_seconds=60)) as (local, router):
+        stream = await router.acompletion(LLAMA, HI, stream=True, response_format=PERSON)
+        async for chunk in stream:
+            if chunk.choices[0].delta.content:
+                break
+        await stream.aclose()
+        assert local.counts["cancel"] == 1
+
+
+async def test_the_deadline_is_for_all_attempts_together() -> None:
+    from areplicate import Timeout
+
+    async with stage(llama(reply="nonsense", run_seconds=20)) as (_, router):
+        with pytest.raises(Timeout):
+            await router.acompletion(LLAMA, HI, response_format=PERSON, timeout=30)
+
+
+async def test_without_emulation_it_is_refused_before_anything_is_sent() -> None:
+    async with stage() as (local, router):
+        for params in ({"tools": [WEATHER]}, {"response_format": PERSON}):
+            with pytest.raises(UnsupportedParamsError):
+                await router.acompletion(LLAMA, HI, emulate=False, **params)
+            await router.acompletion(LLAMA, HI, emulate=False, drop_params=True, **params)
+        assert len(sent(local)) == 2
+
+
+async def test_a_wrong_tool_is_refused_before_anything_is_sent() -> None:
+    async with stage() as (local, router):
+        broken = {"type": "function", "function": {"name": "f", "parameters": {"type": "strange"}}}
+        with pytest.raises(BadRequestError, match="JSON Schema cannot be used"):
+            await router.acompletion(LLAMA, HI, tools=[broken])
+        assert not sent(local)
+
+
+async def test_a_model_with_an_input_for_tools_is_given_them_there() -> None:
+    properties: Any = {
+        "tools": {"type": "array", "items": {"type": "object"}},
+        "system_prompt": {"type": "string"},
+    }
+    model = LocalModel(
+        owner="acme",
+        name="takes-tools",
+        schema=language_model_schema(properties),
+        reply=calls_tools(PARIS, then="It is sunny."),
+    )
+    async with stage(model) as (local, router):
+        response = await router.acompletion("acme/takes-tools", HI, tools=[WEATHER])
+        assert response.choices[0].message.tool_calls and response.replicate[0].emulated is None
+        assert sent(local)[0]["input"]["tools"] == [WEATHER]
+
+
+async def test_fallbacks_and_balancing_hold_the_answer_to_it_as_well() -> None:
+    models = [llama(reply="nonsense"), LocalModel(owner="acme", name="good", reply=json.dumps(ADA))]
+    lists = [
+        {"model_name": "bad", "litellm_params": {"model": LLAMA}},
+        {"model_name": "good", "litellm_params": {"model": "acme/good"}},
+    ]
+    async with stage(*models, router={"model_list": lists, "fallbacks": [{"bad": ["good"]}]}) as (_, router):
+        response = await router.acompletion("bad", HI, response_format=PERSON)
+        assert json.loads(response.choices[0].message.content or "") == ADA

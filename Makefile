@@ -1,5 +1,6 @@
 # make demo   asks a model, through a cold boot: the real service where REPLICATE_API_KEY is set
 # make test   everything that a change must pass
+# make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak
 # make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
 # make lint   formatting, lints and types alone
 
@@ -10,14 +11,17 @@ INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
 BENCHABLE := $(VENV)/.benchable
 
-.PHONY: demo test bench bench-quick lint format clean
+.PHONY: demo test test-slow bench bench-quick lint format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
 
 test: $(TESTABLE) lint
 	$(BIN)/python -m tests.gateway_postgres
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -rs
+
+test-slow: $(TESTABLE)
+	$(BIN)/pytest -n auto -m slow tests/slow
 
 bench: $(BENCHABLE)
 	$(BIN)/python -m benchmarks

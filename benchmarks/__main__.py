@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from . import gateways, report, traces, warm_parts
+from . import gateways, report, warm_call
 from .environments import INSTALLATIONS, Environment, found, make_all
 from .machine import machine
 from .models import all_models
@@ -30,7 +30,7 @@ from .workers import LOOPS, in_turn
 RESULTS = Path(__file__).parent / "results"
 QUICK_CLIENTS = ["aiohttp", "areplicate", "replicate1"]
 """Those that the tests' requirements bring along."""
-GATEWAYS = ("areplicate", "litellm")
+GATEWAYS = (gateways.BARE, "areplicate", "litellm")
 
 
 def main() -> None:
@@ -61,7 +61,6 @@ def main() -> None:
         "clients": {client: of._asdict() for client, of in environments.items()},
         "figures": figures,
         "warm_path": warm_path(size, options.loop),
-        "recorded_runs": recorded(),
         "seconds": time.monotonic() - begun,
     }
     write(results, folder)
@@ -93,29 +92,19 @@ def measure(environments: dict[str, Environment], size: Size, loop: str) -> dict
 
 
 def warm_path(size: Size, loop: str) -> dict[str, Any]:
-    """CPU of warm calls, `ours`, and of `bare` ones, round by round, and the `parts` of a warm call.
+    """CPU of warm calls, `ours`, and of `bare` ones, round by round.
 
     In several processes, one after the other: how a process lies in memory shifts the ratio by some percent.
     """
     calls, rounds, processes = size.warm_path
     ours: list[float] = []
     bare: list[float] = []
-    parts: list[dict[str, float]] = []
     for _ in range(processes):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            found = process.submit(warm_parts.warm_path, calls, rounds, loop).result()
+            found = process.submit(warm_call.in_a_process, calls, rounds, loop).result()
         ours += found[0]
         bare += found[1]
-        parts += found[2]
-    return {"ours": ours, "bare": bare, "parts": list(warm_parts.shares(parts, calls))}
-
-
-def recorded() -> dict[str, Any] | None:
-    """How the clients' ways of waiting fare on recorded runs, where these are at hand."""
-    if not traces.DEFAULT_FILE.exists():
-        return None
-    runs = traces.read_runs(traces.DEFAULT_FILE)
-    return {"runs": len(runs), "clients": traces.compare(runs)}
+    return {"ours": ours, "bare": bare}
 
 
 def write(results: dict[str, Any], folder: Path) -> None:

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from . import traces
 from .environments import INSTALLATIONS
 from .stand import ratio
 from .suite import FAULTS
@@ -71,6 +70,8 @@ def rows(results: dict[str, Any]) -> list[Row]:
             0,
             False,
         ),
+        Row("50 streams at once: CPU a piece, us", "streams", lambda of: 1e6 * of["cpu_per_piece"], 0),
+        Row("open streams: memory of each, KB", "open streams", lambda of: 1e3 * of["memory_per_stream"], 0),
         Row("import of what a call needs, CPU s", "import", lambda of: of["cpu"], 2),
     ]
 
@@ -139,9 +140,6 @@ def page(results: dict[str, Any]) -> Iterator[str]:
     yield from _warm_path(results)
     yield from _ledger(results, clients)
     yield from _gateways(results)
-    if recorded := results["recorded_runs"]:
-        yield from ("", "## Ways of waiting on recorded runs, in simulated time", "")
-        yield from traces.table(recorded["clients"], recorded["runs"])
     if failed := list(failures(results)):
         yield from ("", "## Rounds that failed, and are in no median", "", *failed)
     yield from ("", "## Settings", "")
@@ -157,12 +155,30 @@ def gaps(results: dict[str, Any]) -> list[str]:
         for client in results["clients"]
         if median(results, row, client) is None
     ]
-    return missing + [
-        f"{figure}: {client}: {rounds[0]['failed']}"
-        for figure, found in results["figures"].items()
-        for client, rounds in found.items()
-        if rounds and all("failed" in of for of in rounds)
-    ]
+    return (
+        missing
+        + list(broken_promises(results))
+        + [
+            f"{figure}: {client}: {rounds[0]['failed']}"
+            for figure, found in results["figures"].items()
+            for client, rounds in found.items()
+            if rounds and all("failed" in of for of in rounds)
+        ]
+    )
+
+
+def broken_promises(results: dict[str, Any]) -> Iterator[str]:
+    """Where areplicate's own answers are not those that README promises, whatever the machine."""
+    found = {name: rounds.get("areplicate", [{}])[0] for name, rounds in results["figures"].items()}
+    boot, faults = found["boot"], found["faults"]
+    for what, kept in (
+        ("a warm call is one request", found["warm"].get("requests_per_call") == 1),
+        ("an answer through a cold boot", all(boot[kind].get("outcome") == "right" for kind in boot)),
+        ("nothing left running", found["cancel"].get("left_running") == 0),
+        ("exactly once", faults.get("right") == faults.get("created") == faults.get("asked")),
+    ):
+        if not kept and "areplicate" in results["clients"]:
+            yield f"areplicate does not keep its promise: {what}"
 
 
 def failures(results: dict[str, Any]) -> Iterator[str]:
@@ -229,18 +245,15 @@ def _boot(of: Round) -> str:
 
 
 def _warm_path(results: dict[str, Any]) -> Iterator[str]:
-    ours, bare, parts = (results["warm_path"][key] for key in ("ours", "bare", "parts"))
+    ours, bare = (results["warm_path"][key] for key in ("ours", "bare"))
     calls, rounds, processes = results["size"]["warm_path"]
-    yield from ("", "## What a warm call's CPU is made of", "")
+    yield from ("", "## The CPU of a warm call", "")
     yield (
         f"A model that answers at once, one call after another: "
         f"{1e6 * statistics.median(ours):.0f} us a call against the bare client's "
         f"{1e6 * statistics.median(bare):.0f}, {ratio(ours, bare):.2f} times as much (medians over {rounds} "
-        f"rounds of {calls} calls in each of {processes} processes, `python -m benchmarks.warm_call`). By part, "
-        "with the stopwatch that parts them, `python -m benchmarks.warm_parts`:"
+        f"rounds of {calls} calls in each of {processes} processes, `python -m benchmarks.warm_call`)."
     )
-    yield from ("", "| | us | of the bare call |", "| --- | --: | --: |")
-    yield from (f"| {name} | {1e6 * cpu:.0f} | {share:.1%} |" for name, cpu, share in parts)
 
 
 def _ledger(results: dict[str, Any], clients: list[str]) -> Iterator[str]:
@@ -282,5 +295,13 @@ def _gateways(results: dict[str, Any]) -> Iterator[str]:
             found = [of[key] for of in rounds if key in of]
             cells.append(f"{scale * statistics.median(found):.{digits}f}" if found else "failed")
         yield f"| {label} |" + "|".join(f" {cell} " for cell in cells) + "|"
+    ours, bare = (served.get(client, []) for client in ("areplicate", BARE))
+    pairs = [
+        (a["cpu_per_request"], b["cpu_per_request"])
+        for a, b in zip(ours, bare, strict=False)
+        if "failed" not in a and "failed" not in b
+    ]
+    if pairs:
+        yield f"| areplicate's CPU over the bare proxy's | {ratio(*zip(*pairs, strict=True)):.2f} |"
     further = [_size(results["clients"][client]["size_further"]) for client in served]
     yield "| installed with what the gateway needs, MB |" + "|".join(f" {cell} " for cell in further) + "|"

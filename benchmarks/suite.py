@@ -31,6 +31,8 @@ class Size(NamedTuple):
     fanouts: tuple[tuple[int, int], ...] = ((300, 3), (3000, 2))
     """Calls at once, and rounds of it."""
     streams: int = 2
+    streams_at_once: int = 50
+    open_streams: int = 300
     boot_seconds: float = 45.0
     stream_timeout: float = 30.0
     cancelled: int = 50
@@ -47,6 +49,8 @@ QUICK = Size(
     warm_path=(20, 2, 1),
     fanouts=((30, 1), (100, 1)),
     streams=1,
+    streams_at_once=3,
+    open_streams=3,
     boot_seconds=5.0,
     stream_timeout=3.0,
     cancelled=5,
@@ -81,6 +85,8 @@ class Suite:
                 ),
             )
         yield "stream", lambda: in_turn(self._environments, size.rounds, self._stream)
+        yield "streams", lambda: in_turn(self._environments, size.streams, self._streams)
+        yield "open streams", lambda: in_turn(self._environments, 1, self._open_streams)
         yield "cancel", lambda: in_turn(self._environments, 1, self._cancel)
         yield "faults", lambda: in_turn(self._environments, 1, self._faults)
 
@@ -105,6 +111,14 @@ class Suite:
 
     def _stream(self, client: str) -> dict[str, Any]:
         return self._work(client, "stream", model=models.STREAMED.full_name, runs=self._size.streams)[1]
+
+    def _streams(self, client: str) -> dict[str, Any]:
+        count = self._size.streams_at_once
+        return self._work(client, "streams", model=models.QUICK_STREAM.full_name, count=count)[1]
+
+    def _open_streams(self, client: str) -> dict[str, Any]:
+        count = self._size.open_streams
+        return self._work(client, "open_streams", model=models.ENDLESS.full_name, count=count)[1]
 
     def _boots(self) -> Rounds:
         """Cold boots of all clients at the same time, whole and streamed: they do little but wait."""

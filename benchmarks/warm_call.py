@@ -1,6 +1,6 @@
 """What a warm call costs beside a bare aiohttp call in the same run: `python -m benchmarks.warm_call`.
 
-`python -m benchmarks.warm_parts` tells what it is made of.
+`python scripts/road.py` tells which files it visits.
 
 Prints CPU per call (user and system time of this process), requests a call, and the CPU of
 `import areplicate`, each as the median of several rounds.
@@ -72,6 +72,13 @@ async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], 
             ours.append(await cpu_per_call(our_call, calls))
             bare.append(await cpu_per_call(its_call, calls))
     return ours, bare
+
+
+def in_a_process(calls: int, rounds: int, loop: str) -> tuple[list[float], list[float]]:
+    """CPU of a warm call and of a bare one, round by round."""
+    with server([local_model()]) as local:
+        ours, bare = runner(loop)(measure(local.api_base, calls, rounds))
+        return ours, bare
 
 
 def import_cpu(module: str) -> float:

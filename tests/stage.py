@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import socket
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -39,6 +41,14 @@ async def stage(
 def sent(local: LocalReplicate, kind: str = "create") -> list[dict[str, Any]]:
     """The JSON bodies of the requests of one kind."""
     return [msgspec.json.decode(seen.body) for seen in local.requests if seen.kind == kind]
+
+
+def free_port() -> int:
+    """A port below those that outgoing connections are given, so that none of them takes it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Clock:

@@ -26,7 +26,7 @@ def poll_waits(waited: float = 0.0) -> Iterator[float]:
 
     They grow by two fifths each time, to nine and a half seconds, so that lateness stays in proportion
     to the time already waited; a quarter of each is drawn, so that many callers spread out. Chosen over
-    recorded runs of public models: `python -m benchmarks.traces`.
+    recorded runs of public models: docs/poll-schedule.md.
     """
     first = max(0.1, waited / 20)
     return (

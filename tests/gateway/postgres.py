@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import free_port
+from tests.stage import free_port
 
 _HOMES = Path("/usr/lib/postgresql")
 _OPTIONS = "-c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=60"

@@ -14,7 +14,7 @@ import areplicate
 from areplicate import AsyncRouter
 from areplicate.local import Faults, LocalReplicate
 from areplicate.replicate.retry import RetryBudget
-from benchmarks.campaign import campaign
+from tests.campaign import campaign
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,238 @@
+"""Compares ways of polling on recorded runs, and writes docs/poll-schedule.svg and that page's tables.
+
+    python scripts/poll_schedule.py [traces.jsonl]
+
+A line of the file has `queued_s` (queue and cold boot) and `predict_s` of one run; by default it is that of
+tests/data. Time is simulated and the network costs none: a client creates the prediction, which is held open
+for as long as it asks, then looks after each of its waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import re
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import backoff
+from matplotlib import rcParams
+from matplotlib.figure import Figure as Plot
+
+from areplicate.replicate.poller import poll_waits
+from areplicate.replicate.retry import growing
+
+ROOT = Path(__file__).parents[1]
+TRACES = ROOT / "tests" / "data" / "traces.jsonl"
+PAGE = ROOT / "docs" / "poll-schedule.md"
+HOLD, LONGEST = 60.0, 9.5
+"""Seconds for which Replicate holds a creation open, and between two looks at most."""
+FIRST, GROWTH = (0.05, 0.1, 0.3, 1.0), (1.2, 1.4, 2.0)
+
+
+class Run(NamedTuple):
+    """A recorded run, in seconds."""
+
+    queued: float
+    running: float
+
+    @property
+    def total(self) -> float:
+        return self.queued + self.running
+
+
+class Policy(NamedTuple):
+    """How a client waits: `waits` gives the seconds before each look, told how long it has waited already.
+
+    A client gives up where they end. One that `trusts_processing` takes what it has when the hold ends for
+    the whole, unless the status is `starting`.
+    """
+
+    name: str
+    source: str
+    waits: Callable[[float], Iterable[float]]
+    hold: float = 0.0
+    trusts_processing: bool = False
+
+
+class Figures(NamedTuple):
+    """Means and worsts over all runs; lateness is that of the runs completed."""
+
+    completed: float
+    late_percent: float
+    late_worst: float
+    requests: float
+    requests_most: int
+
+
+POLICIES = (
+    Policy("areplicate", "`poll_waits` in areplicate/replicate/poller.py", poll_waits, HOLD),
+    Policy("areplicate, not held", "the same where the pool has no connection to hold", poll_waits),
+    Policy(
+        "LiteLLM",
+        "litellm 1.106.2, llms/replicate/chat/handler.py and constants.py: 5 polls, 1 s + 2 s each",
+        lambda waited: (1 + 2 * poll for poll in range(5)),
+    ),
+    Policy(
+        "LiteLLM, polls raised",
+        "the same with DEFAULT_REPLICATE_POLLING_RETRIES=1000 in the environment",
+        lambda waited: (1 + 2 * poll for poll in range(1000)),
+    ),
+    Policy(
+        "replicate 1",
+        "replicate 1.0.7, run.py and client.py: every 0.5 s",
+        lambda waited: itertools.repeat(0.5),
+        HOLD,
+        trusts_processing=True,
+    ),
+    Policy(
+        "replicate 2 beta",
+        "replicate 2.0.0b4, lib/_predictions_run.py and resources/predictions.py: at once, then every 0.5 s",
+        lambda waited: itertools.chain([0.0], itertools.repeat(0.5)),
+        HOLD,
+        trusts_processing=True,
+    ),
+)
+
+
+def wait_for(run: Run, policy: Policy) -> tuple[float | None, int]:
+    """Seconds between the run's end and the client's knowing, None where it gave up; and its requests."""
+    now, requests = policy.hold, 1
+    if run.total <= now:
+        return 0.0, requests
+    if policy.trusts_processing and run.queued <= now:
+        return None, requests
+    for wait in policy.waits(now):
+        now += wait
+        requests += 1
+        if now >= run.total:
+            return now - run.total, requests
+    return None, requests
+
+
+def figures(runs: Sequence[Run], policy: Policy, seeds: Iterable[int] = range(20)) -> Figures:
+    """Each run waited for with several draws of the jitter."""
+    found: list[tuple[Run, float | None, int]] = []
+    for seed in seeds:
+        random.seed(seed)
+        found += [(run, *wait_for(run, policy)) for run in runs]
+    late = [(seconds, run.total) for run, seconds, _ in found if seconds is not None]
+    requests = [count for *_, count in found]
+    return Figures(
+        len(late) / len(found),
+        100 * statistics.mean(seconds / total for seconds, total in late),
+        max(seconds for seconds, _ in late),
+        statistics.mean(requests),
+        max(requests),
+    )
+
+
+def schedule(first: float, growth: float) -> Callable[[float], Iterator[float]]:
+    """Waits as areplicate's: growing, a quarter of each drawn."""
+    return lambda waited: (
+        wait * 3 / 4 + backoff.full_jitter(wait / 4)
+        for wait in growing(base=growth, factor=first, longest=LONGEST)
+    )
+
+
+def hindsight(runs: Sequence[Run], price: float) -> tuple[float, float]:
+    """Mean requests and mean lateness in percent of the poll times that are best for `runs`, not held.
+
+    Every run is polled at the same ages, found by dynamic programming over the ages at which runs ended;
+    `price` is what one request costs, as a part of the run's time.
+    """
+    totals = sorted(run.total for run in runs)
+    ages = [0.0, *sorted({*totals, *(float(second) for second in range(5, int(totals[-1]), 4))})]
+    inverses = list(itertools.accumulate((1 / total for total in totals), initial=0.0))
+    ended = [bisect_right(totals, age) for age in ages]
+    least, before = [0.0] + [float("inf")] * (len(ages) - 1), [0] * len(ages)
+    for look in range(1, len(ages)):
+        for last in range(look - 1, -1, -1):
+            if ages[look] - ages[last] > LONGEST:
+                break
+            late = ages[look] * (inverses[ended[look]] - inverses[ended[last]]) - ended[look] + ended[last]
+            cost = least[last] + late + price * (len(totals) - ended[last])
+            if cost < least[look]:
+                least[look], before[look] = cost, last
+    chosen = [len(ages) - 1]
+    while before[chosen[-1]]:
+        chosen.append(before[chosen[-1]])
+    looks = [ages[look] for look in reversed(chosen)]
+    seen = [(total, bisect_left(looks, total)) for total in totals]
+    late_percent = statistics.mean(100 * (looks[index] - total) / total for total, index in seen)
+    return statistics.mean(index + 2 for _, index in seen), late_percent
+
+
+def tables(runs: Sequence[Run]) -> Iterator[str]:
+    """Lines of Markdown."""
+    yield f"| on {len(runs)} recorded runs | completed | late, mean % of the run | worst s | requests, mean | most |"
+    yield "| --- | --: | --: | --: | --: | --: |"
+    for policy in POLICIES:
+        of = figures(runs, policy)
+        yield (
+            f"| {policy.name} | {of.completed:.0%} | {of.late_percent:.2f} | {of.late_worst:.2f} "
+            f"| {of.requests:.1f} | {of.requests_most} |"
+        )
+    yield from (
+        "",
+        "Lateness is that of the runs completed. The policies are as in each client's source:",
+        "",
+    )
+    yield from (f"- {policy.name}: {policy.source}" for policy in POLICIES)
+    yield from ("", "| first wait s | growth | held: late % | requests | not held: late % | requests |")
+    yield "| --: | --: | --: | --: | --: | --: |"
+    for first, growth in itertools.product(FIRST, GROWTH):
+        held, loose = (
+            figures(runs, Policy("", "", schedule(first, growth), hold), range(3)) for hold in (HOLD, 0.0)
+        )
+        yield (
+            f"| {first:g} | {growth:g} | {held.late_percent:.2f} | {held.requests:.1f} "
+            f"| {loose.late_percent:.2f} | {loose.requests:.1f} |"
+        )
+
+
+def draw(runs: Sequence[Run], path: Path) -> None:
+    """Lateness over requests: schedules, areplicate's (the stars), and what hindsight can do."""
+    rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "areplicate", "font.size": 9})
+    plot = Plot(figsize=(6.4, 3.4), layout="constrained")
+    axes = plot.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    for colour, label, hold in (("tab:blue", "held for 60 s", HOLD), ("tab:orange", "not held", 0.0)):
+        grid = [
+            figures(runs, Policy("", "", schedule(first, growth), hold), range(3))
+            for first, growth in itertools.product(FIRST, (1.1, *GROWTH))
+        ]
+        mine = figures(runs, Policy("", "", poll_waits, hold))
+        requests, late = [of.requests for of in grid], [of.late_percent for of in grid]
+        axes.scatter(requests, late, s=10, alpha=0.5, color=colour, label=label)
+        axes.scatter(mine.requests, mine.late_percent, s=130, marker="*", color=colour, edgecolor="black")
+    best = [hindsight(runs, price) for price in (0.002, 0.003, 0.005, 0.01, 0.02)]
+    axes.plot(*zip(*best, strict=True), ":", color="tab:orange", label="not held: best in hindsight")
+    axes.set(
+        yscale="log", xlim=(8, 60), ylim=(0.5, 100), xlabel="requests a run", ylabel="late, % of the run"
+    )
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(fontsize=8)
+    plot.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("traces", type=Path, nargs="?", default=TRACES)
+    lines = parser.parse_args().traces.read_text(encoding="utf-8").splitlines()
+    runs = [Run(run["queued_s"], run["predict_s"]) for run in map(json.loads, lines)]
+    found = "\n".join(tables(runs))
+    print(found)
+    page = PAGE.read_text(encoding="utf-8")
+    between = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- end -->)", re.DOTALL)
+    PAGE.write_text(between.sub(lambda _: f"\n{found}\n\n", page), encoding="utf-8")
+    draw(runs, PAGE.with_suffix(".svg"))
+
+
+if __name__ == "__main__":
+    main()

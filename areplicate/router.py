@@ -177,9 +177,11 @@ class AsyncRouter:
         kept = None if journal is None else Kept(journal, retry_failed)
         return map_calls(self.acompletion, requests, max_in_flight, progress, kept)
 
-    async def schema_of(self, model: str) -> ModelSchema | None:
+    async def schema_of(
+        self, model: str, *, api_key: str | None = None, api_base: str | None = None
+    ) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
-        account = self._account(None, None)
+        account = self._account(api_key, api_base)
         policy = RetryPolicy(self._max_retries)
         return await self._in_time(partial(self._schema, endpoint_of(model), account, policy), policy)
 

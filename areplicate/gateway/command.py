@@ -56,7 +56,7 @@ def serve(
 
         options = ["--config", str(config_path), "--workers", str(workers), *(["--debug"] if debug else [])]
         command = [sys.executable, "-m", "areplicate.gateway", *options]
-        sys.exit(Supervisor(command, sock, workers, config.drain_seconds).run())
+        sys.exit(Supervisor(command, sock, workers, config.general.drain_seconds).run())
     from .server import run
 
     run(config, config_path, sock, alone=alone, worker=listener is not None)

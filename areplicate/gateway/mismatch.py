@@ -20,6 +20,13 @@ _WORDS = {
 }
 
 
+_PATTERNS = {
+    r"^[!-~]+$": "printable characters without spaces",
+    r"^https?://[^\\s/]+": "a URL that begins with https:// or http://",
+}
+"""What patterns of this package's structs mean."""
+
+
 class Mismatch(NamedTuple):
     """Where a value is wrong, such as `models[0]` (empty for the whole), and why, as a predicate."""
 
@@ -51,7 +58,7 @@ def _plain(what: str) -> str:
     if match := re.fullmatch(r"Invalid enum value (.+)", what, re.DOTALL):
         return f"must not be {match[1][:80]}"
     if match := re.fullmatch(r"Expected `str` matching regex '(.+)'", what):
-        return f"must be a text that matches {match[1]}"
+        return f"must be {_PATTERNS.get(match[1], f'a text that matches {match[1]}')}"
     return f"is wrong: {what[:200]}"
 
 

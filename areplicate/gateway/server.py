@@ -89,7 +89,7 @@ async def _drain(gateway: Gateway, dispatcher: Dispatcher, site: web.BaseSite, a
     impatient = asyncio.ensure_future(again.wait())
     ended = asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.wait(
-        (impatient, ended), timeout=gateway.config.drain_seconds, return_when=asyncio.FIRST_COMPLETED
+        (impatient, ended), timeout=gateway.config.general.drain_seconds, return_when=asyncio.FIRST_COMPLETED
     )
     impatient.cancel()
     left = [task for task in tasks if not task.done()]

@@ -220,7 +220,7 @@ def read(keywords: Mapping[str, Any]) -> Given:
             continue
         option = BY_NAME.get(name)
         if option is None:
-            if _means_nothing(name, value):
+            if means_nothing(name, value):
                 warn(f"{name} means nothing to areplicate and is left out.")
             else:
                 given.inputs[name] = value
@@ -250,7 +250,7 @@ def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any
             continue
         option = BY_NAME.get(name)
         if option is None:
-            if _means_nothing(name, value):
+            if means_nothing(name, value):
                 continue
             if name not in inputs:
                 raise unknown(name, [*names_for("client"), *inputs])
@@ -278,7 +278,7 @@ def unknown(name: str, known: Iterable[str], model: str | None = None) -> Unsupp
     )
 
 
-def _means_nothing(name: str, value: Any) -> bool:
+def means_nothing(name: str, value: Any) -> bool:
     """Whether it is an option of another client that changes nothing here."""
     if name in IGNORED or name.startswith(IGNORED_PREFIXES):
         return True

@@ -85,7 +85,8 @@ def test_the_documented_file(tmp_path: Path) -> None:
     assert (config.allowed_fails, config.cooldown_time) == (3, 30)
 
 
-def test_a_small_file_keeps_its_data_beside_it(tmp_path: Path) -> None:
+def test_a_small_file_keeps_its_data_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AREPLICATE_MASTER_KEY")
     config = read(tmp_path, SMALL)
     assert config.database_url == f"sqlite+aiosqlite:///{tmp_path}/areplicate.db"
     assert config.master_key is None
@@ -122,38 +123,41 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "/config.yaml: is empty: give at least a model_list."),
-        ("model_list: [", "/config.yaml:1: is no YAML: "),
+        ("model_list: [", "/config.yaml:1: is not YAML: "),
         ("general_settings: {}", "/config.yaml:1: model_list: is missing."),
-        ("model_list: []", "/config.yaml:1: model_list: is to be a list with at least one model."),
-        ("model_list: 3", "/config.yaml:1: model_list: is to be a list"),
+        ("model_list: []", "/config.yaml:1: model_list: must be a list with at least one model."),
+        ("model_list: 3", "/config.yaml:1: model_list: must be a list"),
         ("model_list:\n  - model_name: a\n", "/config.yaml:2: model_list[0].litellm_params: is missing."),
         (SMALL.replace("replicate/meta/", "gpt/4/"), "/config.yaml:4: model_list[0].litellm_params.model: "),
-        (SMALL + "      rpm: 0\n", "/config.yaml:5: model_list[0].litellm_params.rpm: is to be at least 1"),
-        (SMALL + "      rpm: many\n", "rpm: is to be a number, not 'many'."),
+        (SMALL + "      rpm: 0\n", "/config.yaml:5: model_list[0].litellm_params.rpm: must be at least 1"),
+        (SMALL + "      rpm: many\n", "rpm: must be a number or null, not a text."),
         (
             SMALL + "      rpm: 1\n      rpm: 2\n",
             "/config.yaml:6: model_list[0].litellm_params.rpm: is given twice.",
         ),
         (SMALL + "      roles: [1]\n", "/config.yaml:5: model_list[0].litellm_params.roles: "),
-        (SMALL + "      api_base: ftp://x\n", "api_base: is to begin with https:// or http://."),
+        (
+            SMALL + "      api_base: ftp://x\n",
+            "api_base: must be a URL that begins with https:// or http://.",
+        ),
         (SMALL + "      api_key: os.environ/NOT_SET\n", "the environment variable 'NOT_SET' is not set."),
         (SMALL + "general_settings: {master_key: os.environ/NOT_SET}\n", "'NOT_SET' is not set."),
-        (SMALL + "general_settings: {master_key: short}\n", "master_key: is to have at least 8"),
+        (SMALL + "general_settings: {master_key: short}\n", "master_key: must have at least 8"),
         (
             SMALL + "general_settings: {database_url: mysql://x}\n",
-            "database_url: is to look like postgresql://",
+            "database_url: must look like postgresql://",
         ),
         (
             SMALL + "general_settings: [1]\n",
-            "general_settings: is to be a mapping of keys to values, not a list.",
+            "general_settings: must be a mapping of keys to values.",
         ),
         (
             SMALL + "litellm_settings: {drop_params: maybe}\n",
-            "drop_params: is to be true or false, not a text.",
+            "drop_params: must be true or false, not a text.",
         ),
         (SMALL + "litellm_settings: {fallbacks: [{nobody: [llama-3]}]}\n", "'nobody' is no model_name"),
         (SMALL + "litellm_settings: {fallbacks: [{llama-3: [nobody]}]}\n", "'nobody' is no model_name"),
-        (SMALL + "router_settings: {cooldown_time: -1}\n", "cooldown_time: is to be at least 0, not -1."),
+        (SMALL + "router_settings: {cooldown_time: -1}\n", "cooldown_time: must be at least 0."),
         (SMALL + "    model_info: {hardware: gpu-9}\n", "'gpu-9' is none of cpu, "),
     ],
 )

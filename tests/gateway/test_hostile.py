@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
-import inspect
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from areplicate.gateway.api.question import RESERVED
 from areplicate.local import LocalReplicate
-from areplicate.router import AsyncRouter
+from areplicate.options import BY_NAME
 from tests.gateway.process import MASTER, MODELS, UPSTREAM_KEY, Gateway, config_for, gateway
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -146,24 +146,83 @@ def test_no_file_of_the_gateways_is_read(
         assert_refused(answer, 400)
 
 
-def test_the_routers_own_arguments_are_reserved() -> None:
-    """An argument that the router learns must be decided on here: may clients give it?"""
-    for_clients = {
-        *(
-            "model",
-            "messages",
-            "stream",
-            "stream_options",
-            "n",
-            "drop_params",
-            "supports_system_prompt",
-            "additional_drop_params",
-            "params",
-            "inputs",
-        ),
-        *("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"),
-    }
-    assert set(inspect.signature(AsyncRouter._call).parameters) - for_clients <= RESERVED
+@pytest.fixture(scope="module")
+def attacker() -> Iterator[tuple[str, list[str]]]:
+    """A server of somebody else's, which is to see nothing: its URL, and what it saw."""
+    seen: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    seen.append(connection.recv(65536).decode("latin-1"))
+                    connection.close()
+
+        threading.Thread(target=listen, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1", seen
+
+
+ROUTES_TO_MODELS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": HI},
+    "/v1/completions": {"prompt": "Hi"},
+    "/v1/responses": {"input": "Hi"},
+}
+CONNECTION_NAMES = (
+    *("api_base", "base_url", "api_key", "api_token", "extra_headers", "headers", "default_headers"),
+    *("extra_body", "extra_query", "timeout", "request_timeout", "num_retries", "max_retries", "transport"),
+    *(
+        "proxy",
+        "proxies",
+        "ssl",
+        "ssl_verify",
+        "http_client",
+        "client",
+        "webhook",
+        "webhook_url",
+        "stream_url",
+    ),
+    *("user_config", "model_list", "fallbacks", "chat_template", "allow_files", "on_status", "self"),
+    *("litellm_params", "api_version", "organization", "custom_llm_provider", "mock_response", "_call"),
+)
+"""What some client, router or library of this field takes for where and how it connects."""
+
+
+def test_no_name_of_any_option_sends_the_key_elsewhere(
+    running: Gateway, local: LocalReplicate, attacker: tuple[str, list[str]]
+) -> None:
+    """Whatever the name and the form of the value: what is sent goes to Replicate, or is refused."""
+    url, seen = attacker
+    local.requests.clear()
+    with running.http() as http:
+        for path, asked in ROUTES_TO_MODELS.items():
+            for name in sorted({*BY_NAME, *CONNECTION_NAMES}):
+                for value in (url, {"Authorization": url, "api_base": url}, [url], 1, 0.001):
+                    if name in asked or (name == "stream" and value):
+                        continue
+                    answer = http.post(path, json={"model": "chat", **asked, name: value})
+                    assert answer.status_code in (200, 400), (path, name, value, answer.text)
+                    option = BY_NAME.get(name)
+                    if option is not None and "client" not in option.by:
+                        assert answer.status_code == 400, f"{path} takes {name}"
+    assert not seen
+    sent = {request.headers.get("Authorization") for request in local.requests}
+    assert sent <= {f"Bearer {UPSTREAM_KEY}"}
+
+
+def test_no_model_string_sends_the_key_elsewhere(running: Gateway, attacker: tuple[str, list[str]]) -> None:
+    url, seen = attacker
+    with running.http() as http:
+        for path, asked in ROUTES_TO_MODELS.items():
+            for model in (
+                url,
+                f"cog/{url}",
+                f"replicate/cog/{url}",
+                "replicate/acme/chat",
+                "acme/chat@" + url,
+            ):
+                assert_refused(http.post(path, json={"model": model, **asked}), 404)
+    assert not seen
 
 
 def test_large_bodies(running: Gateway) -> None:

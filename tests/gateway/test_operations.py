@@ -150,7 +150,7 @@ def test_sighup_reloads_what_is_right_and_refuses_what_is_wrong(own: Gateway, lo
         assert under_the_old.result().status_code == 200
     running.config.write_text("model_list: 3")
     running.process.send_signal(signal.SIGHUP)
-    eventually(lambda: "model_list: is to be a list" in running.log())
+    eventually(lambda: "model_list: must be a list" in running.log())
     assert running.ask(model="renamed").status_code == 200
 
 

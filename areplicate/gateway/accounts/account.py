@@ -18,7 +18,7 @@ from .auth import database_gone
 
 if TYPE_CHECKING:
     from ..app import Gateway
-    from ..config.config import ModelEntry
+    from ..config.entries import ModelEntry
     from ..http.exchange import Exchange
     from .limits import Admission
 

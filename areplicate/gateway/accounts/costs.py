@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config.config import ModelEntry
+from ..config.entries import ModelEntry
 from ..http.errors import CLIENT_GONE
 from ..http.exchange import Exchange
 from .prices import Price

@@ -128,9 +128,9 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
                         if chunk.usage is not None:
                             usages.append(chunk.usage)
                         elif (choice := _piece(chunk, i * per_prompt)) is not None:
-                            await events.send(_event(exchange, created, [choice]))
+                            await events.send(_event(exchange, question.name, created, [choice]))
             if usages:
-                await events.send(_event(exchange, created, [], _total(usages)))
+                await events.send(_event(exchange, questions[0].name, created, [], _total(usages)))
         except APIError as error:
             if not events.response.prepared:
                 raise
@@ -151,14 +151,14 @@ def _piece(chunk: ModelResponseChunk, offset: int) -> CompletionChoice | None:
 
 
 def _event(
-    exchange: Exchange, created: int, choices: list[CompletionChoice], usage: Usage | None = None
+    exchange: Exchange, name: str, created: int, choices: list[CompletionChoice], usage: Usage | None = None
 ) -> bytes:
     return data_event(
         Completion(
             id=f"cmpl-{exchange.request_id}",
             object="text_completion",
             created=created,
-            model=exchange.model or "",
+            model=name,
             choices=choices,
             usage=usage,
         )

@@ -103,7 +103,7 @@ class KeysDeleted(msgspec.Struct, frozen=True):
 async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> NewKeyShown:
     """Make a key; its token is shown once."""
     for model in wanted.models:
-        if model not in exchange.backend.names:
+        if exchange.backend.target(model) is None:
             raise bad_request(f"{model!r} is no model of this gateway.", param="models")
     now, token = time.time(), new_token()
     key = Key(

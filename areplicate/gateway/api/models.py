@@ -8,7 +8,7 @@ import msgspec
 
 from ..http.exchange import Exchange
 from ..http.route import route
-from .question import no_model
+from .question import usable
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -40,7 +40,5 @@ async def list_models(gateway: Gateway, exchange: Exchange) -> ModelList:
 @route("GET", "/v1/models/{id}", "key", answer=Model, errors=(404,))
 async def get_model(gateway: Gateway, exchange: Exchange) -> Model:
     """Look at a model."""
-    name = exchange.rest
-    if name not in exchange.backend.names or not exchange.caller.may_use(name):
-        raise no_model(name)
-    return Model(name, exchange.backend.created)
+    usable(exchange, exchange.rest)
+    return Model(exchange.rest, exchange.backend.created)

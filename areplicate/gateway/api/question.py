@@ -3,15 +3,19 @@ configuration may."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from ...chat.responses import ModelResponse
+from ...chat.schemas.catalogue import common_inputs
+from ...options import BY_NAME, checked_count, read_body
 from ...replicate.progress import OnStatus
 from ...streams import CompletionStream
 from ..accounts.account import Demand
-from ..http.errors import GatewayError, bad_request
+from ..config.backend import Backend, Target
+from ..http.errors import GatewayError
 from ..http.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -20,16 +24,6 @@ if TYPE_CHECKING:
 MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
 MAX_CHOICES = 128
-
-RESERVED = frozenset(
-    (
-        *("api_key", "api_base", "extra_headers", "extra_body", "timeout", "num_retries", "on_status"),
-        *("chat_template", "allow_files", "self", "template"),
-    )
-)
-"""The router's own arguments that are not for clients: `api_base` in a request would send the
-gateway's key wherever the client likes, and a `chat_template` is a program."""
-
 
 ModelName = Annotated[str, msgspec.Meta(min_length=1, extra_json_schema={"x-names-models": True})]
 """A name of the configuration, which the OpenAPI document lists for those who may use it."""
@@ -56,6 +50,8 @@ class Sampling(ModelRequest, kw_only=True):
 class Question(msgspec.Struct, frozen=True):
     """What the router is asked."""
 
+    name: str
+    """What the client knows the model by."""
     model: str
     messages: list[Any]
     params: dict[str, Any]
@@ -68,7 +64,7 @@ class Question(msgspec.Struct, frozen=True):
             self.model, self.messages, **self.params
         )
         exchange.answered(response.model, response.replicate, response.usage)
-        return msgspec.structs.replace(response, model=self.model)
+        return msgspec.structs.replace(response, model=self.name)
 
     async def stream(self, exchange: Exchange, on_status: OnStatus) -> CompletionStream:
         """The answer in chunks, which whoever reads them notes in the exchange."""
@@ -96,17 +92,37 @@ async def question_of(
         GatewayError: 400, 404 for a model that is not there or not for this key, or 429.
     """
     name = body["model"]
-    entries = exchange.backend.names.get(name)
-    if entries is None or not exchange.caller.may_use(name):
-        raise no_model(name)
-    exchange.model = name
+    target = usable(exchange, name)
+    exchange.model = target.name
     exchange.streamed = bool(body.get("stream"))
-    count = params.get("n", 1) * prompts
-    for key in params:
-        if key in RESERVED or key.startswith("_"):
-            raise bad_request(f"{key} is set in the gateway's configuration, not in requests.", param=key)
-    await exchange.account.admit(Demand(entries[0], count))
-    return Question(name, messages, {**exchange.backend.defaults, **params}, count)
+    allowed = await _allowed(exchange.backend, target, params)
+    count = checked_count(allowed.get("n")) * prompts
+    await exchange.account.admit(Demand(target.entries[0], count))
+    return Question(name, target.model, messages, {**target.options, **allowed}, count)
+
+
+def usable(exchange: Exchange, name: str) -> Target:
+    """What a name stands for, where the caller may use it; raises the `GatewayError` 404."""
+    target = exchange.backend.target(name)
+    if target is None or not (exchange.caller.may_use(target.name) or exchange.caller.may_use(name)):
+        raise no_model(name)
+    return target
+
+
+async def _allowed(backend: Backend, target: Target, params: dict[str, Any]) -> dict[str, Any]:
+    """What the router is told of a client's parameters: options that are a client's, and the model's inputs.
+
+    Raises:
+        BadRequestError: a parameter is neither.
+    """
+    others = [name for name in params if name not in BY_NAME]
+    inputs: Collection[str] = ()
+    if others:
+        known = await backend.inputs_of(target)
+        inputs = common_inputs() if known is None else known
+        if backend.defaults.get("drop_params") or params.get("drop_params") is True:
+            params = {name: value for name, value in params.items() if name in BY_NAME or name in inputs}
+    return {**backend.defaults, **read_body(params, inputs)}
 
 
 def no_model(name: str) -> GatewayError:

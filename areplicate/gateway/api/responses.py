@@ -63,7 +63,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as OpenAI's Responses API does."""
     question = await question_of(gateway, exchange, body, messages_of(body), params_of(body))
-    answer = _Answer(exchange, body)
+    answer = _Answer(exchange, question.name, body)
     if exchange.streamed:
         return await _stream(exchange, question, answer)
     whole = await question.ask(exchange)
@@ -75,7 +75,7 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
 class _Answer:
     """A response object as it grows."""
 
-    def __init__(self, exchange: Exchange, body: dict[str, Any]) -> None:
+    def __init__(self, exchange: Exchange, name: str, body: dict[str, Any]) -> None:
         self.text = ""
         self._id = exchange.request_id.replace("req_", "resp_")
         self._message_id = exchange.request_id.replace("req_", "msg_")
@@ -84,7 +84,7 @@ class _Answer:
             "id": self._id,
             "object": "response",
             "created_at": int(time.time()),
-            "model": exchange.model,
+            "model": name,
             "instructions": body.get("instructions"),
             "max_output_tokens": body.get("max_output_tokens"),
             "metadata": body.get("metadata") or {},

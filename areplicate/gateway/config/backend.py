@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
-from ...options import chosen_base, chosen_key
+import msgspec
+
+from ...options import chosen_base
 from ...replicate.protocol.problems import error_from_response
 from ...replicate.protocol.requests import Request
 from ...replicate.transports.aiohttp import AiohttpTransport
 from ...replicate.transports.base import exchange
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
+from ..descriptors import default_pool_size
 from ..metrics import Metrics
 from ..upstream import CountedTransport
-from .config import Config, ModelEntry
+from .config import Config
+from .entries import ModelEntry
 from .looks import Looks
 
 _LOOK_SILENCE = 10.0
 """Seconds within which Replicate answers a question about a model."""
+_NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
+_ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
+"""What a client may put in the place of a wildcard: a model of Replicate's, never an address."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a name that clients ask for stands for.
+
+    Attributes:
+        name: as the configuration has it: what keys are limited to, and figures are counted under.
+        entries: those that may answer.
+        model: what the router is asked for.
+        options: what the router is told besides, of a wildcard's entry.
+    """
+
+    name: str
+    entries: list[ModelEntry]
+    model: str
+    options: dict[str, Any] = {}
 
 
 class Backend:
@@ -26,23 +50,50 @@ class Backend:
 
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self.config = config
-        self.names: dict[str, list[ModelEntry]] = config.names
+        self._targets = _targets(config)
+        self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
+        """What clients are told."""
         self.by_model: dict[str, ModelEntry] = {entry.model: entry for entry in config.models}
         self.created = int(time.time())
-        self.transport = CountedTransport(AiohttpTransport(config.pool_size), metrics)
-        self.router = _router(config, self.transport)
+        pool_size = config.general.pool_size or default_pool_size()
+        self.transport = CountedTransport(AiohttpTransport(pool_size), metrics)
+        self.router = _router(config, self.transport, pool_size)
         self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
+        self.looks = Looks([entry for entry in config.models if "*" not in entry.model], self.look)
         self.in_flight = 0
         self.closed = False
-        self.looks = Looks(config.models, self.look)
         self._retired = False
+
+    def target(self, name: str) -> Target | None:
+        """What a client's name for a model stands for; None where there is no such model."""
+        found = self._targets.get(name)
+        if found is None:
+            for entry in self.config.wildcards:
+                if (model := _match(entry, name)) is not None:
+                    options = {
+                        key: value for key, value in entry.params.items() if key not in _OF_THE_BALANCER
+                    }
+                    return Target(entry.name, [entry.naming(model)], model, options)
+        return found
+
+    async def inputs_of(self, target: Target) -> frozenset[str] | None:
+        """The names of the models' own inputs; None where they cannot be known."""
+        names: set[str] = set()
+        for entry in target.entries:
+            schema = await self.router.schema_of(
+                entry.model, api_key=entry.params.get("api_key"), api_base=entry.params.get("api_base")
+            )
+            if schema is None:
+                return None
+            names.update(schema.fields)
+        return frozenset(names)
 
     async def look(self, entry: ModelEntry) -> None:
         """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
-        key = chosen_key(entry.params.get("api_key"))
         base = chosen_base(entry.params.get("api_base"))
         path = endpoint_of(entry.model).schema_path or "/account"
-        request = Request("GET", base.rstrip("/") + path, {"Authorization": f"Bearer {key}"})
+        headers = {"Authorization": f"Bearer {entry.params.get('api_key', '')}"}
+        request = Request("GET", base.rstrip("/") + path, headers)
         response = await exchange(self.transport, request, silence=_LOOK_SILENCE)
         if response.status >= 300:
             raise error_from_response(response)
@@ -65,15 +116,35 @@ class Backend:
             await self.router.aclose()
 
 
-def _router(config: Config, transport: CountedTransport) -> AsyncRouter:
+_OF_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
+
+
+def _targets(config: Config) -> dict[str, Target]:
+    targets = {name: Target(name, entries, name) for name, entries in config.names.items()}
+    for name, alias in config.aliases.items():
+        targets[name] = Target(name, targets[alias.model].entries, alias.model)
+    return targets
+
+
+def _match(entry: ModelEntry, name: str) -> str | None:
+    """The model that a name means by a wildcard's entry, where it fits."""
+    before, _, after = entry.name.partition("*")
+    if not (name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after)):
+        return None
+    model = entry.model.replace("*", name[len(before) : len(name) - len(after)], 1)
+    return model if _ANY_MODEL.fullmatch(model) else None
+
+
+def _router(config: Config, transport: CountedTransport, pool_size: int) -> AsyncRouter:
+    general = config.general
     return AsyncRouter(
         transport=transport,
         timeout=config.request_timeout,
         max_retries=config.num_retries,
-        pool_size=config.pool_size,
-        held_creations=config.held_creations,
-        creations_per_minute=config.creations_per_minute,
-        others_per_minute=config.others_per_minute,
+        pool_size=pool_size,
+        held_creations=general.held_creations,
+        creations_per_minute=general.creations_per_minute,
+        others_per_minute=general.others_per_minute,
         model_list=config.router_list(),
         fallbacks=config.fallbacks,
         allowed_fails=config.allowed_fails,

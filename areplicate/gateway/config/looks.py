@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from ...errors import APIError
 from ..http.errors import from_upstream
-from .config import ModelEntry
+from .entries import ModelEntry
 
 FRESH_SECONDS = 30.0
 """How old an answer may be: whoever asks more often gets it again."""

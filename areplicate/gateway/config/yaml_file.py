@@ -1,52 +1,56 @@
-"""YAML in which every value knows its line, so that an error can name it."""
+"""YAML whose values can be asked for their lines, so that an error can name one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+Steps = Sequence[str | int]
+"""The way to a value: keys and indexes."""
 
 
 class ConfigError(Exception):
     """The configuration is wrong: the message names file, line and key."""
 
 
-class Located:
-    """A value of a YAML file: `value` is a scalar, a list or a mapping of `Located`s."""
+class Document:
+    """A YAML file: its `value` as plain scalars, lists and dictionaries, and where each part of it stands."""
 
-    __slots__ = ("file", "key", "line", "value")
-
-    def __init__(self, value: Any, file: str, line: int, key: str) -> None:
+    def __init__(self, path: Path, value: Any, node: yaml.Node) -> None:
+        self.path = path
         self.value = value
-        self.file = file
-        self.line = line
-        self.key = key
-        """Such as `model_list[0].litellm_params.model`."""
+        self._node = node
 
-    def wrong(self, why: str) -> ConfigError:
-        return ConfigError(f"{self.at()}: {self.key}: {why}")
+    def at(self, steps: Steps) -> str:
+        """Such as `config.yaml:7: model_list[0].litellm_params.rpm`; as much of it as there is."""
+        line, node = self._node.start_mark.line + 1, self._node
+        for step in steps:
+            found = _below(node, step)
+            if found is None:
+                break
+            line, node = found
+        return f"{self.path}:{line}: {key_of(steps)}" if steps else f"{self.path}:{line}"
 
-    def at(self) -> str:
-        return f"{self.file}:{self.line}"
-
-    def plain(self) -> Any:
-        """The value as plain scalars, lists and dictionaries."""
-        if isinstance(self.value, dict):
-            return {key: value.plain() for key, value in self.value.items()}
-        if isinstance(self.value, list):
-            return [value.plain() for value in self.value]
-        return self.value
+    def wrong(self, steps: Steps, why: str) -> ConfigError:
+        return ConfigError(f"{self.at(steps)}: {why}")
 
 
-def load(path: Path) -> Located:
+def key_of(steps: Steps) -> str:
+    """Such as `model_list[0].litellm_params.model`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def load(path: Path) -> Document:
     """The one document in a file.
 
     Raises:
         ConfigError: the file cannot be read, or is not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     loader = yaml.SafeLoader(text)
@@ -54,32 +58,44 @@ def load(path: Path) -> Located:
         node = loader.get_single_node()
         if node is None:
             raise ConfigError(f"{path}: is empty: give at least a model_list.")
-        return _located(loader, node, str(path), "")
+        _refuse_repetitions(path, node, (), set())
+        return Document(path, loader.construct_document(node), node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: is no YAML: {error.problem or error.context}.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML: {error}.") from error
+        raise ConfigError(f"{path}{line}: is not YAML: {error.problem or error.context}.") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: is not YAML: {error}.") from error
     finally:
         loader.dispose()
 
 
-def _located(loader: yaml.SafeLoader, node: yaml.Node, file: str, key: str) -> Located:
-    line = node.start_mark.line + 1
+def _refuse_repetitions(path: Path, node: yaml.Node, steps: tuple[str | int, ...], seen: set[int]) -> None:
+    """PyYAML would let the last of two equal keys win in silence. What `<<` merges in may be overridden."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
-        items = [_located(loader, item, file, f"{key}[{i}]") for i, item in enumerate(node.value)]
-        return Located(items, file, line, key)
-    if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
-        values: dict[str, Located] = {}
-        for name_node, value_node in node.value:
-            name = str(loader.construct_object(name_node, deep=True))
-            path = f"{key}.{name}" if key else name
-            if name in values:
-                # PyYAML would let the last one win in silence.
-                raise ConfigError(f"{file}:{name_node.start_mark.line + 1}: {path}: is given twice.")
-            values[name] = _located(loader, value_node, file, path)
-            values[name].line = name_node.start_mark.line + 1
-        return Located(values, file, line, key)
-    return Located(loader.construct_object(node), file, line, key)
+        for i, item in enumerate(node.value):
+            _refuse_repetitions(path, item, (*steps, i), seen)
+    elif isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in keys and key.tag != "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                raise ConfigError(f"{path}:{line}: {key_of((*steps, name))}: is given twice.")
+            keys.add(name)
+            _refuse_repetitions(path, value, (*steps, name), seen)
+
+
+def _below(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+    """The line and the node of a part; of a key that is given twice through a merge, the one that counts."""
+    found: tuple[int, yaml.Node] | None = None
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        found = node.value[step].start_mark.line + 1, node.value[step]
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                found = key.start_mark.line + 1, value
+    return found

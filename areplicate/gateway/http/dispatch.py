@@ -86,8 +86,8 @@ class Dispatcher:
     async def _admitted(self, exchange: Exchange) -> Route:
         """What answers the request, once its key may ask for that."""
         gateway, request = self._gateway, exchange.request
-        check_browser(request, exchange.backend.config.cors_origins, open=gateway.keyring.open)
-        exchange.cors = cors_headers(request, exchange.backend.config.cors_origins)
+        check_browser(request, exchange.backend.config.general.cors_origins, open=gateway.keyring.open)
+        exchange.cors = cors_headers(request, exchange.backend.config.general.cors_origins)
         route = self._route(exchange, request.method, request.path)
         exchange.endpoint = route.path
         token = _token(request)

@@ -138,9 +138,9 @@ def from_upstream(error: APIError) -> GatewayError:
         case RateLimitError():
             return too_many(message, error.retry_after or 1.0)
         case UnsupportedParamsError():
-            return bad_request(message, code="unsupported_parameter")
+            return bad_request(message, param=error.param, code="unsupported_parameter")
         case BadRequestError():
-            return bad_request(message)
+            return bad_request(message, param=error.param)
         case NotFoundError():
             return GatewayError(404, message, code="model_not_found")
         case Timeout():

@@ -19,7 +19,7 @@ from .errors import GatewayError, from_upstream, stopping
 if TYPE_CHECKING:
     from ..accounts.account import Account
     from ..config.backend import Backend
-    from ..config.config import ModelEntry
+    from ..config.entries import ModelEntry
 
 JSON = "application/json"
 

@@ -68,7 +68,7 @@ def preflight(exchange: Exchange) -> web.Response | None:
     headers = exchange.request.headers
     if "Access-Control-Request-Method" not in headers:
         return None
-    allowed = cors_headers(exchange.request, exchange.backend.config.cors_origins)
+    allowed = cors_headers(exchange.request, exchange.backend.config.general.cors_origins)
     if "Access-Control-Allow-Origin" in allowed:
         allowed = {
             **allowed,

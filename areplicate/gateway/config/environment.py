@@ -1,0 +1,65 @@
+"""The environment as a configuration names it: `os.environ/NAME`, at any depth."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .yaml_file import Document, Steps
+
+_ENVIRONMENT = "os.environ/"
+_PLACEHOLDER = re.compile(
+    r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|^\$[A-Za-z_]\w*$|^%\w+%$|^env[:./]|^<[^<>]+>$|^os\.environ\b"
+)
+"""What other tools replace by a value, and nothing here does: Compose's, Helm's, a shell's, OmegaConf's."""
+
+
+class Environment:
+    """What `os.environ/NAME` stands for in one file.
+
+    Args:
+        extra: the file's own `environment_variables`, which count more than those of the process.
+    """
+
+    def __init__(self, document: Document, extra: Mapping[str, str]) -> None:
+        self._document = document
+        self._values = {**os.environ, **extra}
+
+    def first(self, *names: str) -> tuple[str, str] | None:
+        """The first of these variables that is set, and its value."""
+        return next(((name, value) for name in names if (value := self._values.get(name))), None)
+
+    def resolved(self, value: Any, steps: Steps) -> Any:
+        """The value with each `os.environ/NAME` replaced; raises the `ConfigError` where one is not set."""
+        if isinstance(value, dict):
+            return {key: self.resolved(item, (*steps, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolved(item, (*steps, i)) for i, item in enumerate(value)]
+        name = variable(value)
+        if name is None:
+            return value
+        if not (found := self._values.get(name)):
+            raise self._document.wrong(steps, f"the environment variable {name!r} is not set.")
+        return found
+
+    def is_unset(self, value: Any) -> bool:
+        name = variable(value)
+        return name is not None and not self._values.get(name)
+
+    def refuse_placeholder(self, value: str | None, steps: Steps) -> None:
+        """Ends the start where a value was meant to be replaced: it would go out as it is, as a key."""
+        if value is not None and (found := _PLACEHOLDER.search(value)):
+            raise self._document.wrong(
+                steps,
+                f"{found[0][:40]!r} is not replaced by anything here: write os.environ/NAME for the value of "
+                "an environment variable.",
+            )
+
+
+def variable(value: Any) -> str | None:
+    """`NAME` of a value `os.environ/NAME`."""
+    if isinstance(value, str) and value.startswith(_ENVIRONMENT):
+        return value.removeprefix(_ENVIRONMENT).strip()
+    return None

@@ -1,0 +1,190 @@
+"""Whose an entry of `model_list` is, and which key may go where.
+
+LiteLLM's file has entries of many providers. Those of others have keys of others, which must not go to Replicate;
+nor must Replicate's key go to an address that it does not belong to.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from ...options import API_BASE
+from ..http.origins import is_loopback
+from .environment import Environment
+
+_KEYS = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+_BASES = ("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
+_OWN_PREFIXES = ("replicate/", "deployments/", "cog/")
+_LITELLM_PROVIDERS = frozenset(
+    [
+        "ai21",
+        "ai21_chat",
+        "aiml",
+        "aiohttp_openai",
+        "aleph_alpha",
+        "amazon_nova",
+        "anthropic",
+        "anthropic_text",
+        "assemblyai",
+        "auto_router",
+        "azure",
+        "azure_ai",
+        "azure_text",
+        "baseten",
+        "bedrock",
+        "bedrock_converse",
+        "bytez",
+        "cerebras",
+        "chutes",
+        "clarifai",
+        "cloudflare",
+        "codestral",
+        "cohere",
+        "cohere_chat",
+        "cometapi",
+        "compactifai",
+        "custom",
+        "custom_openai",
+        "dashscope",
+        "databricks",
+        "datarobot",
+        "deepgram",
+        "deepinfra",
+        "deepseek",
+        "docker_model_runner",
+        "elevenlabs",
+        "empower",
+        "featherless_ai",
+        "fireworks_ai",
+        "friendliai",
+        "galadriel",
+        "gemini",
+        "gigachat",
+        "github",
+        "github_copilot",
+        "gradient_ai",
+        "groq",
+        "heroku",
+        "hosted_vllm",
+        "huggingface",
+        "hyperbolic",
+        "infinity",
+        "jina_ai",
+        "lambda_ai",
+        "langfuse",
+        "langgraph",
+        "lemonade",
+        "litellm_proxy",
+        "llamafile",
+        "lm_studio",
+        "manus",
+        "maritalk",
+        "meta_llama",
+        "minimax",
+        "mistral",
+        "moonshot",
+        "morph",
+        "nebius",
+        "nlp_cloud",
+        "novita",
+        "nscale",
+        "nvidia_nim",
+        "oci",
+        "ollama",
+        "ollama_chat",
+        "oobabooga",
+        "openai",
+        "openai_like",
+        "openrouter",
+        "ovhcloud",
+        "palm",
+        "perplexity",
+        "petals",
+        "predibase",
+        "ragflow",
+        "recraft",
+        "sagemaker",
+        "sagemaker_chat",
+        "sambanova",
+        "sap",
+        "snowflake",
+        "synthetic",
+        "text-completion-codestral",
+        "text-completion-openai",
+        "together_ai",
+        "topaz",
+        "triton",
+        "vercel_ai_gateway",
+        "vertex_ai",
+        "vertex_ai_beta",
+        "vllm",
+        "volcengine",
+        "voyage",
+        "wandb",
+        "watsonx",
+        "watsonx_text",
+        "xai",
+        "xinference",
+        "zai",
+        "v0",
+    ]
+)
+"""Source: LiteLLM's list of providers. Some are owners at Replicate, too: `replicate/` in front tells them apart."""
+
+
+def other_provider(model: str, named: str | None = None) -> str | None:
+    """The provider that a model string is for, where it is not Replicate.
+
+    Args:
+        named: `custom_llm_provider`.
+    """
+    if named and named != "replicate":
+        return named
+    if named or model.startswith(_OWN_PREFIXES):
+        return None
+    first, slash, _ = model.partition("/")
+    if model != "*" and not slash and ":" not in model:
+        return f"of {model}"  # gpt-4o, claude-3-opus: a name without an owner is never Replicate's
+    return first if first in _LITELLM_PROVIDERS else None
+
+
+def own_key(base: str, environment: Environment) -> str | None:
+    """The key in the environment, where it belongs to that base.
+
+    Raises:
+        ValueError: there is one, but it belongs elsewhere.
+    """
+    key = environment.first(*_KEYS)
+    if key is None:
+        return None
+    given = environment.first(*_BASES)
+    belongs = given[1] if given is not None else API_BASE
+    if _where(base) != _where(belongs):
+        raise ValueError(
+            f"{key[0]} belongs to {_where(belongs)} and is not sent to {_where(base)}: give api_key."
+        )
+    return key[1]
+
+
+def own_base(environment: Environment) -> str:
+    found = environment.first(*_BASES)
+    return found[1] if found is not None else API_BASE
+
+
+def looks_foreign(key: str, base: str) -> bool:
+    """Whether a key that goes to Replicate itself does not look like one of Replicate's."""
+    host = _where(base).partition("://")[2]
+    return (host == "replicate.com" or host.endswith(".replicate.com")) and not key.startswith("r8_")
+
+
+def in_clear_text(base: str) -> bool:
+    """Whether a key goes there unencrypted, beyond this machine."""
+    parts = urlsplit(base)
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
+
+
+def _where(base: str) -> str:
+    """A base's scheme and host, with the port where it is not the usual one."""
+    parts = urlsplit(base)
+    port = "" if parts.port in (None, {"https": 443, "http": 80}.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname}{port}"

@@ -1,0 +1,117 @@
+"""What a configuration file may say, as structs: LiteLLM's proxy configuration, as far as it concerns Replicate.
+
+A setting is declared here and nowhere else: its name, type, bounds and default. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from ...replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Rate = Annotated[float, msgspec.Meta(ge=1)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`general_settings`.
+
+    Attributes:
+        master_key: what may do everything; without it the gateway is open and binds loopback only.
+        database_url: where keys and usage are kept; by default in SQLite, beside the configuration.
+        drain_seconds: how long requests in flight may go on after SIGTERM.
+        keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
+            600), so that none is closed under a request.
+        pool_size: connections to Replicate at most, about 16 KB each. Streams beyond nine tenths of it come in
+            lumps, from looks at the prediction. By default 1,024, or what the open files allow.
+        held_creations: how many whole answers may each be waited for on a connection of their own; those beyond
+            are watched together through the account's list.
+        creations_per_minute, others_per_minute: what Replicate allows the account.
+        cors_origins: the web pages that may use the gateway, such as https://chat.example.com; `*` is any.
+        unsupported_providers: what to do with entries of other providers.
+        allow_any_api_key: whether api.replicate.com may get a key that does not begin with r8_.
+    """
+
+    master_key: Annotated[str, msgspec.Meta(min_length=8, pattern=r"^[!-~]+$")] | None = None
+    database_url: Text | None = None
+    drain_seconds: NotNegative = 30.0
+    keepalive_seconds: Positive = 650.0
+    pool_size: Count | None = None
+    held_creations: Count = 100
+    creations_per_minute: Rate = CREATIONS_PER_MINUTE
+    others_per_minute: Rate = OTHERS_PER_MINUTE
+    cors_origins: tuple[Text, ...] = ()
+    unsupported_providers: Literal["refuse", "skip"] = "refuse"
+    allow_any_api_key: bool = False
+
+
+Fallbacks = list[dict[str, Annotated[list[Text], msgspec.Meta(min_length=1)]]]
+
+
+class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`litellm_settings`."""
+
+    drop_params: bool = False
+    set_verbose: bool = False
+    request_timeout: Rate | None = None
+    num_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    fallbacks: Fallbacks = []
+    default_fallbacks: list[Text] = []
+    allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    cooldown_time: NotNegative | None = None
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """Another name for a model, which `/v1/models` may leave out."""
+
+    model: Text
+    hidden: bool = False
+
+
+class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`router_settings`. What it has in common with `litellm_settings` counts more here."""
+
+    num_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    timeout: Rate | None = None
+    fallbacks: Fallbacks = []
+    default_fallbacks: list[Text] = []
+    allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    cooldown_time: NotNegative | None = None
+    model_group_alias: dict[str, Text | Alias] = {}
+
+
+class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
+    """`litellm_params` of an entry. What it has besides are options of a call, or inputs of the model."""
+
+    model: Text
+    api_key: Text | None = None
+    api_base: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")] | None = None
+    rpm: Rate | None = None
+    weight: NotNegative | None = None
+    timeout: Positive | None = None
+    max_parallel_requests: Count | None = None
+    num_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices, in `model_info` or `litellm_params`, in dollars. What else `model_info` has are facts for clients."""
+
+    input_cost_per_token: NotNegative | None = None
+    output_cost_per_token: NotNegative | None = None
+    input_cost_per_second: NotNegative | None = None
+    hardware: str | None = None
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """The file as a whole."""
+
+    model_list: Annotated[list[Any], msgspec.Meta(min_length=1)]
+    general_settings: GeneralSettings = GeneralSettings()
+    litellm_settings: LitellmSettings = LitellmSettings()
+    router_settings: RouterSettings = RouterSettings()
+    environment_variables: dict[str, Any] = {}

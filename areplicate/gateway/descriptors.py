@@ -1,0 +1,38 @@
+"""Open files: how many this process may have, and how they are shared between clients and Replicate."""
+
+from __future__ import annotations
+
+import resource
+
+MOST_POOLED = 1024
+_RESERVED = 32
+"""For the database, the log and the event loop."""
+_WANTED = 1 << 20
+
+
+def raise_limit() -> int:
+    """Raises the soft limit as far as it goes, and gives it: systems begin with 1,024 or less."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED if hard == resource.RLIM_INFINITY else min(hard, _WANTED)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return min(soft, _WANTED) if soft != resource.RLIM_INFINITY else _WANTED
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):  # macOS has a lower one of its own
+        return soft
+    return wanted
+
+
+def limit() -> int:
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _WANTED if soft == resource.RLIM_INFINITY else soft
+
+
+def default_pool_size() -> int:
+    """Connections to Replicate: a third of what is open, since each request has a client's beside it."""
+    return max(8, min(MOST_POOLED, (limit() - _RESERVED) // 3))
+
+
+def most_clients(pool_size: int) -> int:
+    """Clients' connections that leave room for everything else."""
+    return max(8, limit() - _RESERVED - pool_size)

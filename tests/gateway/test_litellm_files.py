@@ -1,0 +1,275 @@
+"""LiteLLM's proxy configuration as people really write it: other providers, merges, wildcards, aliases, placeholders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from areplicate.gateway.config.backend import Backend
+from areplicate.gateway.config.config import Config, read_config
+from areplicate.gateway.config.yaml_file import ConfigError
+from areplicate.gateway.metrics import Metrics
+
+LLAMA = """\
+model_list:
+  - model_name: llama-3
+    litellm_params:
+      model: replicate/meta/meta-llama-3-8b-instruct
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REPLICATE_API_TOKEN", "REPLICATE_API_BASE", "REPLICATE_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REPLICATE_API_KEY", "r8_environments")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openais")
+
+
+def read(folder: Path, text: str) -> Config:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return read_config(path)
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text)
+    return str(caught.value).replace(str(folder), "")
+
+
+def warned(folder: Path, text: str) -> list[str]:
+    return [warning.replace(f"{folder}/config.yaml:", "") for warning in read(folder, text).warnings]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "openai/gpt-4o",
+        "azure/my-deployment",
+        "gpt-4o",
+        "anthropic/claude-3-opus",
+        "bedrock/x.y-v1",
+        "claude-3",
+    ],
+)
+def test_other_providers_are_refused_by_line_or_skipped(tmp_path: Path, model: str) -> None:
+    other = (
+        f"  - model_name: other\n    litellm_params: {{model: {model}, api_key: os.environ/OPENAI_API_KEY}}\n"
+    )
+    said = refused(tmp_path, LLAMA + other)
+    assert said.startswith("/config.yaml:6: model_list[1].litellm_params.model: ")
+    assert "unsupported_providers: skip" in said
+    config = read(tmp_path, LLAMA + other + "general_settings: {unsupported_providers: skip}\n")
+    assert list(config.names) == ["llama-3"] and "is skipped" in config.warnings[0]
+
+
+def test_the_provider_may_be_named_beside_the_model(tmp_path: Path) -> None:
+    given = "model_list: [{model_name: a, litellm_params: {model: my/model, custom_llm_provider: %s}}]"
+    assert "another provider (openai)" in refused(tmp_path, given % "openai")
+    assert list(read(tmp_path, given % "replicate").names) == ["a"]
+
+
+def test_fallbacks_to_what_is_skipped_are_left_out(tmp_path: Path) -> None:
+    text = (
+        LLAMA
+        + "  - {model_name: gpt, litellm_params: {model: openai/gpt-4o, api_key: sk-x}}\n"
+        + "general_settings: {unsupported_providers: skip}\n"
+        + "litellm_settings: {fallbacks: [{llama-3: [gpt]}, {gpt: [llama-3]}]}\n"
+    )
+    assert read(tmp_path, text).fallbacks == []
+
+
+@pytest.mark.parametrize(
+    "value", ["${MY_KEY}", "{{.Values.key}}", "env:MY_KEY", "$THE_KEY", "<my-key>", "%MY_KEY%"]
+)
+@pytest.mark.parametrize("where", ["api_key", "master_key"])
+def test_what_looks_like_a_placeholder_ends_the_start(tmp_path: Path, value: str, where: str) -> None:
+    key = (
+        f"      api_key: '{value}'\n"
+        if where == "api_key"
+        else f"general_settings: {{master_key: '{value}'}}\n"
+    )
+    text = LLAMA + key
+    said = refused(tmp_path, text)
+    assert said.startswith("/config.yaml:5: ") and where in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LLAMA + "      api_key: x\n      api_base: https://${HOST}/v1\n",
+        LLAMA + "general_settings: {database_url: 'postgresql://me:${PASSWORD}@db/keys'}\n",
+        LLAMA + "general_settings: {database_url: 'postgresql://me:{{ password }}@db/keys'}\n",
+    ],
+)
+def test_placeholders_within_a_url(tmp_path: Path, text: str) -> None:
+    assert "is not replaced by anything here" in refused(tmp_path, text)
+
+
+def test_a_key_goes_only_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = LLAMA + "      api_base: https://elsewhere.example/v1\n"
+    said = refused(tmp_path, elsewhere)
+    assert ":5: " in said and "REPLICATE_API_KEY belongs to https://api.replicate.com" in said
+    assert "r8_environments" not in said
+    given = read(tmp_path, elsewhere + "      api_key: its-own\n")
+    assert given.models[0].params["api_key"] == "its-own"
+    monkeypatch.setenv("REPLICATE_API_BASE", "https://elsewhere.example/v1")
+    assert read(tmp_path, elsewhere).models[0].params["api_key"] == "r8_environments"
+    assert "belongs to https://elsewhere.example" in refused(
+        tmp_path, LLAMA + "      api_base: https://api.replicate.com/v1\n"
+    )
+
+
+def test_replicate_gets_no_key_that_is_not_its_own(tmp_path: Path) -> None:
+    foreign = LLAMA + "      api_key: os.environ/OPENAI_API_KEY\n"
+    said = refused(tmp_path, foreign)
+    assert ":5: model_list[0].litellm_params.api_key: does not look like a key of Replicate's" in said
+    assert "sk-openais" not in said
+    told_so = read(tmp_path, foreign + "general_settings: {allow_any_api_key: true}\n")
+    assert told_so.models[0].params["api_key"] == "sk-openais"
+
+
+def test_without_any_key_the_start_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REPLICATE_API_KEY")
+    assert "there is no api_key: give it, or set REPLICATE_API_KEY" in refused(tmp_path, LLAMA)
+
+
+def test_a_clear_text_base_is_warned_of(tmp_path: Path) -> None:
+    def text(base: str) -> str:
+        return LLAMA + f"      api_key: x\n      api_base: {base}\n"
+
+    assert "in clear text" in warned(tmp_path, text("http://models.example/v1"))[0]
+    assert not warned(tmp_path, text("http://127.0.0.1:4100/v1"))
+    assert not warned(tmp_path, text("https://models.example/v1"))
+
+
+def test_merges_may_be_overridden(tmp_path: Path) -> None:
+    text = """\
+common: &common
+  max_tokens: 100
+  temperature: 0.5
+model_list:
+  - model_name: a
+    litellm_params:
+      <<: *common
+      model: replicate/meta/meta-llama-3-8b-instruct
+      temperature: 0.9
+"""
+    params = read(tmp_path, text).models[0].params
+    assert (params["max_tokens"], params["temperature"]) == (100, 0.9)
+
+
+def test_the_environment_is_read_at_any_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEFORE", "[INST]")
+    text = LLAMA + "      roles: {user: {pre_message: os.environ/BEFORE, post_message: os.environ/BEFORE}}\n"
+    assert read(tmp_path, text).models[0].params["roles"]["user"]["pre_message"] == "[INST]"
+    assert "roles.user.pre_message: the environment variable 'NONE' is not set" in refused(
+        tmp_path, text.replace("pre_message: os.environ/BEFORE", "pre_message: os.environ/NONE")
+    )
+
+
+def test_environment_variables_of_the_file(tmp_path: Path) -> None:
+    text = (
+        LLAMA
+        + "      api_key: os.environ/OF_THE_FILE\n"
+        + "environment_variables: {OF_THE_FILE: r8_files, OTHER: os.environ/OPENAI_API_KEY, NOT: os.environ/SET_NOWHERE}\n"
+    )
+    assert read(tmp_path, text).models[0].params["api_key"] == "r8_files"
+
+
+def test_litellms_options_of_an_entry_do_not_reach_the_model(tmp_path: Path) -> None:
+    text = (
+        LLAMA
+        + "      tags: [free]\n      max_budget: 3\n      tpm: 1000\n      no_such_input: 1\n      top_k: 5\n"
+    )
+    config = read(tmp_path, text)
+    assert set(config.models[0].params) == {"model", "api_key", "top_k"}
+    lines = [warning.split(":")[1] for warning in config.warnings]
+    assert lines == ["5", "6", "7", "8"], "each is warned of once, by its line"
+
+
+def test_stream_in_an_entry_changes_nothing(tmp_path: Path) -> None:
+    config = read(tmp_path, LLAMA + "      stream: true\n")
+    assert "stream" not in config.models[0].params and "said by each request" in config.warnings[0]
+
+
+def test_other_names_of_settings(tmp_path: Path) -> None:
+    text = (
+        LLAMA
+        + "      base_url: http://127.0.0.1:1/v1\n      api_key: x\n      max_retries: 1\n      request_timeout: '30'\n"
+    )
+    params = read(tmp_path, text).models[0].params
+    assert (params["api_base"], params["num_retries"], params["timeout"]) == (
+        "http://127.0.0.1:1/v1",
+        1,
+        30.0,
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("pattern", "model", "asked", "called"),
+    [
+        ("replicate/*", "replicate/*", "replicate/acme/chat", "replicate/acme/chat"),
+        ("*", "*", "acme/chat", "acme/chat"),
+        ("*", "replicate/*", "acme/chat", "replicate/acme/chat"),
+        ("llama-*", "replicate/meta/llama-*", "llama-2-7b", "replicate/meta/llama-2-7b"),
+        ("replicate/*", "replicate/*", "acme/chat", None),
+        ("*", "*", "cog/http://evil.example:5000", None),
+        ("replicate/*", "replicate/*", "replicate/cog/http://evil.example", None),
+        ("*", "*", "http://evil.example/v1", None),
+        ("*", "*", "../../files", None),
+    ],
+)
+async def test_wildcards(tmp_path: Path, pattern: str, model: str, asked: str, called: str | None) -> None:
+    text = f"model_list: [{{model_name: '{pattern}', litellm_params: {{model: '{model}', max_tokens: 7}}}}]"
+    backend = Backend(read(tmp_path, text), Metrics())
+    target = backend.target(asked)
+    assert (target.model if target else None) == called
+    if target:
+        assert target.name == pattern, "figures are counted under the configuration's name"
+        assert target.options == {"api_key": "r8_environments", "max_tokens": 7}
+    await backend.close()
+
+
+@pytest.mark.anyio
+async def test_aliases(tmp_path: Path) -> None:
+    text = (
+        LLAMA
+        + "router_settings: {model_group_alias: {gpt-4: llama-3, secret: {model: llama-3, hidden: true}}}\n"
+    )
+    backend = Backend(read(tmp_path, text), Metrics())
+    assert backend.names == ["llama-3", "gpt-4"]
+    for name in ("gpt-4", "secret"):
+        target = backend.target(name)
+        assert target is not None and (target.name, target.model) == (name, "llama-3")
+    await backend.close()
+    assert "'nobody' is no model_name" in refused(
+        tmp_path, LLAMA + "router_settings: {model_group_alias: {gpt-4: nobody}}\n"
+    )
+
+
+def test_a_key_of_the_environment_counts_as_master_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITELLM_MASTER_KEY", "sk-litellms-key")
+    config = read(tmp_path, LLAMA)
+    assert config.master_key == "sk-litellms-key"
+    assert config.notices == ("the master key is that of the environment variable LITELLM_MASTER_KEY",)
+    monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-our-own-key")
+    assert read(tmp_path, LLAMA).master_key == "sk-our-own-key"
+    assert (
+        read(tmp_path, LLAMA + "general_settings: {master_key: sk-of-the-file}\n").master_key
+        == "sk-of-the-file"
+    )
+
+
+def test_default_fallbacks(tmp_path: Path) -> None:
+    text = LLAMA + "  - {model_name: b, litellm_params: {model: replicate/acme/chat}}\n"
+    assert read(tmp_path, text + "litellm_settings: {default_fallbacks: [b]}\n").fallbacks == [
+        {"llama-3": ["b"]}
+    ]

@@ -30,9 +30,13 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from ..errors import APIError, BadRequestError
+from ..options import names_for
 
 _FORMAT = 1
 """Of the tables below. A journal of another format is refused."""
+
+_HOW = names_for("caller") - names_for("client") - {"extra_body"}
+"""Options that say how a request is made, not what it asks."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -259,9 +263,11 @@ def read_journal(path: str | PathLike[str]) -> Iterator[Entry]:
 def question_hash(request: Mapping[str, Any]) -> bytes:
     """Sixteen bytes that stand for what a request asks.
 
-    Values that JSON does not have count by their `repr`.
+    How it is asked (a time-out, a key, who watches) does not count. Values that JSON does not have count by
+    their `repr`.
     """
-    encoded = msgspec.json.encode(request, enc_hook=repr, order="deterministic")
+    asks = {name: value for name, value in request.items() if name not in _HOW}
+    encoded = msgspec.json.encode(asks, enc_hook=repr, order="deterministic")
     return hashlib.blake2b(encoded, digest_size=16).digest()
 
 

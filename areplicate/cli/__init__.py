@@ -15,6 +15,7 @@ except ModuleNotFoundError:  # the entry point is installed without the extra, t
 import areplicate
 
 _COMMANDS = {
+    "batch": ("areplicate.cli.batch", "cli"),
     "chat": ("areplicate.cli.chat", "cli"),
     "completion": ("areplicate.cli.shell", "cli"),
     "demo": ("areplicate.cli.chat", "cli"),

@@ -82,7 +82,7 @@ def chat(
     if stop:
         params["stop"] = list(stop)
     if inputs:
-        params["extra_body"] = _parsed(inputs)
+        params["extra_body"] = parsed_inputs(inputs)
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     message = user_message(prompt, files, images)
     if message is None:
@@ -220,14 +220,15 @@ def _guarded(ask: Any, *args: Any) -> None:
         sys.exit(130)
 
 
-def _parsed(inputs: tuple[str, ...]) -> dict[str, Any]:
+def parsed_inputs(inputs: tuple[str, ...], option: str = "--option") -> dict[str, Any]:
+    """`NAME=VALUE` as values: JSON where it is that, else text."""
     import msgspec
 
     parsed: dict[str, Any] = {}
     for pair in inputs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"{pair!r} is not NAME=VALUE.", param_hint="--input")
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE.", param_hint=option)
         try:
             parsed[name] = msgspec.json.decode(value)
         except msgspec.DecodeError:

@@ -1,0 +1,225 @@
+"""A file of questions and the file of their answers, as one job that goes on where it stopped.
+
+The journal lies beside the output. The job is checked whole before anything is paid for; then its rows are
+asked, in the file's order, as fast as the account's limits allow; the output is made from the journal alone,
+at the end or at any moment before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from ..chat.inputs import build_input
+from ..chat.schemas.catalogue import common_inputs
+from ..chat.schemas.schema import ModelSchema
+from ..clock import now
+from ..errors import BadRequestError
+from ..options import read, read_body
+from ..replicate.progress import OnStatus, Status
+from .inputs import Defaults, LineError, Row, read_rows
+from .journal import Entry, read_journal
+from .map import MapResult, Requests
+from .outputs import Outcome, check_columns, write_output
+
+MOST_ERRORS = 100
+"""Lines whose errors are told one by one."""
+
+
+class Router(Protocol):
+    """What a job needs of an `AsyncRouter`."""
+
+    async def schema_of(self, model: str) -> ModelSchema | None: ...
+
+    def map(
+        self,
+        requests: Requests,
+        max_in_flight: int | None = None,
+        *,
+        journal: str | PathLike[str] | None = None,
+        retry_failed: bool = False,
+    ) -> AsyncGenerator[MapResult, None]: ...
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What is asked, and where the answers go.
+
+    Attributes:
+        limit: only so many rows, from the first.
+        append_to_rows: the output is the input's rows with columns added, else OpenAI's batch format.
+    """
+
+    input: Path
+    output: Path
+    defaults: Defaults = Defaults()
+    limit: int | None = None
+    append_to_rows: bool = False
+
+    @property
+    def journal(self) -> Path:
+        return self.output.with_name(self.output.name + ".journal")
+
+    def rows(self) -> Iterator[Row | LineError]:
+        return islice(read_rows(self.input, self.defaults), self.limit)
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What a job asks. `errors` are the first `MOST_ERRORS` of the `wrong` lines."""
+
+    rows: int
+    wrong: int
+    errors: list[LineError]
+    models: dict[str, int]
+    """How many rows ask which model."""
+
+
+async def check(job: Job, router: Router) -> Checked:
+    """Reads all rows, and builds what each would send; nothing is asked of any model.
+
+    Raises:
+        BadRequestError: the input cannot be read, or the output cannot be written.
+        APIError: a model does not exist, or the key may not see it.
+    """
+    if not job.output.parent.is_dir():
+        raise BadRequestError(f"{job.output} cannot be written: there is no folder {job.output.parent}.")
+    errors: list[LineError] = []
+    models: Counter[str] = Counter()
+    wrong = 0
+    for row in job.rows():
+        error = row if isinstance(row, LineError) else await _error_of(row, job, router)
+        if error is None:
+            models[row.body["model"]] += 1  # type: ignore[union-attr]
+        else:
+            wrong += 1
+            if len(errors) < MOST_ERRORS:
+                errors.append(error)
+    return Checked(models.total() + wrong, wrong, errors, dict(models))
+
+
+async def _error_of(row: Row, job: Job, router: Router) -> LineError | None:
+    if job.append_to_rows:
+        check_columns(row)
+    try:
+        request = await _request(row, router)
+        given = read({name: value for name, value in request.items() if name not in ("model", "messages")})
+        build_input(
+            request["messages"],
+            {**given.params, **given.inputs},
+            model=request["model"],
+            schema=await router.schema_of(request["model"]),
+            drop_params=bool(given.options.get("drop_params")),
+        )
+    except BadRequestError as error:
+        return LineError(row.line, error.message, row.custom_id)
+    return None
+
+
+async def _request(row: Row, router: Router) -> dict[str, Any]:
+    """A row as `acompletion`'s arguments: what a gateway's client may set, and the model's own inputs.
+
+    A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
+    """
+    model, messages = row.body["model"], row.body["messages"]
+    schema = await router.schema_of(model)
+    inputs = common_inputs() if schema is None else schema.fields
+    options = {name: value for name, value in row.body.items() if name not in ("model", "messages")}
+    return {"model": model, "messages": messages, **read_body(options, inputs)}
+
+
+class Tally:
+    """How far a job is."""
+
+    def __init__(self) -> None:
+        self.done = self.failed = 0
+        self._phases: dict[int, str] = {}
+        """Of the rows that are under way."""
+        self._begun = now()
+
+    @property
+    def ended(self) -> int:
+        return self.done + self.failed
+
+    def watch(self, number: int) -> OnStatus:
+        """What is called with each phase of a row's prediction."""
+
+        def saw(status: Status) -> None:
+            self._phases[number] = status.phase
+
+        return saw
+
+    def saw(self, result: MapResult) -> None:
+        self._phases.pop(result.index, None)
+        self.done += result.error is None
+        self.failed += result.error is not None
+
+    def line(self) -> str:
+        booting = sum(phase == "booting" for phase in self._phases.values())
+        rate = self.ended / max(1.0, now() - self._begun) * 60
+        return (
+            f"{self.done:,} done, {self.failed:,} failed, {len(self._phases):,} in flight, "
+            f"{booting:,} booting, {rate:,.0f} a minute"
+        )
+
+
+async def run(
+    job: Job,
+    router: Router,
+    tally: Tally,
+    max_in_flight: int | None = None,
+    retry_failed: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Asks what the journal has no answer to.
+
+    Args:
+        tally: is told of each row's phases and result, those of earlier runs too.
+        stopping: once it is true, no further row is asked, and those under way are waited for.
+
+    Raises:
+        APIError: no further row can be asked: a wrong key, no credit, a journal that cannot be written, an
+            hour without the network. The same job goes on from here later.
+    """
+    requests = _requests(job, router, tally, stopping)
+    async for result in router.map(requests, max_in_flight, journal=job.journal, retry_failed=retry_failed):
+        tally.saw(result)
+
+
+async def _requests(
+    job: Job, router: Router, tally: Tally, stopping: Callable[[], bool]
+) -> AsyncIterator[dict[str, Any]]:
+    for row in job.rows():
+        if stopping():
+            return
+        if isinstance(row, LineError):
+            raise BadRequestError(f"{job.input}:{row.line}: {row.message}")
+        yield {**await _request(row, router), "on_status": tally.watch(row.number)}
+
+
+def export(job: Job) -> int:
+    """Writes the output from the journal, in the input's order; gives how many rows it has.
+
+    Rows that have not ended are left out. A job may run meanwhile.
+    """
+    return write_output(job.output, _outcomes(job), append_to_rows=job.append_to_rows)
+
+
+def _outcomes(job: Job) -> Iterator[Outcome]:
+    entries = read_journal(job.journal)
+    entry: Entry | None = next(entries, None)
+    for row in job.rows():
+        if isinstance(row, LineError):
+            continue
+        while entry is not None and entry.number < row.number:
+            entry = next(entries, None)
+        if entry is not None and entry.number == row.number and entry.ended:
+            yield Outcome(row, _json(entry.response), _json(entry.error))
+
+
+def _json(encoded: bytes | None) -> dict[str, Any] | None:
+    return None if encoded is None else msgspec.json.decode(encoded)

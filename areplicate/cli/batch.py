@@ -1,0 +1,244 @@
+"""`areplicate batch`: a file of questions, and the file of their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import anyio
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..bulk import job as jobs
+from ..bulk.inputs import Defaults
+from ..bulk.job import Checked, Job, Tally
+from ..errors import APIError
+from ..replicate.limits import CREATIONS_PER_MINUTE
+from ..router import AsyncRouter
+from .chat import parsed_inputs
+
+TABLES = (".csv", ".tsv", ".parquet")
+"""Files that are written as the input's rows with columns added."""
+
+err = Console(stderr=True)
+
+
+class _Group(click.Group):
+    """`areplicate batch FILE` runs a job; `areplicate batch export FILE` writes what it has so far."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Group)
+def batch() -> None:
+    """Answer a file of questions, and go on where it stopped.
+
+    `areplicate batch INPUT -o OUTPUT` asks; `areplicate batch export INPUT -o OUTPUT` writes the answers that
+    there are so far.
+    """
+
+
+def _files(command: Any) -> Any:
+    """The options that say what the job is."""
+    options = [
+        click.argument(
+            "source", metavar="INPUT", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+        ),
+        click.option(
+            "--output",
+            "-o",
+            required=True,
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="The answers' file. Its journal, OUTPUT.journal, lies beside it.",
+        ),
+        click.option("--model", help="The model of rows that name none."),
+        click.option("--system", help="A system message for each row."),
+        click.option("--column", default="prompt", show_default=True, help="The column with the prompt."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="An option or an input of the model for all rows, such as max_tokens=100.",
+        ),
+        click.option("--limit", type=click.IntRange(min=1), help="Only the first rows."),
+        click.option(
+            "--append-to-rows",
+            is_flag=True,
+            help="Write the input's rows with columns added, instead of OpenAI's batch format. "
+            "CSV and Parquet are always written so.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _job(
+    source: Path,
+    output: Path,
+    model: str | None,
+    system: str | None,
+    column: str,
+    settings: tuple[str, ...],
+    limit: int | None,
+    append_to_rows: bool,
+) -> Job:
+    defaults = Defaults(model, system, column, parsed_inputs(settings, "--set"))
+    return Job(source, output, defaults, limit, append_to_rows or output.suffix.lower() in TABLES)
+
+
+@batch.command()
+@_files
+@click.option("--max-in-flight", type=click.IntRange(min=1), help="The most questions asked at a time.")
+@click.option("--retry-failed", is_flag=True, help="Ask the rows again that failed in an earlier run.")
+@click.option("--dry-run", is_flag=True, help="Check every row and estimate the time; ask nothing.")
+@click.option(
+    "--creations-per-minute", default=CREATIONS_PER_MINUTE, show_default=True, help="The account's limit."
+)
+@click.option("--api-base", help="Where the API is, such as http://127.0.0.1:4100/v1.")
+def run(
+    max_in_flight: int | None,
+    retry_failed: bool,
+    dry_run: bool,
+    creations_per_minute: float,
+    api_base: str | None,
+    **files: Any,
+) -> None:
+    """Ask a model each question of INPUT and write the answers to OUTPUT, in INPUT's order.
+
+    INPUT is OpenAI's batch format, JSON lines with a prompt or messages, CSV, or Parquet. All lines are checked
+    before anything is asked. The same command again goes on where it stopped, whatever stopped it. Ctrl-C
+    stops it once what is in flight has been answered.
+    """
+    job = _job(**files)
+    stopping = _stop_at_the_first_interrupt()
+
+    async def work() -> bool:
+        async with AsyncRouter(api_base=api_base, creations_per_minute=creations_per_minute) as router:
+            checked = await jobs.check(job, router)
+            _tell(job, checked, creations_per_minute)
+            if dry_run:
+                return False
+            tally = Tally()
+            with progress_shown(tally, checked.rows) as (show, seconds):
+                async with _every(seconds, show):
+                    await jobs.run(job, router, tally, max_in_flight, retry_failed, stopping.is_set)
+            return True
+
+    try:
+        asked = anyio.run(work)
+    except APIError as error:
+        _stop(job, f"error: {error}", 1)
+    except (KeyboardInterrupt, asyncio.CancelledError):  # before Python 3.11 it ends in the latter
+        _stop(job, "stopped", 130)
+    if asked:
+        click.echo(f"{_exported(job):,} rows in {job.output}", err=True)
+    if stopping.is_set():
+        _stop(job, "stopped", 130)
+
+
+@batch.command()
+@_files
+def export(**files: Any) -> None:
+    """Write the answers that there are so far, also while the job runs."""
+    job = _job(**files)
+    click.echo(f"{_exported(job)} rows in {job.output}", err=True)
+
+
+def _exported(job: Job) -> int:
+    try:
+        return jobs.export(job)
+    except APIError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{job.output} cannot be written: {error.strerror or error}.") from error
+
+
+def _tell(job: Job, checked: Checked, creations_per_minute: float) -> None:
+    """What the job is, and what is wrong with it; ends the command where anything is."""
+    if checked.wrong:
+        for error in checked.errors:
+            click.echo(f"{job.input}:{error.line}: {error.message}", err=True)
+        more = checked.wrong - len(checked.errors)
+        raise click.ClickException(
+            f"{checked.wrong} of {checked.rows} rows are wrong{f' ({more} not shown)' if more else ''}; "
+            "nothing was asked."
+        )
+    for model, rows in checked.models.items():
+        click.echo(f"{model}: {rows:,} rows", err=True)
+    minutes = checked.rows / creations_per_minute
+    click.echo(
+        f"{checked.rows:,} rows take {_duration(minutes * 60)} at least, at {creations_per_minute:g} a minute.",
+        err=True,
+    )
+
+
+def _stop(job: Job, why: str, code: int) -> NoReturn:
+    click.echo(why, err=True)
+    if job.journal.exists():
+        click.echo("The same command goes on from here.", err=True)
+    sys.exit(code)
+
+
+def _stop_at_the_first_interrupt() -> threading.Event:
+    """Ctrl-C lets what is in flight end; a second one ends the command, and cancels it."""
+    stopping = threading.Event()
+
+    def interrupted(*_: object) -> None:
+        stopping.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        click.echo("\nWaiting for what is in flight; Ctrl-C again cancels it.", err=True)
+
+    signal.signal(signal.SIGINT, interrupted)
+    return stopping
+
+
+@asynccontextmanager
+async def _every(seconds: float, show: Callable[[], object]) -> AsyncIterator[None]:
+    """Shows something again and again, and once more at the end."""
+
+    async def shows() -> None:
+        while True:
+            show()
+            await anyio.sleep(seconds)
+
+    failure: APIError | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(shows)
+        try:
+            yield
+        except APIError as error:  # out of the group, which would wrap it
+            failure = error
+        group.cancel_scope.cancel()
+    show()
+    if failure is not None:
+        raise failure
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{rest} s"
+
+
+@contextmanager
+def progress_shown(tally: Tally, rows: int) -> Iterator[tuple[Callable[[], object], float]]:
+    """What shows how far the job is, and every how many seconds it should: a bar on a terminal, else a line."""
+    if not err.is_terminal:
+        yield lambda: click.echo(f"{tally.ended:,} of {rows:,}: {tally.line()}", err=True), 10.0
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("", total=rows)
+        yield lambda: bar.update(task, completed=tally.ended, description=tally.line()), 0.2

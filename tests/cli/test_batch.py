@@ -1,0 +1,230 @@
+"""`areplicate batch`: from a file of questions to the file of answers, through every accident."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate.local import LocalModel, LocalReplicate
+from tests.cli.test_cli import _environment, nothing_runs, run
+from tests.stage import LLAMA, llama, sent
+
+
+def echo(input: dict[str, Any]) -> list[str]:
+    """Answers with the last word of the question, so that each row's answer is its own."""
+    question = input["prompt"].rpartition("user<|end_header_id|>\n\n")[2].partition("<|eot_id|>")[0]
+    return ["answer to ", question.split()[-1]]
+
+
+@pytest.fixture
+def local() -> Iterator[LocalReplicate]:
+    fails = LocalModel(owner="meta", name="fails", failure="out of memory")
+    with LocalReplicate([llama(reply=echo), fails]) as local:
+        yield local
+
+
+def questions(path: Path, count: int, **more: Any) -> Path:
+    path.write_text("".join(json.dumps({"prompt": f"number {n}", **more}) + "\n" for n in range(count)))
+    return path
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def answers(path: Path) -> list[str]:
+    return [line["response"]["body"]["choices"][0]["message"]["content"] for line in lines(path)]
+
+
+def test_json_lines_in_openais_format_out(local: LocalReplicate, tmp_path: Path) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
+    ran = run("batch", str(source), "-o", str(output), "--model", LLAMA, "--set", "max_tokens=9", local=local)
+    assert ran.returncode == 0, ran.stderr
+    assert answers(output) == [f"answer to {n}" for n in range(20)]
+    assert ran.stdout == "" and "20 rows in" in ran.stderr
+    assert all(each["input"]["max_tokens"] == 9 for each in sent(local))
+
+
+def test_a_second_run_asks_nothing(local: LocalReplicate, tmp_path: Path) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 5), tmp_path / "out.jsonl"
+    for _ in range(2):
+        assert run("batch", str(source), "-o", str(output), "--model", LLAMA, local=local).returncode == 0
+    assert len(local.predictions) == 5
+
+
+def test_csv_with_a_column_and_a_system_message(local: LocalReplicate, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,question\n7,say one\n8,say two\n")
+    output = tmp_path / "out.csv"
+    ran = run(
+        *("batch", str(tmp_path / "in.csv"), "-o", str(output), "--model", LLAMA),
+        *("--column", "question", "--system", "Be brief."),
+        local=local,
+    )
+    assert ran.returncode == 0, ran.stderr
+    rows = list(csv.DictReader(output.read_text().splitlines()))
+    assert [(row["id"], row["question"], row["answer"]) for row in rows] == [
+        ("7", "say one", "answer to one"),
+        ("8", "say two", "answer to two"),
+    ]
+    assert "Be brief." in sent(local)[0]["input"]["prompt"]
+
+
+def test_a_row_that_fails_is_an_error_in_the_output_and_asked_again_on_demand(
+    local: LocalReplicate, tmp_path: Path
+) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(
+        json.dumps({"prompt": "x", "model": "meta/fails"})
+        + "\n"
+        + json.dumps({"prompt": "y", "model": LLAMA})
+    )
+    command = ("batch", str(source), "-o", str(output))
+    assert run(*command, local=local).returncode == 0
+    failed, answered = lines(output)
+    assert "out of memory" in failed["error"]["message"] and answered["response"]["status_code"] == 200
+    asked = len(local.predictions)
+    run(*command, local=local)
+    assert len(local.predictions) == asked
+    run(*command, "--retry-failed", local=local)
+    assert len(local.predictions) > asked
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"prompt": "a"}\n{"prompt": 5}\n', "in.jsonl:2: the column 'prompt' must be a text"),
+        ('{"prompt": "a"}\n{broken\n', "in.jsonl:2: this is not JSON"),
+        ('{"prompt": "a", "temperature": "hot"}\n', "in.jsonl:1: temperature must be"),
+        ('{"messages": [{"role": "nobody", "content": "x"}]}\n', "in.jsonl:1: "),
+        ('{"prompt": "a", "model": "no-slash"}\n', "in.jsonl:1: "),
+        (
+            '{"prompt": "a", "custom_id": "1"}\n{"prompt": "b", "custom_id": "1"}\n',
+            "in.jsonl:2: custom_id '1'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line_and_nothing_is_asked(
+    local: LocalReplicate, tmp_path: Path, text: str, says: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text(text)
+    ran = run(
+        "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA, local=local
+    )
+    assert ran.returncode == 1 and says in ran.stderr and "nothing was asked" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not local.predictions and not (tmp_path / "out.jsonl").exists()
+
+
+def test_no_row_chooses_where_the_key_goes(local: LocalReplicate, tmp_path: Path) -> None:
+    for name in ("api_base", "base_url", "api_key", "extra_headers", "timeout"):
+        batch_line = {
+            "custom_id": "1",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {
+                "model": LLAMA,
+                "messages": [{"role": "user", "content": "x"}],
+                name: "http://127.0.0.1:1/v1",
+            },
+        }
+        (tmp_path / "in.jsonl").write_text(json.dumps(batch_line))
+        ran = run("batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), local=local)
+        assert ran.returncode == 1 and name in ran.stderr, name
+    assert not local.predictions
+
+
+def test_a_dry_run_asks_nothing_and_estimates(local: LocalReplicate, tmp_path: Path) -> None:
+    source = questions(tmp_path / "in.jsonl", 1200)
+    ran = run(
+        "batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA, "--dry-run", local=local
+    )
+    assert ran.returncode == 0 and "1,200 rows take 2 min at least" in ran.stderr
+    assert not local.predictions and not list(tmp_path.glob("out*"))
+
+
+def test_only_the_first_rows(local: LocalReplicate, tmp_path: Path) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 9), tmp_path / "out.jsonl"
+    run("batch", str(source), "-o", str(output), "--model", LLAMA, "--limit", "3", local=local)
+    assert len(answers(output)) == len(local.predictions) == 3
+
+
+def test_an_unknown_model_a_wrong_key_and_no_credit_cost_nothing(tmp_path: Path) -> None:
+    source = questions(tmp_path / "in.jsonl", 3)
+    command = ("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model")
+    with LocalReplicate([llama()], tokens={"r8_ok": 200, "r8_poor": 402}) as local:
+        wrong = run(*command, LLAMA, local=local, REPLICATE_API_KEY="r8_wrong")
+        poor = run(*command, LLAMA, local=local, REPLICATE_API_KEY="r8_poor")
+        right = run(*command, LLAMA, local=local, REPLICATE_API_KEY="r8_ok")
+    assert "401" in wrong.stderr and "402" in poor.stderr and wrong.returncode == poor.returncode == 1
+    assert "The same command goes on from here" in poor.stderr
+    assert right.returncode == 0 and len(local.predictions) == 3
+
+
+def start(local: LocalReplicate, source: Path, output: Path, *more: str) -> subprocess.Popen[str]:
+    command = ["batch", str(source), "-o", str(output), "--model", LLAMA, *more]
+    return subprocess.Popen(
+        [sys.executable, "-m", "areplicate", *command],
+        env=_environment(local, {}),
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for(count: int, local: LocalReplicate) -> None:
+    for _ in range(600):
+        if len(local.predictions) >= count:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"only {len(local.predictions)} predictions")
+
+
+def test_an_interrupt_waits_for_what_is_in_flight(tmp_path: Path) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 300), tmp_path / "out.jsonl"
+    with LocalReplicate([llama(reply=echo, run_seconds=0.3)]) as local:
+        job = start(local, source, output, "--max-in-flight", "5")
+        wait_for(20, local)
+        job.send_signal(signal.SIGINT)
+        _, said = job.communicate(timeout=30)
+        assert job.returncode == 130 and "Waiting for what is in flight" in said and "Traceback" not in said
+        assert len(answers(output)) == len(local.predictions) < 300
+        assert all(each.status == "succeeded" for each in local.predictions.values())
+
+
+def test_a_second_interrupt_cancels(tmp_path: Path) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 50), tmp_path / "out.jsonl"
+    with LocalReplicate([llama(reply=echo, run_seconds=60)]) as local:
+        job = start(local, source, output, "--max-in-flight", "5")
+        wait_for(5, local)
+        job.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        job.send_signal(signal.SIGINT)
+        _, said = job.communicate(timeout=30)
+        assert job.returncode == 130 and "Traceback" not in said, said
+        assert nothing_runs(local)
+
+
+def test_the_answers_so_far_can_be_had_while_it_runs(tmp_path: Path) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 200), tmp_path / "out.jsonl"
+    with LocalReplicate([llama(reply=echo, run_seconds=0.2)]) as local:
+        job = start(local, source, output, "--max-in-flight", "4")
+        try:
+            wait_for(20, local)
+            ran = run("batch", "export", str(source), "-o", str(output), "--model", LLAMA)
+            assert ran.returncode == 0, ran.stderr
+            some = answers(output)
+            assert 0 < len(some) < 200
+            second = run("batch", str(source), "-o", str(output), "--model", LLAMA, local=local)
+            assert second.returncode == 1 and "Another process works on this job" in second.stderr
+        finally:
+            job.kill()
+            job.communicate()

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from .chat.inputs import ModelInput
 from .chat.media import INLINE_LIMIT, MediaSlot, decode_data_uri
+from .chat.messages import mime_of
 from .errors import BadRequestError
 
 Upload = Callable[[bytes, str, str], Awaitable[str]]
@@ -40,6 +42,8 @@ async def attach(model_input: ModelInput, upload: Upload) -> dict[str, Any]:
 async def _url(slot: MediaSlot, upload: Upload) -> str:
     if slot.data_uri is not None:
         content, mime = decode_data_uri(slot.data_uri)
+    elif slot.file is not None:
+        content, mime = await _read_open(slot)
     else:
         content, mime = await _read(slot.path or "")
     if len(content) <= INLINE_LIMIT:
@@ -48,12 +52,40 @@ async def _url(slot: MediaSlot, upload: Upload) -> str:
     return await upload(content, filename, mime)
 
 
+async def _read_open(slot: MediaSlot) -> tuple[bytes, str]:
+    def read() -> Any:
+        if slot.file.seekable():  # it may have been read before: by another model, or to look at it
+            slot.file.seek(0)
+        return slot.file.read(LARGEST_FILE + 1)
+
+    try:
+        content = await anyio.to_thread.run_sync(read)
+    except Exception as error:  # whatever a file-like object raises
+        raise BadRequestError(
+            f"The file for {slot.field} cannot be read: {error}.", param=slot.field
+        ) from error
+    if not isinstance(content, bytes):
+        raise BadRequestError(
+            f'The file for {slot.field} gives text: open it in binary mode, as open(path, "rb").',
+            param=slot.field,
+        )
+    if len(content) > LARGEST_FILE:
+        raise BadRequestError(
+            f"The file for {slot.field} has more than {LARGEST_FILE:,} bytes, which is what Replicate takes.",
+            param=slot.field,
+        )
+    named = mimetypes.guess_type(slot.filename or "")[0]
+    return content, named or mime_of(content)
+
+
 async def _read(path: str) -> tuple[bytes, str]:
     mime = mimetypes.guess_type(path)[0] or "application/octet-stream"
     file = anyio.Path(path)
     try:
         if not await file.is_file():
-            raise BadRequestError(f"{path[:200]!r} is no file: give a URL, a data URI or a file's path.")
+            raise BadRequestError(
+                f"There is no file {path[:200]!r}: give a URL, a data URI or the path of a file."
+            )
         if (size := (await file.stat()).st_size) > LARGEST_FILE:
             raise BadRequestError(f"{path[:200]!r} has {size:,} bytes; Replicate takes {LARGEST_FILE:,}.")
         return await file.read_bytes(), mime

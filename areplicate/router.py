@@ -23,7 +23,7 @@ from .chat.params import CONTRACT_PARAMS
 from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
-from .errors import BadRequestError
+from .errors import BadRequestError, UnsupportedParamsError
 from .in_flight import InFlight
 from .options import (
     TIMEOUT,
@@ -39,6 +39,7 @@ from .options import (
     chosen_key,
     read,
 )
+from .options.own_inputs import own_inputs
 from .options.signature import signed
 from .replicate.client import Client
 from .replicate.endpoints import Endpoint
@@ -257,9 +258,6 @@ class AsyncRouter:
         count = checked_count(n)
         if stream and not isinstance(stream_options, (Mapping, NoneType)):
             raise BadRequestError('stream_options must be a mapping such as {"include_usage": True}.')
-        given = {**params, **inputs, **checked_mapping("extra_body", extra_body)}
-        for name in checked_names("additional_drop_params", additional_drop_params):
-            given.pop(name, None)
         template = inline_template(
             initial_prompt_value=initial_prompt_value,
             roles=roles,
@@ -275,18 +273,26 @@ class AsyncRouter:
         schema = self._schemas.known(endpoint, account.http.base)
         if schema is None:
             schema = await self._in_time(partial(self._schema, endpoint, account, policy), policy)
+        own = own_inputs(inputs, schema, model, bool(drop_params))
+        given = {**params, **own, **checked_mapping("extra_body", extra_body)}
+        for name in checked_names("additional_drop_params", additional_drop_params):
+            given.pop(name, None)
 
         async def prepare(messages: Any) -> Call:
-            built = build_input(
-                messages,
-                given,
-                model=model,
-                schema=schema,
-                template=template,
-                supports_system_prompt=supports_system_prompt,
-                drop_params=bool(drop_params),
-                allow_files=self._allow_files,
-            )
+            try:
+                built = build_input(
+                    messages,
+                    given,
+                    model=model,
+                    schema=schema,
+                    template=template,
+                    supports_system_prompt=supports_system_prompt,
+                    drop_params=bool(drop_params),
+                    allow_files=self._allow_files,
+                )
+            except UnsupportedParamsError as error:
+                # Where there is no such model, this says more than what it might take.
+                raise self._schemas.missing(endpoint, account.http.base) or error from None
             return Call(
                 account=account,
                 endpoint=endpoint,

@@ -13,7 +13,7 @@ import msgspec
 from . import schema_cache
 from .chat.schemas import catalogue
 from .chat.schemas.schema import ModelSchema, from_openapi
-from .errors import APIError, AuthenticationError, PermissionDeniedError
+from .errors import APIError, AuthenticationError, NotFoundError, PermissionDeniedError
 from .logs import logger
 from .replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
 from .replicate.protocol.models import Version, decode_deployment, decode_version
@@ -67,6 +67,7 @@ class SchemaStore:
         self._found: dict[_Key, Found] = {}
         self._not_before: dict[_Key, float] = {}
         self._looking: dict[_Key, anyio.Event] = {}
+        self._missing: dict[_Key, NotFoundError] = {}
 
     def known(self, endpoint: Endpoint, base: str = "") -> ModelSchema | None:
         """The schema, where it needs no look-up."""
@@ -102,6 +103,10 @@ class SchemaStore:
             done.set()
         return looked_up.schema if looked_up else None
 
+    def missing(self, endpoint: Endpoint, base: str = "") -> NotFoundError | None:
+        """The answer to the last look-up, where it was that there is no such model."""
+        return self._missing.get((base, endpoint))
+
     def latest_version(self, model: str, base: str = "") -> str | None:
         """The id of a model's latest version, as far as the catalogue or a look-up told it."""
         for (of_base, endpoint), found in self._found.items():
@@ -119,7 +124,7 @@ class SchemaStore:
         kept = schema_cache.kept()
         found = await anyio.to_thread.run_sync(schema_cache.read, name) if kept else None
         if found is None or not self._fresh(found):
-            found = await self._fetch(endpoint, fetch) or found
+            found = await self._fetch(key, fetch) or found
             if found is None or not self._fresh(found):
                 self._not_before[key] = self._clock() + RETRY_SECONDS
             elif kept:
@@ -128,10 +133,15 @@ class SchemaStore:
             self._found[key] = found
         return found
 
-    async def _fetch(self, endpoint: Endpoint, fetch: Fetch) -> Found | None:
+    async def _fetch(self, key: _Key, fetch: Fetch) -> Found | None:
+        endpoint = key[1]
+        self._missing.pop(key, None)
         try:
             with anyio.fail_after(LOOK_UP_SECONDS):
                 return await self._ask(endpoint, fetch)
+        except NotFoundError as error:
+            self._missing[key] = error
+            why = str(error)
         except (AuthenticationError, PermissionDeniedError) as error:
             why = f"the key may not see them ({error.status_code})"
         except (APIError, msgspec.DecodeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,80 @@ def test_data_uris() -> None:
     assert decode_data_uri("data:,a%20b") == (b"a b", "text/plain")
     assert decode_data_uri("data:text/html;charset=utf-8,<p>") == (b"<p>", "text/html")
     assert decode_data_uri("data:;base64,AAAA") == (b"\0\0\0", "application/octet-stream")
+
+
+class TestFilesAsInputs:
+    """A model's own input, given by its name, as other clients' users give it."""
+
+    KNOWN = schema(image=URI, images=URIS, system_prompt=STRING)
+
+    def named(self, known: ModelSchema | None = KNOWN, **inputs: Any) -> ModelInput:
+        return build_input(
+            [{"role": "user", "content": "Look"}], inputs, model="x/y", schema=known, allow_files=True
+        )
+
+    @pytest.fixture
+    def png(self, tmp_path: Path) -> Path:
+        path = tmp_path / "cat.png"
+        path.write_bytes(PNG)
+        return path
+
+    @pytest.mark.parametrize("known", [KNOWN, None], ids=["schema", "no schema"])
+    @pytest.mark.anyio
+    async def test_in_any_form(self, known: ModelSchema | None, png: Path) -> None:
+        with png.open("rb") as file:
+            for given in (file, PNG, str(png), png, f"file://{png}", io.BytesIO(PNG), SMALL):
+                fields = await attach(self.named(known, image=given), Uploads())
+                assert fields["image"] == SMALL, given
+                fields = await attach(ask(known or self.KNOWN, given, files=True), Uploads())
+                assert (fields.get("image") or fields["images"][0]) == SMALL, given
+        fields = await attach(self.named(images=[PNG, URL, png]), Uploads())
+        assert fields["images"] == [SMALL, URL, SMALL]
+
+    @pytest.mark.anyio
+    async def test_large_content_is_uploaded_with_its_name_and_type(self, tmp_path: Path) -> None:
+        uploads = Uploads()
+        path = tmp_path / "film.mp4"
+        path.write_bytes(content := b"\0\0\0\x18ftypmp42" + bytes(2 * INLINE_LIMIT))
+        with path.open("rb") as file:
+            await attach(self.named(image=file), uploads)
+        await attach(self.named(image=content), uploads)
+        assert [(name, mime) for _, name, mime in uploads.files] == [
+            ("film.mp4", "video/mp4"),
+            ("input.mp4", "video/mp4"),
+        ]
+        assert {sent for sent, _, _ in uploads.files} == {content}
+
+    @pytest.mark.anyio
+    async def test_an_open_file_may_be_asked_about_twice(self, png: Path) -> None:
+        with png.open("rb") as file:
+            for _ in range(2):
+                assert (await attach(self.named(image=file), Uploads()))["image"] == SMALL
+
+    @pytest.mark.parametrize(
+        ("inputs", "complaint"),
+        [
+            ({"system_prompt": b"Be brief."}, "system_prompt must be text"),
+            ({"system_prompt": io.BytesIO(b"x")}, "system_prompt must be text"),
+            ({"top_k": b"3"}, "top_k must be text"),
+            ({"image": io.StringIO("x")}, "gives text: open it in binary mode"),
+            ({"image": "/nowhere/cat.png"}, "There is no file '/nowhere/cat.png'"),
+        ],
+    )
+    @pytest.mark.anyio
+    async def test_what_cannot_be_meant_is_refused_with_what_to_do(
+        self, inputs: dict[str, Any], complaint: str
+    ) -> None:
+        with pytest.raises(BadRequestError, match=complaint):
+            await attach(self.named(**inputs), Uploads())
+
+    def test_a_text_that_is_no_path_stays(self) -> None:
+        for text in (URL, SMALL, "iVBORw0KGgo=", "a cat"):
+            assert self.named(image=text).fields["image"] == text
+            assert not self.named(image=text).media
+
+    def test_a_gateway_reads_no_files(self) -> None:
+        asked = build_input(
+            [{"role": "user", "content": "Look"}], {"image": "/etc/a.png"}, model="x/y", schema=self.KNOWN
+        )
+        assert not asked.media and asked.fields["image"] == "/etc/a.png"

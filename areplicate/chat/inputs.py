@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from os import PathLike, fspath
 from typing import Any
 
 import msgspec
@@ -13,12 +11,12 @@ from ..errors import BadRequestError
 from .conversation import conversation_fields
 from .formats.format import PromptTemplate
 from .formats.templates import registered_template
-from .media import MediaSlot, media_inputs, slot_for
+from .media import MediaSlot, media_inputs, named_media
 from .messages import read_messages
-from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, Param
+from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param
 from .plan import Plan, plan_for
 from .schemas.schema import Field, ModelSchema
-from .schemas.values import Asked, fit, logger, sendable, unsupported
+from .schemas.values import Asked, fit, sendable, unsupported
 
 _ANY = Field()
 
@@ -29,7 +27,7 @@ class ModelInput(msgspec.Struct, frozen=True):
     Attributes:
         fields: the inputs by name, ready to be sent where `media` is empty.
         media: files that must be read, and large data that must be uploaded, first:
-            `areplicate.media.attach` does.
+            `areplicate.attachments.attach` does.
         max_tokens: the most tokens that the answer may have, where the call said so.
     """
 
@@ -55,6 +53,7 @@ def build_input(
         messages: OpenAI's messages.
         params: OpenAI's chat parameters and the model's own inputs by name; None means not given. The
             model's own are sent as they are, and count more than what OpenAI's would be mapped to.
+            Media among them may be paths, bytes or open files.
         model: the model string, for its family and its registered template.
         schema: what the model takes; without it, the names that most models use.
         template: the prompt template of this call.
@@ -105,9 +104,11 @@ def _add_params(
             own.append((name, value))
     slots: tuple[MediaSlot, ...] = ()
     for name, value in own:
-        if isinstance(value, PathLike) and allow_files:
-            fields[name] = ""
-            slots += (slot_for(name, fspath(value)),)
+        if (media := named_media(name, value, plan, asked, allow_files)) is not None:
+            fields[name], more = media
+            slots += more
+        elif name in SYNONYMS:
+            _add_synonym(fields, name, value, plan, asked)
         else:
             _add_own(fields, name, value, plan, asked)
     return slots
@@ -116,23 +117,55 @@ def _add_params(
 def _add_openai(
     fields: dict[str, Any], name: str, value: Any, given: Mapping[str, Any], plan: Plan, asked: Asked
 ) -> None:
-    param = PARAMS[name]
-    targets = plan.targets[name]
     if name == "max_tokens" and given.get("max_completion_tokens") is not None:
         return  # OpenAI's newer name for the same thing
     if name == "tools" and given.get("tool_choice") == "none" and not plan.targets["tool_choice"]:
         return  # a model that is not shown its tools uses none
+    _add_mapped(fields, name, value, PARAMS[name], plan.targets[name], plan, asked)
+
+
+def _add_synonym(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: Asked) -> None:
+    """One of OpenAI's parameters under a model's name for it, whichever model that is."""
+    openai = SYNONYMS[name]
+    if not plan.takes(name):
+        if openai == "stop" and isinstance(value, str):
+            value = value.split(",")  # as the models that have this name take it
+        _add_mapped(fields, name, value, PARAMS[openai], plan.targets[openai], plan, asked)
+    elif isinstance(value, list):
+        _add_mapped(fields, name, value, PARAMS[openai], (name,), plan, asked)
+    else:
+        _add_own(fields, name, value, plan, asked)
+
+
+def _add_mapped(
+    fields: dict[str, Any],
+    name: str,
+    value: Any,
+    param: Param,
+    targets: tuple[str, ...],
+    plan: Plan,
+    asked: Asked,
+) -> None:
+    """One of OpenAI's parameters, under the model's names for it."""
     if not targets:
         if param.changes_nothing(value):
             return
         _converted(name, value, param, param.takes, asked)
-        unsupported(name, f"{asked.who} has no input for it", asked)
-        return
+        unsupported(name, _why_not(name, plan, asked), asked)
     for target in targets:
         shown = name if name == target else f"{name} ({target})"
         converted = _converted(shown, value, param, plan.fields.get(target) or param.takes, asked)
         if converted is not None:
             fields[target] = converted
+
+
+def _why_not(name: str, plan: Plan, asked: Asked) -> str:
+    if plan.schema is not None:
+        return f"{asked.who} has no input for it"
+    return (
+        f"the inputs of {asked.who} could not be looked up, so it is not known whether it takes this; "
+        f"extra_body={{{name!r}: ...}} sends it under this name"
+    )
 
 
 def _converted(name: str, value: Any, param: Param, field: Field, asked: Asked) -> Any:
@@ -142,27 +175,15 @@ def _converted(name: str, value: Any, param: Param, field: Field, asked: Asked) 
 
 
 def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: Asked) -> None:
-    """A parameter of the model's own, by its name there."""
-    known = plan.fields
-    if name not in known:
-        if name in INFORMATIONAL:
-            return
-        name = next((alias for alias in ALIASES.get(name, ()) if alias in known), name)
-    value = fit(name, sendable(name, value, asked), known.get(name) or OWN.get(name, _ANY), asked)
-    if value is None:
+    """A parameter of the model's own, by its name there or another model's."""
+    if name in INFORMATIONAL and not (plan.schema and name in plan.fields):
         return
-    if name in known or plan.schema is None:
+    if name not in plan.fields:
+        name = next((alias for alias in ALIASES.get(name, ()) if alias in plan.fields), name)
+    field = plan.fields.get(name) or OWN.get(name, _ANY)
+    value = fit(name, sendable(name, value, asked), field, asked)
+    if value is not None:
         fields[name] = value
-    elif asked.drop_params:
-        logger.info("%s: %s left out: the model has no such input", asked.who, name)
-    else:
-        _warn_once(asked.who, name)
-        fields[name] = value
-
-
-@lru_cache(maxsize=1024)
-def _warn_once(who: str, name: str) -> None:
-    logger.warning("%s has no input %s; it is sent, and the model may ignore it", who, name)
 
 
 def _check(fields: dict[str, Any], plan: Plan, asked: Asked) -> None:
@@ -172,7 +193,9 @@ def _check(fields: dict[str, Any], plan: Plan, asked: Asked) -> None:
     for name in plan.schema.required:
         if name not in fields:
             raise BadRequestError(
-                f"{asked.who} needs the input {name}{_how_to_give(name, plan)}.", model=asked.model
+                f"{asked.who} needs the input {name}{_how_to_give(name, plan)}.",
+                model=asked.model,
+                param=name,
             )
     if plan.prompt in fields:
         fit(plan.prompt, fields[plan.prompt], plan.schema.fields[plan.prompt], asked)

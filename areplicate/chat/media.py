@@ -5,18 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from mimetypes import guess_type
+from os import PathLike
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 import msgspec
 
 from ..errors import BadRequestError
-from .messages import Media, MediaKind, Message
+from .messages import Media, MediaKind, Message, is_content, medium_of
 from .plan import Plan
-from .schemas.media_inputs import place_media
+from .schemas.media_inputs import media_fields, place_media
+from .schemas.schema import Field
+from .schemas.values import Asked, wrong_type
 
 INLINE_LIMIT = 256 * 1024
 """Bytes up to which Replicate takes a file inside the input, as a data URI."""
 
+_LONGEST_PATH = 4096
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _KINDS: tuple[MediaKind, ...] = ("image", "audio", "video", "file")
 _PLURAL = {"image": "images", "audio": "audio", "video": "video", "file": "files"}
@@ -28,7 +34,9 @@ class MediaSlot(msgspec.Struct, frozen=True):
     Attributes:
         field: the input that takes it.
         index: its place where that input is a list.
-        path: the file to read; None where `data_uri` holds the bytes.
+        path: the file to read.
+        data_uri: what holds the bytes already.
+        file: what gives the bytes when it is read.
     """
 
     field: str
@@ -36,6 +44,7 @@ class MediaSlot(msgspec.Struct, frozen=True):
     path: str | None = None
     data_uri: str | None = None
     filename: str | None = None
+    file: Any = None
 
 
 def media_inputs(
@@ -67,9 +76,50 @@ def media_inputs(
     return fields, tuple(slots)
 
 
-def slot_for(name: str, source: str) -> MediaSlot:
-    """The slot for a file that the user gave for an input by name."""
-    return MediaSlot(name, path=source, filename=_basename(source))
+def named_media(
+    name: str, value: Any, plan: Plan, asked: Asked, allow_files: bool
+) -> tuple[object, tuple[MediaSlot, ...]] | None:
+    """The value of an input that was given by its name, where it is a file: a path, bytes or an open file.
+
+    Raises:
+        BadRequestError: it is a file, and the input is not one for files.
+    """
+    entries = value if isinstance(value, list) else [value]
+    if not any(_is_file(name, entry, plan, allow_files) for entry in entries):
+        return None
+    if not _takes_files(name, plan) and not any(isinstance(entry, PathLike) for entry in entries):
+        wrong_type(name, value, "text or a number, for it is no input for files", asked)
+    placed: list[object] = []
+    slots: list[MediaSlot] = []
+    for index, entry in enumerate(entries):
+        medium = entry
+        if _is_file(name, entry, plan, allow_files):
+            place = index if isinstance(value, list) else None
+            medium = _ready(medium_of("file", entry), name, place, allow_files=allow_files, model=asked.model)
+        if isinstance(medium, MediaSlot):
+            slots.append(medium)
+            medium = ""
+        placed.append(medium)
+    return placed if isinstance(value, list) else placed[0], tuple(slots)
+
+
+def _is_file(name: str, value: Any, plan: Plan, allow_files: bool) -> bool:
+    if isinstance(value, str):
+        return allow_files and _takes_files(name, plan) and _is_path(value)
+    return (isinstance(value, PathLike) and allow_files) or is_content(value)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text is meant as a file's path: no URL, and with a file's ending."""
+    known = _SCHEME.match(text) is None and guess_type(text)[0] is not None
+    return (known and len(text) < _LONGEST_PATH) or text.startswith("file:")
+
+
+def _takes_files(name: str, plan: Plan) -> bool:
+    if plan.schema is None:
+        return media_fields({name: Field("string")}).any
+    field = plan.fields.get(name)
+    return plan.media.has(name) or (field is not None and field.media)
 
 
 def decode_data_uri(uri: str) -> tuple[bytes, str]:
@@ -103,6 +153,8 @@ def _places(plan: Plan, kind: MediaKind, count: int, model: str | None) -> list[
 def _ready(
     medium: Media, name: str, index: int | None, *, allow_files: bool, model: str | None
 ) -> str | MediaSlot:
+    if medium.file is not None:
+        return MediaSlot(name, index, file=medium.file, filename=medium.filename)
     source = medium.source
     if source.startswith("data:"):
         if "," not in source[:300]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
-from os import PathLike, fspath
-from typing import Any, Literal, NoReturn, cast
+from os import PathLike, fsdecode, fspath
+from os.path import basename
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
 from ..errors import BadRequestError
+from .plain import plain
 
 Role = Literal["system", "user", "assistant", "tool"]
 MediaKind = Literal["image", "audio", "video", "file"]
@@ -23,13 +26,29 @@ _ROLES: dict[Any, Role] = {
 }
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
+_UNKNOWN = "application/octet-stream"
+_BEGINNINGS = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"BM": "image/bmp",
+    b"%PDF": "application/pdf",
+    b"ID3": "audio/mpeg",
+    b"\xff\xfb": "audio/mpeg",
+    b"OggS": "audio/ogg",
+    b"fLaC": "audio/flac",
+    b"\x1aE\xdf\xa3": "video/webm",
+}
+"""How the files that models take begin, beside those that say so further in."""
+
 
 class Media(msgspec.Struct, frozen=True):
-    """An image, a sound, a film or a file: a URL, a data URI or a path on this machine."""
+    """An image, a sound, a film or a file: a URL, a data URI or a path on this machine, or an open file."""
 
     kind: MediaKind
     source: str
     filename: str | None = None
+    file: Any = None
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -54,36 +73,36 @@ def read_messages(messages: Any) -> tuple[Message, ...]:
         BadRequestError: it names the message that is wrong and says what to write instead.
     """
     if not isinstance(messages, (list, tuple)):
+        messages = plain(messages, "messages")
+    if not isinstance(messages, (list, tuple)):
         raise BadRequestError(
             f'messages must be a list such as [{{"role": "user", "content": "Hello"}}], '
-            f"not {type(messages).__name__}."
+            f"not {type(messages).__name__}.",
+            param="messages",
         )
     if not messages:
-        raise BadRequestError("messages is empty: give at least one message.")
+        raise BadRequestError("messages is empty: give at least one message.", param="messages")
     return tuple([_read_message(i, message) for i, message in enumerate(messages)])
 
 
 def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:
     """A message or a piece of one as a mapping, whichever client library made it."""
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, msgspec.Struct):
-        return cast("Mapping[str, Any]", msgspec.to_builtins(value))
-    if callable(dump := getattr(value, "model_dump", None)) and isinstance(dumped := dump(), Mapping):
-        return dumped
+    read = plain(value, f"messages[{index}]")
+    if isinstance(read, dict):
+        return read
     _refuse(index, f"{what}, not {type(value).__name__}")
 
 
 def _read_message(index: int, message: Any) -> Message:
-    if type(message) is not dict:
-        if type(message) is Message:
-            return message
-        message = _mapping(index, message, "must be a mapping with role and content")
-    role = message.get("role")
-    known = _ROLES.get(role) if type(role) is str else None
-    content = message.get("content")
-    if len(message) == 2 and type(content) is str and known is not None and content.isascii():
-        return Message(known, content)  # nearly all messages are this simple
+    if type(message) is dict and len(message) == 2:  # nearly all messages are this simple
+        role, content = message.get("role"), message.get("content")
+        if type(role) is str and type(content) is str and role in _ROLES and content.isascii():
+            return Message(_ROLES[role], content)
+    if type(message) is Message:
+        return message
+    message = _mapping(index, message, "must be a mapping with role and content")
+    role, content = message.get("role"), message.get("content")
+    known = _ROLES.get(role) if isinstance(role, str) else None
     if known is None:
         _refuse(index, f"has the role {role!r}; use one of {', '.join(_ROLES)}")
     text, media = _content(index, known, content, message)
@@ -103,10 +122,9 @@ def _content(
     if isinstance(content, str):
         return _text(index, content), ()
     if content is None:
-        if role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
-            return "", ()
-        if role == "assistant" and isinstance(refusal := message.get("refusal"), str):
-            return _text(index, refusal), ()
+        if role == "assistant":  # it called tools, refused, or was cut off before its first word
+            refusal = message.get("refusal")
+            return (_text(index, refusal) if isinstance(refusal, str) else ""), ()
         _refuse(index, "has no content: give a string or a list of content parts")
     if isinstance(content, (list, tuple)):
         texts, media = [], []
@@ -124,7 +142,8 @@ def _part(index: int, part: Any) -> str | Media:
     """One content part; OpenAI's `text`, `refusal`, `image_url`, `input_audio`, `file`, and video."""
     if isinstance(part, str):
         return part
-    part = _mapping(index, part, "has a content part that must be a mapping with a type")
+    if not isinstance(part, dict):
+        _refuse(index, f"has a content part that must be a mapping with a type, not {type(part).__name__}")
     kind = part.get("type")
     if (key := _TEXT_PARTS.get(kind)) if isinstance(kind, str) else None:
         text = part.get(key)
@@ -133,15 +152,15 @@ def _part(index: int, part: Any) -> str | Media:
         return text
     match kind:
         case "image_url":
-            return Media("image", _url(index, part, "image_url"))
+            return _medium(index, part, "image_url", "image")
         case "video_url":
-            return Media("video", _url(index, part, "video_url"))
+            return _medium(index, part, "video_url", "video")
         case "audio_url":
-            return Media("audio", _url(index, part, "audio_url"))
+            return _medium(index, part, "audio_url", "audio")
         case "input_audio":
-            return Media("audio", _data_or_url(index, part, "input_audio", "audio", "wav"))
+            return _data_or_url(index, part, "input_audio", "audio", "wav")
         case "input_video":
-            return Media("video", _data_or_url(index, part, "input_video", "video", "mp4"))
+            return _data_or_url(index, part, "input_video", "video", "mp4")
         case "file":
             return _file(index, part)
     _refuse(
@@ -151,39 +170,73 @@ def _part(index: int, part: Any) -> str | Media:
     )
 
 
-def _url(index: int, part: Mapping[str, Any], key: str) -> str:
+def _medium(index: int, part: Mapping[str, Any], key: str, kind: MediaKind) -> Media:
+    """What stands under `key`: a URL, or a mapping with one; instead of it a path, bytes or an open file."""
     value = part.get(key)
     if isinstance(value, Mapping):
         value = value.get("url")
-    if isinstance(value, PathLike):
-        value = fspath(value)
-    if not isinstance(value, str) or not value:
-        _refuse(
-            index, f'has a part of type "{key}" without a URL: write {{"{key}": {{"url": "https://..."}}}}'
-        )
-    return _text(index, value)
+    if isinstance(value, str) and value:
+        return Media(kind, _text(index, value))
+    if isinstance(value, PathLike) or is_content(value):
+        return medium_of(kind, value)
+    _refuse(index, f'has a part of type "{key}" without a URL: write {{"{key}": {{"url": "https://..."}}}}')
 
 
-def _data_or_url(index: int, part: Mapping[str, Any], key: str, kind: str, default_format: str) -> str:
+def is_content(value: Any) -> bool:
+    """Whether it is a file's content: bytes, or what gives them when it is read."""
+    return isinstance(value, bytes) or callable(getattr(value, "read", None))
+
+
+def medium_of(kind: MediaKind, value: Any) -> Media:
+    """A medium that is given as a URL, a path, bytes or an open file."""
+    if isinstance(value, bytes):
+        mime = mime_of(value)
+        return Media(kind, f"data:{mime};base64,{base64.b64encode(value).decode()}")
+    if isinstance(value, (str, PathLike)):
+        path = fspath(value)
+        return Media(kind, path if isinstance(path, str) else fsdecode(path))
+    name = getattr(value, "name", None)
+    return Media(kind, "", basename(name) if isinstance(name, str) else None, value)
+
+
+def mime_of(content: bytes) -> str:
+    """The media type of a file, by how it begins."""
+    if content[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(content[8:12], _UNKNOWN)
+    if content[4:8] == b"ftyp":
+        return "video/mp4"
+    return next((mime for start, mime in _BEGINNINGS.items() if content.startswith(start)), _UNKNOWN)
+
+
+def _data_or_url(
+    index: int, part: Mapping[str, Any], key: str, kind: MediaKind, default_format: str
+) -> Media:
     value = part.get(key)
-    if isinstance(value, Mapping) and isinstance(data := value.get("data"), str) and data:
-        if data.startswith(("data:", "http:", "https:")):
-            return data
-        return f"data:{kind}/{value.get('format') or default_format};base64,{data}"
-    return _url(index, part, key)
+    if isinstance(value, Mapping):
+        data = value.get("data")
+        if isinstance(data, str) and data:
+            if not data.startswith(("data:", "http:", "https:")):
+                data = f"data:{kind}/{value.get('format') or default_format};base64,{data}"
+            return Media(kind, data)
+        if is_content(data):
+            return medium_of(kind, data)
+    return _medium(index, part, key, kind)
 
 
 def _file(index: int, part: Mapping[str, Any]) -> Media:
     file = part.get("file")
     if isinstance(file, Mapping):
         filename = _string_or_none(index, file, "filename")
-        if isinstance(data := file.get("file_data"), str) and data:
+        data = file.get("file_data")
+        if isinstance(data, str) and data:
             bare = not data.startswith(("data:", "http:", "https:"))
             return Media("file", f"data:application/octet-stream;base64,{data}" if bare else data, filename)
+        if is_content(data):
+            medium = medium_of("file", data)
+            return msgspec.structs.replace(medium, filename=filename or medium.filename)
         if "file_url" in file or "url" in file:
-            return Media(
-                "file", _url(index, {"file_url": file.get("file_url") or file}, "file_url"), filename
-            )
+            medium = _medium(index, {"file_url": file.get("file_url") or file}, "file_url", "file")
+            return msgspec.structs.replace(medium, filename=filename or medium.filename)
     _refuse(
         index,
         'has a file part without file_data: give {"file": {"file_data": "data:application/pdf;base64,...", '
@@ -225,4 +278,4 @@ def _text(index: int, text: str) -> str:
 
 
 def _refuse(index: int, why: str) -> NoReturn:
-    raise BadRequestError(f"messages[{index}] {why}.")
+    raise BadRequestError(f"messages[{index}] {why}.", param="messages")

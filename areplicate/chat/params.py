@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import BadRequestError
 from .schemas.schema import Field
-from .schemas.values import Asked, unsupported, wrong_type
+from .schemas.values import Asked, logger, unsupported, wrong_type
 
 Converter = Callable[[str, Any, Field, Asked], Any]
 
@@ -35,11 +35,16 @@ STOP = ("stop_sequences", "stop", "stop_words", "stop_sequence")
 
 
 def _limit(name: str, value: Any, field: Field, asked: Asked) -> Any:
-    if isinstance(value, (int, float)) and value < 1:
-        raise BadRequestError(
-            f"{name}={value} leaves no room for an answer: give 1 or more.", model=asked.model
-        )
-    return value
+    if not isinstance(value, (int, float)) or value >= 1 or value != value:
+        return value
+    if asked.drop_params:  # some clients say -1 or 0 for "no limit"
+        logger.info("%s: %s=%r left out", asked.who, name, value)
+        return None
+    raise BadRequestError(
+        f"{name}={value} leaves no room for an answer: give 1 or more, or leave it out for no limit.",
+        model=asked.model,
+        param=name,
+    )
 
 
 def _stop(name: str, value: Any, field: Field, asked: Asked) -> Any:
@@ -137,6 +142,8 @@ PARAMS: dict[str, Param] = {
     "logprobs": Param(_FLAG, (), None, _is(False)),
     "top_logprobs": Param(_INTEGER, (), None, _is(0)),
     "n": Param(_INTEGER, (), None, _is(1)),
+    "audio": Param(_ANY, (), _object),
+    "moderation": Param(_ANY, (), _object),
     "modalities": Param(Field("array"), (), None, _is(["text"], ("text",))),
     "prediction": Param(_ANY, (), _object),
     "web_search_options": Param(_ANY, (), _object),
@@ -145,9 +152,6 @@ PARAMS: dict[str, Param] = {
 TOOL_PARAMS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
 CONTRACT_PARAMS = frozenset((*TOOL_PARAMS, "response_format"))
 """The parameters that an answer is held to afterwards: they make a contract."""
-
-OWN = {"seed": _INTEGER}
-"""OpenAI's parameters that are sent to any model as they are."""
 
 INFORMATIONAL = frozenset(
     (
@@ -158,9 +162,20 @@ INFORMATIONAL = frozenset(
         "safety_identifier",
         "prompt_cache_key",
         "prompt_cache_retention",
+        "prompt_cache_options",
     )
 )
 """Parameters that tell OpenAI something and change no answer: left out."""
+
+OWN = {"seed": _INTEGER}
+"""OpenAI's parameters that are sent to any model as they are: those that do not know a seed let it pass."""
+
+SYNONYMS: dict[str, str] = {
+    **dict.fromkeys(TOKEN_LIMIT, "max_tokens"),
+    **dict.fromkeys(STOP, "stop"),
+    "temp": "temperature",
+}
+"""Names under which models take one of OpenAI's parameters, so that each is understood for any model."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "repetition_penalty": ("repeat_penalty",),

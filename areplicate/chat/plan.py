@@ -47,6 +47,10 @@ class Plan(msgspec.Struct, frozen=True):
     media: MediaFields = MediaFields()
     fields: dict[str, Field] = {}
 
+    def takes(self, name: str) -> bool:
+        """Whether there is an input of that name, or may be one."""
+        return self.schema is None or name in self.fields
+
 
 @lru_cache(maxsize=2048)
 def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:

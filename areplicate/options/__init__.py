@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
 
+from ..chat.plain import plain
+from ..chat.schemas.values import shown
 from ..errors import AuthenticationError, BadRequestError, UnsupportedParamsError
 from ..logs import warn
 from ..replicate.protocol.requests import origin
@@ -219,6 +221,8 @@ def read(keywords: Mapping[str, Any]) -> Given:
         if value is None:
             continue
         option = BY_NAME.get(name)
+        if name != "on_status":
+            value = plain(value, name)
         if option is None:
             if means_nothing(name, value):
                 warn(f"{name} means nothing to areplicate and is left out.")
@@ -274,7 +278,10 @@ def unknown(name: str, known: Iterable[str], model: str | None = None) -> Unsupp
     near = get_close_matches(name, list(known), n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UnsupportedParamsError(
-        f"{name} is neither an option nor an input of {model or 'this model'}.{hint}", model=model, param=name
+        f"{name} is neither an option nor an input of {model or 'this model'}.{hint} "
+        f"extra_body={{{name!r}: ...}} sends it all the same.",
+        model=model,
+        param=name,
     )
 
 
@@ -372,12 +379,3 @@ def _from_environment(*names: str) -> str | None:
 
 def _wrong(name: str, value: Any, wanted: str) -> BadRequestError:
     return BadRequestError(f"{name} must be {wanted}, not {shown(value)}.", param=name)
-
-
-def shown(value: Any) -> str:
-    """A value for a message: short, and whatever its `repr` does."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."

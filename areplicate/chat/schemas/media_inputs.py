@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -28,6 +29,10 @@ class MediaFields(msgspec.Struct, frozen=True):
 
     single: dict[str, tuple[str, ...]] = {}
     lists: dict[str, str] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether an input of that name takes media."""
+        return name in self.lists.values() or name in chain(*self.single.values())
 
     @property
     def any(self) -> bool:

@@ -62,9 +62,10 @@ def fit(name: str, value: Any, field: Field, asked: Asked) -> Any:
             logger.info("%s: %s=%r left out; it takes %s", asked.who, name, value, choices)
             return None
         raise BadRequestError(
-            f"{name}={value!r} is none of the choices of {asked.who}: {choices}. "
+            f"{name}={shown(value)} is none of the choices of {asked.who}: {choices}. "
             "Give one of them, or drop_params=True to leave it out.",
             model=asked.model,
+            param=name,
         )
     return value
 
@@ -75,16 +76,27 @@ def sendable(name: str, value: Any, asked: Asked) -> Any:
         return value
     if isinstance(value, (int, float)):
         return _number(name, value, "number", asked)
+    if isinstance(value, bytes):
+        wrong_type(name, value, "text (decode it), or for an image or another file its input", asked)
     try:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, ValueError, OverflowError, RecursionError):
         wrong_type(name, value, "a value that JSON can hold", asked)
 
 
+def shown(value: Any) -> str:
+    """A value for a message: short, and whatever its `repr` does."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def wrong_type(name: str, value: Any, wanted: str, asked: Asked) -> NoReturn:
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    raise BadRequestError(f"{name} must be {wanted}, not {type(value).__name__} {shown}.", model=asked.model)
+    raise BadRequestError(
+        f"{name} must be {wanted}, not {type(value).__name__} {shown(value)}.", model=asked.model, param=name
+    )
 
 
 def unsupported(name: str, why: str, asked: Asked) -> None:
@@ -93,6 +105,7 @@ def unsupported(name: str, why: str, asked: Asked) -> None:
         raise UnsupportedParamsError(
             f"{name}: {why}. Leave it out, or give drop_params=True to have such parameters left out.",
             model=asked.model,
+            param=name,
         )
     logger.info("%s: %s left out: %s", asked.who, name, why)
 
@@ -100,14 +113,16 @@ def unsupported(name: str, why: str, asked: Asked) -> None:
 def _number(name: str, value: Any, kind: str, asked: Asked) -> Any:
     if isinstance(value, float):
         if not isfinite(value):
-            raise BadRequestError(f"{name}={value!r} is not a number that can be sent.", model=asked.model)
+            raise BadRequestError(
+                f"{name}={value!r} is not a number that can be sent.", model=asked.model, param=name
+            )
         if kind == "integer":
             if not value.is_integer():
                 wrong_type(name, value, "an integer", asked)
             return int(value)
     elif isinstance(value, int) and value is not True and value is not False:
         if not -(2**63) <= value < 2**64:
-            raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model)
+            raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model, param=name)
     else:
         wrong_type(name, value, "an integer" if kind == "integer" else "a number", asked)
     return value
@@ -129,6 +144,7 @@ def _within(name: str, value: float, field: Field, asked: Asked) -> float:
         f"{name}={value!r} is outside what {asked.who} takes: {bounds}. "
         "Give a value within, or drop_params=True to have it moved there.",
         model=asked.model,
+        param=name,
     )
 
 
@@ -137,9 +153,11 @@ def _check_length(name: str, value: str, field: Field, asked: Asked) -> None:
         raise BadRequestError(
             f"{name} has {len(value)} characters; {asked.who} takes at most {field.max_length}.",
             model=asked.model,
+            param=name,
         )
     if field.min_length is not None and len(value) < field.min_length:
         raise BadRequestError(
             f"{name} has {len(value)} characters; {asked.who} needs at least {field.min_length}.",
             model=asked.model,
+            param=name,
         )

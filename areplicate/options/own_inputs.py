@@ -1,0 +1,45 @@
+"""The model's own inputs among a call's keywords: those that it has, and those that were mistyped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..chat.params import ALIASES, SYNONYMS
+from ..chat.schemas import catalogue
+from ..chat.schemas.schema import ModelSchema
+from ..logs import logger, warn
+from . import BY_NAME, unknown
+
+
+def own_inputs(
+    inputs: Mapping[str, Any], schema: ModelSchema | None, model: str, drop_params: bool
+) -> Mapping[str, Any]:
+    """What of `inputs` goes to the model.
+
+    Raises:
+        UnsupportedParamsError: the model's schema is known and has no such input; it names the nearest.
+    """
+    if schema is None:
+        for name in inputs:
+            if not _is_common(name):
+                warn(
+                    f"{name} is an input that hardly any model has, and what {model} takes is not known: "
+                    "it is sent as it is, and the model may ignore it."
+                )
+        return inputs
+    taken = {name: value for name, value in inputs.items() if _takes(schema, name)}
+    for name in inputs.keys() - taken.keys():
+        if not drop_params:
+            raise unknown(name, [*BY_NAME, *schema.fields], model)
+        logger.info("%s: %s left out: the model has no such input", model, name)
+    return taken
+
+
+def _takes(schema: ModelSchema, name: str) -> bool:
+    """Whether the model has this input, under this name or another."""
+    return name in schema.fields or name in SYNONYMS or any(a in schema.fields for a in ALIASES.get(name, ()))
+
+
+def _is_common(name: str) -> bool:
+    return name in SYNONYMS or name in ALIASES or name in catalogue.common_inputs()

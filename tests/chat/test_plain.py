@@ -1,0 +1,112 @@
+"""Values of other libraries: each becomes what JSON has, or stays what it is."""
+
+from __future__ import annotations
+
+import enum
+import io
+from collections import OrderedDict
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from areplicate.chat.plain import plain
+from areplicate.errors import BadRequestError
+
+
+class Text(str):
+    """As Markup and LangChain's texts are: what `str()` makes of it may be something else."""
+
+    def __str__(self) -> str:
+        return "something else"
+
+
+class Colour(str, enum.Enum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Person(BaseModel):
+    name: str
+    colour: Colour
+
+
+class Box(msgspec.Struct):
+    inside: str
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Text("text"), "text"),
+        (np.str_("numpy"), "numpy"),
+        (Colour.RED, "red"),
+        (Level.HIGH, 3),
+        (np.float64(0.5), 0.5),
+        (np.float32(0.5), 0.5),
+        (np.int64(7), 7),
+        (np.bool_(True), True),
+        (np.array(3), 3),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (Decimal("0.5"), 0.5),
+        (Fraction(1, 2), 0.5),
+        ((1, {Text("a"): (np.int64(2),)}), [1, {"a": [2]}]),
+        ({3}, [3]),
+        (OrderedDict(a=Text("b")), {"a": "b"}),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        (Person(name="x", colour=Colour.RED), {"name": "x", "colour": "red"}),
+        (Box("x"), {"inside": "x"}),
+        (bytearray(b"x"), b"x"),
+        (memoryview(b"x"), b"x"),
+    ],
+)
+def test_they_become_plain(value: Any, expected: Any) -> None:
+    read = plain(value)
+    assert read == expected and type(read) is type(expected)
+    if not isinstance(expected, bytes):
+        assert msgspec.json.encode(read) == msgspec.json.encode(expected)
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, b"x", Path("a"), print, object, Person, io.BytesIO(), io.StringIO()]
+)
+def test_what_has_no_plain_form_stays(value: Any) -> None:
+    assert plain(value) is value
+
+
+def broken() -> Any:
+    raise RuntimeError("mine")
+
+
+def circle() -> Any:
+    ring: list[Any] = []
+    ring.append(ring)
+    return ring
+
+
+@pytest.mark.parametrize("value", [SimpleNamespace(model_dump=broken), circle()])
+def test_what_cannot_be_read_is_named(value: Any) -> None:
+    with pytest.raises(BadRequestError, match="tools cannot be read: its .* raised") as caught:
+        plain(value, "tools")
+    assert caught.value.param == "tools"
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text() | st.binary(),
+        lambda v: st.lists(v) | st.dictionaries(st.text(), v),
+    )
+)
+def test_what_is_plain_already_is_left_as_it_is(value: Any) -> None:
+    assert repr(plain(value)) == repr(value)

@@ -50,7 +50,7 @@ def serve(
         for warning in config.warnings:
             logs.logger.warning("%s", warning)
         sock = _bind(_host(host, config.master_key), port)
-    alone = workers == 1 and config.database_url.startswith("sqlite")
+    alone = workers == 1 and config.accounts.database.file is not None
     if workers > 1 and listener is None:
         from .workers import Supervisor
 

@@ -122,7 +122,7 @@ async def _reload(gateway: Gateway, path: Path) -> None:
         return
     for warning in config.warnings:
         logger.warning("%s", warning)
-    if config.master_key is None and not gateway.keyring.open:
+    if config.master_key is None and not gateway.accounts.auth.open:
         logger.error("the configuration has no master_key any more: that needs a restart; it was not taken")
         return
     await gateway.reload(config)

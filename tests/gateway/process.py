@@ -83,7 +83,11 @@ def config_for(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
     """A configuration with all of the stand-in's models, by their bare names."""
     params = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
     models = [
-        {"model_name": model.name, "litellm_params": {"model": f"replicate/{model.full_name}", **params}}
+        {
+            "model_name": model.name,
+            "litellm_params": {"model": f"replicate/{model.full_name}", **params},
+            "model_info": {"hardware": "gpu-a100-large"},
+        }
         for model in MODELS
     ]
     settings = {"master_key": MASTER, "creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from areplicate.gateway.accounts.prices import HARDWARE, published_price
+from areplicate.gateway.accounts.prices import Price, built_in, published_price
 from areplicate.gateway.config.config import Config, read_config
 from areplicate.gateway.config.yaml_file import ConfigError
 
@@ -66,7 +66,7 @@ def refused(folder: Path, text: str) -> str:
 
 def test_the_documented_file(tmp_path: Path) -> None:
     config = read(tmp_path, PROXY_CONFIG)
-    assert config.warnings == ()
+    assert ["has no known price" in warning for warning in config.warnings] == [True], "a community model's"
     llama, mistral = config.models
     assert llama.params == {
         "model": "replicate/meta/meta-llama-3-8b-instruct",
@@ -79,7 +79,7 @@ def test_the_documented_file(tmp_path: Path) -> None:
     assert mistral.params["initial_prompt_value"] == "\n"
     assert mistral.params["roles"]["user"]["pre_message"] == "<|im_start|>user\n"
     assert config.master_key == "sk-master-key"
-    assert config.database_url == "postgresql+asyncpg://user:secret@db/name?ssl=require"
+    assert config.accounts.database.conninfo == "postgresql://user:secret@db/name?sslmode=require"
     assert (config.drop_params, config.request_timeout, config.num_retries) == (True, 600, 3)
     assert config.fallbacks == [{"llama-3": ["mistral-7b"]}]
     assert (config.allowed_fails, config.cooldown_time) == (3, 30)
@@ -88,17 +88,18 @@ def test_the_documented_file(tmp_path: Path) -> None:
 def test_a_small_file_keeps_its_data_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AREPLICATE_MASTER_KEY")
     config = read(tmp_path, SMALL)
-    assert config.database_url == f"sqlite+aiosqlite:///{tmp_path}/areplicate.db"
+    assert config.accounts.database.file == f"{tmp_path}/areplicate.db"
     assert config.master_key is None
-    assert config.models[0].price == published_price("meta/meta-llama-3-8b-instruct")
+    assert config.models[0].price == published_price("meta/meta-llama-3-8b-instruct", built_in())
+    assert config.models[0].price is not None
     assert config.models[0].price.output_token == pytest.approx(0.25e-6)
 
 
 def test_an_unset_database_url_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL")
     config = read(tmp_path, PROXY_CONFIG)
-    assert "sqlite" in config.database_url
-    assert "DATABASE_URL is not set" in config.warnings[0]
+    assert config.accounts.database.file is not None
+    assert any("DATABASE_URL is not set" in warning for warning in config.warnings)
 
 
 def test_unknown_keys_warn_with_their_line(tmp_path: Path) -> None:
@@ -114,9 +115,9 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
         SMALL + "    model_info: {input_cost_per_token: 1e-6, output_cost_per_token: 0.000002, mode: chat}\n"
     )
     price = read(tmp_path, text).models[0].price
-    assert (price.input_token, price.output_token, price.second) == (1e-6, 2e-6, 0)
+    assert price == Price(1e-6, 2e-6)
     price = read(tmp_path, SMALL + "    model_info: {hardware: gpu-t4}\n").models[0].price
-    assert price.second == HARDWARE["gpu-t4"]
+    assert price == Price(second=built_in().hardware["gpu-t4"])
 
 
 @pytest.mark.parametrize(

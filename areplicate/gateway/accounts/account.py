@@ -2,45 +2,42 @@
 
 The front door opens an account for each request. Whoever has read what is wanted asks it to `admit`
 that, once; the end of the `async with` settles what was admitted by what really ran, however the request
-ended, and writes its usage row, its figures and its line in the log.
+ended, and writes its usage row, its figures and its line in the log. Predictions whose end is not known
+by then, since the client left or something broke, are looked at once more, on nobody's time; what was
+reserved for them stays so until then.
 """
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ..http.errors import CLIENT_GONE, GatewayError
-from ..logs import access_logger, logger
-from .auth import database_gone
+from ..logs import logger
+from .costs import Demand
+from .late_look import look_at
+from .limits import Hold, new_hold
 
 if TYPE_CHECKING:
     from ..app import Gateway
     from ..config.entries import ModelEntry
     from ..http.exchange import Exchange
-    from .limits import Admission
 
-
-class Demand(msgspec.Struct, frozen=True):
-    """What a request asks for: so many predictions of one model, and about so many tokens for each."""
-
-    entry: ModelEntry
-    predictions: int = 1
-    prompt_tokens: int = 0
-    max_tokens: int | None = None
+__all__ = ["Account", "Demand"]
 
 
 class Account:
     """One request's account."""
 
-    __slots__ = ("_admission", "_exchange", "_gateway")
+    __slots__ = ("_at", "_demand", "_exchange", "_gateway", "_hold")
 
     def __init__(self, gateway: Gateway, exchange: Exchange) -> None:
         self._gateway = gateway
         self._exchange = exchange
-        self._admission: Admission | None = None
+        self._at = 0.0
+        self._demand: Demand | None = None
+        self._hold: Hold | None = None
 
     async def __aenter__(self) -> Account:
         return self
@@ -49,42 +46,104 @@ class Account:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing is awaited here: a client that leaves cannot interrupt it."""
-        self._settle()
+        exchange = self._exchange
+        exchange.ended = time.monotonic()
+        self._at = self._gateway.accounts.now() - exchange.seconds()
+        if exchange.calling and (open_ends := self._open_ends()):
+            self._gateway.accounts.in_background(self._settle_later(open_ends))
+        else:
+            self._settle(self._cost(0))
+        _log(exchange)
 
     async def admit(self, demand: Demand) -> None:
         """Lets the request in, or raises the `GatewayError` that refuses it."""
-        gateway, exchange = self._gateway, self._exchange
+        accounts, exchange = self._gateway.accounts, self._exchange
+        self._demand = demand
         exchange.entry = demand.entry
         key = exchange.caller.key
         if key is None or not key.limited:
             return
-        await gateway.store()
-        assert gateway.limits is not None, "it comes with the store"
-        hold = gateway.costs.estimate(demand.entry) * demand.predictions
-        try:
-            self._admission = await gateway.limits.admit(key, hold)
-        except GatewayError:
-            raise
-        except KeyError:
-            gateway.keyring.forget(key.hash)
-            raise GatewayError(401, "This API key is not known here.", code="invalid_api_key") from None
-        except Exception as error:
-            logger.error("limits cannot be checked: %s", error)
-            raise database_gone() from error
+        if key.max_budget is not None and demand.entry.price is None:
+            raise no_price(demand.entry)
+        tokens, dollars = accounts.costs.expected(demand)
+        hold = new_hold(key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
+        await accounts.admit(key, hold)
+        self._hold = hold
 
-    def _settle(self) -> None:
-        gateway, exchange = self._gateway, self._exchange
-        cost = gateway.costs.of(exchange)
-        if self._admission is not None and gateway.limits is not None:
-            gateway.limits.finished(self._admission, cost)
-        row = self._admission.row if self._admission is not None else None
+    def cost(self) -> float | None:
+        """What the answer has cost, in dollars, by what is known now; None without a price."""
+        return self._cost(0)
+
+    def _entry(self) -> ModelEntry | None:
+        """What answered: a fallback may have, or another model of the same name."""
+        exchange = self._exchange
+        return exchange.backend.by_model.get(exchange.upstream_model or "", exchange.entry)
+
+    def _open_ends(self) -> list[str | None]:
+        """The predictions that were begun and whose end is not known, by their ids as far as they are known."""
+        exchange = self._exchange
+        ended = {run.prediction_id for run in exchange.runs}
+        ids: list[str | None] = [id for id in exchange.predictions if id not in ended]
+        broken_off = exchange.status == CLIENT_GONE or exchange.backend.closed
+        if broken_off and self._demand is not None:
+            unknown = self._demand.predictions - len(ended) - len(ids)
+            ids += [None] * max(0, unknown)
+        return ids
+
+    async def _settle_later(self, open_ends: list[str | None]) -> None:
+        """Looks at what was left open, and settles by that."""
+        exchange, entry = self._exchange, self._entry()
+        unknown = 0
+        for id in open_ends:
+            run = await look_at(exchange.backend, entry, id) if id is not None and entry is not None else None
+            if run is None:
+                unknown += 1
+            else:
+                exchange.runs = (*exchange.runs, run)
+        self._settle(self._cost(unknown))
+
+    def _cost(self, unknown: int) -> float | None:
+        """What has run, and for predictions of which nothing is known, what was expected of them.
+
+        Replicate bills what ran, and leaving early is no way around a budget.
+        """
+        entry, demand = self._entry(), self._demand
+        if entry is None or demand is None or not self._exchange.calling:
+            return 0.0
+        if entry.price is None:
+            return None
+        cost = sum(entry.price.of_run(run) for run in self._exchange.runs)
+        if unknown:
+            _, expected = self._gateway.accounts.costs.expected(demand)
+            streamed = entry.price.of_tokens(0, self._exchange.pieces)
+            cost += max(expected * unknown / demand.predictions, streamed)
+        return cost
+
+    def _settle(self, cost: float | None) -> None:
+        accounts, exchange = self._gateway.accounts, self._exchange
+        if (entry := self._entry()) is not None:
+            for run in exchange.runs:
+                accounts.costs.learn(entry, run)
+        hold = self._hold
+        if hold is not None and not exchange.calling:
+            accounts.give_back(hold)  # it was refused on its way to Replicate
+            hold = None
         if exchange.model is not None:
-            gateway.usage.add(exchange.usage_row(cost, row))
-        _count(gateway, exchange, cost)
-        _log(exchange)
+            asked = self._demand.predictions if self._demand is not None and exchange.calling else 0
+            accounts.settle(exchange.usage_row(self._at, cost, max(asked, len(exchange.runs))), hold)
+        _count(self._gateway, exchange, cost)
 
 
-def _count(gateway: Gateway, exchange: Exchange, cost: float) -> None:
+def no_price(entry: ModelEntry) -> GatewayError:
+    return GatewayError(
+        403,
+        f"This key has a budget, and the gateway does not know what {entry.name!r} costs: whoever runs it can "
+        "say so in model_info of its entry.",
+        code="no_price",
+    )
+
+
+def _count(gateway: Gateway, exchange: Exchange, cost: float | None) -> None:
     metrics, model = gateway.metrics, exchange.model or ""
     metrics.requests.labels(exchange.endpoint, model, str(exchange.status)).inc()
     if exchange.status == 429:
@@ -99,13 +158,13 @@ def _count(gateway: Gateway, exchange: Exchange, cost: float) -> None:
     prompt, completion = exchange.tokens()
     metrics.tokens.labels(model, "prompt").inc(prompt)
     metrics.tokens.labels(model, "completion").inc(completion)
-    metrics.spend.labels(model).inc(cost)
+    metrics.spend.labels(model).inc(cost or 0.0)
 
 
 def _log(exchange: Exchange) -> None:
     if not exchange.endpoint:
         return
-    access_logger.info(
+    logger.info(
         "%s %s %d",
         exchange.request.method,
         exchange.endpoint,
@@ -114,7 +173,6 @@ def _log(exchange: Exchange) -> None:
             "request_id": exchange.request_id,
             "model": exchange.model,
             "key_id": exchange.caller.key_id,
-            "client": exchange.request.remote,
             "prediction_id": exchange.prediction_id,
             "seconds": round(exchange.seconds(), 3),
             "code": "client_gone" if exchange.status == CLIENT_GONE else exchange.error_code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ from ..logs import logger
 from .keys import Key, hash_token, same
 
 if TYPE_CHECKING:
+    from ..http.route import Access
     from .store import Store
 
-_FRESH = 5.0
-"""Seconds for which a key is remembered: how long another process's block or delete may take to hold."""
-_STALE = 60.0
-"""Seconds for which a remembered key counts while the database does not answer."""
+_FRESH = 4.0
+"""Seconds for which a key is remembered: another process's block or delete holds within five."""
+_LOOK_SECONDS = 2.0
+"""Seconds that looking a key up may take."""
 _MOST_REMEMBERED = 10_000
 
 
@@ -31,6 +33,14 @@ class Caller(msgspec.Struct, frozen=True):
     def may_use(self, model: str) -> bool:
         return self.key is None or not self.key.models or model in self.key.models
 
+    def may_call(self, access: Access) -> bool:
+        """Whether it may call a route of that kind."""
+        if access in ("anyone", "anyone, with a key") or self.is_master:
+            return True
+        if self.key is None:  # there is no master key, so that nobody manages keys
+            return access != "master"
+        return access == {"user": "key"}.get(self.key.role, self.key.role)
+
     @property
     def key_id(self) -> str | None:
         return self.key.id if self.key is not None else None
@@ -40,16 +50,26 @@ ANYBODY = Caller()
 MASTER = Caller(is_master=True)
 
 
-class Keyring:
+class Auth:
     """Tells callers by their tokens.
 
     Args:
         store: gives the database, waiting for it while the gateway starts.
+        now: the time by the database's clock.
+        grace: seconds for which a key that was seen goes on while the database does not answer.
     """
 
-    def __init__(self, master_key: str | None, store: Callable[[], Awaitable[Store]]) -> None:
+    def __init__(
+        self,
+        master_key: str | None,
+        store: Callable[[], Awaitable[Store]],
+        now: Callable[[], float],
+        grace: float,
+    ) -> None:
         self._store = store
-        self._remembered: dict[str, tuple[float, Key | None]] = {}
+        self._now = now
+        self._grace = grace
+        self._remembered: OrderedDict[str, tuple[float, Key | None]] = OrderedDict()
         self.set_master_key(master_key)
 
     def set_master_key(self, master_key: str | None) -> None:
@@ -72,33 +92,35 @@ class Keyring:
         key = await self._find(hash)
         if key is None or not same(hash, key.hash):
             raise unauthenticated("This API key is not known here.")
-        if key.expires_at is not None and key.expires_at <= time.time():
+        if key.expires_at is not None and key.expires_at <= self._now():
             raise unauthenticated("This API key has expired.")
         if key.blocked:
             raise GatewayError(403, "This API key is blocked.", code="key_blocked")
         return Caller(key)
 
-    def forget(self, hash: str) -> None:
-        """The key has changed: it is read anew when it is next used."""
-        self._remembered.pop(hash, None)
+    def forget(self, *hashes: str) -> None:
+        """The keys have changed: they are read anew when they are next used."""
+        for hash in hashes:
+            self._remembered.pop(hash, None)
 
     async def _find(self, hash: str) -> Key | None:
-        now = time.monotonic()
+        asked = time.monotonic()
         known = self._remembered.get(hash)
-        if known is not None and now - known[0] < _FRESH:
+        if known is not None and asked - known[0] < _FRESH:
             return known[1]
         try:
-            key = await (await self._store()).key_by_hash(hash)
-        except GatewayError:
-            raise
+            key = await (await self._store()).key_by_hash(hash, seconds=_LOOK_SECONDS)
         except Exception as error:
-            if known is not None and now - known[0] < _STALE:
+            if known is not None and known[1] is not None and asked - known[0] < self._grace:
                 return known[1]
+            if isinstance(error, GatewayError):
+                raise
             logger.error("keys cannot be looked up: %s", error)
             raise database_gone() from error
-        if len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[hash] = (now, key)
+        self._remembered[hash] = (asked, key)
+        self._remembered.move_to_end(hash)
+        if len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
         return key
 
 

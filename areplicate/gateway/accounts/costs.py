@@ -1,52 +1,103 @@
-"""What requests cost, and what one is expected to."""
+"""What requests are expected to take, and what they took."""
 
 from __future__ import annotations
 
-from ..config.entries import ModelEntry
-from ..http.errors import CLIENT_GONE
-from ..http.exchange import Exchange
-from .prices import Price
+from typing import TYPE_CHECKING, Any
 
-_FIRST_GUESS_TOKENS = (500, 500)
+import msgspec
+
+from ...chat.responses import Run
+from ...chat.usage import estimate
+
+if TYPE_CHECKING:
+    from ..config.entries import ModelEntry
+
+_FIRST_GUESS_TOKENS = 500
 _FIRST_GUESS_SECONDS = 5.0
 _WEIGHT = 0.2
-"""Of the latest request in a model's running mean."""
+"""Of the latest prediction in a model's running mean."""
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """What a request asks for.
+
+    Attributes:
+        predictions: of the model `entry`, as many as there are answers.
+        copies: how many of them have the same prompt.
+        body: the request's, which has all its prompts in it.
+    """
+
+    entry: ModelEntry
+    predictions: int = 1
+    copies: int = 1
+    body: dict[str, Any] = {}
+
+
+class _Usual(msgspec.Struct):
+    """What a prediction of a model takes: running means, and the most of late."""
+
+    tokens: float
+    seconds: float
+    most_tokens: float
+    most_seconds: float
+
+    def saw(self, tokens: float, seconds: float) -> None:
+        self.tokens += _WEIGHT * (tokens - self.tokens)
+        self.seconds += _WEIGHT * (seconds - self.seconds)
+        self.most_tokens = max(tokens, self.most_tokens + _WEIGHT * (tokens - self.most_tokens))
+        self.most_seconds = max(seconds, self.most_seconds + _WEIGHT * (seconds - self.most_seconds))
 
 
 class Costs:
-    """Remembers what the models' requests cost lately, in dollars."""
+    """Remembers what the models' predictions took lately."""
 
     def __init__(self) -> None:
-        self._means: dict[str, float] = {}
+        self._usual: dict[str, _Usual] = {}
 
-    def estimate(self, entry: ModelEntry) -> float:
-        """What one answer is expected to cost."""
-        mean = self._means.get(entry.name)
-        return _first_guess(entry.price) if mean is None else mean
+    def expected(self, demand: Demand) -> tuple[int, float]:
+        """Tokens and dollars that a request is expected to take; without a price, no dollars.
 
-    def of(self, exchange: Exchange) -> float:
-        """What a request cost.
-
-        Where a prediction was begun and its end is not known, since the client left, the gateway
-        stopped or time ran out, that is what was expected of it: Replicate bills what ran, and leaving
-        early is no way around a budget.
+        One prediction takes what is usual. Several at once could pass a budget together, however small
+        it is: each is taken to write as much as it may.
         """
-        entry = exchange.entry
-        if entry is None or not exchange.calling:
-            return 0.0
-        # A fallback may have answered, or another model of the same name.
-        entry = exchange.backend.by_model.get(exchange.upstream_model or "", entry)
-        if exchange.runs:
-            cost = sum(entry.price.of_run(run) for run in exchange.runs)
-            mean = self._means.get(entry.name, cost)
-            self._means[entry.name] = mean + _WEIGHT * (cost / len(exchange.runs) - mean)
-            return cost
-        broken_off = exchange.status == CLIENT_GONE or exchange.backend.closed
-        if exchange.prediction_id is None and not broken_off:
-            return 0.0  # refused before there was a prediction
-        streamed = entry.price.of_tokens(0, exchange.pieces)
-        return max(self.estimate(entry), streamed)
+        entry = demand.entry
+        prompt = estimate(characters(demand.body)) * demand.copies
+        written, seconds = self._answer(demand)
+        tokens = prompt + round(written * demand.predictions)
+        if entry.price is None:
+            return tokens, 0.0
+        dollars = entry.price.of_tokens(prompt, 0) + demand.predictions * (
+            entry.price.of_tokens(0, round(written)) + entry.price.second * seconds
+        )
+        return tokens, dollars
+
+    def _answer(self, demand: Demand) -> tuple[float, float]:
+        """Tokens and seconds of one answer."""
+        usual = self._usual.get(demand.entry.name)
+        allowed = next((n for name in _MAX_TOKENS if isinstance(n := demand.body.get(name), int)), None)
+        if demand.predictions > 1:
+            most_tokens = usual.most_tokens if usual else 0.0
+            most_seconds = usual.most_seconds if usual else 0.0
+            tokens = allowed or max(_FIRST_GUESS_TOKENS, most_tokens)
+            return tokens, max(_FIRST_GUESS_SECONDS, most_seconds)
+        tokens = usual.tokens if usual else _FIRST_GUESS_TOKENS
+        return min(tokens, allowed or tokens), usual.seconds if usual else _FIRST_GUESS_SECONDS
+
+    def learn(self, entry: ModelEntry, run: Run) -> None:
+        """A prediction of the entry's has ended."""
+        tokens = run.usage.completion_tokens if run.usage is not None else 0
+        seconds = run.predict_s or 0.0
+        if (usual := self._usual.get(entry.name)) is None:
+            self._usual[entry.name] = _Usual(tokens, seconds, tokens, seconds)
+        else:
+            usual.saw(tokens, seconds)
 
 
-def _first_guess(price: Price) -> float:
-    return price.of_tokens(*_FIRST_GUESS_TOKENS) + price.second * _FIRST_GUESS_SECONDS
+def characters(value: Any) -> int:
+    """Characters of text in a body, wherever they stand; images are none."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value)
+    if isinstance(value, dict):
+        return sum(map(characters, value.values()))
+    return sum(map(characters, value)) if isinstance(value, list) else 0

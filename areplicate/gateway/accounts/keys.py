@@ -4,45 +4,82 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+Role = Literal["user", "metrics", "health"]
+"""What a key is for: asking models; reading `/metrics`; reading `/health`."""
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A virtual key. Times are in seconds since 1970, money in dollars; None means no limit.
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
+class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may do; null means that it is not limited.
+
+    The names are those of the admin API and of the table's columns. How each is counted is said in
+    `limits.LIMITS`.
+
+    Attributes:
+        rpm_limit: predictions that may be started in any minute.
+        tpm_limit: tokens of prompts and answers in any minute.
+        max_parallel_requests: predictions in flight at once.
+        max_budget: US dollars that it may spend: in all, or in each `budget_duration`.
+    """
+
+    rpm_limit: Count | None = None
+    tpm_limit: Count | None = None
+    max_parallel_requests: Count | None = None
+    max_budget: Dollars | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether requests must be counted before they are let through."""
+        return any(getattr(self, name) is not None for name in KeyLimits.__struct_fields__)
+
+
+class Key(KeyLimits, frozen=True, kw_only=True):
+    """A virtual key, as it is stored. Times are in seconds since 1970, by the database's clock.
 
     Attributes:
         id: what it is called in logs, usage rows and the admin API; no secret.
         hash: of its token, which is kept nowhere.
         hint: the token's last four characters, to tell keys apart.
         models: the model names that it may use; empty means all.
-        rpm: requests a minute.
-        max_parallel: requests in flight at once.
-        max_budget: what it may spend in all.
-        tat: the time at which its allowance of requests is full again, see `limits.take_turn`.
+        budget_duration: seconds after which its budget renews; `budget_resets_at`: when it does next.
+        spend: dollars, of the present `budget_duration` where it has one.
     """
 
     id: str
     hash: str
     hint: str
     alias: str | None = None
+    role: Role = "user"
     models: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
     created_at: float
     expires_at: float | None = None
-    rpm: int | None = None
-    max_parallel: int | None = None
-    max_budget: float | None = None
+    budget_duration: float | None = None
+    budget_resets_at: float | None = None
     blocked: bool = False
     spend: float = 0.0
-    tat: float = 0.0
 
-    @property
-    def limited(self) -> bool:
-        """Whether requests must be counted before they are let through."""
-        return self.rpm is not None or self.max_parallel is not None or self.max_budget is not None
+    def renewed(self, now: float) -> Key:
+        """The key with its budget renewed, where that is due."""
+        resets = renewal(self.budget_resets_at, self.budget_duration, now)
+        if resets == self.budget_resets_at:
+            return self
+        return msgspec.structs.replace(self, spend=0.0, budget_resets_at=resets)
+
+
+def renewal(resets_at: float | None, duration: float | None, now: float) -> float | None:
+    """When a budget renews next: `resets_at`, or whole durations later where that has passed."""
+    if resets_at is None or duration is None or now < resets_at:
+        return resets_at
+    return resets_at + duration * (math.floor((now - resets_at) / duration) + 1)
 
 
 def new_token() -> str:

@@ -1,98 +1,89 @@
-"""What a key may do now: requests a minute, requests in flight, dollars.
+"""What a key may do now, and how that is counted.
 
-A request that is let through holds an estimate of its cost until the true cost is known. Requests are
-let through while spent and held dollars leave room for their own estimate, or while nothing is held
-and the budget is not used up. So a key passes its budget by no more than what the requests in flight
-at that moment cost beyond their estimates.
+A request is let in for what it may cost: so many predictions, and for each of them about so many tokens
+and dollars. That is its hold, and it counts from then on. When the request has ended, the hold is settled
+by what really ran. Predictions are known beforehand, so a limit on them is never passed. Tokens and
+dollars are known afterwards only: such a limit is passed by no more than one prediction beyond what was
+expected, since all but one of a request's predictions must fit.
 
-There are two ways of counting. A gateway that has its database to itself (SQLite, one process) counts
-in memory, which costs microseconds. Gateways that share one count in it, in one short transaction
-under the key's row lock: exact across workers and machines, and a few milliseconds a request, for
-keys that have a limit only.
+A minute is any minute: what was let in counts for a whole one (and a little longer, since Replicate sees
+it a little later), whatever came before.
+
+A gateway that has its database to itself counts in memory. Gateways that share one count in it under the
+key's lock, and in memory besides: that is what they go by while the database does not answer.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING, Protocol
+import math
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from ..http.errors import GatewayError, over_budget, too_many
+from ..http.errors import NO_RETRY, GatewayError, over_budget, too_many
 from .keys import Key
 
-if TYPE_CHECKING:
-    from .store import Store
-    from .usage import UsageWriter
+Measure = Literal["predictions", "tokens", "dollars"]
+Span = Literal["a minute", "at once", "in all"]
 
-MINUTE = 60.0
-_ANOTHER_LOOK = 0.05
-"""Seconds after which a key whose room is taken is looked at again, once.
-
-A client that sends its next request as soon as it has an answer would otherwise race with the
-database's learning that the last one has ended."""
+WINDOW = 60.5
+"""Seconds for which something counts against a limit of a minute."""
 
 
-class Admission(msgspec.Struct, frozen=True):
-    """A request that was let through: what it holds of its key's budget, and its row where it has one."""
+class Limit(NamedTuple):
+    """How the limit that a key has in its field `field` is counted."""
 
+    field: str
+    measure: Measure
+    span: Span
+
+
+LIMITS = (
+    Limit("rpm_limit", "predictions", "a minute"),
+    Limit("tpm_limit", "tokens", "a minute"),
+    Limit("max_parallel_requests", "predictions", "at once"),
+    Limit("max_budget", "dollars", "in all"),
+)
+"""All limits. A new one is a line here, a field in `keys.KeyLimits`, and a step in `tables`."""
+
+_MEASURES: tuple[Measure, ...] = ("predictions", "tokens", "dollars")
+_CODES = {"a minute": "rate_limit_exceeded", "at once": "parallel_limit"}
+
+
+class Hold(msgspec.Struct, kw_only=True):
+    """What a request was let in for; tokens and dollars are of all its predictions together.
+
+    `at` is in seconds since 1970, by the database's clock.
+    """
+
+    id: str
     key_id: str
-    hold: float
-    row: str | None = None
+    at: float
+    predictions: int
+    tokens: int
+    dollars: float
 
 
-class Limits(Protocol):
-    """One way of counting."""
-
-    async def admit(self, key: Key, hold: float) -> Admission:
-        """Lets a request through, or raises the `GatewayError` that refuses it."""
-
-    def finished(self, admission: Admission, cost: float) -> None:
-        """The request has ended; its usage row is written by then or soon."""
-
-
-def take_turn(tat: float, rpm: int, now: float) -> float:
-    """The new `tat` of a key after one more request; refuses the request where it comes too early.
-
-    The generic cell rate algorithm, a token bucket in one number: each request moves `tat`, the time
-    at which the allowance is full again, by a minute's share; a request that would move it more than
-    a minute ahead is too early.
-    """
-    moved = max(tat, now) + MINUTE / rpm
-    check_turn(moved, rpm, now)
-    return moved
+def new_hold(key_id: str, *, predictions: int, tokens: int, dollars: float) -> Hold:
+    return Hold(
+        id=secrets.token_hex(12),
+        key_id=key_id,
+        at=0.0,
+        predictions=predictions,
+        tokens=tokens,
+        dollars=dollars,
+    )
 
 
-def check_turn(moved: float, rpm: int, now: float) -> None:
-    early = moved - now - MINUTE
-    if early > 1e-6:
-        raise too_many(f"This key may send {rpm} requests a minute. Try again in {early:.1f} s.", early)
-
-
-def check_room(key: Key, in_flight: int, held: float, hold: float) -> None:
-    """Refuses a request for which the key has no parallel slot or no money left.
-
-    It is a `RoomTaken` where requests in flight are the reason, which may end any moment.
-    """
-    if key.max_budget is not None:
-        if key.spend >= key.max_budget:
-            budget = f"{key.max_budget:.8f}".rstrip("0").rstrip(".")
-            raise over_budget(f"This key has used up its budget of ${budget}.")
-        if held > 0 and key.spend + held + hold > key.max_budget:
-            raise RoomTaken(
-                over_budget(
-                    f"This key has ${key.max_budget - key.spend:.6f} of its budget left, "
-                    "and its requests in flight may need all of it."
-                )
-            )
-    if key.max_parallel is not None and in_flight >= key.max_parallel:
-        message = f"This key may have {key.max_parallel} requests in flight, and has."
-        raise RoomTaken(too_many(message, 1.0, "parallel_limit"))
+Taken = dict[tuple[Measure, Span], float]
+"""How much of each limit a key has taken."""
 
 
 class RoomTaken(GatewayError):
-    """A refusal that the end of a request in flight would lift."""
+    """A refusal that the end of a request in flight may lift."""
 
     def __init__(self, refusal: GatewayError) -> None:
         super().__init__(
@@ -100,56 +91,204 @@ class RoomTaken(GatewayError):
         )
 
 
-class _Count:
-    __slots__ = ("held", "in_flight", "spent", "tat")
+def refusal(key: Key, hold: Hold, taken: Taken, wait: Callable[[], float]) -> GatewayError | None:
+    """Why the key may not have the hold; None where it may.
 
-    def __init__(self, key: Key) -> None:
-        self.tat = key.tat
-        self.in_flight = 0
-        self.held = 0.0
-        self.spent = key.spend
+    Args:
+        taken: what its other holds take; of dollars, what is held and not yet spent.
+        wait: seconds until something that counts in the minute no longer does.
+    """
+    for field, measure, span in LIMITS:
+        limit = getattr(key, field)
+        if limit is None:
+            continue
+        used = taken[measure, span] + (key.spend if span == "in all" else 0.0)
+        if measure == "predictions":
+            fits = used + hold.predictions <= limit
+            never = hold.predictions > limit
+        else:
+            amount: float = getattr(hold, measure)
+            beyond = amount * (hold.predictions - 1) / hold.predictions
+            fits, never = used + beyond < limit, beyond >= limit
+        if not fits:
+            return _refused(key, Limit(field, measure, span), limit, hold, never, wait)
+    return None
 
 
-class MemoryLimits:
-    """Counting for a gateway that has its database to itself."""
+def _refused(
+    key: Key, limit: Limit, most: float, hold: Hold, never: bool, wait: Callable[[], float]
+) -> GatewayError:
+    if limit.span == "in all":
+        budget = f"${_plain(most)}"
+        if key.spend >= most:
+            renews = " until it renews" if key.budget_duration is not None else ""
+            return over_budget(f"This key has used up its budget of {budget}{renews}.")
+        if never:
+            return over_budget(
+                f"This request asks for {hold.predictions} predictions, which may cost more than this key's "
+                f"budget of {budget}: ask for fewer at once."
+            )
+        left = _plain(round(most - key.spend, 8))
+        return RoomTaken(
+            over_budget(f"This key has ${left} of its budget of {budget} left, and this may need more.")
+        )
+    named = f"{limit.field} of this key allows {_plain(most)} {limit.measure} {limit.span}"
+    if never:
+        what = f"{hold.predictions} predictions" if limit.measure == "predictions" else "more"
+        code = _CODES[limit.span]
+        message = f"{named}, and this request asks for {what}."
+        return GatewayError(429, message, type="requests", code=code, headers=NO_RETRY)
+    if limit.span == "at once":
+        return RoomTaken(too_many(f"{named}, and they are in flight.", 1.0, _CODES[limit.span]))
+    seconds = max(1.0, wait())
+    return too_many(f"{named}. Try again in {math.ceil(seconds)} s.", seconds, _CODES[limit.span])
+
+
+def _plain(number: float) -> str:
+    return f"{number:.8f}".rstrip("0").rstrip(".")
+
+
+class Ledger:
+    """What keys have taken of their limits, in memory."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, _Count] = {}
+        self._pages: dict[str, _Page] = {}
 
-    async def admit(self, key: Key, hold: float) -> Admission:
-        count = self._counts.get(key.id)
-        if count is None:
-            count = self._counts[key.id] = _Count(key)
-        now = time.time()
-        check_room(msgspec.structs.replace(key, spend=count.spent), count.in_flight, count.held, hold)
-        if key.rpm is not None:
-            count.tat = take_turn(count.tat, key.rpm, now)
-        count.in_flight += 1
-        count.held += hold
-        return Admission(key.id, hold)
+    def admit(self, key: Key, hold: Hold, now: float, *, alone: bool = True) -> None:
+        """Takes the hold in, or raises the `GatewayError` that refuses it.
 
-    def finished(self, admission: Admission, cost: float) -> None:
-        count = self._counts[admission.key_id]
-        count.in_flight -= 1
-        count.held = count.held - admission.hold if count.in_flight else 0.0
-        count.spent += cost
+        Args:
+            alone: whether what is known here is all there is. If not, money is the database's business:
+                what others have spent by now is known there alone.
+        """
+        key = key.renewed(now)
+        page = self._page(key)
+        known = msgspec.structs.replace(
+            key, spend=page.spent or 0.0, max_budget=key.max_budget if alone else None
+        )
+        if refused := refusal(known, hold, page.taken(now), lambda: page.wait(key, hold, now)):
+            raise refused
+        hold.at = now
+        page.open(hold)
+
+    def settle(self, hold: Hold, tokens: int, dollars: float, now: float) -> None:
+        """The request has ended, and took that much."""
+        if (page := self._pages.get(hold.key_id)) is not None:
+            page.close(hold)
+            page.windows["tokens"].add(now, tokens)
+            page.windows["dollars"].add(now, dollars)
+            page.spent = (page.spent or 0.0) + dollars
+
+    def give_back(self, hold: Hold) -> None:
+        """The request was let in here, but nothing was asked of Replicate for it."""
+        if (page := self._pages.get(hold.key_id)) is not None:
+            page.close(hold)
+            page.windows["predictions"].take_back(hold.at, hold.predictions)
+
+    def remember(self, key_id: str, at: float, predictions: int, tokens: int) -> None:
+        """What a key took before this process began, oldest first."""
+        page = self._pages.setdefault(key_id, _Page(None))
+        page.windows["predictions"].add(at, predictions)
+        page.windows["tokens"].add(at, tokens)
+
+    def saw(self, key: Key) -> None:
+        """The database has told what the key has spent."""
+        page = self._page(key)
+        page.spent, page.resets_at = key.spend, key.budget_resets_at
+
+    def forget(self, key_id: str) -> None:
+        self._pages.pop(key_id, None)
+
+    def _page(self, key: Key) -> _Page:
+        if (page := self._pages.get(key.id)) is None:
+            page = self._pages[key.id] = _Page(key)
+        elif page.spent is None or page.resets_at != key.budget_resets_at:  # its budget is another one
+            page.spent, page.resets_at = key.spend, key.budget_resets_at
+        return page
 
 
-class SharedLimits:
-    """Counting in the database, for gateways that share it."""
+class _Page:
+    """What one key has taken."""
 
-    def __init__(self, store: Store, writer: UsageWriter) -> None:
-        self._store = store
-        self._writer = writer
+    __slots__ = ("in_flight", "resets_at", "spent", "windows")
 
-    async def admit(self, key: Key, hold: float) -> Admission:
-        try:
-            return await self._store.admit(key.id, hold)
-        except RoomTaken:
-            await self._writer.flush()
-            await asyncio.sleep(_ANOTHER_LOOK)
-            return await self._store.admit(key.id, hold)
+    def __init__(self, key: Key | None) -> None:
+        self.spent = None if key is None else key.spend
+        self.resets_at = None if key is None else key.budget_resets_at
+        self.in_flight: dict[Measure, float] = dict.fromkeys(_MEASURES, 0)
+        self.windows = {measure: _Window() for measure in _MEASURES}
 
-    def finished(self, admission: Admission, cost: float) -> None:
-        """Its row goes with the usage row, in the same transaction as the cost is added to the key."""
-        self._writer.hurry()
+    def open(self, hold: Hold) -> None:
+        for measure in _MEASURES:
+            self.in_flight[measure] += getattr(hold, measure)
+        # Predictions count when they begin, the rest when it is known.
+        self.windows["predictions"].add(hold.at, hold.predictions)
+
+    def close(self, hold: Hold) -> None:
+        for measure in _MEASURES:
+            self.in_flight[measure] -= getattr(hold, measure)
+        if not self.in_flight["predictions"]:
+            self.in_flight = dict.fromkeys(_MEASURES, 0)  # sums of floats drift
+
+    def taken(self, now: float) -> Taken:
+        taken: Taken = {}
+        for measure in _MEASURES:
+            in_flight = self.in_flight[measure]
+            recent = self.windows[measure].total(now)
+            taken[measure, "at once"] = taken[measure, "in all"] = in_flight
+            taken[measure, "a minute"] = recent if measure == "predictions" else recent + in_flight
+        return taken
+
+    def wait(self, key: Key, hold: Hold, now: float) -> float:
+        """Seconds until the limits of a minute have room, as far as it is known by now."""
+        waits = [0.0]
+        for field, measure, span in LIMITS:
+            limit = getattr(key, field)
+            if span == "a minute" and limit is not None:
+                waits.append(wait_for(self.windows[measure].entries, room_for(hold, measure, limit), now))
+        return max(waits)
+
+
+class _Window:
+    """What was taken in the last minute."""
+
+    __slots__ = ("_total", "entries")
+
+    def __init__(self) -> None:
+        self.entries: deque[tuple[float, float]] = deque()
+        self._total = 0.0
+
+    def add(self, now: float, amount: float) -> None:
+        if amount:
+            self.entries.append((now, amount))
+            self._total += amount
+
+    def total(self, now: float) -> float:
+        while self.entries and self.entries[0][0] <= now - WINDOW:
+            self._total -= self.entries.popleft()[1]
+        if not self.entries:
+            self._total = 0.0  # sums of floats drift
+        return self._total
+
+    def take_back(self, at: float, amount: float) -> None:
+        if (at, amount) in self.entries:
+            self.entries.remove((at, amount))
+            self._total -= amount
+
+
+def room_for(hold: Hold, measure: Measure, limit: float) -> float:
+    """How much may be taken for the hold to fit; what is known afterwards only fits while anything is left."""
+    return limit - hold.predictions if measure == "predictions" else limit - 1
+
+
+def wait_for(entries: Iterable[tuple[float, float]], most: float, now: float) -> float:
+    """Seconds until no more than `most` is left of what was taken at these times, oldest first."""
+    entries = list(entries)
+    over = sum(amount for _, amount in entries) - most
+    seconds = 0.0
+    for at, amount in entries:
+        if over <= 0:
+            break
+        over -= amount
+        seconds = at + WINDOW - now
+    return seconds

@@ -1,223 +1,403 @@
-"""What outlives the process: keys and usage, in SQLite or PostgreSQL.
+"""What outlives the process: keys, what counts against them, usage, and who changed what.
 
-Only this module and `tables` import SQLAlchemy, whose import takes longer than the rest of the
-gateway: they are loaded while the gateway already listens.
+Only this module, `database` and `tables` import SQLAlchemy, whose import takes longer than the rest of
+the gateway: they are loaded while the gateway already listens. Each method is one unit of work.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
+import fcntl
+import os
 import secrets
-import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, case, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import text as sql
 
-from .engine import AsyncEngine, create_async_engine
-from .keys import Key
-from .limits import MINUTE, Admission, check_room, check_turn
-from .tables import in_flight, keys, migrate, processes, usage
-from .usage import UsageRow
+from .accounts import Settled
+from .audit import AuditRow
+from .database import Database
+from .database_url import DatabaseURL
+from .keys import Key, renewal
+from .limits import LIMITS, WINDOW, Hold, Measure, Span, Taken, refusal, room_for, wait_for
+from .settings import Patience
+from .spend import SpendFilter
+from .tables import audit, holds, keys, migrate, processes, usage
+from .usage_row import UsageRow
 
-HEARTBEAT = 5.0
-"""Seconds between a process's signs of life."""
-_DEAD_AFTER = 4 * HEARTBEAT
+HEARTBEAT = 2.0
+"""Seconds between a process's signs of life, which are also its looks at the database's health."""
+_DEAD_AFTER = 20.0
 _FORGOTTEN_AFTER = 3600.0
-_POSTGRES_CONNECTIONS = 8
+_MIGRATION_SECONDS = 300.0
+_REPORT_SECONDS = 30.0
+_LATE = 30.0
+"""Seconds after which a hold that this process does not know of is one that it gave up on."""
 
 
 class Store:
-    """The database of one gateway process."""
+    """The keys and the usage in the database, for one gateway process."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._process = secrets.token_hex(8)
+    def __init__(self, url: DatabaseURL, patience: Patience, *, alone: bool) -> None:
+        self.database = Database(url, patience)
+        self.process = secrets.token_hex(8)
+        self._file = url.file
+        self._alone = alone
+        self._schema = url.schema
+        self._file_lock: int | None = None
 
-    @staticmethod
-    async def open(url: str) -> Store:
-        """Connects, and brings the tables up to date; raises what the driver raises."""
-        sqlite = url.startswith("sqlite")
-        options: dict[str, Any] = (
-            {"connect_args": {"timeout": 10.0}, "pool_size": 2}
-            if sqlite
-            else {"pool_size": _POSTGRES_CONNECTIONS, "max_overflow": 0, "pool_pre_ping": True}
-        )
-        engine = create_async_engine(url, hide_parameters=True, **options)
+    async def open(self) -> None:
+        """Connects, and brings the tables up to date.
+
+        Raises:
+            DatabaseUnavailable, RuntimeError: it cannot be, for now; it may be tried again.
+        """
+
+        def work(connection: Connection, now: float) -> None:
+            if self._schema:
+                connection.execute(sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema.replace(chr(34), "")}"'))
+            migrate(connection, now)
+
+        if self._file is not None:
+            self._file_lock = _lock(self._file, self._alone)
         try:
-            if sqlite:
-                async with engine.connect() as connection:
-                    # Readers and the writer do not wait for one another; kept in the file.
-                    await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            async with engine.begin() as connection:
-                await connection.run_sync(migrate)
-            store = Store(engine)
-            await store.heartbeat()
+            await self.database.begin(work, seconds=_MIGRATION_SECONDS, probe=True)
+            await self.heartbeat(())
         except BaseException:
-            await engine.dispose()
+            self._unlock()
             raise
-        return store
 
     async def aclose(self) -> None:
-        await self._engine.dispose()
+        await self.database.aclose()
+        self._unlock()
 
-    async def heartbeat(self) -> None:
-        """Shows that this process lives, and forgets those that have not for an hour."""
-        now = time.time()
-        forgotten = select(processes.c.id).where(processes.c.seen_at < now - _FORGOTTEN_AFTER)
-        async with self._engine.begin() as connection:
-            seen = await connection.execute(
-                update(processes).where(processes.c.id == self._process).values(seen_at=now)
+    def _unlock(self) -> None:
+        if self._file_lock is not None:
+            os.close(self._file_lock)
+            self._file_lock = None
+
+    async def heartbeat(self, held: Iterable[str]) -> None:
+        """Shows that this process lives, asks for what any unit of work needs, and tidies up.
+
+        Args:
+            held: the holds that this process still has. Others of its own are left from units of work
+                whose end it did not learn: they are given back.
+        """
+        mine = list(held)
+
+        def work(connection: Connection, now: float) -> None:
+            if connection.dialect.name == "postgresql":
+                tables = ", ".join(table.name for table in (keys, usage, holds, audit))
+                connection.execute(sql(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE"))
+            seen = connection.execute(
+                update(processes).where(processes.c.id == self.process).values(seen_at=now)
             )
             if not seen.rowcount:
-                await connection.execute(insert(processes).values(id=self._process, seen_at=now))
-            await connection.execute(delete(in_flight).where(in_flight.c.process.in_(forgotten)))
-            await connection.execute(delete(processes).where(processes.c.seen_at < now - _FORGOTTEN_AFTER))
+                connection.execute(insert(processes).values(id=self.process, seen_at=now))
+            forgotten = select(processes.c.id).where(processes.c.seen_at < now - _FORGOTTEN_AFTER)
+            lost = and_(
+                holds.c.process == self.process,
+                holds.c.ended_at.is_(None),
+                holds.c.at < now - _LATE,
+                holds.c.id.not_in(mine),
+            )
+            connection.execute(
+                delete(holds).where(
+                    or_(holds.c.ended_at < now - WINDOW, holds.c.process.in_(forgotten), lost)
+                )
+            )
+            connection.execute(delete(processes).where(processes.c.seen_at < now - _FORGOTTEN_AFTER))
+
+        await asyncio.shield(self.database.begin(work, seconds=HEARTBEAT, probe=True))
 
     async def leave(self) -> None:
         """What this process had in flight counts no longer."""
-        async with self._engine.begin() as connection:
-            await connection.execute(delete(in_flight).where(in_flight.c.process == self._process))
-            await connection.execute(delete(processes).where(processes.c.id == self._process))
+
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(
+                delete(holds).where(holds.c.process == self.process, holds.c.ended_at.is_(None))
+            )
+            connection.execute(delete(processes).where(processes.c.id == self.process))
+
+        await self.database.run(work, seconds=HEARTBEAT)
 
     # Keys
 
-    async def add_key(self, key: Key) -> None:
-        values = msgspec.structs.asdict(key)
-        values["models"] = json.dumps(key.models)
-        values["metadata"] = json.dumps(key.metadata)
-        async with self._engine.begin() as connection:
-            await connection.execute(insert(keys).values(**values))
-
-    async def key_by_hash(self, hash: str) -> Key | None:
-        return await self._key(keys.c.hash == hash)
+    async def key_by_hash(self, hash: str, seconds: float | None = None) -> Key | None:
+        return await self._key(keys.c.hash == hash, seconds)
 
     async def key_by_id(self, id: str) -> Key | None:
-        return await self._key(keys.c.id == id)
+        return await self._key(keys.c.id == id, None)
 
-    async def _key(self, condition: Any) -> Key | None:
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(select(keys).where(condition))).first()
-        return None if row is None else _key(row)
+    async def _key(self, condition: ColumnElement[bool], seconds: float | None) -> Key | None:
+        def work(connection: Connection, now: float) -> Key | None:
+            row = connection.execute(select(keys).where(condition)).first()
+            return None if row is None else Key(**row._mapping).renewed(now)
+
+        return await self.database.run(work, reads=True, seconds=seconds)
 
     async def list_keys(self, limit: int, offset: int) -> tuple[list[Key], int]:
         """The keys, newest first, and how many there are."""
         page = select(keys).order_by(keys.c.created_at.desc(), keys.c.id).limit(limit).offset(offset)
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(page)).all()
-            total = (await connection.execute(select(func.count()).select_from(keys))).scalar_one()
-        return [_key(row) for row in rows], total
 
-    async def block_key(self, id: str, blocked: bool) -> None:
-        async with self._engine.begin() as connection:
-            await connection.execute(update(keys).where(keys.c.id == id).values(blocked=blocked))
+        def work(connection: Connection, now: float) -> tuple[list[Key], int]:
+            found = [Key(**row._mapping).renewed(now) for row in connection.execute(page)]
+            return found, connection.execute(select(func.count()).select_from(keys)).scalar_one()
 
-    async def delete_keys(self, ids: Sequence[str]) -> None:
-        async with self._engine.begin() as connection:
-            await connection.execute(delete(keys).where(keys.c.id.in_(ids)))
+        return await self.database.run(work, reads=True)
+
+    async def add_key(self, key: Key, entry: AuditRow) -> None:
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(insert(keys).values(**msgspec.structs.asdict(key)))
+            _write_audit(connection, entry, now)
+
+        await self.database.run(work)
+
+    async def change_key(self, id: str, changes: dict[str, Any], entry: AuditRow) -> Key | None:
+        """Sets fields of a key; gives it as it is then, or None where there is none."""
+
+        def work(connection: Connection, now: float) -> Key | None:
+            changed = update(keys).where(keys.c.id == id).values(**changes).returning(*keys.c)
+            row = connection.execute(changed).first()
+            if row is None:
+                return None
+            _write_audit(connection, entry, now)
+            return Key(**row._mapping).renewed(now)
+
+        return await self.database.run(work)
+
+    async def delete_keys(self, ids: Sequence[str], entries: Sequence[AuditRow]) -> None:
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(delete(keys).where(keys.c.id.in_(ids)))
+            for entry in entries:
+                _write_audit(connection, entry, now)
+
+        await self.database.run(work)
+
+    async def audit_rows(self, limit: int, offset: int, key_id: str | None) -> list[AuditRow]:
+        """Who did what, the latest first."""
+        query = select(audit).order_by(audit.c.at.desc(), audit.c.id).limit(limit).offset(offset)
+        if key_id is not None:
+            query = query.where(audit.c.key_id == key_id)
+
+        def work(connection: Connection, now: float) -> list[AuditRow]:
+            return [AuditRow(**row._mapping) for row in connection.execute(query)]
+
+        return await self.database.run(work, reads=True)
 
     # Limits
 
-    async def admit(self, key_id: str, hold: float) -> Admission:
-        """Counts one more request against a key, or raises the `GatewayError` that refuses it.
+    def admit(self, hold: Hold, seconds: float) -> asyncio.Future[Key]:
+        """Counts a hold against its key, or raises the `GatewayError` that refuses it; gives the key.
 
         The first statement takes the key's row lock (in SQLite the write lock), so that what follows
-        sees every request that was let through before; a refusal rolls all of it back.
+        sees every request that was let in before; a refusal rolls all of it back. `KeyError` where the
+        key has gone.
         """
-        now = time.time()
-        fuller = case((keys.c.tat > now, keys.c.tat), else_=now) + MINUTE / keys.c.rpm
-        moved = case((keys.c.rpm.is_(None), keys.c.tat), else_=fuller)
-        alive = select(processes.c.id).where(processes.c.seen_at > now - _DEAD_AFTER)
-        counts = select(func.count(), func.coalesce(func.sum(in_flight.c.hold), 0.0)).where(
-            in_flight.c.key_id == key_id, in_flight.c.process.in_(alive)
-        )
-        async with self._engine.begin() as connection:
-            turn = update(keys).where(keys.c.id == key_id).values(tat=moved).returning(*keys.c)
-            row = (await connection.execute(turn)).first()
+
+        def work(connection: Connection, now: float) -> Key:
+            lock = update(keys).where(keys.c.id == hold.key_id).values(blocked=keys.c.blocked)
+            row = connection.execute(lock.returning(*keys.c)).first()
             if row is None:
-                raise KeyError(key_id)
-            key = _key(row)
-            if key.rpm is not None:
-                check_turn(key.tat, key.rpm, now)
-            count, held = (await connection.execute(counts)).one()
-            check_room(key, count, held, hold)
-            admission = Admission(key_id, hold, secrets.token_hex(12))
-            await connection.execute(
-                insert(in_flight).values(id=admission.row, key_id=key_id, process=self._process, hold=hold)
+                raise KeyError(hold.key_id)
+            key = Key(**row._mapping)
+            renewed = key.renewed(now)
+            if renewed is not key:
+                values = {"spend": 0.0, "budget_resets_at": renewed.budget_resets_at}
+                connection.execute(update(keys).where(keys.c.id == key.id).values(**values))
+            taken = _taken(connection, key.id, now)
+            if refused := refusal(renewed, hold, taken, lambda: _wait(connection, renewed, hold, now)):
+                raise refused
+            hold.at = now
+            connection.execute(
+                insert(holds).values(**msgspec.structs.asdict(hold), process=self.process, ended_at=None)
             )
-        return admission
+            return renewed
+
+        return self.database.begin(work, seconds=seconds)
+
+    async def recent(self) -> list[tuple[str, float, int, int]]:
+        """What began within the last minute: key, time, predictions, tokens. For who counts in memory."""
+
+        def work(connection: Connection, now: float) -> list[tuple[str, float, int, int]]:
+            u = usage.c
+            query = select(u.key_id, u.at, u.predictions, u.prompt_tokens + u.completion_tokens).where(
+                u.at > now - WINDOW, u.key_id.is_not(None)
+            )
+            return [tuple(row) for row in connection.execute(query.order_by(u.at))]
+
+        return await self.database.run(work, reads=True)
 
     # Usage
 
-    async def write_usage(self, rows: Sequence[UsageRow]) -> None:
-        """Writes a batch and adds its costs to the keys; once, however often it is tried."""
-        spent: Counter[str] = Counter()
-        ended = [row.admission for row in rows if row.admission is not None]
-        values = []
-        for row in rows:
-            fields = msgspec.structs.asdict(row)
-            del fields["admission"]
-            values.append(fields)
-            if row.key_id is not None:
-                spent[row.key_id] += row.cost  # type: ignore[assignment]
-        try:
-            async with self._engine.begin() as connection:
-                await connection.execute(insert(usage), values)
-                for key_id in sorted(spent):  # always in one order: two gateways never block each other
-                    await connection.execute(
-                        update(keys).where(keys.c.id == key_id).values(spend=keys.c.spend + spent[key_id])
-                    )
-                if ended:
-                    await connection.execute(delete(in_flight).where(in_flight.c.id.in_(ended)))
-        except IntegrityError:
-            # Its rows are there already: an earlier try was committed, and only its answer was lost.
-            async with self._engine.connect() as connection:
-                known = select(usage.c.request_id).where(usage.c.request_id == rows[0].request_id)
-                if (await connection.execute(known)).first() is None:
-                    raise
+    async def write_usage(self, rows: Sequence[UsageRow], settled: Sequence[Settled]) -> None:
+        """Writes a batch, adds its costs to the keys and settles its holds; once, however often it is tried."""
 
-    async def spend_by(self, column: str) -> list[dict[str, Any]]:
-        """Requests, tokens, seconds and dollars by `key_id` or `model`, the dearest first."""
-        cost = func.sum(usage.c.cost)
-        by = usage.c[column]
+        def work(connection: Connection, now: float) -> None:
+            ids = [row.request_id for row in rows]
+            there = set(
+                connection.execute(select(usage.c.request_id).where(usage.c.request_id.in_(ids))).scalars()
+            )
+            new = [row for row in rows if row.request_id not in there]
+            if new:
+                connection.execute(insert(usage), [msgspec.structs.asdict(row) for row in new])
+                _add_spend(connection, new, now)
+            for each in settled:
+                connection.execute(
+                    update(holds)
+                    .where(holds.c.id == each.hold_id)
+                    .values(tokens=each.tokens, dollars=each.dollars, ended_at=now)
+                )
+
+        await self.database.run(work)
+
+    async def give_back(self, hold_ids: Sequence[str]) -> None:
+        """Requests for which nothing was asked of Replicate do not count."""
+
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(delete(holds).where(holds.c.id.in_(hold_ids)))
+
+        await self.database.run(work)
+
+    async def spend_by(
+        self, column: str, wanted: SpendFilter, *, by_day: bool = False
+    ) -> list[dict[str, Any]]:
+        """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first."""
+        u = usage.c
+        # Days since 1970, UTC. PostgreSQL's cast rounds, and not every SQLite has floor.
+        day = cast(u.at / 86400, BigInteger) if self.database.is_sqlite else func.floor(u.at / 86400)
+        days = [day.label("day")] if by_day else []
+        cost = func.coalesce(func.sum(u.cost), 0.0)
         query = (
             select(
-                by,
+                u[column],
+                *days,
                 func.count().label("requests"),
-                func.sum(usage.c.prompt_tokens).label("prompt_tokens"),
-                func.sum(usage.c.completion_tokens).label("completion_tokens"),
-                func.sum(usage.c.run_s).label("run_s"),
+                *(
+                    func.sum(u[name]).label(name)
+                    for name in ("predictions", "prompt_tokens", "completion_tokens", "run_s")
+                ),
                 cost.label("cost"),
+                func.sum(case((u.cost.is_(None), 1), else_=0)).label("without_price"),
             )
-            .group_by(by)
-            .order_by(cost.desc(), by)
+            .group_by(u[column], *days)
+            .order_by(*days, cost.desc(), u[column])
         )
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        # PostgreSQL sums whole numbers to decimals.
-        return [{name: _number(value) for name, value in row.items()} for row in rows]
 
-    async def usage_rows(
-        self, limit: int, *, key_id: str | None = None, before: float | None = None
-    ) -> list[dict[str, Any]]:
+        def work(connection: Connection, now: float) -> list[dict[str, Any]]:
+            rows = connection.execute(_filtered(query, wanted)).mappings()
+            # PostgreSQL sums whole numbers to decimals.
+            return [{name: _number(value) for name, value in row.items()} for row in rows]
+
+        return await self.database.run(work, reads=True, seconds=_REPORT_SECONDS)
+
+    async def usage_rows(self, wanted: SpendFilter, limit: int, offset: int) -> list[UsageRow]:
         """The latest usage rows, newest first."""
-        query = select(usage).order_by(usage.c.at.desc(), usage.c.request_id).limit(limit)
-        if key_id is not None:
-            query = query.where(usage.c.key_id == key_id)
-        if before is not None:
-            query = query.where(usage.c.at < before)
-        async with self._engine.connect() as connection:
-            return [dict(row) for row in (await connection.execute(query)).mappings()]
+        query = _filtered(select(usage), wanted).order_by(usage.c.at.desc(), usage.c.request_id)
+
+        def work(connection: Connection, now: float) -> list[UsageRow]:
+            rows = connection.execute(query.limit(limit).offset(offset))
+            return [UsageRow(**row._mapping) for row in rows]
+
+        return await self.database.run(work, reads=True, seconds=_REPORT_SECONDS)
 
 
-def _key(row: Row[Any]) -> Key:
-    fields = dict(row._mapping)
-    fields["models"] = tuple(json.loads(fields["models"]))
-    fields["metadata"] = json.loads(fields["metadata"])
-    return Key(**fields)
+def _lock(file: str, alone: bool) -> int:
+    """Holds the database for this process, or for the workers that share it, until it is closed."""
+    lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise RuntimeError(
+            f"another gateway uses {file}, and each would count limits for itself: stop one of them, or use "
+            "--workers, or PostgreSQL"
+        ) from None
+    return lock
+
+
+def _write_audit(connection: Connection, entry: AuditRow, now: float) -> None:
+    connection.execute(insert(audit).values(**{**msgspec.structs.asdict(entry), "at": now}))
+
+
+def _counted(measure: Measure, span: Span, now: float) -> ColumnElement[bool]:
+    """Which holds count against a limit."""
+    # Predictions count when they begin, the rest when it is known.
+    if span == "a minute" and measure == "predictions":
+        return holds.c.at > now - WINDOW
+    alive = select(processes.c.id).where(processes.c.seen_at > now - _DEAD_AFTER)
+    in_flight = and_(holds.c.ended_at.is_(None), holds.c.process.in_(alive))
+    return or_(in_flight, holds.c.ended_at > now - WINDOW) if span == "a minute" else in_flight
+
+
+def _taken(connection: Connection, key_id: str, now: float) -> Taken:
+    sums = [
+        func.coalesce(func.sum(case((_counted(measure, span, now), holds.c[measure]), else_=0)), 0)
+        for _, measure, span in LIMITS
+    ]
+    row = connection.execute(select(*sums).where(holds.c.key_id == key_id)).one()
+    return {(limit.measure, limit.span): float(value) for limit, value in zip(LIMITS, row, strict=True)}
+
+
+def _wait(connection: Connection, key: Key, hold: Hold, now: float) -> float:
+    """Seconds until the limits of a minute have room, as far as it is known by now."""
+    waits = [0.0]
+    for field, measure, span in LIMITS:
+        limit = getattr(key, field)
+        if span != "a minute" or limit is None:
+            continue
+        at = holds.c.at if measure == "predictions" else func.coalesce(holds.c.ended_at, now)
+        query = select(at, holds.c[measure]).where(holds.c.key_id == key.id, _counted(measure, span, now))
+        entries = [(row[0], row[1]) for row in connection.execute(query.order_by(at))]
+        waits.append(wait_for(entries, room_for(hold, measure, limit), now))
+    return max(waits)
+
+
+def _add_spend(connection: Connection, rows: Sequence[UsageRow], now: float) -> None:
+    """Adds what the rows cost to their keys, whose budgets are renewed where that is due."""
+    spent: dict[str, float] = defaultdict(float)
+    for row in rows:
+        if row.key_id is not None:
+            spent[row.key_id] += row.cost or 0.0
+    due = select(keys.c.id, keys.c.budget_resets_at, keys.c.budget_duration).where(
+        keys.c.id.in_(spent), keys.c.budget_resets_at <= now
+    )
+    for key_id, resets_at, duration in connection.execute(due).all():
+        values = {"spend": 0.0, "budget_resets_at": renewal(resets_at, duration, now)}
+        connection.execute(update(keys).where(keys.c.id == key_id).values(**values))
+    for key_id in sorted(spent):  # always in one order: two gateways never block each other
+        more = keys.c.spend + spent[key_id]
+        connection.execute(update(keys).where(keys.c.id == key_id).values(spend=more))
+
+
+def _filtered(query: Select[Any], wanted: SpendFilter) -> Select[Any]:
+    u = usage.c
+    if wanted.start is not None:
+        query = query.where(u.at >= wanted.start)
+    if wanted.end is not None:
+        query = query.where(u.at < wanted.end)
+    for name in ("key_id", "model", "status", "request_id"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(u[name] == value)
+    return query
 
 
 def _number(value: Any) -> Any:

@@ -1,13 +1,19 @@
 """The database's tables, and the steps that brought them there.
 
-The steps are numbered and run once each, in order, inside one transaction under a lock that all
-gateways of a database share. Alembic would do the same; importing it (1.20, on CPython 3.11, with
-SQLAlchemy there already) takes 0.26 s of CPU and 12 MB. It pays off where migrations are generated and
-branch, which these few do not.
+A table's columns are the fields of the struct that its rows are. The steps are numbered and run once
+each, in order, inside one transaction under a lock that all gateways of a database share. Alembic would
+do the same; importing it (1.20, on CPython 3.11, with SQLAlchemy there already) takes 0.26 s of CPU and
+12 MB. It pays off where migrations are generated and branch, which these few do not.
 """
 
 from __future__ import annotations
 
+import json
+import types
+import typing
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -16,73 +22,96 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
     Text,
+    TypeDecorator,
     insert,
+    inspect,
     select,
     text,
 )
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Dialect
+
+from .audit import AuditRow
+from .keys import Key
+from .limits import Hold
+from .usage_row import UsageRow
+
+
+class _AsJSON(TypeDecorator[Any]):
+    """A list or an object, as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+_TYPES: dict[type, Any] = {str: Text, float: Double, int: BigInteger, bool: Boolean}
 
 metadata = MetaData()
 
-keys = Table(
-    "areplicate_keys",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("hash", String(64), nullable=False, unique=True),
-    Column("hint", String(8), nullable=False),
-    Column("alias", Text),
-    Column("models", Text, nullable=False),
-    Column("metadata", Text, nullable=False),
-    Column("created_at", Double, nullable=False),
-    Column("expires_at", Double),
-    Column("rpm", BigInteger),
-    Column("max_parallel", BigInteger),
-    Column("max_budget", Double),
-    Column("blocked", Boolean, nullable=False),
-    Column("spend", Double, nullable=False),
-    Column("tat", Double, nullable=False),
-)
 
-usage = Table(
-    "areplicate_usage",
-    metadata,
-    Column("request_id", String(40), primary_key=True),
-    Column("at", Double, nullable=False),
-    Column("key_id", String(40)),
-    Column("endpoint", Text, nullable=False),
-    Column("model", Text),
-    Column("upstream_model", Text),
-    Column("prediction_id", Text),
-    Column("streamed", Boolean, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("seconds", Double, nullable=False),
-    Column("prompt_tokens", BigInteger, nullable=False),
-    Column("completion_tokens", BigInteger, nullable=False),
-    Column("queue_s", Double, nullable=False),
-    Column("boot_s", Double, nullable=False),
-    Column("run_s", Double, nullable=False),
-    Column("cost", Double, nullable=False),
-)
-_usage_by_time = Index("areplicate_usage_at", usage.c.at)
-_usage_by_key = Index("areplicate_usage_key", usage.c.key_id, usage.c.at)
+def _table(
+    name: str, struct: type[msgspec.Struct], key: str, *further: Column[Any], unique: str = ""
+) -> Table:
+    """A table with a column for each field of the struct."""
+    columns = [
+        Column(
+            field,
+            _type(annotation),
+            primary_key=field == key,
+            nullable=_is_optional(annotation),
+            unique=field == unique or None,
+        )
+        for field, annotation in typing.get_type_hints(struct, include_extras=True).items()
+    ]
+    return Table(name, metadata, *columns, *further)
 
-in_flight = Table(
-    "areplicate_in_flight",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("key_id", String(40), nullable=False, index=True),
-    Column("process", String(40), nullable=False, index=True),
-    Column("hold", Double, nullable=False),
+
+def _is_optional(annotation: Any) -> bool:
+    return type(None) in get_args(annotation)
+
+
+def _type(annotation: Any) -> Any:
+    options = [option for option in get_args(annotation) if option is not type(None)]
+    if get_origin(annotation) in (types.UnionType, typing.Union):
+        return _type(options[0])
+    if get_origin(annotation) is Annotated:
+        return _type(options[0])
+    if get_origin(annotation) is Literal:
+        return Text
+    return _TYPES.get(annotation, _AsJSON)
+
+
+keys = _table("areplicate_keys", Key, "id", unique="hash")
+
+usage = _table("areplicate_usage", UsageRow, "request_id")
+Index("areplicate_usage_at", usage.c.at)
+Index("areplicate_usage_key", usage.c.key_id, usage.c.at)
+
+holds = _table(
+    "areplicate_holds",
+    Hold,
+    "id",
+    Column("process", Text, nullable=False, index=True),
+    Column("ended_at", Double),
 )
-"""Requests on their way that count against a key, of all gateways that share the database."""
+"""What requests were let in for, and once they have ended, what they took: as long as it counts."""
+Index("areplicate_holds_key", holds.c.key_id)
+
+audit = _table("areplicate_audit", AuditRow, "id")
+"""Who did what to which key."""
+Index("areplicate_audit_key", audit.c.key_id, audit.c.at)
 
 processes = Table(
     "areplicate_processes",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", Text, primary_key=True),
     Column("seen_at", Double, nullable=False),
 )
 """The gateways' signs of life: what is in flight in a dead one no longer counts."""
@@ -92,15 +121,21 @@ _versions = Table("areplicate_schema", MetaData(), Column("version", Integer, pr
 _LOCK = 0x617265706C6963  # any number that other users of the database do not take
 
 
-def _first_tables(connection: Connection) -> None:
+def _limits_by_their_names(connection: Connection) -> None:
+    """Holds in place of in_flight; keys' limits by the admin API's names; costs that may be unknown."""
+    connection.execute(text("DROP TABLE areplicate_in_flight"))
+    _rebuild(
+        connection, keys, {"rpm_limit": "rpm", "max_parallel_requests": "max_parallel"}, {"role": "'user'"}
+    )
+    _rebuild(connection, usage, {}, {"predictions": "1"})
     metadata.create_all(connection)
 
 
-_STEPS = (_first_tables,)
-"""Append only: a database remembers how many it has been through."""
+_STEPS = (metadata.create_all, _limits_by_their_names)
+"""Append only: a database remembers how many it has been through. A new one begins with all of them."""
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, now: float) -> None:
     """Brings the database's tables up to date.
 
     Raises:
@@ -108,14 +143,39 @@ def migrate(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    else:
-        connection.execute(text("BEGIN IMMEDIATE"))
     _versions.create(connection, checkfirst=True)
     done = connection.execute(select(_versions.c.version).order_by(_versions.c.version.desc())).scalar() or 0
     if done > len(_STEPS):
         raise RuntimeError(
             f"the database is at version {done}, and this areplicate knows {len(_STEPS)}: upgrade areplicate"
         )
+    if not done:
+        metadata.create_all(connection)
     for version in range(done + 1, len(_STEPS) + 1):
-        _STEPS[version - 1](connection)
+        if done:
+            _STEPS[version - 1](connection)
         connection.execute(insert(_versions).values(version=version))
+
+
+def _rebuild(connection: Connection, table: Table, renamed: dict[str, str], new: dict[str, str]) -> None:
+    """Makes a table anew as it is now, with its rows; SQLite cannot change a column in place.
+
+    Args:
+        renamed: columns' former names, by their present ones.
+        new: what a column that was not there holds in the old rows, as SQL.
+    """
+    old = f"{table.name}_old"
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {old}"))
+    for index in inspect(connection).get_indexes(old):
+        if not index.get("duplicates_constraint") and not str(index["name"]).startswith("sqlite_"):
+            connection.execute(text(f"DROP INDEX {index['name']}"))
+    table.create(connection)
+    values = {
+        column.name: renamed.get(column.name) or new.get(column.name) or column.name
+        for column in table.columns
+        if column.name in there or column.name in renamed or column.name in new
+    }
+    names, sources = ", ".join(f'"{name}"' for name in values), ", ".join(values.values())
+    connection.execute(text(f"INSERT INTO {table.name} ({names}) SELECT {sources} FROM {old}"))
+    connection.execute(text(f"DROP TABLE {old}"))

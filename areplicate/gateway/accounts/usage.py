@@ -1,81 +1,78 @@
-"""Usage: a row for every request, written in batches, off the request's path."""
+"""Usage on its way into the database: a row for every request, written in batches, off its path.
+
+Rows wait in memory. Where the database does not take them they go on waiting, for a minute and up to a
+bound, and then to a file, which is read in again when the database is back, by this process or the next
+one. A row is recognised by its request, so that none is counted twice.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import os
+import secrets
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..logs import logger
+from .usage_row import UsageRow
 
 if TYPE_CHECKING:
+    from .accounts import Settled
     from .store import Store
 
 _PERIOD = 1.0
-"""Seconds that a row waits at most; what a `kill -9` can lose."""
+"""Seconds that a row waits at most while the database answers; what a `kill -9` can lose."""
 _BATCH = 100
-_LAST_TRIES = 10.0
+_PATIENCE = 60.0
+"""Seconds for which rows wait in memory for a database that does not answer."""
+_LAST_TRIES = 5.0
 """Seconds for which the rows that are left at the end are tried."""
 
-
-class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. Times are in seconds, `at` since 1970; `cost` is in dollars.
-
-    Attributes:
-        model: what the client asked for; `upstream_model`: what answered.
-        seconds: from the request to the end of its answer.
-        queue_s, boot_s, run_s: its predictions' time, added up.
-        admission: the row in `in_flight` that ends with this one.
-    """
-
-    request_id: str
-    at: float
-    key_id: str | None
-    endpoint: str
-    model: str | None
-    upstream_model: str | None
-    prediction_id: str | None
-    streamed: bool
-    status: int
-    seconds: float
-    prompt_tokens: int
-    completion_tokens: int
-    queue_s: float
-    boot_s: float
-    run_s: float
-    cost: float
-    admission: str | None = None
+KEPT_IN_MEMORY = 10_000
+"""Rows, about 1 KB each."""
 
 
 class UsageWriter:
-    """Takes rows at any time, and writes them once there is a store."""
+    """Takes rows at any time, and writes them once there is a store.
 
-    def __init__(self) -> None:
-        self._rows: deque[UsageRow] = deque()
-        self._batch: list[UsageRow] = []
-        """What is being written. It stays as it is until it is written, so that a batch whose commit
-        went through unnoticed is recognised by its first row."""
+    Args:
+        folder: where the file goes that rows wait in.
+        most: rows that wait in memory.
+    """
+
+    def __init__(self, folder: Path, most: int = KEPT_IN_MEMORY) -> None:
+        self._most = most
+        self._overflow = _Overflow(folder)
+        self._rows: deque[tuple[UsageRow, Settled | None]] = deque()
         self._store: Store | None = None
         self._writing = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._failing_since: float | None = None
 
     def start(self, store: Store) -> None:
         self._store = store
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def add(self, row: UsageRow) -> None:
-        self._rows.append(row)
+    def add(self, row: UsageRow, settled: Settled | None = None) -> None:
+        self._rows.append((row, settled))
         if len(self._rows) >= _BATCH:
             self._hurry.set()
 
     @property
     def waiting(self) -> bool:
         """Whether there are rows that are not written yet."""
-        return bool(self._rows or self._batch)
+        return bool(self._rows)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the database does not take them."""
+        return self._failing_since is not None
 
     def hurry(self) -> None:
         """The rows so far are wanted in the database now."""
@@ -86,50 +83,145 @@ class UsageWriter:
         async with self._writing:
             if self._store is None:
                 return
-            left = len(self._rows) + len(self._batch)
+            left = len(self._rows)
             while left > 0:
-                if not self._batch:
-                    self._batch = [self._rows.popleft() for _ in range(min(_BATCH, len(self._rows)))]
-                await self._store.write_usage(self._batch)
-                left -= len(self._batch)
-                self._batch = []
+                batch = [self._rows[i] for i in range(min(_BATCH, len(self._rows)))]
+                await _write(self._store, batch)
+                for _ in batch:
+                    self._rows.popleft()
+                left -= len(batch)
 
     async def aclose(self) -> None:
-        """Writes what is left. Rows that the database does not take go to the log, so that none is lost."""
+        """Writes what is left; what the database does not take goes to the file."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        deadline = asyncio.get_running_loop().time() + _LAST_TRIES
-        while self.waiting:
+        if self._store is not None:
             try:
-                if self._store is None:
-                    raise RuntimeError("there is no database connection")
-                await self.flush()
+                await asyncio.wait_for(self.flush(), _LAST_TRIES)
             except Exception as error:
-                if self._store is None or asyncio.get_running_loop().time() > deadline:
-                    for row in (*self._batch, *self._rows):
-                        logger.error(
-                            "usage row could not be stored", extra={"usage": msgspec.to_builtins(row)}
-                        )
-                    logger.error("usage is in the log, not in the database: %s", error)
-                    return
-                await asyncio.sleep(0.5)
+                logger.error("usage cannot be written: %s", error)
+        self._put_aside()
 
     async def _run(self) -> None:
-        pause = _PERIOD
+        assert self._store is not None
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), pause)
+                await asyncio.wait_for(self._hurry.wait(), _PERIOD)
             self._hurry.clear()
             try:
                 await self.flush()
-                pause = _PERIOD
+                self._failing_since = None
+                await self._overflow.read_in(self._store)
             except Exception as error:
-                pause = min(pause * 2, 30.0)
-                logger.error(
-                    "usage could not be written, it is kept and tried again: %s",
-                    error,
-                    extra={"rows": len(self._rows) + len(self._batch)},
-                )
-                await asyncio.sleep(pause / 4)
+                await self._failed(error)
+
+    async def _failed(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._failing_since is None:
+            self._failing_since = now
+            logger.error("usage cannot be written, it is kept: %s", error, extra={"rows": len(self._rows)})
+        if len(self._rows) > self._most or now - self._failing_since > _PATIENCE:
+            self._put_aside()
+        self._hurry.clear()
+        await asyncio.sleep(_PERIOD)
+
+    def _put_aside(self) -> None:
+        """Moves what waits to the file, or where there is none to be had, to the log."""
+        if not self._rows or self._writing.locked():
+            return
+        rows = list(self._rows)
+        self._rows.clear()
+        try:
+            self._overflow.append([row for row, _ in rows])
+        except OSError as error:
+            logger.error("usage is in the log, since %s cannot be written to: %s", self._overflow.file, error)
+            for row, _ in rows:
+                logger.error("usage row could not be stored", extra={"usage": msgspec.to_builtins(row)})
+        else:
+            logger.warning(
+                "usage row could not be stored in the database: it waits in a file",
+                extra={"rows": len(rows), "file": str(self._overflow.file)},
+            )
+
+
+async def _write(store: Store, batch: list[tuple[UsageRow, Settled | None]]) -> None:
+    """Writes a batch; where one of its rows cannot be, all but that."""
+    from .database import DatabaseUnavailable
+
+    try:
+        await store.write_usage([row for row, _ in batch], [end for _, end in batch if end is not None])
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        if len(batch) > 1:
+            for each in batch:
+                await _write(store, [each])
+            return
+        row = msgspec.to_builtins(batch[0][0])
+        logger.error("usage row could not be stored: %s", error, extra={"usage": row})
+
+
+class _Overflow:
+    """Files that rows wait in, one JSON object a line. Each process writes one of its own and reads any.
+
+    Reading begins with a file's getting another name, so that nobody appends to what is being read. What
+    two processes read at once is in the database once, as rows are known by their requests.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = secrets.token_hex(6)
+        self.file = folder / f"areplicate-usage-{self._name}.jsonl"
+        self._may_be_there = True
+
+    def append(self, rows: list[UsageRow]) -> None:
+        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+        self._may_be_there = True
+        while True:
+            descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with open(descriptor, "ab") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not _is_at(self.file, descriptor):
+                    continue  # somebody has begun to read it meanwhile
+                file.write(lines)
+                file.flush()
+                os.fsync(descriptor)
+                return
+
+    async def read_in(self, store: Store) -> None:
+        """Writes the rows of this process's file, and of those that others have left behind."""
+        if not self._may_be_there:
+            return
+        for number, file in enumerate(sorted(self._folder.glob("areplicate-usage-*.jsonl"))):
+            taken = self._folder / f"areplicate-usage-{self._name}-{number}.jsonl"
+            try:
+                file.rename(taken)
+                lines = await asyncio.to_thread(_read, taken)
+            except OSError:
+                continue  # another process has it
+            for begin in range(0, len(lines), _BATCH):
+                await _write(store, [(row, None) for row in lines[begin : begin + _BATCH]])
+            taken.unlink(missing_ok=True)
+            logger.info("usage that waited in a file is in the database", extra={"rows": len(lines)})
+        self._may_be_there = False
+
+
+def _read(path: Path) -> list[UsageRow]:
+    rows = []
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # whoever appends to it under its old name has finished
+        for line in file:
+            try:
+                rows.append(msgspec.json.decode(line, type=UsageRow))
+            except msgspec.DecodeError:
+                logger.error("a line of %s is no usage row: it is left out", path)
+    return rows
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False

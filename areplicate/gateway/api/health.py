@@ -55,7 +55,7 @@ async def readiness(gateway: Gateway, exchange: Exchange) -> Status:
     if gateway.draining:
         raise _not_ready("draining", "The gateway is stopping.")
     if not gateway.ready:
-        if gateway.database_error:
+        if gateway.accounts.trouble:
             raise _not_ready("database_unavailable", "The database cannot be reached.")
         raise _not_ready("starting", "The gateway is starting.")
     return Status("ready")

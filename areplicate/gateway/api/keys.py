@@ -1,45 +1,63 @@
-"""`/key/...`: making, looking at, blocking and deleting virtual keys. The names are LiteLLM's."""
+"""`/key/...`: making, changing, looking at, blocking and deleting virtual keys. The names are LiteLLM's."""
 
 from __future__ import annotations
 
-import re
-import time
-from typing import TYPE_CHECKING, Annotated, Any
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import msgspec
 
-from ..accounts.keys import Key, hash_token, new_key_id, new_token
+from ..accounts.audit import AuditRow
+from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
+from .durations import Duration, seconds_of, shown_duration
 from .question import ModelNames
 
 if TYPE_CHECKING:
     from ..accounts.store import Store
     from ..app import Gateway
 
-_DURATION = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MOST = 2**31 - 1
-
-Count = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u0000]+$")]
 """PostgreSQL keeps no NUL in a text."""
 
 
-class NewKey(msgspec.Struct, forbid_unknown_fields=True):
+class NewKey(KeyLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new key may do; what is left out is not limited.
 
-    `duration` is such as `30d`, `12h`, `90m` or `45s`; `max_budget` is in dollars.
+    Attributes:
+        duration: after which it expires.
+        budget_duration: after which what it has spent counts from nought again.
+        role: `user` asks models; `metrics` reads `/metrics`, `health` reads `/health`, and neither anything else.
     """
 
-    models: ModelNames = []
-    duration: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,8}[smhd]$")] | None = None
-    rpm_limit: Count | None = None
-    max_parallel_requests: Count | None = None
-    max_budget: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    models: ModelNames = msgspec.field(default_factory=list)
+    duration: Duration | None = None
+    budget_duration: Duration | None = None
     key_alias: Name | None = None
-    metadata: dict[str, Any] = {}
+    role: Role = "user"
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+KeyChanges = msgspec.defstruct(
+    "KeyChanges",
+    [
+        ("key", Name),
+        *(
+            (name, kind | msgspec.UnsetType, msgspec.UNSET)
+            for name, kind in get_type_hints(NewKey, include_extras=True).items()
+        ),
+    ],
+    namespace={
+        "__doc__": "What to change of a key, named by its token or its `key_id`; null takes a limit away."
+    },
+    module=__name__,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+)
 
 
 class KeyNamed(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,25 +83,31 @@ class KeyPage(msgspec.Struct):
     size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
+class AuditQuery(KeyPage):
+    """Of which key, by its token or its `key_id`; of all, where none is named."""
+
+    key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+
+
+class KeyShown(KeyLimits, frozen=True, kw_only=True):
     """A key as the API shows it: everything but its token and the token's hash."""
 
     key_id: str
     key_name: str
     key_alias: str | None
+    role: Role
     models: tuple[str, ...]
     created_at: int
     expires_at: int | None
-    rpm_limit: int | None
-    max_parallel_requests: int | None
-    max_budget: float | None
+    budget_duration: str | None
+    budget_resets_at: int | None
     spend: float
     blocked: bool
     metadata: dict[str, Any]
 
 
 class NewKeyShown(KeyShown, frozen=True, kw_only=True):
-    """A new key with its token, which is in this answer and never again."""
+    """A key with its new token, which is in this answer and never again."""
 
     key: str
 
@@ -99,28 +123,50 @@ class KeysDeleted(msgspec.Struct, frozen=True):
     deleted_keys: list[str]
 
 
+class AuditList(msgspec.Struct, frozen=True):
+    """Who did what to which key, the latest first."""
+
+    data: list[AuditRow]
+
+
 @route("POST", "/key/generate", "master", takes=NewKey, answer=NewKeyShown)
 async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> NewKeyShown:
     """Make a key; its token is shown once."""
-    for model in wanted.models:
-        if exchange.backend.target(model) is None:
-            raise bad_request(f"{model!r} is no model of this gateway.", param="models")
-    now, token = time.time(), new_token()
+    store, token = await gateway.accounts.store(), new_token()
+    terms = _terms(exchange, msgspec.structs.asdict(wanted), gateway.accounts.now())
     key = Key(
         id=new_key_id(),
         hash=hash_token(token),
         hint=token[-4:],
-        alias=wanted.key_alias,
-        models=tuple(wanted.models),
-        metadata=wanted.metadata,
-        created_at=now,
-        expires_at=now + _duration(wanted.duration) if wanted.duration is not None else None,
-        rpm=wanted.rpm_limit,
-        max_parallel=wanted.max_parallel_requests,
-        max_budget=wanted.max_budget,
+        created_at=gateway.accounts.now(),
+        **terms,
     )
-    await (await gateway.store()).add_key(key)
-    gateway.keyring.forget(key.hash)
+    await store.add_key(key, _entry(exchange, key.id, terms))
+    gateway.accounts.auth.forget(key.hash)
+    return NewKeyShown(key=token, **_shown(key))
+
+
+@route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, errors=(404,))
+async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeyShown:
+    """Change what a key may do; what is left out stays as it is."""
+    given = {
+        name: value
+        for name, value in msgspec.structs.asdict(wanted).items()
+        if name != "key" and value is not msgspec.UNSET
+    }
+    for name in ("models", "metadata", "role"):
+        if name in given and given[name] is None:
+            raise bad_request(f"{name} must not be null: leave it out.", param=name)
+    changes = _terms(exchange, given, gateway.accounts.now())
+    return KeyShown(**_shown(await _change(gateway, exchange, wanted.key, changes)))
+
+
+@route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, errors=(404,))
+async def regenerate_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> NewKeyShown:
+    """Give a key a new token; the old one ends, and all else stays. It is shown once."""
+    token = new_token()
+    secret = {"hash": hash_token(token), "hint": token[-4:]}
+    key = await _change(gateway, exchange, named.key, secret)
     return NewKeyShown(key=token, **_shown(key))
 
 
@@ -135,8 +181,8 @@ async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> Key
         raise GatewayError(403, "There are no keys without a master key.", code="no_master_key")
     if caller.is_master and not named:
         raise GatewayError(404, "Say which key: /key/info?key=...", param="key", code="key_not_found")
-    await gateway.usage.flush()
-    store = await gateway.store()
+    await gateway.accounts.up_to_date()
+    store = await gateway.accounts.store()
     key = await _find(store, named or (caller.key.id if caller.key is not None else ""))
     return KeyShown(**_shown(key))
 
@@ -145,48 +191,105 @@ async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> Key
 async def list_keys(gateway: Gateway, exchange: Exchange, asked: KeyPage) -> KeyList:
     """List keys, newest first."""
     page, size = asked.page, asked.size
-    await gateway.usage.flush()
-    keys, total = await (await gateway.store()).list_keys(size, (page - 1) * size)
+    await gateway.accounts.up_to_date()
+    keys, total = await (await gateway.accounts.store()).list_keys(size, (page - 1) * size)
     return KeyList(keys=[KeyShown(**_shown(key)) for key in keys], total=total, page=page, size=size)
 
 
 @route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, errors=(404,))
 async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) -> KeysDeleted:
     """Delete keys."""
-    store = await gateway.store()
+    store = await gateway.accounts.store()
     keys = [await _find(store, name) for name in named.keys]
-    await store.delete_keys([key.id for key in keys])
-    for key in keys:
-        gateway.keyring.forget(key.hash)
-    return KeysDeleted([key.id for key in keys])
+    ids = list(dict.fromkeys(key.id for key in keys))
+    await store.delete_keys(ids, [_entry(exchange, id, {}) for id in ids])
+    gateway.accounts.auth.forget(*(key.hash for key in keys))
+    return KeysDeleted(ids)
 
 
 @route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, errors=(404,))
 async def block_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Block a key."""
-    return await _set_blocked(gateway, named, True)
+    return KeyShown(**_shown(await _change(gateway, exchange, named.key, {"blocked": True})))
 
 
 @route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, errors=(404,))
 async def unblock_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Unblock a key."""
-    return await _set_blocked(gateway, named, False)
+    return KeyShown(**_shown(await _change(gateway, exchange, named.key, {"blocked": False})))
 
 
-async def _set_blocked(gateway: Gateway, named: KeyNamed, blocked: bool) -> KeyShown:
-    store = await gateway.store()
-    key = await _find(store, named.key)
-    await store.block_key(key.id, blocked)
-    gateway.keyring.forget(key.hash)
-    return KeyShown(**_shown(msgspec.structs.replace(key, blocked=blocked)))
+@route("GET", "/key/audit", "master", takes=AuditQuery, answer=AuditList)
+async def audit_keys(gateway: Gateway, exchange: Exchange, asked: AuditQuery) -> AuditList:
+    """Who did what to which key, the latest first."""
+    store = await gateway.accounts.store()
+    named = None if asked.key is None else await key_id_of(store, asked.key)
+    return AuditList(await store.audit_rows(asked.size, (asked.page - 1) * asked.size, named))
+
+
+async def key_id_of(store: Store, name: str) -> str:
+    """The `key_id` of a key named by its token; what is no token is taken for one already."""
+    name = name.replace("\0", "")  # which PostgreSQL does not take
+    if not name.startswith("sk-"):
+        return name
+    key = await store.key_by_hash(hash_token(name))
+    return name if key is None else key.id
+
+
+async def _change(gateway: Gateway, exchange: Exchange, name: str, changes: dict[str, Any]) -> Key:
+    store = await gateway.accounts.store()
+    before = await _find(store, name)
+    key = await store.change_key(before.id, changes, _entry(exchange, before.id, changes))
+    if key is None:
+        raise _no_key()
+    gateway.accounts.auth.forget(before.hash, key.hash)
+    return key
 
 
 async def _find(store: Store, name: str) -> Key:
     name = name.replace("\0", "")  # which PostgreSQL does not take
     key = await (store.key_by_hash(hash_token(name)) if name.startswith("sk-") else store.key_by_id(name))
     if key is None:
-        raise GatewayError(404, "There is no such key.", code="key_not_found")
+        raise _no_key()
     return key
+
+
+def _no_key() -> GatewayError:
+    return GatewayError(404, "There is no such key.", code="key_not_found")
+
+
+def _terms(exchange: Exchange, given: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """The fields of a `Key` that a request gives."""
+    terms = dict(given)
+    for model in terms.get("models", ()):
+        if exchange.backend.target(model) is None:
+            raise bad_request(f"{model!r} is no model of this gateway.", param="models")
+    if "models" in terms:
+        terms["models"] = tuple(terms["models"])
+    if "key_alias" in terms:
+        terms["alias"] = terms.pop("key_alias")
+    if "duration" in terms:
+        duration = terms.pop("duration")
+        terms["expires_at"] = None if duration is None else now + seconds_of(duration)
+    if "budget_duration" in terms:
+        period = terms["budget_duration"]
+        seconds = terms["budget_duration"] = None if period is None else seconds_of(period)
+        terms["budget_resets_at"] = None if seconds is None else now + seconds
+    return terms
+
+
+def _entry(exchange: Exchange, key_id: str, changed: Mapping[str, Any]) -> AuditRow:
+    """What the audit table keeps of the request; no secret and no hash of one."""
+    return AuditRow(
+        id=secrets.token_hex(12),
+        at=0.0,
+        actor="master key" if exchange.caller.is_master else exchange.caller.key_id or "",
+        address=exchange.request.remote,
+        action=exchange.endpoint.rpartition("/")[2],
+        key_id=key_id,
+        changed={name: value for name, value in changed.items() if name not in ("hash", "hint")},
+        request_id=exchange.request_id,
+    )
 
 
 def _shown(key: Key) -> dict[str, Any]:
@@ -194,19 +297,14 @@ def _shown(key: Key) -> dict[str, Any]:
         "key_id": key.id,
         "key_name": f"sk-...{key.hint}",
         "key_alias": key.alias,
+        "role": key.role,
         "models": key.models,
         "created_at": int(key.created_at),
         "expires_at": int(key.expires_at) if key.expires_at is not None else None,
-        "rpm_limit": key.rpm,
-        "max_parallel_requests": key.max_parallel,
-        "max_budget": key.max_budget,
+        "budget_duration": shown_duration(key.budget_duration),
+        "budget_resets_at": int(key.budget_resets_at) if key.budget_resets_at is not None else None,
         "spend": key.spend,
         "blocked": key.blocked,
         "metadata": key.metadata,
+        **{name: getattr(key, name) for name in KeyLimits.__struct_fields__},
     }
-
-
-def _duration(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    assert match is not None, "the struct has checked it"
-    return float(int(match[1]) * _SECONDS[match[2]])

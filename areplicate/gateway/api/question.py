@@ -97,7 +97,7 @@ async def question_of(
     exchange.streamed = bool(body.get("stream"))
     allowed = await _allowed(exchange.backend, target, params)
     count = checked_count(allowed.get("n")) * prompts
-    await exchange.account.admit(Demand(target.entries[0], count))
+    await exchange.account.admit(Demand(target.entries[0], count, copies=count // prompts, body=body))
     return Question(name, target.model, messages, {**target.options, **allowed}, count)
 
 

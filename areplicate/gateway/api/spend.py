@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Annotated, Any
+import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ..accounts.usage import UsageRow
-from ..http.errors import bad_request
+from ..accounts.spend import SpendFilter
+from ..accounts.usage_row import UsageRow
 from ..http.exchange import Exchange
 from ..http.route import route
+from .durations import time_of
+from .keys import key_id_of
 
 if TYPE_CHECKING:
+    from ..accounts.store import Store
     from ..app import Gateway
 
+Text = Annotated[str, msgspec.Meta(pattern="^[^\u0000]*$")]
+Day = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
 
-class Spend(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over requests; `cost` is in dollars."""
 
+class Spend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Sums over requests; `cost` is in dollars.
+
+    Attributes:
+        day: in UTC, where the sums are by day.
+        without_price: requests whose cost is not known.
+    """
+
+    day: str | None = None
     requests: int
+    predictions: int
     prompt_tokens: int
     completion_tokens: int
     run_s: float
     cost: float
+    without_price: int = 0
 
 
 class KeySpend(Spend, frozen=True, kw_only=True):
@@ -42,40 +56,93 @@ class SpendByModel(msgspec.Struct, frozen=True):
     data: list[ModelSpend]
 
 
-class LogQuery(msgspec.Struct):
-    """Which requests: at most `limit`, of one key, before a time in seconds since 1970."""
+class Period(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """From the beginning of `start_date` to the end of `end_date`, which are days or times, in UTC."""
+
+    start_date: Day | None = None
+    end_date: Day | None = None
+
+
+class SpendQuery(Period, kw_only=True, forbid_unknown_fields=True):
+    """Which requests; `by=day` gives a sum for each day."""
+
+    key_id: Text | None = None
+    model: Text | None = None
+    by: Literal["day"] | None = None
+
+
+class LogQuery(Period, kw_only=True, forbid_unknown_fields=True):
+    """Which requests: those that fit all of it, newest first, `limit` a page.
+
+    Attributes:
+        api_key: a key, by its token or its `key_id`; `key_id` says the same.
+        before: seconds since 1970, for paging without a number.
+    """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    key_id: Annotated[str, msgspec.Meta(pattern="^[^\u0000]*$")] | None = None
-    before: float | None = None
+    page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    key_id: Text | None = None
+    api_key: Text | None = None
+    model: Text | None = None
+    status: Annotated[int, msgspec.Meta(ge=100, le=599)] | None = None
+    request_id: Text | None = None
+    before: Annotated[float, msgspec.Meta(ge=0, le=1e11)] | None = None
 
 
-class SpendLogs(msgspec.Struct, frozen=True):
+class SpendLogs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`next_page` is the number of the page after this one, where there is one."""
+
     data: list[UsageRow]
+    next_page: int | None = None
 
 
-@route("GET", "/spend/keys", "master", answer=SpendByKey)
-async def spend_by_key(gateway: Gateway, exchange: Exchange) -> SpendByKey:
+@route("GET", "/spend/keys", "master", takes=SpendQuery, answer=SpendByKey)
+async def spend_by_key(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendByKey:
     """Spend by key."""
-    return SpendByKey([KeySpend(**row) for row in await _spend_by(gateway, "key_id")])
+    return SpendByKey([KeySpend(**row) for row in await _spend_by(gateway, "key_id", asked)])
 
 
-@route("GET", "/spend/models", "master", answer=SpendByModel)
-async def spend_by_model(gateway: Gateway, exchange: Exchange) -> SpendByModel:
+@route("GET", "/spend/models", "master", takes=SpendQuery, answer=SpendByModel)
+async def spend_by_model(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendByModel:
     """Spend by model."""
-    return SpendByModel([ModelSpend(**row) for row in await _spend_by(gateway, "model")])
+    return SpendByModel([ModelSpend(**row) for row in await _spend_by(gateway, "model", asked)])
 
 
 @route("GET", "/spend/logs", "master", takes=LogQuery, answer=SpendLogs)
 async def spend_logs(gateway: Gateway, exchange: Exchange, asked: LogQuery) -> SpendLogs:
     """The latest requests, newest first."""
-    if asked.before is not None and not math.isfinite(asked.before):
-        raise bad_request("before must be a time in seconds since 1970.", param="before")
-    await gateway.usage.flush()
-    rows = await (await gateway.store()).usage_rows(asked.limit, key_id=asked.key_id, before=asked.before)
-    return SpendLogs([UsageRow(**row) for row in rows])
+    store = await _up_to_date(gateway)
+    named = asked.key_id or asked.api_key
+    end = time_of(asked.end_date, "end_date", end=True)
+    wanted = SpendFilter(
+        start=time_of(asked.start_date, "start_date"),
+        end=min((moment for moment in (end, asked.before) if moment is not None), default=None),
+        key_id=None if named is None else await key_id_of(store, named),
+        model=asked.model,
+        status=asked.status,
+        request_id=asked.request_id,
+    )
+    rows = await store.usage_rows(wanted, asked.limit + 1, (asked.page - 1) * asked.limit)
+    return SpendLogs(rows[: asked.limit], asked.page + 1 if len(rows) > asked.limit else None)
 
 
-async def _spend_by(gateway: Gateway, column: str) -> list[dict[str, Any]]:
-    await gateway.usage.flush()
-    return await (await gateway.store()).spend_by(column)
+async def _spend_by(gateway: Gateway, column: str, asked: SpendQuery) -> list[dict[str, Any]]:
+    store = await _up_to_date(gateway)
+    wanted = SpendFilter(
+        start=time_of(asked.start_date, "start_date"),
+        end=time_of(asked.end_date, "end_date", end=True),
+        key_id=None if asked.key_id is None else await key_id_of(store, asked.key_id),
+        model=asked.model,
+    )
+    rows = await store.spend_by(column, wanted, by_day=asked.by == "day")
+    for row in rows:
+        if "day" in row:
+            row["day"] = (datetime.date(1970, 1, 1) + datetime.timedelta(int(row["day"]))).isoformat()
+    return rows
+
+
+async def _up_to_date(gateway: Gateway) -> Store:
+    """The store, with what has been spent until now."""
+    store = await gateway.accounts.store()
+    await gateway.accounts.up_to_date()
+    return store

@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 
+from ...errors import APIError
 from ...options import chosen_base
+from ...replicate.protocol.decoding import decoded
+from ...replicate.protocol.predictions import ListedPrediction
 from ...replicate.protocol.problems import error_from_response
-from ...replicate.protocol.requests import Request
+from ...replicate.protocol.requests import Request, Response
 from ...replicate.transports.aiohttp import AiohttpTransport
-from ...replicate.transports.base import exchange
+from ...replicate.transports.base import Transport, exchange
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
 from ..descriptors import default_pool_size
@@ -24,6 +27,7 @@ from .looks import Looks
 
 _LOOK_SILENCE = 10.0
 """Seconds within which Replicate answers a question about a model."""
+_decode = msgspec.json.Decoder(ListedPrediction).decode
 _NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
 _ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
 """What a client may put in the place of a wildcard: a model of Replicate's, never an address."""
@@ -90,13 +94,28 @@ class Backend:
 
     async def look(self, entry: ModelEntry) -> None:
         """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
+        await self._get(entry, endpoint_of(entry.model).schema_path or "/account", self.transport)
+
+    async def prediction(self, entry: ModelEntry, prediction_id: str) -> ListedPrediction:
+        """A prediction by its id, also when this is closed; raises an `APIError` where it cannot be had."""
+        transport = AiohttpTransport(1) if self.closed else self.transport
+        try:
+            response = await self._get(entry, f"/predictions/{prediction_id}", transport)
+            return decoded(_decode, response.body)
+        except ValueError as error:
+            raise APIError(f"The answer is no prediction: {error}.") from None
+        finally:
+            if self.closed:
+                await transport.aclose()
+
+    async def _get(self, entry: ModelEntry, path: str, transport: Transport) -> Response:
         base = chosen_base(entry.params.get("api_base"))
-        path = endpoint_of(entry.model).schema_path or "/account"
         headers = {"Authorization": f"Bearer {entry.params.get('api_key', '')}"}
         request = Request("GET", base.rstrip("/") + path, headers)
-        response = await exchange(self.transport, request, silence=_LOOK_SILENCE)
+        response = await exchange(transport, request, silence=_LOOK_SILENCE)
         if response.status >= 300:
             raise error_from_response(response)
+        return response
 
     async def leave(self) -> None:
         """One of the requests that `in_flight` counts has ended."""

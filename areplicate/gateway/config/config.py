@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from ...replicate.retry import MAX_RETRIES
+from ..accounts.settings import AccountSettings
+from .database import account_settings
 from .entries import EntryReader, ModelEntry
 from .environment import Environment
+from .pricing import prices_beside
 from .reading import section
 from .settings import Alias, Fallbacks, File, GeneralSettings, LitellmSettings, RouterSettings
-from .yaml_file import ConfigError, Document, Steps, load
+from .yaml_file import Document, Steps, load
 
 T = TypeVar("T")
 
@@ -29,7 +31,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What the file says, with what follows from it. Times are in seconds.
 
     Attributes:
-        general: the gateway's own settings, with the master key and the database that hold.
+        general: the gateway's own settings, with the master key that holds.
+        accounts: where keys and usage are kept.
         models: the entries of `model_list`, in order; several may share a name.
         aliases: further names, and which of `models` each means.
         verbose: whether the client's own log is on, which holds requests with their prompts.
@@ -38,6 +41,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     general: GeneralSettings
+    accounts: AccountSettings
     models: tuple[ModelEntry, ...]
     aliases: dict[str, Alias]
     drop_params: bool
@@ -121,7 +125,8 @@ class _Reader:
         general = self._general()
         litellm = self._section("litellm_settings", LitellmSettings)
         router = self._section("router_settings", RouterSettings)
-        reader = EntryReader(self._document, self._environment, general, self._warn)
+        prices = prices_beside(self._document.path)
+        reader = EntryReader(self._document, self._environment, general, prices, self._warn)
         found = [reader.read(item, ("model_list", i)) for i, item in enumerate(items)]
         entries = [entry for entry in found if entry is not None]
         if not entries:
@@ -135,6 +140,7 @@ class _Reader:
         self._warn_of_unknown(self._top, File, ())
         return Config(
             general=general,
+            accounts=account_settings(self._document, general),
             models=tuple(entries),
             aliases=aliases,
             drop_params=litellm.drop_params,
@@ -165,8 +171,7 @@ class _Reader:
                 ["general_settings"],
             )
             self._notices.append(f"the master key is that of the environment variable {found[0]}")
-        url = self._database_url(general.database_url)
-        return msgspec.structs.replace(general, database_url=url)
+        return general
 
     def _section(self, name: str, kind: type[T]) -> T:
         """A section, its unknown keys warned of."""
@@ -232,28 +237,6 @@ class _Reader:
 
     def _warn(self, steps: Steps, why: str) -> None:
         self._warnings.append(f"{self._document.at(steps)}: {why}")
-
-    def _database_url(self, url: str | None) -> str:
-        """The URL with an async driver in it; by default a SQLite file beside the configuration."""
-        if url is None:
-            folder = self._document.path.resolve().parent
-            file = folder / "areplicate.db"
-            if not os.access(file if file.exists() else folder, os.W_OK):
-                raise ConfigError(
-                    f"{self._document.path}: {folder} cannot be written to, where keys and usage are kept: "
-                    "give general_settings.database_url."
-                )
-            return f"sqlite+aiosqlite:///{file}"
-        scheme, _, rest = url.partition("://")
-        if scheme in ("sqlite", "sqlite+aiosqlite") and rest.startswith("/"):
-            return f"sqlite+aiosqlite://{rest}"
-        if scheme in ("postgres", "postgresql", "postgresql+asyncpg") and rest:
-            # libpq's name for it, which the async driver does not know
-            return f"postgresql+asyncpg://{rest}".replace("sslmode=", "ssl=")
-        raise self._document.wrong(
-            ["general_settings", "database_url"],
-            "must look like postgresql://user:password@host/name or sqlite:///file.db.",
-        )
 
 
 def _first(*values: T | None) -> T:

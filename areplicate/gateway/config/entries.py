@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,8 +14,9 @@ from ...errors import APIError
 from ...options import BY_NAME, means_nothing
 from ...replicate.endpoints import strip_prefix
 from ...schema_lookup import endpoint_of
-from ..accounts.prices import HARDWARE, Price, published_price
+from ..accounts.prices import Price, PriceList, published_price
 from .environment import Environment
+from .pricing import given_price, warn_of_price
 from .providers import in_clear_text, looks_foreign, other_provider, own_base, own_key
 from .reading import section
 from .settings import GeneralSettings, LitellmParams, ModelInfo
@@ -33,7 +35,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
 
     name: str
     params: dict[str, Any]
-    price: Price
+    price: Price | None
 
     @property
     def model(self) -> str:
@@ -49,11 +51,17 @@ class EntryReader:
     """Reads the entries of one file."""
 
     def __init__(
-        self, document: Document, environment: Environment, general: GeneralSettings, warn: Warn
+        self,
+        document: Document,
+        environment: Environment,
+        general: GeneralSettings,
+        prices: PriceList,
+        warn: Warn,
     ) -> None:
         self._document = document
         self._environment = environment
         self._general = general
+        self._prices = prices
         self._warn = warn
         self.skipped: set[str] = set()
         """The names of entries that are other providers'."""
@@ -83,6 +91,7 @@ class EntryReader:
         prices = {key: value for key, value in given.items() if key in _PRICES}
         shown = {key: value for key, value in info.items() if key in _PRICES}
         price = self._price(model, {**prices, **shown}, [*steps, "model_info"] if shown else at)
+        warn_of_price(model, price, partial(self._warn, [*at, "model"]))
         return ModelEntry(name.strip(), params, price)
 
     def _is_anothers(self, name: str, model: str, given: dict[str, Any], at: Steps) -> bool:
@@ -191,16 +200,9 @@ class EntryReader:
             )
         return key
 
-    def _price(self, model: str, given: dict[str, Any], at: Steps) -> Price:
-        """The price in the configuration; where it has none, the published one."""
+    def _price(self, model: str, given: dict[str, Any], at: Steps) -> Price | None:
+        """The price in the configuration; where it has none, the published one, or none."""
         if not given:
-            return published_price(model)
+            return published_price(model, self._prices)
         info = section(self._document, self._environment.resolved(given, at), ModelInfo, at)
-        per_second = info.input_cost_per_second or 0.0
-        if info.hardware is not None:
-            if info.hardware not in HARDWARE:
-                raise self._document.wrong(
-                    [*at, "hardware"], f"{info.hardware!r} is none of {', '.join(HARDWARE)}."
-                )
-            per_second = per_second or HARDWARE[info.hardware]
-        return Price(info.input_cost_per_token or 0.0, info.output_cost_per_token or 0.0, per_second)
+        return given_price(info, self._prices, self._document, at)

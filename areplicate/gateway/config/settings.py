@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ...replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
+from ..accounts.settings import GRACE_SECONDS, Patience
+from ..accounts.usage import KEPT_IN_MEMORY
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -24,6 +26,11 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         master_key: what may do everything; without it the gateway is open and binds loopback only.
         database_url: where keys and usage are kept; by default in SQLite, beside the configuration.
+        database_connect_timeout, database_statement_timeout, database_lock_timeout: how long the database may
+            take to connect, for a statement, and for a lock.
+        database_grace_seconds: how long a key that was seen goes on while the database does not answer.
+        usage_rows_in_memory: how many rows of usage wait for it in memory; the others wait in a file in
+            `usage_folder`, by default beside the configuration.
         drain_seconds: how long requests in flight may go on after SIGTERM.
         keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
             600), so that none is closed under a request.
@@ -39,6 +46,12 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     master_key: Annotated[str, msgspec.Meta(min_length=8, pattern=r"^[!-~]+$")] | None = None
     database_url: Text | None = None
+    database_connect_timeout: Rate = Patience().connect
+    database_statement_timeout: Positive = Patience().statement
+    database_lock_timeout: Positive = Patience().lock
+    database_grace_seconds: NotNegative = GRACE_SECONDS
+    usage_rows_in_memory: Count = KEPT_IN_MEMORY
+    usage_folder: Text | None = None
     drain_seconds: NotNegative = 30.0
     keepalive_seconds: Positive = 650.0
     pool_size: Count | None = None

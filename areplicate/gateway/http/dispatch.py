@@ -86,15 +86,15 @@ class Dispatcher:
     async def _admitted(self, exchange: Exchange) -> Route:
         """What answers the request, once its key may ask for that."""
         gateway, request = self._gateway, exchange.request
-        check_browser(request, exchange.backend.config.general.cors_origins, open=gateway.keyring.open)
+        check_browser(request, exchange.backend.config.general.cors_origins, open=gateway.accounts.auth.open)
         exchange.cors = cors_headers(request, exchange.backend.config.general.cors_origins)
         route = self._route(exchange, request.method, request.path)
         exchange.endpoint = route.path
         token = _token(request)
         if route.access != "anyone" and (token or route.access != "anyone, with a key"):
-            exchange.caller = await gateway.keyring.caller(token)
-            if not _may(exchange.caller, route.access, open=gateway.keyring.open):
-                raise _not_allowed(gateway.keyring.open)
+            exchange.caller = await gateway.accounts.auth.caller(token)
+            if not exchange.caller.may_call(route.access):
+                raise _not_allowed(exchange.caller, route.access, open=gateway.accounts.auth.open)
         if gateway.draining and route.streams:
             raise stopping()
         return route
@@ -125,24 +125,19 @@ def _token(request: web.BaseRequest) -> str | None:
     return headers.get("x-api-key") or headers.get("api-key")
 
 
-def _may(caller: Caller, access: Access, *, open: bool) -> bool:
-    """Whether a caller may use a route that needs a key. Where there is no master key, nobody manages keys."""
-    match access:
-        case "master":
-            return caller.is_master
-        case "metrics" | "health":
-            return open or caller.is_master
-    return True
-
-
-def _not_allowed(open: bool) -> GatewayError:
+def _not_allowed(caller: Caller, access: Access, *, open: bool) -> GatewayError:
     if open:
         return GatewayError(
             403,
             "There is no master key: set general_settings.master_key in the configuration to manage keys.",
             code="no_master_key",
         )
-    return GatewayError(403, "This needs the master key.", code="master_key_needed")
+    if access == "key" and caller.key is not None:
+        return GatewayError(
+            403, f"This key is for {caller.key.role} only: it may not ask models.", code="key_role"
+        )
+    also = f", or a key with the role {access}" if access in ("metrics", "health") else ""
+    return GatewayError(403, f"This needs the master key{also}.", code="master_key_needed")
 
 
 def _refused(exchange: Exchange, error: GatewayError) -> web.Response:

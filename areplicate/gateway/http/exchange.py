@@ -13,7 +13,7 @@ from ...chat.responses import ModelResponseChunk, Run, Usage
 from ...errors import APIConnectionError, APIError
 from ...replicate.progress import BOOTING_AFTER
 from ..accounts.auth import ANYBODY, Caller
-from ..accounts.usage import UsageRow
+from ..accounts.usage_row import UsageRow
 from .errors import GatewayError, from_upstream, stopping
 
 if TYPE_CHECKING:
@@ -38,13 +38,14 @@ class Exchange:
         "caller",
         "calling",
         "cors",
+        "ended",
         "endpoint",
         "entry",
         "error_code",
         "first_text",
         "model",
         "pieces",
-        "prediction_id",
+        "predictions",
         "request",
         "request_id",
         "rest",
@@ -63,6 +64,7 @@ class Exchange:
         self.backend = backend
         self.request_id = new_request_id()
         self.began = time.monotonic()
+        self.ended: float | None = None
         self.endpoint = ""
         """The route; empty for what is not a route of ours."""
         self.rest = ""
@@ -80,7 +82,8 @@ class Exchange:
         self.pieces = 0
         """Streamed pieces of text, each about a token."""
         self.first_text: float | None = None
-        self.prediction_id: str | None = None
+        self.predictions: dict[str, None] = {}
+        """The ids of those that were made for it, in their order."""
         self.runs: Sequence[Run] = ()
         self.usage: Usage | None = None
         self.status = 200
@@ -92,13 +95,14 @@ class Exchange:
         self.runs = (*self.runs, *runs)
         if usage is not None:
             self.usage = usage
-        if self.prediction_id is None and runs:
-            self.prediction_id = runs[0].prediction_id
+        for run in runs:
+            self.predictions[run.prediction_id] = None
 
     def failed(self, error: APIError) -> GatewayError:
         """The model has failed; what the client is told of it."""
         self.upstream_model = error.model
-        self.prediction_id = error.prediction_id or self.prediction_id
+        if error.prediction_id is not None:
+            self.predictions[error.prediction_id] = None
         closed = self.backend.closed and isinstance(error, APIConnectionError)
         told = stopping() if closed else from_upstream(error)
         self.status, self.error_code = told.status, told.code
@@ -110,16 +114,20 @@ class Exchange:
             self.answered(chunk.model, chunk.replicate, None)
         elif chunk.choices and chunk.choices[0].delta.content:
             self.pieces += 1
-            self.prediction_id = self.prediction_id or chunk.id
+            self.predictions[chunk.id] = None
             if self.first_text is None:
                 self.first_text = time.monotonic()
+
+    @property
+    def prediction_id(self) -> str | None:
+        return next(iter(self.predictions), None)
 
     def client_has_left(self) -> bool:
         transport = self.request.transport
         return transport is None or transport.is_closing()
 
     def seconds(self) -> float:
-        return time.monotonic() - self.began
+        return (self.ended or time.monotonic()) - self.began
 
     def tokens(self) -> tuple[int, int]:
         """Tokens of the prompts and of the answers, as far as they are known."""
@@ -135,28 +143,27 @@ class Exchange:
         queued = [run.queued_s or 0.0 for run in self.runs]
         return sum(min(q, BOOTING_AFTER) for q in queued), sum(max(0.0, q - BOOTING_AFTER) for q in queued)
 
-    def usage_row(self, cost: float, admission: str | None) -> UsageRow:
+    def usage_row(self, at: float, cost: float | None, predictions: int) -> UsageRow:
         prompt, completion = self.tokens()
         queue, boot = self.waited()
-        seconds = self.seconds()
         return UsageRow(
             request_id=self.request_id,
-            at=time.time() - seconds,
+            at=at,
             key_id=self.caller.key_id,
             endpoint=self.endpoint,
             model=self.model,
             upstream_model=self.upstream_model,
             prediction_id=self.prediction_id,
+            predictions=predictions,
             streamed=self.streamed,
             status=self.status,
-            seconds=seconds,
+            seconds=self.seconds(),
             prompt_tokens=prompt,
             completion_tokens=completion,
             queue_s=queue,
             boot_s=boot,
             run_s=sum(run.predict_s or 0.0 for run in self.runs),
             cost=cost,
-            admission=admission,
         )
 
     def head(self, content_type: str = JSON) -> dict[str, str]:

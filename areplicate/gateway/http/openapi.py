@@ -43,7 +43,7 @@ async def document(gateway: Gateway, exchange: Exchange) -> Schema:
     Needs no key, but names models only to those who may use them.
     """
     caller = exchange.caller
-    named = gateway.keyring.open or caller.is_master or caller.key is not None
+    named = gateway.accounts.auth.open or caller.is_master or caller.key is not None
     names = [name for name in exchange.backend.names if caller.may_use(name)] if named else None
     return describe(gateway.routes, names)
 

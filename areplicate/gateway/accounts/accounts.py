@@ -1,0 +1,260 @@
+"""The accounts of one gateway process: who may come in, on what terms, and where that is written.
+
+The database is opened while the gateway serves already, and may go and come back. While it does not
+answer, keys that were seen in the last minutes go on under the limits that are counted in memory, and
+usage waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..http.errors import GatewayError
+from ..logs import logger
+from .auth import Auth, database_gone, unauthenticated
+from .costs import Costs
+from .limits import Hold, Ledger, RoomTaken
+from .settings import AccountSettings
+from .usage import UsageWriter
+from .usage_row import UsageRow
+
+if TYPE_CHECKING:
+    from .keys import Key
+    from .store import Store
+
+_STORE_DELAY = 0.3
+"""Seconds that the first requests have the processor to themselves: importing the database code takes
+half a second of it. A request that needs the database ends the delay."""
+_STORE_WAIT = 10.0
+"""Seconds for which a request waits for the database while the gateway starts."""
+_ADMISSION_SECONDS = 2.0
+"""Seconds that counting a request in the database may take, before it is counted in memory alone."""
+_ANOTHER_LOOK = 0.05
+"""Seconds after which a key whose room is taken is looked at again, once.
+
+A client that sends its next request as soon as it has an answer would otherwise race with the
+database's learning that the last one has ended."""
+_REPORT_WAIT = 1.0
+"""Seconds for which a report waits for what is still looked at."""
+_LAST_SECONDS = 10.0
+"""Seconds for which the end of the process waits for what is still done in the background."""
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What a hold came to."""
+
+    hold_id: str
+    tokens: int
+    dollars: float
+
+
+class Accounts:
+    """Keys, limits, costs and usage.
+
+    Args:
+        alone: whether no other process uses the database, so that limits are counted in memory.
+    """
+
+    def __init__(self, master_key: str | None, settings: AccountSettings, *, alone: bool) -> None:
+        self.auth = Auth(master_key, self.store, self.now, settings.grace_seconds)
+        self.costs = Costs()
+        self.usage = UsageWriter(settings.usage_folder, settings.usage_rows_in_memory)
+        self._settings = settings
+        self._alone = alone
+        self._ledger = Ledger()
+        self._held: dict[str, Hold] = {}
+        """The holds of requests that are not settled yet."""
+        self._store: Store | None = None
+        self._opened = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._opening_error: str | None = None
+        self._opener: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    # The store
+
+    def start(self) -> None:
+        """Begins to open the database; requests that do not need it are served meanwhile."""
+        self._opener = asyncio.get_running_loop().create_task(self._keep_open())
+
+    async def store(self) -> Store:
+        """The database; waits for it while the gateway starts, or raises the `GatewayError` 503."""
+        if self._store is None:
+            self._wanted.set()
+            wait = 1.0 if self._opening_error else _STORE_WAIT
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._opened.wait(), wait)
+        if self._store is None:
+            raise database_gone()
+        return self._store
+
+    @property
+    def ready(self) -> bool:
+        """Whether the database has been opened, and answers."""
+        return self._store is not None and self.trouble is None
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the database; None while all is well, or nothing is known yet."""
+        if self._store is None:
+            return self._opening_error
+        return self._store.database.trouble or ("usage cannot be written" if self.usage.failing else None)
+
+    def now(self) -> float:
+        """The time by the database's clock."""
+        return time.time() if self._store is None else self._store.database.now()
+
+    async def aclose(self) -> None:
+        """Writes what is left; what the database does not take goes to a file."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=_LAST_SECONDS)
+        if self.usage.waiting:
+            with contextlib.suppress(GatewayError):
+                await self.store()
+        if self._opener is not None:
+            self._opener.cancel()
+            await asyncio.gather(self._opener, return_exceptions=True)
+        await self.usage.aclose()
+        if self._store is not None:
+            with contextlib.suppress(Exception):  # others notice by its silence, a little later
+                await self._store.leave()
+            await self._store.aclose()
+
+    async def _keep_open(self) -> None:
+        """Imports the database code beside the running loop, connects until it succeeds, and looks after it."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), _STORE_DELAY)
+        pause = 0.5
+        while self._store is None:
+            try:
+                await self._open()
+            except Exception as error:
+                if self._opening_error is None or str(error) not in self._opening_error:
+                    logger.error("the database cannot be opened, trying again: %s", error)
+                self._opening_error = f"{type(error).__name__}: {error}"
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+        self._opening_error = None
+        self.usage.start(self._store)
+        self._opened.set()
+        await self._look_after(self._store)
+
+    async def _open(self) -> None:
+        module = await asyncio.to_thread(importlib.import_module, "areplicate.gateway.accounts.store")
+        store: Store = module.Store(self._settings.database, self._settings.patience, alone=self._alone)
+        try:
+            await store.open()
+            if self._alone:
+                for key_id, at, predictions, tokens in await store.recent():
+                    self._ledger.remember(key_id, at, predictions, tokens)
+        except BaseException:
+            await store.aclose()
+            raise
+        self._store = store
+
+    async def _look_after(self, store: Store) -> None:
+        """Looks every other second whether the database answers."""
+        period = importlib.import_module("areplicate.gateway.accounts.store").HEARTBEAT
+        was_well = True
+        while True:
+            await asyncio.sleep(period)
+            try:
+                await store.heartbeat(self._held)
+            except Exception as error:
+                if was_well:
+                    logger.error("the database does not answer: %s", error)
+                was_well = False
+            else:
+                if not was_well:
+                    logger.warning("the database answers again")
+                was_well = True
+
+    # Admission
+
+    async def admit(self, key: Key, hold: Hold) -> None:
+        """Lets a hold in, or raises the `GatewayError` that refuses it."""
+        store = await self.store()
+        self._ledger.admit(key, hold, self.now(), alone=self._alone)
+        self._held[hold.id] = hold
+        if self._alone:
+            return
+        try:
+            await self._admit_shared(store, key, hold)
+        except BaseException:
+            self.give_back(hold)
+            raise
+
+    async def _admit_shared(self, store: Store, key: Key, hold: Hold) -> None:
+        from .database import DatabaseUnavailable
+
+        try:
+            try:
+                known = await self._ask(store, hold)
+            except RoomTaken:
+                with contextlib.suppress(DatabaseUnavailable):
+                    await self.usage.flush()
+                await asyncio.sleep(_ANOTHER_LOOK)
+                known = await self._ask(store, hold)
+            self._ledger.saw(known)
+        except KeyError:
+            self.auth.forget(key.hash)
+            raise unauthenticated("This API key is not known here.") from None
+        except DatabaseUnavailable:
+            # What was counted in memory so far left the money out.
+            self._ledger.give_back(hold)
+            self._ledger.admit(key, hold, self.now(), alone=True)
+
+    async def _ask(self, store: Store, hold: Hold) -> Key:
+        """Counts it in the database. Who leaves meanwhile interrupts nothing, and what was let in is given back."""
+        asked = store.admit(hold, _ADMISSION_SECONDS)
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            asked.add_done_callback(lambda done: self._let_in_late(store, done, hold))
+            raise
+
+    def _let_in_late(self, store: Store, done: asyncio.Future[Key], hold: Hold) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self.in_background(self._give_back_shared(store, hold))
+
+    def give_back(self, hold: Hold) -> None:
+        """Nothing was asked of Replicate for it."""
+        self._held.pop(hold.id, None)
+        self._ledger.give_back(hold)
+        if self._store is not None and not self._alone:
+            self.in_background(self._give_back_shared(self._store, hold))
+
+    async def _give_back_shared(self, store: Store, hold: Hold) -> None:
+        with contextlib.suppress(Exception):  # the next look after the database finds what is left
+            await store.give_back([hold.id])
+
+    def settle(self, row: UsageRow, hold: Hold | None) -> None:
+        """A request has ended: writes down what it took."""
+        tokens, dollars = row.prompt_tokens + row.completion_tokens, row.cost or 0.0
+        settled = None
+        if hold is not None:
+            self._held.pop(hold.id, None)
+            self._ledger.settle(hold, tokens, dollars, self.now())
+            settled = None if self._alone else Settled(hold.id, tokens, dollars)
+        self.usage.add(row, settled)
+        if settled is not None:
+            self.usage.hurry()
+
+    async def up_to_date(self) -> None:
+        """Returns when what has been spent until now is in the database, or nearly all of it."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=_REPORT_WAIT)
+        await self.usage.flush()
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it on nobody's time; the end of the process waits for it, for a while."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

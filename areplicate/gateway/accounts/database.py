@@ -1,0 +1,303 @@
+"""A database that is asked in threads of its own.
+
+Each unit of work is one transaction and runs to its end in one of these threads, whatever becomes of
+whoever asked for it: a thread cannot be interrupted half-way as a task can. What bounds it is time. The
+server is told how long a statement and a lock may take; where it does not even answer, its connection is
+cut from outside. A database that has not answered is left alone but for a look every other second, so
+that nobody waits for what is known to be down.
+
+Only the front of SQLAlchemy is used that has no event loop in it: its `ext.asyncio` brings the whole ORM
+into memory, and a transaction in it ends half-way with the task that runs it. psycopg is libpq, so that
+every parameter of libpq's means what it always means. No statement is prepared on the server and nothing
+is set for longer than a transaction, as PgBouncer's transaction mode wants it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from .database_url import DatabaseURL
+from .settings import Patience
+
+T = TypeVar("T")
+Work = Callable[[Connection, float], T]
+"""A unit of work: gets a transaction, and the time by the database's clock."""
+
+_GRACE = 1.0
+"""Seconds that the server may take beyond a statement's time before its connection is cut."""
+_CONNECTIONS = 8
+_BUSY = ("55P03", "57014", "40001", "40P01")
+"""What PostgreSQL says where it works, but this did not go through: locks, time-outs, deadlocks."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database did not do it, for reasons of its own: gone, hung, locked, full, read-only."""
+
+
+class Database:
+    """One database, from one process."""
+
+    def __init__(self, url: DatabaseURL, patience: Patience) -> None:
+        self._patience = msgspec.structs.replace(
+            patience,
+            connect=url.connect_timeout or patience.connect,
+            statement=url.statement_timeout or patience.statement,
+        )
+        self._schema = url.schema
+        self.is_sqlite = url.file is not None
+        connections = url.connections or _CONNECTIONS
+        self._engine = (
+            _sqlite(url.file, self._patience) if url.file else _postgres(url, self._patience, connections)
+        )
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="areplicate-database")
+        self._clock = time.time() - time.monotonic()
+        self.trouble: str | None = None
+        """Why it is left alone; None while it answers."""
+
+    def now(self) -> float:
+        """The time by the database's clock, as far as it is known without asking."""
+        return time.monotonic() + self._clock
+
+    async def run(self, work: Work[T], *, seconds: float | None = None, reads: bool = False) -> T:
+        """What `work` gives, once its transaction is committed.
+
+        Args:
+            seconds: how long it may take, and each of its statements; the settings' by default.
+            reads: it writes nothing.
+
+        Raises:
+            DatabaseUnavailable: it did not, or it is not known whether it did.
+        """
+        return await asyncio.shield(self.begin(work, seconds=seconds, reads=reads))
+
+    def begin(
+        self, work: Work[T], *, seconds: float | None = None, reads: bool = False, probe: bool = False
+    ) -> asyncio.Future[T]:
+        """The same, begun: it runs to its end though nobody waits for it.
+
+        A `probe` asks a database that is left alone, too, and whatever goes wrong with it is trouble.
+        """
+        loop = asyncio.get_running_loop()
+        if self.trouble is not None and not probe:
+            refused: asyncio.Future[T] = loop.create_future()
+            refused.set_exception(DatabaseUnavailable(self.trouble))
+            refused.exception()  # whoever waits for it is told; if nobody does, nothing is amiss
+            return refused
+        unit = _Unit(seconds or self._patience.statement, reads=reads, is_broken=probe)
+        return asyncio.ensure_future(self._bounded(unit, work))
+
+    async def aclose(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._engine.dispose)
+
+    async def _bounded(self, unit: _Unit, work: Work[T]) -> T:
+        """Runs it in a thread, and cuts its connection where even that takes too long."""
+        loop = asyncio.get_running_loop()
+        thread = self._threads.submit(self._do, unit, work)
+        done = asyncio.wrap_future(thread)
+        # All threads may be busy: then it has not begun when its time is over, and never will.
+        waits = unit.seconds + _GRACE
+        try:
+            result = await asyncio.wait_for(asyncio.shield(done), waits)
+        except asyncio.TimeoutError:
+            if thread.cancel():
+                raise DatabaseUnavailable(f"it had no time for this within {waits:g} s") from None
+            unit.cut()
+            self.trouble = f"it did not answer within {waits:g} s"
+            done.add_done_callback(_is_retrieved)
+            raise DatabaseUnavailable(f"it did not answer within {waits:g} s") from None
+        except DatabaseUnavailable as error:
+            if unit.broken:
+                self.trouble = str(error)
+            raise
+        self.trouble = None
+        if unit.clock is not None:
+            self._clock = unit.clock - loop.time()
+        return result
+
+    # In a thread
+
+    def _do(self, unit: _Unit, work: Work[T]) -> T:
+        for left in (2, 1, 0):
+            begun = False
+            try:
+                with self._connection(unit) as connection, unit.watched(connection):
+                    with connection.begin():
+                        now = self._greet(connection, unit)
+                        begun = True
+                        result = work(connection, now)
+                    unit.clock = now
+                    return result
+            except IntegrityError:
+                raise
+            except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
+                stale = isinstance(error, DBAPIError) and error.connection_invalidated and not begun
+                again = _code(error) in ("40001", "40P01") or stale
+                if again and left and not unit.is_cut:
+                    continue
+                unit.broken |= _code(error) not in _BUSY and not _is_locked(error)
+                raise DatabaseUnavailable(_reason(error)) from None
+            except DBAPIError as error:
+                if error.connection_invalidated or unit.is_cut:
+                    unit.broken = True
+                    raise DatabaseUnavailable(_reason(error)) from None
+                raise
+        raise AssertionError("the last try returns or raises")
+
+    def _connection(self, unit: _Unit) -> Connection:
+        _current.unit = unit
+        return self._engine.connect().execution_options(writes=not unit.reads)
+
+    def _greet(self, connection: Connection, unit: _Unit) -> float:
+        """Sets the transaction's bounds, and asks the time."""
+        if self.is_sqlite:
+            return time.time()
+        settings = {
+            "statement_timeout": f"{max(1, round(unit.seconds * 1000))}ms",
+            "lock_timeout": f"{max(1, round(min(self._patience.lock, unit.seconds) * 1000))}ms",
+            "idle_in_transaction_session_timeout": f"{round((unit.seconds + _GRACE) * 1000)}ms",
+            **({"search_path": self._schema} if self._schema else {}),
+        }
+        set_all = ", ".join(f"set_config('{name}', :{name}, true)" for name in settings)
+        row = connection.execute(
+            text(f"SELECT CAST(extract(epoch FROM clock_timestamp()) AS float8), {set_all}"), settings
+        ).one()
+        now: float = row[0]
+        return now
+
+
+_current = threading.local()
+"""`unit` is the one that this thread is at, also while SQLAlchemy gets to know a new connection."""
+
+
+class _Unit:
+    """One unit of work, as seen from outside of its thread."""
+
+    def __init__(self, seconds: float, *, reads: bool, is_broken: bool) -> None:
+        self.seconds = seconds
+        self.reads = reads
+        self.clock: float | None = None
+        self.broken = is_broken
+        """Whether what went wrong concerns the whole database."""
+        self.is_cut = False
+        self._raw: Any = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def watched(self, connection: Connection) -> Iterator[None]:
+        """Within it, `cut` ends whatever the connection is doing."""
+        self.asks(connection.connection.driver_connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._raw = None
+
+    def asks(self, raw: Any) -> None:
+        """This is the driver's connection that it uses by now."""
+        with self._lock:
+            self._raw = raw
+
+    def cut(self) -> None:
+        with self._lock, contextlib.suppress(Exception):
+            self.is_cut = True
+            if isinstance(self._raw, sqlite3.Connection):
+                self._raw.interrupt()
+            elif self._raw is not None:
+                # libpq waits on this descriptor; what it reads from now on is the end.
+                with socket.socket(fileno=os.dup(self._raw.pgconn.socket)) as wire:
+                    wire.shutdown(socket.SHUT_RDWR)
+
+
+def _sqlite(file: str, patience: Patience) -> Engine:
+    _make_private(file)
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: _open_sqlite(file, patience),
+        poolclass=QueuePool,
+        pool_size=2,
+        max_overflow=_CONNECTIONS,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Takes the one lock for writers at once: a reader that becomes a writer half-way would be refused.
+        writes = connection.get_execution_options().get("writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _make_private(file: str) -> None:
+    """What keys may do and have asked for is nobody else's business. SQLite's side files get the same rights.
+
+    Where there is the file already, it is not opened: closing it again would end the locks that SQLite has on it.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.suppress(PermissionError):  # another user's: whoever gave it to this one has seen to that
+        os.chmod(file, 0o600)
+
+
+def _open_sqlite(file: str, patience: Patience) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=patience.lock, isolation_level=None, check_same_thread=False)
+    # Readers and the writer do not wait for one another; kept in the file.
+    connection.execute("PRAGMA journal_mode=WAL")
+    return connection
+
+
+def _postgres(url: DatabaseURL, patience: Patience, connections: int) -> Engine:
+    import psycopg
+
+    def connect() -> Any:
+        connection = psycopg.connect(
+            url.conninfo, prepare_threshold=None, connect_timeout=max(2, round(patience.connect))
+        )
+        _current.unit.asks(connection)
+        return connection
+
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=patience.connect,
+        hide_parameters=True,
+        use_native_hstore=False,  # which would look for that type on every new connection
+    )
+
+
+def _code(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def _is_locked(error: Exception) -> bool:
+    """Whether SQLite says that another process is at it."""
+    return "is locked" in str(getattr(error, "orig", None))
+
+
+def _reason(error: Exception) -> str:
+    """The driver's own words, on one line: SQLAlchemy's have the statement in them."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def _is_retrieved(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

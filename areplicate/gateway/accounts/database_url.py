@@ -1,0 +1,157 @@
+"""What a database's URL says: SQLite or PostgreSQL, as libpq, Prisma, SQLAlchemy and asyncpg write it."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote, urlencode
+
+import msgspec
+
+_SQLITE = ("sqlite", "sqlite+aiosqlite", "sqlite+pysqlite")
+_POSTGRES = ("postgres", "postgresql")
+
+_LIBPQ = frozenset(
+    (
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "passfile",
+        "require_auth",
+        "channel_binding",
+        "connect_timeout",
+        "client_encoding",
+        "options",
+        "application_name",
+        "fallback_application_name",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "gssencmode",
+        "sslmode",
+        "requiressl",
+        "sslnegotiation",
+        "sslcompression",
+        "sslcert",
+        "sslkey",
+        "sslpassword",
+        "sslcertmode",
+        "sslrootcert",
+        "sslcrl",
+        "sslcrldir",
+        "sslsni",
+        "requirepeer",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+        "krbsrvname",
+        "gsslib",
+        "gssdelegation",
+        "service",
+        "target_session_attrs",
+        "load_balance_hosts",
+    )
+)
+"""Source: "Parameter Key Words" in PostgreSQL's documentation of libpq. They are passed on."""
+
+_NEEDLESS = frozenset(
+    (
+        "pgbouncer",
+        "statement_cache_size",
+        "prepared_statement_cache_size",
+        "prepared_statement_name_func",
+        "prepare_threshold",
+        "pool_timeout",
+    )
+)
+"""What others need to get along with PgBouncer, which this gateway always does."""
+
+_SSL = {
+    "true": "require",
+    "on": "require",
+    "1": "require",
+    "false": "disable",
+    "off": "disable",
+    "0": "disable",
+}
+"""asyncpg's `ssl=` where it is not one of libpq's modes."""
+
+
+class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):
+    """Where keys and usage are kept. Times are in seconds; None means the gateway's own setting.
+
+    Attributes:
+        file: SQLite's file, where it is SQLite.
+        conninfo: what libpq takes, where it is PostgreSQL.
+        schema: where the tables are, beside the user's own search path.
+        connections: how many at most.
+    """
+
+    file: str | None = None
+    conninfo: str = ""
+    schema: str | None = None
+    connections: int | None = None
+    connect_timeout: float | None = None
+    statement_timeout: float | None = None
+
+
+def parse_database_url(url: str) -> DatabaseURL:
+    """Raises a `ValueError` that says what is wrong with it, without the password."""
+    scheme, separator, rest = url.partition("://")
+    dialect = scheme.partition("+")[0]
+    if scheme in _SQLITE and rest.startswith("/"):
+        path, _, query = rest.partition("?")
+        if query:
+            raise ValueError(
+                f"a SQLite file takes no parameters, and this URL has {query!r}: leave them out."
+            )
+        file = unquote(path.removeprefix("/")) if path.startswith("//") else unquote(path)[1:]
+        if not file or file == ":memory:":
+            raise ValueError("names no file: keys and usage must outlive the process.")
+        return DatabaseURL(file=file)
+    if dialect not in _POSTGRES or not separator or not rest:
+        raise ValueError("must look like postgresql://user:password@host/name or sqlite:///file.db.")
+    place, _, query = rest.partition("?")
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    passed = {name: value for name, value in given.items() if name in _LIBPQ and name != "connect_timeout"}
+    own = {name: value for name, value in given.items() if name not in passed and name not in _NEEDLESS}
+    schema = own.pop("schema", None) or None
+    connections = _whole("connection_limit", own.pop("connection_limit", None))
+    connect_timeout = _seconds(own, "connect_timeout", "timeout")
+    statement_timeout = _seconds(own, "socket_timeout", "command_timeout")
+    if (ssl := own.pop("ssl", None)) is not None:
+        passed.setdefault("sslmode", _SSL.get(ssl.lower(), ssl))
+    if (accept := own.pop("sslaccept", None)) is not None:
+        if accept not in ("strict", "accept_invalid_certs"):
+            raise ValueError(f"sslaccept is {accept!r}; it must be strict or accept_invalid_certs.")
+        passed["sslmode"] = "verify-full" if accept == "strict" else "require"
+    if own:
+        unknown = ", ".join(sorted(own))
+        raise ValueError(
+            f"has parameters that are not known here: {unknown}. libpq's and Prisma's are; "
+            "leave out the others, or say it in libpq's words."
+        )
+    query = urlencode(passed)
+    return DatabaseURL(
+        conninfo=f"postgresql://{place}" + (f"?{query}" if query else ""),
+        schema=schema,
+        connections=connections,
+        connect_timeout=connect_timeout,
+        statement_timeout=statement_timeout,
+    )
+
+
+def _seconds(own: dict[str, str], *names: str) -> float | None:
+    """The first of them that is given; nought means no limit of its own, as libpq and Prisma have it."""
+    found = [_whole(name, own.pop(name)) for name in names if name in own]
+    return float(found[0]) if found and found[0] else None
+
+
+def _whole(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{name} is {text!r}; it must be a whole number.")
+    return int(text)

@@ -1,0 +1,43 @@
+"""Where keys and usage are kept, as `general_settings` says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..accounts.database_url import DatabaseURL, parse_database_url
+from ..accounts.settings import AccountSettings, Patience
+from .settings import GeneralSettings
+from .yaml_file import ConfigError, Document
+
+
+def account_settings(document: Document, general: GeneralSettings) -> AccountSettings:
+    """What it says of the database, checked; raises `ConfigError`."""
+    folder = document.path.resolve().parent
+    return AccountSettings(
+        database=_database(document, general.database_url, folder),
+        patience=Patience(
+            connect=general.database_connect_timeout,
+            statement=general.database_statement_timeout,
+            lock=general.database_lock_timeout,
+        ),
+        grace_seconds=general.database_grace_seconds,
+        usage_folder=Path(general.usage_folder) if general.usage_folder else folder,
+        usage_rows_in_memory=general.usage_rows_in_memory,
+    )
+
+
+def _database(document: Document, url: str | None, folder: Path) -> DatabaseURL:
+    """By default a SQLite file beside the configuration."""
+    if url is not None:
+        try:
+            return parse_database_url(url)
+        except ValueError as error:
+            raise document.wrong(["general_settings", "database_url"], str(error)) from None
+    file = folder / "areplicate.db"
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise ConfigError(
+            f"{document.path}: {folder} cannot be written to, where keys and usage are kept: "
+            "give general_settings.database_url."
+        )
+    return DatabaseURL(file=str(file))

@@ -1,0 +1,48 @@
+"""What an entry of `model_list` costs: as it says itself, or as Replicate has published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ...replicate.endpoints import DeploymentEndpoint
+from ...schema_lookup import endpoint_of
+from ..accounts.prices import Price, PriceList, price_list
+from .settings import ModelInfo
+from .yaml_file import ConfigError, Document, Steps
+
+
+def prices_beside(config: Path) -> PriceList:
+    """The price list beside the configuration, or the one that this version brings."""
+    try:
+        return price_list(config.resolve().parent)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def given_price(info: ModelInfo, prices: PriceList, document: Document, at: Steps) -> Price:
+    """The price that the configuration says."""
+    second = info.input_cost_per_second
+    if info.hardware is not None:
+        if info.hardware not in prices.hardware:
+            names = ", ".join(prices.hardware)
+            raise document.wrong([*at, "hardware"], f"{info.hardware!r} is none of {names}.")
+        second = prices.hardware[info.hardware] if second is None else second
+    return Price(info.input_cost_per_token or 0.0, info.output_cost_per_token or 0.0, second or 0.0)
+
+
+def warn_of_price(model: str, price: Price | None, warn: Callable[[str], None]) -> None:
+    """Tells of a cost that cannot be counted, or not the whole of it."""
+    if "*" in model:
+        return
+    if price is None:
+        warn(
+            f"{model} has no known price: its cost is not counted, and keys with a budget may not use it. Say in "
+            "model_info what it costs: input_cost_per_token and output_cost_per_token, input_cost_per_second, or "
+            "hardware."
+        )
+    elif isinstance(endpoint_of(model), DeploymentEndpoint):
+        warn(
+            f"{model} is billed for set-up and idle time, too: neither is in its cost, which is that of the time "
+            "its predictions run."
+        )

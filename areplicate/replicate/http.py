@@ -164,7 +164,9 @@ class Http:
     def error(self, response: Response, request: Request) -> APIError:
         """The exception for an answer, freed of the key where a server echoes it."""
         body = response.body.replace(self._key.encode(), b"[key]")
-        error = error_from_response(response._replace(body=body))
+        headers = {name: value.replace(self._key, "[key]") for name, value in response.headers.items()}
+        error = error_from_response(response._replace(body=body, headers=headers))
+        self._free_of_key(error)  # which JSON's escapes may have hidden
         error.method, error.url = request.method, request.url
         return error
 
@@ -172,8 +174,12 @@ class Http:
         """The exception for a terminal prediction that has no output to give; None for any other."""
         error = error_from_prediction(prediction)
         if error is not None:
-            error.message = error.message.replace(self._key, "[key]")
+            self._free_of_key(error)
         return error
+
+    def _free_of_key(self, error: APIError) -> None:
+        error.message = error.message.replace(self._key, "[key]")
+        error.args = (error.message,)
 
     def server_time(self, at: float) -> datetime | None:
         """What the server's clock said, or a little before, when ours was `at` (`anyio.current_time`).
@@ -191,7 +197,7 @@ class Http:
         """Raises `APIConnectionError` for a URL that must not get the key."""
         if not url.startswith(self.base + "/") and not may_see_token(url, self.base, self._trusted_hosts):
             raise APIConnectionError(
-                f"The answer points to {url[:200]!r}, outside the API's own hosts, and is not followed: "
+                f"The answer points to {url.replace(self._key, '[key]')[:200]!r}, outside the API's own hosts, and is not followed: "
                 "the key could leak. If you trust that host, name it in trusted_hosts=.",
                 request_sent=False,
             )

@@ -80,13 +80,16 @@ class Limiter:
 
     def observe(self, time: float, remaining: int | None, reset: float | None) -> None:
         """Learns from an answer's `ratelimit-remaining` (requests) and `ratelimit-reset` (seconds)."""
-        if self.per_minute < self._allowed:  # it was throttled, and goes well again
+        slowed = self.per_minute < self._allowed
+        if remaining is not None and remaining > self._allowed:  # more than the published rate is allowed
+            self._allowed = remaining + 1.0
+        if slowed:  # it was throttled, and goes well again
             self.per_minute = min(self._allowed, self.per_minute + self._allowed * _RECOVERY)
+        else:
+            self.per_minute = self._allowed
         if remaining is None:
             return
         remaining = max(0, remaining)
-        if remaining > self.per_minute:  # this account is allowed more than the published rate
-            self.per_minute = self._allowed = remaining + 1.0
         if remaining == 0 and reset:
             self._pause(time, reset)
         self._spend_all_but(remaining, time)

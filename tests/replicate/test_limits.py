@@ -1,0 +1,173 @@
+"""The limiter: slower after 429s and back again, nobody sent too early, in the order of asking."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+import anyio
+import pytest
+
+from areplicate import RateLimitError
+from areplicate.local import Faults
+from areplicate.replicate.limits import Limiter, Slots
+from tests.stage import HELLO, LLAMA, Clock, stage
+
+pytestmark = pytest.mark.anyio
+
+
+async def sent_in_a_minute(limiter: Limiter) -> int:
+    """How many requests may leave within the next minute, each answered well but without figures."""
+    until, count = anyio.current_time() + 60, 0
+    while anyio.current_time() < until:
+        await limiter.acquire()
+        count += 1
+    return count
+
+
+async def used_up(per_minute: float) -> Limiter:
+    """A limiter whose burst has been taken."""
+    limiter = Limiter(per_minute)
+    for _ in range(int(per_minute)):
+        await limiter.acquire()
+    return limiter
+
+
+async def test_each_429_halves_the_rate_down_to_one_a_minute() -> None:
+    limiter = await used_up(64)
+    for halved in (32, 16, 8, 4, 2, 1, 1):
+        limiter.throttled(1)
+        assert limiter.per_minute == halved
+        await anyio.sleep(1)
+    limiter = Limiter(600)
+    limiter.throttled(1)
+    assert 285 <= await sent_in_a_minute(limiter) <= 300
+
+
+async def test_429s_of_requests_that_were_out_together_count_once() -> None:
+    limiter = Limiter(600)
+    for _ in range(50):
+        limiter.throttled(10)
+    assert limiter.per_minute == 300
+
+
+async def test_after_a_429_nobody_sends_until_it_said() -> None:
+    limiter = Limiter(600)
+    limiter.throttled(7)
+    assert not limiter.ready()
+    clock = Clock()
+    await limiter.acquire()
+    assert 7 <= clock() < 7.5
+
+
+@pytest.mark.parametrize(("said", "waited"), [(math.inf, 0.0), (math.nan, 0.0), (1e9, 600.0)])
+async def test_no_server_holds_everybody_back_for_longer_than_ten_minutes(said: float, waited: float) -> None:
+    limiter = Limiter(600)
+    limiter.throttled(said)
+    clock = Clock()
+    await limiter.acquire()
+    assert waited <= clock() <= waited + 1
+
+
+async def test_200_good_answers_give_the_whole_rate_back() -> None:
+    """Half a percent of it each."""
+    limiter = Limiter(600)
+    limiter.throttled(1)
+    await anyio.sleep(1)
+    for good in range(100):
+        assert limiter.per_minute == pytest.approx(300 + 3 * good)
+        limiter.observe(anyio.current_time(), None, None)
+    assert limiter.per_minute == 600
+    limiter.observe(anyio.current_time(), None, None)
+    assert limiter.per_minute == 600
+
+
+async def test_an_account_with_a_higher_limit_is_known_by_what_is_left() -> None:
+    limiter = Limiter(600)
+    limiter.observe(anyio.current_time(), 2999, 1.0)
+    assert limiter.per_minute == 3000
+    limiter.throttled(1)
+    assert limiter.per_minute == 1500
+
+
+async def test_an_account_with_nothing_left_waits_for_its_reset() -> None:
+    limiter = Limiter(600)
+    limiter.observe(anyio.current_time(), 0, 12.0)
+    clock = Clock()
+    await limiter.acquire()
+    assert 12 <= clock() < 12.5
+
+
+async def test_what_others_have_used_of_the_account_is_not_sent() -> None:
+    limiter = Limiter(600)
+    limiter.observe(anyio.current_time(), 5, 1.0)
+    clock = Clock()
+    for _ in range(6):
+        await limiter.acquire()
+    assert clock() < 0.11
+    for _ in range(10):
+        await limiter.acquire()
+    assert 0.9 < clock() < 1.2
+
+
+async def test_nobody_waits_for_a_turn_that_comes_too_late() -> None:
+    limiter = await used_up(60)
+    limiter.throttled(30)
+    with pytest.raises(RateLimitError, match="another 3[01] s") as caught:
+        await limiter.acquire(anyio.current_time() + 29)
+    assert caught.value.retry_after == pytest.approx(31, abs=1.1) and not caught.value.request_sent
+    await limiter.acquire(anyio.current_time() + 32)
+
+
+async def test_turns_come_in_the_order_of_asking_also_through_a_429() -> None:
+    limiter = await used_up(60)
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        await limiter.acquire()
+        order.append(number)
+        if number == 3:
+            limiter.throttled(20)
+
+    async with anyio.create_task_group() as group:
+        for number in range(10):
+            group.start_soon(one, number)
+    assert order == list(range(10))
+
+
+@pytest.mark.parametrize("per_minute", [60.0, 600.0])
+async def test_never_more_than_the_rate_in_any_minute_once_the_burst_is_gone(per_minute: float) -> None:
+    limiter = await used_up(per_minute)
+    times = [await limiter.acquire() for _ in range(int(per_minute * 3))]
+    most = max(bisect_left(times, time + 60) - index for index, time in enumerate(times))
+    assert 0.95 * per_minute <= most <= per_minute
+
+
+async def test_a_router_slows_down_after_429s_and_recovers() -> None:
+    """600 a minute, a quarter of it after two 429s; good answers give it back bit by bit."""
+    async with stage(faults=Faults(create_throttled=1.0, limit=2), router={"creations_per_minute": 600}) as (
+        local,
+        router,
+    ):
+        await router.acompletion(LLAMA, HELLO)
+        assert local.counts["create"] == 3
+        clock = Clock()
+        for _ in range(60):
+            await router.acompletion(LLAMA, HELLO)
+        slow = clock()
+        for _ in range(900):
+            await router.acompletion(LLAMA, HELLO)
+        clock = Clock()
+        for _ in range(60):
+            await router.acompletion(LLAMA, HELLO)
+        assert slow > 1.5 * clock()
+
+
+def test_slots_are_taken_from_both_pools_or_not_at_all() -> None:
+    pool = Slots(3)
+    mine, others = Slots(2, pool), Slots(2, pool)
+    assert [mine.take(), mine.take(), mine.take()] == [True, True, False]
+    assert [others.take(), others.take()] == [True, False]
+    mine.give_back()
+    assert others.take()
+    assert not mine.take()

@@ -11,7 +11,7 @@ import anyio
 
 from .chat.answers import Question, finish_reason, run_of, usage_for
 from .chat.chunks import ChunkMaker
-from .chat.outputs import output_text, reply_splitter
+from .chat.outputs import Lines, output_text, reply_splitter
 from .chat.responses import Delta, ModelResponseChunk
 from .chat.usage import add
 from .errors import APIError, PredictionCanceledError, PredictionFailedError, Timeout
@@ -133,8 +133,9 @@ async def _chunks(
         for index, stream in enumerate(streams):
             yield make.delta(index, Delta(role="assistant", content=""))
             split = reply_splitter(question.schema, question.model)
+            lines = Lines()
             while pieces := await stream.read():
-                for piece in pieces:
+                for piece in map(lines, pieces):
                     for delta in split.feed(piece):
                         yield make.delta(index, delta)
             for delta in split.end():

@@ -17,6 +17,8 @@ _REASONS = (
 )
 """The names of models that write `<think>...</think>` before they answer."""
 
+_SCHEMES = ("https://", "http://", "data:")
+
 
 class Reply(msgspec.Struct, frozen=True):
     """What a model answered: its text, and what it wrote between `<think>` and `</think>`."""
@@ -28,8 +30,8 @@ class Reply(msgspec.Struct, frozen=True):
 def output_text(output: Any) -> str:
     """The text of a prediction's `output`.
 
-    Replicate's models give a list of strings to be joined, one string, null, the URLs of media (as
-    text), a message as OpenAI's API has it, or anything else, of which this is the JSON.
+    Replicate's models give a list of strings to be joined, one string, null, the URLs of media (a
+    line each), a message as OpenAI's API has it, or anything else, of which this is the JSON.
     """
     if isinstance(output, str):
         return output
@@ -37,10 +39,10 @@ def output_text(output: Any) -> str:
         return ""
     if isinstance(output, list):
         try:
-            separator = "\n" if len(output) > 1 and all(map(_is_url, output)) else ""
-            return separator.join(output)
-        except (AttributeError, TypeError):  # not all of them are strings
-            pass
+            text = "".join(output)
+        except TypeError:  # not all of them are strings
+            return msgspec.json.encode(output).decode()
+        return "".join(map(Lines(), output)) if "://" in text or "data:" in text else text
     if (
         isinstance(output, dict)
         and output.keys() == {"role", "content"}
@@ -50,8 +52,17 @@ def output_text(output: Any) -> str:
     return msgspec.json.encode(output).decode()
 
 
-def _is_url(text: str) -> bool:
-    return text.startswith(("https://", "http://", "data:")) and not any(map(str.isspace, text))
+class Lines:
+    """Called with the pieces of an output in their order, puts each URL that follows another on a line of its
+    own: media models give a list of them."""
+
+    def __init__(self) -> None:
+        self._after_url = False
+
+    def __call__(self, piece: str) -> str:
+        after_url = self._after_url
+        self._after_url = piece.startswith(_SCHEMES) and not any(map(str.isspace, piece))
+        return f"\n{piece}" if after_url and self._after_url else piece
 
 
 def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) -> Reply:

@@ -7,21 +7,33 @@ completion chunk object" in OpenAI's API reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from copy import copy, deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
-FinishReason = Literal["stop", "length", "tool_calls"]
+from ..errors import BadRequestError
+from .plain import plain
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
+class Shape(msgspec.Struct, kw_only=True):
     """An object of OpenAI's API."""
 
     def __getitem__(self, key: str) -> Any:
         if key in self.__struct_fields__:
             return getattr(self, key)
         raise KeyError(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key not in self.__struct_fields__:
+            raise KeyError(key)
+        setattr(self, key, value)
 
     def __contains__(self, key: object) -> bool:
         return key in self.__struct_fields__
@@ -50,11 +62,63 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         encoded = msgspec.json.encode(self.model_dump(exclude_none=exclude_none))
         return (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
 
+    @classmethod
+    def model_validate(cls, value: Any, **_: Any) -> Self:
+        """The object in a mapping, such as `model_dump()` gives, or in an object of another client's.
+
+        What is not known here is left out.
+
+        Raises:
+            BadRequestError: it has not this form.
+        """
+        read: Self = value if isinstance(value, cls) else _converted(plain(value), cls)
+        return read
+
+    @classmethod
+    def model_validate_json(cls, text: str | bytes, **_: Any) -> Self:
+        """As `model_validate`, from JSON."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.DecodeError as error:
+            raise BadRequestError(f"This is no {cls.__name__}: {error}.") from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = deepcopy(self) if deep else copy(self)
+        for name, value in (update or {}).items():
+            copied[name] = value
+        return copied
+
     def to_dict(self, **options: Any) -> dict[str, Any]:
         return self.model_dump(**options)
 
-    def json(self, **options: Any) -> str:
+    def to_json(self, **options: Any) -> str:
         return self.model_dump_json(**options)
+
+    def json(self, **options: Any) -> dict[str, Any]:
+        """As `model_dump`: the JSON's values, as LiteLLM's method of that name gives them."""
+        return self.model_dump(**options)
+
+
+class Holder(Shape, kw_only=True):
+    """An object that holds others, which may be given as mappings: `ModelResponse(**r.model_dump())`."""
+
+    holds: ClassVar[tuple[str, ...]]
+    """The fields that hold them."""
+
+    def __post_init__(self) -> None:
+        for name in self.holds:
+            value = getattr(self, name)
+            if type(value) is dict or (type(value) is list and value and type(value[0]) is dict):
+                kind = next(field.type for field in msgspec.structs.fields(type(self)) if field.name == name)
+                setattr(self, name, _converted(value, kind))
+
+
+def _converted(value: Any, kind: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        name = getattr(kind, "__name__", str(kind))
+        raise BadRequestError(f"This is no {name} as OpenAI's API has it: {error}.") from None
 
 
 def _without_none(value: Any) -> Any:
@@ -63,39 +127,45 @@ def _without_none(value: Any) -> Any:
     return [_without_none(item) for item in value] if isinstance(value, list) else value
 
 
-class FunctionCall(Shape, frozen=True, kw_only=True):
+class FunctionCall(Shape, kw_only=True):
     name: str
     arguments: str
     """A JSON object, as text."""
 
 
-class ToolCall(Shape, frozen=True, kw_only=True):
+class ToolCall(Holder, kw_only=True):
+    holds = ("function",)
+
     id: str
     function: FunctionCall
     type: Literal["function"] = "function"
 
 
-class Message(Shape, frozen=True, kw_only=True, omit_defaults=True):
+class Message(Holder, kw_only=True, omit_defaults=True):
+    holds = ("tool_calls",)
+
     role: str
     content: str | None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
-    refusal: None = None
-    function_call: None = None
+    refusal: str | None = None
+    function_call: FunctionCall | None = None
+    annotations: list[dict[str, Any]] | None = None
+    audio: dict[str, Any] | None = None
 
 
-class Usage(Shape, frozen=True, kw_only=True, omit_defaults=True):
+class Usage(Shape, kw_only=True, omit_defaults=True):
     """Tokens. `estimated` is True where the model did not count them itself."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     estimated: bool = False
-    prompt_tokens_details: None = None
-    completion_tokens_details: None = None
+    prompt_tokens_details: dict[str, Any] | None = None
+    completion_tokens_details: dict[str, Any] | None = None
 
 
-class Run(Shape, frozen=True, kw_only=True):
+class Run(Shape, kw_only=True):
     """What the prediction behind an answer did on Replicate. Times are in seconds."""
 
     prediction_id: str
@@ -109,16 +179,20 @@ class Run(Shape, frozen=True, kw_only=True):
     """The parameters that the model has no input for and was told in words: `tools`, `response_format`."""
 
 
-class Choice(Shape, frozen=True, kw_only=True):
+class Choice(Holder, kw_only=True):
+    holds = ("message",)
+
     index: int
     message: Message
     finish_reason: FinishReason
-    logprobs: None = None
+    logprobs: dict[str, Any] | None = None
 
 
-class ModelResponse(Shape, frozen=True, kw_only=True):
+class ModelResponse(Holder, kw_only=True):
     """A chat completion. `replicate` tells of the predictions behind it: one a choice, and one more where
     an answer did not fit and was asked for again."""
+
+    holds = ("choices", "usage", "replicate")
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -128,33 +202,38 @@ class ModelResponse(Shape, frozen=True, kw_only=True):
     choices: list[Choice]
     usage: Usage
     system_fingerprint: str | None = None
+    service_tier: str | None = None
     replicate: list[Run] = []
 
 
-class ToolCallDelta(ToolCall, frozen=True, kw_only=True):
+class ToolCallDelta(ToolCall, kw_only=True):
     """A tool call in a chunk; models on Replicate give each whole. `index` is its place."""
 
     index: int
 
 
-class Delta(Shape, frozen=True, kw_only=True, omit_defaults=True):
+class Delta(Shape, kw_only=True, omit_defaults=True):
     """What a chunk adds to the message."""
 
     role: str | None = None
     content: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
+    function_call: FunctionCall | None = None
+    refusal: str | None = None
 
 
-class ChunkChoice(Shape, frozen=True, kw_only=True):
+class ChunkChoice(Shape, kw_only=True):
     index: int
     delta: Delta
     finish_reason: FinishReason | None = None
-    logprobs: None = None
+    logprobs: dict[str, Any] | None = None
 
 
-class ModelResponseChunk(Shape, frozen=True, kw_only=True, omit_defaults=True):
+class ModelResponseChunk(Holder, kw_only=True, omit_defaults=True):
     """One chunk of a streamed chat completion."""
+
+    holds = ("choices", "usage", "replicate")
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -162,4 +241,12 @@ class ModelResponseChunk(Shape, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     choices: list[ChunkChoice]
     usage: Usage | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
     replicate: list[Run] | None = None
+
+    def __post_init__(self) -> None:
+        choices: Any = self.choices  # looked at in the shortest way: there is a chunk for each token
+        usage: Any = self.usage
+        if (choices and type(choices[0]) is dict) or type(usage) is dict:
+            Holder.__post_init__(self)

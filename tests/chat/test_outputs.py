@@ -41,6 +41,10 @@ OTHER = ModelSchema(model="meta/meta-llama-3-8b-instruct")
             ["https://r.delivery/a.png", "https://r.delivery/b.png"],
             "https://r.delivery/a.png\nhttps://r.delivery/b.png",
         ),
+        (
+            ["See ", "https://a.b/c", " and ", "https://d.e/f", "https://g.h"],
+            "See https://a.b/c and https://d.e/f\nhttps://g.h",
+        ),
     ],
 )
 def test_every_kind_of_output_has_a_text(output: Any, text: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import areplicate
 from areplicate import CompletionStream, ModelResponseChunk, Status, stream_to_completion
-from areplicate.local import Faults, LocalReplicate
+from areplicate.local import Faults, LocalModel, LocalReplicate
 from tests.fast_forward import FastForwardLoop
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
 
@@ -171,6 +171,27 @@ async def test_n_choices_stream_one_after_the_other() -> None:
         response = await stream_to_completion(await router.acompletion(LLAMA, HELLO, stream=True, n=2))
     assert [choice.message.content for choice in response.choices] == ["xy", "xy"]
     assert len(local.predictions) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "reply", "text"),
+    [
+        ("list", ["https://a.b/1.png", "https://a.b/2.png"], "https://a.b/1.png\nhttps://a.b/2.png"),
+        ("list", ["https://a.b/1.png"], "https://a.b/1.png"),
+        ("object", "x", '{"text":"x"}'),
+        ("number", "3", "1.0"),
+        ("string", "one text", "one text"),
+        ("null", "x", ""),
+    ],
+)
+async def test_whatever_a_model_gives_it_is_streamed_as_it_is_answered(
+    kind: Any, reply: Any, text: str
+) -> None:
+    model = LocalModel(owner="some", name="body", output_kind=kind, reply=reply)
+    async with stage(model) as (_, router):
+        whole = await router.acompletion("some/body", HELLO)
+        streamed = await stream_to_completion(await router.acompletion("some/body", HELLO, stream=True))
+    assert whole.choices[0].message.content == streamed.choices[0].message.content == text
 
 
 @pytest.mark.parametrize("options", [{}, {"max_tokens": 10}, {"n": 2}])

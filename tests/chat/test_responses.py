@@ -1,0 +1,130 @@
+"""OpenAI's objects: what its own have, and what people do with them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from functools import partial
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
+from openai.types.chat.chat_completion import Choice as OpenAIChoice
+from openai.types.chat.chat_completion_chunk import Choice as OpenAIChunkChoice
+from openai.types.chat.chat_completion_chunk import ChoiceDelta
+from openai.types.completion_usage import CompletionUsage
+
+from areplicate import BadRequestError, ModelResponse, ModelResponseChunk
+from areplicate.chat.responses import (
+    Choice,
+    ChunkChoice,
+    Delta,
+    FunctionCall,
+    Message,
+    Run,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+
+USAGE = Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
+CALL = ToolCall(id="c", function=FunctionCall(name="f", arguments="{}"))
+WHOLE = ModelResponse(
+    id="p",
+    created=1,
+    model="a/b",
+    choices=[
+        Choice(
+            index=0,
+            message=Message(role="assistant", content="Hi", tool_calls=[CALL]),
+            finish_reason="tool_calls",
+        )
+    ],
+    usage=USAGE,
+    replicate=[Run(prediction_id="p", usage=USAGE)],
+)
+CHUNK = ModelResponseChunk(
+    id="p",
+    object="chat.completion.chunk",
+    created=1,
+    model="a/b",
+    choices=[
+        ChunkChoice(
+            index=0,
+            delta=Delta(content="Hi", tool_calls=[ToolCallDelta(index=0, id="c", function=CALL.function)]),
+        )
+    ],
+    usage=USAGE,
+)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (WHOLE, ChatCompletion),
+        (WHOLE.choices[0], OpenAIChoice),
+        (WHOLE.choices[0].message, ChatCompletionMessage),
+        (USAGE, CompletionUsage),
+        (CHUNK, ChatCompletionChunk),
+        (CHUNK.choices[0], OpenAIChunkChoice),
+        (CHUNK.choices[0].delta, ChoiceDelta),
+    ],
+)
+def test_every_attribute_of_openai_s_is_there(ours: Any, theirs: Any) -> None:
+    elsewhere = {"moderation", "metadata"}  # of completions that OpenAI checks or stores
+    for name in theirs.model_fields.keys() - elsewhere:
+        getattr(ours, name)
+        ours[name]
+
+
+@pytest.mark.parametrize("made", [WHOLE, CHUNK], ids=["whole", "chunk"])
+class TestMadeAnew:
+    def test_from_what_it_dumps(self, made: Any) -> None:
+        again = type(made)(**made.model_dump())
+        assert again == made and again.choices[0].__class__ is made.choices[0].__class__
+        assert again.usage.total_tokens == 3
+
+    def test_by_validation(self, made: Any) -> None:
+        kind = type(made)
+        assert kind.model_validate(made.model_dump()) == made
+        assert kind.model_validate_json(made.model_dump_json()) == made
+        assert kind.model_validate(made) is made
+
+    def test_by_copying(self, made: Any) -> None:
+        for again in (copy.deepcopy(made), pickle.loads(pickle.dumps(made)), made.model_copy(deep=True)):
+            assert again == made and again.choices[0] is not made.choices[0]
+        assert made.model_copy(update={"model": "c/d"}).model == "c/d" and made.model == "a/b"
+
+    def test_and_read_by_openai_s_own_types(self, made: Any) -> None:
+        kind = ChatCompletion if made is WHOLE else ChatCompletionChunk
+        theirs = kind.model_validate(made.model_dump())
+        assert type(made).model_validate(theirs).choices == made.choices
+
+
+def test_what_has_not_the_form_is_refused_with_the_place() -> None:
+    dumped = WHOLE.model_dump()
+    dumped["choices"][0]["message"]["content"] = 3
+    for make in (partial(ModelResponse, **dumped), partial(ModelResponse.model_validate, dumped)):
+        with pytest.raises(BadRequestError, match=r"Expected `str \| null`, got `int`.*message.content"):
+            make()
+    with pytest.raises(BadRequestError, match="This is no ModelResponse"):
+        ModelResponse.model_validate(3)
+    with pytest.raises(BadRequestError, match="This is no ModelResponse"):
+        ModelResponse.model_validate_json("{")
+
+
+def test_they_may_be_changed() -> None:
+    response = WHOLE.model_copy(deep=True)
+    response.choices[0].message.content = "changed"
+    response["model"] = "mine"
+    response.choices[0]["finish_reason"] = "stop"
+    assert json.loads(response.model_dump_json())["choices"][0]["message"]["content"] == "changed"
+    assert response.model == "mine" and response.choices[0].finish_reason == "stop"
+    with pytest.raises(KeyError):
+        response["no such field"] = 1
+
+
+def test_json_gives_the_values_and_to_json_the_text() -> None:
+    assert WHOLE.json() == WHOLE.model_dump() == WHOLE.to_dict()
+    assert json.loads(WHOLE.to_json()) == json.loads(WHOLE.model_dump_json()) == WHOLE.json()

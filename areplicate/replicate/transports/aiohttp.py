@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib import import_module
 from io import BytesIO
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
-from ...errors import APIConnectionError, APIError, BadRequestError
+from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
-from .base import CONNECT_TIMEOUT
+from .base import CONNECT_TIMEOUT, connection_error
+from .proxies import TLS, Proxies, shown, socks_missing, tls_context
 
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
+
+_SOCKS_MODULES = ("aiohttp_socks", "python_socks")
 
 _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only where it comes as a file."""
 
 _timeout = lru_cache(maxsize=256)(
-    lambda silence: aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
+    lambda silence: aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
 )
 
 
@@ -32,19 +41,29 @@ class AiohttpTransport:
 
     Args:
         pool_size: connections that may be open at once.
+        proxy: as `Proxies` takes it. One that speaks SOCKS needs `pip install 'areplicate[socks]'`.
+        ssl: how certificates are checked, as `TLS` says.
+
+    Raises:
+        BadRequestError: `proxy` or `ssl` is wrong, or needs what is not installed.
     """
 
-    def __init__(self, pool_size: int) -> None:
+    def __init__(self, pool_size: int, *, proxy: str | None = None, ssl: TLS | None = None) -> None:
         self.pool_size = pool_size
-        self._session: aiohttp.ClientSession | None = None
+        self._proxies = Proxies(proxy)
+        self._ssl = tls_context(ssl)
+        self._sessions: dict[str | None, aiohttp.ClientSession] = {}
+        """By the SOCKS proxy that all its connections go through, if they do."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._proxies = getproxies()
+        if proxy and proxy.startswith("socks"):
+            _socks()
 
     async def open(self, request: Request, *, silence: float) -> _Answer:
-        session = self._session
-        if session is None or self._loop is not asyncio.get_running_loop():
-            session = self._start()
         method, url, headers, body = request
+        socks, proxy = self._route(url) if self._proxies else (None, None)
+        session = self._sessions.get(socks)
+        if session is None or self._loop is not asyncio.get_running_loop():
+            session = self._start(socks)
         try:
             response = await session.request(
                 method,
@@ -53,38 +72,61 @@ class AiohttpTransport:
                 headers=headers,
                 allow_redirects=False,
                 timeout=_timeout(silence),
-                proxy=self._proxy_for(url) if self._proxies else None,
-            )
-        except ValueError as error:
-            failure: APIError = BadRequestError(
-                f"The request cannot be sent: {type(error).__name__}.", url=url
+                proxy=proxy,
             )
         except _FAILURES as error:
-            failure = _connection_error(error, request)
+            failure = _failure(error, request, socks or proxy)
+        except ValueError as error:
+            failure = _unsendable(error, url)
+        except Exception as error:
+            if socks is None or not isinstance(error, (_socks().ProxyError, EOFError)):
+                raise
+            failure = _failure(error, request, socks)
         else:
             return _Answer(response, request)
         raise failure  # without its cause, whose repr shows the headers, the key among them
 
     async def aclose(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
             await session.close()
 
-    def _start(self) -> aiohttp.ClientSession:
-        if self._session is not None:
+    def _start(self, socks: str | None) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._sessions and self._loop is not loop:
             raise BadRequestError(
                 "This router is in use on another event loop: make one for each loop, or call acompletion()."
             )
-        self._loop = asyncio.get_running_loop()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.pool_size, ttl_dns_cache=300, keepalive_timeout=30),
+        self._loop = loop
+        options: dict[str, Any] = {"limit": self.pool_size, "keepalive_timeout": 30, "ssl": self._ssl}
+        session = self._sessions[socks] = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ttl_dns_cache=300, **options)
+            if socks is None
+            else _socks().ProxyConnector.from_url(socks, **options),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        return self._session
+        return session
 
-    def _proxy_for(self, url: str) -> str | None:
-        parts = URL(url)
-        return None if proxy_bypass(parts.host or "") else self._proxies.get(parts.scheme)
+    def _route(self, url: str) -> tuple[str | None, str | None]:
+        """The SOCKS proxy of a URL, which its session speaks to, or the HTTP proxy, which its request names.
+
+        Raises:
+            BadRequestError: that proxy cannot be used here. Nothing is sent.
+        """
+        proxy = self._proxies.proxy_for(url)
+        if proxy is None or proxy.startswith("http:"):
+            return None, proxy
+        if proxy.startswith("socks"):
+            _socks()
+            return proxy, None
+        tls_in_tls = sys.version_info >= (3, 11) or "uvloop" in type(asyncio.get_running_loop()).__module__
+        if url.startswith("https:") and not tls_in_tls:
+            raise BadRequestError(
+                f"The proxy {shown(proxy)} is reached over TLS, which needs Python 3.11 or uvloop: "
+                "name it with http:// if it speaks that too, or use HttpxTransport.",
+                request_sent=False,
+            )
+        return None, proxy
 
 
 class _Answer:
@@ -104,7 +146,7 @@ class _Answer:
         try:
             return await self._response.content.readany()
         except (*_FAILURES, ValueError) as error:
-            failure = _connection_error(error, self._request)
+            failure = connection_error(error, self._request, sent=True, silent=_silent(error))
         raise failure
 
     async def aclose(self) -> None:
@@ -115,15 +157,27 @@ class _Answer:
             self._response.content.set_exception(aiohttp.ClientConnectionError("closed"))
 
 
-def _connection_error(error: Exception, request: Request) -> APIConnectionError:
-    silent = isinstance(error, asyncio.TimeoutError)
-    never_sent = isinstance(error, _NEVER_SENT)
-    reason: Any = (
-        "the server is silent" if silent and not never_sent else (str(error) or type(error).__name__)
+def _failure(error: Exception, request: Request, proxy: str | None) -> APIError:
+    if isinstance(error, aiohttp.InvalidURL):
+        return _unsendable(error, request.url)
+    shaking_hands = isinstance(error, EOFError) or type(error).__module__.startswith(_SOCKS_MODULES)
+    never_sent = isinstance(error, _NEVER_SENT) or shaking_hands
+    return connection_error(
+        error, request, sent=not never_sent, silent=_silent(error), proxy=proxy and shown(proxy)
     )
-    return APIConnectionError(
-        f"{'No connection' if never_sent else 'The connection broke'}: {reason}.",
-        method=request.method,
-        url=request.url,
-        request_sent=not never_sent,
-    )
+
+
+def _silent(error: Exception) -> bool:
+    return isinstance(error, asyncio.TimeoutError)
+
+
+def _unsendable(error: Exception, url: str) -> BadRequestError:
+    return BadRequestError(f"The request cannot be sent: {type(error).__name__}.", url=url)
+
+
+def _socks() -> Any:
+    """aiohttp-socks, which is not installed with areplicate alone."""
+    try:
+        return import_module("aiohttp_socks")
+    except ImportError:
+        raise socks_missing() from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -13,6 +14,10 @@ CONNECT_TIMEOUT = 15.0
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one answer, unpacked, after which it is given up."""
+
+
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
+"""User and password in a URL, such as a proxy's."""
 
 
 class Answer(Protocol):
@@ -77,3 +82,25 @@ async def _joined(pieces: list[bytes], answer: Answer, request: Request) -> byte
                 url=request.url,
             )
     return b"".join(pieces)
+
+
+def connection_error(
+    error: Exception, request: Request, *, sent: bool, silent: bool = False, proxy: str | None = None
+) -> APIConnectionError:
+    """The error for an exchange that broke.
+
+    Args:
+        sent: False where it is certain that the request never left.
+        silent: nothing came for too long.
+        proxy: what it went through, without user and password.
+    """
+    reason = _CREDENTIALS.sub("//", str(error)) or type(error).__name__
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in reason  # before anything is sent, whatever the kind of error
+    sent = sent and not untrusted
+    if silent and sent:
+        reason = "the server is silent"
+    through = f" through the proxy {proxy}" if proxy else ""
+    message = f"{'The connection broke' if sent else 'No connection'}{through}: {reason}."
+    if untrusted:
+        message += " Name the certificates to trust with ssl= or SSL_CERT_FILE."
+    return APIConnectionError(message, method=request.method, url=request.url, request_sent=sent)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from typing import cast
 
 import httpx
 
-from ...errors import APIConnectionError
+from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
-from .base import CONNECT_TIMEOUT
+from .base import CONNECT_TIMEOUT, connection_error
+from .proxies import TLS, Proxies, shown, socks_missing, tls_context
 
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
+    httpx.ProxyError,
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
@@ -27,32 +31,64 @@ class HttpxTransport:
 
     Args:
         pool_size: connections that may be open at once.
+        proxy: as `Proxies` takes it. One that speaks SOCKS5 needs `pip install 'areplicate[socks]'`.
+        ssl: how certificates are checked, as `TLS` says.
+
+    Raises:
+        BadRequestError: `proxy` or `ssl` is wrong, or needs what is not installed.
     """
 
-    def __init__(self, pool_size: int = 100) -> None:
+    def __init__(self, pool_size: int = 100, *, proxy: str | None = None, ssl: TLS | None = None) -> None:
         self.pool_size = pool_size
-        self._client: httpx.AsyncClient | None = None
+        self._proxies = Proxies(proxy)
+        context = tls_context(ssl)
+        self._ssl = httpx.create_ssl_context() if context is True else context
+        self._clients: dict[str | None, httpx.AsyncClient] = {}
+        """By the proxy that all their connections go through, if they do."""
+        if proxy:
+            self._route("https://any")
 
     async def open(self, request: Request, *, silence: float) -> _Answer:
-        client = self._client or self._start()
         method, url, headers, body = request
+        proxy = self._route(url) if self._proxies else None
+        client = self._clients.get(proxy) or self._start(proxy)
         timeout = httpx.Timeout(silence, connect=CONNECT_TIMEOUT, pool=None)
         try:
             prepared = client.build_request(method, url, headers=headers, content=body, timeout=timeout)
             return _Answer(await client.send(prepared, stream=True), request)
         except _FAILURES as error:
-            failure = _connection_error(error, request)
+            failure: APIError = _failure(error, request, proxy)
         raise failure  # without its cause, which holds the headers, the key among them
 
     async def aclose(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             await client.aclose()
 
-    def _start(self) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=self.pool_size, max_keepalive_connections=self.pool_size)
-        self._client = httpx.AsyncClient(limits=limits, follow_redirects=False)
-        return self._client
+    def _start(self, proxy: str | None) -> httpx.AsyncClient:
+        client = self._clients[proxy] = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=self.pool_size, max_keepalive_connections=self.pool_size),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            proxy=proxy,
+            trust_env=False,
+            verify=self._ssl,
+        )
+        return client
+
+    def _route(self, url: str) -> str | None:
+        """The proxy of a URL; `BadRequestError` where it cannot be used here. Nothing is sent then."""
+        proxy = self._proxies.proxy_for(url)
+        if proxy is not None and proxy.startswith("socks"):
+            if not proxy.startswith("socks5:"):
+                raise BadRequestError(
+                    f"The proxy {shown(proxy)} speaks SOCKS4, which httpx does not: use AiohttpTransport.",
+                    param="proxy",
+                    request_sent=False,
+                )
+            if find_spec("socksio") is None:
+                raise socks_missing()
+        return proxy
 
 
 class _Answer:
@@ -70,7 +106,7 @@ class _Answer:
                 if chunk:
                     return chunk
         except _FAILURES as error:
-            failure = _connection_error(error, self._request)
+            failure = _failure(error, self._request, None)
         else:
             self.ended = True
             return b""
@@ -82,11 +118,10 @@ class _Answer:
         await self._response.aclose()
 
 
-def _connection_error(error: Exception, request: Request) -> APIConnectionError:
-    never_sent = isinstance(error, _NEVER_SENT)
-    return APIConnectionError(
-        f"{'No connection' if never_sent else 'The connection broke'}: {error or type(error).__name__}.",
-        method=request.method,
-        url=request.url,
-        request_sent=not never_sent,
+def _failure(error: Exception, request: Request, proxy: str | None) -> APIError:
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
+        return BadRequestError(f"The request cannot be sent: {type(error).__name__}.", url=request.url)
+    silent = isinstance(error, httpx.TimeoutException)
+    return connection_error(
+        error, request, sent=not isinstance(error, _NEVER_SENT), silent=silent, proxy=proxy and shown(proxy)
     )

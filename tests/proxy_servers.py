@@ -1,0 +1,102 @@
+"""Real proxies for tests, each in a process of its own, and TLS in front of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import trustme
+
+USER, PASSWORD = "user", "pa@ss:word"
+CREDENTIALS = "user:pa%40ss%3Aword"
+"""The same as they stand in a URL."""
+
+_HTTP_PROXY = "import sys, proxy; sys.exit(proxy.entry_point())"
+_SOCKS_PROXY = """
+import asyncio, sys
+sys.modules["uvloop"] = None  # which has no loop before one runs
+asyncio.set_event_loop(asyncio.new_event_loop())
+from pproxy.server import main
+main(sys.argv[1:])
+"""
+
+
+@contextlib.contextmanager
+def http_proxy(auth: bool = False) -> Iterator[str]:
+    """proxy.py; gives `host:port`."""
+    port = _free_port()
+    options = ["--hostname", "127.0.0.1", "--port", str(port), "--num-workers", "1", "--num-acceptors", "1"]
+    if auth:
+        options += ["--basic-auth", f"{USER}:{PASSWORD}"]
+    with _running(_HTTP_PROXY, options, port):
+        yield f"127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def socks_proxy(auth: bool = False) -> Iterator[str]:
+    """pproxy, which speaks SOCKS4 and SOCKS5; gives `host:port`."""
+    port = _free_port()
+    wanted = f"#{USER}:{PASSWORD}" if auth else ""
+    with _running(_SOCKS_PROXY, ["--auth=-1", "-l", f"socks4+socks5://127.0.0.1:{port}/{wanted}"], port):
+        yield f"127.0.0.1:{port}"
+
+
+@contextlib.asynccontextmanager
+async def tls_in_front(port: int, folder: Path) -> AsyncIterator[tuple[str, Path]]:
+    """TLS in front of a local port; gives the origin, and the file of the authority to trust."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    trusted = folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        with contextlib.suppress(Exception):
+            writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, inner[1]), pass_on(inner[0], writer))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
+    yield f"https://localhost:{server.sockets[0].getsockname()[1]}", trusted
+    server.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def _running(code: str, options: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert process.poll() is None, "the proxy has ended"
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,150 @@
+"""Runs a page of the documentation as a reader would who pastes one block after the other.
+
+    python -m tests.docs.pages PAGE API_BASE
+
+Python blocks share one namespace, as in a notebook; shell blocks share one environment and one folder. A command
+that serves (a gateway, a stand-in) goes on in the background until the page's end. Each block that was run is a
+line on stdout; the first that fails ends the run.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.request import urlopen
+
+PYTHON = ("python", "py")
+SHELL = ("sh", "bash", "shell", "console")
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
+_SERVES = re.compile(r"^\s*areplicate (?:serve|local|--config)\b.*$", re.MULTILINE)
+_PORT = re.compile(r"--port (\d+)")
+_READY_SECONDS = 30
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its code, and the line on which that begins."""
+
+    language: str
+    code: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    """The blocks that can be run."""
+    return [block for block in _fenced(page.read_text()) if block.language in (*PYTHON, *SHELL)]
+
+
+def _fenced(text: str) -> Iterator[Block]:
+    for match in _FENCE.finditer(text):
+        indent = len(match["indent"])
+        code = "\n".join(line[indent:] for line in match["code"].split("\n"))
+        yield Block(match["language"], code, text.count("\n", 0, match.start("code")) + 1)
+
+
+class Reader:
+    """Somebody who pastes a page's blocks."""
+
+    def __init__(self, page: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._page = page
+        self._loop = loop
+        self._names: dict[str, Any] = {"__name__": "__main__"}
+        self._serving: list[subprocess.Popen[bytes]] = []
+
+    def paste(self, block: Block) -> None:
+        if block.language in PYTHON:
+            self._python(block)
+        else:
+            self._shell(block)
+
+    def leave(self) -> None:
+        for process in self._serving:
+            process.terminate()
+            process.wait()
+
+    def _python(self, block: Block) -> None:
+        # The line numbers of a traceback are the page's.
+        padded = "\n" * (block.line - 1) + block.code
+        code = compile(padded, str(self._page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if code.co_flags & inspect.CO_COROUTINE:
+            self._loop.run_until_complete(eval(code, self._names))
+        else:
+            exec(code, self._names)
+
+    def _shell(self, block: Block) -> None:
+        script = _commands(block)
+        for serving in _SERVES.findall(script):
+            script = script.replace(serving, "")
+            self._run(script)
+            script = ""
+            self._serve(serving.rstrip(" &"))
+        if script.strip():
+            self._run(script)
+
+    def _run(self, script: str) -> None:
+        """Runs it, and keeps what it exports."""
+        dump = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))' > .environment"
+        subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"{script}\n{dump}"], check=True, stdin=subprocess.DEVNULL
+        )
+        os.environ.update(json.loads(Path(".environment").read_text()))
+
+    def _serve(self, command: str) -> None:
+        port = _PORT.search(command)
+        assert port is not None, f"say --port: {command}"
+        process = subprocess.Popen(["bash", "-c", f"exec {command}"], stdin=subprocess.DEVNULL)
+        self._serving.append(process)
+        for _ in range(_READY_SECONDS * 10):
+            assert process.poll() is None, f"it ended: {command}"
+            try:
+                urlopen(f"http://127.0.0.1:{port[1]}/", timeout=1).close()
+            except URLError as answer:
+                if hasattr(answer, "code"):  # an answer, if only 404
+                    return
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError(f"it does not answer: {command}")
+
+
+def _commands(block: Block) -> str:
+    """A console's lines without their prompts and without what the commands print."""
+    if block.language != "console":
+        return block.code
+    lines: list[str] = []
+    for line in block.code.split("\n"):
+        if line.startswith("$ "):
+            lines.append(line[2:])
+        elif lines and lines[-1].endswith("\\"):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    page = Path(sys.argv[1])
+    loop = asyncio.new_event_loop()
+    reader = Reader(page, loop)
+    try:
+        for block in blocks(page):
+            print(f"block at line {block.line}", flush=True)
+            reader.paste(block)
+    finally:
+        reader.leave()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+if __name__ == "__main__":
+    main()

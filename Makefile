@@ -17,7 +17,7 @@ demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
 
 test: $(TESTABLE) lint
-	$(BIN)/python -m tests.gateway_postgres
+	$(BIN)/python -m tests.gateway.postgres
 	$(BIN)/pytest -n auto -rs
 
 test-slow: $(TESTABLE)

@@ -1,14 +1,17 @@
-"""A PostgreSQL server of one's own, from Debian's package, installed where it is missing.
+"""A PostgreSQL server of one's own and a PgBouncer before it, from Debian's packages, installed where missing.
 
-`python -m tests.gateway_postgres` installs it; the tests do the same where they need it. A machine
+`python -m tests.gateway.postgres` installs them; the tests do the same where they need them. A machine
 on which that cannot be done skips them, except where CI=true says that nothing may be skipped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -16,7 +19,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.stage import free_port
@@ -29,53 +34,135 @@ _OPTIONS = "-c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=60"
 @lru_cache
 def binaries() -> Path:
     """The folder with `initdb` and `pg_ctl`; skips or fails the test where there is none to be had."""
-    if (found := _find()) is None:
+    if (found := _find()) is None or _pgbouncer() is None:
         _install()
         found = _find()
-    if found is None:
+    if found is None or _pgbouncer() is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is missing and could not be installed")
-        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+            pytest.fail("PostgreSQL and PgBouncer are missing and could not be installed")
+        pytest.skip("needs PostgreSQL and PgBouncer: apt-get install postgresql pgbouncer")
     return found
 
 
-@contextmanager
-def postgres() -> Iterator[str]:
-    """Runs a server with an empty database until the block ends; gives the database's URL.
+class Postgres:
+    """A server with an empty database.
 
     Its data lie in a folder of its own: initdb refuses to run as root, and the user that it runs as
     may not enter pytest's folders.
     """
-    home = binaries()
-    user = _user()
-    data = Path(tempfile.mkdtemp(prefix="areplicate-postgres-"))
-    if user is not None:
-        shutil.chown(data, user.pw_uid, user.pw_gid)
-    port = free_port()
-    try:
-        _run(
-            [
-                home / "initdb",
-                "-D",
-                data / "d",
-                "-U",
-                "tester",
-                "-A",
-                "trust",
-                "-N",
-                "--no-locale",
-                "-E",
-                "UTF8",
-            ]
-        )
-        options = f"{_OPTIONS} -p {port} -k {data}"
-        _run([home / "pg_ctl", "-D", data / "d", "-o", options, "-l", data / "log", "-w", "start"])
+
+    def __init__(self) -> None:
+        self._home = binaries()
+        self.folder = Path(tempfile.mkdtemp(prefix="areplicate-postgres-"))
+        if (user := _user()) is not None:
+            shutil.chown(self.folder, user.pw_uid, user.pw_gid)
+        self.port = free_port()
+        self.url = f"postgresql://tester@127.0.0.1:{self.port}/postgres"
+        how = ("-U", "tester", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+        _run([self._home / "initdb", "-D", self.folder / "d", *how])
+
+    def start(self) -> None:
+        options = f"{_OPTIONS} -p {self.port} -k {self.folder}"
+        self._pg_ctl("-o", options, "-l", self.folder / "log", "-w", "start")
+
+    def stop(self) -> None:
+        self._pg_ctl("-m", "immediate", "stop")
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Within it the server takes connections and answers nothing."""
+        pids = self.pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         try:
-            yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+            yield
         finally:
-            _run([home / "pg_ctl", "-D", data / "d", "-m", "immediate", "stop"])
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url, autocommit=True)
+
+    def rows(self, query: str) -> list[Any]:
+        with self.connect() as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def limit_files(self, size: int | None) -> None:
+        """Refuses it files larger than this, as the system would on a disk that is full."""
+        limit = f"--fsize={size or 'unlimited'}:unlimited"
+        for pid in self.pids():
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+                _run(["prlimit", limit, "--pid", str(pid)])
+
+    def pids(self) -> list[int]:
+        server = int((self.folder / "d" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        return [server, *map(int, children)]
+
+    def _pg_ctl(self, *arguments: str | Path) -> None:
+        _run([self._home / "pg_ctl", "-D", self.folder / "d", *arguments])
+
+
+@contextmanager
+def server() -> Iterator[Postgres]:
+    """Runs a server until the block ends."""
+    running = Postgres()
+    try:
+        running.start()
+        yield running
     finally:
-        shutil.rmtree(data, ignore_errors=True)
+        with contextlib.suppress(RuntimeError):
+            running.stop()
+        shutil.rmtree(running.folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The same; gives the database's URL."""
+    with server() as running:
+        yield running.url
+
+
+@contextmanager
+def pgbouncer(behind: Postgres) -> Iterator[str]:
+    """Runs a PgBouncer in transaction mode before a server, with two connections to it; gives its URL."""
+    binary, user = _pgbouncer(), _user()
+    assert binary is not None, "binaries() has seen to that"
+    port, file = free_port(), behind.folder / "pgbouncer.ini"
+    file.write_text(
+        f"""[databases]
+postgres = host=127.0.0.1 port={behind.port} user=tester
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+"""
+    )
+    process = subprocess.Popen(
+        [str(binary), str(file)],
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _pgbouncer() -> str | None:
+    return shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
 
 
 def _find() -> Path | None:
@@ -93,13 +180,13 @@ def _install() -> None:
             break
         except FileExistsError:
             time.sleep(1)
-            if _find() is not None:
+            if _find() is not None and _pgbouncer() is not None:
                 return
     else:
         return
     try:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
+        for command in (["update"], ["install", "-y", "--no-install-recommends", "postgresql", "pgbouncer"]):
             subprocess.run(["apt-get", "-qq", *command], env=environment, check=False, timeout=600)
     finally:
         lock.rmdir()
@@ -134,6 +221,7 @@ def _run(command: Sequence[str | Path]) -> None:
 
 
 if __name__ == "__main__":
-    if _find() is None:
+    if _find() is None or _pgbouncer() is None:
         _install()
-    raise SystemExit(0 if _find() else "PostgreSQL could not be installed: apt-get install postgresql")
+    found = _find() and _pgbouncer()
+    raise SystemExit(0 if found else "not installed: apt-get install postgresql pgbouncer")

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..http.errors import GatewayError
 from ..logs import logger
-from .auth import Auth, database_gone, unauthenticated
+from .auth import Auth, unauthenticated
 from .costs import Costs
 from .limits import Hold, Ledger, RoomTaken
 from .settings import AccountSettings
+from .unavailable import DatabaseUnavailable
 from .usage import UsageWriter
 from .usage_row import UsageRow
 
@@ -92,7 +92,7 @@ class Accounts:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._opened.wait(), wait)
         if self._store is None:
-            raise database_gone()
+            raise DatabaseUnavailable(self._opening_error or "it is not open yet")
         return self._store
 
     @property
@@ -116,7 +116,7 @@ class Accounts:
         if self._background:
             await asyncio.wait(self._background, timeout=_LAST_SECONDS)
         if self.usage.waiting:
-            with contextlib.suppress(GatewayError):
+            with contextlib.suppress(DatabaseUnavailable):
                 await self.store()
         if self._opener is not None:
             self._opener.cancel()
@@ -192,8 +192,6 @@ class Accounts:
             raise
 
     async def _admit_shared(self, store: Store, key: Key, hold: Hold) -> None:
-        from .database import DatabaseUnavailable
-
         try:
             try:
                 known = await self._ask(store, hold)

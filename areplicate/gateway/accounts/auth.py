@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..http.errors import GatewayError
-from ..logs import logger
 from .keys import Key, hash_token, same
+from .unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from ..http.route import Access
@@ -110,13 +110,10 @@ class Auth:
             return known[1]
         try:
             key = await (await self._store()).key_by_hash(hash, seconds=_LOOK_SECONDS)
-        except Exception as error:
+        except DatabaseUnavailable:
             if known is not None and known[1] is not None and asked - known[0] < self._grace:
                 return known[1]
-            if isinstance(error, GatewayError):
-                raise
-            logger.error("keys cannot be looked up: %s", error)
-            raise database_gone() from error
+            raise
         self._remembered[hash] = (asked, key)
         self._remembered.move_to_end(hash)
         if len(self._remembered) > _MOST_REMEMBERED:
@@ -126,13 +123,3 @@ class Auth:
 
 def unauthenticated(message: str) -> GatewayError:
     return GatewayError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
-
-
-def database_gone() -> GatewayError:
-    return GatewayError(
-        503,
-        "The gateway's database does not answer.",
-        type="server_error",
-        code="database_unavailable",
-        headers={"Retry-After": "5"},
-    )

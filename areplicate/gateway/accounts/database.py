@@ -34,6 +34,7 @@ from sqlalchemy.pool import QueuePool
 
 from .database_url import DatabaseURL
 from .settings import Patience
+from .unavailable import DatabaseUnavailable
 
 T = TypeVar("T")
 Work = Callable[[Connection, float], T]
@@ -44,10 +45,6 @@ _GRACE = 1.0
 _CONNECTIONS = 8
 _BUSY = ("55P03", "57014", "40001", "40P01")
 """What PostgreSQL says where it works, but this did not go through: locks, time-outs, deadlocks."""
-
-
-class DatabaseUnavailable(Exception):
-    """The database did not do it, for reasons of its own: gone, hung, locked, full, read-only."""
 
 
 class Database:

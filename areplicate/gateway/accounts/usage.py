@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..logs import logger
+from .unavailable import DatabaseUnavailable
 from .usage_row import UsageRow
 
 if TYPE_CHECKING:
@@ -148,8 +149,6 @@ class UsageWriter:
 
 async def _write(store: Store, batch: list[tuple[UsageRow, Settled | None]]) -> None:
     """Writes a batch; where one of its rows cannot be, all but that."""
-    from .database import DatabaseUnavailable
-
     try:
         await store.write_usage([row for row, _ in batch], [end for _, end in batch if end is not None])
     except DatabaseUnavailable:

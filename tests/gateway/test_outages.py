@@ -1,0 +1,223 @@
+"""A database that is hung, gone, locked or full, and back again: who is served meanwhile, and that nothing is lost."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from areplicate.local import LocalReplicate
+from tests.gateway.postgres import Postgres, pgbouncer, server
+from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SECONDS = 8
+"""Within which everybody is told, with the time-outs below."""
+TIMEOUTS = {
+    "database_connect_timeout": 2,
+    "database_statement_timeout": 2,
+    "database_lock_timeout": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgres]:
+    with server() as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def running(
+    local: LocalReplicate, database: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    config = config_for(local)
+    config["general_settings"].update(TIMEOUTS, database_url=database.url)
+    with gateway(config, tmp_path_factory.mktemp("outages")) as running:
+        yield running
+
+
+@contextmanager
+def gone(database: Postgres) -> Iterator[None]:
+    database.stop()
+    try:
+        yield
+    finally:
+        database.start()
+
+
+@contextmanager
+def locked(database: Postgres) -> Iterator[None]:
+    with database.connect() as connection, connection.transaction():
+        connection.execute("LOCK TABLE areplicate_keys IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+@contextmanager
+def full(database: Postgres) -> Iterator[None]:
+    """The table of usage cannot grow."""
+    copies = (
+        "SELECT md5(random()::text) || n, 0, null, 'x', null, null, null, null, 1, false, 200, 0,0,0,0,0,0, 0"
+    )
+    with database.connect() as connection:
+        connection.execute(
+            f"INSERT INTO areplicate_usage {copies} FROM generate_series(1, 150000) n".encode()
+        )
+    size = database.rows("SELECT pg_relation_size('areplicate_usage')")[0][0]
+    assert size > 16 << 20, "a file of the write-ahead log must still fit"
+    database.limit_files(size)
+    try:
+        yield
+    finally:
+        database.limit_files(None)
+
+
+Outage = Callable[[Postgres], AbstractContextManager[None]]
+
+
+@pytest.mark.parametrize("outage", [Postgres.hanging, gone, locked, full])
+def test_an_outage(running: Gateway, database: Postgres, outage: Outage) -> None:
+    key, limited = (
+        running.new_key(),
+        running.new_key(rpm_limit=1000, max_parallel_requests=50, max_budget=100),
+    )
+    for each in (key, limited):
+        assert running.ask(each).status_code == 200
+    key_id = running.get(f"/key/info?key={key}")["key_id"]
+    limited_id = running.get(f"/key/info?key={limited}")["key_id"]
+    with outage(database):
+        asked = 1
+        eventually(lambda: running.ask(key).status_code == 200 and readiness(running) == 503, SECONDS)
+        for _ in range(60 if outage is full else 5):
+            began = time.monotonic()
+            assert running.ask(limited).status_code == 200, "a key that was seen goes on"
+            assert time.monotonic() - began < SECONDS
+            asked += 1
+        if outage is not full:
+            began = time.monotonic()
+            refused = running.ask("sk-never-seen-before")
+            assert time.monotonic() - began < SECONDS
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "database_unavailable")
+            with running.http() as http:
+                assert http.post("/key/block", json={"key": key}).status_code == 503
+        assert readiness(running) == 503
+    eventually(lambda: readiness(running) == 200, 15)
+    assert running.ask(limited).status_code == 200
+    rows = running.get(f"/spend/logs?key_id={limited_id}&limit=1000")["data"]
+    assert [row["status"] for row in rows] == [200] * (asked + 1)
+    assert running.get("/spend/logs?limit=1&key_id=" + key_id)["data"]
+    told = running.get(f"/key/info?key={limited}")
+    assert told["spend"] == pytest.approx(sum(row["cost"] for row in rows))
+    in_flight = "SELECT count(*) FROM areplicate_holds WHERE ended_at IS NULL"
+    eventually(lambda: database.rows(in_flight) == [(0,)], 40)
+
+
+def readiness(running: Gateway) -> int:
+    return httpx.get(f"{running.url}/health/readiness", timeout=5).status_code
+
+
+def test_through_pgbouncer_in_transaction_mode(
+    local: LocalReplicate, database: Postgres, tmp_path: Path
+) -> None:
+    with pgbouncer(database) as url:
+        config = config_for(local)
+        # As Prisma's users write it.
+        config["general_settings"]["database_url"] = (
+            f"{url}?pgbouncer=true&connect_timeout=5&schema=gateway&connection_limit=4"
+        )
+        with gateway(config, tmp_path) as running:
+            keys = [running.new_key(rpm_limit=1000, max_budget=10) for _ in range(4)]
+            for _ in range(10):
+                for key in keys:
+                    assert running.ask(key).status_code == 200
+            assert [running.get(f"/key/info?key={key}")["rpm_limit"] for key in keys] == [1000] * 4
+            sums = {row["key_id"]: row["requests"] for row in running.get("/spend/keys")["data"]}
+            assert sorted(sums.values()) == [10] * 4
+        assert database.rows("SELECT count(*) FROM gateway.areplicate_usage") == [(40,)]
+        assert "Traceback" not in running.log()
+
+
+@pytest.mark.parametrize("busy", ["locked", "full"])
+def test_sqlite(local: LocalReplicate, tmp_path: Path, busy: str) -> None:
+    config = config_for(local)
+    config["general_settings"].update(TIMEOUTS, usage_rows_in_memory=20)
+    file = tmp_path / "areplicate.db"
+    with gateway(config, tmp_path) as running:
+        key = running.new_key(rpm_limit=10_000, max_budget=100)
+        assert running.ask(key).status_code == 200
+        with _busy_sqlite(busy, file, running):
+            eventually(lambda: running.ask(key).status_code == 200 and readiness(running) == 503, 15)
+            for _ in range(40):
+                assert running.ask(key).status_code == 200
+            eventually(lambda: bool(list(tmp_path.glob("areplicate-usage-*.jsonl"))), 15)
+        eventually(lambda: readiness(running) == 200, 15)
+        eventually(lambda: not list(tmp_path.glob("areplicate-usage-*.jsonl")), 15)
+        asked = running.log().count('"POST /v1/chat/completions 200"')
+        assert len(running.get("/spend/logs?limit=1000")["data"]) == asked
+        assert oct(file.stat().st_mode & 0o777) == "0o600"
+
+
+@contextmanager
+def _busy_sqlite(how: str, file: Path, running: Gateway) -> Iterator[None]:
+    if how == "locked":
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+        other.close()
+        return
+    log_and_a_little_more = 200_000
+    pid = running.process.pid
+    written = sqlite3.connect(file)
+    written.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    written.close()
+    filler = file.with_name("areplicate.db-wal")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (log_and_a_little_more, resource.RLIM_INFINITY))
+    for _ in range(120):
+        running.ask()
+        if filler.stat().st_size > log_and_a_little_more - 5000:
+            break
+    yield
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def test_rows_that_are_left_at_the_end_are_read_in_by_the_next_gateway(
+    local: LocalReplicate, database: Postgres, tmp_path: Path
+) -> None:
+    config = config_for(local)
+    config["general_settings"].update(TIMEOUTS, database_url="postgresql://nobody@127.0.0.1:1/none")
+    with gateway(config, tmp_path, ready=False) as running:
+        for _ in range(3):
+            assert running.ask().status_code == 200
+        assert running.stop() == 0
+    files = list(tmp_path.glob("areplicate-usage-*.jsonl"))
+    assert len(files) == 1 and files[0].stat().st_mode & 0o777 == 0o600
+    config["general_settings"]["database_url"] = f"{database.url}?schema=later"
+    with gateway(config, tmp_path) as running:
+        eventually(lambda: not list(tmp_path.glob("areplicate-usage-*.jsonl")))
+        assert [row["status"] for row in running.get("/spend/logs")["data"]] == [200] * 3
+
+
+def test_two_gateways_on_one_sqlite_file_are_noticed(local: LocalReplicate, tmp_path: Path) -> None:
+    config = config_for(local)
+    config["general_settings"]["database_url"] = f"sqlite:///{tmp_path}/shared.db"
+    with gateway(config, tmp_path / "a") as first:
+        with gateway(config, tmp_path / "b", ready=False) as second:
+            eventually(lambda: "another gateway uses" in second.log())
+            assert readiness(second) == 503
+            assert second.ask("sk-any").status_code == 503
+            first.stop()
+            eventually(lambda: readiness(second) == 200, 15)
+    for file in tmp_path.glob("shared.db*"):
+        assert file.stat().st_mode & 0o077 == 0, file

@@ -26,7 +26,7 @@ _COMMANDS = {
 """Where each command is, and the extra that it needs. One is imported when it is asked for: a gateway
 does not keep in memory what draws tables on terminals."""
 
-_SERVING = ("--config", "--host", "--port", "--workers", "--debug")
+_SERVING = ("--config", "--host", "--port", "--workers", "--debug", "--ssl-certfile")
 """Options that mean `serve` where no command is named."""
 
 
@@ -34,6 +34,8 @@ class _Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0].partition("=")[0] in _SERVING:
             args = ["serve", *args]
+        if args and args[0] == "serve":
+            import_module("areplicate.gateway.early_signals").remember()
         return super().parse_args(ctx, args)
 
     def resolve_command(

@@ -8,40 +8,58 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
-from . import logs
+from . import early_signals, logs
 from .config.yaml_file import ConfigError
+from .tls import Certificate
 
 _LOOPBACK = "127.0.0.1"
 _EVERYWHERE = "0.0.0.0"
+_File = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
 @click.option(
-    "--config",
-    "config_path",
-    default="config.yaml",
-    show_default=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The configuration file.",
+    "--config", "path", default="config.yaml", show_default=True, type=_File, help="The configuration file."
 )
 @click.option("--host", help="Where to listen; all interfaces where a master key is set, else loopback.")
 @click.option("--port", default=4000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--ssl-certfile", type=_File, help="The certificate, with those that vouch for it: HTTPS.")
+@click.option("--ssl-keyfile", type=_File, help="Its private key, where the certificate's file has none.")
 @click.option("--debug", is_flag=True, help="Log more.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes.")
 @click.option("--listener", type=int, hidden=True, help="The inherited socket of a worker.")
+@click.option(
+    "--source", type=_File, hidden=True, help="What a worker reads in the place of the configuration."
+)
 def serve(
-    config_path: Path, host: str | None, port: int, debug: bool, workers: int, listener: int | None
+    path: Path,
+    host: str | None,
+    port: int,
+    ssl_certfile: Path | None,
+    ssl_keyfile: Path | None,
+    debug: bool,
+    workers: int,
+    listener: int | None,
+    source: Path | None,
 ) -> None:
     """Serve Replicate's models to clients of OpenAI's API.
 
-    SIGTERM lets requests in flight finish, SIGHUP reads the configuration again.
+    SIGTERM lets requests in flight finish; SIGHUP reads the configuration and the certificate again.
     """
-    from .config.config import read_config
+    early_signals.remember()
+    from . import descriptors
+    from .server import Serving, run
 
     logs.set_up(debug)
+    descriptors.raise_limit()
+    certificate = _certificate(ssl_certfile, ssl_keyfile)
+    serving = Serving(
+        path=path, source=source, workers=workers, is_worker=listener is not None, certificate=certificate
+    )
     try:
-        config = read_config(config_path)
+        config = serving.read()
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     if listener is not None:
@@ -49,40 +67,78 @@ def serve(
     else:
         for warning in config.warnings:
             logs.logger.warning("%s", warning)
-        sock = _bind(_host(host, config.master_key), port)
-    alone = workers == 1 and config.accounts.database.file is not None
+        for notice in config.notices:
+            logs.logger.info("%s", notice)
+        chosen = _host(host, config.master_key)
+        sock = _bind(chosen, port)
+        _warn_of_clear_text(chosen, certificate)
     if workers > 1 and listener is None:
         from .workers import Supervisor
 
-        options = ["--config", str(config_path), "--workers", str(workers), *(["--debug"] if debug else [])]
-        command = [sys.executable, "-m", "areplicate.gateway", *options]
-        sys.exit(Supervisor(command, sock, workers, config.general.drain_seconds).run())
-    from .server import run
-
-    run(config, config_path, sock, alone=alone, worker=listener is not None)
+        command = [
+            sys.executable,
+            "-m",
+            "areplicate.gateway",
+            "--config",
+            str(path),
+            "--workers",
+            str(workers),
+        ]
+        command += ["--debug"] if debug else []
+        command += ["--ssl-certfile", str(ssl_certfile)] if ssl_certfile else []
+        command += ["--ssl-keyfile", str(ssl_keyfile)] if ssl_keyfile else []
+        sys.exit(Supervisor(command, path, sock, workers, config.general.drain_seconds).run())
+    alone = workers == 1 and config.accounts.database.file is not None
+    run(config, sock, msgspec.structs.replace(serving, alone=alone))
     logging.shutdown()
 
 
 def _host(host: str | None, master_key: str | None) -> str:
+    from .http.origins import is_loopback
+
     if master_key is not None:
         return host or _EVERYWHERE
-    if host is not None and host not in (_LOOPBACK, "localhost", "::1"):
+    if host is not None and not is_loopback(host):
         raise click.ClickException(
             f"Without a master key anybody who reaches {host} could spend your money: "
-            "set general_settings.master_key, or leave --host out to listen on loopback."
+            "set general_settings.master_key or AREPLICATE_MASTER_KEY, or leave --host out to listen on loopback."
         )
     return host or _LOOPBACK
 
 
+def _certificate(certfile: Path | None, keyfile: Path | None) -> Certificate | None:
+    if certfile is None:
+        if keyfile is not None:
+            raise click.ClickException("--ssl-keyfile needs --ssl-certfile.")
+        return None
+    certificate = Certificate(certfile, keyfile)
+    try:
+        certificate.context()
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    return certificate
+
+
+def _warn_of_clear_text(host: str, certificate: Certificate | None) -> None:
+    from .http.origins import is_loopback
+
+    if certificate is None and not is_loopback(host):
+        logs.logger.warning(
+            "keys and texts travel in clear text on %s: give --ssl-certfile and --ssl-keyfile, or let only a "
+            "proxy that ends TLS reach this port",
+            host,
+        )
+
+
 def _bind(host: str, port: int) -> socket.socket:
-    from .server import BACKLOG
+    from . import descriptors
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
-        sock.listen(BACKLOG)
+        sock.listen(descriptors.backlog())
     except OSError as error:
         sock.close()
         raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None

@@ -36,3 +36,8 @@ def default_pool_size() -> int:
 def most_clients(pool_size: int) -> int:
     """Clients' connections that leave room for everything else."""
     return max(8, limit() - _RESERVED - pool_size)
+
+
+def backlog() -> int:
+    """Connections that the system takes in before they are accepted."""
+    return max(16, min(4096, limit() // 2))

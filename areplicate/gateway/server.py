@@ -7,123 +7,159 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from aiohttp import web
+import msgspec
 
+from . import descriptors
 from .app import Gateway
 from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
-from .http.connections import Server
+from .early_signals import take_over
+from .http.connections import Listener, Server
 from .http.dispatch import Dispatcher
 from .http.routes import ROUTES
 from .logs import logger
+from .tls import Certificate
 
-BACKLOG = 4096
 _LOOK_SECONDS = 1.0
+_LINGER_SECONDS = 0.25
+"""Seconds for which open connections are answered after the end has begun, if only with a refusal."""
 _CANCEL_SECONDS = 8.0
 """Seconds in which cancelled requests get to cancel their predictions."""
 _ANSWER_SECONDS = 1.0
 """Seconds in which their clients get to take the answer that says so."""
 
 
-def run(config: Config, path: Path, listener: socket.socket, *, alone: bool, worker: bool) -> None:
-    """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written.
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """How one process serves.
 
-    A `worker` also ends when its parent has: nobody would be left to stop it.
+    Attributes:
+        path: of the configuration; `source` is the file that is read in its place, where its parent keeps one.
+        alone: whether no other process uses the database.
+        workers: how many processes share the account's limits.
+        is_worker: whether a parent watches over it, with which it ends.
     """
-    asyncio.run(_serve(config, path, listener, alone, worker))
+
+    path: Path
+    source: Path | None = None
+    alone: bool = True
+    workers: int = 1
+    is_worker: bool = False
+    certificate: Certificate | None = None
+
+    def read(self) -> Config:
+        return read_config(self.path, self.source).shared_by(self.workers)
 
 
-async def _serve(config: Config, path: Path, listener: socket.socket, alone: bool, worker: bool) -> None:
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    background: set[asyncio.Task[None]] = set()
-    gateway = Gateway(config, alone=alone, routes=ROUTES)
-
-    def begin(work: Coroutine[Any, Any, None]) -> None:
-        task = loop.create_task(work)
-        background.add(task)
-        task.add_done_callback(background.discard)
-
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: begin(_reload(gateway, path)))
-
-    dispatcher = Dispatcher(gateway, ROUTES)
-    server = Server(
-        dispatcher.handle, request_factory=partial(web.BaseRequest, loop=loop), handler_cancellation=True
-    )
-    runner = web.ServerRunner(server, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.SockSite(runner, listener, backlog=BACKLOG)
-    await site.start()
-    gateway.start()
-    if worker:
-        begin(_watch_parent(os.getppid(), stopped))
-    host, port = listener.getsockname()[:2]
-    logger.info("listening", extra={"url": f"http://{host}:{port}", "models": list(config.names)})
-    try:
-        await stopped.wait()
-        stopped.clear()
-        await _drain(gateway, dispatcher, site, stopped)
-    finally:
-        for task in background:
-            task.cancel()
-        await runner.cleanup()
-        await gateway.aclose()
-        logger.info("stopped")
+def run(config: Config, listener: socket.socket, serving: Serving) -> None:
+    """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
+    asyncio.run(_Process(config, serving).run(listener))
 
 
-async def _drain(gateway: Gateway, dispatcher: Dispatcher, site: web.BaseSite, again: asyncio.Event) -> None:
-    """Ends what is in flight: by waiting; then, or at a second signal, by cancelling it, which clients are told."""
-    gateway.draining = True
-    await site.stop()
-    tasks = [task for task in dispatcher.tasks if task is not None]
-    logger.info("draining", extra={"in_flight": len(tasks)})
-    if not tasks:
-        return
-    impatient = asyncio.ensure_future(again.wait())
-    ended = asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.wait(
-        (impatient, ended), timeout=gateway.config.general.drain_seconds, return_when=asyncio.FIRST_COMPLETED
-    )
-    impatient.cancel()
-    left = [task for task in tasks if not task.done()]
-    if left:
-        logger.warning("cancelling what is still in flight", extra={"in_flight": len(left)})
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(gateway.end_calls(), _CANCEL_SECONDS)
-        # What is left by now does not wait for Replicate, but for its client.
-        await asyncio.wait(left, timeout=_ANSWER_SECONDS)
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=_ANSWER_SECONDS)
-    with contextlib.suppress(asyncio.CancelledError):
-        await ended
+class _Process:
+    def __init__(self, config: Config, serving: Serving) -> None:
+        self._serving = serving
+        self._gateway = Gateway(config, alone=serving.alone, routes=ROUTES)
+        self._dispatcher = Dispatcher(self._gateway, ROUTES)
+        self._stopped = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
 
+    async def run(self, sock: socket.socket) -> None:
+        gateway, serving = self._gateway, self._serving
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._stopped.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        if take_over():
+            self._reload_wanted.set()
+        general = gateway.config.general
+        server = Server(self._dispatcher.handle, keepalive=general.keepalive_seconds)
+        most = descriptors.most_clients(general.pool_size or descriptors.default_pool_size())
+        tls = serving.certificate.context() if serving.certificate is not None else None
+        listener = Listener(sock, server, most=most, tls=tls)
+        listener.start()
+        gateway.start()
+        background = [loop.create_task(self._reload_when_asked(server, listener))]
+        if serving.is_worker:
+            background.append(loop.create_task(self._watch_parent(os.getppid())))
+        host, port = sock.getsockname()[:2]
+        url = f"{'https' if tls is not None else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        logger.info("listening", extra={"url": url, "models": list(gateway.config.names)})
+        try:
+            await self._stopped.wait()
+            self._stopped.clear()
+            await self._drain(listener)
+        finally:
+            for task in background:
+                task.cancel()
+            server.close_idle()
+            await server.shutdown(0.1)
+            await gateway.aclose()
+            logger.info("stopped")
 
-async def _watch_parent(parent: int, stopped: asyncio.Event) -> None:
-    while os.getppid() == parent:
-        await asyncio.sleep(_LOOK_SECONDS)
-    logger.error("the parent process has gone: stopping")
-    stopped.set()
+    async def _drain(self, listener: Listener) -> None:
+        """Ends what is in flight: by waiting; then, or at a second signal, by cancelling it.
 
+        Meanwhile no connection is cut: who asks on one that is still open is told that the gateway is stopping.
+        """
+        gateway, loop = self._gateway, asyncio.get_running_loop()
+        gateway.draining = True
+        listener.close()
+        logger.info("draining", extra={"in_flight": len(self._tasks)})
+        end = loop.time() + gateway.config.general.drain_seconds
+        linger = loop.time() + _LINGER_SECONDS
+        while not listener.quiet and not self._stopped.is_set():
+            if loop.time() >= (end if self._tasks else linger):
+                break
+            await asyncio.sleep(0.02)
+        if left := self._tasks:
+            logger.warning("cancelling what is still in flight", extra={"in_flight": len(left)})
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(gateway.end_calls(), _CANCEL_SECONDS)
+            # What is left by now does not wait for Replicate, but for its client.
+            await asyncio.wait(left, timeout=_ANSWER_SECONDS)
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=_ANSWER_SECONDS)
 
-async def _reload(gateway: Gateway, path: Path) -> None:
-    """Takes the configuration anew; one that is wrong changes nothing."""
-    try:
-        config = await asyncio.to_thread(read_config, path)
-    except ConfigError as error:
-        logger.error("the configuration is wrong and was not taken: %s", error)
-        return
-    for warning in config.warnings:
-        logger.warning("%s", warning)
-    if config.master_key is None and not gateway.accounts.auth.open:
-        logger.error("the configuration has no master_key any more: that needs a restart; it was not taken")
-        return
-    await gateway.reload(config)
-    logger.info("configuration reloaded", extra={"models": list(config.names)})
+    @property
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [task for task in self._dispatcher.tasks if task is not None]
+
+    async def _watch_parent(self, parent: int) -> None:
+        while os.getppid() == parent:
+            await asyncio.sleep(_LOOK_SECONDS)
+        logger.error("the parent process has gone: stopping")
+        self._stopped.set()
+
+    async def _reload_when_asked(self, server: Server, listener: Listener) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            await self._reload(server, listener)
+
+    async def _reload(self, server: Server, listener: Listener) -> None:
+        """Takes the certificate and the configuration anew; what is wrong changes nothing."""
+        gateway = self._gateway
+        if self._serving.certificate is not None:
+            try:
+                listener.tls = await asyncio.to_thread(self._serving.certificate.context)
+            except ValueError as error:
+                logger.error("the certificate was not taken anew: %s", error)
+        try:
+            config = await asyncio.to_thread(self._serving.read)
+        except ConfigError as error:
+            logger.error("the configuration is wrong and was not taken: %s", error)
+            return
+        if not self._serving.is_worker:
+            for warning in config.warnings:
+                logger.warning("%s", warning)
+        if config.master_key is None and not gateway.accounts.auth.open:
+            logger.error(
+                "the configuration has no master_key any more: that needs a restart; it was not taken"
+            )
+            return
+        await gateway.reload(config)
+        server.keepalive = config.general.keepalive_seconds
+        logger.info("configuration reloaded", extra={"models": list(config.names)})

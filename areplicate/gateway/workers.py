@@ -1,8 +1,9 @@
 """Several gateway processes on one port, and the one that watches over them.
 
-The parent binds the port and hands the listening socket to each worker, so that a worker that dies
-takes no waiting connection with it. The parent serves nothing: it starts workers, starts a new one
-where one dies, and passes signals on.
+The parent binds the port and hands the listening socket to each worker, so that a worker that dies takes no
+waiting connection with it. The parent serves nothing: it starts workers, starts a new one where one dies, and
+passes signals on. It reads the configuration first, and workers read the copy that it keeps of the last good
+one: a file that is wrong on the disk stops no worker from being replaced.
 """
 
 from __future__ import annotations
@@ -18,92 +19,141 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from .config.config import read_config
+from .config.yaml_file import ConfigError
+from .early_signals import take_over
 from .logs import logger
 
 _QUICK_DEATH = 5.0
 _SLOWEST_RESTART = 30.0
 _KILL_AFTER = 30.0
 """Seconds beyond the drain that a worker may take before it is killed."""
+_TICK = 0.1
 
 
 class Supervisor:
     """Keeps `count` workers running.
 
     Args:
-        arguments: of the command that runs one worker, which gets `--listener FD` besides.
+        arguments: of the command that runs one worker, which gets `--listener FD` and `--source FILE` besides.
+        config: the configuration file, which was read before and found right.
         drain_seconds: how long workers may finish requests at the end.
     """
 
     def __init__(
-        self, arguments: list[str], listener: socket.socket, count: int, drain_seconds: float
+        self, arguments: list[str], config: Path, listener: socket.socket, count: int, drain_seconds: float
     ) -> None:
         self._arguments = arguments
+        self._config = config
         self._listener = listener
         self._count = count
         self._drain_seconds = drain_seconds
         self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
-        self._stopping = 0
+        self._stopping_since: float | None = None
         self._pause = 0.0
-        self._figures = Path(tempfile.mkdtemp(prefix="areplicate-metrics-"))
+        self._next_start = 0.0
+        self._reload_wanted = False
+        self._home = Path(tempfile.mkdtemp(prefix="areplicate-"))
+        self._source = self._home / "config.yaml"
 
     def run(self) -> int:
         """Returns when all workers have ended after SIGTERM or SIGINT."""
+        self._keep(self._config.read_bytes())
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
-        signal.signal(signal.SIGHUP, self._pass_on)
+        signal.signal(signal.SIGHUP, self._ask_to_reload)
+        self._reload_wanted = take_over()
         try:
-            while True:
-                while not self._stopping and len(self._workers) < self._count:
-                    time.sleep(self._pause)
-                    self._start()
-                if not self._workers:
-                    return 0
+            while self._stopping_since is None or self._workers:
+                if self._stopping_since is None:
+                    self._start_missing()
+                if self._reload_wanted:
+                    self._reload()
                 self._reap()
+                time.sleep(_TICK)
+            return 0
         finally:
             for process, _ in self._workers.values():
                 process.kill()
-            shutil.rmtree(self._figures, ignore_errors=True)
+            shutil.rmtree(self._home, ignore_errors=True)
 
-    def _start(self) -> None:
+    def _start_missing(self) -> None:
+        while len(self._workers) < self._count and time.monotonic() >= self._next_start:
+            process = self._start()
+            if self._stopping_since is not None:  # the end came while it was started, and did not reach it
+                process.terminate()
+                return
+
+    def _start(self) -> subprocess.Popen[bytes]:
         fd = self._listener.fileno()
-        process = subprocess.Popen(
-            [*self._arguments, "--listener", str(fd)],
-            pass_fds=(fd,),
-            start_new_session=True,  # Ctrl-C on a terminal reaches it through us alone
-            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self._figures)},
-        )
+        # What is blocked here is blocked there, until the worker knows what to do with it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        try:
+            process = subprocess.Popen(
+                [*self._arguments, "--listener", str(fd), "--source", str(self._source)],
+                pass_fds=(fd,),
+                start_new_session=True,  # Ctrl-C on a terminal reaches it through us alone
+                env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self._home)},
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
         self._workers[process.pid] = process, time.monotonic()
         logger.info("worker started", extra={"pid": process.pid})
+        return process
 
     def _reap(self) -> None:
-        """Waits for a while, or until a worker has ended."""
         for pid, (process, started) in list(self._workers.items()):
             if process.poll() is None:
                 continue
             del self._workers[pid]
             self._forget_figures(pid)
-            if not self._stopping:
+            if self._stopping_since is None:
                 quick = time.monotonic() - started < _QUICK_DEATH
                 self._pause = min(max(0.5, self._pause * 2), _SLOWEST_RESTART) if quick else 0.0
+                self._next_start = time.monotonic() + self._pause
                 logger.error("worker died", extra={"pid": pid, "status": process.returncode})
-        if self._stopping and time.monotonic() - self._stopping > self._drain_seconds + _KILL_AFTER:
+        since = self._stopping_since
+        if since is not None and time.monotonic() - since > self._drain_seconds + _KILL_AFTER:
             for process, _ in self._workers.values():
                 process.kill()
-        time.sleep(0.1)
+
+    def _reload(self) -> None:
+        """Lets the workers read the configuration again, where it is right."""
+        self._reload_wanted = False
+        try:
+            config = read_config(self._config)
+            text = self._config.read_bytes()
+        except (ConfigError, OSError) as error:
+            logger.error("the configuration is wrong and was not taken: %s", error)
+            return
+        for warning in config.warnings:
+            logger.warning("%s", warning)
+        self._keep(text)
+        self._drain_seconds = config.general.drain_seconds
+        self._pass_on(signal.SIGHUP)
+
+    def _keep(self, text: bytes) -> None:
+        """Replaces the copy as a whole: a worker may be reading it."""
+        new = self._source.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_bytes(text)
+        new.replace(self._source)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self._stopping = self._stopping or int(time.monotonic()) or 1
-        self._pause = 0.0
-        for process, _ in self._workers.values():
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+        self._pass_on(number)
+        self._listener.close()  # while it was open here, clients could connect to nobody
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+    def _ask_to_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload_wanted = True
+
+    def _pass_on(self, number: int) -> None:
         for process, _ in self._workers.values():
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
 
     def _forget_figures(self, pid: int) -> None:
         """Drops a dead worker's gauges; its counters go on to count."""
-        for file in self._figures.glob(f"gauge_live*_{pid}.db"):
+        for file in self._home.glob(f"gauge_live*_{pid}.db"):
             file.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ MODELS = (
 )
 
 
-_LISTENING = re.compile(r'"url": ?"(http://127\.0\.0\.1:\d+)"')
+_LISTENING = re.compile(r'"url": ?"(https?://[\d.]+:\d+)"')
 
 
 class Gateway:
@@ -95,8 +95,17 @@ def config_for(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def gateway(config: dict[str, Any], folder: Path, *arguments: str, ready: bool = True) -> Iterator[Gateway]:
-    """Runs a gateway until the block ends; `ready` waits until it has its database."""
+def gateway(
+    config: dict[str, Any],
+    folder: Path,
+    *arguments: str,
+    ready: bool = True,
+    before: Callable[[], None] | None = None,
+) -> Iterator[Gateway]:
+    """Runs a gateway until the block ends; `ready` waits until it has its database.
+
+    `before` is called in the new process, before it is the gateway's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "config.yaml", folder / "log"
     path.write_text(json.dumps(config))
@@ -107,6 +116,7 @@ def gateway(config: dict[str, Any], folder: Path, *arguments: str, ready: bool =
             [*command, "--host", "127.0.0.1", *arguments],
             env=ENVIRONMENT,
             stderr=output,
+            preexec_fn=before,
         )
     running = Gateway(process, "", path, log)
     try:
@@ -120,6 +130,16 @@ def gateway(config: dict[str, Any], folder: Path, *arguments: str, ready: bool =
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processors, for its own work and for the system's."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def eventually(condition: Any, seconds: float = 10) -> None:

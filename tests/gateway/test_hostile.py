@@ -14,7 +14,16 @@ import pytest
 
 from areplicate.local import LocalReplicate
 from areplicate.options import BY_NAME
-from tests.gateway.process import MASTER, MODELS, UPSTREAM_KEY, Gateway, config_for, gateway
+from tests.gateway.process import (
+    MASTER,
+    MODELS,
+    UPSTREAM_KEY,
+    Gateway,
+    config_for,
+    cpu_seconds,
+    gateway,
+    resident_mb,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 HI = [{"role": "user", "content": "Hi"}]
@@ -236,6 +245,74 @@ def test_large_bodies(running: Gateway) -> None:
     assert post(running, b"no gzip", **{"Content-Encoding": "gzip"}).status_code == 400
     nine = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 9_000_000 + b'"}]}'
     assert post(running, nine).status_code in (200, 400), "what is allowed is read"
+
+
+ASKED_START = b'{"model": "chat", "messages": [{"role": "user", "content": "Hi"}], '
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ASKED_START + b",".join(b'"x%d": 1' % i for i in range(900_000 // 2)) + b"}",
+        ASKED_START + b'"x": [' + b"{}," * 3_000_000 + b"{}]}",
+        ASKED_START + b'"x": [' + b"[]," * 3_000_000 + b"[]]}",
+        ASKED_START + b'"x": [' + b"1," * 4_000_000 + b"1]}",
+        ASKED_START + b'"x": {' + b",".join(b'"%d":0' % i for i in range(700_000)) + b"}}",
+        b"[" * 9_000_000,
+        b'{"a":' * 1_500_000,
+        b'"' + b"\\u005b" * 1_500_000 + b'"',
+        b'{"x": "' + b"\\\\" * 4_000_000 + b'"' + b"{" * 100 + b"}",
+        ASKED_START + b",".join(b'"x%d": 1' % i for i in range(2_000)) + b"}",
+    ],
+    ids=[
+        "fields",
+        "objects",
+        "lists",
+        "numbers",
+        "keys",
+        "opened",
+        "nested",
+        "escapes",
+        "quotes",
+        "few fields",
+    ],
+)
+def test_a_body_of_many_parts_costs_little(running: Gateway, body: bytes) -> None:
+    """It is refused before anything is built from it: nobody waits, and nothing grows."""
+    before, memory, log = (
+        cpu_seconds(running.process.pid),
+        resident_mb(running.process.pid),
+        len(running.log()),
+    )
+    assert_refused(post(running, body), 400)
+    assert cpu_seconds(running.process.pid) - before < 2
+    assert resident_mb(running.process.pid) - memory < 120
+    assert len(running.log()) - log < 5_000
+
+
+def test_texts_count_as_one(running: Gateway) -> None:
+    """Commas and brackets within texts are no parts."""
+    text = "[{,}]" * 500_000
+    asked = {"model": "chat", "messages": [{"role": "user", "content": text}]}
+    assert post(running, json.dumps(asked)).status_code == 200
+
+
+def test_a_request_writes_few_lines_of_log(running: Gateway) -> None:
+    log = len(running.log().splitlines())
+    ignored = [*("caching", "verbose", "tags", "cache", "ttl", "api_version", "organization", "max_budget")]
+    ignored += [f"litellm_{i}" for i in range(300)]
+    post(running, json.dumps({"model": "chat", "messages": HI, **dict.fromkeys(ignored, 1)}))
+    assert len(running.log().splitlines()) - log <= 10
+
+
+def test_figures_have_no_label_of_a_clients(running: Gateway) -> None:
+    with running.http() as http:
+        for i in range(20):
+            http.post("/v1/chat/completions", json={"model": f"made-up-{i}", "messages": HI})
+            http.get(f"/made-up-{i}")
+            http.request(f"MADEUP{i}", "/v1/models")
+        figures = http.get("/metrics").text
+    assert "made-up" not in figures and "MADEUP" not in figures
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..http.errors import CLIENT_GONE, GatewayError
-from ..logs import logger
+from ..logs import access_logger
 from .costs import Demand
 from .late_look import look_at
 from .limits import Hold, new_hold
@@ -164,7 +164,7 @@ def _count(gateway: Gateway, exchange: Exchange, cost: float | None) -> None:
 def _log(exchange: Exchange) -> None:
     if not exchange.endpoint:
         return
-    logger.info(
+    access_logger.info(
         "%s %s %d",
         exchange.request.method,
         exchange.endpoint,
@@ -173,6 +173,7 @@ def _log(exchange: Exchange) -> None:
             "request_id": exchange.request_id,
             "model": exchange.model,
             "key_id": exchange.caller.key_id,
+            "client": exchange.client,
             "prediction_id": exchange.prediction_id,
             "seconds": round(exchange.seconds(), 3),
             "code": "client_gone" if exchange.status == CLIENT_GONE else exchange.error_code,

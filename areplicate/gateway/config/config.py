@@ -77,6 +77,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """Those that stand for many models, the most specific first."""
         return sorted((entry for entry in self.models if "*" in entry.name), key=lambda e: -len(e.name))
 
+    def shared_by(self, processes: int) -> Config:
+        """The same for one of several processes, which share what Replicate allows the account."""
+        general = msgspec.structs.replace(
+            self.general,
+            creations_per_minute=self.general.creations_per_minute / processes,
+            others_per_minute=self.general.others_per_minute / processes,
+        )
+        return msgspec.structs.replace(self, general=general)
+
     def router_list(self) -> list[dict[str, Any]]:
         """The model list as `AsyncRouter` takes it."""
         return [
@@ -86,13 +95,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, source: Path | None = None) -> Config:
     """The configuration in a file.
+
+    Args:
+        source: a copy of it that is read in its place.
 
     Raises:
         ConfigError: the first thing that is wrong, by file, line and key.
     """
-    return _Reader(load(path)).read()
+    return _Reader(load(path, source)).read()
 
 
 class _Reader:

@@ -43,14 +43,14 @@ def key_of(steps: Steps) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
-def load(path: Path) -> Document:
-    """The one document in a file.
+def load(path: Path, source: Path | None = None) -> Document:
+    """The one document in a file; `source` is a copy of it that is read in its place.
 
     Raises:
         ConfigError: the file cannot be read, or is not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = (source or path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     loader = yaml.SafeLoader(text)

@@ -1,30 +1,122 @@
-"""aiohttp's server, whose answer to what is no HTTP is an error as OpenAI's API has them."""
+"""Clients' connections: as many as open files allow, and no more.
+
+The listening socket is accepted from here, not by asyncio: where files run out, asyncio's own loop tries again
+thousands of times a second and logs each. Here a new connection takes the place of one that has been silent, so
+that however many connect and say nothing, those who ask are answered.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
+from ..logs import logger
 from .errors import bad_request, unexpected
 from .exchange import JSON, new_request_id
 
-KEEPALIVE = 75.0
-"""Seconds that a connection may sit idle, or take to send the head of a request."""
+HEAD_SECONDS = 30.0
+"""Seconds within which a new connection sends its first request."""
+HANDSHAKE_SECONDS = 10.0
+SILENCE_SECONDS = 1.0
+"""Seconds of silence after which a connection may have to make room: one that has just come is about to ask."""
+_AT_ONCE = 64
+"""Connections that are accepted before others have their turn."""
+_PAUSE = 0.1
+"""Seconds without accepting where nothing is free."""
+_TELL_EVERY = 1.0
+"""Seconds between two lines in the log that say so."""
+
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Request(web.BaseRequest):
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        """aiohttp's own moment before a head is sent: no banner tells which version answers."""
+        response.headers.popall("Server", None)
 
 
 class Server(web.Server):
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(
-            self,
-            loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]
-            keepalive_timeout=KEEPALIVE,
-        )
+    """aiohttp's server, which knows who is idle.
+
+    Args:
+        keepalive: seconds that a connection may sit idle between two requests.
+    """
+
+    def __init__(self, handler: Handler, *, keepalive: float) -> None:
+        request = partial(Request, loop=asyncio.get_running_loop())
+        super().__init__(handler, request_factory=request, handler_cancellation=True)
+        self.keepalive = keepalive
+        self.open: dict[Connection, None] = {}
+        """The connections, the oldest first."""
+
+    def __call__(self) -> Connection:
+        return Connection(self)
+
+    def make_room(self) -> bool:
+        """Closes a connection that has been silent for a while, an old one first; whether there was one."""
+        for connection in self.open:
+            if connection.is_idle and connection.silent_for() >= SILENCE_SECONDS and not connection.has_asked:
+                connection.force_close()
+                self.open.pop(connection, None)
+                return True
+        return False
+
+    def close_idle(self) -> None:
+        for connection in [each for each in self.open if each.is_idle]:
+            connection.force_close()
 
 
-class _Connection(web.RequestHandler):
-    __slots__ = ()
+class Connection(RequestHandler):
+    """One connection. Its answer to what is not HTTP is an error as OpenAI's API has them."""
+
+    __slots__ = ("_first_patience", "_server")
+
+    def __init__(self, server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(server, loop=loop, access_log=None, keepalive_timeout=server.keepalive)  # type: ignore[arg-type]
+        self._server = server
+        self._first_patience = min(HEAD_SECONDS, server.keepalive)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self._current_request is None and not self._messages
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether something has come that is not read yet: where the machine is busy, so is a silence."""
+        if self.transport is None:
+            return False
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def silent_for(self) -> float:
+        """Seconds since it was opened, or its last request was answered."""
+        patience = self._keepalive_timeout if self._request_count else self._first_patience
+        return self._loop.time() - (self._next_keepalive_close_time - patience)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._server.open[self] = None
+        if self._keepalive_handle is not None:
+            # The first request comes soon; only between two of them may there be a long silence.
+            self._keepalive_handle.cancel()
+            self._next_keepalive_close_time = self._loop.time() + self._first_patience
+            self._keepalive_handle = self._loop.call_later(self._first_patience, self._process_keepalive)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._server.open.pop(self, None)
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -38,11 +130,86 @@ class _Connection(web.RequestHandler):
             raise ConnectionError("The answer has begun already.")
         if status < 500:
             error = bad_request(
-                "The request is not valid HTTP (is it HTTPS?), or its head is too long.", code="invalid_http"
+                "The request is not valid HTTP (is it HTTPS?), its head is too long, or its body has an "
+                "encoding that is not known here.",
+                code="invalid_http",
             )
         else:
             error = unexpected()
-        headers = {"Content-Type": JSON, "x-request-id": new_request_id()}
+        headers = {"Content-Type": JSON, "Cache-Control": "no-store", "x-request-id": new_request_id()}
         response = web.Response(body=error.envelope(), status=error.status, headers=headers)
         response.force_close()
         return response
+
+
+class Listener:
+    """Accepts connections on a listening socket.
+
+    Args:
+        most: how many may be open at once.
+        tls: what encrypts new connections; may be replaced at any time.
+    """
+
+    def __init__(self, sock: socket.socket, server: Server, *, most: int, tls: ssl.SSLContext | None) -> None:
+        self.tls = tls
+        self._socket = sock
+        self._server = server
+        self._most = most
+        self._loop = asyncio.get_running_loop()
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._told = float("-inf")
+        self._resuming: asyncio.TimerHandle | None = None
+        sock.setblocking(False)
+
+    def start(self) -> None:
+        self._resuming = None
+        self._loop.add_reader(self._socket, self._accept, _AT_ONCE)
+
+    def close(self) -> None:
+        """Takes in those who have connected already, and refuses the rest."""
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._loop.remove_reader(self._socket)
+        self._accept(1 << 16)
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._socket.close()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is connected."""
+        return not self._server.open and not self._beginning
+
+    def _accept(self, at_once: int) -> None:
+        for _ in range(at_once):
+            if len(self._server.open) + len(self._beginning) >= self._most and not self._server.make_room():
+                return self._pause(f"all {self._most} connections are busy: others wait")
+            try:
+                connection, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._server.make_room()
+                return self._pause(f"a connection cannot be accepted: {error}")
+            connection.setblocking(False)
+            task = self._loop.create_task(self._begin(connection))
+            self._beginning.add(task)
+            task.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                self._server,
+                connection,
+                ssl=self.tls,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self.tls is not None else None,
+            )
+        except (OSError, ssl.SSLError, asyncio.TimeoutError):  # it left, or does not speak TLS
+            connection.close()
+
+    def _pause(self, why: str) -> None:
+        if time.monotonic() - self._told >= _TELL_EVERY:
+            self._told = time.monotonic()
+            logger.error("%s; `ulimit -n` may be too low", why)
+        self._loop.remove_reader(self._socket)
+        self._resuming = self._loop.call_later(_PAUSE, self.start)

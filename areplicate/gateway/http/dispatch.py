@@ -72,7 +72,7 @@ class Dispatcher:
         except APIError as error:
             return _refused(exchange, exchange.failed(error))
         except asyncio.CancelledError:
-            exchange.status = CLIENT_GONE
+            exchange.status = CLIENT_GONE if exchange.client_has_left() else 503
             raise
         except Exception as error:
             if isinstance(error, ConnectionError) and exchange.client_has_left():

@@ -37,6 +37,7 @@ class Exchange:
         "began",
         "caller",
         "calling",
+        "client",
         "cors",
         "ended",
         "endpoint",
@@ -63,6 +64,8 @@ class Exchange:
         self.request = request
         self.backend = backend
         self.request_id = new_request_id()
+        self.client = request.remote
+        """Its address, or that of the proxy before the gateway."""
         self.began = time.monotonic()
         self.ended: float | None = None
         self.endpoint = ""

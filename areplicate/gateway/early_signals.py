@@ -1,0 +1,30 @@
+"""SIGHUP before there is anything to reload: it is remembered, and ends nothing.
+
+By default the signal ends a process. The command ignores it from its first line on; the event loop takes over
+once it runs, and then reads the configuration again where the signal has come meanwhile.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+_come: list[int] = []
+
+
+def remember() -> None:
+    """From now on SIGHUP is remembered."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _remember)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+
+
+def take_over() -> bool:
+    """Whether SIGHUP has come; whoever asks answers for it from then on."""
+    come = bool(_come)
+    _come.clear()
+    return come
+
+
+def _remember(number: int, frame: FrameType | None) -> None:
+    _come.append(number)

@@ -1,0 +1,222 @@
+"""The forms in which clients of this world send the same thing, and what browsers' pages may do."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import brotli
+import pytest
+from backports import zstd
+
+from areplicate.gateway.http.events import data_event
+from areplicate.local import LocalReplicate
+from tests.gateway.process import MASTER, MODELS, UPSTREAM_KEY, Gateway, config_for, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
+PATH = "/v1/chat/completions"
+PAGE = "https://chat.example.com"
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    config = config_for(local)
+    config["general_settings"]["cors_origins"] = [PAGE]
+    with gateway(config, tmp_path_factory.mktemp("dialects")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def open_one(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway without a master key."""
+    config = config_for(local, general_settings={"cors_origins": [PAGE]})
+    with gateway(config, tmp_path_factory.mktemp("open")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {MASTER}"},
+        {"authorization": f"bearer  {MASTER}"},
+        {"x-api-key": MASTER},
+        {"api-key": MASTER},
+        {"Authorization": "Basic dXNlcjpwYXNz", "x-api-key": MASTER},
+    ],
+)
+def test_where_clients_put_the_key(running: Gateway, headers: dict[str, str]) -> None:
+    with running.http(None) as http:
+        assert http.post(PATH, json=ASKED, headers=headers).status_code == 200
+        wrong = {name: value.replace(MASTER, "sk-wrong") for name, value in headers.items()}
+        assert http.post(PATH, json=ASKED, headers=wrong).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PATH,
+        "/chat/completions",
+        f"{PATH}/",
+        "/v1//chat/completions",
+        "//v1/chat//completions//",
+        f"{PATH}?api-version=1",
+    ],
+)
+def test_spellings_of_a_path(running: Gateway, path: str) -> None:
+    with running.http() as http:
+        assert http.post(running.url + path, json=ASKED).status_code == 200
+
+
+def test_names_of_the_probes(running: Gateway) -> None:
+    for path in ("/health/liveliness", "/health/liveness", "/health/liveness/"):
+        assert running.get(path, None) == {"status": "alive"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"),
+    [("gzip", gzip.compress), ("br", brotli.compress), ("zstd", zstd.compress), ("identity", bytes)],
+)
+def test_encoded_bodies(running: Gateway, encoding: str, encode: Any) -> None:
+    body = json.dumps(ASKED).encode()
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    with running.http() as http:
+        assert http.post(PATH, content=encode(body), headers=headers).status_code == 200
+        bomb = http.post(PATH, content=encode(b" " * 50_000_000), headers=headers)
+        assert bomb.status_code in (400, 413)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body(running: Gateway) -> None:
+    with running.http() as http:
+        assert http.post(PATH, content=b"\xef\xbb\xbf" + json.dumps(ASKED).encode()).status_code == 200
+
+
+def test_breaks_of_other_alphabets_do_not_break_an_event() -> None:
+    text = "a\u2028b\u2029c\x85d\u00e9"
+    event = data_event({"text": text}).decode()
+    assert len(event.splitlines()) == 2, "the event and the empty line after it"
+    assert json.loads(event.removeprefix("data: ")) == {"text": text}
+
+
+def test_answers_are_for_their_caller_alone_and_tell_no_version(running: Gateway) -> None:
+    with running.http() as http:
+        answers = [
+            http.get("/v1/models"),
+            http.get("/nowhere"),
+            http.post(PATH, json=ASKED),
+            http.post(PATH, json={**ASKED, "stream": True}),
+        ]
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        client.sendall(b"\x16\x03\x01 no HTTP\r\n\r\n")
+        broken = client.recv(65536).decode()
+    assert "aiohttp" not in broken and "Python" not in broken and "no-store" in broken
+    for answer in answers:
+        assert "server" not in answer.headers
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_log_line_tells_the_clients_address(running: Gateway) -> None:
+    running.ask()
+    line = json.loads(running.log().splitlines()[-1])
+    assert line["client"] == "127.0.0.1"
+
+
+def test_connections_are_kept_longer_than_a_load_balancer_keeps_them(
+    running: Gateway, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    config = config_for(local)
+    config["general_settings"]["keepalive_seconds"] = 0.3
+    with gateway(config, tmp_path_factory.mktemp("short")) as short:
+        closed = [kept_open(each, 2.0) for each in (short, running)]
+    assert closed == [False, True]
+
+
+def kept_open(running: Gateway, seconds: float) -> bool:
+    """Whether a connection that has asked once is still open after so many silent seconds."""
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=seconds) as client:
+        client.sendall(b"GET /health/liveness HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        try:
+            return client.recv(1) != b""
+        except TimeoutError:
+            return True
+
+
+def test_pages_that_are_named_may_read_answers(running: Gateway) -> None:
+    asks = {
+        "Origin": PAGE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,x-stainless-os",
+    }
+    with running.http(None) as http:
+        allowed = http.options(PATH, headers=asks)
+        foreign = http.options(PATH, headers={**asks, "Origin": "https://evil.example"})
+    assert allowed.status_code == 204
+    assert allowed.headers["access-control-allow-origin"] == PAGE
+    assert allowed.headers["access-control-allow-headers"] == "authorization,x-stainless-os"
+    assert "access-control-allow-origin" not in foreign.headers
+    with running.http() as http:
+        for body in (ASKED, {**ASKED, "stream": True}, {}):
+            answer = http.post(PATH, json=body, headers={"Origin": PAGE})
+            assert answer.headers["access-control-allow-origin"] == PAGE
+        assert "access-control-allow-origin" not in http.post(PATH, json=ASKED).headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:4000"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+        ({"Host": "[::1]:4000"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": "[bad"}, 403),
+        ({"Origin": PAGE}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        ({"Content-Type": ""}, 415),
+        ({"Content-Type": "application/json; charset=utf-8"}, 200),
+    ],
+)
+def test_no_page_commands_a_gateway_without_a_key(
+    open_one: Gateway, local: LocalReplicate, headers: dict[str, str], status: int
+) -> None:
+    before = local.counts["create"]
+    with open_one.http(None) as http:
+        given = {"Content-Type": "application/json", **headers}
+        answer = http.post(PATH, content=json.dumps(ASKED), headers=given)
+    assert answer.status_code == status, answer.text
+    assert local.counts["create"] - before == (status == 200)
+
+
+def test_a_page_may_not_even_look_at_a_gateway_without_a_key(open_one: Gateway) -> None:
+    with open_one.http(None) as http:
+        assert http.get("/v1/models", headers={"Host": "evil.example"}).status_code == 403
+        assert http.get("/v1/models").status_code == 200
+
+
+def test_health_is_asked_of_replicate_once_for_many(running: Gateway, local: LocalReplicate) -> None:
+    key = running.new_key()
+    local.requests.clear()
+    with running.http(key) as http:
+        assert http.get("/health").status_code == 403, "it is for the master key, and for a key of that role"
+    with running.http() as http:
+        answers = [http.get("/health") for _ in range(50)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(local.requests) <= len(MODELS)
+    assert {request.headers.get("Authorization") for request in local.requests} <= {f"Bearer {UPSTREAM_KEY}"}

@@ -1,0 +1,250 @@
+"""The ends and the beginnings of a gateway process: SIGTERM, SIGHUP, certificates, workers, and too few open files."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+from areplicate.local import LocalReplicate
+from tests.gateway.process import MASTER, MODELS, Gateway, config_for, cpu_seconds, eventually, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
+PATH = "/v1/chat/completions"
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+def address(running: Gateway) -> tuple[str, int]:
+    host, port = running.url.rpartition("/")[2].split(":")
+    return host, int(port)
+
+
+def workers(running: Gateway) -> list[int]:
+    pids = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+    return [int(pid) for pid in pids]
+
+
+def refuses(running: Gateway) -> bool:
+    try:
+        socket.create_connection(address(running), timeout=1).close()
+    except (ConnectionRefusedError, TimeoutError) as error:
+        return isinstance(error, ConnectionRefusedError)
+    return False
+
+
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2")])
+def test_at_the_end_every_request_is_answered_or_refused(
+    local: LocalReplicate, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """What is in flight finishes; a kept connection is told 503 and that it closes; new ones are refused."""
+    with gateway(config_for(local), tmp_path, *arguments) as running, ThreadPoolExecutor(4) as threads:
+        with running.http() as kept:
+            assert kept.get("/v1/models").status_code == 200
+            answers = [threads.submit(running.ask, model="patient", stream=i % 2 == 0) for i in range(4)]
+            eventually(lambda: len(local.running()) == 4)
+            running.process.send_signal(signal.SIGTERM)
+            eventually(lambda: refuses(running))
+            told = kept.post(PATH, json=ASKED)
+        assert (told.status_code, told.headers["connection"]) == (503, "close")
+        assert told.json()["error"]["code"] == "gateway_stopping" and "retry-after" in told.headers
+        assert [answer.result().status_code for answer in answers] == [200] * 4
+        assert running.process.wait(10) == 0
+
+
+def test_the_end_comes_soon_where_nothing_is_in_flight(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local), tmp_path) as running, running.http() as kept:
+        assert kept.get("/v1/models").status_code == 200
+        began = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        statuses = set()
+        try:
+            while True:
+                statuses.add(kept.post(PATH, json=ASKED).status_code)
+        except httpx.TransportError:
+            pass
+        assert statuses <= {200, 503}
+        assert running.process.wait(10) == 0
+        assert time.monotonic() - began < 5
+
+
+def test_the_end_is_heard_during_a_restart_pause(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local), tmp_path, "--workers", "2") as running:
+        eventually(lambda: running.log().count('"listening"') == 2)
+        for _ in range(2):  # quick deaths make the pauses longer
+            for pid in workers(running):
+                os.kill(pid, signal.SIGKILL)
+            eventually(lambda: len(workers(running)) == 2)
+        for pid in workers(running):
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not workers(running))
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began < 5
+
+
+def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local), tmp_path, "--workers", "2") as running:
+        eventually(lambda: running.log().count('"listening"') == 2)
+        running.config.write_text("model_list: 3")
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "was not taken" in running.log())
+        killed = workers(running)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len(set(workers(running)) - set(killed)) == 2)
+        eventually(lambda: running.log().count('"listening"') == 4)
+        assert running.ask().status_code == 200
+        config = config_for(local)
+        config["model_list"] = [{**config["model_list"][0], "model_name": "renamed"}]
+        running.config.write_text(json.dumps(config))
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: running.log().count("configuration reloaded") == 2)
+        for pid in workers(running):
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: running.log().count('"listening"') == 6)
+        assert running.ask(model="renamed").status_code == 200
+
+
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2")])
+def test_sighup_ends_nothing_however_early_it_comes(
+    local: LocalReplicate, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """From the moment at which the command's own code runs; workers are safe before that, too."""
+    with gateway(config_for(local), tmp_path, *arguments, before=hang_up_blocked, ready=False) as running:
+        for _ in range(20):
+            running.process.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        eventually(lambda: "configuration reloaded" in running.log())
+        assert running.ask().status_code == 200
+        assert running.stop() == 0
+        assert "worker died" not in running.log()
+
+
+def hang_up_blocked() -> None:
+    """As a careful parent does it, and as this gateway's own parent does for its workers."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+
+
+def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    def renew() -> None:
+        issued = authority.issue_cert("127.0.0.1", "localhost")
+        cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        key.write_bytes(issued.private_key_pem.bytes())
+
+    def served() -> int:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        with (
+            socket.create_connection(address(running), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as tls,
+        ):
+            found = tls.getpeercert()
+            assert found is not None
+            return int(str(found["serialNumber"]), 16)
+
+    renew()
+    arguments = ("--ssl-certfile", str(cert), "--ssl-keyfile", str(key))
+    with gateway(config_for(local), tmp_path / "home", *arguments) as running:
+        assert running.url.startswith("https://")
+        assert running.ask().status_code == 200 and running.ask(stream=True).status_code == 200
+        first = served()
+        with socket.create_connection(address(running)) as silent:
+            silent.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert running.ask().status_code == 200, "one that speaks no TLS holds nobody up"
+        renew()
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: served() != first)
+        cert.write_text("broken")
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "the certificate was not taken anew" in running.log())
+        assert running.ask().status_code == 200
+        assert "Traceback" not in running.log()
+
+
+def few_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+
+
+def test_more_silent_connections_than_open_files(local: LocalReplicate, tmp_path: Path) -> None:
+    """Those who ask are answered, the processor idles, and the log stays small."""
+    with gateway(config_for(local), tmp_path, before=few_files) as running:
+        silent: list[socket.socket] = []
+        try:
+            for _ in range(400):
+                silent.append(socket.create_connection(address(running), timeout=5))
+            for _ in range(5):
+                assert running.ask().status_code == 200
+            log, cpu = len(running.log()), cpu_seconds(running.process.pid)
+            time.sleep(1)
+            assert cpu_seconds(running.process.pid) - cpu < 0.5
+            assert len(running.log()) - log < 2_000
+        finally:
+            for each in silent:
+                each.close()
+        assert running.ask().status_code == 200
+
+
+def test_many_requests_at_once_with_few_open_files(local: LocalReplicate, tmp_path: Path) -> None:
+    with (
+        gateway(config_for(local), tmp_path, before=few_files) as running,
+        ThreadPoolExecutor(150) as threads,
+    ):
+        statuses = list(threads.map(lambda i: running.ask(stream=i % 2 == 0).status_code, range(150)))
+        assert statuses == [200] * 150
+        assert running.log().count("connections are busy") <= 10
+
+
+def test_the_soft_limit_is_raised(local: LocalReplicate, tmp_path: Path) -> None:
+    def low() -> None:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+
+    with gateway(config_for(local), tmp_path, before=low) as running:
+        limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+        line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+        soft, hard = line.split()[3:5]
+        assert soft == hard
+
+
+def test_what_a_client_leaves_is_499_and_nothing_else(local: LocalReplicate, tmp_path: Path) -> None:
+    config = config_for(local)
+    config["general_settings"]["drain_seconds"] = 0
+    with gateway(config, tmp_path) as running, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(running.ask, model="slow")
+        eventually(lambda: local.running())
+        assert running.stop() == 0
+        assert answer.result().status_code == 503
+        lines = [json.loads(line) for line in running.log().splitlines()]
+    codes = [line["code"] for line in lines if line["message"].startswith(f"POST {PATH}")]
+    assert codes == ["gateway_stopping"]
+
+
+def test_keys_in_clear_text_are_warned_of(local: LocalReplicate, tmp_path: Path) -> None:
+    said: list[Any] = []
+    with gateway(config_for(local), tmp_path / "loopback") as running:
+        said.append("clear text" in running.log())
+    with gateway(config_for(local), tmp_path / "everywhere", "--host", "0.0.0.0", ready=False) as running:
+        said.append("clear text" in running.log())
+    assert said == [False, True]
+    assert MASTER not in running.log()

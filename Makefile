@@ -1,6 +1,7 @@
 # make demo   asks a model, through a cold boot: the real service where REPLICATE_API_KEY is set
 # make test   everything that a change must pass
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak
+# make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
 # make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
 # make lint   formatting, lints and types alone
 
@@ -11,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
 BENCHABLE := $(VENV)/.benchable
 
-.PHONY: demo test test-slow bench bench-quick lint format clean
+.PHONY: demo test test-slow mutants bench bench-quick lint format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
@@ -22,6 +23,10 @@ test: $(TESTABLE) lint
 
 test-slow: $(TESTABLE)
 	$(BIN)/pytest -n auto -m slow tests/slow
+
+mutants: $(TESTABLE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutants]'
+	$(BIN)/python scripts/mutants.py $(PART)
 
 bench: $(BENCHABLE)
 	$(BIN)/python -m benchmarks

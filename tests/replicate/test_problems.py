@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -11,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import areplicate
-from areplicate.replicate.protocol.problems import error_from_response, retry_after
+from areplicate.replicate.protocol.predictions import decode_prediction
+from areplicate.replicate.protocol.problems import (
+    error_from_prediction,
+    error_from_response,
+    ratelimit,
+    retry_after,
+)
 from areplicate.replicate.protocol.requests import Response
 from tests.recorded import exchanges
 
@@ -115,3 +123,168 @@ def test_errors_survive_pickling_with_what_they_know() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is areplicate.PredictionFailedError
     assert (again.text, again.model, str(again)) == ("so far", "a/b", str(error))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (
+            401,
+            {"title": "Unauthenticated", "detail": "No token"},
+            "Replicate answered 401: Unauthenticated: No token. "
+            "Check the key in REPLICATE_API_KEY or api_key=: https://replicate.com/account/api-tokens.",
+        ),
+        (
+            402,
+            {"detail": "Pay!"},
+            "Replicate answered 402: Pay! Add credit at https://replicate.com/account/billing.",
+        ),
+        (
+            404,
+            {"detail": "Not here?"},
+            "Replicate answered 404: Not here? "
+            "Check the model's name, and that the key's account may see it.",
+        ),
+        (422, {"detail": " Wrong. "}, "Replicate answered 422: Wrong."),
+        (
+            422,
+            {"invalid_fields": [{"field": "a", "description": "b"}, 7, {"field": "c", "description": "d"}]},
+            "Replicate answered 422: a: b: c: d.",
+        ),
+        (422, {"detail": {"loc": ["x"]}}, "Replicate answered 422: {'loc': ['x']}."),
+        (422, {"other": 1}, 'Replicate answered 422: {"other": 1}.'),
+        (500, b"", "Replicate answered 500: no explanation."),
+        (500, b"\xff  what\n <br> now", "Replicate answered 500: \ufffd what now."),
+        (500, b"<STYLE a='b'>x</STYLE >y<script>z\n</script>", "Replicate answered 500: y."),
+        (500, {"detail": "x" * 3000}, f"Replicate answered 500: {'x' * 1000}."),
+        (500, b"y" * 9000, f"Replicate answered 500: {'y' * 1000}."),
+        (500, b"<p>" * 1330 + b"123456789 123", "Replicate answered 500: 123456789."),
+    ],
+)
+def test_an_error_says_what_is_wrong_and_what_to_do(status: int, body: Any, message: str) -> None:
+    assert error_from_response(response(status, body)).message == message
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "said"),
+    [
+        (302, "https://sso.example/" + "x" * 300, "a redirect to https://sso.example/" + "x" * 180 + ","),
+        (300, None, "a redirect to nowhere, which is not followed. Check api_base."),
+        (399, None, "a redirect to nowhere"),
+    ],
+)
+def test_a_redirect_is_told_with_its_target(status: int, location: str | None, said: str) -> None:
+    error = error_from_response(response(status, b"{}", {"location": location} if location else {}))
+    assert type(error) is areplicate.APIError
+    assert said in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (399, areplicate.APIError),
+        (407, areplicate.BadRequestError),
+        (499, areplicate.BadRequestError),
+        (501, areplicate.InternalServerError),
+        (204, areplicate.APIError),
+    ],
+)
+def test_a_status_that_is_not_listed_is_an_error_of_its_hundred(
+    status: int, kind: type[areplicate.APIError]
+) -> None:
+    error = error_from_response(response(status, {"detail": "x"}))
+    assert type(error) is kind and error.status_code == status
+
+
+def test_an_error_keeps_how_long_to_hold_back() -> None:
+    assert error_from_response(response(429, {}, {"retry-after": "3"})).retry_after == 3.0
+    assert error_from_response(response(503, {}, {"retry-after": "4"})).retry_after == 4.0
+    assert error_from_response(response(500, {"detail": "resets in ~5s"})).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        ({"retry-after": "-3"}, {}, 0.0),
+        ({"retry-after": "0.5"}, {}, 0.5),
+        ({}, {"detail": "resets in 2.5 s"}, 2.5),
+        ({"retry-after": "9", "ratelimit-reset": "5"}, {"detail": "resets in ~30s"}, 9.0),
+        ({"ratelimit-reset": "5"}, {"detail": "resets in ~30s"}, 30.0),
+        ({"ratelimit-reset": "later", "ratelimit-remaining": "0"}, {}, None),
+        ({"ratelimit-reset": "5"}, b"\xff", 5.0),
+        ({"ratelimit-reset": "5"}, b"x" * 1990 + b"resets in ~30s", 5.0),
+    ],
+)
+def test_every_way_of_saying_when(headers: dict[str, str], body: Any, seconds: float | None) -> None:
+    assert retry_after(response(429, body, headers)) == seconds
+
+
+def test_a_date_in_the_future_is_so_many_seconds() -> None:
+    moment = formatdate(time.time() + 100, usegmt=True)
+    waited = retry_after(response(503, {}, {"retry-after": moment}))
+    assert waited is not None and 95 < waited <= 100
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({}, (None, None)),
+        ({"ratelimit-remaining": "599"}, (599, None)),
+        ({"ratelimit-reset": "1.5"}, (None, 1.5)),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "0"}, (0, 0.0)),
+        ({"ratelimit-remaining": "many", "ratelimit-reset": "1"}, (None, None)),
+    ],
+)
+def test_what_is_left_of_the_account(headers: dict[str, str], found: tuple[int | None, float | None]) -> None:
+    assert ratelimit(headers) == found
+
+
+def prediction(**fields: Any) -> Any:
+    body = {"id": "a", "status": "succeeded", "created_at": "", "urls": {"get": ""}, **fields}
+    return decode_prediction(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "message"),
+    [
+        (
+            {"status": "failed", "error": "Out of memory"},
+            areplicate.PredictionFailedError,
+            "The model failed: Out of memory.",
+        ),
+        (
+            {"status": "failed", "error": None},
+            areplicate.PredictionFailedError,
+            "The model failed: it did not say why.",
+        ),
+        ({"status": "failed", "error": {"code": 1}}, areplicate.PredictionFailedError, "{'code': 1}"),
+        (
+            {"status": "canceled"},
+            areplicate.PredictionCanceledError,
+            "The prediction was cancelled from elsewhere.",
+        ),
+        (
+            {"status": "aborted"},
+            areplicate.PredictionCanceledError,
+            "The prediction was aborted before it began; nothing is billed for it.",
+        ),
+        (
+            {"data_removed": True, "output": None},
+            areplicate.APIError,
+            "The output has been removed: Replicate keeps it for an hour.",
+        ),
+    ],
+)
+def test_each_end_without_an_answer_is_its_error(
+    fields: dict[str, Any], kind: type[areplicate.APIError], message: str
+) -> None:
+    error = error_from_prediction(prediction(**fields))
+    assert type(error) is kind
+    assert message in error.message
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"output": None}, {"data_removed": True, "output": ["x"]}, {"status": "processing"}]
+)
+def test_an_answer_is_no_error(fields: dict[str, Any]) -> None:
+    assert error_from_prediction(prediction(**fields)) is None

@@ -1,0 +1,129 @@
+"""Changes the code in small ways and tells which changes no test notices: `make mutants [PART=protocol]`.
+
+    python scripts/mutants.py PART...
+
+mutmut makes the changes and runs, for each, the tests that reach the changed function, out of those of its part
+(the fast ones). It works on a copy in build/mutants/PART. Each survivor is printed as a diff, to be judged: it
+is either the same program by other words, or a promise that no test holds the code to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build" / "mutants"
+COPIED = ("areplicate", "tests", "scripts", "README.md")
+
+
+class Part(NamedTuple):
+    """What is changed, and by which tests the changes should be noticed; both are shell patterns."""
+
+    code: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+PARTS = {
+    "protocol": Part(
+        ("areplicate/replicate/protocol/*.py",),
+        (
+            "tests/replicate/test_protocol.py",
+            "tests/replicate/test_problems.py",
+            "tests/replicate/test_recorded.py",
+            "tests/replicate/test_events.py",
+        ),
+    ),
+    "text_assembly": Part(
+        ("areplicate/replicate/text_assembly.py",),
+        ("tests/replicate/test_text_assembly.py",),
+    ),
+    "retry": Part(
+        ("areplicate/replicate/retry.py",),
+        ("tests/replicate/test_retry.py", "tests/replicate/test_reliability.py"),
+    ),
+    "limits": Part(("areplicate/replicate/limits.py",), ("tests/replicate/test_limits.py",)),
+    "creation": Part(
+        ("areplicate/replicate/creation.py",),
+        ("tests/replicate/test_creation.py", "tests/replicate/test_reliability.py"),
+    ),
+    "chat": Part(("areplicate/chat/*.py", "areplicate/chat/schemas/*.py"), ("tests/chat",)),
+    "formats": Part(("areplicate/chat/formats/*.py",), ("tests/chat/formats", "tests/chat/test_inputs.py")),
+    "options": Part(
+        ("areplicate/options.py", "areplicate/options/*.py"),
+        ("tests/test_options.py", "tests/options"),
+    ),
+    "accounts": Part(("areplicate/gateway/accounts/*.py",), ("tests/gateway/accounts",)),
+}
+NOTICED = frozenset(("killed", "timeout", "caught by type check", "segfault"))
+
+
+def settings(part: Part) -> str:
+    """mutmut's part of the copy's pyproject.toml."""
+    tests = [test for test in part.tests if (ROOT / test).exists()]
+    return (
+        "\n[tool.mutmut]\n"
+        'source_paths = ["areplicate"]\n'
+        f"only_mutate = {list(part.code)!r}\n"
+        'also_copy = ["scripts", "README.md"]\n'
+        f"pytest_add_cli_args_test_selection = {tests!r}\n"
+        'pytest_add_cli_args = ["-p", "no:cacheprovider"]\n'
+        "use_git_change_detection = false\n"
+    )
+
+
+def copy(name: str) -> Path:
+    """A fresh copy of what the tests need, set up for one part."""
+    folder = BUILD / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for source in (ROOT / each for each in COPIED):
+        if source.is_dir():
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (folder / "pyproject.toml").write_text(project + settings(PARTS[name]), encoding="utf-8")
+    return folder
+
+
+def run(name: str) -> tuple[Counter[str], list[str]]:
+    """How the mutants of a part fared, by mutmut's words, and the names of those that nothing noticed."""
+    folder = copy(name)
+    mutmut = [sys.executable, "-m", "mutmut"]
+    processes = ["--max-children", str(os.cpu_count() or 1)]
+    log = folder / "mutmut.log"
+    print(f"{name}: running; its progress is in {log}", flush=True)
+    with log.open("w") as output:
+        done = subprocess.run([*mutmut, "run", *processes], cwd=folder, stdout=output, stderr=output)
+    if done.returncode:
+        raise SystemExit(f"mutmut did not run:\n{log.read_text(encoding='utf-8')[-4000:]}")
+    found = subprocess.run(
+        [*mutmut, "results", "--all", "true"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    fates = dict(line.strip().rsplit(": ", 1) for line in found.stdout.splitlines() if ": " in line)
+    survivors = [mutant for mutant, fate in fates.items() if fate not in NOTICED]
+    for mutant in survivors:
+        diff = subprocess.run([*mutmut, "show", mutant], cwd=folder, capture_output=True, text=True)
+        print(f"{fates[mutant]}: {mutant}\n{diff.stdout}")
+    return Counter(fates.values()), survivors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all, or some of {', '.join(PARTS)}")
+    for name in parser.parse_args().parts or PARTS:
+        fates, survivors = run(name)
+        noticed = fates.total() - len(survivors)
+        print(
+            f"{name}: {noticed} of {fates.total()} noticed ({noticed / max(1, fates.total()):.0%}): {dict(fates)}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Replicate's API as values: which hosts see the key, headers, uploads, and what is broken."""
+
+from __future__ import annotations
+
+import email
+from email.message import Message
+
+import pytest
+
+from areplicate.replicate.protocol.decoding import decoded
+from areplicate.replicate.protocol.events import LONGEST_LINE, Event, EventParser
+from areplicate.replicate.protocol.files import file_upload
+from areplicate.replicate.protocol.models import decode_version
+from areplicate.replicate.protocol.predictions import decode_prediction
+from areplicate.replicate.protocol.requests import cancel_after, may_see_token, origin, prefer_wait
+
+BASE = "https://api.replicate.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://api.replicate.com:443/x", True),
+        ("HTTPS://API.Replicate.com/x", True),
+        ("https://api.replicate.com:444/x", False),
+        ("http://api.replicate.com/x", False),
+        ("https://api.replicate.com.evil.example/x", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(url: str, same: bool) -> None:
+    assert (origin(url) == origin(BASE)) is same
+
+
+def test_ports_are_those_of_the_scheme_unless_told() -> None:
+    assert origin("http://a/") == ("http", "a", 80)
+    assert origin("https://a/") == ("https", "a", 443)
+    assert origin("http://a:8080/") == ("http", "a", 8080)
+    assert origin("ftp:///") == ("ftp", "", None)
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [
+        ("https://stream.replicate.com/x", True),
+        ("https://replicate.com/x", True),
+        ("https://replicate.net/x", True),
+        ("https://streaming-api.svc.rno2.c.replicate.net/x", True),
+        ("http://stream.replicate.com/x", False),
+        ("https://evilreplicate.com/x", False),
+        ("https://replicate.com.evil.example/x", False),
+        ("https://replicate.delivery/x", False),
+        ("https://api.replicate.com@evil.example/x", False),
+        ("https://evil.example/https://api.replicate.com", False),
+        ("https://named.example/x", True),
+        ("http://named.example/x", True),
+        ("https://sub.named.example/x", False),
+        ("https://api.replicate.com:port/x", False),
+        ("https://[broken/x", False),
+        ("", False),
+    ],
+)
+def test_the_token_goes_to_replicate_and_to_hosts_that_were_named(url: str, may: bool) -> None:
+    assert may_see_token(url, BASE, ("named.example",)) is may
+
+
+def test_the_token_goes_to_the_base_that_was_configured_also_without_tls() -> None:
+    assert may_see_token("http://127.0.0.1:4100/v1/x", "http://127.0.0.1:4100/v1")
+    assert not may_see_token("http://127.0.0.1:4101/v1/x", "http://127.0.0.1:4100/v1")
+    assert not may_see_token("https://anything.example/x", "http://127.0.0.1:4100/v1")
+
+
+def test_a_creation_is_held_for_1_to_60_seconds() -> None:
+    asked = (-5.0, 0.2, 1.0, 59.9, 60.0, 1e9)
+    assert [prefer_wait(seconds) for seconds in asked] == [
+        "wait=1",
+        "wait=1",
+        "wait=1",
+        "wait=59",
+        "wait=60",
+        "wait=60",
+    ]
+
+
+def test_replicate_cancels_after_5_seconds_at_least_and_never_too_early() -> None:
+    assert [cancel_after(seconds) for seconds in (0.0, 5.0, 5.01, 89.5, 90.0)] == [
+        "5s",
+        "5s",
+        "6s",
+        "90s",
+        "90s",
+    ]
+
+
+def parsed(headers: dict[str, str], body: bytes) -> Message:
+    assert headers.keys() == {"Content-Type"}
+    head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+    [part] = [part for part in email.message_from_bytes(head + body).walk() if not part.is_multipart()]
+    return part
+
+
+def test_a_file_is_uploaded_as_the_only_part_of_a_form() -> None:
+    content = b"\x00\r\n--not the boundary--\r\n\xff" * 10
+    headers, body = file_upload(content, "a b.png", "image/png")
+    part = parsed(headers, body)
+    assert part.get_payload(decode=True) == content
+    assert part.get_content_type() == "image/png"
+    assert part.get_filename() == "a b.png"
+    assert part.get_param("name", header="content-disposition") == "content"
+    assert part.get_content_disposition() == "form-data"
+    assert body.endswith(b"--\r\n")
+
+
+def test_a_file_name_adds_no_header_and_closes_no_quote() -> None:
+    headers, body = file_upload(b"x", 'a"; b="\r\nX-Evil: 1\r\n\r\n.png', "image/png")
+    assert body.count(b"\r\n\r\n") == 1
+    assert b"\r\nX-Evil" not in body
+    assert b'filename="a%22; b=%22X-Evil: 1.png"' in body
+    assert parsed(headers, body).get_payload(decode=True) == b"x"
+
+
+def test_every_upload_has_a_boundary_of_its_own_of_32_digits() -> None:
+    boundaries = {
+        file_upload(b"", "a", "b/c")[0]["Content-Type"].partition("boundary=")[2] for _ in range(20)
+    }
+    assert len(boundaries) == 20 and {len(boundary) for boundary in boundaries} == {32}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(b"", "truncated"), (b"{", "truncated"), (b"\xff", "malformed"), (b"[]", "Expected `object`")],
+)
+def test_what_is_broken_is_a_value_error_in_words(body: bytes, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        decoded(decode_prediction, body)
+    assert caught.value.__suppress_context__ and type(caught.value) is ValueError
+
+
+def test_an_error_without_words_is_told_by_its_name() -> None:
+    def decode(body: bytes) -> None:
+        raise RecursionError
+
+    with pytest.raises(ValueError, match="^RecursionError$"):
+        decoded(decode, b"")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ["null", "{}", '{"components": null}', '{"components": {}}', '{"components": {"schemas": null}}'],
+)
+def test_a_version_may_publish_no_schemas(schema: str) -> None:
+    assert decode_version(f'{{"id": "a", "openapi_schema": {schema}}}'.encode()).schemas() == {}
+
+
+def test_a_parser_that_goes_on_knows_the_last_id() -> None:
+    assert EventParser().last_id == "" and EventParser().retry is None
+    parser = EventParser("5:3")
+    assert parser.feed(b"data: a\n\n") == [Event("message", "a", "5:3")]
+    assert parser.feed(b"") == []
+    assert parser.feed(b"id: 5:4\n\n") == []
+    assert parser.last_id == "5:4"
+
+
+def test_lines_and_events_are_bounded_each() -> None:
+    longest = b"data:" + b"x" * (LONGEST_LINE - 5)
+    assert len(EventParser().feed(longest + b"\n\n")) == 1
+    parser = EventParser()
+    assert parser.feed(longest) == []
+    with pytest.raises(ValueError, match="^a line of more than 16 MiB$"):
+        EventParser().feed(longest + b"x")
+    half = b"data:" + b"x" * (LONGEST_LINE // 2) + b"\n"
+    parser = EventParser()
+    assert parser.feed(half + half) == []
+    with pytest.raises(ValueError, match="^an event of more than 16 MiB$"):
+        parser.feed(b"data: x\n")
+    parser = EventParser()
+    for _ in range(3):  # each event is counted by itself
+        assert len(parser.feed(half + b"\n")) == 1
+
+
+def test_a_retry_is_a_whole_number_of_milliseconds() -> None:
+    parser = EventParser()
+    for text in (b"-5", b"1.5", "\u0661".encode(), b""):
+        parser.feed(b"retry: " + text + b"\n")
+        assert parser.retry is None
+    parser.feed(b"retry:250\n")
+    assert parser.retry == 0.25
+
+
+def test_bytes_that_are_no_text_are_replaced_and_end_no_stream() -> None:
+    assert EventParser().feed(b"data: a\xffb\n\n") == [Event("message", "a\ufffdb")]
+
+
+def test_a_type_that_was_named_holds_for_one_event() -> None:
+    assert EventParser().feed(b"event: output\ndata: a\n\ndata: b\n\n") == [
+        Event("output", "a"),
+        Event("message", "b"),
+    ]

@@ -120,14 +120,25 @@ class Balancer:
     def __contains__(self, model: str) -> bool:
         return isinstance(model, str) and model in self._groups
 
-    async def call(self, name: str, prepare: Prepare, deadline: float) -> ModelResponse | CompletionStream:
+    def fallbacks_of(self, name: str) -> Sequence[str]:
+        """The names to try when all entries of one have failed."""
+        return self._fallbacks.get(name, ())
+
+    async def call(
+        self, name: str, prepare: Prepare, deadline: float, fallbacks: Sequence[str] | None = None
+    ) -> ModelResponse | CompletionStream:
         """Asks an entry of the group, then the others, then those of its fallbacks, until `deadline`.
 
         `prepare` takes a model string and the entry's own parameters. What would fail anywhere (a bad
-        request) is raised at once; of several failures the last.
+        request) is raised at once; of several failures the last. `fallbacks` are this call's own.
         """
         failure: APIError | None = None
-        for group in [name, *self._fallbacks.get(name, ())]:
+        if fallbacks is None:
+            fallbacks = self.fallbacks_of(name)
+        for other in fallbacks:
+            if other not in self._groups:
+                raise BadRequestError(f"fallbacks names {other!r}, which is not in model_list.")
+        for group in [name, *fallbacks]:
             tried: list[Entry] = []
             while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
                 tried.append(entry)

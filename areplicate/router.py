@@ -142,9 +142,13 @@ class AsyncRouter:
     ) -> ModelResponse | CompletionStream:
         """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks."""
         given = read(params)
+        fallbacks = given.options.pop("fallbacks", None)
         if model in self._balancer:
             deadline = now() + checked_timeout(given.options.get("timeout", self._timeout))
-            return await self._balancer.call(model, self._preparer(messages, given, deadline), deadline)
+            prepare = self._preparer(messages, given, deadline)
+            return await self._balancer.call(model, prepare, deadline, fallbacks)
+        if fallbacks:
+            raise BadRequestError(f"fallbacks are for names of model_list, and {model!r} is none of them.")
         return await answer(await self._prepared(model, messages, given))
 
     def map(

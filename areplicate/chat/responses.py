@@ -155,12 +155,16 @@ class Message(Holder, kw_only=True, omit_defaults=True):
 
 
 class Usage(Shape, kw_only=True, omit_defaults=True):
-    """Tokens. `estimated` is True where the model did not count them itself."""
+    """Tokens. `estimated` is True where the model did not count them itself.
+
+    `cost` is in US dollars, where somebody knows the price: the gateway does.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     estimated: bool = False
+    cost: float | msgspec.UnsetType | None = msgspec.UNSET
     prompt_tokens_details: dict[str, Any] | None = None
     completion_tokens_details: dict[str, Any] | None = None
 

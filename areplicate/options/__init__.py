@@ -166,6 +166,13 @@ OPTIONS: tuple[Option, ...] = (
         ("base_url",),
         "the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate",
     ),
+    Option(
+        "fallbacks",
+        "Sequence[str]",
+        "Names of `model_list` that are tried when all entries of `model` have failed.",
+        _CALLER,
+        default="the router's",
+    ),
     Option("on_status", "Callable[[Status], Any]", "Called with a `Status` at each phase.", _CALLER),
     Option(
         "supports_system_prompt",

@@ -65,6 +65,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
+        fallbacks: Sequence[str] | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,
@@ -121,6 +122,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
             extra_body: Inputs that are sent to the model whatever its schema says, also where a name is an option here.
             api_key: The Replicate API token for this call. By default the router's, else `REPLICATE_API_KEY` or `REPLICATE_API_TOKEN`.
             api_base: Where the API is, such as `https://api.replicate.com/v1`. By default the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate.
+            fallbacks: Names of `model_list` that are tried when all entries of `model` have failed. By default the router's.
             on_status: Called with a `Status` at each phase.
             supports_system_prompt: True sends the system text in an input of its own, False in the prompt. By default what the model's schema says.
             roles: A prompt template: what stands around each role.
@@ -183,6 +185,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
+        fallbacks: Sequence[str] | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,
@@ -244,6 +247,7 @@ class Completion(Protocol[Whole, Chunks, Either]):
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
+        fallbacks: Sequence[str] | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,

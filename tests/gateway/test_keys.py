@@ -44,7 +44,9 @@ def running(
         yield running
 
 
-def priced(config: dict[str, Any]) -> dict[str, Any]:
+def priced(config: dict[str, Any], **litellm: Any) -> dict[str, Any]:
+    if litellm:
+        config["litellm_settings"] = litellm
     for entry in config["model_list"]:
         entry["model_info"] = DOLLAR_A_TOKEN
     return config
@@ -222,3 +224,37 @@ def test_gateways_that_share_a_database_share_the_limits(
         assert told[2]["spend"] <= 25
         requests = {row["key_id"]: row["requests"] for row in a.get("/spend/keys")["data"]}
         assert [requests[key["key_id"]] for key in told] == [12, 12, 12]
+
+
+def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) -> None:
+    config = priced(config_for(local), fallbacks=[{"fails": ["chat"]}, {"gone": ["chat"]}])
+    gone = {**config["model_list"][0]["litellm_params"], "model": "replicate/acme/gone"}
+    config["model_list"].append({"model_name": "gone", "litellm_params": gone, "model_info": DOLLAR_A_TOKEN})
+    with gateway(config, tmp_path) as running:
+        key = running.new_key()
+        whole = running.ask(key, "fails")
+        assert (whole.status_code, whole.json()["model"]) == (200, "chat"), "it says who answered"
+        assert whole.json()["usage"]["cost"] == 5.0
+        assert float(whole.headers["x-litellm-response-cost"]) == 5.0
+        streamed = running.ask(key, "gone", stream=True, stream_options={"include_usage": True}).text
+        assert '"cost":5.0' in streamed and '"model":"chat"' in streamed and '"model":"gone"' not in streamed
+        rows = running.get("/spend/logs")["data"]
+        assert [(row["model"], row["answered_by"]) for row in rows] == [("gone", "chat"), ("fails", "chat")]
+        cheap_only = running.new_key(models=["fails"])
+        refused = running.ask(cheap_only, "fails")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (500, "prediction_failed")
+
+
+def test_without_a_price(local: LocalReplicate, tmp_path: Path) -> None:
+    config = config_for(local)
+    del config["model_list"][0]["model_info"]
+    with gateway(config, tmp_path) as running:
+        assert "replicate/acme/chat has no known price" in running.log()
+        answer = running.ask()
+        assert answer.json()["usage"]["cost"] is None
+        assert "x-litellm-response-cost" not in answer.headers
+        assert running.get("/spend/logs")["data"][0]["cost"] is None
+        assert running.get("/spend/models")["data"][0]["without_price"] == 1
+        refused = running.ask(running.new_key(max_budget=1))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_price")
+        assert running.ask(running.new_key(rpm_limit=1)).status_code == 200

@@ -13,6 +13,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ...chat.responses import ModelResponseChunk, Run, Usage
 from ..http.errors import CLIENT_GONE, GatewayError
 from ..logs import access_logger
 from .costs import Demand
@@ -70,14 +73,39 @@ class Account:
         await accounts.admit(key, hold)
         self._hold = hold
 
-    def cost(self) -> float | None:
-        """What the answer has cost, in dollars, by what is known now; None without a price."""
-        return self._cost(0)
+    def answered_by(self, name: str) -> str:
+        """The name of the model that answered: `name`, as the client has it, or a fallback's."""
+        entry, demand = self._entry(), self._demand
+        return name if entry is None or demand is None or entry.name == demand.entry.name else entry.name
 
-    def _entry(self) -> ModelEntry | None:
-        """What answered: a fallback may have, or another model of the same name."""
-        exchange = self._exchange
-        return exchange.backend.by_model.get(exchange.upstream_model or "", exchange.entry)
+    def priced(self, usage: Usage) -> Usage:
+        """The usage of the whole answer with what it cost; null where there is no price."""
+        return msgspec.structs.replace(usage, cost=self._cost(0))
+
+    def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
+        """A chunk as the client gets it: by the name of the model that answered, and the last one with its cost."""
+        self._exchange.upstream_model = self._exchange.upstream_model or chunk.model
+        shown = msgspec.structs.replace(chunk, model=self.answered_by(name))
+        return (
+            shown if chunk.usage is None else msgspec.structs.replace(shown, usage=self.priced(chunk.usage))
+        )
+
+    def headers(self) -> dict[str, str]:
+        """What a whole answer says of its cost, by LiteLLM's name for it."""
+        cost = self._cost(0) if self._exchange.runs else None
+        return {} if cost is None else {"x-litellm-response-cost": f"{cost:.12g}"}
+
+    def _entry(self, prediction_id: str | None = None) -> ModelEntry | None:
+        """What answered, or made that prediction: a fallback may have, or another model of the same name."""
+        exchange, asked = self._exchange, self._demand
+        model = exchange.predictions.get(prediction_id or "") or exchange.upstream_model
+        if asked is None or model is None or model == asked.entry.model:
+            return exchange.entry
+        return exchange.backend.by_model.get(model, exchange.entry)
+
+    def _cost_of(self, run: Run) -> float | None:
+        entry = self._entry(run.prediction_id)
+        return None if entry is None or entry.price is None else entry.price.of_run(run)
 
     def _open_ends(self) -> list[str | None]:
         """The predictions that were begun and whose end is not known, by their ids as far as they are known."""
@@ -92,9 +120,10 @@ class Account:
 
     async def _settle_later(self, open_ends: list[str | None]) -> None:
         """Looks at what was left open, and settles by that."""
-        exchange, entry = self._exchange, self._entry()
+        exchange = self._exchange
         unknown = 0
         for id in open_ends:
+            entry = self._entry(id)
             run = await look_at(exchange.backend, entry, id) if id is not None and entry is not None else None
             if run is None:
                 unknown += 1
@@ -105,24 +134,24 @@ class Account:
     def _cost(self, unknown: int) -> float | None:
         """What has run, and for predictions of which nothing is known, what was expected of them.
 
-        Replicate bills what ran, and leaving early is no way around a budget.
+        Replicate bills what ran, and leaving early is no way around a budget. None where a price is missing.
         """
         entry, demand = self._entry(), self._demand
         if entry is None or demand is None or not self._exchange.calling:
             return 0.0
-        if entry.price is None:
-            return None
-        cost = sum(entry.price.of_run(run) for run in self._exchange.runs)
-        if unknown:
+        costs = [self._cost_of(run) for run in self._exchange.runs]
+        if unknown and entry.price is not None:
             _, expected = self._gateway.accounts.costs.expected(demand)
             streamed = entry.price.of_tokens(0, self._exchange.pieces)
-            cost += max(expected * unknown / demand.predictions, streamed)
-        return cost
+            costs.append(max(expected * unknown / demand.predictions, streamed))
+        if any(cost is None for cost in costs) or entry.price is None:
+            return None
+        return sum(cost for cost in costs if cost is not None)
 
     def _settle(self, cost: float | None) -> None:
         accounts, exchange = self._gateway.accounts, self._exchange
-        if (entry := self._entry()) is not None:
-            for run in exchange.runs:
+        for run in exchange.runs:
+            if (entry := self._entry(run.prediction_id)) is not None:
                 accounts.costs.learn(entry, run)
         hold = self._hold
         if hold is not None and not exchange.calling:
@@ -130,7 +159,11 @@ class Account:
             hold = None
         if exchange.model is not None:
             asked = self._demand.predictions if self._demand is not None and exchange.calling else 0
-            accounts.settle(exchange.usage_row(self._at, cost, max(asked, len(exchange.runs))), hold)
+            answered_by = self.answered_by(exchange.model)
+            row = exchange.usage_row(self._at, cost, max(asked, len(exchange.runs)))
+            if answered_by != exchange.model:
+                row = msgspec.structs.replace(row, answered_by=answered_by)
+            accounts.settle(row, hold)
         _count(self._gateway, exchange, cost)
 
 

@@ -73,7 +73,7 @@ async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
             async with chunks:
                 async for chunk in chunks:
                     exchange.streamed_chunk(chunk)
-                    await events.send(data_event(msgspec.structs.replace(chunk, model=question.name)))
+                    await events.send(data_event(exchange.account.shown_chunk(chunk, question.name)))
         except APIError as error:
             if not events.response.prepared:
                 raise

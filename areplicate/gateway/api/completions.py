@@ -63,7 +63,7 @@ async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]
     if exchange.streamed:
         return await _stream(exchange, questions, per_prompt)
     responses = await _ask_all(exchange, questions)
-    return _whole(responses, per_prompt)
+    return _whole(exchange, responses, per_prompt)
 
 
 def _prompts(body: dict[str, Any]) -> list[str]:
@@ -93,7 +93,7 @@ async def _ask_all(exchange: Exchange, questions: Sequence[Question]) -> list[Mo
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _whole(responses: Sequence[ModelResponse], per_prompt: int) -> Completion:
+def _whole(exchange: Exchange, responses: Sequence[ModelResponse], per_prompt: int) -> Completion:
     choices = [
         CompletionChoice(
             index=i * per_prompt + choice.index,
@@ -109,7 +109,7 @@ def _whole(responses: Sequence[ModelResponse], per_prompt: int) -> Completion:
         created=responses[0].created,
         model=responses[0].model,
         choices=choices,
-        usage=_total([response.usage for response in responses]),
+        usage=exchange.account.priced(_total([response.usage for response in responses])),
     )
 
 
@@ -130,7 +130,8 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
                         elif (choice := _piece(chunk, i * per_prompt)) is not None:
                             await events.send(_event(exchange, question.name, created, [choice]))
             if usages:
-                await events.send(_event(exchange, questions[0].name, created, [], _total(usages)))
+                total = exchange.account.priced(_total(usages))
+                await events.send(_event(exchange, questions[0].name, created, [], total))
         except APIError as error:
             if not events.response.prepared:
                 raise

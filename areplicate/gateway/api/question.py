@@ -58,13 +58,17 @@ class Question(msgspec.Struct, frozen=True):
     count: int = 1
 
     async def ask(self, exchange: Exchange) -> ModelResponse:
-        """The whole answer, noted in the exchange, by the name that the client knows the model by."""
+        """The whole answer, noted in the exchange, by the name that the client knows the answering model by."""
         exchange.calling = True
         response: ModelResponse = await exchange.backend.router.acompletion(
             self.model, self.messages, **self.params
         )
         exchange.answered(response.model, response.replicate, response.usage)
-        return msgspec.structs.replace(response, model=self.name)
+        return msgspec.structs.replace(
+            response,
+            model=exchange.account.answered_by(self.name),
+            usage=exchange.account.priced(response.usage),
+        )
 
     async def stream(self, exchange: Exchange, on_status: OnStatus) -> CompletionStream:
         """The answer in chunks, which whoever reads them notes in the exchange."""
@@ -98,7 +102,8 @@ async def question_of(
     allowed = await _allowed(exchange.backend, target, params)
     count = checked_count(allowed.get("n")) * prompts
     await exchange.account.admit(Demand(target.entries[0], count, copies=count // prompts, body=body))
-    return Question(name, target.model, messages, {**target.options, **allowed}, count)
+    steps_in = exchange.backend.fallbacks_for(target, exchange.caller)
+    return Question(name, target.model, messages, {**target.options, **allowed, **steps_in}, count)
 
 
 def usable(exchange: Exchange, name: str) -> Target:

@@ -18,6 +18,7 @@ from ...replicate.transports.aiohttp import AiohttpTransport
 from ...replicate.transports.base import Transport, exchange
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
+from ..accounts.auth import Caller
 from ..descriptors import default_pool_size
 from ..metrics import Metrics
 from ..upstream import CountedTransport
@@ -58,6 +59,7 @@ class Backend:
         self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
         """What clients are told."""
         self.by_model: dict[str, ModelEntry] = {entry.model: entry for entry in config.models}
+        self._fallbacks = {name: others for each in config.fallbacks for name, others in each.items()}
         self.created = int(time.time())
         pool_size = config.general.pool_size or default_pool_size()
         self.transport = CountedTransport(AiohttpTransport(pool_size), metrics)
@@ -77,8 +79,13 @@ class Backend:
                     options = {
                         key: value for key, value in entry.params.items() if key not in _OF_THE_BALANCER
                     }
-                    return Target(entry.name, [entry.naming(model)], model, options)
+                    return Target(entry.name, [entry.naming(model, self.config.prices)], model, options)
         return found
+
+    def fallbacks_for(self, target: Target, caller: Caller) -> dict[str, list[str]]:
+        """The router's option that leaves out who may not step in for the target: what a key may not use."""
+        names = self._fallbacks.get(target.model)
+        return {} if names is None else {"fallbacks": [name for name in names if caller.may_use(name)]}
 
     async def inputs_of(self, target: Target) -> frozenset[str] | None:
         """The names of the models' own inputs; None where they cannot be known."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ...replicate.retry import MAX_RETRIES
+from ..accounts.prices import PriceList
 from ..accounts.settings import AccountSettings
 from .database import account_settings
 from .entries import EntryReader, ModelEntry
@@ -33,6 +34,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         general: the gateway's own settings, with the master key that holds.
         accounts: where keys and usage are kept.
+        prices: what Replicate's models cost.
         models: the entries of `model_list`, in order; several may share a name.
         aliases: further names, and which of `models` each means.
         verbose: whether the client's own log is on, which holds requests with their prompts.
@@ -42,6 +44,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     general: GeneralSettings
     accounts: AccountSettings
+    prices: PriceList
     models: tuple[ModelEntry, ...]
     aliases: dict[str, Alias]
     drop_params: bool
@@ -153,6 +156,7 @@ class _Reader:
         return Config(
             general=general,
             accounts=account_settings(self._document, general),
+            prices=prices,
             models=tuple(entries),
             aliases=aliases,
             drop_params=litellm.drop_params,

@@ -42,9 +42,10 @@ class ModelEntry(msgspec.Struct, frozen=True):
         model: str = self.params["model"]
         return model
 
-    def naming(self, model: str) -> ModelEntry:
+    def naming(self, model: str, prices: PriceList) -> ModelEntry:
         """A wildcard's entry, for one model."""
-        return ModelEntry(self.name, {**self.params, "model": model}, self.price)
+        price = self.price or published_price(model, prices)
+        return ModelEntry(self.name, {**self.params, "model": model}, price)
 
 
 class EntryReader:

@@ -81,7 +81,9 @@ class Dispatcher:
             return _refused(exchange, unexpected())
         if isinstance(answer, web.StreamResponse):
             return answer
-        return exchange.json(msgspec.json.encode(answer))
+        response = exchange.json(msgspec.json.encode(answer))
+        response.headers.update(exchange.account.headers())
+        return response
 
     async def _admitted(self, exchange: Exchange) -> Route:
         """What answers the request, once its key may ask for that."""

@@ -85,8 +85,8 @@ class Exchange:
         self.pieces = 0
         """Streamed pieces of text, each about a token."""
         self.first_text: float | None = None
-        self.predictions: dict[str, None] = {}
-        """The ids of those that were made for it, in their order."""
+        self.predictions: dict[str, str | None] = {}
+        """The ids of those that were made for it, in their order, and what they are of, as far as that is known."""
         self.runs: Sequence[Run] = ()
         self.usage: Usage | None = None
         self.status = 200
@@ -99,13 +99,13 @@ class Exchange:
         if usage is not None:
             self.usage = usage
         for run in runs:
-            self.predictions[run.prediction_id] = None
+            self.predictions[run.prediction_id] = model
 
     def failed(self, error: APIError) -> GatewayError:
         """The model has failed; what the client is told of it."""
         self.upstream_model = error.model
         if error.prediction_id is not None:
-            self.predictions[error.prediction_id] = None
+            self.predictions[error.prediction_id] = error.model
         closed = self.backend.closed and isinstance(error, APIConnectionError)
         told = stopping() if closed else from_upstream(error)
         self.status, self.error_code = told.status, told.code
@@ -117,7 +117,7 @@ class Exchange:
             self.answered(chunk.model, chunk.replicate, None)
         elif chunk.choices and chunk.choices[0].delta.content:
             self.pieces += 1
-            self.predictions[chunk.id] = None
+            self.predictions[chunk.id] = chunk.model
             if self.first_text is None:
                 self.first_text = time.monotonic()
 

@@ -3,6 +3,7 @@
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
 # make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
+# make docs   the documentation, into site/
 # make lint   formatting, lints and types alone
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
 BENCHABLE := $(VENV)/.benchable
 
-.PHONY: demo test test-slow mutants bench bench-quick lint format clean
+.PHONY: demo test test-slow mutants bench bench-quick docs lint format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
@@ -33,6 +34,9 @@ bench: $(BENCHABLE)
 
 bench-quick: $(TESTABLE)
 	$(BIN)/python -m benchmarks --quick
+
+docs: $(TESTABLE)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lint: $(TESTABLE)
 	$(BIN)/ruff format --check .

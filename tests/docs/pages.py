@@ -84,17 +84,17 @@ class Reader:
             exec(code, self._names)
 
     def _shell(self, block: Block) -> None:
-        script = _commands(block)
-        for serving in _SERVES.findall(script):
-            script = script.replace(serving, "")
-            self._run(script)
-            script = ""
-            self._serve(serving.rstrip(" &"))
-        if script.strip():
-            self._run(script)
+        rest = _commands(block)
+        while serving := _SERVES.search(rest):
+            self._run(rest[: serving.start()])
+            self._serve(serving[0].rstrip(" &"))
+            rest = rest[serving.end() :]
+        self._run(rest)
 
     def _run(self, script: str) -> None:
         """Runs it, and keeps what it exports."""
+        if not script.strip():
+            return
         dump = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))' > .environment"
         subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"{script}\n{dump}"], check=True, stdin=subprocess.DEVNULL

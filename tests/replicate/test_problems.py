@@ -151,6 +151,16 @@ def test_errors_survive_pickling_with_what_they_know() -> None:
             {"invalid_fields": [{"field": "a", "description": "b"}, 7, {"field": "c", "description": "d"}]},
             "Replicate answered 422: a: b: c: d.",
         ),
+        (
+            422,
+            {"title": "Bad", "detail": "x", "invalid_fields": [{"field": "a", "description": "b"}]},
+            "Replicate answered 422: Bad: x: a: b.",
+        ),
+        (
+            422,
+            b'{"other": "' + "é".encode() * 600 + b'"}',
+            f'Replicate answered 422: {{"other": "{"é" * 494}\ufffd.',
+        ),
         (422, {"detail": {"loc": ["x"]}}, "Replicate answered 422: {'loc': ['x']}."),
         (422, {"other": 1}, 'Replicate answered 422: {"other": 1}.'),
         (500, b"", "Replicate answered 500: no explanation."),
@@ -257,7 +267,11 @@ def prediction(**fields: Any) -> Any:
             areplicate.PredictionFailedError,
             "The model failed: it did not say why.",
         ),
-        ({"status": "failed", "error": {"code": 1}}, areplicate.PredictionFailedError, "{'code': 1}"),
+        (
+            {"status": "failed", "error": {"code": 1}},
+            areplicate.PredictionFailedError,
+            "The model failed: {'code': 1}.",
+        ),
         (
             {"status": "canceled"},
             areplicate.PredictionCanceledError,
@@ -280,7 +294,7 @@ def test_each_end_without_an_answer_is_its_error(
 ) -> None:
     error = error_from_prediction(prediction(**fields))
     assert type(error) is kind
-    assert message in error.message
+    assert error.message == message
 
 
 @pytest.mark.parametrize(

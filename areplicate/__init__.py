@@ -11,13 +11,34 @@ The names below are imported when they are first used, so that `import areplicat
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from . import errors as exceptions
 
 __version__ = "0.1.0"
 
 set_verbose = False
 """True logs each request as a curl command, the key masked, and each phase with its seconds."""
+
+drop_params: bool | None = None
+"""True leaves out what a model has no input for, in every call that does not say otherwise."""
+
+api_key: str | None = None
+"""The Replicate API token, where neither a call nor its router has one."""
+
+api_base: str | None = None
+"""Where the API is, where neither a call nor its router says so."""
+
+num_retries: int | None = None
+"""How often one HTTP request is tried again, where neither a call nor its router says so."""
+
+request_timeout: float | None = None
+"""Seconds for one completion, where neither a call nor its router says so."""
+
+_SETTINGS = ("set_verbose", "drop_params", "api_key", "api_base", "num_retries", "request_timeout")
 
 _HOMES = {
     "acompletion": "completion",
@@ -47,16 +68,36 @@ _HOMES = {
     "ServiceUnavailableError": "errors",
     "Timeout": "errors",
     "UnsupportedParamsError": "errors",
+    "Router": "integrations.litellm_names",
+    "batch_completion": "integrations.litellm_names",
+    "abatch_completion": "integrations.litellm_names",
+    "stream_chunk_builder": "integrations.litellm_names",
+    "completion_cost": "integrations.litellm_names",
+    "token_counter": "integrations.litellm_names",
+    "get_supported_openai_params": "integrations.litellm_names",
+    "validate_environment": "integrations.litellm_names",
+    "Message": "chat.responses",
+    "Usage": "chat.responses",
+    "Delta": "chat.responses",
+    "Choices": "chat.responses",
+    "StreamingChoices": "chat.responses",
+    "ModelResponseStream": "chat.responses",
 }
 
-__all__ = ["__version__", "set_verbose", *_HOMES]
+__all__ = ["__version__", "exceptions", *_SETTINGS, *_HOMES]
 
 if TYPE_CHECKING:
     from .bulk.map import MapResult as MapResult
     from .chat.chunks import stream_to_completion as stream_to_completion
     from .chat.formats.templates import register_prompt_template as register_prompt_template
+    from .chat.responses import Choices as Choices
+    from .chat.responses import Delta as Delta
+    from .chat.responses import Message as Message
     from .chat.responses import ModelResponse as ModelResponse
     from .chat.responses import ModelResponseChunk as ModelResponseChunk
+    from .chat.responses import ModelResponseStream as ModelResponseStream
+    from .chat.responses import StreamingChoices as StreamingChoices
+    from .chat.responses import Usage as Usage
     from .completion import SyncCompletionStream as SyncCompletionStream
     from .completion import acompletion as acompletion
     from .completion import completion as completion
@@ -76,6 +117,14 @@ if TYPE_CHECKING:
     from .errors import ServiceUnavailableError as ServiceUnavailableError
     from .errors import Timeout as Timeout
     from .errors import UnsupportedParamsError as UnsupportedParamsError
+    from .integrations.litellm_names import Router as Router
+    from .integrations.litellm_names import abatch_completion as abatch_completion
+    from .integrations.litellm_names import batch_completion as batch_completion
+    from .integrations.litellm_names import completion_cost as completion_cost
+    from .integrations.litellm_names import get_supported_openai_params as get_supported_openai_params
+    from .integrations.litellm_names import stream_chunk_builder as stream_chunk_builder
+    from .integrations.litellm_names import token_counter as token_counter
+    from .integrations.litellm_names import validate_environment as validate_environment
     from .replicate.progress import Status as Status
     from .router import AsyncRouter as AsyncRouter
     from .streams import CompletionStream as CompletionStream
@@ -84,11 +133,34 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(_absent(name))
     module = import_module(f".{home}", __name__)
     # All of a module's names at once: importing `.completion` binds that name to the module itself.
     globals().update({each: getattr(module, each) for each, where in _HOMES.items() if where == home})
     return globals()[name]
+
+
+def _absent(name: str) -> str:
+    if name.startswith("__"):
+        return f"module {__name__!r} has no attribute {name!r}"
+    from .integrations.litellm_absent import absent
+
+    return absent(name)
+
+
+class _Package(ModuleType):
+    """This module, on which nothing can be set that would change nothing."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = name in _SETTINGS or name in __all__ or name.startswith("_") or isinstance(value, ModuleType)
+        if not known:
+            raise AttributeError(_absent(name))
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+sys.modules[f"{__name__}.exceptions"] = exceptions
+"""The errors by LiteLLM's name for their module."""
 
 
 def __dir__() -> list[str]:

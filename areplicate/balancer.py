@@ -15,7 +15,9 @@ import anyio
 
 from . import logs
 from .call import Answering, Call, answer
+from .chat.plain import plain
 from .chat.responses import ModelResponse
+from .chat.schemas.values import shown
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
 from .in_flight import InFlight
@@ -98,19 +100,22 @@ class Balancer:
     def __init__(
         self,
         in_flight: InFlight,
-        model_list: Iterable[Mapping[str, Any]] = (),
-        fallbacks: Iterable[Mapping[str, Sequence[str]]] = (),
+        model_list: Iterable[Mapping[str, Any]] | None = None,
+        fallbacks: Iterable[Mapping[str, Sequence[str]]] | None = None,
         allowed_fails: int = ALLOWED_FAILS,
         cooldown_time: float = COOLDOWN_TIME,
     ) -> None:
         self._in_flight = in_flight
         self._groups: dict[str, list[Entry]] = {}
-        for item in model_list:
+        for item in _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}'):
             name = item.get("model_name")
             if not isinstance(name, str) or not isinstance(item.get("litellm_params"), Mapping):
-                raise BadRequestError("An entry of model_list needs a model_name and litellm_params.")
+                raise BadRequestError(
+                    "An entry of model_list needs a model_name and litellm_params.", param="model_list"
+                )
             self._groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
-        self._fallbacks = {name: list(others) for each in fallbacks for name, others in each.items()}
+        alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
+        self._fallbacks = {name: list(others) for each in alternatives for name, others in each.items()}
         for name in [*self._fallbacks, *(other for others in self._fallbacks.values() for other in others)]:
             if name not in self._groups:
                 raise BadRequestError(f"fallbacks names {name!r}, which is not in model_list.")
@@ -119,6 +124,10 @@ class Balancer:
 
     def __contains__(self, model: str) -> bool:
         return isinstance(model, str) and model in self._groups
+
+    def knows(self, model: str, fallbacks: Any) -> bool:
+        """Whether the model and all of these are names of the list."""
+        return model in self and isinstance(fallbacks, list) and all(name in self for name in fallbacks)
 
     def fallbacks_of(self, name: str) -> Sequence[str]:
         """The names to try when all entries of one have failed."""
@@ -135,9 +144,6 @@ class Balancer:
         failure: APIError | None = None
         if fallbacks is None:
             fallbacks = self.fallbacks_of(name)
-        for other in fallbacks:
-            if other not in self._groups:
-                raise BadRequestError(f"fallbacks names {other!r}, which is not in model_list.")
         for group in [name, *fallbacks]:
             tried: list[Entry] = []
             while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
@@ -212,6 +218,16 @@ def resolve_environment(value: Any) -> Any:
             )
         return found
     return value
+
+
+def _mappings(name: str, given: Any, such_as: str) -> list[Mapping[str, Any]]:
+    read = plain(given, name)
+    if read is None:
+        return []
+    entries: list[Any] = list(read) if isinstance(read, Iterable) else [None]
+    if not all(isinstance(entry, Mapping) for entry in entries):
+        raise BadRequestError(f"{name} must be a list such as [{such_as}], not {shown(given)}.", param=name)
+    return entries
 
 
 def _required(name: str, given: Mapping[str, Any]) -> str:

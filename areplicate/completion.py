@@ -34,9 +34,6 @@ SyncCompletion: TypeAlias = (
     "Completion[ModelResponse, SyncCompletionStream, ModelResponse | SyncCompletionStream]"
 )
 
-_routers: dict[Any, tuple[AsyncRouter, AsyncGenerator[None, None]]] = {}
-"""One router an event loop, because connections belong to one."""
-
 
 @typed
 async def acompletion(model: str, messages: Sequence[Any], **params: Any) -> ModelResponse | CompletionStream:
@@ -45,7 +42,7 @@ async def acompletion(model: str, messages: Sequence[Any], **params: Any) -> Mod
     The router behind it is this event loop's own. Its connections are kept between calls and closed
     when the loop shuts down.
     """
-    router = await _default_router()
+    router = await _routers.here()
     answer: ModelResponse | CompletionStream = await router.acompletion(model, messages, **params)
     return answer
 
@@ -61,7 +58,16 @@ def completion(model: str, messages: Sequence[Any], **params: Any) -> ModelRespo
     All calls of a process share one background thread and its connections. Ctrl-C cancels the
     prediction. With `stream=True` it gives a `SyncCompletionStream`.
     """
-    answer = _portal.call(lambda: acompletion(model, messages, **params))
+    return sync(run(lambda: acompletion(model, messages, **params)))
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs an async function on the background thread's loop, and waits for it."""
+    return _portal.call(work)
+
+
+def sync(answer: ModelResponse | CompletionStream) -> ModelResponse | SyncCompletionStream:
+    """An answer from that loop, for code that is not async."""
     return SyncCompletionStream(answer) if isinstance(answer, CompletionStream) else answer
 
 
@@ -151,17 +157,36 @@ class SyncCompletionStream:
         return None
 
 
-async def _default_router() -> AsyncRouter:
-    loop = current_token().native_token
-    found = _routers.get(loop)
-    if found is None:
-        router = AsyncRouter(transport=_transport_for(loop))
-        # An async generator that has begun is finished by the loop when it shuts down: the one
-        # hook that every loop offers for closing what belongs to it.
-        closing = _closing(loop, router)
-        await closing.__anext__()
-        found = _routers[loop] = (router, closing)
-    return found[0]
+class LoopRouters:
+    """One router for each event loop, because connections belong to one."""
+
+    def __init__(self, make: Callable[..., AsyncRouter]) -> None:
+        self._make = make
+        self._routers: dict[Any, tuple[AsyncRouter, AsyncGenerator[None, None]]] = {}
+
+    async def here(self) -> AsyncRouter:
+        """The router of the loop that this runs on."""
+        loop = current_token().native_token
+        found = self._routers.get(loop)
+        if found is None:
+            router = self._make(transport=_transport_for(loop))
+            # An async generator that has begun is finished by the loop when it shuts down: the one
+            # hook that every loop offers for closing what belongs to it.
+            closing = self._closing(loop, router)
+            await closing.__anext__()
+            found = self._routers[loop] = (router, closing)
+            _open_routers.add(self)
+        return found[0]
+
+    async def _closing(self, loop: Any, router: AsyncRouter) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            del self._routers[loop]
+            if not self._routers:
+                _open_routers.discard(self)
+            with anyio.CancelScope(shield=True):
+                await router.aclose_with_loop()
 
 
 def _transport_for(loop: Any) -> Transport | None:
@@ -171,15 +196,6 @@ def _transport_for(loop: Any) -> Transport | None:
     from .replicate.transports.httpx import HttpxTransport
 
     return HttpxTransport()
-
-
-async def _closing(loop: Any, router: AsyncRouter) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        del _routers[loop]
-        with anyio.CancelScope(shield=True):
-            await router.aclose_with_loop()
 
 
 class _Portal:
@@ -230,3 +246,6 @@ class _Portal:
 
 
 _portal = _Portal()
+_open_routers: set[LoopRouters] = set()
+"""Those with a router whose loop has yet to close it."""
+_routers = LoopRouters(AsyncRouter)

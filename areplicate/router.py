@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
-from types import NoneType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -19,17 +19,20 @@ from .call import Answering, Call, answer
 from .chat.answers import Question
 from .chat.formats.templates import inline_template
 from .chat.inputs import ModelInput, build_input
+from .chat.mocked import mocked
 from .chat.params import CONTRACT_PARAMS
 from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
-from .errors import BadRequestError, UnsupportedParamsError
+from .errors import APIError, BadRequestError, PredictionCanceledError, UnsupportedParamsError
 from .in_flight import InFlight
+from .logs import logger
 from .options import (
     TIMEOUT,
     Given,
     checked_base,
     checked_count,
+    checked_fallbacks,
     checked_headers,
     checked_mapping,
     checked_names,
@@ -37,7 +40,10 @@ from .options import (
     checked_timeout,
     chosen_base,
     chosen_key,
+    first_given,
     read,
+    setting,
+    wants_usage,
 )
 from .options.own_inputs import own_inputs
 from .options.signature import signed
@@ -49,7 +55,7 @@ from .replicate.protocol.requests import cancel_after
 from .replicate.retry import MAX_RETRIES, RetryPolicy
 from .replicate.transports.base import Transport
 from .schema_lookup import SchemaStore, endpoint_of
-from .streams import CompletionStream
+from .streams import CompletionStream, replay
 
 if TYPE_CHECKING:
     from .options.call_types import Completion
@@ -83,8 +89,8 @@ class AsyncRouter:
         api_base: where the API is; else `REPLICATE_API_BASE`, else `REPLICATE_BASE_URL`, else
             Replicate itself.
         transport: what opens connections; aiohttp by default.
-        timeout: seconds that one completion may take, queue and cold boot included.
-        max_retries: how often one HTTP request is tried again where that is safe.
+        timeout: seconds that one completion may take, queue and cold boot included; 1,800 by default.
+        max_retries: how often one HTTP request is tried again where that is safe; 8 by default.
         pool_size: connections at most; by default 1,024, or half the files that the process may open.
             Nine tenths of them may be held open, by creations that wait for their answer and by
             streams; calls beyond that are watched instead, so that none queues behind a sleeper. The
@@ -103,23 +109,23 @@ class AsyncRouter:
         api_key: str | None = None,
         api_base: str | None = None,
         transport: Transport | None = None,
-        timeout: float = TIMEOUT,
-        max_retries: int = MAX_RETRIES,
+        timeout: float | None = None,
+        max_retries: int | None = None,
         pool_size: int | None = None,
         held_creations: int | None = None,
         trusted_hosts: Sequence[str] = (),
         creations_per_minute: float = CREATIONS_PER_MINUTE,
         others_per_minute: float = OTHERS_PER_MINUTE,
-        model_list: Iterable[Mapping[str, Any]] = (),
-        fallbacks: Iterable[Mapping[str, Sequence[str]]] = (),
+        model_list: Iterable[Mapping[str, Any]] | None = None,
+        fallbacks: Iterable[Mapping[str, Sequence[str]]] | None = None,
         allowed_fails: int = ALLOWED_FAILS,
         cooldown_time: float = COOLDOWN_TIME,
         allow_files: bool = True,
     ) -> None:
         self._api_key = api_key
         self._api_base = api_base
-        self._timeout = timeout
-        self._max_retries = max_retries
+        self._timeout = None if timeout is None else checked_timeout(timeout)
+        self._max_retries = None if max_retries is None else checked_retries(max_retries)
         pool_size = pool_size or _default_pool_size()
         self._transport = transport or _default_transport(pool_size)
         self._trusted_hosts = tuple(trusted_hosts)
@@ -142,14 +148,13 @@ class AsyncRouter:
     ) -> ModelResponse | CompletionStream:
         """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks."""
         given = read(params)
-        fallbacks = given.options.pop("fallbacks", None)
-        if model in self._balancer:
-            deadline = now() + checked_timeout(given.options.get("timeout", self._timeout))
-            prepare = self._preparer(messages, given, deadline)
-            return await self._balancer.call(model, prepare, deadline, fallbacks)
-        if fallbacks:
-            raise BadRequestError(f"fallbacks are for names of model_list, and {model!r} is none of them.")
-        return await answer(await self._prepared(model, messages, given))
+        options = given.options
+        if "mock_response" in options:
+            return _mock(model, messages, options)
+        fallbacks = options.pop("fallbacks", None)
+        if fallbacks is None or self._balancer.knows(model, fallbacks):
+            return await self._ask(model, messages, given, fallbacks)
+        return await self._first_to_answer([(model, given), *checked_fallbacks(fallbacks)], messages)
 
     def map(
         self,
@@ -187,7 +192,7 @@ class AsyncRouter:
     ) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
         account = self._account(api_key, api_base)
-        policy = RetryPolicy(self._max_retries)
+        policy = RetryPolicy(self._retries(None))
         return await self._in_time(partial(self._schema, endpoint_of(model), account, policy), policy)
 
     async def aclose(self) -> None:
@@ -214,6 +219,38 @@ class AsyncRouter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _ask(
+        self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None
+    ) -> ModelResponse | CompletionStream:
+        if model in self._balancer:
+            deadline = now() + self._seconds(given.options.get("timeout"))
+            prepare = self._preparer(messages, given, deadline)
+            return await self._balancer.call(model, prepare, deadline, fallbacks)
+        return await answer(await self._prepared(model, messages, given))
+
+    async def _first_to_answer(
+        self, asked: list[tuple[str, Given]], messages: Sequence[Any]
+    ) -> ModelResponse | CompletionStream:
+        """The first of these models to answer, each asked as the first of them and with what is its own.
+
+        `timeout` is for all of them together.
+        """
+        given = asked[0][1]
+        deadline = now() + self._seconds(given.options.get("timeout"))
+        for left, (model, own) in zip(range(len(asked) - 1, -1, -1), asked, strict=True):
+            whole = given.updated(own)
+            whole.options["timeout"] = max(0.001, deadline - now())
+            try:
+                return await self._ask(model, messages, whole)
+            except PredictionCanceledError:
+                raise
+            except APIError as error:
+                error.about(model, None)
+                if not left or now() >= deadline or self._in_flight.closed:
+                    raise
+                logger.warning("%s failed, the next of its fallbacks is asked: %s", model, error)
+        raise AssertionError("the last model answers or raises")
 
     def _preparer(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
         """What prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
@@ -260,8 +297,7 @@ class AsyncRouter:
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
         count = checked_count(n)
-        if stream and not isinstance(stream_options, (Mapping, NoneType)):
-            raise BadRequestError('stream_options must be a mapping such as {"include_usage": True}.')
+        include_usage = wants_usage(stream_options)
         template = inline_template(
             initial_prompt_value=initial_prompt_value,
             roles=roles,
@@ -271,13 +307,13 @@ class AsyncRouter:
         )
         endpoint = endpoint_of(model)
         account = self._account(api_key, api_base)
-        retries = self._max_retries if num_retries is None else checked_retries(num_retries)
-        seconds = checked_timeout(self._timeout if timeout is None else timeout)
-        policy = RetryPolicy(retries, now() + seconds)
+        seconds = self._seconds(timeout)
+        policy = RetryPolicy(self._retries(num_retries), now() + seconds)
         schema = self._schemas.known(endpoint, account.http.base)
         if schema is None:
             schema = await self._in_time(partial(self._schema, endpoint, account, policy), policy)
-        own = own_inputs(inputs, schema, model, bool(drop_params))
+        drop = bool(first_given(drop_params, setting("drop_params")))
+        own = own_inputs(inputs, schema, model, drop)
         given = {**params, **own, **checked_mapping("extra_body", extra_body)}
         for name in checked_names("additional_drop_params", additional_drop_params):
             given.pop(name, None)
@@ -291,7 +327,7 @@ class AsyncRouter:
                     schema=schema,
                     template=template,
                     supports_system_prompt=supports_system_prompt,
-                    drop_params=bool(drop_params),
+                    drop_params=drop,
                     allow_files=self._allow_files,
                 )
             except UnsupportedParamsError as error:
@@ -312,7 +348,7 @@ class AsyncRouter:
                 in_flight=self._in_flight,
                 count=count,
                 stream=bool(stream),
-                include_usage=bool(stream and stream_options and stream_options.get("include_usage")),
+                include_usage=include_usage,
             )
 
         if CONTRACT_PARAMS.isdisjoint(given):
@@ -326,6 +362,13 @@ class AsyncRouter:
         if settled.contract is None:
             return call
         return BoundCall(call, settled.contract, settled.turns, prepare)
+
+    def _seconds(self, given: float | None) -> float:
+        """How long a completion may take: as the call says, the router, the process, or by default."""
+        return checked_timeout(first_given(given, self._timeout, setting("request_timeout"), TIMEOUT))
+
+    def _retries(self, given: int | None) -> int:
+        return checked_retries(first_given(given, self._max_retries, setting("num_retries"), MAX_RETRIES))
 
     async def _schema(self, endpoint: Endpoint, account: Client, policy: RetryPolicy) -> ModelSchema | None:
         api = account.http
@@ -360,6 +403,15 @@ class AsyncRouter:
             if idle is not None:
                 del self._recent[idle]
         return account
+
+
+def _mock(
+    model: str, messages: Sequence[Any], options: Mapping[str, Any]
+) -> ModelResponse | CompletionStream:
+    response = mocked(model, messages, options["mock_response"], checked_count(options.get("n")))
+    if options.get("stream"):
+        return replay(response, wants_usage(options.get("stream_options")))
+    return response
 
 
 def _default_transport(pool_size: int) -> Transport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
@@ -12,7 +13,7 @@ import anyio
 from .chat.answers import Question, finish_reason, run_of, usage_for
 from .chat.chunks import ChunkMaker
 from .chat.outputs import Lines, output_text, reply_splitter
-from .chat.responses import Delta, ModelResponseChunk
+from .chat.responses import Delta, ModelResponse, ModelResponseChunk
 from .chat.usage import add
 from .errors import APIError, PredictionCanceledError, PredictionFailedError, Timeout
 from .replicate.http import Http
@@ -20,6 +21,9 @@ from .replicate.streaming import PredictionStream
 
 _CLOSING = 6.0
 """Seconds that closing waits for another task to end the stream, cancelling included."""
+
+
+_WORD = re.compile(r"\S*\s*(?!\s)", re.DOTALL)
 
 
 class StreamEnd:
@@ -117,6 +121,28 @@ async def begin_stream(
     # then; one that has not would be dropped in silence.
     await chunks.__anext__()
     return CompletionStream(chunks, streams, end)
+
+
+def replay(response: ModelResponse, include_usage: bool) -> CompletionStream:
+    """The chunks of an answer that is there already."""
+    end = StreamEnd()
+    return CompletionStream(_replayed(response, include_usage, end), [], end)
+
+
+async def _replayed(
+    response: ModelResponse, include_usage: bool, end: StreamEnd
+) -> AsyncGenerator[ModelResponseChunk, None]:
+    make = ChunkMaker(response.id, response.created, response.model)
+    try:
+        for choice in response.choices:
+            yield make.delta(choice.index, Delta(role="assistant", content=""))
+            for word in _WORD.findall(choice.message.content or ""):
+                yield make.delta(choice.index, Delta(content=word))
+            yield make.delta(choice.index, Delta(), choice.finish_reason)
+        if include_usage:
+            yield make.usage(response.usage)
+    finally:
+        end.reach()
 
 
 async def _chunks(

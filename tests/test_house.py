@@ -105,7 +105,7 @@ def test_the_package_has_few_names_at_its_top() -> None:
 
 def test_every_public_name_is_there() -> None:
     for name in areplicate.__all__:
-        assert getattr(areplicate, name) is not None
+        assert hasattr(areplicate, name)
     assert set(areplicate.__all__) <= set(dir(areplicate))
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         areplicate.nothing_of_the_kind  # noqa: B018

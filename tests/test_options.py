@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import areplicate
 from areplicate import AsyncRouter
-from areplicate.options import BY_NAME, OPTIONS, names_for, read, read_body
+from areplicate.options import BY_NAME, OPTIONS, checked_base, names_for, read, read_body
 
 OWN = {"top_k", "min_tokens"}
 """Inputs of the model that the tests speak of."""
@@ -62,7 +62,8 @@ def test_what_would_change_something_is_refused_with_what_to_do(name: str) -> No
 
 def test_the_router_takes_exactly_the_options_that_are_declared() -> None:
     keywords = inspect.signature(AsyncRouter._call).parameters
-    assert {name for name, p in keywords.items() if p.kind is p.KEYWORD_ONLY} == OURS
+    before = {"fallbacks", "mock_response"}  # which decide what is called, if anything
+    assert {name for name, p in keywords.items() if p.kind is p.KEYWORD_ONLY} == OURS - before
 
 
 class TestAGatewaysClient:
@@ -82,6 +83,7 @@ class TestAGatewaysClient:
     def test_cannot_set_what_concerns_the_connection(self) -> None:
         """By its own name or another's: where requests go, with which key, how long and how often."""
         held = {"api_key", "api_base", "extra_headers", "extra_body", "timeout", "num_retries", "on_status"}
+        held |= {"fallbacks", "mock_response"}
         assert {BY_NAME[name].name for name in names_for("client")} == {
             *(option.name for option in OPTIONS if option.openai),
             *OURS - held,
@@ -116,3 +118,17 @@ def test_a_warning_is_shown_where_nobody_set_up_a_log() -> None:
     assert [str(warning.message) for warning in caught] == [
         "cache means nothing to areplicate and is left out."
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ("https://api.replicate.com", "https://api.replicate.com/v1"),
+        ("https://api.replicate.com/", "https://api.replicate.com/v1"),
+        ("http://127.0.0.1:4100", "http://127.0.0.1:4100/v1"),
+        ("http://127.0.0.1:4100/v1/", "http://127.0.0.1:4100/v1"),
+        ("https://gateway.example/account/replicate", "https://gateway.example/account/replicate"),
+    ],
+)
+def test_a_base_without_a_path_gets_replicate_s(given: str, base: str) -> None:
+    assert checked_base(given) == base

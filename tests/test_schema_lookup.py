@@ -13,11 +13,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from areplicate import schema_cache
 from areplicate import schema_lookup as schemas
 from areplicate.errors import APIError, AuthenticationError, NotFoundError
 from areplicate.replicate.endpoints import ModelEndpoint, VersionEndpoint, parse_model
 from areplicate.schema_lookup import RETRY_SECONDS, SchemaStore, endpoint_of
+from areplicate.schema_lookup import cache as schema_cache
 
 VERSION = "ab" * 32
 OTHER_VERSION = "cd" * 32

@@ -225,6 +225,7 @@ class Delta(Shape, kw_only=True, omit_defaults=True):
     tool_calls: list[ToolCallDelta] | None = None
     function_call: FunctionCall | None = None
     refusal: str | None = None
+    audio: dict[str, Any] | None = None
 
 
 class ChunkChoice(Shape, kw_only=True):
@@ -254,3 +255,9 @@ class ModelResponseChunk(Holder, kw_only=True, omit_defaults=True):
         usage: Any = self.usage
         if (choices and type(choices[0]) is dict) or type(usage) is dict:
             Holder.__post_init__(self)
+
+
+Choices = Choice
+StreamingChoices = ChunkChoice
+ModelResponseStream = ModelResponseChunk
+"""LiteLLM's names for them."""

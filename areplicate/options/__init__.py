@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
@@ -134,6 +135,19 @@ OPTIONS: tuple[Option, ...] = (
         default="True",
     ),
     Option(
+        "fallbacks",
+        "Sequence[str | Mapping[str, Any]]",
+        'Models to ask where this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`.',
+        _CALLER,
+        default="the router's",
+    ),
+    Option(
+        "mock_response",
+        "str | Exception",
+        "The answer, or the error to raise: nothing is sent and nothing costs, for tests.",
+        _CALLER,
+    ),
+    Option(
         "additional_drop_params",
         "Sequence[str]",
         "Names of parameters that are left out of this call, whatever the model takes.",
@@ -165,13 +179,6 @@ OPTIONS: tuple[Option, ...] = (
         _OWNER,
         ("base_url",),
         "the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate",
-    ),
-    Option(
-        "fallbacks",
-        "Sequence[str]",
-        "Names of `model_list` that are tried when all entries of `model` have failed.",
-        _CALLER,
-        default="the router's",
     ),
     Option("on_status", "Callable[[Status], Any]", "Called with a `Status` at each phase.", _CALLER),
     Option(
@@ -304,9 +311,25 @@ def means_nothing(name: str, value: Any) -> bool:
     raise UnsupportedParamsError(f"{name} cannot be given to a call here: {instead}.", param=name)
 
 
+def setting(name: str) -> Any:
+    """A setting of the whole process, such as `areplicate.drop_params`; None where it is not set."""
+    return getattr(sys.modules["areplicate"], name)
+
+
+def first_given(*values: Any) -> Any:
+    """The first of these that is not None; None where all are."""
+    return next((value for value in values if value is not None), None)
+
+
+def wants_usage(stream_options: Any) -> bool:
+    """Whether a stream ends with its usage."""
+    options = checked_mapping("stream_options", stream_options)
+    return bool(options.get("include_usage"))
+
+
 def chosen_key(given: str | None) -> str:
     """The API token: as given, else from the environment."""
-    key = given or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+    key = given or setting("api_key") or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
     if not key:
         raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
     return key
@@ -314,18 +337,24 @@ def chosen_key(given: str | None) -> str:
 
 def chosen_base(given: str | None) -> str:
     """Where the API is: as given, else from the environment, else Replicate itself."""
-    return given or _from_environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL") or API_BASE
+    return (
+        given
+        or setting("api_base")
+        or _from_environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
+        or API_BASE
+    )
 
 
 def checked_base(base: str) -> str:
-    """The base without a slash at its end."""
-    if not base.startswith(("https://", "http://")):
-        raise _wrong("api_base", base[:50], "a URL that begins with https:// or http://")
+    """The base without a slash at its end, and with `/v1` where it has no path, as Replicate's has."""
+    if not isinstance(base, str) or not base.startswith(("https://", "http://")):
+        raise _wrong("api_base", base, "a URL that begins with https:// or http://")
     try:
         origin(base)
     except ValueError as error:
-        raise _wrong("api_base", base[:50], f"a URL ({error})") from None
-    return base.rstrip("/")
+        raise _wrong("api_base", base, f"a URL ({error})") from None
+    base = base.rstrip("/")
+    return base if base.count("/") > 2 else f"{base}/v1"
 
 
 def checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -349,6 +378,20 @@ def checked_mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, 
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise _wrong(name, value, "a mapping of names to values")
     return value
+
+
+def checked_fallbacks(value: Any) -> list[tuple[str, Given]]:
+    """The models to ask instead, each with options of its own."""
+    read_ones = []
+    for each in value if isinstance(value, list) else [value]:
+        entry = {"model": each} if isinstance(each, str) else each
+        if not isinstance(entry, dict) or not isinstance(entry.get("model"), str):
+            raise _wrong(
+                "fallbacks", value, 'a list of models such as ["owner/name", {"model": "owner/name"}]'
+            )
+        model = entry["model"]
+        read_ones.append((model, read({name: own for name, own in entry.items() if name != "model"})))
+    return read_ones
 
 
 def checked_names(name: str, value: Sequence[str] | None) -> Sequence[str]:

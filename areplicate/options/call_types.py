@@ -60,12 +60,13 @@ class Completion(Protocol[Whole, Chunks, Either]):
         num_retries: int | None = None,
         drop_params: bool | None = None,
         emulate: bool | None = None,
+        fallbacks: Sequence[str | Mapping[str, Any]] | None = None,
+        mock_response: str | Exception | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
-        fallbacks: Sequence[str] | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,
@@ -117,12 +118,13 @@ class Completion(Protocol[Whole, Chunks, Either]):
             num_retries: How often one HTTP request is tried again where that is safe. By default the router's.
             drop_params: Leave out what the model has no input for and move numbers into its bounds, instead of an error. By default False.
             emulate: False refuses tools and formats that the model has no input for, instead of telling it in words. By default True.
+            fallbacks: Models to ask where this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`. By default the router's.
+            mock_response: The answer, or the error to raise: nothing is sent and nothing costs, for tests.
             additional_drop_params: Names of parameters that are left out of this call, whatever the model takes.
             extra_headers: HTTP headers for the request that creates the prediction.
             extra_body: Inputs that are sent to the model whatever its schema says, also where a name is an option here.
             api_key: The Replicate API token for this call. By default the router's, else `REPLICATE_API_KEY` or `REPLICATE_API_TOKEN`.
             api_base: Where the API is, such as `https://api.replicate.com/v1`. By default the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate.
-            fallbacks: Names of `model_list` that are tried when all entries of `model` have failed. By default the router's.
             on_status: Called with a `Status` at each phase.
             supports_system_prompt: True sends the system text in an input of its own, False in the prompt. By default what the model's schema says.
             roles: A prompt template: what stands around each role.
@@ -180,12 +182,13 @@ class Completion(Protocol[Whole, Chunks, Either]):
         num_retries: int | None = None,
         drop_params: bool | None = None,
         emulate: bool | None = None,
+        fallbacks: Sequence[str | Mapping[str, Any]] | None = None,
+        mock_response: str | Exception | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
-        fallbacks: Sequence[str] | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,
@@ -242,12 +245,13 @@ class Completion(Protocol[Whole, Chunks, Either]):
         num_retries: int | None = None,
         drop_params: bool | None = None,
         emulate: bool | None = None,
+        fallbacks: Sequence[str | Mapping[str, Any]] | None = None,
+        mock_response: str | Exception | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
-        fallbacks: Sequence[str] | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,

@@ -45,7 +45,6 @@ REFUSED = {
     "prompt_label": "prompts are not kept here; give the messages themselves",
     "mock_timeout": "give a short timeout to areplicate.local.LocalReplicate's models instead",
     "context_window_fallback_dict": "give fallbacks=[...] instead",
-    "mock_response": "run areplicate.local.LocalReplicate for tests without cost",
     "fastest_response": "ask several models and take the first answer instead",
     "ensure_alternating_roles": "the model's prompt format puts the roles into order",
     "user_continue_message": "the model's prompt format puts the roles into order",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -12,7 +14,7 @@ import anyio
 
 from .. import __version__, logs
 from ..clock import now
-from ..errors import APIConnectionError, APIError, AuthenticationError
+from ..errors import APIConnectionError, APIError, AreplicateWarning, AuthenticationError
 from .limits import Limiter
 from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
@@ -29,6 +31,9 @@ _CLEANUP = 5.0
 """Seconds that cancelling a prediction may take when its caller is leaving."""
 _QUEUE = 60.0
 """Seconds that it may wait for its turn before that, where thousands leave at once."""
+
+_SHORTEST_KEY = 16
+"""Characters of a key that no text holds by chance."""
 
 
 class Http:
@@ -66,7 +71,7 @@ class Http:
             "User-Agent": f"areplicate/{__version__}",
         }
         self._transport = transport
-        self._key = key
+        self._key = _echo_of(key)
         self._trusted_hosts = trusted_hosts
         self._date: str | None = None
         self._date_seen = 0.0
@@ -159,12 +164,17 @@ class Http:
                     if not may_pass(error):
                         break
                 await anyio.sleep(wait)
-        logs.logger.warning("Prediction %s may still be running: it could not be cancelled", prediction_id)
+        left = f"Prediction {prediction_id} may still be running: it could not be cancelled."
+        logs.logger.warning("%s", left)
+        with suppress(
+            AreplicateWarning
+        ):  # where warnings are errors, the log must do: others are to be cancelled
+            logs.warn(left)
 
     def error(self, response: Response, request: Request) -> APIError:
         """The exception for an answer, freed of the key where a server echoes it."""
-        body = response.body.replace(self._key.encode(), b"[key]")
-        headers = {name: value.replace(self._key, "[key]") for name, value in response.headers.items()}
+        body = re.sub(self._key.pattern.encode(), b"[key]", response.body)
+        headers = {name: self._key.sub("[key]", value) for name, value in response.headers.items()}
         error = error_from_response(response._replace(body=body, headers=headers))
         self._free_of_key(error)  # which JSON's escapes may have hidden
         error.method, error.url = request.method, request.url
@@ -178,7 +188,7 @@ class Http:
         return error
 
     def _free_of_key(self, error: APIError) -> None:
-        error.message = error.message.replace(self._key, "[key]")
+        error.message = self._key.sub("[key]", error.message)
         error.args = (error.message,)
 
     def server_time(self, at: float) -> datetime | None:
@@ -197,8 +207,8 @@ class Http:
         """Raises `APIConnectionError` for a URL that must not get the key."""
         if not url.startswith(self.base + "/") and not may_see_token(url, self.base, self._trusted_hosts):
             raise APIConnectionError(
-                f"The answer points to {url.replace(self._key, '[key]')[:200]!r}, outside the API's own hosts, and is not followed: "
-                "the key could leak. If you trust that host, name it in trusted_hosts=.",
+                f"The answer points to {self._key.sub('[key]', url)[:200]!r}, outside the API's own hosts, "
+                "and is not followed: the key could leak. If you trust that host, name it in trusted_hosts=.",
                 request_sent=False,
             )
 
@@ -207,6 +217,13 @@ class Http:
             return self.base + url
         self.check_trusted(url)
         return url
+
+
+def _echo_of(key: str) -> re.Pattern[str]:
+    """Finds the key where a server repeats it. A short one counts as a word of its own only, for it may be
+    part of any other."""
+    text = re.escape(key)
+    return re.compile(text if len(key) >= _SHORTEST_KEY else rf"(?<![\w\[]){text}(?![\w\]])")
 
 
 async def to_the_end(clean_up: Callable[[], Awaitable[None]]) -> None:

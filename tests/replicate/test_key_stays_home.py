@@ -92,3 +92,16 @@ async def test_an_error_shows_no_key_that_was_echoed(
     told = shown(caught.value) + caplog.text + "".join(capsys.readouterr())
     assert KEY not in told
     assert KEY[:20] not in told, "not a part of it either"
+
+
+@pytest.mark.parametrize("key", ["la", "r8"])
+async def test_a_short_key_garbles_no_message(key: str) -> None:
+    text = f"The latest r8tings of monkeys: token {key}, '{key}'."
+
+    async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"detail": text}, status=401)
+
+    async with serving(refuse) as base, AsyncRouter(api_key=key, api_base=base) as router:
+        with pytest.raises(areplicate.AuthenticationError) as caught:
+            await router.acompletion(LLAMA, HELLO)
+    assert "The latest r8tings of monkeys: token [key], '[key]'. Check the key" in caught.value.message

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from .chat.schemas.schema import ModelSchema
-from .logs import logger
+from ..chat.schemas.schema import ModelSchema
+from ..logs import logger
 
 MODEL_SECONDS = 24 * 3600.0
 """For how long a model's latest schema, or a deployment's, is good."""

@@ -10,14 +10,14 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from . import schema_cache
-from .chat.schemas import catalogue
-from .chat.schemas.schema import ModelSchema, from_openapi
-from .errors import APIError, AuthenticationError, NotFoundError, PermissionDeniedError
-from .logs import logger
-from .replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
-from .replicate.protocol.models import Version, decode_deployment, decode_version
-from .schema_cache import Found
+from ..chat.schemas import catalogue
+from ..chat.schemas.schema import ModelSchema, from_openapi
+from ..errors import APIError, AuthenticationError, NotFoundError, PermissionDeniedError
+from ..logs import logger
+from ..replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
+from ..replicate.protocol.models import Version, decode_deployment, decode_version
+from . import cache
+from .cache import Found
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """GETs a path below the API's base and gives the body; raises an `APIError` otherwise."""
@@ -58,7 +58,7 @@ class SchemaStore:
     """The schemas of all models that one router calls.
 
     A model of the catalogue costs nothing. Any other is looked up once, and kept in memory and on
-    disk (`schema_cache`); calls that come meanwhile wait for the same look-up. `base` parts the
+    disk (`cache`); calls that come meanwhile wait for the same look-up. `base` parts the
     models of one API from those of another.
     """
 
@@ -121,14 +121,14 @@ class SchemaStore:
     async def _look(self, key: _Key, fetch: Fetch) -> Found | None:
         base, endpoint = key
         name = f"{base} {endpoint.schema_path}"
-        kept = schema_cache.kept()
-        found = await anyio.to_thread.run_sync(schema_cache.read, name) if kept else None
+        kept = cache.kept()
+        found = await anyio.to_thread.run_sync(cache.read, name) if kept else None
         if found is None or not self._fresh(found):
             found = await self._fetch(key, fetch) or found
             if found is None or not self._fresh(found):
                 self._not_before[key] = self._clock() + RETRY_SECONDS
             elif kept:
-                await anyio.to_thread.run_sync(schema_cache.write, name, found)
+                await anyio.to_thread.run_sync(cache.write, name, found)
         if found is not None:
             self._found[key] = found
         return found
@@ -160,22 +160,20 @@ class SchemaStore:
         assert path is not None
         if isinstance(endpoint, VersionEndpoint):
             version = decode_version(await fetch(path))
-            return self._read(version, endpoint.model, schema_cache.VERSION_SECONDS)
+            return self._read(version, endpoint.model, cache.VERSION_SECONDS)
         if isinstance(endpoint, DeploymentEndpoint):
             release = decode_deployment(await fetch(path)).current_release
             if release is None:
                 raise APIError("the deployment has no release")
             if schema := catalogue.find(None, release.version):
-                return Found(schema, self._clock() + schema_cache.MODEL_SECONDS, release.version)
+                return Found(schema, self._clock() + cache.MODEL_SECONDS, release.version)
             version = decode_version(await fetch(f"/models/{release.model}/versions/{release.version}"))
-            return self._read(version, release.model, schema_cache.MODEL_SECONDS)
+            return self._read(version, release.model, cache.MODEL_SECONDS)
         model = _decode_model(await fetch(path))
         if model.latest_version is None:
             raise APIError("the model has no version")
         example = model.default_example or {}
-        return self._read(
-            model.latest_version, endpoint.model, schema_cache.MODEL_SECONDS, example.get("input")
-        )
+        return self._read(model.latest_version, endpoint.model, cache.MODEL_SECONDS, example.get("input"))
 
     def _read(self, version: Version, model: str | None, seconds: float, example: object = None) -> Found:
         schemas = version.schemas()

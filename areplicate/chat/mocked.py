@@ -1,0 +1,47 @@
+"""Answers that nobody asks a model for, for tests of programs that call one."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ..errors import BadRequestError
+from .messages import read_messages
+from .responses import Choice, Message, ModelResponse, Usage
+from .usage import estimate
+
+
+def mocked(model: Any, messages: Any, answer: Any, count: int) -> ModelResponse:
+    """What `mock_response` stands for.
+
+    Args:
+        answer: the text, a whole `ModelResponse` (or its dump), or an exception, which is raised.
+        count: how many choices have the text.
+    """
+    if isinstance(answer, BaseException):
+        raise answer
+    turns = read_messages(messages)
+    if isinstance(answer, dict):
+        return ModelResponse.model_validate(answer)
+    if not isinstance(answer, str):
+        raise BadRequestError(
+            f"mock_response must be a text, an exception or a ModelResponse, not {type(answer).__name__}.",
+            param="mock_response",
+        )
+    prompt, text = estimate(sum(len(turn.text) for turn in turns)), estimate(len(answer))
+    return ModelResponse(
+        id=f"mock-{os.urandom(8).hex()}",
+        created=int(time.time()),
+        model=str(model),
+        choices=[
+            Choice(index=index, message=Message(role="assistant", content=answer), finish_reason="stop")
+            for index in range(count)
+        ],
+        usage=Usage(
+            prompt_tokens=prompt,
+            completion_tokens=text * count,
+            total_tokens=prompt + text * count,
+            estimated=True,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""areplicate where other libraries are expected."""

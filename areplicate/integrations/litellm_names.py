@@ -1,0 +1,158 @@
+"""The names that LiteLLM's users import: with `import areplicate as litellm` they do what they do there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ..chat.chunks import stream_to_completion
+from ..chat.messages import read_messages
+from ..chat.params import INFORMATIONAL, OWN, PARAMS
+from ..chat.plan import plan_for
+from ..chat.responses import ModelResponse, ModelResponseChunk
+from ..chat.usage import estimate
+from ..completion import LoopRouters, SyncCompletionStream, acompletion, run, sync
+from ..errors import APIError, BadRequestError
+from ..logs import warn
+from ..router import AsyncRouter
+from ..schema_lookup import SchemaStore, endpoint_of
+from ..streams import CompletionStream
+
+
+class Router:
+    """`AsyncRouter` as LiteLLM's `Router` is called: with its names, from any event loop and from scripts.
+
+    Args:
+        model_list, fallbacks, allowed_fails, cooldown_time: as `AsyncRouter` takes them.
+        num_retries: `AsyncRouter`'s `max_retries`.
+        timeout: seconds for one completion.
+        default_litellm_params: options of every call.
+        options: what else `AsyncRouter` takes.
+
+    Raises:
+        BadRequestError: an option that would change nothing here.
+    """
+
+    def __init__(
+        self,
+        model_list: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        num_retries: int | None = None,
+        default_litellm_params: Mapping[str, Any] | None = None,
+        set_verbose: bool = False,
+        **options: Any,
+    ) -> None:
+        import areplicate
+
+        if set_verbose:
+            areplicate.set_verbose = True
+        self._defaults = dict(default_litellm_params or {})
+        make = partial(AsyncRouter, model_list=model_list, max_retries=num_retries, **options)
+        try:
+            make()  # what is wrong is told here, and not with the first call
+        except TypeError as error:
+            raise BadRequestError(
+                f"Router: {error}. What shares the load here is the number of calls in flight, rpm, weight "
+                "and max_parallel_requests of the model_list's entries."
+            ) from None
+        self._routers = LoopRouters(make)
+
+    async def acompletion(
+        self, model: str, messages: Sequence[Any], **params: Any
+    ) -> ModelResponse | CompletionStream:
+        router = await self._routers.here()
+        answer: ModelResponse | CompletionStream = await router.acompletion(
+            model, messages, **{**self._defaults, **params}
+        )
+        return answer
+
+    def completion(
+        self, model: str, messages: Sequence[Any], **params: Any
+    ) -> ModelResponse | SyncCompletionStream:
+        return sync(run(lambda: self.acompletion(model, messages, **params)))
+
+
+async def abatch_completion(
+    model: str, messages: Sequence[Sequence[Any]], **params: Any
+) -> list[ModelResponse | APIError]:
+    """The answers to several conversations at once, in their order; one that failed is its error.
+
+    For thousands of them, `AsyncRouter.map` gives each as it comes.
+    """
+
+    async def one(conversation: Sequence[Any]) -> ModelResponse | APIError:
+        try:
+            answer: ModelResponse = await acompletion(model, conversation, **params)
+            return answer
+        except APIError as error:
+            return error
+
+    return list(await asyncio.gather(*(one(conversation) for conversation in messages)))
+
+
+def batch_completion(
+    model: str, messages: Sequence[Sequence[Any]], **params: Any
+) -> list[ModelResponse | APIError]:
+    """`abatch_completion` for code that is not async."""
+    return run(lambda: abatch_completion(model, messages, **params))
+
+
+def stream_chunk_builder(
+    chunks: Iterable[ModelResponseChunk], messages: Sequence[Any] | None = None, **_: Any
+) -> ModelResponse:
+    """The completion that a stream's chunks make up; `stream_to_completion` does the same."""
+    return stream_to_completion(list(chunks))
+
+
+def completion_cost(completion_response: ModelResponse, model: str | None = None, **unused: Any) -> float:
+    """What an answer cost in US dollars, by Replicate's published prices for tokens.
+
+    Raises:
+        BadRequestError: there is no published price for tokens of this model.
+    """
+    from ..gateway.accounts.prices import built_in, published_price
+
+    name = model or completion_response.model
+    price = published_price(name, built_in())
+    if price is None:
+        raise BadRequestError(
+            f"There is no published price for tokens of {name}: such models are paid by the second, "
+            "see response.replicate[0].predict_s.",
+            model=name,
+        )
+    return sum(price.of_run(run) for run in completion_response.replicate)
+
+
+def token_counter(
+    model: str = "",
+    custom_tokenizer: Any = None,
+    text: str | list[str] | None = None,
+    messages: Sequence[Any] | None = None,
+    **_: Any,
+) -> int:
+    """About how many tokens a text or a conversation has: a token is four characters.
+
+    An estimate: the models' tokenizers are not here. `response.usage` has the model's own count.
+    """
+    warn(
+        "token_counter estimates: a token is taken for four characters. response.usage has the model's count."
+    )
+    texts = [text] if isinstance(text, str) else list(text or ())
+    if messages is not None:
+        texts += [turn.text for turn in read_messages(messages)]
+    return estimate(sum(map(len, texts)))
+
+
+def get_supported_openai_params(model: str, **_: Any) -> list[str]:
+    """OpenAI's parameters that the model has an input for, as far as the catalogue knows it."""
+    plan = plan_for(SchemaStore().known(endpoint_of(model)), model)
+    return sorted({"stream", "n", *OWN, *INFORMATIONAL, *(name for name in PARAMS if plan.targets[name])})
+
+
+def validate_environment(model: str | None = None, **_: Any) -> dict[str, Any]:
+    """Whether the environment has a key, as LiteLLM tells it."""
+    there = any(os.environ.get(name) for name in ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"))
+    return {"keys_in_environment": there, "missing_keys": [] if there else ["REPLICATE_API_KEY"]}

@@ -1,0 +1,184 @@
+"""`import areplicate as litellm`: the usual names work, and any other says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import areplicate as litellm
+from areplicate.chat.responses import Run
+from areplicate.local import LocalModel, LocalReplicate
+from tests.stage import HELLO, KEY, LLAMA, llama, sent
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReplicate]:
+    models = [llama(reply=["I", " am", " fine."]), LocalModel(owner="meta", name="fails", failure="broken")]
+    with LocalReplicate(models) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        yield local
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in litellm._SETTINGS:
+        monkeypatch.setattr(litellm, name, getattr(litellm, name))
+
+
+USUAL = [
+    *("completion", "acompletion", "batch_completion", "abatch_completion", "Router", "exceptions"),
+    *("stream_chunk_builder", "completion_cost", "token_counter", "get_supported_openai_params"),
+    *("validate_environment", "ModelResponse", "ModelResponseStream", "Message", "Choices", "Usage", "Delta"),
+    *("StreamingChoices", "AuthenticationError", "BadRequestError", "NotFoundError", "RateLimitError"),
+    *("ServiceUnavailableError", "InternalServerError", "APIError", "APIConnectionError", "Timeout"),
+    *("PermissionDeniedError", "UnsupportedParamsError", "set_verbose", "drop_params", "api_key", "api_base"),
+    *("num_retries", "request_timeout"),
+]
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_the_usual_names_are_there(name: str) -> None:
+    assert name in dir(litellm)
+    getattr(litellm, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "embedding",
+            "aembedding",
+            "image_generation",
+            "transcription",
+            "text_completion",
+            "cache",
+            "Cache",
+        ),
+        *("success_callback", "failure_callback", "callbacks", "fallbacks", "model_list", "telemetry"),
+        *("suppress_debug_info", "modify_params", "max_budget", "register_model", "model_cost", "encode"),
+        *("ContextWindowExceededError", "headers", "nothing_of_the_kind"),
+    ],
+)
+def test_any_other_says_what_to_do_when_it_is_read_or_set(name: str) -> None:
+    said = []
+    with pytest.raises(AttributeError) as caught:
+        getattr(litellm, name)
+    said.append(str(caught.value))
+    with pytest.raises(AttributeError) as caught:
+        setattr(litellm, name, True)
+    said.append(str(caught.value))
+    assert said[0] == said[1] and said[0].startswith(f"areplicate has no {name!r}")
+    assert said[0].count(". ") == 0, "one sentence"
+
+
+def test_the_errors_have_a_module() -> None:
+    code = "from areplicate.exceptions import RateLimitError; import areplicate; assert RateLimitError is areplicate.RateLimitError"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert litellm.exceptions.Timeout is litellm.Timeout
+
+
+class TestSettings:
+    def test_drop_params(self, local: LocalReplicate) -> None:
+        with pytest.raises(litellm.UnsupportedParamsError):
+            litellm.completion(LLAMA, HELLO, logprobs=True)
+        litellm.drop_params = True
+        litellm.completion(LLAMA, HELLO, logprobs=True)
+        with pytest.raises(litellm.UnsupportedParamsError):
+            litellm.completion(LLAMA, HELLO, logprobs=True, drop_params=False)
+
+    def test_key_and_base_count_more_than_the_environment_and_less_than_a_call(
+        self, local: LocalReplicate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REPLICATE_API_BASE", "http://127.0.0.1:9/v1")
+        litellm.api_base = local.api_base
+        litellm.api_key = "r8_of_the_process"
+        litellm.completion(LLAMA, HELLO)
+        litellm.completion(LLAMA, HELLO, api_key="r8_of_the_call")
+        keys = [seen.headers["Authorization"] for seen in local.requests if seen.kind == "create"]
+        assert keys == ["Bearer r8_of_the_process", "Bearer r8_of_the_call"]
+
+    def test_retries_and_time_out(self, local: LocalReplicate) -> None:
+        litellm.num_retries = -1
+        with pytest.raises(litellm.BadRequestError, match="num_retries must be"):
+            litellm.completion(LLAMA, HELLO)
+        litellm.num_retries = 0
+        litellm.request_timeout = -5
+        with pytest.raises(litellm.BadRequestError, match="timeout must be a positive number"):
+            litellm.completion(LLAMA, HELLO)
+        litellm.completion(LLAMA, HELLO, timeout=60)
+
+
+def test_several_conversations(local: LocalReplicate) -> None:
+    wrong: Any = [{"role": "wizard", "content": "x"}]
+    first, second, third = litellm.batch_completion(model=LLAMA, messages=[HELLO, wrong, HELLO])
+    assert isinstance(first, litellm.ModelResponse) and isinstance(third, litellm.ModelResponse)
+    assert isinstance(second, litellm.BadRequestError)
+    assert len(asyncio.run(litellm.abatch_completion(LLAMA, [HELLO] * 3))) == 3
+
+
+def test_a_stream_s_chunks_are_built_into_an_answer(local: LocalReplicate) -> None:
+    chunks = list(litellm.completion(LLAMA, HELLO, stream=True))
+    built = litellm.stream_chunk_builder(chunks, messages=HELLO)
+    assert built.choices[0].message.content == "I am fine."
+
+
+def test_what_an_answer_cost() -> None:
+    usage = litellm.Usage(prompt_tokens=1_000_000, completion_tokens=0, total_tokens=1_000_000)
+    answer = litellm.completion("meta/meta-llama-3-8b-instruct", HELLO, mock_response="Hi")
+    answer.replicate = [Run(prediction_id="p", usage=usage)]
+    assert 0.01 < litellm.completion_cost(completion_response=answer) < 1
+    with pytest.raises(litellm.BadRequestError, match="no published price for tokens of some/body"):
+        litellm.completion_cost(answer, model="some/body")
+
+
+def test_tokens_are_estimated_and_that_is_said() -> None:
+    with pytest.warns(litellm.AreplicateWarning, match="token_counter estimates"):
+        assert litellm.token_counter(model=LLAMA, text="a" * 40) == 10
+    with pytest.warns(litellm.AreplicateWarning):
+        assert litellm.token_counter(LLAMA, messages=[{"role": "user", "content": "a" * 8}]) == 2
+
+
+def test_what_a_model_takes_and_what_the_environment_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"temperature", "max_tokens", "stream"} <= set(litellm.get_supported_openai_params(LLAMA))
+    assert "reasoning_effort" not in litellm.get_supported_openai_params(LLAMA)
+    monkeypatch.delenv("REPLICATE_API_KEY", raising=False)
+    monkeypatch.delenv("REPLICATE_API_TOKEN", raising=False)
+    assert litellm.validate_environment(LLAMA)["missing_keys"] == ["REPLICATE_API_KEY"]
+    monkeypatch.setenv("REPLICATE_API_TOKEN", "x")
+    assert litellm.validate_environment(LLAMA) == {"keys_in_environment": True, "missing_keys": []}
+
+
+class TestRouter:
+    LIST = (
+        {"model_name": "chat", "litellm_params": {"model": "replicate/meta/fails"}},
+        {"model_name": "other", "litellm_params": {"model": f"replicate/{LLAMA}"}},
+    )
+
+    def test_from_scripts_and_from_any_loop(self, local: LocalReplicate) -> None:
+        router = litellm.Router(
+            model_list=self.LIST,
+            fallbacks=[{"chat": ["other"]}],
+            num_retries=2,
+            timeout=60,
+            default_litellm_params={"max_tokens": 7},
+        )
+        for _ in range(2):
+            answer = asyncio.run(router.acompletion(model="chat", messages=HELLO))
+            assert isinstance(answer, litellm.ModelResponse)
+            assert answer.choices[0].message.content == "I am fine."
+        assert isinstance(router.completion(model="other", messages=HELLO), litellm.ModelResponse)
+        chunks: Any = router.completion(model="other", messages=HELLO, stream=True)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "I am fine."
+        assert sent(local)[-1]["input"]["max_tokens"] == 7
+
+    def test_what_it_cannot_do_is_told_when_it_is_made(self) -> None:
+        with pytest.raises(litellm.BadRequestError, match="routing_strategy"):
+            litellm.Router(model_list=self.LIST, routing_strategy="latency-based-routing")
+        with pytest.raises(litellm.BadRequestError, match="model_list must be a list"):
+            litellm.Router(model_list=3)  # type: ignore[arg-type]

@@ -1,0 +1,87 @@
+"""`fallbacks=` and `mock_response=` on a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import areplicate
+from areplicate import stream_to_completion
+from areplicate.local import LocalModel
+from tests.stage import HELLO, LLAMA, Clock, llama, sent, stage
+
+pytestmark = pytest.mark.anyio
+
+FAILS = LocalModel(owner="meta", name="fails", failure="out of memory")
+SLOW = LocalModel(owner="meta", name="slow", boot_seconds=10_000)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("first", ["meta/none", "meta/fails"])
+async def test_the_next_model_is_asked_where_one_fails(first: str, stream: bool) -> None:
+    async with stage(llama(reply="hi"), FAILS) as (local, router):
+        answer: Any = None
+        try:
+            answer = await router.acompletion(
+                first,
+                HELLO,
+                stream=stream,
+                max_tokens=5,
+                fallbacks=["meta/none", {"model": LLAMA, "top_k": 3}],
+            )
+            answer = await stream_to_completion(answer) if stream else answer
+        except areplicate.PredictionFailedError:
+            assert stream and first == "meta/fails", "a stream that has begun is not begun again"
+            return
+    assert answer.choices[0].message.content == "hi" and answer.model == LLAMA
+    assert sent(local)[-1]["input"]["top_k"] == 3 and sent(local)[-1]["input"]["max_tokens"] == 5
+
+
+async def test_the_last_failure_is_raised_and_the_time_is_for_all_of_them() -> None:
+    async with stage(FAILS, SLOW) as (_, router):
+        clock = Clock()
+        with pytest.raises(areplicate.Timeout) as caught:
+            await router.acompletion("meta/fails", HELLO, fallbacks=["meta/slow", "meta/fails"], timeout=60)
+        assert caught.value.model == "meta/slow" and 59 < clock() < 70
+        with pytest.raises(areplicate.NotFoundError):
+            await router.acompletion("meta/fails", HELLO, fallbacks="meta/none")
+
+
+@pytest.mark.parametrize("wrong", [3, [3], [{"temperature": 1}], {"a": "b"}])
+async def test_fallbacks_that_are_none_are_refused(wrong: Any) -> None:
+    async with stage() as (local, router):
+        with pytest.raises(areplicate.BadRequestError, match="fallbacks must be a list of models"):
+            await router.acompletion(LLAMA, HELLO, fallbacks=wrong)
+        assert not local.requests
+
+
+class TestMockResponse:
+    async def test_nothing_is_sent(self) -> None:
+        async with stage() as (local, router):
+            answer = await router.acompletion(LLAMA, HELLO, mock_response="It is so.", n=2)
+            assert [choice.message.content for choice in answer.choices] == ["It is so."] * 2
+            assert answer.usage.total_tokens > 0 and answer.usage.estimated and answer.model == LLAMA
+            stream = await router.acompletion(LLAMA, HELLO, mock_response="It is\n\nso.", stream=True)
+            chunks = [chunk async for chunk in stream]
+            assert len(chunks) > 3, "in several chunks"
+            built = areplicate.stream_to_completion(chunks)
+            assert built.choices[0].message.content == "It is\n\nso."
+            ready: Any = answer
+            whole = await router.acompletion("x/y", HELLO, mock_response=ready)
+            assert whole == answer
+            assert not local.requests
+
+    async def test_an_error_is_raised(self) -> None:
+        async with stage() as (_, router):
+            error = areplicate.RateLimitError("slow down", retry_after=3)
+            with pytest.raises(areplicate.RateLimitError) as caught:
+                await router.acompletion(LLAMA, HELLO, mock_response=error)
+            assert caught.value is error
+
+    async def test_messages_are_checked_all_the_same(self) -> None:
+        async with stage() as (_, router):
+            with pytest.raises(areplicate.BadRequestError, match="messages is empty"):
+                await router.acompletion(LLAMA, [], mock_response="x")
+            with pytest.raises(areplicate.BadRequestError, match="mock_response must be a text"):
+                await router.acompletion(LLAMA, HELLO, mock_response=3)  # type: ignore[call-overload]

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from areplicate.chat.formats.decision import Shown
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 
 ROOT = Path(__file__).parents[1]
@@ -36,8 +37,8 @@ def from_facts(path: Path) -> Iterator[ModelSchema]:
             model=entry["model"],
             version=entry["version"],
         )
-        told_by_prose = {name: entry[name] for name in ("format", "prompt_is_messages")}
-        yield msgspec.structs.replace(schema, **told_by_prose)
+        told = msgspec.convert(entry["format"], Shown)
+        yield msgspec.structs.replace(schema, format=told, prompt_is_messages=entry["prompt_is_messages"])
 
 
 def from_api(names: list[str]) -> Iterator[ModelSchema]:

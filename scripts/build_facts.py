@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from areplicate.chat.schemas.schema import from_openapi
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
@@ -96,7 +98,7 @@ def model(row: Mapping[str, Any]) -> dict[str, Any]:
         },
         "enums": row["enums"],
         "output": {name: value for name, value in row["output"].items() if name not in PROSE},
-        "format": schema.format,
+        "format": msgspec.to_builtins(schema.format),
         "prompt_is_messages": schema.prompt_is_messages,
         "counts_the_prompt": [name for name, prop in properties.items() if counts_the_prompt(prop)],
         "ran_with": {name: run_value(value, name, row) for name, value in ran_with.items()},

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from areplicate.chat.formats.decision import Shown
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.local import component_schemas
 
@@ -30,8 +31,8 @@ def components(model: dict[str, Any]) -> dict[str, Any]:
 def schema_of(model: dict[str, Any]) -> ModelSchema:
     """The model's schema, with what its prose told about its chat format."""
     schema = from_openapi(components(model), model=model["model"], version=model["version"])
-    told = {name: model[name] for name in ("format", "prompt_is_messages")}
-    return msgspec.structs.replace(schema, **told)
+    told = msgspec.convert(model["format"], Shown)
+    return msgspec.structs.replace(schema, format=told, prompt_is_messages=model["prompt_is_messages"])
 
 
 def traces() -> list[dict[str, Any]]:

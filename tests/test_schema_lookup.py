@@ -108,7 +108,7 @@ async def test_a_model_is_looked_up_once() -> None:
     api, store = API({"/models/someone/new-model": model(version())}), SchemaStore()
     schema = await store.of(UNKNOWN, api.get)
     assert schema is not None
-    assert schema.version == VERSION and schema.format == "chatml"
+    assert schema.version == VERSION and schema.format.family == "chatml"
     assert store.known(UNKNOWN) is schema
     assert await store.of(UNKNOWN, api.get) is schema
     assert store.latest_version("someone/new-model") == VERSION
@@ -241,7 +241,7 @@ class TestDisk:
 
         silent = API({})
         schema = await SchemaStore(clock).of(UNKNOWN, silent.get)
-        assert schema is not None and schema.format == "chatml"
+        assert schema is not None and schema.format.family == "chatml"
         assert silent.asked == []
 
     @pytest.mark.anyio

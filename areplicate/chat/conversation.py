@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ..errors import BadRequestError
-from .formats.format import PromptTemplate, leading_system
+from .formats.arrangement import fold_leading_system, leading_system
+from .formats.format import PromptTemplate, written
+from .formats.recognition import PROMPT
 from .messages import Message
-from .plan import AS_IS, Plan
+from .plan import Plan
 
 
 def conversation_fields(
@@ -21,6 +23,8 @@ def conversation_fields(
     supports_system_prompt: bool | None,
     given: Mapping[str, Any],
     has_media: bool,
+    tools: Sequence[Any] = (),
+    values: Mapping[str, Any] = {},
 ) -> dict[str, Any]:
     """The inputs that carry the conversation; no text of any message is lost.
 
@@ -30,6 +34,8 @@ def conversation_fields(
             False keeps it in the prompt even where there is one.
         given: the parameters of the call; inputs among them are left alone here.
         has_media: media go with the prompt; whether a model looks at them beside messages is unknown.
+        tools: OpenAI's tools, to be told in the prompt of a model that has no input for them.
+        values: what the user's own Jinja template is given besides.
     """
     system_by_hand = plan.system is not None and plan.system in given
     if plan.messages is not None:
@@ -40,13 +46,20 @@ def conversation_fields(
         raise BadRequestError(
             f"{_who(plan)} has no input for a conversation. Its inputs are {', '.join(_names(plan))}."
         )
-    wraps = plan.wraps or system_by_hand or given.get("prompt_template", AS_IS) != AS_IS
-    if template is not None or not (wraps or (supports_system_prompt and plan.prompt_template)):
-        fields = _rendered(turns, plan, plan.prompt, template, bool(supports_system_prompt))
-        if plan.prompt_template and "prompt_template" not in given:
-            fields["prompt_template"] = AS_IS
+    switch = plan.format.switch_off or "prompt_template"
+    wraps = plan.format.wraps or system_by_hand or given.get(switch, PROMPT) != PROMPT
+    if template is not None or not (wraps or (supports_system_prompt and plan.format.switch_off)):
+        fields = _rendered(turns, plan, plan.prompt, template, bool(supports_system_prompt), tools, values)
+        if plan.format.switch_off is not None and switch not in given:
+            fields[switch] = PROMPT
         return fields
-    return _wrapped(turns, plan, plan.prompt, supports_system_prompt is not False, given)
+    may_split = supports_system_prompt is not False
+    fields, turns = _system_apart(turns, plan, may_split, given)
+    if plan.history is not None and plan.history not in given and len(turns) > 1:
+        fields |= _history(turns[:-1], plan, plan.history)
+        turns = turns[-1:]
+    prompt = plan.format.template.render_within(turns, tools) if turns else ""
+    return {plan.prompt: prompt, **fields}
 
 
 def _native(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
@@ -74,32 +87,57 @@ def _wire(message: Message) -> dict[str, Any]:
     return wire
 
 
+def _history(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
+    """The earlier messages, in the form in which the model takes them: pairs, texts or objects."""
+    wire: list[Any] = [_wire(turn) for turn in turns]
+    items = plan.fields[name].items
+    if items == "string":
+        wire = [msgspec.json.encode(message).decode() for message in wire]
+    elif items == "array":
+        wire = _pairs(turns)
+    return {name: wire}
+
+
+def _pairs(turns: tuple[Message, ...]) -> list[list[str]]:
+    """Questions with their answers; what stands before a question belongs to it."""
+    pairs: list[list[str]] = []
+    for turn in fold_leading_system(turns):
+        if turn.role == "assistant" and pairs and not pairs[-1][1]:
+            pairs[-1][1] = written(turn)
+        elif pairs and not pairs[-1][1]:
+            pairs[-1][0] += f"\n\n{written(turn)}"
+        else:
+            pairs.append(["", written(turn)] if turn.role == "assistant" else [written(turn), ""])
+    return pairs
+
+
 def _rendered(
     turns: tuple[Message, ...],
     plan: Plan,
     prompt: str,
     template: PromptTemplate | None,
     separate_system: bool,
+    tools: Sequence[Any],
+    values: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The whole conversation in the model's format."""
     system, rest = leading_system(turns) if separate_system else ("", turns)
-    rendered = (template or plan.family.template).render_turns(rest) if rest else ""
+    rendered = (template or plan.format.template).render_turns(rest, tools, **values) if rest else ""
     fields = {prompt: rendered}
     if system:
         fields[plan.system or "system_prompt"] = system
     return fields
 
 
-def _wrapped(
-    turns: tuple[Message, ...], plan: Plan, prompt: str, may_split: bool, given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the server turns into the whole conversation by its own template."""
-    fields = {}
+def _system_apart(
+    turns: tuple[Message, ...], plan: Plan, may_split: bool, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[Message, ...]]:
+    """The system text in its own input, where there is one, and the rest of the conversation."""
     if may_split and plan.system is not None and plan.system not in given:
         system, turns = leading_system(turns)
         if system:
-            fields[plan.system] = system
-    return {prompt: plan.family.template.render_within(turns) if turns else "", **fields}
+            return {plan.system: system}, turns
+    return {}, turns
 
 
 def _who(plan: Plan) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 import msgspec
 
-from .formats.families import FAMILIES, Family, family_of
+from .formats.decision import Decision, Shown, decide
 from .params import PARAMS, TOKEN_LIMIT
 from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
 from .schemas.schema import Field, ModelSchema
@@ -15,20 +14,16 @@ from .schemas.schema import Field, ModelSchema
 _PROMPT = ("prompt", "text", "question", "query", "instruction", "message", "input", "inputs", "text_input")
 _SYSTEM = ("system_prompt", "system_instruction", "system_message", "instructions", "system")
 _TEXT = ("string", "any")
-_OLLAMA = re.compile("ollama", re.IGNORECASE)
-AS_IS = "{prompt}"
-"""The `prompt_template` that adds nothing to the prompt."""
+_HISTORY = ("history", "chat_history", "message_history", "conversation_history", "conversation")
 
 
 class Plan(msgspec.Struct, frozen=True):
     """Which input takes what.
 
     Attributes:
-        family: the family whose chat format the model reads.
+        format: the chat format that the model reads, what decided it, and whether the server writes it.
         prompt, system, messages: the inputs for the prompt, the system text and OpenAI's messages.
-        prompt_template: whether there is an input of that name, to be set to `AS_IS` for a prompt that
-            is in the model's format already.
-        wraps: the server puts its own chat format around the prompt.
+        history: the input for the messages before the last, beside the prompt.
         targets: OpenAI's parameters, each with the inputs that take it.
         limits: the inputs that may bound the answer's length.
         media: the inputs for images and other media.
@@ -36,12 +31,11 @@ class Plan(msgspec.Struct, frozen=True):
     """
 
     schema: ModelSchema | None
-    family: Family
+    format: Decision
     prompt: str | None = "prompt"
     system: str | None = None
     messages: str | None = None
-    prompt_template: bool = False
-    wraps: bool = False
+    history: str | None = None
     targets: dict[str, tuple[str, ...]] = {}
     limits: tuple[str, ...] = TOKEN_LIMIT
     media: MediaFields = MediaFields()
@@ -59,51 +53,37 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
     An official model and a fine-tune of it differ in name and schema, never in how they are read:
     everything here follows from the two.
     """
-    family = _family(schema, model)
+    names = tuple(dict.fromkeys(name for name in (schema.model if schema else None, model) if name))
     if schema is None:
         targets = {name: param.unguided for name, param in PARAMS.items()}
-        return Plan(None, family, targets=targets, media=UNGUIDED)
+        format = decide(Shown(), names, chats=False, takes_media=False, inputs=frozenset())
+        return Plan(None, format, targets=targets, media=UNGUIDED)
     fields = schema.fields
     prompt = _first(fields, _PROMPT, _TEXT)
     system = _first(fields, _SYSTEM, _TEXT)
     messages = "messages" if "messages" in fields else None
     if messages is None and schema.prompt_is_messages:
         messages, prompt = prompt, None
+    history = _first(fields, _HISTORY, ("array",))
     media = media_fields(fields)
-    templated = "prompt_template" in fields
-    # A template that the server has and nobody can name is better than none.
-    replaceable = templated and (family.name != "plain" or schema.format is not None)
-    as_is = templated and fields["prompt_template"].default == AS_IS
-    if as_is or replaceable:
-        wraps = False
-    elif templated or system is not None or _OLLAMA.search(model or schema.model or ""):
-        wraps = True
-    else:
-        # What takes an image puts it into the text itself, so it writes the format around it as
-        # well; unless the model's own default prompt shows the format.
-        wraps = media.any and schema.format is None
     return Plan(
         schema,
-        family,
+        decide(
+            schema.format,
+            names,
+            chats=system is not None or history is not None,
+            takes_media=media.any,
+            inputs=frozenset(fields),
+        ),
         prompt,
         system,
         messages,
-        templated and not as_is,
-        wraps,
+        history,
         {name: _targets(fields, param.names or (name,)) for name, param in PARAMS.items()},
         tuple(name for name in TOKEN_LIMIT if name in fields),
         media,
         fields,
     )
-
-
-def _family(schema: ModelSchema | None, model: str | None) -> Family:
-    """The family that the schema shows, else that of the model, else that of a deployment's own name."""
-    if schema is not None and schema.format in FAMILIES:
-        return FAMILIES[schema.format]
-    names = [name for name in (schema.model if schema else None, model) if name]
-    families = [family_of(name) for name in names] or [family_of("")]
-    return next((family for family in families if family.name != "plain"), families[0])
 
 
 def _first(fields: dict[str, Field], names: tuple[str, ...], types: tuple[str, ...]) -> str | None:

@@ -40,7 +40,7 @@ def list_models(search: str) -> None:
         if search.lower() in name.lower():
             plan = plan_for(catalogue.find(name), name)
             kinds = {*plan.media.single, *plan.media.lists}
-            table.add_row(name, plan.family.name, _manner(plan), ", ".join(sorted(kinds)))
+            table.add_row(name, plan.format.family, _manner(plan), ", ".join(sorted(kinds)))
     if not table.row_count:
         raise click.ClickException(
             f"No model in the catalogue has {search!r} in its name. Others are looked up when they are "
@@ -144,7 +144,7 @@ def _manner(plan: Plan) -> str:
         return f"messages in {plan.messages}"
     if plan.prompt is None:
         return "none"
-    if plan.wraps:
+    if plan.format.wraps:
         return f"{plan.prompt} + {plan.system}" if plan.system else f"{plan.prompt}, formatted by the server"
     return f"formatted in {plan.prompt}"
 
@@ -155,15 +155,14 @@ def _explained(plan: Plan) -> str:
         return f"\nA conversation goes into {plan.messages}, as OpenAI's messages. For example:"
     if plan.prompt is None:
         return "\nIt has no input for a conversation."
-    if plan.wraps:
+    if plan.format.wraps:
         return (
             f"\nThe server writes its own format around {plan.prompt}: one turn goes as it is, several so "
             f"that the whole is a conversation.{system} For example:"
         )
-    off = (
-        ' The server\'s own is switched off with prompt_template "{prompt}".' if plan.prompt_template else ""
-    )
-    return f"\nA conversation goes into {plan.prompt}, in the {plan.family.name} format.{off} For example:"
+    switch = plan.format.switch_off
+    off = f' The server\'s own is switched off with {switch} "{{prompt}}".' if switch else ""
+    return f"\nA conversation goes into {plan.prompt}, in the {plan.format.family} format.{off} For example:"
 
 
 def _sample(plan: Plan, schema: ModelSchema) -> str:

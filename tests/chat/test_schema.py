@@ -78,20 +78,28 @@ def test_inputs_are_in_the_order_of_the_model_s_page() -> None:
     assert list(from_openapi({"Input": {"properties": properties}}).fields) == ["a", "b", "c"]
 
 
+CHATML_END = "<|im_end|>\n<|im_start|>assistant\n"
+
+
 @pytest.mark.parametrize(
     ("properties", "example", "shown"),
     [
-        ({"prompt_template": {"default": "<|im_start|>user\n{prompt}<|im_end|>"}}, {}, "chatml"),
+        ({"prompt_template": {"default": f"<|im_start|>user\n{{prompt}}{CHATML_END}"}}, {}, "chatml"),
+        ({"template": {"default": f"<|im_start|>user\n{{prompt}}{CHATML_END}"}}, {}, "chatml"),
+        ({"prompt_template": {"default": "<|im_start|>user\n{prompt}<|im_end|>"}}, {}, None),
         ({"prompt_template": {"default": "{prompt}"}}, {}, None),
-        ({"prompt": {"default": "USER: Hi\nASSISTANT:"}}, {}, "vicuna"),
+        ({"prompt": {"default": "USER: Hi ASSISTANT:"}}, {}, "vicuna"),
+        ({"prompt": {"default": "USER: Hi\nASSISTANT:"}}, {}, "airoboros"),
         ({"prompt": {}}, {"prompt": "<|im_start|>user\nHi<|im_end|>"}, "chatml"),
         ({"prompt": {}}, {"prompt": "Hi"}, None),
-        ({"prompt": {}, "system_prompt": {}, "replicate_weights": {}}, {}, "llama-2"),
         ({"prompt": {}, "replicate_weights": {}}, {}, None),
     ],
 )
 def test_the_chat_format_that_a_schema_shows(properties: Any, example: Any, shown: str | None) -> None:
-    assert from_openapi({"Input": {"properties": properties}}, model="x/y", example=example).format == shown
+    assert (
+        from_openapi({"Input": {"properties": properties}}, model="x/y", example=example).format.family
+        == shown
+    )
 
 
 @pytest.mark.parametrize(

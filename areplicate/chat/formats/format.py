@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ..messages import Message, read_messages
+from .arrangement import (
+    SystemText,
+    dated,
+    fold_leading_system,
+    is_continued,
+    lone_turn,
+    merged,
+    trimmed,
+)
+from .jinja import ChatTemplate
+from .tools import READABLE, ToolFormat, Turn
+
+Around = tuple[str, str]
+"""What stands before and after a message."""
 
 _NOTHING = ("", "")
-_TURNS = ["user", "assistant"] * 50
-"""The roles of a conversation that alternates as it is."""
+_STANDS_FOR = {"calls": "assistant", "tool": "user", "opening_with_tools": "opening", "tools": "system"}
+"""Whose place a role takes that a format does not have."""
 
 
 class PromptTemplate(msgspec.Struct, frozen=True):
@@ -22,164 +35,135 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     `pre_message` and `post_message`, then `final_prompt_value`. `eos_token` follows each assistant
     message; `bos_token` comes before a system or user message that opens a turn after one. These are
     LiteLLM's rules for `register_prompt_template`; the fields below `eos_token` are for formats that
-    they cannot express.
+    they cannot express. A conversation that ends with the assistant stays open, to be continued.
 
     Attributes:
-        roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. A tool's
-            message is put as the user's where it has no role of its own.
-        system_in_user: what goes before and after system text that is written into the next user
-            message, for formats that have no system role.
+        roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. These stand
+            in for one of them where they are given: `opening` (and `opening_with_tools`) for system
+            text that opens the conversation, `calls` for an assistant's message with tool calls, `after_tool` for one
+            after a tool's answer, `continued` for one that the model continues; `tools` is for
+            definitions of tools in a turn of their own.
+        system: where system text goes.
         alternating: two messages of one role in a row become one, for formats that know only turns.
         lone_turn_as_is: a conversation of one user message, with or without system text, is sent
             without labels.
+        trim: the roles whose text loses white space at both ends; "turn" trims a user message with
+            the system text that opens it.
+        first_round: the number of the first turn, for formats that count them: `{round}` in a role.
+        tools: how tools, calls and answers are written.
         chat_template: a Jinja template as tokenizers publish them, instead of all the above.
     """
 
-    roles: dict[str, tuple[str, str]] = {}
+    roles: dict[str, Around] = {}
     initial_prompt_value: str = ""
     final_prompt_value: str = ""
     bos_token: str = ""
     eos_token: str = ""
-    system_in_user: tuple[str, str] | None = None
+    system: SystemText = SystemText()
     alternating: bool = False
     lone_turn_as_is: bool = False
-    chat_template: str | None = None
+    trim: tuple[str, ...] = ()
+    first_round: int | None = None
+    tools: ToolFormat = READABLE
+    chat_template: ChatTemplate | None = None
 
-    def render(self, messages: Any) -> str:
+    def render(self, messages: Any, tools: Sequence[Any] = ()) -> str:
         """The whole conversation in this format, ready for the model to answer."""
-        return self.render_turns(read_messages(messages))
+        return self.render_turns(read_messages(messages), tools)
 
-    def render_turns(self, turns: tuple[Message, ...]) -> str:
-        """`render` for messages that were read already."""
+    def render_turns(self, messages: tuple[Message, ...], tools: Sequence[Any] = (), **values: Any) -> str:
+        """`render` for messages that were read already.
+
+        Args:
+            messages: calls and answers of tools among them are written as the family's models were
+                trained to read them, or as readable text where the family has no form of its own.
+            tools: OpenAI's tools, for a model that has no input for them: their definitions are
+                written into the prompt, where and how the family's models expect them.
+            values: what a Jinja template is given besides, such as `documents` and `enable_thinking`.
+        """
         if self.chat_template is not None:
-            from .jinja import render_chat  # Jinja is imported by those who use it
-
-            return render_chat(self.chat_template, turns, self.bos_token, self.eos_token)
-        if self.lone_turn_as_is and (lone := _lone_turn(turns)) is not None:
+            return self.chat_template.render(messages, tools, values)
+        if self.lone_turn_as_is and not tools and (lone := lone_turn(messages)) is not None:
             return lone
-        return self._join(self._arrange(turns))
+        return self._joined(self._turns(messages, tools, opens=True), is_continued(messages))
 
-    def render_within(self, turns: tuple[Message, ...]) -> str:
+    def render_within(self, messages: tuple[Message, ...], tools: Sequence[Any] = ()) -> str:
         """The prompt that a server turns into the whole conversation.
 
         Such a server puts the system text, if it has one, and what opens and closes a user message
         around the prompt. So what it will add is left out at both ends: the result, once wrapped,
-        equals `render`.
+        equals `render`. Only an answer that is to be continued cannot be left open so.
         """
-        if turns[0].role == "system":
-            turns = _fold_leading_system(turns)
-        if len(turns) == 1 and turns[0].role == "user":
-            return written(turns[0])
+        messages = fold_leading_system(messages)
+        if len(messages) == 1 and messages[0].role == "user" and not tools:
+            return messages[0].text
         if self.lone_turn_as_is:
-            return self.render_turns(turns)
-        if turns[0].role != "user":
-            turns = (Message("user"), *turns)
+            return self.render_turns(messages, tools)
+        if messages[0].role != "user":
+            messages = (Message("user"), *messages)
+        text = self._joined(self._turns(messages, tools, opens=False), is_continued(messages))
         before, after = self.roles.get("user", _NOTHING)
-        after += self.final_prompt_value
-        text = self._join(self._arrange(turns))
-        if not text.endswith(after):
-            text = self._join(self._arrange((*turns, Message("user"))))
-        return text[len(before) : len(text) - len(after)]
+        head = self.bos_token + dated(self.initial_prompt_value) + self._numbered(before, 0)
+        return text.removeprefix(head).removesuffix(self._opened(after))
 
-    def _arrange(self, messages: tuple[Message, ...]) -> Iterable[Message]:
-        """The messages as this format can hold them: roles it lacks are put as the user's."""
-        arranged: Iterable[Message] = messages
-        roles = [message.role for message in messages]
-        if self.system_in_user is not None and "system" in roles:
-            arranged = _system_into_user(arranged, *self.system_in_user)
-        if self.alternating and roles != _TURNS[: len(roles)]:
-            arranged = _merge_neighbours(arranged, tool_is_user="tool" not in self.roles)
-        return arranged
+    def _opened(self, after: str) -> str:
+        """What closes a turn and opens the answer; some formats do both in one."""
+        return after if after.endswith(self.final_prompt_value) else after + self.final_prompt_value
 
-    def _join(self, messages: Iterable[Message]) -> str:
+    def _turns(self, messages: tuple[Message, ...], tools: Sequence[Any], opens: bool) -> list[Turn]:
+        """The conversation as this format holds it; `opens`: with the beginning that it has, if any."""
+        if self.trim:
+            messages = tuple([trimmed(message, self.trim) for message in messages])
+        if opens:
+            messages = self.system.with_default(messages)
+        if tools or any([m.tool_calls or m.role == "tool" for m in messages]):  # noqa: C419 - faster for a few
+            turns = self.tools.write(messages, tools, opens=opens)
+        else:
+            turns = [Turn(message.role, message.text) for message in messages]
+        turns = self.system.placed(turns)
+        if self.alternating:
+            turns = merged(turns, tool_is_user="tool" not in self.roles)
+        if "turn" in self.trim:
+            turns = [Turn(turn.role, turn.text.strip()) if turn.role == "user" else turn for turn in turns]
+        if opens and turns[0].role == "system" and "opening" in self.roles:
+            turns[0] = Turn("opening_with_tools" if tools else "opening", dated(turns[0].text))
+        return turns
+
+    def _joined(self, turns: list[Turn], continued: bool) -> str:
         roles, bos, eos = self.roles, self.bos_token, self.eos_token
-        pieces = [bos, self.initial_prompt_value]
-        after_assistant = False
-        for message in messages:
-            role = message.role
-            if after_assistant and (role == "user" or role == "system"):
+        pieces = [bos, dated(self.initial_prompt_value)]
+        rounds, previous, after = 0, "", ""
+        for role, text in turns:
+            if previous == "assistant" and (role == "user" or role == "system"):
                 pieces.append(bos)
-                after_assistant = False
-            before, after = roles.get(role) or (roles.get("user", _NOTHING) if role == "tool" else _NOTHING)
-            pieces += (before, written(message), after)
-            if role == "assistant":
-                pieces.append(eos)
-                after_assistant = True
-        pieces.append(self.final_prompt_value)
+            before, after = self._around(role, previous)
+            answers = role == "assistant" or role == "calls"
+            pieces += (self._numbered(dated(before), rounds), text, after, eos if answers else "")
+            rounds += role == "user"
+            previous = "assistant" if answers else role
+        if continued:
+            if "continued" in roles:
+                pieces[-4] = roles["continued"][0]
+            return "".join(pieces[:-2])
+        if not (previous == "tool" and "after_tool" in roles):
+            pieces.append(self._opened(after)[len(after) :])
         return "".join(pieces)
+
+    def _around(self, role: str, previous: str) -> Around:
+        roles = self.roles
+        if role in ("assistant", "calls") and previous == "tool" and "after_tool" in roles:
+            return roles["after_tool"]
+        found = roles.get(role)
+        if found is None and role in _STANDS_FOR:
+            found = roles.get(_STANDS_FOR[role])
+        return found or _NOTHING
+
+    def _numbered(self, text: str, rounds: int) -> str:
+        if self.first_round is None:
+            return text
+        return text.replace("{round}", str(self.first_round + rounds))
 
 
 def written(message: Message) -> str:
-    """What stands in a prompt for a message: its text, then its tool calls in Hermes' form."""
-    if not message.tool_calls:
-        return message.text
-    calls = [
-        f"<tool_call>\n{msgspec.json.encode(_plain_call(call['function'])).decode()}\n</tool_call>"
-        for call in message.tool_calls
-    ]
-    return "\n".join([message.text, *calls] if message.text else calls)
-
-
-def _plain_call(function: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = function.get("arguments", {})
-    if isinstance(arguments, str):
-        with suppress(msgspec.DecodeError):  # a model's broken arguments are shown as it wrote them
-            arguments = msgspec.json.decode(arguments)
-    return {"name": function["name"], "arguments": arguments}
-
-
-def _lone_turn(messages: tuple[Message, ...]) -> str | None:
-    """The text of a conversation that is one user message after any system text."""
-    if messages[-1].role == "user" and all(m.role == "system" for m in messages[:-1]):
-        return "\n\n".join([m.text for m in messages if m.text])
-    return None
-
-
-def leading_system(turns: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
-    """The system text that opens a conversation, and the rest."""
-    count = 0
-    for turn in turns:
-        if turn.role != "system":
-            break
-        count += 1
-    return "\n\n".join([turn.text for turn in turns[:count]]), turns[count:]
-
-
-def _fold_leading_system(turns: tuple[Message, ...]) -> tuple[Message, ...]:
-    """System text at the beginning becomes the head of the first user message."""
-    system, rest = leading_system(turns)
-    if rest and rest[0].role == "user":
-        return (Message("user", f"{system}\n\n{rest[0].text}"), *rest[1:])
-    return (Message("user", system), *rest)
-
-
-def _system_into_user(messages: Iterable[Message], before: str, after: str) -> Iterable[Message]:
-    system: list[str] = []
-    for message in messages:
-        if message.role == "system":
-            system.append(message.text)
-            continue
-        if system:
-            head = before + "\n\n".join(system) + after
-            system = []
-            if message.role == "user":
-                message = Message("user", head + message.text)
-            else:
-                yield Message("user", head)
-        yield message
-    if system:
-        yield Message("user", before + "\n\n".join(system) + after)
-
-
-def _merge_neighbours(messages: Iterable[Message], tool_is_user: bool) -> Iterable[Message]:
-    last: Message | None = None
-    for message in messages:
-        if message.role == "tool" and tool_is_user:
-            message = Message("user", message.text)
-        if last is not None and last.role == message.role:
-            message = Message(message.role, f"{written(last)}\n\n{written(message)}")
-        elif last is not None:
-            yield last
-        last = message
-    if last is not None:
-        yield last
+    """A message as readable text: what it says, then its tool calls."""
+    return READABLE.write([message])[0].text

@@ -1,87 +1,232 @@
-"""Hugging Face's chat templates: Jinja, rendered in a sandbox."""
+"""Hugging Face's chat templates: Jinja, rendered as Transformers does, in Jinja's own sandbox.
+
+A template is a program that the owner of the calling program brings. The sandbox keeps it from Python's
+inner attributes and from changing what it is given; its time and the size of what it makes are bounded.
+"""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from ...errors import BadRequestError
 from ..messages import Message
-from .budget import BudgetExceeded, budgeted
+from .arrangement import is_continued
+from .tools import arguments_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-LONGEST_TEMPLATE = 200_000
-"""Characters of a template's source; those that tokenizers publish have up to some twenty thousand."""
+MAX_SECONDS = 10.0
+"""CPU time of one rendering; a conversation of a million words takes some tenths of a second."""
+
+MAX_CHARACTERS = 64_000_000
+"""Characters of one rendering, and of one value that is made by multiplying."""
+
+TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+"""The special tokens that Transformers gives a template by name."""
+
+_CONTINUE = "CONTINUE_FINAL_MESSAGE "
+_DEADLINE = "areplicate_deadline"
 
 
-def check_template(source: str) -> None:
-    """Raises `BadRequestError` where this is no template, or where Jinja is not installed."""
-    _compiled(source)
+class ChatTemplate(msgspec.Struct, frozen=True):
+    """A chat template and the special tokens that it names.
 
-
-def render_chat(source: str, messages: tuple[Message, ...], bos_token: str, eos_token: str) -> str:
-    """The prompt that a chat template makes of a conversation.
-
-    The template is given what `tokenizer.apply_chat_template(messages, add_generation_prompt=True)`
-    gives it. Source: "Chat templates" in the documentation of Transformers.
-
-    Raises:
-        BadRequestError: the template fails, refuses the conversation, reaches for what it may not, or
-            does more than its budget allows.
+    Attributes:
+        source: the template.
+        tokens: the special tokens by name, such as `eos_token`; None says that the tokenizer has none.
+        tool_source: the template for conversations with tools, where the tokenizer has one of its own.
     """
-    template = _compiled(source)
-    values = {
-        "messages": [_wire(message) for message in messages],
-        "add_generation_prompt": True,
-        "bos_token": bos_token,
-        "eos_token": eos_token,
-        "tools": None,
-        "documents": None,
-    }
+
+    source: str
+    tokens: dict[str, Any] = {}
+    tool_source: str | None = None
+
+    def check(self) -> None:
+        """Raises `BadRequestError` where this is no template, Jinja is missing, or a token is."""
+        for source in filter(None, (self.source, self.tool_source)):
+            _compiled(source)
+            for token in TOKENS:
+                if token in _reads(source) and token not in self.tokens:
+                    raise BadRequestError(
+                        f"The chat template writes {token}, and none was given: give {token}=..., as it stands "
+                        f"in the model's tokenizer_config.json, or {token}=None where the model has none; "
+                        "or give that file as tokenizer_config=..."
+                    )
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The names of the values that the template looks at."""
+        return _reads(self.source) | (_reads(self.tool_source) if self.tool_source else frozenset())
+
+    def render(self, messages: tuple[Message, ...], tools: Sequence[Any], values: Mapping[str, Any]) -> str:
+        """The prompt that the template makes of a conversation.
+
+        The template is given what `tokenizer.apply_chat_template(messages, tools=tools,
+        add_generation_prompt=True, **values)` gives it; a last message of the assistant's is
+        continued, as with `continue_final_message=True`. Source: "Chat templates" in the
+        documentation of Transformers.
+
+        Raises:
+            BadRequestError: the template fails, refuses the conversation, reaches for what it may not, or
+                takes too long.
+        """
+        template = _compiled(self.tool_source if tools and self.tool_source else self.source)
+        continued = is_continued(messages)
+        given = {
+            **{name: token for name, token in self.tokens.items() if token is not None},
+            "tools": list(tools) or None,
+            "documents": None,
+            "add_generation_prompt": not continued,
+            **values,
+        }
+        wire = [_wire(message, arguments_of) for message in messages]
+        if continued:
+            wire[-1]["content"] += _CONTINUE
+        try:
+            text = _rendered(template, {"messages": wire, **given})
+        except BadRequestError as error:
+            if not isinstance(error.__cause__, TypeError) or not any(m.tool_calls for m in messages):
+                raise
+            # Some templates, DeepSeek's among them, take a call's arguments as the text that they are.
+            wire = [_wire(message, _as_text) for message in messages]
+            text = _rendered(template, {"messages": wire, **given})
+        return _open_end(text) if continued else text
+
+
+def _rendered(template: Template, values: Mapping[str, Any]) -> str:
+    pieces: list[str] = []
+    size = 0
+    deadline = time.thread_time() + MAX_SECONDS
     try:
-        with budgeted():
-            return template.render(values)
-    except BudgetExceeded as error:
-        raise BadRequestError(f"The chat template was stopped: {error}.") from None
+        for piece in template.generate(values, **{_DEADLINE: deadline}):
+            pieces.append(piece)
+            size += len(piece)
+            _check(size, deadline)
     except Exception as error:
         raise BadRequestError(f"The chat template failed: {_why(error)}.") from error
+    return "".join(pieces)
+
+
+def _check(size: int, deadline: float) -> None:
+    if size > MAX_CHARACTERS:
+        raise OverflowError(f"it makes a text of more than {MAX_CHARACTERS:,} characters")
+    if time.thread_time() > deadline:
+        raise TimeoutError(f"it takes more than {MAX_SECONDS:g} s")
+
+
+def _open_end(text: str) -> str:
+    """The prompt up to the end of the message that the model continues."""
+    if _CONTINUE.strip() not in text:
+        raise BadRequestError(
+            "The chat template leaves out the assistant's last message, so it cannot be continued: "
+            "end the conversation with a user's message."
+        )
+    text, _, after = text.rpartition(_CONTINUE.strip())
+    return text if after.startswith(" ") else text.rstrip()
 
 
 @lru_cache(maxsize=64)
 def _compiled(source: str) -> Template:
     try:
-        sandbox = _sandbox()
+        return _environment().from_string(source)  # type: ignore[no-any-return]
     except ImportError:
         raise BadRequestError(
             "A chat_template needs Jinja: pip install 'areplicate[templates]', or give roles instead."
         ) from None
-    if len(source) > LONGEST_TEMPLATE:
-        raise BadRequestError(f"The chat template has more than {LONGEST_TEMPLATE:,} characters.")
-    try:
-        with budgeted():
-            template: Template = sandbox.from_string(source)
     except Exception as error:
         raise BadRequestError(f"The chat template cannot be read: {_why(error)}.") from error
-    return template
+
+
+@lru_cache(maxsize=64)
+def _reads(source: str) -> frozenset[str]:
+    from jinja2.meta import find_undeclared_variables
+
+    return frozenset(find_undeclared_variables(_environment().parse(source)))
 
 
 @lru_cache(maxsize=1)
-def _sandbox() -> Any:
-    from .sandbox import Sandbox
+def _environment() -> Any:
+    from jinja2.exceptions import TemplateError
+    from jinja2.ext import Extension, loopcontrols
+    from jinja2.nodes import Node
+    from jinja2.parser import Parser
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    return Sandbox()
+    class Generation(Extension):
+        """`{% generation %}` marks what the assistant said, for training; here it changes nothing."""
+
+        tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+        def parse(self, parser: Parser) -> list[Node]:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        """Jinja's sandbox, which looks at the clock at every call and at the size of every product."""
+
+        intercepted_binops = frozenset(("*", "**"))
+
+        def call(self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+            _check(0, __context.get(_DEADLINE, float("inf")))
+            return super().call(__context, __obj, *args, **kwargs)
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            _check_product(operator, left, right)
+            return super().call_binop(context, operator, left, right)
+
+    def raise_exception(message: str) -> NoReturn:
+        raise TemplateError(str(message))
+
+    environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation])
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = _strftime_now
+    return environment
 
 
-def _wire(message: Message) -> dict[str, Any]:
-    """A message as templates expect it: a tool call's arguments are an object, not its text."""
+def _check_product(operator: str, left: Any, right: Any) -> None:
+    """A short expression must not make a value that fills the memory."""
+    size = 0
+    if isinstance(left, int) and isinstance(right, int):
+        size = left.bit_length() * abs(right) if operator == "**" else 0
+    elif isinstance(right, int) and isinstance(left, (str, list, tuple)):
+        size = len(left) * right
+    elif isinstance(left, int) and isinstance(right, (str, list, tuple)):
+        size = left * len(right)
+    _check(size, float("inf"))
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON as tokenizers' templates expect it: not escaped for HTML."""
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
+
+
+def _strftime_now(format: str) -> str:
+    return datetime.now().strftime(format)
+
+
+def _wire(message: Message, arguments: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    """A message as templates expect it, with a tool call's arguments as an object."""
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.tool_calls:
         wire["tool_calls"] = [
-            {**call, "function": {**call["function"], "arguments": _arguments(call["function"])}}
+            {**call, "function": {**call["function"], "arguments": arguments(call["function"])}}
             for call in message.tool_calls
         ]
     if message.tool_call_id is not None:
@@ -91,14 +236,9 @@ def _wire(message: Message) -> dict[str, Any]:
     return wire
 
 
-def _arguments(function: dict[str, Any]) -> Any:
+def _as_text(function: Mapping[str, Any]) -> str:
     arguments = function.get("arguments", {})
-    if isinstance(arguments, str):
-        try:
-            return msgspec.json.decode(arguments)
-        except msgspec.DecodeError:
-            return arguments
-    return arguments
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
 def _why(error: Exception) -> str:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+from msgspec import UNSET, UnsetType
 
 from ...errors import BadRequestError
 from .families import family_of
 from .format import PromptTemplate
+from .jinja import ChatTemplate
+from .tokenizer_config import TokenizerConfig, read_tokenizer_config
+from .tools import BARE
+
+Token: TypeAlias = str | UnsetType | None
+"""A special token; None where the model has none, UNSET where nobody said."""
 
 __all__ = [
     "PromptTemplate",
@@ -26,9 +34,10 @@ def register_prompt_template(
     roles: Mapping[str, Mapping[str, str]] | None = None,
     initial_prompt_value: str = "",
     final_prompt_value: str = "",
-    bos_token: str = "",
-    eos_token: str = "",
+    bos_token: Token = UNSET,
+    eos_token: Token = UNSET,
     chat_template: str | None = None,
+    tokenizer_config: TokenizerConfig | None = None,
 ) -> None:
     """Use this prompt template for a model from now on, in every router of this process.
 
@@ -36,18 +45,31 @@ def register_prompt_template(
         model: with or without `replicate/` in front it is the same model; without a version the
             template holds for all of the model's versions.
         roles: `{"user": {"pre_message": "...", "post_message": "..."}, ...}`.
+        bos_token, eos_token: the tokens that open a text and close an answer. None says that the model
+            has none.
         chat_template: a Jinja template as tokenizers publish them (`pip install
-            'areplicate[templates]'`), instead of `roles`. It is given `messages`,
-            `add_generation_prompt=True`, `bos_token` and `eos_token`.
+            'areplicate[templates]'`), instead of `roles`. It is given what Transformers gives it:
+            `messages`, `tools`, `documents`, `add_generation_prompt`, the tokens, and whatever else it
+            reads and the call brings, such as `enable_thinking`.
+        tokenizer_config: the model's `tokenizer_config.json`, as a path (to it or to its folder) or as a
+            mapping: the template and all its tokens.
 
     Raises:
-        BadRequestError: the template is not of that form.
+        BadRequestError: the template is not of that form, or it names a token that was not given.
     """
     if not isinstance(model, str) or not model.strip():
         raise BadRequestError("register_prompt_template needs the name of a model.")
-    _registered[model.removeprefix("replicate/")] = make_template(
-        roles, initial_prompt_value, final_prompt_value, bos_token, eos_token, chat_template
-    )
+    if tokenizer_config is not None:
+        if roles or chat_template:
+            raise BadRequestError("Give a tokenizer_config, a chat_template or roles: one of them.")
+        given = {"bos_token": bos_token, "eos_token": eos_token}
+        chat = read_tokenizer_config(tokenizer_config, {n: t for n, t in given.items() if t is not UNSET})
+        template = PromptTemplate(chat_template=chat)
+    else:
+        template = make_template(
+            roles, initial_prompt_value, final_prompt_value, bos_token, eos_token, chat_template
+        )
+    _registered[model.removeprefix("replicate/")] = template
 
 
 def registered_template(model: str) -> PromptTemplate | None:
@@ -78,8 +100,8 @@ def inline_template(
         roles,
         initial_prompt_value or "",
         final_prompt_value or "",
-        bos_token or "",
-        eos_token or "",
+        UNSET if bos_token is None else bos_token,
+        UNSET if eos_token is None else eos_token,
         chat_template,
     )
 
@@ -88,17 +110,18 @@ def make_template(
     roles: Mapping[str, Mapping[str, str]] | None,
     initial_prompt_value: str = "",
     final_prompt_value: str = "",
-    bos_token: str = "",
-    eos_token: str = "",
+    bos_token: Token = UNSET,
+    eos_token: Token = UNSET,
     chat_template: str | None = None,
 ) -> PromptTemplate:
     """A template from what users write, checked."""
+    tokens = {"bos_token": bos_token, "eos_token": eos_token}
+    tokens = {name: token for name, token in tokens.items() if token is not UNSET}
     texts = {
         "initial_prompt_value": initial_prompt_value,
         "final_prompt_value": final_prompt_value,
-        "bos_token": bos_token,
-        "eos_token": eos_token,
         "chat_template": chat_template or "",
+        **{name: token or "" for name, token in tokens.items()},
     }
     for name, value in texts.items():
         if not isinstance(value, str):
@@ -106,16 +129,16 @@ def make_template(
     if chat_template and roles:
         raise BadRequestError("A prompt template has either roles or a chat_template, not both.")
     if chat_template:
-        from .jinja import check_template  # Jinja is imported by those who use it
-
-        check_template(chat_template)
+        chat = ChatTemplate(chat_template, tokens)
+        chat.check()
+        return PromptTemplate(chat_template=chat)
     return PromptTemplate(
         _roles(roles or {}),
         initial_prompt_value,
         final_prompt_value,
-        bos_token,
-        eos_token,
-        chat_template=chat_template or None,
+        texts.get("bos_token", ""),
+        texts.get("eos_token", ""),
+        tools=BARE,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..formats.families import family_of, family_of_prompt
+from ..formats.decision import Shown, shown_format
 
 _TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object"))
 _LONGEST_DEFAULT = 60
@@ -45,7 +45,7 @@ class ModelSchema(msgspec.Struct, frozen=True, omit_defaults=True, eq=False):
         model: `owner/name`.
         version: the version that has this schema.
         output: `stream` (pieces of text), `text`, `list`, `object`, `number`, `media` or `any`.
-        format: the family (`families.FAMILIES`) whose chat format the schema shows, where it shows one.
+        format: what the schema and the example show of the chat format.
         prompt_is_messages: the prompt is a JSON array of OpenAI's messages.
     """
 
@@ -54,7 +54,7 @@ class ModelSchema(msgspec.Struct, frozen=True, omit_defaults=True, eq=False):
     model: str | None = None
     version: str | None = None
     output: str = "stream"
-    format: str | None = None
+    format: Shown = Shown()
     prompt_is_messages: bool = False
 
 
@@ -80,7 +80,7 @@ def from_openapi(
         model,
         version,
         _output_kind(_resolve(schemas.get("Output") or {}, schemas), schemas),
-        _format_shown(properties, example or {}, model),
+        shown_format(properties, example or {}, model),
         bool(_MESSAGES_AS_PROMPT.search(str(prompt.get("description") or ""))),
     )
 
@@ -168,21 +168,3 @@ def _output_kind(output: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         case "object":
             return "object"
     return "any"
-
-
-def _format_shown(
-    properties: Mapping[str, Mapping[str, Any]], example: Mapping[str, Any], model: str | None
-) -> str | None:
-    """The family whose format a template, the example or a default prompt is written in."""
-    template, prompt = properties.get("prompt_template", {}), properties.get("prompt", {})
-    for shown in (
-        template.get("default"),
-        example.get("prompt_template"),
-        example.get("prompt"),
-        prompt.get("default"),
-    ):
-        if isinstance(shown, str) and (family := family_of_prompt(shown, model)):
-            return family.name
-    if "replicate_weights" in properties and "system_prompt" in properties and model is not None:
-        return "llama-2" if family_of(model).name == "plain" else None  # Replicate's own Llama 2 server
-    return None

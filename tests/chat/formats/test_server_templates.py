@@ -70,7 +70,7 @@ def schema(**properties: Any) -> ModelSchema:
     return from_openapi({"Input": {"properties": properties}})
 
 
-texts = st.text(min_size=1, max_size=20)
+texts = st.text(min_size=1, max_size=20).map(str.strip).filter(bool)
 turns = st.lists(st.tuples(texts, texts), max_size=3)
 
 

@@ -1,0 +1,147 @@
+"""The turns of a conversation as a format can hold them: roles that it lacks are put as the user's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from ..messages import Message
+from .tools import Turn
+
+_TURNS = ["user", "assistant"] * 50
+"""The roles of a conversation that alternates as it is."""
+_TODAY = re.compile(r"\{today:([^}]*)\}")
+
+
+def today() -> datetime:
+    return datetime.now()
+
+
+def dated(text: str) -> str:
+    """The text with the day where it asks for it: `{today:%d %b %Y}`."""
+    return _TODAY.sub(lambda found: today().strftime(found[1]), text) if "{today:" in text else text
+
+
+class SystemText(msgspec.Struct, frozen=True):
+    """Where a format has system text, and what it says without any.
+
+    Attributes:
+        place: "role": a turn like the others. "next_user", "last_user": the head of a user's turn;
+            "last_user" holds for the text that opens the conversation, any other goes to the next.
+            "front": all of it opens the conversation.
+        around: what stands before and after it in a user's turn.
+        default: the text of a conversation that does not begin with any. `{today:%d %b %Y}` in it is
+            the day.
+        unless_anywhere: system text in the middle takes the default's place as well.
+    """
+
+    place: Literal["role", "next_user", "last_user", "front"] = "role"
+    around: tuple[str, str] = ("", "\n\n")
+    default: str | None = None
+    unless_anywhere: bool = False
+
+    def with_default(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """The conversation, opened by the default where it brings no system text of its own."""
+        if self.default is None or messages[0].role == "system":
+            return messages
+        if self.unless_anywhere and any(message.role == "system" for message in messages):
+            return messages
+        return (Message("system", dated(self.default)), *messages)
+
+    def placed(self, turns: list[Turn]) -> list[Turn]:
+        """The turns with system text where the format has it."""
+        if self.place == "role" or not any(turn.role == "system" for turn in turns):
+            return turns
+        if self.place == "front":
+            said = [turn.text for turn in turns if turn.role == "system"]
+            rest = [turn for turn in turns if turn.role != "system"]
+            return [Turn("system", "\n\n".join(said)), *rest]
+        users = [index for index, turn in enumerate(turns) if turn.role == "user"]
+        if self.place == "last_user" and turns[0].role == "system" and users:
+            opening = [turn.text for turn in turns[: leading(turns)]]
+            last = Turn("user", self._head(opening) + turns[users[-1]].text)
+            turns = [*turns[leading(turns) : users[-1]], last, *turns[users[-1] + 1 :]]
+        return list(self._into_next_user(turns))
+
+    def _into_next_user(self, turns: Iterable[Turn]) -> Iterator[Turn]:
+        waiting: list[str] = []
+        for turn in turns:
+            if turn.role == "system":
+                waiting.append(turn.text)
+                continue
+            if waiting:
+                head, waiting = self._head(waiting), []
+                if turn.role == "user":
+                    turn = Turn("user", head + turn.text)
+                else:
+                    yield Turn("user", head)
+            yield turn
+        if waiting:
+            yield Turn("user", self._head(waiting))
+
+    def _head(self, texts: list[str]) -> str:
+        before, after = self.around
+        return before + "\n\n".join(texts) + after
+
+
+def leading(turns: Iterable[Message] | Iterable[Turn]) -> int:
+    """How many turns of system text open a conversation."""
+    count = 0
+    for turn in turns:
+        if turn.role != "system":
+            break
+        count += 1
+    return count
+
+
+def leading_system(messages: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
+    """The system text that opens a conversation, and the rest."""
+    count = leading(messages)
+    return "\n\n".join([message.text for message in messages[:count]]), messages[count:]
+
+
+def fold_leading_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """System text that opens a conversation becomes the head of the first user message."""
+    if messages[0].role != "system":
+        return messages
+    system, rest = leading_system(messages)
+    if rest and rest[0].role == "user":
+        return (Message("user", f"{system}\n\n{rest[0].text}"), *rest[1:])
+    return (Message("user", system), *rest)
+
+
+def lone_turn(messages: tuple[Message, ...]) -> str | None:
+    """The text of a conversation that is one user message after any system text."""
+    if messages[-1].role == "user" and all(m.role == "system" for m in messages[:-1]):
+        return "\n\n".join([m.text for m in messages if m.text])
+    return None
+
+
+def is_continued(messages: tuple[Message, ...]) -> bool:
+    """Whether the last answer is begun only, for the model to go on."""
+    return messages[-1].role == "assistant" and not messages[-1].tool_calls
+
+
+def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
+    """The message without white space at its ends, where its role is trimmed."""
+    if message.role not in roles or message.text == message.text.strip():
+        return message
+    return msgspec.structs.replace(message, text=message.text.strip())
+
+
+def merged(turns: list[Turn], tool_is_user: bool) -> list[Turn]:
+    """Two turns of one role in a row become one, for formats that know only question and answer."""
+    if [turn.role for turn in turns] == _TURNS[: len(turns)]:
+        return turns
+    joined: list[Turn] = []
+    for turn in turns:
+        role = "user" if turn.role == "tool" and tool_is_user else turn.role
+        if joined and joined[-1].role == role and role in ("user", "assistant"):
+            joined[-1] = Turn(role, f"{joined[-1].text}\n\n{turn.text}")
+        else:
+            joined.append(Turn(role, turn.text))
+    return joined

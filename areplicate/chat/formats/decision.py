@@ -1,0 +1,145 @@
+"""How a model's format is decided: in this order, and here alone.
+
+1. What is known of the model itself, from its server's source (`servers`).
+2. Its own template and its default prompt. A family is named only where its rendering of one turn equals
+   the model's template; a template that is no family's is kept, with earlier turns in its own tags.
+3. The prompt of its example.
+4. Its name (`table`).
+5. Plain text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from .families import FAMILIES, PLAIN_FAMILY, Family, family_of, family_seen_in
+from .format import PromptTemplate
+from .recognition import PROMPT, OwnTurns, family_of_prompt, family_of_template, own_turns
+from .servers import server_of
+
+_NOTHING = "nothing: plain text"
+_OLLAMA = re.compile("ollama", re.IGNORECASE)
+
+
+class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model's schema and its example show of its format.
+
+    Attributes:
+        family: the family whose format stands there.
+        by: where: "template", "default prompt" or "example".
+        turns: the tags of a template that is no family's.
+        template: the input for the server's prompt template.
+        adds: what that template does: "format", which `{prompt}` in its place switches off; "nothing";
+            "unknown", where it has no place for the prompt, so that it is left alone.
+    """
+
+    family: str | None = None
+    by: str | None = None
+    turns: OwnTurns | None = None
+    template: str | None = None
+    adds: Literal["format", "nothing", "unknown"] = "format"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """A model's format.
+
+    Attributes:
+        family: its name, or "its own".
+        template: the format.
+        by: what decided, in words.
+        wraps: the server writes the format around the prompt.
+        switch_off: the input that is set to `{prompt}` where the prompt is the whole conversation, so
+            that the server adds no format.
+    """
+
+    family: str
+    template: PromptTemplate
+    by: str
+    wraps: bool = False
+    switch_off: str | None = None
+
+
+def shown_format(
+    properties: Mapping[str, Mapping[str, Any]], example: Mapping[str, Any], model: str | None
+) -> Shown:
+    """What the inputs' defaults and the example's input show; the model's name decides where several fit."""
+    name = _template_input(properties)
+    default = properties[name].get("default") if name else None
+    shown = Shown(template=name, adds=_adds(default))
+    if isinstance(default, str) and PROMPT in default and shown.adds == "format":
+        if family := family_of_template(default, model):
+            return msgspec.structs.replace(shown, family=family.name, by="prompt template")
+        return msgspec.structs.replace(shown, by="prompt template", turns=own_turns(default))
+    for by, text in (
+        ("default prompt", properties.get("prompt", {}).get("default")),
+        ("example", example.get(name) if name else None),
+        ("example", example.get("prompt")),
+    ):
+        if isinstance(text, str) and (family := family_of_prompt(text, model) or family_seen_in(text, model)):
+            return msgspec.structs.replace(shown, family=family.name, by=by)
+    return shown
+
+
+def decide(
+    shown: Shown, names: tuple[str, ...], *, chats: bool, takes_media: bool, inputs: frozenset[str]
+) -> Decision:
+    """The format of a model.
+
+    Args:
+        names: the model's name, and the one that it was called by, such as a deployment's.
+        chats: it has an input for system text or for earlier messages: its server writes the format itself.
+        takes_media: it has an input for media.
+        inputs: the names of all its inputs.
+    """
+    for name in names:
+        if server := server_of(name):
+            template = FAMILIES[server.family].template
+            return Decision(server.family, template, f"its server: {server.source}", server.wraps)
+    if shown.turns is not None:
+        own = shown.turns.template()
+        return Decision("its own", own, "its prompt template", wraps=True, switch_off=shown.template)
+    family, by = _family(shown, names, chats, inputs)
+    has_template = shown.template is not None
+    if has_template and shown.adds == "format" and by != _NOTHING:
+        return Decision(family.name, family.template, by, switch_off=shown.template)
+    if has_template:
+        wraps = shown.adds != "nothing"
+    else:
+        # What takes an image puts it into the text itself, so it writes the format around it as
+        # well; unless the model's own prompts show the format.
+        wraps = chats or any(map(_OLLAMA.search, names)) or (takes_media and shown.family is None)
+    return Decision(family.name, family.template, by, wraps)
+
+
+def _family(shown: Shown, names: tuple[str, ...], chats: bool, inputs: frozenset[str]) -> tuple[Family, str]:
+    if shown.family in FAMILIES:
+        return FAMILIES[shown.family], f"its {shown.by}"
+    # Such a model is a chat model, whether or not its name says so.
+    kinds = ("", "-chat", "-instruct") if chats else ("",)
+    for name in names:
+        for kind in kinds:
+            if (family := family_of(name.partition(":")[0] + kind)) is not PLAIN_FAMILY:
+                return family, "its name"
+    if {"replicate_weights", "system_prompt"} <= inputs:
+        return FAMILIES["llama-2"], "its inputs: Replicate's own Llama 2 server has the same"
+    return PLAIN_FAMILY, _NOTHING
+
+
+def _template_input(properties: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The input for the prompt's template: by its name, or by a default with a place for the prompt."""
+    if "prompt_template" in properties:
+        return "prompt_template"
+    defaults = {name: prop.get("default") for name, prop in properties.items() if name != "prompt"}
+    return next((name for name, text in defaults.items() if isinstance(text, str) and PROMPT in text), None)
+
+
+def _adds(default: Any) -> Literal["format", "nothing", "unknown"]:
+    if default is None:
+        return "format"
+    if not isinstance(default, str) or default.strip() in ("", PROMPT):
+        return "nothing"
+    return "format" if PROMPT in default else "unknown"

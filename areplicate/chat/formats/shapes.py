@@ -1,0 +1,130 @@
+"""The shapes that the families' formats have in common, from which `table` makes them."""
+# ruff: noqa: RUF001 - DeepSeek's tokens are written with a full-width bar
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import tool_forms as forms
+from .arrangement import SystemText
+from .format import Around, PromptTemplate
+from .tools import BARE, READABLE, ToolFormat
+
+ALL = ("system", "user", "assistant")
+EOS = "<｜end▁of▁sentence｜>"
+IN_USER = SystemText("next_user")
+
+PLAIN = PromptTemplate(
+    {
+        "system": ("", "\n\n"),
+        "user": ("User: ", "\n\n"),
+        "assistant": ("Assistant: ", "\n\n"),
+        "tool": ("Tool: ", "\n\n"),
+    },
+    final_prompt_value="Assistant:",
+    lone_turn_as_is=True,
+    tools=BARE,
+)
+
+
+def tagged(
+    before: str, after: str, *, final: str | None = None, answered: bool = False, **more: Any
+) -> PromptTemplate:
+    """A format that sets every message between the same tags, which name its role.
+
+    Args:
+        before: the tag that opens a message, with `{}` for the role's name.
+        final: what opens the answer, where it is more or less than the assistant's tag.
+        answered: every user's message is followed by what opens its answer, answered or not.
+        more: `names` of roles, where they differ; `roles` that are no such tags; the format's other
+            attributes.
+    """
+    names = {"system": "system", "user": "user", "assistant": "assistant", **more.pop("names", {})}
+    roles = {role: (before.format(name), after) for role, name in names.items()} | more.pop("roles", {})
+    return labelled(roles["system"], roles["user"], roles["assistant"], final, answered, roles=roles, **more)
+
+
+def labelled(
+    system: Around,
+    user: Around,
+    assistant: Around,
+    final: str | None = None,
+    answered: bool = False,
+    /,
+    **more: Any,
+) -> PromptTemplate:
+    """A format whose roles differ in more than a name; the parameters are those of `tagged`."""
+    final = assistant[0].rstrip(" ") if final is None else final
+    roles = {"system": system, "user": user, "assistant": assistant, **more.pop("roles", {})}
+    if answered:
+        roles |= {"user": (user[0], user[1] + final), "assistant": ("", assistant[1])}
+    tools = more.pop("tools", BARE if "tool" in roles else READABLE)
+    return PromptTemplate(roles, final_prompt_value=final, tools=tools, **more)
+
+
+def turns(
+    user: Around, assistant: Around, final: str = "", *, system: SystemText = IN_USER, **more: Any
+) -> PromptTemplate:
+    """A format of strictly alternating turns, where system text opens a user's."""
+    roles = {"user": user, "assistant": assistant, **more.pop("roles", {})}
+    return PromptTemplate(roles, final_prompt_value=final, system=system, alternating=True, **more)
+
+
+def chatml(default: str | None = None, *, tools: ToolFormat = forms.QWEN, **more: Any) -> PromptTemplate:
+    roles = {"tool": ("<|im_start|>user", "<|im_end|>\n"), **more.pop("roles", {})}
+    system = SystemText(default=default)
+    return tagged("<|im_start|>{}\n", "<|im_end|>\n", roles=roles, system=system, tools=tools, **more)
+
+
+def thinking_chatml(**more: Any) -> PromptTemplate:
+    """ChatML that has the model think first."""
+    return chatml(final="<|im_start|>assistant\n<think>\n", **more)
+
+
+def llama_3(**more: Any) -> PromptTemplate:
+    tags = ("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>")
+    return tagged(*tags, names={"tool": "ipython"}, trim=ALL, tools=forms.LLAMA, **more)
+
+
+def dated_llama_3(day: str) -> PromptTemplate:
+    """From 3.1 on the system turn is always there and tells the day, and with tools an environment."""
+    head = "<|start_header_id|>system<|end_header_id|>\n\n"
+    dates = f"Cutting Knowledge Date: December 2023\nToday Date: {day}\n\n"
+    roles = {
+        "opening": (head + dates, "<|eot_id|>"),
+        "opening_with_tools": (f"{head}Environment: ipython\n{dates}", "<|eot_id|>"),
+    }
+    return llama_3(roles=roles, system=SystemText(default=""))
+
+
+def mistral(space: str, tools: ToolFormat, **more: Any) -> PromptTemplate:
+    """Version 3 of Mistral's format: system text opens the last question."""
+    roles = {"calls": ("", "</s>"), "tool": ("", ""), "tools": ("", "")}
+    user, assistant = (f"[INST]{space}", "[/INST]"), (space, "</s>")
+    return turns(user, assistant, system=SystemText("last_user"), roles=roles, tools=tools, **more)
+
+
+def mistral_7(space: str, tools: ToolFormat, default: str | None = None) -> PromptTemplate:
+    """Version 7 of Mistral's format: system text has a place of its own."""
+    roles = {"calls": ("", "</s>"), "tool": ("", ""), "tools": ("", "")}
+    system, user = (f"[SYSTEM_PROMPT]{space}", "[/SYSTEM_PROMPT]"), (f"[INST]{space}", "[/INST]")
+    text = SystemText(default=default)
+    return labelled(system, user, (space, "</s>"), "", roles=roles, system=text, tools=tools)
+
+
+def deepseek(opens: str = "<｜Assistant｜>", **more: Any) -> PromptTemplate:
+    """What follows a tool's answer opens no turn; all system text opens the conversation."""
+    roles = {"after_tool": ("", EOS), "tool": ("", "")}
+    answer = (opens.removesuffix("<think>\n"), EOS)
+    system = SystemText("front")
+    tools = forms.DEEPSEEK
+    return labelled(
+        ("", ""),
+        ("<｜User｜>", ""),
+        answer,
+        opens,
+        *more.pop("answered", ()),
+        roles=roles,
+        system=system,
+        tools=tools,
+    )

@@ -1,0 +1,188 @@
+"""The chat formats of the model families, one line each.
+
+To add a family, add a line to `ROWS`: its name, its format, a pattern for the names of its chat models
+(without the owner, lower case, `-` for `_`), and a pattern for what its format looks like in a prompt.
+The first line that fits a name wins, so a fine-tune with a format of its own stands above the model that
+it was made from. Base models fit no line: they continue plain text. tests/data/formats.jsonl has what
+each format must give, with its source; a test fails for a family without.
+
+A token that opens the whole text (`<s>`, `<|begin_of_text|>`) is left out: the model's tokenizer puts
+it there.
+"""
+# ruff: noqa: RUF001 - DeepSeek's tokens are written with a full-width bar
+
+from __future__ import annotations
+
+from . import tool_forms as forms
+from .arrangement import SystemText
+from .format import PromptTemplate
+from .shapes import (
+    ALL,
+    EOS,
+    PLAIN,
+    chatml,
+    dated_llama_3,
+    deepseek,
+    labelled,
+    llama_3,
+    mistral,
+    mistral_7,
+    tagged,
+    thinking_chatml,
+    turns,
+)
+from .system_texts import (
+    CHATQA,
+    CODEGEEX,
+    DBRX,
+    DEEPSEEK_CODER,
+    DOLLY,
+    GPT_OSS,
+    GRANITE_3_1,
+    GRANITE_3_3,
+    MAGICODER,
+    MISTRAL_SMALL_3,
+    MPT,
+    QWEN_2_5,
+)
+
+BASE = (
+    r"-base\b|-pt$"
+    r"|^(meta-)?llama-?v?3([.p-]?[1-3])?-\d+b$"
+    r"|^mi[sx]tral-(7b|8x\d+b|nemo-\d+b)?(-?v0\.\d)?(-32k\w*)?$"
+    r"|^(code-?llama|falcon|mpt|pythia|starcoder)-?\d?-\d+b$"
+)
+"""The names of base models, where the family's chat models have no word of their own in theirs."""
+
+_WHERE = SystemText(default="")
+_HELPFUL = SystemText(default="You are a helpful assistant")
+_LLAMA_4 = "<|header_start|>system<|header_end|>\n\n"
+_KIMI = (
+    ("<|im_system|>system<|im_middle|>", "<|im_end|>"),
+    ("<|im_user|>user<|im_middle|>", "<|im_end|>"),
+    ("<|im_assistant|>assistant<|im_middle|>", "<|im_end|>"),
+)
+_KIMI_ROLES = {
+    "tools": ("<|im_system|>tool_declare<|im_middle|>", "<|im_end|>"),
+    "tool": ("<|im_system|>tool<|im_middle|>", "<|im_end|>"),
+}
+_GRANITE = ("<|start_of_role|>{}<|end_of_role|>", "<|end_of_text|>\n")
+_GRANITE_NAMES = {"tool": "tool_response", "tools": "available_tools"}
+_THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
+
+# fmt: off
+ROWS: list[tuple[str, PromptTemplate, str, str]] = [
+    # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
+    ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
+    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
+    ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl)|moonlight", r"<\|im_middle\|>"),
+    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n"), r"minimax-m2", r"\]~b\]user"),
+    # DeepSeek
+    ("deepseek-0324", deepseek(answered=(True,)), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
+    ("deepseek-v3.1", deepseek("<｜Assistant｜></think>"), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
+    ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1|qwenlong-l1|r1-1776|deepcoder|deephermes-r1|light-r1", r"<｜User｜>.*<think>"),
+    ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)", r"<｜User｜>"),
+    ("deepseek-llm", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", EOS)), r"deepseek-(coder-)?v2|deepseek.*(chat|math)", r"<｜end▁of▁sentence｜>"),
+    ("deepseek-coder", labelled(("", ""), ("### Instruction:\n", "\n"), ("### Response:\n", "\n<|EOT|>\n"), system=SystemText(default=DEEPSEEK_CODER, unless_anywhere=True)), r"deepseek-?coder(?!.*base)|opencodeinterpreter-ds|rtlcoder", r"### Instruction:\n.*[^\n]\n### Response:"),
+    # Fine-tunes and formats that others share
+    ("openchat-3.6", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"system": "System", "user": "GPT4 Correct User", "assistant": "GPT4 Correct Assistant"}, trim=ALL), r"openchat-?3[.p]6", r"GPT4 Correct User<\|end_header_id"),
+    ("openchat", tagged("GPT4 Correct {}: ", "<|end_of_turn|>", names={"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}), r"openchat|starling", r"<\|end_of_turn\|>"),
+    ("hermes", chatml(tools=forms.HERMES, roles={"tool": ("<|im_start|>tool\n", "\n<|im_end|>")}), r"hermes-?[2-9](?!\d*b)|openhermes|deephermes|hermes.*(mistral|mixtral|solar|yi)", ""),
+    ("solar", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "")), r"solar-(10|0).*instruct|solar-uncensored|^solar-10", ""),
+    ("neural-chat", labelled(("### System:\n", "\n"), ("### User:\n", " \n"), ("### Assistant:\n", "</s>\n")), r"neural-?chat", r""),
+    ("orca-mini", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Response:\n", "\n\n")), r"orca-?mini(?!-v[3-9])", r"### User:.*### Response:"),
+    ("stable-beluga", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "\n\n")), r"beluga|orca-?mini|upstage.*instruct|llama-2-70b-instruct", r"### User:"),
+    ("deci", labelled(("### System:\n", "\n"), ("### User:\n", "\n"), ("### Assistant:\n", "\n")), r"decilm.*instruct", ""),
+    ("alpaca", labelled(("", "\n\n"), ("### Instruction:\n", "\n\n"), ("### Response:\n", "</s>\n\n")), r"alpaca|wizardcoder|wizardmath|platypus|metamath|nous-hermes|mythomax|mytholite|tiefighter|codeup|chronos", r"### Instruction"),
+    ("dolly", labelled(("", ""), ("### Instruction:\n", "\n\n"), ("### Response:\n", "### End\n\n"), system=SystemText(default=DOLLY)), r"dolly", r"### Instruction:.*### End"),
+    ("starcoder-2", labelled(("", ""), ("### Instruction\n", "\n\n"), ("### Response\n", "<|endoftext|>\n\n"), system=SystemText(default=MAGICODER)), r"starcoder-?2.*instruct", r"### Instruction\n"),
+    ("magicoder", labelled(("", ""), ("@@ Instruction\n", "\n\n"), ("@@ Response\n", f"{EOS}\n\n"), system=SystemText(default=MAGICODER)), r"magicoder", r"@@ Instruction"),
+    ("phind", labelled(("### System Prompt\n", "\n\n"), ("### User Message\n", "\n\n"), ("### Assistant\n", "\n\n")), r"phind", r"### User Message"),
+    ("koala", labelled(("", " "), ("USER: ", " "), ("GPT: ", "</s>"), system=SystemText(default="BEGINNING OF CONVERSATION:")), r"koala", r"USER:.*GPT:"),
+    ("guanaco", labelled(("", "\n"), ("### Human: ", "\n"), ("### Assistant: ", "\n")), r"guanaco|stable-vicuna|vicuna-\d+b-(v0|delta-v0)", r"### Human:"),
+    ("oasst", labelled(("", ""), ("<|prompter|>", "<|endoftext|>"), ("<|assistant|>", "<|endoftext|>")), r"(oasst|open-?assistant).*(pythia|falcon)", r"<\|prompter\|>.*<\|endoftext\|>"),
+    ("oasst-llama", labelled(("", ""), ("<|prompter|>", "</s>"), ("<|assistant|>", "</s>")), r"oasst|open-?assistant|mistral-?lite", r"<\|prompter\|>"),
+    ("redpajama", labelled(("", "\n"), ("<human>: ", "\n"), ("<bot>: ", "\n")), r"redpajama.*(chat|instruct)", r"<human>:.*<bot>:"),
+    ("danube", labelled(("<|system|>", "</s>"), ("<|prompt|>", "</s>"), ("<|answer|>", "</s>")), r"danube.*chat|h2ogpt", r"<\|prompt\|>"),
+    ("airoboros", labelled(("", "\n"), ("USER: ", "\n"), ("ASSISTANT: ", "</s>")), r"airoboros(?!.*(-3\.\d|gpt4-1\.))", r"USER: [^\n]*\nASSISTANT:"),
+    ("synthia", labelled(("SYSTEM: ", "\n"), ("USER: ", "\n"), ("ASSISTANT: ", "\n")), r"synthia|\btess\b", r"SYSTEM:.*USER:"),
+    ("tulu", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "</s>\n")}), r"tulu-?[12v]|gritlm", r""),
+    ("tulu-3", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "<|end_of_text|>\n")}), r"tulu", ""),
+    ("olmo", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "<|endoftext|>\n")}), r"olmo.*(instruct|sft|dpo|chat)|falcon-?3.*instruct", ""),
+    ("stablelm-zephyr", tagged("<|{}|>\n", "<|endoftext|>\n"), r"stablelm.*zephyr|stable-?lm.*zephyr", r"<\|user\|>.*<\|endoftext\|>"),
+    ("stablelm", labelled(("<|SYSTEM|>", ""), ("<|USER|>", ""), ("<|ASSISTANT|>", "")), r"stablelm-tuned", r"<\|USER\|>"),
+    ("starchat", tagged("<|{}|>\n", "<|end|>\n", system=_WHERE), r"starchat", ""),
+    # Microsoft
+    ("phi-4", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>"), r"phi-?4(?!-m)", r"<\|im_sep\|>"),
+    ("phi-4-mini", tagged("<|{}|>", "<|end|>"), r"phi-?4-m", ""),
+    ("phi-3", tagged("<|{}|>\n", "<|end|>\n"), r"phi-?3|llava-phi", r"<\|user\|>.*<\|end\|>"),
+    ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"phi-?2$", r"Instruct:.*Output:"),
+    # Qwen and others that write ChatML
+    ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
+    ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT), r"qwen-?3.*thinking", ""),
+    ("qwen-3-next", chatml(), r"qwen-?3-(next|coder|vl)", ""),
+    ("qwen-3", chatml(roles=_THOUGHT), r"qwen-?3|baichuan-m2", ""),
+    ("qwen-2.5", chatml(QWEN_2_5), r"qwen-?2[.p-]?5(?!.*-?(vl|omni|1m)).*(instruct|chat|coder|math)(?<!coder-\db)|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
+    ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
+    ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-v-?(2[.-]?6|4|2[6])|mineru|stable-?code.*instruct", ""),
+    ("dbrx", chatml(DBRX), r"dbrx-instruct", ""),
+    ("mpt-chat", chatml(MPT, roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
+    ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
+    ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), None, True), r"yi-1\.5.*chat", ""),
+    ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
+    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|internlm-?[23]|internvl|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|nemotron-(3|nano|h)|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
+    ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|tinyllama.*chat", r"<\|user\|>.*</s>"),
+    # Zhipu
+    ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),
+    ("chatglm-2", labelled(("", "\n\n"), ("[Round {round}]\n\n问：", "\n\n"), ("答：", "\n\n"), first_round=1), r"chatglm-?2", r"\[Round 1\]"),
+    ("chatglm-3", tagged("<|{}|>\n ", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?3", ""),
+    ("glm-5", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|></think>", "")}, final="<|assistant|><think>", trim=("assistant",)), r"glm-5", ""),
+    ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",)), r"glm-4\.[5-9]", ""),
+    ("glm-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?4|glm-?4(?!\.)", ""),
+    ("glm-edge", tagged("<|{}|>\n", "", names={"tool": "observation"}), r"glm-edge", ""),
+    ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=CODEGEEX)), r"codegeex-?4", ""),
+    ("chatglm-lines", tagged("<|{}|>\n", "\n", names={"tool": "observation"}), "", r"<\|user\|>\n.*<\|assistant\|>"),
+    # IBM, Cohere, LG, Tencent, Baichuan, Shanghai AI Laboratory, OpenBMB, AI21, Baidu, ByteDance
+    ("granite-code", labelled(("System:\n", "\n\n"), ("Question:\n", "\n\n"), ("Answer:\n", "\n\n")), r"granite.*code.*instruct", r"Question:\n.*Answer:\n"),
+    ("granite-3.3", tagged(*_GRANITE, names=_GRANITE_NAMES, system=SystemText(default=GRANITE_3_3), tools=forms.GRANITE), r"granite-3\.[3-9].*instruct", ""),
+    ("granite-3.1", tagged(*_GRANITE, names=_GRANITE_NAMES, system=SystemText(default=GRANITE_3_1), tools=forms.GRANITE), r"granite-3\.[12].*instruct", ""),
+    ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?[34].*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
+    ("command-r", tagged("<|START_OF_TURN_TOKEN|><|{}_TOKEN|>", "<|END_OF_TURN_TOKEN|>", names={"system": "SYSTEM", "user": "USER", "assistant": "CHATBOT"}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse|101)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
+    ("exaone-deep", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), "[|assistant|]<thought>\n", system=_WHERE), r"exaone-deep", ""),
+    ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
+    ("exaone", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), system=_WHERE), r"exaone", r"\[\|user\|\]"),
+    ("hunyuan", PromptTemplate({"user": ("<|startoftext|>", "<|extra_0|>"), "assistant": ("", "<|eos|>")}, system=SystemText("next_user", ("", "<|extra_4|>"))), r"hunyuan", r"<\|extra_0\|>"),
+    ("baichuan-2", labelled(("", ""), ("<reserved_106>", ""), ("<reserved_107>", "")), r"baichuan-?2.*chat", r"<reserved_106>"),
+    ("baichuan", labelled(("", ""), ("<reserved_102>", ""), ("<reserved_103>", "")), r"baichuan.*chat", r"<reserved_102>"),
+    ("internlm", labelled(("", "<s>"), ("<|User|>:", "<eoh>\n"), ("<|Bot|>:", "<eoa>\n<s>")), r"internlm.*chat", r"<\|User\|>:"),
+    ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), None, True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
+    ("jamba", labelled(("<|bom|><|system|> ", "<|eom|>"), ("<|bom|><|user|> ", "<|eom|>"), ("<|bom|><|assistant|> ", "<|eom|>"), roles={"tool": ("<|bom|><|tool|> ", "<|eom|>")}, system=_WHERE, tools=forms.JAMBA), r"jamba", r"<\|bom\|>"),
+    ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
+    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", trim=("assistant",)), r"seed-(oss|coder.*instruct)", r"<seed:bos>"),
+    ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), None, True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
+    ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), None, True), r"orion.*chat", ""),
+    # Meta
+    ("vicuna", labelled(("", " "), ("USER: ", " "), ("ASSISTANT: ", "</s>")), r"vicuna|wizardlm|airoboros|goliath|capybara|xwin|longchat|bakllava|llava(?!.*(mistral|mixtral|llama-?3|gemma))", r"USER:.*ASSISTANT:"),
+    ("codellama-70b", labelled(("Source: system\n\n ", " <step> "), ("Source: user\n\n ", " <step> "), ("Source: assistant\n\n ", " <step> "), "Source: assistant\nDestination: user\n\n ", trim=ALL), r"code-?llama-70b.*instruct", r"Source: user"),
+    ("chatqa", labelled(("System: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), system=SystemText(default=CHATQA)), r"chatqa", ""),
+    ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)", r"<extra_id_1>User"),
+    ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
+    ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)", ""),
+    ("llama-3.1", dated_llama_3("26 Jul 2024"), r"llama-?v?3[.p-]?[13](?!\d*b)|nemotron", ""),
+    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|reflection|^l3-|lumimaid|stheno", r"<\|start_header_id\|>"),
+    ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*chat|code-?llama.*instruct|airoboros", r"<<SYS>>"),
+    # Mistral
+    ("mistral-small-3", mistral_7("", forms.MISTRAL_TEKKEN, MISTRAL_SMALL_3), r"mistral-small-3(?![.p]\d)|mistral-small-24b|mistral-small.*2501", ""),
+    ("mistral-v7-tekken", mistral_7("", forms.MISTRAL_TEKKEN), r"mistral-small-3|mistral-small.*-25\d\d|devstral|magistral|mistral-medium|ministral-3", r"\[SYSTEM_PROMPT\]\S"),
+    ("mistral-v7", mistral_7(" ", forms.MISTRAL_V3), r"mistral-large.*2411|pixtral-large", r"\[SYSTEM_PROMPT\] "),
+    ("mistral-tekken", mistral("", forms.MISTRAL_TEKKEN), r"mistral-nemo|ministral|pixtral", r"\[INST\][^\s<]"),
+    ("mistral-v3", mistral(" ", forms.MISTRAL_V3, trim=("assistant",)), r"(mistral|mathstral).*v0\.3|8x22b-instruct|codestral|mistral-(large|small)|mathstral", r"\[INST\] (?!<<SYS>>)[^\[]*\S\[/INST\]"),
+    ("mistral-v0.1", turns(("[INST] ", " [/INST]"), ("", "</s> ")), r"mistral-7b-instruct-v0\.1", ""),
+    ("mistral", turns(("[INST] ", " [/INST]"), (" ", "</s> ")), r"mi[sx]tral", r"\[INST\]"),
+    # Google, TII
+    ("gemma", turns(("<start_of_turn>user\n", "<end_of_turn>\n"), ("<start_of_turn>model\n", "<end_of_turn>\n"), "<start_of_turn>model\n", trim=("user", "assistant")), r"gemma.*(\bit\b|instruct|chat)", r"<start_of_turn>"),
+    ("falcon-180b", labelled(("System: ", "\n"), ("User: ", "\n"), ("Falcon: ", "\n")), r"falcon-180b.*chat", r"User:.*Falcon:"),
+    ("falcon", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), trim=ALL), r"falcon.*(instruct|chat)|rwkv", ""),
+    ("plain", PLAIN, "", r"User:.*Assistant:"),
+]
+# fmt: on

@@ -1,0 +1,225 @@
+"""How a family's models read tools in their prompt: definitions, calls and answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from ..messages import Message
+
+_FIELD = re.compile(r"\{(tools|name|arguments|id|content|json|key|value)\}")
+_PYTHON = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"}
+
+
+class Turn(NamedTuple):
+    """A message as a format writes it: `role` is a message's, or `opening`, `calls`, `tools`."""
+
+    role: str
+    text: str
+
+
+class ToolFormat(msgspec.Struct, frozen=True):
+    """The text of tools. `{name}` and the like are filled in, once; other braces stay.
+
+    Attributes:
+        definitions: the text that tells of `{tools}`.
+        place: where it goes. "system": after system text, which it opens where there is none.
+            "before", "after": a turn of its own before or after the opening system text.
+            "first_user": before that message's text. "before_last_user": a turn of its own there.
+        tool: how one definition is written: "json" and "indented" as it is, "function" without its
+            type, "fenced" as a block of Markdown, "signature" and "python" as a function of Python.
+        between_tools: what parts two definitions.
+        call: one call with `{name}`, `{arguments}` (JSON) and `{id}`.
+        argument: one argument with `{key}` and `{value}`, for formats that write them one by one.
+        calls: what stands around all calls of a message.
+        between_calls: what parts two calls.
+        after_text: what parts a message's text from its calls.
+        answer: one answer with `{content}`, `{json}` (the same as a JSON string), `{name}` and `{id}`.
+        between_answers: what parts answers that share a turn; None where each has its own.
+        answers: what stands around all answers of a turn.
+    """
+
+    definitions: str
+    place: Literal["system", "before", "after", "first_user", "before_last_user"] = "system"
+    tool: Literal["json", "indented", "function", "indented function", "fenced", "signature", "python"] = (
+        "json"
+    )
+    between_tools: str = "\n"
+    call: str = '{"name": "{name}", "arguments": {arguments}}'
+    argument: str = ""
+    calls: tuple[str, str] = ("", "")
+    between_calls: str = "\n"
+    after_text: str = "\n"
+    answer: str = "{content}"
+    between_answers: str | None = None
+    answers: tuple[str, str] = ("", "")
+
+    def defined(self, tools: Sequence[Any]) -> str:
+        """The text that tells the model of its tools."""
+        write = _WRITERS[self.tool]
+        return _filled(self.definitions, tools=self.between_tools.join([write(tool) for tool in tools]))
+
+    def write(
+        self, messages: Iterable[Message], tools: Sequence[Any] = (), *, opens: bool = True
+    ) -> list[Turn]:
+        """The messages with their calls and answers as text, and the definitions where they belong.
+
+        `opens` is False where a server writes the opening of the conversation: then the definitions
+        stand before the first user message.
+        """
+        turns: list[Turn] = []
+        names: dict[str | None, str] = {}
+        for message in messages:
+            if message.tool_calls:
+                names |= {call.get("id"): call["function"]["name"] for call in message.tool_calls}
+                turns.append(Turn("calls", self._called(message)))
+            elif message.role == "tool":
+                self._add_answer(turns, message, message.name or names.get(message.tool_call_id) or "tool")
+            else:
+                turns.append(Turn(message.role, message.text))
+        if self.between_answers is not None:
+            before, after = self.answers
+            turns = [Turn("tool", before + t.text + after) if t.role == "tool" else t for t in turns]
+        return self._with_definitions(turns, self.defined(tools), opens) if tools else turns
+
+    def _called(self, message: Message) -> str:
+        before, after = self.calls
+        calls = self.between_calls.join([self._call(call) for call in message.tool_calls])
+        return message.text + (self.after_text if message.text else "") + before + calls + after
+
+    def _call(self, call: Mapping[str, Any]) -> str:
+        function = call["function"]
+        arguments = arguments_of(function)
+        if self.argument and isinstance(arguments, Mapping):
+            written = "".join(
+                [_filled(self.argument, key=key, value=_plain(value)) for key, value in arguments.items()]
+            )
+        else:
+            written = arguments if isinstance(arguments, str) else _json(arguments)
+        return _filled(self.call, name=function["name"], arguments=written, id=call.get("id") or "")
+
+    def _add_answer(self, turns: list[Turn], message: Message, name: str) -> None:
+        answer = _filled(
+            self.answer,
+            content=message.text,
+            json=_json(message.text),
+            name=name,
+            id=message.tool_call_id or "",
+        )
+        if self.between_answers is not None and turns and turns[-1].role == "tool":
+            turns[-1] = Turn("tool", turns[-1].text + self.between_answers + answer)
+        else:
+            turns.append(Turn("tool", answer))
+
+    def _with_definitions(self, turns: list[Turn], text: str, opens: bool) -> list[Turn]:
+        opening = 1 if turns and turns[0].role == "system" else 0
+        users = [index for index, turn in enumerate(turns) if turn.role == "user"]
+        if not opens or self.place == "first_user":
+            at = users[0] if users else len(turns)
+            said = turns[at].text if users else ""
+            return [*turns[:at], Turn("user", text + said), *turns[at + 1 :]]
+        if self.place == "system":
+            said = turns[0].text if opening else ""
+            return [Turn("system", f"{said}\n\n{text}" if said else text), *turns[opening:]]
+        at = {"before": 0, "after": opening}.get(self.place, users[-1] if users else len(turns))
+        return [*turns[:at], Turn("tools", text), *turns[at:]]
+
+
+READABLE = ToolFormat(
+    "You may call functions. To call one, answer with nothing but a JSON object in tool_call tags:\n"
+    '<tool_call>\n{"name": "the function\'s name", "arguments": {}}\n</tool_call>\n'
+    "The functions, with the JSON schemas of their arguments:\n{tools}\n\n",
+    call='<tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</tool_call>',
+    answer="<tool_response>\n{content}\n</tool_response>",
+    tool="function",
+)
+"""For families that have no form of their own: any model can read it, and its calls can be read back."""
+
+BARE = msgspec.structs.replace(READABLE, answer="{content}")
+"""The same for formats with a role for tools, in which an answer needs no marks."""
+
+
+def arguments_of(function: Mapping[str, Any]) -> Any:
+    """A call's arguments as an object; a model's broken JSON stays the text that it is."""
+    arguments = function.get("arguments", {})
+    if isinstance(arguments, str):
+        with suppress(msgspec.DecodeError):
+            return msgspec.json.decode(arguments)
+    return arguments
+
+
+def _filled(text: str, **values: str) -> str:
+    """The text with the fields that have a value, in one pass: what is filled in is not looked at again."""
+    return _FIELD.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON with the spaces that tokenizers' templates write."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = tool.get("function")
+    return function if isinstance(function, Mapping) else tool
+
+
+def _parameters(tool: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
+    schema = _function(tool).get("parameters") or {}
+    return schema.get("properties") or {}, schema.get("required") or ()
+
+
+def _signature(tool: Mapping[str, Any]) -> str:
+    """Nous Research's: JSON whose description begins with the function's signature."""
+    function, (properties, _) = _function(tool), _parameters(tool)
+    typed = {name: _PYTHON.get(str(prop.get("type")), "Any") for name, prop in properties.items()}
+    called = ", ".join([f"{name}: {kind}" for name, kind in typed.items()])
+    text = f"{function['name']}({called}) - {function.get('description', '')}\n\n"
+    if properties:
+        text += "    Args:\n" + "".join(
+            [
+                f"        {n}({typed[n]}): {str(p.get('description', '')).strip()}"
+                for n, p in properties.items()
+            ]
+        )
+    schema = _json(function["parameters"]) if properties else "{}"
+    return (
+        f'{{"type": "function", "function": {{"name": "{function["name"]}", "description": "{text}", '
+        f'"parameters": {schema}}}'
+    )
+
+
+def _python(tool: Mapping[str, Any]) -> str:
+    """Cohere's: a function of Python with a docstring."""
+    function, (properties, required) = _function(tool), _parameters(tool)
+    typed = {
+        name: kind if name in required else f"Optional[{kind}]"
+        for name, prop in properties.items()
+        for kind in [_PYTHON.get(str(prop.get("type")), "Any")]
+    }
+    called = ", ".join([f"{n}: {kind}" + ("" if n in required else " = None") for n, kind in typed.items()])
+    lines = [f"{name} ({typed[name]}): {prop.get('description', '')}" for name, prop in properties.items()]
+    arguments = "\n\n    Args:\n        " + "\n        ".join(lines) if lines else ""
+    return (
+        f'```python\ndef {function["name"]}({called}) -> List[Dict]:\n    """{function.get("description", "")}'
+        f'{arguments}\n    """\n    pass\n```'
+    )
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    "json": _json,
+    "indented": lambda tool: _json(tool, indent=4),
+    "function": lambda tool: _json(_function(tool)),
+    "indented function": lambda tool: _json(_function(tool), indent=2),
+    "fenced": lambda tool: f"\n```json\n{_json(tool)}\n```\n",
+    "signature": _signature,
+    "python": _python,
+}

@@ -1,0 +1,79 @@
+"""Every family's format, byte for byte, against what real chat templates make of seven conversations."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from areplicate.chat.formats import arrangement
+from areplicate.chat.formats.families import FAMILIES
+from areplicate.chat.formats.shapes import PLAIN
+from tests.recorded import DATA
+
+CONVERSATIONS: dict[str, Any] = json.loads((DATA / "conversations.json").read_text(encoding="utf-8"))
+TEXTS = [json.loads(line) for line in (DATA / "formats.jsonl").read_text(encoding="utf-8").splitlines()]
+
+NO_TEMPLATE = {"orca-mini", "stable-beluga", "phind", "synthia", "starchat", "phi-2", "chatglm-lines"}
+"""Families whose format is described on a model's page or seen in its example; no template is public."""
+
+KNOWN_TO_DIFFER = {
+    ("gpt-oss", "tools"),  # definitions as TypeScript
+    ("exaone-4", "tools"),
+    ("seed-oss", "tools"),
+    ("nemotron-4", "one turn"),  # an empty system turn of another shape than one with text
+    ("nemotron-4", "ending with the assistant"),
+    ("nemotron-4", "two user turns in a row"),
+    ("chatqa", "system in the middle"),  # its template says that the assistant said it
+    ("hunyuan", "system in the middle"),  # its template writes it without marks
+}
+"""What is not as the template has it; there the text is readable, and nothing is lost."""
+
+
+@pytest.fixture(autouse=True)
+def the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some formats tell the day; the texts were made on this one."""
+    monkeypatch.setattr(arrangement, "today", lambda: datetime.datetime(2024, 7, 26))
+
+
+def is_exact(entry: dict[str, Any]) -> bool:
+    conversation = CONVERSATIONS[entry["conversation"]]
+    template = FAMILIES[entry["family"]].template
+    return template.render(conversation["messages"], conversation.get("tools") or ()) == str(entry["text"])
+
+
+def by_family() -> dict[str, list[dict[str, Any]]]:
+    families: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in TEXTS:
+        if "text" in entry:
+            families[entry["family"]].append(entry)
+    return families
+
+
+@pytest.mark.parametrize("family", sorted(by_family()))
+def test_a_family_writes_what_its_templates_write(family: str) -> None:
+    for entry in by_family()[family]:
+        conversation = CONVERSATIONS[entry["conversation"]]
+        written = FAMILIES[family].template.render(conversation["messages"], conversation.get("tools") or ())
+        if (family, entry["conversation"]) in KNOWN_TO_DIFFER:
+            assert written != entry["text"], "it is exact now: take it off the list"
+        else:
+            assert written == entry["text"], entry["source"]
+
+
+def test_every_family_has_expected_texts() -> None:
+    without = {name for name, family in FAMILIES.items() if family.template is not PLAIN} - set(by_family())
+    assert without == NO_TEMPLATE
+
+
+def test_how_many_families_are_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    families = by_family()
+    exact = [name for name, entries in families.items() if all(map(is_exact, entries))]
+    texts = [entry for entries in families.values() for entry in entries]
+    with capsys.disabled():
+        print(f"\nfamilies exact on all seven conversations: {len(exact)} of {len(families)}")
+        print(f"texts of real templates that are exact: {sum(map(is_exact, texts))} of {len(texts)}")
+    assert len(families) - len(exact) <= len({family for family, _ in KNOWN_TO_DIFFER})

@@ -194,7 +194,7 @@ def test_replicates_own_faults_are_ridden_out(client: openai.OpenAI, local: Loca
 def test_langchain(running: Gateway) -> None:
     from langchain_openai import ChatOpenAI  # seconds of imports, in each process
 
-    model = ChatOpenAI(model="chat", base_url=f"{running.url}/v1", api_key=MASTER, max_retries=0)  # type: ignore[arg-type]
+    model = ChatOpenAI(model="chat", base_url=f"{running.url}/v1", api_key=MASTER, max_retries=0)
     assert model.invoke("Hi").content == TEXT
     assert "".join(str(chunk.content) for chunk in model.stream("Hi")) == TEXT
 

@@ -20,8 +20,8 @@ from .chat.responses import ModelResponse
 from .chat.schemas.values import shown
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
-from .in_flight import InFlight
 from .replicate.limits import Limiter
+from .replicate.live import Live
 from .streams import CompletionStream
 
 ALLOWED_FAILS = 3
@@ -57,7 +57,7 @@ class Entry:
     def cooling(self) -> bool:
         return now() < self.cools_until
 
-    async def enter(self, deadline: float, in_flight: InFlight) -> None:
+    async def enter(self, deadline: float, live: Live) -> None:
         """Waits for a turn to ask this one; whoever has it ends it with `leave`.
 
         Raises:
@@ -65,11 +65,11 @@ class Entry:
         """
         late = "The deadline passed while no entry was free."
         if self.parallel is not None:
-            await in_flight.wait_for(self.parallel.acquire, deadline, late)
+            await live.wait_for(self.parallel.acquire, deadline, late)
         self.in_flight += 1
         if self.rpm is not None:
             try:
-                await in_flight.wait_for(partial(self.rpm.acquire, deadline), deadline, late)
+                await live.wait_for(partial(self.rpm.acquire, deadline), deadline, late)
             except BaseException:
                 self.leave()
                 raise
@@ -88,7 +88,7 @@ class Balancer:
     """The groups of a `model_list`.
 
     Args:
-        in_flight: what waits for a turn.
+        live: what waits for a turn.
         model_list: `[{"model_name": "llama-3", "litellm_params": {"model": ..., ...}}, ...]`; several
             entries of one name share the load. In `litellm_params`, `rpm` (requests a minute),
             `weight` and `max_parallel_requests` are for sharing; the rest are defaults of the call.
@@ -99,13 +99,13 @@ class Balancer:
 
     def __init__(
         self,
-        in_flight: InFlight,
+        live: Live,
         model_list: Iterable[Mapping[str, Any]] | None = None,
         fallbacks: Iterable[Mapping[str, Sequence[str]]] | None = None,
         allowed_fails: int = ALLOWED_FAILS,
         cooldown_time: float = COOLDOWN_TIME,
     ) -> None:
-        self._in_flight = in_flight
+        self._live = live
         self._groups: dict[str, list[Entry]] = {}
         for item in _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}'):
             name = item.get("model_name")
@@ -149,7 +149,7 @@ class Balancer:
             while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
                 tried.append(entry)
                 try:
-                    await entry.enter(deadline, self._in_flight)
+                    await entry.enter(deadline, self._live)
                     return await self._ask(entry, prepare)
                 except (BadRequestError, PredictionCanceledError):
                     raise
@@ -157,7 +157,7 @@ class Balancer:
                     error.about(group, None)
                     failure = error
                     logs.logger.warning("%s (%s) failed: %s", group, entry.model, error)
-                    if now() >= deadline or self._in_flight.closed:
+                    if now() >= deadline or self._live.closed:
                         raise
         if failure is None:
             raise BadRequestError(f"There is no model {name!r} in model_list.", model=name)

@@ -1,4 +1,4 @@
-"""One call on its way: a prediction is created, watched or streamed, and never left running."""
+"""One call on its way: predictions are created, and watched or streamed, and left to `Live` whatever ends the call."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import msgspec
 from .chat.answers import Question, model_response
 from .chat.outputs import output_text
 from .chat.responses import ModelResponse
-from .errors import APIError, NotFoundError
-from .in_flight import InFlight
+from .errors import APIError
 from .replicate.client import Client
-from .replicate.endpoints import Endpoint, ModelEndpoint
+from .replicate.endpoints import Endpoint
 from .replicate.limits import Slots
+from .replicate.live import Live, LivePrediction
 from .replicate.progress import OnStatus, Progress
+from .replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_again
 from .replicate.protocol.predictions import Prediction
 from .replicate.retry import RetryPolicy
 from .replicate.streaming import PredictionStream
-from .streams import CompletionStream, begin_stream
+from .streams import AnswerChunks, CompletionStream, Source
 
 _LONGEST_HOLD = 60.0
 """Seconds for which Replicate holds a creation open at the most."""
@@ -30,7 +31,7 @@ _WATCHED_HOLD = 2.0
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One completion that is ready to be sent. `timeout` (seconds) is for the whole, until `deadline`."""
+    """One completion that is ready to be sent. `timeout` (seconds) is for the whole, until `policy.deadline`."""
 
     account: Client
     endpoint: Endpoint
@@ -41,10 +42,15 @@ class Call(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     on_status: OnStatus | None
     slots: Slots
-    in_flight: InFlight
+    live: Live
     count: int
     stream: bool
     include_usage: bool
+
+    @property
+    def reruns(self) -> int:
+        """How often a prediction may be asked for again that failed for a reason of the platform's."""
+        return min(MOST_RETRIES, self.policy.retries)
 
 
 class Answering(Protocol):
@@ -64,38 +70,43 @@ async def answer(call: Call | Answering) -> ModelResponse | CompletionStream:
     return model_response(call.question, await predict_many(call))
 
 
-async def predict(call: Call) -> Prediction:
-    """A prediction that has succeeded; one that has not is an error."""
+async def predict(call: Call) -> list[Prediction]:
+    """The predictions that one answer took: the last has succeeded, those before it failed the platform's way.
+
+    Raises:
+        APIError: there is none that succeeded.
+    """
     progress = Progress(call.question.model, call.on_status)
-    scope = call.in_flight.begin(call.policy.deadline)
-    prediction: Prediction | None = None
+    runs: list[Prediction] = []
+    mine: LivePrediction | None = None
+    scope = call.live.begin_call(call.policy.deadline)
     try:
         with scope:
-            prediction = await _create(call, progress, hold=True)
-            if not prediction.terminal:
-                prediction = await _wait(call, prediction, progress)
-            elif progress.watched:
-                progress.saw(prediction)
-        if scope.cancelled_caught or prediction is None:
+            while True:
+                with await _create(call, progress, hold=True) as mine:
+                    runs.append(await call.account.wait(mine, progress, call.policy))
+                if len(runs) > call.reruns or not worth_asking_again(runs[-1], call.input):
+                    break
+        if scope.cancelled_caught or not runs:
             raise _ended(call, progress)
-        if failure := call.account.http.error_of(prediction):
+        if failure := call.account.http.error_of(runs[-1]):
             raise failure
-        return prediction
+        return runs
     except APIError as error:
-        error.about(call.question.model, prediction.id if prediction else None)
+        error.about(call.question.model, mine.prediction.id if mine and mine.prediction else None)
         raise
     finally:
-        call.in_flight.end(scope)
+        call.live.end_call(scope)
 
 
-async def predict_many(call: Call) -> list[Prediction]:
+async def predict_many(call: Call) -> list[list[Prediction]]:
     """As many predictions of the same input as are asked for; where one fails, the others are cancelled."""
-    predictions: dict[int, Prediction] = {}
+    answers: dict[int, list[Prediction]] = {}
     failures: list[APIError] = []
 
     async def one(index: int) -> None:
         try:
-            predictions[index] = await predict(call)
+            answers[index] = await predict(call)
         except APIError as error:
             failures.append(error)
             group.cancel_scope.cancel()
@@ -105,73 +116,82 @@ async def predict_many(call: Call) -> list[Prediction]:
             group.start_soon(one, index)
     if failures:
         raise failures[0]
-    return [predictions[index] for index in range(call.count)]
+    return [answers[index] for index in range(call.count)]
 
 
 async def open_stream(call: Call) -> CompletionStream:
     """The chunks of as many predictions of the same input as are asked for."""
     progress = Progress(call.question.model, call.on_status)
-    account = call.account
-    scope = call.in_flight.begin(call.policy.deadline)
-    predictions: list[Prediction] = []
-    streams: list[PredictionStream] = []
+    sources: list[Source] = []
+    scope = call.live.begin_call(call.policy.deadline)
     try:
         with scope:
             for _ in range(call.count):
-                predictions.append(await _create(call, progress, hold=False))
-                progress.saw(predictions[-1])
+                sources.append(await _open(call, progress))
         if scope.cancelled_caught:
             raise _ended(call, progress)
-        for prediction in predictions:
-            streams.append(
-                PredictionStream(
-                    account.http,
-                    account.poller,
-                    prediction,
-                    progress,
-                    policy=call.policy,
-                    slots=call.slots,
-                    text_of=output_text,
-                )
-            )
-        stream = await begin_stream(account.http, call.question, streams, call.include_usage)
-        account.streams.add(stream)
-        return stream
     except BaseException as error:
-        for opened in streams:
-            await opened.aclose()
-        await account.http.cancel(*(prediction.id for prediction in predictions))
+        for source in sources:
+            source.mine.leave()
         if isinstance(error, APIError):
             error.about(call.question.model, None)
         raise
     finally:
-        call.in_flight.end(scope)
+        call.live.end_call(scope)
+
+    async def again(failed: Prediction, tries: int) -> Source | None:
+        if tries > call.reruns or not worth_asking_again(failed, call.input):
+            return None
+        return await call.live.wait_for(
+            partial(_open, call, progress), call.policy.deadline, _late(call, progress)
+        )
+
+    return CompletionStream(
+        AnswerChunks(
+            call.question,
+            sources,
+            error_of=call.account.http.error_of,
+            again=again,
+            include_usage=call.include_usage,
+        )
+    )
 
 
-async def _create(call: Call, progress: Progress, *, hold: bool) -> Prediction:
+async def _open(call: Call, progress: Progress) -> Source:
+    """One more prediction, and its text as it is written."""
+    mine = await _create(call, progress, hold=False)
+    prediction = mine.prediction
+    assert prediction is not None
+    try:
+        progress.saw(prediction)
+        stream = PredictionStream(
+            call.account.http,
+            call.account.poller,
+            prediction,
+            progress,
+            policy=call.policy,
+            slots=call.slots,
+            text_of=output_text,
+        )
+    except BaseException:
+        mine.leave()
+        raise
+    return Source(mine, stream)
+
+
+async def _create(call: Call, progress: Progress, *, hold: bool) -> LivePrediction:
     """A new prediction; with `hold`, the answer may be waited for on the connection that asks for it."""
     progress.sending()
-    account = call.account
-    endpoint = account.resolved(call.endpoint)
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
-    create = partial(account.creator.create, hold=seconds, policy=call.policy)
-    try:
-        return await create(endpoint, call.input, call.headers)
-    except NotFoundError as refused:
-        if not isinstance(endpoint, ModelEndpoint):
-            raise
-        return await create(await account.resolve(endpoint, call.policy, refused), call.input, call.headers)
-
-
-async def _wait(call: Call, prediction: Prediction, progress: Progress) -> Prediction:
-    try:
-        return await call.account.poller.wait(prediction, progress, call.policy)
-    except BaseException:
-        await call.account.http.cancel(prediction.id)
-        raise
+    return await call.account.create(
+        call.endpoint, call.input, call.headers, timeout=call.timeout, hold=seconds, policy=call.policy
+    )
 
 
 def _ended(call: Call, progress: Progress) -> APIError:
     """Why the call's scope was cancelled."""
-    late = f"No answer within {call.timeout:g} s: the prediction was {progress.phase} and is cancelled."
-    return call.in_flight.why_ended(late)
+    return call.live.why_ended(_late(call, progress))
+
+
+def _late(call: Call, progress: Progress) -> str:
+    return f"No answer within {call.timeout:g} s: the prediction was {progress.phase} and is cancelled."

@@ -6,12 +6,13 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.from_thread
@@ -158,35 +159,19 @@ class SyncCompletionStream:
 
 
 class LoopRouters:
-    """One router for each event loop, because connections belong to one."""
+    """One router for each event loop, because connections belong to one. It closes with its loop."""
 
     def __init__(self, make: Callable[..., AsyncRouter]) -> None:
         self._make = make
-        self._routers: dict[Any, tuple[AsyncRouter, AsyncGenerator[None, None]]] = {}
+        self._routers: WeakValueDictionary[Any, AsyncRouter] = WeakValueDictionary()
 
     async def here(self) -> AsyncRouter:
         """The router of the loop that this runs on."""
         loop = current_token().native_token
-        found = self._routers.get(loop)
-        if found is None:
-            router = self._make(transport=_transport_for(loop))
-            # An async generator that has begun is finished by the loop when it shuts down: the one
-            # hook that every loop offers for closing what belongs to it.
-            closing = self._closing(loop, router)
-            await closing.__anext__()
-            found = self._routers[loop] = (router, closing)
-            _open_routers.add(self)
-        return found[0]
-
-    async def _closing(self, loop: Any, router: AsyncRouter) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            del self._routers[loop]
-            if not self._routers:
-                _open_routers.discard(self)
-            with anyio.CancelScope(shield=True):
-                await router.aclose_with_loop()
+        router = self._routers.get(loop)
+        if router is None or router.closed:
+            router = self._routers[loop] = self._make(transport=_transport_for(loop))
+        return router
 
 
 def _transport_for(loop: Any) -> Transport | None:
@@ -246,6 +231,4 @@ class _Portal:
 
 
 _portal = _Portal()
-_open_routers: set[LoopRouters] = set()
-"""Those with a router whose loop has yet to close it."""
 _routers = LoopRouters(AsyncRouter)

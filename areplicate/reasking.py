@@ -26,9 +26,9 @@ from .chat.responses import (
     Usage,
 )
 from .chat.usage import add_attempt
-from .errors import APIError, PredictionFailedError
+from .errors import PredictionFailedError
 from .logs import logger
-from .streams import CompletionStream, StreamEnd
+from .streams import CompletionStream
 
 _replace = msgspec.structs.replace
 
@@ -103,64 +103,66 @@ def _choice(choice: Choice, deltas: list[Delta], finish_reason: FinishReason) ->
 
 
 def _stream(bound: BoundCall, stream: CompletionStream) -> CompletionStream:
-    end = StreamEnd()
-    inner = [stream]
-    return CompletionStream(_chunks(bound, inner, end), [_Latest(inner)], end)
+    return CompletionStream(_Reasked(bound, stream))
 
 
-class _Latest:
-    """What the stream stands on at the moment, for whoever closes it while another task reads it."""
+class _Reasked:
+    """The chunks of a stream, and of those that were needed beside."""
 
-    def __init__(self, inner: list[CompletionStream]) -> None:
-        self._inner = inner
+    def __init__(self, bound: BoundCall, stream: CompletionStream) -> None:
+        self._streams = [stream]
+        self._chunks = _chunks(bound, self._streams)
+
+    async def next(self) -> ModelResponseChunk | None:
+        return await anext(self._chunks, None)
+
+    def leave(self) -> None:
+        for stream in self._streams:
+            stream.leave()
 
     async def interrupt(self) -> None:
-        await self._inner[-1].aclose()
+        for stream in self._streams:
+            await stream.aclose()
+
+    def call_soon(self, do: Callable[[], object]) -> None:
+        self._streams[0].call_soon(do)
 
 
 async def _chunks(
-    bound: BoundCall, inner: list[CompletionStream], end: StreamEnd
+    bound: BoundCall, inner: list[CompletionStream]
 ) -> AsyncGenerator[ModelResponseChunk, None]:
     """The chunks of the stream, with what fits the contract in place of the model's text."""
     extra: list[Usage] = []
     reader = bound.contract.reader()
-    try:
-        async for chunk in inner[0]:
-            if not chunk.choices:  # the usage, after all choices
-                for usage in extra:
-                    chunk = _replace(chunk, usage=add_attempt(chunk.usage or usage, usage))
-                yield chunk
-                continue
-            choice = chunk.choices[0]
-            for delta in _deltas(reader, choice):
-                yield _with_delta(chunk, delta)
-            if choice.finish_reason is None:
-                continue
-            runs = list(chunk.replicate or ())
-            finish_reason = choice.finish_reason
+    async for chunk in inner[0]:
+        if not chunk.choices:  # the usage, after all choices
+            for usage in extra:
+                chunk = _replace(chunk, usage=add_attempt(chunk.usage or usage, usage))
+            yield chunk
+            continue
+        choice = chunk.choices[0]
+        for delta in _deltas(reader, choice):
+            yield _with_delta(chunk, delta)
+        if choice.finish_reason is None:
+            continue
+        runs = list(chunk.replicate or ())
+        finish_reason = choice.finish_reason
+        if reader.faults:
+            inner.append(await _stream_again(bound, reader))
+            reader = reader.again(streamed=True)
+            async for second in inner[-1]:
+                for delta in _deltas(reader, second.choices[0]):
+                    yield _with_delta(chunk, delta)
+                finish_reason = second.choices[0].finish_reason or finish_reason
+                runs += second.replicate or ()
+            extra += [run.usage for run in runs[1:] if run.usage is not None]
             if reader.faults:
-                inner.append(await _stream_again(bound, reader))
-                reader = reader.again(streamed=True)
-                async for second in inner[-1]:
-                    for delta in _deltas(reader, second.choices[0]):
-                        yield _with_delta(chunk, delta)
-                    finish_reason = second.choices[0].finish_reason or finish_reason
-                    runs += second.replicate or ()
-                extra += [run.usage for run in runs[1:] if run.usage is not None]
-                if reader.faults:
-                    raise _misfit(bound, reader, runs[-1].prediction_id)
-            if reader.given_calls:
-                finish_reason = "tool_calls"
-            reader = bound.contract.reader()
-            told = [_told(bound, run) for run in runs]
-            yield _replace(_with_delta(chunk, Delta(), finish_reason), replicate=told)
-    except APIError as error:
-        end.error = error
-        raise
-    finally:
-        for stream in reversed(inner):
-            await stream.aclose()
-        end.reach()
+                raise _misfit(bound, reader, runs[-1].prediction_id)
+        if reader.given_calls:
+            finish_reason = "tool_calls"
+        reader = bound.contract.reader()
+        told = [_told(bound, run) for run in runs]
+        yield _replace(_with_delta(chunk, Delta(), finish_reason), replicate=told)
 
 
 def _deltas(reader: AnswerReader, choice: ChunkChoice) -> list[Delta]:

@@ -8,7 +8,6 @@ from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
-from weakref import WeakValueDictionary
 
 import anyio
 
@@ -25,7 +24,6 @@ from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, UnsupportedParamsError
-from .in_flight import InFlight
 from .logs import logger
 from .options import (
     TIMEOUT,
@@ -49,9 +47,9 @@ from .options.own_inputs import own_inputs
 from .options.signature import signed
 from .replicate.client import Client
 from .replicate.endpoints import Endpoint
-from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots
+from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots, Turns
+from .replicate.live import Live
 from .replicate.progress import OnStatus
-from .replicate.protocol.requests import cancel_after
 from .replicate.retry import MAX_RETRIES, RetryPolicy
 from .replicate.transports.base import Transport
 from .schema_lookup import SchemaStore, endpoint_of
@@ -131,16 +129,14 @@ class AsyncRouter:
         self._trusted_hosts = tuple(trusted_hosts)
         self._creations_per_minute = creations_per_minute
         self._others_per_minute = others_per_minute
-        self._accounts: WeakValueDictionary[tuple[str, str], Client] = WeakValueDictionary()
-        """Those that a call or `_recent` holds."""
-        self._recent: OrderedDict[tuple[str, str], Client] = OrderedDict()
+        self._accounts: OrderedDict[tuple[str, str], Client] = OrderedDict()
         self._allow_files = allow_files
-        self._in_flight = InFlight()
+        self._live = Live(at_end=self.aclose)
         self._schemas = SchemaStore()
-        self._balancer = Balancer(self._in_flight, model_list, fallbacks, allowed_fails, cooldown_time)
+        self._balancer = Balancer(self._live, model_list, fallbacks, allowed_fails, cooldown_time)
         self._slots = Slots(pool_size * 9 // 10)
         self._held = self._slots if held_creations is None else Slots(held_creations, of=self._slots)
-        self._short = anyio.Semaphore(max(1, pool_size // 10), fast_acquire=True)
+        self._short = Turns(max(1, pool_size // 10))
 
     @typed
     async def acompletion(
@@ -195,22 +191,19 @@ class AsyncRouter:
         policy = RetryPolicy(self._retries(None))
         return await self._in_time(partial(self._schema, endpoint_of(model), account, policy), policy)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more calls."""
+        return self._live.closed
+
     async def aclose(self) -> None:
         """Ends the calls in flight and the streams that are still open, which cancels their predictions, and
         closes all connections. From now on every call is an `APIConnectionError`."""
-        # Also where the scope is cancelled in which the router was used: how long it takes is bounded.
-        with anyio.CancelScope(shield=True):
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._in_flight.aclose)
-                for account in list(self._accounts.values()):
-                    group.start_soon(account.aclose)
-            await self._transport.aclose()
-
-    async def aclose_with_loop(self) -> None:
-        """The same while the event loop shuts down, which closes the streams itself."""
-        for account in list(self._accounts.values()):
-            await account.streams_ended()
-        await self._transport.aclose()
+        try:
+            await self._live.aclose()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._transport.aclose()
 
     async def __aenter__(self) -> AsyncRouter:
         return self
@@ -247,7 +240,7 @@ class AsyncRouter:
                 raise
             except APIError as error:
                 error.about(model, None)
-                if not left or now() >= deadline or self._in_flight.closed:
+                if not left or now() >= deadline or self._live.closed:
                     raise
                 logger.warning("%s failed, the next of its fallbacks is asked: %s", model, error)
         raise AssertionError("the last model answers or raises")
@@ -342,10 +335,10 @@ class AsyncRouter:
                 else built.fields,
                 timeout=seconds,
                 policy=policy,
-                headers={"Cancel-After": cancel_after(seconds), **checked_headers(extra_headers)},
+                headers=checked_headers(extra_headers),
                 on_status=on_status,
                 slots=self._slots,
-                in_flight=self._in_flight,
+                live=self._live,
                 count=count,
                 stream=bool(stream),
                 include_usage=include_usage,
@@ -377,31 +370,29 @@ class AsyncRouter:
     async def _in_time(self, work: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
         """What has to be done before the prediction is asked for, within the deadline."""
         late = "The deadline passed before the prediction was asked for."
-        return await self._in_flight.wait_for(work, policy.deadline, late)
+        return await self._live.wait_for(work, policy.deadline, late)
 
     def _account(self, api_key: str | None, api_base: str | None) -> Client:
         key = chosen_key(api_key or self._api_key)
         base = chosen_base(api_base or self._api_base)
         named = base, key
-        account = self._recent.get(named) or self._accounts.get(named)
+        account = self._accounts.get(named)
         if account is None:
             account = self._accounts[named] = Client(
                 self._transport,
                 checked_base(base),
                 key,
+                live=self._live,
                 held=self._held,
                 short=self._short,
                 creations_per_minute=self._creations_per_minute,
                 others_per_minute=self._others_per_minute,
                 trusted_hosts=self._trusted_hosts,
             )
-        self._recent[named] = account
-        self._recent.move_to_end(named)
-        if len(self._recent) > _ACCOUNTS_KEPT:
-            # Open streams are closed with the router, so it keeps theirs.
-            idle = next((key for key, each in self._recent.items() if not each.streams), None)
-            if idle is not None:
-                del self._recent[idle]
+            if len(self._accounts) > _ACCOUNTS_KEPT:
+                self._accounts.popitem(last=False)
+        else:
+            self._accounts.move_to_end(named)
         return account
 
 

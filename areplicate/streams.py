@@ -4,47 +4,82 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Protocol
-
-import anyio
 
 from .chat.answers import Question, finish_reason, run_of, usage_for
 from .chat.chunks import ChunkMaker
 from .chat.outputs import Lines, output_text, reply_splitter
-from .chat.responses import Delta, ModelResponse, ModelResponseChunk
+from .chat.reply_splitter import ReplySplitter
+from .chat.responses import Delta, ModelResponse, ModelResponseChunk, Usage
 from .chat.usage import add
 from .errors import APIError, PredictionCanceledError, PredictionFailedError, Timeout
-from .replicate.http import Http
+from .replicate.live import LivePrediction
+from .replicate.protocol.predictions import Prediction
 from .replicate.streaming import PredictionStream
 
-_CLOSING = 6.0
-"""Seconds that closing waits for another task to end the stream, cancelling included."""
+
+class Source:
+    """One prediction whose text is read: leaving it closes its connection and cancels it."""
+
+    def __init__(self, mine: LivePrediction, stream: PredictionStream) -> None:
+        self.mine = mine
+        self.stream = stream
+        mine.close = self.interrupt
+
+    async def read(self) -> list[str]:
+        """The next pieces of text; none at the end, when `mine` knows how the prediction ended."""
+        pieces = await self.stream.read()
+        if not pieces:
+            self.mine.saw(self.stream.prediction)
+        return pieces
+
+    async def end(self) -> None:
+        """Its text has been read."""
+        self.mine.close = None
+        self.mine.leave()
+        await self.stream.aclose()
+
+    async def interrupt(self) -> None:
+        """Ends its connection, also under a `read` in another task."""
+        await self.stream.interrupt()
+        await self.stream.aclose()
 
 
 _WORD = re.compile(r"\S*\s*(?!\s)", re.DOTALL)
 
 
-class StreamEnd:
-    """The end of a stream, and what is to be done then."""
+class Chunks(Protocol):
+    """What a stream gives, and how it is left."""
 
-    def __init__(self) -> None:
+    async def next(self) -> ModelResponseChunk | None:
+        """The next chunk; None at the end."""
+
+    def leave(self) -> None:
+        """Nobody reads on: what still runs is not wanted any more. In the loop's own thread."""
+
+    async def interrupt(self) -> None:
+        """Ends a `next` that another task is in."""
+
+    def call_soon(self, do: Callable[[], object]) -> None:
+        """Calls `do` in the loop's own thread."""
+
+
+class _Ending:
+    """How a stream ends, apart from the stream itself: it may have been dropped by then."""
+
+    def __init__(self, leave: Callable[[], object]) -> None:
         self.reached = False
         self.error: APIError | None = None
-        self.todo: list[Callable[[], object]] = []
+        self.todo: list[Callable[[], object]] = [leave]
 
     def reach(self) -> None:
         self.reached = True
         todo, self.todo = self.todo, []  # they may refer to the stream: kept, they would keep it
         for do in todo:
             do()
-
-
-class Interruptible(Protocol):
-    """What a stream stands on."""
-
-    async def interrupt(self) -> None: ...
 
 
 class CompletionStream:
@@ -55,48 +90,54 @@ class CompletionStream:
     `PredictionFailedError` and `PredictionCanceledError`, `text` is what had come until then.
     """
 
-    def __init__(
-        self,
-        chunks: AsyncGenerator[ModelResponseChunk, None],
-        streams: Sequence[Interruptible],
-        end: StreamEnd,
-    ) -> None:
+    def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
-        self._streams = streams
-        self._end = end
+        self._ending = _Ending(chunks.leave)
 
     @property
     def error(self) -> APIError | None:
         """What the stream has failed with."""
-        return self._end.error
+        return self._ending.error
 
     def __aiter__(self) -> CompletionStream:
         return self
 
-    def __anext__(self) -> Awaitable[ModelResponseChunk]:
-        return self._chunks.__anext__()
+    async def __anext__(self) -> ModelResponseChunk:
+        if self._ending.reached:
+            raise StopAsyncIteration
+        try:
+            chunk = await self._chunks.next()
+        except BaseException as error:
+            self._ending.error = error if isinstance(error, APIError) else None
+            self._ending.reach()
+            raise
+        if chunk is None:
+            self._ending.reach()
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
-        try:
-            await self._chunks.aclose()
-        except RuntimeError:  # another task is reading or closing it
-            for stream in self._streams:
-                await stream.interrupt()
-            await self.ended()
+        self._ending.reach()
+        await self._chunks.interrupt()
 
-    async def ended(self) -> None:
-        """Waits until the stream has ended, but for a few seconds at most."""
-        ended = anyio.Event()
-        self.when_ended(ended.set)
-        with anyio.move_on_after(_CLOSING):
-            await ended.wait()
+    def leave(self) -> None:
+        """The same without waiting for the connection to be closed; in the loop's own thread."""
+        self._ending.reach()
+
+    def call_soon(self, do: Callable[[], object]) -> None:
+        """Calls `do` in the loop's own thread."""
+        self._chunks.call_soon(do)
 
     def when_ended(self, do: Callable[[], object]) -> None:
         """Calls `do` once the stream has ended, in whichever way."""
-        if self._end.reached:
+        if self._ending.reached:
             do()
         else:
-            self._end.todo.append(do)
+            self._ending.todo.append(do)
+
+    def __del__(self) -> None:
+        if not self._ending.reached:
+            self._chunks.call_soon(self._ending.reach)
 
     async def __aenter__(self) -> CompletionStream:
         return self
@@ -107,88 +148,154 @@ class CompletionStream:
         await self.aclose()
 
 
-async def begin_stream(
-    api: Http, question: Question, streams: Sequence[PredictionStream], include_usage: bool
-) -> CompletionStream:
-    """The chunks of the predictions behind `streams`, one choice each.
+class AnswerChunks:
+    """The chunks of predictions as they are written, one choice each.
 
-    Choices come one after the other; all predictions run meanwhile, and their streams keep what
-    nobody has read yet.
+    Choices come one after the other; all predictions run meanwhile, and their streams keep what nobody
+    has read yet.
+
+    Args:
+        again: another source for a prediction that is worth asking for again, after so many tries.
     """
-    end = StreamEnd()
-    chunks = _chunks(api, question, streams, include_usage, end)
-    # A generator that has begun is closed by the event loop at the latest, and cancels its predictions
-    # then; one that has not would be dropped in silence.
-    await chunks.__anext__()
-    return CompletionStream(chunks, streams, end)
+
+    def __init__(
+        self,
+        question: Question,
+        sources: list[Source],
+        *,
+        error_of: Callable[[Prediction], APIError | None],
+        again: Callable[[Prediction, int], Awaitable[Source | None]],
+        include_usage: bool,
+    ) -> None:
+        self._question = question
+        self._sources = sources
+        self._error_of = error_of
+        self._again = again
+        self._include_usage = include_usage
+        self._make = ChunkMaker(sources[0].stream.prediction.id, int(time.time()), question.model)
+        self._ready: deque[ModelResponseChunk] = deque()
+        self._usages: list[Usage] = []
+        self._split: ReplySplitter | None = None
+        self._lines = Lines()
+        self._runs: list[Prediction] = []
+        """Those of the present choice that have ended."""
+
+    async def next(self) -> ModelResponseChunk | None:
+        while not self._ready:
+            if self._index == len(self._sources):
+                return None
+            try:
+                await self._advance(self._sources[self._index])
+            except TimeoutError as late:
+                phase = self._sources[self._index].stream.phase
+                error = Timeout(f"The deadline passed while the prediction was {phase}; it is cancelled.")
+                raise self._about(error) from late
+            except APIError as error:
+                self._about(error)
+                raise
+        return self._ready.popleft()
+
+    def leave(self) -> None:
+        for source in self._sources:
+            source.mine.leave()
+
+    async def interrupt(self) -> None:
+        for source in self._sources:
+            await source.interrupt()
+
+    def call_soon(self, do: Callable[[], object]) -> None:
+        self._sources[0].mine.call_soon(do)
+
+    @property
+    def _index(self) -> int:
+        """The choice that is read."""
+        return len(self._usages)
+
+    async def _advance(self, source: Source) -> None:
+        """Goes one step on with the present choice; the chunks that come of it are `_ready`."""
+        question = self._question
+        if self._split is None:
+            self._split = reply_splitter(question.schema, question.model)
+            self._say(Delta(role="assistant", content=""))
+        elif self._runs and self._runs[-1] is source.stream.prediction:
+            await self._conclude(source)
+        else:
+            pieces = await source.read()
+            for piece in map(self._lines, pieces):
+                self._say(*self._split.feed(piece))
+            if not pieces:
+                self._runs.append(source.stream.prediction)
+                await self._end_text(source)
+
+    async def _end_text(self, source: Source) -> None:
+        """A prediction has ended: for the platform's own failures there is another in its place."""
+        assert self._split is not None
+        if (
+            not source.stream.text
+            and (other := await self._again(self._runs[-1], len(self._runs))) is not None
+        ):
+            self._sources[self._index] = other
+        else:
+            self._say(*self._split.end())
+        await source.end()
+
+    async def _conclude(self, source: Source) -> None:
+        """The choice has its last chunk, and after the last choice the stream its own."""
+        prediction = self._runs[-1]
+        if failure := self._error_of(prediction):
+            raise failure
+        question = self._question
+        text = output_text(prediction.output)
+        usage = usage_for(question, prediction, text)
+        finish = finish_reason(question, usage)
+        self._ready.append(self._make.delta(self._index, Delta(), finish, [run_of(self._runs, usage)]))
+        self._usages.append(usage)
+        self._split, self._lines, self._runs = None, Lines(), []
+        if self._include_usage and self._index == len(self._sources):
+            self._ready.append(self._make.usage(add(self._usages)))
+
+    def _say(self, *deltas: Delta) -> None:
+        self._ready.extend(self._make.delta(self._index, delta) for delta in deltas)
+
+    def _about(self, error: APIError) -> APIError:
+        """Tells what the error is about, and what had come until then."""
+        stream = self._sources[self._index].stream
+        if isinstance(error, (PredictionFailedError, PredictionCanceledError, Timeout)):
+            error.text = stream.text
+        error.about(self._question.model, stream.prediction.id)
+        return error
+
+
+class _Replayed:
+    """The chunks of an answer that is there already."""
+
+    def __init__(self, response: ModelResponse, include_usage: bool) -> None:
+        self._chunks = _chunks_of(response, include_usage)
+
+    async def next(self) -> ModelResponseChunk | None:
+        return next(self._chunks, None)
+
+    def leave(self) -> None:
+        """Nothing runs."""
+
+    async def interrupt(self) -> None:
+        """Nobody waits."""
+
+    def call_soon(self, do: Callable[[], object]) -> None:
+        do()
 
 
 def replay(response: ModelResponse, include_usage: bool) -> CompletionStream:
-    """The chunks of an answer that is there already."""
-    end = StreamEnd()
-    return CompletionStream(_replayed(response, include_usage, end), [], end)
+    """A stream of an answer that is there already."""
+    return CompletionStream(_Replayed(response, include_usage))
 
 
-async def _replayed(
-    response: ModelResponse, include_usage: bool, end: StreamEnd
-) -> AsyncGenerator[ModelResponseChunk, None]:
+def _chunks_of(response: ModelResponse, include_usage: bool) -> Iterator[ModelResponseChunk]:
     make = ChunkMaker(response.id, response.created, response.model)
-    try:
-        for choice in response.choices:
-            yield make.delta(choice.index, Delta(role="assistant", content=""))
-            for word in _WORD.findall(choice.message.content or ""):
-                yield make.delta(choice.index, Delta(content=word))
-            yield make.delta(choice.index, Delta(), choice.finish_reason)
-        if include_usage:
-            yield make.usage(response.usage)
-    finally:
-        end.reach()
-
-
-async def _chunks(
-    api: Http,
-    question: Question,
-    streams: Sequence[PredictionStream],
-    include_usage: bool,
-    end: StreamEnd,
-) -> AsyncGenerator[ModelResponseChunk, None]:
-    make = ChunkMaker(streams[0].prediction.id, int(time.time()), question.model)
-    usages = []
-    try:
-        yield make.delta(0, Delta())  # only begins the generator; nobody is given it
-        for index, stream in enumerate(streams):
-            yield make.delta(index, Delta(role="assistant", content=""))
-            split = reply_splitter(question.schema, question.model)
-            lines = Lines()
-            while pieces := await stream.read():
-                for piece in map(lines, pieces):
-                    for delta in split.feed(piece):
-                        yield make.delta(index, delta)
-            for delta in split.end():
-                yield make.delta(index, delta)
-            prediction = stream.prediction
-            if failure := api.error_of(prediction):
-                raise failure
-            text = output_text(prediction.output)
-            usage = usage_for(question, prediction, text)
-            usages.append(usage)
-            yield make.delta(index, Delta(), finish_reason(question, usage), [run_of(prediction, usage)])
-        if include_usage:
-            yield make.usage(add(usages))
-    except TimeoutError as error:
-        timeout = Timeout(f"The deadline passed while the prediction was {stream.phase}; it is cancelled.")
-        timeout.text = stream.text
-        timeout.about(question.model, stream.prediction.id)
-        end.error = timeout
-        raise timeout from error
-    except APIError as error:
-        if isinstance(error, (PredictionFailedError, PredictionCanceledError)):
-            error.text = stream.text
-        error.about(question.model, stream.prediction.id)
-        end.error = error
-        raise
-    finally:
-        for stream in streams:
-            await stream.aclose()
-        await api.cancel(*(s.prediction.id for s in streams if not s.prediction.terminal))
-        end.reach()
+    for choice in response.choices:
+        yield make.delta(choice.index, Delta(role="assistant", content=""))
+        for word in _WORD.findall(choice.message.content or ""):
+            yield make.delta(choice.index, Delta(content=word))
+        yield make.delta(choice.index, Delta(), choice.finish_reason)
+    if include_usage:
+        yield make.usage(response.usage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -36,6 +37,23 @@ async def stage(
         async with AsyncRouter(**{"api_key": KEY, "api_base": local.api_base, **(router or {})}) as client:
             yield local, client
         assert not local.running(), "predictions were left running"
+
+
+async def nothing_runs(local: LocalReplicate, within: float = 10.0) -> bool:
+    """Whether all predictions have ended, a moment after their callers have left at the latest."""
+    with anyio.move_on_after(within):
+        while local.running():
+            await anyio.sleep(0.05)
+    return not local.running()
+
+
+def wait_until_nothing_runs(local: LocalReplicate) -> None:
+    """The same for a server in a thread of its own, where time is real."""
+    for _ in range(500):
+        if local.predictions and not local.running():
+            return
+        time.sleep(0.02)
+    raise AssertionError("predictions were left running")
 
 
 def sent(local: LocalReplicate, kind: str = "create") -> list[dict[str, Any]]:

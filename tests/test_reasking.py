@@ -19,7 +19,7 @@ from areplicate.errors import UnsupportedParamsError
 from areplicate.local import LocalModel
 from areplicate.local.components import language_model_schema
 from areplicate.local.scripted import NOTATIONS, calls_tools, wrong_then_right
-from tests.stage import LLAMA, llama, sent, stage
+from tests.stage import LLAMA, llama, nothing_runs, sent, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -177,6 +177,7 @@ async def test_leaving_the_stream_while_it_asks_again_cancels_what_runs() -> Non
             if chunk.choices[0].delta.content:
                 break
         await stream.aclose()
+        assert await nothing_runs(local)
         assert local.counts["cancel"] == 1
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from areplicate import ModelResponse, acompletion, completion, stream_to_completion
 from areplicate.local import LocalReplicate
-from tests.stage import HELLO, KEY, LLAMA, llama
+from tests.stage import HELLO, KEY, LLAMA, llama, wait_until_nothing_runs
 
 
 @pytest.fixture
@@ -78,14 +78,6 @@ def test_leaving_a_stream_early_cancels_the_prediction() -> None:
             if chunk.choices[0].delta.content:
                 break
         wait_until_nothing_runs(local)
-
-
-def wait_until_nothing_runs(local: LocalReplicate) -> None:
-    for _ in range(500):
-        if local.predictions and not local.running():
-            return
-        time.sleep(0.02)
-    raise AssertionError("predictions were left running")
 
 
 def test_an_interpreter_ends_without_a_word(local: LocalReplicate) -> None:

@@ -24,11 +24,15 @@ class Question(msgspec.Struct, frozen=True):
     schema: ModelSchema | None = None
 
 
-def model_response(question: Question, predictions: Sequence[Prediction]) -> ModelResponse:
-    """The completion that succeeded predictions make: one choice each."""
+def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) -> ModelResponse:
+    """The completion that predictions make.
+
+    Each choice has those that were asked for until one succeeded, which is the last.
+    """
     choices = []
     usages = []
-    for index, prediction in enumerate(predictions):
+    for index, runs in enumerate(answers):
+        prediction = runs[-1]
         text = output_text(prediction.output)
         reply = read_reply(text, question.schema, question.model)
         usage = usage_for(question, prediction, text)
@@ -45,12 +49,12 @@ def model_response(question: Question, predictions: Sequence[Prediction]) -> Mod
             )
         )
     return ModelResponse(
-        id=predictions[0].id,
+        id=answers[0][-1].id,
         created=int(time.time()),
         model=question.model,
         choices=choices,
         usage=add(usages),
-        replicate=[run_of(prediction, usage) for prediction, usage in zip(predictions, usages, strict=True)],
+        replicate=[run_of(runs, usage) for runs, usage in zip(answers, usages, strict=True)],
     )
 
 
@@ -63,17 +67,24 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
     return "length" if limit is not None and usage.completion_tokens >= limit else "stop"
 
 
-def run_of(prediction: Prediction, usage: Usage) -> Run:
-    metrics = prediction.metrics or {}
-    predict, total = _seconds(metrics, "predict_time"), _seconds(metrics, "total_time")
-    queued = max(0.0, total - predict) if total is not None and predict is not None else None
+def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
+    """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
+    predict = _sum(runs, "predict_time")
+    total = _sum(runs, "total_time")
     return Run(
-        prediction_id=prediction.id,
-        version=prediction.version,
-        queued_s=queued,
+        prediction_id=runs[-1].id,
+        version=runs[-1].version,
+        attempts=len(runs),
+        queued_s=max(0.0, total - predict) if total is not None and predict is not None else None,
         predict_s=predict,
         usage=usage,
     )
+
+
+def _sum(runs: Sequence[Prediction], name: str) -> float | None:
+    """Seconds of all predictions together; None where the last does not tell its own."""
+    values = [_seconds(prediction.metrics or {}, name) for prediction in runs]
+    return None if values[-1] is None else sum(value or 0.0 for value in values)
 
 
 def _seconds(metrics: dict[str, Any], name: str) -> float | None:

@@ -174,10 +174,12 @@ class Run(Shape, kw_only=True):
 
     prediction_id: str
     version: str | None = None
+    attempts: int = 1
+    """Predictions that it took: more than one where Replicate's own machines failed before."""
     queued_s: float | None = None
-    """Time spent queued or booting."""
+    """Time spent queued or booting, in all attempts."""
     predict_s: float | None = None
-    """Time the model ran, which is what Replicate bills."""
+    """Time the model ran, in all attempts, which is what Replicate bills."""
     usage: Usage | None = None
     emulated: list[str] | None = None
     """The parameters that the model has no input for and was told in words: `tools`, `response_format`."""

@@ -1,22 +1,24 @@
-"""Watching many predictions at once through the account's list, a hundred a request."""
+"""Watching many predictions at once through the account's list, a hundred a request.
+
+Watching belongs to the account: one task goes round for all, with its own patience and without retries, so that
+nobody waits for another caller's deadline. Those that a round did not see are handed back, to be looked at singly.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
 
 import anyio
 
 from ..clock import now
 from ..errors import APIError
+from .background import Background
 from .http import Http
-from .prediction_list import PredictionList, created
+from .prediction_list import PredictionList, Row
 from .progress import Progress
 from .protocol.predictions import Prediction
-from .retry import MAX_RETRIES, RetryPolicy
+from .server_clock import ServerClock, seconds
 from .waiter import one_waiter
-
-Look = Callable[[str, RetryPolicy], Awaitable[Prediction]]
 
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.7
@@ -28,106 +30,79 @@ _SHARE = 0.5
 class _Member:
     """One prediction that is watched, and whoever waits for it."""
 
-    __slots__ = ("prediction", "progress", "shown", "since", "woken")
+    __slots__ = ("prediction", "progress", "since", "woken")
 
     def __init__(self, prediction: Prediction, progress: Progress, since: float) -> None:
         self.prediction = prediction
         self.progress = progress
         self.since = since
-        self.shown = True
         self.woken = one_waiter()
 
 
 class BulkPoller:
-    """Everybody waits, and one of them looks for all: whoever leaves hands that on."""
+    """Goes round the predictions of one account as long as anybody waits for one."""
 
-    def __init__(self, api: Http, listing: PredictionList, look: Look) -> None:
-        self._api = api
-        self._listing = listing
-        self._look = look
+    def __init__(
+        self, http: Http, predictions: PredictionList, clock: ServerClock, background: Background
+    ) -> None:
+        self._http = http
+        self._list = predictions
+        self._clock = clock
+        self._background = background
         self._members: dict[str, _Member] = {}
-        self._led = False
+        self._task: object = None
         self._eventful = float("-inf")
         """When the first joined, or the last was seen to have ended."""
 
-    async def wait(self, prediction: Prediction, progress: Progress, policy: RetryPolicy) -> Prediction:
-        """The prediction once it is terminal, or as it was where the list does not show it."""
+    async def wait(self, prediction: Prediction, progress: Progress) -> Prediction:
+        """The prediction once it is terminal, or as it was where the list did not show it."""
         if not self._members:
             self._eventful = now()
-        member = _Member(prediction, progress, self._created(prediction))
+        member = _Member(prediction, progress, self._created(prediction, progress))
         self._members[prediction.id] = member
+        if not self._background.runs(self._task):
+            self._task = self._background.spawn(self._go_round)
         try:
-            while member.shown and not member.prediction.terminal:
-                if self._led:
-                    await member.woken.wait()
-                    member.woken = one_waiter()
-                else:
-                    await self._lead(member, policy)
+            await member.woken.wait()
             return member.prediction
         finally:
-            del self._members[prediction.id]
-            if not self._led:
-                self._appoint()
+            self._members.pop(prediction.id, None)
 
-    def _appoint(self) -> None:
-        """Wakes somebody to lead; who is about to leave passes it on."""
-        for member in self._members.values():
-            member.woken.set()
-            return
-
-    async def _lead(self, leader: _Member, policy: RetryPolicy) -> None:
-        self._led = True
+    async def _go_round(self) -> None:
         try:
-            while leader.shown and not leader.prediction.terminal:
+            while self._members:
                 await anyio.sleep(self._pause())
-                await self._round(RetryPolicy(MAX_RETRIES, policy.deadline))
+                await self._round()
         finally:
-            self._led = False
+            for member in self._members.values():
+                member.woken.set()
 
-    async def _round(self, policy: RetryPolicy) -> None:
-        """Looks at every member once, in whichever way takes fewer requests."""
-        members = list(self._members.values())
-        if len(members) <= self._listing.pages:
-            for member in members:
-                try:
-                    self._tell(member, await self._look(member.prediction.id, policy))
-                except APIError:
-                    _dismiss(member)
-            return
-        missing = {member.prediction.id: member for member in members}
+    async def _round(self) -> None:
+        """Looks at every member once; wakes those that have ended, and those that it did not see."""
+        missing = dict(self._members)
 
-        def seen(prediction: Prediction) -> None:
+        def seen(row: Row) -> None:
+            prediction = row.prediction
             if (member := missing.pop(prediction.id, None)) is not None:
-                self._tell(member, prediction)
+                member.progress.saw(prediction)
+                if prediction.terminal:
+                    member.prediction = prediction
+                    self._eventful = now()
+                    member.woken.set()
 
-        with contextlib.suppress(APIError):
-            await self._listing.read(min(member.since for member in members), seen, policy)
+        if len(missing) > self._list.pages:  # else looking singly takes fewer requests
+            since = min(member.since for member in missing.values())
+            with contextlib.suppress(APIError):
+                await self._list.read(lambda: since, seen)
         for member in missing.values():
-            _dismiss(member)
+            member.woken.set()
 
     def _pause(self) -> float:
-        per_second = self._api.others.per_minute / 60 * _SHARE
-        allowed = min(len(self._members), self._listing.pages) / per_second
+        per_second = self._http.others.per_minute / 60 * _SHARE
+        allowed = min(len(self._members), self._list.pages) / per_second
         return max(allowed, _SHORTEST_PAUSE, min(now() - self._eventful, _LONGEST_PAUSE))
 
-    def _tell(self, member: _Member, prediction: Prediction) -> None:
-        member.progress.saw(prediction)
-        if prediction.terminal:
-            member.prediction = prediction
-            self._eventful = now()
-            member.woken.set()
-
-    def _created(self, prediction: Prediction) -> float:
-        """When the prediction was created, on our clock."""
-        time = now()
-        server_now = self._api.server_time(time)
-        then = created(prediction.created_at)
-        if server_now is None or then is None:
-            return time
-        return time - max(0.0, (server_now - then).total_seconds())
-
-
-def _dismiss(member: _Member) -> None:
-    """From now on this one asks for itself, with its own patience."""
-    member.shown = False
-    member.woken.set()
+    def _created(self, prediction: Prediction, progress: Progress) -> float:
+        """When it was created on the server's clock, or a little before."""
+        then = seconds(prediction.created_at)
+        return then - 1.0 if then is not None else self._clock.earliest(now() - progress.seconds())

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
-from functools import partial
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 import anyio
 
 from .. import __version__, logs
 from ..clock import now
-from ..errors import APIConnectionError, APIError, AreplicateWarning, AuthenticationError
-from .limits import Limiter
+from ..errors import APIConnectionError, APIError, AuthenticationError
+from .limits import Limiter, Turns
 from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
-from .protocol.problems import error_from_prediction, error_from_response, ratelimit
+from .protocol.problems import error_from_prediction, error_from_response, ratelimit, reduced_limits
 from .protocol.requests import Request, Response, may_see_token
 from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport, exchange
@@ -27,10 +23,10 @@ from .transports.base import Answer, Transport, exchange
 SILENCE = 30.0
 """Seconds within which Replicate answers anything but a creation that is held open."""
 
-_CLEANUP = 5.0
-"""Seconds that cancelling a prediction may take when its caller is leaving."""
-_QUEUE = 60.0
-"""Seconds that it may wait for its turn before that, where thousands leave at once."""
+_FIRST_CONTACT = (1.5, 2.0)
+"""Seconds before the second and the third try to connect to a base that never answered; there is no fourth."""
+_UNREACHABLE = 5.0
+"""Seconds for which a base that could not be reached is given up at once."""
 
 _SHORTEST_KEY = 16
 """Characters of a key that no text holds by chance."""
@@ -55,7 +51,7 @@ class Http:
         *,
         creations: Limiter,
         others: Limiter,
-        short: anyio.Semaphore,
+        short: Turns,
         trusted_hosts: tuple[str, ...] = (),
     ) -> None:
         if not key.isascii() or not key.isprintable() or " " in key:
@@ -73,8 +69,9 @@ class Http:
         self._transport = transport
         self._key = _echo_of(key)
         self._trusted_hosts = trusted_hosts
-        self._date: str | None = None
-        self._date_seen = 0.0
+        self.reached = False
+        """Whether the base has ever answered."""
+        self._unreachable_until = float("-inf")
 
     async def get(self, url: str, policy: RetryPolicy) -> bytes:
         """GETs a path below the base, or a whole URL, and returns the body."""
@@ -92,7 +89,7 @@ class Http:
 
     async def _retried(self, request: Request, policy: RetryPolicy) -> bytes:
         """The body of a successful answer to a request that does no harm when it is sent twice."""
-        again = Retries(self.budget, policy)
+        again = Retries(self, policy)
         while True:
             try:
                 await self.others.acquire(policy.deadline)
@@ -110,20 +107,22 @@ class Http:
             logs.logger.debug("%s", logs.as_curl(request))
         response = await exchange(self._transport, request, silence=silence)
         headers = response.headers
-        time = now()
-        self._date, self._date_seen = headers.get("date"), time
+        self.reached = True
         if response.status == 429:
-            limiter.throttled(throttle_seconds(self.error(response, request)))
+            limiter.throttled(throttle_seconds(self.error(response, request)), *reduced_limits(response))
         else:
-            limiter.observe(time, *ratelimit(headers))
+            limiter.observe(now(), *ratelimit(headers))
         if response.status < 300:
             self.budget.succeeded()
         return response
 
     async def send_short(self, request: Request, limiter: Limiter) -> Response:
         """The same for a request that is answered at once: thousands of them share a few connections."""
-        async with self._short:
+        await self._short.acquire(self)
+        try:
             return await self.send(request, limiter)
+        finally:
+            self._short.release()
 
     async def open_stream(self, url: str, headers: Mapping[str, str], silence: float) -> Answer:
         """Opens an event stream, on whichever trusted host it is."""
@@ -132,44 +131,49 @@ class Http:
             logs.logger.debug("%s", logs.as_curl(request))
         return await self._transport.open(request, silence=silence)
 
-    async def cancel(self, *prediction_ids: str) -> None:
-        """Cancels predictions for a caller who is leaving; bounded in time, never raises `APIError`."""
-        if prediction_ids:
-            with anyio.CancelScope(shield=True):
-                await to_the_end(partial(self._cancel_all, prediction_ids))
-
-    async def _cancel_all(self, prediction_ids: tuple[str, ...]) -> None:
-        if len(prediction_ids) == 1:
-            return await self._cancel(prediction_ids[0])
-        async with anyio.create_task_group() as group:
-            for prediction_id in prediction_ids:
-                group.start_soon(self._cancel, prediction_id)
-
-    async def _cancel(self, prediction_id: str) -> None:
+    async def cancel(self, prediction_id: str) -> None:
+        """Cancels a prediction, however often that has to be tried; raises no `APIError`."""
         url = f"{self.base}/predictions/{quote(prediction_id, safe='')}/cancel"
         request = Request("POST", url, self.headers, b"")
-        # Where thousands leave at once they queue for the account's limit; that is not counted.
-        with anyio.move_on_after(_QUEUE):
+        for wait in waits():
             await self.others.acquire()
-        with anyio.move_on_after(_CLEANUP):
-            for wait in waits():
-                try:
-                    response = await self.send(request, self.others)
-                except APIConnectionError as broken:
-                    error: APIError = broken
-                else:
-                    if response.status < 300 or response.status == 404:
-                        return
-                    error = self.error(response, request)
-                    if not may_pass(error):
-                        break
-                await anyio.sleep(wait)
-        left = f"Prediction {prediction_id} may still be running: it could not be cancelled."
-        logs.logger.warning("%s", left)
-        with suppress(
-            AreplicateWarning
-        ):  # where warnings are errors, the log must do: others are to be cancelled
-            logs.warn(left)
+            try:
+                response = await self.send_short(request, self.others)
+            except APIConnectionError as broken:
+                error: APIError = broken
+            else:
+                if response.status < 300 or response.status == 404:
+                    return
+                error = self.error(response, request)
+                if not may_pass(error):
+                    logs.logger.warning("Prediction %s may still be running: %s", prediction_id, error)
+                    return
+            await anyio.sleep(max(wait, error.retry_after or 0.0))
+
+    def first_contact_wait(self, error: APIError, tries: int) -> float | None:
+        """Seconds before trying again to connect to a base that never answered; None for any other failure.
+
+        Raises:
+            APIConnectionError: it was tried often enough. What is wrong is more likely the address than the network.
+        """
+        if self.reached or error.request_sent or not isinstance(error, APIConnectionError):
+            return None
+        if tries > len(_FIRST_CONTACT) or now() < self._unreachable_until:
+            self._unreachable_until = now() + _UNREACHABLE
+            raise self._cannot_connect(
+                error, "Check api_base or REPLICATE_API_BASE, and that a server listens there."
+            )
+        if tries == 1:
+            logs.logger.warning("%s", self._cannot_connect(error, "Trying again.").message)
+        return _FIRST_CONTACT[tries - 1]
+
+    def _cannot_connect(self, error: APIError, advice: str) -> APIConnectionError:
+        return APIConnectionError(
+            f"Cannot connect to {self.base}: {error.message} {advice}",
+            method=error.method,
+            url=error.url,
+            request_sent=False,
+        )
 
     def error(self, response: Response, request: Request) -> APIError:
         """The exception for an answer, freed of the key where a server echoes it."""
@@ -190,18 +194,6 @@ class Http:
     def _free_of_key(self, error: APIError) -> None:
         error.message = self._key.sub("[key]", error.message)
         error.args = (error.message,)
-
-    def server_time(self, at: float) -> datetime | None:
-        """What the server's clock said, or a little before, when ours was `at` (`anyio.current_time`).
-
-        None until the server has told its time in a `Date` header.
-        """
-        if self._date is None:
-            return None
-        try:
-            return parsedate_to_datetime(self._date) - timedelta(seconds=self._date_seen - at)
-        except (ValueError, OverflowError):
-            return None
 
     def check_trusted(self, url: str) -> None:
         """Raises `APIConnectionError` for a URL that must not get the key."""
@@ -226,25 +218,13 @@ def _echo_of(key: str) -> re.Pattern[str]:
     return re.compile(text if len(key) >= _SHORTEST_KEY else rf"(?<![\w\[]){text}(?![\w\]])")
 
 
-async def to_the_end(clean_up: Callable[[], Awaitable[None]]) -> None:
-    """Cleans up although it is cancelled meanwhile: where that happens, from the beginning.
-
-    `asyncio.run` cancels a second time what still cleans up after Ctrl-C, and no shield of anyio's
-    stops that.
-    """
-    try:
-        await clean_up()
-    except anyio.get_cancelled_exc_class():
-        await clean_up()
-        raise
-
-
 class Retries:
     """The retries left to one request."""
 
-    def __init__(self, budget: RetryBudget, policy: RetryPolicy) -> None:
-        self._budget = budget
+    def __init__(self, http: Http, policy: RetryPolicy) -> None:
+        self._http = http
         self._waits: Iterator[float] | None = None
+        self._tries = 0
         self._left = policy.retries
         self._deadline = policy.deadline
 
@@ -254,11 +234,14 @@ class Retries:
         That is where trying again will not help, where no retry is left, and where the deadline
         would pass first: then the caller learns what was wrong, not that time ran out.
         """
+        self._tries += 1
+        wait = self._http.first_contact_wait(error, self._tries)
         if self._left <= 0 or not may_pass(error):
             raise error
         self._left -= 1
-        self._waits = self._waits or waits()
-        wait = max(next(self._waits), error.retry_after or 0.0) + self._budget.spend()
+        if wait is None:
+            self._waits = self._waits or waits()
+            wait = max(next(self._waits), error.retry_after or 0.0) + self._http.budget.spend()
         if now() + wait > self._deadline:
             raise error
         logs.logger.debug("Trying again in %.1f s: %s", wait, error)

@@ -2,16 +2,21 @@
 
 Replicate publishes 600 creations a minute and 3,000 other requests a minute, with short bursts
 above that, and tells on every answer how many are left.
+
+A limiter is a queue: whoever is at its head sleeps until the next request may be sent, and only then
+takes that turn. So whoever leaves has taken nothing, a 429 delays everybody once, and all keep their order.
 """
 
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 
 import anyio
 
 from ..clock import now
 from ..errors import RateLimitError
+from .waiter import Waiter, one_waiter
 
 CREATIONS_PER_MINUTE = 600.0
 OTHERS_PER_MINUTE = 3000.0
@@ -23,31 +28,29 @@ _RECOVERY = 0.005
 """What each answer but a 429 gives back of the rate that 429s have taken."""
 _LONGEST_PAUSE = 600.0
 """Seconds that a server may make everybody wait."""
-_WINDOW = 60.0
-"""Seconds' worth of unused slots that may be taken in one burst."""
+_MINUTE = 60.0
 
 
 class Limiter:
     """A token bucket that is fair (first come, first served) and learns from answers.
 
-    It hands out slots on a clock of its own, which stands still while the account is throttled: one
-    caller's 429 delays everybody's slot once, and keeps their order.
-
     Args:
-        per_minute: the allowed rate to begin with.
+        per_minute: the allowed rate to begin with; as many may come in one burst.
     """
 
     def __init__(self, per_minute: float) -> None:
         self.per_minute = per_minute
         self._allowed = per_minute
-        self._next_slot = float("-inf")
+        self._burst = math.inf
+        """Turns that may be taken at once, where it is fewer than those of a minute."""
+        self._next = float("-inf")
+        """When the next turn is due. The further in the past, the more turns were left unused."""
         self._paused_until = float("-inf")
-        self._pauses = 0.0
+        self._queue: OrderedDict[Waiter, None] = OrderedDict()
 
     def ready(self) -> bool:
         """Whether one more request could be sent at once."""
-        time = now()
-        return time >= self._paused_until and self._next_slot <= self._clock(time)
+        return not self._queue and self._wait(now()) <= 0
 
     async def acquire(self, deadline: float = math.inf) -> float:
         """Returns when one more request may be sent, and gives the time (`anyio.current_time()`).
@@ -55,34 +58,55 @@ class Limiter:
         Raises `RateLimitError` at once where that is after `deadline` (`anyio.current_time()`).
         """
         time = now()
-        slot = max(self._next_slot, self._clock(time) - _WINDOW)
-        wait = max(slot + self._pauses, self._paused_until) - time
+        wait = self._wait(time)
+        if wait <= 0 and not self._queue:
+            self._take(time)
+            return time
+        wait = max(0.0, wait) + len(self._queue) * self._interval()
         if time + wait > deadline:
             raise RateLimitError(
                 f"The account's rate limit has no room for this request for another {wait:.0f} s.",
                 retry_after=wait,
                 request_sent=False,
             )
-        self._next_slot = slot + _WINDOW / (self.per_minute * _MARGIN)
-        while wait > 0:
-            await anyio.sleep(wait)
-            time = now()
-            wait = max(slot + self._pauses, self._paused_until) - time
-        return time
+        return await self._queued()
 
-    def throttled(self, retry_after: float) -> None:
-        """An answer was 429: nobody sends for `retry_after` seconds, and less often from then on."""
+    async def _queued(self) -> float:
+        waiter = one_waiter()
+        self._queue[waiter] = None
+        try:
+            if next(iter(self._queue)) is not waiter:
+                await waiter.wait()
+            while (wait := self._wait(now())) > 0:
+                await anyio.sleep(wait)
+            self._take(time := now())
+            return time
+        finally:
+            del self._queue[waiter]
+            if self._queue:
+                next(iter(self._queue)).set()
+
+    def throttled(
+        self, retry_after: float, per_minute: float | None = None, burst: int | None = None
+    ) -> None:
+        """An answer was 429: nobody sends for `retry_after` seconds, and less often from then on.
+
+        `per_minute` and `burst` are what the answer says that the account is held to.
+        """
         time = now()
-        if time >= self._paused_until:  # of the requests that were out together, one 429 counts
+        if per_minute is not None and burst is not None:
+            self.per_minute = self._allowed = max(_SLOWEST, per_minute)
+            self._burst = max(1, burst)
+        elif time >= self._paused_until:  # of the requests that were out together, one 429 counts
             self.per_minute = max(_SLOWEST, self.per_minute / 2)
-        self._pause(time, retry_after)
         self._spend_all_but(0, time)
+        self._pause(time, retry_after)
 
     def observe(self, time: float, remaining: int | None, reset: float | None) -> None:
         """Learns from an answer's `ratelimit-remaining` (requests) and `ratelimit-reset` (seconds)."""
         slowed = self.per_minute < self._allowed
         if remaining is not None and remaining > self._allowed:  # more than the published rate is allowed
-            self._allowed = remaining + 1.0
+            self._allowed, self._burst = remaining + 1.0, math.inf
         if slowed:  # it was throttled, and goes well again
             self.per_minute = min(self._allowed, self.per_minute + self._allowed * _RECOVERY)
         else:
@@ -90,22 +114,32 @@ class Limiter:
         if remaining is None:
             return
         remaining = max(0, remaining)
+        self._spend_all_but(remaining, time)
         if remaining == 0 and reset:
             self._pause(time, reset)
-        self._spend_all_but(remaining, time)
 
-    def _clock(self, time: float) -> float:
-        return max(time, self._paused_until) - self._pauses
+    def _interval(self) -> float:
+        return _MINUTE / (self.per_minute * _MARGIN)
+
+    def _wait(self, time: float) -> float:
+        """Seconds until the next turn; not above 0 where one is due."""
+        return max(self._next, self._paused_until) - time
+
+    def _take(self, time: float) -> None:
+        interval = self._interval()
+        unused = min(_MINUTE, (self._burst - 1) * interval)
+        self._next = max(self._next, time - unused) + interval
 
     def _pause(self, time: float, seconds: float) -> None:
+        """Nobody sends for so long, and no turns gather meanwhile."""
         until = time + (min(seconds, _LONGEST_PAUSE) if math.isfinite(seconds) else 0.0)
         if until > self._paused_until:
-            self._pauses += until - max(time, self._paused_until)
+            self._next = max(self._next, time - _MINUTE) + until - max(time, self._paused_until)
             self._paused_until = until
 
     def _spend_all_but(self, remaining: int, time: float) -> None:
-        left = remaining * _WINDOW / self.per_minute
-        self._next_slot = max(self._next_slot, self._clock(time) - left)
+        begins = max(time, self._paused_until)
+        self._next = max(self._next, begins - remaining * _MINUTE / self.per_minute)
 
 
 class Slots:
@@ -131,3 +165,42 @@ class Slots:
         self._free += 1
         if self._of is not None:
             self._of.give_back()
+
+
+class Turns:
+    """Connections that requests share for a moment each, whose accounts take turns.
+
+    An account that waits with one request goes next, however many another one waits with.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: OrderedDict[object, OrderedDict[Waiter, None]] = OrderedDict()
+
+    async def acquire(self, account: object) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        waiter = one_waiter()
+        queue = self._waiting.setdefault(account, OrderedDict())
+        queue[waiter] = None
+        try:
+            await waiter.wait()
+        except BaseException:
+            if waiter not in queue:  # it has just been given a turn
+                self.release()
+            else:
+                del queue[waiter]
+                if not queue:
+                    del self._waiting[account]
+            raise
+
+    def release(self) -> None:
+        if not self._waiting:
+            self._free += 1
+            return
+        account, queue = self._waiting.popitem(last=False)
+        waiter, _ = queue.popitem(last=False)
+        if queue:
+            self._waiting[account] = queue
+        waiter.set()

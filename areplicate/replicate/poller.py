@@ -11,7 +11,6 @@ import backoff
 from ..errors import APIError
 from .bulk_poller import BulkPoller
 from .http import Http
-from .prediction_list import PredictionList
 from .progress import Progress
 from .protocol.decoding import decoded
 from .protocol.predictions import Prediction, decode_prediction
@@ -37,23 +36,36 @@ def poll_waits(waited: float = 0.0) -> Iterator[float]:
 class Poller:
     """Watches the predictions of one account: a few each by itself, many through the list."""
 
-    def __init__(self, api: Http, listing: PredictionList) -> None:
-        self._api = api
-        self._bulk = BulkPoller(api, listing, self.look)
+    def __init__(self, http: Http, bulk: BulkPoller) -> None:
+        self._http = http
+        self._bulk = bulk
         self._alone = 0
 
     async def wait(self, prediction: Prediction, progress: Progress, policy: RetryPolicy) -> Prediction:
         """The prediction, once it is terminal. There is no limit but the caller's deadline."""
         progress.saw(prediction)
-        if self._alone >= _MANY:
-            prediction = await self._bulk.wait(prediction, progress, policy)
+        many = self._alone >= _MANY
+        while not prediction.terminal:
+            if many:
+                prediction = await self._bulk.wait(prediction, progress)
+            if not prediction.terminal:
+                prediction = await self._wait_alone(prediction, progress, policy, once=many)
+        return prediction
+
+    async def _wait_alone(
+        self, prediction: Prediction, progress: Progress, policy: RetryPolicy, *, once: bool
+    ) -> Prediction:
+        """Looks until it is terminal, ever less often; with `once`, a single time and at once."""
         waits = poll_waits(progress.seconds())
         self._alone += 1
         try:
             while not prediction.terminal:
-                await anyio.sleep(next(waits))
+                if not once:
+                    await anyio.sleep(next(waits))
                 prediction = await self.look(prediction.id, policy)
                 progress.saw(prediction)
+                if once:
+                    break
             return prediction
         finally:
             self._alone -= 1
@@ -61,10 +73,10 @@ class Poller:
     async def look(self, prediction_id: str, policy: RetryPolicy) -> Prediction:
         """The prediction as it is now."""
         path = f"/predictions/{quote(prediction_id, safe='')}"
-        body = await self._api.get(path, policy)
+        body = await self._http.get(path, policy)
         try:
             return decoded(decode_prediction, body)
         except ValueError as error:
             raise APIError(
-                f"The answer is no prediction: {error}.", method="GET", url=self._api.base + path
+                f"The answer is no prediction: {error}.", method="GET", url=self._http.base + path
             ) from error

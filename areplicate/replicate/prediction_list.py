@@ -2,103 +2,153 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import anyio
 
-from ..errors import APIError
+from ..clock import now
+from ..errors import APIConnectionError, APIError
+from .background import Background
 from .http import Http
 from .protocol.decoding import decoded
-from .protocol.predictions import ListedPrediction, decode_page
+from .protocol.predictions import ListedPrediction, PredictionPage, decode_page
 from .retry import RetryPolicy
+from .server_clock import ServerClock, seconds, timestamp
 
-_MARGIN = timedelta(seconds=1)
-"""How far the clocks of Replicate's own machines may lie apart."""
+_PAGE_SECONDS = 5.0
+"""For how long a page is waited for. Nobody's own retries or deadline hold up the others."""
+
+_APART = 0.25
+"""Seconds between the beginnings of two sweeps, so that those who come one after the other share one."""
 
 _MOST_PAGES = 200
 """A sweep ends here at the latest: nobody has 20,000 predictions under way."""
 
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
-Seen = Callable[[ListedPrediction], object]
+class Row(NamedTuple):
+    """A prediction in the list."""
+
+    prediction: ListedPrediction
+    created: float | None
+    """Seconds since 1970."""
+    mark: float | None
+    """Seconds from then to its deadline: what its `Cancel-After` was."""
 
 
-class _Reader(NamedTuple):
-    since: float
-    seen: Seen
+class _Reader:
+    """Somebody who waits for a sweep, and what it finds for them."""
+
+    __slots__ = ("done", "error", "seen", "since")
+
+    def __init__(self, since: Callable[[], float], seen: Callable[[Row], object]) -> None:
+        self.since = since
+        self.seen = seen
+        self.done = anyio.Event()
+        self.error: APIError | None = APIConnectionError("The router was closed.")
 
 
 class PredictionList:
     """`GET /predictions`, newest first, a hundred a page.
 
-    Whoever comes while a sweep is under way shares the next one: the one under way may have passed the
-    place where their prediction will appear.
+    A sweep is a task of its own, with its own patience. Whoever comes while one is under way shares the next: the
+    one under way may have passed the place where their prediction will appear.
     """
 
-    def __init__(self, api: Http) -> None:
-        self._api = api
-        self._lock = anyio.Lock()
-        self._waiting: set[_Reader] = set()
+    def __init__(self, http: Http, clock: ServerClock, background: Background) -> None:
+        self._http = http
+        self._clock = clock
+        self._background = background
+        self._waiting: list[_Reader] = []
+        self._sweeper: object = None
+        self._next_at = -math.inf
         self.pages = 1
         """Requests that the last sweep took."""
 
-    async def read(self, since: float, seen: Seen, policy: RetryPolicy) -> None:
-        """Calls `seen` with the predictions created at or after `since` (`anyio.current_time`).
+    async def read(self, since: Callable[[], float], seen: Callable[[Row], object]) -> None:
+        """Calls `seen` with the predictions created at or after `since`; perhaps with older ones too.
 
-        It is called page by page, so that nothing has to be kept; perhaps with older ones too, and
-        where a shared sweep breaks off, with some for a second time.
+        Args:
+            since: seconds since 1970 by the server's clock, as far as is known by now.
+            seen: called page by page, so that nothing has to be kept; not at all once its caller has left.
+
+        Raises:
+            APIError: a page could not be read.
         """
         reader = _Reader(since, seen)
-        self._waiting.add(reader)
+        self._waiting.append(reader)
+        if not self._background.runs(self._sweeper):
+            self._sweeper = self._background.spawn(self._sweep_for_all)
         try:
-            async with self._lock:
-                if reader in self._waiting:
-                    readers = frozenset(self._waiting)
-                    await self._sweep(readers, policy)
-                    self._waiting -= readers
-        finally:
-            self._waiting.discard(reader)
+            await reader.done.wait()
+        except BaseException:
+            reader.seen = _nothing
+            raise
+        if reader.error is not None:
+            raise reader.error
 
-    async def _sweep(self, readers: frozenset[_Reader], policy: RetryPolicy) -> None:
-        at = min(reader.since for reader in readers)
+    async def _sweep_for_all(self) -> None:
+        while self._waiting:
+            await anyio.sleep(max(0.0, self._next_at - now()))
+            self._next_at = now() + _APART
+            readers, self._waiting = self._waiting, []
+            try:
+                error = await self._sweep(readers)
+                for reader in readers:
+                    reader.error = error
+            finally:
+                for reader in readers:
+                    reader.done.set()
+
+    async def _sweep(self, readers: list[_Reader]) -> APIError | None:
         url: str | None = "/predictions"
-        since = self._server_time(at)
-        if since is not None:
-            url = f"/predictions?created_after={quote(since.isoformat())}"
+        if (since := min(reader.since() for reader in readers)) > 0:
+            url = f"/predictions?created_after={quote(timestamp(since))}"
         pages = 0
         while url is not None:
-            body = await self._api.get(url, policy)
             try:
-                page = decoded(decode_page, body)
-            except ValueError as error:
-                raise APIError(f"Replicate's list of predictions cannot be read: {error}.") from error
+                page = await self._page(url)
+            except APIError as error:
+                return error
             pages += 1
-            for reader in readers:
-                for prediction in page.results:
-                    reader.seen(prediction)
-            since = since or self._server_time(at)
-            oldest = created(page.results[-1].created_at) if page.results else None
-            # Without a time to stop at, the newest page has to do.
-            ends = since is None or oldest is None or oldest < since or pages >= _MOST_PAGES
-            url = None if ends or page.next == url else page.next
+            oldest = self._show(page, readers)
+            past = oldest is None or oldest < min(reader.since() for reader in readers)
+            # The next page is on the base that was configured, whatever host the answer names.
+            query = urlsplit(page.next).query if page.next else ""
+            following = f"/predictions?{query}" if query and not past and pages < _MOST_PAGES else None
+            url = None if following == url else following
         self.pages = pages
-
-    def _server_time(self, at: float) -> datetime | None:
-        time = self._api.server_time(at)
-        return time and time - _MARGIN
-
-
-def created(timestamp: str | None) -> datetime | None:
-    """Replicate's timestamps, whose fractions have from none to nine digits; None for anything else."""
-    match = _TIMESTAMP.fullmatch(timestamp or "")
-    if match is None:
         return None
-    try:
-        time = datetime.fromisoformat(match[1] + (match[3] or "+00:00").replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return time + timedelta(seconds=float(match[2] or 0))
+
+    async def _page(self, url: str) -> PredictionPage:
+        try:
+            with anyio.fail_after(_PAGE_SECONDS):
+                body = await self._http.get(url, RetryPolicy(0))
+        except TimeoutError:
+            raise APIConnectionError(
+                f"Replicate's list of predictions did not come within {_PAGE_SECONDS:g} s."
+            ) from None
+        try:
+            return decoded(decode_page, body)
+        except ValueError as error:
+            raise APIError(f"Replicate's list of predictions cannot be read: {error}.") from error
+
+    def _show(self, page: PredictionPage, readers: list[_Reader]) -> float | None:
+        """Shows a page to those who read; gives the time of its last row."""
+        created = None
+        for number, prediction in enumerate(page.results):
+            created = seconds(prediction.created_at)
+            if number == 0 and created is not None:
+                self._clock.saw_row(created, now())
+            deadline = seconds(prediction.deadline)
+            mark = None if created is None or deadline is None else deadline - created
+            row = Row(prediction, created, mark)
+            for reader in readers:
+                reader.seen(row)
+        return created
+
+
+def _nothing(row: Row) -> None:
+    """What a reader who has left does with a row."""

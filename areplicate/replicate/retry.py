@@ -11,7 +11,6 @@ import backoff
 
 from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
-from .protocol.requests import Response
 
 MAX_RETRIES = 8
 """Retries of one request, unless the caller says otherwise."""
@@ -40,21 +39,6 @@ def throttle_seconds(error: APIError) -> float:
 def may_pass(error: APIError) -> bool:
     """Whether the same request may succeed later: after 429, 5xx, and broken connections."""
     return isinstance(error, (APIConnectionError, InternalServerError, RateLimitError))
-
-
-def nothing_created(error: APIError, response: Response | None) -> bool:
-    """Whether it is certain that a POST which ended so has created no prediction.
-
-    It is where the request never left, where it was throttled, and where the edge in front of the
-    API answered in its stead (HTML, not JSON). A 504 says that somebody behind the edge may be at
-    work on it.
-    """
-    if response is None:
-        return not error.request_sent
-    if response.status >= 500:
-        from_the_edge = "json" not in response.headers.get("content-type", "")
-        return from_the_edge and response.status != 504
-    return response.status >= 300
 
 
 class RetryPolicy(NamedTuple):

@@ -17,7 +17,7 @@ import areplicate
 from areplicate import AsyncRouter, MapResult
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.replicate.transports.httpx import HttpxTransport
-from tests.stage import HELLO, KEY, LLAMA, llama, stage
+from tests.stage import HELLO, KEY, LLAMA, llama, stage, wait_until_nothing_runs
 
 pytestmark = pytest.mark.anyio
 
@@ -212,7 +212,7 @@ class TestInAScript:
             for result in areplicate.map([*[ask("meta/never")] * 3, ask()]):
                 assert result.index == 3
                 break
-            assert not local.running()
+            wait_until_nothing_runs(local)
 
     def test_what_requests_raises_comes_last(self, local: LocalReplicate) -> None:
         def broken() -> Iterator[dict[str, Any]]:

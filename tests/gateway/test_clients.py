@@ -184,7 +184,7 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(
 
 
 def test_replicates_own_faults_are_ridden_out(client: openai.OpenAI, local: LocalReplicate) -> None:
-    local.faults = Faults(create_error=1, limit=2)
+    local.faults = Faults(create_error=1, limit=1)
     try:
         assert client.chat.completions.create(model="chat", messages=HI).choices[0].message.content == TEXT
     finally:

@@ -12,10 +12,11 @@ import pytest
 
 import areplicate
 from areplicate import AsyncRouter
+from areplicate.errors import AreplicateWarning
 from areplicate.local import Faults, LocalReplicate
 from areplicate.replicate.retry import RetryBudget
 from tests.campaign import campaign
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -33,9 +34,12 @@ async def many(router: AsyncRouter, count: int) -> None:
             group.start_soon(text_of, router, f"question {number}")
 
 
-@pytest.mark.parametrize("fault", ["create_error", "create_reset", "create_lost", "create_throttled"])
-async def test_a_creation_that_goes_wrong_is_made_good_once(fault: str) -> None:
-    faults = msgspec.structs.replace(Faults(limit=2), **{fault: 1.0})
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [("create_error", 1), ("create_reset", 1), ("create_lost", 2), ("create_throttled", 2)],
+)
+async def test_a_creation_that_goes_wrong_is_made_good_once(fault: str, times: int) -> None:
+    faults = msgspec.structs.replace(Faults(limit=times), **{fault: 1.0})
     async with stage(llama(reply="fine"), faults=faults) as (local, router):
         assert await text_of(router) == "fine"
         assert len(local.predictions) == 1
@@ -87,10 +91,10 @@ async def test_what_cannot_be_told_is_not_paid_twice() -> None:
 
 
 async def test_num_retries_is_how_often_it_is_tried_again() -> None:
-    async with stage(faults=Faults(create_error=1.0)) as (local, router):
+    async with stage(faults=Faults(create_throttled=1.0)) as (local, router):
         for retries in (0, 3):
             before = local.counts["create"]
-            with pytest.raises(areplicate.InternalServerError):
+            with pytest.raises(areplicate.RateLimitError):
                 await text_of(router, num_retries=retries)
             assert local.counts["create"] - before == 1 + retries
 
@@ -132,8 +136,10 @@ async def test_an_outage_is_not_answered_by_a_storm() -> None:
             for _ in range(200):
                 group.start_soon(one)
         per_second = Counter(int(seen.time) for seen in local.requests)
-        first, *later = [per_second[second] for second in sorted(per_second)]
-        assert first <= 320 and max(later) < 60
+        assert max(per_second.values()) <= 320
+        # The reserve of retries comes at once, after looking for what may have been created; then they trickle.
+        reserve, *later = sorted((per_second[second] for second in per_second if second > 0), reverse=True)
+        assert reserve < 120 and max(later) < 60
 
 
 async def test_a_spent_retry_budget_slows_retries_down_and_refuses_none() -> None:
@@ -287,7 +293,7 @@ async def test_an_exception_elsewhere_in_the_group_leaves_nothing_running() -> N
                     group.start_soon(text_of, router)
                 await anyio.sleep(5)
                 raise RuntimeError("a bug elsewhere")
-        assert len(local.predictions) == 50 and not local.running()
+        assert len(local.predictions) == 50 and await nothing_runs(local)
 
 
 async def test_a_short_campaign_ends_with_a_clean_ledger() -> None:
@@ -456,7 +462,8 @@ async def test_the_timeout_covers_waiting_for_an_entry() -> None:
 
 async def test_options_of_other_clients_do_not_reach_the_model() -> None:
     async with stage() as (local, router):
-        await router.acompletion(LLAMA, HELLO, max_retries=2, request_timeout=30, caching=True, tpm=5)
+        with pytest.warns(AreplicateWarning):
+            await router.acompletion(LLAMA, HELLO, max_retries=2, request_timeout=30, caching=True, tpm=5)
         body = local.requests[0].json()
     assert set(body["input"]) == {"prompt"}
-    assert local.requests[0].headers["Cancel-After"] == "30s"
+    assert local.requests[0].headers["Cancel-After"].removesuffix("s") in map(str, range(30, 90))

@@ -15,7 +15,7 @@ import areplicate
 from areplicate import CompletionStream, ModelResponseChunk, Status, stream_to_completion
 from areplicate.local import Faults, LocalModel, LocalReplicate
 from tests.fast_forward import FastForwardLoop
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +138,7 @@ async def test_the_deadline_ends_a_stream() -> None:
         with pytest.raises(areplicate.Timeout, match="booting"):
             await chunks_of(router, timeout=100)
         assert clock() == pytest.approx(100, abs=1)
-        assert not local.running()
+        assert await nothing_runs(local)
 
 
 @pytest.mark.parametrize("how", ["break", "aclose", "async with", "cancel", "never read", "router closed"])

@@ -39,7 +39,7 @@ async def look_at(backend: Backend, entry: ModelEntry, prediction_id: str) -> Ru
 
 def _run_of(prediction: ListedPrediction) -> Run:
     text = output_text(prediction.output)
-    return run_of(prediction, usage_of(prediction, lambda: characters(_input(prediction)), text))
+    return run_of([prediction], usage_of(prediction, lambda: characters(_input(prediction)), text))
 
 
 def _input(prediction: ListedPrediction) -> Any:

@@ -43,12 +43,13 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class ListedPrediction(Prediction, frozen=True):
-    """The same in the account's list, with the `input` that tells whose it may be, as JSON.
+    """The same in the account's list, with what tells whose it may be: the `input`, as JSON, and the `deadline`.
 
     It keeps the text of its whole page in memory.
     """
 
     input: msgspec.Raw = msgspec.Raw(b"null")
+    deadline: str | None = None
 
 
 class PredictionPage(msgspec.Struct, frozen=True):

@@ -47,6 +47,7 @@ _ADVICE = {
 }
 
 _RESETS_IN = re.compile(r"resets in ~?(\d+(?:\.\d+)?)\s*s")
+_REDUCED = re.compile(r"reduced to (\d+) requests per minute with a burst of (\d+)")
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_DETAIL = 1000
 _LONGEST_PAGE = 4000
@@ -58,6 +59,7 @@ class Problem(msgspec.Struct, frozen=True):
     title: Any = None
     detail: Any = None
     invalid_fields: Any = None
+    retry_after: Any = None
 
 
 _decode_problem = msgspec.json.Decoder(Problem).decode
@@ -117,15 +119,31 @@ def error_from_prediction(prediction: Prediction) -> APIError | None:
 
 
 def retry_after(response: Response) -> float | None:
-    """Seconds until trying again makes sense, from whichever of Replicate's three ways says it."""
+    """Seconds until trying again makes sense, from whichever of Replicate's four ways says it."""
     headers = response.headers
     if (value := headers.get("retry-after")) is not None:
-        return _seconds_or_date(value)
+        return _seconds_or_date(value, headers.get("date"))
     if response.status != 429:
         return None
-    if match := _RESETS_IN.search(response.body[:2000].decode("utf-8", "replace")):
+    try:
+        seconds = decoded(_decode_problem, response.body).retry_after
+    except ValueError:
+        seconds = None
+    if isinstance(seconds, (int, float)) and seconds >= 0:
+        return float(seconds)
+    if match := _RESETS_IN.search(_beginning(response)):
         return float(match[1])
     return ratelimit(headers)[1]
+
+
+def reduced_limits(response: Response) -> tuple[float, int] | tuple[()]:
+    """Requests a minute, and at once, to which a 429 says that the account is held; empty where it says nothing."""
+    match = _REDUCED.search(_beginning(response))
+    return (float(match[1]), int(match[2])) if match else ()
+
+
+def _beginning(response: Response) -> str:
+    return response.body[:2000].decode("utf-8", "replace")
 
 
 def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
@@ -137,12 +155,17 @@ def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
         return None, None
 
 
-def _seconds_or_date(value: str) -> float | None:
+def _seconds_or_date(value: str, date: str | None) -> float | None:
+    """Of a `Retry-After`; a date is read by the clock of the server that wrote it."""
     try:
         return max(0.0, float(value))
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+        then = parsedate_to_datetime(value).timestamp()
     except ValueError:
         return None
+    try:
+        return max(0.0, then - parsedate_to_datetime(date or "").timestamp())
+    except ValueError:
+        return max(0.0, then - time())

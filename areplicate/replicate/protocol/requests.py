@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 TRUSTED_DOMAINS = ("replicate.com", "replicate.net")
 """Hosts at or under these domains may see the API token, over https."""
 
+SHORTEST_CANCEL_AFTER = 5
+"""Seconds; Replicate refuses less."""
+
 
 class Request(NamedTuple):
     """A request that is ready to be sent."""
@@ -59,5 +62,5 @@ def prefer_wait(seconds: float) -> str:
 
 @lru_cache(maxsize=256)
 def cancel_after(seconds: float) -> str:
-    """The `Cancel-After` header; Replicate refuses less than 5 seconds."""
-    return f"{max(5, int(seconds + 0.999))}s"
+    """The `Cancel-After` header: whole seconds, not less than Replicate takes."""
+    return f"{max(SHORTEST_CANCEL_AFTER, int(seconds + 0.999))}s"

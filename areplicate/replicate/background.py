@@ -1,0 +1,159 @@
+"""Work that belongs to an event loop, and to none of its callers.
+
+What serves many (reading the account's list), or outlives whoever asked for it (cancelling what nobody wants),
+runs in tasks of its own, which end with `aclose`. Where nobody closes, the end of the loop does: `asyncio.run`
+and trio shut down the async generators that have begun, which is the one hook that every loop offers; and a
+loop that is closed without that runs what is left to do first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import _get_running_loop as running_loop
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from contextvars import Context
+from typing import Any
+
+import anyio
+from anyio.lowlevel import current_token
+
+from .. import logs
+
+Work = Callable[[], Awaitable[None]]
+
+_begun: set[Background] = set()
+"""Those that have something to do at the end of their loop: they are kept until then, whoever drops them."""
+
+
+class Background:
+    """The tasks of one router.
+
+    Args:
+        at_end: what is to be done before the loop ends, where `aclose` was not called until then.
+    """
+
+    def __init__(self, at_end: Work) -> None:
+        self._at_end = at_end
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._trio: Any = None
+        """The token of trio's loop, where that is what runs."""
+        self._hook: AsyncGenerator[None, None] | None = None
+        self._running: dict[object, Callable[[], object]] = {}
+        """The tasks, and what cancels each."""
+        self._idle: anyio.Event | None = None
+
+    def begin(self) -> None:
+        """From now on this belongs to the running loop; to be called again does no harm."""
+        if self._hook is None:
+            _begun.add(self)
+            self._hook = _until_the_end(self._ended)
+            with suppress(StopIteration):  # it begins without waiting for anything
+                self._hook.__anext__().send(None)
+            self._loop = running_loop()
+            if self._loop is not None:
+                before_close(self._loop).add(self._ended)
+            else:
+                self._trio = current_token().native_token
+
+    def spawn(self, work: Work) -> object:
+        """Begins a task, which `aclose` cancels; gives what `runs` takes. On trio that may be too late."""
+        loop = running_loop()
+        if loop is None:
+            import trio
+
+            scope = anyio.CancelScope()
+            with suppress(RuntimeError):  # where its main task has ended
+                trio.lowlevel.spawn_system_task(self._on_trio, work, scope)
+                self._running[scope] = scope.cancel
+            return scope
+        task = Context().run(loop.create_task, _logged(work))
+        self._running[task] = task.cancel
+        task.add_done_callback(self._has_ended)
+        return task
+
+    def runs(self, task: object) -> bool:
+        """Whether a task has not ended yet."""
+        return task in self._running
+
+    def call_soon(self, do: Callable[[], object]) -> None:
+        """Calls `do` in the loop's thread: at once where that is this one; never where the loop has ended."""
+        if self._loop is not None and running_loop() is self._loop:
+            do()
+            return
+        with suppress(Exception):  # the loop has ended
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(do)
+            elif self._trio is not None:
+                self._trio.run_sync_soon(do)
+
+    async def aclose(self) -> None:
+        """Cancels the tasks, and waits until they have ended."""
+        _begun.discard(self)
+        hook, self._hook = self._hook, None
+        if self._loop is not None:
+            before_close(self._loop).discard(self._ended)
+            self._loop = None
+        for cancel in list(self._running.values()):
+            cancel()
+        if self._running:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+        if hook is not None:
+            await hook.aclose()
+
+    async def _ended(self) -> None:
+        """The loop ends."""
+        if self._hook is not None:
+            self._hook = None
+            await self._at_end()
+
+    async def _on_trio(self, work: Work, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                await _logged(work)
+        finally:
+            self._has_ended(scope)
+
+    def _has_ended(self, task: object) -> None:
+        del self._running[task]
+        if self._idle is not None and not self._running:
+            self._idle.set()
+
+
+async def _logged(work: Work) -> None:
+    try:
+        await work()
+    except Exception:
+        logs.logger.exception("A background task of areplicate failed")
+
+
+async def _until_the_end(ended: Work) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await ended()
+
+
+class _Close:
+    """A loop's `close`, and what is to be run before it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.todo: set[Work] = set()
+        self._loop = loop
+        self._close = loop.close
+        loop.close = self  # type: ignore[method-assign]
+
+    def __call__(self) -> None:
+        if not self._loop.is_closed() and running_loop() is None:
+            for work in list(self.todo):
+                self._loop.run_until_complete(_logged(work))
+        self.todo.clear()
+        vars(self._loop).pop("close", None)
+        self._close()
+
+
+def before_close(loop: asyncio.AbstractEventLoop) -> set[Work]:
+    """What a loop runs when it is closed, to be added to and taken from."""
+    close = loop.close
+    return (close if isinstance(close, _Close) else _Close(loop)).todo

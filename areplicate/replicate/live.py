@@ -1,0 +1,294 @@
+"""Every prediction that somebody of this router has, and the cancelling of those that nobody wants any more.
+
+A prediction costs money as long as it runs, and whoever asked for it may leave at any moment: at any `await`, twice
+in a row, or by being dropped. So nobody cleans up with their last breath. A `LivePrediction` is entered here before
+its creation is sent. Leaving it is one synchronous step, which tells whether something may still run that nobody
+wants; a task of the router's own does the rest, in its own time: it looks for what was created and never answered,
+cancels it within the account's limits, and tries again where that fails. Closing the router, and the end of its
+event loop, leave all that is still wanted, and wait for these tasks, within one bound.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+from math import ceil, inf
+from secrets import randbelow
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+import anyio
+
+from .. import logs
+from ..errors import APIConnectionError, Timeout
+from .background import Background, Work
+from .endpoints import Endpoint
+from .protocol.predictions import Prediction
+from .protocol.requests import SHORTEST_CANCEL_AFTER
+
+T = TypeVar("T")
+
+CLOSING = 10.0
+"""Seconds that closing waits at the most until nothing is left running."""
+
+_LOOK_AGAIN = 0.5
+"""Seconds after which closing looks whether a task has been interrupted."""
+
+_SETTLING = 120.0
+"""Seconds for which cancelling one prediction is tried; then `Cancel-After` has to end it."""
+
+_CLAIMS_KEPT = 20_000
+"""Ids that are remembered: what is created in half an hour at the usual limit; a claim matters for minutes."""
+
+_MARKS = 60
+"""Seconds, at least, that are drawn from to tell predictions of equal input apart."""
+
+
+class Owner(Protocol):
+    """The account on which a prediction was created."""
+
+    base: str
+
+    async def find(self, mine: LivePrediction) -> object:
+        """Looks for a prediction that may exist, until it is found or is certain not to, for some seconds."""
+
+    async def cancel(self, prediction_id: str) -> None:
+        """Cancels it, however often that has to be tried."""
+
+
+class LivePrediction:
+    """One creation, and the prediction that has come of it. As a context manager it is left with its block.
+
+    Attributes:
+        mark: the seconds of its `Cancel-After`, by which it is known again; None where the caller chose them.
+        sent, answered: when its creation was sent, and its connection ended, on our clock.
+        may_exist: whether there may be a prediction, and it may run.
+        certain: whether `prediction` is known to be this one, and not only resembles it.
+        prediction: as it was last seen.
+        close: what is to be done when it is left, before it is cancelled.
+    """
+
+    __slots__ = (
+        "_live",
+        "answered",
+        "certain",
+        "close",
+        "endpoint",
+        "input",
+        "key",
+        "mark",
+        "may_exist",
+        "owner",
+        "prediction",
+        "sent",
+    )
+
+    def __init__(
+        self,
+        live: Live,
+        owner: Owner,
+        endpoint: Endpoint,
+        input: dict[str, Any],
+        key: int,
+        mark: int | None,
+        sent: float,
+    ) -> None:
+        self._live = live
+        self.key = key
+        self.owner = owner
+        self.endpoint = endpoint
+        self.input = input
+        self.mark = mark
+        self.sent = sent
+        self.answered = inf
+        self.may_exist = False
+        self.certain = True
+        self.prediction: Prediction | None = None
+        self.close: Work | None = None
+
+    def is_free(self, prediction_id: str) -> bool:
+        """Whether nobody of this router has that prediction."""
+        return (self.owner.base, prediction_id) not in self._live.claims
+
+    def take(self, prediction: Prediction, certain: bool = True) -> bool:
+        """Makes a prediction this caller's own; False where somebody else of this router has it."""
+        if not self.is_free(prediction.id):
+            return False
+        self._live.claim(self.owner.base, prediction.id)
+        self.certain = certain
+        self.saw(prediction)
+        return True
+
+    def saw(self, prediction: Prediction) -> Prediction:
+        """The prediction as it is now. What has ended needs no cancelling."""
+        self.prediction = prediction
+        self.may_exist = not prediction.terminal
+        return prediction
+
+    def leave(self) -> None:
+        """Nobody wants it any more. From any thread; to be called again does no harm."""
+        self.call_soon(self.__exit__)
+
+    def call_soon(self, do: Callable[[], object]) -> None:
+        """Calls `do` in the thread of the loop to which it belongs."""
+        self._live.background.call_soon(do)
+
+    def __enter__(self) -> LivePrediction:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        self._live.left(self)
+
+
+class Live:
+    """The calls and predictions of one router.
+
+    Args:
+        at_end: what the end of the event loop does: closing the router.
+    """
+
+    def __init__(self, at_end: Work) -> None:
+        self.background = Background(at_end)
+        self.closed = False
+        self._calls: set[anyio.CancelScope] = set()
+        self._wanted: set[LivePrediction] = set()
+        self._unwanted: dict[LivePrediction, object] = {}
+        """With the task that settles each."""
+        self._marks: set[tuple[int, int | None]] = set()
+        self.claims: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Base and id of what somebody has or had."""
+        self._changed: anyio.Event | None = None
+        """Set when a call has ended or a prediction is settled, once the router closes."""
+
+    def begin_call(self, deadline: float) -> anyio.CancelScope:
+        """A scope for what somebody waits for, which closing cancels; who begins it ends it, too.
+
+        Raises:
+            APIConnectionError: the router is closed.
+        """
+        if self.closed:
+            raise APIConnectionError("The router is closed.", request_sent=False)
+        self.background.begin()
+        scope = anyio.CancelScope(deadline=deadline)
+        self._calls.add(scope)
+        return scope
+
+    def end_call(self, scope: anyio.CancelScope) -> None:
+        self._calls.discard(scope)
+        self._notify()
+
+    async def wait_for(self, work: Callable[[], Awaitable[T]], deadline: float, late: str) -> T:
+        """What `work` gives; `Timeout`, which says `late`, where the deadline passes before."""
+        scope = self.begin_call(deadline)
+        try:
+            with scope:
+                return await work()
+        finally:
+            self.end_call(scope)
+        raise self.why_ended(late)
+
+    def why_ended(self, late: str) -> APIConnectionError | Timeout:
+        """The error for what a call's scope has ended."""
+        if self.closed:
+            return APIConnectionError("The router was closed before the answer came.")
+        return Timeout(late)
+
+    def begin(
+        self,
+        owner: Owner,
+        endpoint: Endpoint,
+        input: dict[str, Any],
+        key: int,
+        timeout: float | None,
+        sent: float,
+    ) -> LivePrediction:
+        """One more prediction, which is about to be asked for.
+
+        Args:
+            key: equal for equal inputs of one endpoint.
+            timeout: seconds after which the server may cancel it, or some more; None where the caller has
+                told the server on their own.
+            sent: the time on our clock.
+        """
+        mark = None if timeout is None else self._draw(key, timeout)
+        mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
+        self._wanted.add(mine)
+        return mine
+
+    def left(self, mine: LivePrediction) -> None:
+        """Nobody wants a prediction any more; in the loop's own thread."""
+        if mine not in self._wanted:
+            return
+        self._wanted.discard(mine)
+        if not mine.may_exist and mine.close is None:
+            self._marks.discard((mine.key, mine.mark))
+            return
+        self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
+
+    def claim(self, base: str, prediction_id: str) -> None:
+        """Somebody of this router has that prediction."""
+        self.claims[base, prediction_id] = None
+        if len(self.claims) > _CLAIMS_KEPT:
+            self.claims.popitem(last=False)
+
+    async def aclose(self) -> None:
+        """Ends all calls and leaves all predictions, and waits until nothing runs; for `CLOSING` seconds at most."""
+        self.closed = True
+        with anyio.move_on_after(CLOSING, shield=True):
+            for scope in list(self._calls):
+                scope.cancel()
+            for mine in list(self._wanted):
+                self.left(mine)
+            while self._calls or self._unwanted:
+                if self._changed is None or self._changed.is_set():
+                    self._changed = anyio.Event()
+                await self._settle_again()
+                with anyio.move_on_after(_LOOK_AGAIN):
+                    await self._changed.wait()
+        with anyio.CancelScope(shield=True):
+            await self.background.aclose()
+        running = [mine.prediction.id for mine in self._unwanted if mine.prediction is not None]
+        if running:
+            logs.warn(f"Predictions may still be running, they could not be cancelled: {', '.join(running)}")
+
+    async def _settle_again(self) -> None:
+        """Takes up what the end of the event loop has interrupted: it cancels tasks."""
+        for mine, task in list(self._unwanted.items()):
+            if not self.background.runs(task):
+                self._unwanted[mine] = task = self.background.spawn(partial(self._settle, mine))
+                if not self.background.runs(task):  # too late for tasks
+                    await self._settle(mine)
+
+    async def _settle(self, mine: LivePrediction) -> None:
+        try:
+            with anyio.move_on_after(_SETTLING):
+                if mine.close is not None:
+                    await mine.close()
+                if mine.may_exist and mine.prediction is None:
+                    await mine.owner.find(mine)
+                if mine.may_exist and mine.prediction is not None and mine.certain:
+                    await mine.owner.cancel(mine.prediction.id)
+        except Exception:
+            logs.logger.exception("A prediction may still be running: cancelling it failed")
+        self._unwanted.pop(mine, None)
+        self._marks.discard((mine.key, mine.mark))
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+
+    def _draw(self, key: int, timeout: float) -> int:
+        """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
+        least = max(SHORTEST_CANCEL_AFTER, ceil(timeout))
+        span = max(_MARKS, least // 10)
+        while (key, mark := least + randbelow(span)) in self._marks:
+            span += 1
+        self._marks.add((key, mark))
+        return mark

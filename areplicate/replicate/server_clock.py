@@ -1,0 +1,96 @@
+"""What is known of the server's clock.
+
+`created_at` of a prediction lies between the sending of its creation and the arrival of the answer, on the server's
+clock. So each prediction that is answered bounds how far that clock is from ours, from both sides; and a row of the
+list was created before it was read. A `Date` header would say less: proxies strip it, and it is a second coarse.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timezone
+
+from ..clock import now
+
+MARGIN = 1.0
+"""Seconds by which the clocks of Replicate's own machines may lie apart."""
+
+_LATE = 1.0
+"""Seconds that a creation may still be on its way to the server's clock when its connection has broken."""
+
+_DRIFT = 1e-3
+"""Seconds by which two clocks may come apart in a second, at the most."""
+
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+
+
+class ServerClock:
+    """Bounds for the server's time of day, in seconds since 1970, at a time on our own clock."""
+
+    def __init__(self) -> None:
+        self._least, self._most = -math.inf, math.inf
+        """Of what the server's clock is ahead of ours."""
+        self._seen = -math.inf
+
+    def earliest(self, at: float) -> float:
+        """Before what was created later than `at`; -inf where nothing is known."""
+        return (
+            at + self._least - (now() - self._seen) * _DRIFT - MARGIN
+            if math.isfinite(self._least)
+            else -math.inf
+        )
+
+    def latest(self, at: float) -> float:
+        """After what was asked for until `at`; inf where nothing is known."""
+        return (
+            at + self._most + (now() - self._seen) * _DRIFT + MARGIN + _LATE
+            if math.isfinite(self._most)
+            else math.inf
+        )
+
+    def saw(self, created: float, sent: float, answered: float) -> None:
+        """A prediction was asked for and answered at these times, and was created at that time of the server."""
+        least, most = created - answered, created - sent
+        self._forget_slowly()
+        if least > self._most + MARGIN or most < self._least - MARGIN:  # one of the clocks was set
+            self._least, self._most = least, most
+        else:
+            self._least, self._most = max(least, self._least), min(most, self._most)
+
+    def answered(self, created_at: str | None, sent: float, answered: float) -> None:
+        """The same from an answer as it came; one a second is enough."""
+        if answered - self._seen >= 1.0 and (created := seconds(created_at)) is not None:
+            self.saw(created, sent, answered)
+
+    def saw_row(self, created: float, read: float) -> None:
+        """The list shows a prediction that was created at that time of the server."""
+        self.saw(created, -math.inf, read)
+
+    def _forget_slowly(self) -> None:
+        time = now()
+        if math.isfinite(self._seen):
+            drift = (time - self._seen) * _DRIFT
+            self._least -= drift
+            self._most += drift
+        self._seen = time
+
+
+def seconds(timestamp: str | None) -> float | None:
+    """Seconds since 1970 of Replicate's timestamps, whose fractions have from none to nine digits.
+
+    None for anything else.
+    """
+    match = _TIMESTAMP.fullmatch(timestamp or "")
+    if match is None:
+        return None
+    try:
+        time = datetime.fromisoformat(match[1] + (match[3] or "+00:00").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return time.timestamp() + float(match[2] or 0)
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since 1970 as Replicate writes them."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()

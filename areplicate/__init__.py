@@ -43,6 +43,7 @@ _SETTINGS = ("set_verbose", "drop_params", "api_key", "api_base", "num_retries",
 _HOMES = {
     "acompletion": "completion",
     "completion": "completion",
+    "configure": "completion",
     "map": "completion",
     "AsyncRouter": "router",
     "MapResult": "bulk.map",
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from .completion import SyncCompletionStream as SyncCompletionStream
     from .completion import acompletion as acompletion
     from .completion import completion as completion
+    from .completion import configure as configure
     from .completion import map as map
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import anyio
@@ -30,6 +31,7 @@ from .streams import CompletionStream
 if TYPE_CHECKING:
     from .options.call_types import Completion
 
+P = ParamSpec("P")
 T = TypeVar("T")
 SyncCompletion: TypeAlias = (
     "Completion[ModelResponse, SyncCompletionStream, ModelResponse | SyncCompletionStream]"
@@ -121,6 +123,36 @@ def _taken_in_turn(calls: Calls, requests: Iterable[Mapping[str, Any]]) -> Itera
             yield result
     while (result := _portal.call(calls.next)) is not None:
         yield result
+
+
+def _taking(of: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[P, None]]:
+    """Gives a function the arguments of another, for type checkers and for `help()`."""
+
+    def typed(function: Callable[..., None]) -> Callable[P, None]:
+        function.__signature__ = inspect.signature(of)  # type: ignore[attr-defined]
+        return function
+
+    return typed
+
+
+@_taking(AsyncRouter)
+def configure(**options: Any) -> None:
+    """Sets up the router behind `acompletion`, `completion` and `map`, from the next call on.
+
+    Takes the arguments of `AsyncRouter`, and none for the usual ones again. A call under way keeps the
+    router that it began with. A `transport` belongs to one event loop: that of `asyncio.run`, or the one
+    in the background on which `completion` and `map` run.
+
+    Raises:
+        BadRequestError: an argument is wrong.
+    """
+    global _routers
+    AsyncRouter(**options)  # raises where an argument is wrong; it opens nothing
+
+    def make(transport: Transport | None) -> AsyncRouter:
+        return AsyncRouter(**{"transport": transport, **options})
+
+    _routers = LoopRouters(make)  # those made before close with their loops
 
 
 class SyncCompletionStream:

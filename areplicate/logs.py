@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from .errors import AreplicateWarning
-from .replicate.protocol.requests import Request
+from .replicate.protocol.requests import OWN_HEADERS, Request
 
 logger = logging.getLogger("areplicate")
 logger.addHandler(logging.NullHandler())
@@ -49,13 +49,18 @@ def _show_on_stderr() -> None:
 
 
 def as_curl(request: Request) -> str:
-    """The request as a command for a shell. The key is left to be read from the environment."""
+    """The request as a command for a shell. The key is left to be read from the environment.
+
+    So is the value of any header that is not areplicate's own: it may be a secret, too.
+    """
     parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
     for name, value in request.headers.items():
-        if name.lower() == "authorization":
+        if name == "Authorization":
             parts.append(f'-H "{name}: Bearer $REPLICATE_API_KEY"')
-        else:
+        elif name in OWN_HEADERS.values():
             parts.append("-H " + shlex.quote(f"{name}: {value}"))
+        else:
+            parts.append(f'-H "{name}: ${name.upper().replace("-", "_")}"')
     if request.body:
         body = request.body.decode("utf-8", "replace")
         if len(body) > _LONGEST_BODY:

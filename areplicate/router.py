@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -46,22 +45,24 @@ from .options import (
 from .options.own_inputs import own_inputs
 from .options.signature import signed
 from .replicate.client import Client
+from .replicate.clients import Clients
 from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots, Turns
 from .replicate.live import Live
 from .replicate.progress import OnStatus
 from .replicate.retry import MAX_RETRIES, RetryPolicy
-from .replicate.transports.base import Transport
-from .schema_lookup import SchemaStore, endpoint_of
+from .replicate.transports.base import Transport, through
+from .schema_lookup import LOOK_UP_SECONDS, SchemaStore, Viewer, endpoint_of
 from .streams import CompletionStream, replay
 
 if TYPE_CHECKING:
     from .options.call_types import Completion
+    from .replicate.transports.proxies import TLS
 
 T = TypeVar("T")
 
-_ACCOUNTS_KEPT = 1000
-"""Accounts whose limits are remembered while nobody calls: a service may bring each user's own key."""
+_LOOK_UP_RETRIES = 3
+"""How often a request is tried again on the way to a model's schema."""
 
 
 AsyncCompletion: TypeAlias = """Completion[
@@ -87,6 +88,13 @@ class AsyncRouter:
         api_base: where the API is; else `REPLICATE_API_BASE`, else `REPLICATE_BASE_URL`, else
             Replicate itself.
         transport: what opens connections; aiohttp by default.
+        default_headers: HTTP headers for every request to the API's base (creation, polls, list, cancel,
+            upload, and a stream that is there), such as a gateway's own `cf-aig-authorization`. No other
+            host sees them.
+        proxy: the proxy to go through, such as `http://user:password@host:3128`, `host:3128` or
+            `socks5://host:1080`; empty for none. By default what the environment names: `HTTPS_PROXY`,
+            `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+        ssl: the certificates to trust: an `ssl.SSLContext`, the path of a file or folder, or False for any.
         timeout: seconds that one completion may take, queue and cold boot included; 1,800 by default.
         max_retries: how often one HTTP request is tried again where that is safe; 8 by default.
         pool_size: connections at most; by default 1,024, or half the files that the process may open.
@@ -107,6 +115,9 @@ class AsyncRouter:
         api_key: str | None = None,
         api_base: str | None = None,
         transport: Transport | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: TLS | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         pool_size: int | None = None,
@@ -125,18 +136,22 @@ class AsyncRouter:
         self._timeout = None if timeout is None else checked_timeout(timeout)
         self._max_retries = None if max_retries is None else checked_retries(max_retries)
         pool_size = pool_size or _default_pool_size()
-        self._transport = transport or _default_transport(pool_size)
-        self._trusted_hosts = tuple(trusted_hosts)
-        self._creations_per_minute = creations_per_minute
-        self._others_per_minute = others_per_minute
-        self._accounts: OrderedDict[tuple[str, str], Client] = OrderedDict()
+        transport = transport or _default_transport(pool_size)
         self._allow_files = allow_files
         self._live = Live(at_end=self.aclose)
         self._schemas = SchemaStore()
         self._balancer = Balancer(self._live, model_list, fallbacks, allowed_fails, cooldown_time)
         self._slots = Slots(pool_size * 9 // 10)
-        self._held = self._slots if held_creations is None else Slots(held_creations, of=self._slots)
-        self._short = Turns(max(1, pool_size // 10))
+        self._clients = Clients(
+            transport if proxy is None and ssl is None else through(transport, proxy, ssl),
+            self._live,
+            held=self._slots if held_creations is None else Slots(held_creations, of=self._slots),
+            short=Turns(max(1, pool_size // 10)),
+            creations_per_minute=creations_per_minute,
+            others_per_minute=others_per_minute,
+            default_headers=checked_headers("default_headers", default_headers),
+            trusted_hosts=tuple(trusted_hosts),
+        )
 
     @typed
     async def acompletion(
@@ -187,9 +202,9 @@ class AsyncRouter:
         self, model: str, *, api_key: str | None = None, api_base: str | None = None
     ) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
-        account = self._account(api_key, api_base)
+        account = self._client(api_key, api_base)
         policy = RetryPolicy(self._retries(None))
-        return await self._in_time(partial(self._schema, endpoint_of(model), account, policy), policy)
+        return await self._in_time(partial(self._schema, endpoint_of(model), account), policy)
 
     @property
     def closed(self) -> bool:
@@ -203,7 +218,7 @@ class AsyncRouter:
             await self._live.aclose()
         finally:
             with anyio.CancelScope(shield=True):
-                await self._transport.aclose()
+                await self._clients.aclose()
 
     async def __aenter__(self) -> AsyncRouter:
         return self
@@ -277,6 +292,9 @@ class AsyncRouter:
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: TLS | None = None,
         on_status: OnStatus | None = None,
         supports_system_prompt: bool | None = None,
         initial_prompt_value: str | None = None,
@@ -299,12 +317,12 @@ class AsyncRouter:
             eos_token=eos_token,
         )
         endpoint = endpoint_of(model)
-        account = self._account(api_key, api_base)
+        account = self._client(api_key, api_base, default_headers, proxy, ssl)
         seconds = self._seconds(timeout)
         policy = RetryPolicy(self._retries(num_retries), now() + seconds)
-        schema = self._schemas.known(endpoint, account.http.base)
+        schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
         if schema is None:
-            schema = await self._in_time(partial(self._schema, endpoint, account, policy), policy)
+            schema = await self._in_time(partial(self._schema, endpoint, account), policy)
         drop = bool(first_given(drop_params, setting("drop_params")))
         own = own_inputs(inputs, schema, model, drop)
         given = {**params, **own, **checked_mapping("extra_body", extra_body)}
@@ -325,7 +343,7 @@ class AsyncRouter:
                 )
             except UnsupportedParamsError as error:
                 # Where there is no such model, this says more than what it might take.
-                raise self._schemas.missing(endpoint, account.http.base) or error from None
+                raise self._schemas.missing(endpoint, _viewer(account)) or error from None
             return Call(
                 account=account,
                 endpoint=endpoint,
@@ -335,7 +353,7 @@ class AsyncRouter:
                 else built.fields,
                 timeout=seconds,
                 policy=policy,
-                headers=checked_headers(extra_headers),
+                headers=checked_headers("extra_headers", extra_headers),
                 on_status=on_status,
                 slots=self._slots,
                 live=self._live,
@@ -363,37 +381,28 @@ class AsyncRouter:
     def _retries(self, given: int | None) -> int:
         return checked_retries(first_given(given, self._max_retries, setting("num_retries"), MAX_RETRIES))
 
-    async def _schema(self, endpoint: Endpoint, account: Client, policy: RetryPolicy) -> ModelSchema | None:
-        api = account.http
-        return await self._schemas.of(endpoint, lambda path: api.get(path, policy), api.base)
+    async def _schema(self, endpoint: Endpoint, account: Client) -> ModelSchema | None:
+        # Others wait for it, too: it has a patience of its own, whatever its first caller's is.
+        policy = RetryPolicy(_LOOK_UP_RETRIES, now() + LOOK_UP_SECONDS)
+        viewer, version = _viewer(account), _version(account, endpoint)
+        return await self._schemas.of(endpoint, lambda path: account.http.get(path, policy), viewer, version)
 
     async def _in_time(self, work: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
         """What has to be done before the prediction is asked for, within the deadline."""
         late = "The deadline passed before the prediction was asked for."
         return await self._live.wait_for(work, policy.deadline, late)
 
-    def _account(self, api_key: str | None, api_base: str | None) -> Client:
+    def _client(
+        self,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: TLS | None = None,
+    ) -> Client:
+        base = checked_base(chosen_base(api_base or self._api_base))
         key = chosen_key(api_key or self._api_key)
-        base = chosen_base(api_base or self._api_base)
-        named = base, key
-        account = self._accounts.get(named)
-        if account is None:
-            account = self._accounts[named] = Client(
-                self._transport,
-                checked_base(base),
-                key,
-                live=self._live,
-                held=self._held,
-                short=self._short,
-                creations_per_minute=self._creations_per_minute,
-                others_per_minute=self._others_per_minute,
-                trusted_hosts=self._trusted_hosts,
-            )
-            if len(self._accounts) > _ACCOUNTS_KEPT:
-                self._accounts.popitem(last=False)
-        else:
-            self._accounts.move_to_end(named)
-        return account
+        return self._clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
 
 
 def _mock(
@@ -417,6 +426,16 @@ def _default_pool_size() -> int:
     except ModuleNotFoundError:  # not on Windows
         return 256
     return max(16, min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+
+
+def _viewer(account: Client) -> Viewer:
+    return Viewer(account.http.base, account.http.credentials.fingerprint)
+
+
+def _version(account: Client, endpoint: Endpoint) -> str | None:
+    """A community model's latest version, where it was looked up."""
+    known = account.versions.known(endpoint)
+    return None if known is None else known.version
 
 
 async def _attached(built: ModelInput, account: Client, policy: RetryPolicy) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from ..replicate.progress import Status
+from ..replicate.transports.proxies import TLS
 
 Whole = TypeVar("Whole", covariant=True)
 Chunks = TypeVar("Chunks", covariant=True)

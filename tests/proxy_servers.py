@@ -9,10 +9,13 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trustme
+from anyio.from_thread import start_blocking_portal
 
 USER, PASSWORD = "user", "pa@ss:word"
 CREDENTIALS = "user:pa%40ss%3Aword"
@@ -48,8 +51,8 @@ def socks_proxy(auth: bool = False) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-@contextlib.asynccontextmanager
-async def tls_in_front(port: int, folder: Path) -> AsyncIterator[tuple[str, Path]]:
+@contextlib.contextmanager
+def tls_in_front(port: int, folder: Path) -> Iterator[tuple[str, Path]]:
     """TLS in front of a local port; gives the origin, and the file of the authority to trust."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -58,20 +61,42 @@ async def tls_in_front(port: int, folder: Path) -> AsyncIterator[tuple[str, Path
     authority.cert_pem.write_to_path(str(trusted))
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
                 writer.write(data)
                 await writer.drain()
-        with contextlib.suppress(Exception):
-            writer.close()
+        writer.close()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pass_on(reader, inner[1]), pass_on(inner[0], writer))
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, inner_writer), pass_on(inner_reader, writer))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
-    yield f"https://localhost:{server.sockets[0].getsockname()[1]}", trusted
-    server.close()
+    with _listening(connected, ssl=context) as address:
+        yield f"https://localhost:{address.rpartition(':')[2]}", trusted
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[str]:
+    """Takes connections and says nothing; gives `host:port`."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    with _listening(connected) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _listening(connected: Any, **options: Any) -> Iterator[str]:
+    """An asyncio server on a loop of its own, whichever the test runs on."""
+    with start_blocking_portal() as portal:
+        server = portal.call(partial(asyncio.start_server, connected, "127.0.0.1", 0, **options))
+        host, port = server.sockets[0].getsockname()
+        try:
+            yield f"{host}:{port}"
+        finally:
+            portal.call(server.close)
 
 
 def _free_port() -> int:

@@ -450,7 +450,7 @@ async def test_what_was_given_up_before_is_not_taken_for_what_is_given_up_now() 
 
 
 async def test_a_service_with_its_users_keys_keeps_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("areplicate.router._ACCOUNTS_KEPT", 3)
+    monkeypatch.setattr("areplicate.replicate.clients._KEPT", 3)
     slow = LocalModel(owner="meta", name="slow", reply=["a"] * 9, run_seconds=1000)
     async with stage(llama(), slow) as (local, router):
         stream = await router.acompletion("meta/slow", HELLO, stream=True, api_key="r8_the_first")
@@ -458,7 +458,7 @@ async def test_a_service_with_its_users_keys_keeps_few_of_them(monkeypatch: pyte
         for n in range(20):
             await router.acompletion(LLAMA, HELLO, api_key=f"r8_user_{n}")
         gc.collect()
-        assert len(router._accounts) <= 4
+        assert len(router._clients._clients) <= 4
         assert local.running(), "and the stream of a key that was not used since is closed with the router"
 
 

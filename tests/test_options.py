@@ -84,6 +84,7 @@ class TestAGatewaysClient:
         """By its own name or another's: where requests go, with which key, how long and how often."""
         held = {"api_key", "api_base", "extra_headers", "extra_body", "timeout", "num_retries", "on_status"}
         held |= {"fallbacks", "mock_response"}
+        held |= {"default_headers", "proxy", "ssl"}
         assert {BY_NAME[name].name for name in names_for("client")} == {
             *(option.name for option in OPTIONS if option.openai),
             *OURS - held,

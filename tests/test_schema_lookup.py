@@ -16,7 +16,7 @@ import pytest
 from areplicate import schema_lookup as schemas
 from areplicate.errors import APIError, AuthenticationError, NotFoundError
 from areplicate.replicate.endpoints import ModelEndpoint, VersionEndpoint, parse_model
-from areplicate.schema_lookup import RETRY_SECONDS, SchemaStore, endpoint_of
+from areplicate.schema_lookup import RETRY_SECONDS, SchemaStore, Viewer, endpoint_of
 from areplicate.schema_lookup import cache as schema_cache
 
 VERSION = "ab" * 32
@@ -111,7 +111,6 @@ async def test_a_model_is_looked_up_once() -> None:
     assert schema.version == VERSION and schema.format.family == "chatml"
     assert store.known(UNKNOWN) is schema
     assert await store.of(UNKNOWN, api.get) is schema
-    assert store.latest_version("someone/new-model") == VERSION
     assert api.asked == ["/models/someone/new-model"]
 
 
@@ -232,6 +231,50 @@ async def test_a_look_up_that_hangs_does_not_hold_the_call(
     assert "no answer within 0.05 s" in caplog.text
 
 
+@pytest.mark.anyio
+async def test_a_key_that_may_not_see_a_model_spoils_it_for_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, one, other = SchemaStore(), Viewer("base", "one"), Viewer("base", "other")
+    path = "/models/someone/new-model"
+    assert await store.of(UNKNOWN, API({path: AuthenticationError("401")}).get, one) is None
+    assert store.missing(UNKNOWN, one) is None
+    seen = API({path: model(version())})
+    assert await store.of(UNKNOWN, seen.get, other) is not None
+    assert store.known(UNKNOWN, other) is not None
+    assert store.known(UNKNOWN, one) is None, "what one key may see is not shown to another"
+    assert await SchemaStore().of(UNKNOWN, API({}).get, one) is None, "nor from the disk"
+    assert await SchemaStore().of(UNKNOWN, API({}).get, other) is not None
+
+
+@pytest.mark.anyio
+async def test_a_public_model_is_looked_up_once_for_all_keys() -> None:
+    store, one, other = SchemaStore(), Viewer("base", "one"), Viewer("base", "other")
+    api = API({"/models/someone/new-model": {**model(version()), "visibility": "public"}})
+    assert await store.of(UNKNOWN, api.get, one) is await store.of(UNKNOWN, api.get, other)
+    assert await SchemaStore().of(UNKNOWN, API({}).get, other) is not None, "and on the disk"
+    assert len(api.asked) == 1
+
+
+@pytest.mark.anyio
+async def test_a_missing_model_is_missing_for_the_key_that_asked() -> None:
+    store, one, other = SchemaStore(), Viewer("base", "one"), Viewer("base", "other")
+    await store.of(UNKNOWN, API({}).get, one)
+    assert store.missing(UNKNOWN, one) is not None and store.missing(UNKNOWN, other) is None
+
+
+@pytest.mark.anyio
+async def test_a_schema_of_a_version_that_was_replaced_is_looked_up_anew() -> None:
+    api, store = API({"/models/someone/new-model": model(version())}), SchemaStore()
+    assert await store.of(UNKNOWN, api.get) is store.known(UNKNOWN, version=VERSION)
+    assert store.known(UNKNOWN, version=OTHER_VERSION) is None
+    api.answers["/models/someone/new-model"] = model(version(OTHER_VERSION))
+    for _ in range(2):
+        renewed = await store.of(UNKNOWN, api.get, version=OTHER_VERSION)
+        assert renewed is not None and renewed.version == OTHER_VERSION
+    assert len(api.asked) == 2
+
+
 class TestDisk:
     @pytest.mark.anyio
     async def test_the_next_run_need_not_ask(self, cache: Path) -> None:
@@ -265,7 +308,6 @@ class TestDisk:
         clock.now += RETRY_SECONDS
         renewed = await store.of(UNKNOWN, api.get)
         assert renewed is not None and renewed.version == OTHER_VERSION
-        assert store.latest_version("someone/new-model") == OTHER_VERSION
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff" * 9, b"[" * 100_000])
@@ -301,10 +343,9 @@ class TestDisk:
     async def test_the_models_of_one_api_are_not_those_of_another(self) -> None:
         api = API({"/models/someone/new-model": model(version())})
         store = SchemaStore()
-        assert await store.of(UNKNOWN, api.get, "http://localhost:4100") is not None
-        assert store.known(UNKNOWN, "https://api.replicate.com/v1") is None
-        assert store.latest_version("someone/new-model", "https://api.replicate.com/v1") is None
-        assert await SchemaStore().of(UNKNOWN, API({}).get, "https://api.replicate.com/v1") is None
+        assert await store.of(UNKNOWN, api.get, Viewer("http://localhost:4100")) is not None
+        assert store.known(UNKNOWN, Viewer("https://api.replicate.com/v1")) is None
+        assert await SchemaStore().of(UNKNOWN, API({}).get, Viewer("https://api.replicate.com/v1")) is None
 
     @pytest.mark.parametrize(
         ("environment", "platform", "place"),

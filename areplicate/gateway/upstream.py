@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..errors import APIConnectionError
 from ..replicate.protocol.requests import Request
-from ..replicate.transports.base import Answer, Transport
+from ..replicate.transports.base import Answer, Transport, through
+from ..replicate.transports.proxies import TLS
 from .metrics import Metrics
 
 
@@ -13,6 +14,7 @@ class CountedTransport:
 
     def __init__(self, transport: Transport, metrics: Metrics) -> None:
         self._transport = transport
+        self._metrics = metrics
         self._count = metrics.upstream
 
     async def open(self, request: Request, *, silence: float) -> Answer:
@@ -23,6 +25,10 @@ class CountedTransport:
             raise
         self._count.labels(_kind(request), str(answer.status)).inc()
         return answer
+
+    def through(self, *, proxy: str | None, ssl: TLS | None) -> CountedTransport:
+        """The same on another road."""
+        return CountedTransport(through(self._transport, proxy, ssl), self._metrics)
 
     async def aclose(self) -> None:
         await self._transport.aclose()

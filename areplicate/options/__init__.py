@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from ..chat.plain import plain
 from ..chat.schemas.values import shown
 from ..errors import AuthenticationError, BadRequestError, UnsupportedParamsError
 from ..logs import warn
-from ..replicate.protocol.requests import origin
+from ..replicate.protocol.requests import named, origin
 from .other_clients import IGNORED, IGNORED_PREFIXES, REFUSED
 
 API_BASE = "https://api.replicate.com/v1"
@@ -31,6 +34,7 @@ _LONGEST_TIMEOUT = 7 * 24 * 3600.0
 _MOST_CHOICES = 128
 """OpenAI's own bound for `n`."""
 _MOST_RETRIES = 100
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Who = Literal["caller", "configuration", "client"]
 """Who may set an option: the caller in Python; a configuration's `litellm_params`; a gateway's client."""
@@ -179,6 +183,28 @@ OPTIONS: tuple[Option, ...] = (
         _OWNER,
         ("base_url",),
         "the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate",
+    ),
+    Option(
+        "default_headers",
+        "Mapping[str, str]",
+        "HTTP headers for every request to the API's base: creation, polls, cancel, upload, stream.",
+        _OWNER,
+        default="the router's",
+    ),
+    Option(
+        "proxy",
+        "str",
+        "The proxy to go through, such as `http://user:password@host:3128` or `socks5://host`; empty for none.",
+        _OWNER,
+        default="the router's, else the environment's",
+    ),
+    Option(
+        "ssl",
+        "TLS",
+        "Certificates to trust: an SSLContext, the path of a file or folder, or False for any.",
+        _OWNER,
+        ("ssl_verify",),
+        "the router's, else the platform's own",
     ),
     Option("on_status", "Callable[[Status], Any]", "Called with a `Status` at each phase.", _CALLER),
     Option(
@@ -345,6 +371,7 @@ def chosen_base(given: str | None) -> str:
     )
 
 
+@lru_cache(maxsize=256)
 def checked_base(base: str) -> str:
     """The base without a slash at its end, and with `/v1` where it has no path, as Replicate's has."""
     if not isinstance(base, str) or not base.startswith(("https://", "http://")):
@@ -353,23 +380,29 @@ def checked_base(base: str) -> str:
         origin(base)
     except ValueError as error:
         raise _wrong("api_base", base, f"a URL ({error})") from None
+    if "@" in urlsplit(base).netloc:
+        raise BadRequestError(
+            "api_base must not hold a user and a password: give what is needed as default_headers=.",
+            param="api_base",
+        )
     base = base.rstrip("/")
     return base if base.count("/") > 2 else f"{base}/v1"
 
 
-def checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+def checked_headers(name: str, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Headers under areplicate's own spelling of their names."""
     if not headers:
         return {}
     if not isinstance(headers, Mapping):
-        raise _wrong("extra_headers", headers, 'a mapping such as {"X-Team": "search"}')
-    given = {name: value for name, value in headers.items() if value is not None}
-    for name, value in given.items():
-        if not isinstance(value, str) or "\n" in value or "\r" in value:
+        raise _wrong(name, headers, 'a mapping such as {"X-Team": "search"}')
+    given = {header: value for header, value in headers.items() if value is not None}
+    for header, value in given.items():
+        if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
+            raise _wrong(name, header, 'a mapping of HTTP header names such as "X-Team"')
+        if not isinstance(value, str) or any(ord(each) < 32 and each != "\t" for each in value):
             # The value is not shown: it may be a secret.
-            raise BadRequestError(
-                f"extra_headers[{name!r}] must be a string of one line.", param="extra_headers"
-            )
-    return given
+            raise BadRequestError(f"{name}[{header!r}] must be a string of one line.", param=name)
+    return named(given)
 
 
 def checked_mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from ..replicate.progress import Status
+from ..replicate.transports.proxies import TLS
 
 Whole = TypeVar("Whole", covariant=True)
 Chunks = TypeVar("Chunks", covariant=True)
@@ -67,6 +68,9 @@ class Completion(Protocol[Whole, Chunks, Either]):
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: TLS | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,
@@ -125,6 +129,9 @@ class Completion(Protocol[Whole, Chunks, Either]):
             extra_body: Inputs that are sent to the model whatever its schema says, also where a name is an option here.
             api_key: The Replicate API token for this call. By default the router's, else `REPLICATE_API_KEY` or `REPLICATE_API_TOKEN`.
             api_base: Where the API is, such as `https://api.replicate.com/v1`. By default the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate.
+            default_headers: HTTP headers for every request to the API's base: creation, polls, cancel, upload, stream. By default the router's.
+            proxy: The proxy to go through, such as `http://user:password@host:3128` or `socks5://host`; empty for none. By default the router's, else the environment's.
+            ssl: Certificates to trust: an SSLContext, the path of a file or folder, or False for any. By default the router's, else the platform's own.
             on_status: Called with a `Status` at each phase.
             supports_system_prompt: True sends the system text in an input of its own, False in the prompt. By default what the model's schema says.
             roles: A prompt template: what stands around each role.
@@ -189,6 +196,9 @@ class Completion(Protocol[Whole, Chunks, Either]):
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: TLS | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,
@@ -252,6 +262,9 @@ class Completion(Protocol[Whole, Chunks, Either]):
         extra_body: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: TLS | None = None,
         on_status: Callable[[Status], Any] | None = None,
         supports_system_prompt: bool | None = None,
         roles: Mapping[str, Mapping[str, str]] | None = None,

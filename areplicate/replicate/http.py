@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 import anyio
 
-from .. import __version__, logs
+from .. import logs
 from ..clock import now
-from ..errors import APIConnectionError, APIError, AuthenticationError
+from ..errors import APIConnectionError, APIError
+from .credentials import Credentials
 from .limits import Limiter, Turns
 from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, ratelimit, reduced_limits
-from .protocol.requests import Request, Response, may_see_token
+from .protocol.requests import Request, Response
 from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport, exchange
 
@@ -28,54 +28,42 @@ _FIRST_CONTACT = (1.5, 2.0)
 _UNREACHABLE = 5.0
 """Seconds for which a base that could not be reached is given up at once."""
 
-_SHORTEST_KEY = 16
-"""Characters of a key that no text holds by chance."""
-
 
 class Http:
     """The HTTP API as one key sees it.
 
     Args:
         base: such as `https://api.replicate.com/v1`.
-        key: the API token; only hosts that `may_see_token` get it.
+        credentials: of that base.
         creations, others: the account's limiters.
         short: the connections for requests that are answered at once.
-        trusted_hosts: further hosts that may see the key.
     """
 
     def __init__(
         self,
         transport: Transport,
         base: str,
-        key: str,
+        credentials: Credentials,
         *,
         creations: Limiter,
         others: Limiter,
         short: Turns,
-        trusted_hosts: tuple[str, ...] = (),
     ) -> None:
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise AuthenticationError("The API key has characters that no key has: check how it was set.")
         self.base = base
         self.creations = creations
         self.others = others
         self.budget = RetryBudget()
         self._short = short
-        self.headers: dict[str, str] = {
-            "Authorization": f"Bearer {key}",
-            "Content-Type": "application/json",
-            "User-Agent": f"areplicate/{__version__}",
-        }
+        self.headers = credentials.headers
+        self.credentials = credentials
         self._transport = transport
-        self._key = _echo_of(key)
-        self._trusted_hosts = trusted_hosts
         self.reached = False
         """Whether the base has ever answered."""
         self._unreachable_until = float("-inf")
 
-    async def get(self, url: str, policy: RetryPolicy) -> bytes:
-        """GETs a path below the base, or a whole URL, and returns the body."""
-        return await self._retried(Request("GET", self._whole(url), self.headers), policy)
+    async def get(self, path: str, policy: RetryPolicy) -> bytes:
+        """GETs a path below the base, and returns the body."""
+        return await self._retried(Request("GET", self.base + path, self.headers), policy)
 
     async def upload(self, content: bytes, filename: str, media_type: str, policy: RetryPolicy) -> str:
         """Puts a file where models can read it, and returns its URL."""
@@ -125,8 +113,8 @@ class Http:
             self._short.release()
 
     async def open_stream(self, url: str, headers: Mapping[str, str], silence: float) -> Answer:
-        """Opens an event stream, on whichever trusted host it is."""
-        request = Request("GET", self._whole(url), {**self.headers, **headers})
+        """Opens an event stream, on whichever host it is that may be asked."""
+        request = Request("GET", url, {**self.credentials.headers_for(url), **headers})
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
         return await self._transport.open(request, silence=silence)
@@ -177,45 +165,23 @@ class Http:
 
     def error(self, response: Response, request: Request) -> APIError:
         """The exception for an answer, freed of the key where a server echoes it."""
-        body = re.sub(self._key.pattern.encode(), b"[key]", response.body)
-        headers = {name: self._key.sub("[key]", value) for name, value in response.headers.items()}
-        error = error_from_response(response._replace(body=body, headers=headers))
-        self._free_of_key(error)  # which JSON's escapes may have hidden
+        masked = self.credentials.masked
+        headers = {name: masked(value) for name, value in response.headers.items()}
+        body = masked(response.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        error = self._freed(error_from_response(response._replace(body=body, headers=headers)))
         error.method, error.url = request.method, request.url
         return error
 
     def error_of(self, prediction: Prediction) -> APIError | None:
         """The exception for a terminal prediction that has no output to give; None for any other."""
         error = error_from_prediction(prediction)
-        if error is not None:
-            self._free_of_key(error)
-        return error
+        return error and self._freed(error)
 
-    def _free_of_key(self, error: APIError) -> None:
-        error.message = self._key.sub("[key]", error.message)
+    def _freed(self, error: APIError) -> APIError:
+        """The same without the key, which JSON's escapes may have hidden before."""
+        error.message = self.credentials.masked(error.message)
         error.args = (error.message,)
-
-    def check_trusted(self, url: str) -> None:
-        """Raises `APIConnectionError` for a URL that must not get the key."""
-        if not url.startswith(self.base + "/") and not may_see_token(url, self.base, self._trusted_hosts):
-            raise APIConnectionError(
-                f"The answer points to {self._key.sub('[key]', url)[:200]!r}, outside the API's own hosts, "
-                "and is not followed: the key could leak. If you trust that host, name it in trusted_hosts=.",
-                request_sent=False,
-            )
-
-    def _whole(self, url: str) -> str:
-        if url.startswith("/"):
-            return self.base + url
-        self.check_trusted(url)
-        return url
-
-
-def _echo_of(key: str) -> re.Pattern[str]:
-    """Finds the key where a server repeats it. A short one counts as a word of its own only, for it may be
-    part of any other."""
-    text = re.escape(key)
-    return re.compile(text if len(key) >= _SHORTEST_KEY else rf"(?<![\w\[]){text}(?![\w\]])")
+        return error
 
 
 class Retries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -28,7 +28,19 @@ LOOK_UP_SECONDS = 15.0
 RETRY_SECONDS = 60.0
 """For how long a look-up that failed is not tried again."""
 
-_Key = tuple[str, Endpoint]
+
+class Viewer(NamedTuple):
+    """Who looks: of one API's models, one key may see what another may not.
+
+    `key` is a fingerprint of the key, never the key itself; empty for what everybody may see.
+    """
+
+    base: str = ""
+    key: str = ""
+
+
+_ANYBODY = Viewer()
+_Key = tuple[Viewer, Endpoint]
 
 
 def endpoint_of(model: str) -> Endpoint:
@@ -47,6 +59,7 @@ def endpoint_of(model: str) -> Endpoint:
 class _Model(msgspec.Struct):
     """A model with the example on its page, which shows how it is prompted."""
 
+    visibility: str | None = None
     latest_version: Version | None = None
     default_example: dict[str, Any] | None = None
 
@@ -58,8 +71,8 @@ class SchemaStore:
     """The schemas of all models that one router calls.
 
     A model of the catalogue costs nothing. Any other is looked up once, and kept in memory and on
-    disk (`cache`); calls that come meanwhile wait for the same look-up. `base` parts the
-    models of one API from those of another.
+    disk (`cache`); calls that come meanwhile wait for the same look-up. What a look-up gives is
+    its viewer's alone, also that it failed; a public model's schema is everybody's.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -69,68 +82,72 @@ class SchemaStore:
         self._looking: dict[_Key, anyio.Event] = {}
         self._missing: dict[_Key, NotFoundError] = {}
 
-    def known(self, endpoint: Endpoint, base: str = "") -> ModelSchema | None:
-        """The schema, where it needs no look-up."""
+    def known(
+        self, endpoint: Endpoint, viewer: Viewer = _ANYBODY, version: str | None = None
+    ) -> ModelSchema | None:
+        """The schema, where it needs no look-up.
+
+        `version` is the model's latest where that is known better; what was found of another is out of date.
+        """
         if isinstance(endpoint, VersionEndpoint):
             schema = catalogue.find(None, endpoint.version)
         else:
             schema = catalogue.find(endpoint.model)
-        if schema is None and (found := self._found.get((base, endpoint))) and self._fresh(found):
+        if schema is None and (found := self._kept(endpoint, viewer)) and self._fresh(found, version):
             return found.schema
         return schema
 
-    async def of(self, endpoint: Endpoint, fetch: Fetch, base: str = "") -> ModelSchema | None:
+    async def of(
+        self, endpoint: Endpoint, fetch: Fetch, viewer: Viewer = _ANYBODY, version: str | None = None
+    ) -> ModelSchema | None:
         """The schema, looked up where it must be; None where that fails, and a warning says so.
 
         Never raises an `APIError`: a wrong key or a missing model is reported by the prediction that
         follows.
         """
-        key = (base, endpoint)
-        if (schema := self.known(endpoint, base)) or endpoint.schema_path is None:
+        key = (viewer, endpoint)
+        if (schema := self.known(endpoint, viewer, version)) or endpoint.schema_path is None:
             return schema
         while (looking := self._looking.get(key)) is not None:
             # Whoever looks may be cancelled before it finds anything; then one who waited does.
             await looking.wait()
-        if (found := self._found.get(key)) and self._fresh(found):
-            return found.schema
-        if self._clock() < self._not_before.get(key, 0.0):
+        found = self._kept(endpoint, viewer)
+        if (found and self._fresh(found, version)) or self._clock() < self._not_before.get(key, 0.0):
             return found.schema if found else None
         done = self._looking[key] = anyio.Event()
         try:
-            looked_up = await self._look(key, fetch)
+            looked_up = await self._look(key, fetch, version)
         finally:
             del self._looking[key]
             done.set()
         return looked_up.schema if looked_up else None
 
-    def missing(self, endpoint: Endpoint, base: str = "") -> NotFoundError | None:
+    def missing(self, endpoint: Endpoint, viewer: Viewer = _ANYBODY) -> NotFoundError | None:
         """The answer to the last look-up, where it was that there is no such model."""
-        return self._missing.get((base, endpoint))
+        return self._missing.get((viewer, endpoint))
 
-    def latest_version(self, model: str, base: str = "") -> str | None:
-        """The id of a model's latest version, as far as the catalogue or a look-up told it."""
-        for (of_base, endpoint), found in self._found.items():
-            if of_base == base and endpoint.model == model and found.latest_version:
-                return found.latest_version
-        schema = catalogue.find(model)
-        return schema.version if schema else None
+    def _kept(self, endpoint: Endpoint, viewer: Viewer) -> Found | None:
+        return self._found.get((viewer, endpoint)) or self._found.get((Viewer(viewer.base), endpoint))
 
-    def _fresh(self, found: Found) -> bool:
-        return self._clock() < found.expires
+    def _fresh(self, found: Found, version: str | None) -> bool:
+        return self._clock() < found.expires and version in (None, found.latest_version)
 
-    async def _look(self, key: _Key, fetch: Fetch) -> Found | None:
-        base, endpoint = key
-        name = f"{base} {endpoint.schema_path}"
+    async def _look(self, key: _Key, fetch: Fetch, version: str | None) -> Found | None:
+        viewer, endpoint = key
+        names = [
+            f"{viewer.base} {endpoint.schema_path}",
+            f"{viewer.base} {viewer.key} {endpoint.schema_path}",
+        ]
         kept = cache.kept()
-        found = await anyio.to_thread.run_sync(cache.read, name) if kept else None
-        if found is None or not self._fresh(found):
+        found = await anyio.to_thread.run_sync(cache.read, *names) if kept else None
+        if found is None or not self._fresh(found, version):
             found = await self._fetch(key, fetch) or found
-            if found is None or not self._fresh(found):
+            if found is None or not self._fresh(found, version):
                 self._not_before[key] = self._clock() + RETRY_SECONDS
             elif kept:
-                await anyio.to_thread.run_sync(cache.write, name, found)
+                await anyio.to_thread.run_sync(cache.write, names[not found.public], found)
         if found is not None:
-            self._found[key] = found
+            self._found[Viewer(viewer.base) if found.public else viewer, endpoint] = found
         return found
 
     async def _fetch(self, key: _Key, fetch: Fetch) -> Found | None:
@@ -173,7 +190,8 @@ class SchemaStore:
         if model.latest_version is None:
             raise APIError("the model has no version")
         example = model.default_example or {}
-        return self._read(model.latest_version, endpoint.model, cache.MODEL_SECONDS, example.get("input"))
+        found = self._read(model.latest_version, endpoint.model, cache.MODEL_SECONDS, example.get("input"))
+        return msgspec.structs.replace(found, public=model.visibility == "public")
 
     def _read(self, version: Version, model: str | None, seconds: float, example: object = None) -> Found:
         schemas = version.schemas()

@@ -28,12 +28,13 @@ class Found(msgspec.Struct, frozen=True):
     """A schema that was looked up.
 
     `expires` is in seconds since 1970; `latest_version` is the model's, or the deployment's, version
-    at that time.
+    at that time; `public` says that any key may see it.
     """
 
     schema: ModelSchema
     expires: float
     latest_version: str | None = None
+    public: bool = False
 
 
 class _File(msgspec.Struct):
@@ -41,8 +42,12 @@ class _File(msgspec.Struct):
     found: Found
 
 
-def read(name: str) -> Found | None:
-    """What is kept under a name."""
+def read(*names: str) -> Found | None:
+    """What is kept under the first of these names that has anything."""
+    return next((found for name in names if (found := _read(name)) is not None), None)
+
+
+def _read(name: str) -> Found | None:
     path = _path(name)
     if path is None:
         return None

@@ -193,7 +193,7 @@ def test_a_redirect_is_told_with_its_target(status: int, location: str | None, s
     ("status", "kind"),
     [
         (399, areplicate.APIError),
-        (407, areplicate.BadRequestError),
+        (418, areplicate.BadRequestError),
         (499, areplicate.BadRequestError),
         (501, areplicate.InternalServerError),
         (204, areplicate.APIError),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sys
@@ -20,7 +19,7 @@ from areplicate.replicate.transports.aiohttp import AiohttpTransport
 from areplicate.replicate.transports.base import Transport, exchange
 from areplicate.replicate.transports.httpx import HttpxTransport
 from areplicate.replicate.transports.proxies import Proxies, proxy_url, tls_context
-from tests.proxy_servers import CREDENTIALS, PASSWORD, http_proxy, socks_proxy, tls_in_front
+from tests.proxy_servers import CREDENTIALS, PASSWORD, http_proxy, silent_server, socks_proxy, tls_in_front
 from tests.stage import KEY, llama
 
 Make = Callable[..., Transport]
@@ -173,13 +172,11 @@ async def test_socks4_works_where_it_can(kind: str, make: Make, socks: str, loca
 @pytest.mark.anyio
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 async def test_tls_goes_through_proxies_and_is_checked(
-    make: Make, kind: str, scheme: str, http: str, socks: str, local: LocalReplicate, tmp_path: Path
+    make: Make, scheme: str, http: str, socks: str, local: LocalReplicate, tmp_path: Path
 ) -> None:
-    if kind.startswith("trio"):
-        pytest.xfail("the server of this test runs on asyncio")
     proxy = f"{scheme}://{http if scheme == 'http' else socks}"
     port = int(local.api_base.split(":")[2].partition("/")[0])
-    async with tls_in_front(port, tmp_path) as (origin, trusted):
+    with tls_in_front(port, tmp_path) as (origin, trusted):
         base = f"{origin}/v1"
         for given in (None, proxy):
             assert await status(make(20, proxy=given, ssl=str(trusted)), base) == 200
@@ -202,26 +199,15 @@ async def test_a_proxy_that_refuses_a_tunnel_has_sent_nothing(make: Make, http_a
 async def test_a_proxy_that_says_nothing_is_given_up(
     make: Make, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if kind.startswith("trio"):
-        pytest.xfail("the server of this test runs on asyncio")
     module = "aiohttp" if kind.endswith("aiohttp") else "httpx"
     transports = sys.modules[f"areplicate.replicate.transports.{module}"]
     monkeypatch.setattr(transports, "CONNECT_TIMEOUT", 0.3)
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    with pytest.raises(APIConnectionError):
-        request = Request("GET", "https://localhost:1/v1", {})
-        transport = make(20, proxy=f"127.0.0.1:{port}")
-        try:
-            await exchange(transport, request, silence=0.31)
-        finally:
-            await transport.aclose()
-    server.close()
+    with silent_server() as address:
+        transport = make(20, proxy=address)
+        with pytest.raises(APIConnectionError):
+            await exchange(transport, Request("GET", "https://localhost:1/v1", {}), silence=0.31)
+        await transport.aclose()
 
 
 @pytest.mark.anyio

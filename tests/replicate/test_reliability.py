@@ -208,7 +208,7 @@ async def test_thousands_of_short_requests_share_a_tenth_of_the_pool() -> None:
 
     options = {"pool_size": 50, "held_creations": 1, "creations_per_minute": 1e6}
     async with stage(llama(boot_seconds=50), faults=Faults(latency=0.2), router=options) as (local, router):
-        counting = router._transport = Most(router._transport)
+        counting = router._clients.transport = Most(router._clients.transport)
         async with anyio.create_task_group() as group:
             for _ in range(60):
                 group.start_soon(text_of, router)

@@ -331,7 +331,7 @@ async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
             await self.real.aclose()
 
     async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
-        router._transport = Pings(router._transport)
+        router._clients.transport = Pings(router._clients.transport)
         clock = Clock()
         assert text_of(await chunks_of(router)) == "".join(POEM)
         assert clock() < 60
@@ -370,7 +370,7 @@ async def test_a_replay_under_new_ids_repeats_nothing() -> None:
 
     faults = Faults(stream_cut=0.7, stream_forgets=True, seed=4)
     async with stage(llama(reply=POEM * 2, run_seconds=30), faults=faults) as (local, router):
-        router._transport = NewIds(router._transport)
+        router._clients.transport = NewIds(router._clients.transport)
         for _ in range(5):
             assert text_of(await chunks_of(router)) == "".join(POEM * 2)
         assert local.counts["stream"] > 7

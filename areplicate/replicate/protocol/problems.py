@@ -34,6 +34,7 @@ _ERRORS: dict[int, type[APIError]] = {
     402: InsufficientCreditError,
     403: PermissionDeniedError,
     404: NotFoundError,
+    407: AuthenticationError,
     408: Timeout,
     422: BadRequestError,
     429: RateLimitError,
@@ -44,6 +45,7 @@ _ADVICE = {
     401: "Check the key in REPLICATE_API_KEY or api_key=: https://replicate.com/account/api-tokens",
     402: "Add credit at https://replicate.com/account/billing",
     404: "Check the model's name, and that the key's account may see it",
+    407: "The proxy wants a user and a password: give them in proxy= as http://user:password@host:port",
 }
 
 _RESETS_IN = re.compile(r"resets in ~?(\d+(?:\.\d+)?)\s*s")

@@ -7,8 +7,17 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-TRUSTED_DOMAINS = ("replicate.com", "replicate.net")
-"""Hosts at or under these domains may see the API token, over https."""
+REPLICATES_DOMAINS = ("replicate.com", "replicate.net")
+"""Replicate's hosts are at or under these domains."""
+
+OWN_HEADERS = {
+    name.lower(): name
+    for name in (
+        *("Authorization", "User-Agent", "Content-Type", "Prefer", "Cancel-After"),
+        *("Accept", "Cache-Control", "Last-Event-ID"),
+    )
+}
+"""The headers that areplicate sends, as it spells them, by their names in small letters."""
 
 SHORTEST_CANCEL_AFTER = 5
 """Seconds; Replicate refuses less."""
@@ -31,6 +40,11 @@ class Response(NamedTuple):
     body: bytes
 
 
+def named(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers under the names that areplicate spells them by, so that none is sent twice."""
+    return {OWN_HEADERS.get(name.lower(), name): value for name, value in headers.items()}
+
+
 def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port: what two URLs share when they belong to one server."""
     parts = urlsplit(url)
@@ -38,20 +52,13 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or default_port
 
 
-def may_see_token(url: str, api_base: str, trusted_hosts: tuple[str, ...] = ()) -> bool:
-    """Whether the API token may be sent to `url`.
-
-    A prediction names the URLs where it is watched and streamed, often on other hosts. The token
-    goes to the API's own origin, to Replicate's domains over https, and to hosts that the user
-    named, never to whatever host an answer mentions.
-    """
+def is_replicates(url: str) -> bool:
+    """Whether a URL is on one of Replicate's own hosts, over https."""
     try:
-        scheme, host, _ = here = origin(url)
+        scheme, host, _ = origin(url)
     except ValueError:  # a port that is no number
         return False
-    if here == origin(api_base) or host in trusted_hosts:
-        return True
-    return scheme == "https" and any(host == d or host.endswith("." + d) for d in TRUSTED_DOMAINS)
+    return scheme == "https" and any(host == d or host.endswith("." + d) for d in REPLICATES_DOMAINS)
 
 
 @lru_cache(maxsize=256)

@@ -50,6 +50,7 @@ class AiohttpTransport:
 
     def __init__(self, pool_size: int, *, proxy: str | None = None, ssl: TLS | None = None) -> None:
         self.pool_size = pool_size
+        self._road = proxy, ssl
         self._proxies = Proxies(proxy)
         self._ssl = tls_context(ssl)
         self._sessions: dict[str | None, aiohttp.ClientSession] = {}
@@ -85,6 +86,15 @@ class AiohttpTransport:
         else:
             return _Answer(response, request)
         raise failure  # without its cause, whose repr shows the headers, the key among them
+
+    def through(self, *, proxy: str | None, ssl: TLS | None) -> AiohttpTransport:
+        """Another with the same settings but for what is given."""
+        own_proxy, own_ssl = self._road
+        return AiohttpTransport(
+            self.pool_size,
+            proxy=own_proxy if proxy is None else proxy,
+            ssl=own_ssl if ssl is None else ssl,
+        )
 
     async def aclose(self) -> None:
         sessions, self._sessions = self._sessions, {}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ...errors import APIConnectionError
+from ...errors import APIConnectionError, BadRequestError
 from ..protocol.requests import Request, Response
+
+if TYPE_CHECKING:
+    from .proxies import TLS
 
 CONNECT_TIMEOUT = 15.0
 """Seconds for name look-up, TCP and TLS."""
@@ -58,6 +61,23 @@ class Transport(Protocol):
         """Closes all connections. The transport may be used again afterwards."""
 
 
+def through(transport: Transport, proxy: str | None, ssl: TLS | None) -> Transport:
+    """A transport of the same kind on another road: through a proxy, or with other certificates to trust.
+
+    Raises:
+        BadRequestError: the transport has no such method of its own, or what is given is wrong.
+    """
+    make = getattr(transport, "through", None)
+    if make is None:
+        raise BadRequestError(
+            f"{type(transport).__name__} has no method through(proxy=, ssl=), which proxy= and ssl= need: "
+            "set them up in the transport itself.",
+            param="ssl" if proxy is None else "proxy",
+        )
+    made: Transport = make(proxy=proxy, ssl=ssl)
+    return made
+
+
 async def exchange(transport: Transport, request: Request, *, silence: float) -> Response:
     """Sends one request and reads its answer whole, up to `MAX_BODY` bytes."""
     answer = await transport.open(request, silence=silence)
@@ -94,7 +114,7 @@ def connection_error(
         silent: nothing came for too long.
         proxy: what it went through, without user and password.
     """
-    reason = _CREDENTIALS.sub("//", str(error)) or type(error).__name__
+    reason = _CREDENTIALS.sub("//", _reason(error))
     untrusted = "CERTIFICATE_VERIFY_FAILED" in reason  # before anything is sent, whatever the kind of error
     sent = sent and not untrusted
     if silent and sent:
@@ -104,3 +124,13 @@ def connection_error(
     if untrusted:
         message += " Name the certificates to trust with ssl= or SSL_CERT_FILE."
     return APIConnectionError(message, method=request.method, url=request.url, request_sent=sent)
+
+
+def _reason(error: Exception) -> str:
+    """What an error says; trio's say it only in what they come from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if text := str(cause):
+            return text
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

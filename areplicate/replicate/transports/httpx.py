@@ -40,6 +40,7 @@ class HttpxTransport:
 
     def __init__(self, pool_size: int = 100, *, proxy: str | None = None, ssl: TLS | None = None) -> None:
         self.pool_size = pool_size
+        self._road = proxy, ssl
         self._proxies = Proxies(proxy)
         context = tls_context(ssl)
         self._ssl = httpx.create_ssl_context() if context is True else context
@@ -59,6 +60,15 @@ class HttpxTransport:
         except _FAILURES as error:
             failure: APIError = _failure(error, request, proxy)
         raise failure  # without its cause, which holds the headers, the key among them
+
+    def through(self, *, proxy: str | None, ssl: TLS | None) -> HttpxTransport:
+        """Another with the same settings but for what is given."""
+        own_proxy, own_ssl = self._road
+        return HttpxTransport(
+            self.pool_size,
+            proxy=own_proxy if proxy is None else proxy,
+            ssl=own_ssl if ssl is None else ssl,
+        )
 
     async def aclose(self) -> None:
         clients, self._clients = self._clients, {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import ssl
 from ipaddress import ip_address, ip_network
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 from ...errors import BadRequestError
 
-TLS = ssl.SSLContext | bool | str | os.PathLike[str]
+TLS: TypeAlias = ssl.SSLContext | bool | str | os.PathLike[str]
 """How a server's certificate is checked: a context of one's own, the path of a file or folder of
 certificates to trust, or False for not at all."""
 

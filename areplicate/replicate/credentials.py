@@ -1,0 +1,96 @@
+"""What an account's requests carry so that they are let in, and who may see it.
+
+The API's base may be Replicate itself, or something in front of it that wants a header of its own: a
+company's reverse proxy, Cloudflare's AI Gateway. An answer names further URLs, such as a stream's. What is
+sent there depends on whose they are:
+
+- the base's own origin sees all that the base sees;
+- a host in `trusted_hosts`, and Replicate's own hosts where the base is one of them, see the API key;
+- Replicate's own hosts see nothing where the base is another: its key need not be Replicate's, and a
+  stream's URL opens without one;
+- no other host is asked anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from .. import __version__
+from ..errors import APIConnectionError, AuthenticationError
+from .protocol.requests import is_replicates, named, origin
+
+_SHORTEST = 16
+"""Characters of a secret that no text holds by chance."""
+
+
+class Credentials:
+    """One key for one base.
+
+    Args:
+        base: such as `https://api.replicate.com/v1`.
+        key: the API token.
+        default_headers: sent with every request to the base. One of them may take the place of
+            `Authorization` or `User-Agent`.
+        trusted_hosts: further hosts that may see the key.
+
+    Attributes:
+        headers: of each request to the base.
+        fingerprint: the same for the same key and headers; it tells nothing of them.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        key: str,
+        default_headers: Mapping[str, str] | None = None,
+        trusted_hosts: tuple[str, ...] = (),
+    ) -> None:
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise AuthenticationError("The API key has characters that no key has: check how it was set.")
+        agent = {"User-Agent": f"areplicate/{__version__}"}
+        signed = {"Authorization": f"Bearer {key}", **agent}
+        given = named(default_headers or {})
+        self.headers = {**signed, **given, "Content-Type": "application/json"}
+        self.fingerprint = hashlib.sha256(repr(sorted(self.headers.items())).encode()).hexdigest()[:16]
+        self._origin = origin(base)
+        self._elsewhere = signed if is_replicates(base) else agent
+        self._trusted = dict.fromkeys(trusted_hosts, signed)
+        self._echoes = [(_echo_of(key), "[key]")]
+        self._echoes += [(_echo_of(value), f"[{name}]") for name, value in given.items() if value]
+
+    def headers_for(self, url: str) -> Mapping[str, str]:
+        """What a URL that an answer names may see.
+
+        Raises:
+            APIConnectionError: nothing; it is not to be asked.
+        """
+        try:
+            there = origin(url)
+        except ValueError:  # a port that is no number
+            there = ("", "", None)
+        if there == self._origin:
+            return self.headers
+        if there[1] in self._trusted:
+            return self._trusted[there[1]]
+        if is_replicates(url):
+            return self._elsewhere
+        raise APIConnectionError(
+            f"The answer points to {self.masked(url)[:200]!r}, outside the API's own hosts, and is not followed: "
+            "the key could leak. If you trust that host, name it in trusted_hosts=.",
+            request_sent=False,
+        )
+
+    def masked(self, text: str) -> str:
+        """A text without the key and the values of `default_headers`."""
+        for echo, name in self._echoes:
+            text = echo.sub(name, text)
+        return text
+
+
+def _echo_of(secret: str) -> re.Pattern[str]:
+    """Finds a secret where a server repeats it. A short one counts as a word of its own only, for it may be
+    part of any other."""
+    text = re.escape(secret)
+    return re.compile(text if len(secret) >= _SHORTEST else rf"(?<![\w\[]){text}(?![\w\]])")

@@ -13,7 +13,15 @@ import areplicate
 PACKAGE = Path(areplicate.__file__).parent
 README = PACKAGE.parent / "README.md"
 LOOPS = {"asyncio", "aiohttp", "anyio", "httpx", "trio"}
-PURE = ("replicate/protocol", "chat", "chat/formats", "chat/schemas", "chat/structured", "chat/tools")
+PURE = (
+    "replicate/protocol",
+    "chat",
+    "chat/apis",
+    "chat/formats",
+    "chat/schemas",
+    "chat/structured",
+    "chat/tools",
+)
 GROUND = {"errors", "clock", "logs", "replicate/protocol"}
 """Rooms that any room may import."""
 APART = {

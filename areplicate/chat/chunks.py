@@ -15,6 +15,7 @@ from .responses import (
     ModelResponseChunk,
     Run,
     ToolCall,
+    ToolCallDelta,
     Usage,
 )
 from .usage import add
@@ -57,6 +58,14 @@ class ChunkMaker:
             choices=[],
             usage=usage,
         )
+
+
+def deltas_of(message: Message) -> list[Delta]:
+    """What a stream would have added to make a whole message."""
+    deltas = [Delta(reasoning_content=message.reasoning_content), Delta(content=message.content)]
+    for index, call in enumerate(message.tool_calls or ()):
+        deltas.append(Delta(tool_calls=[ToolCallDelta(index=index, id=call.id, function=call.function)]))
+    return deltas
 
 
 @overload

@@ -107,6 +107,8 @@ def _tool(index: int, given: Any) -> Tool | None:
     if not isinstance(given, Mapping):
         raise BadRequestError(f"tools[{index}] must be an object, not {type(given).__name__}.")
     kind = given.get("type", "function")
+    if not isinstance(kind, str):
+        raise BadRequestError(f"tools[{index}] has a type that is no text.")
     if kind != "function":
         logger.warning("A tool of the type %.50r is left out: only functions can be offered to models", kind)
         return None
@@ -116,12 +118,14 @@ def _tool(index: int, given: Any) -> Tool | None:
             f'tools[{index}] has no name: write {{"type": "function", "function": {{"name": ..., '
             '"parameters": {...}}}.'
         )
-    parameters = function.get("parameters")
+    parameters, description = function.get("parameters"), function.get("description")
+    if not isinstance(description, (str, type(None))):
+        raise BadRequestError(f"tools[{index}] has a description that is no text.")
     if not isinstance(parameters, (Mapping, type(None))):
         raise BadRequestError(f"tools[{index}] has parameters that are no JSON Schema object.")
     return Tool(
         function["name"],
-        str(function.get("description") or ""),
+        description or "",
         dict(parameters or {}),
         function.get("strict") if isinstance(function.get("strict"), bool) else None,
     )

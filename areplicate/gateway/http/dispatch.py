@@ -13,6 +13,7 @@ from ...errors import APIError
 from ..accounts.auth import Caller
 from ..app import Gateway
 from ..logs import bound_lines, logger
+from .anthropic import envelope, is_anthropics
 from .errors import CLIENT_GONE, GatewayError, stopping, unexpected
 from .exchange import Exchange
 from .origins import check_browser, cors_headers, preflight
@@ -144,6 +145,8 @@ def _not_allowed(caller: Caller, access: Access, *, open: bool) -> GatewayError:
 
 def _refused(exchange: Exchange, error: GatewayError) -> web.Response:
     exchange.error_code = error.code
-    response = exchange.json(error.envelope(), error.status)
+    request = exchange.request
+    body = envelope(error, exchange.request_id) if is_anthropics(request) else error.envelope()
+    response = exchange.json(body, error.status)
     response.headers.update(error.headers)
     return response

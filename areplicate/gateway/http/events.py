@@ -40,6 +40,7 @@ class EventStream:
     """Use it as a context manager; `send` opens the answer where nothing else has."""
 
     __slots__ = (
+        "_beat_event",
         "_beating",
         "_exchange",
         "_last",
@@ -51,7 +52,9 @@ class EventStream:
         "response",
     )
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, beat: bytes | None = None) -> None:
+        """`beat` is what goes out instead of the comment, for an API that has an event for it."""
+        self._beat_event = beat
         self.response = web.StreamResponse(
             headers={
                 **exchange.head("text/event-stream; charset=utf-8"),
@@ -112,7 +115,7 @@ class EventStream:
             if not self.response.prepared:
                 await self.open()
             else:
-                await self.response.write(f": {self._shown()}\n\n".encode())
+                await self.response.write(self._beat_event or f": {self._shown()}\n\n".encode())
         except ConnectionError:
             pass  # the request's own task learns of it, too
 

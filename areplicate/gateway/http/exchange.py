@@ -175,6 +175,7 @@ class Exchange:
             "Content-Type": content_type,
             "Cache-Control": "no-store",
             "x-request-id": self.request_id,
+            "request-id": self.request_id,  # Anthropic's name for it
             **self.cors,
         }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ... import __version__
+from .anthropic import ClaudeErrorAnswer
 from .errors import ErrorAnswer
 from .route import Route, route
 
@@ -53,7 +54,9 @@ def describe(routes: Sequence[Route], models: list[str] | None) -> Schema:
     kinds = [
         kind for each in routes for kind in (each.takes, each.answer) if kind and not isinstance(kind, str)
     ]
-    found, components = msgspec.json.schema_components([*kinds, ErrorAnswer], ref_template=_REF + "{name}")
+    found, components = msgspec.json.schema_components(
+        [*kinds, ErrorAnswer, ClaudeErrorAnswer], ref_template=_REF + "{name}"
+    )
     schemas = dict(zip(map(id, kinds), found, strict=False))
     if models is not None:
         _name_models(components, models)
@@ -117,7 +120,8 @@ def _responses(each: Route, schemas: dict[int, Any]) -> Schema:
         statuses |= {400} if each.method == "GET" else {400, 408, 413, 415}
     if each.streams:
         statuses |= {*_GENERATES}
-    error = {"application/json": {"schema": {"$ref": f"{_REF}{ErrorAnswer.__name__}"}}}
+    told = ClaudeErrorAnswer if each.path.startswith("/v1/messages") else ErrorAnswer
+    error = {"application/json": {"schema": {"$ref": f"{_REF}{told.__name__}"}}}
     refusals = {str(s): {"description": ERRORS[s], "content": error} for s in sorted(statuses)}
     return {"200": {"description": "The answer", "content": content}, **refusals}
 

@@ -1,0 +1,239 @@
+"""A request to Anthropic's Messages API as a chat completion.
+
+Source: "Messages" in Anthropic's API reference. `cache_control` is ignored: nothing is cached here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...logs import logger
+from ..usage import estimate
+from .asked import Asked, as_text, call_of, mapping, text, wrong
+
+_RENAMED = {"stop_sequences": "stop"}
+_READ_HERE = frozenset(
+    (
+        *("model", "messages", "system", "stream", "tools", "tool_choice", "metadata", "thinking"),
+        *("output_config", "output_format", "cache_control", "container", "context_management", "betas"),
+        *("mcp_servers", "service_tier", "inference_geo", "speed", "diagnostics"),
+    )
+)
+"""What is read here, or tells Anthropic's servers something and changes no answer."""
+_SAY_NOTHING = frozenset(("thinking", "redacted_thinking", "compaction"))
+"""Blocks that are not given back to a model."""
+_TOKENS_OF_AN_IMAGE = 1600
+"""What the largest that is not scaled down comes to, by Anthropic's documentation."""
+
+
+def read_request(body: Mapping[str, Any]) -> Asked:
+    """What a request asks.
+
+    Raises:
+        BadRequestError: something in the body is wrong; `param` names it.
+    """
+    messages: list[Any] = []
+    if system := _system(body.get("system")):
+        messages.append({"role": "system", "content": system})
+    given = body.get("messages")
+    if not isinstance(given, list) or not given:
+        wrong("messages", 'must be a list such as [{"role": "user", "content": "Hello"}]')
+    for index, message in enumerate(given):
+        _add(messages, f"messages[{index}]", mapping(f"messages[{index}]", message))
+    return Asked(messages, _params(body))
+
+
+def count_tokens(body: Mapping[str, Any]) -> int:
+    """About how many tokens a request's input has: four characters each, and 1,600 an image."""
+    asked = read_request(body)
+    images = 0
+    characters = len(as_text(asked.params.get("tools", "")))
+    for message in asked.messages:
+        content = message["content"]
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+        for part in parts:
+            images += part["type"] == "image_url"
+            characters += len(part.get("text") or as_text(part.get("file", "")))
+        characters += len(as_text(message.get("tool_calls", "")))
+    return max(1, estimate(characters) + images * _TOKENS_OF_AN_IMAGE + 3 * len(asked.messages))
+
+
+def _system(system: Any) -> str:
+    if system is None or isinstance(system, str):
+        return system or ""
+    if not isinstance(system, list):
+        wrong("system", "must be a text or a list of text blocks")
+    texts = []
+    for index, block in enumerate(system):
+        block = mapping(f"system[{index}]", block)
+        if block.get("type") != "text":
+            wrong(f"system[{index}]", "must be a block of the type text")
+        texts.append(text(f"system[{index}].text", block.get("text")))
+    return "\n\n".join(texts)
+
+
+def _params(body: Mapping[str, Any]) -> dict[str, Any]:
+    params = {
+        _RENAMED.get(name, name): value
+        for name, value in body.items()
+        if name not in _READ_HERE and value is not None
+    }
+    if tools := _tools(body.get("tools")):
+        params["tools"] = tools
+        params |= _tool_choice(body.get("tool_choice"))
+    if user := mapping("metadata", body.get("metadata") or {}).get("user_id"):
+        params["user"] = user
+    config = mapping("output_config", body.get("output_config") or {})
+    format = config.get("format") or body.get("output_format")
+    if format is not None:
+        schema = mapping("output_config.format", format).get("schema")
+        params["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": schema},
+        }
+    if effort := config.get("effort") or _effort(mapping("thinking", body.get("thinking") or {})):
+        params["reasoning_effort"] = effort
+    return params
+
+
+def _effort(thinking: Mapping[str, Any]) -> str | None:
+    """How long to think, in OpenAI's words, for so many tokens of it."""
+    budget = thinking.get("budget_tokens")
+    if thinking.get("type") != "enabled" or not isinstance(budget, int):
+        return None
+    return "low" if budget <= 2048 else "medium" if budget <= 8192 else "high"
+
+
+def _tools(tools: Any) -> list[dict[str, Any]]:
+    if not isinstance(tools, (list, type(None))):
+        wrong("tools", "must be a list of tools")
+    found = []
+    for index, tool in enumerate(tools or ()):
+        tool = mapping(f"tools[{index}]", tool)
+        if tool.get("type") is not None and text(f"tools[{index}].type", tool["type"]) != "custom":
+            logger.warning(
+                "The tool %.50r is left out: it runs on Anthropic's servers alone", tool.get("type")
+            )
+            continue
+        if not (name := text(f"tools[{index}].name", tool.get("name"))):
+            wrong(f"tools[{index}].name", "must not be empty")
+        found.append(
+            {
+                "type": "function",
+                "function": {
+                    "name": name,
+                    "description": text(f"tools[{index}].description", tool.get("description", "")),
+                    "parameters": mapping(f"tools[{index}].input_schema", tool.get("input_schema")),
+                },
+            }
+        )
+    return found
+
+
+def _tool_choice(choice: Any) -> dict[str, Any]:
+    if choice is None:
+        return {}
+    choice = mapping("tool_choice", choice)
+    params: dict[str, Any] = {}
+    if choice.get("disable_parallel_tool_use"):
+        params["parallel_tool_calls"] = False
+    match choice.get("type"):
+        case "auto" | "none":
+            params["tool_choice"] = choice["type"]
+        case "any":
+            params["tool_choice"] = "required"
+        case "tool":
+            params["tool_choice"] = {"type": "function", "function": {"name": choice.get("name")}}
+        case other:
+            wrong("tool_choice", f"has the type {other!r:.50}; use auto, any, tool or none")
+    return params
+
+
+def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
+    """Adds what a message says: results of tools become messages of their own, before the user's text."""
+    role, content = message.get("role"), message.get("content")
+    if role not in ("user", "assistant", "system"):
+        wrong(f"{place}.role", f"must be user or assistant, not {role!r:.50}")
+    if isinstance(content, str):
+        messages.append({"role": role, "content": content})
+        return
+    if not isinstance(content, list) or not content:
+        wrong(f"{place}.content", "must be a text or a list of blocks, and not empty")
+    parts: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
+    for index, block in enumerate(content):
+        at = f"{place}.content[{index}]"
+        block = mapping(at, block)
+        kind = block.get("type")
+        if kind == "tool_result":
+            messages.append(_tool_result(at, block))
+        elif kind == "tool_use":
+            id, name = text(f"{at}.id", block.get("id")), text(f"{at}.name", block.get("name"))
+            calls.append(call_of(id, name, as_text(block.get("input") or {})))
+        elif (part := _part(at, block)) is not None:
+            parts.append(part)
+    if calls:
+        messages.append({"role": role, "content": parts or None, "tool_calls": calls})
+    elif parts:
+        messages.append({"role": role, "content": parts})
+
+
+def _tool_result(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    content = block.get("content")
+    if isinstance(content, list):
+        read = [_part(f"{place}.content[{i}]", mapping(place, part)) for i, part in enumerate(content)]
+        content = [part for part in read if part is not None]
+    elif not isinstance(content, (str, type(None))):
+        wrong(f"{place}.content", "must be a text or a list of blocks")
+    if block.get("is_error"):
+        told = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        content = [{"type": "text", "text": "Error: "}, *told]
+    id = text(f"{place}.tool_use_id", block.get("tool_use_id"))
+    return {"role": "tool", "tool_call_id": id, "content": content or ""}
+
+
+def _part(place: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A block as a content part of a chat message; None where it says nothing to a model."""
+    kind = text(f"{place}.type", block.get("type"))
+    match kind:
+        case "text":
+            return {"type": "text", "text": text(f"{place}.text", block.get("text"))}
+        case "image":
+            return {"type": "image_url", "image_url": {"url": _source(place, block)}}
+        case "document":
+            return _document(place, block)
+        case "search_result":
+            said = [mapping(place, part).get("text") or "" for part in block.get("content") or ()]
+            return {"type": "text", "text": "\n".join([str(block.get("title") or ""), *said])}
+    if kind in _SAY_NOTHING or kind.endswith(("tool_use", "tool_result")):
+        return None  # thoughts, and what Anthropic's own tools did
+    wrong(f"{place}.type", f"must be text, image, document, tool_use or tool_result, not {kind[:50]!r}")
+
+
+def _document(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    source = mapping(f"{place}.source", block.get("source"))
+    if source.get("type") == "text":
+        return {"type": "text", "text": text(f"{place}.source.data", source.get("data"))}
+    if source.get("type") == "content":
+        parts = source.get("content")
+        said = (
+            [parts] if isinstance(parts, str) else [mapping(place, p).get("text") or "" for p in parts or ()]
+        )
+        return {"type": "text", "text": "\n".join(said)}
+    return {
+        "type": "file",
+        "file": {"file_data": _source(place, block), "filename": block.get("title") or "document"},
+    }
+
+
+def _source(place: str, block: Mapping[str, Any]) -> str:
+    """The URL of an image or a document, or its data as one."""
+    source = mapping(f"{place}.source", block.get("source"))
+    match source.get("type"):
+        case "base64":
+            data = text(f"{place}.source.data", source.get("data"))
+            return f"data:{source.get('media_type') or 'application/octet-stream'};base64,{data}"
+        case "url":
+            return text(f"{place}.source.url", source.get("url"))
+    wrong(f"{place}.source", "must be base64 or a url: uploaded files are not known here")

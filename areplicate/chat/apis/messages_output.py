@@ -1,0 +1,128 @@
+"""A chat completion's answer as Anthropic's Messages API gives it, whole or in events.
+
+Source: "Messages" and "Streaming messages" in Anthropic's API reference. A message that is given whole is
+the one that its events would have built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ..chunks import deltas_of
+from ..responses import Delta, FinishReason, ModelResponse, ToolCallDelta, Usage
+
+Event = dict[str, Any]
+_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+_SIGNATURE = "cmVhc29uaW5n"
+"""Thinking must be signed; what is given back is not read, so that it need not be proven."""
+
+
+class MessageBuilder:
+    """A message as it grows: fed what an answer adds, gives the events that tell of it.
+
+    Args:
+        id: the message's, `msg_...`.
+        model: the name that the client knows the model by.
+        body: the request. Without `thinking` in it, none is shown.
+    """
+
+    def __init__(self, id: str, model: str, body: Mapping[str, Any]) -> None:
+        thinking = body.get("thinking")
+        self._thinks = isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
+        self._content: list[dict[str, Any]] = []
+        self._open: str | None = None
+        """The kind of block that is being written: the last one."""
+        self._message: dict[str, Any] = {
+            "id": id,
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": self._content,
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": _usage(None),
+        }
+
+    @property
+    def message(self) -> dict[str, Any]:
+        return self._message
+
+    def begin(self) -> list[Event]:
+        return [{"type": "message_start", "message": {**self._message, "content": []}}]
+
+    def add(self, delta: Delta) -> list[Event]:
+        """The events for what a chunk adds."""
+        events: list[Event] = []
+        if delta.reasoning_content and self._thinks:
+            events += self._written("thinking", delta.reasoning_content)
+        if delta.content:
+            events += self._written("text", delta.content)
+        for call in delta.tool_calls or ():
+            events += self._call(call)
+        return events
+
+    def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]:
+        events = list(self._close())
+        told = {"stop_reason": _STOP_REASONS[finish_reason], "stop_sequence": None}
+        self._message |= {**told, "usage": _usage(usage)}
+        return [
+            *events,
+            {"type": "message_delta", "delta": told, "usage": _usage(usage)},
+            {"type": "message_stop"},
+        ]
+
+    def build(self, answer: ModelResponse) -> dict[str, Any]:
+        """The message that a whole answer makes."""
+        for delta in deltas_of(answer.choices[0].message):
+            self.add(delta)
+        self.end(answer.choices[0].finish_reason, answer.usage)
+        return self._message
+
+    def _written(self, kind: str, text: str) -> Iterator[Event]:
+        if self._open != kind:
+            yield from self._close()
+            block = {"type": kind, kind: ""}
+            yield from self._started({**block, "signature": ""} if kind == "thinking" else block)
+            self._open = kind
+        self._content[-1][kind] += text
+        yield self._delta({"type": f"{kind}_delta", kind: text})
+
+    def _call(self, call: ToolCallDelta) -> Iterator[Event]:
+        yield from self._close()
+        block = {"type": "tool_use", "id": call.id, "name": call.function.name, "input": {}}
+        yield from self._started(block)
+        yield self._delta({"type": "input_json_delta", "partial_json": call.function.arguments})
+        block["input"] = msgspec.json.decode(call.function.arguments)
+        yield self._stopped()
+
+    def _close(self) -> Iterator[Event]:
+        """Ends the block that is being written, if there is one."""
+        if self._open is None:
+            return
+        if self._open == "thinking":
+            self._content[-1]["signature"] = _SIGNATURE
+            yield self._delta({"type": "signature_delta", "signature": _SIGNATURE})
+        self._open = None
+        yield self._stopped()
+
+    def _started(self, block: dict[str, Any]) -> Iterator[Event]:
+        self._content.append(block)
+        yield {"type": "content_block_start", "index": len(self._content) - 1, "content_block": dict(block)}
+
+    def _delta(self, delta: dict[str, Any]) -> Event:
+        return {"type": "content_block_delta", "index": len(self._content) - 1, "delta": delta}
+
+    def _stopped(self) -> Event:
+        return {"type": "content_block_stop", "index": len(self._content) - 1}
+
+
+def _usage(usage: Usage | None) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt_tokens if usage is not None else 0,
+        "output_tokens": usage.completion_tokens if usage is not None else 0,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+    }

@@ -1,0 +1,166 @@
+"""A request to OpenAI's Responses API as a chat completion.
+
+Source: "Create a model response" in OpenAI's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...errors import BadRequestError
+from ...logs import logger
+from .asked import Asked, add_call, as_text, call_of, mapping, text, wrong
+
+Item = Mapping[str, Any]
+Find = Callable[[str], "Item | None"]
+"""Finds an item of a stored response by its id."""
+
+_RENAMED = {"max_output_tokens": "max_tokens"}
+_READ_HERE = frozenset(
+    (
+        *("model", "input", "instructions", "stream", "stream_options", "text", "reasoning", "conversation"),
+        *("previous_response_id", "prompt", "background", "include", "truncation", "max_tool_calls"),
+        *("top_logprobs", "store", "n", "client_metadata", "context_management", "moderation"),
+    )
+)
+"""What is read here, or tells OpenAI's servers something and changes no answer."""
+_UNSUPPORTED = {
+    "conversation": "conversations are not stored here: send the earlier turns in input",
+    "prompt": "stored prompts are not known here: send the messages themselves",
+    "background": "no response runs in the background: leave the connection open",
+    "top_logprobs": "Replicate's models give no log probabilities",
+}
+_TEXT_OUTPUTS = ("function_call_output", "custom_tool_call_output")
+_ARGUMENTS = ("arguments", "input", "action", "operation", "code")
+
+
+def read_request(
+    body: Mapping[str, Any], earlier: list[Item] | None = None, find: Find = lambda id: None
+) -> Asked:
+    """What a request asks.
+
+    Args:
+        earlier: the items of the responses before, where `previous_response_id` names one.
+        find: looks up what `item_reference`s name.
+
+    Raises:
+        BadRequestError: something in the body is wrong; `param` names it.
+    """
+    for name, why in _UNSUPPORTED.items():
+        if body.get(name):
+            raise BadRequestError(f"{name} cannot be used: {why}.", param=name)
+    messages: list[Any] = []
+    if (instructions := body.get("instructions")) is not None:
+        messages.append({"role": "system", "content": text("instructions", instructions)})
+    for index, item in enumerate(earlier or ()):
+        _add(messages, f"earlier[{index}]", item, find)
+    for index, item in enumerate(input_items(body)):
+        _add(messages, f"input[{index}]", item, find)
+    if not any(message["role"] != "system" for message in messages):
+        wrong("input", "has no message that could be answered")
+    return Asked(messages, _params(body))
+
+
+def input_items(body: Mapping[str, Any]) -> list[Item]:
+    """The items of `input`, of which a text is one."""
+    given = body.get("input")
+    if isinstance(given, str):
+        return [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": given}]}]
+    if not isinstance(given, list):
+        wrong("input", "must be a text or a list of items")
+    return given
+
+
+def _params(body: Mapping[str, Any]) -> dict[str, Any]:
+    params = {
+        _RENAMED.get(name, name): value
+        for name, value in body.items()
+        if name not in _READ_HERE and value is not None
+    }
+    reasoning = mapping("reasoning", body.get("reasoning") or {})
+    if reasoning.get("effort") is not None:
+        params["reasoning_effort"] = reasoning["effort"]
+    said = mapping("text", body.get("text") or {})
+    if said.get("verbosity") is not None:
+        params["verbosity"] = said["verbosity"]
+    if said.get("format") is not None:
+        params["response_format"] = _response_format(mapping("text.format", said["format"]))
+    return params
+
+
+def _response_format(format: Mapping[str, Any]) -> Any:
+    """`text.format`, whose JSON schema chat completions nest one level deeper."""
+    if format.get("type") == "json_schema":
+        return {"type": "json_schema", "json_schema": {k: v for k, v in format.items() if k != "type"}}
+    return format
+
+
+def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
+    """Adds what an item says to the messages; what is only OpenAI's own book-keeping adds nothing."""
+    item = mapping(place, item)
+    kind = text(f"{place}.type", item.get("type") or ("message" if "role" in item else "item_reference"))
+    if kind == "message":
+        role = item.get("role")
+        messages.append({"role": role, "content": _content(place, item.get("content"))})
+    elif kind == "item_reference":
+        _add_referred(messages, place, text(f"{place}.id", item.get("id")), find)
+    elif kind.endswith("_output") and "call_id" in item:
+        output = item.get("output")
+        if kind in _TEXT_OUTPUTS and not (isinstance(output, str) or _is_parts(output)):
+            wrong(f"{place}.output", "must be a text or a list of content parts")
+        content = _content(place, output) if _is_parts(output) else as_text(output or "")
+        messages.append({"role": "tool", "tool_call_id": _call_id(place, item), "content": content})
+    elif kind.endswith("_call") and "call_id" in item:
+        if kind == "function_call" and (missing := {"name", "arguments"} - item.keys()):
+            wrong(f"{place}.{missing.pop()}", "is missing")
+        given: Any = next((item[name] for name in _ARGUMENTS if item.get(name) is not None), {})
+        # What is no JSON stands in an object all the same: a custom tool's input is free text.
+        arguments = as_text({"input": given} if kind == "custom_tool_call" else given)
+        name = text(f"{place}.name", item.get("name", kind.removesuffix("_call")))
+        if not name:
+            wrong(f"{place}.name", "must not be empty")
+        add_call(messages, call_of(_call_id(place, item), name, arguments))
+    elif kind != "reasoning":
+        logger.warning("%s of the type %.50r says nothing to models here and is left out", place, kind)
+
+
+def _call_id(place: str, item: Item) -> str:
+    return text(f"{place}.call_id", item["call_id"])
+
+
+def _add_referred(messages: list[Any], place: str, id: str, find: Find) -> None:
+    found = find(id)
+    if found is not None:
+        _add(messages, place, found, lambda id: None)
+    elif not id.startswith("rs_"):  # reasoning is not given back to a model
+        wrong(
+            place,
+            f"refers to {id[:100]!r}, which is not stored here: send the item itself, or set "
+            "general_settings.store_responses",
+        )
+
+
+def _is_parts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(part, Mapping) and "type" in part for part in value)
+
+
+def _content(place: str, content: Any) -> Any:
+    if isinstance(content, list):
+        return [_part(f"{place}.content[{index}]", part) for index, part in enumerate(content)]
+    return content
+
+
+def _part(place: str, part: Any) -> Any:
+    """A content part under the name that chat completions have for it."""
+    part = mapping(place, part)
+    match part.get("type"):
+        case "input_image":
+            if part.get("image_url") is None:
+                wrong(place, "has no image_url: uploaded files are not known here")
+            return {"type": "image_url", "image_url": {"url": part["image_url"]}}
+        case "input_file":
+            if part.get("file_data") is None and part.get("file_url") is None:
+                wrong(place, "has neither file_data nor file_url: uploaded files are not known here")
+            return {"type": "file", "file": {k: v for k, v in part.items() if k != "type"}}
+    return part

@@ -1,0 +1,229 @@
+"""A chat completion's answer as OpenAI's Responses API gives it, whole or in events.
+
+Source: "The response object" and "Streaming events" in OpenAI's API reference. A response that is given
+whole is the one that its events would have built.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..chunks import deltas_of
+from ..responses import Delta, FinishReason, ModelResponse, ToolCallDelta, Usage
+from ..tools.tools import read_tool_use
+
+Event = dict[str, Any]
+_ECHOED = (
+    *("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key"),
+    *("safety_identifier", "service_tier", "temperature", "top_p", "user"),
+)
+"""What of a request stands in its response as it was given."""
+
+
+class ResponseBuilder:
+    """A response as it grows: fed what an answer adds, gives the events that tell of it.
+
+    Args:
+        id: the response's, `resp_...`.
+        created_at: seconds since 1970.
+        model: the name that the client knows the model by.
+        body: the request.
+        stored: whether it will be found by its id.
+    """
+
+    def __init__(
+        self, id: str, created_at: int, model: str, body: Mapping[str, Any], *, stored: bool
+    ) -> None:
+        self._sequence = 0
+        self._output: list[dict[str, Any]] = []
+        self._open: dict[str, Any] | None = None
+        """The message or the reasoning that is being written: the last item of the output."""
+        self._response = {
+            "id": id,
+            "object": "response",
+            "created_at": created_at,
+            "completed_at": None,
+            "status": "in_progress",
+            "background": False,
+            "error": None,
+            "incomplete_details": None,
+            "model": model,
+            **{name: body.get(name) for name in _ECHOED},
+            "metadata": body.get("metadata") or {},
+            "output": self._output,
+            "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
+            "reasoning": body.get("reasoning") or {"effort": None, "summary": None},
+            "store": stored,
+            "text": body.get("text") or {"format": {"type": "text"}},
+            "tool_choice": body.get("tool_choice") or "auto",
+            "tools": _function_tools(body),
+            "truncation": body.get("truncation") or "disabled",
+            "usage": None,
+        }
+
+    @property
+    def response(self) -> dict[str, Any]:
+        return self._response
+
+    def begin(self) -> list[Event]:
+        return [self._whole("response.created"), self._whole("response.in_progress")]
+
+    def add(self, delta: Delta) -> list[Event]:
+        """The events for what a chunk adds."""
+        events: list[Event] = []
+        if delta.reasoning_content:
+            events += self._reasoning(delta.reasoning_content)
+        if delta.content:
+            events += self._text(delta.content)
+        for call in delta.tool_calls or ():
+            events += self._call(call)
+        return events
+
+    def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]:
+        status = "incomplete" if finish_reason == "length" else "completed"
+        events: list[Event] = []
+        if not any(item["type"] != "reasoning" for item in self._output):
+            events += self._begin_text()
+        events += self._close(status)
+        self._response["status"] = status
+        if status == "incomplete":
+            self._response["incomplete_details"] = {"reason": "max_output_tokens"}
+        else:
+            self._response["completed_at"] = int(time.time())
+        if usage is not None:
+            self._response["usage"] = _usage(usage)
+        return [*events, self._whole(f"response.{status}")]
+
+    def failed(self, message: str, code: str) -> list[Event]:
+        self._response["status"] = "failed"
+        self._response["error"] = {"code": code, "message": message}
+        return [self._whole("response.failed")]
+
+    def build(self, answer: ModelResponse) -> dict[str, Any]:
+        """The response that a whole answer makes."""
+        choice = answer.choices[0]
+        for delta in deltas_of(choice.message):
+            self.add(delta)
+        self.end(choice.finish_reason, answer.usage)
+        return self._response
+
+    def _reasoning(self, text: str) -> Iterator[Event]:
+        if self._open is None or self._open["type"] != "reasoning":
+            yield from self._close()
+            self._open = {"type": "reasoning", "id": new_id("rs"), "summary": [], "status": "in_progress"}
+            yield from self._added(self._open)
+            yield self._part_event("response.reasoning_summary_part.added", part=_summary(""))
+            self._open["summary"] = [_summary("")]
+        self._open["summary"][0]["text"] += text
+        yield self._part_event("response.reasoning_summary_text.delta", delta=text)
+
+    def _text(self, text: str) -> Iterator[Event]:
+        yield from self._begin_text()
+        assert self._open is not None
+        self._open["content"][0]["text"] += text
+        yield self._part_event("response.output_text.delta", delta=text, logprobs=[])
+
+    def _begin_text(self) -> Iterator[Event]:
+        if self._open is not None and self._open["type"] == "message":
+            return
+        yield from self._close()
+        self._open = {
+            "type": "message",
+            "id": new_id("msg"),
+            "status": "in_progress",
+            "role": "assistant",
+            "content": [],
+        }
+        yield from self._added(self._open)
+        yield self._part_event("response.content_part.added", part=_text_part(""))
+        self._open["content"] = [_text_part("")]
+
+    def _call(self, call: ToolCallDelta) -> Iterator[Event]:
+        yield from self._close()
+        item = {
+            "type": "function_call",
+            "id": new_id("fc"),
+            "call_id": call.id,
+            "name": call.function.name,
+            "arguments": "",
+            "status": "in_progress",
+        }
+        yield from self._added(item)
+        arguments = call.function.arguments
+        place = {"item_id": item["id"], "output_index": len(self._output) - 1}
+        yield self._event("response.function_call_arguments.delta", **place, delta=arguments)
+        yield self._event(
+            "response.function_call_arguments.done", **place, name=call.function.name, arguments=arguments
+        )
+        item |= {"arguments": arguments, "status": "completed"}
+        yield self._item_event("response.output_item.done", item)
+
+    def _added(self, item: dict[str, Any]) -> Iterator[Event]:
+        self._output.append(item)
+        yield self._item_event("response.output_item.added", item)
+
+    def _close(self, status: str = "completed") -> Iterator[Event]:
+        """Ends the item that is being written, if there is one."""
+        item = self._open
+        if item is None:
+            return
+        if item["type"] == "reasoning":
+            part = item["summary"][0]
+            yield self._part_event("response.reasoning_summary_text.done", text=part["text"])
+            yield self._part_event("response.reasoning_summary_part.done", part=part)
+        else:
+            part = item["content"][0]
+            yield self._part_event("response.output_text.done", text=part["text"], logprobs=[])
+            yield self._part_event("response.content_part.done", part=part)
+        item["status"] = status
+        self._open = None
+        yield self._item_event("response.output_item.done", item)
+
+    def _part_event(self, kind: str, **fields: Any) -> Event:
+        """An event about the one part of the item that is being written."""
+        assert self._open is not None
+        index = "summary_index" if self._open["type"] == "reasoning" else "content_index"
+        place = {"item_id": self._open["id"], "output_index": len(self._output) - 1, index: 0}
+        return self._event(kind, **place, **fields)
+
+    def _item_event(self, kind: str, item: dict[str, Any]) -> Event:
+        return self._event(kind, output_index=len(self._output) - 1, item=dict(item))
+
+    def _whole(self, kind: str) -> Event:
+        return self._event(kind, response={**self._response, "output": list(self._output)})
+
+    def _event(self, kind: str, **fields: Any) -> Event:
+        event = {"type": kind, "sequence_number": self._sequence, **fields}
+        self._sequence += 1
+        return event
+
+
+def new_id(kind: str) -> str:
+    return f"{kind}_{secrets.token_hex(16)}"
+
+
+def _function_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tools that the model could be offered, as the API tells them."""
+    use = read_tool_use({"tools": body.get("tools")})
+    return [] if use is None else [{"description": None, **tool.flat()} for tool in use.tools]
+
+
+def _text_part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _summary(text: str) -> dict[str, Any]:
+    return {"type": "summary_text", "text": text}
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": usage.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": usage.total_tokens,
+    }

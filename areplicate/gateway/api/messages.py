@@ -1,0 +1,126 @@
+"""`/v1/messages`: Anthropic's Messages API.
+
+Source: "Messages", "Count tokens in a message" and "Errors" in Anthropic's API reference. `claude-*` names reach
+a model by `router_settings.model_group_alias`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from ...chat.apis.messages_input import count_tokens, read_request
+from ...chat.apis.messages_output import Event, MessageBuilder
+from ...chat.apis.responses_output import new_id
+from ..http.anthropic import error_type
+from ..http.errors import GatewayError
+from ..http.events import data_event
+from ..http.exchange import Exchange
+from ..http.route import route
+from .question import MAX_MESSAGES, ModelName, question_of, usable
+from .relay import relay
+
+if TYPE_CHECKING:
+    from ..app import Gateway
+
+_PING = data_event({"type": "ping"}, "ping")
+_BLOCK = {
+    "type": "object",
+    "required": ["type", "text"],
+    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+}
+_CONTENT = {
+    "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": _BLOCK}],
+    "description": "Images, documents, tool_use and tool_result are further blocks.",
+}
+_SYSTEM = {"anyOf": [{"type": "string"}, {"type": "array", "items": _BLOCK}, {"type": "null"}]}
+_TOOL = {
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["name", "input_schema"],
+            "properties": {
+                "type": {"enum": ["custom", None]},
+                "name": {"type": "string", "minLength": 1},
+                "description": {"type": "string"},
+                "input_schema": {"type": "object", "description": "A JSON Schema."},
+            },
+        },
+        {
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"type": "string", "not": {"const": "custom"}}},
+            "description": "A tool that runs on Anthropic's servers is left out.",
+        },
+    ]
+}
+
+
+class Turn(msgspec.Struct):
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant", "system"]
+    content: Annotated[Any, msgspec.Meta(extra_json_schema=_CONTENT)]
+
+
+class Counted(msgspec.Struct, kw_only=True):
+    """What a model reads."""
+
+    model: ModelName
+    messages: Annotated[list[Turn], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
+    system: Annotated[Any, msgspec.Meta(extra_json_schema=_SYSTEM)] = None
+    tools: list[Annotated[Any, msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
+
+
+class MessageRequest(Counted, kw_only=True):
+    """A conversation. What a model has no input for is left out, unless `drop_params` is false."""
+
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)]
+    stream: bool | None = None
+    stop_sequences: list[str] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a conversation."""
+
+    id: str
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: str
+    content: list[dict[str, Any]]
+    stop_reason: str | None
+    usage: dict[str, Any]
+
+
+class TokenCount(msgspec.Struct, frozen=True):
+    """About how many tokens a conversation has: each model's own tokenizer would say something else."""
+
+    input_tokens: int
+
+
+@route("POST", "/v1/messages", "key", takes=MessageRequest, answer=Message, streams=True)
+async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+    """Answer a conversation, as Anthropic's Messages API does."""
+    asked = read_request(body)
+    question = await question_of(
+        gateway, exchange, body, asked.messages, {"drop_params": True, **asked.params}
+    )
+    builder = _Builder(new_id("msg"), question.name, body)
+    if exchange.streamed:
+        return await relay(exchange, question, builder, beat=_PING)
+    return builder.build(await question.ask(exchange))
+
+
+@route("POST", "/v1/messages/count_tokens", "key", takes=Counted, answer=TokenCount, errors=(404,))
+async def count_message_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> TokenCount:
+    """Estimate how many tokens a conversation has."""
+    usable(exchange, body["model"])
+    return TokenCount(count_tokens(body))
+
+
+class _Builder(MessageBuilder):
+    def fail(self, error: GatewayError) -> list[Event]:
+        return [{"type": "error", "error": {"type": error_type(error.status), "message": error.message}}]

@@ -1,0 +1,61 @@
+"""A streamed chat completion as the events of another API."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+
+from ...chat.responses import Delta, FinishReason, Usage
+from ...errors import APIError
+from ..http.errors import GatewayError
+from ..http.events import EventStream, data_event
+from ..http.exchange import Exchange
+from .question import Question
+
+Event = dict[str, Any]
+
+
+class Builder(Protocol):
+    """Makes an API's events of what an answer adds."""
+
+    def begin(self) -> list[Event]: ...
+    def add(self, delta: Delta) -> list[Event]: ...
+    def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]: ...
+    def fail(self, error: GatewayError) -> list[Event]:
+        """For an error after the answer has begun."""
+        ...
+
+
+async def relay(
+    exchange: Exchange, question: Question, builder: Builder, *, beat: bytes | None = None
+) -> web.StreamResponse:
+    """Streams the answer; `beat` goes out while a model boots, instead of a comment."""
+    counted = msgspec.structs.replace(
+        question, params={**question.params, "stream_options": {"include_usage": True}}
+    )
+    finish_reason: FinishReason = "stop"
+    usage: Usage | None = None
+    with EventStream(exchange, beat) as events:
+        try:
+            chunks = await counted.stream(exchange, events.saw)
+            await events.send(_encoded(builder.begin()))
+            async with chunks:
+                async for chunk in chunks:
+                    exchange.streamed_chunk(chunk)
+                    usage = chunk.usage or usage
+                    for choice in chunk.choices:
+                        finish_reason = choice.finish_reason or finish_reason
+                        if told := builder.add(choice.delta):
+                            await events.send(_encoded(told))
+            await events.send(_encoded(builder.end(finish_reason, usage)))
+        except APIError as error:
+            if not events.response.prepared:
+                raise
+            await events.send(_encoded(builder.fail(exchange.failed(error))))
+    return events.response
+
+
+def _encoded(events: list[Event]) -> bytes:
+    return b"".join([data_event(event, event["type"]) for event in events])

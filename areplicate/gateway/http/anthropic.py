@@ -1,0 +1,54 @@
+"""What Anthropic's clients are told differently: errors, and the id of a request.
+
+Source: "Errors" in Anthropic's API reference.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from .errors import GatewayError
+
+_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+class ClaudeErrorDetail(msgspec.Struct, frozen=True):
+    """What happened; the names are Anthropic's."""
+
+    type: str
+    message: str
+
+
+class ClaudeErrorAnswer(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error, as Anthropic's API has it."""
+
+    error: ClaudeErrorDetail
+    request_id: str
+    type: Literal["error"] = "error"
+
+
+def is_anthropics(request: web.BaseRequest) -> bool:
+    """Whether a client of Anthropic's API asks: they all send its version."""
+    return "anthropic-version" in request.headers or "/v1/messages" in request.path
+
+
+def error_type(status: int) -> str:
+    return _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+
+
+def envelope(error: GatewayError, request_id: str) -> bytes:
+    """The body of an answer that is an error."""
+    told = ClaudeErrorDetail(error_type(error.status), error.message)
+    return msgspec.json.encode(ClaudeErrorAnswer(told, request_id))

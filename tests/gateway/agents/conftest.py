@@ -1,0 +1,85 @@
+"""A gateway whose models play agents' parts: they call tools, think, get JSON wrong, talk around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local.components import language_model_schema
+from areplicate.local.scripted import calls_tools, wrong_then_right
+from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, gateway
+
+PARIS = ("get_weather", {"city": "Paris"})
+OSLO = ("get_weather", {"city": "Oslo"})
+SUNNY = "It is sunny in Paris."
+ADA = {"name": "Ada", "age": 36}
+TEXT: Any = {"type": "string"}
+LLAMA: Any = {
+    "prompt_template": {"type": "string", "default": "{prompt}"},
+    "system_prompt": TEXT,
+    "max_tokens": {"type": "integer"},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 5},
+}
+NATIVE: Any = {
+    "system_prompt": TEXT,
+    "messages": {"type": "array", "items": {"type": "object"}},
+    "tools": {"type": "array", "items": {"type": "object"}},
+    "response_format": {"type": "object"},
+}
+
+
+def model(name: str, reply: Any, properties: Any = LLAMA, **options: Any) -> LocalModel:
+    return LocalModel(
+        owner="acme", name=name, reply=reply, schema=language_model_schema(properties), **options
+    )
+
+
+MODELS = (
+    model("chat", ["Hello", ", ", "dear ", "world", "!"]),
+    model("weather", calls_tools(PARIS, then=SUNNY, before="Let me look. ")),
+    model("weather-native", calls_tools(PARIS, then=SUNNY, notation="granite"), NATIVE),
+    model("two-cities", calls_tools([PARIS, OSLO], then="It is sunny in both.")),
+    model("ada", f"Here it is:\n```json\n{json.dumps(ADA)}\n```\nAnything else?"),
+    model("ada-native", json.dumps(ADA), NATIVE),
+    model("ada-at-second", wrong_then_right('{"name": "Ada", "age": "old"}', json.dumps(ADA))),
+    model("never-json", "I would rather talk."),
+    model("deepseek-r1", "<think>\nThe sky.\n</think>\n\nIt is blue."),
+    model("boots", ["Hello", "!"], boot_seconds=11),
+    model("fails", "Hello", failure="CUDA out of memory", failure_after=0),
+    model("person-tool", calls_tools(("Person", ADA), then="Done.")),
+    model("final-result", calls_tools(("final_result", ADA), then="Done.")),
+    model("hands-over", calls_tools(("transfer_to_poet", {}), then="Roses are red.")),
+)
+
+
+@pytest.fixture(scope="session")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS, tokens=[UPSTREAM_KEY]) as local:
+        yield local
+
+
+@pytest.fixture(scope="session")
+def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway(configuration(local), tmp_path_factory.mktemp("gateway")) as running:
+        yield running
+
+
+def configuration(local: LocalReplicate, **general: Any) -> dict[str, Any]:
+    params = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
+    return {
+        "model_list": [
+            {"model_name": each.name, "litellm_params": {"model": each.full_name, **params}}
+            for each in MODELS
+        ],
+        "general_settings": {
+            "master_key": MASTER,
+            "creations_per_minute": 1_000_000,
+            "others_per_minute": 1_000_000,
+            **general,
+        },
+        "router_settings": {"model_group_alias": {"claude-sonnet-4-5": "weather"}},
+    }

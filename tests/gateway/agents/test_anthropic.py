@@ -1,0 +1,232 @@
+"""The anthropic package: messages, streams, tools, thinking, token counts, models and errors."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pydantic
+import pytest
+from anthropic.types import Message, RawMessageStreamEvent
+
+from tests.gateway.agents.conftest import ADA, OSLO, PARIS
+from tests.gateway.process import MASTER, Gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+EVENT: Any = pydantic.TypeAdapter(RawMessageStreamEvent)
+WEATHER: Any = {
+    "name": "get_weather",
+    "description": "The weather in a city.",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+ASK: Any = [{"role": "user", "content": "How is the weather in Paris?"}]
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+}
+
+
+@pytest.fixture(scope="module")
+def client(running: Gateway) -> Iterator[anthropic.Anthropic]:
+    """It sends its key as `x-api-key`."""
+    with anthropic.Anthropic(base_url=running.url, api_key=MASTER, max_retries=0) as client:
+        yield client
+
+
+QUESTIONS: list[dict[str, Any]] = [
+    {"model": "chat", "system": "Be kind.", "metadata": {"user_id": "u1"}, "temperature": 1},
+    {"model": "chat", "max_tokens": 2, "stop_sequences": ["END"]},
+    {
+        "model": "weather",
+        "tools": [WEATHER],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    },
+    {"model": "claude-sonnet-4-5", "tools": [WEATHER, {"type": "web_search_20250305", "name": "web_search"}]},
+    {"model": "two-cities", "tools": [WEATHER], "tool_choice": {"type": "any"}},
+    {"model": "deepseek-r1", "thinking": {"type": "enabled", "budget_tokens": 1024}},
+    {"model": "deepseek-r1"},
+    {"model": "ada", "output_config": {"format": {"type": "json_schema", "schema": PERSON}}},
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question["model"])
+def test_every_message_and_event_is_of_the_published_types(
+    running: Gateway, question: dict[str, Any]
+) -> None:
+    body = {"max_tokens": 100, "messages": ASK, **question}
+    headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
+    with running.http(None) as http:
+        whole = http.post("/v1/messages", json=body, headers=headers)
+        streamed = http.post("/v1/messages", json={**body, "stream": True}, headers=headers)
+    assert whole.status_code == streamed.status_code == 200, whole.text + streamed.text
+    assert whole.headers["request-id"].startswith("req_")
+    Message.model_validate(whole.json(), strict=True)
+    events = []
+    for block in streamed.text.strip().split("\n\n"):
+        name, data = block.split("\n")
+        events.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {events[-1]['type']}"
+        EVENT.validate_python(events[-1], strict=True)
+    assert [events[0]["type"], events[-1]["type"]] == ["message_start", "message_stop"]
+    assert _built(events) == _without_ids(whole.json()), "a stream builds what is given whole"
+
+
+def _built(events: list[Any]) -> Any:
+    blocks: list[Any] = []
+    for event in events:
+        if event["type"] == "content_block_start":
+            blocks.append({**event["content_block"], "partial": ""})
+        elif event["type"] == "content_block_delta":
+            delta = dict(event["delta"])
+            kind = delta.pop("type")
+            if kind == "input_json_delta":
+                blocks[-1]["partial"] += delta["partial_json"]
+            else:
+                [(name, text)] = delta.items()
+                blocks[-1][name] += text
+        elif event["type"] == "message_delta":
+            end = event
+    for block in blocks:
+        if partial := block.pop("partial"):
+            block["input"] = json.loads(partial)
+    return _without_ids({"content": blocks, **end["delta"], "usage": end["usage"]})
+
+
+def _without_ids(message: Any) -> Any:
+    content = [{k: v for k, v in block.items() if k != "id"} for block in message["content"]]
+    return content, message["stop_reason"], message["usage"]
+
+
+def test_a_conversation_with_tools(client: anthropic.Anthropic) -> None:
+    first = client.messages.create(model="two-cities", max_tokens=100, messages=ASK, tools=[WEATHER])
+    calls = [block for block in first.content if block.type == "tool_use"]
+    assert [(call.name, call.input) for call in calls] == [PARIS, OSLO]
+    assert first.stop_reason == "tool_use"
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+    results: Any = [
+        {"type": "tool_result", "tool_use_id": calls[0].id, "content": "sunny"},
+        {
+            "type": "tool_result",
+            "tool_use_id": calls[1].id,
+            "content": [{"type": "text", "text": "sunny", "cache_control": {"type": "ephemeral"}}],
+            "is_error": True,
+        },
+        {"type": "text", "text": "Well?"},
+    ]
+    turns: Any = [*ASK, {"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
+    second = client.messages.create(model="two-cities", max_tokens=100, messages=turns, tools=[WEATHER])
+    [said] = second.content
+    assert said.type == "text" and said.text == "It is sunny in both." and second.stop_reason == "end_turn"
+    results[1]["content"].append(image)
+    with pytest.raises(anthropic.BadRequestError, match="image"):
+        client.messages.create(model="two-cities", max_tokens=100, messages=turns, tools=[WEATHER])
+
+
+def test_a_named_tool(client: anthropic.Anthropic) -> None:
+    other: Any = {**WEATHER, "name": "get_time"}
+    choice: Any = {"type": "tool", "name": "get_weather"}
+    answer = client.messages.create(
+        model="weather", max_tokens=100, messages=ASK, tools=[other, WEATHER], tool_choice=choice
+    )
+    assert [block.type for block in answer.content] == ["text", "tool_use"]
+
+
+def test_streams_of_the_package(client: anthropic.Anthropic) -> None:
+    with client.messages.stream(model="weather", max_tokens=100, messages=ASK, tools=[WEATHER]) as stream:
+        assert "".join(stream.text_stream) == "Let me look. "
+        final = stream.get_final_message()
+    assert [block.input for block in final.content if block.type == "tool_use"] == [PARIS[1]]
+    assert final.usage.output_tokens > 0
+
+
+def test_thinking(client: anthropic.Anthropic) -> None:
+    thinking: Any = {"type": "enabled", "budget_tokens": 1024}
+    answer = client.messages.create(model="deepseek-r1", max_tokens=2000, messages=ASK, thinking=thinking)
+    first, second = answer.content
+    assert first.type == "thinking" and first.thinking == "The sky."
+    assert second.type == "text" and second.text == "It is blue."
+    turns: Any = [*ASK, {"role": "assistant", "content": answer.content}, *ASK]
+    assert client.messages.create(
+        model="deepseek-r1", max_tokens=2000, messages=turns, thinking=thinking
+    ).content
+
+
+def test_pings_through_a_boot(running: Gateway) -> None:
+    headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
+    body = {"model": "boots", "max_tokens": 100, "messages": ASK, "stream": True}
+    with running.http(None) as http:
+        begun = time.monotonic()
+        text = http.post("/v1/messages", json=body, headers=headers).text
+        assert time.monotonic() - begun > 9
+    assert 'event: ping\ndata: {"type":"ping"}\n\n' in text and "event: message_stop" in text
+    assert not any(line.startswith(":") for line in text.splitlines())
+
+
+def test_count_tokens(client: anthropic.Anthropic) -> None:
+    short = client.messages.count_tokens(model="chat", messages=ASK)
+    longer = client.messages.count_tokens(
+        model="chat", messages=ASK, system="Be kind. " * 100, tools=[WEATHER]
+    )
+    assert 5 <= short.input_tokens <= 20 and 200 <= longer.input_tokens - short.input_tokens <= 400
+
+
+def test_models(client: anthropic.Anthropic) -> None:
+    names = [model.id for model in client.models.list()]
+    assert "weather" in names and "claude-sonnet-4-5" in names
+    assert client.models.retrieve("weather").type == "model"
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "type"),
+    [
+        ({"model": "nothing"}, anthropic.NotFoundError, "not_found_error"),
+        ({"model": "chat", "messages": []}, anthropic.BadRequestError, "invalid_request_error"),
+        (
+            {"model": "chat", "messages": [{"role": "robot", "content": "x"}]},
+            anthropic.BadRequestError,
+            "invalid_request_error",
+        ),
+        ({"model": "chat", "tools": [{"name": "x"}]}, anthropic.BadRequestError, "invalid_request_error"),
+        ({"model": "fails"}, anthropic.InternalServerError, "api_error"),
+    ],
+)
+def test_errors(
+    client: anthropic.Anthropic, request_: Any, error: type[anthropic.APIStatusError], type: str
+) -> None:
+    with pytest.raises(error) as caught:
+        client.messages.create(**{"max_tokens": 10, "messages": ASK, **request_})
+    body: Any = caught.value.body
+    assert body["type"] == "error" and body["error"]["type"] == type and body["request_id"].startswith("req_")
+
+
+def test_a_wrong_key(running: Gateway) -> None:
+    with anthropic.Anthropic(base_url=running.url, api_key="sk-wrong", max_retries=0) as client:
+        with pytest.raises(anthropic.AuthenticationError):
+            client.messages.create(model="chat", max_tokens=10, messages=ASK)
+
+
+def test_a_stream_that_fails(running: Gateway) -> None:
+    headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
+    body = {
+        "model": "never-json",
+        "max_tokens": 100,
+        "messages": ASK,
+        "stream": True,
+        "output_config": {"format": {"type": "json_schema", "schema": PERSON}},
+    }
+    with running.http(None) as http:
+        last = http.post("/v1/messages", json=body, headers=headers).text.strip().split("\n\n")[-1]
+    name, data = last.split("\n")
+    assert name == "event: error" and json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"
+
+
+def test_structured_output(client: anthropic.Anthropic) -> None:
+    config: Any = {"format": {"type": "json_schema", "schema": PERSON}}
+    answer = client.messages.create(model="ada", max_tokens=100, messages=ASK, output_config=config)
+    [said] = answer.content
+    assert said.type == "text" and json.loads(said.text) == ADA

@@ -134,7 +134,7 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
         (SMALL + "      rpm: many\n", "rpm: must be a number or null, not a text."),
         (
             SMALL + "      rpm: 1\n      rpm: 2\n",
-            "/config.yaml:6: model_list[0].litellm_params.rpm: is given twice.",
+            "/config.yaml:6: model_list[0].litellm_params.rpm: is given twice",
         ),
         (SMALL + "      roles: [1]\n", "/config.yaml:5: model_list[0].litellm_params.roles: "),
         (

@@ -145,7 +145,10 @@ class _Reader:
         found = [reader.read(item, ("model_list", i)) for i, item in enumerate(items)]
         entries = [entry for entry in found if entry is not None]
         if not entries:
-            raise self._document.wrong(["model_list"], "has no entry of Replicate's.")
+            raise self._document.wrong(
+                ["model_list"],
+                "has entries of other providers only: add one with model: replicate/owner/name.",
+            )
         names = {entry.name for entry in entries}
         aliases = self._aliases(router, names)
         fallbacks = [

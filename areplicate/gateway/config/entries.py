@@ -17,7 +17,7 @@ from ...schema_lookup import endpoint_of
 from ..accounts.prices import Price, PriceList, published_price
 from .environment import Environment
 from .pricing import given_price, warn_of_price
-from .providers import in_clear_text, looks_foreign, other_provider, own_base, own_key
+from .providers import in_clear_text, is_prefixed, looks_foreign, other_provider, own_base, own_key
 from .reading import section
 from .settings import GeneralSettings, LitellmParams, ModelInfo
 from .yaml_file import Document, Steps
@@ -97,6 +97,8 @@ class EntryReader:
 
     def _is_anothers(self, name: str, model: str, given: dict[str, Any], at: Steps) -> bool:
         provider = other_provider(model, given.get("custom_llm_provider"))
+        if provider is None and self._has_anothers_key(model, given):
+            provider = "its api_key is not one of Replicate's"
         if provider is None:
             return False
         if self._general.unsupported_providers == "skip":
@@ -113,6 +115,16 @@ class EntryReader:
             f"{model!r} is for another provider ({provider}): {hint}, or leave out such entries by "
             "general_settings.unsupported_providers: skip.",
         )
+
+    def _has_anothers_key(self, model: str, given: dict[str, Any]) -> bool:
+        """Whether only the key tells: `owner/name` may be of any provider, and this one's key does not begin with r8_."""
+        key = given.get("api_key")
+        if key is None or given.get("api_base") or given.get("base_url") or self._general.allow_any_api_key:
+            return False
+        if is_prefixed(model) or given.get("custom_llm_provider") == "replicate":
+            return False
+        unset = self._environment.is_unset(key)
+        return unset or looks_foreign(str(self._environment.resolved(key, ())), own_base(self._environment))
 
     def _params(self, given: dict[str, Any], model: str, at: Steps) -> dict[str, Any]:
         """What `AsyncRouter` takes, every name of it checked."""

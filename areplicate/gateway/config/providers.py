@@ -15,121 +15,21 @@ from .environment import Environment
 _KEYS = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
 _BASES = ("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
 _OWN_PREFIXES = ("replicate/", "deployments/", "cog/")
-_LITELLM_PROVIDERS = frozenset(
-    [
-        "ai21",
-        "ai21_chat",
-        "aiml",
-        "aiohttp_openai",
-        "aleph_alpha",
-        "amazon_nova",
-        "anthropic",
-        "anthropic_text",
-        "assemblyai",
-        "auto_router",
-        "azure",
-        "azure_ai",
-        "azure_text",
-        "baseten",
-        "bedrock",
-        "bedrock_converse",
-        "bytez",
-        "cerebras",
-        "chutes",
-        "clarifai",
-        "cloudflare",
-        "codestral",
-        "cohere",
-        "cohere_chat",
-        "cometapi",
-        "compactifai",
-        "custom",
-        "custom_openai",
-        "dashscope",
-        "databricks",
-        "datarobot",
-        "deepgram",
-        "deepinfra",
-        "deepseek",
-        "docker_model_runner",
-        "elevenlabs",
-        "empower",
-        "featherless_ai",
-        "fireworks_ai",
-        "friendliai",
-        "galadriel",
-        "gemini",
-        "gigachat",
-        "github",
-        "github_copilot",
-        "gradient_ai",
-        "groq",
-        "heroku",
-        "hosted_vllm",
-        "huggingface",
-        "hyperbolic",
-        "infinity",
-        "jina_ai",
-        "lambda_ai",
-        "langfuse",
-        "langgraph",
-        "lemonade",
-        "litellm_proxy",
-        "llamafile",
-        "lm_studio",
-        "manus",
-        "maritalk",
-        "meta_llama",
-        "minimax",
-        "mistral",
-        "moonshot",
-        "morph",
-        "nebius",
-        "nlp_cloud",
-        "novita",
-        "nscale",
-        "nvidia_nim",
-        "oci",
-        "ollama",
-        "ollama_chat",
-        "oobabooga",
-        "openai",
-        "openai_like",
-        "openrouter",
-        "ovhcloud",
-        "palm",
-        "perplexity",
-        "petals",
-        "predibase",
-        "ragflow",
-        "recraft",
-        "sagemaker",
-        "sagemaker_chat",
-        "sambanova",
-        "sap",
-        "snowflake",
-        "synthetic",
-        "text-completion-codestral",
-        "text-completion-openai",
-        "together_ai",
-        "topaz",
-        "triton",
-        "vercel_ai_gateway",
-        "vertex_ai",
-        "vertex_ai_beta",
-        "vllm",
-        "volcengine",
-        "voyage",
-        "wandb",
-        "watsonx",
-        "watsonx_text",
-        "xai",
-        "xinference",
-        "zai",
-        "v0",
-    ]
-)
+_PROVIDER_NAMES = """
+    ai21 ai21_chat aiml aiohttp_openai aleph_alpha amazon_nova anthropic anthropic_text assemblyai
+    auto_router azure azure_ai azure_text baseten bedrock bedrock_converse bytez cerebras chutes clarifai
+    cloudflare codestral cohere cohere_chat cometapi compactifai custom custom_openai dashscope databricks
+    datarobot deepgram deepinfra deepseek docker_model_runner elevenlabs empower featherless_ai fireworks_ai
+    friendliai galadriel gemini gigachat github github_copilot gradient_ai groq heroku hosted_vllm
+    huggingface hyperbolic infinity jina_ai lambda_ai langfuse langgraph lemonade litellm_proxy llamafile
+    lm_studio manus maritalk meta_llama minimax mistral moonshot morph nebius nlp_cloud novita nscale
+    nvidia_nim oci ollama ollama_chat oobabooga openai openai_like openrouter ovhcloud palm perplexity
+    petals predibase ragflow recraft sagemaker sagemaker_chat sambanova sap snowflake synthetic
+    text-completion-codestral text-completion-openai together_ai topaz triton vercel_ai_gateway vertex_ai
+    vertex_ai_beta vllm volcengine voyage wandb watsonx watsonx_text xai xinference zai v0
+"""
 """Source: LiteLLM's list of providers. Some are owners at Replicate, too: `replicate/` in front tells them apart."""
+_LITELLM_PROVIDERS = frozenset(_PROVIDER_NAMES.split())
 
 
 def other_provider(model: str, named: str | None = None) -> str | None:
@@ -144,8 +44,13 @@ def other_provider(model: str, named: str | None = None) -> str | None:
         return None
     first, slash, _ = model.partition("/")
     if model != "*" and not slash and ":" not in model:
-        return f"of {model}"  # gpt-4o, claude-3-opus: a name without an owner is never Replicate's
+        return "it has no owner"  # gpt-4o, claude-3-opus
     return first if first in _LITELLM_PROVIDERS else None
+
+
+def is_prefixed(model: str) -> bool:
+    """Whether a model string says itself that it is Replicate's."""
+    return model.startswith(_OWN_PREFIXES)
 
 
 def own_key(base: str, environment: Environment) -> str | None:

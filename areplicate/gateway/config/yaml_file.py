@@ -84,7 +84,9 @@ def _refuse_repetitions(path: Path, node: yaml.Node, steps: tuple[str | int, ...
             name = str(key.value)
             if name in keys and key.tag != "tag:yaml.org,2002:merge":
                 line = key.start_mark.line + 1
-                raise ConfigError(f"{path}:{line}: {key_of((*steps, name))}: is given twice.")
+                raise ConfigError(
+                    f"{path}:{line}: {key_of((*steps, name))}: is given twice: make one of both."
+                )
             keys.add(name)
             _refuse_repetitions(path, value, (*steps, name), seen)
 

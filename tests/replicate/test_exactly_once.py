@@ -1,0 +1,266 @@
+"""One prediction a call, on a Replicate that has a bad day; and never anybody else's."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import AsyncExitStack
+from typing import Any
+
+import anyio
+import pytest
+from aiohttp import web
+
+from areplicate import APIConnectionError, APIError, AsyncRouter, ModelResponse
+from areplicate.local.faults import edge_error
+from tests.hostile import (
+    Asked,
+    GoOn,
+    HostileReplicate,
+    date_ahead,
+    edge_page,
+    gives_up_after,
+    list_behind,
+    resets_after,
+    rows_late,
+    without_date,
+    without_field,
+)
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, sent
+
+pytestmark = pytest.mark.anyio
+
+ROADS: list[dict[str, Any]] = [{}, {"on_status": lambda _: None}, {"stream": True}, {"n": 3}]
+NAMES = ["held", "watched", "streamed", "three at once"]
+
+
+def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
+    return AsyncRouter(**{"api_key": KEY, "api_base": hostile.api_base, **options})
+
+
+async def ask(router: AsyncRouter, **options: Any) -> list[str]:
+    """The texts of the answer's choices, however it comes."""
+    answer: Any = await router.acompletion(LLAMA, HELLO, **options)
+    if isinstance(answer, ModelResponse):
+        return [choice.message.content or "" for choice in answer.choices]
+    return ["".join([chunk.choices[0].delta.content or "" async for chunk in answer])]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
+@pytest.mark.parametrize("options", ROADS, ids=NAMES)
+async def test_an_edge_that_fails_after_the_creation_makes_nobody_pay_twice(
+    status: int, options: dict[str, Any]
+) -> None:
+    async with (
+        HostileReplicate([llama(reply="fine", run_seconds=9)]) as hostile,
+        router_of(hostile) as router,
+    ):
+        hostile.on("create", edge_page(status))
+        assert set(await ask(router, **options)) == {"fine"}
+        assert len(hostile.predictions) == options.get("n", 1)
+
+
+async def test_an_edge_that_gives_up_on_a_held_creation_is_no_reason_to_pay_twice() -> None:
+    async with (
+        HostileReplicate([llama(reply="fine", boot_seconds=90)]) as hostile,
+        router_of(hostile) as router,
+    ):
+        hostile.on("create", gives_up_after(20, 524))
+        assert await ask(router) == ["fine"]
+        assert len(hostile.predictions) == 1
+
+
+LISTS = {
+    "at once": [],
+    "0.1 s late": [("list", rows_late(0.1))],
+    "1 s late": [("list", rows_late(1.0))],
+    "2 s late": [("list", rows_late(2.0))],
+    "5 s late": [("list", rows_late(5.0))],
+    "a second behind": [("list", list_behind(1.0))],
+    "no Date": [("*", without_date())],
+    "Date a second ahead": [("*", date_ahead(1.0))],
+    "Date an hour ahead": [("*", date_ahead(3600.0))],
+    "Date an hour behind": [("*", date_ahead(-3600.0))],
+    "no deadlines": [("*", without_field("deadline"))],
+}
+
+
+@pytest.mark.parametrize("shown", LISTS)
+@pytest.mark.parametrize("warm", [False, True])
+async def test_what_was_created_is_found_however_the_list_shows_it(shown: str, warm: bool) -> None:
+    async with (
+        HostileReplicate([llama(reply="fine", run_seconds=20)]) as hostile,
+        router_of(hostile) as router,
+    ):
+        for kind, mishap in LISTS[shown]:
+            hostile.on(kind, mishap)
+        if warm:
+            await ask(router)
+        hostile.on("create", resets_after(), times=5)
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(ask, router)
+        assert len(hostile.predictions) == 5 + warm
+        assert hostile.statuses == {"succeeded": 5 + warm}
+
+
+@pytest.mark.parametrize("shown", [name for name in LISTS if name != "no deadlines"])
+async def test_what_nobody_wants_is_found_and_cancelled_however_the_list_shows_it(shown: str) -> None:
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile, router_of(hostile) as router:
+        for kind, mishap in LISTS[shown]:
+            hostile.on(kind, mishap)
+        with anyio.move_on_after(1):
+            await ask(router, n=3)
+        assert await nothing_runs(hostile)
+        assert hostile.statuses == {"canceled": 3}
+
+
+async def test_hundreds_that_leave_are_all_found_page_after_page() -> None:
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile, router_of(hostile) as router:
+        hostile.on("*", without_date())
+        with anyio.move_on_after(5):
+            async with anyio.create_task_group() as group:
+                for _ in range(400):
+                    group.start_soon(ask, router)
+        assert len(hostile.predictions) == 400
+        assert await nothing_runs(hostile, within=60)
+
+
+async def test_what_never_shows_is_asked_for_once_more_and_not_oftener() -> None:
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile, router_of(hostile) as router:
+        hostile.on("create", edge_page(502))
+        hostile.on("list", rows_late(3600))
+        with pytest.raises(APIError):
+            await ask(router)
+        assert len(hostile.predictions) == 2
+
+
+async def test_a_late_first_is_taken_over_although_it_was_asked_for_again() -> None:
+    async with (
+        HostileReplicate([llama(boot_seconds=900, reply="fine")]) as hostile,
+        router_of(hostile) as router,
+    ):
+        hostile.on("create", edge_page(502), times=2)
+        hostile.on("list", rows_late(9))
+        assert await ask(router, stream=True) == ["fine"]
+        assert await nothing_runs(hostile)
+        assert len(hostile.predictions) == 2
+
+
+async def test_where_others_are_seen_that_came_later_it_is_known_not_to_exist() -> None:
+    """So that an edge which fails now and then, before anything is created, is ridden out."""
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+
+        async def fails(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+            unlucky = "X-Unlucky" in asked.request.headers and len(hostile.asked_for("create")) < 25
+            return edge_error(502) if unlucky else await go_on()
+
+        await ask(router)  # which tells the server's clock
+        hostile.on("create", fails)
+
+        async def others() -> None:
+            async with router_of(hostile) as other:
+                for _ in range(60):
+                    await ask(other)
+                    await anyio.sleep(1)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(others, name="others")
+            assert await ask(router, extra_headers={"X-Unlucky": "yes"}) == ["fine"]
+        assert len([seen for seen in hostile.asked_for("create") if "X-Unlucky" in seen.headers]) > 2
+
+
+@pytest.mark.parametrize("options", ROADS[:3], ids=NAMES[:3])
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("same_marks", [False, True])
+async def test_leaving_never_cancels_anothers_twin(
+    options: dict[str, Any], lost: bool, same_marks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two routers, as in two workers of a gateway, ask the same within a second, and one leaves."""
+    draws = itertools.cycle(range(6)) if same_marks else itertools.count()
+    monkeypatch.setattr("areplicate.replicate.live.randbelow", lambda _: next(draws))
+    async with AsyncExitStack() as stack:
+        hostile = await stack.enter_async_context(HostileReplicate([llama(boot_seconds=60, reply="fine")]))
+        stays, leaves = [await stack.enter_async_context(router_of(hostile)) for _ in range(2)]
+        if lost:
+            hostile.on("create", resets_after(0.5))
+        texts: list[str] = []
+
+        async def stay() -> None:
+            texts.extend(await ask(stays, **options))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(6):
+                group.start_soon(stay)
+            with anyio.move_on_after(0.8):
+                async with anyio.create_task_group() as leaving:
+                    for _ in range(6):
+                        leaving.start_soon(ask, leaves)
+        assert texts == ["fine"] * 6
+        if not same_marks:
+            assert hostile.statuses == {"succeeded": 6, "canceled": 6}
+
+
+async def test_what_only_resembles_ones_own_is_never_cancelled() -> None:
+    """Where predictions tell no deadline, nothing is known to be one's own but what was answered."""
+    async with HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile:
+        hostile.on("*", without_field("deadline"))
+        async with router_of(hostile) as stays, router_of(hostile) as leaves:
+            texts: list[str] = []
+
+            async def stay() -> None:
+                texts.extend(await ask(stays))
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(stay)
+                with anyio.move_on_after(1):
+                    await ask(leaves)
+            assert texts == ["fine"]
+            assert hostile.counts["cancel"] == 0
+            with anyio.move_on_after(20):
+                await ask(leaves, on_status=lambda _: None)
+            assert await nothing_runs(hostile), "what was answered is known"
+
+
+async def test_equal_inputs_in_flight_have_marks_of_their_own() -> None:
+    async with HostileReplicate([llama(boot_seconds=30)]) as hostile, router_of(hostile) as router:
+        async with anyio.create_task_group() as group:
+            for _ in range(300):
+                group.start_soon(ask, router)
+        marks = [int(seen.headers["Cancel-After"].removesuffix("s")) for seen in hostile.asked_for("create")]
+        assert len(set(marks)) == 300 and min(marks) >= 1800
+
+
+async def test_a_cancel_after_of_ones_own_is_sent_as_it_is() -> None:
+    async with HostileReplicate([llama(boot_seconds=30)]) as hostile, router_of(hostile) as router:
+        await ask(router, extra_headers={"cancel-after": "5m"})
+        assert hostile.asked[-1].headers.getall("Cancel-After") == ["5m"]  # type: ignore[attr-defined]
+
+
+async def test_a_base_that_never_answered_is_given_up_within_five_seconds() -> None:
+    async with HostileReplicate([llama()]) as hostile:
+        base = hostile.api_base
+    clock = Clock()
+    async with AsyncRouter(api_key=KEY, api_base=base) as router:
+        with pytest.raises(APIConnectionError, match=f"Cannot connect to {base}.*Check api_base"):
+            await ask(router)
+        assert 1 < clock() < 5
+        clock = Clock()
+        with pytest.raises(APIConnectionError, match="Cannot connect"):
+            await ask(router)
+        assert clock() < 1
+
+
+async def test_a_base_that_has_answered_is_tried_for_longer() -> None:
+    hostile = HostileReplicate([llama(reply="fine")])
+    async with hostile, router_of(hostile) as router:
+        await ask(router)
+        await hostile.__aexit__(None, None, None)
+
+        async def come_back() -> None:
+            await anyio.sleep(12)
+            await hostile.__aenter__()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(come_back)
+            assert await ask(router) == ["fine"]
+    assert len(sent(hostile)) == 2

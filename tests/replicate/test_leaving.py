@@ -1,0 +1,264 @@
+"""Whatever ends a caller, at whatever point and however often: nothing is left running, and nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+import anyio
+import pytest
+
+import areplicate
+from areplicate import AsyncRouter, CompletionStream, ModelResponse
+from areplicate.completion import _routers
+from areplicate.local import LocalModel, LocalReplicate
+from tests.hostile import HostileReplicate, hangs, problem, resets_after, without_date
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, wait_until_nothing_runs
+
+fast = pytest.mark.anyio
+SLOW = LocalModel(owner="meta", name="slow", reply=["a"] * 20, boot_seconds=40, run_seconds=1000)
+
+
+@types.coroutine
+def counted(work: Coroutine[Any, Any, Any], suspended: Callable[[int], object]) -> Generator[Any, Any, Any]:
+    """Runs a coroutine, and calls `suspended` with the number of each suspension."""
+    number, value, error = 0, None, None
+    try:
+        while True:
+            future = work.send(value) if error is None else work.throw(error)
+            number, value, error = number + 1, None, None
+            suspended(number)
+            try:
+                value = yield future
+            except BaseException as thrown:
+                error = thrown
+    except StopIteration as end:
+        return end.value
+
+
+async def ask(router: AsyncRouter, **options: Any) -> None:
+    answer: ModelResponse | CompletionStream = await router.acompletion("meta/slow", HELLO, **options)
+    if isinstance(answer, CompletionStream):
+        async for _ in answer:
+            pass
+
+
+async def cancelled_at(point: int, times: int, router: AsyncRouter, options: dict[str, Any]) -> bool:
+    """Asks, and is cancelled at that suspension, so many times in a row; False where there are not so many."""
+    reached = False
+
+    def suspended(number: int) -> None:
+        nonlocal reached
+        if number == point:
+            reached = True
+            for turn in range(times):
+                soon(turn)
+
+    def soon(turns: int) -> None:
+        """Cancels after so many turns of the loop."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(task.cancel if turns == 0 else lambda: soon(turns - 1))
+
+    async def run() -> None:
+        await counted(ask(router, **options), suspended)
+
+    task = asyncio.ensure_future(run())
+    await asyncio.wait([task], timeout=200)
+    if not task.done():  # it waits for its model: that is the last of its suspensions
+        task.cancel()
+        await asyncio.wait([task])
+    return reached
+
+
+ROADS: dict[str, dict[str, Any]] = {
+    "held": {},
+    "watched": {"on_status": lambda status: None},
+    "lost": {},
+    "streamed": {"stream": True},
+    "three at once": {"n": 3},
+}
+
+
+@fast
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("road", ROADS)
+async def test_leaving_at_every_suspension_leaves_nothing_running(road: str, times: int) -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        if road == "lost":
+            hostile.on("create", resets_after(0.2))
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            point = 1
+            while point < 60 and await cancelled_at(point, times, router, ROADS[road]):
+                assert await nothing_runs(hostile), f"left at suspension {point}"
+                point += 1
+        assert point > (5 if road != "three at once" else 1)
+        assert not hostile.running()
+        assert hostile.counts["create"] > point / 2
+
+
+@fast
+@pytest.mark.parametrize("stream", [False, True])
+async def test_leaving_takes_no_time_where_the_account_is_throttled(stream: bool) -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            hostile.on(
+                "cancel", problem(429, "Request was throttled. Your rate limit resets in ~5s."), times=1
+            )
+            clock = Clock()
+            with anyio.move_on_after(10):
+                await ask(router, stream=stream)
+            assert clock() < 10.1
+            assert await nothing_runs(hostile, within=12)
+
+
+@fast
+@pytest.mark.parametrize("kind", ["list", "cancel", "get"])
+@pytest.mark.parametrize("options", [{}, {"stream": True}, {"on_status": lambda _: None}, {"n": 2}])
+async def test_the_timeout_holds_where_cleaning_up_takes_long(kind: str, options: dict[str, Any]) -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        hostile.on(kind, hangs(), times=1)
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            clock = Clock()
+            with pytest.raises(areplicate.Timeout):
+                await ask(router, timeout=20, **options)
+            assert 20 <= clock() < 21
+            assert await nothing_runs(hostile, within=60)
+
+
+@fast
+async def test_closing_waits_ten_seconds_at_the_most() -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        router = AsyncRouter(api_key=KEY, api_base=hostile.api_base)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ended_by_closing, router)
+            await anyio.sleep(5)
+            hostile.on("*", hangs())
+            clock = Clock()
+            await router.aclose()
+            assert clock() < 11
+
+
+async def ended_by_closing(router: AsyncRouter) -> None:
+    with pytest.raises(areplicate.APIConnectionError, match="closed"):
+        await ask(router)
+
+
+@fast
+async def test_waiting_for_a_turn_and_leaving_costs_nobody_a_turn() -> None:
+    async with stage(create_per_minute=60, create_burst=1, router={"creations_per_minute": 60}) as (
+        _,
+        router,
+    ):
+        with anyio.move_on_after(1):
+            async with anyio.create_task_group() as group:
+                for _ in range(1800):
+                    group.start_soon(router.acompletion, LLAMA, HELLO)
+        await anyio.sleep(60)
+        clock = Clock()
+        await router.acompletion(LLAMA, HELLO)
+        assert clock() < 3
+
+
+@fast
+async def test_what_waits_for_turns_gets_them_in_its_order() -> None:
+    async with stage(router={"creations_per_minute": 60}) as (local, router):
+        order: list[int] = []
+
+        async def one(number: int) -> None:
+            await router.acompletion(LLAMA, [{"role": "user", "content": f"{number}"}])
+            order.append(number)
+
+        async with anyio.create_task_group() as group:
+            for number in range(100):
+                group.start_soon(one, number)
+                await anyio.lowlevel.checkpoint()
+        assert order[60:] == sorted(order[60:])
+        assert len(local.predictions) == 100
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+def test_streams_that_are_open_as_main_returns_are_cancelled(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalReplicate([llama(reply=["a"] * 50, run_seconds=500)]) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+
+        async def main() -> None:
+            streams = [await areplicate.acompletion(LLAMA, HELLO, stream=True) for _ in range(count)]
+            await asyncio.gather(*(stream.__anext__() for stream in streams))
+            kept.extend(streams)
+
+        kept: list[CompletionStream] = []
+        asyncio.run(main())
+        assert len(local.predictions) == count and not local.running()
+
+
+def test_a_router_that_nobody_closes_is_closed_by_the_end_of_its_loop() -> None:
+    with LocalReplicate([llama(boot_seconds=500)]) as local:
+
+        async def main() -> None:
+            router = AsyncRouter(api_key=KEY, api_base=local.api_base)
+            asyncio.ensure_future(router.acompletion(LLAMA, HELLO))  # noqa: RUF006
+            while not local.predictions:
+                await asyncio.sleep(0.01)
+
+        asyncio.run(main())
+        assert local.predictions and not local.running()
+
+
+def test_loops_of_ones_own_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with a call, and closed without more ado."""
+    with LocalReplicate([llama(reply="fine")]) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        before = 0
+        for _ in range(60):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(areplicate.acompletion(LLAMA, HELLO))
+            loop.close()
+            before = before or len(os.listdir("/proc/self/fd"))
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) <= before
+        assert not [loop for loop in _routers._routers if loop.is_closed()]
+
+
+def test_a_loop_that_is_merely_closed_leaves_nothing_running() -> None:
+    with LocalReplicate([llama(boot_seconds=500)]) as local:
+        loop = asyncio.new_event_loop()
+
+        async def main() -> None:
+            router = AsyncRouter(api_key=KEY, api_base=local.api_base)
+            with pytest.raises(areplicate.Timeout):
+                await router.acompletion(LLAMA, HELLO, timeout=0.5)
+
+        loop.run_until_complete(main())
+        loop.close()
+        assert local.predictions
+        wait_until_nothing_runs(local)
+
+
+@fast
+async def test_a_stream_that_is_dropped_is_cancelled_at_once() -> None:
+    async with stage(SLOW) as (local, router):
+        stream = await router.acompletion("meta/slow", HELLO, stream=True)
+        assert local.running()
+        del stream
+        assert await nothing_runs(local, within=1)
+
+
+@fast
+async def test_hundreds_of_held_calls_that_leave_are_cancelled_without_a_date() -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        hostile.on("*", without_date())
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            with anyio.move_on_after(3):
+                async with anyio.create_task_group() as group:
+                    for _ in range(400):
+                        group.start_soon(ask, router)
+            assert await nothing_runs(hostile, within=30)
+            assert len(hostile.predictions) == 400

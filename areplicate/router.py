@@ -199,10 +199,17 @@ class AsyncRouter:
         return map_calls(self.acompletion, requests, max_in_flight, progress, kept)
 
     async def schema_of(
-        self, model: str, *, api_key: str | None = None, api_base: str | None = None
+        self,
+        model: str,
+        *,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: TLS | None = None,
     ) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
-        account = self._client(api_key, api_base)
+        account = self._client(api_key, api_base, default_headers, proxy, ssl)
         policy = RetryPolicy(self._retries(None))
         return await self._in_time(partial(self._schema, endpoint_of(model), account), policy)
 

@@ -10,12 +10,13 @@ import msgspec
 
 from ...errors import APIError
 from ...options import chosen_base
+from ...replicate.credentials import Credentials
 from ...replicate.protocol.decoding import decoded
 from ...replicate.protocol.predictions import ListedPrediction
 from ...replicate.protocol.problems import error_from_response
 from ...replicate.protocol.requests import Request, Response
 from ...replicate.transports.aiohttp import AiohttpTransport
-from ...replicate.transports.base import Transport, exchange
+from ...replicate.transports.base import Transport, exchange, through
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
 from ..accounts.auth import Caller
@@ -91,9 +92,7 @@ class Backend:
         """The names of the models' own inputs; None where they cannot be known."""
         names: set[str] = set()
         for entry in target.entries:
-            schema = await self.router.schema_of(
-                entry.model, api_key=entry.params.get("api_key"), api_base=entry.params.get("api_base")
-            )
+            schema = await self.router.schema_of(entry.model, **_road(entry))
             if schema is None:
                 return None
             names.update(schema.fields)
@@ -101,25 +100,29 @@ class Backend:
 
     async def look(self, entry: ModelEntry) -> None:
         """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
-        await self._get(entry, endpoint_of(entry.model).schema_path or "/account", self.transport)
+        await self._get(entry, endpoint_of(entry.model).schema_path or "/account")
 
     async def prediction(self, entry: ModelEntry, prediction_id: str) -> ListedPrediction:
         """A prediction by its id, also when this is closed; raises an `APIError` where it cannot be had."""
-        transport = AiohttpTransport(1) if self.closed else self.transport
         try:
-            response = await self._get(entry, f"/predictions/{prediction_id}", transport)
+            response = await self._get(entry, f"/predictions/{prediction_id}")
             return decoded(_decode, response.body)
         except ValueError as error:
             raise APIError(f"The answer is no prediction: {error}.") from None
-        finally:
-            if self.closed:
-                await transport.aclose()
 
-    async def _get(self, entry: ModelEntry, path: str, transport: Transport) -> Response:
-        base = chosen_base(entry.params.get("api_base"))
-        headers = {"Authorization": f"Bearer {entry.params.get('api_key', '')}"}
-        request = Request("GET", base.rstrip("/") + path, headers)
-        response = await exchange(transport, request, silence=_LOOK_SILENCE)
+    async def _get(self, entry: ModelEntry, path: str) -> Response:
+        road = _road(entry)
+        base = chosen_base(road.get("api_base"))
+        credentials = Credentials(base, road.get("api_key", ""), road.get("default_headers"))
+        transport: Transport = AiohttpTransport(1) if self.closed else self.transport
+        if "proxy" in road or "ssl" in road:
+            transport = through(transport, road.get("proxy"), road.get("ssl"))
+        request = Request("GET", base.rstrip("/") + path, credentials.headers)
+        try:
+            response = await exchange(transport, request, silence=_LOOK_SILENCE)
+        finally:
+            if transport is not self.transport:
+                await transport.aclose()
         if response.status >= 300:
             raise error_from_response(response)
         return response
@@ -143,6 +146,12 @@ class Backend:
 
 
 _OF_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
+_OF_THE_ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")
+
+
+def _road(entry: ModelEntry) -> dict[str, Any]:
+    """How an entry's requests reach Replicate."""
+    return {name: entry.params[name] for name in _OF_THE_ROAD if name in entry.params}
 
 
 def _targets(config: Config) -> dict[str, Target]:

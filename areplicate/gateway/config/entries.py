@@ -11,8 +11,9 @@ import msgspec
 from ...chat.formats.templates import inline_template
 from ...chat.schemas import catalogue
 from ...errors import APIError
-from ...options import BY_NAME, means_nothing
+from ...options import BY_NAME, checked_headers, means_nothing
 from ...replicate.endpoints import strip_prefix
+from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup import endpoint_of
 from ..accounts.prices import Price, PriceList, published_price
 from .environment import Environment
@@ -25,6 +26,11 @@ from .yaml_file import Document, Steps
 Warn = Callable[[Steps, str], None]
 
 _TEMPLATE_FIELDS = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")
+_ROAD_CHECKS: dict[str, Callable[[Any], object]] = {
+    "default_headers": partial(checked_headers, "default_headers"),
+    "proxy": Proxies,
+    "ssl": tls_context,
+}
 _OF_A_REQUEST = ("stream", "stream_options", "on_status")
 _SECRETS = ("api_key", "api_base")
 _PRICES = frozenset(ModelInfo.__struct_fields__)
@@ -146,6 +152,7 @@ class EntryReader:
         )
         read.update({key: value for key, value in msgspec.structs.asdict(known).items() if value is not None})
         self._check_template(read, at)
+        self._check_road(resolved, at)
         for secret in _SECRETS:
             self._environment.refuse_placeholder(read.get(secret), [*at, secret])
         if not strip_prefix(model).startswith("cog/"):
@@ -189,6 +196,16 @@ class EntryReader:
             if name in read:
                 try:
                     inline_template(**{name: read[name]})
+                except APIError as error:
+                    raise self._document.wrong([*at, name], error.message) from None
+
+    def _check_road(self, given: dict[str, Any], at: Steps) -> None:
+        for name, value in given.items():
+            option = BY_NAME.get(name)
+            check = _ROAD_CHECKS.get(option.name) if option is not None else None
+            if check is not None:
+                try:
+                    check(value)
                 except APIError as error:
                     raise self._document.wrong([*at, name], error.message) from None
 

@@ -104,6 +104,9 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     model: Text
     api_key: Text | None = None
     api_base: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")] | None = None
+    default_headers: dict[str, str] | None = None
+    proxy: str | None = None
+    ssl: bool | str | None = None
     rpm: Rate | None = None
     weight: NotNegative | None = None
     timeout: Positive | None = None

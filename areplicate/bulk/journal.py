@@ -182,7 +182,7 @@ class Journal:
         found = self._read("SELECT part, mark, at FROM asked WHERE number = ?", (number,))
         return {part: Asked(mark, at) for part, mark, at in found}
 
-    async def ask(self, number: int, question: bytes, mark: int, part: int = 0) -> None:
+    async def ask(self, number: int, question: bytes, part: int, mark: int) -> None:
         """Writes that a prediction with `mark` is about to be asked for; returns once that is on disk."""
         await self._write((_BEGIN, (number, question)), (_ASK, (number, part, mark, time.time())))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -20,6 +21,7 @@ from ..errors import (
     RateLimitError,
 )
 from ..logs import logger
+from ..replicate.creation import INTENT, Intent
 from ..replicate.retry import waits
 from .journal import Journal
 from .map import AskOne, JobEnded
@@ -34,6 +36,31 @@ _PATIENCE = 3600.0
 """Seconds without a single answer after which a job no longer waits for the network or the service."""
 
 _decode = msgspec.json.Decoder(ModelResponse).decode
+
+
+class _RowIntents:
+    """The creations of one row, remembered one after the other.
+
+    They come in the same order in each run, so the first of this run looks for the first of the last.
+    """
+
+    def __init__(self, journal: Journal, number: int, question: bytes) -> None:
+        self._journal = journal
+        self._number = number
+        self._question = question
+        self._earlier = journal.asked(number)
+        self._count = 0
+
+    def next(self) -> Intent:
+        part, self._count = self._count, self._count + 1
+        earlier = self._earlier.get(part)
+        ask = partial(self._journal.ask, self._number, self._question, part)
+        return _RowIntent(ask, None if earlier is None else (earlier.mark, earlier.at))
+
+
+class _RowIntent(NamedTuple):
+    asking: Callable[[int], Awaitable[None]]
+    earlier: tuple[int, float] | None
 
 
 class JournaledAsk:
@@ -65,17 +92,18 @@ class JournaledAsk:
         if known is not None and known.error is not None and not self._retry_failed:
             raise _error(known.error)
         try:
-            response = await self._patiently(number, request)
+            response = await self._patiently(number, question, request)
         except APIError as error:
             await journal.end(number, question, error=_plain(error))
             raise
         await journal.end(number, question, response=msgspec.json.encode(response))
         return response
 
-    async def _patiently(self, number: int, request: Mapping[str, Any]) -> ModelResponse:
+    async def _patiently(self, number: int, question: bytes, request: Mapping[str, Any]) -> ModelResponse:
         """Asks until there is an answer or an error of the row's own."""
         pauses = waits()
         while True:
+            INTENT.set(_RowIntents(self._journal, number, question).next)
             try:
                 response: ModelResponse = await self._ask(number, request)
             except _NOBODYS_TURN as error:

@@ -10,8 +10,10 @@ of what is asked for, one at the most may exist beside what is known. What is le
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,6 +40,27 @@ def nothing_created(status: int) -> bool:
     A 5xx does not: an edge or a proxy that gives up on a held request answers so after it was created.
     """
     return 400 <= status < 500 and status not in _UNCLEAR
+
+
+class Intent(Protocol):
+    """A creation that is remembered beyond this process, so that the next one pays for nothing twice."""
+
+    @property
+    def earlier(self) -> tuple[int, float] | None:
+        """The mark of an earlier process's creation, and when it was sent (seconds since 1970)."""
+
+    def asking(self, mark: int, /) -> Awaitable[None]:
+        """Remembers that a creation with this mark is about to be sent."""
+
+
+INTENT: ContextVar[Callable[[], Intent] | None] = ContextVar("areplicate_intent", default=None)
+"""Gives the intent of the next creation, where somebody up the road remembers them (`bulk/journaled.py`)."""
+
+_CLOCKS_APART = 600.0
+"""Seconds by which this machine's clock and the server's may differ, where nothing better is known."""
+
+_ON_ITS_WAY = 120.0
+"""Seconds that an earlier process's creation may have taken from its remembering to the server."""
 
 
 class Creator:
@@ -80,11 +103,20 @@ class Creator:
         retries = Retries(self._http, policy)
         attempts: list[LivePrediction] = []
         made: LivePrediction | None = None
+        intent = remember() if (remember := INTENT.get()) else None
         try:
+            if intent is not None and intent.earlier is not None:
+                mine = self._begun_earlier(endpoint, input, key, *intent.earlier)
+                attempts.append(mine)
+                if await self._found_again(mine):
+                    made = mine
+                    return made
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)
                 mine = self._live.begin(self, endpoint, input, key, None if chosen else timeout, sent)
                 attempts.append(mine)
+                if intent is not None and mine.mark is not None:
+                    await intent.asking(mine.mark)
                 outcome, error = await self._ask(mine, headers, body, hold)
                 if outcome is Outcome.UNKNOWN:
                     outcome = await self.find(*attempts)
@@ -99,6 +131,29 @@ class Creator:
             for attempt in attempts:
                 if attempt is not made:
                     attempt.leave()
+
+    def _begun_earlier(
+        self, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int, at: float
+    ) -> LivePrediction:
+        """What an earlier process asked for, at that time of this machine's clock."""
+        ahead = time.time() - now()
+        self._clock.assume(ahead, _CLOCKS_APART)
+        mine = self._live.begin_again(self, endpoint, input, key, mark, at - ahead)
+        mine.answered = mine.sent + _ON_ITS_WAY
+        return mine
+
+    async def _found_again(self, mine: LivePrediction) -> bool:
+        """Whether there is what an earlier process asked for, and nobody has cancelled it since.
+
+        Raises:
+            APIConnectionError: the list cannot be read, so that it cannot be known.
+        """
+        outcome = await self.find(mine)
+        if outcome is Outcome.UNREADABLE:
+            raise APIConnectionError(
+                "The account's list of predictions, which tells what an earlier run has asked for, cannot be read."
+            )
+        return mine.prediction is not None and mine.prediction.status not in ("canceled", "aborted")
 
     async def _ask(
         self, mine: LivePrediction, headers: Mapping[str, str], body: bytes, hold: float

@@ -221,6 +221,16 @@ class Live:
         self._wanted.add(mine)
         return mine
 
+    def begin_again(
+        self, owner: Owner, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int, sent: float
+    ) -> LivePrediction:
+        """One that an earlier process has asked for, with its mark: it may exist."""
+        mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
+        mine.may_exist = True
+        self._marks.add((key, mark))
+        self._wanted.add(mine)
+        return mine
+
     def left(self, mine: LivePrediction) -> None:
         """Nobody wants a prediction any more; in the loop's own thread."""
         if mine not in self._wanted:

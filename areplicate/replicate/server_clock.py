@@ -63,6 +63,11 @@ class ServerClock:
         if answered - self._seen >= 1.0 and (created := seconds(created_at)) is not None:
             self.saw(created, sent, answered)
 
+    def assume(self, ahead: float, within: float) -> None:
+        """The server's clock is so many seconds ahead of ours, give or take, as long as nothing else is known."""
+        if not math.isfinite(self._least) and not math.isfinite(self._most):
+            self._least, self._most, self._seen = ahead - within, ahead + within, now()
+
     def saw_row(self, created: float, read: float) -> None:
         """The list shows a prediction that was created at that time of the server."""
         self.saw(created, -math.inf, read)

@@ -28,10 +28,10 @@ def anyio_backend() -> str:
 
 async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 1860)
-        await journal.ask(1, QUESTION, 1861)
+        await journal.ask(0, QUESTION, 0, 1860)
+        await journal.ask(1, QUESTION, 0, 1861)
         await journal.end(1, QUESTION, response=b'{"id":"p1"}')
-        await journal.ask(2, QUESTION, 1862)
+        await journal.ask(2, QUESTION, 0, 1862)
         await journal.end(2, QUESTION, error=b'{"message":"failed"}')
     async with Journal(tmp_path / "j") as journal:
         assert journal.counts() == Counts(done=1, failed=1, asked=1)
@@ -44,9 +44,9 @@ async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> Non
 
 async def test_asking_again_forgets_the_error(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 1860)
+        await journal.ask(0, QUESTION, 0, 1860)
         await journal.end(0, QUESTION, error=b"{}")
-        await journal.ask(0, QUESTION, 1900)
+        await journal.ask(0, QUESTION, 0, 1900)
         entry = journal.entry(0)
         assert entry and not entry.ended and journal.asked(0)[0].mark == 1900
 
@@ -54,7 +54,7 @@ async def test_asking_again_forgets_the_error(tmp_path: Path) -> None:
 async def test_each_prediction_of_a_row_has_its_mark(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         for part in range(3):
-            await journal.ask(0, QUESTION, 1800 + part, part)
+            await journal.ask(0, QUESTION, part, 1800 + part)
         assert {part: asked.mark for part, asked in journal.asked(0).items()} == {0: 1800, 1: 1801, 2: 1802}
         assert journal.counts() == Counts(0, 0, 1)
 
@@ -63,7 +63,7 @@ async def test_many_writers_share_few_transactions(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         async with anyio.create_task_group() as group:
             for number in range(2000):
-                group.start_soon(journal.ask, number, QUESTION, 1800)
+                group.start_soon(journal.ask, number, QUESTION, 0, 1800)
         assert journal.counts().asked == 2000
 
 
@@ -92,7 +92,7 @@ async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path
     code = f"""
     async with Journal({str(tmp_path / "j")!r}) as journal:
         for number in range(50):
-            await journal.ask(number, b"question", 1800 + number)
+            await journal.ask(number, b"question", 0, 1800 + number)
         os.kill(os.getpid(), {int(signal.SIGKILL)})
     """
     assert _python(code).returncode == -signal.SIGKILL
@@ -102,7 +102,7 @@ async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path
 
 async def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 1)
+        await journal.ask(0, QUESTION, 0, 1)
         reader = read_journal(tmp_path / "j")
         assert not next(reader).ended
         await journal.end(0, QUESTION, response=b"{}")
@@ -112,7 +112,7 @@ async def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
 async def test_a_job_that_has_changed_is_refused(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         asks = journal.question(0, {"model": "a/b", "messages": ["x"]})
-        await journal.ask(0, asks, 1)
+        await journal.ask(0, asks, 0, 1)
         assert journal.question(0, {"messages": ["x"], "model": "a/b"}) == asks
         with pytest.raises(BadRequestError, match="differs from the one in the journal"):
             journal.question(0, {"model": "a/b", "messages": ["y"]})
@@ -143,14 +143,14 @@ async def test_another_database_is_left_alone(tmp_path: Path) -> None:
 
 async def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
-        await journal.ask(0, QUESTION, 1)
+        await journal.ask(0, QUESTION, 0, 1)
         assert journal._writer is not None
         pages = journal._writer.execute("PRAGMA page_count").fetchone()[0]
         journal._writer.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(APIError, match="full"):
             await journal.end(0, QUESTION, response=b"x" * 1_000_000)
         with pytest.raises(APIError, match="cannot be written"):
-            await journal.ask(1, QUESTION, 1)
+            await journal.ask(1, QUESTION, 0, 1)
     async with Journal(tmp_path / "j") as journal:
         assert journal.counts() == Counts(0, 0, 1)
         await journal.end(0, QUESTION, response=b"{}")

@@ -64,7 +64,7 @@ class Credentials:
         """What a URL that an answer names may see.
 
         Raises:
-            APIConnectionError: nothing; it is not to be asked.
+            APIConnectionError: nothing, so it must not be asked.
         """
         try:
             there = origin(url)

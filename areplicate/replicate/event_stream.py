@@ -38,7 +38,7 @@ class EventStream:
 
     def __init__(self, http: Http, url: str | None, slots: Slots) -> None:
         if url is not None:
-            http.credentials.headers_for(url)  # raises where it is not to be asked
+            http.credentials.headers_for(url)  # raises where it must not be asked
         self._http = http
         self._url = url if url is not None and slots.take() else None
         self._slots = slots

@@ -336,6 +336,8 @@ class AsyncRouter:
         for name in checked_names("additional_drop_params", additional_drop_params):
             given.pop(name, None)
 
+        tools: Sequence[Any] = ()
+
         async def prepare(messages: Any) -> Call:
             try:
                 built = build_input(
@@ -347,6 +349,7 @@ class AsyncRouter:
                     supports_system_prompt=supports_system_prompt,
                     drop_params=drop,
                     allow_files=self._allow_files,
+                    tools=tools,
                 )
             except UnsupportedParamsError as error:
                 # Where there is no such model, this says more than what it might take.
@@ -374,8 +377,10 @@ class AsyncRouter:
         from .chat.contract import settle  # only calls that need it pay for its import
         from .reasking import BoundCall
 
-        settled = settle(messages, given, schema=schema, emulate=emulate is not False)
-        given = settled.params
+        settled = settle(
+            messages, given, schema=schema, model=model, template=template, emulate=emulate is not False
+        )
+        given, tools = settled.params, settled.tools
         call = await prepare(settled.turns)
         if settled.contract is None:
             return call

@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
-from .formats.format import written
+from .formats.format import PromptTemplate, written
+from .formats.templates import registered_template
 from .messages import Message, read_messages
 from .params import TOOL_PARAMS
+from .plan import Plan, plan_for
 from .responses import Delta, ToolCallDelta
 from .schemas.schema import ModelSchema
 from .structured.json_reader import JsonReader
@@ -22,7 +24,7 @@ from .structured.response_format import ResponseFormat, place, read_response_for
 from .structured.validation import validator_for
 from .tools.checking import Checker, Misfit, new_call_id
 from .tools.reader import Block, ToolReader
-from .tools.telling import tell_format, tell_tools
+from .tools.telling import tell_format, tell_rules, tell_tools
 from .tools.tools import ToolUse, native_tools, read_tool_use
 
 
@@ -38,15 +40,25 @@ class Contract(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """A question as the model is to be asked it, and the contract for its answer, where there is one."""
+    """A question as the model is to be asked it, and the contract for its answer, where there is one.
+
+    `tools` are to be written into the prompt, in the form of the model's family.
+    """
 
     turns: tuple[Message, ...]
     params: dict[str, Any]
+    tools: tuple[dict[str, Any], ...] = ()
     contract: Contract | None = None
 
 
 def settle(
-    messages: Any, params: Mapping[str, Any], *, schema: ModelSchema | None, emulate: bool = True
+    messages: Any,
+    params: Mapping[str, Any],
+    *,
+    schema: ModelSchema | None,
+    model: str | None = None,
+    template: PromptTemplate | None = None,
+    emulate: bool = True,
 ) -> Settled:
     """The question with its tools and its format in the shape that the model takes.
 
@@ -54,6 +66,8 @@ def settle(
         messages: OpenAI's messages.
         params: OpenAI's chat parameters and the model's own inputs by name.
         schema: what the model takes; without it, all is told in words.
+        model: the model string, for its family.
+        template: the prompt template of this call.
         emulate: False leaves a parameter as it is where the model has no input for it, to be refused or
             dropped like any other.
 
@@ -65,6 +79,7 @@ def settle(
     fields = schema.fields if schema is not None else {}
     flat = "input_item_list" in fields
     emulated: list[str] = []
+    tools: tuple[dict[str, Any], ...] = ()
 
     use = read_tool_use(rest)
     if use is None or "tools" in fields or emulate:
@@ -77,8 +92,13 @@ def settle(
                 takes_parallel="parallel_tool_calls" in fields,
             )
         elif use is not None:
-            turns = tell_tools(_in_words(turns), use)
             emulated.append("tools")
+            template = template or (registered_template(model) if model is not None else None)
+            if _prompt_has_tools(plan_for(schema, model), template):
+                tools = tuple([tool.nested() for tool in use.tools])
+                turns = tell_rules(turns, use)
+            else:
+                turns = tell_tools(_in_words(turns), use)
     else:
         use = None
 
@@ -99,7 +119,15 @@ def settle(
         return Settled(turns, rest)
     contract = Contract(use, format, tuple(emulated))
     contract.reader()  # what is wrong with a schema is said before anything is sent
-    return Settled(turns, rest, contract)
+    return Settled(turns, rest, tools, contract)
+
+
+def _prompt_has_tools(plan: Plan, template: PromptTemplate | None) -> bool:
+    """Whether what renders the conversation writes tools into it, so that nothing else has to tell of them."""
+    if plan.messages is not None or plan.history is not None:
+        return False
+    chat_template = template.chat_template if template is not None else None
+    return chat_template is None or "tools" in (chat_template.tool_source or chat_template.source)
 
 
 def ask_again(turns: tuple[Message, ...], reader: AnswerReader) -> tuple[Message, ...]:

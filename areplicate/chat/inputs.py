@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +46,7 @@ def build_input(
     supports_system_prompt: bool | None = None,
     drop_params: bool = False,
     allow_files: bool = False,
+    tools: Sequence[Any] = (),
 ) -> ModelInput:
     """The input of a prediction that answers a conversation.
 
@@ -62,6 +63,7 @@ def build_input(
         drop_params: what the model does not take is left out, and numbers outside its bounds are
             moved to the nearest, instead of an error.
         allow_files: media may be paths on this machine. Only for a caller who owns the machine.
+        tools: OpenAI's tools, to be told in the prompt of a model that has no input for them.
 
     Raises:
         BadRequestError: something is wrong with the messages or a value.
@@ -81,6 +83,7 @@ def build_input(
         supports_system_prompt=supports_system_prompt,
         given=given,
         has_media=has_media,
+        tools=tools,
     )
     slots: tuple[MediaSlot, ...] = ()
     if has_media:

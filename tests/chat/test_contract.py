@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from areplicate.chat.contract import settle
+from areplicate.chat.formats.format import PromptTemplate
+from areplicate.chat.formats.jinja import ChatTemplate
 from areplicate.chat.inputs import build_input
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.errors import BadRequestError
@@ -45,7 +47,9 @@ TAKES_CHOICE = schema(
 def sent(params: dict[str, Any], known: ModelSchema, **options: Any) -> dict[str, Any]:
     """The input that is sent, without the prompt."""
     settled = settle(HI, params, schema=known, **options)
-    fields = build_input(settled.turns, settled.params, model=known.model, schema=known).fields
+    fields = build_input(
+        settled.turns, settled.params, model=known.model, schema=known, tools=settled.tools
+    ).fields
     return {name: value for name, value in fields.items() if name != "prompt"}
 
 
@@ -101,12 +105,21 @@ class TestTools:
         assert "web_search" in caplog.text
         assert settle(HI, {"tools": [{"type": "web_search"}]}, schema=None).contract is None
 
-    def test_a_model_without_an_input_is_told_in_words(self) -> None:
+    def test_a_model_without_an_input_is_told_in_its_prompt(self) -> None:
         settled = settle(HI, {"tools": TOOLS, "tool_choice": TIME}, schema=schema())
         assert settled.contract is not None and settled.contract.emulated == ("tools",)
-        assert settled.params == {}
-        system = settled.turns[0].text
-        assert system.startswith("Be kind.\n\n") and "get_time" in system and "get_weather" not in system
+        assert settled.params == {} and settled.tools == (tool("get_time"),)
+        assert settled.turns[0].text.startswith("Be kind.\n\nCall get_time now.")
+        known = schema()
+        built = build_input(settled.turns, {}, model=None, schema=known, tools=settled.tools)
+        assert "get_time" in built.fields["prompt"] and "get_weather" not in built.fields["prompt"]
+
+    def test_a_template_of_ones_own_that_has_no_tools_gets_them_in_words(self) -> None:
+        template = PromptTemplate(
+            chat_template=ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}")
+        )
+        settled = settle(HI, {"tools": TOOLS}, schema=schema(), template=template)
+        assert settled.tools == () and "get_weather" in settled.turns[0].text
 
     def test_results_come_back_in_words_too(self) -> None:
         call = {

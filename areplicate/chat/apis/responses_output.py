@@ -207,7 +207,8 @@ def new_id(kind: str) -> str:
 
 def _function_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The tools that the model could be offered, as the API tells them."""
-    use = read_tool_use({"tools": body.get("tools")})
+    functions = [tool for tool in body.get("tools") or () if tool.get("type", "function") == "function"]
+    use = read_tool_use({"tools": functions})
     return [] if use is None else [{"description": None, **tool.flat()} for tool in use.tools]
 
 

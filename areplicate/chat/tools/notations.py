@@ -33,10 +33,11 @@ class RawCall(msgspec.Struct, frozen=True):
 
 MARKS: dict[str, tuple[str, ...]] = {
     "<tool_call>": ("</tool_call>",),  # Hermes, Qwen, Granite 4, GLM 4.5
+    "<tool_calls>": ("</tool_calls>",),  # Jamba
     "<|tool_call|>": (),  # Granite 3
     "[TOOL_CALLS]": (),  # Mistral
     "<|python_tag|>": ("<|eom_id|>", "<|eot_id|>"),  # Llama 3.1 and later
-    "<|python_start|>": ("<|python_end|>",),  # Llama 4
+    "<|python_start|>": (),  # Llama 4, which closes it before, after, or not at all
     "<function=": ("</function>",),  # Llama 3.1's own functions
     "<|START_ACTION|>": ("<|END_ACTION|>",),  # Command R7B and Command A
     "<｜tool▁calls▁begin｜>": ("<｜tool▁calls▁end｜>",),  # DeepSeek
@@ -49,7 +50,7 @@ ACTION = "Action:"
 """What opens Command-R's calls: a word of plain English, so that fenced JSON must follow."""
 
 _NOISE = re.compile(
-    r"<\|(?:eom_id|eot_id|eot|im_end|end_of_text|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
+    r"<\|(?:python_start|python_end|eom_id|eot_id|eot|im_end|end_of_text|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
 )
 _BETWEEN = re.compile(r"[\s;,]*")
 _FENCE = re.compile(r"```(?:json|tool_code)?\s*(.*?)\s*(?:```|$)", re.DOTALL)

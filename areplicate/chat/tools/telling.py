@@ -28,6 +28,12 @@ def tell_tools(turns: tuple[Message, ...], use: ToolUse) -> tuple[Message, ...]:
     return _with_system(turns, _HOW.format(tools=tools, rule=" ".join(_rules(use))))
 
 
+def tell_rules(turns: tuple[Message, ...], use: ToolUse) -> tuple[Message, ...]:
+    """The conversation with what holds for calling its tools, where that is more than their form says."""
+    rules = _rules(use) if use.required or not use.parallel else []
+    return _with_system(turns, " ".join(rules)) if rules else turns
+
+
 def tell_format(turns: tuple[Message, ...], format: ResponseFormat) -> tuple[Message, ...]:
     """The conversation with the format of its answer in its system text."""
     asked = _JSON.format(kind="object" if format.opens == "{" else "value")

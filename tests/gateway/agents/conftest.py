@@ -17,6 +17,7 @@ PARIS = ("get_weather", {"city": "Paris"})
 OSLO = ("get_weather", {"city": "Oslo"})
 SUNNY = "It is sunny in Paris."
 ADA = {"name": "Ada", "age": 36}
+WRITE, READ, DONE = "echo one > one.txt", "cat one.txt", "Done: one."
 TEXT: Any = {"type": "string"}
 LLAMA: Any = {
     "prompt_template": {"type": "string", "default": "{prompt}"},
@@ -52,6 +53,9 @@ MODELS = (
     model("fails", "Hello", failure="CUDA out of memory", failure_after=0),
     model("person-tool", calls_tools(("Person", ADA), then="Done.")),
     model("final-result", calls_tools(("final_result", ADA), then="Done.")),
+    model("person-json", calls_tools(("json", ADA), then=json.dumps(ADA))),
+    model("codex", calls_tools(("exec_command", {"cmd": WRITE}), ("exec_command", {"cmd": READ}), then=DONE)),
+    model("claude", calls_tools(("Bash", {"command": WRITE}), ("Bash", {"command": READ}), then=DONE)),
     model("hands-over", calls_tools(("transfer_to_poet", {}), then="Roses are red.")),
 )
 
@@ -81,5 +85,5 @@ def configuration(local: LocalReplicate, **general: Any) -> dict[str, Any]:
             "others_per_minute": 1_000_000,
             **general,
         },
-        "router_settings": {"model_group_alias": {"claude-sonnet-4-5": "weather"}},
+        "router_settings": {"model_group_alias": {"claude-sonnet-4-5": "claude"}},
     }

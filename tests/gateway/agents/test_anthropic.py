@@ -22,6 +22,10 @@ WEATHER: Any = {
     "description": "The weather in a city.",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
+BASH: Any = {
+    "name": "Bash",
+    "input_schema": {"type": "object", "properties": {"command": {"type": "string"}}},
+}
 ASK: Any = [{"role": "user", "content": "How is the weather in Paris?"}]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PERSON = {
@@ -46,7 +50,7 @@ QUESTIONS: list[dict[str, Any]] = [
         "tools": [WEATHER],
         "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
     },
-    {"model": "claude-sonnet-4-5", "tools": [WEATHER, {"type": "web_search_20250305", "name": "web_search"}]},
+    {"model": "claude-sonnet-4-5", "tools": [BASH, {"type": "web_search_20250305", "name": "web_search"}]},
     {"model": "two-cities", "tools": [WEATHER], "tool_choice": {"type": "any"}},
     {"model": "deepseek-r1", "thinking": {"type": "enabled", "budget_tokens": 1024}},
     {"model": "deepseek-r1"},

@@ -18,7 +18,8 @@ CallOfTool = tuple[str, dict[str, Any]]
 _RESULTS = re.compile(
     r"<tool_response>\s*\n|<\|start_header_id\|>(?:ipython|tool)<|<\|header_start\|>(?:ipython|tool)<"
     r"|\[TOOL_RESULTS\]|<\|start_of_role\|>tool_response<|<results>|<\|START_TOOL_RESULT\|>"
-    r"|<｜tool▁output▁begin｜>|<\|im_start\|>tool\b"
+    r"|<｜tool▁output▁begin｜>|<\|im_start\|>tool\b|^Tool: ",
+    re.MULTILINE,
 )
 """What stands before each result of a tool in a prompt, in the families' formats."""
 _COMPLAINT = "cannot be used"

@@ -115,12 +115,14 @@ class Balancer:
                 )
             self._groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
         alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
-        self._fallbacks = {name: list(others) for each in alternatives for name, others in each.items()}
+        self._fallbacks = {name: _names(others) for each in alternatives for name, others in each.items()}
         for name in [*self._fallbacks, *(other for others in self._fallbacks.values() for other in others)]:
             if name not in self._groups:
-                raise BadRequestError(f"fallbacks names {name!r}, which is not in model_list.")
-        self._allowed_fails = allowed_fails
-        self._cooldown_time = cooldown_time
+                raise BadRequestError(
+                    f"fallbacks names {shown(name)}, which is not in model_list.", param="fallbacks"
+                )
+        self._allowed_fails = _at_least_0("allowed_fails", allowed_fails)
+        self._cooldown_time = _at_least_0("cooldown_time", cooldown_time)
 
     def __contains__(self, model: str) -> bool:
         return isinstance(model, str) and model in self._groups
@@ -228,6 +230,21 @@ def _mappings(name: str, given: Any, such_as: str) -> list[Mapping[str, Any]]:
     if not all(isinstance(entry, Mapping) for entry in entries):
         raise BadRequestError(f"{name} must be a list such as [{such_as}], not {shown(given)}.", param=name)
     return entries
+
+
+def _names(others: Any) -> list[str]:
+    if not isinstance(others, (list, tuple)) or not all(isinstance(other, str) for other in others):
+        raise BadRequestError(
+            f'fallbacks must be a list such as [{{"llama-3": ["mistral"]}}], not of {shown(others)}.',
+            param="fallbacks",
+        )
+    return list(others)
+
+
+def _at_least_0(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise BadRequestError(f"{name} must be a number, at least 0, not {shown(value)}.", param=name)
+    return value
 
 
 def _required(name: str, given: Mapping[str, Any]) -> str:

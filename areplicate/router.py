@@ -33,8 +33,9 @@ from .options import (
     checked_headers,
     checked_mapping,
     checked_names,
-    checked_retries,
+    checked_rate,
     checked_timeout,
+    checked_whole,
     chosen_base,
     chosen_key,
     first_given,
@@ -131,11 +132,14 @@ class AsyncRouter:
         cooldown_time: float = COOLDOWN_TIME,
         allow_files: bool = True,
     ) -> None:
-        self._api_key = api_key
-        self._api_base = api_base
+        given = read({"api_key": api_key, "api_base": api_base, "proxy": proxy, "ssl": ssl}).options
+        self._api_key = given.get("api_key")
+        self._api_base = given.get("api_base")
         self._timeout = None if timeout is None else checked_timeout(timeout)
-        self._max_retries = None if max_retries is None else checked_retries(max_retries)
-        pool_size = pool_size or _default_pool_size()
+        self._max_retries = (
+            None if max_retries is None else checked_whole("max_retries", max_retries, least=0)
+        )
+        pool_size = checked_whole("pool_size", first_given(pool_size, _default_pool_size()), least=1)
         transport = transport or _default_transport(pool_size)
         self._allow_files = allow_files
         self._live = Live(at_end=self.aclose)
@@ -145,17 +149,19 @@ class AsyncRouter:
         self._clients = Clients(
             transport if proxy is None and ssl is None else through(transport, proxy, ssl),
             self._live,
-            held=self._slots if held_creations is None else Slots(held_creations, of=self._slots),
+            held=self._slots
+            if held_creations is None
+            else Slots(checked_whole("held_creations", held_creations, least=0), of=self._slots),
             short=Turns(max(1, pool_size // 10)),
-            creations_per_minute=creations_per_minute,
-            others_per_minute=others_per_minute,
+            creations_per_minute=checked_rate("creations_per_minute", creations_per_minute),
+            others_per_minute=checked_rate("others_per_minute", others_per_minute),
             default_headers=checked_headers("default_headers", default_headers),
-            trusted_hosts=tuple(trusted_hosts),
+            trusted_hosts=tuple(checked_names("trusted_hosts", trusted_hosts)),
         )
 
     @typed
     async def acompletion(
-        self, model: str, messages: Sequence[Any], **params: Any
+        self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
         """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks."""
         given = read(params)
@@ -391,7 +397,8 @@ class AsyncRouter:
         return checked_timeout(first_given(given, self._timeout, setting("request_timeout"), TIMEOUT))
 
     def _retries(self, given: int | None) -> int:
-        return checked_retries(first_given(given, self._max_retries, setting("num_retries"), MAX_RETRIES))
+        retries = first_given(given, self._max_retries, setting("num_retries"), MAX_RETRIES)
+        return checked_whole("num_retries", retries, least=0)
 
     async def _schema(self, endpoint: Endpoint, account: Client) -> ModelSchema | None:
         # Others wait for it, too: it has a patience of its own, whatever its first caller's is.

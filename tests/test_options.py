@@ -26,20 +26,46 @@ def test_keywords_are_parted_and_none_is_not_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
+    ("theirs", "ours", "value", "other"),
     [
-        ("base_url", "api_base"),
-        ("max_retries", "num_retries"),
-        ("request_timeout", "timeout"),
-        ("headers", "extra_headers"),
-        ("supports_system_message", "supports_system_prompt"),
+        ("base_url", "api_base", "https://a.b/v1", "https://c.d/v1"),
+        ("max_retries", "num_retries", 1, 2),
+        ("request_timeout", "timeout", 1, 2),
+        ("headers", "extra_headers", {"a": "b"}, {"c": "d"}),
+        ("supports_system_message", "supports_system_prompt", True, False),
     ],
 )
-def test_other_clients_names_are_understood(theirs: str, ours: str) -> None:
-    assert read({theirs: 1}).options == {ours: 1}
-    assert read({theirs: 1, ours: None}).options == {ours: 1}
-    for both in ({theirs: 1, ours: 2}, {ours: 2, theirs: 1}):
-        assert read(both).options == {ours: 2}, "the name that areplicate gives it counts"
+def test_other_clients_names_are_understood(theirs: str, ours: str, value: Any, other: Any) -> None:
+    assert read({theirs: value}).options == {ours: value}
+    assert read({theirs: value, ours: None}).options == {ours: value}
+    for both in ({theirs: value, ours: other}, {ours: other, theirs: value}):
+        assert read(both).options == {ours: other}, "the name that areplicate gives it counts"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "wanted"),
+    [
+        ("num_retries", "2", "a whole number"),
+        ("timeout", "soon", "a number"),
+        ("stream", "yes", "True or False"),
+        ("extra_body", "x", "a mapping"),
+        ("base_url", 3, "a string"),
+        ("on_status", 3, "a function"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name(name: str, wrong: Any, wanted: str) -> None:
+    with pytest.raises(
+        areplicate.BadRequestError, match=f"^{name} must be {wanted}.*, not {wrong!r}"
+    ) as caught:
+        read({name: wrong})
+    assert caught.value.param == name
+
+
+def test_a_secret_of_another_type_is_not_shown() -> None:
+    for name, secret in (("api_key", b"r8_secret"), ("headers", ["r8_secret"]), ("proxy", b"r8_secret")):
+        with pytest.raises(areplicate.BadRequestError, match=f"{name} must be") as caught:
+            read({name: secret})
+        assert "r8_secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["cache", "api_version", "tags", "model_info", "aws_secret_access_key"])
@@ -106,7 +132,11 @@ class TestAGatewaysClient:
             assert error.param in body
         else:
             assert asked.keys() <= names_for("client") | OWN
-            again = read(asked)
+            try:
+                again = read(asked)
+            except areplicate.BadRequestError as error:
+                assert error.param in asked
+                return
             assert again.options.keys() <= names_for("client")
             assert again.inputs.keys() <= OWN
 

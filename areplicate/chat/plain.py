@@ -23,10 +23,14 @@ def plain(value: Any, name: str = "value") -> Any:
     Raises:
         BadRequestError: it cannot be read; `name` says which argument it is.
     """
-    if type(value) in _PLAIN:
+    if type(value) in _PLAIN and (type(value) is not str or value.isascii()):
         return value
     try:
         return _plain(value)
+    except UnicodeEncodeError as error:  # half of a surrogate pair has no UTF-8 form
+        raise BadRequestError(
+            f"{name} has text that is not valid Unicode at character {error.start}.", param=name
+        ) from None
     except Exception as error:  # whatever a foreign object's methods raise
         raise BadRequestError(
             f"{name} cannot be read: its {type(value).__name__} raised {type(error).__name__}.", param=name
@@ -34,13 +38,19 @@ def plain(value: Any, name: str = "value") -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        text = str.__str__(value)  # whatever a subclass makes of its conversion
+        if not text.isascii():
+            text.encode()
+        return text
     if type(value) in _PLAIN or isinstance(value, type):
         return value
     if isinstance(value, Enum):
         return _plain(value.value)
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return _base(kind, value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
     if isinstance(value, (Decimal, Fraction)):
         return float(value)
     if isinstance(value, (bytearray, memoryview)):
@@ -54,12 +64,6 @@ def _plain(value: Any) -> Any:
     for method in ("model_dump", "tolist"):  # of pydantic's objects; of numpy's, torch's and pandas' numbers
         if callable(convert := getattr(value, method, None)):
             converted = convert()
-            return converted if converted is value else _plain(converted)
+            if isinstance(converted, (Mapping, list, str, int, float)):
+                return _plain(converted)
     return value
-
-
-def _base(kind: type, value: Any) -> Any:
-    """The value of a subclass, whatever it makes of its conversions."""
-    if kind is str:
-        return str.__str__(value)
-    return int.__int__(value) if kind is int else float.__float__(value)

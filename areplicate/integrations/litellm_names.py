@@ -61,7 +61,7 @@ class Router:
         self._routers = LoopRouters(make)
 
     async def acompletion(
-        self, model: str, messages: Sequence[Any], **params: Any
+        self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
         router = await self._routers.here()
         answer: ModelResponse | CompletionStream = await router.acompletion(
@@ -70,7 +70,7 @@ class Router:
         return answer
 
     def completion(
-        self, model: str, messages: Sequence[Any], **params: Any
+        self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | SyncCompletionStream:
         return sync(run(lambda: self.acompletion(model, messages, **params)))
 

@@ -13,11 +13,15 @@ import math
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
+from os import PathLike
+from ssl import SSLContext
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
+
+import msgspec
 
 from ..chat.plain import plain
 from ..chat.schemas.values import shown
@@ -33,7 +37,6 @@ TIMEOUT = 1800.0
 _LONGEST_TIMEOUT = 7 * 24 * 3600.0
 _MOST_CHOICES = 128
 """OpenAI's own bound for `n`."""
-_MOST_RETRIES = 100
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Who = Literal["caller", "configuration", "client"]
@@ -269,10 +272,50 @@ def read(keywords: Mapping[str, Any]) -> Given:
             else:
                 given.inputs[name] = value
         elif option.openai:
-            given.params[name] = value
+            given.params[name] = _encodable(name, value) if isinstance(value, (dict, list)) else value
         elif name == option.name or keywords.get(option.name) is None:
-            given.options[option.name] = value
+            given.options[option.name] = _checked(option, name, value)
     return given
+
+
+def _encodable(name: str, value: Any) -> Any:
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequestError(f"{name} holds a value that JSON cannot: {error}.", param=name) from None
+    return value
+
+
+def _checked(option: Option, name: str, value: Any) -> Any:
+    """The value, where it has the option's type."""
+    wanted, is_right = _TYPES.get(option.type.partition("[")[0], _ANY_TYPE)
+    if not is_right(value):
+        if option.name in _SECRET:
+            raise BadRequestError(f"{name} must be {wanted}, not {type(value).__name__}.", param=name)
+        raise _wrong(name, value, wanted)
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_SECRET = frozenset(("api_key", "extra_headers", "default_headers", "proxy"))
+"""Options whose values no message shows."""
+_ANY_TYPE: tuple[str, Callable[[Any], bool]] = ("", lambda value: True)
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "str": ("a string", lambda value: isinstance(value, str)),
+    "bool": ("True or False", lambda value: isinstance(value, bool)),
+    "int": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "float": ("a number", _is_number),
+    "Mapping": ("a mapping of names to values", lambda value: isinstance(value, dict)),
+    "Callable": ("a function", callable),
+    "TLS": (
+        "an SSLContext, the path of a file or folder, or True or False",
+        lambda value: isinstance(value, (SSLContext, str, PathLike, bool)),
+    ),
+}
+"""Of each declared type, what to say and how to see it. What is not here is checked where it is used."""
 
 
 def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any]:
@@ -450,10 +493,17 @@ def checked_timeout(timeout: float) -> float:
     return min(float(timeout), _LONGEST_TIMEOUT)
 
 
-def checked_retries(retries: int) -> int:
-    if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= _MOST_RETRIES:
-        raise _wrong("num_retries", retries, f"a whole number from 0 to {_MOST_RETRIES}")
-    return retries
+def checked_whole(name: str, value: int, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise _wrong(name, value, f"a whole number, at least {least}")
+    return int(value)
+
+
+def checked_rate(name: str, value: float) -> float:
+    """A positive number, which may be infinite."""
+    if not _is_number(value) or not value > 0:
+        raise _wrong(name, value, "a positive number")
+    return float(value)
 
 
 def _from_environment(*names: str) -> str | None:

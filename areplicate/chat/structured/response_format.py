@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from ...errors import BadRequestError
 from ..schemas.schema import Field
+from ..schemas.values import shown
 from .gbnf import grammar_of
 
 OBJECT: dict[str, Any] = {"type": "object"}
@@ -40,11 +41,12 @@ def read_response_format(value: Any) -> ResponseFormat | None:
     Raises:
         BadRequestError: it is not in OpenAI's shape.
     """
-    if callable(schema_of := getattr(value, "model_json_schema", None)):
-        return ResponseFormat(schema_of(), getattr(value, "__name__", "answer"), strict=True)
+    if isinstance(value, type) and callable(schema_of := getattr(value, "model_json_schema", None)):
+        return ResponseFormat(_schema_of(value, schema_of), value.__name__, strict=True)
     if not isinstance(value, Mapping):
         raise BadRequestError(
-            f'response_format must be an object such as {{"type": "json_object"}}, not {value!r:.60}.'
+            f'response_format must be an object such as {{"type": "json_object"}}, not {shown(value)}.',
+            param="response_format",
         )
     match value.get("type"):
         case "text":
@@ -57,6 +59,15 @@ def read_response_format(value: Any) -> ResponseFormat | None:
     raise BadRequestError(
         f"response_format has the type {value.get('type')!r:.60}; use text, json_object or json_schema."
     )
+
+
+def _schema_of(model: type, schema_of: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return dict(schema_of())
+    except Exception as error:  # pydantic's, of a field that has no schema
+        raise BadRequestError(
+            f"response_format: {model.__name__} has no JSON schema: {error}", param="response_format"
+        ) from error
 
 
 def _with_schema(given: Any) -> ResponseFormat:

@@ -1,0 +1,193 @@
+"""Whatever a caller passes ends in an answer or in an `APIError` that can be shown."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import warnings
+from collections.abc import Callable, Coroutine, Iterator
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import areplicate
+from areplicate import AsyncRouter, CompletionStream, ModelResponse
+from areplicate.local import LocalModel, LocalReplicate
+from areplicate.options import BY_NAME
+from areplicate.options.other_clients import IGNORED, REFUSED
+from tests.fast_forward import FastForwardLoop
+from tests.stage import HELLO, KEY, LLAMA, llama
+
+Ask = Callable[..., str]
+
+
+class Broken:
+    """Everything that one may do with a value raises."""
+
+    def _raise(self, *args: Any, **options: Any) -> Any:
+        raise ZeroDivisionError("of the caller's own")
+
+    __str__ = __bool__ = __iter__ = __len__ = __getitem__ = __int__ = __float__ = _raise
+    __fspath__ = __contains__ = model_dump = tolist = read = _raise
+
+
+class BrokenText(str):
+    __str__ = Broken._raise
+
+
+class Colour(str, Enum):
+    RED = "red"
+
+
+def circle() -> list[Any]:
+    ring: list[Any] = []
+    ring.append({"role": ring})
+    return ring
+
+
+ODD = st.sampled_from(
+    [
+        *(object(), object, len, Broken(), BrokenText("x"), Colour.RED, Path("/nowhere"), circle(), ...),
+        *(
+            1j,
+            Decimal("NaN"),
+            Decimal("0.5"),
+            datetime.datetime(2026, 1, 1),
+            np.array([1, 2]),
+            np.float64("nan"),
+        ),
+        *(np.str_("text"), np.array(["a"]), MappingProxyType({"a": 1}), {1: 2}, {(1, 2): 3}, {None: None}),
+        *(range(3), iter([1]), frozenset("ab"), bytearray(b"x"), memoryview(b"x"), io.StringIO("x")),
+        *(
+            io.BytesIO(b"\x89PNG"),
+            MagicMock(),
+            ValueError("x"),
+            NotImplemented,
+            2**100,
+            -1,
+            "\ud800",
+            "",
+            b"",
+        ),
+    ]
+)
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=5)
+ANYTHING = st.recursive(
+    PLAIN | ODD,
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(
+    sorted({*BY_NAME, *IGNORED, *REFUSED, "top_k", "image", "system_prompt", "prompt", "stop_words", "temp"})
+) | st.text(max_size=10)
+ROLES = st.sampled_from(["system", "user", "assistant", "tool"]) | ANYTHING
+PARTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "image_url", "input_audio", "file"]) | ANYTHING},
+    optional=dict.fromkeys(("text", "image_url", "input_audio", "file"), ANYTHING),
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": ROLES, "content": st.text(max_size=9) | st.lists(PARTS, max_size=2) | ANYTHING},
+        optional={"tool_calls": ANYTHING, "name": ANYTHING, "tool_call_id": ANYTHING},
+    )
+    | ANYTHING,
+    max_size=3,
+)
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    """Asks on a loop that skips waiting, and says how it ended."""
+    loop = FastForwardLoop()
+
+    def done(work: Coroutine[Any, Any, Any]) -> Any:
+        return loop.run_until_complete(work)
+
+    unknown = LocalModel(owner="some", name="body")
+    with LocalReplicate([llama(), unknown]) as local:
+        router = AsyncRouter(api_key=KEY, api_base=local.api_base, max_retries=0, creations_per_minute=1e9)
+
+        async def end(**given: Any) -> str:
+            try:
+                answer = await router.acompletion(**given)
+                if isinstance(answer, CompletionStream):
+                    async with answer:
+                        return "streamed" if [chunk async for chunk in answer] else "empty"
+                assert isinstance(answer, ModelResponse)
+                return "answered"
+            except areplicate.APIError as error:
+                assert KEY not in f"{error} {error!r}" and error.message
+                return type(error).__name__
+            except Exception as error:
+                assert error is given.get("mock_response")
+                return "as it was asked for"
+
+        def asked(**given: Any) -> str:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ending: str = done(end(**given))
+                return ending
+
+        yield asked
+        done(router.aclose())
+    loop.close()
+
+
+@given(st.dictionaries(NAMES, ANYTHING, max_size=3), st.sampled_from([LLAMA, "some/body"]))
+@settings(max_examples=100)
+def test_any_options(ask: Ask, options: dict[str, Any], model: str) -> None:
+    ask(**{"model": model, "messages": HELLO, "timeout": 60, **options})
+
+
+@given(MESSAGES | ANYTHING, st.sampled_from([LLAMA, "some/body"]))
+@settings(max_examples=100)
+def test_any_messages(ask: Ask, messages: Any, model: str) -> None:
+    ask(model=model, messages=messages, timeout=60)
+
+
+@given(ANYTHING)
+def test_any_model(ask: Ask, model: Any) -> None:
+    assert ask(model=model, messages=HELLO, timeout=60) not in ("answered", "streamed")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "model_list",
+                "fallbacks",
+                "timeout",
+                "max_retries",
+                "api_key",
+                "api_base",
+                "trusted_hosts",
+                "pool_size",
+                "held_creations",
+                "creations_per_minute",
+                "allowed_fails",
+                "cooldown_time",
+            ]
+        ),
+        ANYTHING,
+        max_size=2,
+    )
+)
+@settings(max_examples=100)
+def test_any_router(options: dict[str, Any]) -> None:
+    try:
+        AsyncRouter(**options)
+    except areplicate.APIError as error:
+        assert str(error)
+
+
+def test_a_good_call_is_answered(ask: Ask) -> None:
+    assert ask(model=LLAMA, messages=HELLO) == ask(model="some/body", messages=HELLO) == "answered"
+    assert ask(model=LLAMA, messages=HELLO, stream=True) == "streamed"

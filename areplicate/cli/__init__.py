@@ -19,8 +19,10 @@ _COMMANDS = {
     "chat": ("areplicate.cli.chat", "cli"),
     "completion": ("areplicate.cli.shell", "cli"),
     "demo": ("areplicate.cli.chat", "cli"),
+    "keys": ("areplicate.cli.keys", "cli,gateway"),
     "local": ("areplicate.cli.local", "cli"),
     "models": ("areplicate.cli.models", "cli"),
+    "prices": ("areplicate.cli.prices", "gateway"),
     "serve": ("areplicate.gateway.command", "gateway"),
 }
 """Where each command is, and the extra that it needs. One is imported when it is asked for: a gateway

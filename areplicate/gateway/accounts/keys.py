@@ -17,23 +17,24 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
+def says(description: str) -> msgspec.Meta:
+    """What a field means, for the OpenAPI document and the command line."""
+    return msgspec.Meta(description=description)
+
+
 class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a key may do; null means that it is not limited.
 
-    The names are those of the admin API and of the table's columns. How each is counted is said in
-    `limits.LIMITS`.
-
-    Attributes:
-        rpm_limit: predictions that may be started in any minute.
-        tpm_limit: tokens of prompts and answers in any minute.
-        max_parallel_requests: predictions in flight at once.
-        max_budget: US dollars that it may spend: in all, or in each `budget_duration`.
+    The names are those of the admin API, of the command line's options and of the table's columns. How each
+    is counted is said in `limits.LIMITS`.
     """
 
-    rpm_limit: Count | None = None
-    tpm_limit: Count | None = None
-    max_parallel_requests: Count | None = None
-    max_budget: Dollars | None = None
+    rpm_limit: Annotated[Count, says("Predictions that may be started in any minute.")] | None = None
+    tpm_limit: Annotated[Count, says("Tokens of prompts and answers in any minute.")] | None = None
+    max_parallel_requests: Annotated[Count, says("Predictions in flight at once.")] | None = None
+    max_budget: (
+        Annotated[Dollars, says("US dollars that it may spend: in all, or in each budget_duration.")] | None
+    ) = None
 
     @property
     def limited(self) -> bool:
@@ -79,7 +80,8 @@ def renewal(resets_at: float | None, duration: float | None, now: float) -> floa
     """When a budget renews next: `resets_at`, or whole durations later where that has passed."""
     if resets_at is None or duration is None or now < resets_at:
         return resets_at
-    return resets_at + duration * (math.floor((now - resets_at) / duration) + 1)
+    renews = resets_at + duration * (math.floor((now - resets_at) / duration) + 1)
+    return renews if renews > now else renews + duration
 
 
 def new_token() -> str:

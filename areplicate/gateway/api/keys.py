@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import msgspec
 
 from ..accounts.audit import AuditRow
-from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token
+from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -25,19 +25,15 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u
 
 
 class NewKey(KeyLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a new key may do; what is left out is not limited.
-
-    Attributes:
-        duration: after which it expires.
-        budget_duration: after which what it has spent counts from nought again.
-        role: `user` asks models; `metrics` reads `/metrics`, `health` reads `/health`, and neither anything else.
-    """
+    """What a new key may do; what is left out is not limited."""
 
     models: ModelNames = msgspec.field(default_factory=list)
-    duration: Duration | None = None
-    budget_duration: Duration | None = None
-    key_alias: Name | None = None
-    role: Role = "user"
+    duration: Annotated[Duration, says("After which it expires.")] | None = None
+    budget_duration: Annotated[Duration, says("After which what it has spent counts from nought.")] | None = (
+        None
+    )
+    key_alias: Annotated[Name, says("What people call it.")] | None = None
+    role: Annotated[Role, says("Asks models; or reads /metrics, or /health, and nothing else.")] = "user"
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

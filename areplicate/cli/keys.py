@@ -1,0 +1,239 @@
+"""`areplicate keys`: the gateway's keys, through its admin API."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..gateway.accounts.keys import KeyLimits
+from ..gateway.api.keys import NewKey
+
+_SECONDS = 30.0
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Admin:
+    """The admin API of a gateway."""
+
+    def __init__(self, url: str, master_key: str | None) -> None:
+        self._url = url.rstrip("/")
+        self._master_key = master_key
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The answer to a POST of `body`, or to a GET; a `ClickException` says what went wrong."""
+        if not self._master_key:
+            raise click.ClickException("This needs the gateway's master key: set AREPLICATE_MASTER_KEY.")
+        headers = {"Authorization": f"Bearer {self._master_key}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise click.ClickException(_message(error)) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise click.ClickException(f"The gateway at {self._url} cannot be reached: {reason}.") from None
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    try:
+        return f"{json.load(error)['error']['message']} ({error.code})"
+    except (ValueError, KeyError, TypeError):
+        return f"The gateway answered {error.code}."
+
+
+@click.group()
+@click.option(
+    "--url",
+    envvar="AREPLICATE_GATEWAY_URL",
+    default="http://127.0.0.1:4000",
+    show_default=True,
+    help="Where the gateway is; also AREPLICATE_GATEWAY_URL.",
+)
+@click.option(
+    "--master-key",
+    envvar=["AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY"],
+    help="Better in the environment, as AREPLICATE_MASTER_KEY: what is typed here, others may read.",
+)
+@click.pass_context
+def keys(context: click.Context, url: str, master_key: str | None) -> None:
+    """Make, change, list and take back the keys of a running gateway."""
+    context.obj = Admin(url, master_key)
+
+
+def _with_terms(command: Command) -> Command:
+    """Adds an option for each field of a new key."""
+    for name, annotation in reversed(get_type_hints(NewKey, include_extras=True).items()):
+        command = _option(name, annotation)(command)
+    return command
+
+
+def _option(name: str, annotation: Any) -> Callable[[Command], Command]:
+    if name == "models":
+        return click.option(
+            "--model", "models", multiple=True, help="May be given several times; all by default."
+        )
+    if name == "metadata":
+        return click.option("--metadata", callback=_json, help="A JSON object.")
+    kind, help = _kind(annotation), _meaning(annotation)
+    flag = "--" + name.replace("_", "-")
+    if get_origin(kind) is Literal:
+        return click.option(flag, name, type=click.Choice(get_args(kind)), help=help)
+    metavar = kind.__name__.upper().replace("STR", "TEXT")
+    return click.option(flag, name, callback=_or_none(kind), metavar=metavar, help=help)
+
+
+def _kind(annotation: Any) -> Any:
+    """What a field's value is, without its bounds and without None."""
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    others = [kind for kind in get_args(annotation) if kind is not type(None)]
+    return _kind(others[0]) if others and get_origin(annotation) is not Literal else annotation
+
+
+def _meaning(annotation: Any) -> str:
+    """The last thing that is said of a field."""
+    said = [part.description for part in get_args(annotation) if getattr(part, "description", None)]
+    within = [_meaning(part) for part in get_args(annotation)]
+    return next(iter([*reversed(said), *filter(None, within)]), "")
+
+
+def _or_none(kind: type) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """Reads a value, or `none` for no limit. The gateway checks its bounds."""
+
+    def read(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+        if text is None or text == "none":
+            return _NONE if text else None
+        try:
+            return kind(text)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not a number; none means no limit.") from None
+
+    return read
+
+
+def _json(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not JSON: {error}.") from None
+
+
+_NONE = object()
+
+
+def _given(terms: dict[str, Any]) -> dict[str, Any]:
+    """What was said on the command line."""
+    said = {name: value for name, value in terms.items() if value not in (None, ())}
+    return {name: None if value is _NONE else value for name, value in said.items()}
+
+
+@keys.command()
+@_with_terms
+@click.pass_obj
+def create(admin: Admin, /, **terms: Any) -> None:
+    """Make a key. It is printed once, and kept nowhere."""
+    made = admin.ask("/key/generate", _given(terms))
+    click.echo(f"{made['key_id']}: this is shown once", err=True)
+    click.echo(made["key"])
+
+
+@keys.command()
+@click.argument("key")
+@_with_terms
+@click.pass_obj
+def update(admin: Admin, /, key: str, **terms: Any) -> None:
+    """Change what a key may do; `none` takes a limit away."""
+    _show([admin.ask("/key/update", {"key": key, **_given(terms)})])
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="All of it, as JSON.")
+@click.pass_obj
+def list_(admin: Admin, as_json: bool) -> None:
+    """List all keys, newest first."""
+    found: list[dict[str, Any]] = []
+    page = 1
+    while True:
+        answer = admin.ask(f"/key/list?size=1000&page={page}")
+        found += answer["keys"]
+        if len(found) >= answer["total"] or not answer["keys"]:
+            break
+        page += 1
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _show(found)
+
+
+@keys.command()
+@click.argument("key")
+@click.pass_obj
+def block(admin: Admin, key: str) -> None:
+    """Refuse a key from now on."""
+    _show([admin.ask("/key/block", {"key": key})])
+
+
+@keys.command()
+@click.argument("key")
+@click.pass_obj
+def unblock(admin: Admin, key: str) -> None:
+    """Take a blocked key again."""
+    _show([admin.ask("/key/unblock", {"key": key})])
+
+
+@keys.command()
+@click.argument("key")
+@click.pass_obj
+def regenerate(admin: Admin, key: str) -> None:
+    """Give a key a new token; the old one ends at once."""
+    made = admin.ask("/key/regenerate", {"key": key})
+    click.echo(f"{made['key_id']}: this is shown once", err=True)
+    click.echo(made["key"])
+
+
+@keys.command()
+@click.argument("keys", nargs=-1, required=True)
+@click.pass_obj
+def delete(admin: Admin, keys: tuple[str, ...]) -> None:
+    """Delete keys; what they have spent stays in the account."""
+    for key in admin.ask("/key/delete", {"keys": list(keys)})["deleted_keys"]:
+        click.echo(key)
+
+
+@keys.command()
+@click.argument("key", required=False)
+@click.pass_obj
+def audit(admin: Admin, key: str | None) -> None:
+    """Tell who did what to a key, or to all."""
+    named = f"&key={key}" if key else ""
+    for row in reversed(admin.ask(f"/key/audit?size=1000{named}")["data"]):
+        click.echo(json.dumps(row))
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("key_id", "alias", "role", "models", "spent", "limits", ""):
+        table.add_column(heading)
+    for key in found:
+        limits = [f"{name}={key[name]}" for name in KeyLimits.__struct_fields__ if key[name] is not None]
+        if key["budget_duration"]:
+            limits.append(f"each {key['budget_duration']}")
+        table.add_row(
+            key["key_id"],
+            key["key_alias"] or "",
+            key["role"],
+            ", ".join(key["models"]) or "all",
+            f"${key['spend']:.4f}",
+            " ".join(limits) or "none",
+            "blocked" if key["blocked"] else "",
+        )
+    Console(soft_wrap=True).print(table)

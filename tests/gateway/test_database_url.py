@@ -1,0 +1,66 @@
+"""What may stand in `database_url`."""
+
+from __future__ import annotations
+
+import pytest
+
+from areplicate.gateway.accounts.database_url import DatabaseURL, parse_database_url
+
+HOST = "postgresql://user:p%40ss@db.example:5432/name"
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("sqlite:////var/lib/keys.db", DatabaseURL(file="/var/lib/keys.db")),
+        ("sqlite+aiosqlite:///keys%20.db", DatabaseURL(file="keys .db")),
+        (HOST, DatabaseURL(conninfo=HOST)),
+        (HOST.replace("postgresql", "postgres"), DatabaseURL(conninfo=HOST)),
+        (HOST.replace("postgresql", "postgresql+asyncpg"), DatabaseURL(conninfo=HOST)),
+        (
+            f"{HOST}?sslmode=require&application_name=x",
+            DatabaseURL(conninfo=f"{HOST}?sslmode=require&application_name=x"),
+        ),
+        (f"{HOST}?ssl=true", DatabaseURL(conninfo=f"{HOST}?sslmode=require")),
+        (f"{HOST}?ssl=verify-full", DatabaseURL(conninfo=f"{HOST}?sslmode=verify-full")),
+        (f"{HOST}?sslaccept=strict", DatabaseURL(conninfo=f"{HOST}?sslmode=verify-full")),
+        (
+            f"{HOST}?schema=llm&pgbouncer=true&connection_limit=3&connect_timeout=7&pool_timeout=1&socket_timeout=9",
+            DatabaseURL(conninfo=HOST, schema="llm", connections=3, connect_timeout=7, statement_timeout=9),
+        ),
+        (
+            f"{HOST}?prepared_statement_cache_size=0&command_timeout=4",
+            DatabaseURL(conninfo=HOST, statement_timeout=4),
+        ),
+        (f"{HOST}?connect_timeout=0", DatabaseURL(conninfo=HOST)),
+        (
+            "postgresql:///name?host=/run/postgresql",
+            DatabaseURL(conninfo="postgresql:///name?host=%2Frun%2Fpostgresql"),
+        ),
+        (
+            "postgresql://a,b:5433/name?target_session_attrs=read-write",
+            DatabaseURL(conninfo="postgresql://a,b:5433/name?target_session_attrs=read-write"),
+        ),
+    ],
+)
+def test_it_is_read(url: str, read: DatabaseURL) -> None:
+    assert parse_database_url(url) == read
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("mysql://x", "must look like postgresql://"),
+        ("postgresql:", "must look like"),
+        ("sqlite://", "must look like"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///keys.db?mode=ro", "takes no parameters"),
+        (f"{HOST}?colour=red", "not known here: colour"),
+        (f"{HOST}?connection_limit=many", "connection_limit is 'many'"),
+        (f"{HOST}?sslaccept=maybe", "sslaccept is 'maybe'"),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_password(url: str, why: str) -> None:
+    with pytest.raises(ValueError) as wrong:
+        parse_database_url(url)
+    assert why in str(wrong.value) and "p%40ss" not in str(wrong.value)

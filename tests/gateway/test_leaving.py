@@ -1,0 +1,159 @@
+"""Clients that leave at any moment: nothing stays locked, nothing stays counted, and what ran is paid."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import socket
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate.local import LocalModel, LocalReplicate
+from tests.gateway.postgres import Postgres, server
+from tests.gateway.process import Gateway, config_for, eventually, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+MOMENTS = 20
+TIMES = int(os.environ.get("AREPLICATE_LEAVING_TIMES", "5"))
+"""How often a client leaves at each moment; more, where there is time for it."""
+WORDS = [f"word{n} " for n in range(20)]
+MODELS = (
+    LocalModel(owner="acme", name="chat", reply=WORDS, run_seconds=0.2),
+    LocalModel(owner="acme", name="long", reply=WORDS, run_seconds=2.0),
+)
+DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgres]:
+    with server() as database:
+        yield database
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def running(
+    request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    config = config_for(local)
+    entry = config["model_list"][0]
+    config["model_list"] = [
+        {
+            "model_name": model.name,
+            "litellm_params": {**entry["litellm_params"], "model": f"replicate/{model.full_name}"},
+            "model_info": DOLLAR_A_TOKEN,
+        }
+        for model in MODELS
+    ]
+    if request.param == "postgresql":
+        config["general_settings"]["database_url"] = request.getfixturevalue("database").url
+    with gateway(config, tmp_path_factory.mktemp("leaving")) as running:
+        yield running
+
+
+def leave(running: Gateway, key: str, request: bytes, moment: float) -> None:
+    """Sends a request, and leaves so many seconds later."""
+    host, port = running.url.removeprefix("http://").split(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(request.replace(b"KEY", key.encode()))
+        client.settimeout(moment)
+        with contextlib.suppress(TimeoutError):
+            while client.recv(65536):
+                pass
+
+
+def request(method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+    data = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+
+
+def chat(model: str, **body: Any) -> bytes:
+    messages = [{"role": "user", "content": "Hi"}]
+    return request("POST", "/v1/chat/completions", {"model": model, "messages": messages, **body})
+
+
+def test_at_every_moment(running: Gateway, local: LocalReplicate, tmp_path: Path) -> None:
+    """Reading its own key, asking for whole answers and for streams, under every limit at once."""
+    limits = {"rpm_limit": 1_000_000, "tpm_limit": 10**9, "max_parallel_requests": 1000, "max_budget": 1e9}
+    keys = [running.new_key(**limits) for _ in range(4)]
+    ways = [request("GET", "/key/info"), chat("chat"), chat("chat", stream=True), chat("chat", n=2)]
+    moments = [0.0005 * 1.42**n for n in range(MOMENTS)]  # from half a millisecond to half a second
+    visits = [(way, moment, time) for way in ways for moment in moments for time in range(TIMES)]
+    random.Random(1).shuffle(visits)
+    before = local.counts["create"]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda n: leave(running, keys[n % 4], *visits[n][:2]), range(len(visits))))
+    for key in keys:
+        answer = running.ask(key, "chat")
+        assert answer.status_code == 200, answer.text
+    eventually(lambda: not local.running(), 20)
+    ids = [running.get(f"/key/info?key={key}")["key_id"] for key in keys]
+
+    def predictions() -> int:
+        rows = [row for id in ids for row in running.get(f"/spend/logs?limit=1000&key_id={id}")["data"]]
+        return sum(row["prediction_id"] is not None for row in rows)
+
+    asked = local.counts["create"] - before
+    whole = running.get("/spend/keys")["data"]
+    assert sum(row["predictions"] for row in whole if row["key_id"] in ids) >= asked
+    eventually(lambda: open_holds(running) == 0, 20)
+    sums = {row["key_id"]: row["cost"] for row in running.get("/spend/keys")["data"]}
+    for id, key in zip(ids, keys, strict=True):
+        assert running.get(f"/key/info?key={key}")["spend"] == pytest.approx(sums[id])
+    with running.http() as http:
+        assert http.post("/key/block", json={"key": keys[0]}).status_code == 200
+    assert running.ask(keys[0], "chat").status_code == 403
+    assert "Traceback" not in running.log()
+    assert predictions() > 0
+
+
+def open_holds(running: Gateway) -> int:
+    file = running.config.with_name("areplicate.db")
+    url = json.loads(running.config.read_text())["general_settings"].get("database_url")
+    query = "SELECT count(*) FROM areplicate_holds WHERE ended_at IS NULL"
+    if url is None:
+        database = sqlite3.connect(file)
+        try:
+            return int(database.execute(query).fetchone()[0])
+        finally:
+            database.close()
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def test_leaving_just_before_the_end_costs_what_it_cost(running: Gateway, local: LocalReplicate) -> None:
+    key = running.new_key(max_budget=1000)
+    with running.http(key) as http:
+        body = {"model": "long", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+            pieces = 0
+            for line in answer.iter_lines():
+                pieces += '"content":"word' in line
+                if pieces == len(WORDS) - 2:
+                    break
+    eventually(lambda: running.get(f"/key/info?key={key}")["spend"] >= pieces)
+    assert running.get(f"/key/info?key={key}")["spend"] <= len(WORDS)
+
+
+def test_what_was_begun_before_the_prediction_is_free(running: Gateway) -> None:
+    key = running.new_key(max_budget=1000, rpm_limit=1)
+    refused = running.ask(key, "chat", no_such_input=1)
+    assert refused.status_code == 400
+    assert running.ask(key, "chat").status_code == 200, "nothing was asked of Replicate before"

@@ -1,0 +1,148 @@
+"""How limits are counted, in memory: the same rules as in the database, on a clock of the test's own."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from areplicate.gateway.accounts.keys import Key, KeyLimits, renewal
+from areplicate.gateway.accounts.limits import LIMITS, WINDOW, Hold, Ledger, RoomTaken, new_hold
+from areplicate.gateway.http.errors import GatewayError
+
+NOW = 1_800_000_000.0
+
+
+def key(**limits: object) -> Key:
+    return msgspec.convert({"id": "k", "hash": "h", "hint": "hint", "created_at": NOW, **limits}, Key)
+
+
+def hold(predictions: int = 1, tokens: int = 0, dollars: float = 0.0) -> Hold:
+    return new_hold("k", predictions=predictions, tokens=tokens, dollars=dollars)
+
+
+def admitted(ledger: Ledger, of: Key, wanted: Hold, now: float = NOW) -> bool:
+    try:
+        ledger.admit(of, wanted, now)
+    except GatewayError:
+        return False
+    return True
+
+
+def test_every_limit_of_a_key_is_counted() -> None:
+    assert [limit.field for limit in LIMITS] == list(KeyLimits.__struct_fields__)
+
+
+@given(
+    limit=st.integers(1, 20),
+    steps=st.lists(st.tuples(st.floats(0, 30), st.integers(1, 4)), max_size=80),
+)
+def test_no_minute_has_more_predictions_than_allowed(limit: int, steps: list[tuple[float, int]]) -> None:
+    """Whichever minute one looks at: no burst comes on top."""
+    ledger, now, began = Ledger(), NOW, []
+    for wait, predictions in steps:
+        now += wait
+        if admitted(ledger, key(rpm_limit=limit), hold(predictions), now):
+            began += [now] * predictions
+    for begin in began:
+        assert sum(begin <= at < begin + 60 for at in began) <= limit
+
+
+@given(limit=st.integers(1, 20), seed=st.integers())
+def test_a_limit_of_a_minute_is_used_up_before_it_refuses(limit: int, seed: int) -> None:
+    ledger, rng, now = Ledger(), random.Random(seed), NOW
+    for _ in range(limit):
+        assert admitted(ledger, key(rpm_limit=limit), hold(), now)
+        now += rng.uniform(0, 60 / limit / 2)
+    with pytest.raises(GatewayError) as refused:
+        ledger.admit(key(rpm_limit=limit), hold(), now)
+    wait = float(refused.value.headers["Retry-After"])
+    assert admitted(ledger, key(rpm_limit=limit), hold(), now + wait), (
+        "and it is right about when it is free again"
+    )
+
+
+def test_a_request_counts_for_all_its_predictions() -> None:
+    ledger = Ledger()
+    with pytest.raises(GatewayError) as refused:
+        ledger.admit(key(rpm_limit=1), hold(predictions=512), NOW)
+    assert "512 predictions" in refused.value.message
+    assert refused.value.headers["x-should-retry"] == "false", "waiting would not help"
+    with pytest.raises(GatewayError):
+        ledger.admit(key(max_parallel_requests=3), hold(predictions=4), NOW)
+    ledger.admit(key(max_parallel_requests=3), first := hold(predictions=2), NOW)
+    with pytest.raises(RoomTaken):
+        ledger.admit(key(max_parallel_requests=3), hold(predictions=2), NOW)
+    ledger.settle(first, 0, 0.0, NOW)
+    ledger.admit(key(max_parallel_requests=3), hold(predictions=2), NOW)
+
+
+def test_tokens_are_reserved_and_then_settled() -> None:
+    ledger, limited = Ledger(), key(tpm_limit=100)
+    ledger.admit(limited, first := hold(tokens=99), NOW)
+    ledger.admit(limited, second := hold(tokens=50), NOW)
+    assert not admitted(ledger, limited, hold(tokens=1))
+    ledger.settle(first, 10, 0.0, NOW + 1)
+    ledger.settle(second, 10, 0.0, NOW + 1)
+    ledger.admit(limited, third := hold(tokens=500), NOW + 2)
+    ledger.settle(third, 80, 0.0, NOW + 200)  # a long answer: its tokens count when they are known
+    assert admitted(ledger, limited, hold(tokens=1), NOW + 201)
+    with pytest.raises(GatewayError):
+        ledger.admit(limited, hold(predictions=3, tokens=60), NOW + 201)
+    ledger.admit(limited, hold(predictions=3, tokens=60), NOW + 200 + WINDOW)
+
+
+@given(
+    budget=st.floats(0.01, 10),
+    requests=st.lists(st.tuples(st.integers(1, 40), st.floats(0, 2), st.booleans()), max_size=60),
+)
+def test_a_budget_is_passed_by_one_prediction_at_most(
+    budget: float, requests: list[tuple[int, float, bool]]
+) -> None:
+    """Where predictions cost what was expected of them, however many run at once."""
+    ledger, limited = Ledger(), key(max_budget=budget)
+    spent, dearest, running = 0.0, 0.0, []
+    for predictions, each, waits in requests:
+        wanted = hold(predictions, dollars=predictions * each)
+        if admitted(ledger, limited, wanted):
+            spent += wanted.dollars
+            dearest = max(dearest, each)
+            running.append(wanted)
+        if waits:
+            for done in running:
+                ledger.settle(done, 0, done.dollars, NOW)
+            running.clear()
+    assert spent < budget + dearest + 1e-6
+
+
+def test_what_was_refused_on_its_way_is_given_back() -> None:
+    ledger, limited = Ledger(), key(rpm_limit=1, max_budget=1)
+    ledger.admit(limited, refused := hold(dollars=5), NOW)
+    ledger.give_back(refused)
+    assert admitted(ledger, limited, hold(), NOW)
+
+
+def test_a_budget_renews() -> None:
+    ledger = Ledger()
+    limited = key(max_budget=1, spend=0.5, budget_duration=3600.0, budget_resets_at=NOW + 10)
+    ledger.admit(limited, first := hold(dollars=0.5), NOW)
+    ledger.settle(first, 0, 0.5, NOW)
+    assert not admitted(ledger, limited, hold())
+    assert admitted(ledger, limited, hold(), NOW + 11)
+
+
+@given(resets_at=st.floats(1e9, 2e9), duration=st.floats(1, 1e7), late=st.floats(0, 1e8))
+def test_a_budget_renews_after_whole_durations(resets_at: float, duration: float, late: float) -> None:
+    now = resets_at + late
+    then = renewal(resets_at, duration, now)
+    assert then is not None and now < then <= now + duration * 1.001 + 1e-3
+
+
+def test_what_began_before_the_process_did_counts() -> None:
+    ledger, limited = Ledger(), key(rpm_limit=2, max_budget=1, spend=0.25)
+    ledger.remember("k", NOW - 30, 2, 100)
+    assert not admitted(ledger, limited, hold())
+    assert admitted(ledger, limited, hold(), NOW - 30 + WINDOW)

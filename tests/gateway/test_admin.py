@@ -1,0 +1,290 @@
+"""Changing keys, who did it, what each role may, and the account of what was spent; restarts, and older databases."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from areplicate.local import LocalReplicate
+from tests.gateway.postgres import Postgres, server
+from tests.gateway.process import ENVIRONMENT, MODELS, ROOT, Gateway, config_for, eventually, gateway
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgres]:
+    with server() as database:
+        yield database
+
+
+def priced(local: LocalReplicate) -> dict[str, Any]:
+    config = config_for(local)
+    for entry in config["model_list"]:
+        entry["model_info"] = DOLLAR_A_TOKEN
+    return config
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def running(
+    request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    config = priced(local)
+    if request.param == "postgresql":
+        config["general_settings"]["database_url"] = request.getfixturevalue("database").url
+    with gateway(config, tmp_path_factory.mktemp("admin")) as running:
+        yield running
+
+
+def post(running: Gateway, path: str, status: int = 200, **body: Any) -> Any:
+    with running.http() as http:
+        answer = http.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def test_a_budget_is_raised_without_a_new_key(running: Gateway) -> None:
+    key = running.new_key(max_budget=5)
+    assert [running.ask(key).status_code for _ in range(2)] == [200, 429]
+    changed = post(running, "/key/update", key=key, max_budget=8, metadata={"team": "a"}, key_alias="raised")
+    assert (changed["max_budget"], changed["metadata"], changed["key_alias"]) == (8, {"team": "a"}, "raised")
+    assert [running.ask(key).status_code for _ in range(2)] == [200, 429]
+    assert post(running, "/key/update", key=key, max_budget=None)["max_budget"] is None
+    assert running.ask(key).status_code == 200
+    assert running.get(f"/key/info?key={key}")["spend"] == pytest.approx(15)
+    for wrong in ({"max_budget": -1}, {"models": ["nothing"]}, {"models": None}, {"colour": "red"}):
+        post(running, "/key/update", 400, key=key, **wrong)
+    post(running, "/key/update", 404, key="key-none", max_budget=1)
+
+
+def test_a_budget_renews(running: Gateway) -> None:
+    key = running.new_key(max_budget=5, budget_duration="3s")
+    assert [running.ask(key).status_code for _ in range(2)] == [200, 429]
+    eventually(lambda: running.ask(key).status_code == 200, 6)
+    told = running.get(f"/key/info?key={key}")
+    assert (told["budget_duration"], told["spend"]) == ("3s", pytest.approx(5))
+    assert told["budget_resets_at"] > time.time() - 1
+
+
+def test_tokens_a_minute(running: Gateway) -> None:
+    running.ask()  # five tokens are usual
+    key = running.new_key(tpm_limit=10)
+    statuses = [running.ask(key).status_code for _ in range(4)]
+    assert statuses[0] == 200 and statuses[-1] == 429
+    refused = running.ask(key)
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert "tpm_limit of this key allows 10 tokens a minute" in refused.json()["error"]["message"]
+
+
+def test_predictions_are_counted_and_not_requests(running: Gateway, local: LocalReplicate) -> None:
+    """One request of many prompts with many answers each is as many predictions as it pays for."""
+    before = local.counts["create"]
+    for limits in ({"rpm_limit": 4}, {"max_parallel_requests": 4}, {"max_budget": 20}):
+        key = running.new_key(**limits)
+        body = {"model": "chat", "prompt": ["Hi"] * 4, "n": 8, "max_tokens": 5}
+        with running.http(key) as http:
+            refused = http.post("/v1/completions", json=body)
+            assert (refused.status_code, refused.headers["x-should-retry"]) == (429, "false"), refused.text
+            assert (
+                http.post("/v1/completions", json={**body, "prompt": ["Hi"] * 2, "n": 2}).status_code == 200
+            )
+    assert local.counts["create"] - before == 3 * 4
+    assert running.get(f"/spend/logs?api_key={key}&status=200")["data"][0]["predictions"] == 4
+
+
+def test_a_new_token_for_a_key(running: Gateway) -> None:
+    old = running.new_key(rpm_limit=2, key_alias="kept")
+    assert running.ask(old).status_code == 200
+    new = post(running, "/key/regenerate", key=old)
+    assert (new["key_alias"], new["key_name"][-4:]) == ("kept", new["key"][-4:])
+    assert running.ask(old).status_code == 401
+    assert [running.ask(new["key"]).status_code for _ in range(2)] == [200, 429], "its minute goes on"
+
+
+def test_who_did_what(running: Gateway) -> None:
+    key = running.new_key(max_budget=5)
+    key_id = running.get(f"/key/info?key={key}")["key_id"]
+    post(running, "/key/update", key=key, max_budget=7)
+    post(running, "/key/block", key=key_id)
+    post(running, "/key/regenerate", key=key_id)
+    post(running, "/key/delete", keys=[key_id])
+    rows = running.get(f"/key/audit?key={key_id}")["data"]
+    assert [row["action"] for row in rows] == ["delete", "regenerate", "block", "update", "generate"]
+    assert rows[3]["changed"] == {"max_budget": 7} and rows[2]["changed"] == {"blocked": True}
+    assert {(row["actor"], row["address"]) for row in rows} == {("master key", "127.0.0.1")}
+    assert all(row["request_id"] in running.log() for row in rows)
+    told = str(rows)
+    assert key not in told and "hash" not in told
+
+
+def test_roles(running: Gateway) -> None:
+    metrics, health = running.new_key(role="metrics"), running.new_key(role="health")
+    for key, path, other in ((metrics, "/metrics", "/health"), (health, "/health", "/metrics")):
+        with running.http(key) as http:
+            assert http.get(path).status_code == 200
+            for refused in (other, "/key/list", "/spend/logs", "/v1/models"):
+                assert http.get(refused).status_code == 403, refused
+        assert running.ask(key).status_code == 403
+    with running.http(running.new_key()) as http:
+        assert http.get("/metrics").status_code == 403
+    post(running, "/key/generate", 400, role="master")
+
+
+def test_spend_by_day_and_filters(running: Gateway) -> None:
+    key = running.new_key()
+    key_id = running.get(f"/key/info?key={key}")["key_id"]
+    for model in ("chat", "chat", "fails"):
+        request_id = running.ask(key, model).headers["x-request-id"]
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    tomorrow = today + datetime.timedelta(1)
+
+    def logs(query: str) -> list[Any]:
+        found: list[Any] = running.get(f"/spend/logs?key_id={key_id}&{query}")["data"]
+        return found
+
+    assert len(logs("model=chat")) == 2
+    assert len(logs("status=500")) == 1
+    assert [row["model"] for row in logs(f"request_id={request_id}")] == ["fails"]
+    assert len(logs(f"start_date={today}&end_date={today}")) == 3
+    assert logs(f"start_date={tomorrow}") == [] and logs(f"end_date={today - datetime.timedelta(1)}") == []
+    first = running.get(f"/spend/logs?api_key={key}&limit=2")
+    second = running.get(f"/spend/logs?api_key={key}&limit=2&page={first['next_page']}")
+    assert (len(first["data"]), len(second["data"]), "next_page" in second) == (2, 1, False)
+    by_day = running.get(f"/spend/models?by=day&key_id={key_id}&start_date={today}")["data"]
+    assert [(row["day"], row["model"], row["requests"]) for row in by_day] == [
+        (str(today), "chat", 2),
+        (str(today), "fails", 1),
+    ]
+    assert running.get(f"/spend/keys?start_date={tomorrow}")["data"] == []
+    with running.http() as http:
+        for wrong in ("start_date=soon", "colour=red", "limit=0", "status=9", "end_date=2026-13-01"):
+            assert http.get(f"/spend/logs?{wrong}").status_code == 400, wrong
+
+
+def test_a_blocked_key_is_blocked_elsewhere_within_five_seconds(
+    local: LocalReplicate, database: Postgres, tmp_path: Path
+) -> None:
+    config = config_for(local)
+    config["general_settings"]["database_url"] = database.url
+    with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:
+        key = a.new_key()
+        assert b.ask(key).status_code == 200
+        post(a, "/key/block", key=key)
+        blocked = time.monotonic()
+        assert a.ask(key).status_code == 403
+        eventually(lambda: b.ask(key).status_code == 403, 5)
+        assert time.monotonic() - blocked < 5
+
+
+def test_a_restart_forgets_no_minute_and_no_budget(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(priced(local), tmp_path) as running:
+        key, poor = running.new_key(rpm_limit=3), running.new_key(max_budget=5)
+        assert [running.ask(key).status_code for _ in range(3)] == [200] * 3
+        assert running.ask(poor).status_code == 200
+        assert running.stop() == 0
+    with gateway(priced(local), tmp_path) as running:
+        assert [running.ask(each).status_code for each in (key, poor)] == [429, 429]
+
+
+def test_a_gateway_whose_clock_is_wrong_counts_by_the_databases(
+    local: LocalReplicate, database: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = "import time\nright = time.time\ntime.time = lambda: right() - 3600\n"
+    (tmp_path / "sitecustomize.py").write_text(late)
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", f"{tmp_path}:{ROOT}")
+    config = config_for(local)
+    config["general_settings"]["database_url"] = database.url
+    with gateway(config, tmp_path / "late") as running:
+        key = running.new_key(duration="2s", rpm_limit=100)
+        assert abs(running.get(f"/key/info?key={key}")["expires_at"] - time.time()) < 10
+        assert running.ask(key).status_code == 200
+        assert abs(running.get(f"/spend/logs?api_key={key}")["data"][0]["at"] - time.time()) < 10
+        eventually(lambda: running.ask(key).status_code == 401, 6)
+
+
+OLD_TABLES = """
+CREATE TABLE areplicate_keys (id VARCHAR(40) NOT NULL PRIMARY KEY, hash VARCHAR(64) NOT NULL UNIQUE,
+  hint VARCHAR(8) NOT NULL, alias TEXT, models TEXT NOT NULL, metadata TEXT NOT NULL,
+  created_at DOUBLE PRECISION NOT NULL, expires_at DOUBLE PRECISION, rpm BIGINT, max_parallel BIGINT,
+  max_budget DOUBLE PRECISION, blocked BOOLEAN NOT NULL, spend DOUBLE PRECISION NOT NULL, tat DOUBLE PRECISION NOT NULL);
+CREATE TABLE areplicate_usage (request_id VARCHAR(40) NOT NULL PRIMARY KEY, at DOUBLE PRECISION NOT NULL,
+  key_id VARCHAR(40), endpoint TEXT NOT NULL, model TEXT, upstream_model TEXT, prediction_id TEXT,
+  streamed BOOLEAN NOT NULL, status INTEGER NOT NULL, seconds DOUBLE PRECISION NOT NULL, prompt_tokens BIGINT NOT NULL,
+  completion_tokens BIGINT NOT NULL, queue_s DOUBLE PRECISION NOT NULL, boot_s DOUBLE PRECISION NOT NULL,
+  run_s DOUBLE PRECISION NOT NULL, cost DOUBLE PRECISION NOT NULL);
+CREATE INDEX areplicate_usage_at ON areplicate_usage (at);
+CREATE INDEX areplicate_usage_key ON areplicate_usage (key_id, at);
+CREATE TABLE areplicate_in_flight (id VARCHAR(40) NOT NULL PRIMARY KEY, key_id VARCHAR(40) NOT NULL,
+  process VARCHAR(40) NOT NULL, hold DOUBLE PRECISION NOT NULL);
+CREATE TABLE areplicate_processes (id VARCHAR(40) NOT NULL PRIMARY KEY, seen_at DOUBLE PRECISION NOT NULL);
+CREATE TABLE areplicate_schema (version INTEGER NOT NULL PRIMARY KEY);
+INSERT INTO areplicate_schema VALUES (1);
+INSERT INTO areplicate_keys VALUES ('key-old', '{hash}', 'last', 'team', '["chat"]', '{{"a": 1}}', 1.0, NULL, 60, 5, 9.5,
+  FALSE, 1.25, 7.0);
+INSERT INTO areplicate_usage VALUES ('req_old', 2.0, 'key-old', '/v1/chat/completions', 'chat', 'x', 'p', FALSE, 200, 1.0,
+  3, 4, 0.0, 0.0, 1.0, 1.25);
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_older_database_is_brought_up_to_date(
+    local: LocalReplicate, database: Postgres, tmp_path: Path, kind: str
+) -> None:
+    from areplicate.gateway.accounts.keys import hash_token
+
+    config, script = config_for(local), OLD_TABLES.format(hash=hash_token("sk-old"))
+    if kind == "sqlite":
+        old = sqlite3.connect(tmp_path / "areplicate.db")
+        old.executescript(script)
+        old.close()
+    else:
+        with database.connect() as connection:
+            connection.execute("CREATE SCHEMA old")
+            connection.execute("SET search_path TO old")
+            connection.execute(script.encode())
+        config["general_settings"]["database_url"] = f"{database.url}?schema=old"
+    with gateway(config, tmp_path) as running:
+        told = running.get("/key/info?key=sk-old")
+        assert (told["rpm_limit"], told["max_parallel_requests"], told["max_budget"]) == (60, 5, 9.5)
+        assert (told["role"], told["models"], told["metadata"], told["spend"]) == (
+            "user",
+            ["chat"],
+            {"a": 1},
+            1.25,
+        )
+        assert running.ask("sk-old").status_code == 200
+        rows = running.get("/spend/logs?key_id=key-old")["data"]
+        assert [row["predictions"] for row in rows] == [1, 1] and rows[1]["cost"] == 1.25
+
+
+def test_sqlalchemy_is_imported_as_it_is() -> None:
+    from areplicate.gateway.accounts import store
+
+    from sqlalchemy.ext.asyncio import AsyncSession  # isort: skip
+
+    assert store.Store is not AsyncSession
+
+
+def test_a_new_limit_is_added_in_three_places() -> None:
+    """The struct, the way that it is counted, a step of the tables: columns, API and command line follow."""
+    from areplicate.gateway.accounts.keys import KeyLimits
+    from areplicate.gateway.accounts.tables import keys
+    from areplicate.gateway.api.keys import KeyChanges, KeyShown, NewKey
+
+    for field in KeyLimits.__struct_fields__:
+        assert field in keys.columns
+        for struct in (NewKey, KeyChanges, KeyShown):
+            assert field in struct.__struct_fields__

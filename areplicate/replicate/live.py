@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import partial
 from math import ceil, inf
 from secrets import randbelow
@@ -43,6 +44,11 @@ _CLAIMS_KEPT = 20_000
 
 _MARKS = 60
 """Seconds, at least, that are drawn from to tell predictions of equal input apart."""
+
+
+begun: ContextVar[Callable[[LivePrediction], object] | None] = ContextVar("begun", default=None)
+"""Who is told of each prediction that is begun in this context. What becomes of it can be read there, also when its
+caller has long left."""
 
 
 class Owner(Protocol):
@@ -219,6 +225,8 @@ class Live:
         mark = None if timeout is None else self._draw(key, timeout)
         mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
         self._wanted.add(mine)
+        if (told := begun.get()) is not None:
+            told(mine)
         return mine
 
     def begin_again(

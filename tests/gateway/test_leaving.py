@@ -152,6 +152,14 @@ def test_leaving_just_before_the_end_costs_what_it_cost(running: Gateway, local:
     assert running.get(f"/key/info?key={key}")["spend"] <= len(WORDS)
 
 
+def test_a_whole_answer_that_nobody_waits_for_costs_what_ran(running: Gateway, local: LocalReplicate) -> None:
+    key = running.new_key(max_budget=1000)
+    leave(running, key, chat("long"), 1.0)
+    eventually(lambda: running.get(f"/key/info?key={key}")["spend"] > 0, 20)
+    spend = running.get(f"/key/info?key={key}")["spend"]
+    assert 5 <= spend <= 15, "about half of its twenty tokens had come"
+
+
 def test_what_was_begun_before_the_prediction_is_free(running: Gateway) -> None:
     key = running.new_key(max_budget=1000, rpm_limit=1)
     refused = running.ask(key, "chat", no_such_input=1)

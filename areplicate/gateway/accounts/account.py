@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...chat.responses import ModelResponseChunk, Run, Usage
+from ...replicate.live import LivePrediction, begun
 from ..http.errors import CLIENT_GONE, GatewayError
 from ..logs import access_logger
-from .costs import Demand
+from .costs import Demand, characters
 from .late_look import look_at
 from .limits import Hold, new_hold
 
@@ -33,16 +34,19 @@ __all__ = ["Account", "Demand"]
 class Account:
     """One request's account."""
 
-    __slots__ = ("_at", "_demand", "_exchange", "_gateway", "_hold")
+    __slots__ = ("_at", "_begun", "_demand", "_exchange", "_gateway", "_hold")
 
     def __init__(self, gateway: Gateway, exchange: Exchange) -> None:
         self._gateway = gateway
         self._exchange = exchange
         self._at = 0.0
+        self._begun: list[LivePrediction] = []
+        """The predictions that were begun for it, whatever has become of them."""
         self._demand: Demand | None = None
         self._hold: Hold | None = None
 
     async def __aenter__(self) -> Account:
+        begun.set(self._begun.append)
         return self
 
     async def __aexit__(
@@ -52,7 +56,8 @@ class Account:
         exchange = self._exchange
         exchange.ended = time.monotonic()
         self._at = self._gateway.accounts.now() - exchange.seconds()
-        if exchange.calling and (open_ends := self._open_ends()):
+        begun.set(None)
+        if open_ends := self._open_ends():
             self._gateway.accounts.in_background(self._settle_later(open_ends))
         else:
             self._settle(self._cost(0))
@@ -107,28 +112,34 @@ class Account:
         entry = self._entry(run.prediction_id)
         return None if entry is None or entry.price is None else entry.price.of_run(run)
 
-    def _open_ends(self) -> list[str | None]:
-        """The predictions that were begun and whose end is not known, by their ids as far as they are known."""
-        exchange = self._exchange
-        ended = {run.prediction_id for run in exchange.runs}
-        ids: list[str | None] = [id for id in exchange.predictions if id not in ended]
-        broken_off = exchange.status == CLIENT_GONE or exchange.backend.closed
-        if broken_off and self._demand is not None:
-            unknown = self._demand.predictions - len(ended) - len(ids)
-            ids += [None] * max(0, unknown)
-        return ids
+    def _open_ends(self) -> list[LivePrediction]:
+        """The predictions of which it is not known what they took."""
+        runs = self._exchange.runs
+        ended = {run.prediction_id for run in runs}
+        # What failed on Replicate's side and was asked again is in the run of the attempt that did not.
+        in_a_run = sum(run.attempts - 1 for run in runs)
+        open_ends = []
+        for each in self._begun:
+            seen = each.prediction
+            if seen is not None and seen.status == "failed" and in_a_run and seen.id not in ended:
+                in_a_run -= 1
+            elif each.may_exist if seen is None else seen.id not in ended:
+                open_ends.append(each)
+        return open_ends
 
-    async def _settle_later(self, open_ends: list[str | None]) -> None:
+    async def _settle_later(self, open_ends: list[LivePrediction]) -> None:
         """Looks at what was left open, and settles by that."""
-        exchange = self._exchange
+        exchange, demand = self._exchange, self._demand
+        prompt = 0 if demand is None else characters(demand.body)
         unknown = 0
-        for id in open_ends:
-            entry = self._entry(id)
-            run = await look_at(exchange.backend, entry, id) if id is not None and entry is not None else None
-            if run is None:
-                unknown += 1
-            else:
+        for left in open_ends:
+            entry = exchange.backend.by_target.get(left.endpoint.model) or exchange.entry
+            run = None if entry is None else await look_at(exchange.backend, entry, left, prompt)
+            if run is not None and entry is not None:
+                exchange.predictions.setdefault(run.prediction_id, entry.model)
                 exchange.runs = (*exchange.runs, run)
+            elif left.may_exist:
+                unknown += 1
         self._settle(self._cost(unknown))
 
     def _cost(self, unknown: int) -> float | None:
@@ -154,13 +165,12 @@ class Account:
             if (entry := self._entry(run.prediction_id)) is not None:
                 accounts.costs.learn(entry, run)
         hold = self._hold
-        if hold is not None and not exchange.calling:
+        if hold is not None and not self._begun:
             accounts.give_back(hold)  # it was refused on its way to Replicate
             hold = None
         if exchange.model is not None:
-            asked = self._demand.predictions if self._demand is not None and exchange.calling else 0
             answered_by = self.answered_by(exchange.model)
-            row = exchange.usage_row(self._at, cost, max(asked, len(exchange.runs)))
+            row = exchange.usage_row(self._at, cost, len(self._begun))
             if answered_by != exchange.model:
                 row = msgspec.structs.replace(row, answered_by=answered_by)
             accounts.settle(row, hold)

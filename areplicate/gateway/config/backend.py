@@ -12,7 +12,7 @@ from ...errors import APIError
 from ...options import chosen_base
 from ...replicate.credentials import Credentials
 from ...replicate.protocol.decoding import decoded
-from ...replicate.protocol.predictions import ListedPrediction
+from ...replicate.protocol.predictions import Prediction
 from ...replicate.protocol.problems import error_from_response
 from ...replicate.protocol.requests import Request, Response
 from ...replicate.transports.aiohttp import AiohttpTransport
@@ -29,7 +29,7 @@ from .looks import Looks
 
 _LOOK_SILENCE = 10.0
 """Seconds within which Replicate answers a question about a model."""
-_decode = msgspec.json.Decoder(ListedPrediction).decode
+_decode = msgspec.json.Decoder(Prediction).decode
 _NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
 _ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
 """What a client may put in the place of a wildcard: a model of Replicate's, never an address."""
@@ -60,6 +60,10 @@ class Backend:
         self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
         """What clients are told."""
         self.by_model: dict[str, ModelEntry] = {entry.model: entry for entry in config.models}
+        self.by_target = {
+            endpoint_of(entry.model).model: entry for entry in config.models if "*" not in entry.model
+        }
+        """By what predictions are of, as far as the model string tells it."""
         self._fallbacks = {name: others for each in config.fallbacks for name, others in each.items()}
         self.created = int(time.time())
         pool_size = config.general.pool_size or default_pool_size()
@@ -102,7 +106,7 @@ class Backend:
         """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
         await self._get(entry, endpoint_of(entry.model).schema_path or "/account")
 
-    async def prediction(self, entry: ModelEntry, prediction_id: str) -> ListedPrediction:
+    async def prediction(self, entry: ModelEntry, prediction_id: str) -> Prediction:
         """A prediction by its id, also when this is closed; raises an `APIError` where it cannot be had."""
         try:
             response = await self._get(entry, f"/predictions/{prediction_id}")

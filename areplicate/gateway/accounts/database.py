@@ -97,7 +97,9 @@ class Database:
             refused.exception()  # whoever waits for it is told; if nobody does, nothing is amiss
             return refused
         unit = _Unit(seconds or self._patience.statement, reads=reads, is_broken=probe)
-        return asyncio.ensure_future(self._bounded(unit, work))
+        task = asyncio.ensure_future(self._bounded(unit, work))
+        task.add_done_callback(_is_retrieved)  # nobody may be left to hear of it
+        return task
 
     async def aclose(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -207,8 +209,11 @@ class _Unit:
                 self._raw = None
 
     def asks(self, raw: Any) -> None:
-        """This is the driver's connection that it uses by now."""
+        """This is the driver's connection that it uses by now; none any more, where its time is over."""
         with self._lock:
+            if self.is_cut:
+                raw.close()
+                raise DatabaseUnavailable("its time was over before it had a connection")
             self._raw = raw
 
     def cut(self) -> None:

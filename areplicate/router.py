@@ -15,7 +15,7 @@ from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
 from .bulk.map import Kept, MapResult, Requests, map_calls
 from .call import Answering, Call, answer
 from .chat.answers import Question
-from .chat.formats.templates import inline_template
+from .chat.formats.templates import for_template, inline_template, registered_template
 from .chat.inputs import ModelInput, build_input
 from .chat.mocked import mocked
 from .chat.params import CONTRACT_PARAMS
@@ -328,7 +328,7 @@ class AsyncRouter:
             final_prompt_value=final_prompt_value,
             bos_token=bos_token,
             eos_token=eos_token,
-        )
+        ) or registered_template(model)
         endpoint = endpoint_of(model)
         account = self._client(api_key, api_base, default_headers, proxy, ssl)
         seconds = self._seconds(timeout)
@@ -337,6 +337,7 @@ class AsyncRouter:
         if schema is None:
             schema = await self._in_time(partial(self._schema, endpoint, account), policy)
         drop = bool(first_given(drop_params, setting("drop_params")))
+        values, inputs = for_template(template, inputs, schema)
         own = own_inputs(inputs, schema, model, drop)
         given = {**params, **own, **checked_mapping("extra_body", extra_body)}
         for name in checked_names("additional_drop_params", additional_drop_params):
@@ -356,6 +357,7 @@ class AsyncRouter:
                     drop_params=drop,
                     allow_files=self._allow_files,
                     tools=tools,
+                    template_values=values,
                 )
             except UnsupportedParamsError as error:
                 # Where there is no such model, this says more than what it might take.

@@ -15,8 +15,9 @@ from .media import MediaSlot, media_inputs, named_media
 from .messages import read_messages
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param
 from .plan import Plan, plan_for
+from .schemas.context import over_context
 from .schemas.schema import Field, ModelSchema
-from .schemas.values import Asked, fit, sendable, unsupported
+from .schemas.values import Asked, fit, logger, sendable, unsupported
 
 _ANY = Field()
 
@@ -47,6 +48,7 @@ def build_input(
     drop_params: bool = False,
     allow_files: bool = False,
     tools: Sequence[Any] = (),
+    template_values: Mapping[str, Any] | None = None,
 ) -> ModelInput:
     """The input of a prediction that answers a conversation.
 
@@ -64,6 +66,7 @@ def build_input(
             moved to the nearest, instead of an error.
         allow_files: media may be paths on this machine. Only for a caller who owns the machine.
         tools: OpenAI's tools, to be told in the prompt of a model that has no input for them.
+        template_values: what a Jinja template is given besides the conversation.
 
     Raises:
         BadRequestError: something is wrong with the messages or a value.
@@ -75,6 +78,8 @@ def build_input(
     given = {name: value for name, value in params.items() if value is not None}
     if template is None and model is not None:
         template = registered_template(model)
+    if template is not None and template.is_tokens_alone:
+        template = plan.format.opened_by(template)
     has_media = any([turn.media for turn in turns])  # noqa: C419 - a list is faster for a few
     fields = conversation_fields(
         turns,
@@ -84,6 +89,7 @@ def build_input(
         given=given,
         has_media=has_media,
         tools=tools,
+        values=template_values or {},
     )
     slots: tuple[MediaSlot, ...] = ()
     if has_media:
@@ -92,6 +98,8 @@ def build_input(
     if given:
         slots += _add_params(fields, given, plan, asked, allow_files)
     _check(fields, plan, asked)
+    if plan.context is not None:
+        _warn_of_length(fields, plan, plan.context, asked)
     return ModelInput(fields, slots, _limit(fields, plan))
 
 
@@ -202,6 +210,25 @@ def _check(fields: dict[str, Any], plan: Plan, asked: Asked) -> None:
             )
     if plan.prompt in fields:
         fit(plan.prompt, fields[plan.prompt], plan.schema.fields[plan.prompt], asked)
+
+
+def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: Asked) -> None:
+    """A text that is longer than the model's context is cut off or refused there, perhaps in silence."""
+    texts = [fields.get(name) for name in (plan.prompt, plan.system) if name is not None]
+    texts += [message.get("content") for message in _list(fields.get(plan.messages or ""))]
+    tokens = over_context(texts, context)
+    if tokens is not None:
+        logger.warning(
+            "%s reads %d tokens at once, and the text has about %d: the model may not see all of it. "
+            "Shorten the conversation or choose a model with a longer context.",
+            asked.who,
+            context,
+            tokens,
+        )
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _how_to_give(name: str, plan: Plan) -> str:

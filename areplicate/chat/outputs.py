@@ -31,7 +31,7 @@ def output_text(output: Any) -> str:
     """The text of a prediction's `output`.
 
     Replicate's models give a list of strings to be joined, one string, null, the URLs of media (a
-    line each), a message as OpenAI's API has it, or anything else, of which this is the JSON.
+    line each), an object whose text is known (`_text_of`), or anything else, of which this is the JSON.
     """
     if isinstance(output, str):
         return output
@@ -43,13 +43,38 @@ def output_text(output: Any) -> str:
         except TypeError:  # not all of them are strings
             return msgspec.json.encode(output).decode()
         return "".join(map(Lines(), output)) if "://" in text or "data:" in text else text
-    if (
-        isinstance(output, dict)
-        and output.keys() == {"role", "content"}
-        and isinstance(output["content"], str)
+    known = _text_of(output) if isinstance(output, dict) else None
+    return msgspec.json.encode(output).decode() if known is None else known
+
+
+_BESIDE_TEXT = frozenset(
+    ("role", "json_output", "response_id", "id", "model", "finish_reason", "stop_reason", "usage", "metrics")
+)
+"""What stands beside the text in objects of known shapes, and is none of it."""
+
+
+def _text_of(output: dict[str, Any]) -> str | None:
+    """The text of an answer that is an object of a known shape; None where it has another.
+
+    `openai/gpt-5-structured` gives `{text, json_output, response_id}`, its text empty where a JSON schema
+    was asked for; others give a message, or a completion, as OpenAI's API has them.
+    """
+    choices = output.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        message = choices[0].get("message")
+        return _text_of(message) if isinstance(message, dict) else None
+    if isinstance(output.get("json_output"), (dict, list)) and not output.get("text"):
+        return msgspec.json.encode(output["json_output"]).decode()
+    rest = output.keys() - _BESIDE_TEXT
+    if len(rest) == 1 and (name := rest.pop()) in (
+        "text",
+        "content",
+        "output_text",
+        "generated_text",
+        "response",
     ):
-        return output["content"]
-    return msgspec.json.encode(output).decode()
+        return output[name] if isinstance(output[name], str) else None
+    return None
 
 
 class Lines:

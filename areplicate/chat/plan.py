@@ -8,6 +8,7 @@ import msgspec
 
 from .formats.decision import Decision, Shown, decide
 from .params import PARAMS, TOKEN_LIMIT
+from .schemas.context import context_tokens
 from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
 from .schemas.schema import Field, ModelSchema
 
@@ -28,6 +29,7 @@ class Plan(msgspec.Struct, frozen=True):
         limits: the inputs that may bound the answer's length.
         media: the inputs for images and other media.
         fields: all inputs by name, as far as they are known.
+        context: the tokens that the model reads at once, where its inputs or its name tell.
     """
 
     schema: ModelSchema | None
@@ -40,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True):
     limits: tuple[str, ...] = TOKEN_LIMIT
     media: MediaFields = MediaFields()
     fields: dict[str, Field] = {}
+    context: int | None = None
 
     def takes(self, name: str) -> bool:
         """Whether there is an input of that name, or may be one."""
@@ -57,7 +60,8 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
     if schema is None:
         targets = {name: param.unguided for name, param in PARAMS.items()}
         format = decide(Shown(), names, chats=False, takes_media=False, inputs=frozenset())
-        return Plan(None, format, targets=targets, media=UNGUIDED)
+        context = context_tokens({}, names)
+        return Plan(None, format, targets=targets, media=UNGUIDED, context=context)
     fields = schema.fields
     prompt = _first(fields, _PROMPT, _TEXT)
     system = _first(fields, _SYSTEM, _TEXT)
@@ -83,6 +87,7 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         tuple(name for name in TOKEN_LIMIT if name in fields),
         media,
         fields,
+        context_tokens(fields, names),
     )
 
 

@@ -52,7 +52,7 @@ def list_models(search: str) -> None:
 @models.command("show")
 @click.argument("model", metavar="OWNER/NAME")
 def show_model(model: str) -> None:
-    """What a model takes: its inputs, where OpenAI's parameters go, how a conversation is sent.
+    """What a model takes: its inputs, where OpenAI's parameters go, how a conversation is sent and read.
 
     A model that is not in the catalogue is looked up at Replicate, which needs a key. OWNER/NAME:VERSION
     and deployments/OWNER/NAME work too.
@@ -74,6 +74,10 @@ def show_model(model: str) -> None:
     console.print("", _inputs(schema), "", _parameters(plan), _missing(plan), sep="\n", highlight=False)
     console.print(_explained(plan), highlight=False)
     console.print_json(_sample(plan, schema))
+    console.print(_format(plan), highlight=False)
+    if (text := _effective(plan)) is not None:
+        console.print("The model reads:\n")
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _schema_of(model: str) -> ModelSchema | None:
@@ -163,6 +167,23 @@ def _explained(plan: Plan) -> str:
     switch = plan.format.switch_off
     off = f' The server\'s own is switched off with {switch} "{{prompt}}".' if switch else ""
     return f"\nA conversation goes into {plan.prompt}, in the {plan.format.family} format.{off} For example:"
+
+
+def _format(plan: Plan) -> str:
+    """The chat format, and what decided it."""
+    format, context = plan.format, ""
+    if plan.context is not None:
+        context = f" It reads {plan.context:,} tokens at once."
+    return f"\nIts chat format: [bold]{format.family}[/bold], decided by {format.by}.{context}"
+
+
+def _effective(plan: Plan) -> str | None:
+    """The sample conversation as the model reads it; None where only its server knows that."""
+    if plan.messages is not None or plan.prompt is None:
+        return None
+    if plan.format.wraps and plan.format.family in ("plain", "closed", "its own"):
+        return None
+    return plan.format.template.render(_SAMPLE)
 
 
 def _sample(plan: Plan, schema: ModelSchema) -> str:

@@ -28,6 +28,33 @@ def test_show_tells_inputs_mapping_and_conversation() -> None:
         assert words in shown.output
 
 
+@pytest.mark.parametrize(
+    ("model", "decided"),
+    [
+        ("google-deepmind/gemma2-9b-it", "gemma, decided by its server: lucataco/cog-gemma2-it predict.py"),
+        ("01-ai/yi-34b-chat", "chatml, decided by its prompt template"),
+        ("spuuntries/flatdolphinmaid-8x7b-gguf", "its own, decided by its prompt template"),
+        ("nomagick/chatglm2-6b", "chatglm-2, decided by its default prompt"),
+        ("tomasmcm/synthia-13b-v1.2", "synthia, decided by its example"),
+        ("meta/llama-2-70b-chat", "llama-2, decided by its name"),
+        ("halevi/sandbox1", "llama-2, decided by its inputs"),
+        ("kyrick/prompt-parrot", "plain, decided by nothing: plain text"),
+    ],
+)
+def test_show_tells_what_decided_the_format(model: str, decided: str) -> None:
+    assert f"Its chat format: {decided}" in " ".join(run("show", model).output.split())
+
+
+def test_show_prints_the_prompt_that_the_model_reads() -> None:
+    shown = run("show", "google-deepmind/gemma2-9b-it").output
+    assert shown.endswith(
+        "The model reads:\n\n<start_of_turn>user\nBe brief.\n\nWho left Troy?<end_of_turn>\n"
+        "<start_of_turn>model\nOdysseus.<end_of_turn>\n<start_of_turn>user\nAnd who waited?<end_of_turn>\n"
+        "<start_of_turn>model\n\n"
+    )
+    assert "The model reads" not in run("show", "anthropic/claude-4-sonnet").output
+
+
 def test_show_works_for_every_model_of_the_catalogue() -> None:
     from areplicate.chat.schemas import catalogue
 

@@ -62,6 +62,13 @@ class Decision(msgspec.Struct, frozen=True):
     wraps: bool = False
     switch_off: str | None = None
 
+    def opened_by(self, tokens: PromptTemplate) -> PromptTemplate | None:
+        """The format with a token of the user's before the whole text; a server that writes it has its own."""
+        if self.wraps:
+            return None
+        opening = tokens.bos_token + self.template.initial_prompt_value
+        return msgspec.structs.replace(self.template, initial_prompt_value=opening)
+
 
 def shown_format(
     properties: Mapping[str, Mapping[str, Any]], example: Mapping[str, Any], model: str | None

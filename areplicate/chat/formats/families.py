@@ -10,8 +10,9 @@ from .format import PromptTemplate
 from .table import BASE, ROWS
 
 _QUANTIZED = re.compile(
-    r"(-(gguf|ggml|gptq|awq|exl2|mlx|bnb|hf|fp\d+|bf16|int\d|\d-?bits?|[qw]\d\w*|i\d-.*))+$"
+    r"([-_.](gguf|ggml|gptq|awq|exl2|mlx|bnb|hf|fp\d+|bf16|int\d|[\d.]+-?(bits?|bpw)|i?q\d(_\w+)*|w\d+a\d+))+$"
 )
+"""What tells how a model was packed, not what it is."""
 
 
 class Family(NamedTuple):
@@ -45,7 +46,7 @@ def family_of(model: str) -> Family:
     'llama-3'
     """
     owner, _, name = model.removeprefix("replicate/").partition(":")[0].lower().rpartition("/")
-    name = _QUANTIZED.sub("", re.sub(r"[_\s]+", "-", name))
+    name = re.sub(r"[_\s]+", "-", _QUANTIZED.sub("", name))
     if re.search(BASE, name):
         return PLAIN_FAMILY
     return next((family for family in FAMILIES.values() if family.is_of(owner, name)), PLAIN_FAMILY)

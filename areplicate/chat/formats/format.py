@@ -18,7 +18,7 @@ from .arrangement import (
     trimmed,
 )
 from .jinja import ChatTemplate
-from .tools import READABLE, ToolFormat, Turn
+from .tools import BARE, READABLE, ToolFormat, Turn
 
 Around = tuple[str, str]
 """What stands before and after a message."""
@@ -66,6 +66,24 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     first_round: int | None = None
     tools: ToolFormat = READABLE
     chat_template: ChatTemplate | None = None
+
+    @property
+    def is_tokens_alone(self) -> bool:
+        """Whether this only says which token opens a text, and nothing of how turns look."""
+        told = self.roles or self.initial_prompt_value or self.final_prompt_value or self.chat_template
+        return bool(self.bos_token or self.eos_token) and not told
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The values besides the conversation that a Jinja template looks at, such as `enable_thinking`."""
+        return self.chat_template.reads if self.chat_template is not None else frozenset()
+
+    @property
+    def tells_tools(self) -> bool:
+        """Whether the format has a form of its own for tools that are told in the prompt."""
+        if self.chat_template is not None:
+            return "tools" in self.reads
+        return self.tools is not READABLE and self.tools is not BARE
 
     def render(self, messages: Any, tools: Sequence[Any] = ()) -> str:
         """The whole conversation in this format, ready for the model to answer."""

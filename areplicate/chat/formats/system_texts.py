@@ -11,7 +11,7 @@ DEEPSEEK_CODER = (
 
 MAGICODER = (
     "You are an exceptionally intelligent coding assistant that consistently delivers accurate and reliable "
-    "responses to user instructions.\n\n"
+    "responses to user instructions."
 )
 
 DOLLY = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -13,6 +13,9 @@ from .format import PromptTemplate
 from .jinja import ChatTemplate
 from .tokenizer_config import TokenizerConfig, read_tokenizer_config
 from .tools import BARE
+
+if TYPE_CHECKING:
+    from ..schemas.schema import ModelSchema
 
 Token: TypeAlias = str | UnsetType | None
 """A special token; None where the model has none, UNSET where nobody said."""
@@ -83,6 +86,24 @@ def registered_template(model: str) -> PromptTemplate | None:
 def template_for(model: str) -> PromptTemplate:
     """The template of a model: the registered one, else its family's, picked by its name."""
     return registered_template(model) or family_of(model).template
+
+
+def for_template(
+    template: PromptTemplate | None, inputs: Mapping[str, Any], schema: ModelSchema | None
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What of a call's inputs a Jinja template reads, `enable_thinking` say, and the rest.
+
+    An input that the model itself has goes to the model.
+    """
+    if template is None or template.chat_template is None:
+        return {}, inputs
+    reads = template.reads
+    values = {
+        name: value
+        for name, value in inputs.items()
+        if name in reads and (schema is None or name not in schema.fields)
+    }
+    return values, {name: value for name, value in inputs.items() if name not in values}
 
 
 def inline_template(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import subprocess
+import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ NO_TEMPLATE = {"orca-mini", "stable-beluga", "phind", "synthia", "starchat", "ph
 KNOWN_TO_DIFFER = {
     ("gpt-oss", "tools"),  # definitions as TypeScript
     ("exaone-4", "tools"),
+    ("gemma-4", "tools"),
     ("seed-oss", "tools"),
     ("nemotron-4", "one turn"),  # an empty system turn of another shape than one with text
     ("nemotron-4", "ending with the assistant"),
@@ -77,3 +81,9 @@ def test_how_many_families_are_exact(capsys: pytest.CaptureFixture[str]) -> None
         print(f"\nfamilies exact on all seven conversations: {len(exact)} of {len(families)}")
         print(f"texts of real templates that are exact: {sum(map(is_exact, texts))} of {len(texts)}")
     assert len(families) - len(exact) <= len({family for family, _ in KNOWN_TO_DIFFER})
+
+
+def test_the_page_of_families_is_current() -> None:
+    script = Path(__file__).parents[3] / "scripts" / "build_models_page.py"
+    ran = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr

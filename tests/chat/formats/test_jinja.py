@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from areplicate.chat.formats import jinja, templates
-from areplicate.chat.formats.templates import make_template, register_prompt_template
+from areplicate.chat.formats.templates import make_template, register_prompt_template, registered_template
 from areplicate.chat.inputs import build_input
 from areplicate.errors import BadRequestError
 
@@ -161,3 +163,97 @@ def test_without_jinja_the_error_says_what_to_install(monkeypatch: pytest.Monkey
     with pytest.raises(BadRequestError, match=r"pip install 'areplicate\[templates\]'"):
         register_prompt_template("owner/name", chat_template="{{ 'never compiled before' }}")
     jinja._environment.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}{{ m.content.replace('i', 'o') }};{% endfor %}",
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m['content'].strip().replace('B', 'b') }}{% endif %}{% endfor %}",
+        "{% block all %}{{ messages[1].content.replace(' ', '').split('H')[-1] }}{% endblock %}",
+    ],
+)
+def test_methods_of_strings_work_everywhere(template: str) -> None:
+    assert render(template)
+
+
+def test_a_token_that_a_template_names_must_be_given() -> None:
+    template = "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
+    with pytest.raises(BadRequestError, match=r"writes bos_token, and none was given: give bos_token="):
+        register_prompt_template("owner/name", chat_template=template)
+    with pytest.raises(BadRequestError, match=r"writes eos_token, and none was given"):
+        register_prompt_template("owner/name", chat_template=template, bos_token="<s>")
+    register_prompt_template("owner/name", chat_template=template, bos_token=None, eos_token="</s>")
+    assert build_input([{"role": "user", "content": "Hi"}], {}, model="owner/name").fields == {
+        "prompt": "Hi</s>"
+    }
+
+
+def test_a_token_that_a_template_sets_itself_need_not_be_given() -> None:
+    template = "{% set eos_token = '!' %}{{ messages[0].content }}{{ eos_token }}"
+    assert make_template(None, chat_template=template).render([{"role": "user", "content": "Hi"}]) == "Hi!"
+
+
+CONFIG: dict[str, Any] = {
+    "bos_token": {"__type": "AddedToken", "content": "<s>"},
+    "eos_token": "</s>",
+    "chat_template": "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}",
+}
+HI = [{"role": "user", "content": "Hi"}]
+
+
+def registered(config: Any, **more: Any) -> str:
+    register_prompt_template("owner/name", tokenizer_config=config, **more)
+    return str(build_input(HI, {}, model="owner/name").fields["prompt"])
+
+
+def test_a_tokenizer_config_is_taken_whole(tmp_path: Path) -> None:
+    assert registered(CONFIG) == "<s>Hi</s>"
+    assert registered(CONFIG, bos_token=None) == "Hi</s>"
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(CONFIG))
+    assert registered(path) == registered(str(path)) == registered(tmp_path) == "<s>Hi</s>"
+    path.write_text(json.dumps({name: CONFIG[name] for name in ("bos_token", "eos_token")}))
+    (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}{{ eos_token }}")
+    assert registered(tmp_path) == "Hi</s>"
+
+
+def test_a_tokenizer_with_several_templates() -> None:
+    templates = [
+        {"name": "default", "template": "plain"},
+        {"name": "tool_use", "template": "{{ tools | length }}"},
+    ]
+    register_prompt_template("owner/name", tokenizer_config={**CONFIG, "chat_template": templates})
+    template = registered_template("owner/name")
+    assert template is not None
+    assert template.render(HI) == "plain"
+    assert template.render(HI, [{"type": "function", "function": {"name": "f"}}]) == "1"
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({}, "has no chat_template"),
+        ("/nowhere/tokenizer_config.json", "cannot be read"),
+        ({"chat_template": "{% for %}"}, "cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_a_tokenizer_config_is_said(config: Any, complaint: str) -> None:
+    with pytest.raises(BadRequestError, match=complaint):
+        register_prompt_template("owner/name", tokenizer_config=config)
+
+
+def test_an_answer_that_was_begun_is_continued() -> None:
+    template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}[/]{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+    begun = [*HI, {"role": "assistant", "content": "Hel"}]
+    assert render(template, begun) == "[user]Hi[/][assistant]Hel"
+    assert render(template.replace("m.content", "m.content | trim"), begun) == "[user]Hi[/][assistant]Hel"
+    with pytest.raises(BadRequestError, match="leaves out the assistant's last message"):
+        render("{{ messages[0].content }}", begun)
+
+
+def test_arguments_are_text_for_templates_that_take_them_so() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": '{"zone": "UTC"}'}}
+    messages = [*HI, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    template = "{{ '```' + messages[1].tool_calls[0].function.arguments }}"
+    assert render(template, messages) == '```{"zone": "UTC"}'

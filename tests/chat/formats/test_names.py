@@ -1,0 +1,161 @@
+"""The families of well-known models, by nothing but their names, as their owners and others spell them."""
+
+from __future__ import annotations
+
+import pytest
+
+from areplicate.chat.formats.families import FAMILIES, family_of
+
+NAMES = {
+    "llama-2": "meta-llama/Llama-2-7b-chat-hf meta/llama-2-70b-chat TheBloke/Llama-2-13B-chat-GPTQ "
+    "meta/codellama-34b-instruct codellama/CodeLlama-7b-Instruct-hf daryl149/llama-2-7b-chat-hf "
+    "jondurbin/airoboros-l2-70b-3.1 TheBloke/Llama-2-70B-Chat-AWQ accounts/llama-v2-7b-chat",
+    "codellama-70b": "codellama/CodeLlama-70b-Instruct-hf meta/codellama-70b-instruct",
+    "llama-3": "meta/meta-llama-3-8b-instruct meta-llama/Meta-Llama-3-70B-Instruct "
+    "lucataco/llama-3-8b-instruct-awq Groq/Llama-3-Groq-8B-Tool-Use Groq/Llama-3-Groq-70B-Tool-Use "
+    "aaditya/Llama3-OpenBioLLM-70B Sao10K/L3-8B-Stheno-v3.2 NeverSleep/Llama-3-Lumimaid-8B-v0.1 "
+    "gradientai/Llama-3-8B-Instruct-Gradient-1048k lucataco/ollama-llama3-70b llama-v3-8b-instruct "
+    "abacusai/Smaug-Llama-3-70B-Instruct VAGOsolutions/Llama-3-SauerkrautLM-8b-Instruct "
+    "llava-hf/llava-llama-3-8b-v1_1 meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
+    "llama-3.1": "meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
+    "meta-llama/Llama-3.3-70B-Instruct nvidia/Llama-3.1-Nemotron-70B-Instruct-HF "
+    "nvidia/nemotron-70b-instruct unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
+    "hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4 llama-v3p1-70b-instruct llama3.1-8b-instruct-q4_K_M "
+    "mattshumer/Reflection-Llama-3.1-70B lucataco/ollama-llama3.3-70b nvidia/Llama-3_1-Nemotron-51B-Instruct",
+    "llama-3.2": "meta-llama/Llama-3.2-3B-Instruct meta-llama/Llama-3.2-11B-Vision-Instruct "
+    "lucataco/ollama-llama3.2-vision-90b qubit999/llama3.2-3b-instruct",
+    "llama-4": "meta/llama-4-scout-instruct meta-llama/Llama-4-Maverick-17B-128E-Instruct",
+    "mistral-v0.1": "mistralai/Mistral-7B-Instruct-v0.1 TheBloke/Mistral-7B-Instruct-v0.1-GGUF",
+    "mistral": "mistralai/Mistral-7B-Instruct-v0.2 mistralai/Mixtral-8x7B-Instruct-v0.1 "
+    "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ llava-hf/llava-v1.6-mistral-7b-hf yorickvp/llava-v1.6-mistral-7b",
+    "mistral-v3": "mistralai/Mistral-7B-Instruct-v0.3 mistralai/Mixtral-8x22B-Instruct-v0.1 "
+    "mistralai/Codestral-22B-v0.1 mistralai/Mistral-Large-Instruct-2407 mistralai/mathstral-7B-v0.1 "
+    "mistralai/Mistral-Small-Instruct-2409",
+    "mistral-tekken": "mistralai/Mistral-Nemo-Instruct-2407 mistralai/Pixtral-12B-2409 "
+    "mistralai/Ministral-8B-Instruct-2410 bartowski/Mistral-Nemo-Instruct-2407-GGUF",
+    "mistral-v7": "mistralai/Mistral-Large-Instruct-2411 mistralai/Pixtral-Large-Instruct-2411",
+    "mistral-small-3": "mistralai/Mistral-Small-24B-Instruct-2501",
+    "mistral-v7-tekken": "mistralai/Mistral-Small-3.1-24B-Instruct-2503 mistralai/Devstral-Small-2505 "
+    "mistralai/Magistral-Small-2506 mistralai/Mistral-Small-3.2-24B-Instruct-2506",
+    "qwen-1.5": "Qwen/Qwen1.5-72B-Chat Qwen/Qwen1.5-7B-Chat-AWQ",
+    "qwen-2": "Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
+    "Qwen/Qwen2.5-VL-72B-Instruct lucataco/qwen-vl-chat stabilityai/stable-code-instruct-3b",
+    "qwen-2.5": "Qwen/Qwen2.5-7B-Instruct Qwen/Qwen2.5-Coder-32B-Instruct Qwen/Qwen2.5-72B-Instruct-AWQ "
+    "bartowski/Qwen2.5-14B-Instruct-GGUF qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
+    "qwen-3": "Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ qwen/qwen3-235b-a22b-instruct-2507",
+    "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507",
+    "qwen-3-next": "Qwen/Qwen3-Coder-480B-A35B-Instruct Qwen/Qwen3-Next-80B-A3B-Instruct",
+    "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
+    "chatml": "01-ai/Yi-34B-Chat cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
+    "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
+    "HuggingFaceH4/zephyr-7b-gemma-v0.1 Snowflake/snowflake-arctic-instruct stabilityai/stablelm-2-12b-chat "
+    "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
+    "cognitivecomputations/dolphin-2.5-mixtral-8x7b tiiuae/Falcon-H1-7B-Instruct openbmb/MiniCPM3-4B",
+    "hermes": "NousResearch/Hermes-3-Llama-3.1-8B NousResearch/Hermes-2-Pro-Llama-3-8B "
+    "teknium/OpenHermes-2.5-Mistral-7B NousResearch/Nous-Hermes-2-Mixtral-8x7B-DPO "
+    "NousResearch/Nous-Hermes-2-Yi-34B nateraw/nous-hermes-2-solar-10.7b NousResearch/Hermes-4-70B",
+    "dbrx": "databricks/dbrx-instruct",
+    "mpt-chat": "mosaicml/mpt-7b-chat mosaicml/mpt-30b-chat",
+    "smollm": "HuggingFaceTB/SmolLM2-1.7B-Instruct",
+    "yi-1.5": "01-ai/Yi-1.5-34B-Chat 01-ai/Yi-1.5-9B-Chat-16K",
+    "zephyr": "HuggingFaceH4/zephyr-7b-beta HuggingFaceH4/zephyr-7b-alpha TinyLlama/TinyLlama-1.1B-Chat-v1.0 "
+    "argilla/notus-7b-v1 TheBloke/zephyr-7B-beta-GGUF",
+    "stablelm-zephyr": "stabilityai/stablelm-zephyr-3b stabilityai/stablelm-2-zephyr-1_6b",
+    "stablelm": "stabilityai/stablelm-tuned-alpha-7b",
+    "phi-3": "microsoft/Phi-3-mini-4k-instruct microsoft/Phi-3.5-mini-instruct microsoft/Phi-3-medium-128k-instruct "
+    "microsoft/Phi-3-vision-128k-instruct xtuner/llava-phi-3-mini-hf",
+    "phi-4": "microsoft/phi-4 unsloth/phi-4-GGUF",
+    "phi-4-mini": "microsoft/Phi-4-mini-instruct microsoft/Phi-4-multimodal-instruct",
+    "gemma": "google/gemma-2-9b-it google/gemma-7b-it google/gemma-3-27b-it google-deepmind/gemma2-27b-it "
+    "google/codegemma-7b-it princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF",
+    "deepseek-r1": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
+    "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF perplexity-ai/r1-1776",
+    "deepseek-0324": "deepseek-ai/DeepSeek-R1-0528 deepseek-ai/DeepSeek-V3-0324",
+    "deepseek": "unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
+    "deepseek-llm": "deepseek-ai/deepseek-llm-67b-chat deepseek-ai/deepseek-math-7b-instruct "
+    "deepseek-ai/DeepSeek-V2-Lite-Chat deepseek-ai/DeepSeek-Coder-V2-Instruct",
+    "deepseek-coder": "deepseek-ai/deepseek-coder-33b-instruct TheBloke/deepseek-coder-6.7B-instruct-AWQ",
+    "vicuna": "lmsys/vicuna-13b-v1.5 lmsys/vicuna-7b-v1.3 yorickvp/llava-13b liuhaotian/llava-v1.5-13b "
+    "WizardLMTeam/WizardLM-13B-V1.2 alpindale/goliath-120b NousResearch/Nous-Capybara-34B "
+    "microsoft/WizardLM-2-8x22B Xwin-LM/Xwin-LM-70B-V0.1",
+    "alpaca": "WizardLMTeam/WizardCoder-15B-V1.0 WizardLMTeam/WizardMath-70B-V1.0 garage-bAInd/Platypus2-70B "
+    "NousResearch/Nous-Hermes-Llama2-13b NousResearch/Nous-Hermes-13b meta-math/MetaMath-7B-V1.0 "
+    "chavinlo/alpaca-native Gryphe/MythoMax-L2-13b",
+    "openchat": "openchat/openchat-3.5-0106 berkeley-nest/Starling-LM-7B-alpha nateraw/openchat_3.5-awq",
+    "openchat-3.6": "openchat/openchat-3.6-8b-20240522",
+    "solar": "upstage/SOLAR-10.7B-Instruct-v1.0 TheBloke/SOLAR-10.7B-Instruct-v1.0-GGUF",
+    "orca-mini": "pankajmathur/orca_mini_7b psmathur/orca_mini_v2_13b",
+    "stable-beluga": "stabilityai/StableBeluga2 stabilityai/StableBeluga-13B pankajmathur/orca_mini_v3_70b "
+    "upstage/Llama-2-70b-instruct-v2",
+    "neural-chat": "Intel/neural-chat-7b-v3-1 Intel/neural-chat-7b-v3-3",
+    "command-r": "CohereForAI/c4ai-command-r-v01 CohereForAI/c4ai-command-r-plus CohereForAI/aya-23-35B "
+    "CohereForAI/aya-expanse-8b",
+    "granite": "ibm-granite/granite-3.0-8b-instruct",
+    "granite-3.1": "ibm-granite/granite-3.1-8b-instruct ibm-granite/granite-3.2-8b-instruct",
+    "granite-3.3": "ibm-granite/granite-3.3-8b-instruct",
+    "granite-code": "ibm-granite/granite-8b-code-instruct-4k ibm-granite/granite-20b-code-instruct-8k",
+    "tulu": "allenai/tulu-2-dpo-70b allenai/tulu-v2.5-ppo-13b-uf-mean-70b-uf-rm",
+    "tulu-3": "allenai/Llama-3.1-Tulu-3-8B allenai/Llama-3.1-Tulu-3-70B",
+    "olmo": "allenai/OLMo-7B-Instruct allenai/OLMo-2-1124-13B-Instruct tiiuae/Falcon3-10B-Instruct",
+    "falcon": "tiiuae/falcon-7b-instruct tiiuae/falcon-40b-instruct",
+    "falcon-180b": "tiiuae/falcon-180B-chat",
+    "guanaco": "timdettmers/guanaco-33b-merged TheBloke/guanaco-65B-GPTQ",
+    "koala": "TheBloke/koala-13B-HF",
+    "baichuan": "baichuan-inc/Baichuan-13B-Chat",
+    "baichuan-2": "baichuan-inc/Baichuan2-7B-Chat",
+    "chatglm-1": "THUDM/chatglm-6b",
+    "chatglm-2": "THUDM/chatglm2-6b THUDM/chatglm2-6b-int4",
+    "chatglm-3": "THUDM/chatglm3-6b THUDM/chatglm3-6b-32k",
+    "glm-4": "THUDM/glm-4-9b-chat cuuupid/glm-4v-9b",
+    "glm-4.5": "zai-org/GLM-4.5 zai-org/GLM-4.5-Air zai-org/GLM-4.6",
+    "internlm": "internlm/internlm-chat-7b",
+    "oasst": "OpenAssistant/oasst-sft-4-pythia-12b-epoch-3.5 OpenAssistant/falcon-40b-sft-top1-oasst",
+    "oasst-llama": "OpenAssistant/oasst-sft-6-llama-30b amazon/MistralLite lucataco/mistrallite",
+    "redpajama": "togethercomputer/RedPajama-INCITE-7B-Chat",
+    "phind": "Phind/Phind-CodeLlama-34B-v2 TheBloke/Phind-CodeLlama-34B-v2-GGUF",
+    "starcoder-2": "bigcode/starcoder2-15b-instruct-v0.1",
+    "starchat": "HuggingFaceH4/starchat-beta",
+    "magicoder": "ise-uiuc/Magicoder-S-DS-6.7B",
+    "exaone": "LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct LGAI-EXAONE/EXAONE-3.0-7.8B-Instruct",
+    "hunyuan": "tencent/Hunyuan-A13B-Instruct",
+    "jamba": "ai21labs/AI21-Jamba-1.5-Mini",
+    "nemotron-4": "nvidia/Nemotron-4-340B-Instruct nvidia/Nemotron-Mini-4B-Instruct",
+    "airoboros": "jondurbin/airoboros-l2-70b-2.1",
+    "synthia": "migtissera/Synthia-70B-v1.2",
+    "dolly": "databricks/dolly-v2-12b replicate/dolly-v2-12b",
+    "gpt-oss": "unsloth/gpt-oss-20b-GGUF",
+    "kimi-k2": "unsloth/Kimi-K2-Instruct-GGUF",
+    "phi-2": "microsoft/phi-2",
+    "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
+    "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 meta-llama/LlamaGuard-7b",
+    "plain": "meta/meta-llama-3-8b meta-llama/Llama-3.1-70B meta/llama-2-70b meta-llama/Llama-3.2-1B "
+    "mistralai/Mistral-7B-v0.1 mistralai/Mistral-7B-v0.3 mistralai/Mistral-Nemo-Base-2407 "
+    "mistralai/Mixtral-8x22B-v0.1 mistralai/Mixtral-8x7B-v0.1 Qwen/Qwen2.5-7B Qwen/Qwen1.5-72B Qwen/Qwen3-8B-Base "
+    "google/gemma-2-9b google/gemma-7b 01-ai/Yi-34B 01-ai/Yi-34B-200K tiiuae/falcon-7b bigcode/starcoder2-15b "
+    "meta/codellama-13b meta/codellama-13b-python EleutherAI/gpt-j-6b EleutherAI/pythia-12b facebook/opt-6.7b "
+    "state-spaces/mamba-2.8b meta-llama/Llama-4-Scout-17B-16E google/gemma-3-4b-pt deepseek-ai/deepseek-llm-7b-base "
+    "ibm-granite/granite-3.1-8b-base mosaicml/mpt-7b allenai/OLMo-2-1124-7B someone/never-heard-of-it",
+}
+WELL_KNOWN = [(name, family) for family, names in NAMES.items() for name in names.split()]
+
+
+@pytest.mark.parametrize(("name", "family"), WELL_KNOWN)
+def test_a_well_known_name_tells_its_family(name: str, family: str) -> None:
+    assert family in FAMILIES
+    assert family_of(name).name == family
+
+
+@pytest.mark.parametrize(
+    "spelling", ["{}", "replicate/{}", "{}:" + "a" * 64, "{}-gguf", "{}-AWQ", "{}-GPTQ-Int4", "{}-q4_k_m"]
+)
+def test_a_spelling_changes_nothing(spelling: str) -> None:
+    for name, family in WELL_KNOWN:
+        if not name.startswith(("deployments/", "replicate/")) and family != "closed":
+            assert family_of(spelling.format(name)).name == family, spelling.format(name)
+
+
+def test_how_many_names_are_right(capsys: pytest.CaptureFixture[str]) -> None:
+    right = sum(family_of(name).name == family for name, family in WELL_KNOWN)
+    with capsys.disabled():
+        print(f"\nnames of models that tell the right family: {right} of {len(WELL_KNOWN)}")
+    assert len(WELL_KNOWN) >= 150

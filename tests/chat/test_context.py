@@ -1,0 +1,51 @@
+"""A text that is longer than what the model reads at once is not sent in silence."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from areplicate.chat.inputs import build_input
+from areplicate.chat.plan import plan_for
+from areplicate.chat.schemas import catalogue
+from areplicate.chat.schemas.schema import from_openapi
+
+STRING = {"type": "string"}
+
+
+def warned(caplog: pytest.LogCaptureFixture, words: int, model: str, **inputs: Any) -> bool:
+    known = from_openapi({"Input": {"properties": {"prompt": STRING, **inputs}}})
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="areplicate"):
+        build_input([{"role": "user", "content": "word " * words}], {}, model=model, schema=known)
+    return "at once" in caplog.text
+
+
+def test_a_context_that_the_name_tells(caplog: pytest.LogCaptureFixture) -> None:
+    assert warned(caplog, 5000, "microsoft/phi-3-mini-4k-instruct")
+    assert not warned(caplog, 3000, "microsoft/phi-3-mini-4k-instruct")
+    assert not warned(caplog, 5000, "microsoft/phi-3-mini-128k-instruct")
+    assert not warned(caplog, 5000, "someone/never-heard-of-it")
+
+
+def test_a_context_that_an_input_tells(caplog: pytest.LogCaptureFixture) -> None:
+    assert warned(caplog, 3000, "x/y", n_ctx={"type": "integer", "default": 2048})
+    assert warned(
+        caplog, 3000, "x/y", system_prompt=STRING, context_length={"type": "integer", "maximum": 2048}
+    )
+    assert not warned(caplog, 1000, "x/y", n_ctx={"type": "integer", "default": 2048})
+
+
+@pytest.mark.parametrize(
+    ("model", "context"),
+    [
+        ("ibm-granite/granite-20b-code-instruct-8k", 8192),
+        ("nateraw/mixtral-8x7b-32kseqlen", 32768),
+        ("01-ai/yi-34b-200k", 204800),
+        ("mistralai/mistral-7b-v0.1", None),
+    ],
+)
+def test_recorded_models(model: str, context: int | None) -> None:
+    assert plan_for(catalogue.find(model), model).context == context

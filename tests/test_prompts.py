@@ -1,0 +1,87 @@
+"""What a call brings reaches the prompt: a template's values, tools in the family's own form, tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from areplicate import register_prompt_template
+from areplicate.chat.formats import templates
+from areplicate.local import LocalModel
+from tests.stage import stage
+
+pytestmark = pytest.mark.anyio
+
+HI = [{"role": "user", "content": "Hi"}]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "clock",
+        "description": "The time.",
+        "parameters": {"type": "object", "properties": {}},
+    },
+}
+CALL = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+HISTORY = [
+    *HI,
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "noon"},
+]
+
+
+@pytest.fixture(autouse=True)
+def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "_registered", {})
+
+
+async def prompt_of(model: str, messages: Any, **given: Any) -> dict[str, Any]:
+    owner, name = model.split("/")
+    async with stage(LocalModel(owner=owner, name=name, reply="Hello.")) as (local, router):
+        await router.acompletion(model=model, messages=messages, **given)
+        posted = [seen for seen in local.requests if seen.method == "POST"]
+    return dict(json.loads(posted[-1].body)["input"])
+
+
+async def test_what_a_template_reads_is_taken_from_the_call() -> None:
+    register_prompt_template(
+        "acme/reader",
+        chat_template="{{ messages[-1].content }} {{ enable_thinking }} {{ (documents or []) | length }} "
+        "{{ tools[0].function.name if tools else 'none' }}",
+    )
+    assert await prompt_of("acme/reader", HI, enable_thinking=False, documents=[{"text": "a"}]) == {
+        "prompt": "Hi False 1 none"
+    }
+    told = await prompt_of("acme/reader", HI, enable_thinking=True, tools=[TOOL])
+    assert told["prompt"] == "Hi True 0 clock"
+
+
+async def test_tools_are_told_and_remembered_as_the_family_reads_them() -> None:
+    prompt = (await prompt_of("acme/qwen3-8b", HISTORY, tools=[TOOL]))["prompt"]
+    assert prompt.startswith("<|im_start|>system\n# Tools\n\nYou may call one or more functions")
+    assert prompt.endswith(
+        '<|im_start|>assistant\n<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call><|im_end|>\n'
+        "<|im_start|>user\n<tool_response>\nnoon\n</tool_response><|im_end|>\n<|im_start|>assistant\n"
+    )
+    llama = (await prompt_of("acme/llama-3.1-8b-instruct", HISTORY, tools=[TOOL]))["prompt"]
+    assert "Environment: ipython" in llama and '{"name": "clock", "parameters": {}}<|eot_id|>' in llama
+
+
+async def test_a_call_that_is_required_is_asked_for_in_words_too() -> None:
+    prompt = (await prompt_of("acme/qwen3-8b", HI, tools=[TOOL], tool_choice="auto", num_retries=0))["prompt"]
+    assert "Call clock now" not in prompt
+
+
+async def test_a_family_without_a_form_is_told_in_words() -> None:
+    prompt = (await prompt_of("acme/vicuna-13b", HISTORY, tools=[TOOL]))["prompt"]
+    assert '<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call>' in prompt and "noon" in prompt
+
+
+async def test_a_token_alone_opens_the_model_s_own_format() -> None:
+    model = "meta/meta-llama-3-8b-instruct"
+    bare = (await prompt_of(model, HI))["prompt"]
+    opened = (await prompt_of(model, HI, bos_token="<|begin_of_text|>"))["prompt"]
+    assert opened == f"<|begin_of_text|>{bare}"
+    register_prompt_template(model, bos_token="<s>")
+    assert (await prompt_of(model, HI))["prompt"] == f"<s>{bare}"

@@ -77,6 +77,7 @@ class Creator:
         self._held = held
         self.base = http.base
         self.find = finder.find
+        self.confirm = finder.confirm
         self.cancel = http.cancel
 
     async def create(

@@ -59,6 +59,9 @@ class Owner(Protocol):
     async def find(self, mine: LivePrediction) -> object:
         """Looks for a prediction that may exist, until it is found or is certain not to, for some seconds."""
 
+    async def confirm(self, mine: LivePrediction) -> None:
+        """Finds out whether a prediction that was found is certain to be this one."""
+
     async def cancel(self, prediction_id: str) -> None:
         """Cancels it, however often that has to be tried."""
 
@@ -70,7 +73,7 @@ class LivePrediction:
         mark: the seconds of its `Cancel-After`, by which it is known again; None where the caller chose them.
         sent, answered: when its creation was sent, and its connection ended, on our clock.
         may_exist: whether there may be a prediction, and it may run.
-        certain: whether `prediction` is known to be this one, and not only resembles it.
+        certain: whether `prediction` is known to be this one, and not only resembles it: then it may be cancelled.
         prediction: as it was last seen.
         close: what is to be done when it is left, before it is cancelled.
     """
@@ -116,6 +119,10 @@ class LivePrediction:
     def is_free(self, prediction_id: str) -> bool:
         """Whether nobody of this router has that prediction."""
         return (self.owner.base, prediction_id) not in self._live.claims
+
+    def is_asked_here(self, mark: int | None) -> bool:
+        """Whether some caller of this router has asked for an equal input with that mark, and has it still."""
+        return (self.key, mark) in self._live.marks
 
     def take(self, prediction: Prediction, certain: bool = True) -> bool:
         """Makes a prediction this caller's own; False where somebody else of this router has it."""
@@ -166,7 +173,7 @@ class Live:
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
         """With the task that settles each."""
-        self._marks: set[tuple[int, int | None]] = set()
+        self.marks: set[tuple[int, int | None]] = set()
         self.claims: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Base and id of what somebody has or had."""
         self._changed: anyio.Event | None = None
@@ -235,7 +242,7 @@ class Live:
         """One that an earlier process has asked for, with its mark: it may exist."""
         mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
         mine.may_exist = True
-        self._marks.add((key, mark))
+        self.marks.add((key, mark))
         self._wanted.add(mine)
         return mine
 
@@ -245,7 +252,7 @@ class Live:
             return
         self._wanted.discard(mine)
         if not mine.may_exist and mine.close is None:
-            self._marks.discard((mine.key, mine.mark))
+            self.marks.discard((mine.key, mine.mark))
             return
         self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
 
@@ -290,12 +297,15 @@ class Live:
                     await mine.close()
                 if mine.may_exist and mine.prediction is None:
                     await mine.owner.find(mine)
-                if mine.may_exist and mine.prediction is not None and mine.certain:
-                    await mine.owner.cancel(mine.prediction.id)
+                if mine.may_exist and mine.prediction is not None:
+                    if not mine.certain:
+                        await mine.owner.confirm(mine)
+                    if mine.certain:
+                        await mine.owner.cancel(mine.prediction.id)
         except Exception:
             logs.logger.exception("A prediction may still be running: cancelling it failed")
         self._unwanted.pop(mine, None)
-        self._marks.discard((mine.key, mine.mark))
+        self.marks.discard((mine.key, mine.mark))
         self._notify()
 
     def _notify(self) -> None:
@@ -306,7 +316,7 @@ class Live:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
         least = max(SHORTEST_CANCEL_AFTER, ceil(timeout))
         span = max(_MARKS, least // 10)
-        while (key, mark := least + randbelow(span)) in self._marks:
+        while (key, mark := least + randbelow(span)) in self.marks:
             span += 1
-        self._marks.add((key, mark))
+        self.marks.add((key, mark))
         return mark

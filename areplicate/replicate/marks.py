@@ -12,13 +12,10 @@ list shows what was created some seconds later.
 
 from __future__ import annotations
 
-import math
 from enum import Enum, auto
 from itertools import chain, repeat
-from typing import Any
 
 import anyio
-import msgspec
 
 from .. import logs
 from ..clock import now
@@ -37,6 +34,13 @@ _LOOKS_MORE = 8
 
 _LATEST_ROW = 2.5
 """Seconds by which one row of the list may be later than another."""
+
+
+_NEIGHBOURS = 10.0
+"""Seconds before an attempt in which others may have asked the same."""
+
+_JUST_THEN = 0.25
+"""Seconds by which a creation's own time may lie outside what is known of the clocks."""
 
 
 class Outcome(Enum):
@@ -79,47 +83,78 @@ class Finder:
                 break
         return outcome
 
+    async def confirm(self, mine: LivePrediction) -> None:
+        """Finds out whether a prediction that was found is certain to be the one that was asked for.
+
+        Others ask the same at the time, and one of theirs may have the same mark. So the list is read once
+        more when it must show both; nothing is certain where it shows two, nor where the only one was not
+        created just then.
+        """
+        if mine.mark is None or mine.prediction is None:
+            return
+        await anyio.sleep(max(0.0, mine.answered + _LATEST_ROW - now()))
+        try:
+            rows = await self._rows([mine])
+        except APIError:
+            return
+        own = [row for row in rows if self._is_own(row, mine)]
+        since = self._clock.earliest(mine.sent, _JUST_THEN)
+        until = self._clock.latest(mine.answered, _JUST_THEN)
+        mine.certain = [row.prediction.id for row in own] == [mine.prediction.id] and all(
+            row.mark is not None and row.created is not None and since <= row.created <= until for row in own
+        )
+
     async def _look(self, attempts: list[LivePrediction]) -> Outcome:
-        rows: dict[str, Row] = {}
-        newest = -math.inf
-
-        def seen(row: Row) -> None:
-            nonlocal newest
-            newest = max(newest, row.created or newest)
-            if any(may_be(row, attempt) for attempt in attempts):
-                rows[row.prediction.id] = row
-
-        await self._predictions.read(lambda: self._clock.earliest(attempts[0].sent), seen)
-        oldest_first = sorted(rows.values(), key=lambda row: row.created or 0.0)
-        if any(self._take(attempt, oldest_first) for attempt in attempts):
+        rows = await self._rows(attempts)
+        if any(self._take(attempt, rows) for attempt in attempts):
             return Outcome.MADE
+        newest = max((row.created or 0.0 for row in rows), default=0.0)
         for attempt in attempts:
             attempt.may_exist = newest <= self._clock.latest(attempt.answered) + _LATEST_ROW
         return Outcome.UNKNOWN if any(attempt.may_exist for attempt in attempts) else Outcome.NOTHING
 
+    async def _rows(self, attempts: list[LivePrediction]) -> list[Row]:
+        """What may be somebody's of the same input, oldest first, and the newest row of all."""
+        found: dict[str, Row] = {}
+        newest: Row | None = None
+
+        def seen(row: Row) -> None:
+            nonlocal newest
+            if newest is None or (row.created or 0.0) > (newest.created or 0.0):
+                newest = row
+            if any(resembles(row, attempt) for attempt in attempts):
+                found[row.prediction.id] = row
+
+        await self._predictions.read(lambda: self._clock.earliest(attempts[0].sent) - _NEIGHBOURS, seen)
+        if newest is not None:
+            found[newest.prediction.id] = newest
+        return sorted(found.values(), key=lambda row: row.created or 0.0)
+
     def _take(self, attempt: LivePrediction, rows: list[Row]) -> bool:
         """Gives an attempt the first row that may be its own and is nobody else's here."""
-        since, until = self._clock.earliest(attempt.sent), self._clock.latest(attempt.answered)
-        own = [
-            row
-            for row in rows
-            if attempt.is_free(row.prediction.id)
-            and (row.created is None or since <= row.created <= until)
-            and may_be(row, attempt)
-        ]
+        free = [row for row in rows if attempt.is_free(row.prediction.id) and resembles(row, attempt)]
+        own = [row for row in free if self._is_own(row, attempt)]
         if not own:
             return False
         row = own[0]
         logs.logger.info("Prediction %s is in the list: its creation was not answered", row.prediction.id)
-        certain = len(own) == 1 and attempt.mark is not None and row.mark is not None
+        marked = attempt.mark is not None and row.mark is not None
+        others = [each for each in free if each is not row]
+        alone = all(each.mark != row.mark and attempt.is_asked_here(each.mark) for each in others)
+        certain = marked and alone
         return attempt.take(row.prediction, certain)
 
+    def _is_own(self, row: Row, attempt: LivePrediction) -> bool:
+        """Whether a row has what an attempt has asked for: the same, under its mark, at the time."""
+        if attempt.mark is not None and row.mark is not None and row.mark != attempt.mark:
+            return False
+        since, until = self._clock.earliest(attempt.sent), self._clock.latest(attempt.answered)
+        return resembles(row, attempt) and (row.created is None or since <= row.created <= until)
 
-def may_be(row: Row, mine: LivePrediction) -> bool:
-    """Whether a row has the mark, the target and the input of a creation, as far as it has any."""
-    if mine.mark is not None and row.mark is not None and round(row.mark) != mine.mark:
-        return False
-    return _same_target(row.prediction, mine.endpoint) and _same_input(row.prediction, mine.input)
+
+def resembles(row: Row, attempt: LivePrediction) -> bool:
+    """Whether a row has the target and the input of an attempt."""
+    return _same_target(row.prediction, attempt.endpoint) and bool(row.input == attempt.input)
 
 
 def _same_target(prediction: ListedPrediction, endpoint: Endpoint) -> bool:
@@ -132,10 +167,3 @@ def _same_target(prediction: ListedPrediction, endpoint: Endpoint) -> bool:
         owner = (prediction.model or "").partition("/")[0]
         return prediction.model in (None, endpoint.model) or owner == "replicate-internal"
     return True
-
-
-def _same_input(prediction: ListedPrediction, input: dict[str, Any]) -> bool:
-    try:
-        return bool(msgspec.json.decode(prediction.input) == input)
-    except msgspec.DecodeError:
-        return False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import anyio
+import msgspec
 
 from ..clock import now
 from ..errors import APIConnectionError, APIError
@@ -28,14 +30,26 @@ _MOST_PAGES = 200
 """A sweep ends here at the latest: nobody has 20,000 predictions under way."""
 
 
-class Row(NamedTuple):
-    """A prediction in the list."""
+class Row:
+    """A prediction in the list.
 
-    prediction: ListedPrediction
-    created: float | None
-    """Seconds since 1970."""
-    mark: float | None
-    """Seconds from then to its deadline: what its `Cancel-After` was."""
+    Attributes:
+        created: seconds since 1970.
+        mark: seconds from then to its deadline: what its `Cancel-After` was.
+    """
+
+    def __init__(self, prediction: ListedPrediction) -> None:
+        self.prediction = prediction
+        self.created = seconds(prediction.created_at)
+        deadline = seconds(prediction.deadline)
+        self.mark = None if self.created is None or deadline is None else round(deadline - self.created)
+
+    @cached_property
+    def input(self) -> Any:
+        try:
+            return msgspec.json.decode(self.prediction.input)
+        except msgspec.DecodeError:
+            return None
 
 
 class _Reader:
@@ -137,17 +151,13 @@ class PredictionList:
 
     def _show(self, page: PredictionPage, readers: list[_Reader]) -> float | None:
         """Shows a page to those who read; gives the time of its last row."""
-        created = None
-        for number, prediction in enumerate(page.results):
-            created = seconds(prediction.created_at)
-            if number == 0 and created is not None:
-                self._clock.saw_row(created, now())
-            deadline = seconds(prediction.deadline)
-            mark = None if created is None or deadline is None else deadline - created
-            row = Row(prediction, created, mark)
+        rows = [Row(prediction) for prediction in page.results]
+        if rows and rows[0].created is not None:
+            self._clock.saw_row(rows[0].created, now())
+        for row in rows:
             for reader in readers:
                 reader.seen(row)
-        return created
+        return rows[-1].created if rows else None
 
 
 def _nothing(row: Row) -> None:

@@ -33,21 +33,13 @@ class ServerClock:
         """Of what the server's clock is ahead of ours."""
         self._seen = -math.inf
 
-    def earliest(self, at: float) -> float:
+    def earliest(self, at: float, margin: float = MARGIN) -> float:
         """Before what was created later than `at`; -inf where nothing is known."""
-        return (
-            at + self._least - (now() - self._seen) * _DRIFT - MARGIN
-            if math.isfinite(self._least)
-            else -math.inf
-        )
+        return at + self._least - self._drift() - margin
 
-    def latest(self, at: float) -> float:
+    def latest(self, at: float, margin: float = MARGIN + _LATE) -> float:
         """After what was asked for until `at`; inf where nothing is known."""
-        return (
-            at + self._most + (now() - self._seen) * _DRIFT + MARGIN + _LATE
-            if math.isfinite(self._most)
-            else math.inf
-        )
+        return at + self._most + self._drift() + margin
 
     def saw(self, created: float, sent: float, answered: float) -> None:
         """A prediction was asked for and answered at these times, and was created at that time of the server."""
@@ -73,12 +65,14 @@ class ServerClock:
         self.saw(created, -math.inf, read)
 
     def _forget_slowly(self) -> None:
-        time = now()
-        if math.isfinite(self._seen):
-            drift = (time - self._seen) * _DRIFT
-            self._least -= drift
-            self._most += drift
-        self._seen = time
+        drift = self._drift()
+        self._least -= drift
+        self._most += drift
+        self._seen = now()
+
+    def _drift(self) -> float:
+        """What the bounds may be out by since they were last seen."""
+        return (now() - self._seen) * _DRIFT if math.isfinite(self._seen) else 0.0
 
 
 def seconds(timestamp: str | None) -> float | None:

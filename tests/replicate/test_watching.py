@@ -1,0 +1,153 @@
+"""Watching many belongs to the account; what a 429 says is kept to; accounts take turns."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import anyio
+import pytest
+
+from areplicate import AsyncRouter
+from areplicate.replicate.limits import Limiter, Turns
+from areplicate.replicate.protocol.problems import reduced_limits, retry_after
+from areplicate.replicate.protocol.requests import Response
+from tests.hostile import HostileReplicate, Mishap, hangs, low_credit, problem, trickles
+from tests.stage import KEY, LLAMA, Clock, llama
+
+pytestmark = pytest.mark.anyio
+
+
+def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
+    return AsyncRouter(**{"api_key": KEY, "api_base": hostile.api_base, **options})
+
+
+@pytest.mark.parametrize(
+    "mishap", [hangs(), trickles(), problem(500), problem(429)], ids=["hangs", "trickles", "500", "429"]
+)
+async def test_many_are_answered_in_time_where_the_list_is_of_no_use(mishap: Mishap) -> None:
+    async with HostileReplicate([llama(boot_seconds=20, run_seconds=2)]) as hostile:
+        hostile.on("list", mishap)
+        async with router_of(hostile, held_creations=1) as router:
+            ends: list[float] = []
+
+            async def one(number: int) -> None:
+                messages = [{"role": "user", "content": f"question {number}"}]
+                response = await router.acompletion(LLAMA, messages, num_retries=0 if number % 3 else 8)
+                ends.append(anyio.current_time() - hostile.predictions[response.id].ends)
+
+            async with anyio.create_task_group() as group:
+                for number in range(60):
+                    group.start_soon(one, number)
+        assert len(ends) == 60 and max(ends) < 8
+
+
+async def test_where_the_list_comes_back_it_is_used_again() -> None:
+    async with HostileReplicate([llama(boot_seconds=200)]) as hostile:
+        hostile.on("list", problem(500), times=5)
+        async with router_of(hostile, held_creations=1) as router, anyio.create_task_group() as group:
+            for number in range(100):
+                messages = [{"role": "user", "content": f"question {number}"}]
+                group.start_soon(router.acompletion, LLAMA, messages)
+            await anyio.sleep(100)
+            looks = len(hostile.asked_for("get"))
+            await anyio.sleep(50)
+            assert len(hostile.asked_for("get")) - looks < 32 * 12, "a few are looked at singly, as ever"
+
+
+async def test_a_burst_of_one_is_kept_to() -> None:
+    async with HostileReplicate([llama()]) as hostile, router_of(hostile) as router:
+        hostile.on("create", low_credit())
+        clock = Clock()
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                messages = [{"role": "user", "content": f"question {number}"}]
+                group.start_soon(router.acompletion, LLAMA, messages)
+        assert len(hostile.predictions) == 8
+        assert 70 <= clock() < 110
+        refused = len(hostile.asked_for("create")) - 8
+        assert refused <= 8, "those that were on their way before the first refusal, and no more"
+
+
+async def test_a_reduced_account_is_left_again_when_it_has_credit() -> None:
+    limiter = Limiter(600)
+    limiter.throttled(5, 6, 1)
+    assert limiter.per_minute == 6
+    limiter.observe(anyio.current_time(), 599, 1)
+    assert limiter.per_minute == 600
+
+
+BODY = (
+    b'{"detail": "Request was throttled. Your rate limit for creating predictions is reduced to 6 requests per '
+    b'minute with a burst of 1 requests while you have less than $5.0 in credit. Your rate limit resets in ~5s.", '
+    b'"status": 429, "retry_after": 7}'
+)
+
+
+async def test_what_a_429_says_in_its_body_is_read() -> None:
+    assert retry_after(Response(429, {}, BODY)) == 7
+    assert reduced_limits(Response(429, {}, BODY)) == (6, 1)
+    assert reduced_limits(Response(429, {}, b"{}")) == ()
+    assert retry_after(Response(429, {}, b'{"retry_after": "soon", "detail": "resets in ~9s"}')) == 9
+    assert retry_after(Response(429, {"retry-after": "3"}, BODY)) == 3
+
+
+@pytest.mark.parametrize("hours", [-5, 0, 5])
+async def test_a_date_to_retry_after_is_read_by_the_servers_clock(hours: int) -> None:
+    there = datetime.now(timezone.utc) + timedelta(hours=hours)
+    headers = {
+        "date": format_datetime(there, usegmt=True),
+        "retry-after": format_datetime(there + timedelta(seconds=20), usegmt=True),
+    }
+    assert retry_after(Response(503, headers, b"")) == 20
+
+
+async def test_accounts_take_turns() -> None:
+    turns = Turns(1)
+    order: list[str] = []
+
+    async def one(account: str) -> None:
+        await turns.acquire(account)
+        order.append(account)
+        await anyio.sleep(1)
+        turns.release()
+
+    async with anyio.create_task_group() as group:
+        for account in ["big"] * 50 + ["small"] * 2:
+            group.start_soon(one, account)
+            await anyio.lowlevel.checkpoint()
+    assert order.index("small") <= 2 and len(order) == 52
+
+
+async def test_who_leaves_the_queue_takes_no_turn() -> None:
+    turns = Turns(1)
+    await turns.acquire("first")
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(turns.acquire, "leaving")
+        await anyio.sleep(1)
+        group.cancel_scope.cancel()
+    turns.release()
+    with anyio.fail_after(1):
+        await turns.acquire("next")
+
+
+async def test_a_turn_that_was_given_to_somebody_who_leaves_goes_on() -> None:
+    turns = Turns(1)
+    await turns.acquire("first")
+
+    async def leave() -> None:
+        await turns.acquire("leaving")
+        try:
+            await anyio.sleep(100)
+        finally:
+            turns.release()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(leave)
+        await anyio.sleep(1)
+        turns.release()
+        group.cancel_scope.cancel()
+    with anyio.fail_after(1):
+        await turns.acquire("next")

@@ -259,5 +259,5 @@ def _number(name: str, given: Mapping[str, Any], key: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise BadRequestError(f"{key} of {name!r} is to be a number above 0, not {value!r}.")
+        raise BadRequestError(f"{key} of {name!r} must be a positive number, not {shown(value)}.", param=key)
     return float(value)

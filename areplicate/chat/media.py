@@ -88,7 +88,7 @@ def named_media(
     if not any(_is_file(name, entry, plan, allow_files) for entry in entries):
         return None
     if not _takes_files(name, plan) and not any(isinstance(entry, PathLike) for entry in entries):
-        wrong_type(name, value, "text or a number, for it is no input for files", asked)
+        wrong_type(name, value, "text or a number: this input takes no files", asked)
     placed: list[object] = []
     slots: list[MediaSlot] = []
     for index, entry in enumerate(entries):
@@ -171,7 +171,7 @@ def _ready(
         )
     if not allow_files:
         raise BadRequestError(
-            f"{source[:60]!r} is no URL: give an http(s) URL or a data URI; files are not read here.",
+            f"{source[:60]!r} is not a URL: give an http(s) URL or a data URI; files are not read here.",
             model=model,
         )
     path = unquote(urlsplit(source).path) if scheme else source

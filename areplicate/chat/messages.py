@@ -148,7 +148,7 @@ def _part(index: int, part: Any) -> str | Media:
     if (key := _TEXT_PARTS.get(kind)) if isinstance(kind, str) else None:
         text = part.get(key)
         if not isinstance(text, str):
-            _refuse(index, f'has a part of type "{kind}" whose {key} is no string')
+            _refuse(index, f'has a part of type "{kind}" whose {key} is not a string')
         return text
     match kind:
         case "image_url":
@@ -249,7 +249,7 @@ def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any],
     if not calls and isinstance(call := message.get("function_call"), Mapping):
         calls = [{"type": "function", "function": call}]
     if not isinstance(calls, (list, tuple)):
-        _refuse(index, "has tool_calls that are no list")
+        _refuse(index, "has tool_calls that are not a list")
     read = []
     for call in calls:
         call = _mapping(index, call, "has a tool call that must be a mapping")

@@ -80,7 +80,7 @@ class Shape(msgspec.Struct, kw_only=True):
         try:
             return msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError as error:
-            raise BadRequestError(f"This is no {cls.__name__}: {error}.") from None
+            raise BadRequestError(f"This is not a {cls.__name__}: {error}.") from None
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = deepcopy(self) if deep else copy(self)
@@ -118,7 +118,7 @@ def _converted(value: Any, kind: Any) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         name = getattr(kind, "__name__", str(kind))
-        raise BadRequestError(f"This is no {name} as OpenAI's API has it: {error}.") from None
+        raise BadRequestError(f"This is not a {name} as OpenAI's API has it: {error}.") from None
 
 
 def _without_none(value: Any) -> Any:

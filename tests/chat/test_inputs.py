@@ -231,6 +231,16 @@ class TestValues:
         with pytest.raises(BadRequestError):
             built({"temperature": value})
 
+    @pytest.mark.parametrize("limit", [0, -1])
+    @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict"])
+    def test_no_limit_may_be_said_with_a_number_where_misfits_are_dropped(
+        self, name: str, limit: int
+    ) -> None:
+        known = schema(**PROMPT, max_tokens=INTEGER)
+        assert built({name: limit}, schema=known, drop_params=True) == {"prompt": "Hello"}
+        with pytest.raises(BadRequestError, match="give 1 or more, or leave it out for no limit"):
+            built({name: limit}, schema=known)
+
     def test_whole_floats_are_integers_where_integers_are_taken(self) -> None:
         fields = built({"max_tokens": 2000.0, "temperature": 1, "top_k": 7.0}, schema=self.KNOWN)
         assert fields["max_tokens"] == 2000 and type(fields["max_tokens"]) is int

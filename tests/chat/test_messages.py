@@ -106,7 +106,7 @@ def test_media_parts(part: dict[str, Any], media: Media) -> None:
             [{"role": "user", "content": [{"type": "hologram"}]}],
             "content part of type 'hologram'; known are text",
         ),
-        ([{"role": "user", "content": [{"type": "text"}]}], "whose text is no string"),
+        ([{"role": "user", "content": [{"type": "text"}]}], "whose text is not a string"),
         ([{"role": "user", "content": [{"type": "image_url"}]}], "without a URL"),
         (
             [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}],
@@ -162,3 +162,10 @@ def test_whatever_is_passed_is_read_or_refused(messages: Any) -> None:
     else:
         assert all(isinstance(message, Message) for message in read)
         assert read_messages(read) == read
+
+
+@pytest.mark.parametrize("more", [{}, {"content": None}, {"content": None, "tool_calls": []}])
+def test_an_assistant_may_have_said_nothing(more: dict[str, Any]) -> None:
+    """As other clients keep an answer that was cut off before its first word."""
+    [message] = read_messages([{"role": "assistant", **more}])
+    assert message.text == "" and not message.tool_calls

@@ -108,9 +108,9 @@ def test_what_has_not_the_form_is_refused_with_the_place() -> None:
     for make in (partial(ModelResponse, **dumped), partial(ModelResponse.model_validate, dumped)):
         with pytest.raises(BadRequestError, match=r"Expected `str \| null`, got `int`.*message.content"):
             make()
-    with pytest.raises(BadRequestError, match="This is no ModelResponse"):
+    with pytest.raises(BadRequestError, match="This is not a ModelResponse"):
         ModelResponse.model_validate(3)
-    with pytest.raises(BadRequestError, match="This is no ModelResponse"):
+    with pytest.raises(BadRequestError, match="This is not a ModelResponse"):
         ModelResponse.model_validate_json("{")
 
 

@@ -302,3 +302,23 @@ def test_each_end_without_an_answer_is_its_error(
 )
 def test_an_answer_is_no_error(fields: dict[str, Any]) -> None:
     assert error_from_prediction(prediction(**fields)) is None
+
+
+def test_what_the_detail_tells_already_is_not_told_twice() -> None:
+    field = {
+        "type": "additional_property_not_allowed",
+        "field": "input",
+        "description": "temprature is not allowed",
+    }
+    body: dict[str, Any] = {
+        "title": "Input validation failed",
+        "detail": "- input: temprature is not allowed",
+        "invalid_fields": [field],
+    }
+    message = error_from_response(Response(422, {}, json.dumps(body).encode())).message
+    assert message.count("temprature is not allowed") == 1
+    body["detail"] = "It is wrong"
+    assert (
+        "input: temprature is not allowed"
+        in error_from_response(Response(422, {}, json.dumps(body).encode())).message
+    )

@@ -92,8 +92,11 @@ def _detail(response: Response) -> str:
         return _sentence(text or "no explanation")
     parts = [str(part) for part in (problem.title, problem.detail) if part]
     if isinstance(problem.invalid_fields, list):
-        parts += [
-            f"{f.get('field')}: {f.get('description')}" for f in problem.invalid_fields if isinstance(f, dict)
+        said = ": ".join(parts)
+        parts += [  # Replicate's detail often tells them already
+            f"{f.get('field')}: {f.get('description')}"
+            for f in problem.invalid_fields
+            if isinstance(f, dict) and str(f.get("description")) not in said
         ]
     return _sentence(": ".join(parts) or response.body[:_LONGEST_DETAIL].decode("utf-8", "replace"))
 

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -70,6 +71,7 @@ def set_up(debug: bool) -> None:
 
     The client's own log, which `debug` and `set_verbose` open, holds requests with their prompts.
     """
+    _leave_out_what_no_line_shows()
     handler = logging.StreamHandler()
     handler.addFilter(within_bounds)
     handler.setFormatter(TextFormatter() if sys.stderr.isatty() else JsonFormatter())
@@ -85,11 +87,22 @@ def set_up(debug: bool) -> None:
     logging.getLogger("aiohttp.server").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 
+def _leave_out_what_no_line_shows() -> None:
+    """Source: "Optimization" in Python's logging how-to. It takes half of what a line costs."""
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined,unused-ignore]
+
+
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
 def _time(seconds: float) -> str:
     """UTC, to the millisecond, as RFC 3339 has it."""
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+    return f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

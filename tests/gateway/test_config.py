@@ -166,6 +166,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
     assert message in refused(tmp_path, text)
 
 
+def test_workers_share_what_replicate_allows_the_account(tmp_path: Path) -> None:
+    config = read(tmp_path, SMALL + "general_settings: {creations_per_minute: 100}\n")
+    shared = config.shared_by(4).general
+    assert (shared.creations_per_minute, shared.others_per_minute) == (25, 750)
+    assert config.shared_by(1) == config
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read_config(tmp_path / "nothing.yaml")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from areplicate.gateway.http.routes import ROUTES
 from areplicate.local import LocalReplicate
 from areplicate.options import BY_NAME
 from tests.gateway.process import (
@@ -65,8 +66,10 @@ def raw(running: Gateway, *pieces: bytes) -> bytes:
 
 def assert_refused(answer: Any, status: int, says: str = "") -> None:
     assert answer.status_code == status, answer.text
-    error = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
+    told = answer.json()
+    error = told["error"]
+    anthropics = told.get("type") == "error"
+    assert set(error) == {"message", "type"} | (set() if anthropics else {"param", "code"})
     assert says in error["message"]
     assert answer.headers["x-request-id"].startswith("req_")
     assert UPSTREAM_KEY not in answer.text and "Traceback" not in answer.text
@@ -176,6 +179,7 @@ ROUTES_TO_MODELS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": HI},
     "/v1/completions": {"prompt": "Hi"},
     "/v1/responses": {"input": "Hi"},
+    "/v1/messages": {"messages": HI, "max_tokens": 10},
 }
 CONNECTION_NAMES = (
     *("api_base", "base_url", "api_key", "api_token", "extra_headers", "headers", "default_headers"),
@@ -195,6 +199,11 @@ CONNECTION_NAMES = (
     *("litellm_params", "api_version", "organization", "custom_llm_provider", "mock_response", "_call"),
 )
 """What some client, router or library of this field takes for where and how it connects."""
+
+
+def test_every_route_that_asks_a_model_is_attacked() -> None:
+    routes = {route.path for route in ROUTES if route.streams}
+    assert routes == set(ROUTES_TO_MODELS)
 
 
 def test_no_name_of_any_option_sends_the_key_elsewhere(

@@ -70,7 +70,7 @@ class Counted(msgspec.Struct, kw_only=True):
     model: ModelName
     messages: Annotated[list[Turn], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
     system: Annotated[Any, msgspec.Meta(extra_json_schema=_SYSTEM)] = None
-    tools: list[Annotated[Any, msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
+    tools: list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
 
 
 class MessageRequest(Counted, kw_only=True):

@@ -98,7 +98,7 @@ class ResponseRequest(ModelRequest, kw_only=True):
     reasoning: dict[str, Any] | None = None
     store: bool | None = None
     text: dict[str, Any] | None = None
-    tools: list[Annotated[Any, msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
+    tools: list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
     truncation: Literal["auto", "disabled"] | None = None
 
 

@@ -24,12 +24,13 @@ from .chat.schemas.schema import ModelSchema
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, UnsupportedParamsError
 from .logs import logger
-from .options import (
+from .options import Given, checked_fallbacks, read
+from .options.own_inputs import own_inputs
+from .options.signature import signed
+from .options.values import (
     TIMEOUT,
-    Given,
     checked_base,
     checked_count,
-    checked_fallbacks,
     checked_headers,
     checked_mapping,
     checked_names,
@@ -39,12 +40,9 @@ from .options import (
     chosen_base,
     chosen_key,
     first_given,
-    read,
     setting,
     wants_usage,
 )
-from .options.own_inputs import own_inputs
-from .options.signature import signed
 from .replicate.client import Client
 from .replicate.clients import Clients
 from .replicate.endpoints import Endpoint

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from areplicate.options import OPTIONS
+from areplicate.options.declared import OPTIONS
 from areplicate.options.other_clients import IGNORED, IGNORED_PREFIXES, REFUSED
 from areplicate.options.signature import MESSAGES_TYPE, parameters_text
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import areplicate
 from areplicate import AsyncRouter, CompletionStream, ModelResponse
 from areplicate.local import LocalModel, LocalReplicate
-from areplicate.options import BY_NAME
+from areplicate.options.declared import BY_NAME
 from areplicate.options.other_clients import IGNORED, REFUSED
 from tests.fast_forward import FastForwardLoop
 from tests.stage import HELLO, KEY, LLAMA, llama

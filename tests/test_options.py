@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 import areplicate
 from areplicate import AsyncRouter
-from areplicate.options import BY_NAME, OPTIONS, checked_base, names_for, read, read_body
+from areplicate.options import names_for, read, read_body
+from areplicate.options.declared import BY_NAME, OPTIONS
+from areplicate.options.values import checked_base
 
 OWN = {"top_k", "min_tokens"}
 """Inputs of the model that the tests speak of."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from areplicate import AsyncRouter, acompletion, completion
-from areplicate.options import OPTIONS
+from areplicate.options.declared import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 

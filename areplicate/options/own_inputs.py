@@ -9,7 +9,8 @@ from ..chat.params import ALIASES, SYNONYMS
 from ..chat.schemas import catalogue
 from ..chat.schemas.schema import ModelSchema
 from ..logs import logger, warn
-from . import BY_NAME, unknown
+from . import unknown
+from .declared import BY_NAME
 
 
 def own_inputs(

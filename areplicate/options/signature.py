@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from . import OPTIONS
+from .declared import OPTIONS
 
 MESSAGES_TYPE = "Sequence[Any]"
 

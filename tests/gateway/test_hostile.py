@@ -14,7 +14,7 @@ import pytest
 
 from areplicate.gateway.http.routes import ROUTES
 from areplicate.local import LocalReplicate
-from areplicate.options import BY_NAME
+from areplicate.options.declared import BY_NAME
 from tests.gateway.process import (
     MASTER,
     MODELS,

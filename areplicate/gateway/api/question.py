@@ -10,7 +10,9 @@ import msgspec
 
 from ...chat.responses import ModelResponse
 from ...chat.schemas.catalogue import common_inputs
-from ...options import BY_NAME, checked_count, read_body
+from ...options import read_body
+from ...options.declared import BY_NAME
+from ...options.values import checked_count
 from ...replicate.progress import OnStatus
 from ...streams import CompletionStream
 from ..accounts.account import Demand

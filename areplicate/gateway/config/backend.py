@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ...errors import APIError
-from ...options import chosen_base
+from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
 from ...replicate.protocol.decoding import decoded
 from ...replicate.protocol.predictions import Prediction

@@ -11,7 +11,9 @@ import msgspec
 from ...chat.formats.templates import inline_template
 from ...chat.schemas import catalogue
 from ...errors import APIError
-from ...options import BY_NAME, checked_headers, means_nothing
+from ...options import means_nothing
+from ...options.declared import BY_NAME
+from ...options.values import checked_headers
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup import endpoint_of

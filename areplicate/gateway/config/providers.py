@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ...options import API_BASE
+from ...options.values import API_BASE
 from ..http.origins import is_loopback
 from .environment import Environment
 

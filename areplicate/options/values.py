@@ -1,0 +1,149 @@
+"""The values of options: what holds where none is given, and whether one is right."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..chat.schemas.values import shown
+from ..errors import AuthenticationError, BadRequestError
+from ..replicate.protocol.requests import named, origin
+
+API_BASE = "https://api.replicate.com/v1"
+TIMEOUT = 1800.0
+"""Seconds for a whole completion. Replicate itself ends a prediction after 30 minutes of running."""
+
+_LONGEST_TIMEOUT = 7 * 24 * 3600.0
+_MOST_CHOICES = 128
+"""OpenAI's own bound for `n`."""
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def setting(name: str) -> Any:
+    """A setting of the whole process, such as `areplicate.drop_params`; None where it is not set."""
+    return getattr(sys.modules["areplicate"], name)
+
+
+def first_given(*values: Any) -> Any:
+    """The first of these that is not None; None where all are."""
+    return next((value for value in values if value is not None), None)
+
+
+def wants_usage(stream_options: Any) -> bool:
+    """Whether a stream ends with its usage."""
+    options = checked_mapping("stream_options", stream_options)
+    return bool(options.get("include_usage"))
+
+
+def chosen_key(given: str | None) -> str:
+    """The API token: as given, else from the environment."""
+    key = given or setting("api_key") or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+    if not key:
+        raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
+    return key
+
+
+def chosen_base(given: str | None) -> str:
+    """Where the API is: as given, else from the environment, else Replicate itself."""
+    return (
+        given
+        or setting("api_base")
+        or _from_environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
+        or API_BASE
+    )
+
+
+@lru_cache(maxsize=256)
+def checked_base(base: str) -> str:
+    """The base without a slash at its end, and with `/v1` where it has no path, as Replicate's has."""
+    if not isinstance(base, str) or not base.startswith(("https://", "http://")):
+        raise wrong("api_base", base, "a URL that begins with https:// or http://")
+    try:
+        origin(base)
+    except ValueError as error:
+        raise wrong("api_base", base, f"a URL ({error})") from None
+    if "@" in urlsplit(base).netloc:
+        raise BadRequestError(
+            "api_base must not hold a user and a password: give what is needed as default_headers=.",
+            param="api_base",
+        )
+    base = base.rstrip("/")
+    return base if base.count("/") > 2 else f"{base}/v1"
+
+
+def checked_headers(name: str, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Headers under areplicate's own spelling of their names."""
+    if not headers:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise wrong(name, headers, 'a mapping such as {"X-Team": "search"}')
+    given = {header: value for header, value in headers.items() if value is not None}
+    for header, value in given.items():
+        if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
+            raise wrong(name, header, 'a mapping of HTTP header names such as "X-Team"')
+        if not isinstance(value, str) or any(ord(each) < 32 and each != "\t" for each in value):
+            # The value is not shown: it may be a secret.
+            raise BadRequestError(f"{name}[{header!r}] must be a string of one line.", param=name)
+    return named(given)
+
+
+def checked_mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise wrong(name, value, "a mapping of names to values")
+    return value
+
+
+def checked_names(name: str, value: Sequence[str] | None) -> Sequence[str]:
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+        raise wrong(name, value, "a list of names")
+    return value
+
+
+def checked_count(n: int | None) -> int:
+    if n is None:
+        return 1
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST_CHOICES:
+        raise wrong("n", n, f"a whole number from 1 to {_MOST_CHOICES}")
+    return n
+
+
+def checked_timeout(timeout: float) -> float:
+    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
+    if not number or timeout <= 0:
+        raise wrong("timeout", timeout, "a positive number of seconds")
+    return min(float(timeout), _LONGEST_TIMEOUT)
+
+
+def checked_whole(name: str, value: int, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise wrong(name, value, f"a whole number, at least {least}")
+    return int(value)
+
+
+def checked_rate(name: str, value: float) -> float:
+    """A positive number, which may be infinite."""
+    if not is_number(value) or not value > 0:
+        raise wrong(name, value, "a positive number")
+    return float(value)
+
+
+def _from_environment(*names: str) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def wrong(name: str, value: Any, wanted: str) -> BadRequestError:
+    return BadRequestError(f"{name} must be {wanted}, not {shown(value)}.", param=name)

@@ -158,6 +158,10 @@ class _Package(ModuleType):
         if not known:
             raise AttributeError(_absent(name))
         super().__setattr__(name, value)
+        if name == "set_verbose":
+            from .logs import set_verbose as show
+
+            show(bool(value))
 
 
 sys.modules[__name__].__class__ = _Package

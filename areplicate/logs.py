@@ -7,6 +7,7 @@ import logging
 import shlex
 import sys
 import warnings
+from functools import partial
 
 from .errors import AreplicateWarning
 from .replicate.protocol.requests import OWN_HEADERS, Request
@@ -30,15 +31,15 @@ def warn(message: str) -> None:
     warnings.warn(message, AreplicateWarning, stacklevel=level)
 
 
-def verbose() -> bool:
-    """Whether requests and phases are logged: `areplicate.set_verbose`, or the logger at DEBUG."""
-    if sys.modules["areplicate"].set_verbose:
-        _show_on_stderr()
-        return True
-    return logger.isEnabledFor(logging.DEBUG)
+verbose = partial(logger.isEnabledFor, logging.DEBUG)
+"""Whether requests and phases are logged: `areplicate.set_verbose`, or the logger at DEBUG."""
 
 
-def _show_on_stderr() -> None:
+def set_verbose(wanted: bool) -> None:
+    """Logs requests and phases, on stderr where nobody else has asked for the log; or no longer."""
+    if not wanted:
+        logger.setLevel(logging.NOTSET)
+        return
     logger.setLevel(logging.DEBUG)
     if not any(
         isinstance(handler, logging.StreamHandler) for handler in (*logger.handlers, *logging.root.handlers)

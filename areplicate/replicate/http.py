@@ -18,7 +18,10 @@ from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, ratelimit, reduced_limits
 from .protocol.requests import Request, Response
 from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
-from .transports.base import Answer, Transport, exchange
+from .transports.base import Answer, Transport
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of one answer, unpacked, after which it is given up."""
 
 SILENCE = 30.0
 """Seconds within which Replicate answers anything but a creation that is held open."""
@@ -100,7 +103,7 @@ class Http:
             limiter.throttled(throttle_seconds(self.error(response, request)), *reduced_limits(response))
         else:
             limiter.observe(now(), *ratelimit(headers))
-        if response.status < 300:
+        if response.status < 300 and self.budget.left < self.budget.reserve:
             self.budget.succeeded()
         return response
 
@@ -212,3 +215,29 @@ class Retries:
             raise error
         logs.logger.debug("Trying again in %.1f s: %s", wait, error)
         await anyio.sleep(wait)
+
+
+async def exchange(transport: Transport, request: Request, *, silence: float) -> Response:
+    """Sends one request and reads its answer whole, up to `MAX_BODY` bytes."""
+    answer = await transport.open(request, silence=silence)
+    try:
+        body = await answer.receive()
+        if not answer.ended and (more := await answer.receive()):
+            body = await _joined([body, more], answer, request)
+        return Response(answer.status, answer.headers, body)
+    finally:
+        await answer.aclose()
+
+
+async def _joined(pieces: list[bytes], answer: Answer, request: Request) -> bytes:
+    length = sum(map(len, pieces))
+    while more := await answer.receive():
+        pieces.append(more)
+        length += len(more)
+        if length > MAX_BODY:
+            raise APIConnectionError(
+                f"The answer is longer than {MAX_BODY >> 20} MiB and was not read to its end.",
+                method=request.method,
+                url=request.url,
+            )
+    return b"".join(pieces)

@@ -58,20 +58,20 @@ class RetryBudget:
     """
 
     def __init__(self, reserve: float = 100.0, earned: float = 0.2, per_second: float = 2.0) -> None:
-        self._reserve = reserve
+        self.reserve = reserve
         self._earned = earned
         self._per_second = per_second
-        self._left = reserve
+        self.left = reserve
         self._next_turn = float("-inf")
 
     def succeeded(self) -> None:
-        if self._left < self._reserve:
-            self._left += self._earned
+        if self.left < self.reserve:
+            self.left += self._earned
 
     def spend(self) -> float:
         """Takes one retry; returns the seconds that it has to wait for its turn."""
-        if self._left >= 1:
-            self._left -= 1
+        if self.left >= 1:
+            self.left -= 1
             return 0.0
         time = now()
         self._next_turn = max(self._next_turn, time) + 1 / self._per_second

@@ -14,9 +14,10 @@ import pytest
 
 from areplicate import APIConnectionError, APIError, BadRequestError
 from areplicate.local import LocalReplicate
+from areplicate.replicate.http import exchange
 from areplicate.replicate.protocol.requests import Request
 from areplicate.replicate.transports.aiohttp import AiohttpTransport
-from areplicate.replicate.transports.base import Transport, exchange
+from areplicate.replicate.transports.base import Transport
 from areplicate.replicate.transports.httpx import HttpxTransport
 from areplicate.replicate.transports.proxies import Proxies, proxy_url, tls_context
 from tests.proxy_servers import CREDENTIALS, PASSWORD, http_proxy, silent_server, socks_proxy, tls_in_front

@@ -14,9 +14,10 @@ import pytest
 import areplicate
 from areplicate import APIConnectionError, AsyncRouter
 from areplicate.local import Faults, LocalReplicate
+from areplicate.replicate.http import exchange
 from areplicate.replicate.protocol.requests import Request
 from areplicate.replicate.transports.aiohttp import AiohttpTransport
-from areplicate.replicate.transports.base import Transport, exchange
+from areplicate.replicate.transports.base import Transport
 from areplicate.replicate.transports.httpx import HttpxTransport
 from tests.stage import HELLO, KEY, LLAMA, llama
 

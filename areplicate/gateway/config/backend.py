@@ -11,12 +11,13 @@ import msgspec
 from ...errors import APIError
 from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
+from ...replicate.http import exchange
 from ...replicate.protocol.decoding import decoded
 from ...replicate.protocol.predictions import Prediction
 from ...replicate.protocol.problems import error_from_response
 from ...replicate.protocol.requests import Request, Response
 from ...replicate.transports.aiohttp import AiohttpTransport
-from ...replicate.transports.base import Transport, exchange, through
+from ...replicate.transports.base import Transport, through
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
 from ..accounts.auth import Caller

@@ -61,7 +61,7 @@ class AiohttpTransport:
 
     async def open(self, request: Request, *, silence: float) -> _Answer:
         method, url, headers, body = request
-        socks, proxy = self._route(url) if self._proxies else (None, None)
+        socks, proxy = self._route(url) if self._proxies.any else (None, None)
         session = self._sessions.get(socks)
         if session is None or self._loop is not asyncio.get_running_loop():
             session = self._start(socks)

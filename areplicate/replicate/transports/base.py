@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import APIConnectionError, BadRequestError
-from ..protocol.requests import Request, Response
+from ..protocol.requests import Request
 
 if TYPE_CHECKING:
     from .proxies import TLS
 
 CONNECT_TIMEOUT = 15.0
 """Seconds for name look-up, TCP and TLS."""
-
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of one answer, unpacked, after which it is given up."""
-
 
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 """User and password in a URL, such as a proxy's."""
@@ -76,32 +72,6 @@ def through(transport: Transport, proxy: str | None, ssl: TLS | None) -> Transpo
         )
     made: Transport = make(proxy=proxy, ssl=ssl)
     return made
-
-
-async def exchange(transport: Transport, request: Request, *, silence: float) -> Response:
-    """Sends one request and reads its answer whole, up to `MAX_BODY` bytes."""
-    answer = await transport.open(request, silence=silence)
-    try:
-        body = await answer.receive()
-        if not answer.ended and (more := await answer.receive()):
-            body = await _joined([body, more], answer, request)
-        return Response(answer.status, answer.headers, body)
-    finally:
-        await answer.aclose()
-
-
-async def _joined(pieces: list[bytes], answer: Answer, request: Request) -> bytes:
-    length = sum(map(len, pieces))
-    while more := await answer.receive():
-        pieces.append(more)
-        length += len(more)
-        if length > MAX_BODY:
-            raise APIConnectionError(
-                f"The answer is longer than {MAX_BODY >> 20} MiB and was not read to its end.",
-                method=request.method,
-                url=request.url,
-            )
-    return b"".join(pieces)
 
 
 def connection_error(

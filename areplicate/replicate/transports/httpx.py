@@ -51,7 +51,7 @@ class HttpxTransport:
 
     async def open(self, request: Request, *, silence: float) -> _Answer:
         method, url, headers, body = request
-        proxy = self._route(url) if self._proxies else None
+        proxy = self._route(url) if self._proxies.any else None
         client = self._clients.get(proxy) or self._start(proxy)
         timeout = httpx.Timeout(silence, connect=CONNECT_TIMEOUT, pool=None)
         try:

@@ -43,9 +43,8 @@ class Proxies:
         else:
             self._by_scheme = {"all": proxy_url(proxy, "proxy")} if proxy else {}
         self._found: dict[str, str | None] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._by_scheme.keys() - {"no"})
+        self.any = bool(self._by_scheme.keys() - {"no"})
+        """Whether there is a proxy for any URL."""
 
     def proxy_for(self, url: str) -> str | None:
         """The URL of the proxy; `BadRequestError` where the environment's is none."""

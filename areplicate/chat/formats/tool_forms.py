@@ -53,6 +53,7 @@ MISTRAL_V3 = ToolFormat(
     calls=("[TOOL_CALLS] [", "]"),
     between_calls=", ",
     answer='[TOOL_RESULTS] {"content": {content}, "call_id": "{id}"}[/TOOL_RESULTS]',
+    longest_id=9,
 )
 
 MISTRAL_TEKKEN = ToolFormat(
@@ -63,6 +64,7 @@ MISTRAL_TEKKEN = ToolFormat(
     calls=("[TOOL_CALLS][", "]"),
     between_calls=", ",
     answer='[TOOL_RESULTS]{"content": {content}, "call_id": "{id}"}[/TOOL_RESULTS]',
+    longest_id=9,
 )
 
 GRANITE = ToolFormat(

@@ -42,6 +42,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
         answer: one answer with `{content}`, `{json}` (the same as a JSON string), `{name}` and `{id}`.
         between_answers: what parts answers that share a turn; None where each has its own.
         answers: what stands around all answers of a turn.
+        longest_id: the most characters of an id, counted from its end, where the family has a limit.
     """
 
     definitions: str
@@ -58,6 +59,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
     answer: str = "{content}"
     between_answers: str | None = None
     answers: tuple[str, str] = ("", "")
+    longest_id: int = 0
 
     def defined(self, tools: Sequence[Any]) -> str:
         """The text that tells the model of its tools."""
@@ -101,7 +103,10 @@ class ToolFormat(msgspec.Struct, frozen=True):
             )
         else:
             written = arguments if isinstance(arguments, str) else _json(arguments)
-        return _filled(self.call, name=function["name"], arguments=written, id=call.get("id") or "")
+        return _filled(self.call, name=function["name"], arguments=written, id=self._id(call.get("id")))
+
+    def _id(self, given: str | None) -> str:
+        return (given or "")[-self.longest_id :]
 
     def _add_answer(self, turns: list[Turn], message: Message, name: str) -> None:
         answer = _filled(
@@ -109,7 +114,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
             content=message.text,
             json=_json(message.text),
             name=name,
-            id=message.tool_call_id or "",
+            id=self._id(message.tool_call_id),
         )
         if self.between_answers is not None and turns and turns[-1].role == "tool":
             turns[-1] = Turn("tool", turns[-1].text + self.between_answers + answer)

@@ -226,3 +226,14 @@ def test_a_template_without_roles_is_the_text_alone(
     template = make_template(None, initial, final)
     end = "" if messages[-1]["role"] == "assistant" else final  # an answer that was begun stays open
     assert template.render(messages) == initial + "".join(m["content"] for m in messages) + end
+
+
+def test_mistral_s_ids_have_at_most_nine_characters() -> None:
+    call = {"id": "call_0123456789abcdef", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "U1"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "1"},
+    ]
+    prompt = template_for("mistralai/mistral-7b-instruct-v0.3").render(messages)
+    assert prompt.count('"789abcdef"') == 2 and "call_0" not in prompt

@@ -85,7 +85,8 @@ async def predict(call: Call) -> list[Prediction]:
             while True:
                 with await _create(call, progress, hold=True) as mine:
                     runs.append(await call.account.wait(mine, progress, call.policy))
-                if len(runs) > call.reruns or not worth_asking_again(runs[-1], call.input):
+                failed = runs[-1].status == "failed"
+                if not failed or len(runs) > call.reruns or not worth_asking_again(runs[-1], call.input):
                     break
         if scope.cancelled_caught or not runs:
             raise _ended(call, progress)
@@ -181,7 +182,8 @@ async def _open(call: Call, progress: Progress) -> Source:
 
 async def _create(call: Call, progress: Progress, *, hold: bool) -> LivePrediction:
     """A new prediction; with `hold`, the answer may be waited for on the connection that asks for it."""
-    progress.sending()
+    if progress.watched:
+        progress.sending()
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
     return await call.account.create(
         call.endpoint, call.input, call.headers, timeout=call.timeout, hold=seconds, policy=call.policy

@@ -69,8 +69,7 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
 
 def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
-    predict = _sum(runs, "predict_time")
-    total = _sum(runs, "total_time")
+    predict, total = _sum(runs, "predict_time"), _sum(runs, "total_time")
     return Run(
         prediction_id=runs[-1].id,
         version=runs[-1].version,
@@ -83,8 +82,10 @@ def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
 
 def _sum(runs: Sequence[Prediction], name: str) -> float | None:
     """Seconds of all predictions together; None where the last does not tell its own."""
-    values = [_seconds(prediction.metrics or {}, name) for prediction in runs]
-    return None if values[-1] is None else sum(value or 0.0 for value in values)
+    last = _seconds(runs[-1].metrics or {}, name)
+    if last is None or len(runs) == 1:
+        return last
+    return last + sum(_seconds(failed.metrics or {}, name) or 0.0 for failed in runs[:-1])
 
 
 def _seconds(metrics: dict[str, Any], name: str) -> float | None:

@@ -39,6 +39,7 @@ class Background:
         self._trio: Any = None
         """The token of trio's loop, where that is what runs."""
         self._hook: AsyncGenerator[None, None] | None = None
+        self.begun = False
         self._running: dict[object, Callable[[], object]] = {}
         """The tasks, and what cancels each."""
         self._idle: anyio.Event | None = None
@@ -46,6 +47,7 @@ class Background:
     def begin(self) -> None:
         """From now on this belongs to the running loop; to be called again does no harm."""
         if self._hook is None:
+            self.begun = True
             _begun.add(self)
             self._hook = _until_the_end(self._ended)
             with suppress(StopIteration):  # it begins without waiting for anything
@@ -91,6 +93,7 @@ class Background:
         """Cancels the tasks, and waits until they have ended."""
         _begun.discard(self)
         hook, self._hook = self._hook, None
+        self.begun = False
         if self._loop is not None:
             before_close(self._loop).discard(self._ended)
             self._loop = None

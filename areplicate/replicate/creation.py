@@ -100,8 +100,8 @@ class Creator:
         """
         body = msgspec.json.encode(endpoint.payload(input))
         key = hash((endpoint, body))
-        chosen = any(name.lower() == "cancel-after" for name in headers)
-        retries = Retries(self._http, policy)
+        chosen = bool(headers) and any(name.lower() == "cancel-after" for name in headers)
+        retries: Retries | None = None
         attempts: list[LivePrediction] = []
         made: LivePrediction | None = None
         intent = remember() if (remember := INTENT.get()) else None
@@ -119,14 +119,17 @@ class Creator:
                 if intent is not None and mine.mark is not None:
                     await intent.asking(mine.mark)
                 outcome, error = await self._ask(mine, headers, body, hold)
+                if error is None:
+                    made = mine
+                    return made
                 if outcome is Outcome.UNKNOWN:
                     outcome = await self.find(*attempts)
                 if outcome is Outcome.MADE:
                     made = next(attempt for attempt in attempts if attempt.prediction is not None)
                     return made
-                assert error is not None
                 if outcome is Outcome.UNREADABLE or sum(attempt.may_exist for attempt in attempts) > 1:
                     raise error
+                retries = retries or Retries(self._http, policy)
                 await retries.after(error)
         finally:
             for attempt in attempts:

@@ -122,8 +122,8 @@ class Http:
             logs.logger.debug("%s", logs.as_curl(request))
         return await self._transport.open(request, silence=silence)
 
-    async def cancel(self, prediction_id: str) -> None:
-        """Cancels a prediction, however often that has to be tried; raises no `APIError`."""
+    async def cancel(self, prediction_id: str) -> bool:
+        """Cancels a prediction, however often that has to be tried; False where it is refused."""
         url = f"{self.base}/predictions/{quote(prediction_id, safe='')}/cancel"
         request = Request("POST", url, self.headers, b"")
         for wait in waits():
@@ -134,12 +134,13 @@ class Http:
                 error: APIError = broken
             else:
                 if response.status < 300 or response.status == 404:
-                    return
+                    return True
                 error = self.error(response, request)
                 if not may_pass(error):
-                    logs.logger.warning("Prediction %s may still be running: %s", prediction_id, error)
-                    return
+                    logs.logger.warning("Prediction %s was not cancelled: %s", prediction_id, error)
+                    return False
             await anyio.sleep(max(wait, error.retry_after or 0.0))
+        return False
 
     def first_contact_wait(self, error: APIError, tries: int) -> float | None:
         """Seconds before trying again to connect to a base that never answered; None for any other failure.

@@ -58,10 +58,10 @@ class Limiter:
         Raises `RateLimitError` at once where that is after `deadline` (`anyio.current_time()`).
         """
         time = now()
-        wait = self._wait(time)
-        if wait <= 0 and not self._queue:
+        if time >= self._next and time >= self._paused_until and not self._queue:
             self._take(time)
             return time
+        wait = self._wait(time)
         wait = max(0.0, wait) + len(self._queue) * self._interval()
         if time + wait > deadline:
             raise RateLimitError(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from math import ceil, inf
@@ -22,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 import anyio
 
 from .. import logs
-from ..errors import APIConnectionError, Timeout
+from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
 from .protocol.predictions import Prediction
@@ -62,8 +63,8 @@ class Owner(Protocol):
     async def confirm(self, mine: LivePrediction) -> None:
         """Finds out whether a prediction that was found is certain to be this one."""
 
-    async def cancel(self, prediction_id: str) -> None:
-        """Cancels it, however often that has to be tried."""
+    async def cancel(self, prediction_id: str) -> bool:
+        """Cancels it, however often that has to be tried; False where it is refused."""
 
 
 class LivePrediction:
@@ -187,14 +188,16 @@ class Live:
         """
         if self.closed:
             raise APIConnectionError("The router is closed.", request_sent=False)
-        self.background.begin()
+        if not self.background.begun:
+            self.background.begin()
         scope = anyio.CancelScope(deadline=deadline)
         self._calls.add(scope)
         return scope
 
     def end_call(self, scope: anyio.CancelScope) -> None:
         self._calls.discard(scope)
-        self._notify()
+        if self.closed:
+            self._notify()
 
     async def wait_for(self, work: Callable[[], Awaitable[T]], deadline: float, late: str) -> T:
         """What `work` gives; `Timeout`, which says `late`, where the deadline passes before."""
@@ -278,9 +281,7 @@ class Live:
                     await self._changed.wait()
         with anyio.CancelScope(shield=True):
             await self.background.aclose()
-        running = [mine.prediction.id for mine in self._unwanted if mine.prediction is not None]
-        if running:
-            logs.warn(f"Predictions may still be running, they could not be cancelled: {', '.join(running)}")
+        tell_running([mine.prediction.id for mine in self._unwanted if mine.prediction is not None])
 
     async def _settle_again(self) -> None:
         """Takes up what the end of the event loop has interrupted: it cancels tasks."""
@@ -292,7 +293,7 @@ class Live:
 
     async def _settle(self, mine: LivePrediction) -> None:
         try:
-            with anyio.move_on_after(_SETTLING):
+            with anyio.move_on_after(_SETTLING) as scope:
                 if mine.close is not None:
                     await mine.close()
                 if mine.may_exist and mine.prediction is None:
@@ -300,8 +301,10 @@ class Live:
                 if mine.may_exist and mine.prediction is not None:
                     if not mine.certain:
                         await mine.owner.confirm(mine)
-                    if mine.certain:
-                        await mine.owner.cancel(mine.prediction.id)
+                    if mine.certain and await mine.owner.cancel(mine.prediction.id):
+                        mine.may_exist = False
+            if mine.prediction is not None and mine.may_exist and (mine.certain or scope.cancelled_caught):
+                tell_running([mine.prediction.id])
         except Exception:
             logs.logger.exception("A prediction may still be running: cancelling it failed")
         self._unwanted.pop(mine, None)
@@ -320,3 +323,12 @@ class Live:
             span += 1
         self.marks.add((key, mark))
         return mark
+
+
+def tell_running(prediction_ids: list[str]) -> None:
+    """Tells what costs money on; where warnings are errors, the log alone does."""
+    if prediction_ids:
+        message = f"May still be running, for it could not be cancelled: {', '.join(prediction_ids)}"
+        logs.logger.warning("%s", message)
+        with suppress(AreplicateWarning):
+            logs.warn(message)

@@ -59,9 +59,8 @@ class Progress:
         return now() - self._begun
 
     def sending(self) -> None:
-        """The prediction is about to be asked for."""
-        if self.watched:
-            self._tell("queued", None)
+        """The prediction is about to be asked for, and somebody watches."""
+        self._tell("queued", None)
 
     def saw(self, prediction: Prediction) -> None:
         """The prediction was looked at."""

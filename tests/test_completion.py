@@ -273,7 +273,7 @@ OUTPUTS: list[tuple[dict[str, Any], str]] = [
     ({"reply": "one string", "output_kind": "string"}, "one string"),
     ({"reply": "x", "output_kind": "null"}, ""),
     ({"reply": 4.5, "output_kind": "number"}, "4.5"),
-    ({"reply": {"text": "hé"}, "output_kind": "object"}, '{"text":"hé"}'),
+    ({"reply": {"note": "hé"}, "output_kind": "object"}, '{"note":"hé"}'),
 ]
 
 

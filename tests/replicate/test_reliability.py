@@ -381,7 +381,7 @@ async def test_a_streams_entry_is_busy_until_it_ends() -> None:
     [
         ({"model_list": [{"model_name": "x"}]}, "needs a model_name and litellm_params"),
         (balanced({}), "needs a model"),
-        (balanced({"model": LLAMA, "rpm": "many"}), "rpm of 'chat' is to be a number"),
+        (balanced({"model": LLAMA, "rpm": "many"}), "rpm of 'chat' must be a positive number"),
         (balanced({"model": LLAMA}, fallbacks=[{"chat": ["ghost"]}]), "names 'ghost'"),
         (
             balanced({"model": LLAMA, "api_key": "os.environ/NOT_SET_ANYWHERE"}),

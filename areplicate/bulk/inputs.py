@@ -16,11 +16,7 @@ import msgspec
 
 from ..errors import BadRequestError
 from ..options import names_for
-
-BATCH_URLS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings")
-"""What a line of a batch file may ask."""
-
-CHAT = BATCH_URLS[0]
+from .apis import APIS, CHAT
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _OPTIONS = names_for("client") | {"model"}
@@ -202,8 +198,8 @@ def _batch_row(number: int, line: int, columns: dict[str, Any], defaults: Defaul
     if columns.get("method") != "POST":
         return LineError(line, f"method must be 'POST', not {columns.get('method')!r}", custom_id)
     url, body = columns.get("url"), columns["body"]
-    if url not in BATCH_URLS:
-        return LineError(line, f"url must be one of {', '.join(BATCH_URLS)}, not {url!r}", custom_id)
+    if not isinstance(url, str) or url not in APIS:
+        return LineError(line, f"url must be one of {', '.join(APIS)}, not {url!r}", custom_id)
     if not isinstance(body, dict):
         return LineError(line, f"body must be a JSON object, not {body!r:.50}", custom_id)
     return _checked(Row(number, line, url, {**defaults.options, **body}, custom_id, columns), defaults)
@@ -214,13 +210,14 @@ def _checked(row: Row, defaults: Defaults) -> Row | LineError:
     model = body.get("model") or defaults.model
     if not isinstance(model, str):
         return LineError(row.line, "there is no model: give the row one, or the job (--model)", row.custom_id)
-    body["model"] = model
-    if row.url == CHAT:
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not messages:
-            return LineError(row.line, "messages must be a list with at least one message", row.custom_id)
+    api = APIS[row.url]
+    try:
+        body = {**body, "model": model}
         if defaults.system:
-            body["messages"] = [{"role": "system", "content": defaults.system}, *messages]
+            body = api.instruct(body, defaults.system)
+        api.ask(body)
+    except BadRequestError as error:
+        return LineError(row.line, error.message.removesuffix("."), row.custom_id)
     if body.get("stream"):
         return LineError(row.line, "stream must not be set: a job writes whole answers", row.custom_id)
-    return row
+    return msgspec.structs.replace(row, body=body)

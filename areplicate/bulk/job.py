@@ -21,8 +21,9 @@ from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
 from ..clock import now
 from ..errors import BadRequestError
-from ..options import read, read_body
+from ..options import BY_NAME, read, read_body
 from ..replicate.progress import OnStatus, Status
+from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
 from .journal import Entry, read_journal
 from .map import MapResult, Requests
@@ -125,11 +126,14 @@ async def _request(row: Row, router: Router) -> dict[str, Any]:
 
     A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
     """
-    model, messages = row.body["model"], row.body["messages"]
+    model = row.body["model"]
+    asked = APIS[row.url].ask(row.body)
     schema = await router.schema_of(model)
     inputs = common_inputs() if schema is None else schema.fields
-    options = {name: value for name, value in row.body.items() if name not in ("model", "messages")}
-    return {"model": model, "messages": messages, **read_body(options, inputs)}
+    params = asked.params
+    if params.get("drop_params") is True:
+        params = {name: value for name, value in params.items() if name in BY_NAME or name in inputs}
+    return {"model": model, "messages": asked.messages, **read_body(params, inputs)}
 
 
 class Tally:
@@ -206,10 +210,11 @@ def export(job: Job) -> int:
 
     Rows that have not ended are left out. A job may run meanwhile.
     """
-    return write_output(job.output, _outcomes(job), append_to_rows=job.append_to_rows)
+    return write_output(job.output, outcomes(job), append_to_rows=job.append_to_rows)
 
 
-def _outcomes(job: Job) -> Iterator[Outcome]:
+def outcomes(job: Job) -> Iterator[Outcome]:
+    """The rows that have ended, in the input's order, from the journal."""
     entries = read_journal(job.journal)
     entry: Entry | None = next(entries, None)
     for row in job.rows():

@@ -15,6 +15,7 @@ from typing import IO, Any
 import msgspec
 
 from ..errors import BadRequestError
+from .apis import APIS
 from .inputs import Row
 
 ADDED = ("answer", "error", "finish_reason", "prompt_tokens", "completion_tokens", "prediction_id")
@@ -22,7 +23,7 @@ ADDED = ("answer", "error", "finish_reason", "prompt_tokens", "completion_tokens
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A row that has ended: its answer, or what was wrong, as plain JSON values."""
+    """A row that has ended: its answer as a chat completion's, or what was wrong, as plain JSON values."""
 
     row: Row
     response: dict[str, Any] | None
@@ -40,7 +41,8 @@ def batch_line(outcome: Outcome) -> dict[str, Any]:
         "error": None,
     }
     if response is not None:
-        line["response"] = {"status_code": 200, "request_id": response.get("id") or "", "body": response}
+        body = APIS[row.url].answer(response, row.body)
+        line["response"] = {"status_code": 200, "request_id": response.get("id") or "", "body": body}
     elif error is not None:
         line["error"] = {"code": error.get("code") or "error", "message": error.get("message") or ""}
         if error.get("status_code"):

@@ -61,6 +61,97 @@ def test_a_second_run_asks_nothing(local: LocalReplicate, tmp_path: Path) -> Non
     assert len(local.predictions) == 5
 
 
+URLS: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "/v1/chat/completions",
+        {"messages": [{"role": "user", "content": "say one"}]},
+        "chat.completion",
+        "one",
+    ),
+    ("/v1/completions", {"prompt": "say two", "echo": False, "best_of": 1}, "text_completion", "two"),
+    ("/v1/completions", {"prompt": ["say three"], "max_tokens": 9}, "text_completion", "three"),
+    ("/v1/responses", {"input": "say four", "max_output_tokens": 9, "store": False}, "response", "four"),
+    ("/v1/responses", {"input": [{"role": "user", "content": "say five"}]}, "response", "five"),
+]
+
+
+def asks(*bodies: tuple[str, dict[str, Any]], **more: Any) -> str:
+    lines = [
+        {"custom_id": str(n), "method": "POST", "url": url, "body": {"model": LLAMA, **body}, **more}
+        for n, (url, body) in enumerate(bodies)
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def text_of(body: dict[str, Any]) -> str:
+    """The answer, where each of the APIs has it."""
+    if body["object"] == "response":
+        texts = [part["text"] for item in body["output"] for part in item["content"]]
+        return "".join(texts)
+    choice = body["choices"][0]
+    return str(choice["text"] if body["object"] == "text_completion" else choice["message"]["content"])
+
+
+def test_each_url_is_answered_as_its_api_does(local: LocalReplicate, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(asks(*((url, body) for url, body, _, _ in URLS)))
+    for _ in range(2):  # the second time from the journal
+        ran = run("batch", str(source), "-o", str(output), local=local)
+        assert ran.returncode == 0, ran.stderr
+        found = [line["response"]["body"] for line in lines(output)]
+        assert [(body["object"], text_of(body)) for body in found] == [
+            (kind, f"answer to {word}") for _, _, kind, word in URLS
+        ]
+    assert found[3]["status"] == "completed" and found[3]["usage"]["output_tokens"] > 0
+    assert len(local.predictions) == len(URLS)
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "says"),
+    [
+        (
+            "/v1/completions",
+            {"prompt": ["a", "b"]},
+            "prompt has 2 texts: give each of them a line of its own",
+        ),
+        ("/v1/completions", {"prompt": 5}, "prompt must be a text"),
+        ("/v1/completions", {"prompt": "a", "suffix": "b"}, "suffix is not available"),
+        ("/v1/completions", {}, "prompt must be a text"),
+        ("/v1/responses", {"input": 5}, "input must be a text or a list of items"),
+        ("/v1/responses", {"input": "a", "previous_response_id": "resp_1"}, "previous_response_id cannot be"),
+        ("/v1/responses", {"input": "a", "background": True}, "background cannot be used"),
+        ("/v1/responses", {"input": "a", "stream": True}, "stream must not be set"),
+        ("/v1/responses", {"input": "a", "api_base": "http://127.0.0.1:1"}, "api_base"),
+        ("/v1/audio", {"input": "a"}, "url must be one of"),
+        ("/v1/chat/completions", {"messages": []}, "messages must be a list"),
+    ],
+)
+def test_what_is_wrong_with_a_line_of_each_url_is_told_before_anything_is_asked(
+    local: LocalReplicate, tmp_path: Path, url: str, body: dict[str, Any], says: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text(asks(("/v1/completions", {"prompt": "fine"}), (url, body)))
+    ran = run("batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), local=local)
+    assert ran.returncode == 1 and f"in.jsonl:2: {says}" in ran.stderr, ran.stderr
+    assert not local.predictions
+
+
+def test_a_system_message_reaches_responses_too(local: LocalReplicate, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(asks(("/v1/responses", {"input": "x", "instructions": "Rhyme."})))
+    command = (
+        "batch",
+        str(tmp_path / "in.jsonl"),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+        "--system",
+        "Be brief.",
+    )
+    assert run(*command, local=local).returncode == 0
+    prompt = sent(local)[0]["input"]["prompt"]
+    assert "Be brief." in prompt and "Rhyme." in prompt
+    (tmp_path / "in.jsonl").write_text(asks(("/v1/completions", {"prompt": "x"})))
+    assert "has no system message" in run(*command, local=local).stderr
+
+
 def test_csv_with_a_column_and_a_system_message(local: LocalReplicate, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,question\n7,say one\n8,say two\n")
     output = tmp_path / "out.csv"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from aiohttp import web
 
-from ...chat.responses import FinishReason, ModelResponse, ModelResponseChunk, Usage
+from ...chat.apis.completions import Completion, CompletionChoice, completion, read_completions
+from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
 from ...errors import APIError
-from ..http.errors import bad_request
 from ..http.events import EventStream, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..app import Gateway
 
 MAX_PROMPTS = 64
-_NOT_PARAMS = ("model", "prompt", "stream", "echo", "suffix", "best_of", "logprobs")
 
 
 class CompletionRequest(Sampling, kw_only=True):
@@ -32,52 +31,19 @@ class CompletionRequest(Sampling, kw_only=True):
     prompt: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_PROMPTS)]
 
 
-class CompletionChoice(msgspec.Struct, frozen=True, kw_only=True):
-    index: int
-    text: str
-    logprobs: None = None
-    finish_reason: FinishReason | None
-
-
-class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answers to prompts, or, in a stream, pieces of them."""
-
-    id: str
-    object: Literal["text_completion"]
-    created: int
-    model: str
-    choices: list[CompletionChoice]
-    usage: Usage | None = None
-
-
 @route("POST", "/v1/completions", "key", takes=CompletionRequest, answer=Completion, streams=True)
 async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer prompts."""
-    prompts = _prompts(body)
-    params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    question = await question_of(
-        gateway, exchange, body, [_message(prompts[0])], params, prompts=len(prompts)
-    )
-    questions = [msgspec.structs.replace(question, messages=[_message(prompt)]) for prompt in prompts]
-    per_prompt = question.count // len(prompts)
+    asked = read_completions(body)
+    first = asked[0]
+    question = await question_of(gateway, exchange, body, first.messages, first.params, prompts=len(asked))
+    questions = [msgspec.structs.replace(question, messages=each.messages) for each in asked]
+    per_prompt = question.count // len(asked)
     if exchange.streamed:
         return await _stream(exchange, questions, per_prompt)
     responses = await _ask_all(exchange, questions)
-    return _whole(exchange, responses, per_prompt)
-
-
-def _prompts(body: dict[str, Any]) -> list[str]:
-    for name in ("suffix", "logprobs", "echo"):
-        if body.get(name):
-            raise bad_request(f"{name} is not available from Replicate's models.", param=name)
-    if body.get("best_of") not in (None, 1):
-        raise bad_request("best_of is not available from Replicate's models.", param="best_of")
-    prompt = body["prompt"]
-    return [prompt] if isinstance(prompt, str) else prompt
-
-
-def _message(prompt: str) -> dict[str, str]:
-    return {"role": "user", "content": prompt}
+    usage = _total([response.usage for response in responses])
+    return completion(responses, exchange.account.priced(usage))
 
 
 async def _ask_all(exchange: Exchange, questions: Sequence[Question]) -> list[ModelResponse]:
@@ -91,26 +57,6 @@ async def _ask_all(exchange: Exchange, questions: Sequence[Question]) -> list[Mo
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _whole(exchange: Exchange, responses: Sequence[ModelResponse], per_prompt: int) -> Completion:
-    choices = [
-        CompletionChoice(
-            index=i * per_prompt + choice.index,
-            text=choice.message.content or "",
-            finish_reason=choice.finish_reason,
-        )
-        for i, response in enumerate(responses)
-        for choice in response.choices
-    ]
-    return Completion(
-        id=f"cmpl-{responses[0].id}",
-        object="text_completion",
-        created=responses[0].created,
-        model=responses[0].model,
-        choices=choices,
-        usage=exchange.account.priced(_total([response.usage for response in responses])),
-    )
 
 
 async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt: int) -> web.StreamResponse:

@@ -1,0 +1,99 @@
+"""What a line of a batch file may ask, by its url: each of OpenAI's APIs as the question of a chat completion,
+and a chat completion's answer as that API gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..chat.apis.asked import Asked
+from ..chat.apis.completions import completion, read_completions
+from ..chat.apis.responses_input import read_request
+from ..chat.apis.responses_output import ResponseBuilder
+from ..chat.responses import ModelResponse
+from ..errors import BadRequestError
+
+CHAT = "/v1/chat/completions"
+Body = Mapping[str, Any]
+
+
+class Api(NamedTuple):
+    """One of OpenAI's APIs.
+
+    Attributes:
+        ask: what a request's body asks, or the `BadRequestError` that says what is wrong with it.
+        answer: the API's answer, as plain JSON values, made of a chat completion's and of the request's body.
+        instruct: the body with a system message put before what it asks.
+    """
+
+    ask: Callable[[Body], Asked]
+    answer: Callable[[dict[str, Any], Body], dict[str, Any]]
+    instruct: Callable[[Body, str], dict[str, Any]]
+
+
+def _ask_chat(body: Body) -> Asked:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadRequestError("messages must be a list with at least one message", param="messages")
+    params = {name: value for name, value in body.items() if name not in ("model", "messages", "stream")}
+    return Asked(messages, params)
+
+
+def _ask_completion(body: Body) -> Asked:
+    asked = read_completions(body)
+    if len(asked) > 1:
+        raise BadRequestError(
+            f"prompt has {len(asked)} texts: give each of them a line of its own", param="prompt"
+        )
+    return asked[0]
+
+
+def _ask_response(body: Body) -> Asked:
+    if body.get("previous_response_id"):
+        raise BadRequestError(
+            "previous_response_id cannot be used in a batch: send the earlier turns in input",
+            param="previous_response_id",
+        )
+    asked = read_request(body)
+    return Asked(asked.messages, {"drop_params": True, **asked.params})
+
+
+def _completion(answer: dict[str, Any], body: Body) -> dict[str, Any]:
+    response = msgspec.convert(answer, ModelResponse)
+    made: dict[str, Any] = msgspec.to_builtins(completion([response], response.usage))
+    return made
+
+
+def _response(answer: dict[str, Any], body: Body) -> dict[str, Any]:
+    response = msgspec.convert(answer, ModelResponse)
+    id, created, model = f"resp_{response.id}", response.created, response.model
+    built: dict[str, Any] = msgspec.to_builtins(
+        ResponseBuilder(id, created, model, body, stored=False).build(response)
+    )
+    return built
+
+
+def _instruct_chat(body: Body, system: str) -> dict[str, Any]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        return dict(body)
+    return {**body, "messages": [{"role": "system", "content": system}, *messages]}
+
+
+def _instruct_completion(body: Body, system: str) -> dict[str, Any]:
+    raise BadRequestError("a prompt of /v1/completions has no system message: ask /v1/chat/completions")
+
+
+def _instruct_response(body: Body, system: str) -> dict[str, Any]:
+    own = body.get("instructions")
+    return {**body, "instructions": f"{system}\n\n{own}" if own else system}
+
+
+APIS: Mapping[str, Api] = {
+    CHAT: Api(_ask_chat, lambda answer, body: answer, _instruct_chat),
+    "/v1/completions": Api(_ask_completion, _completion, _instruct_completion),
+    "/v1/responses": Api(_ask_response, _response, _instruct_response),
+}
+"""By the url of a batch file's line."""

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError
-from .formats.arrangement import fold_leading_system, leading_system
+from .formats.arrangement import fold_leading_system, is_continued, leading_system
 from .formats.format import PromptTemplate, written
 from .formats.recognition import PROMPT
 from .messages import Message
 from .plan import Plan
+from .schemas.values import logger
 
 
 def conversation_fields(
@@ -53,6 +54,12 @@ def conversation_fields(
         if plan.format.switch_off is not None and switch not in given:
             fields[switch] = PROMPT
         return fields
+    if is_continued(turns):
+        logger.warning(
+            "%s: its server writes the chat format and closes the assistant's last message, so the model "
+            "begins a new answer instead of going on.",
+            _who(plan),
+        )
     may_split = supports_system_prompt is not False
     fields, turns = _system_apart(turns, plan, may_split, given)
     if plan.history is not None and plan.history not in given and len(turns) > 1:

@@ -120,7 +120,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # Qwen and others that write ChatML
     ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
     ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT), r"qwen-?3(\.[5-9]|.*thinking)", ""),
-    ("qwen-3-next", chatml(), r"qwen-?3-(next|coder|vl)", ""),
+    ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
+    ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)", ""),
     ("qwen-3", chatml(roles=_THOUGHT), r"qwen-?3|baichuan-m2", ""),
     ("qwen-2.5", chatml(QWEN_2_5), r"qwen-?2[.p-]?5(?!.*-?(vl|omni|1m)).*(instruct|chat|coder|math)(?<!coder-\db)|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),

@@ -153,3 +153,21 @@ GLM_5 = ToolFormat(
     answer="<tool_response>{content}</tool_response>",
     between_answers="",
 )
+
+QWEN_CODER = ToolFormat(
+    "You have access to the following functions:\n\n<tools>\n{tools}\n</tools>\n\n"
+    "If you choose to call a function ONLY reply in the following format with NO suffix:\n\n"
+    "<tool_call>\n<function=example_function_name>\n<parameter=example_parameter_1>\nvalue_1\n</parameter>\n"
+    "<parameter=example_parameter_2>\nThis is the value for the second parameter\nthat can span\nmultiple lines\n"
+    "</parameter>\n</function>\n</tool_call>\n\n<IMPORTANT>\nReminder:\n"
+    "- Function calls MUST follow the specified format: an inner <function=...></function> block must be nested within <tool_call></tool_call> XML tags\n"
+    "- Required parameters MUST be specified\n"
+    "- You may provide optional reasoning for your function call in natural language BEFORE the function call, but NOT after\n"
+    "- If there is no function call available, answer the question like normal with your current knowledge and do not tell the user about function calls\n"
+    "</IMPORTANT>",
+    tool="xml",
+    call="<tool_call>\n<function={name}>\n{arguments}</function>\n</tool_call>",
+    argument="<parameter={key}>\n{value}\n</parameter>\n",
+    answer="<tool_response>\n{content}\n</tool_response>\n",
+    between_answers="",
+)

@@ -32,7 +32,8 @@ class ToolFormat(msgspec.Struct, frozen=True):
             "before", "after": a turn of its own before or after the opening system text.
             "first_user": before that message's text. "before_last_user": a turn of its own there.
         tool: how one definition is written: "json" and "indented" as it is, "function" without its
-            type, "fenced" as a block of Markdown, "signature" and "python" as a function of Python.
+            type, "fenced" as a block of Markdown, "signature" and "python" as a function of Python, "xml"
+            as elements.
         between_tools: what parts two definitions.
         call: one call with `{name}`, `{arguments}` (JSON) and `{id}`.
         argument: one argument with `{key}` and `{value}`, for formats that write them one by one.
@@ -47,9 +48,9 @@ class ToolFormat(msgspec.Struct, frozen=True):
 
     definitions: str
     place: Literal["system", "before", "after", "first_user", "before_last_user"] = "system"
-    tool: Literal["json", "indented", "function", "indented function", "fenced", "signature", "python"] = (
-        "json"
-    )
+    tool: Literal[
+        "json", "indented", "function", "indented function", "fenced", "signature", "python", "xml"
+    ] = "json"
     between_tools: str = "\n"
     call: str = '{"name": "{name}", "arguments": {arguments}}'
     argument: str = ""
@@ -219,6 +220,28 @@ def _python(tool: Mapping[str, Any]) -> str:
     )
 
 
+def _xml(tool: Mapping[str, Any]) -> str:
+    """Qwen's coders': an element for each thing that a definition says."""
+    function, (properties, _) = _function(tool), _parameters(tool)
+    parameters = "".join(
+        [
+            f"\n<parameter>{_elements({'name': name, **prop}, ('name', 'type', 'description'))}\n</parameter>"
+            for name, prop in properties.items()
+        ]
+    )
+    rest = {k: v for k, v in (function.get("parameters") or {}).items() if k not in ("type", "properties")}
+    told = _elements({name: function[name] for name in ("name", "description") if name in function})
+    return f"<function>{told}\n<parameters>{parameters}{_elements(rest)}\n</parameters>\n</function>"
+
+
+def _elements(values: Mapping[str, Any], first: Sequence[str] = ()) -> str:
+    order = [*[name for name in first if name in values], *[name for name in values if name not in first]]
+    written = {
+        n: _json(values[n]) if isinstance(values[n], Mapping) else str(values[n]).strip() for n in order
+    }
+    return "".join([f"\n<{name}>{text}</{name}>" for name, text in written.items()])
+
+
 _WRITERS: dict[str, Callable[[Any], str]] = {
     "json": _json,
     "indented": lambda tool: _json(tool, indent=4),
@@ -227,4 +250,5 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "fenced": lambda tool: f"\n```json\n{_json(tool)}\n```\n",
     "signature": _signature,
     "python": _python,
+    "xml": _xml,
 }

@@ -148,3 +148,11 @@ def test_an_answer_that_was_begun_is_continued(family: str) -> None:
     template = FAMILIES[family].template
     assert template.render(begun).endswith("a1")
     assert template.render(begun).startswith(template.render(ONE).rstrip())
+
+
+def test_a_server_that_closes_an_answer_that_was_begun_is_not_passed_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun = [*ONE, {"role": "assistant", "content": "a1"}]
+    assert recorded("meta/llama-2-70b-chat", begun)["prompt"] == "u1 [/INST] a1"
+    assert "closes the assistant's last message" in caplog.text

@@ -44,7 +44,8 @@ NAMES = {
     "bartowski/Qwen2.5-14B-Instruct-GGUF qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
     "qwen-3": "Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ qwen/qwen3-235b-a22b-instruct-2507",
     "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507",
-    "qwen-3-next": "Qwen/Qwen3-Coder-480B-A35B-Instruct Qwen/Qwen3-Next-80B-A3B-Instruct",
+    "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
+    "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct",
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
     "chatml": "01-ai/Yi-34B-Chat cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "

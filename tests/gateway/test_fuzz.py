@@ -19,6 +19,7 @@ def test_it_keeps_to_its_document(tmp_path: Path) -> None:
     with LocalReplicate(models=MODELS[:1]) as local:
         config = config_for(local, litellm_settings={"drop_params": True})
         config["model_list"] = config["model_list"][:1]
+        config["general_settings"]["store_responses"] = True
         with gateway(config, tmp_path) as running:
             command = [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),

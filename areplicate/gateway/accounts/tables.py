@@ -118,6 +118,25 @@ processes = Table(
 
 _versions = Table("areplicate_schema", MetaData(), Column("version", Integer, primary_key=True))
 
+responses = Table(
+    "areplicate_responses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key_id", Text),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("body", Text, nullable=False),
+)
+"""What the Responses API keeps, where the configuration says so."""
+
+response_items = Table(
+    "areplicate_response_items",
+    metadata,
+    Column("response_id", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True, index=True),
+    Column("body", Text, nullable=False),
+)
+"""The items of those responses, which later requests may refer to."""
+
 _LOCK = 0x617265706C6963  # any number that other users of the database do not take
 
 
@@ -131,7 +150,11 @@ def _limits_by_their_names(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-_STEPS = (metadata.create_all, _limits_by_their_names)
+def _stored_responses(connection: Connection) -> None:
+    metadata.create_all(connection, [responses, response_items])
+
+
+_STEPS = (metadata.create_all, _limits_by_their_names, _stored_responses)
 """Append only: a database remembers how many it has been through. A new one begins with all of them."""
 
 

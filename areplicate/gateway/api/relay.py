@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -29,9 +30,19 @@ class Builder(Protocol):
 
 
 async def relay(
-    exchange: Exchange, question: Question, builder: Builder, *, beat: bytes | None = None
+    exchange: Exchange,
+    question: Question,
+    builder: Builder,
+    *,
+    beat: bytes | None = None,
+    before_end: Callable[[], Awaitable[None]] | None = None,
 ) -> web.StreamResponse:
-    """Streams the answer; `beat` goes out while a model boots, instead of a comment."""
+    """Streams the answer.
+
+    Args:
+        beat: goes out while a model boots, instead of a comment.
+        before_end: is awaited when the answer is whole, before its client learns of that.
+    """
     counted = msgspec.structs.replace(
         question, params={**question.params, "stream_options": {"include_usage": True}}
     )
@@ -49,7 +60,10 @@ async def relay(
                         finish_reason = choice.finish_reason or finish_reason
                         if told := builder.add(choice.delta):
                             await events.send(_encoded(told))
-            await events.send(_encoded(builder.end(finish_reason, usage)))
+            last = builder.end(finish_reason, usage)
+            if before_end is not None:
+                await before_end()
+            await events.send(_encoded(last))
         except APIError as error:
             if not events.response.prepared:
                 raise

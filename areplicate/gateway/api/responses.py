@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.apis.responses_input import read_request
+from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
@@ -20,6 +20,7 @@ from .question import MAX_MESSAGES, ModelRequest, question_of
 from .relay import relay
 
 if TYPE_CHECKING:
+    from ..accounts.stored_responses import StoredResponse
     from ..app import Gateway
 
 _TEXT = {"type": "string"}
@@ -115,19 +116,62 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, Any] | None
 
 
+class DeletedResponse(msgspec.Struct, frozen=True):
+    """What is not kept any longer."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: bool = True
+
+
 @route("POST", "/v1/responses", "key", takes=ResponseRequest, answer=Response, streams=True)
 async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as OpenAI's Responses API does."""
-    if body.get("previous_response_id"):
-        raise _not_stored("previous_response_id")
-    asked = read_request(body)
+    items = [_with_id(item) for item in input_items(body)]
+    earlier = await _earlier(gateway, exchange, body.get("previous_response_id"))
+    referred = await _referred(gateway, exchange, items)
+    asked = read_request({**body, "input": items}, earlier, referred.get)
     question = await question_of(
         gateway, exchange, body, asked.messages, {"drop_params": True, **asked.params}
     )
-    builder = _Builder(new_id("resp"), int(time.time()), question.name, body, stored=False)
+    kept = gateway.config.general.store_responses and body.get("store") is not False
+    builder = _Builder(new_id("resp"), int(time.time()), question.name, body, stored=kept)
+
+    async def keep() -> None:
+        resolved = [referred.get(item["id"], item) for item in items]
+        await _keep(gateway, exchange, builder.response, resolved, earlier)
+
     if exchange.streamed:
-        return await relay(exchange, question, builder)
-    return builder.build(await question.ask(exchange))
+        return await relay(exchange, question, builder, before_end=keep if kept else None)
+    response = builder.build(await question.ask(exchange))
+    if kept:
+        await keep()
+    return response
+
+
+@route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any], errors=(400, 404))
+async def get_response(gateway: Gateway, exchange: Exchange) -> Any:
+    """Look at a response that is kept; with /input_items after its id, at what it was asked with."""
+    id, _, part = exchange.rest.partition("/")
+    stored = await _find(gateway, exchange, id)
+    if stored is None or part not in ("", "input_items"):
+        raise _no_response(exchange.rest)
+    if not part:
+        return stored.response
+    items = stored.input if exchange.request.query.get("order") == "asc" else stored.input[::-1]
+    ends = (items[0]["id"], items[-1]["id"]) if items else (None, None)
+    return {"object": "list", "data": items, "first_id": ends[0], "last_id": ends[1], "has_more": False}
+
+
+@route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, errors=(400, 404))
+async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedResponse:
+    """Forget a response that is kept."""
+    store = await _open(gateway, "id")
+    if not await store.forget(
+        (await gateway.accounts.store()).database, exchange.caller.key_id, exchange.rest
+    ):
+        raise _no_response(exchange.rest)
+    return DeletedResponse(exchange.rest)
 
 
 class _Builder(ResponseBuilder):
@@ -136,9 +180,78 @@ class _Builder(ResponseBuilder):
         return self.failed(error.message, code)
 
 
-def _not_stored(param: str) -> GatewayError:
-    return bad_request(
-        f"{param} cannot be used: responses are not stored here. Send the earlier turns in input, or set "
-        "general_settings.store_responses in the gateway's configuration.",
-        param=param,
+def _with_id(item: Any) -> Any:
+    """An item by whose id it can be found again."""
+    if not isinstance(item, dict) or item.get("id"):
+        return item
+    kind = item.get("type") or "message"
+    more = {"type": kind, "id": new_id("msg" if kind == "message" else "item")}
+    if kind == "message":
+        more["status"] = "completed"
+    if isinstance(item.get("content"), str):
+        part = "output_text" if item.get("role") == "assistant" else "input_text"
+        more["content"] = [{"type": part, "text": item["content"]}]
+    return {**item, **more}
+
+
+async def _open(gateway: Gateway, param: str) -> Any:
+    """The module that keeps responses, which imports the database's; a 400 where none are kept."""
+    if not gateway.config.general.store_responses:
+        raise bad_request(
+            f"{param} cannot be used: responses are not stored here. Send the earlier turns in input, or set "
+            "general_settings.store_responses in the gateway's configuration.",
+            param=param,
+        )
+    await gateway.accounts.store()
+    from ..accounts import stored_responses
+
+    return stored_responses
+
+
+async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse | None:
+    store = await _open(gateway, param)
+    found: StoredResponse | None = await store.find(
+        (await gateway.accounts.store()).database, exchange.caller.key_id, id
     )
+    return found
+
+
+async def _earlier(gateway: Gateway, exchange: Exchange, id: str | None) -> list[Any]:
+    """The conversation up to the response that a request goes on from."""
+    if not id:
+        return []
+    stored = await _find(gateway, exchange, id, "previous_response_id")
+    if stored is None:
+        raise _no_response(id)
+    return [*stored.earlier, *stored.input, *stored.response["output"]]
+
+
+async def _referred(gateway: Gateway, exchange: Exchange, items: list[Any]) -> dict[str, Any]:
+    """The items that a request refers to, as far as they are kept."""
+    ids = [
+        item["id"]
+        for item in items
+        if isinstance(item, dict)
+        and isinstance(item.get("id"), str)
+        and (item.get("type") == "item_reference" or item.keys() == {"id"})
+    ]
+    if not ids or not gateway.config.general.store_responses:
+        return {}
+    store = await _open(gateway, "input")
+    found: dict[str, Any] = await store.find_items(
+        (await gateway.accounts.store()).database, exchange.caller.key_id, ids
+    )
+    return found
+
+
+async def _keep(
+    gateway: Gateway, exchange: Exchange, response: dict[str, Any], items: list[Any], earlier: list[Any]
+) -> None:
+    store = await _open(gateway, "store")
+    stored = store.StoredResponse(response, items, earlier)
+    seconds = gateway.config.general.stored_responses_seconds
+    await store.keep((await gateway.accounts.store()).database, exchange.caller.key_id, stored, seconds)
+
+
+def _no_response(id: str) -> GatewayError:
+    return GatewayError(404, f"There is no response {id[:100]!r} here, or it is not this key's.", param="id")

@@ -31,6 +31,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
         database_grace_seconds: how long a key that was seen goes on while the database does not answer.
         usage_rows_in_memory: how many rows of usage wait for it in memory; the others wait in a file in
             `usage_folder`, by default beside the configuration.
+        store_responses: keep what /v1/responses answers, so that later requests may go on from it by its id, for
+            `stored_responses_seconds`.
         drain_seconds: how long requests in flight may go on after SIGTERM.
         keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
             600), so that none is closed under a request.
@@ -52,6 +54,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_grace_seconds: NotNegative = GRACE_SECONDS
     usage_rows_in_memory: Count = KEPT_IN_MEMORY
     usage_folder: Text | None = None
+    store_responses: bool = False
+    stored_responses_seconds: Positive = 30 * 24 * 3600.0
     drain_seconds: NotNegative = 30.0
     keepalive_seconds: Positive = 650.0
     pool_size: Count | None = None

@@ -7,12 +7,20 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 
+from ..gateway import early_signals
+
+SERVING = ("--config", "--host", "--port", "--workers", "--debug", "--ssl-certfile")
+"""Options that mean `serve` where no command is named."""
+
+if sys.argv[1:] and sys.argv[1].partition("=")[0] in ("serve", *SERVING):
+    early_signals.remember()  # before the imports that follow, which take a while
+
 try:
     import click
 except ModuleNotFoundError:  # the entry point is installed without the extra, too
     sys.exit("The areplicate command needs click: pip install 'areplicate[cli]'")
 
-import areplicate
+import areplicate  # noqa: E402
 
 _COMMANDS = {
     "batch": ("areplicate.cli.batch", "cli"),
@@ -28,16 +36,11 @@ _COMMANDS = {
 """Where each command is, and the extra that it needs. One is imported when it is asked for: a gateway
 does not keep in memory what draws tables on terminals."""
 
-_SERVING = ("--config", "--host", "--port", "--workers", "--debug", "--ssl-certfile")
-"""Options that mean `serve` where no command is named."""
-
 
 class _Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0].partition("=")[0] in _SERVING:
+        if args and args[0].partition("=")[0] in SERVING:
             args = ["serve", *args]
-        if args and args[0] == "serve":
-            import_module("areplicate.gateway.early_signals").remember()
         return super().parse_args(ctx, args)
 
     def resolve_command(

@@ -95,6 +95,26 @@ def test_encoded_bodies(running: Gateway, encoding: str, encode: Any) -> None:
         assert bomb.status_code in (400, 413)
 
 
+def test_null_is_the_same_as_nothing(
+    running: Gateway, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What the configuration says of an entry holds where a client sends null."""
+    config = config_for(local)
+    config["model_list"][0]["litellm_params"] |= {"max_tokens": 2, "stream": True}
+    with gateway(config, tmp_path_factory.mktemp("null")) as limited:
+        nothing: tuple[dict[str, Any], ...] = (
+            {},
+            {"max_tokens": None, "n": None, "stream": None, "user": None, "tools": None},
+        )
+        for said in nothing:
+            local.requests.clear()
+            assert limited.ask(**said).json()["object"] == "chat.completion", (
+                "an entry's stream: true changes nothing"
+            )
+            inputs = [json.loads(seen.body)["input"] for seen in local.requests if seen.body]
+            assert inputs == [{"prompt": "Hi", "max_tokens": 2}]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_body(running: Gateway) -> None:
     with running.http() as http:
         assert http.post(PATH, content=b"\xef\xbb\xbf" + json.dumps(ASKED).encode()).status_code == 200

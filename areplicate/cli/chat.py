@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -15,6 +16,8 @@ import click
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
+
+import areplicate
 
 from ..errors import APIError, AuthenticationError
 from ..replicate.progress import Status, phase_by_now
@@ -78,6 +81,7 @@ def chat(
     The answer alone goes to the standard output. Ctrl-C stops an answer; at the prompt it ends the
     conversation, as Ctrl-D does.
     """
+    _tell_that_it_cannot_connect()
     params = {name: value for name, value in options.items() if value is not None}
     if stop:
         params["stop"] = list(stop)
@@ -90,6 +94,14 @@ def chat(
     else:
         ask = _answer if stream and not as_json else partial(_whole_answer, as_json=as_json)
         _guarded(ask, model, [*messages, message], params)
+
+
+def _tell_that_it_cannot_connect() -> None:
+    """At once, while it is tried again. With --verbose the whole log is shown anyway."""
+    if not areplicate.set_verbose:
+        handler = logging.StreamHandler()
+        handler.addFilter(lambda record: record.getMessage().startswith("Cannot connect"))
+        logging.getLogger("areplicate").addHandler(handler)
 
 
 @click.command()

@@ -153,15 +153,15 @@ class Http:
         if tries > len(_FIRST_CONTACT) or now() < self._unreachable_until:
             self._unreachable_until = now() + _UNREACHABLE
             raise self._cannot_connect(
-                error, "Check api_base or REPLICATE_API_BASE, and that a server listens there."
+                error, "Check api_base or REPLICATE_API_BASE, and that a server listens there"
             )
         if tries == 1:
-            logs.logger.warning("%s", self._cannot_connect(error, "Trying again.").message)
+            logs.logger.warning("%s", self._cannot_connect(error, "Trying again").message)
         return _FIRST_CONTACT[tries - 1]
 
     def _cannot_connect(self, error: APIError, advice: str) -> APIConnectionError:
         return APIConnectionError(
-            f"Cannot connect to {self.base}: {error.message} {advice}",
+            f"Cannot connect to {self.base}. {advice}. ({error.message.removeprefix('No connection: ').rstrip('.')})",
             method=error.method,
             url=error.url,
             request_sent=False,

@@ -246,3 +246,12 @@ def test_models_show_and_list() -> None:
     shown = run("models", "show", LLAMA, COLUMNS="120").stdout
     assert "max_tokens" in shown and "prompt_template" in shown
     assert LLAMA in run("models", "list", "--search", "llama-3-8b").stdout
+
+
+def test_a_base_where_nobody_listens_is_told_at_once_and_given_up_soon() -> None:
+    with LocalReplicate([llama()]) as local:
+        base = local.api_base
+    ran = run("chat", LLAMA, "Hi", "--api-base", base, REPLICATE_API_KEY=KEY)
+    assert ran.returncode != 0 and not ran.stdout
+    told, given_up = ran.stderr.index("Trying again"), ran.stderr.index("Check api_base")
+    assert ran.stderr.index(f"Cannot connect to {base}.") < told < given_up

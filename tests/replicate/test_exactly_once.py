@@ -241,7 +241,7 @@ async def test_a_base_that_never_answered_is_given_up_within_five_seconds() -> N
         base = hostile.api_base
     clock = Clock()
     async with AsyncRouter(api_key=KEY, api_base=base) as router:
-        with pytest.raises(APIConnectionError, match=f"Cannot connect to {base}.*Check api_base"):
+        with pytest.raises(APIConnectionError, match=f"Cannot connect to {base}. Check api_base"):
             await ask(router)
         assert 1 < clock() < 5
         clock = Clock()

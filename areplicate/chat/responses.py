@@ -155,18 +155,20 @@ class Message(Holder, kw_only=True, omit_defaults=True):
 
 
 class Usage(Shape, kw_only=True, omit_defaults=True):
-    """Tokens. `estimated` is True where the model did not count them itself.
-
-    `cost` is in US dollars, where somebody knows the price: the gateway does.
-    """
+    """Tokens. `estimated` is True where the model did not count them itself."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     estimated: bool = False
-    cost: float | msgspec.UnsetType | None = msgspec.UNSET
     prompt_tokens_details: dict[str, Any] | None = None
     completion_tokens_details: dict[str, Any] | None = None
+
+
+class PricedUsage(Usage, kw_only=True, omit_defaults=True):
+    """With what it cost, in US dollars; null where nobody knows the price."""
+
+    cost: float | None
 
 
 class Run(Shape, kw_only=True):

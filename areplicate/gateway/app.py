@@ -38,6 +38,7 @@ class Gateway:
         """Those that requests are still with, after a reload."""
         self.accounts = Accounts(config.master_key, config.accounts, alone=alone)
         self.draining = False
+        self._checking: asyncio.Task[None] | None = None
         areplicate.set_verbose = config.verbose
 
     @property
@@ -52,12 +53,25 @@ class Gateway:
     def start(self) -> None:
         """Begins to open the database; requests that do not need it are served meanwhile."""
         self.accounts.start()
+        self._begin_checking()
+
+    def _begin_checking(self) -> None:
+        if self._checking is not None:
+            self._checking.cancel()
+        self._checking = asyncio.get_running_loop().create_task(self._check_prices())
+
+    async def _check_prices(self) -> None:
+        try:
+            await self.backend.check_prices()
+        except Exception as error:
+            logger.info("prices could not be checked: %s", error)
 
     async def reload(self, config: Config) -> None:
         """Takes a new configuration; requests in flight end under the old one."""
         old = self.backend
         self.backend = Backend(config, self.metrics)
         self._backends.add(self.backend)
+        self._begin_checking()
         self.accounts.auth.set_master_key(config.master_key)
         areplicate.set_verbose = config.verbose
         if config.accounts != old.config.accounts:
@@ -74,5 +88,7 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Writes the usage that is left, and closes all connections."""
+        if self._checking is not None:
+            self._checking.cancel()
         await self.accounts.aclose()
         await self.backend.router.aclose()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from areplicate.local import LocalReplicate
+from areplicate.local import LocalModel, LocalReplicate
 from tests.gateway.postgres import Postgres, server
 from tests.gateway.process import ENVIRONMENT, MODELS, ROOT, Gateway, config_for, eventually, gateway
 
@@ -268,6 +268,36 @@ def test_an_older_database_is_brought_up_to_date(
         assert running.ask("sk-old").status_code == 200
         rows = running.get("/spend/logs?key_id=key-old")["data"]
         assert [row["predictions"] for row in rows] == [1, 1] and rows[1]["cost"] == 1.25
+
+
+def test_tokens_or_seconds_is_for_replicate_to_say(tmp_path: Path) -> None:
+    """A published price for tokens holds for official models; a price by the second of one is doubted."""
+    models = [
+        LocalModel(owner="meta", name="llama-2-7b-chat", reply=["a", "b"], run_seconds=0.05),
+        LocalModel(owner="meta", name="llama-2-13b-chat", reply=["a", "b"], run_seconds=0.05, official=False),
+    ]
+    with LocalReplicate(models=models) as local:
+        config = config_for(local)
+        params = config["model_list"][0]["litellm_params"]
+        entries: list[tuple[str, LocalModel, dict[str, str]]] = [
+            ("official", models[0], {}),
+            ("community", models[1], {}),
+        ]
+        entries.append(("doubtful", models[0], {"hardware": "gpu-t4"}))
+        config["model_list"] = [
+            {
+                "model_name": name,
+                "litellm_params": {**params, "model": f"replicate/{model.full_name}"},
+                "model_info": info,
+            }
+            for name, model, info in entries
+        ]
+        with gateway(config, tmp_path) as running:
+            eventually(lambda: "is not an official model (any more)" in running.log())
+            assert "is an official model, billed by the token" in running.log()
+            assert running.ask(model="official").json()["usage"]["cost"] > 0
+            assert running.ask(model="community").json()["usage"]["cost"] is None
+            assert running.ask(running.new_key(max_budget=1), "community").status_code == 403
 
 
 def test_sqlalchemy_is_imported_as_it_is() -> None:

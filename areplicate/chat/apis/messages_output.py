@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..chunks import deltas_of
-from ..responses import Delta, FinishReason, ModelResponse, ToolCallDelta, Usage
+from ..responses import Delta, FinishReason, ModelResponse, PricedUsage, ToolCallDelta, Usage
 
 Event = dict[str, Any]
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -125,4 +125,5 @@ def _usage(usage: Usage | None) -> dict[str, Any]:
         "output_tokens": usage.completion_tokens if usage is not None else 0,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
+        **({"cost": usage.cost} if isinstance(usage, PricedUsage) else {}),
     }

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..chunks import deltas_of
-from ..responses import Delta, FinishReason, ModelResponse, ToolCallDelta, Usage
+from ..responses import Delta, FinishReason, ModelResponse, PricedUsage, ToolCallDelta, Usage
 from ..tools.tools import read_tool_use
 
 Event = dict[str, Any]
@@ -227,4 +227,5 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": usage.total_tokens,
+        **({"cost": usage.cost} if isinstance(usage, PricedUsage) else {}),
     }

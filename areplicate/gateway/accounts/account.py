@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ...chat.responses import ModelResponseChunk, Run, Usage
+from ...chat.responses import ModelResponseChunk, PricedUsage, Run, Usage
 from ...replicate.live import LivePrediction, begun
 from ..http.errors import CLIENT_GONE, GatewayError
 from ..logs import access_logger
@@ -71,9 +71,10 @@ class Account:
         key = exchange.caller.key
         if key is None or not key.limited:
             return
-        if key.max_budget is not None and demand.entry.price is None:
+        price = exchange.backend.price_of(demand.entry)
+        if key.max_budget is not None and price is None:
             raise no_price(demand.entry)
-        tokens, dollars = accounts.costs.expected(demand)
+        tokens, dollars = accounts.costs.expected(demand, price)
         hold = new_hold(key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
         await accounts.admit(key, hold)
         self._hold = hold
@@ -83,9 +84,9 @@ class Account:
         entry, demand = self._entry(), self._demand
         return name if entry is None or demand is None or entry.name == demand.entry.name else entry.name
 
-    def priced(self, usage: Usage) -> Usage:
+    def priced(self, usage: Usage) -> PricedUsage:
         """The usage of the whole answer with what it cost; null where there is no price."""
-        return msgspec.structs.replace(usage, cost=self._cost(0))
+        return PricedUsage(**{**msgspec.structs.asdict(usage), "cost": self._cost(0)})
 
     def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
         """A chunk as the client gets it: by the name of the model that answered, and the last one with its cost."""
@@ -110,7 +111,8 @@ class Account:
 
     def _cost_of(self, run: Run) -> float | None:
         entry = self._entry(run.prediction_id)
-        return None if entry is None or entry.price is None else entry.price.of_run(run)
+        price = None if entry is None else self._exchange.backend.price_of(entry)
+        return None if price is None else price.of_run(run)
 
     def _open_ends(self) -> list[LivePrediction]:
         """The predictions of which it is not known what they took."""
@@ -151,11 +153,12 @@ class Account:
         if entry is None or demand is None or not self._exchange.calling:
             return 0.0
         costs = [self._cost_of(run) for run in self._exchange.runs]
-        if unknown and entry.price is not None:
-            _, expected = self._gateway.accounts.costs.expected(demand)
-            streamed = entry.price.of_tokens(0, self._exchange.pieces)
+        price = self._exchange.backend.price_of(entry)
+        if unknown and price is not None:
+            _, expected = self._gateway.accounts.costs.expected(demand, price)
+            streamed = price.of_tokens(0, self._exchange.pieces)
             costs.append(max(expected * unknown / demand.predictions, streamed))
-        if any(cost is None for cost in costs) or entry.price is None:
+        if any(cost is None for cost in costs) or price is None:
             return None
         return sum(cost for cost in costs if cost is not None)
 

@@ -11,6 +11,7 @@ from ...chat.usage import estimate
 
 if TYPE_CHECKING:
     from ..config.entries import ModelEntry
+    from .prices import Price
 
 _FIRST_GUESS_TOKENS = 500
 _FIRST_GUESS_SECONDS = 5.0
@@ -55,20 +56,19 @@ class Costs:
     def __init__(self) -> None:
         self._usual: dict[str, _Usual] = {}
 
-    def expected(self, demand: Demand) -> tuple[int, float]:
+    def expected(self, demand: Demand, price: Price | None) -> tuple[int, float]:
         """Tokens and dollars that a request is expected to take; without a price, no dollars.
 
         One prediction takes what is usual. Several at once could pass a budget together, however small
         it is: each is taken to write as much as it may.
         """
-        entry = demand.entry
         prompt = estimate(characters(demand.body)) * demand.copies
         written, seconds = self._answer(demand)
         tokens = prompt + round(written * demand.predictions)
-        if entry.price is None:
+        if price is None:
             return tokens, 0.0
-        dollars = entry.price.of_tokens(prompt, 0) + demand.predictions * (
-            entry.price.of_tokens(0, round(written)) + entry.price.second * seconds
+        dollars = price.of_tokens(prompt, 0) + demand.predictions * (
+            price.of_tokens(0, round(written)) + price.second * seconds
         )
         return tokens, dollars
 

@@ -60,7 +60,8 @@ async def relay(
                         finish_reason = choice.finish_reason or finish_reason
                         if told := builder.add(choice.delta):
                             await events.send(_encoded(told))
-            last = builder.end(finish_reason, usage)
+            priced = None if usage is None else exchange.account.priced(usage)
+            last = builder.end(finish_reason, priced)
             if before_end is not None:
                 await before_end()
             await events.send(_encoded(last))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 from ...errors import APIError
 from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
+from ...replicate.endpoints import ModelEndpoint
 from ...replicate.http import exchange
 from ...replicate.protocol.decoding import decoded
 from ...replicate.protocol.predictions import Prediction
@@ -21,12 +23,15 @@ from ...replicate.transports.base import Transport, through
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
 from ..accounts.auth import Caller
+from ..accounts.prices import Price
 from ..descriptors import default_pool_size
+from ..logs import logger
 from ..metrics import Metrics
 from ..upstream import CountedTransport
 from .config import Config
 from .entries import ModelEntry
 from .looks import Looks
+from .pricing import doubt
 
 _LOOK_SILENCE = 10.0
 """Seconds within which Replicate answers a question about a model."""
@@ -34,6 +39,13 @@ _decode = msgspec.json.Decoder(Prediction).decode
 _NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
 _ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
 """What a client may put in the place of a wildcard: a model of Replicate's, never an address."""
+
+
+class _Official(msgspec.Struct):
+    is_official: bool
+
+
+_decode_official = msgspec.json.Decoder(_Official).decode
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -72,6 +84,8 @@ class Backend:
         self.router = _router(config, self.transport, pool_size)
         self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
         self.looks = Looks([entry for entry in config.models if "*" not in entry.model], self.look)
+        self.official: dict[str, bool] = {}
+        """Whether models are official, as far as Replicate has said it by now."""
         self.in_flight = 0
         self.closed = False
         self._retired = False
@@ -105,7 +119,24 @@ class Backend:
 
     async def look(self, entry: ModelEntry) -> None:
         """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
-        await self._get(entry, endpoint_of(entry.model).schema_path or "/account")
+        endpoint = endpoint_of(entry.model)
+        response = await self._get(entry, endpoint.schema_path or "/account")
+        if isinstance(endpoint, ModelEndpoint):
+            with contextlib.suppress(msgspec.DecodeError):
+                self.official[entry.model] = _decode_official(response.body).is_official
+
+    async def check_prices(self) -> None:
+        """Asks whether the models are official, which decides between tokens and seconds, and warns of doubts."""
+        await self.looks.latest()
+        for entry in self.config.models:
+            if (official := self.official.get(entry.model)) is not None and (
+                why := doubt(entry.model, entry.price, entry.is_listed, official)
+            ):
+                logger.warning("%s", why)
+
+    def price_of(self, entry: ModelEntry) -> Price | None:
+        """What the entry's predictions cost; None where that is not known."""
+        return None if entry.is_listed and self.official.get(entry.model) is False else entry.price
 
     async def prediction(self, entry: ModelEntry, prediction_id: str) -> Prediction:
         """A prediction by its id, also when this is closed; raises an `APIError` where it cannot be had."""

@@ -44,6 +44,8 @@ class ModelEntry(msgspec.Struct, frozen=True):
     name: str
     params: dict[str, Any]
     price: Price | None
+    is_listed: bool = False
+    """Whether the price is a published one, which is by the token and holds for official models only."""
 
     @property
     def model(self) -> str:
@@ -53,7 +55,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
     def naming(self, model: str, prices: PriceList) -> ModelEntry:
         """A wildcard's entry, for one model."""
         price = self.price or published_price(model, prices)
-        return ModelEntry(self.name, {**self.params, "model": model}, price)
+        return ModelEntry(self.name, {**self.params, "model": model}, price, is_listed=self.price is None)
 
 
 class EntryReader:
@@ -101,7 +103,7 @@ class EntryReader:
         shown = {key: value for key, value in info.items() if key in _PRICES}
         price = self._price(model, {**prices, **shown}, [*steps, "model_info"] if shown else at)
         warn_of_price(model, price, partial(self._warn, [*at, "model"]))
-        return ModelEntry(name.strip(), params, price)
+        return ModelEntry(name.strip(), params, price, is_listed=not prices and not shown)
 
     def _is_anothers(self, name: str, model: str, given: dict[str, Any], at: Steps) -> bool:
         provider = other_provider(model, given.get("custom_llm_provider"))

@@ -46,3 +46,15 @@ def warn_of_price(model: str, price: Price | None, warn: Callable[[str], None]) 
             f"{model} is billed for set-up and idle time, too: neither is in its cost, which is that of the time "
             "its predictions run."
         )
+
+
+def doubt(model: str, price: Price | None, is_listed: bool, is_official: bool) -> str | None:
+    """What is wrong with a price, once Replicate has said whether the model is an official one; None if nothing."""
+    if is_listed and price is not None and not is_official:
+        return (
+            f"{model} is not an official model (any more): it is billed by the second, and its published price for "
+            "tokens does not hold. Say in model_info on which hardware it runs."
+        )
+    if is_official and not is_listed and price is not None and price.second:
+        return f"{model} is an official model, billed by the token: the price by the second in model_info may be wrong."
+    return None

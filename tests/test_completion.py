@@ -574,12 +574,12 @@ async def test_a_template_given_with_the_call_is_used_for_it_alone() -> None:
 async def test_set_verbose_logs_commands_that_can_be_pasted_and_phases(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(areplicate, "set_verbose", True)
     logger = logging.getLogger("areplicate")
     monkeypatch.setattr(logger, "handlers", [])
     monkeypatch.setattr(logger, "level", logging.WARNING)
     monkeypatch.setattr(logging.root, "handlers", [])
     monkeypatch.setattr(logger, "_cache", {})
+    monkeypatch.setattr(areplicate, "set_verbose", True)
     async with LocalReplicate([llama(boot_seconds=10)]) as local:
         async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
             await router.acompletion(LLAMA, [{"role": "user", "content": 'It\'s "quoted" $HOME'}])

@@ -21,6 +21,8 @@ def own_inputs(
     Raises:
         UnsupportedParamsError: the model's schema is known and has no such input; it names the nearest.
     """
+    if not inputs:
+        return inputs
     if schema is None:
         for name in inputs:
             if not _is_common(name):

@@ -178,7 +178,7 @@ async def test_n_choices_stream_one_after_the_other() -> None:
     [
         ("list", ["https://a.b/1.png", "https://a.b/2.png"], "https://a.b/1.png\nhttps://a.b/2.png"),
         ("list", ["https://a.b/1.png"], "https://a.b/1.png"),
-        ("object", "x", "x"),
+        ("object", {"note": "x"}, '{"note":"x"}'),
         ("number", "3", "1.0"),
         ("string", "one text", "one text"),
         ("null", "x", ""),

@@ -16,13 +16,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
-    Select,
     and_,
-    case,
-    cast,
     delete,
     func,
     insert,
@@ -34,10 +30,12 @@ from sqlalchemy import text as sql
 
 from .accounts import Settled
 from .audit import AuditRow
+from .counting import taken_of, wait_of
 from .database import Database
 from .database_url import DatabaseURL
 from .keys import Key, renewal
-from .limits import LIMITS, WINDOW, Hold, Measure, Span, Taken, refusal, room_for, wait_for
+from .limits import WINDOW, Hold, refusal
+from .reports import filtered, number_of, spend_query
 from .settings import Patience
 from .spend import SpendFilter
 from .tables import audit, holds, keys, migrate, processes, usage
@@ -45,7 +43,6 @@ from .usage_row import UsageRow
 
 HEARTBEAT = 2.0
 """Seconds between a process's signs of life, which are also its looks at the database's health."""
-_DEAD_AFTER = 20.0
 _FORGOTTEN_AFTER = 3600.0
 _MIGRATION_SECONDS = 300.0
 _REPORT_SECONDS = 30.0
@@ -223,8 +220,8 @@ class Store:
             if renewed is not key:
                 values = {"spend": 0.0, "budget_resets_at": renewed.budget_resets_at}
                 connection.execute(update(keys).where(keys.c.id == key.id).values(**values))
-            taken = _taken(connection, key.id, now)
-            if refused := refusal(renewed, hold, taken, lambda: _wait(connection, renewed, hold, now)):
+            taken = taken_of(connection, key.id, now)
+            if refused := refusal(renewed, hold, taken, lambda: wait_of(connection, renewed, hold, now)):
                 raise refused
             hold.at = now
             connection.execute(
@@ -281,37 +278,18 @@ class Store:
         self, column: str, wanted: SpendFilter, *, by_day: bool = False
     ) -> list[dict[str, Any]]:
         """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first."""
-        u = usage.c
-        # Days since 1970, UTC. PostgreSQL's cast rounds, and not every SQLite has floor.
-        day = cast(u.at / 86400, BigInteger) if self.database.is_sqlite else func.floor(u.at / 86400)
-        days = [day.label("day")] if by_day else []
-        cost = func.coalesce(func.sum(u.cost), 0.0)
-        query = (
-            select(
-                u[column],
-                *days,
-                func.count().label("requests"),
-                *(
-                    func.sum(u[name]).label(name)
-                    for name in ("predictions", "prompt_tokens", "completion_tokens", "run_s")
-                ),
-                cost.label("cost"),
-                func.sum(case((u.cost.is_(None), 1), else_=0)).label("without_price"),
-            )
-            .group_by(u[column], *days)
-            .order_by(*days, cost.desc(), u[column])
-        )
+        query = spend_query(column, wanted, by_day=by_day, is_sqlite=self.database.is_sqlite)
 
         def work(connection: Connection, now: float) -> list[dict[str, Any]]:
-            rows = connection.execute(_filtered(query, wanted)).mappings()
+            rows = connection.execute(query).mappings()
             # PostgreSQL sums whole numbers to decimals.
-            return [{name: _number(value) for name, value in row.items()} for row in rows]
+            return [{name: number_of(value) for name, value in row.items()} for row in rows]
 
         return await self.database.run(work, reads=True, seconds=_REPORT_SECONDS)
 
     async def usage_rows(self, wanted: SpendFilter, limit: int, offset: int) -> list[UsageRow]:
         """The latest usage rows, newest first."""
-        query = _filtered(select(usage), wanted).order_by(usage.c.at.desc(), usage.c.request_id)
+        query = filtered(select(usage), wanted).order_by(usage.c.at.desc(), usage.c.request_id)
 
         def work(connection: Connection, now: float) -> list[UsageRow]:
             rows = connection.execute(query.limit(limit).offset(offset))
@@ -338,39 +316,6 @@ def _write_audit(connection: Connection, entry: AuditRow, now: float) -> None:
     connection.execute(insert(audit).values(**{**msgspec.structs.asdict(entry), "at": now}))
 
 
-def _counted(measure: Measure, span: Span, now: float) -> ColumnElement[bool]:
-    """Which holds count against a limit."""
-    # Predictions count when they begin, the rest when it is known.
-    if span == "a minute" and measure == "predictions":
-        return holds.c.at > now - WINDOW
-    alive = select(processes.c.id).where(processes.c.seen_at > now - _DEAD_AFTER)
-    in_flight = and_(holds.c.ended_at.is_(None), holds.c.process.in_(alive))
-    return or_(in_flight, holds.c.ended_at > now - WINDOW) if span == "a minute" else in_flight
-
-
-def _taken(connection: Connection, key_id: str, now: float) -> Taken:
-    sums = [
-        func.coalesce(func.sum(case((_counted(measure, span, now), holds.c[measure]), else_=0)), 0)
-        for _, measure, span in LIMITS
-    ]
-    row = connection.execute(select(*sums).where(holds.c.key_id == key_id)).one()
-    return {(limit.measure, limit.span): float(value) for limit, value in zip(LIMITS, row, strict=True)}
-
-
-def _wait(connection: Connection, key: Key, hold: Hold, now: float) -> float:
-    """Seconds until the limits of a minute have room, as far as it is known by now."""
-    waits = [0.0]
-    for field, measure, span in LIMITS:
-        limit = getattr(key, field)
-        if span != "a minute" or limit is None:
-            continue
-        at = holds.c.at if measure == "predictions" else func.coalesce(holds.c.ended_at, now)
-        query = select(at, holds.c[measure]).where(holds.c.key_id == key.id, _counted(measure, span, now))
-        entries = [(row[0], row[1]) for row in connection.execute(query.order_by(at))]
-        waits.append(wait_for(entries, room_for(hold, measure, limit), now))
-    return max(waits)
-
-
 def _add_spend(connection: Connection, rows: Sequence[UsageRow], now: float) -> None:
     """Adds what the rows cost to their keys, whose budgets are renewed where that is due."""
     spent: dict[str, float] = defaultdict(float)
@@ -386,19 +331,3 @@ def _add_spend(connection: Connection, rows: Sequence[UsageRow], now: float) -> 
     for key_id in sorted(spent):  # always in one order: two gateways never block each other
         more = keys.c.spend + spent[key_id]
         connection.execute(update(keys).where(keys.c.id == key_id).values(spend=more))
-
-
-def _filtered(query: Select[Any], wanted: SpendFilter) -> Select[Any]:
-    u = usage.c
-    if wanted.start is not None:
-        query = query.where(u.at >= wanted.start)
-    if wanted.end is not None:
-        query = query.where(u.at < wanted.end)
-    for name in ("key_id", "model", "status", "request_id"):
-        if (value := getattr(wanted, name)) is not None:
-            query = query.where(u[name] == value)
-    return query
-
-
-def _number(value: Any) -> Any:
-    return value if value is None or isinstance(value, (str, int, float)) else int(value)

@@ -1,0 +1,196 @@
+"""LangChain's own standard tests, on models of a stand-in that play their parts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests
+from pydantic import BaseModel
+
+from areplicate import AuthenticationError
+from areplicate.integrations.langchain import ChatAreplicate
+from areplicate.local import LocalModel, LocalReplicate, language_model_schema
+from areplicate.local.scripted import calls_tools
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
+
+KEY = "r8_langchain"
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "magic_function_no_args": {},
+    "magic_function": {"input": 3},
+    "my_adder_tool": {"a": 3, "b": 4},
+    "greeting_generator": {"answer_style": "Pirate"},
+    "unicode_customer": {"customer_name": "你好啊集团 こんにちは株式会社", "description": "a company"},
+    "get_weather": {"location": "San Francisco"},
+}
+JOKE = {"setup": "Why?", "punchline": "Because."}
+
+
+def plays_its_part(input: dict[str, Any]) -> str:
+    """A model that calls the first tool that it is shown, unless it has just got a tool's result; or that
+    tells a joke as JSON where one is asked for."""
+    system = input.get("system_prompt", "")
+    shown = re.search(r"<tools>\n(.*?)\n</tools>", system, re.DOTALL)
+    tools = [json.loads(line) for line in shown[1].split("\n")] if shown else input.get("tools")
+    messages = input.get("messages")
+    has_result = (
+        messages[-1]["role"] == "tool"
+        if messages
+        else input["prompt"].endswith("</tool_response>\n\nAssistant:")
+    )
+    if tools and not has_result:
+        name = tools[0]["function"]["name"]
+        notation = "granite" if messages else "general"
+        return calls_tools((name, ARGUMENTS.get(name, JOKE)), then="", notation=notation)({})
+    return json.dumps(JOKE) if "punchline" in json.dumps(input) else "Hello there."
+
+
+TEXT: Any = {"type": "string"}
+NATIVE: Any = {
+    "messages": {"type": "array", "items": {"type": "object"}},
+    "tools": {"type": "array", "items": {"type": "object"}},
+    "tool_choice": TEXT,
+    "response_format": {"type": "object"},
+    "max_tokens": {"type": "integer"},
+    "temperature": {"type": "number"},
+    "stop": TEXT,
+}
+TOLD: Any = {
+    "prompt": TEXT,
+    "system_prompt": TEXT,
+    "max_tokens": {"type": "integer"},
+    "temperature": {"type": "number"},
+    "stop_sequences": TEXT,
+}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    models = [
+        LocalModel(owner="acme", name=name, reply=plays_its_part, schema=language_model_schema(inputs))
+        for name, inputs in (("told", TOLD), ("told-2", TOLD), ("native", NATIVE))
+    ]
+    with LocalReplicate(models, tokens=[KEY]) as local:
+        yield local
+
+
+@pytest.fixture(autouse=True)
+def its_address(monkeypatch: pytest.MonkeyPatch, local: LocalReplicate) -> None:
+    monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+    monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+
+
+@pytest.fixture
+def benchmark() -> Callable[..., Any]:
+    """Calls once what LangChain's tests measure: here it only has to work."""
+    return lambda function, *args, **kwargs: function(*args, **kwargs)
+
+
+@pytest.fixture
+def snapshot() -> None:
+    """For tests of classes that are kept as JSON, which this is not."""
+
+
+@pytest.fixture
+def vcr() -> None:
+    """For tests of recorded traffic: here the traffic is real."""
+
+
+class _Chat:
+    @property
+    def chat_model_class(self) -> type[ChatAreplicate]:
+        return ChatAreplicate
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"model": "acme/told"}
+
+
+class TestUnit(_Chat, ChatModelUnitTests):
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"REPLICATE_API_KEY": "r8_env"}, {"model": "acme/told"}, {"api_key": "r8_env"}
+
+
+class TestIntegration(_Chat, ChatModelIntegrationTests):
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def supports_model_override(self) -> bool:
+        return True
+
+    @property
+    def model_override_value(self) -> str:
+        return "acme/told-2"
+
+    @property
+    def enable_vcr_tests(self) -> bool:
+        return False
+
+
+class TestIntegrationOnAModelThatTakesTools(TestIntegration):
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"model": "acme/native"}
+
+
+class Joke(BaseModel):
+    setup: str
+    punchline: str
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+def test_structured_output_with_what_the_model_said(method: str) -> None:
+    model = ChatAreplicate(model="acme/told").with_structured_output(Joke, method=method, include_raw=True)
+    answer = model.invoke("A joke, with setup and punchline")
+    assert answer["parsed"] == Joke(setup="Why?", punchline="Because.")
+    assert answer["parsing_error"] is None
+    assert isinstance(answer["raw"], AIMessage)
+
+
+def test_settings_of_the_model_and_of_a_call_reach_the_prediction(local: LocalReplicate) -> None:
+    ChatAreplicate(model="acme/told", max_tokens=7, model_kwargs={"temperature": 0.3}).invoke(
+        "Hi", stop=["X"]
+    )
+    asked = list(local.predictions.values())[-1].input
+    assert asked is not None
+    assert asked | {"prompt": ""} == {
+        "prompt": "",
+        "max_tokens": 7,
+        "temperature": 0.3,
+        "stop_sequences": "X",
+    }
+
+
+def test_an_image_reaches_the_model() -> None:
+    url = "data:image/png;base64,iVBORw0KGgo="
+    with pytest.raises(Exception, match="image"):  # this model takes none, and that is said
+        ChatAreplicate(model="acme/told").invoke(
+            [HumanMessage([{"type": "text", "text": "What is it?"}, {"type": "image", "url": url}])]
+        )
+
+
+def test_the_key_is_the_models_and_shown_nowhere(local: LocalReplicate) -> None:
+    model = ChatAreplicate(model="acme/told", api_key="r8_wrong")
+    with pytest.raises(AuthenticationError):
+        model.invoke("Hi")
+    assert "r8_wrong" not in repr(model)
+
+
+async def test_a_stream_left_early_cancels_its_prediction(local: LocalReplicate) -> None:
+    async for _ in ChatAreplicate(model="acme/told").astream("Hi"):
+        break
+    assert not local.running()

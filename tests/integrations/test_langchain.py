@@ -35,9 +35,8 @@ JOKE = {"setup": "Why?", "punchline": "Because."}
 def plays_its_part(input: dict[str, Any]) -> str:
     """A model that calls the first tool that it is shown, unless it has just got a tool's result; or that
     tells a joke as JSON where one is asked for."""
-    system = input.get("system_prompt", "")
-    shown = re.search(r"<tools>\n(.*?)\n</tools>", system, re.DOTALL)
-    tools = [json.loads(line) for line in shown[1].split("\n")] if shown else input.get("tools")
+    shown = re.findall(r'^\{"name": "(\w+)"', input.get("prompt", ""), re.MULTILINE)
+    tools = shown or [tool["function"]["name"] for tool in input.get("tools", ())]
     messages = input.get("messages")
     has_result = (
         messages[-1]["role"] == "tool"
@@ -45,9 +44,8 @@ def plays_its_part(input: dict[str, Any]) -> str:
         else input["prompt"].endswith("</tool_response>\n\nAssistant:")
     )
     if tools and not has_result:
-        name = tools[0]["function"]["name"]
         notation = "granite" if messages else "general"
-        return calls_tools((name, ARGUMENTS.get(name, JOKE)), then="", notation=notation)({})
+        return calls_tools((tools[0], ARGUMENTS.get(tools[0], JOKE)), then="", notation=notation)({})
     return json.dumps(JOKE) if "punchline" in json.dumps(input) else "Hello there."
 
 

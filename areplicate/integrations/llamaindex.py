@@ -1,0 +1,145 @@
+"""Models on Replicate as LlamaIndex's LLMs (`pip install 'areplicate[llamaindex]'`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.base.llms.generic_utils import (
+    achat_to_completion_decorator,
+    astream_chat_to_completion_decorator,
+    chat_to_completion_decorator,
+    stream_chat_to_completion_decorator,
+)
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+)
+from llama_index.core.bridge.pydantic import Field
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.tools.types import BaseTool
+
+from ..completion import acompletion, completion
+from .llamaindex_messages import Streamed, calls_of, openai_messages, response_of
+
+_STREAMED: Any = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+class Areplicate(FunctionCallingLLM):
+    """A model on Replicate, whole and streamed, with tools on any model. Errors are areplicate's."""
+
+    model: str = Field(description="owner/name, owner/name:version or deployments/owner/name")
+    api_key: str | None = Field(default=None, exclude=True, repr=False)
+    api_base: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    timeout: float | None = Field(default=None, description="Seconds for one completion, cold boot included")
+    context_window: int = 8192
+    additional_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Other options of acompletion"
+    )
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "areplicate"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(
+            context_window=self.context_window,
+            num_output=self.max_tokens or -1,
+            is_chat_model=True,
+            is_function_calling_model=True,
+            model_name=self.model,
+        )
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return response_of(completion(**self._request(messages, kwargs)))
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return response_of(await acompletion(**self._request(messages, kwargs)))
+
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        def pieces() -> ChatResponseGen:
+            streamed = Streamed()
+            with completion(**self._request(messages, kwargs), **_STREAMED) as stream:
+                for chunk in stream:
+                    yield streamed.with_piece(chunk)
+            yield streamed.whole()
+
+        return pieces()
+
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        async def pieces() -> ChatResponseAsyncGen:
+            streamed = Streamed()
+            async with await acompletion(**self._request(messages, kwargs), **_STREAMED) as stream:
+                async for chunk in stream:
+                    yield streamed.with_piece(chunk)
+            yield streamed.whole()
+
+        return pieces()
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return chat_to_completion_decorator(self.chat)(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return await achat_to_completion_decorator(self.achat)(prompt, **kwargs)
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        return stream_chat_to_completion_decorator(self.stream_chat)(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def astream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
+        return await astream_chat_to_completion_decorator(self.astream_chat)(prompt, **kwargs)
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        calls = calls_of(response)
+        if not calls and error_on_no_tool_call:
+            raise ValueError(f"The model called no tool. It said: {response.message.content!r:.200}")
+        return [ToolSelection(tool_id=id, tool_name=name, tool_kwargs=given) for id, name, given in calls]
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        asked = ChatMessage(role="user", content=user_msg) if isinstance(user_msg, str) else user_msg
+        prepared: dict[str, Any] = {
+            "messages": [*(chat_history or ()), *([asked] if asked else ())],
+            **kwargs,
+        }
+        if tools:
+            prepared["tools"] = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+            prepared["tool_choice"] = kwargs.get("tool_choice") or ("required" if tool_required else "auto")
+            prepared["parallel_tool_calls"] = allow_parallel_tool_calls
+        return prepared
+
+    def _request(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `acompletion`."""
+        own = {name: getattr(self, name) for name in ("model", "api_key", "api_base", "timeout")}
+        asked = {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        return {**own, **asked, **self.additional_kwargs, **given, "messages": openai_messages(messages)}

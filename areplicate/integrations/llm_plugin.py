@@ -1,0 +1,148 @@
+"""A plugin for `llm`: `llm -m areplicate/meta/meta-llama-3-8b-instruct "Hi"` (`pip install 'areplicate[llm]'`).
+
+It knows the models of areplicate's catalogue; `llm areplicate add OWNER/NAME` adds any other, and deployments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import llm
+from llm.parts import StreamEvent
+from pydantic import ConfigDict
+
+from ..chat.schemas import catalogue
+from ..completion import acompletion, completion
+from .llm_messages import events_of, openai_messages
+
+_PREFIX = "areplicate/"
+_KEYS = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+
+
+class Options(llm.Options):
+    """OpenAI's parameters, and the model's own inputs: `-o top_k 20`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    stop: str | None = None
+    seed: int | None = None
+    timeout: float | None = None
+
+
+class _Shared:
+    """What llm asks a model about itself."""
+
+    Options = Options
+    needs_key = "replicate"
+    key_env_var = next((name for name in _KEYS if name in os.environ), _KEYS[0])
+    can_stream = True
+    supports_tools = True
+    supports_schema = True
+    attachment_types = frozenset(("image/png", "image/jpeg", "image/webp", "image/gif"))
+
+    def __init__(self, name: str) -> None:
+        self.model_id = _PREFIX + name
+        self._name = name
+
+    def __str__(self) -> str:
+        return f"Replicate: {self.model_id}"
+
+    def _request(self, prompt: Any, key: str | None, stream: bool) -> dict[str, Any]:
+        """The arguments of `acompletion`."""
+        options = {name: _value(value) for name, value in prompt.options if value is not None}
+        request = {
+            **options,
+            "model": self._name,
+            "messages": openai_messages(prompt.messages),
+            "api_key": key,
+        }
+        if prompt.schema:
+            form = {"name": "output", "schema": prompt.schema}
+            request["response_format"] = {"type": "json_schema", "json_schema": form}
+        if prompt.tools:
+            request["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": tool.name,
+                        "description": tool.description or "",
+                        "parameters": tool.input_schema,
+                    },
+                }
+                for tool in prompt.tools
+            ]
+        if stream:
+            request |= {"stream": True, "stream_options": {"include_usage": True}}
+        return request
+
+
+class Areplicate(_Shared, llm.KeyModel):
+    def execute(
+        self, prompt: Any, stream: bool, response: Any, conversation: Any = None, key: str | None = None
+    ) -> Iterator[StreamEvent]:
+        request = self._request(prompt, key, stream)
+        if not stream:
+            yield from events_of(completion(**request), response)
+            return
+        with completion(**request) as chunks:
+            for chunk in chunks:
+                yield from events_of(chunk, response)
+
+
+class AsyncAreplicate(_Shared, llm.AsyncKeyModel):
+    async def execute(
+        self, prompt: Any, stream: bool, response: Any, conversation: Any = None, key: str | None = None
+    ) -> AsyncIterator[StreamEvent]:
+        request = self._request(prompt, key, stream)
+        if not stream:
+            for event in events_of(await acompletion(**request), response):
+                yield event
+            return
+        async with await acompletion(**request) as chunks:
+            async for chunk in chunks:
+                for event in events_of(chunk, response):
+                    yield event
+
+
+@llm.hookimpl
+def register_models(register: Callable[..., None]) -> None:
+    for name in dict.fromkeys([*catalogue.names(), *_added()]):
+        register(Areplicate(name), AsyncAreplicate(name))
+
+
+@llm.hookimpl
+def register_commands(cli: click.Group) -> None:
+    @cli.group(name="areplicate")
+    def group() -> None:
+        """Models on Replicate."""
+
+    @group.command()
+    @click.argument("name")
+    def add(name: str) -> None:
+        """Adds a model: OWNER/NAME, OWNER/NAME:VERSION or deployments/OWNER/NAME."""
+        _file().write_text(json.dumps(sorted({*_added(), name}), indent=2), encoding="utf-8")
+        click.echo(f"llm -m {_PREFIX}{name} asks it from now on.")
+
+
+def _file() -> Path:
+    return Path(llm.user_dir()) / "areplicate-models.json"
+
+
+def _added() -> list[str]:
+    return json.loads(_file().read_text(encoding="utf-8")) if _file().is_file() else []
+
+
+def _value(given: Any) -> Any:
+    """An option's value: a model's own inputs come as text from the command line."""
+    try:
+        return json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        return given

@@ -154,6 +154,9 @@ class _Package(ModuleType):
     """This module, on which nothing can be set that would change nothing."""
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOMES and isinstance(value, ModuleType):
+            # Whoever imports the module `completion` first must not hide the function of that name.
+            value = getattr(value, name)
         known = name in _SETTINGS or name in __all__ or name.startswith("_") or isinstance(value, ModuleType)
         if not known:
             raise AttributeError(_absent(name))

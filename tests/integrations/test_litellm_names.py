@@ -182,3 +182,8 @@ class TestRouter:
             litellm.Router(model_list=self.LIST, routing_strategy="latency-based-routing")
         with pytest.raises(litellm.BadRequestError, match="model_list must be a list"):
             litellm.Router(model_list=3)  # type: ignore[arg-type]
+
+
+def test_the_function_is_there_whoever_imported_its_module_first() -> None:
+    code = "import areplicate.completion; import areplicate; assert callable(areplicate.completion)"
+    subprocess.run([sys.executable, "-c", code], check=True)

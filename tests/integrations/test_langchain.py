@@ -17,6 +17,7 @@ from areplicate import AuthenticationError
 from areplicate.integrations.langchain import ChatAreplicate
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.scripted import calls_tools
+from tests.stage import nothing_runs
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
@@ -79,7 +80,8 @@ def local() -> Iterator[LocalReplicate]:
         LocalModel(owner="acme", name=name, reply=plays_its_part, schema=language_model_schema(inputs))
         for name, inputs in (("told", TOLD), ("told-2", TOLD), ("native", NATIVE))
     ]
-    with LocalReplicate(models, tokens=[KEY]) as local:
+    slow = LocalModel(owner="acme", name="slow", reply=["One", "two", "three"], run_seconds=60)
+    with LocalReplicate([*models, slow], tokens=[KEY]) as local:
         yield local
 
 
@@ -189,6 +191,7 @@ def test_the_key_is_the_models_and_shown_nowhere(local: LocalReplicate) -> None:
 
 
 async def test_a_stream_left_early_cancels_its_prediction(local: LocalReplicate) -> None:
-    async for _ in ChatAreplicate(model="acme/told").astream("Hi"):
+    async for _ in ChatAreplicate(model="acme/slow").astream("Hi"):
         break
-    assert not local.running()
+    assert await nothing_runs(local)
+    assert list(local.predictions.values())[-1].status == "canceled"

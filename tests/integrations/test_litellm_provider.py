@@ -19,6 +19,7 @@ import litellm
 from areplicate.integrations.litellm import register
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.scripted import calls_tools
+from tests.stage import wait_until_nothing_runs
 
 register()
 register()  # twice is once
@@ -68,6 +69,7 @@ with LocalReplicate(MODELS, tokens={"r8_good": 200, "r8_poor": 402, "r8_refused"
     asyncio.run(in_async_code(where))
     saw["errors"] = [error("none"), error("chat", "r8_wrong"), error("chat", "r8_poor"), error("chat", "r8_refused"),
                      error("fails"), error("slow", timeout=0.5), error("chat", messages_=1)]
+    wait_until_nothing_runs(local)
     saw["running"] = len(local.running())
 print(json.dumps(saw))
 """

@@ -16,6 +16,7 @@ from areplicate import AuthenticationError, BadRequestError
 from areplicate.integrations.llamaindex import Areplicate
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.scripted import calls_tools
+from tests.stage import nothing_runs
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
@@ -58,7 +59,8 @@ def local() -> Iterator[LocalReplicate]:
         for name, reply in REPLIES.items()
     ]
     sees = LocalModel(owner="acme", name="sees", reply="A cat.", schema=language_model_schema(SEES))
-    with LocalReplicate([*models, sees], tokens=[KEY]) as local:
+    slow = LocalModel(owner="acme", name="slow", reply=["One", "two", "three"], run_seconds=60)
+    with LocalReplicate([*models, sees, slow], tokens=[KEY]) as local:
         yield local
 
 
@@ -100,10 +102,11 @@ async def test_async(local: LocalReplicate) -> None:
 
 
 async def test_a_stream_left_early_cancels_its_prediction(local: LocalReplicate) -> None:
-    stream = await llm(local).astream_chat(HI)
+    stream = await llm(local, "slow").astream_chat(HI)
     await anext(stream)
     await stream.aclose()
-    assert not local.running()
+    assert await nothing_runs(local)
+    assert list(local.predictions.values())[-1].status == "canceled"
 
 
 def test_a_tool_is_called_and_its_result_told(local: LocalReplicate) -> None:

@@ -42,6 +42,10 @@ _SETTINGS = ("set_verbose", "drop_params", "api_key", "api_base", "num_retries",
 
 _HOMES = {
     "acompletion": "completion",
+    "aembedding": "completion",
+    "aparse": "completion",
+    "parse": "completion",
+    "embedding": "completion",
     "completion": "completion",
     "configure": "completion",
     "map": "completion",

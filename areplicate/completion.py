@@ -22,6 +22,8 @@ from anyio.lowlevel import current_token
 
 from .bulk.map import Calls, Kept, MapResult, checked_requests, most_in_flight
 from .bulk.progress import progress_bar
+from .chat.embeddings import EmbeddingResponse
+from .chat.parsed import Parsed
 from .chat.responses import ModelResponse, ModelResponseChunk
 from .options.signature import signed
 from .replicate.transports.base import Transport
@@ -153,6 +155,29 @@ def configure(**options: Any) -> None:
         return AsyncRouter(**{"transport": transport, **options})
 
     _routers = LoopRouters(make)  # those made before close with their loops
+
+
+async def aparse(model: str, messages: Sequence[Any], response_format: type[T], **params: Any) -> Parsed[T]:
+    """A completion as an object of a pydantic class: `AsyncRouter.aparse` on this event loop's default router."""
+    router = await _routers.here()
+    return await router.aparse(model, messages, response_format, **params)
+
+
+def parse(model: str, messages: Sequence[Any], response_format: type[T], **params: Any) -> Parsed[T]:
+    """`aparse` for code that is not async."""
+    return _portal.call(lambda: aparse(model, messages, response_format, **params))
+
+
+async def aembedding(model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
+    """The vectors of a text or of several: `AsyncRouter.aembedding` on this event loop's default router."""
+    router = await _routers.here()
+    response: EmbeddingResponse = await router.aembedding(model, input, **params)
+    return response
+
+
+def embedding(model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
+    """`aembedding` for code that is not async."""
+    return _portal.call(lambda: aembedding(model, input, **params))
 
 
 class SyncCompletionStream:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 import anyio
 
@@ -15,10 +15,12 @@ from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
 from .bulk.map import Kept, MapResult, Requests, map_calls
 from .call import Answering, Call, answer
 from .chat.answers import Question
+from .chat.embeddings import EmbeddingResponse, Texts, inputs_for, read_texts
 from .chat.formats.templates import for_template, inline_template, registered_template
 from .chat.inputs import ModelInput, build_input
 from .chat.mocked import mocked
 from .chat.params import CONTRACT_PARAMS
+from .chat.parsed import Parsed, parsed
 from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
@@ -202,6 +204,54 @@ class AsyncRouter:
         kept = None if journal is None else Kept(journal, retry_failed)
         return map_calls(self.acompletion, requests, max_in_flight, progress, kept)
 
+    async def aparse(
+        self, model: str, messages: Sequence[Any], response_format: type[T], **params: Any
+    ) -> Parsed[T]:
+        """One chat completion whose answer is an object of a pydantic class.
+
+        Args:
+            response_format: the class: its JSON Schema is what the answer is held to.
+            params: what `acompletion` takes besides, but `stream`.
+
+        Raises:
+            APIError: one of its subclasses; `PredictionFailedError` where the answer is no such object, with its
+                `text`.
+        """
+        response: ModelResponse = await self.acompletion(
+            model, messages, response_format=response_format, stream=False, **params
+        )
+        return parsed(response, response_format)
+
+    async def aembedding(
+        self,
+        model: str,
+        input: str | Sequence[str],
+        *,
+        encoding_format: Literal["float", "base64"] = "float",
+        **params: Any,
+    ) -> EmbeddingResponse:
+        """The vectors of a text or of several, as OpenAI's embeddings API gives them.
+
+        A model that takes a list of texts gets them in one prediction; for another, each text is a prediction of
+        its own, all at once within the account's limits.
+
+        Args:
+            model: as `acompletion` takes it.
+            input: a text, or up to 2,048.
+            encoding_format: `base64` gives each vector as the base64 of 32-bit floats.
+            params: options of the call, such as `timeout` and `api_key`, and the model's own inputs.
+
+        Raises:
+            APIError: one of its subclasses. Where one prediction fails, the others are cancelled.
+        """
+        if encoding_format not in ("float", "base64"):
+            raise BadRequestError(f"encoding_format must be float or base64, not {encoding_format!r}.")
+        given = read(params)
+        texts: Any = Texts(read_texts(input), encoding_format == "base64")
+        response: Any = await self._ask(model, texts, Given(given.options, {}, given.inputs))
+        answered: EmbeddingResponse = response
+        return answered
+
     async def schema_of(
         self,
         model: str,
@@ -360,6 +410,9 @@ class AsyncRouter:
             except UnsupportedParamsError as error:
                 # Where there is no such model, this says more than what it might take.
                 raise self._schemas.missing(endpoint, _viewer(account)) or error from None
+            return await ready(built)
+
+        async def ready(built: ModelInput) -> Call:
             return Call(
                 account=account,
                 endpoint=endpoint,
@@ -378,6 +431,13 @@ class AsyncRouter:
                 include_usage=include_usage,
             )
 
+        if isinstance(messages, Texts):
+            from .embedding import EmbeddingCall
+
+            parts = inputs_for(messages.texts, given, schema, model)
+            asked: Any = EmbeddingCall(await ready(ModelInput({})), messages, parts)
+            answering: Answering = asked
+            return answering
         if CONTRACT_PARAMS.isdisjoint(given):
             return await prepare(messages)
         from .chat.contract import settle  # only calls that need it pay for its import

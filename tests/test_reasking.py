@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pydantic
 import pytest
 
 from areplicate import (
@@ -232,3 +233,21 @@ async def test_fallbacks_and_balancing_hold_the_answer_to_it_as_well() -> None:
     async with stage(*models, router={"model_list": lists, "fallbacks": [{"bad": ["good"]}]}) as (_, router):
         response = await router.acompletion("bad", HI, response_format=PERSON)
         assert json.loads(response.choices[0].message.content or "") == ADA
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+async def test_parse_gives_an_object_of_the_class() -> None:
+    async with stage(llama(reply=wrong_then_right("nonsense", f"Here:\n{json.dumps(ADA)}"))) as (_, router):
+        found = await router.aparse(LLAMA, HI, Person)
+        assert found.parsed == Person(name="Ada", age=36) and len(found.response.replicate) == 2
+
+
+async def test_parse_of_what_a_limit_cut_off_is_an_error_with_the_text() -> None:
+    async with stage(llama(reply=['{"name"', ': "A'], run_seconds=1)) as (_, router):
+        with pytest.raises(PredictionFailedError, match="The answer is no Person") as caught:
+            await router.aparse(LLAMA, HI, Person, max_tokens=2)
+        assert caught.value.text == '{"name":"A'

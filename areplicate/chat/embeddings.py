@@ -1,0 +1,145 @@
+"""Embeddings: texts into the inputs that a model has for them, vectors out of what it gives.
+
+Source: "Embeddings" in OpenAI's API reference.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from ..errors import BadRequestError, PredictionFailedError
+from .responses import Run, Shape
+from .schemas.schema import ModelSchema
+from .usage import estimate
+
+_LISTS = ("texts", "sentences", "documents", "text_batch", "query_texts", "passages")
+"""Inputs that take several texts: as a list, or as the JSON of one where their type is a string."""
+_SINGLE = ("text", "input", "prompt", "query", "sentence", "text_input", "inputs", "query_text", "passage")
+_VECTORS = ("embedding", "embeddings", "vector", "vectors", "values", "data", "output", "result")
+_MOST_TEXTS = 2048
+"""OpenAI's own bound."""
+
+Vector = list[float]
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """What is to be embedded, and whether the vectors are given in base64."""
+
+    texts: list[str]
+    base64: bool = False
+
+
+class Embedding(Shape, kw_only=True):
+    """The vector of one text; in base64, 32-bit floats, the lowest byte first."""
+
+    index: int
+    embedding: Vector | str
+    object: Literal["embedding"] = "embedding"
+
+
+class EmbeddingUsage(Shape, kw_only=True):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingResponse(Shape, kw_only=True):
+    """The vectors of some texts, in the texts' order. `replicate` tells of the predictions behind them."""
+
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+    object: Literal["list"] = "list"
+    replicate: list[Run] = msgspec.field(default_factory=list)
+
+
+def read_texts(input: Any) -> list[str]:
+    """What `input` gives: a text, or several. Token ids mean nothing to models on Replicate.
+
+    Raises:
+        BadRequestError: it is something else, or there are too many.
+    """
+    texts = [input] if isinstance(input, str) else input
+    if (
+        not isinstance(texts, Sequence)
+        or not texts
+        or not all(isinstance(text, str) and text for text in texts)
+    ):
+        raise BadRequestError("input must be a text or a list of texts, none of them empty.", param="input")
+    if len(texts) > _MOST_TEXTS:
+        raise BadRequestError(f"There are {len(texts)} texts; {_MOST_TEXTS} are allowed.", param="input")
+    return list(texts)
+
+
+def inputs_for(
+    texts: Sequence[str], given: Mapping[str, Any], schema: ModelSchema | None, model: str
+) -> list[tuple[int, dict[str, Any]]]:
+    """The inputs of the predictions that embed the texts, each with how many of them it has.
+
+    A model that takes a list gets all of them in one prediction; another one prediction for each.
+
+    Raises:
+        BadRequestError: the model has no input for text.
+    """
+    if schema is None:
+        return [(1, {"text": text, **given}) for text in texts]
+    fields = schema.fields
+    for name in fields:
+        field = fields[name]
+        if field.type == "array" and field.items in ("string", "any") and not field.media:
+            return [(len(texts), {name: list(texts), **given})]
+        if name in _LISTS and field.type == "string":
+            return [(len(texts), {name: msgspec.json.encode(list(texts)).decode(), **given})]
+    single = next(
+        (name for name in _SINGLE if name in fields and fields[name].type in ("string", "any")), None
+    )
+    if single is None:
+        raise BadRequestError(
+            f"{model} has no input for text to embed. Its inputs are {', '.join(fields)}.", model=model
+        )
+    return [(1, {single: text, **given}) for text in texts]
+
+
+def read_vectors(output: Any, count: int, model: str) -> list[Vector]:
+    """The vectors in a prediction's output, wherever they stand.
+
+    Raises:
+        PredictionFailedError: there are not as many as there were texts.
+    """
+    vectors = list(_vectors(output))
+    if len(vectors) != count:
+        raise PredictionFailedError(
+            f"The model gave {len(vectors)} vectors for {count} texts: it may be no model that embeds.",
+            model=model,
+        )
+    return vectors
+
+
+def in_base64(vector: Vector) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def tokens_of(texts: Sequence[str]) -> int:
+    """An estimate: models that embed do not count tokens."""
+    return sum(estimate(len(text)) for text in texts)
+
+
+def _vectors(value: Any) -> Iterator[Vector]:
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return
+    if isinstance(value, list) and value and all(type(entry) in (int, float) for entry in value):
+        yield [float(entry) for entry in value]
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _vectors(entry)
+    elif isinstance(value, Mapping):
+        found = next((value[name] for name in _VECTORS if name in value), None)
+        if found is not None:
+            yield from _vectors(found)

@@ -1,0 +1,37 @@
+"""An answer as an object of a pydantic class."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from ..errors import PredictionFailedError
+from .responses import ModelResponse
+
+T = TypeVar("T")
+
+
+class Parsed(msgspec.Struct, Generic[T], frozen=True):
+    """An answer's object, None where the model called tools instead, and the response that it came in."""
+
+    parsed: T | None
+    response: ModelResponse
+
+
+def parsed(response: ModelResponse, kind: type[T]) -> Parsed[T]:
+    """The first choice of a response as an object of `kind`.
+
+    Raises:
+        PredictionFailedError: a limit cut the answer off, or the class refuses it; `text` is the answer.
+    """
+    message = response.choices[0].message
+    if message.tool_calls:
+        return Parsed(None, response)
+    validate: Any = getattr(kind, "model_validate_json")  # noqa: B009 - pydantic is not imported here
+    try:
+        return Parsed(validate(message.content or ""), response)
+    except ValueError as refused:
+        error = PredictionFailedError(f"The answer is no {kind.__name__}: {refused}", model=response.model)
+        error.text = message.content or ""
+        raise error from None

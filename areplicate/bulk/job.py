@@ -21,7 +21,8 @@ from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
 from ..clock import now
 from ..errors import BadRequestError
-from ..options import BY_NAME, read, read_body
+from ..options import read, read_body
+from ..options.declared import BY_NAME
 from ..replicate.progress import OnStatus, Status
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows

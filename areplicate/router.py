@@ -432,7 +432,7 @@ class AsyncRouter:
             )
 
         if isinstance(messages, Texts):
-            from .embedding import EmbeddingCall
+            from .embeddings import EmbeddingCall
 
             parts = inputs_for(messages.texts, given, schema, model)
             asked: Any = EmbeddingCall(await ready(ModelInput({})), messages, parts)

@@ -86,6 +86,8 @@ def _environment(folder: Path, replicate: LocalReplicate) -> dict[str, str]:
         "REPLICATE_API_BASE": replicate.api_base,
         "AREPLICATE_CACHE_DIR": "off",
         "NO_PROXY": "*",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # it would look for its prices on GitHub
+        "HF_HUB_OFFLINE": "1",
     }
 
 

@@ -1,0 +1,126 @@
+"""The actor that answers the rows of one Ray job's blocks: a router on an event loop in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import anyio
+import pyarrow as pa
+from anyio.from_thread import start_blocking_portal
+
+from ..bulk.journal import question_hash
+from ..errors import (
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    InsufficientCreditError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
+from ..router import AsyncRouter
+
+_EVERY_ROWS = (AuthenticationError, InsufficientCreditError)
+"""Errors that every row would have: the job ends with them."""
+
+_NOT_THE_ROWS_OWN = (APIConnectionError, RateLimitError, ServiceUnavailableError)
+"""Errors that say nothing of the row: the next job asks it again."""
+
+Row: TypeAlias = Mapping[str, Any]
+Outcome: TypeAlias = "tuple[str | None, str | None]"
+"""A row's text, or what went wrong with it."""
+
+
+class Worker:
+    """Answers blocks of rows.
+
+    Args:
+        ledger: the job's ledger, an actor.
+        router: what its `AsyncRouter` is made with.
+        asked: the options of each call.
+        prompt, messages: where a row's question is; one of them is None.
+        output, error: the columns that it adds.
+        raises: whether a row that fails ends the job.
+        retrying: the job's name, where it asks again for rows that have failed.
+    """
+
+    def __init__(
+        self,
+        ledger: Any,
+        router: dict[str, Any],
+        asked: dict[str, Any],
+        prompt: str | None,
+        messages: str | Callable[[Row], Sequence[Any]] | None,
+        output: str,
+        error: str,
+        raises: bool,
+        retrying: str | None,
+    ) -> None:
+        self._ledger = ledger
+        self._asked = asked
+        self._prompt, self._messages = prompt, messages
+        self._output, self._error, self._raises, self._retrying = output, error, raises, retrying
+        self._loop = start_blocking_portal("asyncio")  # it ends when nobody has it
+        self._portal = self._loop.__enter__()
+        self._router: AsyncRouter = self._portal.call(lambda: AsyncRouter(**router))
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        outcomes = self._portal.call(self._all, table.to_pylist())
+        for name, place in ((self._output, 0), (self._error, 1)):
+            if name in table.column_names:
+                table = table.drop_columns([name])
+            table = table.append_column(name, pa.array([each[place] for each in outcomes], pa.string()))
+        return table
+
+    async def _all(self, rows: list[dict[str, Any]]) -> list[Outcome]:
+        outcomes: list[Outcome] = [(None, None)] * len(rows)
+        ends: list[APIError] = []
+
+        async def ask(place: int, row: dict[str, Any]) -> None:
+            try:
+                outcomes[place] = await self._outcome(row)
+            except APIError as error:
+                ends.append(error)
+                group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for place, row in enumerate(rows):
+                group.start_soon(ask, place, row)
+        for error in ends:
+            raise error
+        return outcomes
+
+    async def _outcome(self, row: dict[str, Any]) -> Outcome:
+        """What the ledger has of a row, or what the model says.
+
+        Raises:
+            APIError: the job ends with it.
+        """
+        request = {**self._asked, "messages": self._question(row)}
+        question = question_hash(request)
+        number = int.from_bytes(question[:8], "big") >> 1  # what SQLite takes as a row's number
+        try:
+            text, failure = await self._ledger.begin.remote(number, question, self._retrying)
+            if text is None and failure is None:
+                response = await self._router.acompletion(**request)
+                text = response.choices[0].message.content or ""
+                await self._ledger.end.remote(number, question, text, None, self._retrying)
+        except _EVERY_ROWS:
+            raise
+        except APIError as error:
+            text, failure = None, f"{type(error).__name__}: {error}"
+            if not isinstance(error, _NOT_THE_ROWS_OWN):
+                await self._ledger.end.remote(number, question, None, failure, self._retrying)
+        if failure is not None and self._raises:
+            raise APIError(failure)
+        return text, failure
+
+    def _question(self, row: dict[str, Any]) -> Any:
+        """The messages that a row asks."""
+        if callable(self._messages):
+            return self._messages(row)
+        name = self._prompt or self._messages
+        if name not in row:
+            raise BadRequestError(f"There is no column {name!r}: the columns are {', '.join(row)}.")
+        return [{"role": "user", "content": row[name]}] if self._prompt else row[name]

@@ -1,0 +1,170 @@
+"""Ray Data on a stand-in in the driver's process: two actors, and one of them killed while it runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import ray
+
+from areplicate import APIError, AuthenticationError, BadRequestError
+from areplicate.integrations.ray import complete
+from areplicate.integrations.ray_ledger import Ledger
+from areplicate.integrations.ray_worker import Worker
+from areplicate.local import LocalModel, LocalReplicate
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+KEY = "r8_ray"
+ROWS = 60
+IN_FLIGHT = 5
+
+
+def echo(input: dict[str, Any]) -> str:
+    return f"It is {input['prompt'].rpartition('number ')[2].split('.')[0]}."
+
+
+MODELS = [
+    LocalModel(owner="acme", name="echo", reply=echo, run_seconds=0.5),
+    LocalModel(owner="acme", name="fails", failure="CUDA out of memory"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    ray.init(num_cpus=2, object_store_memory=10**8, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(MODELS, tokens=[KEY]) as local:
+        yield local
+
+
+def questions(rows: int) -> Any:
+    items = [{"id": n, "question": f"number {n}."} for n in range(rows)]
+    return ray.data.from_items(items, override_num_blocks=6)
+
+
+def says_who_asks(folder: Path) -> Callable[[Any], list[dict[str, str]]]:
+    """Makes a row's messages, and a file named after the process that does it."""
+
+    def messages(row: Any) -> list[dict[str, str]]:
+        (folder / str(os.getpid())).touch()
+        return [{"role": "user", "content": row["question"]}]
+
+    return messages
+
+
+def test_an_actor_is_killed_and_every_answer_is_right(
+    cluster: None, local: LocalReplicate, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    killed: list[int] = []
+
+    def kill_the_first() -> None:
+        while len(local.predictions) < ROWS // 4:
+            time.sleep(0.05)
+        killed.append(int(next(pids.iterdir()).name))
+        os.kill(killed[0], signal.SIGKILL)
+
+    job: dict[str, Any] = {
+        "model": "acme/echo",
+        "messages": says_who_asks(pids),
+        "journal": tmp_path / "journal",
+        "in_flight": IN_FLIGHT,
+        "api_key": KEY,
+        "api_base": local.api_base,
+    }
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    answered = complete(questions(ROWS), **job).take_all()
+    killer.join()
+    assert killed and len(list(pids.iterdir())) > 1
+    assert sorted((row["id"], row["answer"], row["error"]) for row in answered) == [
+        (n, f"It is {n}.", None) for n in range(ROWS)
+    ]
+    made = len(local.predictions)
+    assert made <= ROWS + IN_FLIGHT  # what it had in flight, and no more, is asked again
+
+    kept = ray.get_actor(f"areplicate {tmp_path / 'journal'}")
+    answered = Job(local, kept)(rows=ROWS + 2)
+    assert len(local.predictions) == made + 2  # the same job, with two more rows, goes on
+    assert [row["answer"] for row in answered] == [f"It is {n}." for n in range(ROWS + 2)]
+
+
+class Job:
+    """Blocks of rows answered in this process, with the ledger in an actor of its own."""
+
+    def __init__(self, local: LocalReplicate, ledger: Any) -> None:
+        self._local = local
+        self._ledger = ledger
+
+    def __call__(
+        self, model: str = "echo", key: str = KEY, rows: int = 3, **given: Any
+    ) -> list[dict[str, Any]]:
+        options = {"prompt": "question", "messages": None, "output": "answer", "error": "error"}
+        options |= {"raises": False, "retrying": None, **given}
+        router = {"api_key": key, "api_base": self._local.api_base}
+        worker = Worker(self._ledger, router, {"model": f"acme/{model}"}, **options)
+        table = pa.table({"question": [f"number {n}." for n in range(rows)]})
+        return worker(table).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def ledger(cluster: None) -> Any:
+    return ray.remote(Ledger).options(num_cpus=0, max_concurrency=100).remote(None, 600.0)
+
+
+@pytest.fixture
+def job(local: LocalReplicate, ledger: Any) -> Job:
+    return Job(local, ledger)
+
+
+def test_what_was_answered_is_not_asked_again(job: Job, local: LocalReplicate) -> None:
+    assert [row["answer"] for row in job()] == ["It is 0.", "It is 1.", "It is 2."]
+    assert [row["answer"] for row in job(rows=4)][-1] == "It is 3."
+    assert len(local.predictions) == 4
+
+
+def test_a_failed_row_is_an_error_in_its_column(job: Job, local: LocalReplicate) -> None:
+    for _ in range(2):  # the second time it is the ledger's
+        rows = job("fails", error="wrong")
+        assert [row["answer"] for row in rows] == [None] * 3
+        assert all("PredictionFailedError" in row["wrong"] and "CUDA" in row["wrong"] for row in rows)
+    assert len(local.predictions) == 3
+    for _ in range(2):  # a job that retries asks once more
+        job("fails", retrying="job 2")
+    assert len(local.predictions) == 6
+
+
+def test_a_failed_row_ends_the_job_where_that_is_asked_for(job: Job) -> None:
+    with pytest.raises(APIError, match="CUDA out of memory"):
+        job("fails", raises=True)
+
+
+def test_a_wrong_key_ends_the_job(job: Job) -> None:
+    with pytest.raises(AuthenticationError):
+        job(key="r8_wrong", rows=9)
+
+
+def test_a_missing_column_ends_the_job(job: Job) -> None:
+    with pytest.raises(BadRequestError, match="'prompt': the columns are question"):
+        job(prompt="prompt")
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(BadRequestError, match="prompt= or messages="):
+        complete(None, model="acme/echo")
+    with pytest.raises(BadRequestError, match="on_error"):
+        complete(None, model="acme/echo", prompt="question", on_error="column_")  # type: ignore[arg-type]

@@ -106,18 +106,18 @@ class Balancer:
         cooldown_time: float = COOLDOWN_TIME,
     ) -> None:
         self._live = live
-        self._groups: dict[str, list[Entry]] = {}
+        self.groups: dict[str, list[Entry]] = {}
         for item in _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}'):
             name = item.get("model_name")
             if not isinstance(name, str) or not isinstance(item.get("litellm_params"), Mapping):
                 raise BadRequestError(
                     "An entry of model_list needs a model_name and litellm_params.", param="model_list"
                 )
-            self._groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
+            self.groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
         alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
         self._fallbacks = {name: _names(others) for each in alternatives for name, others in each.items()}
         for name in [*self._fallbacks, *(other for others in self._fallbacks.values() for other in others)]:
-            if name not in self._groups:
+            if name not in self.groups:
                 raise BadRequestError(
                     f"fallbacks names {shown(name)}, which is not in model_list.", param="fallbacks"
                 )
@@ -125,7 +125,7 @@ class Balancer:
         self._cooldown_time = _at_least_0("cooldown_time", cooldown_time)
 
     def __contains__(self, model: str) -> bool:
-        return isinstance(model, str) and model in self._groups
+        return isinstance(model, str) and model in self.groups
 
     def knows(self, model: str, fallbacks: Any) -> bool:
         """Whether the model and all of these are names of the list."""
@@ -170,7 +170,7 @@ class Balancer:
 
         One that cools down is taken only where nothing else has been tried: rather than refusing.
         """
-        left = [entry for entry in self._groups[group] if entry not in tried]
+        left = [entry for entry in self.groups[group] if entry not in tried]
         well = [entry for entry in left if not entry.cooling()]
         if not well and last_resort and not tried:
             well = sorted(left, key=lambda entry: entry.cools_until)[:1]

@@ -13,13 +13,14 @@ from .chat.answers import Question, model_response
 from .chat.outputs import output_text
 from .chat.responses import ModelResponse
 from .errors import APIError
+from .logs import verbose
 from .replicate.client import Client
 from .replicate.endpoints import Endpoint
 from .replicate.limits import Slots
 from .replicate.live import Live, LivePrediction
 from .replicate.progress import OnStatus, Progress
 from .replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_again
-from .replicate.protocol.predictions import Prediction
+from .replicate.protocol.predictions import TERMINAL, Prediction
 from .replicate.retry import RetryPolicy
 from .replicate.streaming import PredictionStream
 from .streams import AnswerChunks, CompletionStream, Source
@@ -31,13 +32,15 @@ _WATCHED_HOLD = 2.0
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One completion that is ready to be sent. `timeout` (seconds) is for the whole, until `policy.deadline`."""
+    """One completion that is ready to be sent. `timeout` (seconds) is for the whole, from
+    `begun` until `policy.deadline`."""
 
     account: Client
     endpoint: Endpoint
     question: Question
     input: dict[str, Any]
     timeout: float
+    begun: float
     policy: RetryPolicy
     headers: Mapping[str, str]
     on_status: OnStatus | None
@@ -46,11 +49,6 @@ class Call(msgspec.Struct, frozen=True):
     count: int
     stream: bool
     include_usage: bool
-
-    @property
-    def reruns(self) -> int:
-        """How often a prediction may be asked for again that failed for a reason of the platform's."""
-        return min(MOST_RETRIES, self.policy.retries)
 
 
 class Answering(Protocol):
@@ -76,7 +74,9 @@ async def predict(call: Call) -> list[Prediction]:
     Raises:
         APIError: there is none that succeeded.
     """
-    progress = Progress(call.question.model, call.on_status)
+    progress = Progress(
+        call.question.model, call.begun, call.on_status, call.on_status is not None or verbose()
+    )
     runs: list[Prediction] = []
     mine: LivePrediction | None = None
     scope = call.live.begin_call(call.policy.deadline)
@@ -84,13 +84,17 @@ async def predict(call: Call) -> list[Prediction]:
         with scope:
             while True:
                 with await _create(call, progress, hold=True) as mine:
-                    runs.append(await call.account.wait(mine, progress, call.policy))
-                failed = runs[-1].status == "failed"
-                if not failed or len(runs) > call.reruns or not worth_asking_again(runs[-1], call.input):
+                    prediction = mine.prediction
+                    if prediction is None or progress.watched or prediction.status not in TERMINAL:
+                        prediction = await call.account.wait(mine, progress, call.policy)
+                runs.append(prediction)
+                if prediction.status != "failed" or not _runs_again(call, prediction, len(runs)):
                     break
         if scope.cancelled_caught or not runs:
             raise _ended(call, progress)
-        if failure := call.account.http.error_of(runs[-1]):
+        if (runs[-1].status != "succeeded" or runs[-1].output is None) and (
+            failure := call.account.http.error_of(runs[-1])
+        ):
             raise failure
         return runs
     except APIError as error:
@@ -122,7 +126,9 @@ async def predict_many(call: Call) -> list[list[Prediction]]:
 
 async def open_stream(call: Call) -> CompletionStream:
     """The chunks of as many predictions of the same input as are asked for."""
-    progress = Progress(call.question.model, call.on_status)
+    progress = Progress(
+        call.question.model, call.begun, call.on_status, call.on_status is not None or verbose()
+    )
     sources: list[Source] = []
     scope = call.live.begin_call(call.policy.deadline)
     try:
@@ -141,7 +147,7 @@ async def open_stream(call: Call) -> CompletionStream:
         call.live.end_call(scope)
 
     async def again(failed: Prediction, tries: int) -> Source | None:
-        if tries > call.reruns or not worth_asking_again(failed, call.input):
+        if not _runs_again(call, failed, tries):
             return None
         return await call.live.wait_for(
             partial(_open, call, progress), call.policy.deadline, _late(call, progress)
@@ -165,6 +171,9 @@ async def _open(call: Call, progress: Progress) -> Source:
     assert prediction is not None
     try:
         progress.saw(prediction)
+        if call.question.schema is not None and call.question.schema.output == "object":
+            # Its events would be JSON, of which the text is only a part: it is given once it is there.
+            prediction = mine.saw(msgspec.structs.replace(prediction, urls=None))
         stream = PredictionStream(
             call.account.http,
             call.account.poller,
@@ -188,6 +197,11 @@ async def _create(call: Call, progress: Progress, *, hold: bool) -> LivePredicti
     return await call.account.create(
         call.endpoint, call.input, call.headers, timeout=call.timeout, hold=seconds, policy=call.policy
     )
+
+
+def _runs_again(call: Call, failed: Prediction, tries: int) -> bool:
+    """Whether a prediction that failed for a reason of the platform's is asked for again, after so many tries."""
+    return tries <= min(MOST_RETRIES, call.policy.retries) and worth_asking_again(failed, call.input)
 
 
 def _ended(call: Call, progress: Progress) -> APIError:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import anyio
 
@@ -16,7 +16,7 @@ from .bulk.map import Kept, MapResult, Requests, map_calls
 from .call import Answering, Call, answer
 from .chat.answers import Question
 from .chat.embeddings import EmbeddingResponse, Texts, inputs_for, read_texts
-from .chat.formats.templates import for_template, inline_template, registered_template
+from .chat.formats import templates
 from .chat.inputs import ModelInput, build_input
 from .chat.mocked import mocked
 from .chat.params import CONTRACT_PARAMS
@@ -30,8 +30,6 @@ from .options import Given, checked_fallbacks, read
 from .options.own_inputs import own_inputs
 from .options.signature import signed
 from .options.values import (
-    TIMEOUT,
-    checked_base,
     checked_count,
     checked_headers,
     checked_mapping,
@@ -39,9 +37,9 @@ from .options.values import (
     checked_rate,
     checked_timeout,
     checked_whole,
-    chosen_base,
-    chosen_key,
+    chosen,
     first_given,
+    patience,
     setting,
     wants_usage,
 )
@@ -51,7 +49,7 @@ from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots, Turns
 from .replicate.live import Live
 from .replicate.progress import OnStatus
-from .replicate.retry import MAX_RETRIES, RetryPolicy
+from .replicate.retry import RetryPolicy
 from .replicate.transports.base import Transport, through
 from .schema_lookup import LOOK_UP_SECONDS, SchemaStore, Viewer, endpoint_of
 from .streams import CompletionStream, replay
@@ -76,6 +74,23 @@ AsyncCompletion: TypeAlias = """Completion[
 def typed(function: Callable[..., Any]) -> AsyncCompletion:
     """The function, with the options of a call in its signature."""
     return cast("AsyncCompletion", signed(function))
+
+
+_NO_TEMPLATE = (None,) * 5
+_TARGET_SECONDS = 60.0
+"""For how long what was found out about a model is not looked up again in the router's own memory."""
+_TARGETS_KEPT = 500
+"""Models and keys of which that holds at the most: fewer than the accounts whose limits are remembered."""
+
+
+class _Target(NamedTuple):
+    """Whom a call asks, and what that takes: good `until` then, and while the account's `versions` are these."""
+
+    account: Client
+    endpoint: Endpoint
+    schema: ModelSchema | None
+    until: float
+    versions: int
 
 
 class AsyncRouter:
@@ -144,6 +159,8 @@ class AsyncRouter:
         self._allow_files = allow_files
         self._live = Live(at_end=self.aclose)
         self._schemas = SchemaStore()
+        self._targets: dict[tuple[str, str, str], _Target] = {}
+        """By model, base and key."""
         self._balancer = Balancer(self._live, model_list, fallbacks, allowed_fails, cooldown_time)
         self._slots = Slots(pool_size * 9 // 10)
         self._clients = Clients(
@@ -264,7 +281,7 @@ class AsyncRouter:
     ) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
         account = self._client(api_key, api_base, default_headers, proxy, ssl)
-        policy = RetryPolicy(self._retries(None))
+        policy = RetryPolicy(self._patience()[1])
         return await self._in_time(partial(self._schema, endpoint_of(model), account), policy)
 
     @property
@@ -292,8 +309,8 @@ class AsyncRouter:
     async def _ask(
         self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None
     ) -> ModelResponse | CompletionStream:
-        if model in self._balancer:
-            deadline = now() + self._seconds(given.options.get("timeout"))
+        if self._balancer.groups and model in self._balancer:
+            deadline = now() + self._patience(given.options.get("timeout"))[0]
             prepare = self._preparer(messages, given, deadline)
             return await self._balancer.call(model, prepare, deadline, fallbacks)
         return await answer(await self._prepared(model, messages, given))
@@ -306,7 +323,7 @@ class AsyncRouter:
         `timeout` is for all of them together.
         """
         given = asked[0][1]
-        deadline = now() + self._seconds(given.options.get("timeout"))
+        deadline = now() + self._patience(given.options.get("timeout"))[0]
         for left, (model, own) in zip(range(len(asked) - 1, -1, -1), asked, strict=True):
             whole = given.updated(own)
             whole.options["timeout"] = max(0.001, deadline - now())
@@ -370,26 +387,28 @@ class AsyncRouter:
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
         count = checked_count(n)
         include_usage = wants_usage(stream_options)
-        template = inline_template(
-            initial_prompt_value=initial_prompt_value,
-            roles=roles,
-            final_prompt_value=final_prompt_value,
-            bos_token=bos_token,
-            eos_token=eos_token,
-        ) or registered_template(model)
-        endpoint = endpoint_of(model)
-        account = self._client(api_key, api_base, default_headers, proxy, ssl)
-        seconds = self._seconds(timeout)
-        policy = RetryPolicy(self._retries(num_retries), now() + seconds)
-        schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
-        if schema is None:
-            schema = await self._in_time(partial(self._schema, endpoint, account), policy)
+        told = roles, initial_prompt_value, final_prompt_value, bos_token, eos_token
+        template = (
+            templates.template_of(model, *told) if templates.REGISTERED or told != _NO_TEMPLATE else None
+        )
+        seconds, retries = patience(timeout, self._timeout, num_retries, self._max_retries)
+        base, key = chosen(api_base or self._api_base, api_key or self._api_key)
+        begun = now()
+        policy = RetryPolicy(retries, begun + seconds)
+        account, endpoint, schema, _, _ = await self._target(
+            model, base, key, policy, begun, default_headers, proxy, ssl
+        )
         drop = bool(first_given(drop_params, setting("drop_params")))
-        values, inputs = for_template(template, inputs, schema)
-        own = own_inputs(inputs, schema, model, drop)
-        given = {**params, **own, **checked_mapping("extra_body", extra_body)}
-        for name in checked_names("additional_drop_params", additional_drop_params):
-            given.pop(name, None)
+        values: Mapping[str, Any] = {}
+        given = dict(params)
+        if inputs:
+            values, inputs = templates.for_template(template, inputs, schema)
+            given.update(own_inputs(inputs, schema, model, drop))
+        if extra_body is not None:
+            given.update(checked_mapping("extra_body", extra_body))
+        if additional_drop_params is not None:
+            for name in checked_names("additional_drop_params", additional_drop_params):
+                given.pop(name, None)
 
         tools: Sequence[Any] = ()
 
@@ -421,8 +440,9 @@ class AsyncRouter:
                 if built.media
                 else built.fields,
                 timeout=seconds,
+                begun=begun,
                 policy=policy,
-                headers=checked_headers("extra_headers", extra_headers),
+                headers={} if extra_headers is None else checked_headers("extra_headers", extra_headers),
                 on_status=on_status,
                 slots=self._slots,
                 live=self._live,
@@ -452,13 +472,38 @@ class AsyncRouter:
             return call
         return BoundCall(call, settled.contract, settled.turns, prepare)
 
-    def _seconds(self, given: float | None) -> float:
-        """How long a completion may take: as the call says, the router, the process, or by default."""
-        return checked_timeout(first_given(given, self._timeout, setting("request_timeout"), TIMEOUT))
+    def _patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
+        """Seconds for a completion, and retries of one request."""
+        return patience(timeout, self._timeout, retries, self._max_retries)
 
-    def _retries(self, given: int | None) -> int:
-        retries = first_given(given, self._max_retries, setting("num_retries"), MAX_RETRIES)
-        return checked_whole("num_retries", retries, least=0)
+    async def _target(
+        self,
+        model: str,
+        base: str,
+        key: str,
+        policy: RetryPolicy,
+        time: float,
+        default_headers: Mapping[str, str] | None,
+        proxy: str | None,
+        ssl: TLS | None,
+    ) -> _Target:
+        """Whom a call asks, and what that takes: found again, as long as nothing can have changed."""
+        plain = default_headers is None and proxy is None and ssl is None
+        target = self._targets.get((model, base, key)) if plain else None
+        if target is not None and target.until > time and target.versions == target.account.versions.changes:
+            return target
+        endpoint = endpoint_of(model)
+        headers = checked_headers("default_headers", default_headers)
+        account = self._clients.of(base, key, headers, proxy, ssl)
+        schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
+        if schema is None:
+            schema = await self._in_time(partial(self._schema, endpoint, account), policy)
+        target = _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
+        if plain and schema is not None:
+            if len(self._targets) >= _TARGETS_KEPT:
+                self._targets.clear()
+            self._targets[model, base, key] = target
+        return target
 
     async def _schema(self, endpoint: Endpoint, account: Client) -> ModelSchema | None:
         # Others wait for it, too: it has a patience of its own, whatever its first caller's is.
@@ -479,8 +524,7 @@ class AsyncRouter:
         proxy: str | None = None,
         ssl: TLS | None = None,
     ) -> Client:
-        base = checked_base(chosen_base(api_base or self._api_base))
-        key = chosen_key(api_key or self._api_key)
+        base, key = chosen(api_base or self._api_base, api_key or self._api_key)
         return self._clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
 
 

@@ -33,7 +33,7 @@ HISTORY = [
 
 @pytest.fixture(autouse=True)
 def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "_registered", {})
+    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 async def prompt_of(model: str, messages: Any, **given: Any) -> dict[str, Any]:

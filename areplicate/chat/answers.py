@@ -29,32 +29,26 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
 
     Each choice has those that were asked for until one succeeded, which is the last.
     """
-    choices = []
-    usages = []
+    choices: list[Choice] = []
+    usages: list[Usage] = []
+    ran: list[Run] = []
     for index, runs in enumerate(answers):
         prediction = runs[-1]
         text = output_text(prediction.output)
         reply = read_reply(text, question.schema, question.model)
         usage = usage_for(question, prediction, text)
         usages.append(usage)
-        choices.append(
-            Choice(
-                index=index,
-                message=Message(
-                    role="assistant",
-                    content=reply.content,
-                    reasoning_content=reply.reasoning_content,
-                ),
-                finish_reason=finish_reason(question, usage),
-            )
-        )
+        ran.append(run_of(runs, usage))
+        finish = finish_reason(question, usage)
+        message = Message(role="assistant", content=reply.content, reasoning_content=reply.reasoning_content)
+        choices.append(Choice(index=index, message=message, finish_reason=finish))
     return ModelResponse(
         id=answers[0][-1].id,
         created=int(time.time()),
         model=question.model,
         choices=choices,
-        usage=add(usages),
-        replicate=[run_of(runs, usage) for runs, usage in zip(answers, usages, strict=True)],
+        usage=usages[0] if len(usages) == 1 else add(usages),
+        replicate=ran,
     )
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from ..errors import BadRequestError
 from .conversation import conversation_fields
+from .formats import templates
 from .formats.format import PromptTemplate
-from .formats.templates import registered_template
 from .media import MediaSlot, media_inputs, named_media
 from .messages import read_messages
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param
@@ -76,8 +76,8 @@ def build_input(
     plan = plan_for(schema, model)
     asked = Asked(model, drop_params)
     given = {name: value for name, value in params.items() if value is not None}
-    if template is None and model is not None:
-        template = registered_template(model)
+    if template is None and templates.REGISTERED and model is not None:
+        template = templates.registered_template(model)
     if template is not None and template.is_tokens_alone:
         template = plan.format.opened_by(template)
     has_media = any([turn.media for turn in turns])  # noqa: C419 - a list is faster for a few
@@ -209,7 +209,9 @@ def _check(fields: dict[str, Any], plan: Plan, asked: Asked) -> None:
                 param=name,
             )
     if plan.prompt in fields:
-        fit(plan.prompt, fields[plan.prompt], plan.schema.fields[plan.prompt], asked)
+        field = plan.schema.fields[plan.prompt]
+        if field.max_length is not None or field.min_length is not None:
+            fit(plan.prompt, fields[plan.prompt], field, asked)
 
 
 def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: Asked) -> None:

@@ -96,9 +96,9 @@ def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) 
     `<think>` blocks are looked for in the text of models that are known to reason or that take tools; in
     any other text nothing is guessed.
     """
-    splitter = reply_splitter(schema, model)
-    if splitter.verbatim:
+    if not _thinks(schema, model):
         return Reply(text)
+    splitter = reply_splitter(schema, model)
     deltas = [*splitter.feed(text), *splitter.end()]
     content = "".join([delta.content for delta in deltas if delta.content])
     reasoning = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])
@@ -107,9 +107,13 @@ def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) 
 
 def reply_splitter(schema: ModelSchema | None, model: str | None = None) -> ReplySplitter:
     """The same for a stream: what it is fed piece by piece adds up to what `read_reply` gives."""
-    takes_tools = schema is not None and "tools" in schema.fields
-    name = model or (schema.model if schema is not None else None) or ""
-    return ReplySplitter(thinks=takes_tools or reasons(name))
+    return ReplySplitter(thinks=_thinks(schema, model))
+
+
+def _thinks(schema: ModelSchema | None, model: str | None) -> bool:
+    if schema is not None and "tools" in schema.fields:
+        return True
+    return reasons(model or (schema.model if schema is not None else None) or "")
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ from typing import Any
 import llm
 from llm.parts import AttachmentPart, StreamEvent, TextPart, ToolCallPart, ToolResultPart
 
-from ..chat.responses import ModelResponse, ModelResponseChunk
+from ..chat.responses import Choice, ModelResponse, ModelResponseChunk
 
 
 def openai_messages(messages: Iterable[Any]) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def events_of(answer: ModelResponse | ModelResponseChunk, response: Any) -> Iter
     if answer.usage is not None:
         response.set_usage(input=answer.usage.prompt_tokens, output=answer.usage.completion_tokens)
     for choice in answer.choices[:1]:
-        said: Any = choice.message if isinstance(answer, ModelResponse) else choice.delta
+        said: Any = choice.message if isinstance(choice, Choice) else choice.delta
         if said.reasoning_content:
             yield StreamEvent(type="reasoning", chunk=said.reasoning_content)
         if said.content:

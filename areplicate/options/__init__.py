@@ -21,6 +21,9 @@ from .declared import BY_NAME, Option, Who
 from .other_clients import IGNORED, IGNORED_PREFIXES, REFUSED
 from .values import is_number, wrong
 
+_AS_IT_IS = frozenset((bool, int, float))
+"""Types of values that are plain already."""
+
 
 class Given(NamedTuple):
     """What a call was given, parted: all under the names that areplicate gives them, nothing None."""
@@ -55,7 +58,7 @@ def read(keywords: Mapping[str, Any]) -> Given:
         if value is None:
             continue
         option = BY_NAME.get(name)
-        if name != "on_status":
+        if type(value) not in _AS_IT_IS and name != "on_status":
             value = plain(value, name)
         if option is None:
             if means_nothing(name, value):

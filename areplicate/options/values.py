@@ -16,6 +16,8 @@ from ..errors import AuthenticationError, BadRequestError
 from ..replicate.protocol.requests import named, origin
 
 API_BASE = "https://api.replicate.com/v1"
+MAX_RETRIES = 8
+"""Retries of one request, unless the caller says otherwise."""
 TIMEOUT = 1800.0
 """Seconds for a whole completion. Replicate itself ends a prediction after 30 minutes of running."""
 
@@ -36,13 +38,30 @@ def setting(name: str) -> Any:
 
 def first_given(*values: Any) -> Any:
     """The first of these that is not None; None where all are."""
-    return next((value for value in values if value is not None), None)
+    for value in values:
+        if value is not None:
+            return value
+    return None
+
+
+def patience(
+    timeout: float | None, routers_timeout: float | None, retries: int | None, routers_retries: int | None
+) -> tuple[float, int]:
+    """Seconds for a completion, and retries of a request: as the call says, the router, the process, or by default."""
+    seconds = first_given(timeout, routers_timeout, setting("request_timeout"), TIMEOUT)
+    count = first_given(retries, routers_retries, setting("num_retries"), MAX_RETRIES)
+    return checked_timeout(seconds), checked_whole("num_retries", count, least=0)
 
 
 def wants_usage(stream_options: Any) -> bool:
     """Whether a stream ends with its usage."""
     options = checked_mapping("stream_options", stream_options)
     return bool(options.get("include_usage"))
+
+
+def chosen(base: str | None, key: str | None) -> tuple[str, str]:
+    """Where the API is and the API token: as given, else as the process or its environment has them."""
+    return checked_base(base or chosen_base(None)), key or chosen_key(None)
 
 
 def chosen_key(given: str | None) -> str:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
-
-from ..errors import BadRequestError, NotFoundError
 from .bulk_poller import BulkPoller
 from .creation import Creator
 from .credentials import Credentials
-from .endpoints import Endpoint
 from .http import Http
 from .limits import Limiter, Slots, Turns
 from .live import Live, LivePrediction
@@ -50,32 +44,9 @@ class Client:
         )
         clock = ServerClock()
         predictions = PredictionList(http, clock, live.background)
-        self._creator = Creator(http, live, Finder(predictions, clock), clock, held)
-        self.poller = Poller(http, BulkPoller(http, predictions, clock, live.background))
         self.versions = LatestVersions(http)
-
-    async def create(
-        self,
-        endpoint: Endpoint,
-        input: dict[str, Any],
-        headers: Mapping[str, str],
-        *,
-        timeout: float,
-        hold: float,
-        policy: RetryPolicy,
-    ) -> LivePrediction:
-        """A prediction of `input` that is this caller's alone, until they leave it.
-
-        Args and errors are those of `Creator.create`. A community model, which cannot be called by its name
-        alone, is called by its latest version.
-        """
-        called = self.versions.known(endpoint) or endpoint
-        create = partial(self._creator.create, timeout=timeout, hold=hold, policy=policy)
-        try:
-            return await create(called, input, headers)
-        except (NotFoundError, BadRequestError) as refused:
-            version = await self.versions.after(refused, endpoint, called, policy)
-        return await create(version, input, headers)
+        self.create = Creator(http, live, Finder(predictions, clock), clock, held, self.versions).create
+        self.poller = Poller(http, BulkPoller(http, predictions, clock, live.background))
 
     async def wait(self, mine: LivePrediction, progress: Progress, policy: RetryPolicy) -> Prediction:
         """The prediction once it is terminal. There is no limit but the caller's deadline."""

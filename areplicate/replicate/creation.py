@@ -18,17 +18,18 @@ from typing import Any, Protocol
 import msgspec
 
 from ..clock import now
-from ..errors import APIConnectionError, APIError, BadRequestError
+from ..errors import APIConnectionError, APIError, BadRequestError, NotFoundError
 from .endpoints import Endpoint
 from .http import SILENCE, Http, Retries
 from .limits import Slots
 from .live import Live, LivePrediction
 from .marks import Finder, Outcome
-from .protocol.decoding import decoded
+from .protocol.decoding import BROKEN
 from .protocol.predictions import decode_prediction
-from .protocol.requests import Request, Response, cancel_after, prefer_wait
+from .protocol.requests import Request, Response, prefer_wait
 from .retry import RetryPolicy
-from .server_clock import ServerClock
+from .server_clock import ONCE_IN, ServerClock
+from .versions import LatestVersions
 
 _UNCLEAR = frozenset({408, 499})
 """Of the 4xx, those that something between gives while the server may be at work: it waited in vain."""
@@ -70,7 +71,16 @@ class Creator:
         held: the connections that may wait for their answer.
     """
 
-    def __init__(self, http: Http, live: Live, finder: Finder, clock: ServerClock, held: Slots) -> None:
+    def __init__(
+        self,
+        http: Http,
+        live: Live,
+        finder: Finder,
+        clock: ServerClock,
+        held: Slots,
+        versions: LatestVersions,
+    ) -> None:
+        self._versions = versions
         self._http = http
         self._live = live
         self._clock = clock
@@ -92,13 +102,32 @@ class Creator:
     ) -> LivePrediction:
         """A prediction of `input` that is this caller's alone, until they leave it.
 
+        A community model, which cannot be called by its name alone, is called by its latest version.
+
         Args:
             headers: sent beside the account's own; a `Cancel-After` among them holds instead of the mark.
             timeout: seconds after which, or some more, the server cancels it by itself.
             hold: for how many seconds the server may hold the request open to answer with the result;
                 where the pool has no room for that it answers at once.
         """
-        body = msgspec.json.encode(endpoint.payload(input))
+        versions = self._versions
+        called = versions.known(endpoint) or endpoint if versions.changes else endpoint
+        try:
+            return await self._create(called, input, headers, timeout, hold, policy)
+        except (NotFoundError, BadRequestError) as refused:
+            version = await versions.after(refused, endpoint, called, policy)
+        return await self._create(version, input, headers, timeout, hold, policy)
+
+    async def _create(
+        self,
+        endpoint: Endpoint,
+        input: dict[str, Any],
+        headers: Mapping[str, str],
+        timeout: float,
+        hold: float,
+        policy: RetryPolicy,
+    ) -> LivePrediction:
+        body = msgspec.json.encode({**endpoint.beside, "input": input})
         key = hash((endpoint, body))
         chosen = bool(headers) and any(name.lower() == "cancel-after" for name in headers)
         retries: Retries | None = None
@@ -125,7 +154,7 @@ class Creator:
                 if outcome is Outcome.UNKNOWN:
                     outcome = await self.find(*attempts)
                 if outcome is Outcome.MADE:
-                    made = next(attempt for attempt in attempts if attempt.prediction is not None)
+                    made = mine if mine.prediction else next(each for each in attempts if each.prediction)
                     return made
                 if outcome is Outcome.UNREADABLE or sum(attempt.may_exist for attempt in attempts) > 1:
                     raise error
@@ -166,7 +195,7 @@ class Creator:
         http = self._http
         given = {**http.headers, **headers}
         if mine.mark is not None:
-            given["Cancel-After"] = cancel_after(mine.mark)
+            given["Cancel-After"] = f"{mine.mark}s"
         request = Request("POST", http.base + mine.endpoint.path, given, body)
         mine.may_exist = True
         try:
@@ -188,11 +217,12 @@ class Creator:
         self, mine: LivePrediction, response: Response, request: Request
     ) -> tuple[Outcome, APIError | None]:
         try:
-            prediction = decoded(decode_prediction, response.body)
-        except ValueError as garbled:
+            prediction = decode_prediction(response.body)
+        except BROKEN as garbled:
             message = f"The answer is no prediction: {garbled}."
         else:
-            self._clock.answered(prediction.created_at, mine.sent, mine.answered)
+            if mine.answered - self._clock.seen >= ONCE_IN:
+                self._clock.answered(prediction.created_at, mine.sent, mine.answered)
             if mine.take(prediction):
                 return Outcome.MADE, None
             message = "Another caller took over the prediction."

@@ -7,8 +7,9 @@ beside the input. `parse_model` picks one from the string.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -40,12 +41,15 @@ class Endpoint(Protocol):
     def schema_path(self) -> str | None:
         """Where to GET what the model takes; None where the string does not tell."""
 
-    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
-        """The body of that POST."""
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """What goes into the body of that POST beside the input."""
 
 
-class ModelEndpoint(msgspec.Struct, frozen=True):
+class ModelEndpoint(msgspec.Struct, frozen=True, dict=True):
     """An official model: `POST /models/{owner}/{name}/predictions`. A `version` is refused there."""
+
+    beside: ClassVar[Mapping[str, str]] = {}
 
     owner: str
     name: str
@@ -54,7 +58,7 @@ class ModelEndpoint(msgspec.Struct, frozen=True):
     def model(self) -> str:
         return f"{self.owner}/{self.name}"
 
-    @property
+    @cached_property
     def path(self) -> str:
         return f"/models/{self.owner}/{self.name}/predictions"
 
@@ -62,19 +66,14 @@ class ModelEndpoint(msgspec.Struct, frozen=True):
     def schema_path(self) -> str:
         return f"/models/{self.owner}/{self.name}"
 
-    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
-        return {"input": input}
 
-
-class VersionEndpoint(msgspec.Struct, frozen=True):
+class VersionEndpoint(msgspec.Struct, frozen=True, dict=True):
     """One version of a model: `POST /predictions`."""
+
+    path: ClassVar[str] = "/predictions"
 
     version: str
     model: str | None = None
-
-    @property
-    def path(self) -> str:
-        return "/predictions"
 
     @property
     def schema_path(self) -> str | None:
@@ -82,12 +81,15 @@ class VersionEndpoint(msgspec.Struct, frozen=True):
             return None
         return f"/models/{self.model}/versions/{self.version}"
 
-    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
-        return {"version": self.version, "input": input}
+    @cached_property
+    def beside(self) -> Mapping[str, str]:
+        return {"version": self.version}
 
 
-class DeploymentEndpoint(msgspec.Struct, frozen=True):
+class DeploymentEndpoint(msgspec.Struct, frozen=True, dict=True):
     """A deployment: `POST /deployments/{owner}/{name}/predictions`."""
+
+    beside: ClassVar[Mapping[str, str]] = {}
 
     owner: str
     name: str
@@ -96,16 +98,13 @@ class DeploymentEndpoint(msgspec.Struct, frozen=True):
     def model(self) -> str:
         return f"deployments/{self.owner}/{self.name}"
 
-    @property
+    @cached_property
     def path(self) -> str:
         return f"/deployments/{self.owner}/{self.name}/predictions"
 
     @property
     def schema_path(self) -> str:
         return f"/deployments/{self.owner}/{self.name}"
-
-    def payload(self, input: dict[str, Any]) -> dict[str, Any]:
-        return {"input": input}
 
 
 def strip_prefix(model: str) -> str:

@@ -11,11 +11,11 @@ from .. import logs
 from ..clock import now
 from ..errors import APIConnectionError, APIError
 from .credentials import Credentials
-from .limits import Limiter, Turns
+from .limits import Limiter, Turns, ratelimit
 from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
-from .protocol.problems import error_from_prediction, error_from_response, ratelimit, reduced_limits
+from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
 from .protocol.requests import Request, Response
 from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import anyio
 
@@ -140,6 +141,15 @@ class Limiter:
     def _spend_all_but(self, remaining: int, time: float) -> None:
         begins = max(time, self._paused_until)
         self._next = max(self._next, begins - remaining * _MINUTE / self.per_minute)
+
+
+def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
+    """`ratelimit-remaining` (requests) and `ratelimit-reset` (seconds), None where absent."""
+    remaining, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
+    try:
+        return (int(remaining) if remaining else None), (float(reset) if reset else None)
+    except ValueError:
+        return None, None
 
 
 class Slots:

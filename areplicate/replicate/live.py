@@ -26,7 +26,7 @@ from .. import logs
 from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
-from .protocol.predictions import Prediction
+from .protocol.predictions import TERMINAL, Prediction
 from .protocol.requests import SHORTEST_CANCEL_AFTER
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class LivePrediction:
     def saw(self, prediction: Prediction) -> Prediction:
         """The prediction as it is now. What has ended needs no cancelling."""
         self.prediction = prediction
-        self.may_exist = not prediction.terminal
+        self.may_exist = prediction.status not in TERMINAL
         return prediction
 
     def leave(self) -> None:

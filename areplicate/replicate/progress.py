@@ -42,21 +42,18 @@ def phase_by_now(status: Status | None, seconds: float) -> Phase:
     return "booting" if boots else status.phase
 
 
-class Progress:
-    """The phases of one completion. Nothing is computed unless somebody watches."""
+class Progress(msgspec.Struct):
+    """The phases of one completion, which began at that time. Nothing is computed unless somebody watches."""
 
-    __slots__ = ("_begun", "_created", "_model", "_on_status", "phase", "watched")
-
-    def __init__(self, model: str, on_status: OnStatus | None) -> None:
-        self._model = model
-        self._on_status = on_status
-        self._begun = now()
-        self._created = False
-        self.phase: Phase = "queued"
-        self.watched = on_status is not None or logs.verbose()
+    model: str
+    begun: float
+    on_status: OnStatus | None
+    watched: bool
+    phase: Phase = "queued"
+    created: bool = False
 
     def seconds(self) -> float:
-        return now() - self._begun
+        return now() - self.begun
 
     def sending(self) -> None:
         """The prediction is about to be asked for, and somebody watches."""
@@ -65,8 +62,8 @@ class Progress:
     def saw(self, prediction: Prediction) -> None:
         """The prediction was looked at."""
         phase = self._phase_of(prediction)
-        changed = phase != self.phase or not self._created
-        self.phase, self._created = phase, True
+        changed = phase != self.phase or not self.created
+        self.phase, self.created = phase, True
         if self.watched and (changed or phase == "booting"):
             self._tell(phase, prediction)
 
@@ -81,15 +78,15 @@ class Progress:
         status = Status(
             phase,
             self.seconds(),
-            self._model,
+            self.model,
             prediction.id if prediction else None,
             prediction.status if prediction else None,
         )
         logs.logger.debug(
             "%s: %s, %.1f s %s", status.model, phase, status.seconds, status.prediction_id or ""
         )
-        if self._on_status is not None:
+        if self.on_status is not None:
             try:
-                self._on_status(status)
+                self.on_status(status)
             except Exception:
                 logs.logger.exception("on_status failed; the completion goes on")

@@ -12,9 +12,6 @@ import backoff
 from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
 
-MAX_RETRIES = 8
-"""Retries of one request, unless the caller says otherwise."""
-
 _LONGEST_WAIT = 30.0
 _DEFAULT_THROTTLE = 5.0
 """Seconds to hold back after a 429 that does not say for how long."""

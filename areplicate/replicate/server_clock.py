@@ -22,6 +22,9 @@ _LATE = 1.0
 _DRIFT = 1e-3
 """Seconds by which two clocks may come apart in a second, at the most."""
 
+ONCE_IN = 1.0
+"""Seconds after which one more answer may tell something new."""
+
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
 
@@ -31,7 +34,7 @@ class ServerClock:
     def __init__(self) -> None:
         self._least, self._most = -math.inf, math.inf
         """Of what the server's clock is ahead of ours."""
-        self._seen = -math.inf
+        self.seen = -math.inf
 
     def earliest(self, at: float, margin: float = MARGIN) -> float:
         """Before what was created later than `at`; -inf where nothing is known."""
@@ -51,14 +54,14 @@ class ServerClock:
             self._least, self._most = max(least, self._least), min(most, self._most)
 
     def answered(self, created_at: str | None, sent: float, answered: float) -> None:
-        """The same from an answer as it came; one a second is enough."""
-        if answered - self._seen >= 1.0 and (created := seconds(created_at)) is not None:
+        """The same from an answer as it came; one in `ONCE_IN` seconds is enough."""
+        if (created := seconds(created_at)) is not None:
             self.saw(created, sent, answered)
 
     def assume(self, ahead: float, within: float) -> None:
         """The server's clock is so many seconds ahead of ours, give or take, as long as nothing else is known."""
         if not math.isfinite(self._least) and not math.isfinite(self._most):
-            self._least, self._most, self._seen = ahead - within, ahead + within, now()
+            self._least, self._most, self.seen = ahead - within, ahead + within, now()
 
     def saw_row(self, created: float, read: float) -> None:
         """The list shows a prediction that was created at that time of the server."""
@@ -68,11 +71,11 @@ class ServerClock:
         drift = self._drift()
         self._least -= drift
         self._most += drift
-        self._seen = now()
+        self.seen = now()
 
     def _drift(self) -> float:
         """What the bounds may be out by since they were last seen."""
-        return (now() - self._seen) * _DRIFT if math.isfinite(self._seen) else 0.0
+        return (now() - self.seen) * _DRIFT if math.isfinite(self.seen) else 0.0
 
 
 def seconds(timestamp: str | None) -> float | None:

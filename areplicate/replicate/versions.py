@@ -24,6 +24,8 @@ class LatestVersions:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._found: dict[Endpoint, tuple[VersionEndpoint, float]] = {}
+        self.changes = 0
+        """How often a version was looked up."""
         self._looking_up: defaultdict[Endpoint, anyio.Lock] = defaultdict(anyio.Lock)
 
     def known(self, endpoint: Endpoint) -> VersionEndpoint | None:
@@ -51,6 +53,7 @@ class LatestVersions:
             if known is None or known == called:
                 known = await self._look_up(endpoint, refused, policy)
                 self._found[endpoint] = known, now() + KEPT
+                self.changes += 1
         if known == called:
             raise refused
         return known

@@ -25,7 +25,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 @pytest.fixture(autouse=True)
 def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "_registered", {})
+    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> ModelSchema:

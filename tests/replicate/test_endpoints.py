@@ -39,8 +39,7 @@ HASH = "2796ee9483c3fd7aa2e171d38f4ca12251a30609463dcfd4cd76703f22e96cdf"
 def test_each_spelling_reaches_its_endpoint(model: str, path: str, version: str | None) -> None:
     endpoint = parse_model(model)
     assert endpoint.path == path
-    expected = {"input": {"prompt": "x"}} | ({"version": version} if version else {})
-    assert endpoint.payload({"prompt": "x"}) == expected
+    assert endpoint.beside == ({"version": version} if version else {})
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import areplicate
+from areplicate.replicate.limits import ratelimit
 from areplicate.replicate.protocol.predictions import decode_prediction
 from areplicate.replicate.protocol.problems import (
     error_from_prediction,
     error_from_response,
-    ratelimit,
     retry_after,
 )
 from areplicate.replicate.protocol.requests import Response

@@ -266,9 +266,9 @@ def test_what_the_environment_names_is_looked_at_when_it_is_used(monkeypatch: py
 
 
 def test_the_environments_proxies_are_chosen_by_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not Proxies()
+    assert not Proxies().any
     monkeypatch.setenv("NO_PROXY", "localhost")
-    assert not Proxies(), "there is no proxy to be kept from"
+    assert not Proxies().any, "there is no proxy to be kept from"
     monkeypatch.setenv("https_proxy", "https-proxy:1")
     monkeypatch.setenv("HTTPS_PROXY", "capitals:1")
     monkeypatch.setenv("ALL_PROXY", "all:1")

@@ -71,7 +71,7 @@ async def test_line_breaks_of_any_kind_are_no_error(reply: list[str], streams: b
         (["one ", "two"], "one two"),
         ("one\r\n\ttwo", "one two"),
         ("one two and what the stream has lost", "one two and what the stream has lost"),
-        ({"text": "one two"}, None),
+        ({"said": "one two"}, None),
     ],
 )
 async def test_an_output_that_differs_from_the_stream_fails_nobody(

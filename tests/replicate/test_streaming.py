@@ -179,6 +179,8 @@ async def test_n_choices_stream_one_after_the_other() -> None:
         ("list", ["https://a.b/1.png", "https://a.b/2.png"], "https://a.b/1.png\nhttps://a.b/2.png"),
         ("list", ["https://a.b/1.png"], "https://a.b/1.png"),
         ("object", {"note": "x"}, '{"note":"x"}'),
+        ("object", {"text": "x"}, "x"),
+        ("object", {"text": "", "json_output": {"a": 1}, "response_id": "r"}, '{"a":1}'),
         ("number", "3", "1.0"),
         ("string", "one text", "one text"),
         ("null", "x", ""),

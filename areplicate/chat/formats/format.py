@@ -103,7 +103,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             return self.chat_template.render(messages, tools, values)
         if self.lone_turn_as_is and not tools and (lone := lone_turn(messages)) is not None:
             return lone
-        return self._joined(self._turns(messages, tools, opens=True), is_continued(messages))
+        continued = messages[-1].role == "assistant" and is_continued(messages)
+        return self._joined(self._turns(messages, tools, opens=True), continued)
 
     def render_within(self, messages: tuple[Message, ...], tools: Sequence[Any] = ()) -> str:
         """The prompt that a server turns into the whole conversation.
@@ -130,15 +131,22 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     def _turns(self, messages: tuple[Message, ...], tools: Sequence[Any], opens: bool) -> list[Turn]:
         """The conversation as this format holds it; `opens`: with the beginning that it has, if any."""
-        if self.trim:
+        plain = not tools
+        ragged = False
+        for message in messages:
+            plain = plain and not message.tool_calls and message.role != "tool"
+            text = message.text
+            ragged = ragged or text[:1].isspace() or text[-1:].isspace()
+        if ragged and self.trim:
             messages = tuple([trimmed(message, self.trim) for message in messages])
-        if opens:
+        if opens and self.system.default is not None:
             messages = self.system.with_default(messages)
-        if tools or any([m.tool_calls or m.role == "tool" for m in messages]):  # noqa: C419 - faster for a few
-            turns = self.tools.write(messages, tools, opens=opens)
-        else:
+        if plain:
             turns = [Turn(message.role, message.text) for message in messages]
-        turns = self.system.placed(turns)
+        else:
+            turns = self.tools.write(messages, tools, opens=opens)
+        if self.system.place != "role":
+            turns = self.system.placed(turns)
         if self.alternating:
             turns = merged(turns, tool_is_user="tool" not in self.roles)
         if "turn" in self.trim:
@@ -149,14 +157,17 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     def _joined(self, turns: list[Turn], continued: bool) -> str:
         roles, bos, eos = self.roles, self.bos_token, self.eos_token
-        pieces = [bos, dated(self.initial_prompt_value)]
+        opening = self.initial_prompt_value
+        pieces = [bos, dated(opening) if opening else ""]
         rounds, previous, after = 0, "", ""
         for role, text in turns:
             if previous == "assistant" and (role == "user" or role == "system"):
                 pieces.append(bos)
             before, after = self._around(role, previous)
+            if "{" in before:
+                before = self._numbered(dated(before), rounds)
             answers = role == "assistant" or role == "calls"
-            pieces += (self._numbered(dated(before), rounds), text, after, eos if answers else "")
+            pieces += (before, text, after, eos if answers else "")
             rounds += role == "user"
             previous = "assistant" if answers else role
         if continued:

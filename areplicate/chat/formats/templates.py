@@ -29,7 +29,7 @@ __all__ = [
     "template_for",
 ]
 
-_registered: dict[str, PromptTemplate] = {}
+REGISTERED: dict[str, PromptTemplate] = {}
 
 
 def register_prompt_template(
@@ -72,15 +72,28 @@ def register_prompt_template(
         template = make_template(
             roles, initial_prompt_value, final_prompt_value, bos_token, eos_token, chat_template
         )
-    _registered[model.removeprefix("replicate/")] = template
+    REGISTERED[model.removeprefix("replicate/")] = template
+
+
+def template_of(
+    model: str,
+    roles: Mapping[str, Mapping[str, str]] | None = None,
+    initial_prompt_value: str | None = None,
+    final_prompt_value: str | None = None,
+    bos_token: str | None = None,
+    eos_token: str | None = None,
+) -> PromptTemplate | None:
+    """The template that a call brings along, else the one that was registered for its model; None without any."""
+    brought = inline_template(roles, initial_prompt_value, final_prompt_value, bos_token, eos_token)
+    return brought or registered_template(model)
 
 
 def registered_template(model: str) -> PromptTemplate | None:
     """The template that was registered for a model, for this version or for all of them."""
-    if not _registered:
+    if not REGISTERED:
         return None
     name = model.removeprefix("replicate/")
-    return _registered.get(name) or _registered.get(name.partition(":")[0])
+    return REGISTERED.get(name) or REGISTERED.get(name.partition(":")[0])
 
 
 def template_for(model: str) -> PromptTemplate:

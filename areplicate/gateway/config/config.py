@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ...replicate.retry import MAX_RETRIES
+from ...options.values import MAX_RETRIES
 from ..accounts.prices import PriceList
 from ..accounts.settings import AccountSettings
 from .database import account_settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -138,7 +137,7 @@ def retry_after(response: Response) -> float | None:
         return float(seconds)
     if match := _RESETS_IN.search(_beginning(response)):
         return float(match[1])
-    return ratelimit(headers)[1]
+    return _number(headers.get("ratelimit-reset"))
 
 
 def reduced_limits(response: Response) -> tuple[float, int] | tuple[()]:
@@ -151,13 +150,11 @@ def _beginning(response: Response) -> str:
     return response.body[:2000].decode("utf-8", "replace")
 
 
-def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
-    """`ratelimit-remaining` (requests) and `ratelimit-reset` (seconds), None where absent."""
-    remaining, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
+def _number(text: str | None) -> float | None:
     try:
-        return (int(remaining) if remaining else None), (float(reset) if reset else None)
+        return float(text) if text else None
     except ValueError:
-        return None, None
+        return None
 
 
 def _seconds_or_date(value: str, date: str | None) -> float | None:

@@ -25,7 +25,7 @@ CONVERSATION = [
 
 @pytest.fixture(autouse=True)
 def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "_registered", {})
+    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 def render(template: str, messages: Any = CONVERSATION, **tokens: str) -> str:

@@ -30,7 +30,7 @@ CONVERSATION = [
 
 @pytest.fixture(autouse=True)
 def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "_registered", {})
+    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 HASH = "2796ee9483c3fd7aa2e171d38f4ca12251a30609463dcfd4cd76703f22e96cdf"

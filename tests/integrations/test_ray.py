@@ -113,7 +113,12 @@ class Job:
     def __call__(
         self, model: str = "echo", key: str = KEY, rows: int = 3, **given: Any
     ) -> list[dict[str, Any]]:
-        options = {"prompt": "question", "messages": None, "output": "answer", "error": "error"}
+        options: dict[str, Any] = {
+            "prompt": "question",
+            "messages": None,
+            "output": "answer",
+            "error": "error",
+        }
         options |= {"raises": False, "retrying": None, **given}
         router = {"api_key": key, "api_base": self._local.api_base}
         worker = Worker(self._ledger, router, {"model": f"acme/{model}"}, **options)

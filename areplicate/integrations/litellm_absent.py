@@ -8,7 +8,7 @@ _CALLBACKS = "wrap acompletion to see its answers and errors, or give on_status=
 _ABSENT = {
     **dict.fromkeys(
         (
-            *("embedding", "aembedding", "image_generation", "aimage_generation", "transcription"),
+            *("image_generation", "aimage_generation", "transcription"),
             *("atranscription", "speech", "aspeech", "moderation", "amoderation", "rerank", "arerank"),
             *("EmbeddingResponse", "ImageResponse"),
         ),

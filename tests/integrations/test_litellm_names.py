@@ -52,8 +52,6 @@ def test_the_usual_names_are_there(name: str) -> None:
     "name",
     [
         *(
-            "embedding",
-            "aembedding",
             "image_generation",
             "transcription",
             "text_completion",

@@ -117,3 +117,9 @@ def test_every_public_name_is_there() -> None:
     assert set(areplicate.__all__) <= set(dir(areplicate))
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         areplicate.nothing_of_the_kind  # noqa: B018
+
+
+def test_no_file_has_the_marks_of_a_merge_that_was_not_finished() -> None:
+    root = PACKAGE.parent
+    for path in (*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("*.*ml")):
+        assert not re.search(r"^(<<<<<<< |>>>>>>> )", path.read_text(), re.MULTILINE), path

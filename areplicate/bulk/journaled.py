@@ -90,7 +90,7 @@ class JournaledAsk:
         if known is not None and known.response is not None:
             return _decode(known.response)
         if known is not None and known.error is not None and not self._retry_failed:
-            raise _error(known.error)
+            raise error_of(msgspec.json.decode(known.error))
         try:
             response = await self._patiently(number, question, request)
         except APIError as error:
@@ -134,7 +134,8 @@ def _plain(error: APIError) -> bytes:
     )
 
 
-def _error(plain: bytes) -> APIError:
-    fields: dict[str, Any] = msgspec.json.decode(plain)
+def error_of(plain: Mapping[str, Any]) -> APIError:
+    """The error that a journal has kept."""
+    fields = dict(plain)
     kind: type[APIError] = getattr(errors, fields.pop("code"), APIError)
     return kind(fields.pop("message"), **fields)

@@ -88,9 +88,9 @@ def write_output(path: Path, outcomes: Iterable[Outcome], *, append_to_rows: boo
     if kind == ".parquet":
         return _write_parquet(path, map(appended, outcomes))
     if kind in (".csv", ".tsv"):
-        with _replaced(path) as file:
+        with replaced(path) as file:
             return _write_csv(file, map(appended, outcomes), "\t" if kind == ".tsv" else ",")
-    with _replaced(path) as file:
+    with replaced(path) as file:
         return _write_json_lines(file, map(appended if append_to_rows else batch_line, outcomes))
 
 
@@ -153,7 +153,7 @@ def _schema(batch: list[dict[str, Any]]) -> Any:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[IO[str]]:
+def replaced(path: Path) -> Iterator[IO[str]]:
     """A file that takes the place of `path` once it is written whole."""
     temporary = path.with_name(path.name + ".new")
     with temporary.open("w", encoding="utf-8", newline="") as file:

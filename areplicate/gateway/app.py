@@ -10,6 +10,7 @@ import areplicate
 
 from .accounts.account import Account
 from .accounts.accounts import Accounts
+from .batches.batches import Batches
 from .config.backend import Backend
 from .config.config import Config
 from .http.exchange import Exchange
@@ -37,6 +38,7 @@ class Gateway:
         self._backends = WeakSet((self.backend,))
         """Those that requests are still with, after a reload."""
         self.accounts = Accounts(config.master_key, config.accounts, alone=alone)
+        self.batches = Batches(self, alone=alone)
         self.draining = False
         self._checking: asyncio.Task[None] | None = None
         areplicate.set_verbose = config.verbose
@@ -53,6 +55,7 @@ class Gateway:
     def start(self) -> None:
         """Begins to open the database; requests that do not need it are served meanwhile."""
         self.accounts.start()
+        self.batches.start()
         self._begin_checking()
 
     def _begin_checking(self) -> None:
@@ -87,8 +90,9 @@ class Gateway:
         return Account(self, exchange)
 
     async def aclose(self) -> None:
-        """Writes the usage that is left, and closes all connections."""
+        """Leaves the batches, writes the usage that is left, and closes all connections."""
         if self._checking is not None:
             self._checking.cancel()
+        await self.batches.aclose()
         await self.accounts.aclose()
         await self.backend.router.aclose()

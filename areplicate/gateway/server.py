@@ -105,6 +105,7 @@ class _Process:
         """
         gateway, loop = self._gateway, asyncio.get_running_loop()
         gateway.draining = True
+        gateway.batches.leave()
         listener.close()
         logger.info("draining", extra={"in_flight": len(self._tasks)})
         end = loop.time() + gateway.config.general.drain_seconds

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 import anyio
 
@@ -32,8 +33,14 @@ _LONGEST_PAUSE = 600.0
 _MINUTE = 60.0
 
 
+YIELDS: ContextVar[bool] = ContextVar("yields", default=False)
+"""Whether what waits in this context lets everything else go first."""
+
+
 class Limiter:
     """A token bucket that is fair (first come, first served) and learns from answers.
+
+    What yields (`YIELDS`) has a queue of its own, whose turns come when nothing else waits.
 
     Args:
         per_minute: the allowed rate to begin with; as many may come in one burst.
@@ -48,6 +55,7 @@ class Limiter:
         """When the next turn is due. The further in the past, the more turns were left unused."""
         self._paused_until = float("-inf")
         self._queue: OrderedDict[Waiter, None] = OrderedDict()
+        self._yielding: OrderedDict[Waiter, None] = OrderedDict()
 
     def ready(self) -> bool:
         """Whether one more request could be sent at once."""
@@ -73,19 +81,31 @@ class Limiter:
         return await self._queued()
 
     async def _queued(self) -> float:
+        queue = self._yielding if YIELDS.get() else self._queue
         waiter = one_waiter()
-        self._queue[waiter] = None
+        queue[waiter] = None
         try:
-            if next(iter(self._queue)) is not waiter:
-                await waiter.wait()
-            while (wait := self._wait(now())) > 0:
-                await anyio.sleep(wait)
-            self._take(time := now())
-            return time
+            while True:
+                if self._first() is not waiter:
+                    await waiter.wait()
+                    if self._first() is not waiter:  # somebody has come who goes before it
+                        del queue[waiter]
+                        waiter = one_waiter()
+                        queue[waiter] = None
+                        queue.move_to_end(waiter, last=False)
+                elif (wait := self._wait(now())) > 0:
+                    await anyio.sleep(wait)
+                else:
+                    self._take(time := now())
+                    return time
         finally:
-            del self._queue[waiter]
-            if self._queue:
-                next(iter(self._queue)).set()
+            del queue[waiter]
+            if (first := self._first()) is not None:
+                first.set()
+
+    def _first(self) -> Waiter | None:
+        """Whose turn is next."""
+        return next(iter(self._queue or self._yielding), None)
 
     def throttled(
         self, retry_after: float, per_minute: float | None = None, burst: int | None = None

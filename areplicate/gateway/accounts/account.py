@@ -212,7 +212,7 @@ def _log(exchange: Exchange) -> None:
         return
     access_logger.info(
         "%s %s %d",
-        exchange.request.method,
+        exchange.method,
         exchange.endpoint,
         exchange.status,
         extra={

@@ -27,10 +27,12 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         grace_seconds: how long a key that was seen goes on while the database does not answer.
         usage_folder: where rows wait that the database does not take, once there are more than
             `usage_rows_in_memory`.
+        files_dir: where uploaded files and the results of batches lie.
     """
 
     database: DatabaseURL
     usage_folder: Path
+    files_dir: Path
     patience: Patience = Patience()
     grace_seconds: float = GRACE_SECONDS
     usage_rows_in_memory: int = KEPT_IN_MEMORY

@@ -30,6 +30,7 @@ from sqlalchemy import text as sql
 
 from .accounts import Settled
 from .audit import AuditRow
+from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
 from .database_url import DatabaseURL
@@ -56,6 +57,7 @@ class Store:
     def __init__(self, url: DatabaseURL, patience: Patience, *, alone: bool) -> None:
         self.database = Database(url, patience)
         self.process = secrets.token_hex(8)
+        self.batches = BatchStore(self.database, self.process)
         self._file = url.file
         self._alone = alone
         self._schema = url.schema

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection, Dialect
 
 from .audit import AuditRow
+from .batch_rows import BatchRow, FileRow
 from .keys import Key
 from .limits import Hold
 from .usage_row import UsageRow
@@ -108,6 +109,12 @@ audit = _table("areplicate_audit", AuditRow, "id")
 """Who did what to which key."""
 Index("areplicate_audit_key", audit.c.key_id, audit.c.at)
 
+files = _table("areplicate_files", FileRow, "id")
+Index("areplicate_files_key", files.c.key_id, files.c.created_at)
+
+batches = _table("areplicate_batches", BatchRow, "id")
+Index("areplicate_batches_key", batches.c.key_id, batches.c.created_at)
+
 processes = Table(
     "areplicate_processes",
     metadata,
@@ -154,7 +161,11 @@ def _stored_responses(connection: Connection) -> None:
     metadata.create_all(connection, [responses, response_items])
 
 
-_STEPS = (metadata.create_all, _limits_by_their_names, _stored_responses)
+def _files_and_batches(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[files, batches])
+
+
+_STEPS = (metadata.create_all, _limits_by_their_names, _stored_responses, _files_and_batches)
 """Append only: a database remembers how many it has been through. A new one begins with all of them."""
 
 

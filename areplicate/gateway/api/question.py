@@ -16,6 +16,7 @@ from ...options.values import checked_count
 from ...replicate.progress import OnStatus
 from ...streams import CompletionStream
 from ..accounts.account import Demand
+from ..accounts.auth import Caller
 from ..config.backend import Backend, Target
 from ..http.errors import GatewayError
 from ..http.exchange import Exchange
@@ -110,8 +111,13 @@ async def question_of(
 
 def usable(exchange: Exchange, name: str) -> Target:
     """What a name stands for, where the caller may use it; raises the `GatewayError` 404."""
-    target = exchange.backend.target(name)
-    if target is None or not (exchange.caller.may_use(target.name) or exchange.caller.may_use(name)):
+    return usable_by(exchange.backend, exchange.caller, name)
+
+
+def usable_by(backend: Backend, caller: Caller, name: str) -> Target:
+    """The same for a caller who has sent no request."""
+    target = backend.target(name)
+    if target is None or not (caller.may_use(target.name) or caller.may_use(name)):
         raise no_model(name)
     return target
 

@@ -14,8 +14,11 @@ from .yaml_file import ConfigError, Document
 def account_settings(document: Document, general: GeneralSettings) -> AccountSettings:
     """What it says of the database, checked; raises `ConfigError`."""
     folder = document.path.resolve().parent
+    database = _database(document, general.database_url, folder)
+    beside = folder if database.file is None else Path(database.file).resolve().parent
     return AccountSettings(
-        database=_database(document, general.database_url, folder),
+        database=database,
+        files_dir=Path(general.files_dir) if general.files_dir else beside / "areplicate-files",
         patience=Patience(
             connect=general.database_connect_timeout,
             statement=general.database_statement_timeout,

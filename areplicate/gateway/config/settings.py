@@ -33,6 +33,11 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
             `usage_folder`, by default beside the configuration.
         store_responses: keep what /v1/responses answers, so that later requests may go on from it by its id, for
             `stored_responses_seconds`.
+        files_dir: where uploaded files and the results of batches lie, by default `areplicate-files` beside the
+            SQLite file or the configuration; gateways that share a database share it, too.
+        max_file_mb, max_files: how large a file may be, and how many a key may have.
+        max_batch_requests: how many requests a batch may have.
+        batch_requests_in_flight: how many requests of batches a process asks at a time.
         drain_seconds: how long requests in flight may go on after SIGTERM.
         keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
             600), so that none is closed under a request.
@@ -56,6 +61,11 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     usage_folder: Text | None = None
     store_responses: bool = False
     stored_responses_seconds: Positive = 30 * 24 * 3600.0
+    files_dir: Text | None = None
+    max_file_mb: Positive = 200.0
+    max_files: Count = 1000
+    max_batch_requests: Count = 50_000
+    batch_requests_in_flight: Count = 100
     drain_seconds: NotNegative = 30.0
     keepalive_seconds: Positive = 650.0
     pool_size: Count | None = None

@@ -84,10 +84,7 @@ async def _received(request: web.BaseRequest) -> bytes:
     length = request.content_length
     if length is not None and length > MAX_BODY:
         raise _too_large()
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        # curl asks before it sends a large body, and waits for a second where nobody answers.
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+    await ask_for_body(request)
     try:
         if request.content.is_eof():
             return await _collect(request)
@@ -98,6 +95,13 @@ async def _received(request: web.BaseRequest) -> bytes:
         ) from None
     except web.RequestPayloadError:
         raise bad_request("The body is damaged: its encoding does not fit its headers.") from None
+
+
+async def ask_for_body(request: web.BaseRequest) -> None:
+    """Tells a client that waits for it to send the body; curl does so for a second, before a large one."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 async def _collect(request: web.BaseRequest) -> bytes:

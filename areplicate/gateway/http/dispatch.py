@@ -25,20 +25,26 @@ _SLASHES = re.compile("//+")
 class Dispatcher:
     """Takes requests to their routes.
 
-    A path is looked up whole. A route whose path ends in `{id}` takes all that begin like it.
+    A path is looked up whole. A route whose path has an `{id}` takes all that begin and end like it.
     """
 
     def __init__(self, gateway: Gateway, routes: Sequence[Route]) -> None:
         self._gateway = gateway
         self._whole: dict[str, dict[str, Route]] = {}
-        self._begun: dict[str, dict[str, Route]] = {}
+        self._around: dict[tuple[str, str], dict[str, Route]] = {}
+        """By what stands before and after the id, the longest end first."""
         self.tasks: set[asyncio.Task[None] | None] = set()
         """What is being answered, for the end of the process."""
         for route in routes:
-            table = self._begun if route.path.endswith("{id}") else self._whole
-            path = route.path.removesuffix("{id}")
-            for spelling in {path, path.removeprefix("/v1")}:
-                table.setdefault(spelling, {})[route.method] = route
+            before, has_id, after = route.path.partition("{id}")
+            for spelling in {before, before.removeprefix("/v1")}:
+                methods = (
+                    self._around.setdefault((spelling, after), {})
+                    if has_id
+                    else self._whole.setdefault(spelling, {})
+                )
+                methods[route.method] = route
+        self._around = dict(sorted(self._around.items(), key=lambda item: -len(item[0][1])))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         gateway = self._gateway
@@ -106,9 +112,9 @@ class Dispatcher:
         path = _SLASHES.sub("/", path)
         methods = self._whole.get(path.rstrip("/"))
         if methods is None:
-            for start, begun in self._begun.items():
-                if path.startswith(start) and path != start:
-                    methods, exchange.rest = begun, path[len(start) :]
+            for (before, after), found in self._around.items():
+                if path.startswith(before) and path.endswith(after) and len(path) > len(before + after):
+                    methods, exchange.rest = found, path[len(before) : len(path) - len(after)]
                     break
         if methods is None:
             raise GatewayError(404, f"There is no {method} {path[:200]} here; /openapi.json lists what is.")

@@ -44,6 +44,7 @@ class Exchange:
         "entry",
         "error_code",
         "first_text",
+        "method",
         "model",
         "pieces",
         "predictions",
@@ -60,11 +61,16 @@ class Exchange:
     account: Account
     """What lets the request in; the front door opens it."""
 
-    def __init__(self, request: web.BaseRequest, backend: Backend) -> None:
-        self.request = request
+    request: web.BaseRequest
+    """What was sent; a request of a batch has none."""
+
+    def __init__(self, request: web.BaseRequest | None, backend: Backend) -> None:
+        if request is not None:
+            self.request = request
+        self.method = "POST" if request is None else request.method
         self.backend = backend
         self.request_id = new_request_id()
-        self.client = request.remote
+        self.client = None if request is None else request.remote
         """Its address, or that of the proxy before the gateway."""
         self.began = time.monotonic()
         self.ended: float | None = None

@@ -23,6 +23,7 @@ ERRORS = {
     403: "The key may not do this",
     404: "There is no such thing, or not for this key",
     408: "The body or the model's answer did not come in time",
+    409: "It has ended already",
     413: "The body is too large",
     415: "The body is not JSON",
     429: "A limit of the key or of Replicate; Retry-After says when it passes",
@@ -84,7 +85,7 @@ def describe(routes: Sequence[Route], models: list[str] | None) -> Schema:
 def _operation(each: Route, schemas: dict[int, Any], components: Schema) -> Schema:
     operation: Schema = {"summary": each.summary, "responses": _responses(each, schemas)}
     parameters: list[Schema] = []
-    if each.path.endswith("{id}"):
+    if "{id}" in each.path:
         parameters.append(
             {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         )
@@ -96,7 +97,7 @@ def _operation(each: Route, schemas: dict[int, Any], components: Schema) -> Sche
             required = bool(components[schema["$ref"].removeprefix(_REF)].get("required"))
             operation["requestBody"] = {
                 "required": required,
-                "content": {"application/json": {"schema": schema}},
+                "content": {"multipart/form-data" if each.form else "application/json": {"schema": schema}},
             }
     if parameters:
         operation["parameters"] = parameters

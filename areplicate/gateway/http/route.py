@@ -24,11 +24,12 @@ class Route(NamedTuple):
     """A route.
 
     Attributes:
-        path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` at its end takes the
-            rest of the path, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
+        path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` in it takes what stands
+            there, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
         takes: the struct of a POST's body, or of a GET's query. Where it allows unknown fields, they are the
             model's own inputs: the handler then gets the checked object as a dictionary, without nulls.
         answer: the struct of the answer; a string is a content type other than JSON.
+        form: whether a POST's body is a form with a file, which the handler reads as it comes.
         streams: whether `stream: true` makes the answer server-sent events.
         errors: the statuses that it answers besides those that all routes do.
     """
@@ -39,6 +40,7 @@ class Route(NamedTuple):
     handler: Handler
     takes: type | None = None
     answer: Any = None
+    form: bool = False
     streams: bool = False
     errors: Sequence[int] = ()
 
@@ -49,7 +51,7 @@ class Route(NamedTuple):
 
     async def __call__(self, gateway: Gateway, exchange: Exchange) -> Any:
         """Reads what was sent, and gives the answer: a struct, or a response that is ready."""
-        if self.takes is None:
+        if self.takes is None or self.form:
             return await self.handler(gateway, exchange)
         read = read_query if self.method == "GET" else read_body
         return await self.handler(gateway, exchange, await read(exchange.request, self.takes))
@@ -62,12 +64,13 @@ def route(
     *,
     takes: type | None = None,
     answer: Any = None,
+    form: bool = False,
     streams: bool = False,
     errors: Sequence[int] = (),
 ) -> Callable[[Handler], Route]:
     """Makes a handler a `Route`; its docstring's first line is what the OpenAPI document says of it."""
 
     def made(handler: Handler) -> Route:
-        return Route(method, path, access, handler, takes, answer, streams, errors)
+        return Route(method, path, access, handler, takes, answer, form, streams, errors)
 
     return made

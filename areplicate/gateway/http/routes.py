@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from ..api import chat, completions, embeddings, health, keys, messages, models, responses, spend
+from ..api import (
+    batches,
+    chat,
+    completions,
+    embeddings,
+    files,
+    health,
+    keys,
+    messages,
+    models,
+    responses,
+    spend,
+)
 from . import openapi
 from .route import Route
 
-_MODULES = (chat, completions, embeddings, responses, messages, models, keys, spend, health, openapi)
+_MODULES = (
+    *(chat, completions, embeddings, responses, messages, files, batches, models, keys, spend, health),
+    openapi,
+)
 
 ROUTES = tuple(value for module in _MODULES for value in vars(module).values() if isinstance(value, Route))

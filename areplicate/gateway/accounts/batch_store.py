@@ -1,0 +1,195 @@
+"""Files and batches in the database. Each method is one unit of work.
+
+A batch is worked on by one process at a time: whoever has its lease, and renews it. A process that dies
+renews nothing, and when the lease is over another one takes the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, or_, select, true, update
+
+from .auth import Caller
+from .batch_rows import LEASE, UNFINISHED, BatchRow, FileRow
+from .database import Database
+from .tables import batches, files
+
+
+class BatchStore:
+    """The files and the batches, for one gateway process."""
+
+    def __init__(self, database: Database, process: str) -> None:
+        self._database = database
+        self._process = process
+
+    async def add_file(self, row: FileRow, most: int) -> bool:
+        """Adds a file, unless its key has `most` already."""
+
+        def work(connection: Connection, now: float) -> bool:
+            count = select(func.count()).select_from(files).where(files.c.key_id == row.key_id)
+            if connection.execute(count).scalar_one() >= most:
+                return False
+            connection.execute(insert(files).values(**msgspec.structs.asdict(row)))
+            return True
+
+        return await self._database.run(work)
+
+    async def file(self, id: str, caller: Caller) -> FileRow | None:
+        """A file that the caller may see."""
+        query = select(files).where(files.c.id == id, _of(files, caller))
+
+        def work(connection: Connection, now: float) -> FileRow | None:
+            row = connection.execute(query).first()
+            return None if row is None else FileRow(**row._mapping)
+
+        return await self._database.run(work, reads=True)
+
+    async def list_files(
+        self, caller: Caller, purpose: str | None, after: str | None, limit: int, ascending: bool
+    ) -> list[FileRow]:
+        query = _page(files, caller, after, limit, ascending)
+        if purpose is not None:
+            query = query.where(files.c.purpose == purpose)
+
+        def work(connection: Connection, now: float) -> list[FileRow]:
+            return [FileRow(**row._mapping) for row in connection.execute(query)]
+
+        return await self._database.run(work, reads=True)
+
+    async def delete_file(self, id: str, caller: Caller) -> bool:
+        def work(connection: Connection, now: float) -> bool:
+            gone = connection.execute(delete(files).where(files.c.id == id, _of(files, caller)))
+            return bool(gone.rowcount)
+
+        return await self._database.run(work)
+
+    async def add_batch(self, row: BatchRow) -> None:
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(insert(batches).values(**msgspec.structs.asdict(row)))
+
+        await self._database.run(work)
+
+    async def batch(self, id: str, caller: Caller) -> BatchRow | None:
+        """A batch that the caller may see."""
+        query = select(batches).where(batches.c.id == id, _of(batches, caller))
+
+        def work(connection: Connection, now: float) -> BatchRow | None:
+            row = connection.execute(query).first()
+            return None if row is None else BatchRow(**row._mapping)
+
+        return await self._database.run(work, reads=True)
+
+    async def list_batches(self, caller: Caller, after: str | None, limit: int) -> list[BatchRow]:
+        """The batches that the caller may see, newest first."""
+        query = _page(batches, caller, after, limit, ascending=False)
+
+        def work(connection: Connection, now: float) -> list[BatchRow]:
+            return [BatchRow(**row._mapping) for row in connection.execute(query)]
+
+        return await self._database.run(work, reads=True)
+
+    async def cancel(self, id: str) -> None:
+        """Asks for the end of a batch, where it has not ended or is ending already."""
+
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(
+                update(batches)
+                .where(batches.c.id == id, batches.c.status.in_(("validating", "in_progress")))
+                .values(status="cancelling", cancelling_at=now)
+            )
+
+        await self._database.run(work)
+
+    async def expected_of(self, key_id: str) -> float:
+        """Dollars that what is left of the key's batches under way is expected to cost."""
+        b = batches.c
+        query = select(b.expected, b.total, b.completed, b.failed).where(
+            b.key_id == key_id, b.status.in_(("in_progress", "finalizing"))
+        )
+
+        def work(connection: Connection, now: float) -> float:
+            rows = connection.execute(query)
+            return sum(float(row[0] * (row[1] - row[2] - row[3]) / row[1]) for row in rows if row[1])
+
+        return await self._database.run(work, reads=True)
+
+    # Leases
+
+    async def claim(self) -> BatchRow | None:
+        """Takes the oldest batch that nobody works on."""
+
+        def work(connection: Connection, now: float) -> BatchRow | None:
+            b = batches.c
+            free = and_(b.status.in_(UNFINISHED), or_(b.leased_until.is_(None), b.leased_until < now))
+            oldest = select(b.id).where(free).order_by(b.created_at).limit(1)
+            if not self._database.is_sqlite:
+                oldest = oldest.with_for_update(skip_locked=True)
+            id = connection.execute(oldest).scalar()
+            if id is None:
+                return None
+            taken = update(batches).where(b.id == id, free)
+            values = {"leased_by": self._process, "leased_until": now + LEASE}
+            row = connection.execute(taken.values(**values).returning(*b)).first()
+            return None if row is None else BatchRow(**row._mapping)
+
+        return await self._database.run(work)
+
+    async def save(self, id: str, **changes: Any) -> BatchRow | None:
+        """Renews the lease, and writes what has changed; None where another process has it."""
+
+        def work(connection: Connection, now: float) -> BatchRow | None:
+            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
+            values = {"leased_until": now + LEASE, **changes}
+            row = connection.execute(mine.values(**values).returning(*batches.c)).first()
+            return None if row is None else BatchRow(**row._mapping)
+
+        return await self._database.run(work)
+
+    async def finish(self, id: str, made: Sequence[FileRow], **changes: Any) -> None:
+        """Writes a batch's end, with the files that it made; nothing where another process has the lease."""
+
+        def work(connection: Connection, now: float) -> None:
+            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
+            ended = mine.values(leased_by=None, leased_until=None, **changes)
+            if connection.execute(ended).rowcount:
+                for file in made:
+                    connection.execute(insert(files).values(**msgspec.structs.asdict(file)))
+
+        await self._database.run(work)
+
+    async def release(self, id: str, seconds: float = 0.0) -> None:
+        """Leaves a batch to whoever claims it next, after so many seconds."""
+
+        def work(connection: Connection, now: float) -> None:
+            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
+            connection.execute(mine.values(leased_by=None, leased_until=now + seconds))
+
+        await self._database.run(work)
+
+    async def free_all(self) -> None:
+        """Ends all leases, for a process that knows itself to be the only one."""
+
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(update(batches).values(leased_by=None, leased_until=None))
+
+        await self._database.run(work)
+
+
+def _of(table: Table, caller: Caller) -> ColumnElement[bool]:
+    """What the caller may see: its key's own; the master key sees all."""
+    return true() if caller.is_master else table.c.key_id == caller.key_id
+
+
+def _page(table: Table, caller: Caller, after: str | None, limit: int, ascending: bool) -> Any:
+    """Rows in the order of their making, from behind the one with the id `after`."""
+    c = table.c
+    query = select(table).where(_of(table, caller)).limit(limit)
+    if after is not None:
+        at = select(c.created_at).where(c.id == after).scalar_subquery()
+        beyond = c.created_at > at if ascending else c.created_at < at
+        same = and_(c.created_at == at, c.id > after)
+        query = query.where(or_(beyond, same))
+    return query.order_by(c.created_at if ascending else c.created_at.desc(), c.id)

@@ -1,0 +1,185 @@
+"""`/v1/batches`: files of requests that are answered in the background.
+
+Source: "Batch" in OpenAI's API reference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from ...bulk.apis import APIS
+from ..accounts.batch_rows import UNFINISHED, BatchRow, BatchStatus
+from ..http.errors import GatewayError, bad_request
+from ..http.exchange import Exchange
+from ..http.route import route
+from .durations import Duration, seconds_of
+from .files import Text, file_of
+
+if TYPE_CHECKING:
+    from ..accounts.batch_store import BatchStore
+    from ..app import Gateway
+
+Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
+Metadata = Annotated[
+    dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
+    msgspec.Meta(max_length=16),
+]
+
+
+class BatchRequest(msgspec.Struct, kw_only=True):
+    """A file of requests, all of which ask `endpoint`, within `completion_window`."""
+
+    input_file_id: Text
+    endpoint: Endpoint
+    completion_window: Duration
+    metadata: Metadata | None = None
+
+
+class BatchQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which batches: those behind the batch `after`, newest first."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    after: Text | None = None
+
+
+class BatchError(msgspec.Struct, frozen=True):
+    """What is wrong; `line` is the file's, from 1."""
+
+    code: str
+    line: int | None
+    message: str
+    param: str | None
+
+
+class BatchErrors(msgspec.Struct, frozen=True, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[BatchError]
+
+
+class RequestCounts(msgspec.Struct, frozen=True):
+    total: int
+    completed: int
+    failed: int
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch; times are in seconds since 1970."""
+
+    id: str
+    object: Literal["batch"] = "batch"
+    endpoint: str
+    errors: BatchErrors | None
+    input_file_id: str
+    completion_window: str
+    status: BatchStatus
+    output_file_id: str | None
+    error_file_id: str | None
+    created_at: int
+    in_progress_at: int | None
+    expires_at: int
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    request_counts: RequestCounts
+    metadata: dict[str, str] | None
+
+
+class BatchList(msgspec.Struct, frozen=True, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[Batch]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+@route("POST", "/v1/batches", "key", takes=BatchRequest, answer=Batch, errors=(404,))
+async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Batch:
+    """Begin a batch."""
+    endpoint, window = body["endpoint"], seconds_of(body["completion_window"])
+    if endpoint not in APIS:
+        raise bad_request(
+            f"endpoint must be one of {', '.join(APIS)}, not {endpoint!r:.100}.", param="endpoint"
+        )
+    file = await file_of(gateway, exchange, body["input_file_id"])
+    if file.purpose != "batch":
+        raise bad_request(
+            f"{file.id} has the purpose {file.purpose!r}; 'batch' is needed.", param="input_file_id"
+        )
+    store = await _store(gateway)
+    now = gateway.accounts.now()
+    row = BatchRow(
+        id=f"batch_{secrets.token_hex(16)}",
+        key_id=exchange.caller.key_id,
+        endpoint=endpoint,
+        input_file_id=file.id,
+        completion_window=body["completion_window"],
+        created_at=now,
+        expires_at=now + window,
+        metadata=body.get("metadata"),
+    )
+    folder = gateway.batches.folder
+    try:
+        await asyncio.to_thread(folder.begin, row.id, file.id)
+        await store.add_batch(row)
+    except BaseException as error:
+        folder.end(row.id)
+        if isinstance(error, FileNotFoundError):
+            raise bad_request(f"The content of {file.id} has gone.", param="input_file_id") from None
+        raise
+    gateway.batches.wake()
+    return _shown(row)
+
+
+@route("GET", "/v1/batches", "key", takes=BatchQuery, answer=BatchList)
+async def list_batches(gateway: Gateway, exchange: Exchange, asked: BatchQuery) -> BatchList:
+    """List batches."""
+    store = await _store(gateway)
+    rows = await store.list_batches(exchange.caller, asked.after, asked.limit + 1)
+    data = [_shown(row) for row in rows[: asked.limit]]
+    ends = (data[0].id, data[-1].id) if data else (None, None)
+    return BatchList(data=data, first_id=ends[0], last_id=ends[1], has_more=len(rows) > asked.limit)
+
+
+@route("GET", "/v1/batches/{id}", "key", answer=Batch, errors=(404,))
+async def get_batch(gateway: Gateway, exchange: Exchange) -> Batch:
+    """Look at a batch."""
+    return _shown(await _batch_of(gateway, exchange))
+
+
+@route("POST", "/v1/batches/{id}/cancel", "key", answer=Batch, errors=(404, 409))
+async def cancel_batch(gateway: Gateway, exchange: Exchange) -> Batch:
+    """Cancel a batch; requests in flight get a moment, and what was answered is in its output file."""
+    row = await _batch_of(gateway, exchange)
+    if row.status not in UNFINISHED:
+        raise GatewayError(409, f"{row.id} cannot be cancelled: it is {row.status}.", code="batch_ended")
+    await (await _store(gateway)).cancel(row.id)
+    gateway.batches.wake()
+    return _shown(await _batch_of(gateway, exchange))
+
+
+async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
+    id = exchange.rest
+    askable = id.isascii() and id.isprintable()
+    row = await (await _store(gateway)).batch(id, exchange.caller) if askable else None
+    if row is None:
+        raise GatewayError(404, f"There is no batch {id[:100]!r}.", param="batch_id", code="batch_not_found")
+    return row
+
+
+async def _store(gateway: Gateway) -> BatchStore:
+    return (await gateway.accounts.store()).batches
+
+
+def _shown(row: BatchRow) -> Batch:
+    fields = msgspec.structs.asdict(row)
+    moments = {name: int(at) for name, at in fields.items() if name.endswith("_at") and at is not None}
+    counts = {"total": row.total, "completed": row.completed, "failed": row.failed}
+    errors = None if row.errors is None else {"data": row.errors}
+    return msgspec.convert({**fields, **moments, "request_counts": counts, "errors": errors}, Batch)

@@ -1,0 +1,169 @@
+"""`/v1/files`: the inputs and the results of batches, each for the key that it belongs to.
+
+Source: "Files" in OpenAI's API reference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from aiohttp import web
+
+from ..accounts.batch_rows import FileRow
+from ..http.errors import GatewayError, bad_request
+from ..http.exchange import Exchange
+from ..http.route import route
+from ..http.uploads import read_form, send_file
+
+if TYPE_CHECKING:
+    from ..accounts.batch_store import BatchStore
+    from ..app import Gateway
+
+MAX_LISTED = 10_000
+Text = Annotated[str, msgspec.Meta(pattern="^[^\u0000]*$")]
+
+
+class FileUpload(msgspec.Struct, kw_only=True):
+    """A file of requests, as JSON lines."""
+
+    file: Annotated[bytes, msgspec.Meta(extra_json_schema={"format": "binary"})]
+    purpose: Literal["batch"]
+
+
+class FileQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which files: those behind the file `after`, newest first."""
+
+    purpose: Text | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LISTED)] = MAX_LISTED
+    order: Literal["asc", "desc"] = "desc"
+    after: Text | None = None
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file; its purpose is `batch` or `batch_output`."""
+
+    id: str
+    object: Literal["file"] = "file"
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: str
+    status: Literal["processed"] = "processed"
+    expires_at: None = None
+
+
+class FileList(msgspec.Struct, frozen=True, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[File]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class DeletedFile(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: Literal["file"] = "file"
+    deleted: bool = True
+
+
+@route("POST", "/v1/files", "key", takes=FileUpload, form=True, answer=File)
+async def upload(gateway: Gateway, exchange: Exchange) -> File:
+    """Upload a file for a batch."""
+    general = exchange.backend.config.general
+    folder = gateway.batches.folder
+    with folder.receiving() as path:
+        fields, filename = await read_form(exchange.request, path, round(general.max_file_mb * 1e6))
+        if (purpose := fields.get("purpose")) != "batch":
+            raise bad_request(f"purpose must be 'batch', not {purpose!r:.50}.", param="purpose")
+        row = FileRow(
+            id=f"file-{secrets.token_hex(16)}",
+            key_id=exchange.caller.key_id,
+            created_at=gateway.accounts.now(),
+            bytes=path.stat().st_size,
+            filename=filename,
+            purpose=purpose,
+        )
+        await asyncio.to_thread(folder.keep, path, row.id)
+    try:
+        added = await (await _store(gateway)).add_file(row, general.max_files)
+    except BaseException:
+        folder.remove(row.id)
+        raise
+    if not added:
+        folder.remove(row.id)
+        raise bad_request(
+            f"This key has {general.max_files} files, which is the most allowed: delete some of them.",
+            code="too_many_files",
+        )
+    return _shown(row)
+
+
+@route("GET", "/v1/files", "key", takes=FileQuery, answer=FileList)
+async def list_files(gateway: Gateway, exchange: Exchange, asked: FileQuery) -> FileList:
+    """List files."""
+    rows = await (await _store(gateway)).list_files(
+        exchange.caller, asked.purpose, asked.after, asked.limit + 1, asked.order == "asc"
+    )
+    data = [_shown(row) for row in rows[: asked.limit]]
+    ends = (data[0].id, data[-1].id) if data else (None, None)
+    return FileList(data=data, first_id=ends[0], last_id=ends[1], has_more=len(rows) > asked.limit)
+
+
+@route("GET", "/v1/files/{id}", "key", answer=File, errors=(404,))
+async def get_file(gateway: Gateway, exchange: Exchange) -> File:
+    """Look at a file."""
+    return _shown(await file_of(gateway, exchange, exchange.rest))
+
+
+@route("GET", "/v1/files/{id}/content", "key", answer="application/octet-stream", errors=(404,))
+async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+    """Download a file."""
+    row = await file_of(gateway, exchange, exchange.rest)
+    try:
+        return await send_file(exchange, gateway.batches.folder.file(row.id))
+    except FileNotFoundError:
+        raise _no_file(row.id) from None
+
+
+@route("DELETE", "/v1/files/{id}", "key", answer=DeletedFile, errors=(404,))
+async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
+    """Delete a file; a batch that has begun with it goes on."""
+    id = exchange.rest
+    if not _is_id(id) or not await (await _store(gateway)).delete_file(id, exchange.caller):
+        raise _no_file(id)
+    await asyncio.to_thread(gateway.batches.folder.remove, id)
+    return DeletedFile(id=id)
+
+
+async def file_of(gateway: Gateway, exchange: Exchange, id: str) -> FileRow:
+    """A file that the caller may see; raises the `GatewayError` 404."""
+    row = await (await _store(gateway)).file(id, exchange.caller) if _is_id(id) else None
+    if row is None:
+        raise _no_file(id)
+    return row
+
+
+def _is_id(id: str) -> bool:
+    """Whether a database can be asked for it."""
+    return id.isascii() and id.isprintable()
+
+
+async def _store(gateway: Gateway) -> BatchStore:
+    return (await gateway.accounts.store()).batches
+
+
+def _no_file(id: str) -> GatewayError:
+    return GatewayError(404, f"There is no file {id[:100]!r}.", param="file_id", code="file_not_found")
+
+
+def _shown(row: FileRow) -> File:
+    return File(
+        id=row.id,
+        bytes=row.bytes,
+        created_at=int(row.created_at),
+        filename=row.filename,
+        purpose=row.purpose,
+    )

@@ -1,0 +1,101 @@
+"""Asking one request of a batch: on its key's account, as if its client had sent it, and after all others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...chat.responses import ModelResponse
+from ...errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    InsufficientCreditError,
+    NotFoundError,
+    RateLimitError,
+    ServiceUnavailableError,
+    Timeout,
+)
+from ...replicate.limits import YIELDS
+from ..accounts.auth import Caller
+from ..accounts.limits import RoomTaken
+from ..accounts.unavailable import DatabaseUnavailable
+from ..api.question import question_of
+from ..http.errors import NO_RETRY, GatewayError
+from ..http.exchange import Exchange
+
+if TYPE_CHECKING:
+    from ..app import Gateway
+
+_A_MOMENT = 1.0
+"""Seconds after which a request is asked again whose key's room is taken by others of its own."""
+
+
+class Asker:
+    """What a batch's job asks with.
+
+    Args:
+        caller: whose batch it is, as known by now; raises an `AuthenticationError` where it may not ask any more.
+        room: the process's own bound of such requests in flight.
+    """
+
+    def __init__(self, gateway: Gateway, caller: Callable[[], Caller], room: asyncio.Semaphore) -> None:
+        self._gateway = gateway
+        self._caller = caller
+        self._room = room
+
+    async def ask(self, /, **request: Any) -> ModelResponse:
+        """The answer, by the name that the client knows the answering model by.
+
+        Raises:
+            APIError: as bulk's jobs take it: what passes by itself, what ends the job, or the request's own.
+        """
+        async with self._room:
+            YIELDS.set(True)
+            backend = self._gateway.backend
+            exchange = Exchange(None, backend)
+            exchange.caller = self._caller()
+            exchange.endpoint = "/v1/batches"
+            backend.in_flight += 1
+            try:
+                async with self._gateway.account(exchange) as exchange.account:
+                    return await self._answer(exchange, request)
+            finally:
+                await backend.leave()
+
+    async def _answer(self, exchange: Exchange, request: dict[str, Any]) -> ModelResponse:
+        params = {name: value for name, value in request.items() if name not in ("model", "messages")}
+        try:
+            question = await question_of(self._gateway, exchange, request, request["messages"], params)
+            return await question.ask(exchange)
+        except GatewayError as error:
+            exchange.status, exchange.error_code = error.status, error.code
+            raise refused(error) from None
+        except Timeout as error:
+            exchange.failed(error)
+            if error.prediction_id is None:  # others were let first all the time
+                raise ServiceUnavailableError(error.message) from error
+            raise
+        except APIError as error:
+            told = exchange.failed(error)
+            if isinstance(error, (AuthenticationError, InsufficientCreditError)):
+                raise type(error)(told.message) from None
+            raise
+
+
+def refused(error: GatewayError) -> APIError:
+    """A refusal of the gateway's own as bulk's jobs understand it."""
+    if isinstance(error, DatabaseUnavailable):
+        return ServiceUnavailableError(error.message)
+    if isinstance(error, RoomTaken):
+        return RateLimitError(error.message, retry_after=_A_MOMENT)
+    if error.code == "insufficient_quota":
+        return InsufficientCreditError(error.message)
+    if error.status == 429 and error.headers != NO_RETRY:
+        return RateLimitError(error.message, retry_after=float(error.headers.get("Retry-After", _A_MOMENT)))
+    if error.status == 401:
+        return AuthenticationError(error.message)
+    if error.status == 404:
+        return NotFoundError(error.message)
+    return BadRequestError(error.message, status_code=error.status, param=error.param)

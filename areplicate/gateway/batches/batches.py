@@ -1,0 +1,91 @@
+"""The batches of one gateway process: it takes those that nobody works on, and works on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from ..accounts.unavailable import DatabaseUnavailable
+from ..logs import logger
+from .folder import Folder
+from .work import Work, work_on
+
+if TYPE_CHECKING:
+    from ..accounts.batch_store import BatchStore
+    from ..app import Gateway
+
+_LOOK = 3.0
+"""Seconds between looks for batches that have no process."""
+_AT_ONCE = 16
+"""Batches at most that one process works on; they share `batch_requests_in_flight`."""
+_AGAIN = 30.0
+"""Seconds after which a batch goes on that was stopped by something that passes."""
+_LEAVING = 10.0
+"""Seconds for which the end of the process waits for batches."""
+
+
+class Batches:
+    """What this process does for batches.
+
+    Args:
+        alone: whether no other process uses the database, so that a lease of before is nobody's.
+    """
+
+    def __init__(self, gateway: Gateway, *, alone: bool) -> None:
+        self._gateway = gateway
+        self._alone = alone
+        self.folder = Folder(gateway.config.accounts.files_dir)
+        self._room = asyncio.Semaphore(gateway.config.general.batch_requests_in_flight)
+        self._working: dict[asyncio.Task[None], Work] = {}
+        self._wanted = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    def wake(self) -> None:
+        """There is a new batch."""
+        self._wanted.set()
+
+    def leave(self) -> None:
+        """No further request is asked: the process stops."""
+        if self._looking is not None:
+            self._looking.cancel()
+        for work in self._working.values():
+            work.leave()
+
+    async def aclose(self) -> None:
+        """Waits for what is in flight, for a while, and leaves the batches to others."""
+        self.leave()
+        if self._working:
+            _, late = await asyncio.wait(self._working, timeout=_LEAVING)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=_LEAVING)
+
+    async def _look(self) -> None:
+        await asyncio.to_thread(self.folder.tidy, time.time())
+        while True:
+            self._wanted.clear()
+            with contextlib.suppress(DatabaseUnavailable):
+                await self._take_all((await self._gateway.accounts.store()).batches)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), _LOOK)
+
+    async def _take_all(self, store: BatchStore) -> None:
+        if self._alone:
+            await store.free_all()
+            self._alone = False
+        while len(self._working) < _AT_ONCE and (batch := await store.claim()) is not None:
+            logger.info("batch taken", extra={"batch_id": batch.id, "status": batch.status})
+            work = Work(self._gateway, store, self.folder, batch, self._room)
+            task = asyncio.ensure_future(work_on(work, store, batch.id, _AGAIN))
+            self._working[task] = work
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._working[task]
+        self._wanted.set()

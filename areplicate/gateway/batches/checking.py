@@ -1,0 +1,95 @@
+"""Checking a batch's file as a whole, before anything is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...bulk.inputs import LineError, Row
+from ...bulk.job import MOST_ERRORS, Job
+from ...errors import BadRequestError
+from ...options.values import checked_count
+from ..accounts.account import Demand, no_price
+from ..accounts.auth import Caller
+from ..accounts.costs import Costs
+from ..api.question import usable_by
+from ..config.backend import Backend, Target
+from ..http.errors import GatewayError
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What a file asks for: how many requests, what is wrong with it, and dollars that it is expected to cost."""
+
+    rows: int
+    errors: list[dict[str, Any]]
+    expected: float
+
+
+class Checker:
+    """Checks lines for one caller.
+
+    Args:
+        endpoint: what all lines must ask.
+        most: lines at most.
+    """
+
+    def __init__(self, endpoint: str, most: int, caller: Caller, backend: Backend, costs: Costs) -> None:
+        self._endpoint = endpoint
+        self._most = most
+        self._caller = caller
+        self._has_budget = caller.key is not None and caller.key.max_budget is not None
+        self._backend = backend
+        self._costs = costs
+        self._targets: dict[str, Target] = {}
+
+    def check(self, job: Job) -> Checked:
+        """Reads the whole file; in a thread, since it may be long."""
+        errors: list[dict[str, Any]] = []
+        count = 0
+        expected = 0.0
+        for row in job.rows():
+            count += 1
+            if count > self._most:
+                message = f"The file has more than {self._most:,} requests: make several batches of it."
+                return Checked(count, [error("too_many_requests", message)], 0.0)
+            try:
+                expected += self._cost_of(row)
+            except BadRequestError as wrong:
+                if len(errors) < MOST_ERRORS:
+                    errors.append(error("invalid_request", wrong.message, row.line, wrong.param))
+            except GatewayError as wrong:
+                if len(errors) < MOST_ERRORS:
+                    errors.append(
+                        error(wrong.code or "invalid_request", wrong.message, row.line, wrong.param)
+                    )
+        if not count:
+            errors.append(error("empty_file", "The file has no requests."))
+        return Checked(count, errors, expected)
+
+    def _cost_of(self, row: Row | LineError) -> float:
+        """What a line is expected to cost; raises what is wrong with it."""
+        if isinstance(row, LineError):
+            raise BadRequestError(row.message)
+        if row.custom_id is None or "url" not in row.columns:
+            raise BadRequestError("a line must have custom_id, method, url and body", param="custom_id")
+        if row.url != self._endpoint:
+            raise BadRequestError(f"url is {row.url}, and the batch's endpoint {self._endpoint}", param="url")
+        name = row.body["model"]
+        target = self._targets.get(name)
+        if target is None:
+            target = self._targets[name] = usable_by(self._backend, self._caller, name)
+        if not self._has_budget:
+            return 0.0
+        entry = target.entries[0]
+        price = self._backend.price_of(entry)
+        if price is None:
+            raise no_price(entry)
+        copies = checked_count(row.body.get("n"))
+        _, dollars = self._costs.expected(Demand(entry, copies, copies, row.body), price)
+        return dollars
+
+
+def error(code: str, message: str, line: int | None = None, param: str | None = None) -> dict[str, Any]:
+    """An error of a batch, as OpenAI's API has it."""
+    return {"code": code, "line": line, "message": message, "param": param}

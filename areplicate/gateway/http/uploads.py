@@ -1,0 +1,106 @@
+"""Forms with a file: read as they come, so that a large file takes little memory; and files as answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from .bodies import BODY_SECONDS, ask_for_body
+from .errors import GatewayError, bad_request
+from .exchange import Exchange
+
+_PIECE = 256 * 1024
+_LONGEST_FIELD = 4096
+"""Bytes of a field that is no file."""
+_MOST_FIELDS = 16
+_HEAD = 64 * 1024
+"""Bytes of a form around its file."""
+
+
+async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[dict[str, str], str]:
+    """A form's fields and its file's name; the file is written to `target`.
+
+    Args:
+        most: bytes that the file may have.
+
+    Raises:
+        GatewayError: 400 where it is no such form, 408 where it stops coming, 413, 415.
+    """
+    if (request.content_length or 0) > most + _HEAD:
+        raise _too_large(most)
+    if request.content_type != "multipart/form-data":
+        raise GatewayError(415, f"The body must be multipart/form-data, not {request.content_type[:100]}.")
+    await ask_for_body(request)
+    try:
+        return await _read(request, target, most)
+    except asyncio.TimeoutError:
+        raise GatewayError(
+            408, f"Nothing more of the file has come for {BODY_SECONDS:g} s.", code="request_timeout"
+        ) from None
+    except (web.RequestPayloadError, HttpProcessingError, ValueError, AssertionError, RuntimeError, EOFError):
+        raise bad_request("The form is damaged, or its boundary is missing.") from None
+
+
+async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict[str, str], str]:
+    fields: dict[str, str] = {}
+    filename: str | None = None
+    form = await request.multipart()
+    for _ in range(_MOST_FIELDS):
+        part = await asyncio.wait_for(form.next(), BODY_SECONDS)
+        if part is None:
+            break
+        if not isinstance(part, BodyPartReader) or part.name is None:
+            raise bad_request("The form must have plain fields and a file.")
+        if part.name == "file":
+            if filename is not None:
+                raise bad_request("The form has two files: upload one at a time.", param="file")
+            filename = part.filename or "file"
+            await _save(part, target, most)
+        else:
+            fields[part.name] = await _field(part)
+    if filename is None:
+        raise bad_request("file is missing: send it as the form's field of that name.", param="file")
+    return fields, filename[:255].replace("\x00", "")
+
+
+async def _save(part: BodyPartReader, target: Path, most: int) -> None:
+    length = 0
+    with target.open("wb") as file:
+        while piece := await asyncio.wait_for(part.read_chunk(_PIECE), BODY_SECONDS):
+            length += len(piece)
+            if length > most:
+                raise _too_large(most)
+            await asyncio.to_thread(file.write, piece)
+
+
+async def _field(part: BodyPartReader) -> str:
+    value = b""
+    while piece := await asyncio.wait_for(part.read_chunk(_LONGEST_FIELD), BODY_SECONDS):
+        value += piece
+        if len(value) > _LONGEST_FIELD:
+            raise bad_request(f"{str(part.name)[:50]} is too long.", param=part.name)
+    return value.decode()
+
+
+def _too_large(most: int) -> GatewayError:
+    return GatewayError(413, f"The file is too large; {most / 1e6:g} MB are allowed.", param="file")
+
+
+async def send_file(exchange: Exchange, path: Path) -> web.StreamResponse:
+    """The content of a file, piece by piece."""
+    file: Any = await asyncio.to_thread(path.open, "rb")
+    try:
+        response = web.StreamResponse(headers=exchange.head("application/octet-stream"))
+        response.content_length = os.fstat(file.fileno()).st_size
+        await response.prepare(exchange.request)
+        while piece := await asyncio.to_thread(file.read, _PIECE):
+            await response.write(piece)
+        await response.write_eof()
+    finally:
+        file.close()
+    return response

@@ -1,0 +1,358 @@
+"""OpenAI's files and batches over a real gateway process, driven by OpenAI's own client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from areplicate.local import LocalModel, LocalReplicate
+from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, eventually, gateway
+
+CHAT = "/v1/chat/completions"
+ENDED = ("completed", "failed", "expired", "cancelled")
+DOLLAR_A_TOKEN = {"input_cost_per_token": 1.0, "output_cost_per_token": 1.0}
+
+
+def echo(input: dict[str, Any]) -> list[str]:
+    """Answers with the last word of the question, so that each row's answer is its own."""
+    return ["answer to ", str(input["prompt"]).split()[-1]]
+
+
+MODELS = (
+    LocalModel(owner="acme", name="echo", reply=echo, run_seconds=0.05),
+    LocalModel(owner="acme", name="steady", reply=echo, run_seconds=0.4),
+    LocalModel(owner="acme", name="long", reply=["word "] * 100, run_seconds=0.05),
+    LocalModel(owner="acme", name="fails", failure="CUDA out of memory"),
+)
+
+
+def config_for(local: LocalReplicate, **general: Any) -> dict[str, Any]:
+    params = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
+    models = [
+        {
+            "model_name": model.name,
+            "litellm_params": {"model": f"replicate/{model.full_name}", **params},
+            "model_info": DOLLAR_A_TOKEN,
+        }
+        for model in MODELS
+    ]
+    rates = {"creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
+    return {"model_list": models, "general_settings": {"master_key": MASTER, **rates, **general}}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=MODELS) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway(
+        config_for(local, max_file_mb=1, max_files=40), tmp_path_factory.mktemp("batches")
+    ) as running:
+        yield running
+
+
+def client(running: Gateway, key: str = MASTER) -> openai.OpenAI:
+    return openai.OpenAI(api_key=key, base_url=f"{running.url}/v1", max_retries=0, timeout=30)
+
+
+def line(name: str, text: str, url: str = CHAT, model: str = "echo", **body: Any) -> dict[str, Any]:
+    asks: dict[str, Any] = {
+        CHAT: {"messages": [{"role": "user", "content": text}]},
+        "/v1/completions": {"prompt": text},
+        "/v1/responses": {"input": text},
+    }[url]
+    return {"custom_id": name, "method": "POST", "url": url, "body": {"model": model, **asks, **body}}
+
+
+def questions(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [line(f"row {n}", f"number {n}", **more) for n in range(count)]
+
+
+def begin(
+    api: openai.OpenAI, lines: list[Any], endpoint: Any = CHAT, window: Any = "24h"
+) -> openai.types.Batch:
+    text = "".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in lines)
+    file = api.files.create(file=("in.jsonl", text.encode()), purpose="batch")
+    return api.batches.create(
+        input_file_id=file.id, endpoint=endpoint, completion_window=window, metadata={"team": "a"}
+    )
+
+
+def ended(api: openai.OpenAI, id: str, seconds: float = 90) -> openai.types.Batch:
+    deadline = time.monotonic() + seconds
+    while (batch := api.batches.retrieve(id)).status not in ENDED:
+        assert time.monotonic() < deadline, f"it is still {batch.status}: {batch.request_counts}"
+        time.sleep(0.1)
+    return batch
+
+
+def lines_of(api: openai.OpenAI, id: str | None) -> list[dict[str, Any]]:
+    return [] if id is None else [json.loads(each) for each in api.files.content(id).text.splitlines()]
+
+
+def text_of(answer: dict[str, Any]) -> str:
+    body = answer["response"]["body"]
+    if body["object"] == "response":
+        return "".join(part["text"] for item in body["output"] for part in item["content"])
+    choice = body["choices"][0]
+    return str(choice["text"] if body["object"] == "text_completion" else choice["message"]["content"])
+
+
+def counts(batch: openai.types.Batch) -> tuple[int, int, int]:
+    assert batch.request_counts is not None
+    return batch.request_counts.total, batch.request_counts.completed, batch.request_counts.failed
+
+
+@pytest.mark.parametrize("endpoint", [CHAT, "/v1/completions", "/v1/responses"])
+def test_a_batch_from_its_file_to_its_answers(running: Gateway, endpoint: str) -> None:
+    api = client(running, running.new_key())
+    batch = begin(api, questions(20, url=endpoint), endpoint)
+    assert batch.object == "batch" and batch.status == "validating" and batch.metadata == {"team": "a"}
+    batch = ended(api, batch.id)
+    assert batch.status == "completed" and counts(batch) == (20, 20, 0) and batch.error_file_id is None
+    assert batch.in_progress_at and batch.finalizing_at and batch.completed_at
+    found = lines_of(api, batch.output_file_id)
+    assert [each["custom_id"] for each in found] == [f"row {n}" for n in range(20)]
+    assert [text_of(each) for each in found] == [f"answer to {n}" for n in range(20)]
+    assert all(each["response"]["body"]["model"] == "echo" and each["error"] is None for each in found)
+    spent = running.get("/spend/logs?limit=1000")["data"]
+    assert sum(row["endpoint"] == "/v1/batches" for row in spent) >= 20
+
+
+def test_files_from_their_making_to_their_end(running: Gateway) -> None:
+    api = client(running, running.new_key())
+    made = [api.files.create(file=(f"{n}.jsonl", b"{}\n" * n), purpose="batch") for n in (1, 2, 3)]
+    first = made[0]
+    assert (first.object, first.bytes, first.filename, first.purpose) == ("file", 3, "1.jsonl", "batch")
+    assert api.files.retrieve(first.id) == first
+    assert api.files.content(made[2].id).read() == b"{}\n" * 3
+    assert [each.id for each in api.files.list(limit=2)] == [each.id for each in reversed(made)]
+    assert [each.id for each in api.files.list(order="asc", limit=1)] == [each.id for each in made]
+    assert not api.files.list(purpose="batch_output").data
+    assert api.files.delete(first.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        api.files.retrieve(first.id)
+    with pytest.raises(openai.NotFoundError):
+        api.files.content(first.id)
+    with pytest.raises(openai.NotFoundError):
+        api.files.delete(first.id)
+
+
+def test_files_have_bounds(running: Gateway) -> None:
+    api = client(running, running.new_key())
+    with pytest.raises(openai.APIStatusError, match="too large") as large:
+        api.files.create(file=("a.jsonl", b"x" * 1_100_000), purpose="batch")
+    assert large.value.status_code == 413
+    with pytest.raises(openai.BadRequestError, match="purpose must be 'batch'"):
+        api.files.create(file=("a.jsonl", b"x"), purpose="fine-tune")
+    for _ in range(40):
+        api.files.create(file=("a.jsonl", b"x"), purpose="batch")
+    with pytest.raises(openai.BadRequestError, match="40 files, which is the most"):
+        api.files.create(file=("a.jsonl", b"x"), purpose="batch")
+    for content, type in ((b"{}", "application/json"), (b"--x", "multipart/form-data"), (b"", "text/plain")):
+        with running.http() as http:
+            wrong = http.post("/v1/files", content=content, headers={"Content-Type": type})
+        assert wrong.status_code in (400, 415), wrong.text
+    with running.http() as http:
+        assert "file is missing" in http.post("/v1/files", files={"purpose": (None, "batch")}).text
+    assert not list(running.config.parent.glob("areplicate-files/receiving-*"))
+    assert "Traceback" not in running.log()
+
+
+def test_another_key_sees_neither_files_nor_batches(running: Gateway) -> None:
+    mine, other = client(running, running.new_key()), client(running, running.new_key())
+    batch = ended(mine, begin(mine, questions(1)).id)
+    for id in (batch.input_file_id, batch.output_file_id):
+        assert id is not None
+        for ask in (other.files.retrieve, other.files.content, other.files.delete):
+            with pytest.raises(openai.NotFoundError):
+                ask(id)
+    with pytest.raises(openai.NotFoundError):
+        other.batches.retrieve(batch.id)
+    with pytest.raises(openai.NotFoundError):
+        other.batches.cancel(batch.id)
+    with pytest.raises(openai.NotFoundError):
+        other.batches.create(input_file_id=batch.input_file_id, endpoint=CHAT, completion_window="24h")
+    assert not other.batches.list().data and not other.files.list().data
+    assert client(running).batches.retrieve(batch.id) == batch  # the master key sees all
+
+
+def test_batches_are_listed_page_by_page(running: Gateway) -> None:
+    api = client(running, running.new_key())
+    made = [begin(api, questions(1)).id for _ in range(5)]
+    assert [batch.id for batch in api.batches.list(limit=2)] == made[::-1]
+    page = api.batches.list(limit=2)
+    assert page.has_more and len(page.data) == 2
+    for id in made:
+        ended(api, id)
+
+
+def test_what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_is_asked(
+    running: Gateway, local: LocalReplicate
+) -> None:
+    api = client(running, running.new_key(models=["echo"]))
+    good, asked = line("a", "x"), len(local.predictions)
+    batch = begin(
+        api,
+        [
+            good,
+            "{broken",
+            line("a", "again"),
+            line("b", "x", model="steady"),
+            line("c", "x", url="/v1/completions"),
+            {**line("d", "x"), "method": "GET"},
+            {"prompt": "no batch line"},
+            line("e", "x", stream=True),
+        ],
+    )
+    batch = ended(api, batch.id)
+    assert batch.status == "failed" and batch.failed_at and batch.errors and batch.errors.data
+    told = {each.line: each.message or "" for each in batch.errors.data}
+    assert list(told) == [2, 3, 4, 5, 6, 7, 8]
+    says = [
+        "not JSON",
+        "custom_id 'a' is used",
+        "may not use it",
+        "endpoint /v1/chat",
+        "method",
+        "",
+        "stream",
+    ]
+    assert all(said in told[number] for number, said in zip(told, says, strict=True)), told
+    assert batch.output_file_id is None and len(local.predictions) == asked
+    assert ended(api, begin(api, []).id).errors is not None
+
+
+def test_what_a_batch_may_not_be(running: Gateway) -> None:
+    api = client(running, running.new_key())
+    file = api.files.create(file=("a.jsonl", b"{}"), purpose="batch")
+    for wrong in (
+        {"endpoint": "/v1/audio"},
+        {"completion_window": "soon"},
+        {"metadata": {"n" * 65: "x"}},
+        {"metadata": {"n": "x" * 513}},
+        {"metadata": {str(n): "x" for n in range(17)}},
+    ):
+        with pytest.raises(openai.BadRequestError):
+            api.batches.create(
+                **{"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h", **wrong}  # type: ignore[arg-type]
+            )
+
+
+def test_requests_that_fail_are_in_the_error_file(running: Gateway) -> None:
+    api = client(running, running.new_key())
+    lines = [line("1", "x"), line("2", "x", model="fails"), line("3", "x", temperature="hot"), line("4", "y")]
+    batch = ended(api, begin(api, lines).id)
+    assert batch.status == "completed" and counts(batch) == (4, 2, 2)
+    assert [each["custom_id"] for each in lines_of(api, batch.output_file_id)] == ["1", "4"]
+    failed, wrong = lines_of(api, batch.error_file_id)
+    assert failed["response"]["status_code"] == 500 and wrong["response"]["status_code"] == 400
+    assert "out of memory" in failed["response"]["body"]["error"]["message"]
+    assert wrong["response"]["body"]["error"]["param"] == "temperature"
+    assert "acme" not in json.dumps([failed, wrong])
+
+
+def test_a_batch_is_cancelled(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local, batch_requests_in_flight=4), tmp_path) as running:
+        api = client(running, running.new_key())
+        batch = begin(api, questions(60, model="steady"))
+        eventually(lambda: counts(api.batches.retrieve(batch.id))[1] >= 4, 30)
+        assert api.batches.cancel(batch.id).status in ("cancelling", "cancelled")
+        batch = ended(api, batch.id)
+        assert batch.status == "cancelled" and batch.cancelling_at and batch.cancelled_at
+        answered, rest = lines_of(api, batch.output_file_id), lines_of(api, batch.error_file_id)
+        assert 4 <= len(answered) < 60 and len(answered) + len(rest) == 60
+        assert {each["error"]["code"] for each in rest} == {"batch_cancelled"}
+        with pytest.raises(openai.ConflictError):
+            api.batches.cancel(batch.id)
+        assert not list(tmp_path.glob("areplicate-files/batch_*"))
+
+
+def test_a_window_that_is_over_ends_the_batch(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local, batch_requests_in_flight=2), tmp_path) as running:
+        api = client(running, running.new_key())
+        batch = ended(api, begin(api, questions(200, model="steady"), window="3s").id)
+        assert batch.status == "expired" and batch.expired_at
+        rest = lines_of(api, batch.error_file_id)
+        assert lines_of(api, batch.output_file_id) and rest[-1]["error"]["code"] == "batch_expired"
+
+
+def test_a_budget_holds_before_and_while_a_batch_runs(running: Gateway, local: LocalReplicate) -> None:
+    poor = client(running, running.new_key(max_budget=100))
+    asked = len(local.predictions)
+    batch = ended(poor, begin(poor, questions(3, model="steady")).id)
+    assert batch.status == "failed" and batch.errors and batch.errors.data
+    assert batch.errors.data[0].code == "insufficient_quota" and len(local.predictions) == asked
+    # What is expected of each is little, since it is told how long an answer may be; what it costs is more.
+    key = running.new_key(max_budget=400, max_parallel_requests=1)
+    lines = questions(12, model="long", max_tokens=1)
+    batch = ended(client(running, key), begin(client(running, key), lines).id)
+    assert batch.status == "failed" and batch.errors and batch.errors.data
+    assert batch.errors.data[0].code == "insufficient_quota"
+    spent = running.get(f"/key/info?key={key}")["spend"]
+    assert 0 < counts(batch)[1] < 12 and 400 <= spent < 600
+    assert len(lines_of(client(running, key), batch.output_file_id)) == counts(batch)[1]
+
+
+def test_a_killed_gateway_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    with LocalReplicate(models=MODELS) as local:
+        config = config_for(local, batch_requests_in_flight=10)
+        with gateway(config, tmp_path) as running:
+            key = running.new_key()
+            batch = begin(client(running, key), questions(120, model="steady"))
+            eventually(lambda: len(local.predictions) >= 35, 60)
+            running.process.send_signal(signal.SIGKILL)
+            running.process.wait(10)
+        with gateway(config, tmp_path) as running:
+            api = client(running, key)
+            batch = ended(api, batch.id)
+            assert batch.status == "completed" and counts(batch) == (120, 120, 0)
+            found = lines_of(api, batch.output_file_id)
+        assert [text_of(each) for each in found] == [f"answer to {n}" for n in range(120)]
+        assert len(local.predictions) == 120
+
+
+def test_two_workers_run_each_batch_once_and_a_killed_one_is_replaced(tmp_path: Path) -> None:
+    with LocalReplicate(models=MODELS) as local:
+        with gateway(config_for(local, batch_requests_in_flight=5), tmp_path, "--workers", "2") as running:
+            # A worker that dies takes its connections with it.
+            api = client(running, running.new_key()).with_options(max_retries=5)
+            batches = [begin(api, questions(30, model="steady")).id for _ in range(4)]
+            eventually(lambda: len(local.predictions) >= 40, 60)
+            pids = [
+                int(json.loads(each)["pid"])
+                for each in running.log().splitlines()
+                if '"worker started"' in each
+            ]
+            os.kill(pids[0], signal.SIGKILL)
+            for id in batches:
+                batch = ended(api, id)
+                assert batch.status == "completed" and counts(batch) == (30, 30, 0)
+                found = [text_of(each) for each in lines_of(api, batch.output_file_id)]
+                assert found == [f"answer to {n}" for n in range(30)]
+        assert len(local.predictions) == 120
+
+
+def test_live_requests_go_first(tmp_path: Path) -> None:
+    """A request that comes while a hundred of a batch wait for their turns is before them."""
+    with LocalReplicate(models=MODELS) as local:
+        config = config_for(local, creations_per_minute=120, batch_requests_in_flight=100)
+        with gateway(config, tmp_path) as running:
+            api = client(running, running.new_key())
+            batch = begin(api, questions(1500))
+            eventually(lambda: len(local.predictions) >= 650, 90)
+            created = len(local.predictions)
+            assert running.ask(model="echo").status_code == 200
+            assert len(local.predictions) - created < 80
+            api.batches.cancel(batch.id)

@@ -23,7 +23,7 @@ from ..errors import (
 from ..logs import logger
 from ..replicate.creation import INTENT, Intent
 from ..replicate.retry import waits
-from .journal import Journal
+from .journal import Asked, Journal
 from .map import AskOne, JobEnded
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
@@ -38,24 +38,25 @@ _PATIENCE = 3600.0
 _decode = msgspec.json.Decoder(ModelResponse).decode
 
 
-class _RowIntents:
+class RowIntents:
     """The creations of one row, remembered one after the other.
 
     They come in the same order in each run, so the first of this run looks for the first of the last.
+
+    Args:
+        earlier: those of an earlier run, by their part.
+        ask: remembers that a part is about to be asked for, with its mark.
     """
 
-    def __init__(self, journal: Journal, number: int, question: bytes) -> None:
-        self._journal = journal
-        self._number = number
-        self._question = question
-        self._earlier = journal.asked(number)
+    def __init__(self, earlier: Mapping[int, Asked], ask: Callable[[int, int], Awaitable[None]]) -> None:
+        self._earlier = earlier
+        self._ask = ask
         self._count = 0
 
     def next(self) -> Intent:
         part, self._count = self._count, self._count + 1
         earlier = self._earlier.get(part)
-        ask = partial(self._journal.ask, self._number, self._question, part)
-        return _RowIntent(ask, None if earlier is None else (earlier.mark, earlier.at))
+        return _RowIntent(partial(self._ask, part), None if earlier is None else (earlier.mark, earlier.at))
 
 
 class _RowIntent(NamedTuple):
@@ -103,7 +104,8 @@ class JournaledAsk:
         """Asks until there is an answer or an error of the row's own."""
         pauses = waits()
         while True:
-            INTENT.set(_RowIntents(self._journal, number, question).next)
+            ask = partial(self._journal.ask, number, question)
+            INTENT.set(RowIntents(self._journal.asked(number), ask).next)
             try:
                 response: ModelResponse = await self._ask(number, request)
             except _NOBODYS_TURN as error:

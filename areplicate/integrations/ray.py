@@ -6,7 +6,8 @@
     answered.write_parquet("answers")
 
 Each actor has a router of its own; all share the account's rate and one journal (see `ray_ledger.py`), so that
-blocks which Ray runs again, because an actor or a machine was lost, do not pay again for what was answered.
+blocks which Ray runs again, because an actor or a machine was lost, do not pay again: neither for what was
+answered, nor for what was in flight, which is known by its mark and taken over.
 """
 
 from __future__ import annotations

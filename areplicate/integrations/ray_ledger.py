@@ -1,7 +1,7 @@
 """What the actors of one Ray job share: the journal of what was answered, and the account's rate of creations.
 
 It is an actor itself, one for each job, on the driver's machine, and lives as long as the job. Each row asks it
-once before its prediction and once after it. Turns go to whoever asks first, so that the account's rate is
+before its prediction and after it. Turns go to whoever asks first, so that the account's rate is
 always shared by those actors that are there, however many come and go.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..bulk.journal import Journal
+from ..bulk.journal import Asked, Journal
 from ..replicate.limits import Limiter
 
 
@@ -36,23 +36,28 @@ class Ledger:
 
     async def begin(
         self, number: int, question: bytes, retrying: str | None
-    ) -> tuple[str | None, str | None]:
+    ) -> tuple[str | None, str | None, dict[int, Asked]]:
         """The text or the error of a row that has ended; else two times None, once its turn has come.
 
-        `retrying` names a job that asks again, once, for rows that have failed.
+        The predictions that an actor asked for and did not see the end of come along: their marks. `retrying` names a job that asks again, once, for rows that have failed.
         """
         journal = await self._journal()
         entry = journal.entry(number)
         if entry is not None and entry.response is not None:
-            return msgspec.json.decode(entry.response, type=str), None
+            return msgspec.json.decode(entry.response, type=str), None, {}
         if (
             entry is not None
             and entry.error is not None
             and (retrying is None or (retrying, number) in self._failed)
         ):
-            return None, msgspec.json.decode(entry.error, type=str)
+            return None, msgspec.json.decode(entry.error, type=str), {}
         await self._turns.acquire()
-        return None, None
+        return None, None, journal.asked(number)
+
+    async def ask(self, number: int, question: bytes, part: int, mark: int) -> None:
+        """Keeps that a row's prediction is about to be asked for; returns once that is on disk."""
+        journal = await self._journal()
+        await journal.ask(number, question, part, mark)
 
     async def end(
         self, number: int, question: bytes, text: str | None, error: str | None, retrying: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
@@ -10,6 +11,7 @@ import pyarrow as pa
 from anyio.from_thread import start_blocking_portal
 
 from ..bulk.journal import question_hash
+from ..bulk.journaled import RowIntents
 from ..errors import (
     APIConnectionError,
     APIError,
@@ -19,6 +21,7 @@ from ..errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
+from ..replicate.creation import INTENT
 from ..router import AsyncRouter
 
 _EVERY_ROWS = (AuthenticationError, InsufficientCreditError)
@@ -101,8 +104,9 @@ class Worker:
         question = question_hash(request)
         number = int.from_bytes(question[:8], "big") >> 1  # what SQLite takes as a row's number
         try:
-            text, failure = await self._ledger.begin.remote(number, question, self._retrying)
+            text, failure, earlier = await self._ledger.begin.remote(number, question, self._retrying)
             if text is None and failure is None:
+                INTENT.set(RowIntents(earlier, partial(self._ledger.ask.remote, number, question)).next)
                 response = await self._router.acompletion(**request)
                 text = response.choices[0].message.content or ""
                 await self._ledger.end.remote(number, question, text, None, self._retrying)

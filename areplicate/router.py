@@ -7,6 +7,7 @@ from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from urllib.parse import urlencode
 
 import anyio
 
@@ -49,6 +50,8 @@ from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots, Turns
 from .replicate.live import Live
 from .replicate.progress import OnStatus
+from .replicate.protocol.decoding import decoded
+from .replicate.protocol.models import FoundModel, decode_found
 from .replicate.retry import RetryPolicy
 from .replicate.transports.base import Transport, through
 from .schema_lookup import LOOK_UP_SECONDS, SchemaStore, Viewer, endpoint_of
@@ -283,6 +286,19 @@ class AsyncRouter:
         account = self._client(api_key, api_base, default_headers, proxy, ssl)
         policy = RetryPolicy(self._patience()[1])
         return await self._in_time(partial(self._schema, endpoint_of(model), account), policy)
+
+    async def search_models(self, query: str, limit: int = 20) -> list[FoundModel]:
+        """The models that Replicate's own search finds, the best first; up to 50.
+
+        Source: "Search models, collections, and docs" in Replicate's HTTP API.
+        """
+        account, policy = self._client(), RetryPolicy(self._patience()[1])
+        path = "/search?" + urlencode({"query": query, "limit": checked_whole("limit", limit, least=1)})
+        body = await self._in_time(partial(account.http.get, path, policy), policy)
+        try:
+            return [hit.model for hit in decoded(decode_found, body).models]
+        except ValueError as error:
+            raise APIError(f"The answer is not a list of models: {error}.") from error
 
     @property
     def closed(self) -> bool:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import APIError
+from .search import search
 
 if TYPE_CHECKING:
     from ..chat.plan import Plan
@@ -26,6 +27,9 @@ _SAMPLE = [
 @click.group()
 def models() -> None:
     """What models take, and how areplicate speaks to them."""
+
+
+models.add_command(search)
 
 
 @models.command("list")

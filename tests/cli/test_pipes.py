@@ -133,3 +133,11 @@ def test_shells_learn_to_complete(shell: str) -> None:
     words: dict[str, Any] = {"_AREPLICATE_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
     found = run(COMP_WORDS="areplicate chat meta/meta-llama-3-8", **words)
     assert f"plain,{LLAMA}" in found.stdout
+
+
+def test_models_are_searched_for_at_replicate(local: LocalReplicate) -> None:
+    found = run("models", "search", "llama", "2", local=local, COLUMNS="120")
+    assert found.returncode == 0, found.stderr
+    assert STOPS in found.stdout and VISION not in found.stdout
+    none = run("models", "search", "nothing of the kind", local=local)
+    assert none.returncode == 1 and "finds no model" in none.stderr

@@ -42,6 +42,27 @@ class Deployment(msgspec.Struct, frozen=True):
     current_release: Release | None = None
 
 
+class FoundModel(msgspec.Struct, frozen=True):
+    """A model that Replicate's search has found."""
+
+    owner: str
+    name: str
+    description: str | None = None
+    run_count: int | None = None
+    is_official: bool | None = None
+
+
+class _Hit(msgspec.Struct, frozen=True):
+    model: FoundModel
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`GET /search?query=...`, as far as it is about models."""
+
+    models: list[_Hit] = []
+
+
+decode_found = msgspec.json.Decoder(Found).decode
 decode_model = msgspec.json.Decoder(Model).decode
 decode_version = msgspec.json.Decoder(Version).decode
 decode_deployment = msgspec.json.Decoder(Deployment).decode

@@ -258,3 +258,20 @@ def test_without_a_price(local: LocalReplicate, tmp_path: Path) -> None:
         refused = running.ask(running.new_key(max_budget=1))
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_price")
         assert running.ask(running.new_key(rpm_limit=1)).status_code == 200
+
+
+def test_a_key_with_a_budget_is_answered_by_nobody_without_a_price(
+    local: LocalReplicate, tmp_path: Path
+) -> None:
+    """Neither by a fallback, nor by another model of the same name: what cannot be counted would be free."""
+    config = config_for(local, litellm_settings={"fallbacks": [{"fails": ["chat"]}], "num_retries": 0})
+    del config["model_list"][0]["model_info"]
+    unpriced = {**config["model_list"][0]["litellm_params"], "model": "replicate/acme/other"}
+    config["model_list"].append({"model_name": "patient", "litellm_params": unpriced})
+    with gateway(config, tmp_path) as running:
+        budget = running.new_key(max_budget=1)
+        failed = running.ask(budget, "fails")
+        assert (failed.status_code, failed.json()["error"]["code"]) == (500, "prediction_failed")
+        assert running.ask(running.new_key(rpm_limit=1), "fails").json()["model"] == "chat"
+        refused = running.ask(budget, "patient")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_price")

@@ -71,9 +71,12 @@ class Account:
         key = exchange.caller.key
         if key is None or not key.limited:
             return
-        price = exchange.backend.price_of(demand.entry)
-        if key.max_budget is not None and price is None:
+        price_of = exchange.backend.price_of
+        if key.max_budget is not None and any(
+            price_of(entry) is None for entry in (demand.entry, *demand.others)
+        ):
             raise no_price(demand.entry)
+        price = price_of(demand.entry)
         tokens, dollars = accounts.costs.expected(demand, price)
         hold = new_hold(key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
         await accounts.admit(key, hold)

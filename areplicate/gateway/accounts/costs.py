@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ...chat.params import TOKEN_LIMIT
 from ...chat.responses import Run
 from ...chat.usage import estimate
+from ...options.values import is_number
 
 if TYPE_CHECKING:
     from ..config.entries import ModelEntry
@@ -17,7 +20,10 @@ _FIRST_GUESS_TOKENS = 500
 _FIRST_GUESS_SECONDS = 5.0
 _WEIGHT = 0.2
 """Of the latest prediction in a model's running mean."""
-_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")
+_MOST_TOKENS = 10_000_000
+"""No answer is longer, whatever a request allows it."""
+_MEDIA = frozenset(("url", "image_url", "file_data", "data", "image", "images", "image_input"))
+"""Names under which a `data:` URI is an image or a file. Elsewhere it is a text like any other."""
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -25,6 +31,7 @@ class Demand(msgspec.Struct, frozen=True):
 
     Attributes:
         predictions: of the model `entry`, as many as there are answers.
+        others: that may answer in the entry's place, under the same name.
         copies: how many of them have the same prompt.
         body: the request's, which has all its prompts in it.
     """
@@ -33,6 +40,7 @@ class Demand(msgspec.Struct, frozen=True):
     predictions: int = 1
     copies: int = 1
     body: dict[str, Any] = {}
+    others: Sequence[ModelEntry] = ()
 
 
 class _Usual(msgspec.Struct):
@@ -75,7 +83,7 @@ class Costs:
     def _answer(self, demand: Demand) -> tuple[float, float]:
         """Tokens and seconds of one answer."""
         usual = self._usual.get(demand.entry.name)
-        allowed = next((n for name in _MAX_TOKENS if isinstance(n := demand.body.get(name), int)), None)
+        allowed = _allowed_tokens(demand.body)
         if demand.predictions > 1:
             most_tokens = usual.most_tokens if usual else 0.0
             most_seconds = usual.most_seconds if usual else 0.0
@@ -94,10 +102,24 @@ class Costs:
             usual.saw(tokens, seconds)
 
 
-def characters(value: Any) -> int:
-    """Characters of text in a body, wherever they stand; images are none."""
+def _allowed_tokens(body: dict[str, Any]) -> int | None:
+    """The most that a request lets an answer have, by whichever name; None where it sets no limit.
+
+    A model may heed any of several names. What is less than 1 sets no limit: models are not sent it.
+    """
+    named: list[Any] = [body.get(name) for name in TOKEN_LIMIT]
+    given = [number for number in named if is_number(number) and number >= 1]
+    return int(min(max(given), _MOST_TOKENS)) if given else None
+
+
+def characters(value: Any, name: str = "") -> int:
+    """Characters of text in a body, wherever they stand; images are none.
+
+    Args:
+        name: under which the value stands.
+    """
     if isinstance(value, str):
-        return 0 if value.startswith("data:") else len(value)
+        return 0 if name in _MEDIA and value.startswith("data:") else len(value)
     if isinstance(value, dict):
-        return sum(map(characters, value.values()))
-    return sum(map(characters, value)) if isinstance(value, list) else 0
+        return sum(characters(item, name) for name, item in value.items())
+    return sum(characters(item, name) for item in value) if isinstance(value, list) else 0

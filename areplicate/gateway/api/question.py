@@ -104,7 +104,8 @@ async def question_of(
     exchange.streamed = bool(body.get("stream"))
     allowed = await _allowed(exchange.backend, target, params)
     count = checked_count(allowed.get("n")) * prompts
-    await exchange.account.admit(Demand(target.entries[0], count, copies=count // prompts, body=body))
+    entry, *others = target.entries
+    await exchange.account.admit(Demand(entry, count, copies=count // prompts, body=body, others=others))
     steps_in = exchange.backend.fallbacks_for(target, exchange.caller)
     return Question(name, target.model, messages, {**target.options, **allowed, **steps_in}, count)
 

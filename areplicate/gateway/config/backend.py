@@ -103,9 +103,24 @@ class Backend:
         return found
 
     def fallbacks_for(self, target: Target, caller: Caller) -> dict[str, list[str]]:
-        """The router's option that leaves out who may not step in for the target: what a key may not use."""
+        """The router's option that leaves out who may not step in for the target.
+
+        Those are the models that the key may not use, and for a key with a budget those without a price.
+        """
         names = self._fallbacks.get(target.model)
-        return {} if names is None else {"fallbacks": [name for name in names if caller.may_use(name)]}
+        if names is None:
+            return {}
+        budget = caller.key is not None and caller.key.max_budget is not None
+        return {
+            "fallbacks": [
+                name for name in names if caller.may_use(name) and (not budget or self._has_price(name))
+            ]
+        }
+
+    def _has_price(self, name: str) -> bool:
+        """Whether it is known what the model costs, whichever of its entries answers."""
+        target = self.target(name)
+        return target is not None and all(self.price_of(entry) is not None for entry in target.entries)
 
     async def inputs_of(self, target: Target) -> frozenset[str] | None:
         """The names of the models' own inputs; None where they cannot be known."""

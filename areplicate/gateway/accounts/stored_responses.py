@@ -24,7 +24,7 @@ class StoredResponse(msgspec.Struct, frozen=True):
 async def keep(database: Database, key_id: str | None, stored: StoredResponse, seconds: float) -> None:
     """Keeps a response for so long, and forgets those whose time is over."""
     id = stored.response["id"]
-    items = [item for item in (*stored.input, *stored.response["output"]) if item.get("id")]
+    items = {item["id"]: item for item in (*stored.input, *stored.response["output"]) if item.get("id")}
 
     def work(connection: Connection, now: float) -> None:
         over = select(responses.c.id).where(responses.c.expires_at < now)
@@ -36,8 +36,8 @@ async def keep(database: Database, key_id: str | None, stored: StoredResponse, s
         )
         if items:
             rows = [
-                {"response_id": id, "item_id": item["id"], "body": msgspec.json.encode(item).decode()}
-                for item in items
+                {"response_id": id, "item_id": item_id, "body": msgspec.json.encode(item).decode()}
+                for item_id, item in items.items()
             ]
             connection.execute(insert(response_items), rows)
 

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from ...chat.apis.asked import text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
+from ..accounts.unavailable import DatabaseUnavailable
+from ..http.bodies import MAX_BODY
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
+from ..logs import logger
 from .question import MAX_MESSAGES, ModelRequest, question_of
 from .relay import relay
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from ..accounts.stored_responses import StoredResponse
     from ..app import Gateway
 
+_MAX_ID = 256
+"""Characters of an item's or a response's id."""
 _TEXT = {"type": "string"}
 _ITEM = {
     "anyOf": [
@@ -127,19 +133,25 @@ class DeletedResponse(msgspec.Struct, frozen=True):
 @route("POST", "/v1/responses", "key", takes=ResponseRequest, answer=Response, streams=True)
 async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as OpenAI's Responses API does."""
-    items = [_with_id(item) for item in input_items(body)]
+    items = [_with_id(f"input[{index}]", item) for index, item in enumerate(input_items(body))]
     earlier = await _earlier(gateway, exchange, body.get("previous_response_id"))
     referred = await _referred(gateway, exchange, items)
+    _check_size(earlier, items, referred)
     asked = read_request({**body, "input": items}, earlier, referred.get)
+    resolved = [referred.get(item["id"], item) for item in items]
+    whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
     question = await question_of(
-        gateway, exchange, body, asked.messages, {"drop_params": True, **asked.params}
+        gateway, exchange, whole, asked.messages, {"drop_params": True, **asked.params}
     )
     kept = gateway.config.general.store_responses and body.get("store") is not False
     builder = _Builder(new_id("resp"), int(time.time()), question.name, body, stored=kept)
 
     async def keep() -> None:
-        resolved = [referred.get(item["id"], item) for item in items]
-        await _keep(gateway, exchange, builder.response, resolved, earlier)
+        try:
+            await _keep(gateway, exchange, builder.response, resolved, earlier)
+        except DatabaseUnavailable as error:  # the answer is paid, and is not lost with the database
+            logger.error("%s is not stored: %s", builder.response["id"], error)
+            builder.response["store"] = False
 
     if exchange.streamed:
         return await relay(exchange, question, builder, before_end=keep if kept else None)
@@ -167,7 +179,7 @@ async def get_response(gateway: Gateway, exchange: Exchange) -> Any:
 async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedResponse:
     """Forget a response that is kept."""
     store = await _open(gateway, "id")
-    if not await store.forget(
+    if not _is_id(exchange.rest) or not await store.forget(
         (await gateway.accounts.store()).database, exchange.caller.key_id, exchange.rest
     ):
         raise _no_response(exchange.rest)
@@ -180,9 +192,13 @@ class _Builder(ResponseBuilder):
         return self.failed(error.message, code)
 
 
-def _with_id(item: Any) -> Any:
+def _with_id(place: str, item: Any) -> Any:
     """An item by whose id it can be found again."""
-    if not isinstance(item, dict) or item.get("id"):
+    if not isinstance(item, dict):
+        return item
+    if id := item.get("id"):
+        if not _is_id(text(f"{place}.id", id)):
+            wrong(f"{place}.id", f"must have at most {_MAX_ID} characters, none of them NUL")
         return item
     kind = item.get("type") or "message"
     more = {"type": kind, "id": new_id("msg" if kind == "message" else "item")}
@@ -208,8 +224,28 @@ async def _open(gateway: Gateway, param: str) -> Any:
     return stored_responses
 
 
+def _is_id(id: str) -> bool:
+    """Whether something can be kept under it: PostgreSQL takes no NUL, and no long text into an index."""
+    return len(id) <= _MAX_ID and "\0" not in id
+
+
+def _check_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) -> None:
+    """Refuses what a few stored items, referred to often enough, would make of a small body."""
+    sizes = {id: len(msgspec.json.encode(item)) for id, item in referred.items()}
+    size = sum(sizes.get(item["id"], 0) for item in items if isinstance(item, dict))
+    if size + len(msgspec.json.encode(earlier)) > MAX_BODY:
+        raise GatewayError(
+            413,
+            f"What is stored of this conversation is larger than {MAX_BODY >> 20} MB: send the turns that matter "
+            "in input.",
+            code="request_too_large",
+        )
+
+
 async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse | None:
     store = await _open(gateway, param)
+    if not _is_id(id):
+        return None
     found: StoredResponse | None = await store.find(
         (await gateway.accounts.store()).database, exchange.caller.key_id, id
     )
@@ -237,6 +273,8 @@ async def _referred(gateway: Gateway, exchange: Exchange, items: list[Any]) -> d
     ]
     if not ids or not gateway.config.general.store_responses:
         return {}
+    if len(ids) > MAX_MESSAGES:
+        raise bad_request(f"input refers to {len(ids)} items; {MAX_MESSAGES} are allowed.", param="input")
     store = await _open(gateway, "input")
     found: dict[str, Any] = await store.find_items(
         (await gateway.accounts.store()).database, exchange.caller.key_id, ids

@@ -88,3 +88,42 @@ def test_where_none_are_kept_that_is_said(running: Gateway) -> None:
     with openai.OpenAI(base_url=f"{running.url}/v1", api_key=MASTER, max_retries=0) as client:
         with pytest.raises(openai.BadRequestError, match="store_responses"):
             client.responses.retrieve("resp_1")
+
+
+def asked(running: Gateway, input: Any, **more: Any) -> Any:
+    with running.http() as http:
+        return http.post("/v1/responses", json={"model": "chat", "input": input, **more})
+
+
+def said(**more: Any) -> dict[str, Any]:
+    return {"role": "user", "content": "Hi", **more}
+
+
+def test_ids_are_the_clients_own(keeps: Gateway) -> None:
+    """An answer that is paid is not lost by an id that comes twice; one that cannot be kept is refused before."""
+    for wrong in ({"a": 1}, [1], 3, "\0", "a" * 100_000):
+        refused = asked(keeps, [said(id=wrong)])
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input[0].id"), refused.text
+    reference = {"type": "item_reference", "id": "mine"}
+    assert asked(keeps, [said(id="mine"), said(id="mine")]).status_code == 200
+    assert asked(keeps, [said(), reference, reference]).status_code == 200
+    with keeps.http() as http:
+        for none in ("%00", "%ff", "a" * 3000):
+            assert http.get(f"/v1/responses/{none}").status_code == 404
+            assert http.delete(f"/v1/responses/{none}").status_code == 404
+    assert asked(keeps, "Hi", previous_response_id="\0").status_code == 404
+
+
+def test_stored_items_do_not_make_a_small_body_a_large_one(keeps: Gateway, local: LocalReplicate) -> None:
+    first = asked(keeps, [said(id="large", content="y" * 4_000_000)])
+    created = local.counts["create"]
+    refused = asked(keeps, [said(), *[{"type": "item_reference", "id": "large"}] * 2000])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "request_too_large")
+    response = first.json()["id"]
+    more = said(content="y" * 7_000_000)
+    second = asked(keeps, [more], previous_response_id=response)
+    refused = asked(keeps, "And now?", previous_response_id=second.json()["id"])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "request_too_large")
+    many = asked(keeps, [said(), *[{"type": "item_reference", "id": "none"}] * 30_000])
+    assert (many.status_code, many.json()["error"]["param"]) == (400, "input")
+    assert local.counts["create"] == created + 1

@@ -15,9 +15,8 @@ import anyio
 
 from . import logs
 from .call import Answering, Call, answer
-from .chat.plain import plain
+from .chat.plain import plain, shown
 from .chat.responses import ModelResponse
-from .chat.schemas.values import shown
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
 from .replicate.limits import Limiter

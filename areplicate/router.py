@@ -21,7 +21,8 @@ from .chat.formats import templates
 from .chat.inputs import ModelInput, build_input
 from .chat.mocked import mocked
 from .chat.params import CONTRACT_PARAMS
-from .chat.parsed import Parsed, parsed
+from .chat.parsed import Parsed, checked_class, parsed
+from .chat.plain import plain
 from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
@@ -184,6 +185,7 @@ class AsyncRouter:
         self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
         """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks."""
+        model = plain(model, "model")
         given = read(params)
         options = given.options
         if "mock_response" in options:
@@ -234,11 +236,19 @@ class AsyncRouter:
             params: what `acompletion` takes besides, but `stream`.
 
         Raises:
-            APIError: one of its subclasses; `PredictionFailedError` where the answer is no such object, with its
+            BadRequestError: `response_format` is no pydantic class, or a stream is asked for.
+            APIError: another of its subclasses; `PredictionFailedError` where the answer is no such object, with its
                 `text`.
         """
+        checked_class(response_format)
+        if params.pop("stream", None):
+            raise BadRequestError(
+                "stream=True gives chunks, and no object can be read from those: leave stream out, or call "
+                "acompletion(..., stream=True).",
+                param="stream",
+            )
         response: ModelResponse = await self.acompletion(
-            model, messages, response_format=response_format, stream=False, **params
+            model, messages, response_format=response_format, **params
         )
         return parsed(response, response_format)
 
@@ -267,8 +277,8 @@ class AsyncRouter:
         if encoding_format not in ("float", "base64"):
             raise BadRequestError(f"encoding_format must be float or base64, not {encoding_format!r}.")
         given = read(params)
-        texts: Any = Texts(read_texts(input), encoding_format == "base64")
-        response: Any = await self._ask(model, texts, Given(given.options, {}, given.inputs))
+        texts: Any = Texts(read_texts(plain(input, "input")), encoding_format == "base64")
+        response: Any = await self._ask(plain(model, "model"), texts, Given(given.options, {}, given.inputs))
         answered: EmbeddingResponse = response
         return answered
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 import areplicate
 from areplicate import AsyncRouter, CompletionStream, ModelResponse
@@ -43,6 +44,21 @@ class BrokenText(str):
     __str__ = Broken._raise
 
 
+class Unequal:
+    """As pandas' NA and its tables are: to compare it, or to ask whether it is true, raises."""
+
+    __hash__ = object.__hash__
+    __eq__ = __bool__ = Broken._raise  # type: ignore[assignment]
+
+
+class Unshowable(Unequal):
+    __repr__ = Broken._raise  # type: ignore[assignment]
+
+
+class Unhashable(str):
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Colour(str, Enum):
     RED = "red"
 
@@ -56,6 +72,7 @@ def circle() -> list[Any]:
 ODD = st.sampled_from(
     [
         *(object(), object, len, Broken(), BrokenText("x"), Colour.RED, Path("/nowhere"), circle(), ...),
+        *(Unequal(), Unhashable("x"), {"a": Unequal()}, {"a": b"x"}, 10**400),
         *(
             1j,
             Decimal("NaN"),
@@ -186,6 +203,80 @@ def test_any_router(options: dict[str, Any]) -> None:
         AsyncRouter(**options)
     except areplicate.APIError as error:
         assert str(error)
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+UNREADABLE = [
+    Unequal(),
+    Unshowable(),
+    {"a": Unshowable()},
+    {"a": b"x"},
+    {"a": float("nan")},
+    circle(),
+    b"{}",
+    10**5000,
+]
+
+
+@pytest.mark.parametrize("value", UNREADABLE, ids=lambda value: type(value).__name__)
+def test_what_json_has_no_form_for_is_refused_by_name(ask: Ask, value: Any) -> None:
+    for name in ("tools", "tool_choice", "stop", "logit_bias", "response_format"):
+        assert ask(model=LLAMA, messages=HELLO, **{name: value}) == "BadRequestError", name
+    called = {**CALL, "function": {"name": "look", "arguments": value}}
+    for message in (
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "assistant", "function_call": called["function"]},
+        {"role": "user", "content": [{"type": value, "text": "Hello"}]},
+        {"role": value, "content": "Hello"},
+    ):
+        assert ask(model=LLAMA, messages=[*HELLO, message]) == "BadRequestError", message.keys()
+
+
+def test_numbers_without_end_are_as_good_as_endless() -> None:
+    AsyncRouter(timeout=10**400, creations_per_minute=10**400)
+
+
+def test_a_key_of_the_process_that_is_no_string_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(areplicate, "api_key", 5)
+    with pytest.raises(areplicate.BadRequestError, match="api_key must be a string, not int"):
+        areplicate.completion(LLAMA, HELLO)
+
+
+@pytest.mark.parametrize("given", [None, int, "Answer", {"type": "json_object"}], ids=str)
+def test_an_object_is_made_of_a_class_only(given: Any) -> None:
+    with pytest.raises(areplicate.BadRequestError, match="response_format must be a pydantic class"):
+        areplicate.parse(LLAMA, HELLO, given)
+
+
+def test_no_object_is_made_of_a_stream() -> None:
+    class Answer(BaseModel):
+        word: str
+
+    with pytest.raises(areplicate.BadRequestError, match="leave stream out"):
+        areplicate.parse(LLAMA, HELLO, Answer, stream=True)
+
+
+def test_a_text_to_embed_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(areplicate.BadRequestError, match="input has text that is not valid Unicode"):
+        areplicate.embedding(LLAMA, ["fine", "\ud800"])
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"tokenizer_config": b"{}"},
+        {"tokenizer_config": {"chat_template": [1]}},
+        {"tokenizer_config": {"chat_template": "\ud800"}},
+        {"chat_template": "\ud800"},
+        {"roles": {"user": {"pre_message": "\ud800"}}},
+        {"roles": {"user": {"pre_message": Unequal()}}},
+        {"roles": {"user": {"pre": "[INST]"}}},
+    ],
+    ids=lambda template: next(iter(template)),
+)
+def test_a_template_that_cannot_be_sent_is_refused_at_once(template: dict[str, Any]) -> None:
+    with pytest.raises(areplicate.BadRequestError):
+        areplicate.register_prompt_template("some/body", **template)
 
 
 def test_a_good_call_is_answered(ask: Ask) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from ..errors import BadRequestError
-from .plain import plain
+from .plain import as_json, plain, shown
 
 Role = Literal["system", "user", "assistant", "tool"]
 MediaKind = Literal["image", "audio", "video", "file"]
@@ -104,7 +104,7 @@ def _read_message(index: int, message: Any) -> Message:
     role, content = message.get("role"), message.get("content")
     known = _ROLES.get(role) if isinstance(role, str) else None
     if known is None:
-        _refuse(index, f"has the role {role!r}; use one of {', '.join(_ROLES)}")
+        _refuse(index, f"has the role {shown(role)}; use one of {', '.join(_ROLES)}")
     text, media = _content(index, known, content, message)
     return Message(
         known,
@@ -145,7 +145,9 @@ def _part(index: int, part: Any) -> str | Media:
     if not isinstance(part, dict):
         _refuse(index, f"has a content part that must be a mapping with a type, not {type(part).__name__}")
     kind = part.get("type")
-    if (key := _TEXT_PARTS.get(kind)) if isinstance(kind, str) else None:
+    if not isinstance(kind, str):
+        _refuse(index, f"has a content part whose type must be a string such as text, not {shown(kind)}")
+    if key := _TEXT_PARTS.get(kind):
         text = part.get(key)
         if not isinstance(text, str):
             _refuse(index, f'has a part of type "{kind}" whose {key} is not a string')
@@ -165,7 +167,7 @@ def _part(index: int, part: Any) -> str | Media:
             return _file(index, part)
     _refuse(
         index,
-        f"has a content part of type {kind!r}; known are text, image_url, input_audio, video_url, "
+        f"has a content part of type {shown(kind)}; known are text, image_url, input_audio, video_url, "
         "input_video and file",
     )
 
@@ -245,8 +247,8 @@ def _file(index: int, part: Mapping[str, Any]) -> Media:
 
 
 def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    calls = message.get("tool_calls") or ()
-    if not calls and isinstance(call := message.get("function_call"), Mapping):
+    calls = _json(index, "tool_calls", message) or ()
+    if not calls and isinstance(call := _json(index, "function_call", message), Mapping):
         calls = [{"type": "function", "function": call}]
     if not isinstance(calls, (list, tuple)):
         _refuse(index, "has tool_calls that are not a list")
@@ -258,6 +260,13 @@ def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any],
             _refuse(index, 'has a tool call without {"function": {"name": ..., "arguments": ...}}')
         read.append({"id": call.get("id"), "type": "function", "function": dict(function)})
     return tuple(read)
+
+
+def _json(index: int, key: str, message: Mapping[str, Any]) -> Any:
+    try:
+        return as_json(message.get(key))
+    except ValueError as error:
+        _refuse(index, f"has {key} that JSON cannot hold: {error}")
 
 
 def _string_or_none(index: int, message: Mapping[str, Any], key: str) -> str | None:

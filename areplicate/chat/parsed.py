@@ -6,7 +6,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ..errors import PredictionFailedError
+from ..errors import BadRequestError, PredictionFailedError
+from .plain import shown
 from .responses import ModelResponse
 
 T = TypeVar("T")
@@ -17,6 +18,17 @@ class Parsed(msgspec.Struct, Generic[T], frozen=True):
 
     parsed: T | None
     response: ModelResponse
+
+
+def checked_class(kind: Any) -> None:
+    """Raises:
+    BadRequestError: it is no pydantic class, so that no object could be made of an answer.
+    """
+    if not isinstance(kind, type) or not hasattr(kind, "model_validate_json"):
+        raise BadRequestError(
+            f"response_format must be a pydantic class (class Answer(BaseModel): ...), not {shown(kind)}.",
+            param="response_format",
+        )
 
 
 def parsed(response: ModelResponse, kind: type[T]) -> Parsed[T]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Set
 from decimal import Decimal
 from enum import Enum
@@ -12,6 +13,7 @@ import msgspec
 
 from ..errors import BadRequestError
 
+_BYTES = (bytes, bytearray, memoryview)
 _PLAIN = frozenset((str, int, float, bool, type(None), bytes))
 
 
@@ -35,6 +37,29 @@ def plain(value: Any, name: str = "value") -> Any:
         raise BadRequestError(
             f"{name} cannot be read: its {type(value).__name__} raised {type(error).__name__}.", param=name
         ) from error
+
+
+def as_json(value: Any) -> Any:
+    """The value in the types that JSON has: lists for tuples, texts for dates.
+
+    Raises:
+        ValueError: JSON has no form for it; the message says why.
+    """
+    try:
+        builtins = msgspec.to_builtins(value, builtin_types=_BYTES, str_keys=True)
+        json.dumps(builtins, allow_nan=False)  # refuses bytes, which msgspec would write as base64
+        return builtins
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, and whatever its `repr` does."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _plain(value: Any) -> Any:

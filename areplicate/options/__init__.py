@@ -12,9 +12,7 @@ from os import PathLike
 from ssl import SSLContext
 from typing import Any, NamedTuple
 
-import msgspec
-
-from ..chat.plain import plain
+from ..chat.plain import as_json, plain
 from ..errors import BadRequestError, UnsupportedParamsError
 from ..logs import warn
 from .declared import BY_NAME, Option, Who
@@ -66,18 +64,22 @@ def read(keywords: Mapping[str, Any]) -> Given:
             else:
                 given.inputs[name] = value
         elif option.openai:
-            given.params[name] = _encodable(name, value) if isinstance(value, (dict, list)) else value
+            given.params[name] = value if type(value) in _AS_IT_IS else _json_or_class(name, value)
         elif name == option.name or keywords.get(option.name) is None:
             given.options[option.name] = _checked(option, name, value)
     return given
 
 
-def _encodable(name: str, value: Any) -> Any:
+def _json_or_class(name: str, value: Any) -> Any:
+    """The value as JSON, so that nothing below meets another type; `response_format` may be a class."""
+    if isinstance(value, (str, type)):
+        return value
+    if isinstance(value, bytes):
+        raise wrong(name, value, "text (decode it)")
     try:
-        msgspec.json.encode(value)
-    except (TypeError, ValueError, RecursionError) as error:
+        return as_json(value)
+    except ValueError as error:
         raise BadRequestError(f"{name} holds a value that JSON cannot: {error}.", param=name) from None
-    return value
 
 
 def _checked(option: Option, name: str, value: Any) -> Any:

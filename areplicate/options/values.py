@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..chat.schemas.values import shown
+from ..chat.plain import shown
 from ..errors import AuthenticationError, BadRequestError
 from ..replicate.protocol.requests import named, origin
 
@@ -69,6 +69,8 @@ def chosen_key(given: str | None) -> str:
     key = given or setting("api_key") or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
     if not key:
         raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
+    if not isinstance(key, str):  # it is not shown: it may be a secret
+        raise BadRequestError(f"api_key must be a string, not {type(key).__name__}.", param="api_key")
     return key
 
 
@@ -141,10 +143,9 @@ def checked_count(n: int | None) -> int:
 
 
 def checked_timeout(timeout: float) -> float:
-    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
-    if not number or timeout <= 0:
+    if not is_number(timeout) or not timeout > 0:
         raise wrong("timeout", timeout, "a positive number of seconds")
-    return min(float(timeout), _LONGEST_TIMEOUT)
+    return float(min(timeout, _LONGEST_TIMEOUT))
 
 
 def checked_whole(name: str, value: int, *, least: int) -> int:
@@ -157,7 +158,7 @@ def checked_rate(name: str, value: float) -> float:
     """A positive number, which may be infinite."""
     if not is_number(value) or not value > 0:
         raise wrong(name, value, "a positive number")
-    return float(value)
+    return float(value) if value <= sys.float_info.max else math.inf
 
 
 def _from_environment(*names: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from ...errors import BadRequestError
+from ..plain import plain, shown
 from .families import family_of
 from .format import PromptTemplate
 from .jinja import ChatTemplate
@@ -29,6 +30,7 @@ __all__ = [
     "template_for",
 ]
 
+_AROUND = ("pre_message", "post_message")
 REGISTERED: dict[str, PromptTemplate] = {}
 
 
@@ -62,6 +64,11 @@ def register_prompt_template(
     """
     if not isinstance(model, str) or not model.strip():
         raise BadRequestError("register_prompt_template needs the name of a model.")
+    model, roles, chat_template = (
+        plain(model, "model"),
+        plain(roles, "roles"),
+        plain(chat_template, "chat_template"),
+    )
     if tokenizer_config is not None:
         if roles or chat_template:
             raise BadRequestError("Give a tokenizer_config, a chat_template or roles: one of them.")
@@ -184,7 +191,9 @@ def _roles(roles: Any) -> dict[str, tuple[str, str]]:
     for role, around in roles.items():
         if not isinstance(around, Mapping):
             raise BadRequestError(f"{how}; {role!r} has a {type(around).__name__}.")
-        before, after = around.get("pre_message") or "", around.get("post_message") or ""
+        if unknown := [name for name in around if name not in _AROUND]:
+            raise BadRequestError(f"{how}; {role!r} has {shown(unknown[0])}.")
+        before, after = ("" if around.get(name) is None else around[name] for name in _AROUND)
         if not isinstance(before, str) or not isinstance(after, str):
             raise BadRequestError(f"{how}; {role!r} has something else than strings.")
         read[str(role)] = (before, after)

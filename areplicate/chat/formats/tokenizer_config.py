@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ...errors import BadRequestError
+from ..plain import plain, shown
 from .jinja import TOKENS, ChatTemplate
 
 TokenizerConfig: TypeAlias = str | PathLike[str] | Mapping[str, Any]
@@ -29,7 +30,13 @@ def read_tokenizer_config(config: TokenizerConfig, tokens: Mapping[str, Any]) ->
         BadRequestError: there is no such file, or no template in it.
     """
     folder: Path | None = None
+    config = plain(config, "tokenizer_config")
     if not isinstance(config, Mapping):
+        if not isinstance(config, (str, PathLike)):
+            raise BadRequestError(
+                "tokenizer_config must be the path of a tokenizer_config.json or a mapping of what stands in it, "
+                f"not {shown(config)}."
+            )
         path = Path(config)
         path = path / "tokenizer_config.json" if path.is_dir() else path
         folder = path.parent
@@ -58,7 +65,8 @@ def _sources(found: Any, folder: Path | None) -> dict[str, str]:
     if isinstance(found, str):
         return {"default": found}
     if isinstance(found, list):
-        return {entry["name"]: entry["template"] for entry in found if {"name", "template"} <= set(entry)}
+        named = [entry for entry in found if isinstance(entry, Mapping)]
+        return {entry["name"]: entry["template"] for entry in named if {"name", "template"} <= set(entry)}
     beside = folder / "chat_template.jinja" if folder else None
     return {"default": beside.read_text(encoding="utf-8")} if beside and beside.is_file() else {}
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 
-import msgspec
-
 from ...errors import BadRequestError, UnsupportedParamsError
+from ..plain import as_json, shown
 from .schema import Field
 
 logger = logging.getLogger("areplicate")
@@ -79,18 +78,9 @@ def sendable(name: str, value: Any, asked: Asked) -> Any:
     if isinstance(value, bytes):
         wrong_type(name, value, "text (decode it), or for an image or another file its input", asked)
     try:
-        return msgspec.json.decode(msgspec.json.encode(value))
-    except (TypeError, ValueError, OverflowError, RecursionError):
+        return as_json(value)
+    except ValueError:
         wrong_type(name, value, "a value that JSON can hold", asked)
-
-
-def shown(value: Any) -> str:
-    """A value for a message: short, and whatever its `repr` does."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def wrong_type(name: str, value: Any, wanted: str, asked: Asked) -> NoReturn:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from ...errors import BadRequestError
+from ..plain import shown
 from ..schemas.schema import Field
-from ..schemas.values import shown
 from .gbnf import grammar_of
 
 OBJECT: dict[str, Any] = {"type": "object"}

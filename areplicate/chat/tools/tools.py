@@ -9,6 +9,7 @@ import msgspec
 
 from ...errors import BadRequestError
 from ...logs import logger
+from ..plain import shown
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -141,7 +142,7 @@ def _chosen(choice: Any, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], boo
         return tools, True
     if not isinstance(choice, Mapping):
         raise BadRequestError(
-            f"tool_choice must be auto, none, required or an object that names a tool, not {choice!r:.60}."
+            f"tool_choice must be auto, none, required or an object that names a tool, not {shown(choice)}."
         )
     if choice.get("type") == "allowed_tools":
         allowed = choice.get("allowed_tools", choice)

@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from . import gateways, report, warm_call
+from . import bulk, gateways, report, warm_call
 from .environments import INSTALLATIONS, Environment, found, make_all
 from .machine import machine
 from .models import all_models
@@ -61,6 +61,7 @@ def main() -> None:
         "clients": {client: of._asdict() for client, of in environments.items()},
         "figures": figures,
         "warm_path": warm_path(size, options.loop),
+        "job": bulk.measure(*size.job),
         "seconds": time.monotonic() - begun,
     }
     write(results, folder)

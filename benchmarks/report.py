@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from . import bulk
 from .environments import INSTALLATIONS
 from .stand import ratio
 from .suite import FAULTS
@@ -138,6 +139,7 @@ def page(results: dict[str, Any]) -> Iterator[str]:
         + "|"
     )
     yield from _warm_path(results)
+    yield from bulk.page(results["job"])
     yield from _ledger(results, clients)
     yield from _gateways(results)
     if failed := list(failures(results)):

@@ -39,6 +39,8 @@ class Size(NamedTuple):
     afterwards: float = 3.0
     """Seconds after a client's end at which its predictions are counted that still run."""
     asked_in_faults: int = 300
+    job: tuple[int, int, int] = (10_000, 100_000, 2)
+    """Rows over HTTP, rows in simulated time, and rounds of the former."""
     gateway_requests: int = 400
     gateway_rounds: int = 2
 
@@ -56,6 +58,7 @@ QUICK = Size(
     cancelled=5,
     afterwards=1.0,
     asked_in_faults=30,
+    job=(200, 1000, 1),
     gateway_requests=40,
     gateway_rounds=1,
 )

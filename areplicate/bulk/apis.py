@@ -1,5 +1,5 @@
-"""What a line of a batch file may ask, by its url: each of OpenAI's APIs as the question of a chat completion,
-and a chat completion's answer as that API gives it."""
+"""What a line of a batch file may ask, by its url: each of OpenAI's APIs as arguments of the router, and the
+router's answer as that API gives it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,29 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..chat.apis.asked import Asked
 from ..chat.apis.completions import completion, read_completions
 from ..chat.apis.responses_input import read_request
 from ..chat.apis.responses_output import ResponseBuilder
+from ..chat.embeddings import read_texts
 from ..chat.responses import ModelResponse
 from ..errors import BadRequestError
 
 CHAT = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
+_NOT_OF_EMBEDDINGS = ("model", "input", "encoding_format", "user", "stream")
 Body = Mapping[str, Any]
+
+
+class Question(NamedTuple):
+    """What a body asks.
+
+    Attributes:
+        asks: `messages` for a completion; `input` and `encoding_format` for embeddings.
+        params: the options of the call, and the model's own inputs.
+    """
+
+    asks: dict[str, Any]
+    params: dict[str, Any]
 
 
 class Api(NamedTuple):
@@ -24,40 +38,51 @@ class Api(NamedTuple):
 
     Attributes:
         ask: what a request's body asks, or the `BadRequestError` that says what is wrong with it.
-        answer: the API's answer, as plain JSON values, made of a chat completion's and of the request's body.
+        answer: the API's answer, as plain JSON values, made of the router's and of the request's body.
         instruct: the body with a system message put before what it asks.
     """
 
-    ask: Callable[[Body], Asked]
+    ask: Callable[[Body], Question]
     answer: Callable[[dict[str, Any], Body], dict[str, Any]]
     instruct: Callable[[Body, str], dict[str, Any]]
 
 
-def _ask_chat(body: Body) -> Asked:
+def _ask_chat(body: Body) -> Question:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequestError("messages must be a list with at least one message", param="messages")
     params = {name: value for name, value in body.items() if name not in ("model", "messages", "stream")}
-    return Asked(messages, params)
+    return Question({"messages": messages}, params)
 
 
-def _ask_completion(body: Body) -> Asked:
+def _ask_completion(body: Body) -> Question:
     asked = read_completions(body)
     if len(asked) > 1:
         raise BadRequestError(
             f"prompt has {len(asked)} texts: give each of them a line of its own", param="prompt"
         )
-    return asked[0]
+    return Question({"messages": asked[0].messages}, asked[0].params)
 
 
-def _ask_response(body: Body) -> Asked:
+def _ask_response(body: Body) -> Question:
     if body.get("previous_response_id"):
         raise BadRequestError(
             "previous_response_id cannot be used in a batch: send the earlier turns in input",
             param="previous_response_id",
         )
     asked = read_request(body)
-    return Asked(asked.messages, {"drop_params": True, **asked.params})
+    return Question({"messages": asked.messages}, {"drop_params": True, **asked.params})
+
+
+def _ask_embeddings(body: Body) -> Question:
+    kind = body.get("encoding_format") or "float"
+    if kind not in ("float", "base64"):
+        raise BadRequestError(
+            f"encoding_format must be 'float' or 'base64', not {kind!r:.50}", param="encoding_format"
+        )
+    texts = read_texts(body.get("input"))
+    params = {name: value for name, value in body.items() if name not in _NOT_OF_EMBEDDINGS}
+    return Question({"input": texts, "encoding_format": kind}, params)
 
 
 def _completion(answer: dict[str, Any], body: Body) -> dict[str, Any]:
@@ -91,9 +116,18 @@ def _instruct_response(body: Body, system: str) -> dict[str, Any]:
     return {**body, "instructions": f"{system}\n\n{own}" if own else system}
 
 
+def _instruct_embeddings(body: Body, system: str) -> dict[str, Any]:
+    raise BadRequestError("embeddings have no system message")
+
+
+def _as_it_is(answer: dict[str, Any], body: Body) -> dict[str, Any]:
+    return answer
+
+
 APIS: Mapping[str, Api] = {
-    CHAT: Api(_ask_chat, lambda answer, body: answer, _instruct_chat),
+    CHAT: Api(_ask_chat, _as_it_is, _instruct_chat),
     "/v1/completions": Api(_ask_completion, _completion, _instruct_completion),
     "/v1/responses": Api(_ask_response, _response, _instruct_response),
+    EMBEDDINGS: Api(_ask_embeddings, _as_it_is, _instruct_embeddings),
 }
 """By the url of a batch file's line."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ..chat.embeddings import inputs_for
 from ..chat.inputs import build_input
 from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
@@ -30,6 +31,7 @@ from .journal import Entry, read_journal
 from .map import MapResult, Requests
 from .outputs import Outcome, check_columns, write_output
 
+_ASKS = ("model", "messages", "input", "encoding_format")
 MOST_ERRORS = 100
 """Lines whose errors are told one by one."""
 
@@ -108,22 +110,30 @@ async def _error_of(row: Row, job: Job, router: Router) -> LineError | None:
     if job.append_to_rows:
         check_columns(row)
     try:
-        request = await _request(row, router)
-        given = read({name: value for name, value in request.items() if name not in ("model", "messages")})
-        build_input(
-            request["messages"],
-            {**given.params, **given.inputs},
-            model=request["model"],
-            schema=await router.schema_of(request["model"]),
-            drop_params=bool(given.options.get("drop_params")),
-        )
+        _check_input(await _request(row, router), await router.schema_of(row.body["model"]))
     except BadRequestError as error:
         return LineError(row.line, error.message, row.custom_id)
     return None
 
 
+def _check_input(request: dict[str, Any], schema: ModelSchema | None) -> None:
+    """Builds what would be sent; raises the `BadRequestError` that says what is wrong with it."""
+    model = request["model"]
+    given = read({name: value for name, value in request.items() if name not in _ASKS})
+    if "input" in request:
+        inputs_for(request["input"], given.inputs, schema, model)
+        return
+    build_input(
+        request["messages"],
+        {**given.params, **given.inputs},
+        model=model,
+        schema=schema,
+        drop_params=bool(given.options.get("drop_params")),
+    )
+
+
 async def _request(row: Row, router: Router) -> dict[str, Any]:
-    """A row as `acompletion`'s arguments: what a gateway's client may set, and the model's own inputs.
+    """A row as the router's arguments: what a gateway's client may set, and the model's own inputs.
 
     A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
     """
@@ -134,7 +144,7 @@ async def _request(row: Row, router: Router) -> dict[str, Any]:
     params = asked.params
     if params.get("drop_params") is True:
         params = {name: value for name, value in params.items() if name in BY_NAME or name in inputs}
-    return {"model": model, "messages": asked.messages, **read_body(params, inputs)}
+    return {"model": model, **asked.asks, **read_body(params, inputs)}
 
 
 class Tally:

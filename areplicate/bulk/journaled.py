@@ -10,6 +10,7 @@ import anyio
 import msgspec
 
 from .. import errors
+from ..chat.embeddings import EmbeddingResponse
 from ..chat.responses import ModelResponse
 from ..clock import now
 from ..errors import (
@@ -24,7 +25,7 @@ from ..logs import logger
 from ..replicate.creation import INTENT, Intent
 from ..replicate.retry import waits
 from .journal import Asked, Journal
-from .map import AskOne, JobEnded
+from .map import AskOne, JobEnded, is_embedding
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
 """Errors that say nothing of the row: it is asked again for as long as the job has patience."""
@@ -35,6 +36,7 @@ _NOBODYS_TURN = (AuthenticationError, InsufficientCreditError)
 _PATIENCE = 3600.0
 """Seconds without a single answer after which a job no longer waits for the network or the service."""
 
+_decode_embeddings: Any = msgspec.json.Decoder(EmbeddingResponse).decode
 _decode = msgspec.json.Decoder(ModelResponse).decode
 
 
@@ -89,7 +91,7 @@ class JournaledAsk:
         question = journal.question(number, request)
         known = journal.entry(number)
         if known is not None and known.response is not None:
-            return _decode(known.response)
+            return _decode_embeddings(known.response) if is_embedding(request) else _decode(known.response)
         if known is not None and known.error is not None and not self._retry_failed:
             raise error_of(msgspec.json.decode(known.error))
         try:

@@ -256,6 +256,11 @@ def most_in_flight(given: Any) -> int:
     return given
 
 
+def is_embedding(request: Mapping[str, Any]) -> bool:
+    """Whether a request asks for embeddings, as the lines of a batch file may; else it is a chat completion's."""
+    return "input" in request and "messages" not in request
+
+
 async def _each(requests: Requests) -> AsyncGenerator[Any, None]:
     if isinstance(requests, AsyncIterable):
         async for request in requests:
@@ -272,7 +277,7 @@ def _arguments(index: int, request: Any) -> Mapping[str, Any]:
             f"{where} must be a mapping of acompletion's arguments, not {type(request).__name__}.",
             param="requests",
         )
-    for name in ("model", "messages"):
+    for name in ("model", "input" if is_embedding(request) else "messages"):
         if name not in request:
             raise BadRequestError(f"{where} has no {name}.", param=name)
     if request.get("stream"):

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local.components import component_schemas
 from tests.cli.test_cli import _environment, nothing_runs, run
 from tests.stage import LLAMA, llama, sent
 
@@ -133,6 +134,31 @@ def test_what_is_wrong_with_a_line_of_each_url_is_told_before_anything_is_asked(
     ran = run("batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), local=local)
     assert ran.returncode == 1 and f"in.jsonl:2: {says}" in ran.stderr, ran.stderr
     assert not local.predictions
+
+
+def test_embeddings_are_asked_for_and_kept(tmp_path: Path) -> None:
+    fields = {"properties": {"text": {"type": "string"}}, "required": []}
+    schema = component_schemas(fields, {"type": "array", "items": {}})
+    model = LocalModel(
+        owner="acme",
+        name="embeds",
+        reply=lambda input: {"embedding": [float(len(input["text"])), 0.5]},
+        output_kind="object",
+        schema=schema,
+    )
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    bodies = [{"model": "acme/embeds", "input": each} for each in ("a", ["bb", "ccc"], "dddd")]
+    source.write_text(asks(*(("/v1/embeddings", body) for body in bodies)))
+    with LocalReplicate([model]) as local:
+        for _ in range(2):
+            ran = run("batch", str(source), "-o", str(output), local=local)
+            assert ran.returncode == 0, ran.stderr
+            found = [line["response"]["body"] for line in lines(output)]
+            assert [[each["embedding"][0] for each in body["data"]] for body in found] == [[1], [2, 3], [4]]
+        assert len(local.predictions) == 4
+        source.write_text(asks(("/v1/embeddings", {"model": "acme/embeds", "input": []})))
+        wrong = run("batch", str(source), "-o", str(output), local=local)
+        assert wrong.returncode == 1 and "in.jsonl:1: input must be a text" in wrong.stderr
 
 
 def test_a_system_message_reaches_responses_too(local: LocalReplicate, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import openai
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local.components import component_schemas
+from tests.gateway.postgres import postgres
 from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, eventually, gateway
 
 CHAT = "/v1/chat/completions"
@@ -31,6 +33,15 @@ MODELS = (
     LocalModel(owner="acme", name="steady", reply=echo, run_seconds=0.4),
     LocalModel(owner="acme", name="long", reply=["word "] * 100, run_seconds=0.05),
     LocalModel(owner="acme", name="fails", failure="CUDA out of memory"),
+    LocalModel(
+        owner="acme",
+        name="embeds",
+        reply=lambda input: {"embedding": [float(len(input["text"])), 0.5]},
+        output_kind="object",
+        schema=component_schemas(
+            {"properties": {"text": {"type": "string"}}, "required": []}, {"type": "array", "items": {}}
+        ),
+    ),
 )
 
 
@@ -67,11 +78,9 @@ def client(running: Gateway, key: str = MASTER) -> openai.OpenAI:
 
 
 def line(name: str, text: str, url: str = CHAT, model: str = "echo", **body: Any) -> dict[str, Any]:
-    asks: dict[str, Any] = {
-        CHAT: {"messages": [{"role": "user", "content": text}]},
-        "/v1/completions": {"prompt": text},
-        "/v1/responses": {"input": text},
-    }[url]
+    messages: Any = [{"role": "user", "content": text}]
+    field = {CHAT: "messages", "/v1/completions": "prompt", "/v1/responses": "input"}[url]
+    asks = {field: messages if url == CHAT else text}
     return {"custom_id": name, "method": "POST", "url": url, "body": {"model": model, **asks, **body}}
 
 
@@ -130,6 +139,24 @@ def test_a_batch_from_its_file_to_its_answers(running: Gateway, endpoint: str) -
     assert sum(row["endpoint"] == "/v1/batches" for row in spent) >= 20
 
 
+def test_a_batch_of_embeddings(running: Gateway) -> None:
+    api = client(running, running.new_key())
+    lines = [
+        {
+            "custom_id": str(n),
+            "method": "POST",
+            "url": "/v1/embeddings",
+            "body": {"model": "embeds", "input": ["x" * n, "y"]},
+        }
+        for n in range(1, 6)
+    ]
+    batch = ended(api, begin(api, lines, "/v1/embeddings").id)
+    assert batch.status == "completed" and counts(batch) == (5, 5, 0)
+    bodies = [each["response"]["body"] for each in lines_of(api, batch.output_file_id)]
+    assert [body["data"][0]["embedding"][0] for body in bodies] == [1, 2, 3, 4, 5]
+    assert {body["model"] for body in bodies} == {"embeds"}
+
+
 def test_files_from_their_making_to_their_end(running: Gateway) -> None:
     api = client(running, running.new_key())
     made = [api.files.create(file=(f"{n}.jsonl", b"{}\n" * n), purpose="batch") for n in (1, 2, 3)]
@@ -183,7 +210,9 @@ def test_another_key_sees_neither_files_nor_batches(running: Gateway) -> None:
     with pytest.raises(openai.NotFoundError):
         other.batches.cancel(batch.id)
     with pytest.raises(openai.NotFoundError):
-        other.batches.create(input_file_id=batch.input_file_id, endpoint=CHAT, completion_window="24h")
+        other.batches.create(
+            input_file_id=batch.input_file_id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
     assert not other.batches.list().data and not other.files.list().data
     assert client(running).batches.retrieve(batch.id) == batch  # the master key sees all
 
@@ -342,6 +371,24 @@ def test_two_workers_run_each_batch_once_and_a_killed_one_is_replaced(tmp_path: 
                 found = [text_of(each) for each in lines_of(api, batch.output_file_id)]
                 assert found == [f"answer to {n}" for n in range(30)]
         assert len(local.predictions) == 120
+
+
+def test_two_gateways_on_one_postgresql_share_batches(tmp_path: Path) -> None:
+    with postgres() as url, LocalReplicate(models=MODELS) as local:
+        shared = {"database_url": url, "files_dir": str(tmp_path / "files"), "batch_requests_in_flight": 5}
+        config = config_for(local, **shared)
+        with gateway(config, tmp_path / "a") as one, gateway(config, tmp_path / "b") as other:
+            key = one.new_key(max_parallel_requests=50, rpm_limit=10_000)
+            ids = [begin(client(each, key), questions(30, model="steady")).id for each in (one, other, one)]
+            eventually(lambda: len(local.predictions) >= 30, 60)
+            one.process.send_signal(signal.SIGKILL)
+            api = client(other, key)
+            for id in ids:
+                batch = ended(api, id)
+                assert batch.status == "completed" and counts(batch) == (30, 30, 0)
+                found = [text_of(each) for each in lines_of(api, batch.output_file_id)]
+                assert found == [f"answer to {n}" for n in range(30)]
+        assert len(local.predictions) == 90
 
 
 def test_live_requests_go_first(tmp_path: Path) -> None:

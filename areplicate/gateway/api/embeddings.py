@@ -38,6 +38,11 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
 )
 async def embeddings(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
     """Embed texts."""
+    return await embed(gateway, exchange, body)
+
+
+async def embed(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
+    """The vectors that a checked body asks for."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
     texts = body["input"]
     prompts = len(texts) if isinstance(texts, list) and texts else 1

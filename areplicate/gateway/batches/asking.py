@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ...chat.responses import ModelResponse
+from ...bulk.map import is_embedding
 from ...errors import (
     APIError,
     AuthenticationError,
@@ -21,6 +21,7 @@ from ...replicate.limits import YIELDS
 from ..accounts.auth import Caller
 from ..accounts.limits import RoomTaken
 from ..accounts.unavailable import DatabaseUnavailable
+from ..api.embeddings import embed
 from ..api.question import question_of
 from ..http.errors import NO_RETRY, GatewayError
 from ..http.exchange import Exchange
@@ -45,7 +46,7 @@ class Asker:
         self._caller = caller
         self._room = room
 
-    async def ask(self, /, **request: Any) -> ModelResponse:
+    async def ask(self, /, **request: Any) -> Any:
         """The answer, by the name that the client knows the answering model by.
 
         Raises:
@@ -64,9 +65,11 @@ class Asker:
             finally:
                 await backend.leave()
 
-    async def _answer(self, exchange: Exchange, request: dict[str, Any]) -> ModelResponse:
+    async def _answer(self, exchange: Exchange, request: dict[str, Any]) -> Any:
         params = {name: value for name, value in request.items() if name not in ("model", "messages")}
         try:
+            if is_embedding(request):
+                return await embed(self._gateway, exchange, request)
             question = await question_of(self._gateway, exchange, request, request["messages"], params)
             return await question.ask(exchange)
         except GatewayError as error:

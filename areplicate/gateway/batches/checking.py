@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ...bulk.apis import EMBEDDINGS
 from ...bulk.inputs import LineError, Row
 from ...bulk.job import MOST_ERRORS, Job
 from ...errors import BadRequestError
@@ -85,8 +86,10 @@ class Checker:
         price = self._backend.price_of(entry)
         if price is None:
             raise no_price(entry)
+        texts = row.body.get("input") if row.url == EMBEDDINGS else None
+        prompts = len(texts) if isinstance(texts, list) else 1
         copies = checked_count(row.body.get("n"))
-        _, dollars = self._costs.expected(Demand(entry, copies, copies, row.body), price)
+        _, dollars = self._costs.expected(Demand(entry, copies * prompts, copies, row.body), price)
         return dollars
 
 

@@ -191,7 +191,7 @@ class Work:
                     f"Line {row.line} of the input has changed since it was checked: {row.message}."
                 )
             asked = APIS[row.url].ask(row.body)
-            yield {**asked.params, "model": row.body["model"], "messages": asked.messages}
+            yield {**asked.params, "model": row.body["model"], **asked.asks}
 
     # The end
 

@@ -1,5 +1,9 @@
 """Writes tests/data/formats.jsonl: what real chat templates make of seven conversations.
 
+Two more are for templates that an entry of SOURCES names in `also`: "tools with descriptions", for those
+that fail where a parameter has none, and "calls alone", for those that never write definitions. An entry's
+`call` is the text of the conversation's call, for templates that take a call as its message's content.
+
     python scripts/render_formats.py FOLDER
 
 FOLDER holds what public repositories publish: chat templates (`*.jinja`) and FastChat's
@@ -24,6 +28,7 @@ import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+MORE = ("tools with descriptions", "calls alone")
 ROOT = Path(__file__).parents[1]
 CONVERSATIONS = ROOT / "tests" / "data" / "conversations.json"
 FORMATS = ROOT / "tests" / "data" / "formats.jsonl"
@@ -119,7 +124,7 @@ def from_fastchat(path: Path, entry: dict[str, Any]) -> Callable[[Any, Any], str
 
 def lost(text: str, messages: list[dict[str, Any]], tools: Any) -> str | None:
     """What the text leaves out of the conversation."""
-    said = [str(message["content"]).strip() for message in messages]
+    said = [str(message["content"] or "").strip() for message in messages]
     calls = [str(value) for m in messages for c in m.get("tool_calls", ()) for value in values_of(c)]
     told = [tool["function"]["description"] for tool in tools or ()]
     missing = [piece for piece in (*said, *calls, *told) if piece not in text.replace('\\"', '"')]
@@ -130,17 +135,26 @@ def values_of(call: dict[str, Any]) -> list[Any]:
     return list(call["function"]["arguments"].values())
 
 
+def with_call_as_text(messages: list[dict[str, Any]], entry: dict[str, Any]) -> list[dict[str, Any]]:
+    messages = copy.deepcopy(messages)
+    for message in messages:
+        if "call" in entry and message.pop("tool_calls", None):
+            message["content"] = entry["call"]
+    return messages
+
+
 def rows(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
     make = from_fastchat if "name" in entry else from_template
     render = make(folder / entry["file"], entry)
     made = []
     for name, conversation in json.loads(CONVERSATIONS.read_text(encoding="utf-8")).items():
-        if name not in entry.get("only", (name,)) or name in entry.get("skip", ()):
+        wanted = entry.get("also" if name in MORE else "only", () if name in MORE else (name,))
+        if name not in wanted or name in entry.get("skip", ()):
             continue
         row = {"family": entry["family"], "conversation": name, "source": entry["source"]}
         messages, tools = conversation["messages"], conversation.get("tools")
         try:
-            text = render(copy.deepcopy(messages), copy.deepcopy(tools))
+            text = render(with_call_as_text(messages, entry), copy.deepcopy(tools))
         except (Refused, TypeError, jinja2.TemplateError) as error:
             row["refused"] = str(error)
         else:

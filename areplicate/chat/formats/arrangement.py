@@ -32,6 +32,8 @@ class SystemText(msgspec.Struct, frozen=True):
     Attributes:
         place: "role": a turn like the others. "next_user", "last_user": the head of a user's turn;
             "last_user" holds for the text that opens the conversation, any other goes to the next.
+            "first_user": a text that opens the conversation heads its first user's turn, any other is a
+            turn like the others.
             "front": all of it opens the conversation.
         around: what stands before and after it in a user's turn.
         default: the text of a conversation that does not begin with any. `{today:%d %b %Y}` in it is
@@ -39,7 +41,7 @@ class SystemText(msgspec.Struct, frozen=True):
         unless_anywhere: system text in the middle takes the default's place as well.
     """
 
-    place: Literal["role", "next_user", "last_user", "front"] = "role"
+    place: Literal["role", "next_user", "last_user", "first_user", "front"] = "role"
     around: tuple[str, str] = ("", "\n\n")
     default: str | None = None
     unless_anywhere: bool = False
@@ -65,6 +67,9 @@ class SystemText(msgspec.Struct, frozen=True):
             opening = [turn.text for turn in turns[: leading(turns)]]
             last = Turn("user", self._head(opening) + turns[users[-1]].text)
             turns = [*turns[leading(turns) : users[-1]], last, *turns[users[-1] + 1 :]]
+        if self.place == "first_user":
+            first = (leading(turns) + 1) if turns[0].role == "system" else 0
+            return [*self._into_next_user(turns[:first]), *turns[first:]]
         return list(self._into_next_user(turns))
 
     def _into_next_user(self, turns: Iterable[Turn]) -> Iterator[Turn]:

@@ -40,9 +40,12 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     Attributes:
         roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. These stand
             in for one of them where they are given: `opening` (and `opening_with_tools`) for system
-            text that opens the conversation, `calls` for an assistant's message with tool calls, `after_tool` for one
-            after a tool's answer, `continued` for one that the model continues; `tools` is for
-            definitions of tools in a turn of their own.
+            text that opens the conversation, `default` for the text of one that brings none, `calls`
+            for an assistant's message with tool calls, `after_tool` for one after a tool's answer,
+            `continued` for one that the model continues; `tools` is for definitions of tools in a turn
+            of their own.
+        initial_with_tools: the `initial_prompt_value` of a conversation in which tools are told, where
+            it differs.
         system: where system text goes.
         alternating: two messages of one role in a row become one, for formats that know only turns.
         lone_turn_as_is: a conversation of one user message, with or without system text, is sent
@@ -59,6 +62,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     final_prompt_value: str = ""
     bos_token: str = ""
     eos_token: str = ""
+    initial_with_tools: str = ""
     system: SystemText = SystemText()
     alternating: bool = False
     lone_turn_as_is: bool = False
@@ -104,7 +108,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         if self.lone_turn_as_is and not tools and (lone := lone_turn(messages)) is not None:
             return lone
         continued = messages[-1].role == "assistant" and is_continued(messages)
-        return self._joined(self._turns(messages, tools, opens=True), continued)
+        opening = (self.initial_with_tools if tools else "") or self.initial_prompt_value
+        return self._joined(self._turns(messages, tools, opens=True), continued, opening)
 
     def render_within(self, messages: tuple[Message, ...], tools: Sequence[Any] = ()) -> str:
         """The prompt that a server turns into the whole conversation.
@@ -120,7 +125,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             return self.render_turns(messages, tools)
         if messages[0].role != "user":
             messages = (Message("user"), *messages)
-        text = self._joined(self._turns(messages, tools, opens=False), is_continued(messages))
+        turns = self._turns(messages, tools, opens=False)
+        text = self._joined(turns, is_continued(messages), self.initial_prompt_value)
         before, after = self.roles.get("user", _NOTHING)
         head = self.bos_token + dated(self.initial_prompt_value) + self._numbered(before, 0)
         return text.removeprefix(head).removesuffix(self._opened(after))
@@ -139,6 +145,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             ragged = ragged or text[:1].isspace() or text[-1:].isspace()
         if ragged and self.trim:
             messages = tuple([trimmed(message, self.trim) for message in messages])
+        given = messages
         if opens and self.system.default is not None:
             messages = self.system.with_default(messages)
         if plain:
@@ -151,13 +158,14 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             turns = merged(turns, tool_is_user="tool" not in self.roles)
         if "turn" in self.trim:
             turns = [Turn(turn.role, turn.text.strip()) if turn.role == "user" else turn for turn in turns]
-        if opens and turns[0].role == "system" and "opening" in self.roles:
+        if "default" in self.roles and messages is not given and not tools:
+            turns[0] = Turn("default", turns[0].text)
+        elif opens and turns[0].role == "system" and "opening" in self.roles:
             turns[0] = Turn("opening_with_tools" if tools else "opening", dated(turns[0].text))
         return turns
 
-    def _joined(self, turns: list[Turn], continued: bool) -> str:
+    def _joined(self, turns: list[Turn], continued: bool, opening: str) -> str:
         roles, bos, eos = self.roles, self.bos_token, self.eos_token
-        opening = self.initial_prompt_value
         pieces = [bos, dated(opening) if opening else ""]
         rounds, previous, after = 0, "", ""
         for role, text in turns:

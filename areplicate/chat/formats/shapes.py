@@ -112,12 +112,13 @@ def mistral_7(space: str, tools: ToolFormat, default: str | None = None) -> Prom
     return labelled(system, user, (space, "</s>"), "", roles=roles, system=text, tools=tools)
 
 
-def deepseek(opens: str = "<｜Assistant｜>", **more: Any) -> PromptTemplate:
+def deepseek(
+    opens: str = "<｜Assistant｜>", *, tools: ToolFormat = forms.DEEPSEEK, **more: Any
+) -> PromptTemplate:
     """What follows a tool's answer opens no turn; all system text opens the conversation."""
     roles = {"after_tool": ("", EOS), "tool": ("", "")}
     answer = (opens.removesuffix("<think>\n"), EOS)
     system = SystemText("front")
-    tools = forms.DEEPSEEK
     return labelled(
         ("", ""),
         ("<｜User｜>", ""),

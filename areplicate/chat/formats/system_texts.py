@@ -24,6 +24,7 @@ GRANITE_3_1 = (
     "You are Granite, developed by IBM. You are a helpful AI assistant."
 )
 GRANITE_3_3 = GRANITE_3_1.replace("\n", " ")
+GRANITE_4_NANO = "You are a helpful assistant. Please ensure responses are professional, accurate, and safe."
 
 MPT = "A conversation between a user and an LLM-based AI assistant. The assistant gives helpful and honest answers."
 
@@ -49,6 +50,10 @@ GPT_OSS = (
     "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: "
     "2024-06\nCurrent date: {today:%Y-%m-%d}\n\nReasoning: medium\n\n# Valid channels: analysis, commentary, final. "
     "Channel must be included for every message.<|end|>"
+)
+GPT_OSS_TOOLS = (
+    GPT_OSS.removesuffix("<|end|>")
+    + "\nCalls to these tools must go to the commentary channel: 'functions'.<|end|>"
 )
 
 MISTRAL_SMALL_3 = (

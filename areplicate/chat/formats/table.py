@@ -13,9 +13,20 @@ it there.
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import tool_forms as forms
 from .arrangement import SystemText
 from .format import PromptTemplate
+from .long_system_texts import (
+    COMMAND_A,
+    COMMAND_A_DEVELOPER,
+    COMMAND_R_TOOLS,
+    DEVSTRAL,
+    DEVSTRAL_2507,
+    MAGISTRAL,
+    MISTRAL_SMALL_3_2,
+)
 from .shapes import (
     ALL,
     EOS,
@@ -38,8 +49,10 @@ from .system_texts import (
     DEEPSEEK_CODER,
     DOLLY,
     GPT_OSS,
+    GPT_OSS_TOOLS,
     GRANITE_3_1,
     GRANITE_3_3,
+    GRANITE_4_NANO,
     MAGICODER,
     MISTRAL_SMALL_3,
     MPT,
@@ -68,18 +81,36 @@ _KIMI_ROLES = {
 }
 _GRANITE = ("<|start_of_role|>{}<|end_of_role|>", "<|end_of_text|>\n")
 _GRANITE_NAMES = {"tool": "tool_response", "tools": "available_tools"}
+_COMMAND = ("<|START_OF_TURN_TOKEN|><|{}_TOKEN|>", "<|END_OF_TURN_TOKEN|>")
+_COMMAND_NAMES = {"system": "SYSTEM", "user": "USER", "assistant": "CHATBOT"}
+_COMMAND_SYSTEM = _COMMAND[0].format("SYSTEM")
+_COMMAND_A: dict[str, Any] = {
+    "names": _COMMAND_NAMES,
+    "roles": {
+        "default": (_COMMAND_SYSTEM + COMMAND_A, _COMMAND[1]),
+        "opening": (_COMMAND_SYSTEM + COMMAND_A + COMMAND_A_DEVELOPER, _COMMAND[1]),
+        "assistant": (
+            "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>",
+            "<|END_RESPONSE|><|END_OF_TURN_TOKEN|>",
+        ),
+        "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>", _COMMAND[1]),
+        "tool": (_COMMAND_SYSTEM, _COMMAND[1]),
+    },
+    "system": SystemText(default=""),
+    "tools": forms.COMMAND_A,
+}
 _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
 
 # fmt: off
 ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
     ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
-    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
+    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=GPT_OSS, initial_with_tools=GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", "")}, tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl)|moonlight", r"<\|im_middle\|>"),
     ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n"), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
     ("deepseek-0324", deepseek(answered=(True,)), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
-    ("deepseek-v3.1", deepseek("<｜Assistant｜></think>"), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
+    ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
     ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1|qwenlong-l1|r1-1776|deepcoder|deephermes-r1|light-r1", r"<｜User｜>.*<think>"),
     ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)", r"<｜User｜>"),
     ("deepseek-llm", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", EOS)), r"deepseek-(coder-)?v2|deepseek.*(chat|math)", r"<｜end▁of▁sentence｜>"),
@@ -145,35 +176,43 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("chatglm-lines", tagged("<|{}|>\n", "\n", names={"tool": "observation"}), "", r"<\|user\|>\n.*<\|assistant\|>"),
     # IBM, Cohere, LG, Tencent, Baichuan, Shanghai AI Laboratory, OpenBMB, AI21, Baidu, ByteDance
     ("granite-code", labelled(("System:\n", "\n\n"), ("Question:\n", "\n\n"), ("Answer:\n", "\n\n")), r"granite.*code.*instruct", r"Question:\n.*Answer:\n"),
-    ("granite-3.3", tagged(*_GRANITE, names=_GRANITE_NAMES, system=SystemText(default=GRANITE_3_3), tools=forms.GRANITE), r"granite-3\.[3-9].*instruct", ""),
-    ("granite-3.1", tagged(*_GRANITE, names=_GRANITE_NAMES, system=SystemText(default=GRANITE_3_1), tools=forms.GRANITE), r"granite-3\.[12].*instruct", ""),
-    ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?[34].*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
-    ("command-r", tagged("<|START_OF_TURN_TOKEN|><|{}_TOKEN|>", "<|END_OF_TURN_TOKEN|>", names={"system": "SYSTEM", "user": "USER", "assistant": "CHATBOT"}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-[ra]|aya-(\d+b|23|expanse|101)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
+    ("granite-3.3", tagged(*_GRANITE, names={"tool": "tool", "tools": "available_tools"}, system=SystemText(default=GRANITE_3_3), tools=forms.GRANITE_3_1), r"granite-3\.[3-9].*instruct", ""),
+    ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=GRANITE_3_1), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
+    ("granite-4-nano", tagged(*_GRANITE, names={"tool": "user"}, system=SystemText(default=GRANITE_4_NANO), tools=forms.GRANITE_4), r"granite-?4.*(350m|-1b)", ""),
+    ("granite-4", tagged(*_GRANITE, names={"tool": "user"}, tools=forms.GRANITE_4), r"granite-?4.*(instruct|small|tiny|micro|3b)", ""),
+    ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?3.*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
+    ("command-r7b", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>"), r"command-r7b", ""),
+    ("command-a", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"), r"command-a", r"<\|START_RESPONSE\|>"),
+    ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + COMMAND_R_TOOLS, _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>", ""), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse|101)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
     ("exaone-deep", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), "[|assistant|]<thought>\n", system=_WHERE), r"exaone-deep", ""),
-    ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
+    ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", names={"tool": "tool"}, tools=forms.EXAONE_4, roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
     ("exaone", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), system=_WHERE), r"exaone", r"\[\|user\|\]"),
-    ("hunyuan", PromptTemplate({"user": ("<|startoftext|>", "<|extra_0|>"), "assistant": ("", "<|eos|>")}, system=SystemText("next_user", ("", "<|extra_4|>"))), r"hunyuan", r"<\|extra_0\|>"),
+    ("hunyuan", PromptTemplate({"user": ("<|startoftext|>", "<|extra_0|>"), "assistant": ("", "<|eos|>")}, system=SystemText("first_user", ("", "<|extra_4|>"))), r"hunyuan", r"<\|extra_0\|>"),
     ("baichuan-2", labelled(("", ""), ("<reserved_106>", ""), ("<reserved_107>", "")), r"baichuan-?2.*chat", r"<reserved_106>"),
     ("baichuan", labelled(("", ""), ("<reserved_102>", ""), ("<reserved_103>", "")), r"baichuan.*chat", r"<reserved_102>"),
     ("internlm", labelled(("", "<s>"), ("<|User|>:", "<eoh>\n"), ("<|Bot|>:", "<eoa>\n<s>")), r"internlm.*chat", r"<\|User\|>:"),
     ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), None, True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
     ("jamba", labelled(("<|bom|><|system|> ", "<|eom|>"), ("<|bom|><|user|> ", "<|eom|>"), ("<|bom|><|assistant|> ", "<|eom|>"), roles={"tool": ("<|bom|><|tool|> ", "<|eom|>")}, system=_WHERE, tools=forms.JAMBA), r"jamba", r"<\|bom\|>"),
     ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
-    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", trim=("assistant",)), r"seed-(oss|coder.*instruct)", r"<seed:bos>"),
+    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, tools=forms.SEED_OSS, trim=("assistant",)), r"seed-(oss|coder.*instruct)", r"<seed:bos>"),
     ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), None, True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
     ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), None, True), r"orion.*chat", ""),
     # Meta
     ("vicuna", labelled(("", " "), ("USER: ", " "), ("ASSISTANT: ", "</s>")), r"vicuna|wizardlm|airoboros.*gpt4-1\.|goliath|capybara|xwin|longchat|bakllava|llava(?!.*(mistral|mixtral|llama-?3|gemma))", r"USER:.*ASSISTANT:"),
     ("codellama-70b", labelled(("Source: system\n\n ", " <step> "), ("Source: user\n\n ", " <step> "), ("Source: assistant\n\n ", " <step> "), "Source: assistant\nDestination: user\n\n ", trim=ALL), r"code-?llama-70b.*instruct", r"Source: user"),
-    ("chatqa", labelled(("System: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), system=SystemText(default=CHATQA)), r"chatqa", ""),
-    ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)", r"<extra_id_1>User"),
+    ("chatqa", labelled(("Assistant: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), roles={"opening": ("System: ", "\n\n")}, system=SystemText(default=CHATQA)), r"chatqa", ""),
+    ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), roles={"default": ("<extra_id_0>System\n", "\n")}, system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)", r"<extra_id_1>User"),
     ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)", ""),
     ("llama-3.1", dated_llama_3("26 Jul 2024"), r"llama-?v?3[.p-]?[13](?!\d*b)|nemotron", ""),
     ("llama-3", llama_3(), r"llama-?v?3(?!\d)|reflection|^l3-|lumimaid|stheno", r"<\|start_header_id\|>"),
     ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*chat|code-?llama.*instruct|airoboros", r"<<SYS>>"),
     # Mistral
-    ("mistral-small-3", mistral_7("", forms.MISTRAL_TEKKEN, MISTRAL_SMALL_3), r"mistral-small-3(?![.p]\d)|mistral-small-24b|mistral-small.*2501", ""),
+    ("devstral-2507", mistral_7("", forms.DEVSTRAL, DEVSTRAL_2507), r"devstral.*(2507|-1[.p]1)", ""),
+    ("devstral", mistral_7("", forms.MISTRAL_TEKKEN, DEVSTRAL), r"devstral(?!-?(2\b|small-?2\b|.*-25(0[6-9]|1\d))|-medium)", ""),
+    ("magistral", mistral_7("", forms.MISTRAL_TEKKEN, MAGISTRAL), r"magistral.*2506", ""),
+    ("mistral-small-3.2", mistral_7("", forms.MISTRAL_SMALL_3_2, MISTRAL_SMALL_3_2), r"mistral-small-3[.p-]2|mistral-small.*2506", ""),
+    ("mistral-small-3", mistral_7("", forms.MISTRAL_TEKKEN, MISTRAL_SMALL_3), r"mistral-small-3(?![.p]\d)|mistral-small-3[.p-]1|mistral-small-24b|mistral-small.*250[13]", ""),
     ("mistral-v7-tekken", mistral_7("", forms.MISTRAL_TEKKEN), r"mistral-small-3|mistral-small.*-25\d\d|devstral|magistral|mistral-medium|ministral-3", r"\[SYSTEM_PROMPT\]\S"),
     ("mistral-v7", mistral_7(" ", forms.MISTRAL_V3), r"mistral-large.*2411|pixtral-large", r"\[SYSTEM_PROMPT\] "),
     ("mistral-tekken", mistral("", forms.MISTRAL_TEKKEN), r"mistral-nemo|ministral|pixtral", r"\[INST\][^\s<]"),
@@ -181,7 +220,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("mistral-v0.1", turns(("[INST] ", " [/INST]"), ("", "</s> ")), r"mistral-7b-instruct-v0\.1", ""),
     ("mistral", turns(("[INST] ", " [/INST]"), (" ", "</s> ")), r"mi[sx]tral", r"\[INST\]"),
     # Google, TII
-    ("gemma-4", tagged("<|turn>{}\n", "<turn|>\n", names={"assistant": "model"}, final="<|turn>model\n<|channel>thought\n<channel|>", trim=ALL), r"gemma-?4.*(\bit\b|instruct)", r"<\|turn>"),
+    ("gemma-4", tagged("<|turn>{}\n", "<turn|>\n", names={"assistant": "model"}, roles={"calls": ("<|turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "<turn|>\n")}, tools=forms.GEMMA_4, final="<|turn>model\n<|channel>thought\n<channel|>", trim=ALL), r"gemma-?4.*(\bit\b|instruct)", r"<\|turn>"),
     ("gemma", turns(("<start_of_turn>user\n", "<end_of_turn>\n"), ("<start_of_turn>model\n", "<end_of_turn>\n"), "<start_of_turn>model\n", trim=("user", "assistant")), r"gemma.*(\bit\b|instruct|chat)", r"<start_of_turn>"),
     ("falcon-180b", labelled(("System: ", "\n"), ("User: ", "\n"), ("Falcon: ", "\n")), r"falcon-180b.*chat", r"User:.*Falcon:"),
     ("falcon", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), trim=ALL), r"falcon.*(instruct|chat)|rwkv", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
+from .long_system_texts import COMMAND_R_REMINDER
 from .tools import ToolFormat
 
 _TAGGED_CALL = '<tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</tool_call>'
@@ -67,6 +68,32 @@ MISTRAL_TEKKEN = ToolFormat(
     longest_id=9,
 )
 
+MISTRAL_SMALL_3_2 = msgspec.structs.replace(
+    MISTRAL_TEKKEN,
+    call="[TOOL_CALLS]{name}[CALL_ID]{id}[ARGS]{arguments}",
+    calls=("", ""),
+    between_calls="",
+    after_text="",
+    answer="[TOOL_RESULTS]{id}[TOOL_CONTENT]{content}[/TOOL_RESULTS]",
+)
+
+DEVSTRAL = msgspec.structs.replace(
+    MISTRAL_SMALL_3_2,
+    place="after",
+    call="[TOOL_CALLS]{name}[ARGS]{arguments}",
+    answer="[TOOL_RESULTS]{content}[/TOOL_RESULTS]",
+)
+
+GRANITE_3_1 = ToolFormat(
+    "[\n    {tools}\n]",
+    place="after",
+    tool="listed",
+    between_tools=",\n    ",
+    call='{"name": "{name}", "arguments": {arguments}}',
+    calls=("<|tool_call|>[", "]"),
+    between_calls=", ",
+)
+
 GRANITE = ToolFormat(
     "{tools}",
     place="before",
@@ -97,8 +124,127 @@ COMMAND_R = ToolFormat(
     tool="python",
     between_tools="\n\n",
     call='    {\n        "tool_name": "{name}",\n        "parameters": {arguments}\n    }',
-    calls=("Action: ```json\n[\n", "\n]```"),
+    arguments="indented",
+    calls=("\nAction:\n```json\n[\n", "\n]```\n"),
     between_calls=",\n",
+    after_text="",
+    reminder=COMMAND_R_REMINDER,
+)
+
+COMMAND_A = ToolFormat(
+    "## Available Tools\nHere is the list of tools that you have available to you.\n"
+    "You can ONLY use the tools listed here. When a tool is not listed below, it is NOT available and you should "
+    "NEVER attempt to use it.\n\n```json\n[\n    {tools}\n]\n```",
+    tool="function",
+    between_tools=",\n    ",
+    call='    {"tool_call_id": "{id}", "tool_name": "{name}", "parameters": {arguments}}',
+    calls=("<|START_ACTION|>[\n", "\n]<|END_ACTION|>"),
+    between_calls=",\n",
+    after_text=None,
+    answer='    {\n        "tool_call_id": "{id}",\n        "results": {\n            "0": {json}\n        },\n'
+    '        "is_error": null\n    }',
+    between_answers=",\n",
+    answers=("<|START_TOOL_RESULT|>[\n", "\n]<|END_TOOL_RESULT|>"),
+)
+
+DEEPSEEK_3_1 = ToolFormat(
+    "## Tools\nYou have access to the following tools:\n\n{tools}\n\n"
+    "IMPORTANT: ALWAYS adhere to this exact format for tool use:\n"
+    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>tool_call_name<｜tool▁sep｜>tool_call_arguments<｜tool▁call▁end｜>"
+    "{{additional_tool_calls}}<｜tool▁calls▁end｜>\n\nWhere:\n\n"
+    "- `tool_call_name` must be an exact match to one of the available tools\n"
+    "- `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema\n"
+    "- For multiple tool calls, chain them directly without separators or spaces\n",
+    tool="headed",
+    between_tools="\n\n",
+    call="<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{arguments}<｜tool▁call▁end｜>",
+    calls=("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"),
+    between_calls="",
+    after_text="",
+    answer="<｜tool▁output▁begin｜>{content}<｜tool▁output▁end｜>",
+)
+
+GPT_OSS = ToolFormat(
+    "# Tools\n\n## functions\n\nnamespace functions {\n\n{tools}\n\n} // namespace functions",
+    tool="typescript",
+    between_tools="\n\n",
+    call="<|start|>assistant to=functions.{name}<|channel|>commentary json<|message|>{arguments}<|call|>",
+    between_calls="",
+    after_text=None,
+    answer="<|start|>functions.{name} to=assistant<|channel|>commentary<|message|>{json}<|end|>",
+)
+
+GRANITE_4 = ToolFormat(
+    "You are a helpful assistant with access to the following tools. You may call one or more tools "
+    "to assist with the user query.\n"
+    "\n"
+    "You are provided with function signatures within <tools></tools> XML tags:\n"
+    "<tools>\n"
+    "{tools}"
+    "\n"
+    "</tools>\n"
+    "\n"
+    "For each tool call, return a json object with function name and arguments within "
+    "<tool_call></tool_call> XML tags:\n"
+    "<tool_call>\n"
+    '{"name": <function-name>, "arguments": <args-json-object>}\n'
+    "</tool_call>. If a tool does not exist in the provided list of tools, notify the user that you "
+    "do not have the ability to fulfill the request.",
+    call=_TAGGED_CALL,
+    answer="\n<tool_response>\n{content}\n</tool_response>",
+    between_answers="",
+)
+
+EXAONE_4 = ToolFormat(
+    "# Available Tools\n"
+    "You can use none, one, or multiple of the following tools by calling them as functions to help "
+    "with the user’s query.\n"
+    "Here are the tools available to you in JSON format within <tool> and </tool> tags:\n"
+    "<tool>{tools}</tool>"
+    "\n"
+    "\n"
+    "For each function call you want to make, return a JSON object with function name and arguments "
+    "within <tool_call> and </tool_call> tags, like:\n"
+    '<tool_call>{"name": function_1_name, "arguments": {argument_1_name: argument_1_value, '
+    "argument_2_name: argument_2_value}}</tool_call>\n"
+    '<tool_call>{"name": function_2_name, "arguments": {...}}</tool_call>\n'
+    "...\n"
+    "Note that if no argument name is specified for a tool, you can just print the argument value "
+    "directly, without the argument name or JSON formatting.",
+    between_tools="</tool>\n<tool>",
+    call='<tool_call>{"name": "{name}", "arguments": {arguments}}</tool_call>',
+    answer='<tool_result>{"result": {json}}</tool_result>',
+    between_answers="\n",
+)
+
+SEED_OSS = ToolFormat(
+    "{tools}\n"
+    "工具调用请遵循如下格式:\n"
+    "<seed:tool_call>\n"
+    "<function=example_function_name>\n"
+    "<parameter=example_parameter_1>value_1</parameter>\n"
+    "<parameter=example_parameter_2>This is the value for the second parameter\n"
+    "that can span\n"
+    "multiple lines</parameter>\n"
+    "</function>\n"
+    "</seed:tool_call>\n",
+    tool="docstring",
+    between_tools="\n\n",
+    call="<seed:tool_call>\n<function={name}>\n{arguments}</function>\n</seed:tool_call>",
+    argument="<parameter={key}>{value}</parameter>\n",
+    after_text="\n\n",
+)
+
+GEMMA_4 = ToolFormat(
+    "{tools}",
+    tool="declaration",
+    between_tools="",
+    after_system="",
+    call="<|tool_call>call:{name}{arguments}<tool_call|>",
+    arguments="marked",
+    between_calls="",
+    after_text="",
+    answer='<|tool_response>response:{name}{value:<|"|>{content}<|"|>}<tool_response|>',
 )
 
 KIMI = ToolFormat(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -11,9 +10,9 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from ..messages import Message
+from .definitions import WRITERS, as_json, marked, plain
 
 _FIELD = re.compile(r"\{(tools|name|arguments|id|content|json|key|value)\}")
-_PYTHON = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"}
 
 
 class Turn(NamedTuple):
@@ -31,15 +30,19 @@ class ToolFormat(msgspec.Struct, frozen=True):
         place: where it goes. "system": after system text, which it opens where there is none.
             "before", "after": a turn of its own before or after the opening system text.
             "first_user": before that message's text. "before_last_user": a turn of its own there.
-        tool: how one definition is written: "json" and "indented" as it is, "function" without its
-            type, "fenced" as a block of Markdown, "signature" and "python" as a function of Python, "xml"
-            as elements.
+        tool: how one definition is written: "json", "indented" and "listed" (more indented) as it is, "function" without its
+            type, "fenced" as a block of Markdown, "signature", "python" and "docstring" as functions of Python,
+            "typescript" as a type, "xml" as elements, "headed" below a heading, "declaration" as Google's.
         between_tools: what parts two definitions.
-        call: one call with `{name}`, `{arguments}` (JSON) and `{id}`.
+        after_system: what parts system text from definitions that share its turn.
+        reminder: system text that closes a conversation in which tools are told.
+        call: one call with `{name}`, `{arguments}` and `{id}`.
+        arguments: how a call's arguments are written: as "json", "indented" below the name of their
+            field, or "marked" as Google's.
         argument: one argument with `{key}` and `{value}`, for formats that write them one by one.
         calls: what stands around all calls of a message.
         between_calls: what parts two calls.
-        after_text: what parts a message's text from its calls.
+        after_text: what parts a message's text from its calls; None where the text has a turn of its own.
         answer: one answer with `{content}`, `{json}` (the same as a JSON string), `{name}` and `{id}`.
         between_answers: what parts answers that share a turn; None where each has its own.
         answers: what stands around all answers of a turn.
@@ -49,22 +52,37 @@ class ToolFormat(msgspec.Struct, frozen=True):
     definitions: str
     place: Literal["system", "before", "after", "first_user", "before_last_user"] = "system"
     tool: Literal[
-        "json", "indented", "function", "indented function", "fenced", "signature", "python", "xml"
+        "json",
+        "indented",
+        "listed",
+        "function",
+        "indented function",
+        "fenced",
+        "signature",
+        "python",
+        "docstring",
+        "typescript",
+        "xml",
+        "headed",
+        "declaration",
     ] = "json"
     between_tools: str = "\n"
+    after_system: str = "\n\n"
     call: str = '{"name": "{name}", "arguments": {arguments}}'
+    arguments: Literal["json", "indented", "marked"] = "json"
     argument: str = ""
     calls: tuple[str, str] = ("", "")
     between_calls: str = "\n"
-    after_text: str = "\n"
+    after_text: str | None = "\n"
     answer: str = "{content}"
     between_answers: str | None = None
     answers: tuple[str, str] = ("", "")
     longest_id: int = 0
+    reminder: str = ""
 
     def defined(self, tools: Sequence[Any]) -> str:
         """The text that tells the model of its tools."""
-        write = _WRITERS[self.tool]
+        write = WRITERS[self.tool]
         return _filled(self.definitions, tools=self.between_tools.join([write(tool) for tool in tools]))
 
     def write(
@@ -80,6 +98,8 @@ class ToolFormat(msgspec.Struct, frozen=True):
         for message in messages:
             if message.tool_calls:
                 names |= {call.get("id"): call["function"]["name"] for call in message.tool_calls}
+                if self.after_text is None and message.text:
+                    turns.append(Turn(message.role, message.text))
                 turns.append(Turn("calls", self._called(message)))
             elif message.role == "tool":
                 self._add_answer(turns, message, message.name or names.get(message.tool_call_id) or "tool")
@@ -88,22 +108,27 @@ class ToolFormat(msgspec.Struct, frozen=True):
         if self.between_answers is not None:
             before, after = self.answers
             turns = [Turn("tool", before + t.text + after) if t.role == "tool" else t for t in turns]
-        return self._with_definitions(turns, self.defined(tools), opens) if tools else turns
+        if not tools:
+            return turns
+        turns = self._with_definitions(turns, self.defined(tools), opens)
+        reminded = self.reminder and turns[-1].role != "assistant"
+        return [*turns, Turn("system", self.reminder)] if reminded else turns
 
     def _called(self, message: Message) -> str:
         before, after = self.calls
         calls = self.between_calls.join([self._call(call) for call in message.tool_calls])
-        return message.text + (self.after_text if message.text else "") + before + calls + after
+        said = message.text + self.after_text if message.text and self.after_text is not None else ""
+        return said + before + calls + after
 
     def _call(self, call: Mapping[str, Any]) -> str:
         function = call["function"]
         arguments = arguments_of(function)
         if self.argument and isinstance(arguments, Mapping):
             written = "".join(
-                [_filled(self.argument, key=key, value=_plain(value)) for key, value in arguments.items()]
+                [_filled(self.argument, key=key, value=plain(value)) for key, value in arguments.items()]
             )
         else:
-            written = arguments if isinstance(arguments, str) else _json(arguments)
+            written = arguments if isinstance(arguments, str) else _ARGUMENTS[self.arguments](arguments)
         return _filled(self.call, name=function["name"], arguments=written, id=self._id(call.get("id")))
 
     def _id(self, given: str | None) -> str:
@@ -113,7 +138,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
         answer = _filled(
             self.answer,
             content=message.text,
-            json=_json(message.text),
+            json=as_json(message.text),
             name=name,
             id=self._id(message.tool_call_id),
         )
@@ -131,10 +156,16 @@ class ToolFormat(msgspec.Struct, frozen=True):
             return [*turns[:at], Turn("user", text + said), *turns[at + 1 :]]
         if self.place == "system":
             said = turns[0].text if opening else ""
-            return [Turn("system", f"{said}\n\n{text}" if said else text), *turns[opening:]]
+            return [Turn("system", said + self.after_system + text if said else text), *turns[opening:]]
         at = {"before": 0, "after": opening}.get(self.place, users[-1] if users else len(turns))
         return [*turns[:at], Turn("tools", text), *turns[at:]]
 
+
+_ARGUMENTS: dict[str, Callable[[Any], str]] = {
+    "json": as_json,
+    "indented": lambda arguments: as_json(arguments, indent=4).replace("\n", "\n" + " " * 8),
+    "marked": marked,
+}
 
 READABLE = ToolFormat(
     "You may call functions. To call one, answer with nothing but a JSON object in tool_call tags:\n"
@@ -162,93 +193,3 @@ def arguments_of(function: Mapping[str, Any]) -> Any:
 def _filled(text: str, **values: str) -> str:
     """The text with the fields that have a value, in one pass: what is filled in is not looked at again."""
     return _FIELD.sub(lambda found: values.get(found[1], found[0]), text)
-
-
-def _json(value: Any, indent: int | None = None) -> str:
-    """JSON with the spaces that tokenizers' templates write."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else _json(value)
-
-
-def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    function = tool.get("function")
-    return function if isinstance(function, Mapping) else tool
-
-
-def _parameters(tool: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
-    schema = _function(tool).get("parameters") or {}
-    return schema.get("properties") or {}, schema.get("required") or ()
-
-
-def _signature(tool: Mapping[str, Any]) -> str:
-    """Nous Research's: JSON whose description begins with the function's signature."""
-    function, (properties, _) = _function(tool), _parameters(tool)
-    typed = {name: _PYTHON.get(str(prop.get("type")), "Any") for name, prop in properties.items()}
-    called = ", ".join([f"{name}: {kind}" for name, kind in typed.items()])
-    text = f"{function['name']}({called}) - {function.get('description', '')}\n\n"
-    if properties:
-        text += "    Args:\n" + "".join(
-            [
-                f"        {n}({typed[n]}): {str(p.get('description', '')).strip()}"
-                for n, p in properties.items()
-            ]
-        )
-    schema = _json(function["parameters"]) if properties else "{}"
-    return (
-        f'{{"type": "function", "function": {{"name": "{function["name"]}", "description": "{text}", '
-        f'"parameters": {schema}}}'
-    )
-
-
-def _python(tool: Mapping[str, Any]) -> str:
-    """Cohere's: a function of Python with a docstring."""
-    function, (properties, required) = _function(tool), _parameters(tool)
-    typed = {
-        name: kind if name in required else f"Optional[{kind}]"
-        for name, prop in properties.items()
-        for kind in [_PYTHON.get(str(prop.get("type")), "Any")]
-    }
-    called = ", ".join([f"{n}: {kind}" + ("" if n in required else " = None") for n, kind in typed.items()])
-    lines = [f"{name} ({typed[name]}): {prop.get('description', '')}" for name, prop in properties.items()]
-    arguments = "\n\n    Args:\n        " + "\n        ".join(lines) if lines else ""
-    return (
-        f'```python\ndef {function["name"]}({called}) -> List[Dict]:\n    """{function.get("description", "")}'
-        f'{arguments}\n    """\n    pass\n```'
-    )
-
-
-def _xml(tool: Mapping[str, Any]) -> str:
-    """Qwen's coders': an element for each thing that a definition says."""
-    function, (properties, _) = _function(tool), _parameters(tool)
-    parameters = "".join(
-        [
-            f"\n<parameter>{_elements({'name': name, **prop}, ('name', 'type', 'description'))}\n</parameter>"
-            for name, prop in properties.items()
-        ]
-    )
-    rest = {k: v for k, v in (function.get("parameters") or {}).items() if k not in ("type", "properties")}
-    told = _elements({name: function[name] for name in ("name", "description") if name in function})
-    return f"<function>{told}\n<parameters>{parameters}{_elements(rest)}\n</parameters>\n</function>"
-
-
-def _elements(values: Mapping[str, Any], first: Sequence[str] = ()) -> str:
-    order = [*[name for name in first if name in values], *[name for name in values if name not in first]]
-    written = {
-        n: _json(values[n]) if isinstance(values[n], Mapping) else str(values[n]).strip() for n in order
-    }
-    return "".join([f"\n<{name}>{text}</{name}>" for name, text in written.items()])
-
-
-_WRITERS: dict[str, Callable[[Any], str]] = {
-    "json": _json,
-    "indented": lambda tool: _json(tool, indent=4),
-    "function": lambda tool: _json(_function(tool)),
-    "indented function": lambda tool: _json(_function(tool), indent=2),
-    "fenced": lambda tool: f"\n```json\n{_json(tool)}\n```\n",
-    "signature": _signature,
-    "python": _python,
-    "xml": _xml,
-}

@@ -34,9 +34,13 @@ NAMES = {
     "mistral-tekken": "mistralai/Mistral-Nemo-Instruct-2407 mistralai/Pixtral-12B-2409 "
     "mistralai/Ministral-8B-Instruct-2410 bartowski/Mistral-Nemo-Instruct-2407-GGUF",
     "mistral-v7": "mistralai/Mistral-Large-Instruct-2411 mistralai/Pixtral-Large-Instruct-2411",
-    "mistral-small-3": "mistralai/Mistral-Small-24B-Instruct-2501",
-    "mistral-v7-tekken": "mistralai/Mistral-Small-3.1-24B-Instruct-2503 mistralai/Devstral-Small-2505 "
-    "mistralai/Magistral-Small-2506 mistralai/Mistral-Small-3.2-24B-Instruct-2506",
+    "mistral-small-3": "mistralai/Mistral-Small-24B-Instruct-2501 mistralai/Mistral-Small-3.1-24B-Instruct-2503",
+    "mistral-small-3.2": "mistralai/Mistral-Small-3.2-24B-Instruct-2506",
+    "devstral": "mistralai/Devstral-Small-2505 lucataco/devstral-small",
+    "devstral-2507": "mistralai/Devstral-Small-2507",
+    "magistral": "mistralai/Magistral-Small-2506",
+    "mistral-v7-tekken": "mistralai/Magistral-Small-2509 mistralai/Devstral-Small-2-24B-Instruct-2512 "
+    "mistralai/Devstral-2-123B-Instruct-2512",
     "qwen-1.5": "Qwen/Qwen1.5-72B-Chat Qwen/Qwen1.5-7B-Chat-AWQ",
     "qwen-2": "Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
     "Qwen/Qwen2.5-VL-72B-Instruct lucataco/qwen-vl-chat stabilityai/stable-code-instruct-3b",
@@ -91,7 +95,11 @@ NAMES = {
     "neural-chat": "Intel/neural-chat-7b-v3-1 Intel/neural-chat-7b-v3-3",
     "command-r": "CohereForAI/c4ai-command-r-v01 CohereForAI/c4ai-command-r-plus CohereForAI/aya-23-35B "
     "CohereForAI/aya-expanse-8b",
+    "command-a": "CohereLabs/c4ai-command-a-03-2025",
+    "command-r7b": "CohereForAI/c4ai-command-r7b-12-2024",
     "granite": "ibm-granite/granite-3.0-8b-instruct",
+    "granite-4": "ibm-granite/granite-4.0-h-small ibm-granite/granite-4.0-micro",
+    "granite-4-nano": "ibm-granite/granite-4.0-350m ibm-granite/granite-4.0-h-1b",
     "granite-3.1": "ibm-granite/granite-3.1-8b-instruct ibm-granite/granite-3.2-8b-instruct",
     "granite-3.3": "ibm-granite/granite-3.3-8b-instruct",
     "granite-code": "ibm-granite/granite-8b-code-instruct-4k ibm-granite/granite-20b-code-instruct-8k",

@@ -212,7 +212,7 @@ def test_no_format_loses_text_or_reorders_turns(messages: list[dict[str, str]], 
     prompt = FAMILIES[family].template.render(messages)
     for message in messages:
         text = message["content"].strip()
-        assert text in prompt or json.dumps(text, ensure_ascii=False) in prompt
+        assert text in prompt or json.dumps(text, ensure_ascii=False)[1:-1] in prompt
         if message["role"] in ("user", "assistant"):
             at = prompt.find(text, at)
             assert at >= 0

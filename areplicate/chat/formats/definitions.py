@@ -172,6 +172,7 @@ WRITERS: dict[str, Callable[[Any], str]] = {
     "json": as_json,
     "indented": lambda tool: as_json(tool, indent=4),
     "listed": lambda tool: as_json(tool, indent=4).replace("\n", "\n    "),
+    "with responses": lambda tool: as_json({**_function(tool), "responses": None}),
     "function": lambda tool: as_json(_function(tool)),
     "indented function": lambda tool: as_json(_function(tool), indent=2),
     "fenced": lambda tool: f"\n```json\n{as_json(tool)}\n```\n",

@@ -89,6 +89,7 @@ _COMMAND_A: dict[str, Any] = {
     "roles": {
         "default": (_COMMAND_SYSTEM + COMMAND_A, _COMMAND[1]),
         "opening": (_COMMAND_SYSTEM + COMMAND_A + COMMAND_A_DEVELOPER, _COMMAND[1]),
+        "opening_with_tools": (_COMMAND_SYSTEM, _COMMAND[1]),
         "assistant": (
             "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>",
             "<|END_RESPONSE|><|END_OF_TURN_TOKEN|>",

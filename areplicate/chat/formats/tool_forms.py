@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .long_system_texts import COMMAND_R_REMINDER
+from .long_system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, COMMAND_R_REMINDER
 from .tools import ToolFormat
 
 _TAGGED_CALL = '<tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</tool_call>'
@@ -132,16 +132,16 @@ COMMAND_R = ToolFormat(
 )
 
 COMMAND_A = ToolFormat(
-    "## Available Tools\nHere is the list of tools that you have available to you.\n"
-    "You can ONLY use the tools listed here. When a tool is not listed below, it is NOT available and you should "
-    "NEVER attempt to use it.\n\n```json\n[\n    {tools}\n]\n```",
-    tool="function",
+    COMMAND_A_TOOLS,
+    place="system_top",
+    between_system=COMMAND_A_DEVELOPER,
+    tool="with responses",
     between_tools=",\n    ",
-    call='    {"tool_call_id": "{id}", "tool_name": "{name}", "parameters": {arguments}}',
+    call='    {"tool_call_id": "{number}", "tool_name": "{name}", "parameters": {arguments}}',
     calls=("<|START_ACTION|>[\n", "\n]<|END_ACTION|>"),
     between_calls=",\n",
     after_text=None,
-    answer='    {\n        "tool_call_id": "{id}",\n        "results": {\n            "0": {json}\n        },\n'
+    answer='    {\n        "tool_call_id": "{number}",\n        "results": {\n            "0": {json}\n        },\n'
     '        "is_error": null\n    }',
     between_answers=",\n",
     answers=("<|START_TOOL_RESULT|>[\n", "\n]<|END_TOOL_RESULT|>"),
@@ -239,7 +239,7 @@ GEMMA_4 = ToolFormat(
     "{tools}",
     tool="declaration",
     between_tools="",
-    after_system="",
+    between_system="",
     call="<|tool_call>call:{name}{arguments}<tool_call|>",
     arguments="marked",
     between_calls="",
@@ -251,11 +251,11 @@ KIMI = ToolFormat(
     "[{tools}]",
     place="before",
     between_tools=", ",
-    call="<|tool_call_begin|>{id}<|tool_call_argument_begin|>{arguments}<|tool_call_end|>",
+    call="<|tool_call_begin|>functions.{name}:{number}<|tool_call_argument_begin|>{arguments}<|tool_call_end|>",
     calls=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
     between_calls="",
     after_text="",
-    answer="## Return of {id}\n{content}",
+    answer="## Return of functions.{name}:{number}\n{content}",
 )
 
 LLAMA_4 = msgspec.structs.replace(LLAMA, calls=("<|python_start|><|python_end|>", ""))

@@ -12,7 +12,7 @@ import msgspec
 from ..messages import Message
 from .definitions import WRITERS, as_json, marked, plain
 
-_FIELD = re.compile(r"\{(tools|name|arguments|id|content|json|key|value)\}")
+_FIELD = re.compile(r"\{(tools|name|arguments|id|number|content|json|key|value)\}")
 
 
 class Turn(NamedTuple):
@@ -22,40 +22,51 @@ class Turn(NamedTuple):
     text: str
 
 
+class _Called(NamedTuple):
+    """What an answer's text needs of its call: the function's name, and which of the calls it was."""
+
+    name: str
+    number: str
+
+
+_UNKNOWN = _Called("tool", "0")
+
+
 class ToolFormat(msgspec.Struct, frozen=True):
     """The text of tools. `{name}` and the like are filled in, once; other braces stay.
 
     Attributes:
         definitions: the text that tells of `{tools}`.
         place: where it goes. "system": after system text, which it opens where there is none.
-            "before", "after": a turn of its own before or after the opening system text.
+            "system_top": the same, with the system text below it. "before", "after": a turn of its own before or after the opening system text.
             "first_user": before that message's text. "before_last_user": a turn of its own there.
         tool: how one definition is written: "json", "indented" and "listed" (more indented) as it is, "function" without its
-            type, "fenced" as a block of Markdown, "signature", "python" and "docstring" as functions of Python,
+            type, "with responses" the same as Cohere's, "fenced" as a block of Markdown, "signature", "python" and "docstring" as functions of Python,
             "typescript" as a type, "xml" as elements, "headed" below a heading, "declaration" as Google's.
         between_tools: what parts two definitions.
-        after_system: what parts system text from definitions that share its turn.
+        between_system: what parts system text and definitions that share its turn.
         reminder: system text that closes a conversation in which tools are told.
-        call: one call with `{name}`, `{arguments}` and `{id}`.
+        call: one call with `{name}`, `{arguments}`, `{id}` and `{number}` (of the conversation's calls, from 0).
         arguments: how a call's arguments are written: as "json", "indented" below the name of their
             field, or "marked" as Google's.
         argument: one argument with `{key}` and `{value}`, for formats that write them one by one.
         calls: what stands around all calls of a message.
         between_calls: what parts two calls.
         after_text: what parts a message's text from its calls; None where the text has a turn of its own.
-        answer: one answer with `{content}`, `{json}` (the same as a JSON string), `{name}` and `{id}`.
+        answer: one answer with `{content}`, `{json}` (the same as a JSON string), `{name}`, `{id}` and `{number}`.
         between_answers: what parts answers that share a turn; None where each has its own.
         answers: what stands around all answers of a turn.
         longest_id: the most characters of an id, counted from its end, where the family has a limit.
     """
 
     definitions: str
-    place: Literal["system", "before", "after", "first_user", "before_last_user"] = "system"
+    place: Literal["system", "system_top", "before", "after", "first_user", "before_last_user"] = "system"
     tool: Literal[
         "json",
         "indented",
         "listed",
         "function",
+        "with responses",
         "indented function",
         "fenced",
         "signature",
@@ -67,7 +78,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
         "declaration",
     ] = "json"
     between_tools: str = "\n"
-    after_system: str = "\n\n"
+    between_system: str = "\n\n"
     call: str = '{"name": "{name}", "arguments": {arguments}}'
     arguments: Literal["json", "indented", "marked"] = "json"
     argument: str = ""
@@ -94,15 +105,18 @@ class ToolFormat(msgspec.Struct, frozen=True):
         stand before the first user message.
         """
         turns: list[Turn] = []
-        names: dict[str | None, str] = {}
+        calls: dict[str | None, _Called] = {}
+        count = 0
         for message in messages:
             if message.tool_calls:
-                names |= {call.get("id"): call["function"]["name"] for call in message.tool_calls}
+                for number, call in enumerate(message.tool_calls, count):
+                    calls[call.get("id")] = _Called(call["function"]["name"], str(number))
                 if self.after_text is None and message.text:
                     turns.append(Turn(message.role, message.text))
-                turns.append(Turn("calls", self._called(message)))
+                turns.append(Turn("calls", self._called(message, count)))
+                count += len(message.tool_calls)
             elif message.role == "tool":
-                self._add_answer(turns, message, message.name or names.get(message.tool_call_id) or "tool")
+                self._add_answer(turns, message, calls.get(message.tool_call_id, _UNKNOWN))
             else:
                 turns.append(Turn(message.role, message.text))
         if self.between_answers is not None:
@@ -114,13 +128,14 @@ class ToolFormat(msgspec.Struct, frozen=True):
         reminded = self.reminder and turns[-1].role != "assistant"
         return [*turns, Turn("system", self.reminder)] if reminded else turns
 
-    def _called(self, message: Message) -> str:
+    def _called(self, message: Message, first: int) -> str:
         before, after = self.calls
-        calls = self.between_calls.join([self._call(call) for call in message.tool_calls])
+        numbered = enumerate(message.tool_calls, first)
+        calls = self.between_calls.join([self._call(call, str(number)) for number, call in numbered])
         said = message.text + self.after_text if message.text and self.after_text is not None else ""
         return said + before + calls + after
 
-    def _call(self, call: Mapping[str, Any]) -> str:
+    def _call(self, call: Mapping[str, Any], number: str) -> str:
         function = call["function"]
         arguments = arguments_of(function)
         if self.argument and isinstance(arguments, Mapping):
@@ -129,18 +144,20 @@ class ToolFormat(msgspec.Struct, frozen=True):
             )
         else:
             written = arguments if isinstance(arguments, str) else _ARGUMENTS[self.arguments](arguments)
-        return _filled(self.call, name=function["name"], arguments=written, id=self._id(call.get("id")))
+        name, identity = function["name"], self._id(call.get("id"))
+        return _filled(self.call, name=name, arguments=written, id=identity, number=number)
 
     def _id(self, given: str | None) -> str:
         return (given or "")[-self.longest_id :]
 
-    def _add_answer(self, turns: list[Turn], message: Message, name: str) -> None:
+    def _add_answer(self, turns: list[Turn], message: Message, call: _Called) -> None:
         answer = _filled(
             self.answer,
             content=message.text,
             json=as_json(message.text),
-            name=name,
+            name=message.name or call.name,
             id=self._id(message.tool_call_id),
+            number=call.number,
         )
         if self.between_answers is not None and turns and turns[-1].role == "tool":
             turns[-1] = Turn("tool", turns[-1].text + self.between_answers + answer)
@@ -154,9 +171,10 @@ class ToolFormat(msgspec.Struct, frozen=True):
             at = users[0] if users else len(turns)
             said = turns[at].text if users else ""
             return [*turns[:at], Turn("user", text + said), *turns[at + 1 :]]
-        if self.place == "system":
+        if self.place in ("system", "system_top"):
             said = turns[0].text if opening else ""
-            return [Turn("system", said + self.after_system + text if said else text), *turns[opening:]]
+            parts = (said, text) if self.place == "system" else (text, said)
+            return [Turn("system", self.between_system.join(filter(None, parts))), *turns[opening:]]
         at = {"before": 0, "after": opening}.get(self.place, users[-1] if users else len(turns))
         return [*turns[:at], Turn("tools", text), *turns[at:]]
 

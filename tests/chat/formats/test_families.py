@@ -94,6 +94,5 @@ TOOL = {"type": "function", "function": {"name": "get_tide", "description": "How
 def test_two_calls_with_text_and_their_answers_stand_in_the_prompt_in_order(family: str) -> None:
     text = FAMILIES[family].template.render(ASKED_TWICE, [TOOL])
     told = text.index("How high the sea is.")
-    called = max(text.rfind("get_wind"), text.rfind("call00001"))  # Kimi knows calls by their ids
-    assert told < text.index("I look.") < called
+    assert told < text.index("I look.") < text.rindex("get_wind")
     assert text.index("I look.") < text.index("flood") < text.index("west")

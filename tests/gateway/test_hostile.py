@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -180,6 +180,8 @@ ROUTES_TO_MODELS: dict[str, dict[str, Any]] = {
     "/v1/completions": {"prompt": "Hi"},
     "/v1/responses": {"input": "Hi"},
     "/v1/messages": {"messages": HI, "max_tokens": 10},
+    "/v1/messages/count_tokens": {"messages": HI},
+    "/v1/embeddings": {"input": "Hi"},
 }
 CONNECTION_NAMES = (
     *("api_base", "base_url", "api_key", "api_token", "extra_headers", "headers", "default_headers"),
@@ -202,7 +204,11 @@ CONNECTION_NAMES = (
 
 
 def test_every_route_that_asks_a_model_is_attacked() -> None:
-    routes = {route.path for route in ROUTES if route.streams}
+    routes = {
+        route.path
+        for route in ROUTES
+        if route.method == "POST" and route.takes is not None and "model" in get_type_hints(route.takes)
+    }
     assert routes == set(ROUTES_TO_MODELS)
 
 
@@ -219,8 +225,11 @@ def test_no_name_of_any_option_sends_the_key_elsewhere(
                     if name in asked or (name == "stream" and value):
                         continue
                     answer = http.post(path, json={"model": "chat", **asked, name: value})
-                    assert answer.status_code in (200, 400), (path, name, value, answer.text)
+                    embeds = "may be no model that embeds" not in answer.text
+                    assert answer.status_code in (200, 400) or not embeds, (path, name, value, answer.text)
                     option = BY_NAME.get(name)
+                    if path.endswith("count_tokens"):  # asks nobody
+                        continue
                     if option is not None and "client" not in option.by:
                         assert answer.status_code == 400, f"{path} takes {name}"
     assert not seen

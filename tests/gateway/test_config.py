@@ -125,6 +125,7 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
     [
         ("", "/config.yaml: is empty: give at least a model_list."),
         ("model_list: [", "/config.yaml:1: is not YAML: "),
+        ("a: " + "[" * 3000, "/config.yaml: nests lists and mappings too deep."),
         ("general_settings: {}", "/config.yaml:1: model_list: is missing."),
         ("model_list: []", "/config.yaml:1: model_list: must be a list with at least one model."),
         ("model_list: 3", "/config.yaml:1: model_list: must be a list"),

@@ -64,6 +64,8 @@ def load(path: Path, source: Path | None = None) -> Document:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{line}: is not YAML: {error.problem or error.context}.") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: nests lists and mappings too deep.") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}.") from error
     finally:

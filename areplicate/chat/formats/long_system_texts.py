@@ -21,7 +21,7 @@ COMMAND_R_REMINDER = (
     "Write 'Action:' followed by a json-formatted list of actions that you want to perform in order "
     "to produce a good response to the user's last input. You can use any of the supplied tools any "
     "number of times, but you should aim to execute the minimum number of necessary actions for the "
-    "input. You should use the `directly-answer` tool if calling the other tools is unnecessary. The "
+    "input. If calling the tools is unnecessary, answer directly, without a list of actions. The "
     "list of actions you want to call should be formatted as a list of json objects, for example:\n"
     "```json\n"
     "[\n"
@@ -32,6 +32,7 @@ COMMAND_R_REMINDER = (
     "    }\n"
     "]```"
 )
+"""As published, but for a tool `directly-answer`: no caller offers one, so a call of it would be no answer."""
 
 _COMMAND_A_SAFETY = (
     "# System Preamble\n"

@@ -125,9 +125,8 @@ COMMAND_R = ToolFormat(
     between_tools="\n\n",
     call='    {\n        "tool_name": "{name}",\n        "parameters": {arguments}\n    }',
     arguments="indented",
-    calls=("\nAction:\n```json\n[\n", "\n]```\n"),
+    calls=("Action:\n```json\n[\n", "\n]```"),
     between_calls=",\n",
-    after_text="",
     reminder=COMMAND_R_REMINDER,
 )
 

@@ -38,22 +38,25 @@ class ToolFormat(msgspec.Struct, frozen=True):
     Attributes:
         definitions: the text that tells of `{tools}`.
         place: where it goes. "system": after system text, which it opens where there is none.
-            "system_top": the same, with the system text below it. "before", "after": a turn of its own before or after the opening system text.
-            "first_user": before that message's text. "before_last_user": a turn of its own there.
-        tool: how one definition is written: "json", "indented" and "listed" (more indented) as it is, "function" without its
-            type, "with responses" the same as Cohere's, "fenced" as a block of Markdown, "signature", "python" and "docstring" as functions of Python,
-            "typescript" as a type, "xml" as elements, "headed" below a heading, "declaration" as Google's.
+            "system_top": the same, with the system text below it. "before", "after": a turn of its own
+            before or after the opening system text. "first_user": before that message's text. "before_last_user": a turn of its own there.
+        tool: how one definition is written: "json", "indented" and "listed" (more indented) as it is,
+            "function" without its type, "with responses" the same as Cohere's, "fenced" as a block of
+            Markdown, "signature", "python" and "docstring" as functions of Python, "typescript" as a
+            type, "xml" as elements, "headed" below a heading, "declaration" as Google's.
         between_tools: what parts two definitions.
         between_system: what parts system text and definitions that share its turn.
         reminder: system text that closes a conversation in which tools are told.
-        call: one call with `{name}`, `{arguments}`, `{id}` and `{number}` (of the conversation's calls, from 0).
+        call: one call with `{name}`, `{arguments}`, `{id}` and `{number}` (of the conversation's
+            calls, from 0).
         arguments: how a call's arguments are written: as "json", "indented" below the name of their
             field, or "marked" as Google's.
         argument: one argument with `{key}` and `{value}`, for formats that write them one by one.
         calls: what stands around all calls of a message.
         between_calls: what parts two calls.
         after_text: what parts a message's text from its calls; None where the text has a turn of its own.
-        answer: one answer with `{content}`, `{json}` (the same as a JSON string), `{name}`, `{id}` and `{number}`.
+        answer: one answer with `{content}`, `{json}` (the same as a JSON string), and its call's
+            `{name}`, `{id}` and `{number}`.
         between_answers: what parts answers that share a turn; None where each has its own.
         answers: what stands around all answers of a turn.
         longest_id: the most characters of an id, counted from its end, where the family has a limit.

@@ -35,6 +35,11 @@ MARKS: dict[str, tuple[str, ...]] = {
     "<tool_call>": ("</tool_call>",),  # Hermes, Qwen, Granite 4, GLM 4.5
     "<tool_calls>": ("</tool_calls>",),  # Jamba
     "<|tool_call|>": (),  # Granite 3
+    "<|tool_call>": ("<tool_call|>",),  # Gemma 4
+    "<seed:tool_call>": ("</seed:tool_call>",),  # ByteDance Seed
+    "<|start|>assistant to=": ("<|call|>",),  # gpt-oss
+    "<|channel|>commentary to=": ("<|call|>",),
+    "to=functions.": ("<|call|>",),
     "[TOOL_CALLS]": (),  # Mistral
     "<|python_tag|>": ("<|eom_id|>", "<|eot_id|>"),  # Llama 3.1 and later
     "<|python_start|>": (),  # Llama 4, which closes it before, after, or not at all
@@ -64,7 +69,10 @@ _KIMI = re.compile(
     r"(?:<\|tool_call_end\|>|$)",
     re.DOTALL,
 )
-_NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*\w+\s*)?(?:\[ARGS\])?\s*(?=\{)")
+_HARMONY = re.compile(r"to=functions\.([\w.-]+).*?<\|message\|>\s*(\{.*?\})\s*(?:<\|call\|>|$)", re.DOTALL)
+_GEMMA = re.compile(r"<\|tool_call>\s*call:([\w.-]+)(\{.*\})\s*(?:<tool_call\|>)?", re.DOTALL)
+_BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
+_NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")
 _FUNCTION_TAG = re.compile(r"<function=([^>\s]+)>(.*?)(?:</function>|$)", re.DOTALL)
 _PARAMETER_TAG = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _GLM = re.compile(r"\s*([\w.-]+)\s*(<arg_key>.*)", re.DOTALL)
@@ -185,6 +193,21 @@ def _glm(text: str) -> list[RawCall] | None:
     return [RawCall(head[1], arguments, as_texts=True)] if pairs else None
 
 
+def _gemma(text: str) -> list[RawCall] | None:
+    """Gemma 4's: JSON whose keys are bare, and whose texts stand between marks of their own."""
+    found = _GEMMA.fullmatch(text)
+    if found is None:
+        return None
+    parts = found[2].split('<|"|>')
+    written = [
+        json.dumps(part) if n % 2 else _BARE_KEY.sub(r'\1"\2"\3', part) for n, part in enumerate(parts)
+    ]
+    try:
+        return [RawCall(found[1], json.loads("".join(written)))]
+    except (ValueError, RecursionError):
+        return None
+
+
 def _pythonic(text: str) -> list[RawCall] | None:
     """Llama's `[name(key="value")]`: parsed, and only literals are taken."""
     text = _without_marks(text)
@@ -213,6 +236,8 @@ _NOTATIONS: tuple[Callable[[str], list[RawCall] | None], ...] = (
     _named_json,
     _tokens(_DEEPSEEK),
     _tokens(_KIMI),
+    _tokens(_HARMONY),
+    _gemma,
     _glm,
     _pythonic,
 )

@@ -112,6 +112,17 @@ def test_each_familys_notation(family: str, step: int) -> None:
             ["clock"],
             "",
         ),
+        (
+            '<|channel|>commentary to=functions.clock <|constrain|>json<|message|>{"zone": "UTC"}<|call|>',
+            ["clock"],
+            "",
+        ),
+        ('<|tool_call>call:clock{zone:<|"|>UTC<|"|>}<tool_call|>', ["clock"], ""),
+        (
+            "<seed:tool_call>\n<function=alarm>\n<parameter=at>7</parameter>\n</function>\n</seed:tool_call>",
+            ["alarm"],
+            "",
+        ),
         ("<tool_call>{'name': 'clock', 'arguments': {'zone': 'UTC',}}</tool_call>", ["clock"], ""),
         ('{"name": "clock", "arguments": "{\\"zone\\": \\"UTC\\"}"}', ["clock"], ""),
     ],

@@ -20,7 +20,7 @@ import anyio.from_thread
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
-from .bulk.map import Calls, Kept, MapResult, checked_requests, most_in_flight
+from .bulk.map import Calls, Kept, MapResult, checked_requests, kept_in, most_in_flight
 from .bulk.progress import progress_bar
 from .chat.embeddings import EmbeddingResponse
 from .chat.parsed import Parsed
@@ -88,7 +88,7 @@ def map(
     `requests` is read in the caller's thread, between the results.
     """
     most, checked = most_in_flight(max_in_flight), checked_requests(requests)
-    return _results(checked, most, progress, None if journal is None else Kept(journal, retry_failed))
+    return _results(checked, most, progress, kept_in(journal, retry_failed))
 
 
 def _results(

@@ -13,7 +13,7 @@ import anyio
 
 from .attachments import attach
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
-from .bulk.map import Kept, MapResult, Requests, is_embedding, map_calls
+from .bulk.map import MapResult, Requests, is_embedding, kept_in, map_calls
 from .call import Answering, Call, answer
 from .chat.answers import Question
 from .chat.embeddings import EmbeddingResponse, Texts, inputs_for, read_texts
@@ -223,8 +223,7 @@ class AsyncRouter:
         Raises:
             BadRequestError: an argument is wrong. What is wrong with one request is its result's `error`.
         """
-        kept = None if journal is None else Kept(journal, retry_failed)
-        return map_calls(self._answer, requests, max_in_flight, progress, kept)
+        return map_calls(self._answer, requests, max_in_flight, progress, kept_in(journal, retry_failed))
 
     def _answer(self, /, **request: Any) -> Awaitable[Any]:
         return self.aembedding(**request) if is_embedding(request) else self.acompletion(**request)

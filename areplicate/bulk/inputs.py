@@ -104,7 +104,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         raise BadRequestError(f"{path} must end in one of {', '.join(kinds)}, to tell how it must be read.")
     try:
         yield from read(path)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadRequestError(f"{path} cannot be read: {error}.") from None
 
 

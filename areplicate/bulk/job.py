@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -27,7 +28,7 @@ from ..options.declared import BY_NAME
 from ..replicate.progress import OnStatus, Status
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
-from .journal import Entry, read_journal
+from .journal import ChangedRequest, Entry, read_journal
 from .map import MapResult, Requests
 from .outputs import Outcome, check_columns, write_output
 
@@ -90,6 +91,10 @@ async def check(job: Job, router: Router) -> Checked:
         BadRequestError: the input cannot be read, or the output cannot be written.
         APIError: a model does not exist, or the key may not see it.
     """
+    if job.input.exists() and job.output.exists() and job.output.samefile(job.input):
+        raise BadRequestError(
+            f"{job.output} is the input, which the answers would overwrite: give another output."
+        )
     if not job.output.parent.is_dir():
         raise BadRequestError(f"{job.output} cannot be written: there is no folder {job.output.parent}.")
     errors: list[LineError] = []
@@ -197,12 +202,19 @@ async def run(
         stopping: once it is true, no further row is asked, and those under way are waited for.
 
     Raises:
-        APIError: no further row can be asked: a wrong key, no credit, a journal that cannot be written, an
+        APIError: no further row can be asked: a changed input, a wrong key, no credit, a journal that cannot be written, an
             hour without the network. The same job goes on from here later.
     """
     requests = _requests(job, router, tally, stopping)
-    async for result in router.map(requests, max_in_flight, journal=job.journal, retry_failed=retry_failed):
-        tally.saw(result)
+    results = router.map(requests, max_in_flight, journal=job.journal, retry_failed=retry_failed)
+    async with aclosing(results):
+        async for result in results:
+            if isinstance(result.error, ChangedRequest):  # the journal's answers are to other questions
+                raise BadRequestError(
+                    f"Row {result.index + 1} of {job.input} asks something else than when {job.journal} began: "
+                    "undo the change of the file or of the command's options, or give another output."
+                )
+            tally.saw(result)
 
 
 async def _requests(

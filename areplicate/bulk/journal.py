@@ -99,6 +99,10 @@ class Counts(msgspec.Struct, frozen=True):
     asked: int
 
 
+class ChangedRequest(BadRequestError):
+    """The journal has an answer to another question under this request's number."""
+
+
 class _Batch:
     """What is written in one transaction."""
 
@@ -166,12 +170,12 @@ class Journal:
         """The hash of what a row asks.
 
         Raises:
-            BadRequestError: the journal has another question under this number.
+            ChangedRequest: the journal has another question under this number.
         """
         asks = question_hash(request)
         known = self._read("SELECT question FROM rows WHERE number = ?", (number,)).fetchone()
         if known is not None and known[0] != asks:
-            raise BadRequestError(
+            raise ChangedRequest(
                 f"Request {number} differs from the one in the journal {self.path}: the job has changed since "
                 "it began. Give the changed job a journal of its own."
             )

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from contextvars import copy_context
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, NamedTuple
 
 import anyio
@@ -15,6 +15,7 @@ import msgspec
 from anyio.abc import TaskGroup
 from anyio.lowlevel import current_token
 
+from ..chat.plain import shown
 from ..chat.responses import ModelResponse
 from ..errors import APIConnectionError, APIError, BadRequestError
 from .progress import progress_bar
@@ -52,6 +53,19 @@ class Kept(NamedTuple):
 
     journal: str | PathLike[str]
     retry_failed: bool = False
+
+
+def kept_in(journal: Any, retry_failed: bool) -> Kept | None:
+    """What `map` is given: a journal's path, or None."""
+    if journal is None:
+        return None
+    path = fspath(journal) if isinstance(journal, (str, PathLike)) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise BadRequestError(
+            f"journal must be the path of a file, such as answers.journal, not {shown(journal)}.",
+            param="journal",
+        )
+    return Kept(path, retry_failed)
 
 
 def map_calls(

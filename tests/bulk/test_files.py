@@ -151,6 +151,9 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("a,a\n1,2\n")
     with pytest.raises(BadRequestError, match="two columns named 'a'"):
         read(tmp_path / "in.csv")
+    (tmp_path / "in.csv").write_text('"a\n1,2\n')
+    with pytest.raises(BadRequestError, match="cannot be read: unexpected end of data"):
+        read(tmp_path / "in.csv")
     (tmp_path / "in.parquet").write_text("none")
     with pytest.raises(BadRequestError, match="cannot be read"):
         read(tmp_path / "in.parquet")

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+import areplicate
 from areplicate import AsyncRouter, MapResult
 from areplicate.bulk.journal import read_journal
 from areplicate.errors import AuthenticationError, BadRequestError, InsufficientCreditError
@@ -66,6 +67,15 @@ async def test_a_longer_job_goes_on_and_a_changed_one_is_refused(tmp_path: Path)
         results = await run(router, changed, tmp_path / "j")
         assert isinstance(results[1].error, BadRequestError) and "differs" in str(results[1].error)
         assert results[0].response and len(local.predictions) == 5
+
+
+@pytest.mark.parametrize("journal", [5, True, b"j", "", "\0", object()])
+async def test_a_journal_that_is_no_path_is_refused_at_once(journal: Any) -> None:
+    with pytest.raises(BadRequestError, match="journal must be the path of a file"):
+        areplicate.map(questions(1), journal=journal)
+    async with stage() as (_, router):
+        with pytest.raises(BadRequestError, match="journal must be the path of a file"):
+            router.map(questions(1), journal=journal)
 
 
 async def test_leaving_early_keeps_what_was_answered(tmp_path: Path) -> None:

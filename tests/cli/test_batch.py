@@ -259,6 +259,31 @@ def test_no_row_chooses_where_the_key_goes(local: LocalReplicate, tmp_path: Path
     assert not local.predictions
 
 
+@pytest.mark.parametrize("changed", ["number 1\nnumber 2\n", "new\nnumber 0\nnumber 1\nnumber 2\n"])
+def test_no_answer_is_written_beside_another_question(
+    local: LocalReplicate, tmp_path: Path, changed: str
+) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    command = ("batch", str(source), "-o", str(output), "--model", LLAMA)
+    source.write_text("prompt\nnumber 0\nnumber 1\nnumber 2\n")
+    assert run(*command, local=local).returncode == 0
+    written = output.read_text()
+    source.write_text(f"prompt\n{changed}")
+    ran = run(*command, local=local)
+    assert ran.returncode == 1 and "Row 1 of" in ran.stderr and "give another output" in ran.stderr
+    assert output.read_text() == written
+
+
+def test_the_output_is_never_the_input(local: LocalReplicate, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("prompt\nnumber 0\n")
+    (tmp_path / "same.csv").symlink_to(source)
+    for output in (source, tmp_path / "same.csv"):
+        ran = run("batch", str(source), "-o", str(output), "--model", LLAMA, local=local)
+        assert ran.returncode == 1 and "is the input" in ran.stderr
+    assert source.read_text() == "prompt\nnumber 0\n" and not sent(local)
+
+
 def test_a_dry_run_asks_nothing_and_estimates(local: LocalReplicate, tmp_path: Path) -> None:
     source = questions(tmp_path / "in.jsonl", 1200)
     ran = run(

@@ -15,7 +15,7 @@ from .chat.outputs import Lines, output_text, reply_splitter
 from .chat.reply_splitter import ReplySplitter
 from .chat.responses import Delta, ModelResponse, ModelResponseChunk, Usage
 from .chat.usage import add
-from .errors import APIError, PredictionCanceledError, PredictionFailedError, Timeout
+from .errors import APIError, BadRequestError, PredictionCanceledError, PredictionFailedError, Timeout
 from .replicate.live import LivePrediction
 from .replicate.protocol.predictions import Prediction
 from .replicate.streaming import PredictionStream
@@ -93,6 +93,7 @@ class CompletionStream:
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
         self._ending = _Ending(chunks.leave)
+        self._being_read = False
 
     @property
     def error(self) -> APIError | None:
@@ -105,12 +106,19 @@ class CompletionStream:
     async def __anext__(self) -> ModelResponseChunk:
         if self._ending.reached:
             raise StopAsyncIteration
+        if self._being_read:
+            raise BadRequestError(
+                "The stream is being read by another task or thread: let one read it and hand its chunks on."
+            )
+        self._being_read = True
         try:
             chunk = await self._chunks.next()
         except BaseException as error:
             self._ending.error = error if isinstance(error, APIError) else None
             self._ending.reach()
             raise
+        finally:
+            self._being_read = False
         if chunk is None:
             self._ending.reach()
             raise StopAsyncIteration

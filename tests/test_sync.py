@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from areplicate import ModelResponse, acompletion, completion, stream_to_completion
+from areplicate import BadRequestError, ModelResponse, acompletion, completion, stream_to_completion
 from areplicate.local import LocalReplicate
 from tests.stage import HELLO, KEY, LLAMA, llama, wait_until_nothing_runs
 
@@ -139,3 +139,17 @@ def test_ctrl_c_cancels_the_prediction(call: str) -> None:
         assert "KeyboardInterrupt" in said
         assert "never" not in said
         assert local.predictions and not local.running()
+
+
+def test_a_stream_has_one_reader_at_a_time_and_stays_whole() -> None:
+    async def read_twice(base: str) -> str:
+        stream = await acompletion(LLAMA, HELLO, stream=True, api_key=KEY, api_base=base)
+        chunks = [await anext(stream)]  # the role; the first word is still to be written
+        first, second = await asyncio.gather(anext(stream), anext(stream), return_exceptions=True)
+        assert isinstance(second, BadRequestError) and "read by another task" in str(second)
+        assert not isinstance(first, BaseException)
+        chunks += [first, *[chunk async for chunk in stream]]
+        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+    with LocalReplicate([llama(reply=["I", " am", " fine."], time_to_first_token=0.5)]) as local:
+        assert asyncio.run(read_twice(local.api_base)) == "I am fine."

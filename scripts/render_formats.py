@@ -1,7 +1,7 @@
 """Writes tests/data/formats.jsonl: what real chat templates make of seven conversations.
 
-Two more are for templates that an entry of SOURCES names in `also`: "tools with descriptions", for those
-that fail where a parameter has none, and "calls alone", for those that never write definitions. An entry's
+Three more are for templates that an entry of SOURCES names in `also`: "tools with descriptions", for those
+that fail where a parameter has none, "tools without system", and "calls alone", for those that never write definitions. An entry's
 `call` is the text of the conversation's call, for templates that take a call as its message's content.
 
     python scripts/render_formats.py FOLDER
@@ -28,7 +28,7 @@ import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MORE = ("tools with descriptions", "calls alone")
+MORE = ("tools with descriptions", "tools without system", "calls alone")
 ROOT = Path(__file__).parents[1]
 CONVERSATIONS = ROOT / "tests" / "data" / "conversations.json"
 FORMATS = ROOT / "tests" / "data" / "formats.jsonl"

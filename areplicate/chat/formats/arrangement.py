@@ -38,21 +38,24 @@ class SystemText(msgspec.Struct, frozen=True):
         around: what stands before and after it in a user's turn.
         default: the text of a conversation that does not begin with any. `{today:%d %b %Y}` in it is
             the day.
+        with_tools: the default of a conversation in which tools are told, where it is another.
         unless_anywhere: system text in the middle takes the default's place as well.
     """
 
     place: Literal["role", "next_user", "last_user", "first_user", "front"] = "role"
     around: tuple[str, str] = ("", "\n\n")
     default: str | None = None
+    with_tools: str | None = None
     unless_anywhere: bool = False
 
-    def with_default(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    def with_default(self, messages: tuple[Message, ...], tools: bool) -> tuple[Message, ...]:
         """The conversation, opened by the default where it brings no system text of its own."""
-        if self.default is None or messages[0].role == "system":
+        default = self.with_tools if tools and self.with_tools is not None else self.default
+        if default is None or messages[0].role == "system":
             return messages
         if self.unless_anywhere and any(message.role == "system" for message in messages):
             return messages
-        return (Message("system", dated(self.default)), *messages)
+        return (Message("system", dated(default)), *messages)
 
     def placed(self, turns: list[Turn]) -> list[Turn]:
         """The turns with system text where the format has it."""

@@ -40,7 +40,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     Attributes:
         roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. These stand
             in for one of them where they are given: `opening` (and `opening_with_tools`) for system
-            text that opens the conversation, `default` for the text of one that brings none, `calls`
+            text that opens the conversation, `default` (and `default_with_tools`) for the text of one that brings none, `calls`
             for an assistant's message with tool calls, `after_tool` for one after a tool's answer,
             `continued` for one that the model continues; `tools` is for definitions of tools in a turn
             of their own.
@@ -146,8 +146,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         if ragged and self.trim:
             messages = tuple([trimmed(message, self.trim) for message in messages])
         given = messages
-        if opens and self.system.default is not None:
-            messages = self.system.with_default(messages)
+        if opens and (self.system.default is not None or tools):
+            messages = self.system.with_default(messages, bool(tools))
         if plain:
             turns = [Turn(message.role, message.text) for message in messages]
         else:
@@ -158,8 +158,9 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             turns = merged(turns, tool_is_user="tool" not in self.roles)
         if "turn" in self.trim:
             turns = [Turn(turn.role, turn.text.strip()) if turn.role == "user" else turn for turn in turns]
-        if "default" in self.roles and messages is not given and not tools:
-            turns[0] = Turn("default", turns[0].text)
+        brought_none = "default_with_tools" if tools else "default"
+        if brought_none in self.roles and messages is not given:
+            turns[0] = Turn(brought_none, turns[0].text)
         elif opens and turns[0].role == "system" and "opening" in self.roles:
             turns[0] = Turn("opening_with_tools" if tools else "opening", dated(turns[0].text))
         return turns

@@ -24,6 +24,16 @@ GRANITE_3_1 = (
     "You are Granite, developed by IBM. You are a helpful AI assistant."
 )
 GRANITE_3_3 = GRANITE_3_1.replace("\n", " ")
+_GRANITE_TOOLS = (
+    " with access to the following tools. When a tool is required to answer the user's query, respond{only} with "
+    "<|tool_call|> followed by a JSON list of tools used. If a tool does not exist in the provided list of tools, "
+    "notify the user that you do not have the ability to fulfill the request."
+)
+GRANITE_3_1_TOOLS = GRANITE_3_1.removesuffix(".") + _GRANITE_TOOLS.replace("{only}", "")
+GRANITE_3_3_TOOLS = (
+    GRANITE_3_3.removesuffix(" AI assistant.") + " assistant" + _GRANITE_TOOLS.replace("{only}", " only")
+)
+SEED_OSS_TOOLS = "You are Doubao, a helpful AI assistant. You may call one or more functions to assist with the user query."
 GRANITE_4_NANO = "You are a helpful assistant. Please ensure responses are professional, accurate, and safe."
 
 MPT = "A conversation between a user and an LLM-based AI assistant. The assistant gives helpful and honest answers."

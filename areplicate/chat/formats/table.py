@@ -51,12 +51,15 @@ from .system_texts import (
     GPT_OSS,
     GPT_OSS_TOOLS,
     GRANITE_3_1,
+    GRANITE_3_1_TOOLS,
     GRANITE_3_3,
+    GRANITE_3_3_TOOLS,
     GRANITE_4_NANO,
     MAGICODER,
     MISTRAL_SMALL_3,
     MPT,
     QWEN_2_5,
+    SEED_OSS_TOOLS,
 )
 
 BASE = (
@@ -106,7 +109,7 @@ _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
 ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
     ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
-    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=GPT_OSS, initial_with_tools=GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", "")}, tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
+    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=GPT_OSS, initial_with_tools=GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl)|moonlight", r"<\|im_middle\|>"),
     ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n"), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
@@ -177,8 +180,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("chatglm-lines", tagged("<|{}|>\n", "\n", names={"tool": "observation"}), "", r"<\|user\|>\n.*<\|assistant\|>"),
     # IBM, Cohere, LG, Tencent, Baichuan, Shanghai AI Laboratory, OpenBMB, AI21, Baidu, ByteDance
     ("granite-code", labelled(("System:\n", "\n\n"), ("Question:\n", "\n\n"), ("Answer:\n", "\n\n")), r"granite.*code.*instruct", r"Question:\n.*Answer:\n"),
-    ("granite-3.3", tagged(*_GRANITE, names={"tool": "tool", "tools": "available_tools"}, system=SystemText(default=GRANITE_3_3), tools=forms.GRANITE_3_1), r"granite-3\.[3-9].*instruct", ""),
-    ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=GRANITE_3_1), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
+    ("granite-3.3", tagged(*_GRANITE, names={"tool": "tool", "tools": "available_tools"}, system=SystemText(default=GRANITE_3_3, with_tools=GRANITE_3_3_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[3-9].*instruct", ""),
+    ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=GRANITE_3_1, with_tools=GRANITE_3_1_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
     ("granite-4-nano", tagged(*_GRANITE, names={"tool": "user"}, system=SystemText(default=GRANITE_4_NANO), tools=forms.GRANITE_4), r"granite-?4.*(350m|-1b)", ""),
     ("granite-4", tagged(*_GRANITE, names={"tool": "user"}, tools=forms.GRANITE_4), r"granite-?4.*(instruct|small|tiny|micro|3b)", ""),
     ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?3.*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
@@ -195,7 +198,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), None, True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
     ("jamba", labelled(("<|bom|><|system|> ", "<|eom|>"), ("<|bom|><|user|> ", "<|eom|>"), ("<|bom|><|assistant|> ", "<|eom|>"), roles={"tool": ("<|bom|><|tool|> ", "<|eom|>")}, system=_WHERE, tools=forms.JAMBA), r"jamba", r"<\|bom\|>"),
     ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
-    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, tools=forms.SEED_OSS, trim=("assistant",)), r"seed-(oss|coder.*instruct)", r"<seed:bos>"),
+    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=SEED_OSS_TOOLS), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-(oss|coder.*instruct)", r"<seed:bos>"),
     ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), None, True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
     ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), None, True), r"orion.*chat", ""),
     # Meta

@@ -48,11 +48,11 @@ class Unequal:
     """As pandas' NA and its tables are: to compare it, or to ask whether it is true, raises."""
 
     __hash__ = object.__hash__
-    __eq__ = __bool__ = Broken._raise  # type: ignore[assignment]
+    __eq__ = __bool__ = Broken._raise
 
 
 class Unshowable(Unequal):
-    __repr__ = Broken._raise  # type: ignore[assignment]
+    __repr__ = Broken._raise
 
 
 class Unhashable(str):

@@ -40,10 +40,10 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     Attributes:
         roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. These stand
             in for one of them where they are given: `opening` (and `opening_with_tools`) for system
-            text that opens the conversation, `default` (and `default_with_tools`) for the text of one that brings none, `calls`
-            for an assistant's message with tool calls, `after_tool` for one after a tool's answer,
-            `continued` for one that the model continues; `tools` is for definitions of tools in a turn
-            of their own.
+            text that opens the conversation, `default` (and `default_with_tools`) for the text of one
+            that brings none, `calls` for an assistant's message with tool calls, `after_tool` for one
+            after a tool's answer, `continued` for one that the model continues; `tools` is for
+            definitions of tools in a turn of their own.
         initial_with_tools: the `initial_prompt_value` of a conversation in which tools are told, where
             it differs.
         system: where system text goes.

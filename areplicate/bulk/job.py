@@ -7,7 +7,7 @@ at the end or at any moment before.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from itertools import islice
@@ -18,13 +18,15 @@ from typing import Any, Protocol
 import msgspec
 
 from ..chat.embeddings import inputs_for
-from ..chat.inputs import build_input
+from ..chat.inputs import ModelInput, build_input
 from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
+from ..chat.usage import characters, estimate
 from ..clock import now
 from ..errors import BadRequestError
 from ..options import read, read_body
 from ..options.declared import BY_NAME
+from ..options.values import checked_count
 from ..replicate.progress import OnStatus, Status
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
@@ -74,14 +76,24 @@ class Job(msgspec.Struct, frozen=True):
         return islice(read_rows(self.input, self.defaults), self.limit)
 
 
+class Share(msgspec.Struct):
+    """What one model is asked: rows, tokens of their prompts (estimated), and the most tokens of the answers.
+
+    `most_tokens` is None where a row sets no `max_tokens`.
+    """
+
+    rows: int = 0
+    prompt_tokens: int = 0
+    most_tokens: int | None = 0
+
+
 class Checked(msgspec.Struct, frozen=True):
-    """What a job asks. `errors` are the first `MOST_ERRORS` of the `wrong` lines."""
+    """What a job asks, by model. `errors` are the first `MOST_ERRORS` of the `wrong` lines."""
 
     rows: int
     wrong: int
     errors: list[LineError]
-    models: dict[str, int]
-    """How many rows ask which model."""
+    models: dict[str, Share]
 
 
 async def check(job: Job, router: Router) -> Checked:
@@ -98,43 +110,54 @@ async def check(job: Job, router: Router) -> Checked:
     if not job.output.parent.is_dir():
         raise BadRequestError(f"{job.output} cannot be written: there is no folder {job.output.parent}.")
     errors: list[LineError] = []
-    models: Counter[str] = Counter()
-    wrong = 0
+    shares: defaultdict[str, Share] = defaultdict(Share)
+    rows = wrong = 0
     for row in job.rows():
-        error = row if isinstance(row, LineError) else await _error_of(row, job, router)
-        if error is None:
-            models[row.body["model"]] += 1  # type: ignore[union-attr]
-        else:
+        rows += 1
+        error = row if isinstance(row, LineError) else await _error_of(row, job, router, shares)
+        if error is not None:
             wrong += 1
             if len(errors) < MOST_ERRORS:
                 errors.append(error)
-    return Checked(models.total() + wrong, wrong, errors, dict(models))
+    return Checked(rows, wrong, errors, dict(shares))
 
 
-async def _error_of(row: Row, job: Job, router: Router) -> LineError | None:
+async def _error_of(row: Row, job: Job, router: Router, shares: defaultdict[str, Share]) -> LineError | None:
+    """What is wrong with a row; where nothing is, it is counted among its model's."""
     if job.append_to_rows:
         check_columns(row)
+    model = row.body["model"]
     try:
-        _check_input(await _request(row, router), await router.schema_of(row.body["model"]))
+        count, built = _built(await _request(row, router), await router.schema_of(model))
     except BadRequestError as error:
         return LineError(row.line, error.message, row.custom_id)
+    share = shares[model]
+    share.rows += 1
+    for each in built:
+        share.prompt_tokens += count * estimate(characters(each.fields))
+        if share.most_tokens is not None:
+            most = each.max_tokens
+            share.most_tokens = None if most is None else share.most_tokens + count * most
     return None
 
 
-def _check_input(request: dict[str, Any], schema: ModelSchema | None) -> None:
-    """Builds what would be sent; raises the `BadRequestError` that says what is wrong with it."""
+def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, list[ModelInput]]:
+    """How many predictions of which inputs would be made; raises the `BadRequestError` that says what is wrong."""
     model = request["model"]
     given = read({name: value for name, value in request.items() if name not in _ASKS})
+    count = checked_count(given.options.get("n"))
     if "input" in request:
-        inputs_for(request["input"], given.inputs, schema, model)
-        return
-    build_input(
-        request["messages"],
-        {**given.params, **given.inputs},
-        model=model,
-        schema=schema,
-        drop_params=bool(given.options.get("drop_params")),
-    )
+        parts = inputs_for(request["input"], given.inputs, schema, model)
+        return count, [ModelInput(fields, max_tokens=0) for _, fields in parts]
+    return count, [
+        build_input(
+            request["messages"],
+            {**given.params, **given.inputs},
+            model=model,
+            schema=schema,
+            drop_params=bool(given.options.get("drop_params")),
+        )
+    ]
 
 
 async def _request(row: Row, router: Router) -> dict[str, Any]:
@@ -153,10 +176,16 @@ async def _request(row: Row, router: Router) -> dict[str, Any]:
 
 
 class Tally:
-    """How far a job is."""
+    """How far a job is.
 
-    def __init__(self) -> None:
+    Args:
+        cost_of: what an answer cost in US dollars; None where that is not known.
+    """
+
+    def __init__(self, cost_of: Callable[[Any], float | None] = lambda response: None) -> None:
         self.done = self.failed = 0
+        self.cost = 0.0
+        self._cost_of = cost_of
         self._phases: dict[int, str] = {}
         """Of the rows that are under way."""
         self._begun = now()
@@ -177,13 +206,15 @@ class Tally:
         self._phases.pop(result.index, None)
         self.done += result.error is None
         self.failed += result.error is not None
+        if result.response is not None:
+            self.cost += self._cost_of(result.response) or 0.0
 
     def line(self) -> str:
         booting = sum(phase == "booting" for phase in self._phases.values())
         rate = self.ended / max(1.0, now() - self._begun) * 60
         return (
             f"{self.done:,} done, {self.failed:,} failed, {len(self._phases):,} in flight, "
-            f"{booting:,} booting, {rate:,.0f} a minute"
+            f"{booting:,} booting, {rate:,.0f} a minute{f', ${self.cost:,.2f}' if self.cost else ''}"
         )
 
 

@@ -13,7 +13,7 @@ from .inputs import ModelInput
 from .outputs import output_text, read_reply
 from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
 from .schemas.schema import ModelSchema
-from .usage import add, usage_of
+from .usage import add, characters, usage_of
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
 
 
 def usage_for(question: Question, prediction: Prediction, text: str) -> Usage:
-    return usage_of(prediction, lambda: _characters(question.input.fields), text)
+    return usage_of(prediction, lambda: characters(question.input.fields), text)
 
 
 def finish_reason(question: Question, usage: Usage) -> FinishReason:
@@ -85,14 +85,3 @@ def _sum(runs: Sequence[Prediction], name: str) -> float | None:
 def _seconds(metrics: dict[str, Any], name: str) -> float | None:
     value = metrics.get(name)
     return float(value) if isinstance(value, (int, float)) else None
-
-
-def _characters(value: Any) -> int:
-    """Characters of text in an input, wherever it stands."""
-    if isinstance(value, str):
-        return 0 if value.startswith("data:") else len(value)
-    if isinstance(value, dict):
-        return sum(map(_characters, value.values()))
-    if isinstance(value, list):
-        return sum(map(_characters, value))
-    return 0

@@ -70,3 +70,14 @@ def count_chunks(output: Any) -> int:
 def _count(metrics: dict[str, Any], name: str) -> int | None:
     value = metrics.get(name)
     return int(value) if isinstance(value, (int, float)) and value >= 0 else None
+
+
+def characters(value: Any) -> int:
+    """Characters of text in an input, wherever it stands."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value)
+    if isinstance(value, dict):
+        return sum(map(characters, value.values()))
+    if isinstance(value, list):
+        return sum(map(characters, value))
+    return 0

@@ -18,8 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..bulk import job as jobs
 from ..bulk.inputs import Defaults
-from ..bulk.job import Checked, Job, Tally
+from ..bulk.job import Checked, Job, Share, Tally
 from ..errors import APIError
+from ..gateway.accounts.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
 from .chat import parsed_inputs
@@ -130,7 +131,7 @@ def run(
             _tell(job, checked, creations_per_minute)
             if dry_run:
                 return False
-            tally = Tally()
+            tally = Tally(_cost)
             with progress_shown(tally, checked.rows) as (show, seconds):
                 async with _every(seconds, show):
                     await jobs.run(job, router, tally, max_in_flight, retry_failed, stopping.is_set)
@@ -175,13 +176,30 @@ def _tell(job: Job, checked: Checked, creations_per_minute: float) -> None:
             f"{checked.wrong} of {checked.rows} rows are wrong{f' ({more} not shown)' if more else ''}; "
             "nothing was asked."
         )
-    for model, rows in checked.models.items():
-        click.echo(f"{model}: {rows:,} rows", err=True)
+    for model, share in checked.models.items():
+        click.echo(f"{model}: {share.rows:,} rows, {_expected_cost(model, share)}", err=True)
     minutes = checked.rows / creations_per_minute
     click.echo(
         f"{checked.rows:,} rows take {_duration(minutes * 60)} at least, at {creations_per_minute:g} a minute.",
         err=True,
     )
+
+
+def _expected_cost(model: str, share: Share) -> str:
+    price = published_price(model, built_in())
+    if price is None:
+        return "without a published price for tokens"
+    prompts = price.of_tokens(share.prompt_tokens, 0)
+    if share.most_tokens is None:
+        return f"about ${prompts:,.2f} for the prompts, and ${price.output_token * 1e6:g} a million tokens of answers"
+    return f"at most about ${prompts + price.of_tokens(0, share.most_tokens):,.2f}"
+
+
+def _cost(response: Any) -> float | None:
+    """What an answer cost, by the published prices."""
+    price = published_price(response.model, built_in())
+    runs = getattr(response, "replicate", None)
+    return None if price is None or not runs else sum(price.of_run(run) for run in runs)
 
 
 def _stop(job: Job, why: str, code: int) -> NoReturn:

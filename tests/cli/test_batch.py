@@ -290,6 +290,13 @@ def test_a_dry_run_asks_nothing_and_estimates(local: LocalReplicate, tmp_path: P
         "batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA, "--dry-run", local=local
     )
     assert ran.returncode == 0 and "1,200 rows take 2 min at least" in ran.stderr
+    assert "1,200 rows, about $0.00 for the prompts, and $0.25 a million tokens of answers" in ran.stderr
+    bounded = run(
+        *("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA, "--dry-run"),
+        *("--set", "max_tokens=1000", "--set", "n=4"),
+        local=local,
+    )
+    assert "at most about $1.2" in bounded.stderr
     assert not local.predictions and not list(tmp_path.glob("out*"))
 
 
@@ -370,3 +377,12 @@ def test_the_answers_so_far_can_be_had_while_it_runs(tmp_path: Path) -> None:
         finally:
             job.kill()
             job.communicate()
+
+
+def test_what_it_has_cost_so_far_is_told(tmp_path: Path) -> None:
+    long = "word " * 200_000
+    with LocalReplicate([llama(reply=[long])]) as local:
+        source = questions(tmp_path / "in.jsonl", 3)
+        ran = run("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA, local=local)
+    assert ran.returncode == 0 and "3 done" in ran.stderr
+    assert "$" in ran.stderr.rpartition("3 done")[2]

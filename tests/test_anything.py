@@ -129,7 +129,9 @@ def ask() -> Iterator[Ask]:
         return loop.run_until_complete(work)
 
     unknown = LocalModel(owner="some", name="body")
-    with LocalReplicate([llama(), unknown]) as local:
+    local = LocalReplicate([llama(), unknown])
+    done(local.__aenter__())  # on the same loop: one in a thread would be waited for, and that is skipped
+    try:
         router = AsyncRouter(api_key=KEY, api_base=local.api_base, max_retries=0, creations_per_minute=1e9)
 
         async def end(**given: Any) -> str:
@@ -155,7 +157,9 @@ def ask() -> Iterator[Ask]:
 
         yield asked
         done(router.aclose())
-    loop.close()
+    finally:
+        done(local.__aexit__(None, None, None))
+        loop.close()
 
 
 @given(st.dictionaries(NAMES, ANYTHING, max_size=3), st.sampled_from([LLAMA, "some/body"]))

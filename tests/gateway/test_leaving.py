@@ -107,8 +107,12 @@ def test_at_every_moment(running: Gateway, local: LocalReplicate, tmp_path: Path
         return sum(row["prediction_id"] is not None for row in rows)
 
     asked = local.counts["create"] - before
-    whole = running.get("/spend/keys")["data"]
-    assert sum(row["predictions"] for row in whole if row["key_id"] in ids) >= asked
+
+    def are_all_written_down() -> bool:
+        whole = running.get("/spend/keys")["data"]
+        return sum(row["predictions"] for row in whole if row["key_id"] in ids) >= asked
+
+    eventually(are_all_written_down, 30)
     eventually(lambda: open_holds(running) == 0, 20)
 
     def is_settled() -> bool:

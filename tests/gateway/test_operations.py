@@ -111,7 +111,7 @@ def test_sigterm_cancels_what_does_not_finish(local: LocalReplicate, tmp_path: P
         eventually(lambda: len(local.running()) == 2)
         began = time.monotonic()
         assert running.stop() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert not local.running()
         whole, streamed = [answer.result() for answer in answers]
         assert whole.status_code == 503 and whole.headers["Retry-After"] == "1"

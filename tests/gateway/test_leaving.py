@@ -110,7 +110,7 @@ def test_at_every_moment(running: Gateway, local: LocalReplicate, tmp_path: Path
 
     def are_all_written_down() -> bool:
         whole = running.get("/spend/keys")["data"]
-        return sum(row["predictions"] for row in whole if row["key_id"] in ids) >= asked
+        return bool(sum(row["predictions"] for row in whole if row["key_id"] in ids) >= asked)
 
     eventually(are_all_written_down, 30)
     eventually(lambda: open_holds(running) == 0, 20)

@@ -165,3 +165,10 @@ def test_a_warning_is_shown_where_nobody_set_up_a_log() -> None:
 )
 def test_a_base_without_a_path_gets_replicate_s(given: str, base: str) -> None:
     assert checked_base(given) == base
+
+
+def test_an_async_on_status_is_refused_instead_of_never_being_awaited() -> None:
+    async def tell(status: object) -> None: ...
+
+    with pytest.raises(areplicate.BadRequestError, match="on_status must be a function that is not async"):
+        read({"on_status": tell})

@@ -48,6 +48,11 @@ def serve(
 
     SIGTERM lets requests in flight finish; SIGHUP reads the configuration and the certificate again.
     """
+    if sys.platform == "win32":
+        raise click.ClickException(
+            "The gateway runs on Linux and macOS: on Windows, start it in WSL or a container. "
+            "The client and the other commands work here."
+        )
     early_signals.remember()
     from . import descriptors
     from .server import Serving, run

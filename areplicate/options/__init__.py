@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from os import PathLike
 from ssl import SSLContext
 from typing import Any, NamedTuple
@@ -101,7 +102,10 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "int": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "float": ("a number", is_number),
     "Mapping": ("a mapping of names to values", lambda value: isinstance(value, dict)),
-    "Callable": ("a function", callable),
+    "Callable": (
+        "a function that is not async",
+        lambda value: callable(value) and not iscoroutinefunction(value),
+    ),
     "TLS": (
         "an SSLContext, the path of a file or folder, or True or False",
         lambda value: isinstance(value, (SSLContext, str, PathLike, bool)),

@@ -1,5 +1,5 @@
 # make demo   asks a model, through a cold boot: the real service where REPLICATE_API_KEY is set
-# make test   everything that a change must pass
+# make test   everything that a change must pass; what fails beside the others is tried once more, alone
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
 # make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
@@ -20,7 +20,7 @@ demo: $(INSTALLED)
 
 test: $(TESTABLE) lint
 	$(BIN)/python -m tests.gateway.postgres
-	$(BIN)/pytest -n auto -rs
+	$(BIN)/pytest -n auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
 
 test-slow: $(TESTABLE)
 	$(BIN)/pytest -n auto -m slow tests/slow

@@ -76,7 +76,8 @@ class Background:
 
     def runs(self, task: object) -> bool:
         """Whether a task has not ended yet."""
-        return task in self._running
+        # asyncio says that a task is done before it calls those who wait to hear of it.
+        return task in self._running and not (isinstance(task, asyncio.Task) and task.done())
 
     def call_soon(self, do: Callable[[], object]) -> None:
         """Calls `do` in the loop's thread: at once where that is this one; never where the loop has ended."""

@@ -12,7 +12,7 @@ from ...errors import APIError
 from ..http.events import EventStream, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
-from .question import MAX_MESSAGES, Question, Sampling, question_of
+from .model_call import MAX_MESSAGES, ModelCall, Sampling, admitted_call
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -58,22 +58,22 @@ class ChatRequest(Sampling, kw_only=True):
 async def chat_completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    question = await question_of(gateway, exchange, body, body["messages"], params)
+    call = await admitted_call(gateway, exchange, body, body["messages"], params)
     del body, params
     if exchange.streamed:
-        return await _stream(exchange, question)
-    return await question.ask(exchange)
+        return await _stream(exchange, call)
+    return await call.ask(exchange)
 
 
-async def _stream(exchange: Exchange, question: Question) -> web.StreamResponse:
+async def _stream(exchange: Exchange, call: ModelCall) -> web.StreamResponse:
     with EventStream(exchange) as events:
         try:
-            chunks = await question.stream(exchange, events.saw)
+            chunks = await call.stream(exchange, events.saw)
             await events.open()
             async with chunks:
                 async for chunk in chunks:
                     exchange.streamed_chunk(chunk)
-                    await events.send(data_event(exchange.account.shown_chunk(chunk, question.name)))
+                    await events.send(data_event(exchange.account.shown_chunk(chunk, call.name)))
         except APIError as error:
             if not events.response.prepared:
                 raise

@@ -17,7 +17,7 @@ from ..http.events import EventStream, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .chat import DONE, error_event
-from .question import Question, Sampling, question_of
+from .model_call import ModelCall, Sampling, admitted_call
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -36,21 +36,21 @@ async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]
     """Answer prompts."""
     asked = read_completions(body)
     first = asked[0]
-    question = await question_of(gateway, exchange, body, first.messages, first.params, prompts=len(asked))
-    questions = [msgspec.structs.replace(question, messages=each.messages) for each in asked]
-    per_prompt = question.count // len(asked)
+    call = await admitted_call(gateway, exchange, body, first.messages, first.params, prompts=len(asked))
+    calls = [msgspec.structs.replace(call, messages=each.messages) for each in asked]
+    per_prompt = call.count // len(asked)
     if exchange.streamed:
-        return await _stream(exchange, questions, per_prompt)
-    responses = await _ask_all(exchange, questions)
+        return await _stream(exchange, calls, per_prompt)
+    responses = await _ask_all(exchange, calls)
     usage = _total([response.usage for response in responses])
     return completion(responses, exchange.account.priced(usage))
 
 
-async def _ask_all(exchange: Exchange, questions: Sequence[Question]) -> list[ModelResponse]:
+async def _ask_all(exchange: Exchange, calls: Sequence[ModelCall]) -> list[ModelResponse]:
     """All answers; where one fails, the others are cancelled."""
-    if len(questions) == 1:
-        return [await questions[0].ask(exchange)]
-    tasks = [asyncio.ensure_future(question.ask(exchange)) for question in questions]
+    if len(calls) == 1:
+        return [await calls[0].ask(exchange)]
+    tasks = [asyncio.ensure_future(call.ask(exchange)) for call in calls]
     try:
         return list(await asyncio.gather(*tasks))
     finally:
@@ -59,14 +59,14 @@ async def _ask_all(exchange: Exchange, questions: Sequence[Question]) -> list[Mo
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt: int) -> web.StreamResponse:
+async def _stream(exchange: Exchange, calls: Sequence[ModelCall], per_prompt: int) -> web.StreamResponse:
     """The prompts' answers one after the other, which their indexes tell apart."""
     created = int(time.time())
     usages: list[Usage] = []
     with EventStream(exchange) as events:
         try:
-            for i, question in enumerate(questions):
-                chunks = await question.stream(exchange, events.saw)
+            for i, call in enumerate(calls):
+                chunks = await call.stream(exchange, events.saw)
                 await events.open()
                 async with chunks:
                     async for chunk in chunks:
@@ -74,10 +74,10 @@ async def _stream(exchange: Exchange, questions: Sequence[Question], per_prompt:
                         if chunk.usage is not None:
                             usages.append(chunk.usage)
                         elif (choice := _piece(chunk, i * per_prompt)) is not None:
-                            await events.send(_event(exchange, question.name, created, [choice]))
+                            await events.send(_event(exchange, call.name, created, [choice]))
             if usages:
                 total = exchange.account.priced(_total(usages))
-                await events.send(_event(exchange, questions[0].name, created, [], total))
+                await events.send(_event(exchange, calls[0].name, created, [], total))
         except APIError as error:
             if not events.response.prepared:
                 raise

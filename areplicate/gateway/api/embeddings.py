@@ -9,7 +9,7 @@ import msgspec
 from ...chat.embeddings import EmbeddingResponse
 from ..http.exchange import Exchange
 from ..http.route import route
-from .question import ModelName, question_of
+from .model_call import ModelName, admitted_call
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -46,11 +46,11 @@ async def embed(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> E
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
     texts = body["input"]
     prompts = len(texts) if isinstance(texts, list) and texts else 1
-    question = await question_of(gateway, exchange, body, [], params, prompts=prompts)
+    call = await admitted_call(gateway, exchange, body, [], params, prompts=prompts)
     exchange.calling = True
     answer = await exchange.backend.router.aembedding(
-        question.model, texts, encoding_format=body.get("encoding_format", "float"), **question.params
+        call.model, texts, encoding_format=body.get("encoding_format", "float"), **call.params
     )
     exchange.answered(answer.model, answer.replicate, None)
-    answer.model = question.name
+    answer.model = call.name
     return answer

@@ -14,7 +14,7 @@ from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, seconds_of, shown_duration
-from .question import ModelNames
+from .model_call import ModelNames
 
 if TYPE_CHECKING:
     from ..accounts.store import Store

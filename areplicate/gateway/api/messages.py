@@ -18,7 +18,7 @@ from ..http.errors import GatewayError
 from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route
-from .question import MAX_MESSAGES, ModelName, question_of, usable
+from .model_call import MAX_MESSAGES, ModelName, admitted_call, usable
 from .relay import relay
 
 if TYPE_CHECKING:
@@ -105,13 +105,11 @@ class TokenCount(msgspec.Struct, frozen=True):
 async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as Anthropic's Messages API does."""
     asked = read_request(body)
-    question = await question_of(
-        gateway, exchange, body, asked.messages, {"drop_params": True, **asked.params}
-    )
-    builder = _Builder(new_id("msg"), question.name, body)
+    call = await admitted_call(gateway, exchange, body, asked.messages, {"drop_params": True, **asked.params})
+    builder = _Builder(new_id("msg"), call.name, body)
     if exchange.streamed:
-        return await relay(exchange, question, builder, beat=_PING)
-    return builder.build(await question.ask(exchange))
+        return await relay(exchange, call, builder, beat=_PING)
+    return builder.build(await call.ask(exchange))
 
 
 @route("POST", "/v1/messages/count_tokens", "key", takes=Counted, answer=TokenCount, errors=(404,))

@@ -10,7 +10,7 @@ import msgspec
 from ..http.anthropic import is_anthropics
 from ..http.exchange import Exchange
 from ..http.route import route
-from .question import usable
+from .model_call import usable
 
 if TYPE_CHECKING:
     from ..app import Gateway

@@ -13,7 +13,7 @@ from ...errors import APIError
 from ..http.errors import GatewayError
 from ..http.events import EventStream, data_event
 from ..http.exchange import Exchange
-from .question import Question
+from .model_call import ModelCall
 
 Event = dict[str, Any]
 
@@ -31,7 +31,7 @@ class Builder(Protocol):
 
 async def relay(
     exchange: Exchange,
-    question: Question,
+    call: ModelCall,
     builder: Builder,
     *,
     beat: bytes | None = None,
@@ -43,9 +43,7 @@ async def relay(
         beat: goes out while a model boots, instead of a comment.
         before_end: is awaited when the answer is whole, before its client learns of that.
     """
-    counted = msgspec.structs.replace(
-        question, params={**question.params, "stream_options": {"include_usage": True}}
-    )
+    counted = msgspec.structs.replace(call, params={**call.params, "stream_options": {"include_usage": True}})
     finish_reason: FinishReason = "stop"
     usage: Usage | None = None
     with EventStream(exchange, beat) as events:

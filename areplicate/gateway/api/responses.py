@@ -20,7 +20,7 @@ from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..logs import logger
-from .question import MAX_MESSAGES, ModelRequest, question_of
+from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
 
 if TYPE_CHECKING:
@@ -140,11 +140,11 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
     asked = read_request({**body, "input": items}, earlier, referred.get)
     resolved = [referred.get(item["id"], item) for item in items]
     whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
-    question = await question_of(
+    call = await admitted_call(
         gateway, exchange, whole, asked.messages, {"drop_params": True, **asked.params}
     )
     kept = gateway.config.general.store_responses and body.get("store") is not False
-    builder = _Builder(new_id("resp"), int(time.time()), question.name, body, stored=kept)
+    builder = _Builder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
 
     async def keep() -> None:
         try:
@@ -154,8 +154,8 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
             builder.response["store"] = False
 
     if exchange.streamed:
-        return await relay(exchange, question, builder, before_end=keep if kept else None)
-    response = builder.build(await question.ask(exchange))
+        return await relay(exchange, call, builder, before_end=keep if kept else None)
+    response = builder.build(await call.ask(exchange))
     if kept:
         await keep()
     return response

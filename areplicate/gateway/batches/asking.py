@@ -22,7 +22,7 @@ from ..accounts.auth import Caller
 from ..accounts.limits import RoomTaken
 from ..accounts.unavailable import DatabaseUnavailable
 from ..api.embeddings import embed
-from ..api.question import question_of
+from ..api.model_call import admitted_call
 from ..http.errors import NO_RETRY, GatewayError
 from ..http.exchange import Exchange
 
@@ -70,8 +70,8 @@ class Asker:
         try:
             if is_embedding(request):
                 return await embed(self._gateway, exchange, request)
-            question = await question_of(self._gateway, exchange, request, request["messages"], params)
-            return await question.ask(exchange)
+            call = await admitted_call(self._gateway, exchange, request, request["messages"], params)
+            return await call.ask(exchange)
         except GatewayError as error:
             exchange.status, exchange.error_code = error.status, error.code
             raise refused(error) from None

@@ -14,7 +14,7 @@ from ...options.values import checked_count
 from ..accounts.account import Demand, no_price
 from ..accounts.auth import Caller
 from ..accounts.costs import Costs
-from ..api.question import usable_by
+from ..api.model_call import usable_by
 from ..config.backend import Backend, Target
 from ..http.errors import GatewayError
 

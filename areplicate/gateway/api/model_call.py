@@ -1,5 +1,4 @@
-"""From a request's body to a question for the router: what a client may say, and what only the
-configuration may."""
+"""From a request's body to a call of a model: what a client may say, and what only the configuration may."""
 
 from __future__ import annotations
 
@@ -50,8 +49,8 @@ class Sampling(ModelRequest, kw_only=True):
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What the router is asked."""
+class ModelCall(msgspec.Struct, frozen=True):
+    """What a request asks the router."""
 
     name: str
     """What the client knows the model by."""
@@ -82,7 +81,7 @@ class Question(msgspec.Struct, frozen=True):
         return chunks
 
 
-async def question_of(
+async def admitted_call(
     gateway: Gateway,
     exchange: Exchange,
     body: dict[str, Any],
@@ -90,10 +89,10 @@ async def question_of(
     params: dict[str, Any],
     *,
     prompts: int = 1,
-) -> Question:
-    """The question in a checked body, with `messages` and `params` taken from it, once its key's limits allow it.
+) -> ModelCall:
+    """The call in a checked body, with `messages` and `params` taken from it, once its key's limits allow it.
 
-    `prompts` is how many such questions the body asks; they count against the limits together.
+    `prompts` is how many such calls the body asks for; they count against the limits together.
 
     Raises:
         GatewayError: 400, 404 for a model that is not there or not for this key, or 429.
@@ -107,7 +106,7 @@ async def question_of(
     entry, *others = target.entries
     await exchange.account.admit(Demand(entry, count, copies=count // prompts, body=body, others=others))
     steps_in = exchange.backend.fallbacks_for(target, exchange.caller)
-    return Question(name, target.model, messages, {**target.options, **allowed, **steps_in}, count)
+    return ModelCall(name, target.model, messages, {**target.options, **allowed, **steps_in}, count)
 
 
 def usable(exchange: Exchange, name: str) -> Target:
@@ -116,7 +115,7 @@ def usable(exchange: Exchange, name: str) -> Target:
 
 
 def usable_by(backend: Backend, caller: Caller, name: str) -> Target:
-    """The same for a caller who has sent no request."""
+    """What a name stands for, where this caller may use it; raises the `GatewayError` 404."""
     target = backend.target(name)
     if target is None or not (caller.may_use(target.name) or caller.may_use(name)):
         raise no_model(name)

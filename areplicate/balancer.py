@@ -49,7 +49,7 @@ class Entry:
         self.rpm = Limiter(rpm) if rpm else None
         most = _number(name, given, "max_parallel_requests")
         self.parallel = anyio.Semaphore(int(most)) if most else None
-        self.in_flight = 0
+        self.calls_in_flight = 0
         self.fails = 0
         self.cools_until = float("-inf")
 
@@ -65,7 +65,7 @@ class Entry:
         late = "The deadline passed while no entry was free."
         if self.parallel is not None:
             await live.wait_for(self.parallel.acquire, deadline, late)
-        self.in_flight += 1
+        self.calls_in_flight += 1
         if self.rpm is not None:
             try:
                 await live.wait_for(partial(self.rpm.acquire, deadline), deadline, late)
@@ -74,7 +74,7 @@ class Entry:
                 raise
 
     def leave(self) -> None:
-        self.in_flight -= 1
+        self.calls_in_flight -= 1
         if self.parallel is not None:
             self.parallel.release()
 
@@ -176,8 +176,8 @@ class Balancer:
         if not well:
             return None
         free = [entry for entry in well if not entry.full()] or well
-        least = min(entry.in_flight / entry.weight for entry in free)
-        idlest = [entry for entry in free if entry.in_flight / entry.weight == least]
+        least = min(entry.calls_in_flight / entry.weight for entry in free)
+        idlest = [entry for entry in free if entry.calls_in_flight / entry.weight == least]
         return random.choices(idlest, [entry.weight for entry in idlest])[0]
 
     async def _ask(self, entry: Entry, prepare: Prepare) -> ModelResponse | CompletionStream:

@@ -31,12 +31,12 @@ from .router import AsyncRouter, typed
 from .streams import CompletionStream
 
 if TYPE_CHECKING:
-    from .options.call_types import Completion
+    from .options.call_types import CompletionFunction
 
 P = ParamSpec("P")
 T = TypeVar("T")
 SyncCompletion: TypeAlias = (
-    "Completion[ModelResponse, SyncCompletionStream, ModelResponse | SyncCompletionStream]"
+    "CompletionFunction[ModelResponse, SyncCompletionStream, ModelResponse | SyncCompletionStream]"
 )
 
 

@@ -59,7 +59,7 @@ from .schema_lookup import LOOK_UP_SECONDS, SchemaStore, Viewer, endpoint_of
 from .streams import CompletionStream, replay
 
 if TYPE_CHECKING:
-    from .options.call_types import Completion
+    from .options.call_types import CompletionFunction
     from .replicate.transports.proxies import TLS
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ _LOOK_UP_RETRIES = 3
 """How often a request is tried again on the way to a model's schema."""
 
 
-AsyncCompletion: TypeAlias = """Completion[
+AsyncCompletion: TypeAlias = """CompletionFunction[
     Coroutine[Any, Any, ModelResponse],
     Coroutine[Any, Any, CompletionStream],
     Coroutine[Any, Any, ModelResponse | CompletionStream],

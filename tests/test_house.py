@@ -31,6 +31,8 @@ APART = {
 }
 """Rooms that know nothing of others which stand below them on the map."""
 MOST_NAMES = 20
+OTHERS_NAMES = {"Areplicate", "File", "Message", "Model", "Request", "Response", "Route"}
+"""Classes that OpenAI's, Anthropic's and Replicate's APIs, or the programs that load us, call alike."""
 
 
 def the_map() -> dict[str, str]:
@@ -102,6 +104,16 @@ def test_every_room_is_on_the_map_and_every_line_of_it_is_a_room() -> None:
 def test_a_room_says_what_it_is_for_in_a_dozen_words() -> None:
     for room, text in MAP.items():
         assert 3 <= len(text.split()) <= 14, f"{room}: {text}"
+
+
+def test_a_class_shares_its_name_with_no_other() -> None:
+    places: dict[str, set[str]] = {}
+    for path in files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, set()).add(str(path.relative_to(PACKAGE)))
+    shared = {name: where for name, where in places.items() if len(where) > 1 and name not in OTHERS_NAMES}
+    assert not shared
 
 
 def test_the_package_has_few_names_at_its_top() -> None:

@@ -21,7 +21,7 @@ _NOT_OF_EMBEDDINGS = ("model", "input", "encoding_format", "user", "stream")
 Body = Mapping[str, Any]
 
 
-class Question(NamedTuple):
+class Arguments(NamedTuple):
     """What a body asks.
 
     Attributes:
@@ -42,39 +42,39 @@ class Api(NamedTuple):
         instruct: the body with a system message put before what it asks.
     """
 
-    ask: Callable[[Body], Question]
+    ask: Callable[[Body], Arguments]
     answer: Callable[[dict[str, Any], Body], dict[str, Any]]
     instruct: Callable[[Body, str], dict[str, Any]]
 
 
-def _ask_chat(body: Body) -> Question:
+def _ask_chat(body: Body) -> Arguments:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequestError("messages must be a list with at least one message", param="messages")
     params = {name: value for name, value in body.items() if name not in ("model", "messages", "stream")}
-    return Question({"messages": messages}, params)
+    return Arguments({"messages": messages}, params)
 
 
-def _ask_completion(body: Body) -> Question:
+def _ask_completion(body: Body) -> Arguments:
     asked = read_completions(body)
     if len(asked) > 1:
         raise BadRequestError(
             f"prompt has {len(asked)} texts: give each of them a line of its own", param="prompt"
         )
-    return Question({"messages": asked[0].messages}, asked[0].params)
+    return Arguments({"messages": asked[0].messages}, asked[0].params)
 
 
-def _ask_response(body: Body) -> Question:
+def _ask_response(body: Body) -> Arguments:
     if body.get("previous_response_id"):
         raise BadRequestError(
             "previous_response_id cannot be used in a batch: send the earlier turns in input",
             param="previous_response_id",
         )
     asked = read_request(body)
-    return Question({"messages": asked.messages}, {"drop_params": True, **asked.params})
+    return Arguments({"messages": asked.messages}, {"drop_params": True, **asked.params})
 
 
-def _ask_embeddings(body: Body) -> Question:
+def _ask_embeddings(body: Body) -> Arguments:
     kind = body.get("encoding_format") or "float"
     if kind not in ("float", "base64"):
         raise BadRequestError(
@@ -82,7 +82,7 @@ def _ask_embeddings(body: Body) -> Question:
         )
     texts = read_texts(body.get("input"))
     params = {name: value for name, value in body.items() if name not in _NOT_OF_EMBEDDINGS}
-    return Question({"input": texts, "encoding_format": kind}, params)
+    return Arguments({"input": texts, "encoding_format": kind}, params)
 
 
 def _completion(answer: dict[str, Any], body: Body) -> dict[str, Any]:

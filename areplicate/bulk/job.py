@@ -30,16 +30,16 @@ from ..options.values import checked_count
 from ..replicate.progress import OnStatus, Status
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
-from .journal import ChangedRequest, Entry, read_journal
+from .journal import ChangedRequest, JournalEntry, read_journal
 from .map import MapResult, Requests
-from .outputs import Outcome, check_columns, write_output
+from .outputs import EndedRow, check_columns, write_output
 
 _ASKS = ("model", "messages", "input", "encoding_format")
 MOST_ERRORS = 100
 """Lines whose errors are told one by one."""
 
 
-class Router(Protocol):
+class JobRouter(Protocol):
     """What a job needs of an `AsyncRouter`."""
 
     async def schema_of(self, model: str) -> ModelSchema | None: ...
@@ -87,7 +87,7 @@ class Share(msgspec.Struct):
     most_tokens: int | None = 0
 
 
-class Checked(msgspec.Struct, frozen=True):
+class CheckedJob(msgspec.Struct, frozen=True):
     """What a job asks, by model. `errors` are the first `MOST_ERRORS` of the `wrong` lines."""
 
     rows: int
@@ -96,7 +96,7 @@ class Checked(msgspec.Struct, frozen=True):
     models: dict[str, Share]
 
 
-async def check(job: Job, router: Router) -> Checked:
+async def check(job: Job, router: JobRouter) -> CheckedJob:
     """Reads all rows, and builds what each would send; nothing is asked of any model.
 
     Raises:
@@ -119,10 +119,12 @@ async def check(job: Job, router: Router) -> Checked:
             wrong += 1
             if len(errors) < MOST_ERRORS:
                 errors.append(error)
-    return Checked(rows, wrong, errors, dict(shares))
+    return CheckedJob(rows, wrong, errors, dict(shares))
 
 
-async def _error_of(row: Row, job: Job, router: Router, shares: defaultdict[str, Share]) -> LineError | None:
+async def _error_of(
+    row: Row, job: Job, router: JobRouter, shares: defaultdict[str, Share]
+) -> LineError | None:
     """What is wrong with a row; where nothing is, it is counted among its model's."""
     if job.append_to_rows:
         check_columns(row)
@@ -160,7 +162,7 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
     ]
 
 
-async def _request(row: Row, router: Router) -> dict[str, Any]:
+async def _request(row: Row, router: JobRouter) -> dict[str, Any]:
     """A row as the router's arguments: what a gateway's client may set, and the model's own inputs.
 
     A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
@@ -220,7 +222,7 @@ class Tally:
 
 async def run(
     job: Job,
-    router: Router,
+    router: JobRouter,
     tally: Tally,
     max_in_flight: int | None = None,
     retry_failed: bool = False,
@@ -249,7 +251,7 @@ async def run(
 
 
 async def _requests(
-    job: Job, router: Router, tally: Tally, stopping: Callable[[], bool]
+    job: Job, router: JobRouter, tally: Tally, stopping: Callable[[], bool]
 ) -> AsyncIterator[dict[str, Any]]:
     for row in job.rows():
         if stopping():
@@ -267,17 +269,17 @@ def export(job: Job) -> int:
     return write_output(job.output, outcomes(job), append_to_rows=job.append_to_rows)
 
 
-def outcomes(job: Job) -> Iterator[Outcome]:
+def outcomes(job: Job) -> Iterator[EndedRow]:
     """The rows that have ended, in the input's order, from the journal."""
     entries = read_journal(job.journal)
-    entry: Entry | None = next(entries, None)
+    entry: JournalEntry | None = next(entries, None)
     for row in job.rows():
         if isinstance(row, LineError):
             continue
         while entry is not None and entry.number < row.number:
             entry = next(entries, None)
         if entry is not None and entry.number == row.number and entry.ended:
-            yield Outcome(row, _json(entry.response), _json(entry.error))
+            yield EndedRow(row, _json(entry.response), _json(entry.error))
 
 
 def _json(encoded: bytes | None) -> dict[str, Any] | None:

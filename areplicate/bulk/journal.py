@@ -71,14 +71,14 @@ ON CONFLICT (number) DO UPDATE SET response = excluded.response, error = exclude
 _FORGET = "DELETE FROM asked WHERE number = ?"
 
 
-class Asked(msgspec.Struct, frozen=True):
+class MaybeCreated(msgspec.Struct, frozen=True):
     """A prediction that may exist: its mark (seconds), and when it was asked for (seconds since 1970)."""
 
     mark: int
     at: float
 
 
-class Entry(msgspec.Struct, frozen=True):
+class JournalEntry(msgspec.Struct, frozen=True):
     """What the journal knows of one row. `response` and `error` are JSON; both None where it has not ended."""
 
     number: int
@@ -161,10 +161,10 @@ class Journal:
             self._reader = self._writer = None
             self._lock.release()
 
-    def entry(self, number: int) -> Entry | None:
+    def entry(self, number: int) -> JournalEntry | None:
         """What is known of a row; None where it has never been asked."""
         found = self._read(f"{_SELECT} WHERE number = ?", (number,)).fetchone()
-        return None if found is None else Entry(*found)
+        return None if found is None else JournalEntry(*found)
 
     def question(self, number: int, request: Mapping[str, Any]) -> bytes:
         """The hash of what a row asks.
@@ -181,10 +181,10 @@ class Journal:
             )
         return asks
 
-    def asked(self, number: int) -> dict[int, Asked]:
+    def asked(self, number: int) -> dict[int, MaybeCreated]:
         """The predictions of a row that has not ended, by their part, as far as an earlier run asked for them."""
         found = self._read("SELECT part, mark, at FROM asked WHERE number = ?", (number,))
-        return {part: Asked(mark, at) for part, mark, at in found}
+        return {part: MaybeCreated(mark, at) for part, mark, at in found}
 
     async def ask(self, number: int, question: bytes, part: int, mark: int) -> None:
         """Writes that a prediction with `mark` is about to be asked for; returns once that is on disk."""
@@ -247,7 +247,7 @@ class Journal:
         return APIError(f"The journal {self.path} is closed.")
 
 
-def read_journal(path: str | PathLike[str]) -> Iterator[Entry]:
+def read_journal(path: str | PathLike[str]) -> Iterator[JournalEntry]:
     """The rows of a journal in their order, also while a job writes it. The file is only read.
 
     Raises:
@@ -259,7 +259,7 @@ def read_journal(path: str | PathLike[str]) -> Iterator[Entry]:
     try:
         _check_format(database, path)
         for found in database.execute(f"{_SELECT} ORDER BY number"):
-            yield Entry(*found)
+            yield JournalEntry(*found)
     finally:
         database.close()
 

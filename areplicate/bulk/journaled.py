@@ -24,7 +24,7 @@ from ..errors import (
 from ..logs import logger
 from ..replicate.creation import INTENT, Intent
 from ..replicate.retry import waits
-from .journal import Asked, Journal
+from .journal import Journal, MaybeCreated
 from .map import AskOne, JobEnded, is_embedding
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
@@ -50,7 +50,9 @@ class RowIntents:
         ask: remembers that a part is about to be asked for, with its mark.
     """
 
-    def __init__(self, earlier: Mapping[int, Asked], ask: Callable[[int, int], Awaitable[None]]) -> None:
+    def __init__(
+        self, earlier: Mapping[int, MaybeCreated], ask: Callable[[int, int], Awaitable[None]]
+    ) -> None:
         self._earlier = earlier
         self._ask = ask
         self._count = 0

@@ -22,7 +22,7 @@ ADDED = ("answer", "error", "finish_reason", "prompt_tokens", "completion_tokens
 """The columns that `--append-to-rows` adds, in this order."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class EndedRow(msgspec.Struct, frozen=True):
     """A row that has ended: its answer as a chat completion's, or what was wrong, as plain JSON values."""
 
     row: Row
@@ -30,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True):
     error: dict[str, Any] | None
 
 
-def batch_line(outcome: Outcome) -> dict[str, Any]:
+def batch_line(outcome: EndedRow) -> dict[str, Any]:
     """A line of OpenAI's output format."""
     row, response, error = outcome.row, outcome.response, outcome.error
     custom_id = row.custom_id or f"request-{row.number}"
@@ -54,7 +54,7 @@ def batch_line(outcome: Outcome) -> dict[str, Any]:
     return line
 
 
-def appended(outcome: Outcome) -> dict[str, Any]:
+def appended(outcome: EndedRow) -> dict[str, Any]:
     """The input's row with the columns of `ADDED`."""
     response, error = outcome.response or {}, outcome.error or {}
     choice = (response.get("choices") or [{}])[0]
@@ -79,7 +79,7 @@ def check_columns(row: Row) -> None:
         )
 
 
-def write_output(path: Path, outcomes: Iterable[Outcome], *, append_to_rows: bool) -> int:
+def write_output(path: Path, outcomes: Iterable[EndedRow], *, append_to_rows: bool) -> int:
     """Writes the file in one step: whoever reads it sees the old one or the new one, never a part.
 
     Gives how many rows it has.

@@ -22,7 +22,7 @@ from .schemas.schema import ModelSchema
 from .structured.json_reader import JsonReader
 from .structured.response_format import ResponseFormat, place, read_response_format
 from .structured.validation import validator_for
-from .tools.checking import Checker, Misfit, new_call_id
+from .tools.checking import CallChecker, Misfit, new_call_id
 from .tools.reader import Block, ToolReader
 from .tools.telling import tell_format, tell_rules, tell_tools
 from .tools.tools import ToolUse, native_tools, read_tool_use
@@ -150,7 +150,7 @@ class AnswerReader:
         self._contract = contract
         tools, format = contract.tools, contract.format
         self._tools = ToolReader(tools.names) if tools is not None else None
-        self._checker = Checker(tools) if tools is not None else None
+        self._checker = CallChecker(tools) if tools is not None else None
         self._json = (
             JsonReader(format.opens, validator_for(format.schema), given_json) if format is not None else None
         )

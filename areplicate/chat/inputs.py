@@ -17,7 +17,7 @@ from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param
 from .plan import Plan, plan_for
 from .schemas.context import over_context
 from .schemas.schema import Field, ModelSchema
-from .schemas.values import Asked, fit, logger, sendable, unsupported
+from .schemas.values import AskedModel, fit, logger, sendable, unsupported
 
 _ANY = Field()
 
@@ -74,7 +74,7 @@ def build_input(
     """
     turns = read_messages(messages)
     plan = plan_for(schema, model)
-    asked = Asked(model, drop_params)
+    asked = AskedModel(model, drop_params)
     given = {name: value for name, value in params.items() if value is not None}
     if template is None and templates.REGISTERED and model is not None:
         template = templates.registered_template(model)
@@ -104,7 +104,7 @@ def build_input(
 
 
 def _add_params(
-    fields: dict[str, Any], given: dict[str, Any], plan: Plan, asked: Asked, allow_files: bool
+    fields: dict[str, Any], given: dict[str, Any], plan: Plan, asked: AskedModel, allow_files: bool
 ) -> tuple[MediaSlot, ...]:
     """Puts the parameters into the inputs: OpenAI's first, so that the model's own win."""
     own: list[tuple[str, Any]] = []
@@ -126,7 +126,7 @@ def _add_params(
 
 
 def _add_openai(
-    fields: dict[str, Any], name: str, value: Any, given: Mapping[str, Any], plan: Plan, asked: Asked
+    fields: dict[str, Any], name: str, value: Any, given: Mapping[str, Any], plan: Plan, asked: AskedModel
 ) -> None:
     if name == "max_tokens" and given.get("max_completion_tokens") is not None:
         return  # OpenAI's newer name for the same thing
@@ -135,7 +135,7 @@ def _add_openai(
     _add_mapped(fields, name, value, PARAMS[name], plan.targets[name], plan, asked)
 
 
-def _add_synonym(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: Asked) -> None:
+def _add_synonym(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: AskedModel) -> None:
     """One of OpenAI's parameters under a model's name for it, whichever model that is."""
     openai = SYNONYMS[name]
     if not plan.takes(name):
@@ -155,7 +155,7 @@ def _add_mapped(
     param: Param,
     targets: tuple[str, ...],
     plan: Plan,
-    asked: Asked,
+    asked: AskedModel,
 ) -> None:
     """One of OpenAI's parameters, under the model's names for it."""
     if not targets:
@@ -170,7 +170,7 @@ def _add_mapped(
             fields[target] = converted
 
 
-def _why_not(name: str, plan: Plan, asked: Asked) -> str:
+def _why_not(name: str, plan: Plan, asked: AskedModel) -> str:
     if plan.schema is not None:
         return f"{asked.who} has no input for it"
     return (
@@ -179,13 +179,13 @@ def _why_not(name: str, plan: Plan, asked: Asked) -> str:
     )
 
 
-def _converted(name: str, value: Any, param: Param, field: Field, asked: Asked) -> Any:
+def _converted(name: str, value: Any, param: Param, field: Field, asked: AskedModel) -> Any:
     if param.convert is not None:
         value = param.convert(name, value, field, asked)
     return None if value is None else fit(name, value, field, asked)
 
 
-def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: Asked) -> None:
+def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: AskedModel) -> None:
     """A parameter of the model's own, by its name there or another model's."""
     if name in INFORMATIONAL and not (plan.schema and name in plan.fields):
         return
@@ -197,7 +197,7 @@ def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: A
         fields[name] = value
 
 
-def _check(fields: dict[str, Any], plan: Plan, asked: Asked) -> None:
+def _check(fields: dict[str, Any], plan: Plan, asked: AskedModel) -> None:
     """What only the whole input shows: inputs that are missing, and a prompt of the wrong length."""
     if plan.schema is None:
         return
@@ -214,7 +214,7 @@ def _check(fields: dict[str, Any], plan: Plan, asked: Asked) -> None:
             fit(plan.prompt, fields[plan.prompt], field, asked)
 
 
-def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: Asked) -> None:
+def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: AskedModel) -> None:
     """A text that is longer than the model's context is cut off or refused there, perhaps in silence."""
     texts = [fields.get(name) for name in (plan.prompt, plan.system) if name is not None]
     texts += [message.get("content") for message in _list(fields.get(plan.messages or ""))]

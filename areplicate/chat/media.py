@@ -17,7 +17,7 @@ from .messages import Media, MediaKind, Message, is_content, medium_of
 from .plan import Plan
 from .schemas.media_inputs import media_fields, place_media
 from .schemas.schema import Field
-from .schemas.values import Asked, wrong_type
+from .schemas.values import AskedModel, wrong_type
 
 INLINE_LIMIT = 256 * 1024
 """Bytes up to which Replicate takes a file inside the input, as a data URI."""
@@ -77,7 +77,7 @@ def media_inputs(
 
 
 def named_media(
-    name: str, value: Any, plan: Plan, asked: Asked, allow_files: bool
+    name: str, value: Any, plan: Plan, asked: AskedModel, allow_files: bool
 ) -> tuple[object, tuple[MediaSlot, ...]] | None:
     """The value of an input that was given by its name, where it is a file: a path, bytes or an open file.
 

@@ -14,9 +14,9 @@ import msgspec
 
 from ..errors import BadRequestError
 from .schemas.schema import Field
-from .schemas.values import Asked, logger, unsupported, wrong_type
+from .schemas.values import AskedModel, logger, unsupported, wrong_type
 
-Converter = Callable[[str, Any, Field, Asked], Any]
+Converter = Callable[[str, Any, Field, AskedModel], Any]
 
 TOKEN_LIMIT = (
     "max_new_tokens",
@@ -34,7 +34,7 @@ TOKEN_LIMIT = (
 STOP = ("stop_sequences", "stop", "stop_words", "stop_sequence")
 
 
-def _limit(name: str, value: Any, field: Field, asked: Asked) -> Any:
+def _limit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if not isinstance(value, (int, float)) or value >= 1 or value != value:
         return value
     if asked.drop_params:  # some clients say -1 or 0 for "no limit"
@@ -47,7 +47,7 @@ def _limit(name: str, value: Any, field: Field, asked: Asked) -> Any:
     )
 
 
-def _stop(name: str, value: Any, field: Field, asked: Asked) -> Any:
+def _stop(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     """One sequence or several, as a list or as the comma-separated text that most models take."""
     sequences = [value] if isinstance(value, str) else value
     if not isinstance(sequences, (list, tuple)) or not all(isinstance(s, str) for s in sequences):
@@ -63,13 +63,13 @@ def _stop(name: str, value: Any, field: Field, asked: Asked) -> Any:
     return ",".join(sequences) or None
 
 
-def _objects(name: str, value: Any, field: Field, asked: Asked) -> Any:
+def _objects(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if not isinstance(value, (list, tuple)) or not all(isinstance(v, Mapping) for v in value):
         wrong_type(name, value, "a list of objects", asked)
     return _as_text(list(value), field) if value else None
 
 
-def _object(name: str, value: Any, field: Field, asked: Asked) -> Any:
+def _object(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if field.enum is not None and isinstance(value, str):
         return value  # a choice by its name, as `response_format` is with some models
     if not isinstance(value, Mapping):
@@ -77,7 +77,7 @@ def _object(name: str, value: Any, field: Field, asked: Asked) -> Any:
     return _as_text(value, field)
 
 
-def _choice(name: str, value: Any, field: Field, asked: Asked) -> Any:
+def _choice(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if not isinstance(value, (str, Mapping)):
         wrong_type(name, value, "a string or an object", asked)
     return _as_text(value, field)

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..bulk import job as jobs
 from ..bulk.inputs import Defaults
-from ..bulk.job import Checked, Job, Share, Tally
+from ..bulk.job import CheckedJob, Job, Share, Tally
 from ..errors import APIError
 from ..gateway.accounts.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
@@ -166,7 +166,7 @@ def _exported(job: Job) -> int:
         raise click.ClickException(f"{job.output} cannot be written: {error.strerror or error}.") from error
 
 
-def _tell(job: Job, checked: Checked, creations_per_minute: float) -> None:
+def _tell(job: Job, checked: CheckedJob, creations_per_minute: float) -> None:
     """What the job is, and what is wrong with it; ends the command where anything is."""
     if checked.wrong:
         for error in checked.errors:

@@ -24,7 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from ..errors import BadRequestError
 from ..options.values import checked_base, chosen_base, chosen_key
 from ..replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
-from .ray_ledger import Ledger
+from .ray_ledger import JobLedger
 from .ray_worker import Row, Worker
 
 
@@ -71,7 +71,7 @@ def complete(
     if on_error not in ("column", "raise"):
         raise BadRequestError(f'on_error must be "column" or "raise", not {on_error!r}.')
     most = concurrency if isinstance(concurrency, int) else concurrency[1]
-    actor = ray.remote(Ledger).options(
+    actor = ray.remote(JobLedger).options(
         num_cpus=0,
         scheduling_strategy=NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False

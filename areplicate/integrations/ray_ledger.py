@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from ..bulk.journal import Asked, Journal
+from ..bulk.journal import Journal, MaybeCreated
 from ..replicate.limits import Limiter
 
 
-class Ledger:
+class JobLedger:
     """The journal and the rate of one job. Its methods are called by remote actors, many at a time.
 
     Args:
@@ -36,7 +36,7 @@ class Ledger:
 
     async def begin(
         self, number: int, question: bytes, retrying: str | None
-    ) -> tuple[str | None, str | None, dict[int, Asked]]:
+    ) -> tuple[str | None, str | None, dict[int, MaybeCreated]]:
         """The text or the error of a row that has ended; else two times None, once its turn has come.
 
         The predictions that an actor asked for and did not see the end of come along: their marks. `retrying` names a job that asks again, once, for rows that have failed.

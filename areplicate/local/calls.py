@@ -27,7 +27,7 @@ class SeenRequest(msgspec.Struct, eq=False):
         return msgspec.json.decode(self.body)
 
 
-class Call(msgspec.Struct, eq=False):
+class RouteCall(msgspec.Struct, eq=False):
     """What a route's handler is given."""
 
     request: web.BaseRequest

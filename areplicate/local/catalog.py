@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from .bodies import json_answer
-from .calls import Call
+from .calls import RouteCall
 from .models import LocalDeployment, LocalModel
 from .paging import page_of
 from .refusals import InvalidField, Refusal, invalid, not_found
@@ -27,7 +27,7 @@ ACCOUNT = {
 }
 
 
-async def list_models(service: Service, call: Call) -> web.StreamResponse:
+async def list_models(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /models`; the stand-in's models were made in the order in which it was given them."""
     query = call.seen.query
     for name, choices in (("sort_by", _SORTS), ("sort_direction", _DIRECTIONS)):
@@ -42,31 +42,31 @@ async def list_models(service: Service, call: Call) -> web.StreamResponse:
     return page_of(call, [model_body(model) for model in models], _MODELS_A_PAGE)
 
 
-async def read_model(service: Service, call: Call) -> web.StreamResponse:
+async def read_model(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /models/{owner}/{name}`"""
     return json_answer(model_body(service.model("/".join(call.names))))
 
 
-async def list_versions(service: Service, call: Call) -> web.StreamResponse:
+async def list_versions(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /models/{owner}/{name}/versions`, newest first."""
     name = service.model("/".join(call.names)).full_name
     versions = [_version(model) for model in service.versions.values() if model.full_name == name]
     return page_of(call, versions[::-1])
 
 
-async def list_examples(service: Service, call: Call) -> web.StreamResponse:
+async def list_examples(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /models/{owner}/{name}/examples`, of which a stand-in's models have none."""
     service.model("/".join(call.names))
     return page_of(call, [])
 
 
-async def read_readme(service: Service, call: Call) -> web.StreamResponse:
+async def read_readme(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /models/{owner}/{name}/readme`"""
     model = service.model("/".join(call.names))
     return web.Response(text=f"# {model.full_name}\n\n{model.description}\n")
 
 
-async def read_version(service: Service, call: Call) -> web.StreamResponse:
+async def read_version(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /models/{owner}/{name}/versions/{id}`"""
     owner, name, id = call.names
     model = service.versions.get(id)
@@ -75,22 +75,22 @@ async def read_version(service: Service, call: Call) -> web.StreamResponse:
     return json_answer(_version(model))
 
 
-async def list_deployments(service: Service, call: Call) -> web.StreamResponse:
+async def list_deployments(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /deployments`"""
     return page_of(call, [_deployment(service, one) for one in service.deployments.values()])
 
 
-async def read_deployment(service: Service, call: Call) -> web.StreamResponse:
+async def read_deployment(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /deployments/{owner}/{name}`"""
     return json_answer(_deployment(service, service.deployment("/".join(call.names))))
 
 
-async def read_account(service: Service, call: Call) -> web.StreamResponse:
+async def read_account(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /account`"""
     return json_answer(ACCOUNT)
 
 
-async def read_webhook_secret(service: Service, call: Call) -> web.StreamResponse:
+async def read_webhook_secret(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /webhooks/default/secret`: always the same for one token."""
     return json_answer({"key": "whsec_" + base64.b64encode(signing_secret(call.token)).decode()})
 
@@ -100,17 +100,17 @@ def signing_secret(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()[:24]
 
 
-async def list_trainings(service: Service, call: Call) -> web.StreamResponse:
+async def list_trainings(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /trainings`: a stand-in trains nothing."""
     return page_of(call, [])
 
 
-async def no_training(service: Service, call: Call) -> web.StreamResponse:
+async def no_training(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /trainings/{id}` and `POST /trainings/{id}/cancel`"""
     raise not_found()
 
 
-async def train(service: Service, call: Call) -> web.StreamResponse:
+async def train(service: Service, call: RouteCall) -> web.StreamResponse:
     """`POST /models/{owner}/{name}/versions/{id}/trainings`: no model here can be trained into."""
     raise Refusal(404, "The specified training destination does not exist")
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from .bodies import json_answer
-from .calls import Call
+from .calls import RouteCall
 from .catalog import model_body
 from .models import LocalModel
 from .paging import page_of
@@ -24,18 +24,18 @@ HARDWARE = {
 FEWEST, MOST, USUAL = 1, 50, 20
 
 
-async def list_hardware(service: Service, call: Call) -> web.StreamResponse:
+async def list_hardware(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /hardware`"""
     return json_answer([{"name": name, "sku": sku} for sku, name in HARDWARE.items()])
 
 
-async def query_models(service: Service, call: Call) -> web.StreamResponse:
+async def query_models(service: Service, call: RouteCall) -> web.StreamResponse:
     """`QUERY /models`: the models that match the text in the request's body, a page at a time."""
     found = _matches(service, call.seen.body.decode(errors="replace"))
     return page_of(call, [model_body(model) for model in found])
 
 
-async def search(service: Service, call: Call) -> web.StreamResponse:
+async def search(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /search?query=&limit=`: models and collections; a stand-in has no pages of documentation."""
     query = call.seen.query.get("query")
     if not query:
@@ -56,12 +56,12 @@ async def search(service: Service, call: Call) -> web.StreamResponse:
     )
 
 
-async def list_collections(service: Service, call: Call) -> web.StreamResponse:
+async def list_collections(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /collections`"""
     return page_of(call, [_about(slug, models) for slug, models in _collections(service).items()])
 
 
-async def read_collection(service: Service, call: Call) -> web.StreamResponse:
+async def read_collection(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /collections/{slug}`"""
     slug = call.names[0]
     if (models := _collections(service).get(slug)) is None:
@@ -80,7 +80,7 @@ def _matches(service: Service, text: str) -> list[LocalModel]:
     ]
 
 
-def _limit(call: Call) -> int:
+def _limit(call: RouteCall) -> int:
     text = call.seen.query.get("limit", str(USUAL))
     if not text.isdecimal() or not FEWEST <= int(text) <= MOST:
         raise invalid([InvalidField("range", "limit", f"Must be an integer from {FEWEST} to {MOST}")])

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from .bodies import json_answer
-from .calls import Call
+from .calls import RouteCall
 from .catalog import ACCOUNT, signing_secret
 from .paging import page_of
 from .refusals import InvalidField, Refusal, invalid
@@ -21,7 +21,7 @@ from .service import Service, StoredFile
 DAY = 24 * 60 * 60.0
 
 
-async def upload(service: Service, call: Call) -> web.StreamResponse:
+async def upload(service: Service, call: RouteCall) -> web.StreamResponse:
     """`POST /files`, multipart: the file in the field `content`, what is said of it in `metadata`."""
     fields = _fields(call)
     if "content" not in fields:
@@ -47,25 +47,25 @@ async def upload(service: Service, call: Call) -> web.StreamResponse:
     return json_answer(_body(call, file), status=201)
 
 
-async def read(service: Service, call: Call) -> web.StreamResponse:
+async def read(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /files/{id}`"""
     return json_answer(_body(call, _own(service, call)))
 
 
-async def list_all(service: Service, call: Call) -> web.StreamResponse:
+async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /files`"""
     now = service.clock.now()
     own = [file for file in service.files.values() if file.token == call.token and now < file.expires]
     return page_of(call, [_body(call, file) for file in own])
 
 
-async def delete(service: Service, call: Call) -> web.StreamResponse:
+async def delete(service: Service, call: RouteCall) -> web.StreamResponse:
     """`DELETE /files/{id}`"""
     del service.files[_own(service, call).facts["id"]]
     return web.Response(status=204)
 
 
-async def download(service: Service, call: Call) -> web.StreamResponse:
+async def download(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /files/{id}/download?owner=&expiry=&signature=`: the signature stands for a token."""
     file, query = service.files.get(call.names[0]), call.seen.query
     expiry = query.get("expiry", "")
@@ -80,7 +80,7 @@ async def download(service: Service, call: Call) -> web.StreamResponse:
     return web.Response(body=file.content, content_type="application/octet-stream")
 
 
-def _fields(call: Call) -> dict[str, tuple[str, str, bytes]]:
+def _fields(call: RouteCall) -> dict[str, tuple[str, str, bytes]]:
     """A form's fields: each one's file name, type and content."""
     kind = call.seen.headers.get("Content-Type", "")
     # The body was read whole, for the log; the standard library's mail parser knows multipart.
@@ -101,7 +101,7 @@ def _metadata(content: bytes) -> dict[str, Any]:
     return metadata
 
 
-def _own(service: Service, call: Call) -> StoredFile:
+def _own(service: Service, call: RouteCall) -> StoredFile:
     file = service.files.get(call.names[0])
     if file is None or file.token != call.token or service.clock.now() >= file.expires:
         raise _no_file()
@@ -112,5 +112,5 @@ def _no_file() -> Refusal:
     return Refusal(404, "File not found", title="Not found")
 
 
-def _body(call: Call, file: StoredFile) -> dict[str, Any]:
+def _body(call: RouteCall, file: StoredFile) -> dict[str, Any]:
     return {**file.facts, "urls": {"get": f"{call.origin}/v1/files/{file.facts['id']}"}}

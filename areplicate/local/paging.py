@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from .bodies import json_answer
-from .calls import Call
+from .calls import RouteCall
 from .refusals import not_found
 
 PAGE = 100
 
 
-def page_of(call: Call, items: Sequence[Any], size: int = PAGE) -> web.Response:
+def page_of(call: RouteCall, items: Sequence[Any], size: int = PAGE) -> web.Response:
     """The page of `items` that the request's cursor asks for, the first one without a cursor."""
     start = position(call) or 0
     following = start + size if start + size < len(items) else None
@@ -26,13 +26,13 @@ def page_of(call: Call, items: Sequence[Any], size: int = PAGE) -> web.Response:
 
 
 def page(
-    call: Call, results: Sequence[Any], following: int | None, preceding: int | None = None
+    call: RouteCall, results: Sequence[Any], following: int | None, preceding: int | None = None
 ) -> web.Response:
     """One page; `following` and `preceding` are the positions where its neighbours begin."""
     return json_answer({"next": _url(call, following), "previous": _url(call, preceding), "results": results})
 
 
-def position(call: Call) -> int | None:
+def position(call: RouteCall) -> int | None:
     """Where the page begins that the request's cursor asks for; None without a cursor."""
     if (cursor := call.seen.query.get("cursor")) is None:
         return None
@@ -42,7 +42,7 @@ def position(call: Call) -> int | None:
         raise not_found() from None
 
 
-def _url(call: Call, start: int | None) -> str | None:
+def _url(call: RouteCall, start: int | None) -> str | None:
     """The list's own URL, its other parameters kept."""
     if start is None:
         return None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from . import catalog, discovery, files, routes
-from .calls import Call
+from .calls import RouteCall
 from .faults import Group
 from .refusals import method_not_allowed, not_found
 from .service import Service
@@ -19,7 +19,7 @@ class Route(NamedTuple):
 
     kind: str
     group: Group
-    handler: Callable[[Service, Call], Awaitable[web.StreamResponse]]
+    handler: Callable[[Service, RouteCall], Awaitable[web.StreamResponse]]
     open: bool = False
     """Whether the URL alone is enough, without a token."""
 
@@ -66,7 +66,7 @@ for _spelled, _route in _ROUTES.items():
     _TABLE.setdefault((_method, len(_pattern)), []).append((_pattern, _route))
 
 
-async def _refuse(service: Service, call: Call) -> web.StreamResponse:
+async def _refuse(service: Service, call: RouteCall) -> web.StreamResponse:
     seen = call.seen
     elsewhere = any(
         find_route(method, seen.path)[0] is not _UNKNOWN for method in ("GET", "POST", "DELETE", "QUERY")

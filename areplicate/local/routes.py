@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from .bodies import json_answer, prediction_body
-from .calls import Call
+from .calls import RouteCall
 from .clock import TICK
 from .creations import Creation, VersionCreation, parse_cancel_after, parse_creation, parse_prefer
 from .faults import reset, stall
@@ -21,13 +21,13 @@ from .service import Service
 from .streams import HEADERS, Cut, index_after, send_events
 
 
-async def create_by_version(service: Service, call: Call) -> web.StreamResponse:
+async def create_by_version(service: Service, call: RouteCall) -> web.StreamResponse:
     """`POST /predictions`"""
     creation = parse_creation(call.seen.body, VersionCreation)
     return await _create(service, call, service.version(creation.version), creation.input)
 
 
-async def create_by_model(service: Service, call: Call) -> web.StreamResponse:
+async def create_by_model(service: Service, call: RouteCall) -> web.StreamResponse:
     """`POST /models/{owner}/{name}/predictions`, which community models do not have."""
     model = service.model("/".join(call.names))
     if not model.official:
@@ -36,7 +36,7 @@ async def create_by_model(service: Service, call: Call) -> web.StreamResponse:
     return await _create(service, call, model, creation.input)
 
 
-async def create_by_deployment(service: Service, call: Call) -> web.StreamResponse:
+async def create_by_deployment(service: Service, call: RouteCall) -> web.StreamResponse:
     """`POST /deployments/{owner}/{name}/predictions`"""
     deployment = service.deployment("/".join(call.names))
     creation = parse_creation(call.seen.body, Creation)
@@ -45,7 +45,7 @@ async def create_by_deployment(service: Service, call: Call) -> web.StreamRespon
 
 
 async def _create(
-    service: Service, call: Call, model: LocalModel, input: dict[str, Any], deployment: str | None = None
+    service: Service, call: RouteCall, model: LocalModel, input: dict[str, Any], deployment: str | None = None
 ) -> web.StreamResponse:
     headers = call.seen.headers
     prefer = headers.get("Prefer")
@@ -77,19 +77,19 @@ async def _hold_open(prediction: LocalPrediction, until: float) -> State | None:
         await prediction.wait(min(until, complete))
 
 
-async def read(service: Service, call: Call) -> web.StreamResponse:
+async def read(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /predictions/{id}`"""
     return _answer(call, service.prediction(call.names[0], call.token), 200)
 
 
-async def cancel(service: Service, call: Call) -> web.StreamResponse:
+async def cancel(service: Service, call: RouteCall) -> web.StreamResponse:
     """`POST /predictions/{id}/cancel`; one that has ended stays as it is."""
     prediction = service.prediction(call.names[0], call.token)
     prediction.cancel(service.clock.now())
     return _answer(call, prediction, 200)
 
 
-async def stream(service: Service, call: Call) -> web.StreamResponse:
+async def stream(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /streams/{id}`, which the service has on another host and opens to whoever has the URL."""
     prediction = service.predictions.get(call.names[0])
     if prediction is None or not prediction.model.streams or prediction.removed_at <= service.clock.now():
@@ -108,7 +108,7 @@ async def stream(service: Service, call: Call) -> web.StreamResponse:
     return await send_events(call.request, prediction, start, service.stream_timeout, cut)
 
 
-async def list_all(service: Service, call: Call) -> web.StreamResponse:
+async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
     """`GET /predictions`: the token's own, newest first, a page at a time."""
     query = call.seen.query
     if query.get("source", "web") != "web":
@@ -152,12 +152,14 @@ def _instant(text: str | None, name: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _answer(call: Call, prediction: LocalPrediction, status: int, state: State | None = None) -> web.Response:
+def _answer(
+    call: RouteCall, prediction: LocalPrediction, status: int, state: State | None = None
+) -> web.Response:
     state = state or prediction.state_at(prediction.clock.now())
     return json_answer(_body(call, prediction, state), status)
 
 
-def _body(call: Call, prediction: LocalPrediction, state: State) -> msgspec.Struct:
+def _body(call: RouteCall, prediction: LocalPrediction, state: State) -> msgspec.Struct:
     faults = call.fate.faults
     body = prediction_body(prediction, state, call.origin, faults.elsewhere)
     if faults.without_deadline:

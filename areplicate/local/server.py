@@ -12,12 +12,12 @@ from types import TracebackType
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
-from .calls import Call, SeenRequest
+from .calls import RouteCall, SeenRequest
 from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
 from .faults import Fate, Faults, edge_error, garble, redirect_to_itself, reset
-from .limits import Bucket, Throttled
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
+from .rate_limits import Bucket, Throttled
 from .refusals import Refusal, forbidden, out_of_credit, unauthenticated
 from .router import Route, find_route
 from .service import Service
@@ -185,7 +185,7 @@ class LocalReplicate:
         headers: dict[str, str] = {}
         try:
             token = self._authenticate(request, route)
-            call = Call(request=request, seen=seen, names=names, token=token, fate=fate, mishap=mishap)
+            call = RouteCall(request=request, seen=seen, names=names, token=token, fate=fate, mishap=mishap)
             headers = self._limit(call, route)
             answer = await route.handler(self._service, call)
         except Refusal as refusal:
@@ -215,7 +215,7 @@ class LocalReplicate:
             raise forbidden()
         return token
 
-    def _limit(self, call: Call, route: Route) -> dict[str, str]:
+    def _limit(self, call: RouteCall, route: Route) -> dict[str, str]:
         """Take one request from the account's budget; a stream's host counts none."""
         if route.group == "stream":
             return {}

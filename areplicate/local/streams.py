@@ -29,7 +29,7 @@ class Cut(NamedTuple):
     mid_event: bool
 
 
-class Event(NamedTuple):
+class DueEvent(NamedTuple):
     """One event, and the instant at which it is due."""
 
     due: float
@@ -37,27 +37,27 @@ class Event(NamedTuple):
     data: str
 
 
-def event_at(prediction: LocalPrediction, index: int) -> Event | None:
+def event_at(prediction: LocalPrediction, index: int) -> DueEvent | None:
     """The event of that index as things stand now, or None past the last; cancelling moves the end."""
     ends, logs = prediction.ends, prediction.model.logs
     if logs and prediction.starts <= ends:
         if index == 0:
-            return Event(prediction.starts, "logs", logs)
+            return DueEvent(prediction.starts, "logs", logs)
         index -= 1
     pieces = prediction.written.pieces
     if index < len(pieces) and (due := prediction.piece_at(index)) <= ends + TICK:
-        return Event(due, "output", pieces[index])
+        return DueEvent(due, "output", pieces[index])
     index -= prediction.state_at(ends).written
     if prediction.outcome == "failed":
         if index == 0:
-            return Event(ends, "error", msgspec.json.encode({"detail": prediction.error}).decode())
-        return Event(ends, "done", '{"reason": "error"}') if index == 1 else None
+            return DueEvent(ends, "error", msgspec.json.encode({"detail": prediction.error}).decode())
+        return DueEvent(ends, "done", '{"reason": "error"}') if index == 1 else None
     if index > 0:
         return None
-    return Event(ends, "done", "{}" if prediction.outcome == "succeeded" else '{"reason": "canceled"}')
+    return DueEvent(ends, "done", "{}" if prediction.outcome == "succeeded" else '{"reason": "canceled"}')
 
 
-def encode_event(prediction: LocalPrediction, index: int, event: Event) -> bytes:
+def encode_event(prediction: LocalPrediction, index: int, event: DueEvent) -> bytes:
     """The event as it goes over the wire; a newline in its text starts another `data:` line."""
     second = int(prediction.clock.wall(event.due).timestamp())
     data = "".join(f"data: {line}\n" for line in _NEWLINE.split(event.data))

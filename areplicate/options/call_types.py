@@ -13,7 +13,7 @@ Chunks = TypeVar("Chunks", covariant=True)
 Either = TypeVar("Either", covariant=True)
 
 
-class Completion(Protocol[Whole, Chunks, Either]):
+class CompletionFunction(Protocol[Whole, Chunks, Either]):
     """A function that answers a conversation: whole, in chunks, or either where `stream` is not known."""
 
     @overload

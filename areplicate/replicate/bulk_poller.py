@@ -14,7 +14,7 @@ from ..clock import now
 from ..errors import APIError
 from .background import Background
 from .http import Http
-from .prediction_list import PredictionList, Row
+from .prediction_list import ListRow, PredictionList
 from .progress import Progress
 from .protocol.predictions import Prediction
 from .server_clock import ServerClock, seconds
@@ -81,7 +81,7 @@ class BulkPoller:
         """Looks at every member once; wakes those that have ended, and those that it did not see."""
         missing = dict(self._members)
 
-        def seen(row: Row) -> None:
+        def seen(row: ListRow) -> None:
             prediction = row.prediction
             if (member := missing.pop(prediction.id, None)) is not None:
                 member.progress.saw(prediction)

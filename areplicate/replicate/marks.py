@@ -22,7 +22,7 @@ from ..clock import now
 from ..errors import APIError
 from .endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint
 from .live import LivePrediction
-from .prediction_list import PredictionList, Row
+from .prediction_list import ListRow, PredictionList
 from .protocol.predictions import ListedPrediction
 from .server_clock import ServerClock
 
@@ -113,12 +113,12 @@ class Finder:
             attempt.may_exist = newest <= self._clock.latest(attempt.answered) + _LATEST_ROW
         return Outcome.UNKNOWN if any(attempt.may_exist for attempt in attempts) else Outcome.NOTHING
 
-    async def _rows(self, attempts: list[LivePrediction]) -> list[Row]:
+    async def _rows(self, attempts: list[LivePrediction]) -> list[ListRow]:
         """What may be somebody's of the same input, oldest first, and the newest row of all."""
-        found: dict[str, Row] = {}
-        newest: Row | None = None
+        found: dict[str, ListRow] = {}
+        newest: ListRow | None = None
 
-        def seen(row: Row) -> None:
+        def seen(row: ListRow) -> None:
             nonlocal newest
             if newest is None or (row.created or 0.0) > (newest.created or 0.0):
                 newest = row
@@ -130,7 +130,7 @@ class Finder:
             found[newest.prediction.id] = newest
         return sorted(found.values(), key=lambda row: row.created or 0.0)
 
-    def _take(self, attempt: LivePrediction, rows: list[Row]) -> bool:
+    def _take(self, attempt: LivePrediction, rows: list[ListRow]) -> bool:
         """Gives an attempt the first row that may be its own and is nobody else's here."""
         free = [row for row in rows if attempt.is_free(row.prediction.id) and resembles(row, attempt)]
         own = [row for row in free if self._is_own(row, attempt)]
@@ -144,7 +144,7 @@ class Finder:
         certain = marked and alone
         return attempt.take(row.prediction, certain)
 
-    def _is_own(self, row: Row, attempt: LivePrediction) -> bool:
+    def _is_own(self, row: ListRow, attempt: LivePrediction) -> bool:
         """Whether a row has what an attempt has asked for: the same, under its mark, at the time."""
         if attempt.mark is not None and row.mark is not None and row.mark != attempt.mark:
             return False
@@ -152,7 +152,7 @@ class Finder:
         return resembles(row, attempt) and (row.created is None or since <= row.created <= until)
 
 
-def resembles(row: Row, attempt: LivePrediction) -> bool:
+def resembles(row: ListRow, attempt: LivePrediction) -> bool:
     """Whether a row has the target and the input of an attempt."""
     return _same_target(row.prediction, attempt.endpoint) and bool(row.input == attempt.input)
 

@@ -30,7 +30,7 @@ _MOST_PAGES = 200
 """A sweep ends here at the latest: nobody has 20,000 predictions under way."""
 
 
-class Row:
+class ListRow:
     """A prediction in the list.
 
     Attributes:
@@ -57,7 +57,7 @@ class _Reader:
 
     __slots__ = ("done", "error", "seen", "since")
 
-    def __init__(self, since: Callable[[], float], seen: Callable[[Row], object]) -> None:
+    def __init__(self, since: Callable[[], float], seen: Callable[[ListRow], object]) -> None:
         self.since = since
         self.seen = seen
         self.done = anyio.Event()
@@ -81,7 +81,7 @@ class PredictionList:
         self.pages = 1
         """Requests that the last sweep took."""
 
-    async def read(self, since: Callable[[], float], seen: Callable[[Row], object]) -> None:
+    async def read(self, since: Callable[[], float], seen: Callable[[ListRow], object]) -> None:
         """Calls `seen` with the predictions created at or after `since`; perhaps with older ones too.
 
         Args:
@@ -151,7 +151,7 @@ class PredictionList:
 
     def _show(self, page: PredictionPage, readers: list[_Reader]) -> float | None:
         """Shows a page to those who read; gives the time of its last row."""
-        rows = [Row(prediction) for prediction in page.results]
+        rows = [ListRow(prediction) for prediction in page.results]
         if rows and rows[0].created is not None:
             self._clock.saw_row(rows[0].created, now())
         for row in rows:
@@ -160,5 +160,5 @@ class PredictionList:
         return rows[-1].created if rows else None
 
 
-def _nothing(row: Row) -> None:
+def _nothing(row: ListRow) -> None:
     """What a reader who has left does with a row."""

@@ -17,7 +17,7 @@ from ..logs import logger
 from ..replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
 from ..replicate.protocol.models import Version, decode_deployment, decode_version
 from . import cache
-from .cache import Found
+from .cache import FoundSchema
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """GETs a path below the API's base and gives the body; raises an `APIError` otherwise."""
@@ -77,7 +77,7 @@ class SchemaStore:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._found: dict[_Key, Found] = {}
+        self._found: dict[_Key, FoundSchema] = {}
         self._not_before: dict[_Key, float] = {}
         self._looking: dict[_Key, anyio.Event] = {}
         self._missing: dict[_Key, NotFoundError] = {}
@@ -126,13 +126,13 @@ class SchemaStore:
         """The answer to the last look-up, where it was that there is no such model."""
         return self._missing.get((viewer, endpoint))
 
-    def _kept(self, endpoint: Endpoint, viewer: Viewer) -> Found | None:
+    def _kept(self, endpoint: Endpoint, viewer: Viewer) -> FoundSchema | None:
         return self._found.get((viewer, endpoint)) or self._found.get((Viewer(viewer.base), endpoint))
 
-    def _fresh(self, found: Found, version: str | None) -> bool:
+    def _fresh(self, found: FoundSchema, version: str | None) -> bool:
         return self._clock() < found.expires and version in (None, found.latest_version)
 
-    async def _look(self, key: _Key, fetch: Fetch, version: str | None) -> Found | None:
+    async def _look(self, key: _Key, fetch: Fetch, version: str | None) -> FoundSchema | None:
         viewer, endpoint = key
         names = [
             f"{viewer.base} {endpoint.schema_path}",
@@ -150,7 +150,7 @@ class SchemaStore:
             self._found[Viewer(viewer.base) if found.public else viewer, endpoint] = found
         return found
 
-    async def _fetch(self, key: _Key, fetch: Fetch) -> Found | None:
+    async def _fetch(self, key: _Key, fetch: Fetch) -> FoundSchema | None:
         endpoint = key[1]
         self._missing.pop(key, None)
         try:
@@ -172,7 +172,7 @@ class SchemaStore:
         )
         return None
 
-    async def _ask(self, endpoint: Endpoint, fetch: Fetch) -> Found | None:
+    async def _ask(self, endpoint: Endpoint, fetch: Fetch) -> FoundSchema | None:
         path = endpoint.schema_path
         assert path is not None
         if isinstance(endpoint, VersionEndpoint):
@@ -183,7 +183,7 @@ class SchemaStore:
             if release is None:
                 raise APIError("the deployment has no release")
             if schema := catalogue.find(None, release.version):
-                return Found(schema, self._clock() + cache.MODEL_SECONDS, release.version)
+                return FoundSchema(schema, self._clock() + cache.MODEL_SECONDS, release.version)
             version = decode_version(await fetch(f"/models/{release.model}/versions/{release.version}"))
             return self._read(version, release.model, cache.MODEL_SECONDS)
         model = _decode_model(await fetch(path))
@@ -193,7 +193,9 @@ class SchemaStore:
         found = self._read(model.latest_version, endpoint.model, cache.MODEL_SECONDS, example.get("input"))
         return msgspec.structs.replace(found, public=model.visibility == "public")
 
-    def _read(self, version: Version, model: str | None, seconds: float, example: object = None) -> Found:
+    def _read(
+        self, version: Version, model: str | None, seconds: float, example: object = None
+    ) -> FoundSchema:
         schemas = version.schemas()
         if "Input" not in schemas:
             raise APIError("the version publishes no schema")
@@ -203,4 +205,4 @@ class SchemaStore:
             version=version.id,
             example=example if isinstance(example, dict) else None,
         )
-        return Found(schema, self._clock() + seconds, version.id)
+        return FoundSchema(schema, self._clock() + seconds, version.id)

@@ -24,7 +24,7 @@ VERSION_SECONDS = 365 * 24 * 3600.0
 """For how long a version's schema is kept, which never changes."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class FoundSchema(msgspec.Struct, frozen=True):
     """A schema that was looked up.
 
     `expires` is in seconds since 1970; `latest_version` is the model's, or the deployment's, version
@@ -39,15 +39,15 @@ class Found(msgspec.Struct, frozen=True):
 
 class _File(msgspec.Struct):
     name: str
-    found: Found
+    found: FoundSchema
 
 
-def read(*names: str) -> Found | None:
+def read(*names: str) -> FoundSchema | None:
     """What is kept under the first of these names that has anything."""
     return next((found for name in names if (found := _read(name)) is not None), None)
 
 
-def _read(name: str) -> Found | None:
+def _read(name: str) -> FoundSchema | None:
     path = _path(name)
     if path is None:
         return None
@@ -60,7 +60,7 @@ def _read(name: str) -> Found | None:
     return file.found if file.name == name else None
 
 
-def write(name: str, found: Found) -> None:
+def write(name: str, found: FoundSchema) -> None:
     """Keeps a schema, in one step: readers see the old file or the new one."""
     import tempfile  # few runs come here, and it costs as much to import as all the rest
 

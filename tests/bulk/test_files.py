@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from areplicate.bulk.inputs import Defaults, LineError, Row, read_rows
-from areplicate.bulk.outputs import Outcome, check_columns, write_output
+from areplicate.bulk.outputs import EndedRow, check_columns, write_output
 from areplicate.errors import BadRequestError
 
 MODEL = Defaults(model="meta/meta-llama-3-8b-instruct")
@@ -159,9 +159,9 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
         read(tmp_path / "in.parquet")
 
 
-def outcomes(*columns: dict[str, Any]) -> list[Outcome]:
+def outcomes(*columns: dict[str, Any]) -> list[EndedRow]:
     rows = [Row(n, n + 1, "/v1/chat/completions", {}, None, each) for n, each in enumerate(columns)]
-    return [Outcome(rows[0], ANSWER, None), *(Outcome(row, None, ERROR) for row in rows[1:])]
+    return [EndedRow(rows[0], ANSWER, None), *(EndedRow(row, None, ERROR) for row in rows[1:])]
 
 
 def test_openais_output_format_by_openais_own_types(tmp_path: Path) -> None:

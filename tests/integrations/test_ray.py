@@ -16,7 +16,7 @@ import ray
 
 from areplicate import APIError, AuthenticationError, BadRequestError
 from areplicate.integrations.ray import complete
-from areplicate.integrations.ray_ledger import Ledger
+from areplicate.integrations.ray_ledger import JobLedger
 from areplicate.integrations.ray_worker import Worker
 from areplicate.local import LocalModel, LocalReplicate
 
@@ -128,7 +128,7 @@ class Job:
 
 @pytest.fixture(scope="module")
 def ledger(cluster: None) -> Any:
-    return ray.remote(Ledger).options(num_cpus=0, max_concurrency=100).remote(None, 600.0)
+    return ray.remote(JobLedger).options(num_cpus=0, max_concurrency=100).remote(None, 600.0)
 
 
 @pytest.fixture

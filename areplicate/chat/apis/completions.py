@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..responses import FinishReason, ModelResponse, Usage
-from .asked import Asked, wrong
+from .chat_arguments import ChatArguments, wrong
 
 _NOT_PARAMS = ("model", "prompt", "stream", "echo", "suffix", "best_of", "logprobs")
 _UNAVAILABLE = "is not available from Replicate's models"
@@ -35,7 +35,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
 
 
-def read_completions(body: Mapping[str, Any]) -> list[Asked]:
+def read_completions(body: Mapping[str, Any]) -> list[ChatArguments]:
     """What a request asks: as many questions as it has prompts.
 
     Raises:
@@ -51,7 +51,7 @@ def read_completions(body: Mapping[str, Any]) -> list[Asked]:
     if not prompts or not all(isinstance(each, str) for each in prompts):
         wrong("prompt", "must be a text or a list of texts")
     params = {name: value for name, value in body.items() if name not in _NOT_PARAMS}
-    return [Asked([{"role": "user", "content": each}], params) for each in prompts]
+    return [ChatArguments([{"role": "user", "content": each}], params) for each in prompts]
 
 
 def completion(responses: Sequence[ModelResponse], usage: Usage | None) -> Completion:

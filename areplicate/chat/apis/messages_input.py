@@ -10,7 +10,7 @@ from typing import Any
 
 from ...logs import logger
 from ..usage import estimate
-from .asked import Asked, as_text, call_of, mapping, text, wrong
+from .chat_arguments import ChatArguments, as_text, call_of, mapping, text, wrong
 
 _RENAMED = {"stop_sequences": "stop"}
 _READ_HERE = frozenset(
@@ -27,7 +27,7 @@ _TOKENS_OF_AN_IMAGE = 1600
 """What the largest that is not scaled down comes to, by Anthropic's documentation."""
 
 
-def read_request(body: Mapping[str, Any]) -> Asked:
+def read_request(body: Mapping[str, Any]) -> ChatArguments:
     """What a request asks.
 
     Raises:
@@ -41,7 +41,7 @@ def read_request(body: Mapping[str, Any]) -> Asked:
         wrong("messages", 'must be a list such as [{"role": "user", "content": "Hello"}]')
     for index, message in enumerate(given):
         _add(messages, f"messages[{index}]", mapping(f"messages[{index}]", message))
-    return Asked(messages, _params(body))
+    return ChatArguments(messages, _params(body))
 
 
 def count_tokens(body: Mapping[str, Any]) -> int:

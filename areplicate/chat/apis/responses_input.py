@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import BadRequestError
 from ...logs import logger
-from .asked import Asked, add_call, as_text, call_of, mapping, text, wrong
+from .chat_arguments import ChatArguments, add_call, as_text, call_of, mapping, text, wrong
 
 Item = Mapping[str, Any]
 Find = Callable[[str], "Item | None"]
@@ -37,7 +37,7 @@ _ARGUMENTS = ("arguments", "input", "action", "operation", "code")
 
 def read_request(
     body: Mapping[str, Any], earlier: list[Item] | None = None, find: Find = lambda id: None
-) -> Asked:
+) -> ChatArguments:
     """What a request asks.
 
     Args:
@@ -59,7 +59,7 @@ def read_request(
         _add(messages, f"input[{index}]", item, find)
     if not any(message["role"] != "system" for message in messages):
         wrong("input", "has no message that could be answered")
-    return Asked(messages, _params(body))
+    return ChatArguments(messages, _params(body))
 
 
 def input_items(body: Mapping[str, Any]) -> list[Item]:

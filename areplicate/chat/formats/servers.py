@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 
-class Server(NamedTuple):
+class ModelServer(NamedTuple):
     """A server: the models that it runs, their family, whether it writes the format itself, the source."""
 
     models: str
@@ -21,23 +21,25 @@ class Server(NamedTuple):
 
 
 SERVERS = (
-    Server(r"google-deepmind/gemma2-(9b|27b)-it", "gemma", True, "lucataco/cog-gemma2-it predict.py"),
-    Server(r"google-deepmind/gemma-2-2b-it", "gemma", False, "lucataco/cog-gemma-2-2b predict.py"),
-    Server(r"google-deepmind/gemma-(2b|7b)-it", "gemma", False, "chenxwh/cog-gemma predict.py"),
-    Server(r"stability-ai/stablelm-tuned-alpha-\db", "stablelm", True, "replicate/cog-stablelm predict.py"),
-    Server(r"lucataco/mistrallite", "oasst-llama", True, "lucataco/cog-mistral-lite predict.py"),
-    Server(
+    ModelServer(r"google-deepmind/gemma2-(9b|27b)-it", "gemma", True, "lucataco/cog-gemma2-it predict.py"),
+    ModelServer(r"google-deepmind/gemma-2-2b-it", "gemma", False, "lucataco/cog-gemma-2-2b predict.py"),
+    ModelServer(r"google-deepmind/gemma-(2b|7b)-it", "gemma", False, "chenxwh/cog-gemma predict.py"),
+    ModelServer(
+        r"stability-ai/stablelm-tuned-alpha-\db", "stablelm", True, "replicate/cog-stablelm predict.py"
+    ),
+    ModelServer(r"lucataco/mistrallite", "oasst-llama", True, "lucataco/cog-mistral-lite predict.py"),
+    ModelServer(
         r"replicate/dolly-v2-12b|deniyes/dolly-v2-12b-demo",
         "dolly",
         True,
         "replicate/cog-dolly-v2-12b predict.py",
     ),
-    Server(r"lucataco/vicuna-\d+b-v1\.3", "vicuna", False, "lucataco/cog-vicuna-7b-v1.3 predict.py"),
-    Server(r"lucataco/phi-2", "phi-2", False, "lucataco/cog-phi-2 predict.py"),
-    Server(
+    ModelServer(r"lucataco/vicuna-\d+b-v1\.3", "vicuna", False, "lucataco/cog-vicuna-7b-v1.3 predict.py"),
+    ModelServer(r"lucataco/phi-2", "phi-2", False, "lucataco/cog-phi-2 predict.py"),
+    ModelServer(
         r"joehoover/falcon-40b-instruct|tvytlx/chatglm6b", "plain", False, "their examples: bare questions"
     ),
-    Server(
+    ModelServer(
         r"nwhitehead/llama2-7b-chat-gptq",
         "llama-2",
         False,
@@ -47,7 +49,7 @@ SERVERS = (
 
 
 @lru_cache(maxsize=4096)
-def server_of(model: str | None) -> Server | None:
+def server_of(model: str | None) -> ModelServer | None:
     """What is known of a model's server, by `owner/name`."""
     name = (model or "").removeprefix("replicate/").partition(":")[0].lower()
     return next((server for server in SERVERS if re.fullmatch(server.models, name)), None)

@@ -17,7 +17,7 @@ _LARGE = 2.0**62
 """Numbers up to here need no look at their size; infinity and NaN are not among them."""
 
 
-class Asked(NamedTuple):
+class AskedModel(NamedTuple):
     """Who asks for a value, for messages: the model, and whether misfits are dropped."""
 
     model: str | None
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
         return self.model or "this model"
 
 
-def fit(name: str, value: Any, field: Field, asked: Asked) -> Any:
+def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     """The value as the input `name` takes it; None where it was dropped.
 
     Raises:
@@ -69,7 +69,7 @@ def fit(name: str, value: Any, field: Field, asked: Asked) -> Any:
     return value
 
 
-def sendable(name: str, value: Any, asked: Asked) -> Any:
+def sendable(name: str, value: Any, asked: AskedModel) -> Any:
     """The value as JSON holds it: lists for tuples, say."""
     if isinstance(value, (str, bool)):
         return value
@@ -83,13 +83,13 @@ def sendable(name: str, value: Any, asked: Asked) -> Any:
         wrong_type(name, value, "a value that JSON can hold", asked)
 
 
-def wrong_type(name: str, value: Any, wanted: str, asked: Asked) -> NoReturn:
+def wrong_type(name: str, value: Any, wanted: str, asked: AskedModel) -> NoReturn:
     raise BadRequestError(
         f"{name} must be {wanted}, not {type(value).__name__} {shown(value)}.", model=asked.model, param=name
     )
 
 
-def unsupported(name: str, why: str, asked: Asked) -> None:
+def unsupported(name: str, why: str, asked: AskedModel) -> None:
     """Logs that a parameter was dropped, or raises `UnsupportedParamsError`."""
     if not asked.drop_params:
         raise UnsupportedParamsError(
@@ -100,7 +100,7 @@ def unsupported(name: str, why: str, asked: Asked) -> None:
     logger.info("%s: %s left out: %s", asked.who, name, why)
 
 
-def _number(name: str, value: Any, kind: str, asked: Asked) -> Any:
+def _number(name: str, value: Any, kind: str, asked: AskedModel) -> Any:
     if isinstance(value, float):
         if not isfinite(value):
             raise BadRequestError(
@@ -118,7 +118,7 @@ def _number(name: str, value: Any, kind: str, asked: Asked) -> Any:
     return value
 
 
-def _within(name: str, value: float, field: Field, asked: Asked) -> float:
+def _within(name: str, value: float, field: Field, asked: AskedModel) -> float:
     low, high = field.minimum, field.maximum
     if (low is None or value >= low) and (high is None or value <= high):
         return value
@@ -138,7 +138,7 @@ def _within(name: str, value: float, field: Field, asked: Asked) -> float:
     )
 
 
-def _check_length(name: str, value: str, field: Field, asked: Asked) -> None:
+def _check_length(name: str, value: str, field: Field, asked: AskedModel) -> None:
     if field.max_length is not None and len(value) > field.max_length:
         raise BadRequestError(
             f"{name} has {len(value)} characters; {asked.who} takes at most {field.max_length}.",

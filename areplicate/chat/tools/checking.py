@@ -21,7 +21,7 @@ class Misfit(msgspec.Struct, frozen=True):
     why: str
 
 
-class Checker:
+class CallChecker:
     """Checks calls against the tools of one question.
 
     Raises:

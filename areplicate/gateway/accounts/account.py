@@ -20,8 +20,8 @@ from ...replicate.live import LivePrediction, begun
 from ..http.errors import CLIENT_GONE, GatewayError
 from ..logs import access_logger
 from .costs import Demand, characters
+from .key_limits import Hold, new_hold
 from .late_look import look_at
-from .limits import Hold, new_hold
 
 if TYPE_CHECKING:
     from ..app import Gateway

@@ -19,7 +19,7 @@ import msgspec
 from ..logs import logger
 from .auth import Auth, unauthenticated
 from .costs import Costs
-from .limits import Hold, Ledger, RoomTaken
+from .key_limits import Hold, Ledger, RoomTaken
 from .settings import AccountSettings
 from .unavailable import DatabaseUnavailable
 from .usage import UsageWriter
@@ -47,7 +47,7 @@ _LAST_SECONDS = 10.0
 """Seconds for which the end of the process waits for what is still done in the background."""
 
 
-class Settled(msgspec.Struct, frozen=True):
+class SettledHold(msgspec.Struct, frozen=True):
     """What a hold came to."""
 
     hold_id: str
@@ -240,7 +240,7 @@ class Accounts:
         if hold is not None:
             self._held.pop(hold.id, None)
             self._ledger.settle(hold, tokens, dollars, self.now())
-            settled = None if self._alone else Settled(hold.id, tokens, dollars)
+            settled = None if self._alone else SettledHold(hold.id, tokens, dollars)
         self.usage.add(row, settled)
         if settled is not None:
             self.usage.hurry()

@@ -1,14 +1,14 @@
 """How the holds of all gateways that share a database count against a key, as SQL.
 
-The rules are those of `limits.Ledger`, which counts one process's in memory.
+The rules are those of `key_limits.Ledger`, which counts one process's in memory.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
+from .key_limits import LIMITS, WINDOW, Hold, Measure, Span, Taken, room_for, wait_for
 from .keys import Key
-from .limits import LIMITS, WINDOW, Hold, Measure, Span, Taken, room_for, wait_for
 from .tables import holds, processes
 
 DEAD_AFTER = 20.0

@@ -28,14 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 
-from .accounts import Settled
+from .accounts import SettledHold
 from .audit import AuditRow
 from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
 from .database_url import DatabaseURL
+from .key_limits import WINDOW, Hold, refusal
 from .keys import Key, renewal
-from .limits import WINDOW, Hold, refusal
 from .reports import filtered, number_of, spend_query
 from .settings import Patience
 from .spend import SpendFilter
@@ -247,7 +247,7 @@ class Store:
 
     # Usage
 
-    async def write_usage(self, rows: Sequence[UsageRow], settled: Sequence[Settled]) -> None:
+    async def write_usage(self, rows: Sequence[UsageRow], settled: Sequence[SettledHold]) -> None:
         """Writes a batch, adds its costs to the keys and settles its holds; once, however often it is tried."""
 
         def work(connection: Connection, now: float) -> None:

@@ -34,8 +34,8 @@ from sqlalchemy.engine import Connection, Dialect
 
 from .audit import AuditRow
 from .batch_rows import BatchRow, FileRow
+from .key_limits import Hold
 from .keys import Key
-from .limits import Hold
 from .usage_row import UsageRow
 
 

@@ -23,7 +23,7 @@ from .unavailable import DatabaseUnavailable
 from .usage_row import UsageRow
 
 if TYPE_CHECKING:
-    from .accounts import Settled
+    from .accounts import SettledHold
     from .store import Store
 
 _PERIOD = 1.0
@@ -49,7 +49,7 @@ class UsageWriter:
     def __init__(self, folder: Path, most: int = KEPT_IN_MEMORY) -> None:
         self._most = most
         self._overflow = _Overflow(folder)
-        self._rows: deque[tuple[UsageRow, Settled | None]] = deque()
+        self._rows: deque[tuple[UsageRow, SettledHold | None]] = deque()
         self._store: Store | None = None
         self._writing = asyncio.Lock()
         self._hurry = asyncio.Event()
@@ -60,7 +60,7 @@ class UsageWriter:
         self._store = store
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def add(self, row: UsageRow, settled: Settled | None = None) -> None:
+    def add(self, row: UsageRow, settled: SettledHold | None = None) -> None:
         self._rows.append((row, settled))
         if len(self._rows) >= _BATCH:
             self._hurry.set()
@@ -147,7 +147,7 @@ class UsageWriter:
             )
 
 
-async def _write(store: Store, batch: list[tuple[UsageRow, Settled | None]]) -> None:
+async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]]) -> None:
     """Writes a batch; where one of its rows cannot be, all but that."""
     try:
         await store.write_usage([row for row, _ in batch], [end for _, end in batch if end is not None])

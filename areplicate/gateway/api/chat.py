@@ -9,7 +9,7 @@ from aiohttp import web
 
 from ...chat.responses import ModelResponse
 from ...errors import APIError
-from ..http.events import EventStream, data_event
+from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelCall, Sampling, admitted_call
@@ -66,7 +66,7 @@ async def chat_completions(gateway: Gateway, exchange: Exchange, body: dict[str,
 
 
 async def _stream(exchange: Exchange, call: ModelCall) -> web.StreamResponse:
-    with EventStream(exchange) as events:
+    with EventWriter(exchange) as events:
         try:
             chunks = await call.stream(exchange, events.saw)
             await events.open()

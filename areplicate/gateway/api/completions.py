@@ -13,7 +13,7 @@ from aiohttp import web
 from ...chat.apis.completions import Completion, CompletionChoice, completion, read_completions
 from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
 from ...errors import APIError
-from ..http.events import EventStream, data_event
+from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .chat import DONE, error_event
@@ -63,7 +63,7 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall], per_prompt: in
     """The prompts' answers one after the other, which their indexes tell apart."""
     created = int(time.time())
     usages: list[Usage] = []
-    with EventStream(exchange) as events:
+    with EventWriter(exchange) as events:
         try:
             for i, call in enumerate(calls):
                 chunks = await call.stream(exchange, events.saw)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ..app import Gateway
 
 
-class Status(msgspec.Struct, frozen=True):
+class ProcessStatus(msgspec.Struct, frozen=True):
     status: str
 
 
-class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+class ModelHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     """A model of the configuration; `error` says why Replicate does not serve it."""
 
     model_name: str
@@ -31,26 +31,26 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
 class Health(msgspec.Struct, frozen=True):
     """What Replicate says of each model. The names are LiteLLM's."""
 
-    healthy_endpoints: list[Endpoint]
-    unhealthy_endpoints: list[Endpoint]
+    healthy_endpoints: list[ModelHealth]
+    unhealthy_endpoints: list[ModelHealth]
     healthy_count: int
     unhealthy_count: int
 
 
-@route("GET", "/health/liveliness", "anyone", answer=Status)
-async def liveliness(gateway: Gateway, exchange: Exchange) -> Status:
+@route("GET", "/health/liveliness", "anyone", answer=ProcessStatus)
+async def liveliness(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
     """Whether the process answers."""
-    return Status("alive")
+    return ProcessStatus("alive")
 
 
-@route("GET", "/health/liveness", "anyone", answer=Status)
-async def liveness(gateway: Gateway, exchange: Exchange) -> Status:
+@route("GET", "/health/liveness", "anyone", answer=ProcessStatus)
+async def liveness(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
     """Whether the process answers, by Kubernetes' word for it."""
-    return Status("alive")
+    return ProcessStatus("alive")
 
 
-@route("GET", "/health/readiness", "anyone", answer=Status)
-async def readiness(gateway: Gateway, exchange: Exchange) -> Status:
+@route("GET", "/health/readiness", "anyone", answer=ProcessStatus)
+async def readiness(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
     """Whether new requests are welcome: the database is open, and nobody has asked the gateway to stop."""
     if gateway.draining:
         raise _not_ready("draining", "The gateway is stopping.")
@@ -58,7 +58,7 @@ async def readiness(gateway: Gateway, exchange: Exchange) -> Status:
         if gateway.accounts.trouble:
             raise _not_ready("database_unavailable", "The database cannot be reached.")
         raise _not_ready("starting", "The gateway is starting.")
-    return Status("ready")
+    return ProcessStatus("ready")
 
 
 @route("GET", "/health", "health", answer=Health)
@@ -69,7 +69,9 @@ async def health(gateway: Gateway, exchange: Exchange) -> Health:
     """
     backend = exchange.backend
     looks = await backend.looks.latest()
-    endpoints = [Endpoint(entry.name, entry.model, looks.get(id(entry))) for entry in backend.config.models]
+    endpoints = [
+        ModelHealth(entry.name, entry.model, looks.get(id(entry))) for entry in backend.config.models
+    ]
     healthy = [endpoint for endpoint in endpoints if endpoint.error is None]
     unhealthy = [endpoint for endpoint in endpoints if endpoint.error is not None]
     return Health(healthy, unhealthy, len(healthy), len(unhealthy))

@@ -57,7 +57,7 @@ _TOOL = {
 }
 
 
-class Turn(msgspec.Struct):
+class MessageParam(msgspec.Struct):
     """One message of a conversation."""
 
     role: Literal["user", "assistant", "system"]
@@ -68,7 +68,7 @@ class Counted(msgspec.Struct, kw_only=True):
     """What a model reads."""
 
     model: ModelName
-    messages: Annotated[list[Turn], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
+    messages: Annotated[list[MessageParam], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
     system: Annotated[Any, msgspec.Meta(extra_json_schema=_SYSTEM)] = None
     tools: list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
 

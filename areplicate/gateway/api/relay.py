@@ -11,7 +11,7 @@ from aiohttp import web
 from ...chat.responses import Delta, FinishReason, Usage
 from ...errors import APIError
 from ..http.errors import GatewayError
-from ..http.events import EventStream, data_event
+from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from .model_call import ModelCall
 
@@ -46,7 +46,7 @@ async def relay(
     counted = msgspec.structs.replace(call, params={**call.params, "stream_options": {"include_usage": True}})
     finish_reason: FinishReason = "stop"
     usage: Usage | None = None
-    with EventStream(exchange, beat) as events:
+    with EventWriter(exchange, beat) as events:
         try:
             chunks = await counted.stream(exchange, events.saw)
             await events.send(_encoded(builder.begin()))

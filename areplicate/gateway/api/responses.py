@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.apis.asked import text, wrong
+from ...chat.apis.chat_arguments import text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
 from ..accounts.unavailable import DatabaseUnavailable

@@ -19,7 +19,7 @@ from ...errors import (
 )
 from ...replicate.limits import YIELDS
 from ..accounts.auth import Caller
-from ..accounts.limits import RoomTaken
+from ..accounts.key_limits import RoomTaken
 from ..accounts.unavailable import DatabaseUnavailable
 from ..api.embeddings import embed
 from ..api.model_call import admitted_call
@@ -58,7 +58,7 @@ class Asker:
             exchange = Exchange(None, backend)
             exchange.caller = self._caller()
             exchange.endpoint = "/v1/batches"
-            backend.in_flight += 1
+            backend.requests_in_flight += 1
             try:
                 async with self._gateway.account(exchange) as exchange.account:
                     return await self._answer(exchange, request)

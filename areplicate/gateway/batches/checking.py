@@ -19,7 +19,7 @@ from ..config.backend import Backend, Target
 from ..http.errors import GatewayError
 
 
-class Checked(msgspec.Struct, frozen=True):
+class CheckedFile(msgspec.Struct, frozen=True):
     """What a file asks for: how many requests, what is wrong with it, and dollars that it is expected to cost."""
 
     rows: int
@@ -27,7 +27,7 @@ class Checked(msgspec.Struct, frozen=True):
     expected: float
 
 
-class Checker:
+class LineChecker:
     """Checks lines for one caller.
 
     Args:
@@ -44,7 +44,7 @@ class Checker:
         self._costs = costs
         self._targets: dict[str, Target] = {}
 
-    def check(self, job: Job) -> Checked:
+    def check(self, job: Job) -> CheckedFile:
         """Reads the whole file; in a thread, since it may be long."""
         errors: list[dict[str, Any]] = []
         count = 0
@@ -53,7 +53,7 @@ class Checker:
             count += 1
             if count > self._most:
                 message = f"The file has more than {self._most:,} requests: make several batches of it."
-                return Checked(count, [error("too_many_requests", message)], 0.0)
+                return CheckedFile(count, [error("too_many_requests", message)], 0.0)
             try:
                 expected += self._cost_of(row)
             except BadRequestError as wrong:
@@ -66,7 +66,7 @@ class Checker:
                     )
         if not count:
             errors.append(error("empty_file", "The file has no requests."))
-        return Checked(count, errors, expected)
+        return CheckedFile(count, errors, expected)
 
     def _cost_of(self, row: Row | LineError) -> float:
         """What a line is expected to cost; raises what is wrong with it."""

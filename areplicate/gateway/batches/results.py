@@ -14,18 +14,20 @@ import msgspec
 from ...bulk.inputs import LineError, Row
 from ...bulk.job import Job, outcomes
 from ...bulk.journaled import error_of
-from ...bulk.outputs import Outcome, batch_line, replaced
+from ...bulk.outputs import EndedRow, batch_line, replaced
 from ..http.errors import from_upstream
 
 
-class Written(msgspec.Struct, frozen=True):
+class LineCounts(msgspec.Struct, frozen=True):
     """How many lines each file has."""
 
     answers: int
     errors: int
 
 
-def write_results(job: Job, answers: Path, errors: Path, batch_id: str, unasked: dict[str, str]) -> Written:
+def write_results(
+    job: Job, answers: Path, errors: Path, batch_id: str, unasked: dict[str, str]
+) -> LineCounts:
     """Writes both, in the input's order.
 
     Args:
@@ -40,10 +42,10 @@ def write_results(job: Job, answers: Path, errors: Path, batch_id: str, unasked:
             counts[not answered] += 1
             file = good if answered else bad
             file.write(msgspec.json.encode(line).decode() + "\n")
-    return Written(*counts)
+    return LineCounts(*counts)
 
 
-def _each(job: Job) -> Iterator[tuple[Row, Outcome | None]]:
+def _each(job: Job) -> Iterator[tuple[Row, EndedRow | None]]:
     """The rows with what became of them; None of those that have not ended."""
     ended = outcomes(job) if job.journal.exists() else iter(())
     outcome = next(ended, None)
@@ -57,8 +59,8 @@ def _each(job: Job) -> Iterator[tuple[Row, Outcome | None]]:
             yield row, None
 
 
-def _line(row: Row, outcome: Outcome | None, unasked: dict[str, str]) -> dict[str, Any]:
-    line = batch_line(Outcome(row, None, unasked) if outcome is None else outcome)
+def _line(row: Row, outcome: EndedRow | None, unasked: dict[str, str]) -> dict[str, Any]:
+    line = batch_line(EndedRow(row, None, unasked) if outcome is None else outcome)
     if outcome is not None and outcome.error is not None:
         told = from_upstream(error_of(outcome.error))
         body = msgspec.json.decode(told.envelope())

@@ -22,7 +22,7 @@ from ..accounts.batch_rows import LEASE, BatchRow, FileRow
 from ..accounts.unavailable import DatabaseUnavailable
 from ..logs import logger
 from .asking import Asker
-from .checking import Checked, Checker, error
+from .checking import CheckedFile, LineChecker, error
 from .folder import Folder
 from .results import write_results
 
@@ -109,7 +109,7 @@ class Work:
             checked = await asyncio.to_thread(self._checker().check, self._job)
             errors = checked.errors or await self._too_dear(checked)
         except AuthenticationError as refused:
-            checked, errors = Checked(0, [], 0.0), [error("invalid_api_key", refused.message)]
+            checked, errors = CheckedFile(0, [], 0.0), [error("invalid_api_key", refused.message)]
         if errors:
             await self._end("failed", [], errors=errors, failed_at=self._now(), total=checked.rows)
         elif self._batch.status == "validating":  # else it has been cancelled meanwhile
@@ -120,9 +120,9 @@ class Work:
                 expected=checked.expected,
             )
 
-    def _checker(self) -> Checker:
+    def _checker(self) -> LineChecker:
         backend, caller = self._gateway.backend, self._known_caller()
-        return Checker(
+        return LineChecker(
             self._batch.endpoint,
             backend.config.general.max_batch_requests,
             caller,
@@ -130,7 +130,7 @@ class Work:
             self._gateway.accounts.costs,
         )
 
-    async def _too_dear(self, checked: Checked) -> list[dict[str, Any]]:
+    async def _too_dear(self, checked: CheckedFile) -> list[dict[str, Any]]:
         """What is wrong where the key's budget does not reach for this batch, beside its others."""
         key = self._known_caller().key
         if key is None or key.max_budget is None:

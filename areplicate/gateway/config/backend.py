@@ -86,7 +86,7 @@ class Backend:
         self.looks = Looks([entry for entry in config.models if "*" not in entry.model], self.look)
         self.official: dict[str, bool] = {}
         """Whether models are official, as far as Replicate has said it by now."""
-        self.in_flight = 0
+        self.requests_in_flight = 0
         self.closed = False
         self._retired = False
 
@@ -179,9 +179,9 @@ class Backend:
         return response
 
     async def leave(self) -> None:
-        """One of the requests that `in_flight` counts has ended."""
-        self.in_flight -= 1
-        if self._retired and not self.in_flight:
+        """One of the requests that `requests_in_flight` counts has ended."""
+        self.requests_in_flight -= 1
+        if self._retired and not self.requests_in_flight:
             await self.router.aclose()
 
     async def close(self) -> None:
@@ -192,7 +192,7 @@ class Backend:
     async def retire(self) -> None:
         """No more requests come; the connections close when the last one has ended."""
         self._retired = True
-        if not self.in_flight:
+        if not self.requests_in_flight:
             await self.router.aclose()
 
 

@@ -15,7 +15,7 @@ from .entries import EntryReader, ModelEntry
 from .environment import Environment
 from .pricing import prices_beside
 from .reading import section
-from .settings import Alias, Fallbacks, File, GeneralSettings, LitellmSettings, RouterSettings
+from .settings import Alias, ConfigurationFile, Fallbacks, GeneralSettings, LitellmSettings, RouterSettings
 from .yaml_file import Document, Steps, load
 
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class _Reader:
             self._fallbacks(of.fallbacks, of.default_fallbacks, where, names, aliases, reader.skipped)
             for of, where in ((router, "router_settings"), (litellm, "litellm_settings"))
         ]
-        self._warn_of_unknown(self._top, File, ())
+        self._warn_of_unknown(self._top, ConfigurationFile, ())
         return Config(
             general=general,
             accounts=account_settings(self._document, general),

@@ -137,7 +137,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     hardware: str | None = None
 
 
-class File(msgspec.Struct, frozen=True, kw_only=True):
+class ConfigurationFile(msgspec.Struct, frozen=True, kw_only=True):
     """The file as a whole."""
 
     model_list: Annotated[list[Any], msgspec.Meta(min_length=1)]

@@ -51,7 +51,7 @@ class Dispatcher:
         backend = gateway.backend
         exchange = Exchange(request, backend)
         lines = bound_lines()
-        backend.in_flight += 1
+        backend.requests_in_flight += 1
         gateway.metrics.in_flight.inc()
         task = asyncio.current_task()
         self.tasks.add(task)

@@ -36,7 +36,7 @@ def data_event(value: Any, name: str | None = None) -> bytes:
     return head + b"data: " + data + b"\n\n"
 
 
-class EventStream:
+class EventWriter:
     """Use it as a context manager; `send` opens the answer where nothing else has."""
 
     __slots__ = (
@@ -70,7 +70,7 @@ class EventStream:
         self._last = self._loop.time()
         self._timer = self._loop.call_at(self._last + _HEAD_SECONDS, self._tick)
 
-    def __enter__(self) -> EventStream:
+    def __enter__(self) -> EventWriter:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -56,13 +56,13 @@ class _Hit(msgspec.Struct, frozen=True):
     model: FoundModel
 
 
-class Found(msgspec.Struct, frozen=True):
+class FoundModels(msgspec.Struct, frozen=True):
     """`GET /search?query=...`, as far as it is about models."""
 
     models: list[_Hit] = []
 
 
-decode_found = msgspec.json.Decoder(Found).decode
+decode_found = msgspec.json.Decoder(FoundModels).decode
 decode_model = msgspec.json.Decoder(Model).decode
 decode_version = msgspec.json.Decoder(Version).decode
 decode_deployment = msgspec.json.Decoder(Deployment).decode

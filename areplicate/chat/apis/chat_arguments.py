@@ -10,7 +10,7 @@ import msgspec
 from ...errors import BadRequestError
 
 
-class Asked(msgspec.Struct, frozen=True):
+class ChatArguments(msgspec.Struct, frozen=True):
     """The messages and the parameters of a chat completion."""
 
     messages: list[Any]

@@ -210,33 +210,33 @@ class Ledger:
 class _Page:
     """What one key has taken."""
 
-    __slots__ = ("in_flight", "resets_at", "spent", "windows")
+    __slots__ = ("held", "resets_at", "spent", "windows")
 
     def __init__(self, key: Key | None) -> None:
         self.spent = None if key is None else key.spend
         self.resets_at = None if key is None else key.budget_resets_at
-        self.in_flight: dict[Measure, float] = dict.fromkeys(_MEASURES, 0)
+        self.held: dict[Measure, float] = dict.fromkeys(_MEASURES, 0)
         self.windows = {measure: _Window() for measure in _MEASURES}
 
     def open(self, hold: Hold) -> None:
         for measure in _MEASURES:
-            self.in_flight[measure] += getattr(hold, measure)
+            self.held[measure] += getattr(hold, measure)
         # Predictions count when they begin, the rest when it is known.
         self.windows["predictions"].add(hold.at, hold.predictions)
 
     def close(self, hold: Hold) -> None:
         for measure in _MEASURES:
-            self.in_flight[measure] -= getattr(hold, measure)
-        if not self.in_flight["predictions"]:
-            self.in_flight = dict.fromkeys(_MEASURES, 0)  # sums of floats drift
+            self.held[measure] -= getattr(hold, measure)
+        if not self.held["predictions"]:
+            self.held = dict.fromkeys(_MEASURES, 0)  # sums of floats drift
 
     def taken(self, now: float) -> Taken:
         taken: Taken = {}
         for measure in _MEASURES:
-            in_flight = self.in_flight[measure]
+            held = self.held[measure]
             recent = self.windows[measure].total(now)
-            taken[measure, "at once"] = taken[measure, "in all"] = in_flight
-            taken[measure, "a minute"] = recent if measure == "predictions" else recent + in_flight
+            taken[measure, "at once"] = taken[measure, "in all"] = held
+            taken[measure, "a minute"] = recent if measure == "predictions" else recent + held
         return taken
 
     def wait(self, key: Key, hold: Hold, now: float) -> float:

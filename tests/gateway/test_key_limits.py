@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from areplicate.gateway.accounts.costs import Costs, Demand
+from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Hold, Ledger, RoomTaken, new_hold
 from areplicate.gateway.accounts.keys import Key, KeyLimits, renewal
-from areplicate.gateway.accounts.limits import LIMITS, WINDOW, Hold, Ledger, RoomTaken, new_hold
 from areplicate.gateway.accounts.prices import Price
 from areplicate.gateway.config.entries import ModelEntry
 from areplicate.gateway.http.errors import GatewayError

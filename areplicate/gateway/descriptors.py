@@ -39,5 +39,5 @@ def most_clients(pool_size: int) -> int:
 
 
 def backlog() -> int:
-    """Connections that the system takes in before they are accepted."""
-    return max(16, min(4096, limit() // 2))
+    """Connections that the system takes in before they are accepted: they take no open file of this process."""
+    return max(128, min(4096, limit() // 2))

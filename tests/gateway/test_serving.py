@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 import trustme
@@ -187,11 +189,11 @@ def few_files() -> None:
 
 
 def test_more_silent_connections_than_open_files(local: LocalReplicate, tmp_path: Path) -> None:
-    """Those who ask are answered, the processor idles, and the log stays small."""
+    """Those who ask are answered, the processor idles, the log stays small, and the silent are told why they go."""
     with gateway(config_for(local), tmp_path, before=few_files) as running:
         silent: list[socket.socket] = []
         try:
-            for _ in range(400):
+            for _ in range(150):
                 silent.append(socket.create_connection(address(running), timeout=5))
             for _ in range(5):
                 assert running.ask().status_code == 200
@@ -199,6 +201,7 @@ def test_more_silent_connections_than_open_files(local: LocalReplicate, tmp_path
             time.sleep(1)
             assert cpu_seconds(running.process.pid) - cpu < 0.5
             assert len(running.log()) - log < 2_000
+            assert silent[0].recv(100).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
         finally:
             for each in silent:
                 each.close()
@@ -206,12 +209,20 @@ def test_more_silent_connections_than_open_files(local: LocalReplicate, tmp_path
 
 
 def test_many_requests_at_once_with_few_open_files(local: LocalReplicate, tmp_path: Path) -> None:
-    with (
-        gateway(config_for(local), tmp_path, before=few_files) as running,
-        ThreadPoolExecutor(150) as threads,
-    ):
-        statuses = list(threads.map(lambda i: running.ask(stream=i % 2 == 0).status_code, range(150)))
-        assert statuses == [200] * 150
+    async def ask_all(url: str) -> list[int]:
+        headers = {"Authorization": f"Bearer {MASTER}"}
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        async with aiohttp.ClientSession(url, headers=headers, connector=connector) as session:
+
+            async def ask(number: int) -> int:
+                async with session.post(PATH, json={**ASKED, "stream": number % 2 == 0}) as answer:
+                    await answer.read()
+                    return answer.status
+
+            return await asyncio.gather(*map(ask, range(150)))
+
+    with gateway(config_for(local), tmp_path, before=few_files) as running:
+        assert asyncio.run(ask_all(running.url)) == [200] * 150
         assert running.log().count("connections are busy") <= 10
 
 

@@ -26,7 +26,11 @@ HEAD_SECONDS = 30.0
 """Seconds within which a new connection sends its first request."""
 HANDSHAKE_SECONDS = 10.0
 SILENCE_SECONDS = 1.0
-"""Seconds of silence after which a connection may have to make room: one that has just come is about to ask."""
+"""Seconds of silence after an answer, after which a connection may have to make room."""
+FIRST_SILENCE_SECONDS = 3.0
+"""The same for one that has not asked yet: a busy client may take a while to say what it came for."""
+_TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+"""What such a client is told, which may be about to ask: it can safely ask again."""
 _AT_ONCE = 64
 """Connections that are accepted before others have their turn."""
 _PAUSE = 0.1
@@ -64,8 +68,8 @@ class Server(web.Server):
     def make_room(self) -> bool:
         """Closes a connection that has been silent for a while, an old one first; whether there was one."""
         for connection in self.open:
-            if connection.is_idle and connection.silent_for() >= SILENCE_SECONDS and not connection.has_asked:
-                connection.force_close()
+            if connection.may_go and not connection.has_asked:
+                connection.make_room()
                 self.open.pop(connection, None)
                 return True
         return False
@@ -78,18 +82,20 @@ class Server(web.Server):
 class Connection(RequestHandler):
     """One connection. Its answer to what is not HTTP is an error as OpenAI's API has them."""
 
-    __slots__ = ("_first_patience", "_server")
+    __slots__ = ("_answered", "_first_patience", "_server", "_silent_since")
 
     def __init__(self, server: Server) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(server, loop=loop, access_log=None, keepalive_timeout=server.keepalive)  # type: ignore[arg-type]
         self._server = server
         self._first_patience = min(HEAD_SECONDS, server.keepalive)
+        self._silent_since = loop.time()
+        self._answered = 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self._current_request is None and not self._messages
+        """Whether every request that has come is answered."""
+        return self._request_count == self._answered
 
     @property
     def has_asked(self) -> bool:
@@ -100,10 +106,16 @@ class Connection(RequestHandler):
         poll.register(self.transport.get_extra_info("socket"), select.POLLIN)
         return bool(poll.poll(0))
 
-    def silent_for(self) -> float:
-        """Seconds since it was opened, or its last request was answered."""
-        patience = self._keepalive_timeout if self._request_count else self._first_patience
-        return self._loop.time() - (self._next_keepalive_close_time - patience)
+    @property
+    def may_go(self) -> bool:
+        """Whether it has been silent for so long that it may have to make room."""
+        patience = SILENCE_SECONDS if self._answered else FIRST_SILENCE_SECONDS
+        return self.is_idle and self._loop.time() - self._silent_since >= patience
+
+    def make_room(self) -> None:
+        if not self._answered and self.transport is not None:
+            self.transport.write(_TOO_LATE)
+        self.force_close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -113,6 +125,14 @@ class Connection(RequestHandler):
             self._keepalive_handle.cancel()
             self._next_keepalive_close_time = self._loop.time() + self._first_patience
             self._keepalive_handle = self._loop.call_later(self._first_patience, self._process_keepalive)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        sent = await super().finish_response(request, resp, start_time)
+        self._answered += 1
+        self._silent_since = self._loop.time()
+        return sent
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.open.pop(self, None)

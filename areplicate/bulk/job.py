@@ -8,10 +8,10 @@ at the end or at any moment before.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import aclosing, closing
+from functools import partial
 from itertools import islice
-from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,8 +30,8 @@ from ..options.values import checked_count
 from ..replicate.progress import OnStatus, Status
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
-from .journal import ChangedRequest, JournalEntry, read_journal
-from .map import MapResult, Requests
+from .journal import ChangedRequest, JournalEntry, question_hash, read_journal
+from .map import Ask, Kept, MapResult, is_embedding, map_calls
 from .outputs import EndedRow, check_columns, write_output
 
 _ASKS = ("model", "messages", "input", "encoding_format")
@@ -44,14 +44,11 @@ class JobRouter(Protocol):
 
     async def schema_of(self, model: str) -> ModelSchema | None: ...
 
-    def map(
-        self,
-        requests: Requests,
-        max_in_flight: int | None = None,
-        *,
-        journal: str | PathLike[str] | None = None,
-        retry_failed: bool = False,
-    ) -> AsyncGenerator[MapResult, None]: ...
+    @property
+    def acompletion(self) -> Ask: ...
+
+    @property
+    def aembedding(self) -> Ask: ...
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -100,7 +97,8 @@ async def check(job: Job, router: JobRouter) -> CheckedJob:
     """Reads all rows, and builds what each would send; nothing is asked of any model.
 
     Raises:
-        BadRequestError: the input cannot be read, or the output cannot be written.
+        BadRequestError: the input cannot be read, or has changed since the job began; or the output cannot be
+            written.
         APIError: a model does not exist, or the key may not see it.
     """
     if job.input.exists() and job.output.exists() and job.output.samefile(job.input):
@@ -112,7 +110,7 @@ async def check(job: Job, router: JobRouter) -> CheckedJob:
     errors: list[LineError] = []
     shares: defaultdict[str, Share] = defaultdict(Share)
     rows = wrong = 0
-    for row in job.rows():
+    for row, _ in _known(job):
         rows += 1
         error = row if isinstance(row, LineError) else await _error_of(row, job, router, shares)
         if error is not None:
@@ -130,7 +128,7 @@ async def _error_of(
         check_columns(row)
     model = row.body["model"]
     try:
-        count, built = _built(await _request(row, router), await router.schema_of(model))
+        count, built = _built(await _request(asks(row), router), await router.schema_of(model))
     except BadRequestError as error:
         return LineError(row.line, error.message, row.custom_id)
     share = shares[model]
@@ -162,39 +160,67 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
     ]
 
 
-async def _request(row: Row, router: JobRouter) -> dict[str, Any]:
-    """A row as the router's arguments: what a gateway's client may set, and the model's own inputs.
+def asks(row: Row) -> dict[str, Any]:
+    """What a row asks, as arguments of a call that nobody has checked. By these the journal knows it again."""
+    question = APIS[row.url].ask(row.body)
+    return {**question.params, "model": row.body["model"], **question.asks}
+
+
+async def _request(asked: dict[str, Any], router: JobRouter) -> dict[str, Any]:
+    """The router's arguments for what is asked: what a gateway's client may set, and the model's own inputs.
 
     A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
     """
-    model = row.body["model"]
-    asked = APIS[row.url].ask(row.body)
-    schema = await router.schema_of(model)
+    schema = await router.schema_of(asked["model"])
     inputs = common_inputs() if schema is None else schema.fields
-    params = asked.params
+    asks = {name: asked[name] for name in _ASKS if name in asked}
+    params = {name: value for name, value in asked.items() if name not in asks}
     if params.get("drop_params") is True:
         params = {name: value for name, value in params.items() if name in BY_NAME or name in inputs}
-    return {"model": model, **asked.asks, **read_body(params, inputs)}
+    return {**asks, **read_body(params, inputs)}
 
 
 class Tally:
     """How far a job is.
 
     Args:
+        rows: how many rows it has.
+        creations_per_minute: the account's limit.
         cost_of: what an answer cost in US dollars; None where that is not known.
     """
 
-    def __init__(self, cost_of: Callable[[Any], float | None] = lambda response: None) -> None:
+    def __init__(
+        self,
+        rows: int,
+        creations_per_minute: float,
+        cost_of: Callable[[Any], float | None] = lambda response: None,
+    ) -> None:
+        self.rows = rows
         self.done = self.failed = 0
+        self._limit = creations_per_minute
         self.cost = 0.0
         self._cost_of = cost_of
         self._phases: dict[int, str] = {}
         """Of the rows that are under way."""
-        self._begun = now()
+        self._first_at: float | None = None
+        """When this run got its first answer; those of earlier runs say nothing of its speed."""
+        self._since = 0
+        """Rows that have ended since then."""
 
     @property
     def ended(self) -> int:
         return self.done + self.failed
+
+    @property
+    def per_minute(self) -> float:
+        """How many rows this run ends in a minute."""
+        return 0.0 if self._first_at is None else self._since / max(1.0, now() - self._first_at) * 60
+
+    @property
+    def seconds_left(self) -> float:
+        """At this run's pace; before it has one, at the account's limit, which is also the best that there is."""
+        pace = min(self.per_minute or self._limit, self._limit)
+        return (self.rows - self.ended) / pace * 60
 
     def watch(self, number: int) -> OnStatus:
         """What is called with each phase of a row's prediction."""
@@ -205,7 +231,11 @@ class Tally:
         return saw
 
     def saw(self, result: MapResult) -> None:
-        self._phases.pop(result.index, None)
+        was_asked = self._phases.pop(result.index, None) is not None
+        if self._first_at is not None:
+            self._since += was_asked
+        elif was_asked:
+            self._first_at = now()
         self.done += result.error is None
         self.failed += result.error is not None
         if result.response is not None:
@@ -213,10 +243,9 @@ class Tally:
 
     def line(self) -> str:
         booting = sum(phase == "booting" for phase in self._phases.values())
-        rate = self.ended / max(1.0, now() - self._begun) * 60
         return (
-            f"{self.done:,} done, {self.failed:,} failed, {len(self._phases):,} in flight, "
-            f"{booting:,} booting, {rate:,.0f} a minute{f', ${self.cost:,.2f}' if self.cost else ''}"
+            f"{self.done:,} done, {self.failed:,} failed, {len(self._phases):,} in flight, {booting:,} booting, "
+            f"{self.per_minute:,.0f} a minute{f', ${self.cost:,.2f}' if self.cost else ''}"
         )
 
 
@@ -238,48 +267,87 @@ async def run(
         APIError: no further row can be asked: a changed input, a wrong key, no credit, a journal that cannot be written, an
             hour without the network. The same job goes on from here later.
     """
-    requests = _requests(job, router, tally, stopping)
-    results = router.map(requests, max_in_flight, journal=job.journal, retry_failed=retry_failed)
+    requests = _requests(job, tally, stopping)
+    results = map_calls(partial(_ask, router), requests, max_in_flight, kept=Kept(job.journal, retry_failed))
     async with aclosing(results):
         async for result in results:
             if isinstance(result.error, ChangedRequest):  # the journal's answers are to other questions
-                raise BadRequestError(
-                    f"Row {result.index + 1} of {job.input} asks something else than when {job.journal} began: "
-                    "undo the change of the file or of the command's options, or give another output."
-                )
+                raise _changed(job, next(islice(job.rows(), result.index, None)))
             tally.saw(result)
 
 
-async def _requests(
-    job: Job, router: JobRouter, tally: Tally, stopping: Callable[[], bool]
-) -> AsyncIterator[dict[str, Any]]:
+async def _requests(job: Job, tally: Tally, stopping: Callable[[], bool]) -> AsyncIterator[dict[str, Any]]:
     for row in job.rows():
         if stopping():
             return
         if isinstance(row, LineError):
             raise BadRequestError(f"{job.input}:{row.line}: {row.message}")
-        yield {**await _request(row, router), "on_status": tally.watch(row.number)}
+        yield {**asks(row), "on_status": tally.watch(row.number)}
+
+
+async def _ask(router: JobRouter, /, on_status: OnStatus, **asked: Any) -> Any:
+    request = await _request(asked, router)
+    ask = router.aembedding if is_embedding(request) else router.acompletion
+    return await ask(**request, on_status=on_status)
 
 
 def export(job: Job) -> int:
     """Writes the output from the journal, in the input's order; gives how many rows it has.
 
     Rows that have not ended are left out. A job may run meanwhile.
+
+    Raises:
+        BadRequestError: there is no journal, or the input has changed since the job began.
     """
     return write_output(job.output, outcomes(job), append_to_rows=job.append_to_rows)
 
 
 def outcomes(job: Job) -> Iterator[EndedRow]:
-    """The rows that have ended, in the input's order, from the journal."""
-    entries = read_journal(job.journal)
-    entry: JournalEntry | None = next(entries, None)
-    for row in job.rows():
-        if isinstance(row, LineError):
+    """The rows that have ended, in the input's order, from the journal.
+
+    Raises:
+        BadRequestError: there is no journal, or the input has changed since the job began.
+    """
+    if not job.journal.is_file():
+        raise BadRequestError(f"There is no journal at {job.journal}.")
+    for row, entry in _known(job):
+        if entry is None or not entry.ended:
             continue
-        while entry is not None and entry.number < row.number:
-            entry = next(entries, None)
-        if entry is not None and entry.number == row.number and entry.ended:
-            yield EndedRow(row, _json(entry.response), _json(entry.error))
+        if isinstance(row, LineError):
+            raise _changed(job, row)
+        yield EndedRow(row, _json(entry.response), _json(entry.error))
+
+
+def _known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
+    """The rows, each with what the journal has of it.
+
+    Raises:
+        BadRequestError: of a row the journal has another question.
+    """
+    with closing(_entries(job.journal)) as entries:
+        entry = next(entries, None)
+        for number, row in enumerate(job.rows()):
+            while entry is not None and entry.number < number:
+                entry = next(entries, None)
+            known = entry if entry is not None and entry.number == number else None
+            if known is not None and isinstance(row, Row) and known.question != question_hash(asks(row)):
+                raise _changed(job, row)
+            yield row, known
+
+
+def _entries(journal: Path) -> Generator[JournalEntry, None, None]:
+    """What is in the journal; nothing where the job has not begun."""
+    if journal.is_file():
+        yield from read_journal(journal)
+
+
+def _changed(job: Job, row: Row | LineError) -> BadRequestError:
+    why = f" ({row.message})" if isinstance(row, LineError) else ""
+    return BadRequestError(
+        f"{job.input}:{row.line}: this is not the question that was asked when {job.journal} began{why}. Undo what "
+        "has changed in the file or in the options --model, --system, --column and --set; or give another output "
+        "(-o), for which every row is asked."
+    )
 
 
 def _json(encoded: bytes | None) -> dict[str, Any] | None:

@@ -32,8 +32,8 @@ from anyio.abc import TaskGroup
 from ..errors import APIError, BadRequestError
 from ..options import names_for
 
-_FORMAT = 1
-"""Of the tables below. A journal of another format is refused."""
+_FORMAT = 2
+"""Of the tables below and of how a question is hashed. A journal of another format is refused."""
 
 _HOW = names_for("caller") - names_for("client") - {"extra_body"}
 """Options that say how a request is made, not what it asks."""
@@ -255,7 +255,8 @@ def read_journal(path: str | PathLike[str]) -> Iterator[JournalEntry]:
     """
     if not Path(path).is_file():
         raise BadRequestError(f"There is no journal at {path}.")
-    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    # Whoever leaves it half-read may leave it to another thread to close.
+    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     try:
         _check_format(database, path)
         for found in database.execute(f"{_SELECT} ORDER BY number"):
@@ -307,7 +308,10 @@ def _check_format(database: sqlite3.Connection, path: str | PathLike[str]) -> No
     except sqlite3.DatabaseError as error:
         raise BadRequestError(f"{path} is not a journal of areplicate's: {error}.") from None
     if found != (str(_FORMAT),):
-        raise BadRequestError(f"{path} is a journal of another format ({found and found[0]}, not {_FORMAT}).")
+        raise BadRequestError(
+            f"{path} is the journal of another version of areplicate (format {found and found[0]}, not {_FORMAT}): "
+            "finish the job with that version, or begin it anew with another output or journal."
+        )
 
 
 def _write_all(database: sqlite3.Connection, batch: list[tuple[str, tuple[Any, ...]]]) -> None:

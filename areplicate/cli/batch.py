@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 import anyio
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..bulk import job as jobs
 from ..bulk.inputs import Defaults
 from ..bulk.job import CheckedJob, Job, Share, Tally
-from ..errors import APIError
+from ..errors import APIError, BadRequestError, NotFoundError
 from ..gateway.accounts.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
@@ -131,14 +131,16 @@ def run(
             _tell(job, checked, creations_per_minute)
             if dry_run:
                 return False
-            tally = Tally(_cost)
-            with progress_shown(tally, checked.rows) as (show, seconds):
+            tally = Tally(checked.rows, creations_per_minute, _cost)
+            with progress_shown(tally) as (show, seconds):
                 async with _every(seconds, show):
                     await jobs.run(job, router, tally, max_in_flight, retry_failed, stopping.is_set)
             return True
 
     try:
         asked = anyio.run(work)
+    except (BadRequestError, NotFoundError) as error:  # the same command would say the same again
+        raise click.ClickException(str(error)) from None
     except APIError as error:
         _stop(job, f"error: {error}", 1)
     except (KeyboardInterrupt, asyncio.CancelledError):  # before Python 3.11 it ends in the latter
@@ -251,12 +253,16 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def progress_shown(tally: Tally, rows: int) -> Iterator[tuple[Callable[[], object], float]]:
+def progress_shown(tally: Tally) -> Iterator[tuple[Callable[[], object], float]]:
     """What shows how far the job is, and every how many seconds it should: a bar on a terminal, else a line."""
+
+    def line() -> str:
+        return f"{tally.line()}, {_duration(tally.seconds_left)} left"
+
     if not err.is_terminal:
-        yield lambda: click.echo(f"{tally.ended:,} of {rows:,}: {tally.line()}", err=True), 10.0
+        yield lambda: click.echo(f"{tally.ended:,} of {tally.rows:,}: {line()}", err=True), 10.0
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=err) as bar:
-        task = bar.add_task("", total=rows)
-        yield lambda: bar.update(task, completed=tally.ended, description=tally.line()), 0.2
+        task = bar.add_task("", total=tally.rows)
+        yield lambda: bar.update(task, completed=tally.ended, description=line()), 0.2

@@ -7,12 +7,19 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from areplicate.local import LocalReplicate
+from areplicate.local import Faults, LocalReplicate
 from tests.cli.test_cli import _environment
 from tests.stage import LLAMA
+
+FAULTS = Faults(
+    seed=7, create_lost=0.02, create_reset=0.02, create_error=0.02, get_error=0.05, list_delay=1.0
+)
+"""A bad day at Replicate's."""
 
 
 def echo(input: dict[str, Any]) -> list[str]:
@@ -30,18 +37,47 @@ def answers(path: Path) -> list[str]:
     return [line["response"]["body"]["choices"][0]["message"]["content"] for line in lines]
 
 
+class Moments:
+    """The random moments at which a job is killed.
+
+    Args:
+        kills: how often; that many parts of its `rows` are asked in between.
+    """
+
+    def __init__(self, local: LocalReplicate, rows: int, kills: int, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self._local = local
+        self._rows = rows
+        self._kills = kills
+
+    def wait(self, running: Callable[[], bool] = lambda: True) -> None:
+        """Until the next one: anywhere from the first look at the journal to well into the next rows."""
+        created = len(self._local.predictions)
+        until = min(self._rows, created + self.chance.randrange(0, max(2, self._rows // self._kills)))
+        while len(self._local.predictions) < until and running():
+            time.sleep(0.01)
+        time.sleep(self.chance.random() * 0.2)
+
+
+def assert_paid_once(local: LocalReplicate, rows: int) -> str:
+    """Each row has one prediction that was paid for; gives the figures.
+
+    A prediction more than there are rows was cancelled: it was asked for again while nobody could know of it.
+    """
+    ended = Counter(prediction.status for prediction in local.predictions.values())
+    told = f"{rows} rows: {len(local.predictions)} created, {dict(ended)}"
+    assert ended["succeeded"] == rows, told
+    assert not local.running(), told
+    return told
+
+
 def run_through_kills(local: LocalReplicate, folder: Path, rows: int, kills: int, seed: int) -> list[str]:
     """The answers of a job that was killed at random moments and begun again; each run asks some more."""
     write_questions(folder / "in.jsonl", rows)
-    chance = random.Random(seed)
+    moments = Moments(local, rows, kills, seed)
     for kill in range(kills):
-        created = len(local.predictions)
         job = _start(local, folder)
-        # Anywhere from the first look at the journal to well into the next rows.
-        until = min(rows, created + chance.randrange(0, max(2, rows // kills)))
-        while len(local.predictions) < until and job.poll() is None:
-            time.sleep(0.01)
-        time.sleep(chance.random() * 0.2)
+        moments.wait(lambda job=job: job.poll() is None)  # type: ignore[misc]
         assert job.poll() in (None, 0), f"run {kill} ended: {job.communicate()[1]}"
         job.kill()
         job.communicate()

@@ -259,19 +259,18 @@ def test_no_row_chooses_where_the_key_goes(local: LocalReplicate, tmp_path: Path
     assert not local.predictions
 
 
-@pytest.mark.parametrize("changed", ["number 1\nnumber 2\n", "new\nnumber 0\nnumber 1\nnumber 2\n"])
-def test_no_answer_is_written_beside_another_question(
-    local: LocalReplicate, tmp_path: Path, changed: str
-) -> None:
+def test_no_answer_is_written_beside_another_question(local: LocalReplicate, tmp_path: Path) -> None:
     source, output = tmp_path / "in.csv", tmp_path / "out.csv"
-    command = ("batch", str(source), "-o", str(output), "--model", LLAMA)
+    files = (str(source), "-o", str(output), "--model", LLAMA)
     source.write_text("prompt\nnumber 0\nnumber 1\nnumber 2\n")
-    assert run(*command, local=local).returncode == 0
+    assert run("batch", *files, local=local).returncode == 0
     written = output.read_text()
-    source.write_text(f"prompt\n{changed}")
-    ran = run(*command, local=local)
-    assert ran.returncode == 1 and "Row 1 of" in ran.stderr and "give another output" in ran.stderr
-    assert output.read_text() == written
+    source.write_text("prompt\nnumber 1\nnumber 2\n")
+    for command in (("batch",), ("batch", "export")):
+        ran = run(*command, *files, local=local)
+        assert ran.returncode == 1 and f"{source}:2: this is not the question" in ran.stderr
+        assert "give another output" in ran.stderr and "goes on from here" not in ran.stderr
+        assert output.read_text() == written
 
 
 def test_the_output_is_never_the_input(local: LocalReplicate, tmp_path: Path) -> None:

@@ -1,32 +1,133 @@
-"""A long job over a bad service, killed twenty times."""
+"""A long job over a bad service, killed twenty times: the command's, and the gateway's batches."""
 
 from __future__ import annotations
 
-from collections import Counter
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from areplicate.local import Faults, LocalReplicate
-from tests.bulk.accidents import echo, run_through_kills
+from areplicate.local import LocalReplicate
+from tests.bulk.accidents import FAULTS, Moments, assert_paid_once, echo, run_through_kills
+from tests.gateway.postgres import postgres
+from tests.gateway.process import Gateway, eventually, gateway
+from tests.gateway.test_batches import (
+    MODELS,
+    begin,
+    client,
+    config_for,
+    counts,
+    ended,
+    line,
+    lines_of,
+    text_of,
+)
 from tests.stage import llama
 
 ROWS, KILLS = 2000, 20
+MINUTES = 60.0
 
 pytestmark = pytest.mark.slow
+Say = Callable[[str], None]
 
 
-def test_two_thousand_rows_killed_twenty_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    faults = Faults(
-        seed=7, create_lost=0.02, create_reset=0.02, create_error=0.02, get_error=0.05, list_delay=1.0
-    )
-    model = llama(reply=echo, boot_seconds=5, run_seconds=0.5)
-    with LocalReplicate([model], faults=faults, create_per_minute=6000) as local:
-        answers = run_through_kills(local, tmp_path, ROWS, KILLS, seed=7)
-        ended = Counter(prediction.status for prediction in local.predictions.values())
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    def say(told: str) -> None:
         with capsys.disabled():
-            print(f"\n{ROWS} rows, {KILLS} kills: {len(local.predictions)} created, {dict(ended)}")
+            print(f"\n{told} after {KILLS} kills")
+
+    return say
+
+
+def test_two_thousand_rows_killed_twenty_times(tmp_path: Path, say: Say) -> None:
+    model = llama(reply=echo, boot_seconds=5, run_seconds=0.5)
+    with LocalReplicate([model], faults=FAULTS, create_per_minute=6000) as local:
+        answers = run_through_kills(local, tmp_path, ROWS, KILLS, seed=7)
+        say(assert_paid_once(local, ROWS))
         assert answers == [f"answer to {n}" for n in range(ROWS)]
-        # A prediction more than there are rows was cancelled: it was asked for again while nobody could know of it.
-        assert ended["succeeded"] == ROWS
-        assert not local.running()
+
+
+def test_a_gateway_killed_and_restarted_twenty_times(tmp_path: Path, say: Say) -> None:
+    with bad_service() as local:
+        config = config_for(local)
+        with gateway(config, tmp_path) as running:
+            key = running.new_key()
+            batches = begin_all(running, key, count=2)
+        moments = Moments(local, ROWS, KILLS, seed=8)
+        for _ in range(KILLS):
+            with gateway(config, tmp_path, ready=False) as running:
+                moments.wait()
+                running.process.kill()
+                running.process.wait()
+        with gateway(config, tmp_path) as running:
+            assert_answered(running, key, batches)
+        say(assert_paid_once(local, ROWS))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_two_workers_one_of_which_is_killed_twenty_times(tmp_path: Path, say: Say, database: str) -> None:
+    with contextlib.ExitStack() as stack:
+        local = stack.enter_context(bad_service())
+        url = {"database_url": stack.enter_context(postgres())} if database == "postgresql" else {}
+        running = stack.enter_context(gateway(config_for(local, **url), tmp_path, "--workers", "2"))
+        key = running.new_key()
+        batches = begin_all(running, key, count=20)
+        moments = Moments(local, ROWS, KILLS, seed=9)
+        for kill in range(KILLS):
+            moments.wait()
+            eventually(lambda kill=kill: len(workers(running)) == kill + 2, 30)
+            killed = moments.chance.choice(alive(running))
+            os.kill(killed, signal.SIGKILL)
+            eventually(lambda killed=killed: killed not in alive(running), 10)
+        assert_answered(running, key, batches)
+        say(assert_paid_once(local, ROWS))
+
+
+@contextmanager
+def bad_service() -> Iterator[LocalReplicate]:
+    with LocalReplicate(MODELS, faults=FAULTS, create_per_minute=6000) as local:
+        yield local
+
+
+def begin_all(running: Gateway, key: str, count: int) -> list[str]:
+    """The questions as so many batches of one key."""
+    api, rows = client(running, key), ROWS // count
+    return [
+        begin(api, [line(f"row {n}", f"number {n}", model="steady") for n in range(first, first + rows)]).id
+        for first in range(0, ROWS, rows)
+    ]
+
+
+def assert_answered(running: Gateway, key: str, batches: list[str]) -> None:
+    """Every row has its answer, in the input's order."""
+    api = client(running, key).with_options(max_retries=5)  # a worker that dies takes its connections along
+    rows = ROWS // len(batches)
+    found = []
+    for id in batches:
+        batch = ended(api, id, seconds=10 * MINUTES)
+        assert (batch.status, *counts(batch)) == ("completed", rows, rows, 0), batch
+        found += [(each["custom_id"], text_of(each)) for each in lines_of(api, batch.output_file_id)]
+    assert found == [(f"row {n}", f"answer to {n}") for n in range(ROWS)]
+
+
+def workers(running: Gateway) -> list[int]:
+    """The process ids of all workers that there have been."""
+    lines = [each for each in running.log().splitlines() if '"worker started"' in each]
+    return [int(json.loads(each)["pid"]) for each in lines]
+
+
+def alive(running: Gateway) -> list[int]:
+    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+    return [pid for pid in workers(running) if str(pid) in children and _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False

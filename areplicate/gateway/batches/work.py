@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from ...bulk.apis import APIS
 from ...bulk.inputs import LineError
+from ...bulk.job import asks
 from ...bulk.map import Kept, map_calls
 from ...errors import APIError, AuthenticationError, InsufficientCreditError
 from ..accounts.auth import ANYBODY, MASTER, Caller
@@ -190,8 +190,7 @@ class Work:
                 raise APIError(
                     f"Line {row.line} of the input has changed since it was checked: {row.message}."
                 )
-            asked = APIS[row.url].ask(row.body)
-            yield {**asked.params, "model": row.body["model"], **asked.asks}
+            yield asks(row)
 
     # The end
 

@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
 BENCHABLE := $(VENV)/.benchable
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test test-slow mutants bench bench-quick docs lint format clean
 
@@ -26,7 +27,7 @@ test-slow: $(TESTABLE)
 	$(BIN)/pytest -n auto -m slow tests/slow
 
 mutants: $(TESTABLE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutants]'
+	$(PIP) install -e '.[mutants]'
 	$(BIN)/python scripts/mutants.py $(PART)
 
 bench: $(BENCHABLE)
@@ -54,13 +55,15 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli]'
+	$(PIP) install -e '.[cli]'
 	@touch $@
 
+# Two hundred packages: uv takes a third of pip's time for them; pip steps in where uv finds no index.
 $(TESTABLE): $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(PIP) install uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[test]' || $(PIP) install -e '.[test]'
 	@touch $@ $(INSTALLED)
 
 $(BENCHABLE): $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(PIP) install -e '.[bench]'
 	@touch $@ $(INSTALLED)

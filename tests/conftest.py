@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,6 @@ sys.dont_write_bytecode = False
 # How fast the machine is decides no test.
 settings.register_profile("areplicate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("areplicate")
-
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-"""Recorded traffic, model schemas and traces; it lies beside the checkout and is not part of it."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -37,12 +33,3 @@ def no_cache_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def anyio_backend() -> Any:
     """Tests marked `anyio` run on a loop that skips waiting; override this where time must be real."""
     return "asyncio", {"loop_factory": FastForwardLoop}
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    if not SHARED.is_dir():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{SHARED} is missing")
-        pytest.skip(f"needs the recorded data in {SHARED}")
-    return SHARED

@@ -6,16 +6,27 @@ scripts/build_facts.py writes that folder; it tells what a fact is.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from areplicate.chat.formats.decision import Shown
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.local import component_schemas
 
 DATA = Path(__file__).with_name("data")
+_MATERIAL = Path(__file__).parents[2] / "shared" / "data"
+
+
+def recorded_material() -> Path:
+    """The folder that the facts are made from. A module that asks for it is skipped where it is not there."""
+    if not _MATERIAL.is_dir():
+        why = f"needs the recorded material in {_MATERIAL}, which is not part of the repository"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why, allow_module_level=True)
+    return _MATERIAL
 
 
 def models() -> list[dict[str, Any]]:

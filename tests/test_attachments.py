@@ -101,13 +101,13 @@ class TestPlaces:
     @pytest.mark.parametrize(
         ("known", "sources", "kind", "complaint"),
         [
-            (schema(), [URL], "image", "X/y has no input for images; leave them out or choose a model"),
-            (schema(image=URI), [URL], "video", "X/y has no input for video"),
+            (schema(), [URL], "image", "^x/y has no input for images: leave them out, or choose a model"),
+            (schema(image=URI), [URL], "video", "^x/y has no input for video"),
             (
                 schema(image=URI),
                 [URL, URL],
                 "image",
-                r"X/y takes 1 images \(image\), and the messages have 2",
+                r"The messages have 2 images, and x/y takes 1 \(image\)",
             ),
         ],
     )

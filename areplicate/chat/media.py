@@ -138,16 +138,16 @@ def _places(plan: Plan, kind: MediaKind, count: int, model: str | None) -> list[
     places = place_media(plan.media, kind, count)
     if places is not None:
         return places
-    who = model or "This model"
+    who = model or "this model"
     if plan.schema is None:
-        why = f"what {who} takes is not known, so only one {kind} can be sent"
+        why = f"The inputs of {who} are not known, so only one {kind} can be sent"
     elif inputs := plan.media.single.get(kind):
         why = (
-            f"{who} takes {len(inputs)} {_PLURAL[kind]} ({', '.join(inputs)}), and the messages have {count}"
+            f"The messages have {count} {_PLURAL[kind]}, and {who} takes {len(inputs)} ({', '.join(inputs)})"
         )
     else:
-        why = f"{who} has no input for {_PLURAL[kind]}; leave them out or choose a model that has one"
-    raise BadRequestError(why[0].upper() + why[1:] + ".", model=model)
+        why = f"{who} has no input for {_PLURAL[kind]}: leave them out, or choose a model that has one"
+    raise BadRequestError(f"{why}.", model=model)
 
 
 def _ready(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,15 +51,6 @@ OTHER = ModelSchema(model="meta/meta-llama-3-8b-instruct")
 )
 def test_every_kind_of_output_has_a_text(output: Any, text: str) -> None:
     assert output_text(output) == text
-
-
-def test_the_recorded_outputs_are_their_chunks_joined(shared_data: Path) -> None:
-    for line in (shared_data / "models.jsonl").read_text().splitlines():
-        output = (json.loads(line)["example"] or {}).get("output")
-        text = output_text(output)
-        if isinstance(output, dict):  # one model gives a message of OpenAI's
-            output = output["content"]
-        assert text == ("".join(output) if isinstance(output, list) else output or "")
 
 
 def test_reasoning_is_kept_apart_for_models_that_are_known_to_reason() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from pydantic import BaseModel
 
-from areplicate import AuthenticationError
+from areplicate import AuthenticationError, BadRequestError
 from areplicate.integrations.langchain import ChatAreplicate
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.scripted import calls_tools
@@ -28,6 +30,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "my_adder_tool": {"a": 3, "b": 4},
     "greeting_generator": {"answer_style": "Pirate"},
     "unicode_customer": {"customer_name": "你好啊集团 こんにちは株式会社", "description": "a company"},
+    "color_picker": {"fav_color": "purple"},
     "get_weather": {"location": "San Francisco"},
 }
 JOKE = {"setup": "Why?", "punchline": "Because."}
@@ -51,11 +54,14 @@ def plays_its_part(input: dict[str, Any]) -> str:
 
 
 TEXT: Any = {"type": "string"}
+URI: Any = {"type": "string", "format": "uri"}
+MEDIA: Any = {"images": {"type": "array", "items": URI}, "audio": URI, "file": URI}
 NATIVE: Any = {
     "messages": {"type": "array", "items": {"type": "object"}},
     "tools": {"type": "array", "items": {"type": "object"}},
     "tool_choice": TEXT,
     "response_format": {"type": "object"},
+    **MEDIA,
     "max_tokens": {"type": "integer"},
     "temperature": {"type": "number"},
     "stop": TEXT,
@@ -66,6 +72,7 @@ TOLD: Any = {
     "max_tokens": {"type": "integer"},
     "temperature": {"type": "number"},
     "stop_sequences": TEXT,
+    **MEDIA,
 }
 
 
@@ -78,7 +85,12 @@ def anyio_backend() -> str:
 def local() -> Iterator[LocalReplicate]:
     models = [
         LocalModel(owner="acme", name=name, reply=plays_its_part, schema=language_model_schema(inputs))
-        for name, inputs in (("told", TOLD), ("told-2", TOLD), ("native", NATIVE))
+        for name, inputs in (
+            ("told", TOLD),
+            ("told-2", TOLD),
+            ("native", NATIVE),
+            ("blind", {"prompt": TEXT}),
+        )
     ]
     slow = LocalModel(owner="acme", name="slow", reply=["One", "two", "three"], run_seconds=60)
     with LocalReplicate([*models, slow], tokens=[KEY]) as local:
@@ -91,20 +103,31 @@ def its_address(monkeypatch: pytest.MonkeyPatch, local: LocalReplicate) -> None:
     monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
 
 
+@pytest.fixture(autouse=True)
+def no_internet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LangChain's tests take their pictures, sounds and papers from web pages: here from this file."""
+    monkeypatch.setattr(httpx, "get", lambda url, **options: httpx.Response(200, content=b"\x89PNG"))
+
+
 @pytest.fixture
 def benchmark() -> Callable[..., Any]:
     """Calls once what LangChain's tests measure: here it only has to work."""
     return lambda function, *args, **kwargs: function(*args, **kwargs)
 
 
+NOT_CLAIMED = {"test_serdes": "LangChain loads only the classes on a list of its own from JSON"}
+"""Its tests of what no class outside its own packages can do."""
+
+
 @pytest.fixture
 def snapshot() -> None:
-    """For tests of classes that are kept as JSON, which this is not."""
+    """For a test that is not claimed."""
 
 
 @pytest.fixture
-def vcr() -> None:
-    """For tests of recorded traffic: here the traffic is real."""
+def vcr() -> SimpleNamespace:
+    """What LangChain's tests record traffic with: nothing is recorded, so that it is real each time."""
+    return SimpleNamespace(responses=[])
 
 
 class _Chat:
@@ -137,8 +160,36 @@ class TestIntegration(_Chat, ChatModelIntegrationTests):
         return "acme/told-2"
 
     @property
+    def supports_image_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_image_urls(self) -> bool:
+        return True
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        return True
+
+    @property
+    def supports_anthropic_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_pdf_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_pdf_tool_message(self) -> bool:
+        return True
+
+    @property
     def enable_vcr_tests(self) -> bool:
-        return False
+        return True
 
 
 class TestIntegrationOnAModelThatTakesTools(TestIntegration):
@@ -175,12 +226,15 @@ def test_settings_of_the_model_and_of_a_call_reach_the_prediction(local: LocalRe
     }
 
 
-def test_an_image_reaches_the_model() -> None:
+def test_an_image_reaches_the_model(local: LocalReplicate) -> None:
     url = "data:image/png;base64,iVBORw0KGgo="
-    with pytest.raises(Exception, match="image"):  # this model takes none, and that is said
-        ChatAreplicate(model="acme/told").invoke(
-            [HumanMessage([{"type": "text", "text": "What is it?"}, {"type": "image", "url": url}])]
-        )
+    question = [HumanMessage([{"type": "text", "text": "What is it?"}, {"type": "image", "url": url}])]
+    ChatAreplicate(model="acme/told").invoke(question)
+    asked = list(local.predictions.values())[-1].input
+    assert asked is not None
+    assert asked["images"] == [url]
+    with pytest.raises(BadRequestError, match="acme/blind has no input for images"):
+        ChatAreplicate(model="acme/blind").invoke(question)
 
 
 def test_the_key_is_the_models_and_shown_nowhere(local: LocalReplicate) -> None:

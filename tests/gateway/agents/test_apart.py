@@ -11,8 +11,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.gateway.agents import apart
 from tests.gateway.agents.conftest import ADA, SUNNY
 from tests.gateway.process import MASTER, Gateway
@@ -142,11 +140,8 @@ wire_api = "responses"
     assert (work / "one.txt").read_text() == "one\n"
 
 
-@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "claude"])
-def test_claude_code(running: Gateway, tmp_path: Path, model: str) -> None:
-    folder = apart.npm("@anthropic-ai/claude-code")
-    work = tmp_path / "work"
-    work.mkdir()
+def test_claude_code(running: Gateway, tmp_path: Path) -> None:
+    claude = apart.npm("@anthropic-ai/claude-code") / "node_modules" / ".bin" / "claude"
     variables = environment(
         tmp_path,
         ANTHROPIC_BASE_URL=running.url,
@@ -155,16 +150,11 @@ def test_claude_code(running: Gateway, tmp_path: Path, model: str) -> None:
         DISABLE_AUTOUPDATER="1",
         IS_SANDBOX="1",
     )
-    command = [
-        *(
-            str(folder / "node_modules" / ".bin" / "claude"),
-            "-p",
-            "Write a file and read it.",
-            "--model",
-            model,
-        ),
-        *("--dangerously-skip-permissions", "--output-format", "json"),
-    ]
-    told = json.loads(run(command, cwd=work, env=variables))
-    assert (told["is_error"], told["result"], told["num_turns"]) == (False, "Done: one.", 3)
-    assert (work / "one.txt").read_text() == "one\n"
+    for model in ("claude-sonnet-4-5", "claude"):
+        work = tmp_path / model
+        work.mkdir()
+        command = [str(claude), "-p", "Write a file and read it.", "--model", model]
+        command += ["--dangerously-skip-permissions", "--output-format", "json"]
+        told = json.loads(run(command, cwd=work, env=variables))
+        assert (told["is_error"], told["result"], told["num_turns"]) == (False, "Done: one.", 3)
+        assert (work / "one.txt").read_text() == "one\n"

@@ -1,9 +1,15 @@
-"""The prompts that the recorded public models read, held to what their own templates, defaults and examples show."""
+"""What lies in tests/data, the outputs' texts and the models' prompts, held to the recorded material itself.
+
+The material has texts of others and is not part of the repository: where it does not lie beside the
+checkout, this file is skipped as a whole.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +18,20 @@ import pytest
 from areplicate.chat.formats.families import FAMILIES
 from areplicate.chat.formats.servers import server_of
 from areplicate.chat.inputs import build_input
+from areplicate.chat.outputs import output_text
 from areplicate.chat.plan import Plan, plan_for
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from tests.recorded import DATA, recorded_material
+from tests.test_facts import facts
 
+MATERIAL = recorded_material()
+SCRIPT = Path(__file__).parents[1] / "scripts" / "build_facts.py"
 SYSTEM, QUESTION = "Be brief.", "Who left Troy?"
 MESSAGES = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+
+
+def recorded_models() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (MATERIAL / "models.jsonl").read_text().splitlines()]
 
 
 def schema_of(entry: dict[str, Any]) -> ModelSchema:
@@ -103,10 +118,9 @@ def tags_at_the_end(text: str) -> str:
 
 
 def test_every_recorded_model_that_can_be_known_reads_what_is_right(
-    shared_data: Path, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    entries = [json.loads(line) for line in (shared_data / "models.jsonl").read_text().splitlines()]
-    verdicts = {entry["model"]: judged(entry) for entry in entries}
+    verdicts = {entry["model"]: judged(entry) for entry in recorded_models()}
     known = {model: right for model, right in verdicts.items() if right is not None}
     wrong = [model for model, right in known.items() if not right]
     with capsys.disabled():
@@ -115,3 +129,20 @@ def test_every_recorded_model_that_can_be_known_reads_what_is_right(
         )
         print(f"that can be known, of {len(verdicts)}")
     assert not wrong
+
+
+def test_the_recorded_outputs_are_their_chunks_joined() -> None:
+    for entry in recorded_models():
+        output = (entry["example"] or {}).get("output")
+        text = output_text(output)
+        if isinstance(output, dict):  # one model gives a message of OpenAI's
+            output = output["content"]
+        assert text == ("".join(output) if isinstance(output, list) else output or "")
+
+
+def test_the_script_makes_tests_data_from_it(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), str(MATERIAL), "--to", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=SCRIPT.parents[1])
+    made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.json*")}
+    assert made == {path.relative_to(DATA): path.read_bytes() for path in facts()}
+    assert json.loads((tmp_path / "contract.json").read_bytes())["openapi"] == "3.1.0"

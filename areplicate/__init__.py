@@ -52,7 +52,7 @@ _HOMES = {
     "AsyncRouter": "router",
     "MapResult": "bulk.map",
     "stream_to_completion": "chat.chunks",
-    "CompletionStream": "streams",
+    "CompletionStream": "calls.streams",
     "SyncCompletionStream": "completion",
     "register_prompt_template": "chat.formats.templates",
     "ModelResponse": "chat.responses",
@@ -93,6 +93,7 @@ __all__ = ["__version__", "exceptions", *_SETTINGS, *_HOMES]
 
 if TYPE_CHECKING:
     from .bulk.map import MapResult as MapResult
+    from .calls.streams import CompletionStream as CompletionStream
     from .chat.chunks import stream_to_completion as stream_to_completion
     from .chat.formats.templates import register_prompt_template as register_prompt_template
     from .chat.responses import Choices as Choices
@@ -133,7 +134,6 @@ if TYPE_CHECKING:
     from .integrations.litellm_names import validate_environment as validate_environment
     from .replicate.progress import Status as Status
     from .router import AsyncRouter as AsyncRouter
-    from .streams import CompletionStream as CompletionStream
 
 
 def __getattr__(name: str) -> Any:

@@ -14,14 +14,14 @@ from typing import Any
 import anyio
 
 from . import logs
-from .call import Answering, Call, answer
+from .calls.call import Answering, Call, answer
+from .calls.streams import CompletionStream
 from .chat.plain import plain, shown
 from .chat.responses import ModelResponse
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
 from .replicate.limits import Limiter
 from .replicate.live import Live
-from .streams import CompletionStream
 
 ALLOWED_FAILS = 3
 COOLDOWN_TIME = 30.0

@@ -22,13 +22,13 @@ from anyio.lowlevel import current_token
 
 from .bulk.map import Calls, Kept, MapResult, checked_requests, kept_in, most_in_flight
 from .bulk.progress import progress_bar
+from .calls.streams import CompletionStream
 from .chat.embeddings import EmbeddingResponse
 from .chat.parsed import Parsed
 from .chat.responses import ModelResponse, ModelResponseChunk
 from .options.signature import signed
 from .replicate.transports.base import Transport
 from .router import AsyncRouter, typed
-from .streams import CompletionStream
 
 if TYPE_CHECKING:
     from .options.call_types import CompletionFunction

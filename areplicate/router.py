@@ -11,38 +11,30 @@ from urllib.parse import urlencode
 
 import anyio
 
-from .attachments import attach
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
 from .bulk.map import MapResult, Requests, is_embedding, kept_in, map_calls
-from .call import Answering, Call, answer
-from .chat.answers import Question
-from .chat.embeddings import EmbeddingResponse, Texts, inputs_for, read_texts
-from .chat.formats import templates
-from .chat.inputs import ModelInput, build_input
+from .calls.call import Answering, Call, answer
+from .calls.preparing import Preparer
+from .calls.streams import CompletionStream, replay
+from .chat.embeddings import EmbeddingResponse, Texts, read_texts
 from .chat.mocked import mocked
-from .chat.params import CONTRACT_PARAMS
 from .chat.parsed import Parsed, checked_class, parsed
 from .chat.plain import plain
 from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
-from .errors import APIError, BadRequestError, PredictionCanceledError, UnsupportedParamsError
+from .errors import APIError, BadRequestError, PredictionCanceledError
 from .logs import logger
 from .options import Given, checked_fallbacks, read
-from .options.own_inputs import own_inputs
 from .options.signature import signed
 from .options.values import (
     checked_count,
     checked_headers,
-    checked_mapping,
     checked_names,
     checked_rate,
     checked_timeout,
     checked_whole,
-    chosen,
     first_given,
-    patience,
-    setting,
     wants_usage,
 )
 from .replicate.client import Client
@@ -50,13 +42,10 @@ from .replicate.clients import Clients
 from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots, Turns
 from .replicate.live import Live
-from .replicate.progress import OnStatus
 from .replicate.protocol.decoding import decoded
 from .replicate.protocol.models import FoundModel, decode_found
 from .replicate.retry import RetryPolicy
 from .replicate.transports.base import Transport, through
-from .schema_lookup import LOOK_UP_SECONDS, SchemaStore, Viewer, endpoint_of
-from .streams import CompletionStream, replay
 
 if TYPE_CHECKING:
     from .options.call_types import CompletionFunction
@@ -152,32 +141,32 @@ class AsyncRouter:
         allow_files: bool = True,
     ) -> None:
         given = read({"api_key": api_key, "api_base": api_base, "proxy": proxy, "ssl": ssl}).options
-        self._api_key = given.get("api_key")
-        self._api_base = given.get("api_base")
-        self._timeout = None if timeout is None else checked_timeout(timeout)
-        self._max_retries = (
-            None if max_retries is None else checked_whole("max_retries", max_retries, least=0)
-        )
         pool_size = checked_whole("pool_size", first_given(pool_size, _default_pool_size()), least=1)
         transport = transport or _default_transport(pool_size)
-        self._allow_files = allow_files
         self._live = Live(at_end=self.aclose)
-        self._schemas = SchemaStore()
-        self._targets: dict[tuple[str, str, str], _Target] = {}
-        """By model, base and key."""
         self._balancer = Balancer(self._live, model_list, fallbacks, allowed_fails, cooldown_time)
-        self._slots = Slots(pool_size * 9 // 10)
+        slots = Slots(pool_size * 9 // 10)
         self._clients = Clients(
             transport if proxy is None and ssl is None else through(transport, proxy, ssl),
             self._live,
-            held=self._slots
+            held=slots
             if held_creations is None
-            else Slots(checked_whole("held_creations", held_creations, least=0), of=self._slots),
+            else Slots(checked_whole("held_creations", held_creations, least=0), of=slots),
             short=Turns(max(1, pool_size // 10)),
             creations_per_minute=checked_rate("creations_per_minute", creations_per_minute),
             others_per_minute=checked_rate("others_per_minute", others_per_minute),
             default_headers=checked_headers("default_headers", default_headers),
             trusted_hosts=tuple(checked_names("trusted_hosts", trusted_hosts)),
+        )
+        self._preparer = Preparer(
+            self._clients,
+            self._live,
+            slots,
+            api_key=given.get("api_key"),
+            api_base=given.get("api_base"),
+            timeout=None if timeout is None else checked_timeout(timeout),
+            max_retries=None if max_retries is None else checked_whole("max_retries", max_retries, least=0),
+            allow_files=allow_files,
         )
 
     @typed
@@ -185,7 +174,8 @@ class AsyncRouter:
         self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
         """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks."""
-        model = plain(model, "model")
+        if type(model) is not str or not model.isascii():
+            model = plain(model, "model")
         given = read(params)
         options = given.options
         if "mock_response" in options:
@@ -295,18 +285,17 @@ class AsyncRouter:
         ssl: TLS | None = None,
     ) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None where that cannot be known."""
-        account = self._client(api_key, api_base, default_headers, proxy, ssl)
-        policy = RetryPolicy(self._patience()[1])
-        return await self._in_time(partial(self._schema, endpoint_of(model), account), policy)
+        account = self._preparer.account(api_key, api_base, default_headers, proxy, ssl)
+        return await self._preparer.schema_of(model, account)
 
     async def search_models(self, query: str, limit: int = 20) -> list[FoundModel]:
         """The models that Replicate's own search finds, the best first; up to 50.
 
         Source: "Search models, collections, and docs" in Replicate's HTTP API.
         """
-        account, policy = self._client(), RetryPolicy(self._patience()[1])
+        account, policy = self._preparer.account(), RetryPolicy(self._preparer.patience()[1])
         path = "/search?" + urlencode({"query": query, "limit": checked_whole("limit", limit, least=1)})
-        body = await self._in_time(partial(account.http.get, path, policy), policy)
+        body = await self._preparer.in_time(partial(account.http.get, path, policy), policy)
         try:
             return [hit.model for hit in decoded(decode_found, body).models]
         except ValueError as error:
@@ -338,10 +327,10 @@ class AsyncRouter:
         self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None
     ) -> ModelResponse | CompletionStream:
         if self._balancer.groups and model in self._balancer:
-            deadline = now() + self._patience(given.options.get("timeout"))[0]
-            prepare = self._preparer(messages, given, deadline)
+            deadline = now() + self._preparer.patience(given.options.get("timeout"))[0]
+            prepare = self._for_entries(messages, given, deadline)
             return await self._balancer.call(model, prepare, deadline, fallbacks)
-        return await answer(await self._prepared(model, messages, given))
+        return await answer(await self._preparer.prepare(model, messages, given))
 
     async def _first_to_answer(
         self, asked: list[tuple[str, Given]], messages: Sequence[Any]
@@ -351,7 +340,7 @@ class AsyncRouter:
         `timeout` is for all of them together.
         """
         given = asked[0][1]
-        deadline = now() + self._patience(given.options.get("timeout"))[0]
+        deadline = now() + self._preparer.patience(given.options.get("timeout"))[0]
         for left, (model, own) in zip(range(len(asked) - 1, -1, -1), asked, strict=True):
             whole = given.updated(own)
             whole.options["timeout"] = max(0.001, deadline - now())
@@ -366,194 +355,16 @@ class AsyncRouter:
                 logger.warning("%s failed, the next of its fallbacks is asked: %s", model, error)
         raise AssertionError("the last model answers or raises")
 
-    def _preparer(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
+    def _for_entries(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
         """What prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
 
         def prepare(model: str, defaults: dict[str, Any]) -> Awaitable[Call | Answering]:
             whole = read(defaults).updated(given)
             left = max(0.001, deadline - now())
             whole.options["timeout"] = min(left, checked_timeout(whole.options.get("timeout", left)))
-            return self._prepared(model, messages, whole)
+            return self._preparer.prepare(model, messages, whole)
 
         return prepare
-
-    def _prepared(self, model: str, messages: Sequence[Any], given: Given) -> Awaitable[Call | Answering]:
-        return self._call(model, messages, given.params, given.inputs, **given.options)
-
-    async def _call(
-        self,
-        model: str,
-        messages: Sequence[Any],
-        params: Mapping[str, Any],
-        inputs: Mapping[str, Any],
-        *,
-        stream: bool | None = None,
-        stream_options: Mapping[str, Any] | None = None,
-        n: int | None = None,
-        timeout: float | None = None,
-        num_retries: int | None = None,
-        drop_params: bool | None = None,
-        additional_drop_params: Sequence[str] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        api_key: str | None = None,
-        api_base: str | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
-        ssl: TLS | None = None,
-        on_status: OnStatus | None = None,
-        supports_system_prompt: bool | None = None,
-        initial_prompt_value: str | None = None,
-        roles: Mapping[str, Mapping[str, str]] | None = None,
-        final_prompt_value: str | None = None,
-        bos_token: str | None = None,
-        eos_token: str | None = None,
-        emulate: bool | None = None,
-    ) -> Call | Answering:
-        """What is asked for, ready to be sent. The keywords are `options.OPTIONS` without OpenAI's."""
-        if not isinstance(model, str):
-            raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
-        count = checked_count(n)
-        include_usage = wants_usage(stream_options)
-        told = roles, initial_prompt_value, final_prompt_value, bos_token, eos_token
-        template = (
-            templates.template_of(model, *told) if templates.REGISTERED or told != _NO_TEMPLATE else None
-        )
-        seconds, retries = patience(timeout, self._timeout, num_retries, self._max_retries)
-        base, key = chosen(api_base or self._api_base, api_key or self._api_key)
-        begun = now()
-        policy = RetryPolicy(retries, begun + seconds)
-        account, endpoint, schema, _, _ = await self._target(
-            model, base, key, policy, begun, default_headers, proxy, ssl
-        )
-        drop = bool(first_given(drop_params, setting("drop_params")))
-        values: Mapping[str, Any] = {}
-        given = dict(params)
-        if inputs:
-            values, inputs = templates.for_template(template, inputs, schema)
-            given.update(own_inputs(inputs, schema, model, drop))
-        if extra_body is not None:
-            given.update(checked_mapping("extra_body", extra_body))
-        if additional_drop_params is not None:
-            for name in checked_names("additional_drop_params", additional_drop_params):
-                given.pop(name, None)
-
-        tools: Sequence[Any] = ()
-
-        async def prepare(messages: Any) -> Call:
-            try:
-                built = build_input(
-                    messages,
-                    given,
-                    model=model,
-                    schema=schema,
-                    template=template,
-                    supports_system_prompt=supports_system_prompt,
-                    drop_params=drop,
-                    allow_files=self._allow_files,
-                    tools=tools,
-                    template_values=values,
-                )
-            except UnsupportedParamsError as error:
-                # Where there is no such model, this says more than what it might take.
-                raise self._schemas.missing(endpoint, _viewer(account)) or error from None
-            return await ready(built)
-
-        async def ready(built: ModelInput) -> Call:
-            return Call(
-                account=account,
-                endpoint=endpoint,
-                question=Question(model, built, schema),
-                input=await self._in_time(partial(_attached, built, account, policy), policy)
-                if built.media
-                else built.fields,
-                timeout=seconds,
-                begun=begun,
-                policy=policy,
-                headers={} if extra_headers is None else checked_headers("extra_headers", extra_headers),
-                on_status=on_status,
-                slots=self._slots,
-                live=self._live,
-                count=count,
-                stream=bool(stream),
-                include_usage=include_usage,
-            )
-
-        if isinstance(messages, Texts):
-            from .embeddings import EmbeddingCall
-
-            parts = inputs_for(messages.texts, given, schema, model)
-            asked: Any = EmbeddingCall(await ready(ModelInput({})), messages, parts)
-            answering: Answering = asked
-            return answering
-        if CONTRACT_PARAMS.isdisjoint(given):
-            return await prepare(messages)
-        from .chat.contract import settle  # only calls that need it pay for its import
-        from .reasking import BoundCall
-
-        settled = settle(
-            messages, given, schema=schema, model=model, template=template, emulate=emulate is not False
-        )
-        given, tools = settled.params, settled.tools
-        call = await prepare(settled.turns)
-        if settled.contract is None:
-            return call
-        return BoundCall(call, settled.contract, settled.turns, prepare)
-
-    def _patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
-        """Seconds for a completion, and retries of one request."""
-        return patience(timeout, self._timeout, retries, self._max_retries)
-
-    async def _target(
-        self,
-        model: str,
-        base: str,
-        key: str,
-        policy: RetryPolicy,
-        time: float,
-        default_headers: Mapping[str, str] | None,
-        proxy: str | None,
-        ssl: TLS | None,
-    ) -> _Target:
-        """Whom a call asks, and what that takes: found again, as long as nothing can have changed."""
-        plain = default_headers is None and proxy is None and ssl is None
-        target = self._targets.get((model, base, key)) if plain else None
-        if target is not None and target.until > time and target.versions == target.account.versions.changes:
-            return target
-        endpoint = endpoint_of(model)
-        headers = checked_headers("default_headers", default_headers)
-        account = self._clients.of(base, key, headers, proxy, ssl)
-        schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
-        if schema is None:
-            schema = await self._in_time(partial(self._schema, endpoint, account), policy)
-        target = _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
-        if plain and schema is not None:
-            if len(self._targets) >= _TARGETS_KEPT:
-                self._targets.clear()
-            self._targets[model, base, key] = target
-        return target
-
-    async def _schema(self, endpoint: Endpoint, account: Client) -> ModelSchema | None:
-        # Others wait for it, too: it has a patience of its own, whatever its first caller's is.
-        policy = RetryPolicy(_LOOK_UP_RETRIES, now() + LOOK_UP_SECONDS)
-        viewer, version = _viewer(account), _version(account, endpoint)
-        return await self._schemas.of(endpoint, lambda path: account.http.get(path, policy), viewer, version)
-
-    async def _in_time(self, work: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
-        """What has to be done before the prediction is asked for, within the deadline."""
-        late = "The deadline passed before the prediction was asked for."
-        return await self._live.wait_for(work, policy.deadline, late)
-
-    def _client(
-        self,
-        api_key: str | None = None,
-        api_base: str | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
-        ssl: TLS | None = None,
-    ) -> Client:
-        base, key = chosen(api_base or self._api_base, api_key or self._api_key)
-        return self._clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
 
 
 def _mock(
@@ -577,18 +388,3 @@ def _default_pool_size() -> int:
     except ModuleNotFoundError:  # not on Windows
         return 256
     return max(16, min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
-
-
-def _viewer(account: Client) -> Viewer:
-    return Viewer(account.http.base, account.http.credentials.fingerprint)
-
-
-def _version(account: Client, endpoint: Endpoint) -> str | None:
-    """A community model's latest version, where it was looked up."""
-    known = account.versions.known(endpoint)
-    return None if known is None else known.version
-
-
-async def _attached(built: ModelInput, account: Client, policy: RetryPolicy) -> dict[str, Any]:
-    api = account.http
-    return await attach(built, lambda content, name, kind: api.upload(content, name, kind, policy))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from areplicate.attachments import attach
+from areplicate.calls.attachments import attach
 from areplicate.chat.inputs import ModelInput, build_input
 from areplicate.chat.media import INLINE_LIMIT, decode_data_uri
 from areplicate.chat.schemas import catalogue

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ..calls.streams import CompletionStream
 from ..chat.chunks import stream_to_completion
 from ..chat.messages import read_messages
 from ..chat.params import INFORMATIONAL, OWN, PARAMS
@@ -19,7 +20,6 @@ from ..errors import APIError, BadRequestError
 from ..logs import warn
 from ..router import AsyncRouter
 from ..schema_lookup import SchemaStore, endpoint_of
-from ..streams import CompletionStream
 
 
 class Router:

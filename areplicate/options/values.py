@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import areplicate
+
 from ..chat.plain import shown
 from ..errors import AuthenticationError, BadRequestError
 from ..replicate.protocol.requests import named, origin
@@ -31,11 +33,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def setting(name: str) -> Any:
-    """A setting of the whole process, such as `areplicate.drop_params`; None where it is not set."""
-    return getattr(sys.modules["areplicate"], name)
-
-
 def first_given(*values: Any) -> Any:
     """The first of these that is not None; None where all are."""
     for value in values:
@@ -48,9 +45,12 @@ def patience(
     timeout: float | None, routers_timeout: float | None, retries: int | None, routers_retries: int | None
 ) -> tuple[float, int]:
     """Seconds for a completion, and retries of a request: as the call says, the router, the process, or by default."""
-    seconds = first_given(timeout, routers_timeout, setting("request_timeout"), TIMEOUT)
-    count = first_given(retries, routers_retries, setting("num_retries"), MAX_RETRIES)
-    return checked_timeout(seconds), checked_whole("num_retries", count, least=0)
+    seconds = first_given(timeout, routers_timeout, areplicate.request_timeout)
+    count = first_given(retries, routers_retries, areplicate.num_retries)
+    return (
+        TIMEOUT if seconds is None else checked_timeout(seconds),
+        MAX_RETRIES if count is None else checked_whole("num_retries", count, least=0),
+    )
 
 
 def wants_usage(stream_options: Any) -> bool:
@@ -66,7 +66,7 @@ def chosen(base: str | None, key: str | None) -> tuple[str, str]:
 
 def chosen_key(given: str | None) -> str:
     """The API token: as given, else from the environment."""
-    key = given or setting("api_key") or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+    key = given or areplicate.api_key or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
     if not key:
         raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
     if not isinstance(key, str):  # it is not shown: it may be a secret
@@ -78,7 +78,7 @@ def chosen_base(given: str | None) -> str:
     """Where the API is: as given, else from the environment, else Replicate itself."""
     return (
         given
-        or setting("api_base")
+        or areplicate.api_base
         or _from_environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
         or API_BASE
     )

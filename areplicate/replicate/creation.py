@@ -191,15 +191,24 @@ class Creator:
     async def _ask(
         self, mine: LivePrediction, headers: Mapping[str, str], body: bytes, hold: float
     ) -> tuple[Outcome, APIError | None]:
-        """Sends one creation, and says what has come of it; an error unless that is a prediction in hand."""
+        """Sends one creation, and says what has come of it; an error unless that is a prediction in hand.
+
+        It goes on one of the connections that may be held, where one is free.
+        """
         http = self._http
         given = {**http.headers, **headers}
         if mine.mark is not None:
             given["Cancel-After"] = f"{mine.mark}s"
+        held = hold > 0 and self._held.take()
+        if held:
+            given["Prefer"] = prefer_wait(hold)
         request = Request("POST", http.base + mine.endpoint.path, given, body)
         mine.may_exist = True
         try:
-            response = await self._post(request, hold)
+            if held:
+                response = await http.send(request, http.creations, hold + SILENCE)
+            else:
+                response = await http.send_short(request, http.creations)
         except BadRequestError:
             mine.may_exist = False
             raise
@@ -207,6 +216,9 @@ class Creator:
             mine.answered = now()
             mine.may_exist = error.request_sent
             return (Outcome.UNKNOWN if error.request_sent else Outcome.NOTHING), error
+        finally:
+            if held:
+                self._held.give_back()
         mine.answered = now()
         if response.status < 300:
             return self._read(mine, response, request)
@@ -227,14 +239,3 @@ class Creator:
                 return Outcome.MADE, None
             message = "Another caller took over the prediction."
         return Outcome.UNKNOWN, APIConnectionError(message, method=request.method, url=request.url)
-
-    async def _post(self, request: Request, hold: float) -> Response:
-        """Sends it, on one of the connections that may be held where one is free."""
-        if hold <= 0 or not self._held.take():
-            return await self._http.send_short(request, self._http.creations)
-        try:
-            method, url, headers, body = request
-            held = Request(method, url, {**headers, "Prefer": prefer_wait(hold)}, body)
-            return await self._http.send(held, self._http.creations, hold + SILENCE)
-        finally:
-            self._held.give_back()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from math import ceil, inf
-from secrets import randbelow
+from random import SystemRandom
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +30,9 @@ from .protocol.predictions import TERMINAL, Prediction
 from .protocol.requests import SHORTEST_CANCEL_AFTER
 
 T = TypeVar("T")
+
+_random = SystemRandom().random
+"""Also where processes are forked, or seed Python's own generator alike, they draw different marks."""
 
 CLOSING = 10.0
 """Seconds that closing waits at the most until nothing is left running."""
@@ -127,9 +130,8 @@ class LivePrediction:
 
     def take(self, prediction: Prediction, certain: bool = True) -> bool:
         """Makes a prediction this caller's own; False where somebody else of this router has it."""
-        if not self.is_free(prediction.id):
+        if not self._live.claim(self.owner.base, prediction.id):
             return False
-        self._live.claim(self.owner.base, prediction.id)
         self.certain = certain
         self.saw(prediction)
         return True
@@ -170,6 +172,7 @@ class Live:
     def __init__(self, at_end: Work) -> None:
         self.background = Background(at_end)
         self.closed = False
+        self._scope_of_the_loop = anyio.CancelScope
         self._calls: set[anyio.CancelScope] = set()
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
@@ -190,7 +193,9 @@ class Live:
             raise APIConnectionError("The router is closed.", request_sent=False)
         if not self.background.begun:
             self.background.begin()
-        scope = anyio.CancelScope(deadline=deadline)
+            # `anyio.CancelScope` finds out for each scope which loop runs, and here it is always the same.
+            self._scope_of_the_loop = type(anyio.CancelScope())
+        scope = self._scope_of_the_loop(deadline=deadline)
         self._calls.add(scope)
         return scope
 
@@ -259,11 +264,15 @@ class Live:
             return
         self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
 
-    def claim(self, base: str, prediction_id: str) -> None:
-        """Somebody of this router has that prediction."""
-        self.claims[base, prediction_id] = None
+    def claim(self, base: str, prediction_id: str) -> bool:
+        """Gives somebody of this router that prediction; False where it is taken."""
+        claimed = base, prediction_id
+        if claimed in self.claims:
+            return False
+        self.claims[claimed] = None
         if len(self.claims) > _CLAIMS_KEPT:
             self.claims.popitem(last=False)
+        return True
 
     async def aclose(self) -> None:
         """Ends all calls and leaves all predictions, and waits until nothing runs; for `CLOSING` seconds at most."""
@@ -319,7 +328,7 @@ class Live:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
         least = max(SHORTEST_CANCEL_AFTER, ceil(timeout))
         span = max(_MARKS, least // 10)
-        while (key, mark := least + randbelow(span)) in self.marks:
+        while (key, mark := least + int(_random() * span)) in self.marks:
             span += 1
         self.marks.add((key, mark))
         return mark

@@ -177,7 +177,8 @@ async def test_leaving_never_cancels_anothers_twin(
 ) -> None:
     """Two routers, as in two workers of a gateway, ask the same within a second, and one leaves."""
     draws = itertools.cycle(range(6)) if same_marks else itertools.count()
-    monkeypatch.setattr("areplicate.replicate.live.randbelow", lambda _: next(draws))
+    seconds = 180  # are drawn from: a tenth of the timeout
+    monkeypatch.setattr("areplicate.replicate.live._random", lambda: (next(draws) + 0.5) / seconds)
     async with AsyncExitStack() as stack:
         hostile = await stack.enter_async_context(HostileReplicate([llama(boot_seconds=60, reply="fine")]))
         stays, leaves = [await stack.enter_async_context(router_of(hostile)) for _ in range(2)]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from ...calls.streams import CompletionStream
 from ...chat.responses import ModelResponse
 from ...chat.schemas.catalogue import common_inputs
 from ...options import read_body
 from ...options.declared import BY_NAME
 from ...options.values import checked_count
 from ...replicate.progress import OnStatus
-from ...streams import CompletionStream
 from ..accounts.account import Demand
 from ..accounts.auth import Caller
 from ..config.backend import Backend, Target

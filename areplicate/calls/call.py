@@ -9,20 +9,20 @@ from typing import Any, Protocol
 import anyio
 import msgspec
 
-from .chat.answers import Question, model_response
-from .chat.outputs import output_text
-from .chat.responses import ModelResponse
-from .errors import APIError
-from .logs import verbose
-from .replicate.client import Client
-from .replicate.endpoints import Endpoint
-from .replicate.limits import Slots
-from .replicate.live import Live, LivePrediction
-from .replicate.progress import OnStatus, Progress
-from .replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_again
-from .replicate.protocol.predictions import TERMINAL, Prediction
-from .replicate.retry import RetryPolicy
-from .replicate.streaming import PredictionStream
+from ..chat.answers import Question, model_response
+from ..chat.outputs import output_text
+from ..chat.responses import ModelResponse
+from ..errors import APIError
+from ..logs import verbose
+from ..replicate.client import Client
+from ..replicate.endpoints import Endpoint
+from ..replicate.limits import Slots
+from ..replicate.live import Live, LivePrediction
+from ..replicate.progress import OnStatus, Progress
+from ..replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_again
+from ..replicate.protocol.predictions import TERMINAL, Prediction
+from ..replicate.retry import RetryPolicy
+from ..replicate.streaming import PredictionStream
 from .streams import AnswerChunks, CompletionStream, Source
 
 _LONGEST_HOLD = 60.0

@@ -10,10 +10,10 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from .chat.inputs import ModelInput
-from .chat.media import INLINE_LIMIT, MediaSlot, decode_data_uri
-from .chat.messages import mime_of
-from .errors import BadRequestError
+from ..chat.inputs import ModelInput
+from ..chat.media import INLINE_LIMIT, MediaSlot, decode_data_uri
+from ..chat.messages import mime_of
+from ..errors import BadRequestError
 
 Upload = Callable[[bytes, str, str], Awaitable[str]]
 """Uploads content under a file name with a media type, and gives the URL for an input."""

@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Protocol
 
-from .chat.answers import Question, finish_reason, run_of, usage_for
-from .chat.chunks import ChunkMaker
-from .chat.outputs import Lines, output_text, reply_splitter
-from .chat.reply_splitter import ReplySplitter
-from .chat.responses import Delta, ModelResponse, ModelResponseChunk, Usage
-from .chat.usage import add
-from .errors import APIError, BadRequestError, PredictionCanceledError, PredictionFailedError, Timeout
-from .replicate.live import LivePrediction
-from .replicate.protocol.predictions import Prediction
-from .replicate.streaming import PredictionStream
+from ..chat.answers import Question, finish_reason, run_of, usage_for
+from ..chat.chunks import ChunkMaker
+from ..chat.outputs import Lines, output_text, reply_splitter
+from ..chat.reply_splitter import ReplySplitter
+from ..chat.responses import Delta, ModelResponse, ModelResponseChunk, Usage
+from ..chat.usage import add
+from ..errors import APIError, BadRequestError, PredictionCanceledError, PredictionFailedError, Timeout
+from ..replicate.live import LivePrediction
+from ..replicate.protocol.predictions import Prediction
+from ..replicate.streaming import PredictionStream
 
 
 class Source:

@@ -11,10 +11,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
-from .call import Call, answer
-from .chat.contract import AnswerReader, Contract, ask_again
-from .chat.messages import Message
-from .chat.responses import (
+from ..chat.contract import AnswerReader, Contract, ask_again
+from ..chat.messages import Message
+from ..chat.responses import (
     Choice,
     ChunkChoice,
     Delta,
@@ -25,9 +24,10 @@ from .chat.responses import (
     ToolCall,
     Usage,
 )
-from .chat.usage import add_attempt
-from .errors import PredictionFailedError
-from .logs import logger
+from ..chat.usage import add_attempt
+from ..errors import PredictionFailedError
+from ..logs import logger
+from .call import Call, answer
 from .streams import CompletionStream
 
 _replace = msgspec.structs.replace

@@ -8,9 +8,8 @@ from typing import Any
 import anyio
 import msgspec
 
-from .call import Call, predict
-from .chat.answers import run_of
-from .chat.embeddings import (
+from ..chat.answers import run_of
+from ..chat.embeddings import (
     Embedding,
     EmbeddingResponse,
     EmbeddingUsage,
@@ -19,8 +18,9 @@ from .chat.embeddings import (
     read_vectors,
     tokens_of,
 )
-from .chat.responses import Run, Usage
-from .errors import APIError
+from ..chat.responses import Run, Usage
+from ..errors import APIError
+from .call import Call, predict
 
 
 class EmbeddingCall(msgspec.Struct, frozen=True):

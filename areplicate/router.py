@@ -180,10 +180,7 @@ class AsyncRouter:
         options = given.options
         if "mock_response" in options:
             return _mock(model, messages, options)
-        fallbacks = options.pop("fallbacks", None)
-        if fallbacks is None or self._balancer.knows(model, fallbacks):
-            return await self._ask(model, messages, given, fallbacks)
-        return await self._first_to_answer([(model, given), *checked_fallbacks(fallbacks)], messages)
+        return await self._answered(model, messages, given)
 
     def map(
         self,
@@ -269,8 +266,11 @@ class AsyncRouter:
         if encoding_format not in ("float", "base64"):
             raise BadRequestError(f"encoding_format must be float or base64, not {encoding_format!r}.")
         given = read(params)
+        if "mock_response" in given.options:
+            raise BadRequestError("mock_response is for completions.", param="mock_response")
         texts: Any = Texts(read_texts(plain(input, "input")), encoding_format == "base64")
-        response: Any = await self._ask(plain(model, "model"), texts, Given(given.options, {}, given.inputs))
+        asked = Given(given.options, {}, given.inputs)
+        response: Any = await self._answered(plain(model, "model"), texts, asked)
         answered: EmbeddingResponse = response
         return answered
 
@@ -322,6 +322,15 @@ class AsyncRouter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _answered(
+        self, model: str, messages: Sequence[Any], given: Given
+    ) -> ModelResponse | CompletionStream:
+        """The answer of the model, or of the first of the call's own fallbacks that has one."""
+        fallbacks = given.options.pop("fallbacks", None)
+        if fallbacks is None or self._balancer.knows(model, fallbacks):
+            return await self._ask(model, messages, given, fallbacks)
+        return await self._first_to_answer([(model, given), *checked_fallbacks(fallbacks)], messages)
 
     async def _ask(
         self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None

@@ -126,6 +126,14 @@ async def test_under_a_name_of_ones_own() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+async def test_another_model_steps_in() -> None:
+    async with stage(KINDS["one text"][0]) as (_, router):
+        response = await router.aembedding("acme/gone", "Hello", fallbacks=[MODEL])
+        assert response.data[0].embedding == vector("Hello") and response.model == MODEL
+        with pytest.raises(BadRequestError, match="mock_response"):
+            await router.aembedding(MODEL, "Hello", mock_response="x")
+
+
 def test_the_openai_package_over_a_gateway(tmp_path: Any) -> None:
     with LocalReplicate(models=[KINDS["one text"][0]], tokens=[UPSTREAM_KEY]) as local:
         params = {"model": MODEL, "api_key": UPSTREAM_KEY, "api_base": local.api_base}

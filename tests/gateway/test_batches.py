@@ -292,6 +292,24 @@ def test_requests_that_fail_are_in_the_error_file(running: Gateway) -> None:
     assert "acme" not in json.dumps([failed, wrong])
 
 
+def test_a_row_that_its_key_may_never_ask_says_so(running: Gateway) -> None:
+    """As a request that asks for more than a limit of its key does; the batch goes on."""
+    api = client(running, running.new_key(rpm_limit=3))
+    batch = ended(api, begin(api, [line("1", "x"), line("2", "x", n=4), line("3", "y")]).id)
+    assert batch.status == "completed" and counts(batch) == (3, 2, 1)
+    [refused] = lines_of(api, batch.error_file_id)
+    assert refused["response"]["status_code"] == 429
+    assert "rpm_limit" in refused["response"]["body"]["error"]["message"]
+
+
+def test_a_batch_of_embeddings_may_cost_what_its_predictions_do(running: Gateway) -> None:
+    """Vectors are no text, of which each might be long."""
+    api = client(running, running.new_key(max_budget=100))
+    body = {"model": "embeds", "input": ["x", "y"]}
+    lines = [{"custom_id": "1", "method": "POST", "url": "/v1/embeddings", "body": body}]
+    assert ended(api, begin(api, lines, "/v1/embeddings").id).status == "completed"
+
+
 def test_a_batch_is_cancelled(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local, batch_requests_in_flight=4), tmp_path) as running:
         api = client(running, running.new_key())

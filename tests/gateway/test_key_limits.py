@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -74,7 +75,7 @@ ENTRY = ModelEntry("chat", {"model": "replicate/acme/chat"}, PRICE)
 
 
 def expected(**body: object) -> tuple[int, float]:
-    return Costs().expected(Demand(ENTRY, 2, copies=2, body=body), PRICE)
+    return Costs().expected(Demand([ENTRY], 2, copies=2, body=body), lambda _: PRICE)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_new_tokens", "max_length"])
@@ -123,6 +124,15 @@ def test_tokens_are_reserved_and_then_settled() -> None:
     with pytest.raises(GatewayError):
         ledger.admit(limited, hold(predictions=3, tokens=60), NOW + 201)
     ledger.admit(limited, hold(predictions=3, tokens=60), NOW + 200 + WINDOW)
+
+
+def test_several_predictions_are_told_to_wait_until_all_fit() -> None:
+    ledger, limited = Ledger(), key(tpm_limit=100)
+    ledger.admit(limited, first := hold(), NOW)
+    ledger.settle(first, 90, 0.0, NOW)
+    with pytest.raises(GatewayError) as refused:
+        ledger.admit(limited, hold(predictions=3, tokens=60), NOW + 1)
+    assert int(refused.value.headers["Retry-After"]) == math.ceil(WINDOW - 1)
 
 
 @given(

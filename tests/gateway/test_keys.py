@@ -234,8 +234,8 @@ def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) ->
         key = running.new_key()
         whole = running.ask(key, "fails")
         assert (whole.status_code, whole.json()["model"]) == (200, "chat"), "it says who answered"
-        assert whole.json()["usage"]["cost"] == 5.0
-        assert float(whole.headers["x-litellm-response-cost"]) == 5.0
+        assert whole.json()["usage"]["cost"] == 7.0, "the two tokens of the model that failed are billed, too"
+        assert float(whole.headers["x-litellm-response-cost"]) == 7.0
         streamed = running.ask(key, "gone", stream=True, stream_options={"include_usage": True}).text
         assert '"cost":5.0' in streamed and '"model":"chat"' in streamed and '"model":"gone"' not in streamed
         rows = running.get("/spend/logs")["data"]

@@ -46,6 +46,10 @@ class MessageBuilder:
             "usage": _usage(None),
         }
 
+    def answered_by(self, model: str) -> None:
+        """Another model answers than was asked."""
+        self._message["model"] = model
+
     @property
     def message(self) -> dict[str, Any]:
         return self._message
@@ -76,6 +80,7 @@ class MessageBuilder:
 
     def build(self, answer: ModelResponse) -> dict[str, Any]:
         """The message that a whole answer makes."""
+        self.answered_by(answer.model)
         for delta in deltas_of(answer.choices[0].message):
             self.add(delta)
         self.end(answer.choices[0].finish_reason, answer.usage)

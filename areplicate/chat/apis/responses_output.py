@@ -64,6 +64,10 @@ class ResponseBuilder:
             "usage": None,
         }
 
+    def answered_by(self, model: str) -> None:
+        """Another model answers than was asked."""
+        self._response["model"] = model
+
     @property
     def response(self) -> dict[str, Any]:
         return self._response
@@ -104,6 +108,7 @@ class ResponseBuilder:
 
     def build(self, answer: ModelResponse) -> dict[str, Any]:
         """The response that a whole answer makes."""
+        self.answered_by(answer.model)
         choice = answer.choices[0]
         for delta in deltas_of(choice.message):
             self.add(delta)

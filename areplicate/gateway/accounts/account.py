@@ -10,6 +10,7 @@ reserved for them stays so until then.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,13 @@ from ...chat.responses import ModelResponseChunk, PricedUsage, Run, Usage
 from ...replicate.live import LivePrediction, begun
 from ..http.errors import CLIENT_GONE, GatewayError
 from ..logs import access_logger
-from .costs import Demand, characters
+from .costs import Demand
 from .key_limits import Hold, new_hold
-from .late_look import look_at
+from .late_look import look_at, unanswered_run
 
 if TYPE_CHECKING:
     from ..app import Gateway
+    from ..config.backend import Backend
     from ..config.entries import ModelEntry
     from ..http.exchange import Exchange
 
@@ -57,7 +59,8 @@ class Account:
         exchange.ended = time.monotonic()
         self._at = self._gateway.accounts.now() - exchange.seconds()
         begun.set(None)
-        if open_ends := self._open_ends():
+        exchange.runs = self._runs()
+        if open_ends := self._without_run(exchange.runs):
             self._gateway.accounts.in_background(self._settle_later(open_ends))
         else:
             self._settle(self._cost(0))
@@ -67,17 +70,12 @@ class Account:
         """Lets the request in, or raises the `GatewayError` that refuses it."""
         accounts, exchange = self._gateway.accounts, self._exchange
         self._demand = demand
-        exchange.entry = demand.entry
         key = exchange.caller.key
         if key is None or not key.limited:
             return
-        price_of = exchange.backend.price_of
-        if key.max_budget is not None and any(
-            price_of(entry) is None for entry in (demand.entry, *demand.others)
-        ):
-            raise no_price(demand.entry)
-        price = price_of(demand.entry)
-        tokens, dollars = accounts.costs.expected(demand, price)
+        if key.max_budget is not None:
+            check_prices(demand.entries, exchange.backend)
+        tokens, dollars = accounts.costs.expected(demand, exchange.backend.price_of)
         hold = new_hold(key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
         await accounts.admit(key, hold)
         self._hold = hold
@@ -85,64 +83,79 @@ class Account:
     def answered_by(self, name: str) -> str:
         """The name of the model that answered: `name`, as the client has it, or a fallback's."""
         entry, demand = self._entry(), self._demand
-        return name if entry is None or demand is None or entry.name == demand.entry.name else entry.name
+        return name if entry is None or demand is None or entry.name == demand.entries[0].name else entry.name
 
     def priced(self, usage: Usage) -> PricedUsage:
-        """The usage of the whole answer with what it cost; null where there is no price."""
+        """The usage of the whole answer with what it cost; null where there is no price.
+
+        The cost is of all that was asked of Replicate for it, also of what failed before another model answered.
+        """
         return PricedUsage(**{**msgspec.structs.asdict(usage), "cost": self._cost(0)})
 
     def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
         """A chunk as the client gets it: by the name of the model that answered, and the last one with its cost."""
-        self._exchange.upstream_model = self._exchange.upstream_model or chunk.model
         shown = msgspec.structs.replace(chunk, model=self.answered_by(name))
         return (
             shown if chunk.usage is None else msgspec.structs.replace(shown, usage=self.priced(chunk.usage))
         )
 
     def headers(self) -> dict[str, str]:
-        """What a whole answer says of its cost, by LiteLLM's name for it."""
-        cost = self._cost(0) if self._exchange.runs else None
+        """What an answer says of its cost, by LiteLLM's name for it; an error does, too, where it is known by then."""
+        cost = self._cost(0) if self._runs() else None
         return {} if cost is None else {"x-litellm-response-cost": f"{cost:.12g}"}
 
     def _entry(self, prediction_id: str | None = None) -> ModelEntry | None:
         """What answered, or made that prediction: a fallback may have, or another model of the same name."""
-        exchange, asked = self._exchange, self._demand
+        exchange, demand = self._exchange, self._demand
+        if demand is None:
+            return None
         model = exchange.predictions.get(prediction_id or "") or exchange.upstream_model
-        if asked is None or model is None or model == asked.entry.model:
-            return exchange.entry
-        return exchange.backend.by_model.get(model, exchange.entry)
+        return next((entry for entry in demand.entries if entry.model == model), demand.entries[0])
 
     def _cost_of(self, run: Run) -> float | None:
         entry = self._entry(run.prediction_id)
         price = None if entry is None else self._exchange.backend.price_of(entry)
         return None if price is None else price.of_run(run)
 
-    def _open_ends(self) -> list[LivePrediction]:
-        """The predictions of which it is not known what they took."""
-        runs = self._exchange.runs
+    def _without_run(self, runs: Sequence[Run]) -> list[LivePrediction]:
+        """The predictions that are in no run."""
+        if len(runs) == len(self._begun) == 1:
+            return []
         ended = {run.prediction_id for run in runs}
         # What failed on Replicate's side and was asked again is in the run of the attempt that did not.
         in_a_run = sum(run.attempts - 1 for run in runs)
-        open_ends = []
+        without = []
         for each in self._begun:
             seen = each.prediction
             if seen is not None and seen.status == "failed" and in_a_run and seen.id not in ended:
                 in_a_run -= 1
             elif each.may_exist if seen is None else seen.id not in ended:
-                open_ends.append(each)
-        return open_ends
+                without.append(each)
+        return without
+
+    def _runs(self) -> Sequence[Run]:
+        """What has run, as far as it is known by now: what answered, and what has ended without an answer.
+
+        Whatever a client is told of it, Replicate bills it: a prediction that failed, or one whose answer did not fit.
+        """
+        runs = self._exchange.runs
+        ended = [each for each in self._without_run(runs) if each.prediction and each.prediction.terminal]
+        return [*runs, *map(self._run_of, ended)] if ended else runs
+
+    def _run_of(self, ended: LivePrediction) -> Run:
+        demand = self._demand
+        assert ended.prediction is not None and demand is not None
+        made = demand.made(ended.endpoint)
+        self._exchange.predictions.setdefault(ended.prediction.id, made[0].model)
+        return unanswered_run(ended.prediction, ended.input, writes=demand.writes)
 
     async def _settle_later(self, open_ends: list[LivePrediction]) -> None:
         """Looks at what was left open, and settles by that."""
         exchange, demand = self._exchange, self._demand
-        prompt = 0 if demand is None else characters(demand.body)
         unknown = 0
         for left in open_ends:
-            entry = exchange.backend.by_target.get(left.endpoint.model) or exchange.entry
-            run = None if entry is None else await look_at(exchange.backend, entry, left, prompt)
-            if run is not None and entry is not None:
-                exchange.predictions.setdefault(run.prediction_id, entry.model)
-                exchange.runs = (*exchange.runs, run)
+            if demand is not None and await look_at(exchange.backend, demand.made(left.endpoint), left):
+                exchange.runs = (*exchange.runs, self._run_of(left))
             elif left.may_exist:
                 unknown += 1
         self._settle(self._cost(unknown))
@@ -155,10 +168,11 @@ class Account:
         entry, demand = self._entry(), self._demand
         if entry is None or demand is None or not self._exchange.calling:
             return 0.0
-        costs = [self._cost_of(run) for run in self._exchange.runs]
+        costs = [self._cost_of(run) for run in self._runs()]
         price = self._exchange.backend.price_of(entry)
         if unknown and price is not None:
-            _, expected = self._gateway.accounts.costs.expected(demand, price)
+            by_it = msgspec.structs.replace(demand, entries=[entry])
+            _, expected = self._gateway.accounts.costs.expected(by_it, lambda _: price)
             streamed = price.of_tokens(0, self._exchange.pieces)
             costs.append(max(expected * unknown / demand.predictions, streamed))
         if any(cost is None for cost in costs) or price is None:
@@ -183,13 +197,16 @@ class Account:
         _count(self._gateway, exchange, cost)
 
 
-def no_price(entry: ModelEntry) -> GatewayError:
-    return GatewayError(
-        403,
-        f"This key has a budget, and the gateway does not know what {entry.name!r} costs: whoever runs it can "
-        "say so in model_info of its entry.",
-        code="no_price",
-    )
+def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
+    """Raises a `GatewayError` where a key's budget could not be counted, since an entry has no price."""
+    for entry in entries:
+        if backend.price_of(entry) is None:
+            raise GatewayError(
+                403,
+                f"This key has a budget, and the gateway does not know what {entry.name!r} costs: whoever runs it "
+                "can say so in model_info of its entry.",
+                code="no_price",
+            )
 
 
 def _count(gateway: Gateway, exchange: Exchange, cost: float | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +11,8 @@ from ...chat.params import TOKEN_LIMIT
 from ...chat.responses import Run
 from ...chat.usage import estimate
 from ...options.values import is_number
+from ...replicate.endpoints import Endpoint, ModelEndpoint
+from ...schema_lookup import endpoint_of
 
 if TYPE_CHECKING:
     from ..config.entries import ModelEntry
@@ -30,17 +32,22 @@ class Demand(msgspec.Struct, frozen=True):
     """What a request asks for.
 
     Attributes:
-        predictions: of the model `entry`, as many as there are answers.
-        others: that may answer in the entry's place, under the same name.
+        entries: one or more that may answer, under the same name or as fallbacks; the first is asked for.
+        predictions: as many as there are answers.
         copies: how many of them have the same prompt.
         body: the request's, which has all its prompts in it.
+        writes: whether the answers are texts; vectors have no tokens.
     """
 
-    entry: ModelEntry
+    entries: Sequence[ModelEntry]
     predictions: int = 1
     copies: int = 1
     body: dict[str, Any] = {}
-    others: Sequence[ModelEntry] = ()
+    writes: bool = True
+
+    def made(self, endpoint: Endpoint) -> Sequence[ModelEntry]:
+        """The entries that may have made a prediction there; all, where none is known to."""
+        return [entry for entry in self.entries if _makes(entry, endpoint)] or self.entries
 
 
 class _Usual(msgspec.Struct):
@@ -64,14 +71,20 @@ class Costs:
     def __init__(self) -> None:
         self._usual: dict[str, _Usual] = {}
 
-    def expected(self, demand: Demand, price: Price | None) -> tuple[int, float]:
-        """Tokens and dollars that a request is expected to take; without a price, no dollars.
+    def expected(self, demand: Demand, price_of: Callable[[ModelEntry], Price | None]) -> tuple[int, float]:
+        """Tokens and dollars that a request is expected to take, whoever answers; without a price, no dollars.
 
         One prediction takes what is usual. Several at once could pass a budget together, however small
         it is: each is taken to write as much as it may.
         """
         prompt = estimate(characters(demand.body)) * demand.copies
-        written, seconds = self._answer(demand)
+        of_each = [self._expected_of(entry, demand, prompt, price_of(entry)) for entry in demand.entries]
+        return max(tokens for tokens, _ in of_each), max(dollars for _, dollars in of_each)
+
+    def _expected_of(
+        self, entry: ModelEntry, demand: Demand, prompt: int, price: Price | None
+    ) -> tuple[int, float]:
+        written, seconds = self._answer(entry, demand)
         tokens = prompt + round(written * demand.predictions)
         if price is None:
             return tokens, 0.0
@@ -80,17 +93,21 @@ class Costs:
         )
         return tokens, dollars
 
-    def _answer(self, demand: Demand) -> tuple[float, float]:
+    def _answer(self, entry: ModelEntry, demand: Demand) -> tuple[float, float]:
         """Tokens and seconds of one answer."""
-        usual = self._usual.get(demand.entry.name)
-        allowed = _allowed_tokens(demand.body)
+        usual = self._usual.get(entry.name)
         if demand.predictions > 1:
-            most_tokens = usual.most_tokens if usual else 0.0
-            most_seconds = usual.most_seconds if usual else 0.0
-            tokens = allowed or max(_FIRST_GUESS_TOKENS, most_tokens)
-            return tokens, max(_FIRST_GUESS_SECONDS, most_seconds)
-        tokens = usual.tokens if usual else _FIRST_GUESS_TOKENS
-        return min(tokens, allowed or tokens), usual.seconds if usual else _FIRST_GUESS_SECONDS
+            tokens = max(_FIRST_GUESS_TOKENS, usual.most_tokens if usual else 0.0)
+            seconds = max(_FIRST_GUESS_SECONDS, usual.most_seconds if usual else 0.0)
+        else:
+            tokens = usual.tokens if usual else _FIRST_GUESS_TOKENS
+            seconds = usual.seconds if usual else _FIRST_GUESS_SECONDS
+        if not demand.writes:
+            return 0, seconds
+        allowed = _allowed_tokens(demand.body)
+        if allowed is None:
+            return tokens, seconds
+        return allowed if demand.predictions > 1 else min(tokens, allowed), seconds
 
     def learn(self, entry: ModelEntry, run: Run) -> None:
         """A prediction of the entry's has ended."""
@@ -100,6 +117,12 @@ class Costs:
             self._usual[entry.name] = _Usual(tokens, seconds, tokens, seconds)
         else:
             usual.saw(tokens, seconds)
+
+
+def _makes(entry: ModelEntry, endpoint: Endpoint) -> bool:
+    """Whether the entry's predictions are made there: a model's also as those of its latest version."""
+    own = endpoint_of(entry.model)
+    return own == endpoint or (isinstance(own, ModelEndpoint) and own.model == endpoint.model)
 
 
 def _allowed_tokens(body: dict[str, Any]) -> int | None:

@@ -107,12 +107,17 @@ def refusal(key: Key, hold: Hold, taken: Taken, wait: Callable[[], float]) -> Ga
             fits = used + hold.predictions <= limit
             never = hold.predictions > limit
         else:
-            amount: float = getattr(hold, measure)
-            beyond = amount * (hold.predictions - 1) / hold.predictions
-            fits, never = used + beyond < limit, beyond >= limit
+            all_but_one = _all_but_one(hold, measure)
+            fits, never = used + all_but_one < limit, all_but_one >= limit
         if not fits:
             return _refused(key, Limit(field, measure, span), limit, hold, never, wait)
     return None
+
+
+def _all_but_one(hold: Hold, measure: Measure) -> float:
+    """What all predictions of a hold but one are expected to take."""
+    amount: float = getattr(hold, measure)
+    return amount * (hold.predictions - 1) / hold.predictions
 
 
 def _refused(
@@ -277,8 +282,8 @@ class _Window:
 
 
 def room_for(hold: Hold, measure: Measure, limit: float) -> float:
-    """How much may be taken for the hold to fit; what is known afterwards only fits while anything is left."""
-    return limit - hold.predictions if measure == "predictions" else limit - 1
+    """How much may be taken for the hold to fit."""
+    return limit - hold.predictions if measure == "predictions" else limit - 1 - _all_but_one(hold, measure)
 
 
 def wait_for(entries: Iterable[tuple[float, float]], most: float, now: float) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ...chat.answers import run_of
 from ...chat.outputs import output_text
 from ...chat.responses import Run
-from ...chat.usage import usage_of
+from ...chat.usage import characters, usage_of
 from ...errors import APIError
 from ...replicate.live import LivePrediction
 from ...replicate.protocol.predictions import Prediction
@@ -22,11 +25,11 @@ _PAUSES = (0.0, 0.3, 0.7, 1.0, 2.0, 4.0)
 """Seconds before each look: where it has not ended by itself, it is being cancelled meanwhile."""
 
 
-async def look_at(backend: Backend, entry: ModelEntry, left: LivePrediction, prompt: int) -> Run | None:
-    """What the prediction did until its end, or until now where that takes too long; None if nobody can say.
+async def look_at(backend: Backend, entries: Sequence[ModelEntry], left: LivePrediction) -> bool:
+    """Looks at a prediction until its end, or for some seconds; False if nobody can say what it did.
 
     Args:
-        prompt: characters of what was asked.
+        entries: that may have made it, on whichever account.
     """
     for pause in _PAUSES:
         await asyncio.sleep(pause)
@@ -36,11 +39,19 @@ async def look_at(backend: Backend, entry: ModelEntry, left: LivePrediction, pro
         elif left.prediction.terminal:
             break
         else:
-            with contextlib.suppress(APIError):
-                left.prediction = await backend.prediction(entry, left.prediction.id)
-    return None if left.prediction is None else _run_of(left.prediction, prompt)
+            for entry in entries:
+                with contextlib.suppress(APIError):
+                    left.prediction = await backend.prediction(entry, left.prediction.id)
+                    break
+    return left.prediction is not None
 
 
-def _run_of(prediction: Prediction, prompt: int) -> Run:
-    text = output_text(prediction.output)
-    return run_of([prediction], usage_of(prediction, lambda: prompt, text))
+def unanswered_run(prediction: Prediction, input: dict[str, Any], *, writes: bool) -> Run:
+    """What a prediction did that gave no answer, or none that its client got.
+
+    Args:
+        writes: whether its output is a text; vectors have no tokens.
+    """
+    text = output_text(prediction.output) if writes else ""
+    shown = prediction if writes else msgspec.structs.replace(prediction, output=None)
+    return run_of([prediction], usage_of(shown, lambda: characters(input), text))

@@ -38,9 +38,8 @@ async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]
     first = asked[0]
     call = await admitted_call(gateway, exchange, body, first.messages, first.params, prompts=len(asked))
     calls = [msgspec.structs.replace(call, messages=each.messages) for each in asked]
-    per_prompt = call.count // len(asked)
     if exchange.streamed:
-        return await _stream(exchange, calls, per_prompt)
+        return await _stream(exchange, calls)
     responses = await _ask_all(exchange, calls)
     usage = _total([response.usage for response in responses])
     return completion(responses, exchange.account.priced(usage))
@@ -59,7 +58,7 @@ async def _ask_all(exchange: Exchange, calls: Sequence[ModelCall]) -> list[Model
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _stream(exchange: Exchange, calls: Sequence[ModelCall], per_prompt: int) -> web.StreamResponse:
+async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamResponse:
     """The prompts' answers one after the other, which their indexes tell apart."""
     created = int(time.time())
     usages: list[Usage] = []
@@ -73,11 +72,13 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall], per_prompt: in
                         exchange.streamed_chunk(chunk)
                         if chunk.usage is not None:
                             usages.append(chunk.usage)
-                        elif (choice := _piece(chunk, i * per_prompt)) is not None:
-                            await events.send(_event(exchange, call.name, created, [choice]))
+                        elif (choice := _piece(chunk, i * call.count)) is not None:
+                            name = exchange.account.answered_by(call.name)
+                            await events.send(_event(exchange, name, created, [choice]))
             if usages:
                 total = exchange.account.priced(_total(usages))
-                await events.send(_event(exchange, calls[0].name, created, [], total))
+                name = exchange.account.answered_by(calls[0].name)
+                await events.send(_event(exchange, name, created, [], total))
         except APIError as error:
             if not events.response.prepared:
                 raise

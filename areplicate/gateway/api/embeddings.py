@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.embeddings import EmbeddingResponse
+from ...chat.embeddings import EmbeddingResponse, inputs_for, read_texts
+from ...errors import BadRequestError
+from ..accounts.account import Demand
 from ..http.exchange import Exchange
 from ..http.route import route
-from .model_call import ModelName, admitted_call
+from .model_call import ModelName, read_call
 
 if TYPE_CHECKING:
     from ..app import Gateway
+    from ..config.backend import Backend
+    from ..config.entries import ModelEntry
 
 _NOT_PARAMS = ("model", "input", "encoding_format", "user")
 _TEXT = {"type": "string", "minLength": 1}
@@ -44,13 +50,24 @@ async def embeddings(gateway: Gateway, exchange: Exchange, body: dict[str, Any])
 async def embed(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
     """The vectors that a checked body asks for."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    texts = body["input"]
-    prompts = len(texts) if isinstance(texts, list) and texts else 1
-    call = await admitted_call(gateway, exchange, body, [], params, prompts=prompts)
+    texts = read_texts(body["input"])
+    call, entries = await read_call(exchange, body, [], params)
+    predictions = await predictions_for(exchange.backend, entries, texts)
+    await exchange.account.admit(Demand(entries, predictions, body=body, writes=False))
     exchange.calling = True
     answer = await exchange.backend.router.aembedding(
-        call.model, texts, encoding_format=body.get("encoding_format", "float"), **call.params
+        call.model, texts, encoding_format=body.get("encoding_format") or "float", **call.params
     )
     exchange.answered(answer.model, answer.replicate, None)
-    answer.model = call.name
+    answer.model = exchange.account.answered_by(call.name)
     return answer
+
+
+async def predictions_for(backend: Backend, entries: Sequence[ModelEntry], texts: Sequence[str]) -> int:
+    """How many predictions embed the texts, whichever entry makes them."""
+    most = 1
+    for entry in entries:
+        schema = await backend.schema_of(entry)
+        with contextlib.suppress(BadRequestError):  # it does not embed, and whoever asks it will be told
+            most = max(most, len(inputs_for(texts, {}, schema, entry.model)))
+    return most

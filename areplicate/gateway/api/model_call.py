@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -22,6 +22,7 @@ from ..http.exchange import Exchange
 
 if TYPE_CHECKING:
     from ..app import Gateway
+    from ..config.entries import ModelEntry
 
 MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
@@ -97,16 +98,33 @@ async def admitted_call(
     Raises:
         GatewayError: 400, 404 for a model that is not there or not for this key, or 429.
     """
+    call, entries = await read_call(exchange, body, messages, params)
+    await exchange.account.admit(Demand(entries, call.count * prompts, copies=call.count, body=body))
+    return call
+
+
+async def read_call(
+    exchange: Exchange, body: dict[str, Any], messages: Any, params: dict[str, Any]
+) -> tuple[ModelCall, list[ModelEntry]]:
+    """The call in a checked body, which is not admitted yet, and what may answer it."""
     name = body["model"]
     target = usable(exchange, name)
     exchange.model = target.name
     exchange.streamed = bool(body.get("stream"))
     allowed = await _allowed(exchange.backend, target, params)
-    count = checked_count(allowed.get("n")) * prompts
-    entry, *others = target.entries
-    await exchange.account.admit(Demand(entry, count, copies=count // prompts, body=body, others=others))
-    steps_in = exchange.backend.fallbacks_for(target, exchange.caller)
-    return ModelCall(name, target.model, messages, {**target.options, **allowed, **steps_in}, count)
+    fallbacks = exchange.backend.fallbacks_for(target, exchange.caller)
+    steps_in = {} if fallbacks is None else {"fallbacks": fallbacks}
+    entries = exchange.backend.entries_of(target, fallbacks)
+    options = {**target.options, **allowed, **steps_in}
+    call = ModelCall(name, target.model, messages, options, answers_of(allowed, entries))
+    return call, entries
+
+
+def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
+    """How many answers a call gives: as many as it says, else as the configuration says, whoever answers."""
+    if params.get("n") is not None:
+        return checked_count(params["n"])
+    return max(checked_count(entry.params.get("n")) for entry in entries)
 
 
 def usable(exchange: Exchange, name: str) -> Target:

@@ -21,6 +21,7 @@ Event = dict[str, Any]
 class Builder(Protocol):
     """Makes an API's events of what an answer adds."""
 
+    def answered_by(self, model: str) -> None: ...
     def begin(self) -> list[Event]: ...
     def add(self, delta: Delta) -> list[Event]: ...
     def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]: ...
@@ -46,13 +47,16 @@ async def relay(
     counted = msgspec.structs.replace(call, params={**call.params, "stream_options": {"include_usage": True}})
     finish_reason: FinishReason = "stop"
     usage: Usage | None = None
+    begun = False
     with EventWriter(exchange, beat) as events:
         try:
-            chunks = await counted.stream(exchange, events.saw)
-            await events.send(_encoded(builder.begin()))
-            async with chunks:
+            async with await counted.stream(exchange, events.saw) as chunks:
                 async for chunk in chunks:
                     exchange.streamed_chunk(chunk)
+                    if not begun:
+                        begun = True
+                        builder.answered_by(exchange.account.answered_by(call.name))
+                        await events.send(_encoded(builder.begin()))
                     usage = chunk.usage or usage
                     for choice in chunk.choices:
                         finish_reason = choice.finish_reason or finish_reason
@@ -66,7 +70,8 @@ async def relay(
         except APIError as error:
             if not events.response.prepared:
                 raise
-            await events.send(_encoded(builder.fail(exchange.failed(error))))
+            opening = [] if begun else builder.begin()
+            await events.send(_encoded([*opening, *builder.fail(exchange.failed(error))]))
     return events.response
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,13 +11,15 @@ import msgspec
 from ...bulk.apis import EMBEDDINGS
 from ...bulk.inputs import LineError, Row
 from ...bulk.job import MOST_ERRORS, Job
+from ...chat.embeddings import read_texts
 from ...errors import BadRequestError
-from ...options.values import checked_count
-from ..accounts.account import Demand, no_price
+from ..accounts.account import Demand, check_prices
 from ..accounts.auth import Caller
 from ..accounts.costs import Costs
-from ..api.model_call import usable_by
-from ..config.backend import Backend, Target
+from ..api.embeddings import predictions_for
+from ..api.model_call import answers_of, usable_by
+from ..config.backend import Backend
+from ..config.entries import ModelEntry
 from ..http.errors import GatewayError
 
 
@@ -42,10 +46,12 @@ class LineChecker:
         self._has_budget = caller.key is not None and caller.key.max_budget is not None
         self._backend = backend
         self._costs = costs
-        self._targets: dict[str, Target] = {}
+        self._loop = asyncio.get_running_loop()
+        self._entries: dict[str, Sequence[ModelEntry]] = {}
+        """What may answer, by the names that the file has."""
 
     def check(self, job: Job) -> CheckedFile:
-        """Reads the whole file; in a thread, since it may be long."""
+        """Reads the whole file; in a thread beside the loop, since it may be long."""
         errors: list[dict[str, Any]] = []
         count = 0
         expected = 0.0
@@ -76,21 +82,26 @@ class LineChecker:
             raise BadRequestError("a line must have custom_id, method, url and body", param="custom_id")
         if row.url != self._endpoint:
             raise BadRequestError(f"url is {row.url}, and the batch's endpoint {self._endpoint}", param="url")
-        name = row.body["model"]
-        target = self._targets.get(name)
-        if target is None:
-            target = self._targets[name] = usable_by(self._backend, self._caller, name)
+        entries = self._entries_of(row.body["model"])
         if not self._has_budget:
             return 0.0
-        entry = target.entries[0]
-        price = self._backend.price_of(entry)
-        if price is None:
-            raise no_price(entry)
-        texts = row.body.get("input") if row.url == EMBEDDINGS else None
-        prompts = len(texts) if isinstance(texts, list) else 1
-        copies = checked_count(row.body.get("n"))
-        _, dollars = self._costs.expected(Demand(entry, copies * prompts, copies, row.body), price)
-        return dollars
+        check_prices(entries, self._backend)
+        if row.url == EMBEDDINGS:
+            counting = predictions_for(self._backend, entries, read_texts(row.body.get("input")))
+            predictions = asyncio.run_coroutine_threadsafe(counting, self._loop).result()
+            demand = Demand(entries, predictions, body=row.body, writes=False)
+        else:
+            copies = answers_of(row.body, entries)
+            demand = Demand(entries, copies, copies, row.body)
+        return self._costs.expected(demand, self._backend.price_of)[1]
+
+    def _entries_of(self, name: str) -> Sequence[ModelEntry]:
+        entries = self._entries.get(name)
+        if entries is None:
+            target = usable_by(self._backend, self._caller, name)
+            fallbacks = self._backend.fallbacks_for(target, self._caller)
+            entries = self._entries[name] = self._backend.entries_of(target, fallbacks)
+        return entries
 
 
 def error(code: str, message: str, line: int | None = None, param: str | None = None) -> dict[str, Any]:

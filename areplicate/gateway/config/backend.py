@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from ...chat.schemas.schema import ModelSchema
 from ...errors import APIError
 from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
@@ -72,11 +74,6 @@ class Backend:
         self._targets = _targets(config)
         self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
         """What clients are told."""
-        self.by_model: dict[str, ModelEntry] = {entry.model: entry for entry in config.models}
-        self.by_target = {
-            endpoint_of(entry.model).model: entry for entry in config.models if "*" not in entry.model
-        }
-        """By what predictions are of, as far as the model string tells it."""
         self._fallbacks = {name: others for each in config.fallbacks for name, others in each.items()}
         self.created = int(time.time())
         pool_size = config.general.pool_size or default_pool_size()
@@ -102,31 +99,37 @@ class Backend:
                     return Target(entry.name, [entry.naming(model, self.config.prices)], model, options)
         return found
 
-    def fallbacks_for(self, target: Target, caller: Caller) -> dict[str, list[str]]:
-        """The router's option that leaves out who may not step in for the target.
+    def fallbacks_for(self, target: Target, caller: Caller) -> list[str] | None:
+        """The names that may step in for the target, for this caller; None where there are none for anybody.
 
-        Those are the models that the key may not use, and for a key with a budget those without a price.
+        Not the models that the key may not use, and for a key with a budget none without a price.
         """
         names = self._fallbacks.get(target.model)
         if names is None:
-            return {}
+            return None
         budget = caller.key is not None and caller.key.max_budget is not None
-        return {
-            "fallbacks": [
-                name for name in names if caller.may_use(name) and (not budget or self._has_price(name))
-            ]
-        }
+        return [name for name in names if caller.may_use(name) and (not budget or self._has_price(name))]
+
+    def entries_of(self, target: Target, fallbacks: Sequence[str] | None) -> list[ModelEntry]:
+        """What may answer, in the order in which it is asked."""
+        return [
+            *target.entries,
+            *(entry for name in fallbacks or () for entry in self._targets[name].entries),
+        ]
 
     def _has_price(self, name: str) -> bool:
         """Whether it is known what the model costs, whichever of its entries answers."""
-        target = self.target(name)
-        return target is not None and all(self.price_of(entry) is not None for entry in target.entries)
+        return all(self.price_of(entry) is not None for entry in self._targets[name].entries)
+
+    async def schema_of(self, entry: ModelEntry) -> ModelSchema | None:
+        """What the entry's model takes; None where that cannot be known."""
+        return await self.router.schema_of(entry.model, **_road(entry))
 
     async def inputs_of(self, target: Target) -> frozenset[str] | None:
         """The names of the models' own inputs; None where they cannot be known."""
         names: set[str] = set()
         for entry in target.entries:
-            schema = await self.router.schema_of(entry.model, **_road(entry))
+            schema = await self.schema_of(entry)
             if schema is None:
                 return None
             names.update(schema.fields)

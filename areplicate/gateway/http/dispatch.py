@@ -155,4 +155,5 @@ def _refused(exchange: Exchange, error: GatewayError) -> web.Response:
     body = envelope(error, exchange.request_id) if is_anthropics(request) else error.envelope()
     response = exchange.json(body, error.status)
     response.headers.update(error.headers)
+    response.headers.update(exchange.account.headers())
     return response

@@ -28,6 +28,8 @@ from ...errors import (
 )
 
 NO_RETRY = {"x-should-retry": "false"}
+REFUSALS = (403, 429)
+"""What the gateway itself refuses a batch's row with, besides 400."""
 CLIENT_GONE = 499
 """The status in logs and figures of a request whose client left before its answer."""
 
@@ -140,7 +142,8 @@ def from_upstream(error: APIError) -> GatewayError:
         case UnsupportedParamsError():
             return bad_request(message, param=error.param, code="unsupported_parameter")
         case BadRequestError():
-            return bad_request(message, param=error.param)
+            status = error.status_code if error.status_code in REFUSALS else 400
+            return GatewayError(status, message, param=error.param)
         case NotFoundError():
             return GatewayError(404, message, code="model_not_found")
         case Timeout():

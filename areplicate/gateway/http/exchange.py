@@ -19,7 +19,6 @@ from .errors import GatewayError, from_upstream, stopping
 if TYPE_CHECKING:
     from ..accounts.account import Account
     from ..config.backend import Backend
-    from ..config.entries import ModelEntry
 
 JSON = "application/json"
 
@@ -41,7 +40,6 @@ class Exchange:
         "cors",
         "ended",
         "endpoint",
-        "entry",
         "error_code",
         "first_text",
         "method",
@@ -83,7 +81,6 @@ class Exchange:
         self.caller: Caller = ANYBODY
         self.model: str | None = None
         """What the client asked for; only ever a name of the configuration's."""
-        self.entry: ModelEntry | None = None
         self.upstream_model: str | None = None
         self.calling = False
         """Whether a model was asked, and money may have been spent."""
@@ -119,6 +116,7 @@ class Exchange:
 
     def streamed_chunk(self, chunk: ModelResponseChunk) -> None:
         """A chunk of the answer has come."""
+        self.upstream_model = chunk.model
         if chunk.replicate is not None:
             self.answered(chunk.model, chunk.replicate, None)
         elif chunk.choices and chunk.choices[0].delta.content:

@@ -28,7 +28,7 @@ def test_it_keeps_to_its_document(tmp_path: Path) -> None:
                 *("--phases", "coverage,fuzzing", "--max-examples", "2"),
                 *(
                     "--exclude-path-regex",
-                    "^/(chat|completions|responses|messages|embeddings|models)|^/v1/embeddings",
+                    "^/(chat|completions|responses|messages|embeddings|models|files|batches)|^/v1/embeddings",
                 ),
                 *("--generation-database", "none"),
             ]

@@ -8,8 +8,10 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_type_hints
 
+import httpx
 import pytest
 
 from areplicate.gateway.http.routes import ROUTES
@@ -218,20 +220,25 @@ def test_no_name_of_any_option_sends_the_key_elsewhere(
     """Whatever the name and the form of the value: what is sent goes to Replicate, or is refused."""
     url, seen = attacker
     local.requests.clear()
-    with running.http() as http:
-        for path, asked in ROUTES_TO_MODELS.items():
-            for name in sorted({*BY_NAME, *CONNECTION_NAMES}):
-                for value in (url, {"Authorization": url, "api_base": url}, [url], 1, 0.001):
-                    if name in asked or (name == "stream" and value):
-                        continue
-                    answer = http.post(path, json={"model": "chat", **asked, name: value})
-                    embeds = "may be no model that embeds" not in answer.text
-                    assert answer.status_code in (200, 400) or not embeds, (path, name, value, answer.text)
-                    option = BY_NAME.get(name)
-                    if path.endswith("count_tokens"):  # asks nobody
-                        continue
-                    if option is not None and "client" not in option.by:
-                        assert answer.status_code == 400, f"{path} takes {name}"
+    bodies = [
+        (path, name, {"model": "chat", **asked, name: value})
+        for path, asked in ROUTES_TO_MODELS.items()
+        for name in sorted({*BY_NAME, *CONNECTION_NAMES})
+        for value in (url, {"Authorization": url, "api_base": url}, [url], 1, 0.001)
+        if name not in asked and not (name == "stream" and value)
+    ]
+
+    def ask(http: httpx.Client, path: str, name: str, body: dict[str, Any]) -> None:
+        answer = http.post(path, json=body)
+        embeds = "may be no model that embeds" not in answer.text
+        assert answer.status_code in (200, 400) or not embeds, (path, body, answer.text)
+        option = BY_NAME.get(name)
+        # Counting tokens asks nobody.
+        if option is not None and "client" not in option.by and not path.endswith("count_tokens"):
+            assert answer.status_code == 400, f"{path} takes {name}"
+
+    with running.http() as http, ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda each: ask(http, *each), bodies))
     assert not seen
     sent = {request.headers.get("Authorization") for request in local.requests}
     assert sent <= {f"Bearer {UPSTREAM_KEY}"}

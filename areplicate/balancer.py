@@ -161,7 +161,7 @@ class Balancer:
                     if now() >= deadline or self._live.closed:
                         raise
         if failure is None:
-            raise BadRequestError(f"There is no model {name!r} in model_list.", model=name)
+            raise BadRequestError(f"model_list has no model {name!r}.", model=name)
         raise failure
 
     def _pick(self, group: str, tried: list[Entry], last_resort: bool) -> Entry | None:

@@ -225,14 +225,14 @@ class AsyncRouter:
             params: what `acompletion` takes besides, but `stream`.
 
         Raises:
-            BadRequestError: `response_format` is no pydantic class, or a stream is asked for.
-            APIError: another of its subclasses; `PredictionFailedError` where the answer is no such object, with its
+            BadRequestError: `response_format` is not a pydantic class, or a stream is asked for.
+            APIError: another of its subclasses; `PredictionFailedError` where the answer is not such an object, with its
                 `text`.
         """
         checked_class(response_format)
         if params.pop("stream", None):
             raise BadRequestError(
-                "stream=True gives chunks, and no object can be read from those: leave stream out, or call "
+                "stream=True gives chunks, from which no object can be read: leave stream out, or call "
                 "acompletion(..., stream=True).",
                 param="stream",
             )

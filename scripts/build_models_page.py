@@ -33,7 +33,7 @@ to family. areplicate writes it as the model was trained on it:
 | `history` beside the prompt | earlier messages in `history`, the last one in the prompt |
 | an input for system text, and no prompt template | the server writes the format: system text in its input, one turn as it is, several so that the whole is the model's own format |
 | a prompt template that is a family's | the whole conversation in that format, and `{prompt}` as the template |
-| a prompt template that is no family's | the prompt as it is, with earlier turns in the template's own tags |
+| a prompt template of no known family | the prompt as it is, with earlier turns in the template's own tags |
 | a prompt alone | the whole conversation in the model's format; base models get plain text |
 
 A conversation that ends with the assistant is left open there, for the model to go on. White space at the ends of

@@ -181,7 +181,7 @@ class TestFiles:
     @pytest.mark.parametrize("name", ["missing.png", "."])
     async def test_a_file_that_cannot_be_read_is_an_error(self, tmp_path: Path, name: str) -> None:
         made = ask(schema(image=URI), str(tmp_path / name), files=True)
-        with pytest.raises(BadRequestError, match="is no file"):
+        with pytest.raises(BadRequestError, match="does not exist"):
             await attach(made, Uploads())
 
     @pytest.mark.anyio
@@ -253,7 +253,7 @@ class TestFilesAsInputs:
             ({"system_prompt": io.BytesIO(b"x")}, "system_prompt must be text"),
             ({"top_k": b"3"}, "top_k must be text"),
             ({"image": io.StringIO("x")}, "gives text: open it in binary mode"),
-            ({"image": "/nowhere/cat.png"}, "There is no file '/nowhere/cat.png'"),
+            ({"image": "/nowhere/cat.png"}, "The file '/nowhere/cat.png' does not exist"),
         ],
     )
     @pytest.mark.anyio

@@ -351,7 +351,7 @@ async def test_no_key_says_which_variable_to_set(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("key", ["r8_x\nX-Evil: 1", "r8_ä", "r8 x"])
 async def test_a_key_that_cannot_be_one_is_refused_without_showing_it(key: str) -> None:
     async with stage(router={"api_key": key}) as (local, router):
-        with pytest.raises(areplicate.AuthenticationError, match="characters that no key has") as caught:
+        with pytest.raises(areplicate.AuthenticationError, match="characters that keys never have") as caught:
             await router.acompletion(LLAMA, HELLO)
         assert not local.requests
     assert key not in str(caught.value)
@@ -498,8 +498,8 @@ async def test_messages_may_be_objects_of_other_clients() -> None:
 
 
 BAD_SERVERS: list[tuple[Faults, str]] = [
-    (Faults(not_json=1.0), "no prediction|cannot be read"),
-    (Faults(truncated_gzip=1.0), "broke|no prediction|cannot be read"),
+    (Faults(not_json=1.0), "not a prediction|cannot be read"),
+    (Faults(truncated_gzip=1.0), "broke|not a prediction|cannot be read"),
     (Faults(huge_body=1.0, huge_megabytes=100), "longer than 64 MiB"),
     (Faults(redirect_loop=1.0), "redirect"),
 ]

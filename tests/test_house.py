@@ -35,6 +35,12 @@ OTHERS_NAMES = {"Areplicate", "File", "Message", "Model", "Request", "Response",
 """Classes that OpenAI's, Anthropic's and Replicate's APIs, or the programs that load us, call alike."""
 
 
+RIDDLES = re.compile(r"(?<![Tt]here )\b(is|are) (no\b(?! longer| more)|none of|to be\b)|\bnames (no|none)\b")
+"""Turns of phrase that have to be read twice: say what something is, or what must be done."""
+PROMPTS = {"system_texts.py", "long_system_texts.py", "tool_forms.py"}
+"""Texts that models were trained on, word for word."""
+
+
 def the_map() -> dict[str, str]:
     """README's rooms, the highest first, each with what it is for."""
     inside = README.read_text().partition("## Inside")[2].partition("\n## ")[0]
@@ -114,6 +120,13 @@ def test_a_class_shares_its_name_with_no_other() -> None:
                 places.setdefault(node.name, set()).add(str(path.relative_to(PACKAGE)))
     shared = {name: where for name, where in places.items() if len(where) > 1 and name not in OTHERS_NAMES}
     assert not shared
+
+
+def test_the_code_is_written_in_plain_english() -> None:
+    for path in files():
+        if path.name not in PROMPTS:
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                assert not RIDDLES.search(line), f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
 
 
 def test_the_package_has_few_names_at_its_top() -> None:

@@ -72,7 +72,7 @@ def test_a_secret_of_another_type_is_not_shown() -> None:
 
 @pytest.mark.parametrize("name", ["cache", "api_version", "tags", "model_info", "aws_secret_access_key"])
 def test_what_means_nothing_here_is_left_out_with_a_warning(name: str) -> None:
-    with pytest.warns(areplicate.AreplicateWarning, match=f"^{name} means nothing") as caught:
+    with pytest.warns(areplicate.AreplicateWarning, match=f"^{name} has no effect") as caught:
         assert read({name: "s3cret"}) == ({}, {}, {})
     assert caught[0].filename == __file__, "the warning points at the caller's line"
     assert "s3cret" not in str(caught[0].message)
@@ -149,7 +149,7 @@ def test_a_warning_is_shown_where_nobody_set_up_a_log() -> None:
         warnings.resetwarnings()
         read({"cache": True})
     assert [str(warning.message) for warning in caught] == [
-        "cache means nothing to areplicate and is left out."
+        "cache has no effect here and is left out: areplicate has no such option."
     ]
 
 

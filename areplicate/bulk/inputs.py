@@ -209,7 +209,9 @@ def _checked(row: Row, defaults: Defaults) -> Row | LineError:
     body = row.body
     model = body.get("model") or defaults.model
     if not isinstance(model, str):
-        return LineError(row.line, "there is no model: give the row one, or the job (--model)", row.custom_id)
+        return LineError(
+            row.line, "has no model: give one in the row, or for the whole job (--model)", row.custom_id
+        )
     api = APIS[row.url]
     try:
         body = {**body, "model": model}

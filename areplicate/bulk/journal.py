@@ -118,7 +118,7 @@ class Journal:
         path: the SQLite file; made where it does not exist.
 
     Raises:
-        BadRequestError: another process has it, or it is no journal of this format.
+        BadRequestError: another process has it, or it is not a journal of this format.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:

@@ -84,7 +84,7 @@ async def _read(path: str) -> tuple[bytes, str]:
     try:
         if not await file.is_file():
             raise BadRequestError(
-                f"There is no file {path[:200]!r}: give a URL, a data URI or the path of a file."
+                f"The file {path[:200]!r} does not exist: give a URL, a data URI or the path of a file."
             )
         if (size := (await file.stat()).st_size) > LARGEST_FILE:
             raise BadRequestError(f"{path[:200]!r} has {size:,} bytes; Replicate takes {LARGEST_FILE:,}.")

@@ -82,7 +82,7 @@ def stream_to_completion(
             stream of `acompletion`.
 
     Raises:
-        ValueError: there are no chunks.
+        ValueError: `chunks` is empty.
     """
     if isinstance(chunks, AsyncIterable):
         return _collect(chunks)
@@ -106,7 +106,7 @@ class _Parts:
 
 def _put_together(chunks: list[ModelResponseChunk]) -> ModelResponse:
     if not chunks:
-        raise ValueError("There are no chunks to make a completion of.")
+        raise ValueError("chunks is empty: a completion is made of at least one.")
     choices: dict[int, _Parts] = {}
     usage: Usage | None = None
     for chunk in chunks:

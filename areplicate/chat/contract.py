@@ -40,9 +40,9 @@ class Contract(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """A question as the model is to be asked it, and the contract for its answer, where there is one.
+    """A question in the shape in which the model is asked it, and the contract for its answer, if any.
 
-    `tools` are to be written into the prompt, in the form of the model's family.
+    `tools` are written into the prompt, in the form of the model's family.
     """
 
     turns: tuple[Message, ...]

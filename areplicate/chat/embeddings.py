@@ -28,7 +28,7 @@ Vector = list[float]
 
 
 class Texts(msgspec.Struct, frozen=True):
-    """What is to be embedded, and whether the vectors are given in base64."""
+    """The texts to embed, and whether the vectors are given in base64."""
 
     texts: list[str]
     base64: bool = False
@@ -113,7 +113,7 @@ def read_vectors(output: Any, count: int, model: str) -> list[Vector]:
     vectors = list(_vectors(output))
     if len(vectors) != count:
         raise PredictionFailedError(
-            f"The model gave {len(vectors)} vectors for {count} texts: it may be no model that embeds.",
+            f"The model gave {len(vectors)} vectors for {count} texts: it may not be a model for embeddings.",
             model=model,
         )
     return vectors

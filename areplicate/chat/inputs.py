@@ -174,7 +174,7 @@ def _why_not(name: str, plan: Plan, asked: AskedModel) -> str:
     if plan.schema is not None:
         return f"{asked.who} has no input for it"
     return (
-        f"the inputs of {asked.who} could not be looked up, so it is not known whether it takes this; "
+        f"the inputs of {asked.who} could not be looked up, so it may not take this; "
         f"extra_body={{{name!r}: ...}} sends it under this name"
     )
 

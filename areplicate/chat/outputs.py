@@ -50,7 +50,7 @@ def output_text(output: Any) -> str:
 _BESIDE_TEXT = frozenset(
     ("role", "json_output", "response_id", "id", "model", "finish_reason", "stop_reason", "usage", "metrics")
 )
-"""What stands beside the text in objects of known shapes, and is none of it."""
+"""Fields of known objects that stand beside the text and do not belong to it."""
 
 
 def _text_of(output: dict[str, Any]) -> str | None:

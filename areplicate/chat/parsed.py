@@ -22,7 +22,7 @@ class Parsed(msgspec.Struct, Generic[T], frozen=True):
 
 def checked_class(kind: Any) -> None:
     """Raises:
-    BadRequestError: it is no pydantic class, so that no object could be made of an answer.
+    BadRequestError: it is not a pydantic class, so that an answer could not be made an object.
     """
     if not isinstance(kind, type) or not hasattr(kind, "model_validate_json"):
         raise BadRequestError(
@@ -44,6 +44,6 @@ def parsed(response: ModelResponse, kind: type[T]) -> Parsed[T]:
     try:
         return Parsed(validate(message.content or ""), response)
     except ValueError as refused:
-        error = PredictionFailedError(f"The answer is no {kind.__name__}: {refused}", model=response.model)
+        error = PredictionFailedError(f"The answer is not a {kind.__name__}: {refused}", model=response.model)
         error.text = message.content or ""
         raise error from None

@@ -69,8 +69,8 @@ def show_model(model: str) -> None:
         raise click.ClickException(str(error)) from error
     if schema is None:
         raise click.ClickException(
-            f"The inputs of {model} could not be looked up: there is no such model, the key may not see it, "
-            f"or it says nothing of them. `areplicate -v models show {model}` tells which."
+            f"The inputs of {model} could not be looked up: it does not exist, the key may not see it, or it does "
+            f"not publish them. `areplicate -v models show {model}` tells which."
         )
     plan = plan_for(schema, schema.model)
     console = _console()

@@ -66,7 +66,7 @@ def _image_url(image: str) -> str:
 
     path = Path(image)
     if not path.is_file():
-        raise click.BadParameter(f"There is no file {image!r}.", param_hint="--image")
+        raise click.BadParameter(f"The file {image!r} does not exist.", param_hint="--image")
     kind = mimetypes.guess_type(path.name)[0] or ""
     if not kind.startswith("image/"):
         raise click.BadParameter(f"{image!r} does not look like an image.", param_hint="--image")

@@ -83,7 +83,7 @@ def set_up(debug: bool) -> None:
     for name in ("aiohttp.server", "asyncio"):
         logging.getLogger(name).addHandler(handler)
         logging.getLogger(name).propagate = False
-    # What it reports are bytes that are no HTTP, a trace for each: anybody could fill the disk.
+    # It would write a trace for all bytes that are not HTTP: anybody could fill the disk.
     logging.getLogger("aiohttp.server").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 

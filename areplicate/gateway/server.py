@@ -147,18 +147,18 @@ class _Process:
             try:
                 listener.tls = await asyncio.to_thread(self._serving.certificate.context)
             except ValueError as error:
-                logger.error("the certificate was not taken anew: %s", error)
+                logger.error("the certificate was not reloaded: %s", error)
         try:
             config = await asyncio.to_thread(self._serving.read)
         except ConfigError as error:
-            logger.error("the configuration is wrong and was not taken: %s", error)
+            logger.error("the configuration was not reloaded, since it is wrong: %s", error)
             return
         if not self._serving.is_worker:
             for warning in config.warnings:
                 logger.warning("%s", warning)
         if config.master_key is None and not gateway.accounts.auth.open:
             logger.error(
-                "the configuration has no master_key any more: that needs a restart; it was not taken"
+                "the configuration was not reloaded: it no longer has a master_key, which needs a restart"
             )
             return
         await gateway.reload(config)

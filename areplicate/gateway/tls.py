@@ -32,4 +32,4 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 def _no_password() -> str:
-    raise ssl.SSLError("the key has a password, which nobody could type in")
+    raise ssl.SSLError("the key has a password, which cannot be asked for: give a key without one")

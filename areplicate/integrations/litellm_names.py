@@ -111,7 +111,7 @@ def completion_cost(completion_response: ModelResponse, model: str | None = None
     """What an answer cost in US dollars, by Replicate's published prices for tokens.
 
     Raises:
-        BadRequestError: there is no published price for tokens of this model.
+        BadRequestError: Replicate has not published a price per token for this model.
     """
     from ..gateway.accounts.prices import built_in, published_price
 
@@ -119,7 +119,7 @@ def completion_cost(completion_response: ModelResponse, model: str | None = None
     price = published_price(name, built_in())
     if price is None:
         raise BadRequestError(
-            f"There is no published price for tokens of {name}: such models are paid by the second, "
+            f"Replicate has not published a price per token for {name}: such models are paid by the second, "
             "see response.replicate[0].predict_s.",
             model=name,
         )
@@ -138,7 +138,7 @@ def token_counter(
     An estimate: the models' tokenizers are not here. `response.usage` has the model's own count.
     """
     warn(
-        "token_counter estimates: a token is taken for four characters. response.usage has the model's count."
+        "token_counter estimates one token for every four characters. response.usage has the model's own count."
     )
     texts = [text] if isinstance(text, str) else list(text or ())
     if messages is not None:

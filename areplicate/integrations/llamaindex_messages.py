@@ -96,7 +96,7 @@ def _part(block: Any) -> dict[str, Any]:
         content = block.resolve_image(as_base64=True).read().decode()
         url = f"data:{block.image_mimetype or 'image/png'};base64,{content}"
         return {"type": "image_url", "image_url": {"url": url}}
-    raise BadRequestError(f"A message has a {type(block).__name__}; here are TextBlock and ImageBlock known.")
+    raise BadRequestError(f"A message has a {type(block).__name__}: use TextBlock and ImageBlock only.")
 
 
 def _is_call(block: Any) -> bool:

@@ -126,5 +126,5 @@ class Worker:
             return self._messages(row)
         name = self._prompt or self._messages
         if name not in row:
-            raise BadRequestError(f"There is no column {name!r}: the columns are {', '.join(row)}.")
+            raise BadRequestError(f"The rows have no column {name!r}: their columns are {', '.join(row)}.")
         return [{"role": "user", "content": row[name]}] if self._prompt else row[name]

@@ -91,7 +91,7 @@ async def read_account(service: Service, call: RouteCall) -> web.StreamResponse:
 
 
 async def read_webhook_secret(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /webhooks/default/secret`: always the same for one token."""
+    """`GET /webhooks/default/secret`: a token always gets the same."""
     return json_answer({"key": "whsec_" + base64.b64encode(signing_secret(call.token)).decode()})
 
 

@@ -65,7 +65,7 @@ def encode_event(prediction: LocalPrediction, index: int, event: DueEvent) -> by
 
 
 def index_after(last_event_id: str | None) -> int:
-    """Which event comes after `Last-Event-ID`; an id that is none of ours replays from the start."""
+    """Which event comes after `Last-Event-ID`; an unknown id replays from the start."""
     _, _, index = (last_event_id or "").rpartition(":")
     return int(index) + 1 if index.isdecimal() else 0
 

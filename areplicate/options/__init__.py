@@ -61,7 +61,7 @@ def read(keywords: Mapping[str, Any]) -> Given:
             value = plain(value, name)
         if option is None:
             if means_nothing(name, value):
-                warn(f"{name} means nothing to areplicate and is left out.")
+                warn(f"{name} has no effect here and is left out: areplicate has no such option.")
             else:
                 given.inputs[name] = value
         elif option.openai:

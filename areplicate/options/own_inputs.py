@@ -27,8 +27,8 @@ def own_inputs(
         for name in inputs:
             if not _is_common(name):
                 warn(
-                    f"{name} is an input that hardly any model has, and what {model} takes is not known: "
-                    "it is sent as it is, and the model may ignore it."
+                    f"{name} is sent as it is, and {model} may ignore it: the inputs of this model are not known, and "
+                    "hardly any model has one of that name."
                 )
         return inputs
     taken = {name: value for name, value in inputs.items() if _takes(schema, name)}

@@ -95,7 +95,7 @@ def checked_base(base: str) -> str:
         raise wrong("api_base", base, f"a URL ({error})") from None
     if "@" in urlsplit(base).netloc:
         raise BadRequestError(
-            "api_base must not hold a user and a password: give what is needed as default_headers=.",
+            "api_base must not contain a user or a password: give default_headers= for what the server needs.",
             param="api_base",
         )
     base = base.rstrip("/")

@@ -30,7 +30,7 @@ class Background:
     """The tasks of one router.
 
     Args:
-        at_end: what is to be done before the loop ends, where `aclose` was not called until then.
+        at_end: what happens before the loop ends, where `aclose` was not called until then.
     """
 
     def __init__(self, at_end: Work) -> None:
@@ -140,7 +140,7 @@ async def _until_the_end(ended: Work) -> AsyncGenerator[None, None]:
 
 
 class _Close:
-    """A loop's `close`, and what is to be run before it."""
+    """A loop's `close`, and what runs before it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.todo: set[Work] = set()

@@ -49,7 +49,7 @@ class Client:
         self.poller = Poller(http, BulkPoller(http, predictions, clock, live.background))
 
     async def wait(self, mine: LivePrediction, progress: Progress, policy: RetryPolicy) -> Prediction:
-        """The prediction once it is terminal. There is no limit but the caller's deadline."""
+        """The prediction once it has ended, however long that takes: the caller sets the deadline."""
         prediction = mine.prediction
         assert prediction is not None
         if not prediction.terminal:

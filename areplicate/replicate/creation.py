@@ -184,7 +184,7 @@ class Creator:
         outcome = await self.find(mine)
         if outcome is Outcome.UNREADABLE:
             raise APIConnectionError(
-                "The account's list of predictions, which tells what an earlier run has asked for, cannot be read."
+                "The account's list of predictions cannot be read, so it is not known what an earlier run has asked for."
             )
         return mine.prediction is not None and mine.prediction.status not in ("canceled", "aborted")
 
@@ -231,7 +231,7 @@ class Creator:
         try:
             prediction = decode_prediction(response.body)
         except BROKEN as garbled:
-            message = f"The answer is no prediction: {garbled}."
+            message = f"The answer is not a prediction: {garbled}."
         else:
             if mine.answered - self._clock.seen >= ONCE_IN:
                 self._clock.answered(prediction.created_at, mine.sent, mine.answered)

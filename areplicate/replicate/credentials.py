@@ -37,7 +37,7 @@ class Credentials:
 
     Attributes:
         headers: of each request to the base.
-        fingerprint: the same for the same key and headers; it tells nothing of them.
+        fingerprint: equal for equal keys and headers, and reveals neither.
     """
 
     def __init__(
@@ -48,7 +48,9 @@ class Credentials:
         trusted_hosts: tuple[str, ...] = (),
     ) -> None:
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise AuthenticationError("The API key has characters that no key has: check how it was set.")
+            raise AuthenticationError(
+                "The API key has spaces, line breaks or other characters that keys never have: check how it was set."
+            )
         agent = {"User-Agent": f"areplicate/{__version__}"}
         signed = {"Authorization": f"Bearer {key}", **agent}
         given = named(default_headers or {})
@@ -68,7 +70,7 @@ class Credentials:
         """
         try:
             there = origin(url)
-        except ValueError:  # a port that is no number
+        except ValueError:  # the port is not a number
             there = ("", "", None)
         if there == self._origin:
             return self.headers

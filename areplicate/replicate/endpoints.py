@@ -114,7 +114,7 @@ def strip_prefix(model: str) -> str:
 
 @lru_cache(maxsize=4096)
 def parse_model(model: str) -> Endpoint:
-    """The endpoint for a model string; raises `BadRequestError` where it names none.
+    """The endpoint for a model string; raises `BadRequestError` where it is not one.
 
     >>> parse_model("replicate/meta/meta-llama-3-8b-instruct").path
     '/models/meta/meta-llama-3-8b-instruct/predictions'
@@ -133,7 +133,7 @@ def parse_model(model: str) -> Endpoint:
         return VersionEndpoint(name.lower())
     elif name != model and _BARE_NAME.fullmatch(name):
         return VersionEndpoint(name, name)
-    raise BadRequestError(f"{model[:200]!r} names no model. {_HOW_TO_NAME_A_MODEL}", model=model[:200])
+    raise BadRequestError(f"{model[:200]!r} is not a model string. {_HOW_TO_NAME_A_MODEL}", model=model[:200])
 
 
 def _parse_version(model: str, name: str, version: str) -> VersionEndpoint:
@@ -144,5 +144,7 @@ def _parse_version(model: str, name: str, version: str) -> VersionEndpoint:
             model=model[:200],
         )
     if not (_MODEL.fullmatch(name) or _BARE_NAME.fullmatch(name)):
-        raise BadRequestError(f"{model[:200]!r} names no model. {_HOW_TO_NAME_A_MODEL}", model=model[:200])
+        raise BadRequestError(
+            f"{model[:200]!r} is not a model string. {_HOW_TO_NAME_A_MODEL}", model=model[:200]
+        )
     return VersionEndpoint(version.lower(), name)

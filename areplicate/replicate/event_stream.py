@@ -24,7 +24,7 @@ BOOT_RECONNECT = 25.0
 """Seconds at least between two openings while the model boots."""
 
 GIVE_UP_AFTER = 4
-"""Connections in a row that brought nothing from a running model; then there is no stream any more."""
+"""After this many connections in a row that brought nothing from a running model, no other is opened."""
 
 
 class EventStream:
@@ -54,7 +54,7 @@ class EventStream:
         return self._answer is not None
 
     def opens_in(self, booting: bool) -> float:
-        """Seconds until it may be opened; infinity where there is no stream."""
+        """Seconds until it may be opened; infinity where the prediction has no stream."""
         if self._url is None:
             return math.inf
         return max(0.0, (self._opened_at + BOOT_RECONNECT if booting else self._retry_at) - now())
@@ -112,7 +112,7 @@ class EventStream:
             await answer.aclose()
 
     def release(self) -> None:
-        """From now on there is no stream: its connection is free for others."""
+        """The stream is not opened again: its connection is free for others."""
         if self._url is not None:
             self._url = None
             self._slots.give_back()

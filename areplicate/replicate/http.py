@@ -27,7 +27,7 @@ SILENCE = 30.0
 """Seconds within which Replicate answers anything but a creation that is held open."""
 
 _FIRST_CONTACT = (1.5, 2.0)
-"""Seconds before the second and the third try to connect to a base that never answered; there is no fourth."""
+"""Seconds before the second and the third try to connect to a base that never answered; the third is the last."""
 _UNREACHABLE = 5.0
 """Seconds for which a base that could not be reached is given up at once."""
 
@@ -76,7 +76,7 @@ class Http:
         try:
             return decoded(decode_file, answer).urls.get
         except ValueError as error:
-            raise APIError(f"The answer is no file: {error}.", method="POST", url=request.url) from error
+            raise APIError(f"The answer is not a file: {error}.", method="POST", url=request.url) from error
 
     async def _retried(self, request: Request, policy: RetryPolicy) -> bytes:
         """The body of a successful answer to a request that does no harm when it is sent twice."""

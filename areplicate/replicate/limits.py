@@ -74,7 +74,7 @@ class Limiter:
         wait = max(0.0, wait) + len(self._queue) * self._interval()
         if time + wait > deadline:
             raise RateLimitError(
-                f"The account's rate limit has no room for this request for another {wait:.0f} s.",
+                f"The account's rate limit allows this request in {wait:.0f} s, which is after its deadline.",
                 retry_after=wait,
                 request_sent=False,
             )

@@ -79,7 +79,7 @@ class LivePrediction:
         may_exist: whether there may be a prediction, and it may run.
         certain: whether `prediction` is known to be this one, and not only resembles it: then it may be cancelled.
         prediction: as it was last seen.
-        close: what is to be done when it is left, before it is cancelled.
+        close: what happens when it is left, before it is cancelled.
     """
 
     __slots__ = (
@@ -337,7 +337,7 @@ class Live:
 def tell_running(prediction_ids: list[str]) -> None:
     """Tells what costs money on; where warnings are errors, the log alone does."""
     if prediction_ids:
-        message = f"May still be running, for it could not be cancelled: {', '.join(prediction_ids)}"
+        message = f"Could not be cancelled and may still be running: {', '.join(prediction_ids)}"
         logs.logger.warning("%s", message)
         with suppress(AreplicateWarning):
             logs.warn(message)

@@ -42,7 +42,7 @@ class Poller:
         self._alone = 0
 
     async def wait(self, prediction: Prediction, progress: Progress, policy: RetryPolicy) -> Prediction:
-        """The prediction, once it is terminal. There is no limit but the caller's deadline."""
+        """The prediction once it has ended, however long that takes: the caller sets the deadline."""
         progress.saw(prediction)
         many = self._alone >= _MANY
         while not prediction.terminal:
@@ -78,5 +78,5 @@ class Poller:
             return decoded(decode_prediction, body)
         except ValueError as error:
             raise APIError(
-                f"The answer is no prediction: {error}.", method="GET", url=self._http.base + path
+                f"The answer is not a prediction: {error}.", method="GET", url=self._http.base + path
             ) from error

@@ -170,7 +170,9 @@ class PredictionStream:
                 if not whole:
                     raise
                 logger.warning(
-                    "The figures of prediction %s are not known, its text is: %s", self.prediction.id, error
+                    "The text of prediction %s is complete, and its figures could not be read: %s",
+                    self.prediction.id,
+                    error,
                 )
         return self._end()
 

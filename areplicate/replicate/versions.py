@@ -72,6 +72,6 @@ class LatestVersions:
 
 
 def _is_of_version(refused: APIError) -> bool:
-    """Whether a creation was refused for its version: there is none by the model's name, or it was replaced."""
+    """Whether a creation was refused for its version: the model has none, or it was replaced."""
     replaced = isinstance(refused, BadRequestError) and "invalid version" in refused.message.lower()
     return isinstance(refused, NotFoundError) or replaced

@@ -44,7 +44,7 @@ _Key = tuple[Viewer, Endpoint]
 
 
 def endpoint_of(model: str) -> Endpoint:
-    """What a model string stands for; raises `BadRequestError` where it is none.
+    """What a model string stands for; raises `BadRequestError` where it is not one.
 
     `replicate` is not only the optional prefix but also the owner of some models: `replicate/flan-t5-xl` is a
     model where the catalogue has it, and else a version named `flan-t5-xl`.
@@ -123,7 +123,7 @@ class SchemaStore:
         return looked_up.schema if looked_up else None
 
     def missing(self, endpoint: Endpoint, viewer: Viewer = _ANYBODY) -> NotFoundError | None:
-        """The answer to the last look-up, where it was that there is no such model."""
+        """The answer to the last look-up, where it was that the model does not exist."""
         return self._missing.get((viewer, endpoint))
 
     def _kept(self, endpoint: Endpoint, viewer: Viewer) -> FoundSchema | None:

@@ -54,7 +54,7 @@ def test_openais_batch_file(tmp_path: Path) -> None:
         ({"method": "GET"}, "method must be 'POST', not 'GET'"),
         ({"url": "/v1/audio"}, "url must be one of /v1/chat/completions, "),
         ({"body": []}, "body must be a JSON object"),
-        ({"body": {"messages": [{"role": "user", "content": "x"}]}}, "there is no model"),
+        ({"body": {"messages": [{"role": "user", "content": "x"}]}}, "has no model"),
         ({"body": {"model": "a/b", "messages": []}}, "at least one message"),
         ({"body": {"model": "a/b", "messages": [{}], "stream": True}}, "stream must not be set"),
     ],

@@ -156,7 +156,7 @@ class TestTools:
                 "not among the tools: get_weather, get_time",
             ),
             ({"tools": TOOLS, "tool_choice": "always"}, "tool_choice must be"),
-            ({"tool_choice": "required"}, "no tool that could be called"),
+            ({"tool_choice": "required"}, "which needs tools: give at least one"),
         ],
     )
     def test_what_is_wrong_is_said(self, params: dict[str, Any], message: str) -> None:

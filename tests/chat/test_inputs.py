@@ -193,7 +193,7 @@ class TestValues:
             ({"max_tokens": 20}, "max_tokens=20 is outside what x/y takes: 1024 to 64000."),
             ({"temperature": 0}, "temperature=0 is outside what x/y takes: 0.01 to 5."),
             ({"top_p": 1.5}, "top_p=1.5 is outside what x/y takes: at most 1."),
-            ({"mode": "medium"}, "mode='medium' is none of the choices of x/y: 'fast', 'slow'."),
+            ({"mode": "medium"}, "mode='medium' is not a choice of x/y, which are 'fast', 'slow'."),
             ({"temperature": float("nan")}, "temperature=nan is not a number that can be sent."),
             ({"top_p": float("inf")}, "top_p=inf is not a number that can be sent."),
             ({"temperature": "warm"}, "temperature must be a number, not str 'warm'."),

@@ -114,7 +114,7 @@ def test_the_answer_is_all_that_goes_to_stdout(local: LocalReplicate) -> None:
     ("arguments", "environment", "message"),
     [
         (["chat", LLAMA, "x"], {}, "set REPLICATE_API_KEY"),
-        (["chat", "nonsense", "x"], {"REPLICATE_API_KEY": "k"}, "names no model"),
+        (["chat", "nonsense", "x"], {"REPLICATE_API_KEY": "k"}, "is not a model string"),
         (["chat", LLAMA, "x", "--input", "broken"], {"REPLICATE_API_KEY": "k"}, "NAME=VALUE"),
         (["chat", LLAMA, "x", "--max-tokens", "0"], {"REPLICATE_API_KEY": "k"}, "--max-tokens"),
         (["chat"], {}, "MODEL"),

@@ -64,8 +64,8 @@ def test_a_key_from_its_making_to_its_end(running: Gateway) -> None:
 
 
 def test_what_is_wrong_is_told(running: Gateway) -> None:
-    assert "no model of this gateway" in run(running, "create", "--model", "nothing").output
-    assert "There is no such key. (404)" in run(running, "block", "key-none").output
+    assert "not a model of this gateway" in run(running, "create", "--model", "nothing").output
+    assert "This key does not exist. (404)" in run(running, "block", "key-none").output
     assert "not a number" in run(running, "create", "--rpm-limit", "many").output
     assert "(401)" in run(running, "list", key="sk-not-the-master").output
     assert "AREPLICATE_MASTER_KEY" in run(running, "list", key="").output
@@ -99,7 +99,7 @@ def test_prices_are_renewed(tmp_path: Path) -> None:
     assert "gpt-4o" not in written["models"] and written["hardware"]["gpu-t4"] > 0
     assert update(str(target)).exit_code == 0, "its own lists are taken, too"
     source.write_text("{}")
-    assert "has no model of Replicate's" in update(str(source)).output
+    assert "has no price for the tokens of any of Replicate's models" in update(str(source)).output
     assert "litellm.txt" in update(str(tmp_path / "litellm.txt")).output
     shown = CliRunner().invoke(main, ["prices", "list", "--config", str(tmp_path / "config.yaml")])
     assert "acme/new" in shown.output

@@ -74,7 +74,7 @@ def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     found = None
     shown = run("show", "x/new")
     assert shown.exit_code == 1
-    assert "The inputs of x/new could not be looked up: there is no such model" in shown.output
+    assert "The inputs of x/new could not be looked up: it does not exist" in shown.output
 
 
 def test_list_searches_names() -> None:

@@ -106,7 +106,7 @@ def test_an_image_goes_along(local: LocalReplicate, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "says"), [("missing.png", "There is no file"), (__file__, "not look like an image")]
+    ("image", "says"), [("missing.png", "does not exist"), (__file__, "not look like an image")]
 )
 def test_an_image_that_is_none(local: LocalReplicate, image: str, says: str) -> None:
     failed = run("chat", VISION, "x", "--image", image, local=local)

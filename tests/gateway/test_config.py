@@ -66,7 +66,9 @@ def refused(folder: Path, text: str) -> str:
 
 def test_the_documented_file(tmp_path: Path) -> None:
     config = read(tmp_path, PROXY_CONFIG)
-    assert ["has no known price" in warning for warning in config.warnings] == [True], "a community model's"
+    assert ["is not known: its cost" in warning for warning in config.warnings] == [True], (
+        "a community model's"
+    )
     llama, mistral = config.models
     assert llama.params == {
         "model": "replicate/meta/meta-llama-3-8b-instruct",
@@ -105,8 +107,8 @@ def test_an_unset_database_url_is_warned_of(tmp_path: Path, monkeypatch: pytest.
 def test_unknown_keys_warn_with_their_line(tmp_path: Path) -> None:
     config = read(tmp_path, SMALL + "general_settings:\n  master_kye: x\nwhatever: 1\n")
     assert [warning.replace(str(tmp_path), "") for warning in config.warnings] == [
-        "/config.yaml:6: general_settings.master_kye: is not known here and changes nothing.",
-        "/config.yaml:7: whatever: is not known here and changes nothing.",
+        "/config.yaml:6: general_settings.master_kye: is not a known setting and is ignored.",
+        "/config.yaml:7: whatever: is not a known setting and is ignored.",
     ]
 
 
@@ -125,7 +127,7 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
     [
         ("", "/config.yaml: is empty: give at least a model_list."),
         ("model_list: [", "/config.yaml:1: is not YAML: "),
-        ("a: " + "[" * 3000, "/config.yaml: nests lists and mappings too deep."),
+        ("a: " + "[" * 3000, "/config.yaml: lists and mappings are nested too deep."),
         ("general_settings: {}", "/config.yaml:1: model_list: is missing."),
         ("model_list: []", "/config.yaml:1: model_list: must be a list with at least one model."),
         ("model_list: 3", "/config.yaml:1: model_list: must be a list"),
@@ -157,10 +159,16 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
             SMALL + "litellm_settings: {drop_params: maybe}\n",
             "drop_params: must be true or false, not a text.",
         ),
-        (SMALL + "litellm_settings: {fallbacks: [{nobody: [llama-3]}]}\n", "'nobody' is no model_name"),
-        (SMALL + "litellm_settings: {fallbacks: [{llama-3: [nobody]}]}\n", "'nobody' is no model_name"),
+        (
+            SMALL + "litellm_settings: {fallbacks: [{nobody: [llama-3]}]}\n",
+            "model_list has no model_name 'nobody'",
+        ),
+        (
+            SMALL + "litellm_settings: {fallbacks: [{llama-3: [nobody]}]}\n",
+            "model_list has no model_name 'nobody'",
+        ),
         (SMALL + "router_settings: {cooldown_time: -1}\n", "cooldown_time: must be at least 0."),
-        (SMALL + "    model_info: {hardware: gpu-9}\n", "'gpu-9' is none of cpu, "),
+        (SMALL + "    model_info: {hardware: gpu-9}\n", "'gpu-9' is not known: use one of cpu, "),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:

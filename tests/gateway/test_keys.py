@@ -249,7 +249,7 @@ def test_without_a_price(local: LocalReplicate, tmp_path: Path) -> None:
     config = config_for(local)
     del config["model_list"][0]["model_info"]
     with gateway(config, tmp_path) as running:
-        assert "replicate/acme/chat has no known price" in running.log()
+        assert "The price of replicate/acme/chat is not known" in running.log()
         answer = running.ask()
         assert answer.json()["usage"]["cost"] is None
         assert "x-litellm-response-cost" not in answer.headers

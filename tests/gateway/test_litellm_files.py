@@ -107,7 +107,7 @@ def test_what_looks_like_a_placeholder_ends_the_start(tmp_path: Path, value: str
     ],
 )
 def test_placeholders_within_a_url(tmp_path: Path, text: str) -> None:
-    assert "is not replaced by anything here" in refused(tmp_path, text)
+    assert "which is not replaced here" in refused(tmp_path, text)
 
 
 def test_a_key_goes_only_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_a_key_goes_only_where_it_belongs(tmp_path: Path, monkeypatch: pytest.Mo
 def test_replicate_gets_no_key_that_is_not_its_own(tmp_path: Path) -> None:
     foreign = LLAMA + "      api_key: os.environ/OPENAI_API_KEY\n"
     said = refused(tmp_path, foreign)
-    assert ":5: model_list[0].litellm_params.api_key: does not look like a key of Replicate's" in said
+    assert ":5: model_list[0].litellm_params.api_key: does not begin with r8_, as Replicate's keys do" in said
     assert "sk-openais" not in said
     told_so = read(tmp_path, foreign + "general_settings: {allow_any_api_key: true}\n")
     assert told_so.models[0].params["api_key"] == "sk-openais"
@@ -135,7 +135,7 @@ def test_replicate_gets_no_key_that_is_not_its_own(tmp_path: Path) -> None:
 
 def test_without_any_key_the_start_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REPLICATE_API_KEY")
-    assert "there is no api_key: give it, or set REPLICATE_API_KEY" in refused(tmp_path, LLAMA)
+    assert "has no api_key: give one, or set REPLICATE_API_KEY" in refused(tmp_path, LLAMA)
 
 
 def test_a_clear_text_base_is_warned_of(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_litellms_options_of_an_entry_do_not_reach_the_model(tmp_path: Path) -> 
 
 def test_stream_in_an_entry_changes_nothing(tmp_path: Path) -> None:
     config = read(tmp_path, LLAMA + "      stream: true\n")
-    assert "stream" not in config.models[0].params and "said by each request" in config.warnings[0]
+    assert "stream" not in config.models[0].params and "each request sets it for itself" in config.warnings[0]
 
 
 def test_other_names_of_settings(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ async def test_aliases(tmp_path: Path) -> None:
         target = backend.target(name)
         assert target is not None and (target.name, target.model) == (name, "llama-3")
     await backend.close()
-    assert "'nobody' is no model_name" in refused(
+    assert "model_list has no model_name 'nobody'" in refused(
         tmp_path, LLAMA + "router_settings: {model_group_alias: {gpt-4: nobody}}\n"
     )
 

@@ -107,7 +107,7 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
         eventually(lambda: running.log().count('"listening"') == 2)
         running.config.write_text("model_list: 3")
         running.process.send_signal(signal.SIGHUP)
-        eventually(lambda: "was not taken" in running.log())
+        eventually(lambda: "was not reloaded" in running.log())
         killed = workers(running)
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
@@ -179,7 +179,7 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path) 
         eventually(lambda: served() != first)
         cert.write_text("broken")
         running.process.send_signal(signal.SIGHUP)
-        eventually(lambda: "the certificate was not taken anew" in running.log())
+        eventually(lambda: "the certificate was not reloaded" in running.log())
         assert running.ask().status_code == 200
         assert "Traceback" not in running.log()
 

@@ -131,7 +131,7 @@ def test_what_an_answer_cost() -> None:
     answer = litellm.completion("meta/meta-llama-3-8b-instruct", HELLO, mock_response="Hi")
     answer.replicate = [Run(prediction_id="p", usage=usage)]
     assert 0.01 < litellm.completion_cost(completion_response=answer) < 1
-    with pytest.raises(litellm.BadRequestError, match="no published price for tokens of some/body"):
+    with pytest.raises(litellm.BadRequestError, match="has not published a price per token for some/body"):
         litellm.completion_cost(answer, model="some/body")
 
 

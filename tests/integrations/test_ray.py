@@ -164,7 +164,7 @@ def test_a_wrong_key_ends_the_job(job: Job) -> None:
 
 
 def test_a_missing_column_ends_the_job(job: Job) -> None:
-    with pytest.raises(BadRequestError, match="'prompt': the columns are question"):
+    with pytest.raises(BadRequestError, match="'prompt': their columns are question"):
         job(prompt="prompt")
 
 

@@ -259,7 +259,7 @@ async def test_what_is_wrong_is_told_at_once(options: dict[str, Any], message: s
 
 @pytest.mark.anyio
 async def test_a_base_with_a_password_in_it_is_explained() -> None:
-    with pytest.raises(areplicate.BadRequestError, match="must not hold a user and a password") as caught:
+    with pytest.raises(areplicate.BadRequestError, match="must not contain a user or a password") as caught:
         async with AsyncRouter(api_key=KEY, api_base="https://user:secret@corp/v1") as router:
             await router.acompletion(LLAMA, HELLO)
     assert "secret" not in str(caught.value)

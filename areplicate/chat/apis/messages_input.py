@@ -113,7 +113,7 @@ def _tools(tools: Any) -> list[dict[str, Any]]:
         tool = mapping(f"tools[{index}]", tool)
         if tool.get("type") is not None and text(f"tools[{index}].type", tool["type"]) != "custom":
             logger.warning(
-                "The tool %.50r is left out: it runs on Anthropic's servers alone", tool.get("type")
+                "The tool %.50r is left out: it runs only on Anthropic's servers", tool.get("type")
             )
             continue
         if not (name := text(f"tools[{index}].name", tool.get("name"))):
@@ -194,7 +194,7 @@ def _tool_result(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _part(place: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A block as a content part of a chat message; None where it says nothing to a model."""
+    """A block as a content part of a chat message; None where it means nothing to a model."""
     kind = text(f"{place}.type", block.get("type"))
     match kind:
         case "text":
@@ -236,4 +236,4 @@ def _source(place: str, block: Mapping[str, Any]) -> str:
             return f"data:{source.get('media_type') or 'application/octet-stream'};base64,{data}"
         case "url":
             return text(f"{place}.source.url", source.get("url"))
-    wrong(f"{place}.source", "must be base64 or a url: uploaded files are not known here")
+    wrong(f"{place}.source", "must be base64 or a url: uploaded files cannot be used here")

@@ -115,14 +115,14 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
         if kind == "function_call" and (missing := {"name", "arguments"} - item.keys()):
             wrong(f"{place}.{missing.pop()}", "is missing")
         given: Any = next((item[name] for name in _ARGUMENTS if item.get(name) is not None), {})
-        # What is no JSON stands in an object all the same: a custom tool's input is free text.
+        # A custom tool's input is free text: it is put into an object.
         arguments = as_text({"input": given} if kind == "custom_tool_call" else given)
         name = text(f"{place}.name", item.get("name", kind.removesuffix("_call")))
         if not name:
             wrong(f"{place}.name", "must not be empty")
         add_call(messages, call_of(_call_id(place, item), name, arguments))
     elif kind != "reasoning":
-        logger.warning("%s of the type %.50r says nothing to models here and is left out", place, kind)
+        logger.warning("%s is left out: items of the type %.50r mean nothing to models here", place, kind)
 
 
 def _call_id(place: str, item: Item) -> str:
@@ -157,10 +157,12 @@ def _part(place: str, part: Any) -> Any:
     match part.get("type"):
         case "input_image":
             if part.get("image_url") is None:
-                wrong(place, "has no image_url: uploaded files are not known here")
+                wrong(
+                    place, "has no image_url: uploaded files cannot be used here, so give a URL or a data URI"
+                )
             return {"type": "image_url", "image_url": {"url": part["image_url"]}}
         case "input_file":
             if part.get("file_data") is None and part.get("file_url") is None:
-                wrong(place, "has neither file_data nor file_url: uploaded files are not known here")
+                wrong(place, "needs file_data or file_url: uploaded files cannot be used here")
             return {"type": "file", "file": {k: v for k, v in part.items() if k != "type"}}
     return part

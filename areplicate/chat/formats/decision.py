@@ -2,7 +2,7 @@
 
 1. What is known of the model itself, from its server's source (`servers`).
 2. Its own template and its default prompt. A family is named only where its rendering of one turn equals
-   the model's template; a template that is no family's is kept, with earlier turns in its own tags.
+   the model's template; a template of no known family is kept, with earlier turns in its own tags.
 3. The prompt of its example.
 4. Its name (`table`).
 5. Plain text.
@@ -31,7 +31,7 @@ class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         family: the family whose format stands there.
         by: where: "template", "default prompt" or "example".
-        turns: the tags of a template that is no family's.
+        turns: the tags of a template of no known family.
         template: the input for the server's prompt template.
         adds: what that template does: "format", which `{prompt}` in its place switches off; "nothing";
             "unknown", where it has no place for the prompt, so that it is left alone.

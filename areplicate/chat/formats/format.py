@@ -116,7 +116,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
         Such a server puts the system text, if it has one, and what opens and closes a user message
         around the prompt. So what it will add is left out at both ends: the result, once wrapped,
-        equals `render`. Only an answer that is to be continued cannot be left open so.
+        equals `render`. Only an answer that the model continues cannot be left open so.
         """
         messages = fold_leading_system(messages)
         if len(messages) == 1 and messages[0].role == "user" and not tools:

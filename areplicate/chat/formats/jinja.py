@@ -50,15 +50,15 @@ class ChatTemplate(msgspec.Struct, frozen=True):
     tool_source: str | None = None
 
     def check(self) -> None:
-        """Raises `BadRequestError` where this is no template, Jinja is missing, or a token is."""
+        """Raises `BadRequestError` where this is not a template, or where Jinja or a token is missing."""
         for source in filter(None, (self.source, self.tool_source)):
             _compiled(source)
             for token in TOKENS:
                 if token in _reads(source) and token not in self.tokens:
                     raise BadRequestError(
-                        f"The chat template writes {token}, and none was given: give {token}=..., as it stands "
-                        f"in the model's tokenizer_config.json, or {token}=None where the model has none; "
-                        "or give that file as tokenizer_config=..."
+                        f"The chat template needs {token}: give {token}=..., as it stands in the model's "
+                        f"tokenizer_config.json, or {token}=None where the model has none; or give that file as "
+                        "tokenizer_config=..."
                     )
 
     @property

@@ -16,7 +16,7 @@ _CLOSER = re.compile(r"\s*(</s>|<\|[\w ]+\|>|<end_of_turn>)\s*")
 
 
 class OwnTurns(NamedTuple):
-    """The tags of a template that is no family's: before a prompt, after it, and after an answer."""
+    """The tags of a template that belongs to no known family: before a prompt, after it, and after an answer."""
 
     before: str
     after: str
@@ -54,7 +54,7 @@ def family_of_prompt(text: str, model: str | None) -> Family | None:
 
 
 def own_turns(text: str) -> OwnTurns | None:
-    """How the turns of a template look that is no family's; None where it has no place for a prompt."""
+    """The turns of a template that belongs to no known family; None where it has no place for a prompt."""
     before, found, after = text.rpartition(PROMPT)
     if not found:
         return None

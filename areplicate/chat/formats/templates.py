@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..schemas.schema import ModelSchema
 
 Token: TypeAlias = str | UnsetType | None
-"""A special token; None where the model has none, UNSET where nobody said."""
+"""A special token; None where the model has none, UNSET where it is not known."""
 
 __all__ = [
     "PromptTemplate",
@@ -71,7 +71,7 @@ def register_prompt_template(
     )
     if tokenizer_config is not None:
         if roles or chat_template:
-            raise BadRequestError("Give a tokenizer_config, a chat_template or roles: one of them.")
+            raise BadRequestError("Give exactly one of tokenizer_config, chat_template and roles.")
         given = {"bos_token": bos_token, "eos_token": eos_token}
         chat = read_tokenizer_config(tokenizer_config, {n: t for n, t in given.items() if t is not UNSET})
         template = PromptTemplate(chat_template=chat)
@@ -195,6 +195,6 @@ def _roles(roles: Any) -> dict[str, tuple[str, str]]:
             raise BadRequestError(f"{how}; {role!r} has {shown(unknown[0])}.")
         before, after = ("" if around.get(name) is None else around[name] for name in _AROUND)
         if not isinstance(before, str) or not isinstance(after, str):
-            raise BadRequestError(f"{how}; {role!r} has something else than strings.")
+            raise BadRequestError(f"{how}; {role!r} has values that are not strings.")
         read[str(role)] = (before, after)
     return read

@@ -27,7 +27,7 @@ def read_tokenizer_config(config: TokenizerConfig, tokens: Mapping[str, Any]) ->
         tokens: what is given by hand, which counts more than the file.
 
     Raises:
-        BadRequestError: there is no such file, or no template in it.
+        BadRequestError: the file does not exist, or has no template.
     """
     folder: Path | None = None
     config = plain(config, "tokenizer_config")
@@ -57,7 +57,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise BadRequestError(f"tokenizer_config: {path} cannot be read: {error.strerror}.") from error
     except msgspec.MsgspecError as error:
-        raise BadRequestError(f"tokenizer_config: {path} is no JSON object: {error}.") from error
+        raise BadRequestError(f"tokenizer_config: {path} is not a JSON object: {error}.") from error
 
 
 def _sources(found: Any, folder: Path | None) -> dict[str, str]:

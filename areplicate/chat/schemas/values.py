@@ -14,7 +14,7 @@ from .schema import Field
 logger = logging.getLogger("areplicate")
 
 _LARGE = 2.0**62
-"""Numbers up to here need no look at their size; infinity and NaN are not among them."""
+"""Numbers below this are always in range; infinity and NaN are not below it."""
 
 
 class AskedModel(NamedTuple):
@@ -61,7 +61,7 @@ def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
             logger.info("%s: %s=%r left out; it takes %s", asked.who, name, value, choices)
             return None
         raise BadRequestError(
-            f"{name}={shown(value)} is none of the choices of {asked.who}: {choices}. "
+            f"{name}={shown(value)} is not a choice of {asked.who}, which are {choices}. "
             "Give one of them, or drop_params=True to leave it out.",
             model=asked.model,
             param=name,

@@ -93,7 +93,7 @@ class JsonReader:
         return piece
 
     def _certain(self, written: str) -> str | None:
-        """The JSON of what is written so far, without its end; None where it is no JSON."""
+        """The JSON of what is written so far, without its end; None where it is not JSON."""
         for mode in ("trailing-strings", "on"):
             try:
                 value = self._parse(written.encode(), partial_mode=mode, allow_inf_nan=False)
@@ -118,7 +118,7 @@ class JsonReader:
 def _values_in(text: str, opens: str) -> Iterator[Any]:
     """The JSON values in an answer: the whole of it, those in fences, those between brackets.
 
-    What stands inside of brackets that are no JSON, or that never close, is part of something else.
+    Brackets that are not JSON, or that never close, belong to something else, with all that stands in them.
     """
     for candidate in (text.strip(), *_FENCE.findall(text)):
         try:
@@ -157,7 +157,7 @@ def _end_of_brackets(text: str, start: int) -> int:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def mend(text: str) -> Any:

@@ -63,7 +63,7 @@ def validator_for(schema: dict[str, Any]) -> Validator:
     """The schema's validator, kept for the next call that has the same.
 
     Raises:
-        BadRequestError: it is no JSON Schema, it refers to another document, or the extra `[schema]`
+        BadRequestError: it is not a JSON Schema, it refers to another document, or the extra `[schema]`
             is not installed.
     """
     try:

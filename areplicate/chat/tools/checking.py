@@ -25,7 +25,7 @@ class CallChecker:
     """Checks calls against the tools of one question.
 
     Raises:
-        BadRequestError: the parameters of a tool are no JSON Schema.
+        BadRequestError: the parameters of a tool are not a JSON Schema.
     """
 
     def __init__(self, use: ToolUse) -> None:

@@ -84,7 +84,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def read_calls(text: str) -> list[RawCall] | None:
-    """The calls in what a model marked as calls, or wrote instead of an answer; None where it is none.
+    """The calls in a text that a model marked as calls, or wrote instead of an answer; None where it has none.
 
     The whole text must be calls: one that merely speaks of a call is an answer.
     """

@@ -11,7 +11,7 @@ from .notations import ACTION, MARKS, RawCall, read_calls
 
 
 class Block(msgspec.Struct, frozen=True):
-    """What a model marked as calls: `calls` is None where nothing of the kind could be read."""
+    """What a model marked as calls: `calls` is None where no call could be read."""
 
     text: str
     calls: tuple[RawCall, ...] | None

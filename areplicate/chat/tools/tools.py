@@ -57,11 +57,11 @@ class ToolUse(msgspec.Struct, frozen=True):
 def read_tool_use(params: Mapping[str, Any]) -> ToolUse | None:
     """What `tools`, `tool_choice` and `parallel_tool_calls` ask for; None where no tool may be called.
 
-    `functions` and `function_call`, their older names, are read too. Tools that are no functions
+    `functions` and `function_call`, their older names, are read too. Tools that are not functions
     (web search, a shell) belong to OpenAI's own servers: they are left out with a warning.
 
     Raises:
-        BadRequestError: a tool is not in OpenAI's shape, or `tool_choice` names none of them.
+        BadRequestError: a tool is not in OpenAI's shape, or `tool_choice` is not one of them.
     """
     tools = _tools(params)
     choice = params.get("tool_choice")
@@ -109,7 +109,7 @@ def _tool(index: int, given: Any) -> Tool | None:
         raise BadRequestError(f"tools[{index}] must be an object, not {type(given).__name__}.")
     kind = given.get("type", "function")
     if not isinstance(kind, str):
-        raise BadRequestError(f"tools[{index}] has a type that is no text.")
+        raise BadRequestError(f"tools[{index}].type must be a text.")
     if kind != "function":
         logger.warning("A tool of the type %.50r is left out: only functions can be offered to models", kind)
         return None
@@ -121,9 +121,9 @@ def _tool(index: int, given: Any) -> Tool | None:
         )
     parameters, description = function.get("parameters"), function.get("description")
     if not isinstance(description, (str, type(None))):
-        raise BadRequestError(f"tools[{index}] has a description that is no text.")
+        raise BadRequestError(f"tools[{index}].function.description must be a text.")
     if not isinstance(parameters, (Mapping, type(None))):
-        raise BadRequestError(f"tools[{index}] has parameters that are no JSON Schema object.")
+        raise BadRequestError(f"tools[{index}].function.parameters must be a JSON Schema object.")
     return Tool(
         function["name"],
         description or "",
@@ -138,7 +138,7 @@ def _chosen(choice: Any, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], boo
         return tools, False
     if choice in ("required", "any"):
         if not tools:
-            raise BadRequestError(f"tool_choice is {choice!r}, and there is no tool that could be called.")
+            raise BadRequestError(f"tool_choice is {choice!r}, which needs tools: give at least one.")
         return tools, True
     if not isinstance(choice, Mapping):
         raise BadRequestError(

@@ -163,7 +163,7 @@ class Account:
     def _cost(self, unknown: int) -> float | None:
         """What has run, and for predictions of which nothing is known, what was expected of them.
 
-        Replicate bills what ran, and leaving early is no way around a budget. None where a price is missing.
+        Replicate bills what ran, also for a client who leaves early. None where a price is missing.
         """
         entry, demand = self._entry(), self._demand
         if entry is None or demand is None or not self._exchange.calling:

@@ -85,7 +85,7 @@ class Auth:
         if self._master_hash is None:
             return ANYBODY
         if not token:
-            raise unauthenticated("There is no API key: send it as Authorization: Bearer sk-...")
+            raise unauthenticated("The request has no API key: send one as Authorization: Bearer sk-...")
         hash = hash_token(token)
         if same(hash, self._master_hash):
             return MASTER

@@ -128,7 +128,7 @@ def _makes(entry: ModelEntry, endpoint: Endpoint) -> bool:
 def _allowed_tokens(body: dict[str, Any]) -> int | None:
     """The most that a request lets an answer have, by whichever name; None where it sets no limit.
 
-    A model may heed any of several names. What is less than 1 sets no limit: models are not sent it.
+    A model may read any of several names. A number below 1 sets no limit: it is not sent to models.
     """
     named: list[Any] = [body.get(name) for name in TOKEN_LIMIT]
     given = [number for number in named if is_number(number) and number >= 1]
@@ -136,7 +136,7 @@ def _allowed_tokens(body: dict[str, Any]) -> int | None:
 
 
 def characters(value: Any, name: str = "") -> int:
-    """Characters of text in a body, wherever they stand; images are none.
+    """Characters of text in a body, wherever they stand, without images.
 
     Args:
         name: under which the value stands.

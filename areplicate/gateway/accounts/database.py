@@ -116,7 +116,7 @@ class Database:
             result = await asyncio.wait_for(asyncio.shield(done), waits)
         except asyncio.TimeoutError:
             if thread.cancel():
-                raise DatabaseUnavailable(f"it had no time for this within {waits:g} s") from None
+                raise DatabaseUnavailable(f"it was too busy for this within {waits:g} s") from None
             unit.cut()
             self.trouble = f"it did not answer within {waits:g} s"
             done.add_done_callback(_is_retrieved)

@@ -104,12 +104,10 @@ def parse_database_url(url: str) -> DatabaseURL:
     if scheme in _SQLITE and rest.startswith("/"):
         path, _, query = rest.partition("?")
         if query:
-            raise ValueError(
-                f"a SQLite file takes no parameters, and this URL has {query!r}: leave them out."
-            )
+            raise ValueError(f"has parameters ({query!r}), and a SQLite file takes none: leave them out.")
         file = unquote(path.removeprefix("/")) if path.startswith("//") else unquote(path)[1:]
         if not file or file == ":memory:":
-            raise ValueError("names no file: keys and usage must outlive the process.")
+            raise ValueError("must have the name of a file: keys and usage must outlive the process.")
         return DatabaseURL(file=file)
     if dialect not in _POSTGRES or not separator or not rest:
         raise ValueError("must look like postgresql://user:password@host/name or sqlite:///file.db.")
@@ -130,8 +128,8 @@ def parse_database_url(url: str) -> DatabaseURL:
     if own:
         unknown = ", ".join(sorted(own))
         raise ValueError(
-            f"has parameters that are not known here: {unknown}. libpq's and Prisma's are; "
-            "leave out the others, or say it in libpq's words."
+            f"has parameters that are not known here: {unknown}. Those of libpq and Prisma are known: "
+            "leave out the others."
         )
     query = urlencode(passed)
     return DatabaseURL(

@@ -82,7 +82,7 @@ def price_list(folder: Path) -> PriceList:
     """The list in that folder, where there is one; else the one that this version brings.
 
     Raises:
-        ValueError: the file is no price list.
+        ValueError: the file is not a price list.
     """
     file = folder / FILE
     if not file.is_file():
@@ -91,7 +91,7 @@ def price_list(folder: Path) -> PriceList:
         return msgspec.json.decode(file.read_bytes(), type=PriceList)
     except msgspec.DecodeError as error:
         raise ValueError(
-            f"{file} is no price list ({error}): write it anew with areplicate prices update."
+            f"{file} is not a price list ({error}): write it anew with areplicate prices update."
         ) from None
 
 
@@ -127,7 +127,7 @@ def read_price_list(body: bytes, source: str, today: datetime.date) -> PriceList
         for name in (key.removeprefix("replicate/").lower(),)
     }
     if not models:
-        raise ValueError(f"{source} has no model of Replicate's with a price for tokens.")
+        raise ValueError(f"{source} has no price for the tokens of any of Replicate's models.")
     return PriceList(today.isoformat(), {"models": source}, dict(sorted(models.items())), built_in().hardware)
 
 

@@ -129,7 +129,7 @@ class UsageWriter:
         await asyncio.sleep(_PERIOD)
 
     def _put_aside(self) -> None:
-        """Moves what waits to the file, or where there is none to be had, to the log."""
+        """Moves what waits to the file, or to the log where no file can be written."""
         if not self._rows or self._writing.locked():
             return
         rows = list(self._rows)
@@ -215,7 +215,7 @@ def _read(path: Path) -> list[UsageRow]:
             try:
                 rows.append(msgspec.json.decode(line, type=UsageRow))
             except msgspec.DecodeError:
-                logger.error("a line of %s is no usage row: it is left out", path)
+                logger.error("a line of %s is not a usage row: it is left out", path)
     return rows
 
 

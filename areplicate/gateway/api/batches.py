@@ -169,7 +169,9 @@ async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
     askable = id.isascii() and id.isprintable()
     row = await (await _store(gateway)).batch(id, exchange.caller) if askable else None
     if row is None:
-        raise GatewayError(404, f"There is no batch {id[:100]!r}.", param="batch_id", code="batch_not_found")
+        raise GatewayError(
+            404, f"The batch {id[:100]!r} does not exist.", param="batch_id", code="batch_not_found"
+        )
     return row
 
 

@@ -156,7 +156,7 @@ async def _store(gateway: Gateway) -> BatchStore:
 
 
 def _no_file(id: str) -> GatewayError:
-    return GatewayError(404, f"There is no file {id[:100]!r}.", param="file_id", code="file_not_found")
+    return GatewayError(404, f"The file {id[:100]!r} does not exist.", param="file_id", code="file_not_found")
 
 
 def _shown(row: FileRow) -> File:

@@ -174,7 +174,11 @@ async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> Key
     if caller.key is not None and named and caller.key.id != named and caller.key.hash != hash_token(named):
         raise GatewayError(403, "Only the master key may look at other keys.", code="master_key_needed")
     if not caller.is_master and caller.key is None:
-        raise GatewayError(403, "There are no keys without a master key.", code="no_master_key")
+        raise GatewayError(
+            403,
+            "Without a master key there are no keys: set general_settings.master_key.",
+            code="no_master_key",
+        )
     if caller.is_master and not named:
         raise GatewayError(404, "Say which key: /key/info?key=...", param="key", code="key_not_found")
     await gateway.accounts.up_to_date()
@@ -224,7 +228,7 @@ async def audit_keys(gateway: Gateway, exchange: Exchange, asked: AuditQuery) ->
 
 
 async def key_id_of(store: Store, name: str) -> str:
-    """The `key_id` of a key named by its token; what is no token is taken for one already."""
+    """The `key_id` of a key named by its token; anything else is taken for a `key_id` already."""
     name = name.replace("\0", "")  # which PostgreSQL does not take
     if not name.startswith("sk-"):
         return name
@@ -251,7 +255,7 @@ async def _find(store: Store, name: str) -> Key:
 
 
 def _no_key() -> GatewayError:
-    return GatewayError(404, "There is no such key.", code="key_not_found")
+    return GatewayError(404, "This key does not exist.", code="key_not_found")
 
 
 def _terms(exchange: Exchange, given: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -259,7 +263,9 @@ def _terms(exchange: Exchange, given: Mapping[str, Any], now: float) -> dict[str
     terms = dict(given)
     for model in terms.get("models", ()):
         if exchange.backend.target(model) is None:
-            raise bad_request(f"{model!r} is no model of this gateway.", param="models")
+            raise bad_request(
+                f"{model!r} is not a model of this gateway: /v1/models lists them.", param="models"
+            )
     if "models" in terms:
         terms["models"] = tuple(terms["models"])
     if "key_alias" in terms:

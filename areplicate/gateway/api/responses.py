@@ -57,7 +57,7 @@ _ITEM = {
             "properties": {"type": {"const": "function_call_output"}, "call_id": _TEXT, "output": _TEXT},
         },
     ],
-    "description": "Items of other kinds are taken as well; what says nothing to a model is left out.",
+    "description": "Items of other kinds are accepted, too; those that mean nothing to a model are left out.",
 }
 _TOOL = {
     "anyOf": [
@@ -292,4 +292,4 @@ async def _keep(
 
 
 def _no_response(id: str) -> GatewayError:
-    return GatewayError(404, f"There is no response {id[:100]!r} here, or it is not this key's.", param="id")
+    return GatewayError(404, f"The response {id[:100]!r} does not exist, or it is another key's.", param="id")

@@ -81,7 +81,9 @@ class LineChecker:
         if row.custom_id is None or "url" not in row.columns:
             raise BadRequestError("a line must have custom_id, method, url and body", param="custom_id")
         if row.url != self._endpoint:
-            raise BadRequestError(f"url is {row.url}, and the batch's endpoint {self._endpoint}", param="url")
+            raise BadRequestError(
+                f"url must be the batch's endpoint {self._endpoint}, not {row.url}", param="url"
+            )
         entries = self._entries_of(row.body["model"])
         if not self._has_budget:
             return 0.0

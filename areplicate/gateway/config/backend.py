@@ -162,7 +162,7 @@ class Backend:
             response = await self._get(entry, f"/predictions/{prediction_id}")
             return decoded(_decode, response.body)
         except ValueError as error:
-            raise APIError(f"The answer is no prediction: {error}.") from None
+            raise APIError(f"The answer is not a prediction: {error}.") from None
 
     async def _get(self, entry: ModelEntry, path: str) -> Response:
         road = _road(entry)

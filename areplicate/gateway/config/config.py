@@ -23,8 +23,8 @@ T = TypeVar("T")
 REQUEST_TIMEOUT = 1800.0
 _MASTER_KEYS = ("AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY")
 _WITHOUT_EFFECT = {
-    "routing_strategy": "the least busy entry is taken; this changes nothing.",
-    "store_model_in_db": "models are in this file alone; this changes nothing.",
+    "routing_strategy": "is ignored: the least busy entry answers.",
+    "store_model_in_db": "is ignored: models come from this file alone.",
 }
 
 
@@ -207,7 +207,7 @@ class _Reader:
     def _warn_of_unknown(self, given: dict[str, Any], kind: type, steps: Steps) -> None:
         for key in given:
             if key not in kind.__struct_fields__:  # type: ignore[attr-defined]
-                why = _WITHOUT_EFFECT.get(key, "is not known here and changes nothing.")
+                why = _WITHOUT_EFFECT.get(key, "is not a known setting and is ignored.")
                 self._warn([*steps, str(key)], why)
 
     def _aliases(self, router: RouterSettings, names: set[str]) -> dict[str, Alias]:
@@ -216,7 +216,7 @@ class _Reader:
             alias = Alias(given) if isinstance(given, str) else given
             if alias.model not in names:
                 at = ["router_settings", "model_group_alias", name]
-                raise self._document.wrong(at, f"{alias.model!r} is no model_name of model_list.")
+                raise self._document.wrong(at, f"model_list has no model_name {alias.model!r}.")
             aliases[name] = alias
         return aliases
 
@@ -236,7 +236,7 @@ class _Reader:
             if name in names and "*" not in name:
                 return name
             if name not in skipped:
-                raise self._document.wrong(at, f"{name!r} is no model_name of model_list.")
+                raise self._document.wrong(at, f"model_list has no model_name {name!r}.")
             return None
 
         read: dict[str, list[str]] = {}

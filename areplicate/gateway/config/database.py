@@ -40,7 +40,7 @@ def _database(document: Document, url: str | None, folder: Path) -> DatabaseURL:
     file = folder / "areplicate.db"
     if not os.access(file if file.exists() else folder, os.W_OK):
         raise ConfigError(
-            f"{document.path}: {folder} cannot be written to, where keys and usage are kept: "
+            f"{document.path}: keys and usage are kept in {folder}, which cannot be written to. Make it writable, or "
             "give general_settings.database_url."
         )
     return DatabaseURL(file=str(file))

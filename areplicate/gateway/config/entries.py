@@ -94,7 +94,7 @@ class EntryReader:
         if self._is_anothers(name.strip(), model.strip(), given, [*at, "model"]):
             return None
         for key in item.keys() - {"model_name", "litellm_params", "model_info"}:
-            self._warn([*steps, key], "is not known here and changes nothing.")
+            self._warn([*steps, key], "is not a known setting and is ignored.")
         params = self._params(given, model.strip(), at)
         info = item.get("model_info") or {}
         if not isinstance(info, dict):
@@ -172,18 +172,18 @@ class EntryReader:
         option = BY_NAME.get(key)
         if option is not None:
             if key in _OF_A_REQUEST or "configuration" not in option.by:
-                self._warn([*at, key], "is said by each request, and changes nothing here.")
+                self._warn([*at, key], "is ignored: each request sets it for itself.")
                 return False
             return True
         try:
             if means_nothing(key, value):
-                self._warn([*at, key], "means nothing here and changes nothing.")
+                self._warn([*at, key], "is ignored: it has no effect on Replicate.")
                 return False
         except APIError as error:
             raise self._document.wrong([*at, key], error.message) from None
         schema = catalogue.find(strip_prefix(model))
         if schema is not None and key not in schema.fields:
-            self._warn([*at, key], f"is neither a setting nor an input of {model}, and changes nothing.")
+            self._warn([*at, key], f"is ignored: it is neither a setting nor an input of {model}.")
             return False
         return True
 
@@ -217,7 +217,7 @@ class EntryReader:
         """The key for the entry's base: its own, or the environment's where it belongs there."""
         base = read.get("api_base") or own_base(self._environment)
         if in_clear_text(base):
-            self._warn([*at, "api_base"], "the key goes there in clear text: use https.")
+            self._warn([*at, "api_base"], "the key would travel there in clear text: use https.")
         key: str | None = read.get("api_key")
         if key is None:
             try:
@@ -225,11 +225,11 @@ class EntryReader:
             except ValueError as error:
                 raise self._document.wrong([*at, "api_base"], f"{error}") from None
             if key is None:
-                raise self._document.wrong(at, "there is no api_key: give it, or set REPLICATE_API_KEY.")
+                raise self._document.wrong(at, "has no api_key: give one, or set REPLICATE_API_KEY.")
         if looks_foreign(key, base) and not self._general.allow_any_api_key:
             raise self._document.wrong(
                 [*at, "api_key"],
-                "does not look like a key of Replicate's, which begin with r8_, and would be sent there; "
+                "does not begin with r8_, as Replicate's keys do, and would be sent to Replicate. Check the key; "
                 "general_settings.allow_any_api_key: true allows it.",
             )
         return key

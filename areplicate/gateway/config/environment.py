@@ -53,8 +53,8 @@ class Environment:
         if value is not None and (found := _PLACEHOLDER.search(value)):
             raise self._document.wrong(
                 steps,
-                f"{found[0][:40]!r} is not replaced by anything here: write os.environ/NAME for the value of "
-                "an environment variable.",
+                f"{found[0][:40]!r} looks like a placeholder, which is not replaced here: write os.environ/NAME for the "
+                "value of an environment variable.",
             )
 
 

@@ -26,7 +26,7 @@ def given_price(info: ModelInfo, prices: PriceList, document: Document, at: Step
     if info.hardware is not None:
         if info.hardware not in prices.hardware:
             names = ", ".join(prices.hardware)
-            raise document.wrong([*at, "hardware"], f"{info.hardware!r} is none of {names}.")
+            raise document.wrong([*at, "hardware"], f"{info.hardware!r} is not known: use one of {names}.")
         second = prices.hardware[info.hardware] if second is None else second
     return Price(info.input_cost_per_token or 0.0, info.output_cost_per_token or 0.0, second or 0.0)
 
@@ -37,14 +37,14 @@ def warn_of_price(model: str, price: Price | None, warn: Callable[[str], None]) 
         return
     if price is None:
         warn(
-            f"{model} has no known price: its cost is not counted, and keys with a budget may not use it. Say in "
-            "model_info what it costs: input_cost_per_token and output_cost_per_token, input_cost_per_second, or "
+            f"The price of {model} is not known: its cost is not counted, and keys with a budget may not use it. Give "
+            "its price in model_info: input_cost_per_token and output_cost_per_token, input_cost_per_second, or "
             "hardware."
         )
     elif isinstance(endpoint_of(model), DeploymentEndpoint):
         warn(
-            f"{model} is billed for set-up and idle time, too: neither is in its cost, which is that of the time "
-            "its predictions run."
+            f"{model} is a deployment. Replicate also bills its set-up and idle time, and the cost counted here is "
+            "only that of the time for which its predictions run."
         )
 
 

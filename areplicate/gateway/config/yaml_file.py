@@ -65,7 +65,7 @@ def load(path: Path, source: Path | None = None) -> Document:
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{line}: is not YAML: {error.problem or error.context}.") from error
     except RecursionError:
-        raise ConfigError(f"{path}: nests lists and mappings too deep.") from None
+        raise ConfigError(f"{path}: lists and mappings are nested too deep.") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}.") from error
     finally:
@@ -87,7 +87,7 @@ def _refuse_repetitions(path: Path, node: yaml.Node, steps: tuple[str | int, ...
             if name in keys and key.tag != "tag:yaml.org,2002:merge":
                 line = key.start_mark.line + 1
                 raise ConfigError(
-                    f"{path}:{line}: {key_of((*steps, name))}: is given twice: make one of both."
+                    f"{path}:{line}: {key_of((*steps, name))}: is given twice: keep one of them."
                 )
             keys.add(name)
             _refuse_repetitions(path, value, (*steps, name), seen)

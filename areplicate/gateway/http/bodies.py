@@ -117,7 +117,7 @@ async def _collect(request: web.BaseRequest) -> bytes:
 
 
 def decode(body: bytes) -> Any:
-    """JSON from outside; `GatewayError` 400 where it is none, nested too deep, or made of too many parts."""
+    """JSON from outside; `GatewayError` 400 where it is not JSON, nested too deep, or made of too many parts."""
     body = body.removeprefix(_BOM)
     if not body.strip():
         raise bad_request("The body is empty: send a JSON object.")

@@ -117,7 +117,7 @@ class Dispatcher:
                     methods, exchange.rest = found, path[len(before) : len(path) - len(after)]
                     break
         if methods is None:
-            raise GatewayError(404, f"There is no {method} {path[:200]} here; /openapi.json lists what is.")
+            raise GatewayError(404, f"{method} {path[:200]} does not exist: /openapi.json lists every route.")
         route = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
         if route is None:
             allowed = ", ".join(sorted(methods))

@@ -19,7 +19,7 @@ from .exchange import Exchange
 BEAT_SECONDS = 10.0
 _HEAD_SECONDS = 2.0
 _STALLED_SECONDS = 60.0
-"""Seconds after which a client that takes nothing of what is sent counts as gone."""
+"""Seconds after which a client that reads nothing of what is sent counts as gone."""
 
 
 _BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))

@@ -21,7 +21,7 @@ ERRORS = {
     401: "No key, or one that is not known or has expired",
     402: "The gateway's account at Replicate has no credit",
     403: "The key may not do this",
-    404: "There is no such thing, or not for this key",
+    404: "It does not exist, or this key may not see it",
     408: "The body or the model's answer did not come in time",
     409: "It has ended already",
     413: "The body is too large",

@@ -16,7 +16,7 @@ from .exchange import Exchange
 
 _PIECE = 256 * 1024
 _LONGEST_FIELD = 4096
-"""Bytes of a field that is no file."""
+"""Bytes of a field that is not a file."""
 _MOST_FIELDS = 16
 _HEAD = 64 * 1024
 """Bytes of a form around its file."""
@@ -29,7 +29,7 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
         most: bytes that the file may have.
 
     Raises:
-        GatewayError: 400 where it is no such form, 408 where it stops coming, 413, 415.
+        GatewayError: 400 where it is not such a form, 408 where it stops coming, 413, 415.
     """
     if (request.content_length or 0) > most + _HEAD:
         raise _too_large(most)

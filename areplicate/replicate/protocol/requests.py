@@ -56,7 +56,7 @@ def is_replicates(url: str) -> bool:
     """Whether a URL is on one of Replicate's own hosts, over https."""
     try:
         scheme, host, _ = origin(url)
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         return False
     return scheme == "https" and any(host == d or host.endswith("." + d) for d in REPLICATES_DOMAINS)
 

@@ -133,7 +133,7 @@ class AiohttpTransport:
         if url.startswith("https:") and not tls_in_tls:
             raise BadRequestError(
                 f"The proxy {shown(proxy)} is reached over TLS, which needs Python 3.11 or uvloop: "
-                "name it with http:// if it speaks that too, or use HttpxTransport.",
+                "write http:// if it speaks that, too, or use HttpxTransport.",
                 request_sent=False,
             )
         return None, proxy

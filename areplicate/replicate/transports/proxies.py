@@ -47,7 +47,7 @@ class Proxies:
         """Whether there is a proxy for any URL."""
 
     def proxy_for(self, url: str) -> str | None:
-        """The URL of the proxy; `BadRequestError` where the environment's is none."""
+        """The URL of the proxy; `BadRequestError` where the one in the environment is not a URL."""
         origin = "/".join(url.split("/", 3)[:3])
         if origin not in self._found:
             self._found[origin] = self._choose(urlsplit(origin))
@@ -101,7 +101,7 @@ def tls_context(given: TLS | None) -> ssl.SSLContext | bool:
     """What `ssl=` means; True for the platform's own certificates.
 
     Raises:
-        BadRequestError: it is none of what `TLS` names, or nothing there can be read as certificates.
+        BadRequestError: it is not of a type that `TLS` allows, or it cannot be read as certificates.
     """
     if given is None or isinstance(given, (bool, ssl.SSLContext)):
         return True if given is None else given

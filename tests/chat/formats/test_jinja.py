@@ -179,9 +179,9 @@ def test_methods_of_strings_work_everywhere(template: str) -> None:
 
 def test_a_token_that_a_template_names_must_be_given() -> None:
     template = "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
-    with pytest.raises(BadRequestError, match=r"writes bos_token, and none was given: give bos_token="):
+    with pytest.raises(BadRequestError, match=r"needs bos_token: give bos_token="):
         register_prompt_template("owner/name", chat_template=template)
-    with pytest.raises(BadRequestError, match=r"writes eos_token, and none was given"):
+    with pytest.raises(BadRequestError, match=r"needs eos_token: give eos_token="):
         register_prompt_template("owner/name", chat_template=template, bos_token="<s>")
     register_prompt_template("owner/name", chat_template=template, bos_token=None, eos_token="</s>")
     assert build_input([{"role": "user", "content": "Hi"}], {}, model="owner/name").fields == {

@@ -178,7 +178,7 @@ def test_a_template_comes_along_with_one_call() -> None:
     [
         ({"roles": ["user"]}, "roles must look like"),
         ({"roles": {"user": "x"}}, "'user' has a str"),
-        ({"roles": {"user": {"pre_message": 7}}}, "'user' has something else than strings"),
+        ({"roles": {"user": {"pre_message": 7}}}, "'user' has values that are not strings"),
         ({"bos_token": 7}, "bos_token must be a string, not int"),
         ({"roles": ROLES, "chat_template": "{{ messages }}"}, "either roles or a chat_template"),
     ],

@@ -155,10 +155,12 @@ class Journal:
         finally:
             # What nobody waits for any more is written all the same: it has been paid for.
             with anyio.CancelScope(shield=True):
-                await self._write_batch()
-                self._reader.close()
-                await anyio.to_thread.run_sync(self._writer.close)
-            self._reader = self._writer = None
+                while self._batch.statements:
+                    await self._write_batch()
+                reader, writer = self._reader, self._writer
+                self._reader = self._writer = None  # from here on nobody may come to wait for a write
+                reader.close()
+                await anyio.to_thread.run_sync(writer.close)
             self._lock.release()
 
     def entry(self, number: int) -> JournalEntry | None:
@@ -230,7 +232,7 @@ class Journal:
         try:
             if batch.statements and self._failure is None and self._writer is not None:
                 await anyio.to_thread.run_sync(_write_all, self._writer, batch.statements)
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is: those who wait must not take it for written
             self._failure = APIError(
                 f"The journal {self.path} cannot be written: {error}. Nothing more is asked. Mend that, and "
                 "start the same job again."

@@ -184,7 +184,9 @@ class Calls:
                     raise self._failure
                 return None
             if self._ended.is_set():
-                raise APIConnectionError("The event loop ended the calls: it is shutting down.")
+                raise self._failure or APIConnectionError(
+                    "The event loop ended the calls: it is shutting down."
+                )
             await self._change()
         return self.ready()
 
@@ -207,7 +209,7 @@ class Calls:
                 async with anyio.create_task_group() as self._group:
                     self._tell()
                     await self._closing.wait()
-        except APIError as error:
+        except Exception as error:
             self.fail(error)
         finally:
             self._ended.set()

@@ -78,6 +78,30 @@ async def test_a_cancelled_writer_loses_nothing_that_was_given(tmp_path: Path, t
     assert [entry.number for entry in read_journal(tmp_path / "j")] == [0]
 
 
+async def test_whoever_writes_while_it_closes_is_served_or_refused(tmp_path: Path) -> None:
+    written = 0
+
+    async def write_on() -> None:
+        nonlocal written
+        with pytest.raises(APIError, match="is closed"):
+            while True:
+                await journal.end(written, QUESTION)
+                written += 1
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            async with Journal(tmp_path / "j") as journal:
+                group.start_soon(write_on)
+                await journal.end(1000, QUESTION)
+    assert len(list(read_journal(tmp_path / "j"))) == written + 1
+
+
+async def test_what_could_not_be_written_is_never_taken_for_written(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        with pytest.raises(APIError, match="cannot be written"):
+            await journal.end(2**70, QUESTION)  # more than SQLite's numbers
+
+
 async def test_two_processes_on_one_journal_are_refused(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j"):
         ran = _python(f"async with Journal({str(tmp_path / 'j')!r}): pass")

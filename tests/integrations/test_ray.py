@@ -55,11 +55,16 @@ def questions(rows: int) -> Any:
     return ray.data.from_items(items, override_num_blocks=6)
 
 
-def says_who_asks(folder: Path) -> Callable[[Any], list[dict[str, str]]]:
-    """Makes a row's messages, and a file named after the process that does it."""
+def says_who_asks(pids: Path, killed: Path) -> Callable[[Any], list[dict[str, str]]]:
+    """Makes a row's messages, and a file named after the process that does it.
+
+    The second half of the rows waits for the kill, however late that comes on a slow machine.
+    """
 
     def messages(row: Any) -> list[dict[str, str]]:
-        (folder / str(os.getpid())).touch()
+        (pids / str(os.getpid())).touch()
+        while row["id"] >= ROWS // 2 and not killed.exists():
+            time.sleep(0.01)
         return [{"role": "user", "content": row["question"]}]
 
     return messages
@@ -68,19 +73,19 @@ def says_who_asks(folder: Path) -> Callable[[Any], list[dict[str, str]]]:
 def test_an_actor_is_killed_and_every_answer_is_right(
     cluster: None, local: LocalReplicate, tmp_path: Path
 ) -> None:
-    pids = tmp_path / "pids"
+    pids, killed = tmp_path / "pids", tmp_path / "killed"
     pids.mkdir()
-    killed: list[int] = []
+    ended = threading.Event()
 
     def kill_the_first() -> None:
-        while len(local.predictions) < ROWS // 4:
-            time.sleep(0.05)
-        killed.append(int(next(pids.iterdir()).name))
-        os.kill(killed[0], signal.SIGKILL)
+        while len(local.predictions) < ROWS // 4 and not ended.is_set():
+            time.sleep(0.01)
+        os.kill(int(next(pids.iterdir()).name), signal.SIGKILL)
+        killed.touch()
 
     job: dict[str, Any] = {
         "model": "acme/echo",
-        "messages": says_who_asks(pids),
+        "messages": says_who_asks(pids, killed),
         "journal": tmp_path / "journal",
         "in_flight": IN_FLIGHT,
         "api_key": KEY,
@@ -88,15 +93,20 @@ def test_an_actor_is_killed_and_every_answer_is_right(
     }
     killer = threading.Thread(target=kill_the_first)
     killer.start()
-    answered = complete(questions(ROWS), **job).take_all()
-    killer.join()
-    assert killed and len(list(pids.iterdir())) > 1
+    dataset = complete(questions(ROWS), **job)
+    try:
+        answered = dataset.take_all()
+    finally:
+        ended.set()
+        killer.join()
+    assert killed.exists() and len(list(pids.iterdir())) > 1
     assert sorted((row["id"], row["answer"], row["error"]) for row in answered) == [
         (n, f"It is {n}.", None) for n in range(ROWS)
     ]
     made = len(local.predictions)
     assert made == ROWS  # what it had in flight is taken over
 
+    # Its ledger lives as long as the data set, which has it.
     kept = ray.get_actor(f"areplicate {tmp_path / 'journal'}")
     answered = Job(local, kept)(rows=ROWS + 2)
     assert len(local.predictions) == made + 2  # the same job, with two more rows, goes on

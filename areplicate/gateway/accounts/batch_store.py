@@ -6,8 +6,9 @@ renews nothing, and when the lease is over another one takes the batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, or_, select, true, update
@@ -15,7 +16,15 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, ins
 from .auth import Caller
 from .batch_rows import LEASE, UNFINISHED, BatchRow, FileRow
 from .database import Database
-from .tables import batches, files
+from .keys import Key
+from .tables import batches, files, keys
+
+
+class BegunBatch(NamedTuple):
+    """A batch that is `in_progress`, or `validating` where it is expected to cost more than the dollars `left`."""
+
+    row: BatchRow
+    left: float
 
 
 class BatchStore:
@@ -103,19 +112,6 @@ class BatchStore:
 
         await self._database.run(work)
 
-    async def expected_of(self, key_id: str) -> float:
-        """Dollars that what is left of the key's batches under way is expected to cost."""
-        b = batches.c
-        query = select(b.expected, b.total, b.completed, b.failed).where(
-            b.key_id == key_id, b.status.in_(("in_progress", "finalizing"))
-        )
-
-        def work(connection: Connection, now: float) -> float:
-            rows = connection.execute(query)
-            return sum(float(row[0] * (row[1] - row[2] - row[3]) / row[1]) for row in rows if row[1])
-
-        return await self._database.run(work, reads=True)
-
     # Leases
 
     async def claim(self) -> BatchRow | None:
@@ -148,6 +144,28 @@ class BatchStore:
 
         return await self._database.run(work)
 
+    async def begin(self, id: str, key_id: str | None, total: int, expected: float) -> BegunBatch | None:
+        """Begins a batch that has been checked, where its key's budget reaches for it beside the key's others.
+
+        One batch of a key after the other: two at once cannot both take what is left. One that has been cancelled
+        meanwhile stays so. None where another process has the lease.
+
+        Args:
+            expected: dollars that all of it is expected to cost.
+        """
+
+        def work(connection: Connection, now: float) -> BegunBatch | None:
+            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
+            left = _left(connection, key_id, now)
+            values: dict[str, Any] = {"leased_until": now + LEASE, "total": total}
+            row = connection.execute(mine.values(**values).returning(*batches.c)).first()
+            if row is not None and row.status == "validating" and expected <= left:
+                values = {"status": "in_progress", "in_progress_at": now, "expected": expected}
+                row = connection.execute(mine.values(**values).returning(*batches.c)).first()
+            return None if row is None else BegunBatch(BatchRow(**row._mapping), left)
+
+        return await self._database.run(work)
+
     async def finish(self, id: str, made: Sequence[FileRow], **changes: Any) -> None:
         """Writes a batch's end, with the files that it made; nothing where another process has the lease."""
 
@@ -176,6 +194,19 @@ class BatchStore:
             connection.execute(update(batches).values(leased_by=None, leased_until=None))
 
         await self._database.run(work)
+
+
+def _left(connection: Connection, key_id: str | None, now: float) -> float:
+    """Dollars of a key's budget that neither it nor its batches under way have taken; locks the key."""
+    lock = update(keys).where(keys.c.id == key_id).values(blocked=keys.c.blocked)
+    row = connection.execute(lock.returning(*keys.c)).first()
+    if row is None or row.max_budget is None:
+        return math.inf
+    b = batches.c
+    running = and_(b.key_id == key_id, b.status.in_(("in_progress", "finalizing")))
+    others = connection.execute(select(b.expected, b.total, b.completed, b.failed).where(running))
+    taken = sum(float(o.expected * (o.total - o.completed - o.failed) / o.total) for o in others if o.total)
+    return float(row.max_budget) - Key(**row._mapping).renewed(now).spend - taken
 
 
 def _of(table: Table, caller: Caller) -> ColumnElement[bool]:

@@ -70,8 +70,12 @@ class Batches:
         await asyncio.to_thread(self.folder.tidy, time.time())
         while True:
             self._wanted.clear()
-            with contextlib.suppress(DatabaseUnavailable):
+            try:
                 await self._take_all((await self._gateway.accounts.store()).batches)
+            except DatabaseUnavailable:
+                pass
+            except Exception:  # one batch that cannot be taken keeps no other from being looked for
+                logger.exception("batches could not be looked for")
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), _LOOK)
 

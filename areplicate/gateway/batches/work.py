@@ -107,18 +107,26 @@ class Work:
     async def _validate(self) -> None:
         try:
             checked = await asyncio.to_thread(self._checker().check, self._job)
-            errors = checked.errors or await self._too_dear(checked)
+            errors = checked.errors or await self._begin(checked)
         except AuthenticationError as refused:
             checked, errors = CheckedFile(0, [], 0.0), [error("invalid_api_key", refused.message)]
         if errors:
             await self._end("failed", [], errors=errors, failed_at=self._now(), total=checked.rows)
-        elif self._batch.status == "validating":  # else it has been cancelled meanwhile
-            await self._save(
-                status="in_progress",
-                in_progress_at=self._now(),
-                total=checked.rows,
-                expected=checked.expected,
-            )
+
+    async def _begin(self, checked: CheckedFile) -> list[dict[str, Any]]:
+        """Begins the batch; gives what is wrong where the key's budget does not reach for it, beside its others."""
+        batch = self._batch
+        begun = await self._store.begin(batch.id, batch.key_id, checked.rows, checked.expected)
+        if begun is None:
+            raise LeaseLost
+        self._learn(begun.row)
+        if begun.row.status != "validating":
+            return []
+        message = (
+            f"This batch is expected to cost ${checked.expected:.4f}, and its key has ${max(0.0, begun.left):.4f} "
+            "left beside its other batches."
+        )
+        return [error("insufficient_quota", message)]
 
     def _checker(self) -> LineChecker:
         backend, caller = self._gateway.backend, self._known_caller()
@@ -129,20 +137,6 @@ class Work:
             backend,
             self._gateway.accounts.costs,
         )
-
-    async def _too_dear(self, checked: CheckedFile) -> list[dict[str, Any]]:
-        """What is wrong where the key's budget does not reach for this batch, beside its others."""
-        key = self._known_caller().key
-        if key is None or key.max_budget is None:
-            return []
-        left = key.max_budget - key.spend - await self._store.expected_of(key.id)
-        if checked.expected <= left:
-            return []
-        message = (
-            f"This batch is expected to cost ${checked.expected:.4f}, and its key has ${max(0.0, left):.4f} left "
-            "beside its other batches."
-        )
-        return [error("insufficient_quota", message)]
 
     # The requests
 
@@ -249,6 +243,9 @@ class Work:
         row = await self._store.save(self._batch.id, **changes)
         if row is None:
             raise LeaseLost
+        self._learn(row)
+
+    def _learn(self, row: BatchRow) -> None:
         self._batch = row
         if row.status == "cancelling":
             self._stopped.set()

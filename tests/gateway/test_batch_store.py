@@ -1,0 +1,78 @@
+"""Batches in the database: what several processes do at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from areplicate.gateway.accounts.audit import AuditRow
+from areplicate.gateway.accounts.batch_rows import BatchRow
+from areplicate.gateway.accounts.database_url import parse_database_url
+from areplicate.gateway.accounts.keys import Key
+from areplicate.gateway.accounts.settings import Patience
+from areplicate.gateway.accounts.store import Store
+from tests.gateway.postgres import postgres
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # a database takes the time it takes
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/db"
+    else:
+        with postgres() as url:
+            yield url
+
+
+@pytest.fixture
+async def stores(url: str) -> AsyncIterator[list[Store]]:
+    """Two processes on one database."""
+    async with AsyncExitStack() as stack:
+        stores = [Store(parse_database_url(url), Patience(), alone=False) for _ in range(2)]
+        for store in stores:
+            await store.open()
+            stack.push_async_callback(store.aclose)
+        yield stores
+
+
+async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:
+    key = Key(id="key-1", hash="h", hint="sk-...1", created_at=0.0, max_budget=12.0, spend=2.0)
+    made = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id=key.id, request_id="1")
+    await stores[0].add_key(key, made)
+    for n in range(8):
+        await stores[0].batches.add_batch(
+            BatchRow(
+                id=f"batch_{n}",
+                key_id=key.id if n < 7 else None,
+                endpoint="/v1/chat/completions",
+                input_file_id="file-1",
+                completion_window="24h",
+                created_at=float(n),
+                expires_at=1e12,
+            )
+        )
+    held = [(store.batches, await store.batches.claim()) for store in (*stores, *stores, *stores, *stores)]
+    await stores[0].batches.cancel("batch_0")
+    begun = await asyncio.gather(
+        *(store.begin(batch.id, batch.key_id, 10, 4.0) for store, batch in held if batch)
+    )
+    rows = {each.row.id: each for each in begun if each}
+    assert Counter(each.row.status for each in rows.values()) == {
+        "cancelling": 1,
+        "in_progress": 3,
+        "validating": 4,
+    }
+    assert rows["batch_0"].row.status == "cancelling" and rows["batch_7"].row.status == "in_progress"
+    assert {each.left for each in rows.values() if each.row.status == "validating"} == {2.0}
+    assert await stores[1].batches.begin("batch_0", key.id, 10, 4.0) is None  # another process has its lease

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -43,7 +45,7 @@ def running(
     local: LocalReplicate, database: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     config = config_for(local)
-    config["general_settings"].update(TIMEOUTS, database_url=database.url)
+    config["general_settings"].update(TIMEOUTS, database_url=database.url, store_responses=True)
     with gateway(config, tmp_path_factory.mktemp("outages")) as running:
         yield running
 
@@ -121,6 +123,42 @@ def test_an_outage(running: Gateway, database: Postgres, outage: Outage) -> None
     assert told["spend"] == pytest.approx(sum(row["cost"] for row in rows))
     in_flight = "SELECT count(*) FROM areplicate_holds WHERE ended_at IS NULL"
     eventually(lambda: database.rows(in_flight) == [(0,)], 40)
+
+
+@pytest.mark.parametrize("outage", [Postgres.hanging, gone])
+def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
+    running: Gateway, database: Postgres, local: LocalReplicate, outage: Outage
+) -> None:
+    """It is paid: what is lost with the database is only that it can be gone on from."""
+    eventually(lambda: readiness(running) == 200, 15)
+    key = running.new_key()
+
+    def ask(stream: bool = False, **more: Any) -> Any:
+        with running.http(key) as http:
+            body = {"model": "chat", "input": "Hi", "stream": stream, **more}
+            answer = http.post("/v1/responses", json=body)
+        if answer.status_code != 200:
+            return answer.status_code
+        if not stream:
+            return answer.json()
+        return json.loads(answer.text.strip().rpartition("data: ")[2])["response"]
+
+    kept = ask()
+    assert kept["store"] is True
+    with outage(database):
+        for stream in (False, True):  # the first while the gateway does not know yet
+            began = time.monotonic()
+            unkept = ask(stream)
+            assert time.monotonic() - began < SECONDS
+            assert (unkept["status"], unkept["store"]) == ("completed", False)
+            assert unkept["output"][0]["content"][0]["text"] == "Hello, dear world!"
+            assert f"{unkept['id']} is not stored" in running.log()
+        created = local.counts["create"]
+        assert ask(previous_response_id=kept["id"]) == 503
+        assert local.counts["create"] == created, "nothing is paid for what cannot be gone on from"
+    eventually(lambda: readiness(running) == 200, 15)
+    assert ask(previous_response_id=kept["id"])["status"] == "completed"
+    assert ask(previous_response_id=unkept["id"]) == 404
 
 
 def readiness(running: Gateway) -> int:

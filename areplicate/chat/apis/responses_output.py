@@ -99,10 +99,11 @@ class ResponseBuilder:
             self._response["completed_at"] = int(time.time())
         if usage is not None:
             self._response["usage"] = _usage(usage)
-        return [*events, self._whole(f"response.{status}")]
+        # The response itself, no copy: whether it can be kept turns out before this event is sent.
+        return [*events, self._event(f"response.{status}", response=self._response)]
 
     def failed(self, message: str, code: str) -> list[Event]:
-        self._response["status"] = "failed"
+        self._response |= {"status": "failed", "store": False}
         self._response["error"] = {"code": code, "message": message}
         return [self._whole("response.failed")]
 

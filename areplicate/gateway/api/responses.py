@@ -14,7 +14,6 @@ import msgspec
 from ...chat.apis.chat_arguments import text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
-from ..accounts.unavailable import DatabaseUnavailable
 from ..http.bodies import MAX_BODY
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
@@ -149,7 +148,7 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
     async def keep() -> None:
         try:
             await _keep(gateway, exchange, builder.response, resolved, earlier)
-        except DatabaseUnavailable as error:  # the answer is paid, and is not lost with the database
+        except Exception as error:  # the answer is paid, and is not lost with the database
             logger.error("%s is not stored: %s", builder.response["id"], error)
             builder.response["store"] = False
 

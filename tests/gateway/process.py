@@ -74,6 +74,29 @@ class Gateway:
     def log(self) -> str:
         return self._log.read_text()
 
+    def wait(self, ready: bool = True) -> None:
+        """Returns when it serves, and with `ready` has its database."""
+        path = "/health/readiness" if ready else "/health/liveliness"
+        deadline = time.monotonic() + 30
+        while not self._answers(path):
+            if self.process.poll() is not None:
+                pytest.fail(f"the gateway ended with {self.process.returncode}:\n{self.log()}")
+            if time.monotonic() > deadline:
+                pytest.fail(f"the gateway is not ready:\n{self.log()}")
+            time.sleep(0.02)
+
+    def _answers(self, path: str) -> bool:
+        """Whether it listens, where its log says, and all is well there."""
+        listening = _LISTENING.search(self.log())
+        if listening is None:
+            return False
+        self.url = listening[1]
+        try:
+            with self.http(None) as http:
+                return http.get(path).status_code == 200
+        except httpx.TransportError:
+            return False
+
     def stop(self, number: int = signal.SIGTERM, timeout: float = 20) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout)
@@ -99,12 +122,14 @@ def gateway(
     config: dict[str, Any],
     folder: Path,
     *arguments: str,
+    started: bool = True,
     ready: bool = True,
     before: Callable[[], None] | None = None,
 ) -> Iterator[Gateway]:
-    """Runs a gateway until the block ends; `ready` waits until it has its database.
+    """Runs a gateway until the block ends.
 
-    `before` is called in the new process, before it is the gateway's.
+    `started` waits until it serves, and `ready` until it has its database. `before` is called in the new process,
+    before it is the gateway's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "config.yaml", folder / "log"
@@ -120,7 +145,8 @@ def gateway(
         )
     running = Gateway(process, "", path, log)
     try:
-        _wait(running, "/health/readiness" if ready else "/health/liveliness")
+        if started:
+            running.wait(ready)
         yield running
     finally:
         if process.poll() is None:
@@ -148,26 +174,3 @@ def eventually(condition: Any, seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
-
-
-def _wait(running: Gateway, path: str) -> None:
-    deadline = time.monotonic() + 30
-    while not _answers(running, path):
-        if running.process.poll() is not None:
-            pytest.fail(f"the gateway ended with {running.process.returncode}:\n{running.log()}")
-        if time.monotonic() > deadline:
-            pytest.fail(f"the gateway is not ready:\n{running.log()}")
-        time.sleep(0.02)
-
-
-def _answers(running: Gateway, path: str) -> bool:
-    """Whether it listens, where its log says, and all is well there."""
-    listening = _LISTENING.search(running.log())
-    if listening is None:
-        return False
-    running.url = listening[1]
-    try:
-        with running.http(None) as http:
-            return http.get(path).status_code == 200
-    except httpx.TransportError:
-        return False

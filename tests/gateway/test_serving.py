@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -26,6 +27,8 @@ from tests.gateway.process import MASTER, MODELS, Gateway, config_for, cpu_secon
 pytestmark = pytest.mark.filterwarnings("ignore")
 ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
 PATH = "/v1/chat/completions"
+MOMENTS = (0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
+"""Seconds after the start of a process, before it serves and about then."""
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +133,44 @@ def test_sighup_ends_nothing_however_early_it_comes(
     local: LocalReplicate, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     """From the moment at which the command's own code runs; workers are safe before that, too."""
-    with gateway(config_for(local), tmp_path, *arguments, before=hang_up_blocked, ready=False) as running:
-        for _ in range(20):
+    began = time.monotonic()
+    with gateway(config_for(local), tmp_path, *arguments, before=hang_up_blocked, started=False) as running:
+        for moment in MOMENTS:
+            time.sleep(max(0.0, began + moment - time.monotonic()))
             running.process.send_signal(signal.SIGHUP)
-            time.sleep(0.01)
+        running.wait(ready=False)
         eventually(lambda: "configuration reloaded" in running.log())
         assert running.ask().status_code == 200
         assert running.stop() == 0
         assert "worker died" not in running.log()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2")])
+def test_sigterm_ends_it_however_early_it_comes(
+    local: LocalReplicate, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """As its own handler ends it, or the system does before there is one; no worker is left behind."""
+
+    def stopped_at(moment: float) -> int:
+        config, folder = config_for(local), tmp_path / str(moment)
+        with gateway(config, folder, *arguments, started=False) as running:
+            time.sleep(moment)
+            return running.stop(timeout=15)
+
+    with ThreadPoolExecutor(len(MOMENTS)) as threads:
+        statuses = list(threads.map(stopped_at, MOMENTS))
+    assert set(statuses) <= {0, 143, -signal.SIGTERM}, dict(zip(MOMENTS, statuses, strict=True))
+    eventually(lambda: not processes_with(tmp_path))
+
+
+def processes_with(folder: Path) -> list[str]:
+    """The command lines that name something in the folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in (line := file.read_bytes()):
+                found.append(line.decode())
+    return found
 
 
 def hang_up_blocked() -> None:

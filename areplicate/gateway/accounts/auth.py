@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
     from ..http.route import Access
     from .store import Store
 
+T = TypeVar("T")
+
 _FRESH = 4.0
 """Seconds for which a key is remembered: another process's block or delete holds within five."""
 _LOOK_SECONDS = 2.0
 """Seconds that looking a key up may take."""
 _MOST_REMEMBERED = 10_000
+"""Keys, and as many tokens that are none: whoever tries random ones pushes out no key."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -69,7 +73,9 @@ class Auth:
         self._store = store
         self._now = now
         self._grace = grace
-        self._remembered: OrderedDict[str, tuple[float, Key | None]] = OrderedDict()
+        self._keys: OrderedDict[str, tuple[float, Key]] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        """When each was last looked up, by the tokens' hashes."""
         self.set_master_key(master_key)
 
     def set_master_key(self, master_key: str | None) -> None:
@@ -101,24 +107,34 @@ class Auth:
     def forget(self, *hashes: str) -> None:
         """The keys have changed: they are read anew when they are next used."""
         for hash in hashes:
-            self._remembered.pop(hash, None)
+            self._keys.pop(hash, None)
+            self._unknown.pop(hash, None)
 
     async def _find(self, hash: str) -> Key | None:
         asked = time.monotonic()
-        known = self._remembered.get(hash)
+        known = self._keys.get(hash)
         if known is not None and asked - known[0] < _FRESH:
             return known[1]
+        if asked - self._unknown.get(hash, -math.inf) < _FRESH:
+            return None
         try:
             key = await (await self._store()).key_by_hash(hash, seconds=_LOOK_SECONDS)
         except DatabaseUnavailable:
-            if known is not None and known[1] is not None and asked - known[0] < self._grace:
+            if known is not None and asked - known[0] < self._grace:
                 return known[1]
             raise
-        self._remembered[hash] = (asked, key)
-        self._remembered.move_to_end(hash)
-        if len(self._remembered) > _MOST_REMEMBERED:
-            self._remembered.popitem(last=False)
+        self.forget(hash)
+        if key is None:
+            _remember(self._unknown, hash, asked)
+        else:
+            _remember(self._keys, hash, (asked, key))
         return key
+
+
+def _remember(among: OrderedDict[str, T], hash: str, what: T) -> None:
+    among[hash] = what
+    if len(among) > _MOST_REMEMBERED:
+        among.popitem(last=False)
 
 
 def unauthenticated(message: str) -> GatewayError:

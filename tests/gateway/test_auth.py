@@ -1,0 +1,54 @@
+"""Which keys are remembered, for the time in which the database does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from areplicate.gateway.accounts import auth
+from areplicate.gateway.accounts.audit import AuditRow
+from areplicate.gateway.accounts.auth import Auth
+from areplicate.gateway.accounts.database_url import parse_database_url
+from areplicate.gateway.accounts.keys import Key, hash_token
+from areplicate.gateway.accounts.settings import Patience
+from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.unavailable import DatabaseUnavailable
+from areplicate.gateway.http.errors import GatewayError
+
+NOW = 1_800_000_000.0
+CHANGE = AuditRow(id="1", at=NOW, actor="master key", action="generate", key_id="k", request_id="r")
+
+
+def test_random_tokens_push_out_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tries a lot of them takes no real key its grace during an outage."""
+    monkeypatch.setattr(auth, "_MOST_REMEMBERED", 3)
+    monkeypatch.setattr(auth, "_FRESH", 0.0)
+    asyncio.run(_attack(Store(parse_database_url(f"sqlite:///{tmp_path}/keys.db"), Patience(), alone=True)))
+
+
+async def _attack(database: Store) -> None:
+    gone = False
+
+    async def store() -> Store:
+        if gone:
+            raise DatabaseUnavailable("it is gone")
+        return database
+
+    callers = Auth("sk-master", store, lambda: NOW, grace=300)
+    await database.open()
+    try:
+        key = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW, spend=0.0)
+        await database.add_key(key, CHANGE)
+        assert (await callers.caller("sk-real")).key_id == "k"
+        for number in range(10):
+            with pytest.raises(GatewayError) as refused:
+                await callers.caller(f"sk-random-{number}")
+            assert refused.value.status == 401
+        gone = True
+        assert (await callers.caller("sk-real")).key_id == "k"
+        with pytest.raises(DatabaseUnavailable):
+            await callers.caller("sk-random-9")
+    finally:
+        await database.aclose()

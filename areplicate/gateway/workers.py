@@ -124,7 +124,7 @@ class Supervisor:
             config = read_config(self._config)
             text = self._config.read_bytes()
         except (ConfigError, OSError) as error:
-            logger.error("the configuration is wrong and was not taken: %s", error)
+            logger.error("the configuration was not reloaded, since it is wrong: %s", error)
             return
         for warning in config.warnings:
             logger.warning("%s", warning)

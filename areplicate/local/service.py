@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,7 +45,6 @@ class Service:
         self.stream_timeout = stream_timeout
         self.late_status = late_status
         self._machines: dict[str, Machine] = {}
-        self._random = random.Random(0)
         for deployment in self.deployments.values():
             if deployment.model not in self.models:
                 raise ValueError(f"deployment {deployment.full_name}: no model {deployment.model}")
@@ -114,5 +113,5 @@ class Service:
         return [prediction for prediction in list(self.in_order) if not prediction.state_at(now).terminal]
 
     def new_id(self) -> str:
-        """26 letters and digits, as Replicate's ids are; the same ones on every run."""
-        return f"{self._random.getrandbits(104):026x}"
+        """26 letters and digits, as Replicate's ids are; a server that is restarted uses none again."""
+        return secrets.token_hex(13)

@@ -21,6 +21,7 @@ _WORDS = {
 
 
 _PATTERNS = {
+    r"\\S": "a text that is not empty",
     r"^[!-~]+$": "printable characters without spaces",
     r"^https?://[^\\s/]+": "a URL that begins with https:// or http://",
 }
@@ -64,11 +65,9 @@ def _plain(what: str) -> str:
 
 def _bound(kind: str, sign: str, bound: str, length: bool) -> str:
     most = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}[sign]
-    return (
-        f"must have {most} {bound} {'characters' if kind == 'str' else 'items'}"
-        if length
-        else f"must be {most} {bound}"
-    )
+    if not length:
+        return f"must be {most} {bound}"
+    return f"must have {most} {bound} {'character' if kind == 'str' else 'item'}{'' if bound == '1' else 's'}"
 
 
 def _kinds(names: str) -> str:

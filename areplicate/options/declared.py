@@ -17,6 +17,7 @@ Who = Literal["caller", "configuration", "client"]
 
 _CALLER: tuple[Who, ...] = ("caller",)
 _OWNER: tuple[Who, ...] = ("caller", "configuration")
+_EACH_CALL: tuple[Who, ...] = ("caller", "client")
 _ANYONE: tuple[Who, ...] = ("caller", "configuration", "client")
 
 
@@ -51,8 +52,15 @@ _OBJECT = "Mapping[str, Any]"
 _OBJECTS = "Sequence[Mapping[str, Any]]"
 
 OPTIONS: tuple[Option, ...] = (
-    Option("stream", "bool", "True gives chunks, each as soon as it is written.", default="False"),
-    Option("stream_options", _OBJECT, '`{"include_usage": True}` adds a last chunk with the token counts.'),
+    Option(
+        "stream", "bool", "True gives chunks, each as soon as it is written.", _EACH_CALL, default="False"
+    ),
+    Option(
+        "stream_options",
+        _OBJECT,
+        '`{"include_usage": True}` adds a last chunk with the token counts.',
+        _EACH_CALL,
+    ),
     Option("n", "int", "How many answers; each is a prediction of its own.", default="1"),
     _openai("temperature", "float", "How random the text is; 0 gives the likeliest."),
     _openai("top_p", "float", "Only the likeliest tokens are chosen from, up to this share."),

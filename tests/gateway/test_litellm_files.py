@@ -80,7 +80,7 @@ def test_fallbacks_to_what_is_skipped_are_left_out(tmp_path: Path) -> None:
         + "general_settings: {unsupported_providers: skip}\n"
         + "litellm_settings: {fallbacks: [{llama-3: [gpt]}, {gpt: [llama-3]}]}\n"
     )
-    assert read(tmp_path, text).fallbacks == []
+    assert read(tmp_path, text).router["fallbacks"] == []
 
 
 @pytest.mark.parametrize(
@@ -270,6 +270,6 @@ def test_a_key_of_the_environment_counts_as_master_key(
 
 def test_default_fallbacks(tmp_path: Path) -> None:
     text = LLAMA + "  - {model_name: b, litellm_params: {model: replicate/acme/chat}}\n"
-    assert read(tmp_path, text + "litellm_settings: {default_fallbacks: [b]}\n").fallbacks == [
+    assert read(tmp_path, text + "litellm_settings: {default_fallbacks: [b]}\n").router["fallbacks"] == [
         {"llama-3": ["b"]}
     ]

@@ -63,9 +63,9 @@ class Accounts:
     """
 
     def __init__(self, master_key: str | None, settings: AccountSettings, *, alone: bool) -> None:
-        self.auth = Auth(master_key, self.store, self.now, settings.grace_seconds)
+        self.auth = Auth(master_key, self.store, self.now, settings.waits.database_grace_seconds)
         self.costs = Costs()
-        self.usage = UsageWriter(settings.usage_folder, settings.usage_rows_in_memory)
+        self.usage = UsageWriter(settings.usage_folder, settings.waits.usage_rows_in_memory)
         self._settings = settings
         self._alone = alone
         self._ledger = Ledger()
@@ -148,7 +148,7 @@ class Accounts:
 
     async def _open(self) -> None:
         module = await asyncio.to_thread(importlib.import_module, "areplicate.gateway.accounts.store")
-        store: Store = module.Store(self._settings.database, self._settings.patience, alone=self._alone)
+        store: Store = module.Store(self._settings.database, self._settings.waits, alone=self._alone)
         try:
             await store.open()
             if self._alone:

@@ -33,7 +33,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from .database_url import DatabaseURL
-from .settings import Patience
+from .settings import DatabaseSettings
 from .unavailable import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -50,17 +50,17 @@ _BUSY = ("55P03", "57014", "40001", "40P01")
 class Database:
     """One database, from one process."""
 
-    def __init__(self, url: DatabaseURL, patience: Patience) -> None:
-        self._patience = msgspec.structs.replace(
-            patience,
-            connect=url.connect_timeout or patience.connect,
-            statement=url.statement_timeout or patience.statement,
+    def __init__(self, url: DatabaseURL, waits: DatabaseSettings) -> None:
+        self._waits = msgspec.structs.replace(
+            waits,
+            database_connect_timeout=url.connect_timeout or waits.database_connect_timeout,
+            database_statement_timeout=url.statement_timeout or waits.database_statement_timeout,
         )
         self._schema = url.schema
         self.is_sqlite = url.file is not None
         connections = url.connections or _CONNECTIONS
         self._engine = (
-            _sqlite(url.file, self._patience) if url.file else _postgres(url, self._patience, connections)
+            _sqlite(url.file, self._waits) if url.file else _postgres(url, self._waits, connections)
         )
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="areplicate-database")
         self._clock = time.time() - time.monotonic()
@@ -96,7 +96,7 @@ class Database:
             refused.set_exception(DatabaseUnavailable(self.trouble))
             refused.exception()  # whoever waits for it is told; if nobody does, nothing is amiss
             return refused
-        unit = _Unit(seconds or self._patience.statement, reads=reads, is_broken=probe)
+        unit = _Unit(seconds or self._waits.database_statement_timeout, reads=reads, is_broken=probe)
         task = asyncio.ensure_future(self._bounded(unit, work))
         task.add_done_callback(_is_retrieved)  # nobody may be left to hear of it
         return task
@@ -169,7 +169,7 @@ class Database:
             return time.time()
         settings = {
             "statement_timeout": f"{max(1, round(unit.seconds * 1000))}ms",
-            "lock_timeout": f"{max(1, round(min(self._patience.lock, unit.seconds) * 1000))}ms",
+            "lock_timeout": f"{max(1, round(min(self._waits.database_lock_timeout, unit.seconds) * 1000))}ms",
             "idle_in_transaction_session_timeout": f"{round((unit.seconds + _GRACE) * 1000)}ms",
             **({"search_path": self._schema} if self._schema else {}),
         }
@@ -227,11 +227,11 @@ class _Unit:
                     wire.shutdown(socket.SHUT_RDWR)
 
 
-def _sqlite(file: str, patience: Patience) -> Engine:
+def _sqlite(file: str, waits: DatabaseSettings) -> Engine:
     _make_private(file)
     engine = create_engine(
         "sqlite://",
-        creator=lambda: _open_sqlite(file, patience),
+        creator=lambda: _open_sqlite(file, waits),
         poolclass=QueuePool,
         pool_size=2,
         max_overflow=_CONNECTIONS,
@@ -258,19 +258,23 @@ def _make_private(file: str) -> None:
         os.chmod(file, 0o600)
 
 
-def _open_sqlite(file: str, patience: Patience) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=patience.lock, isolation_level=None, check_same_thread=False)
+def _open_sqlite(file: str, waits: DatabaseSettings) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        file, timeout=waits.database_lock_timeout, isolation_level=None, check_same_thread=False
+    )
     # Readers and the writer do not wait for one another; kept in the file.
     connection.execute("PRAGMA journal_mode=WAL")
     return connection
 
 
-def _postgres(url: DatabaseURL, patience: Patience, connections: int) -> Engine:
+def _postgres(url: DatabaseURL, waits: DatabaseSettings, connections: int) -> Engine:
     import psycopg
 
     def connect() -> Any:
         connection = psycopg.connect(
-            url.conninfo, prepare_threshold=None, connect_timeout=max(2, round(patience.connect))
+            url.conninfo,
+            prepare_threshold=None,
+            connect_timeout=max(2, round(waits.database_connect_timeout)),
         )
         _current.unit.asks(connection)
         return connection
@@ -280,7 +284,7 @@ def _postgres(url: DatabaseURL, patience: Patience, connections: int) -> Engine:
         creator=connect,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=patience.connect,
+        pool_timeout=waits.database_connect_timeout,
         hide_parameters=True,
         use_native_hstore=False,  # which would look for that type on every new connection
     )

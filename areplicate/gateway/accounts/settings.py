@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from .database_url import DatabaseURL
 from .usage import KEPT_IN_MEMORY
 
-GRACE_SECONDS = 300.0
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Rate = Annotated[float, msgspec.Meta(ge=1)]
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a database may take, in seconds: to connect, for a statement, and for a lock."""
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the database is waited for, in seconds, and what holds while it does not answer.
 
-    connect: float = 3.0
-    statement: float = 5.0
-    lock: float = 2.0
+    Attributes:
+        database_connect_timeout, database_statement_timeout, database_lock_timeout: how long it may take to
+            connect, for a statement, and for a lock.
+        database_grace_seconds: how long a key that was seen goes on while the database does not answer.
+        usage_rows_in_memory: how many rows of usage wait for it in memory; the others wait in a file.
+    """
+
+    database_connect_timeout: Rate = 3.0
+    database_statement_timeout: Positive = 5.0
+    database_lock_timeout: Positive = 2.0
+    database_grace_seconds: NotNegative = 300.0
+    usage_rows_in_memory: Count = KEPT_IN_MEMORY
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where keys and usage are kept, and what holds while that cannot be reached.
+    """Where keys and usage are kept.
 
     Attributes:
-        grace_seconds: how long a key that was seen goes on while the database does not answer.
-        usage_folder: where rows wait that the database does not take, once there are more than
-            `usage_rows_in_memory`.
+        usage_folder: where rows of usage wait that the database does not take.
         files_dir: where uploaded files and the results of batches lie.
     """
 
     database: DatabaseURL
     usage_folder: Path
     files_dir: Path
-    patience: Patience = Patience()
-    grace_seconds: float = GRACE_SECONDS
-    usage_rows_in_memory: int = KEPT_IN_MEMORY
+    waits: DatabaseSettings = DatabaseSettings()

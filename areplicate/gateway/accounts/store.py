@@ -37,7 +37,7 @@ from .database_url import DatabaseURL
 from .key_limits import WINDOW, Hold, refusal
 from .keys import Key, renewal
 from .reports import filtered, number_of, spend_query
-from .settings import Patience
+from .settings import DatabaseSettings
 from .spend import SpendFilter
 from .tables import audit, holds, keys, migrate, processes, usage
 from .usage_row import UsageRow
@@ -54,8 +54,8 @@ _LATE = 30.0
 class Store:
     """The keys and the usage in the database, for one gateway process."""
 
-    def __init__(self, url: DatabaseURL, patience: Patience, *, alone: bool) -> None:
-        self.database = Database(url, patience)
+    def __init__(self, url: DatabaseURL, waits: DatabaseSettings, *, alone: bool) -> None:
+        self.database = Database(url, waits)
         self.process = secrets.token_hex(8)
         self.batches = BatchStore(self.database, self.process)
         self._file = url.file

@@ -74,7 +74,9 @@ class Backend:
         self._targets = _targets(config)
         self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
         """What clients are told."""
-        self._fallbacks = {name: others for each in config.fallbacks for name, others in each.items()}
+        self._fallbacks = {
+            name: others for each in config.router["fallbacks"] for name, others in each.items()
+        }
         self.created = int(time.time())
         pool_size = config.general.pool_size or default_pool_size()
         self.transport = CountedTransport(AiohttpTransport(pool_size), metrics)
@@ -228,15 +230,11 @@ def _router(config: Config, transport: CountedTransport, pool_size: int) -> Asyn
     general = config.general
     return AsyncRouter(
         transport=transport,
-        timeout=config.request_timeout,
-        max_retries=config.num_retries,
         pool_size=pool_size,
         held_creations=general.held_creations,
         creations_per_minute=general.creations_per_minute,
         others_per_minute=general.others_per_minute,
         model_list=config.router_list(),
-        fallbacks=config.fallbacks,
-        allowed_fails=config.allowed_fails,
-        cooldown_time=config.cooldown_time,
         allow_files=False,  # the paths in a request are not its sender's to read
+        **config.router,
     )

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from ...options.values import MAX_RETRIES
 from ..accounts.prices import PriceList
 from ..accounts.settings import AccountSettings
 from .database import account_settings
 from .entries import EntryReader, ModelEntry
-from .environment import Environment
+from .names import Names
 from .pricing import prices_beside
-from .reading import section
-from .settings import Alias, ConfigurationFile, Fallbacks, GeneralSettings, LitellmSettings, RouterSettings
-from .yaml_file import Document, Steps, load
+from .reading import Reader
+from .settings import Alias, ConfigurationFile, GeneralSettings, LitellmSettings, RouterSettings
+from .yaml_file import load
 
-T = TypeVar("T")
-
-REQUEST_TIMEOUT = 1800.0
 _MASTER_KEYS = ("AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY")
-_WITHOUT_EFFECT = {
-    "routing_strategy": "is ignored: the least busy entry answers.",
-    "store_model_in_db": "is ignored: models come from this file alone.",
-}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +30,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         models: the entries of `model_list`, in order; several may share a name.
         aliases: further names, and which of `models` each means.
         verbose: whether the client's own log is on, which holds requests with their prompts.
+        router: what the file says of `AsyncRouter`'s own options.
         warnings: what is odd but not wrong, each with file, line and key.
         notices: what was found elsewhere than in the file.
     """
@@ -49,22 +42,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     aliases: dict[str, Alias]
     drop_params: bool
     verbose: bool
-    request_timeout: float
-    num_retries: int
-    fallbacks: Fallbacks
-    allowed_fails: int
-    cooldown_time: float
+    router: dict[str, Any]
     warnings: tuple[str, ...]
     notices: tuple[str, ...]
 
     @property
     def master_key(self) -> str | None:
         return self.general.master_key
-
-    @property
-    def database_url(self) -> str:
-        assert self.general.database_url is not None, "it has a default"
-        return self.general.database_url
 
     @property
     def names(self) -> dict[str, list[ModelEntry]]:
@@ -107,157 +91,59 @@ def read_config(path: Path, source: Path | None = None) -> Config:
     Raises:
         ConfigError: the first thing that is wrong, by file, line and key.
     """
-    return _Reader(load(path, source)).read()
+    reader = Reader(load(path, source))
+    file = reader.part(reader.document.value, ConfigurationFile, ())
+    reader.environment.add(file.environment_variables, ["environment_variables"])
+    general, notices = _general(reader, file.general_settings)
+    litellm = reader.resolved(file.litellm_settings, LitellmSettings, ["litellm_settings"])
+    router = reader.resolved(file.router_settings, RouterSettings, ["router_settings"])
+    prices = prices_beside(path)
+    entries = EntryReader(reader, general, prices)
+    models = entries.read_all(file.model_list)
+    names = Names(reader, models, entries.skipped, router.model_group_alias)
+    fallbacks = [*names.fallbacks(litellm, "litellm_settings"), *names.fallbacks(router, "router_settings")]
+    return Config(
+        general=general,
+        accounts=account_settings(reader, general),
+        prices=prices,
+        models=models,
+        aliases=names.aliases,
+        drop_params=litellm.drop_params,
+        verbose=litellm.set_verbose,
+        router={**_router_options(litellm, router), "fallbacks": fallbacks},
+        warnings=tuple(reader.warnings),
+        notices=notices,
+    )
 
 
-class _Reader:
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._top = document.value
-        self._warnings: list[str] = []
-        self._notices: list[str] = []
-        if not isinstance(self._top, dict):
-            raise document.wrong((), "must be a mapping with a model_list.")
-        extra = self._top.get("environment_variables") or {}
-        if not isinstance(extra, dict):
-            raise document.wrong(["environment_variables"], "must be a mapping of names to values.")
-        outside = Environment(document, {})
-        self._environment = Environment(
-            document,
-            {
-                str(name): str(outside.resolved(value, ["environment_variables", name]))
-                for name, value in extra.items()
-                if value is not None and not outside.is_unset(value)
-            },
-        )
-
-    def read(self) -> Config:
-        items = self._top.get("model_list")
-        if items is None:
-            raise self._document.wrong(["model_list"], "is missing.")
-        if not isinstance(items, list) or not items:
-            raise self._document.wrong(["model_list"], "must be a list with at least one model.")
-        general = self._general()
-        litellm = self._section("litellm_settings", LitellmSettings)
-        router = self._section("router_settings", RouterSettings)
-        prices = prices_beside(self._document.path)
-        reader = EntryReader(self._document, self._environment, general, prices, self._warn)
-        found = [reader.read(item, ("model_list", i)) for i, item in enumerate(items)]
-        entries = [entry for entry in found if entry is not None]
-        if not entries:
-            raise self._document.wrong(
-                ["model_list"],
-                "has entries of other providers only: add one with model: replicate/owner/name.",
-            )
-        names = {entry.name for entry in entries}
-        aliases = self._aliases(router, names)
-        fallbacks = [
-            self._fallbacks(of.fallbacks, of.default_fallbacks, where, names, aliases, reader.skipped)
-            for of, where in ((router, "router_settings"), (litellm, "litellm_settings"))
-        ]
-        self._warn_of_unknown(self._top, ConfigurationFile, ())
-        return Config(
-            general=general,
-            accounts=account_settings(self._document, general),
-            prices=prices,
-            models=tuple(entries),
-            aliases=aliases,
-            drop_params=litellm.drop_params,
-            verbose=litellm.set_verbose,
-            request_timeout=_first(litellm.request_timeout, router.timeout, REQUEST_TIMEOUT),
-            num_retries=_first(router.num_retries, litellm.num_retries, MAX_RETRIES),
-            fallbacks=[*fallbacks[1], *fallbacks[0]],
-            allowed_fails=_first(router.allowed_fails, litellm.allowed_fails, 3),
-            cooldown_time=_first(router.cooldown_time, litellm.cooldown_time, 30.0),
-            warnings=tuple(self._warnings),
-            notices=tuple(self._notices),
-        )
-
-    def _general(self) -> GeneralSettings:
-        raw = self._top.get("general_settings")
-        if isinstance(raw, dict) and self._environment.is_unset(raw.get("database_url")):
-            name = str(raw["database_url"]).partition("/")[2]
-            self._warn(["general_settings", "database_url"], f"{name} is not set: the default is used.")
-            self._top["general_settings"] = {**raw, "database_url": None}
-        general = self._section("general_settings", GeneralSettings)
-        for secret in ("master_key", "database_url"):
-            self._environment.refuse_placeholder(getattr(general, secret), ["general_settings", secret])
-        if general.master_key is None and (found := self._environment.first(*_MASTER_KEYS)) is not None:
-            general = section(
-                self._document,
-                {**msgspec.structs.asdict(general), "master_key": found[1]},
-                GeneralSettings,
-                ["general_settings"],
-            )
-            self._notices.append(f"the master key is that of the environment variable {found[0]}")
-        return general
-
-    def _section(self, name: str, kind: type[T]) -> T:
-        """A section, its unknown keys warned of."""
-        given = self._top.get(name)
-        if given is None:
-            given = {}
-        if not isinstance(given, dict):
-            raise self._document.wrong([name], "must be a mapping of keys to values.")
-        self._warn_of_unknown(given, kind, (name,))
-        fields = kind.__struct_fields__  # type: ignore[attr-defined]
-        known = {key: value for key, value in given.items() if key in fields and value is not None}
-        return section(self._document, self._environment.resolved(known, (name,)), kind, (name,))
-
-    def _warn_of_unknown(self, given: dict[str, Any], kind: type, steps: Steps) -> None:
-        for key in given:
-            if key not in kind.__struct_fields__:  # type: ignore[attr-defined]
-                why = _WITHOUT_EFFECT.get(key, "is not a known setting and is ignored.")
-                self._warn([*steps, str(key)], why)
-
-    def _aliases(self, router: RouterSettings, names: set[str]) -> dict[str, Alias]:
-        aliases: dict[str, Alias] = {}
-        for name, given in router.model_group_alias.items():
-            alias = Alias(given) if isinstance(given, str) else given
-            if alias.model not in names:
-                at = ["router_settings", "model_group_alias", name]
-                raise self._document.wrong(at, f"model_list has no model_name {alias.model!r}.")
-            aliases[name] = alias
-        return aliases
-
-    def _fallbacks(
-        self,
-        given: Fallbacks,
-        usual: list[str],
-        where: str,
-        names: set[str],
-        aliases: dict[str, Alias],
-        skipped: set[str],
-    ) -> Fallbacks:
-        """Who steps in for whom, by the entries' names; those of entries that are skipped are left out."""
-
-        def known(name: str, at: Steps) -> str | None:
-            name = aliases[name].model if name in aliases else name
-            if name in names and "*" not in name:
-                return name
-            if name not in skipped:
-                raise self._document.wrong(at, f"model_list has no model_name {name!r}.")
-            return None
-
-        read: dict[str, list[str]] = {}
-        for i, each in enumerate(given):
-            for name, others in each.items():
-                at: Steps = (where, "fallbacks", i, name)
-                found = [known(other, [*at, k]) for k, other in enumerate(others)]
-                kept = [other for other in found if other is not None]
-                if (of := known(name, at)) is not None and kept:
-                    read.setdefault(of, []).extend(kept)
-        for k, other in enumerate(usual):
-            if (default := known(other, [where, "default_fallbacks", k])) is not None:
-                for name in sorted(names - {default}):
-                    if "*" not in name and default not in read.get(name, ()):
-                        read.setdefault(name, []).append(default)
-        return [{name: others} for name, others in read.items()]
-
-    def _warn(self, steps: Steps, why: str) -> None:
-        self._warnings.append(f"{self._document.at(steps)}: {why}")
+def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ...]]:
+    """`general_settings`, and where the master key was found that is not in them."""
+    notices: tuple[str, ...] = ()
+    if isinstance(given, dict):
+        url = given.get("database_url")
+        if reader.environment.is_unset(url):
+            name = str(url).partition("/")[2]
+            reader.warn(["general_settings", "database_url"], f"{name} is not set: the default is used.")
+            given = {**given, "database_url": None}
+        if given.get("master_key") is None and (found := reader.environment.first(*_MASTER_KEYS)):
+            given = {**given, "master_key": found[1]}
+            notices = (f"the master key is that of the environment variable {found[0]}",)
+    general = reader.resolved(given, GeneralSettings, ["general_settings"])
+    for secret in ("master_key", "database_url"):
+        reader.environment.refuse_placeholder(getattr(general, secret), ["general_settings", secret])
+    return general, notices
 
 
-def _first(*values: T | None) -> T:
-    """The first that is given; the last is the default."""
-    return next(value for value in values if value is not None)
+def _router_options(litellm: LitellmSettings, router: RouterSettings) -> dict[str, Any]:
+    """What both sections say of a router; where neither does, its own default holds."""
+    options = {
+        "timeout": (litellm.request_timeout, router.timeout),
+        "max_retries": (router.num_retries, litellm.num_retries),
+        "allowed_fails": (router.allowed_fails, litellm.allowed_fails),
+        "cooldown_time": (router.cooldown_time, litellm.cooldown_time),
+    }
+    return {
+        name: first if first is not None else second
+        for name, (first, second) in options.items()
+        if first is not None or second is not None
+    }

@@ -5,42 +5,37 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from ..accounts.database_url import DatabaseURL, parse_database_url
-from ..accounts.settings import AccountSettings, Patience
+from ..accounts.settings import AccountSettings, DatabaseSettings
+from .reading import Reader
 from .settings import GeneralSettings
-from .yaml_file import ConfigError, Document
+from .yaml_file import ConfigError
 
 
-def account_settings(document: Document, general: GeneralSettings) -> AccountSettings:
+def account_settings(reader: Reader, general: GeneralSettings) -> AccountSettings:
     """What it says of the database, checked; raises `ConfigError`."""
-    folder = document.path.resolve().parent
-    database = _database(document, general.database_url, folder)
+    folder = reader.document.path.resolve().parent
+    database = _database(reader, general.database_url, folder)
     beside = folder if database.file is None else Path(database.file).resolve().parent
     return AccountSettings(
         database=database,
         files_dir=Path(general.files_dir) if general.files_dir else beside / "areplicate-files",
-        patience=Patience(
-            connect=general.database_connect_timeout,
-            statement=general.database_statement_timeout,
-            lock=general.database_lock_timeout,
-        ),
-        grace_seconds=general.database_grace_seconds,
+        waits=msgspec.convert(general, DatabaseSettings, from_attributes=True),
         usage_folder=Path(general.usage_folder) if general.usage_folder else folder,
-        usage_rows_in_memory=general.usage_rows_in_memory,
     )
 
 
-def _database(document: Document, url: str | None, folder: Path) -> DatabaseURL:
+def _database(reader: Reader, url: str | None, folder: Path) -> DatabaseURL:
     """By default a SQLite file beside the configuration."""
     if url is not None:
-        try:
+        with reader.checking(["general_settings", "database_url"]):
             return parse_database_url(url)
-        except ValueError as error:
-            raise document.wrong(["general_settings", "database_url"], str(error)) from None
     file = folder / "areplicate.db"
     if not os.access(file if file.exists() else folder, os.W_OK):
         raise ConfigError(
-            f"{document.path}: keys and usage are kept in {folder}, which cannot be written to. Make it writable, or "
+            f"{reader.document.path}: keys and usage are kept in {folder}, which cannot be written to. Make it writable, or "
             "give general_settings.database_url."
         )
     return DatabaseURL(file=str(file))

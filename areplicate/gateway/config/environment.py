@@ -17,15 +17,17 @@ _PLACEHOLDER = re.compile(
 
 
 class Environment:
-    """What `os.environ/NAME` stands for in one file.
+    """What `os.environ/NAME` stands for in one file."""
 
-    Args:
-        extra: the file's own `environment_variables`, which count more than those of the process.
-    """
-
-    def __init__(self, document: Document, extra: Mapping[str, str]) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._values = {**os.environ, **extra}
+        self._values = dict(os.environ)
+
+    def add(self, variables: Mapping[str, Any], steps: Steps) -> None:
+        """Takes the file's own `environment_variables`, which count more than those of the process."""
+        for name, value in variables.items():
+            if value is not None and not self.is_unset(value):
+                self._values[str(name)] = str(self.resolved(value, [*steps, name]))
 
     def first(self, *names: str) -> tuple[str, str] | None:
         """The first of these variables that is set, and its value."""

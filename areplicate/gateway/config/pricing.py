@@ -8,8 +8,9 @@ from pathlib import Path
 from ...replicate.endpoints import DeploymentEndpoint
 from ...schema_lookup import endpoint_of
 from ..accounts.prices import Price, PriceList, price_list
-from .settings import ModelInfo
-from .yaml_file import ConfigError, Document, Steps
+from .reading import Reader
+from .settings import Prices
+from .yaml_file import ConfigError, Steps
 
 
 def prices_beside(config: Path) -> PriceList:
@@ -20,15 +21,15 @@ def prices_beside(config: Path) -> PriceList:
         raise ConfigError(str(error)) from None
 
 
-def given_price(info: ModelInfo, prices: PriceList, document: Document, at: Steps) -> Price:
+def given_price(given: Prices, prices: PriceList, reader: Reader, at: Steps) -> Price:
     """The price that the configuration says."""
-    second = info.input_cost_per_second
-    if info.hardware is not None:
-        if info.hardware not in prices.hardware:
-            names = ", ".join(prices.hardware)
-            raise document.wrong([*at, "hardware"], f"{info.hardware!r} is not known: use one of {names}.")
-        second = prices.hardware[info.hardware] if second is None else second
-    return Price(info.input_cost_per_token or 0.0, info.output_cost_per_token or 0.0, second or 0.0)
+    second = given.input_cost_per_second
+    if given.hardware is not None:
+        if given.hardware not in prices.hardware:
+            why = f"{given.hardware!r} is not known: use one of {', '.join(prices.hardware)}."
+            raise reader.document.wrong([*at, "hardware"], why)
+        second = prices.hardware[given.hardware] if second is None else second
+    return Price(given.input_cost_per_token or 0.0, given.output_cost_per_token or 0.0, second or 0.0)
 
 
 def warn_of_price(model: str, price: Price | None, warn: Callable[[str], None]) -> None:

@@ -1,25 +1,73 @@
-"""From a part of the file to a struct, with errors that name file, line and key."""
+"""From parts of the file to structs, with errors and warnings that name file, line and key."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
+from ...errors import APIError
 from ..mismatch import mismatch
+from .environment import Environment
 from .yaml_file import Document, Steps
 
 T = TypeVar("T")
 
+_WITHOUT_EFFECT = {
+    "routing_strategy": "is ignored: the least busy entry answers.",
+    "store_model_in_db": "is ignored: models come from this file alone.",
+}
 
-def section(document: Document, value: Any, kind: type[T], steps: Steps) -> T:
-    """The value as the struct `kind`. Numbers may be texts, as they are in the environment.
 
-    Raises:
-        ConfigError: what does not fit; the message never shows a value, which may be a secret.
-    """
-    try:
-        return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError as error:
-        found = mismatch(error)
-        raise document.wrong([*steps, *found.steps], f"{found.why}.") from None
+class Reader:
+    """Reads one file; `warnings` is what is odd in it but not wrong."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.environment = Environment(document)
+        self.warnings: list[str] = []
+
+    def part(self, value: Any, kind: type[T], steps: Steps) -> T:
+        """A mapping as the struct `kind`, `os.environ/NAME` in it still to be replaced.
+
+        Null counts as not given. What the struct does not have is warned of, and left out.
+        """
+        return self._convert(self._known(value, kind, steps), kind, steps)
+
+    def resolved(self, value: Any, kind: type[T], steps: Steps) -> T:
+        """The same with `os.environ/NAME` replaced."""
+        return self._convert(self.environment.resolved(self._known(value, kind, steps), steps), kind, steps)
+
+    def warn(self, steps: Steps, why: str) -> None:
+        self.warnings.append(f"{self.document.at(steps)}: {why}")
+
+    @contextmanager
+    def checking(self, steps: Steps) -> Iterator[None]:
+        """What a check within refuses becomes a `ConfigError` that says where it stands."""
+        try:
+            yield
+        except APIError as error:
+            raise self.document.wrong(steps, error.message) from None
+        except ValueError as error:
+            raise self.document.wrong(steps, str(error)) from None
+
+    def _known(self, value: Any, kind: type, steps: Steps) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.document.wrong(steps, "must be a mapping of keys to values.")
+        fields = kind.__struct_fields__  # type: ignore[attr-defined]
+        for key in value:
+            if key not in fields:
+                self.warn(
+                    [*steps, str(key)], _WITHOUT_EFFECT.get(key, "is not a known setting and is ignored.")
+                )
+        return {key: value[key] for key in fields if value.get(key) is not None}
+
+    def _convert(self, value: Any, kind: type[T], steps: Steps) -> T:
+        """Numbers may be texts, as they are in the environment. No error shows a value: it may be a secret."""
+        try:
+            return msgspec.convert(value, kind, strict=False)
+        except msgspec.ValidationError as error:
+            found = mismatch(error)
+            raise self.document.wrong([*steps, *found.steps], f"{found.why}.") from None

@@ -10,27 +10,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ...replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
-from ..accounts.settings import GRACE_SECONDS, Patience
-from ..accounts.usage import KEPT_IN_MEMORY
+from ..accounts.settings import Count, DatabaseSettings, NotNegative, Positive, Rate
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Rate = Annotated[float, msgspec.Meta(ge=1)]
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 
 
-class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
+class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
     """`general_settings`.
 
     Attributes:
         master_key: what may do everything; without it the gateway is open and binds loopback only.
         database_url: where keys and usage are kept; by default in SQLite, beside the configuration.
-        database_connect_timeout, database_statement_timeout, database_lock_timeout: how long the database may
-            take to connect, for a statement, and for a lock.
-        database_grace_seconds: how long a key that was seen goes on while the database does not answer.
-        usage_rows_in_memory: how many rows of usage wait for it in memory; the others wait in a file in
-            `usage_folder`, by default beside the configuration.
+        usage_folder: where rows of usage wait that the database does not take, by default beside the
+            configuration.
         store_responses: keep what /v1/responses answers, so that later requests may go on from it by its id, for
             `stored_responses_seconds`.
         files_dir: where uploaded files and the results of batches lie, by default `areplicate-files` beside the
@@ -53,11 +46,6 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     master_key: Annotated[str, msgspec.Meta(min_length=8, pattern=r"^[!-~]+$")] | None = None
     database_url: Text | None = None
-    database_connect_timeout: Rate = Patience().connect
-    database_statement_timeout: Positive = Patience().statement
-    database_lock_timeout: Positive = Patience().lock
-    database_grace_seconds: NotNegative = GRACE_SECONDS
-    usage_rows_in_memory: Count = KEPT_IN_MEMORY
     usage_folder: Text | None = None
     store_responses: bool = False
     stored_responses_seconds: Positive = 30 * 24 * 3600.0
@@ -80,17 +68,22 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
 Fallbacks = list[dict[str, Annotated[list[Text], msgspec.Meta(min_length=1)]]]
 
 
-class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
+class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What both `litellm_settings` and `router_settings` may say."""
+
+    num_retries: Retries | None = None
+    allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    cooldown_time: NotNegative | None = None
+    fallbacks: Fallbacks = []
+    default_fallbacks: list[Text] = []
+
+
+class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
     """`litellm_settings`."""
 
     drop_params: bool = False
     set_verbose: bool = False
     request_timeout: Rate | None = None
-    num_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
-    fallbacks: Fallbacks = []
-    default_fallbacks: list[Text] = []
-    allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    cooldown_time: NotNegative | None = None
 
 
 class Alias(msgspec.Struct, frozen=True):
@@ -100,15 +93,10 @@ class Alias(msgspec.Struct, frozen=True):
     hidden: bool = False
 
 
-class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`router_settings`. What it has in common with `litellm_settings` counts more here."""
+class RouterSettings(SharedSettings, frozen=True, kw_only=True):
+    """`router_settings`. What it shares with `litellm_settings` counts more here, but for the timeout."""
 
-    num_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
     timeout: Rate | None = None
-    fallbacks: Fallbacks = []
-    default_fallbacks: list[Text] = []
-    allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    cooldown_time: NotNegative | None = None
     model_group_alias: dict[str, Text | Alias] = {}
 
 
@@ -125,11 +113,11 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     weight: NotNegative | None = None
     timeout: Positive | None = None
     max_parallel_requests: Count | None = None
-    num_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    num_retries: Retries | None = None
 
 
-class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Prices, in `model_info` or `litellm_params`, in dollars. What else `model_info` has are facts for clients."""
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry costs, in dollars: in `model_info`, whose other keys are facts for clients, or `litellm_params`."""
 
     input_cost_per_token: NotNegative | None = None
     output_cost_per_token: NotNegative | None = None
@@ -137,11 +125,19 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     hardware: str | None = None
 
 
+class EntryParts(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `model_list`, its parts still to be read."""
+
+    model_name: Text
+    litellm_params: dict[str, Any]
+    model_info: dict[str, Any] = {}
+
+
 class ConfigurationFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The file as a whole."""
+    """The file as a whole, its parts still to be read."""
 
     model_list: Annotated[list[Any], msgspec.Meta(min_length=1)]
-    general_settings: GeneralSettings = GeneralSettings()
-    litellm_settings: LitellmSettings = LitellmSettings()
-    router_settings: RouterSettings = RouterSettings()
+    general_settings: Any = {}
+    litellm_settings: Any = {}
+    router_settings: Any = {}
     environment_variables: dict[str, Any] = {}

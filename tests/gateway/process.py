@@ -117,6 +117,18 @@ def config_for(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
     return {"model_list": models, "general_settings": settings, **sections}
 
 
+DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
+"""Makes a completion of five tokens cost five dollars."""
+
+
+def priced(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
+    """The same, with a price for all models."""
+    config = config_for(local, **sections)
+    for entry in config["model_list"]:
+        entry["model_info"] = DOLLAR_A_TOKEN
+    return config
+
+
 @contextmanager
 def gateway(
     config: dict[str, Any],

@@ -5,48 +5,24 @@ from __future__ import annotations
 import datetime
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
-from tests.gateway.postgres import Postgres, server
-from tests.gateway.process import ENVIRONMENT, MODELS, ROOT, Gateway, config_for, eventually, gateway
+from tests.gateway.postgres import Postgres
+from tests.gateway.process import (
+    ENVIRONMENT,
+    ROOT,
+    Gateway,
+    config_for,
+    eventually,
+    gateway,
+    priced,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Postgres]:
-    with server() as database:
-        yield database
-
-
-def priced(local: LocalReplicate) -> dict[str, Any]:
-    config = config_for(local)
-    for entry in config["model_list"]:
-        entry["model_info"] = DOLLAR_A_TOKEN
-    return config
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def running(
-    request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    config = priced(local)
-    if request.param == "postgresql":
-        config["general_settings"]["database_url"] = request.getfixturevalue("database").url
-    with gateway(config, tmp_path_factory.mktemp("admin")) as running:
-        yield running
 
 
 def post(running: Gateway, path: str, status: int = 200, **body: Any) -> Any:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from areplicate.gateway.accounts.prices import Price, built_in, published_price
-from areplicate.gateway.config.config import Config, read_config
+from areplicate.gateway.config.config import read_config
 from areplicate.gateway.config.yaml_file import ConfigError
+from tests.gateway.config_files import SMALL, read, refused
 
 PROXY_CONFIG = """\
 model_list:
@@ -37,12 +38,6 @@ litellm_settings: {drop_params: true, set_verbose: false, request_timeout: 600, 
 fallbacks: [{"llama-3": ["mistral-7b"]}]}
 router_settings: {allowed_fails: 3, cooldown_time: 30}
 """
-SMALL = """\
-model_list:
-  - model_name: llama-3
-    litellm_params:
-      model: replicate/meta/meta-llama-3-8b-instruct
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -50,18 +45,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REPLICATE_API_KEY", "r8_secret")
     monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-master-key")
     monkeypatch.setenv("DATABASE_URL", "postgres://user:secret@db/name?sslmode=require")
-
-
-def read(folder: Path, text: str) -> Config:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return read_config(path)
-
-
-def refused(folder: Path, text: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        read(folder, text)
-    return str(caught.value).replace(str(folder), "")
 
 
 def test_the_documented_file(tmp_path: Path) -> None:

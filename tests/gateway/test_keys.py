@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,44 +11,10 @@ from typing import Any
 import pytest
 
 from areplicate.local import LocalReplicate
-from tests.gateway.postgres import postgres
-from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
+from tests.gateway.postgres import Postgres
+from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, eventually, gateway, priced
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
-"""Makes a completion of five tokens cost five dollars."""
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def running(
-    request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    folder = tmp_path_factory.mktemp("keys")
-    config = priced(config_for(local))
-    if request.param == "postgresql":
-        config["general_settings"]["database_url"] = request.getfixturevalue("database")
-    with gateway(config, folder) as running:
-        yield running
-
-
-def priced(config: dict[str, Any], **litellm: Any) -> dict[str, Any]:
-    if litellm:
-        config["litellm_settings"] = litellm
-    for entry in config["model_list"]:
-        entry["model_info"] = DOLLAR_A_TOKEN
-    return config
 
 
 def info(running: Gateway, key: str) -> Any:
@@ -201,10 +166,10 @@ def test_tokens_are_kept_nowhere(local: LocalReplicate, tmp_path: Path) -> None:
 
 
 def test_gateways_that_share_a_database_share_the_limits(
-    local: LocalReplicate, database: str, tmp_path: Path
+    local: LocalReplicate, database: Postgres, tmp_path: Path
 ) -> None:
-    config = priced(config_for(local))
-    config["general_settings"]["database_url"] = database
+    config = priced(local)
+    config["general_settings"]["database_url"] = database.url
     with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:
         both = [a, b] * 6
         a.ask(), b.ask()
@@ -227,7 +192,7 @@ def test_gateways_that_share_a_database_share_the_limits(
 
 
 def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) -> None:
-    config = priced(config_for(local), fallbacks=[{"fails": ["chat"]}, {"gone": ["chat"]}])
+    config = priced(local, litellm_settings={"fallbacks": [{"fails": ["chat"]}, {"gone": ["chat"]}]})
     gone = {**config["model_list"][0]["litellm_params"], "model": "replicate/acme/gone"}
     config["model_list"].append({"model_name": "gone", "litellm_params": gone, "model_info": DOLLAR_A_TOKEN})
     with gateway(config, tmp_path) as running:

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
-from tests.gateway.postgres import Postgres, server
-from tests.gateway.process import Gateway, config_for, eventually, gateway
+from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, eventually, gateway
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MOMENTS = 20
@@ -29,19 +28,12 @@ MODELS = (
     LocalModel(owner="acme", name="long", reply=WORDS, run_seconds=2.0),
     LocalModel(owner="acme", name="slow", reply=WORDS, run_seconds=30.0),
 )
-DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
 
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[LocalReplicate]:
     with LocalReplicate(models=MODELS) as local:
         yield local
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Postgres]:
-    with server() as database:
-        yield database
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

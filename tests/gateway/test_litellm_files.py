@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 
 from areplicate.gateway.config.backend import Backend
-from areplicate.gateway.config.config import Config, read_config
-from areplicate.gateway.config.yaml_file import ConfigError
 from areplicate.gateway.metrics import Metrics
-
-LLAMA = """\
-model_list:
-  - model_name: llama-3
-    litellm_params:
-      model: replicate/meta/meta-llama-3-8b-instruct
-"""
+from tests.gateway.config_files import SMALL, read, refused
 
 
 @pytest.fixture(autouse=True)
@@ -27,18 +19,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REPLICATE_API_KEY", "r8_environments")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openais")
-
-
-def read(folder: Path, text: str) -> Config:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return read_config(path)
-
-
-def refused(folder: Path, text: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        read(folder, text)
-    return str(caught.value).replace(str(folder), "")
 
 
 def warned(folder: Path, text: str) -> list[str]:
@@ -60,10 +40,10 @@ def test_other_providers_are_refused_by_line_or_skipped(tmp_path: Path, model: s
     other = (
         f"  - model_name: other\n    litellm_params: {{model: {model}, api_key: os.environ/OPENAI_API_KEY}}\n"
     )
-    said = refused(tmp_path, LLAMA + other)
+    said = refused(tmp_path, SMALL + other)
     assert said.startswith("/config.yaml:6: model_list[1].litellm_params.model: ")
     assert "unsupported_providers: skip" in said
-    config = read(tmp_path, LLAMA + other + "general_settings: {unsupported_providers: skip}\n")
+    config = read(tmp_path, SMALL + other + "general_settings: {unsupported_providers: skip}\n")
     assert list(config.names) == ["llama-3"] and "is skipped" in config.warnings[0]
 
 
@@ -75,7 +55,7 @@ def test_the_provider_may_be_named_beside_the_model(tmp_path: Path) -> None:
 
 def test_fallbacks_to_what_is_skipped_are_left_out(tmp_path: Path) -> None:
     text = (
-        LLAMA
+        SMALL
         + "  - {model_name: gpt, litellm_params: {model: openai/gpt-4o, api_key: sk-x}}\n"
         + "general_settings: {unsupported_providers: skip}\n"
         + "litellm_settings: {fallbacks: [{llama-3: [gpt]}, {gpt: [llama-3]}]}\n"
@@ -93,7 +73,7 @@ def test_what_looks_like_a_placeholder_ends_the_start(tmp_path: Path, value: str
         if where == "api_key"
         else f"general_settings: {{master_key: '{value}'}}\n"
     )
-    text = LLAMA + key
+    text = SMALL + key
     said = refused(tmp_path, text)
     assert said.startswith("/config.yaml:5: ") and where in said
 
@@ -101,9 +81,9 @@ def test_what_looks_like_a_placeholder_ends_the_start(tmp_path: Path, value: str
 @pytest.mark.parametrize(
     "text",
     [
-        LLAMA + "      api_key: x\n      api_base: https://${HOST}/v1\n",
-        LLAMA + "general_settings: {database_url: 'postgresql://me:${PASSWORD}@db/keys'}\n",
-        LLAMA + "general_settings: {database_url: 'postgresql://me:{{ password }}@db/keys'}\n",
+        SMALL + "      api_key: x\n      api_base: https://${HOST}/v1\n",
+        SMALL + "general_settings: {database_url: 'postgresql://me:${PASSWORD}@db/keys'}\n",
+        SMALL + "general_settings: {database_url: 'postgresql://me:{{ password }}@db/keys'}\n",
     ],
 )
 def test_placeholders_within_a_url(tmp_path: Path, text: str) -> None:
@@ -111,7 +91,7 @@ def test_placeholders_within_a_url(tmp_path: Path, text: str) -> None:
 
 
 def test_a_key_goes_only_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    elsewhere = LLAMA + "      api_base: https://elsewhere.example/v1\n"
+    elsewhere = SMALL + "      api_base: https://elsewhere.example/v1\n"
     said = refused(tmp_path, elsewhere)
     assert ":5: " in said and "REPLICATE_API_KEY belongs to https://api.replicate.com" in said
     assert "r8_environments" not in said
@@ -120,12 +100,12 @@ def test_a_key_goes_only_where_it_belongs(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("REPLICATE_API_BASE", "https://elsewhere.example/v1")
     assert read(tmp_path, elsewhere).models[0].params["api_key"] == "r8_environments"
     assert "belongs to https://elsewhere.example" in refused(
-        tmp_path, LLAMA + "      api_base: https://api.replicate.com/v1\n"
+        tmp_path, SMALL + "      api_base: https://api.replicate.com/v1\n"
     )
 
 
 def test_replicate_gets_no_key_that_is_not_its_own(tmp_path: Path) -> None:
-    foreign = LLAMA + "      api_key: os.environ/OPENAI_API_KEY\n"
+    foreign = SMALL + "      api_key: os.environ/OPENAI_API_KEY\n"
     said = refused(tmp_path, foreign)
     assert ":5: model_list[0].litellm_params.api_key: does not begin with r8_, as Replicate's keys do" in said
     assert "sk-openais" not in said
@@ -135,12 +115,12 @@ def test_replicate_gets_no_key_that_is_not_its_own(tmp_path: Path) -> None:
 
 def test_without_any_key_the_start_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REPLICATE_API_KEY")
-    assert "has no api_key: give one, or set REPLICATE_API_KEY" in refused(tmp_path, LLAMA)
+    assert "has no api_key: give one, or set REPLICATE_API_KEY" in refused(tmp_path, SMALL)
 
 
 def test_a_clear_text_base_is_warned_of(tmp_path: Path) -> None:
     def text(base: str) -> str:
-        return LLAMA + f"      api_key: x\n      api_base: {base}\n"
+        return SMALL + f"      api_key: x\n      api_base: {base}\n"
 
     assert "in clear text" in warned(tmp_path, text("http://models.example/v1"))[0]
     assert not warned(tmp_path, text("http://127.0.0.1:4100/v1"))
@@ -165,7 +145,7 @@ model_list:
 
 def test_the_environment_is_read_at_any_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BEFORE", "[INST]")
-    text = LLAMA + "      roles: {user: {pre_message: os.environ/BEFORE, post_message: os.environ/BEFORE}}\n"
+    text = SMALL + "      roles: {user: {pre_message: os.environ/BEFORE, post_message: os.environ/BEFORE}}\n"
     assert read(tmp_path, text).models[0].params["roles"]["user"]["pre_message"] == "[INST]"
     assert "roles.user.pre_message: the environment variable 'NONE' is not set" in refused(
         tmp_path, text.replace("pre_message: os.environ/BEFORE", "pre_message: os.environ/NONE")
@@ -174,7 +154,7 @@ def test_the_environment_is_read_at_any_depth(tmp_path: Path, monkeypatch: pytes
 
 def test_environment_variables_of_the_file(tmp_path: Path) -> None:
     text = (
-        LLAMA
+        SMALL
         + "      api_key: os.environ/OF_THE_FILE\n"
         + "environment_variables: {OF_THE_FILE: r8_files, OTHER: os.environ/OPENAI_API_KEY, NOT: os.environ/SET_NOWHERE}\n"
     )
@@ -183,7 +163,7 @@ def test_environment_variables_of_the_file(tmp_path: Path) -> None:
 
 def test_litellms_options_of_an_entry_do_not_reach_the_model(tmp_path: Path) -> None:
     text = (
-        LLAMA
+        SMALL
         + "      tags: [free]\n      max_budget: 3\n      tpm: 1000\n      no_such_input: 1\n      top_k: 5\n"
     )
     config = read(tmp_path, text)
@@ -193,13 +173,13 @@ def test_litellms_options_of_an_entry_do_not_reach_the_model(tmp_path: Path) -> 
 
 
 def test_stream_in_an_entry_changes_nothing(tmp_path: Path) -> None:
-    config = read(tmp_path, LLAMA + "      stream: true\n")
+    config = read(tmp_path, SMALL + "      stream: true\n")
     assert "stream" not in config.models[0].params and "each request sets it for itself" in config.warnings[0]
 
 
 def test_other_names_of_settings(tmp_path: Path) -> None:
     text = (
-        LLAMA
+        SMALL
         + "      base_url: http://127.0.0.1:1/v1\n      api_key: x\n      max_retries: 1\n      request_timeout: '30'\n"
     )
     params = read(tmp_path, text).models[0].params
@@ -239,7 +219,7 @@ async def test_wildcards(tmp_path: Path, pattern: str, model: str, asked: str, c
 @pytest.mark.anyio
 async def test_aliases(tmp_path: Path) -> None:
     text = (
-        LLAMA
+        SMALL
         + "router_settings: {model_group_alias: {gpt-4: llama-3, secret: {model: llama-3, hidden: true}}}\n"
     )
     backend = Backend(read(tmp_path, text), Metrics())
@@ -249,7 +229,7 @@ async def test_aliases(tmp_path: Path) -> None:
         assert target is not None and (target.name, target.model) == (name, "llama-3")
     await backend.close()
     assert "model_list has no model_name 'nobody'" in refused(
-        tmp_path, LLAMA + "router_settings: {model_group_alias: {gpt-4: nobody}}\n"
+        tmp_path, SMALL + "router_settings: {model_group_alias: {gpt-4: nobody}}\n"
     )
 
 
@@ -257,19 +237,19 @@ def test_a_key_of_the_environment_counts_as_master_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LITELLM_MASTER_KEY", "sk-litellms-key")
-    config = read(tmp_path, LLAMA)
+    config = read(tmp_path, SMALL)
     assert config.master_key == "sk-litellms-key"
     assert config.notices == ("the master key is that of the environment variable LITELLM_MASTER_KEY",)
     monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-our-own-key")
-    assert read(tmp_path, LLAMA).master_key == "sk-our-own-key"
+    assert read(tmp_path, SMALL).master_key == "sk-our-own-key"
     assert (
-        read(tmp_path, LLAMA + "general_settings: {master_key: sk-of-the-file}\n").master_key
+        read(tmp_path, SMALL + "general_settings: {master_key: sk-of-the-file}\n").master_key
         == "sk-of-the-file"
     )
 
 
 def test_default_fallbacks(tmp_path: Path) -> None:
-    text = LLAMA + "  - {model_name: b, litellm_params: {model: replicate/acme/chat}}\n"
+    text = SMALL + "  - {model_name: b, litellm_params: {model: replicate/acme/chat}}\n"
     assert read(tmp_path, text + "litellm_settings: {default_fallbacks: [b]}\n").router["fallbacks"] == [
         {"llama-3": ["b"]}
     ]

@@ -12,7 +12,7 @@ from areplicate.gateway.accounts.audit import AuditRow
 from areplicate.gateway.accounts.auth import Auth
 from areplicate.gateway.accounts.database_url import parse_database_url
 from areplicate.gateway.accounts.keys import Key, hash_token
-from areplicate.gateway.accounts.settings import Patience
+from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.unavailable import DatabaseUnavailable
 from areplicate.gateway.http.errors import GatewayError
@@ -25,7 +25,9 @@ def test_random_tokens_push_out_no_key(tmp_path: Path, monkeypatch: pytest.Monke
     """Whoever tries a lot of them takes no real key its grace during an outage."""
     monkeypatch.setattr(auth, "_MOST_REMEMBERED", 3)
     monkeypatch.setattr(auth, "_FRESH", 0.0)
-    asyncio.run(_attack(Store(parse_database_url(f"sqlite:///{tmp_path}/keys.db"), Patience(), alone=True)))
+    asyncio.run(
+        _attack(Store(parse_database_url(f"sqlite:///{tmp_path}/keys.db"), DatabaseSettings(), alone=True))
+    )
 
 
 async def _attack(database: Store) -> None:

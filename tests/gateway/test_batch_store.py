@@ -14,7 +14,7 @@ from areplicate.gateway.accounts.audit import AuditRow
 from areplicate.gateway.accounts.batch_rows import BatchRow
 from areplicate.gateway.accounts.database_url import parse_database_url
 from areplicate.gateway.accounts.keys import Key
-from areplicate.gateway.accounts.settings import Patience
+from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
 from tests.gateway.postgres import postgres
 
@@ -39,7 +39,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 async def stores(url: str) -> AsyncIterator[list[Store]]:
     """Two processes on one database."""
     async with AsyncExitStack() as stack:
-        stores = [Store(parse_database_url(url), Patience(), alone=False) for _ in range(2)]
+        stores = [Store(parse_database_url(url), DatabaseSettings(), alone=False) for _ in range(2)]
         for store in stores:
             await store.open()
             stack.push_async_callback(store.aclose)

@@ -178,6 +178,24 @@ async def test_a_rich_accounts_limits_are_used() -> None:
         assert clock() < 5, "at the published limits, the 200 beyond a minute's worth would take 20 s"
 
 
+async def test_processes_that_begin_with_a_part_of_an_account_use_what_the_others_leave() -> None:
+    """Replicate's answers tell each how much is left for all: one that is alone has it all, and two send no more."""
+    half: dict[str, Any] = {"creations_per_minute": 300}
+    async with stage(create_per_minute=600, router=half) as (local, one):
+        await text_of(one)
+        clock = Clock()
+        await many(one, 590)
+        assert clock() < 5, "by its own half, the other 290 would take a minute"
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base, **half) as other:
+            clock = Clock()
+            async with anyio.create_task_group() as group:
+                group.start_soon(many, one, 150)
+                group.start_soon(many, other, 150)
+            assert 25 < clock() < 45, "300 at 600 a minute"
+        refused = local.counts["create"] - 891
+        assert refused <= 150, "those of the one that had yet to learn, once"
+
+
 async def test_a_few_creations_are_held_and_the_others_are_watched() -> None:
     options = {"pool_size": 100, "held_creations": 3}
     async with stage(llama(boot_seconds=50, reply="seen"), router=options) as (local, router):

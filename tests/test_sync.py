@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from areplicate import BadRequestError, ModelResponse, acompletion, completion, stream_to_completion
-from areplicate.local import LocalReplicate
+from areplicate.local import LocalModel, LocalReplicate
 from tests.stage import HELLO, KEY, LLAMA, llama, wait_until_nothing_runs
 
 
@@ -111,6 +111,38 @@ def test_a_forked_child_can_call_too(local: LocalReplicate) -> None:
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """)
     assert (ended.stdout, ended.returncode) == ("I am fine.\n", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Parent and child ask the same at the same moment, with what the parent's router has learnt before."""
+    quick = LocalModel(owner="acme", name="quick")
+    with LocalReplicate([quick, llama(reply=["fine"], run_seconds=6)]) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        ended = run(f"""
+            import asyncio, os, warnings, areplicate
+            warnings.simplefilter("ignore")
+            areplicate.completion("acme/quick", {HELLO!r})
+            child = os.fork()
+            if child == 0:
+                async def leave():
+                    asked = [areplicate.acompletion({LLAMA!r}, {HELLO!r}) for _ in range(3)]
+                    await asyncio.wait_for(asyncio.gather(*asked), 0.7)
+                try:
+                    asyncio.run(leave())
+                except asyncio.TimeoutError:
+                    os._exit(0)
+                os._exit(1)
+            print(areplicate.completion({LLAMA!r}, {HELLO!r}).choices[0].message.content, flush=True)
+            raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """)
+        assert (ended.stdout, ended.returncode) == ("fine\n", 0), ended.stderr
+        wait_until_nothing_runs(local)
+        statuses = sorted(prediction.status for prediction in local.predictions.values())
+        assert statuses == ["canceled"] * 3 + ["succeeded"] * 2
 
 
 @pytest.mark.parametrize(

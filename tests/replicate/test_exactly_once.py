@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import anyio
@@ -172,16 +173,20 @@ async def test_where_others_are_seen_that_came_later_it_is_known_not_to_exist() 
 @pytest.mark.parametrize("options", ROADS[:3], ids=NAMES[:3])
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("same_marks", [False, True])
+@pytest.mark.parametrize("two_keys", [False, True])
 async def test_leaving_never_cancels_anothers_twin(
-    options: dict[str, Any], lost: bool, same_marks: bool, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], lost: bool, same_marks: bool, two_keys: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two routers, as in two workers of a gateway, ask the same within a second, and one leaves."""
+    """Two routers, as in two workers of a gateway, or two keys of one account in one router, ask the same
+    within a second, and one leaves."""
     draws = itertools.cycle(range(6)) if same_marks else itertools.count()
     seconds = 180  # are drawn from: a tenth of the timeout
     monkeypatch.setattr("areplicate.replicate.live._random", lambda: (next(draws) + 0.5) / seconds)
     async with AsyncExitStack() as stack:
         hostile = await stack.enter_async_context(HostileReplicate([llama(boot_seconds=60, reply="fine")]))
-        stays, leaves = [await stack.enter_async_context(router_of(hostile)) for _ in range(2)]
+        stays = await stack.enter_async_context(router_of(hostile))
+        leaves = stays if two_keys else await stack.enter_async_context(router_of(hostile))
+        own_key = {"api_key": f"{KEY}2"} if two_keys else {}
         if lost:
             hostile.on("create", resets_after(0.5))
         texts: list[str] = []
@@ -195,7 +200,7 @@ async def test_leaving_never_cancels_anothers_twin(
             with anyio.move_on_after(0.8):
                 async with anyio.create_task_group() as leaving:
                     for _ in range(6):
-                        leaving.start_soon(ask, leaves)
+                        leaving.start_soon(partial(ask, leaves, **own_key))
         assert texts == ["fine"] * 6
         if not same_marks:
             assert hostile.statuses == {"succeeded": 6, "canceled": 6}

@@ -1,0 +1,117 @@
+"""The numbers that README and docs promise are those of the code: neither changes without the other.
+
+That the code keeps to its numbers is for the tests of the rooms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from areplicate.bulk import map as bulk_map
+from areplicate.chat import embeddings, media
+from areplicate.gateway import logs
+from areplicate.gateway.accounts import auth, batch_rows, counting, database, key_limits, store, usage
+from areplicate.gateway.batches import work
+from areplicate.gateway.config import looks
+from areplicate.gateway.config.settings import GeneralSettings
+from areplicate.gateway.http import bodies, connections, events
+from areplicate.options import values
+from areplicate.replicate import event_stream, limits, live, progress
+from areplicate.replicate.protocol import platform_failures
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    path: " ".join(path.read_text().split()) for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))
+}
+DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(GeneralSettings)}
+WORDS = {1: "one", 2: "twice", 5: "five", 10: "ten", 100: "a hundred"}
+
+
+def told_defaults() -> Iterator[tuple[str, str, str]]:
+    """Each setting of the gateway with a number beside it: in a table, or in brackets."""
+    for path, text in PAGES.items():
+        for pattern in (
+            r"\| `(\w+)` \| ([\d.,]+)[^|]* \|",
+            r"`(?:general_settings\.)?(\w+)` \(([\d.,]*\d)\)",
+        ):
+            for name, number in re.findall(pattern, text):
+                if name in DEFAULTS:
+                    yield str(path.relative_to(ROOT)), name, number
+
+
+@pytest.mark.parametrize(("page", "name", "number"), sorted(set(told_defaults())))
+def test_a_default_is_the_settings(page: str, name: str, number: str) -> None:
+    usual = DEFAULTS[name]
+    # Without a number of its own, the pool has as many connections as the open files allow.
+    assert float(number.replace(",", "")) == (1024 if name == "pool_size" else usual)
+
+
+def test_defaults_are_told() -> None:
+    assert len(set(told_defaults())) >= 15
+
+
+TOLD: list[tuple[str, str, Any]] = [
+    ("README.md", "up to `timeout` ({:g} minutes unless you say otherwise)", values.TIMEOUT / 60),
+    ("README.md", "are asked again, at most {word}.", platform_failures.MOST_RETRIES),
+    ("README.md", "rates ({:g} creations a minute: a thousand prompts", limits.CREATIONS_PER_MINUTE),
+    ("docs/timeouts.md", "{:g} minutes unless you say otherwise", values.TIMEOUT / 60),
+    ("docs/timeouts.md", "has been `starting` for over {:g} s", progress.BOOTING_AFTER),
+    ("docs/errors.md", "own failures, at most {word} |", platform_failures.MOST_RETRIES),
+    ("docs/errors.md", "`num_retries` ({} by default)", values.MAX_RETRIES),
+    ("docs/exactly-once.md", "asked for again, at most {word},", platform_failures.MOST_RETRIES),
+    ("docs/exactly-once.md", "wait for these tasks, for {:g} s at the most", live.CLOSING),
+    ("docs/streaming.md", "opened again every {:g} s", event_stream.BOOT_RECONNECT),
+    ("docs/files.md", "A `data:` URL of up to {:.0f} KB", media.INLINE_LIMIT / 1024),
+    ("docs/poll-schedule.md", "has {:,.0f} a minute of", limits.OTHERS_PER_MINUTE),
+    ("docs/bulk.md", "At {:g} creations a minute", limits.CREATIONS_PER_MINUTE),
+    ("docs/bulk.md", "at most {} requests of batches at a time", GeneralSettings().batch_requests_in_flight),
+    ("docs/bulk.md", "where theirs has died: within {:g} seconds", batch_rows.LEASE),
+    ("docs/bulk.md", "waits up to {:g} seconds for what is in flight", work._LAST_ANSWERS),
+    (
+        "docs/agents.md",
+        "`stored_responses_seconds` ({:g} days)",
+        DEFAULTS["stored_responses_seconds"] / 86_400,
+    ),
+    ("docs/agents.md", "take a text or up to {:,} for a model", embeddings._MOST_TEXTS),
+    ("docs/security.md", "| {:.0f} MB; ", bodies.MAX_BODY / 2**20),
+    ("docs/security.md", " MB; {} levels; ", bodies.MAX_DEPTH),
+    ("docs/security.md", " levels; {:,} keys and list elements,", bodies.MAX_ITEMS),
+    ("docs/security.md", "list elements, {} fields", bodies.MAX_FIELDS),
+    ("docs/security.md", "as they unfold. {:g} s to arrive", bodies.BODY_SECONDS),
+    ("docs/security.md", "{:g} s for a first request", connections.HEAD_SECONDS),
+    ("docs/security.md", "{word} lines a request", logs.MAX_LINES),
+    ("docs/security.md", "each model in {:g} s", looks.FRESH_SECONDS),
+    ("docs/gateway/operations.md", "at most {:g} s old", looks.FRESH_SECONDS),
+    ("docs/gateway/operations.md", "writes {word} lines at most", logs.MAX_LINES),
+    ("docs/gateway/operations.md", "send a comment every {:g} seconds", events.BEAT_SECONDS),
+    ("docs/gateway/operations.md", "the last second ({word} rows at most", usage._BATCH),
+    ("docs/gateway/postgresql.md", "a unit of work in all; reports may take {:g} s", store._REPORT_SECONDS),
+    ("docs/gateway/postgresql.md", "connections of each process; {} by default", database._CONNECTIONS),
+    ("docs/gateway/limits.md", "lose the usage of the last second (up to {} requests)", usage._BATCH),
+    ("docs/gateway/limits.md", "stops counting after {:g} seconds", counting.DEAD_AFTER),
+    ("docs/gateway/limits.md", "`usage_rows_in_memory`, {:,}", usage.KEPT_IN_MEMORY),
+]
+
+
+@pytest.mark.parametrize(("page", "text", "number"), TOLD, ids=[f"{page}-{text}" for page, text, _ in TOLD])
+def test_a_number_is_the_codes(page: str, text: str, number: Any) -> None:
+    word = WORDS.get(number, str(number)) if "{word}" in text else ""
+    assert text.format(number, word=word).lower() in PAGES[ROOT / page].lower()
+
+
+def test_what_is_told_to_take_at_most_so_long_does_with_room_to_spare() -> None:
+    """A blocked key is known within five seconds; the usage of the last second may be lost; no call is kept from
+    its answer by a silent stream."""
+    assert auth._FRESH < 5
+    assert usage._PERIOD <= 1 and usage._PATIENCE <= 60
+    assert event_stream.BOOT_RECONNECT < 30 < event_stream.SILENCE, (
+        "Replicate ends a silent stream after 30 s"
+    )
+    assert key_limits.WINDOW > 60, "any minute that one looks at"
+    assert bulk_map.MAX_IN_FLIGHT == 1000

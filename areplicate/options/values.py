@@ -55,8 +55,9 @@ def patience(
 
 def wants_usage(stream_options: Any) -> bool:
     """Whether a stream ends with its usage."""
-    options = checked_mapping("stream_options", stream_options)
-    return bool(options.get("include_usage"))
+    return stream_options is not None and bool(
+        checked_mapping("stream_options", stream_options).get("include_usage")
+    )
 
 
 def chosen(base: str | None, key: str | None) -> tuple[str, str]:

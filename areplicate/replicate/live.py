@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import anyio
+import msgspec
 
 from .. import logs
 from ..errors import APIConnectionError, AreplicateWarning, Timeout
@@ -70,7 +71,7 @@ class Owner(Protocol):
         """Cancels it, however often that has to be tried; False where it is refused."""
 
 
-class LivePrediction:
+class LivePrediction(msgspec.Struct, eq=False):
     """One creation, and the prediction that has come of it. As a context manager it is left with its block.
 
     Attributes:
@@ -82,43 +83,18 @@ class LivePrediction:
         close: what happens when it is left, before it is cancelled.
     """
 
-    __slots__ = (
-        "_live",
-        "answered",
-        "certain",
-        "close",
-        "endpoint",
-        "input",
-        "key",
-        "mark",
-        "may_exist",
-        "owner",
-        "prediction",
-        "sent",
-    )
-
-    def __init__(
-        self,
-        live: Live,
-        owner: Owner,
-        endpoint: Endpoint,
-        input: dict[str, Any],
-        key: int,
-        mark: int | None,
-        sent: float,
-    ) -> None:
-        self._live = live
-        self.key = key
-        self.owner = owner
-        self.endpoint = endpoint
-        self.input = input
-        self.mark = mark
-        self.sent = sent
-        self.answered = inf
-        self.may_exist = False
-        self.certain = True
-        self.prediction: Prediction | None = None
-        self.close: Work | None = None
+    _live: Live
+    owner: Owner
+    endpoint: Endpoint
+    input: dict[str, Any]
+    key: int
+    mark: int | None
+    sent: float
+    answered: float = inf
+    may_exist: bool = False
+    certain: bool = True
+    prediction: Prediction | None = None
+    close: Work | None = None
 
     def is_free(self, prediction_id: str) -> bool:
         """Whether nobody of this router has that prediction."""

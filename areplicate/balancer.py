@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import anyio
@@ -20,6 +20,7 @@ from .chat.plain import plain, shown
 from .chat.responses import ModelResponse
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
+from .options import Given, read
 from .replicate.limits import Limiter
 from .replicate.live import Live
 
@@ -29,7 +30,7 @@ COOLDOWN_TIME = 30.0
 _ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 
-Prepare = Callable[[str, dict[str, Any]], Awaitable[Call | Answering]]
+Prepare = Callable[[str, Given], Awaitable[Call | Answering]]
 """Prepares a call: of a model, with an entry's own parameters."""
 
 
@@ -52,6 +53,11 @@ class Entry:
         self.calls_in_flight = 0
         self.fails = 0
         self.cools_until = float("-inf")
+
+    @cached_property
+    def given(self) -> Given:
+        """Its parameters as a call reads them, once it is asked."""
+        return read(self.params)
 
     def cooling(self) -> bool:
         return now() < self.cools_until
@@ -178,11 +184,11 @@ class Balancer:
         free = [entry for entry in well if not entry.full()] or well
         least = min(entry.calls_in_flight / entry.weight for entry in free)
         idlest = [entry for entry in free if entry.calls_in_flight / entry.weight == least]
-        return random.choices(idlest, [entry.weight for entry in idlest])[0]
+        return idlest[0] if len(idlest) == 1 else random.choices(idlest, [each.weight for each in idlest])[0]
 
     async def _ask(self, entry: Entry, prepare: Prepare) -> ModelResponse | CompletionStream:
         try:
-            answered = await answer(await prepare(entry.model, entry.params))
+            answered = await answer(await prepare(entry.model, entry.given))
         except BaseException as error:
             self._ended(entry, error)
             raise

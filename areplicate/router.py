@@ -367,8 +367,8 @@ class AsyncRouter:
     def _for_entries(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
         """What prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
 
-        def prepare(model: str, defaults: dict[str, Any]) -> Awaitable[Call | Answering]:
-            whole = read(defaults).updated(given)
+        def prepare(model: str, defaults: Given) -> Awaitable[Call | Answering]:
+            whole = defaults.updated(given)
             left = max(0.001, deadline - now())
             whole.options["timeout"] = min(left, checked_timeout(whole.options.get("timeout", left)))
             return self._preparer.prepare(model, messages, whole)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ..config.backend import Backend
     from ..config.entries import ModelEntry
     from ..http.exchange import Exchange
+    from ..metrics import Metrics
+    from .usage_row import UsageRow
 
 __all__ = ["Account", "Demand"]
 
@@ -94,10 +96,10 @@ class Account:
 
     def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
         """A chunk as the client gets it: by the name of the model that answered, and the last one with its cost."""
-        shown = msgspec.structs.replace(chunk, model=self.answered_by(name))
-        return (
-            shown if chunk.usage is None else msgspec.structs.replace(shown, usage=self.priced(chunk.usage))
-        )
+        chunk.model = self.answered_by(name)
+        if chunk.usage is not None:
+            chunk.usage = self.priced(chunk.usage)
+        return chunk
 
     def headers(self) -> dict[str, str]:
         """What an answer says of its cost, by LiteLLM's name for it; an error does, too, where it is known by then."""
@@ -109,6 +111,8 @@ class Account:
         exchange, demand = self._exchange, self._demand
         if demand is None:
             return None
+        if len(demand.entries) == 1:
+            return demand.entries[0]
         model = exchange.predictions.get(prediction_id or "") or exchange.upstream_model
         return next((entry for entry in demand.entries if entry.model == model), demand.entries[0])
 
@@ -175,9 +179,7 @@ class Account:
             _, expected = self._gateway.accounts.costs.expected(by_it, lambda _: price)
             streamed = price.of_tokens(0, self._exchange.pieces)
             costs.append(max(expected * unknown / demand.predictions, streamed))
-        if any(cost is None for cost in costs) or price is None:
-            return None
-        return sum(cost for cost in costs if cost is not None)
+        return None if price is None else _sum(costs)
 
     def _settle(self, cost: float | None) -> None:
         accounts, exchange = self._gateway.accounts, self._exchange
@@ -188,13 +190,24 @@ class Account:
         if hold is not None and not self._begun:
             accounts.give_back(hold)  # it was refused on its way to Replicate
             hold = None
+        _count(self._gateway.metrics, exchange)
         if exchange.model is not None:
             answered_by = self.answered_by(exchange.model)
             row = exchange.usage_row(self._at, cost, len(self._begun))
             if answered_by != exchange.model:
                 row = msgspec.structs.replace(row, answered_by=answered_by)
             accounts.settle(row, hold)
-        _count(self._gateway, exchange, cost)
+            _count_usage(self._gateway.metrics, exchange, row)
+
+
+def _sum(costs: list[float | None]) -> float | None:
+    """None where one is not known."""
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
@@ -209,22 +222,22 @@ def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
             )
 
 
-def _count(gateway: Gateway, exchange: Exchange, cost: float | None) -> None:
-    metrics, model = gateway.metrics, exchange.model or ""
-    metrics.requests.labels(exchange.endpoint, model, str(exchange.status)).inc()
+def _count(metrics: Metrics, exchange: Exchange) -> None:
+    metrics.requests.labels(exchange.endpoint, exchange.model or "", str(exchange.status)).inc()
     if exchange.status == 429:
         metrics.limited.labels("key" if not exchange.calling else "replicate").inc()
-    if exchange.model is None:
-        return
-    metrics.latency.labels(exchange.endpoint, model).observe(exchange.seconds())
+
+
+def _count_usage(metrics: Metrics, exchange: Exchange, row: UsageRow) -> None:
+    model = exchange.model
+    metrics.latency.labels(row.endpoint, model).observe(row.seconds)
     if exchange.first_text is not None:
         metrics.first_token.labels(model).observe(exchange.first_text - exchange.began)
     if exchange.runs:
-        metrics.boot.labels(model).observe(exchange.waited()[1])
-    prompt, completion = exchange.tokens()
-    metrics.tokens.labels(model, "prompt").inc(prompt)
-    metrics.tokens.labels(model, "completion").inc(completion)
-    metrics.spend.labels(model).inc(cost or 0.0)
+        metrics.boot.labels(model).observe(row.boot_s)
+    metrics.tokens.labels(model, "prompt").inc(row.prompt_tokens)
+    metrics.tokens.labels(model, "completion").inc(row.completion_tokens)
+    metrics.spend.labels(model).inc(row.cost or 0.0)
 
 
 def _log(exchange: Exchange) -> None:

@@ -109,7 +109,7 @@ class Dispatcher:
         return route
 
     def _route(self, exchange: Exchange, method: str, path: str) -> Route:
-        path = _SLASHES.sub("/", path)
+        path = _SLASHES.sub("/", path) if "//" in path else path
         methods = self._whole.get(path.rstrip("/"))
         if methods is None:
             for (before, after), found in self._around.items():

@@ -46,7 +46,7 @@ PARTS = {
     ),
     "retry": Part(
         ("areplicate/replicate/retry.py",),
-        ("tests/replicate/test_retry.py", "tests/replicate/test_reliability.py"),
+        ("tests/replicate/test_retry.py",),
     ),
     "limits": Part(("areplicate/replicate/limits.py",), ("tests/replicate/test_limits.py",)),
     "creation": Part(
@@ -92,15 +92,16 @@ def copy(name: str) -> Path:
     return folder
 
 
-def run(name: str) -> tuple[Counter[str], list[str]]:
+def run(name: str, processes: int) -> tuple[Counter[str], list[str]]:
     """How the mutants of a part fared, by mutmut's words, and the names of those that nothing noticed."""
     folder = copy(name)
     mutmut = [sys.executable, "-m", "mutmut"]
-    processes = ["--max-children", str(os.cpu_count() or 1)]
     log = folder / "mutmut.log"
     print(f"{name}: running; its progress is in {log}", flush=True)
     with log.open("w") as output:
-        done = subprocess.run([*mutmut, "run", *processes], cwd=folder, stdout=output, stderr=output)
+        done = subprocess.run(
+            [*mutmut, "run", "--max-children", str(processes)], cwd=folder, stdout=output, stderr=output
+        )
     if done.returncode:
         raise SystemExit(f"mutmut did not run:\n{log.read_text(encoding='utf-8')[-4000:]}")
     found = subprocess.run(
@@ -117,8 +118,10 @@ def run(name: str) -> tuple[Counter[str], list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all, or some of {', '.join(PARTS)}")
-    for name in parser.parse_args().parts or PARTS:
-        fates, survivors = run(name)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
+    arguments = parser.parse_args()
+    for name in arguments.parts or PARTS:
+        fates, survivors = run(name, arguments.processes)
         noticed = fates.total() - len(survivors)
         print(
             f"{name}: {noticed} of {fates.total()} noticed ({noticed / max(1, fates.total()):.0%}): {dict(fates)}"

@@ -62,8 +62,7 @@ class RetryBudget:
         self._next_turn = float("-inf")
 
     def succeeded(self) -> None:
-        if self.left < self.reserve:
-            self.left += self._earned
+        self.left = min(self.reserve, self.left + self._earned)
 
     def spend(self) -> float:
         """Takes one retry; returns the seconds that it has to wait for its turn."""

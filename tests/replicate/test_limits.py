@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from bisect import bisect_left
 
@@ -10,7 +11,7 @@ import pytest
 
 from areplicate import RateLimitError
 from areplicate.local import Faults
-from areplicate.replicate.limits import YIELDS, Limiter, Slots
+from areplicate.replicate.limits import YIELDS, Limiter, Slots, Turns, ratelimit
 from tests.stage import HELLO, LLAMA, Clock, stage
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +50,22 @@ async def test_429s_of_requests_that_were_out_together_count_once() -> None:
     for _ in range(50):
         limiter.throttled(10)
     assert limiter.per_minute == 300
+
+
+async def test_a_request_may_go_at_once_as_long_as_there_are_turns_and_nobody_waits() -> None:
+    limiter = Limiter(2)
+    for _ in range(2):
+        assert limiter.ready()
+        await limiter.acquire()
+    assert not limiter.ready()
+    await anyio.sleep(30.6)
+    assert limiter.ready(), "half a minute later, for half of what a minute allows"
+    limiter.observe(anyio.current_time(), 0, 0.5)
+    assert not limiter.ready(), "half a second early"
+    async with anyio.create_task_group() as group:
+        group.start_soon(limiter.acquire)
+        await anyio.sleep(0.5)
+        assert not limiter.ready(), "somebody waits for this turn"
 
 
 async def test_after_a_429_nobody_sends_until_it_said() -> None:
@@ -113,7 +130,7 @@ async def test_what_others_have_used_of_the_account_is_not_sent() -> None:
 async def test_nobody_waits_for_a_turn_that_comes_too_late() -> None:
     limiter = await used_up(60)
     limiter.throttled(30)
-    with pytest.raises(RateLimitError, match="another 3[01] s") as caught:
+    with pytest.raises(RateLimitError, match="in 3[01] s, which is after its deadline") as caught:
         await limiter.acquire(anyio.current_time() + 29)
     assert caught.value.retry_after == pytest.approx(31, abs=1.1) and not caught.value.request_sent
     await limiter.acquire(anyio.current_time() + 32)
@@ -190,3 +207,96 @@ def test_slots_are_taken_from_both_pools_or_not_at_all() -> None:
     mine.give_back()
     assert others.take()
     assert not mine.take()
+    for slots in (mine, others, others):
+        slots.give_back()
+    assert [mine.take(), mine.take(), mine.take(), others.take(), others.take()] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "read"),
+    [
+        ({"ratelimit-remaining": "599", "ratelimit-reset": "1.5"}, (599, 1.5)),
+        ({"ratelimit-remaining": "0"}, (0, None)),
+        ({"ratelimit-reset": "30"}, (None, 30.0)),
+        ({}, (None, None)),
+        ({"ratelimit-remaining": "", "ratelimit-reset": ""}, (None, None)),
+        ({"ratelimit-remaining": "many", "ratelimit-reset": "30"}, (None, None)),
+    ],
+)
+def test_what_an_answers_headers_say(headers: dict[str, str], read: tuple[int | None, float | None]) -> None:
+    assert ratelimit(headers) == read
+
+
+async def test_an_account_that_is_held_to_bursts_of_one_sends_one_every_ten_seconds() -> None:
+    """As Replicate's 429 says it of an account without a payment method: 6 a minute, bursts of 1."""
+    limiter = Limiter(600)
+    limiter.throttled(5, per_minute=6, burst=1)
+    clock, times = Clock(), []
+    for _ in range(4):
+        await limiter.acquire()
+        times.append(clock())
+    assert times == pytest.approx([5.0, 15.2, 25.4, 35.6], abs=0.05)
+
+
+class TestTurns:
+    async def test_accounts_take_turns_however_many_requests_one_waits_with(self) -> None:
+        turns, order = Turns(1), list[str]()
+        await turns.acquire("first")
+
+        async def one(account: str, number: int) -> None:
+            await turns.acquire(account)
+            order.append(f"{account} {number}")
+            await anyio.sleep(1)
+            turns.release()
+
+        async with anyio.create_task_group() as group:
+            for number in range(3):
+                group.start_soon(one, "many", number)
+            await anyio.sleep(0.1)
+            group.start_soon(one, "few", 0)
+            await anyio.sleep(0.1)
+            assert order == []
+            turns.release()
+        assert order == ["many 0", "few 0", "many 1", "many 2"]
+
+    async def test_as_many_go_at_once_as_there_are_connections(self) -> None:
+        turns = Turns(3)
+        for _ in range(3):
+            await turns.acquire("a")
+        with anyio.move_on_after(1) as late:
+            await turns.acquire("a")
+        assert late.cancelled_caught
+        for _ in range(3):
+            turns.release()
+        for _ in range(3):
+            await turns.acquire("b")
+        with anyio.move_on_after(1) as late:
+            await turns.acquire("b")
+        assert late.cancelled_caught
+
+    @pytest.mark.parametrize("given_a_turn", [False, True], ids=["waiting", "just given a turn"])
+    async def test_who_leaves_takes_no_turn_with_it(self, given_a_turn: bool) -> None:
+        turns = Turns(1)
+        await turns.acquire("first")
+        leaves = asyncio.create_task(turns.acquire("leaves"))
+        await anyio.sleep(0.1)
+        stays = asyncio.create_task(turns.acquire("stays"))
+        await anyio.sleep(0.1)
+        if given_a_turn:
+            turns.release()
+        leaves.cancel()
+        await anyio.sleep(0.1)
+        assert leaves.cancelled()
+        if not given_a_turn:
+            assert not stays.done()
+            turns.release()
+        with anyio.fail_after(1):
+            await stays
+            turns.release()
+            await turns.acquire("next")

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from areplicate import balancer
 from areplicate.bulk import map as bulk_map
 from areplicate.chat import embeddings, media
 from areplicate.gateway import logs
@@ -30,7 +31,7 @@ PAGES = {
     path: " ".join(path.read_text().split()) for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))
 }
 DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(GeneralSettings)}
-WORDS = {1: "one", 2: "twice", 5: "five", 10: "ten", 100: "a hundred"}
+WORDS = {1: "one", 2: "twice", 4: "four", 5: "five", 10: "ten", 100: "a hundred"}
 
 
 def told_defaults() -> Iterator[tuple[str, str, str]]:
@@ -60,6 +61,8 @@ TOLD: list[tuple[str, str, Any]] = [
     ("README.md", "up to `timeout` ({:g} minutes unless you say otherwise)", values.TIMEOUT / 60),
     ("README.md", "are asked again, at most {word}.", platform_failures.MOST_RETRIES),
     ("README.md", "rates ({:g} creations a minute: a thousand prompts", limits.CREATIONS_PER_MINUTE),
+    ("README.md", "fails {word} times in a row", balancer.ALLOWED_FAILS + 1),
+    ("README.md", "is left alone for {:g} seconds", balancer.COOLDOWN_TIME),
     ("docs/timeouts.md", "{:g} minutes unless you say otherwise", values.TIMEOUT / 60),
     ("docs/timeouts.md", "has been `starting` for over {:g} s", progress.BOOTING_AFTER),
     ("docs/errors.md", "own failures, at most {word} |", platform_failures.MOST_RETRIES),

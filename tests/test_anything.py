@@ -21,6 +21,8 @@ from pydantic import BaseModel
 
 import areplicate
 from areplicate import AsyncRouter, CompletionStream, ModelResponse
+from areplicate.chat.apis.messages_input import read_request as read_messages
+from areplicate.chat.apis.responses_input import read_request as read_responses
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.options.declared import BY_NAME
 from areplicate.options.other_clients import IGNORED, REFUSED
@@ -172,6 +174,89 @@ def test_any_options(ask: Ask, options: dict[str, Any], model: str) -> None:
 @settings(max_examples=100)
 def test_any_messages(ask: Ask, messages: Any, model: str) -> None:
     ask(model=model, messages=messages, timeout=60)
+
+
+PARAMETERS: Any = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = {"name": "get_weather", "parameters": PARAMETERS}
+CALLED = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
+HI = {"type": "text", "text": "Hi"}
+CONVERSATIONS: dict[str, dict[str, Any]] = {
+    "chat": {
+        "messages": [
+            {"role": "user", "content": [HI]},
+            {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": CALLED}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "sunny", "name": "get_weather"},
+        ],
+        "tools": [{"type": "function", "function": WEATHER}],
+        "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": PARAMETERS}},
+    },
+    "responses": {
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+            {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "x"}]},
+            {"type": "function_call", "call_id": "c1", **CALLED},
+            {
+                "type": "function_call_output",
+                "call_id": "c1",
+                "output": [{"type": "input_text", "text": "x"}],
+            },
+        ],
+        "tools": [{"type": "function", **WEATHER}, {"type": "web_search"}],
+        "tool_choice": {"type": "function", "name": "get_weather"},
+        "text": {"format": {"type": "json_schema", "name": "x", "schema": PARAMETERS}},
+        "reasoning": {"effort": "low"},
+    },
+    "messages": {
+        "max_tokens": 100,
+        "system": [HI],
+        "messages": [
+            {"role": "user", "content": [HI]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "x", "signature": "y"},
+                    {"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"city": "Paris"}},
+                ],
+            },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [HI]}]},
+        ],
+        "tools": [{"name": "get_weather", "input_schema": PARAMETERS}],
+        "tool_choice": {"type": "tool", "name": "get_weather", "disable_parallel_tool_use": True},
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+    },
+}
+JSON: list[Any] = [None, True, -1, "", "x", [], [None], {}, {"type": "x"}]
+
+
+@pytest.mark.parametrize("api", CONVERSATIONS)
+def test_anything_in_any_place_of_a_conversation(ask: Ask, api: str) -> None:
+    """Each value of a conversation with tools, in turn, is something else, as JSON may have it, or missing."""
+    for body in _almost_right(CONVERSATIONS[api]):
+        try:
+            if api == "chat":
+                given = body
+            else:
+                read_request = {"responses": read_responses, "messages": read_messages}[api]
+                asked = read_request(body)
+                given = {"messages": asked.messages, **asked.params}
+        except areplicate.APIError:
+            continue
+        ask(**{"model": LLAMA, "messages": None, "timeout": 60, "drop_params": True, **given})
+
+
+def _almost_right(value: Any) -> Iterator[Any]:
+    """The value with one thing in it changed, in every way."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for place, item in items:
+        others: list[Any] = [*JSON, *_almost_right(item)]
+        for other in others:
+            changed = value.copy()
+            changed[place] = other
+            yield changed
+        without = value.copy()
+        del without[place]
+        yield without
 
 
 @given(ANYTHING)

@@ -258,7 +258,8 @@ def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any],
         function = _mapping(index, call.get("function"), "has a tool call whose function must be a mapping")
         if not isinstance(function.get("name"), str):
             _refuse(index, 'has a tool call without {"function": {"name": ..., "arguments": ...}}')
-        read.append({"id": call.get("id"), "type": "function", "function": dict(function)})
+        id = _string_or_none(index, call, "id")
+        read.append({"id": id, "type": "function", "function": dict(function)})
     return tuple(read)
 
 

@@ -248,6 +248,19 @@ async def test_parse_gives_an_object_of_the_class() -> None:
 
 async def test_parse_of_what_a_limit_cut_off_is_an_error_with_the_text() -> None:
     async with stage(llama(reply=['{"name"', ': "A'], run_seconds=1)) as (_, router):
-        with pytest.raises(PredictionFailedError, match="The answer is no Person") as caught:
+        with pytest.raises(PredictionFailedError, match="The answer is not a Person") as caught:
             await router.aparse(LLAMA, HI, Person, max_tokens=2)
         assert caught.value.text == '{"name":"A'
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_calls_and_text_that_a_second_attempt_repeats_are_given_out_once(streamed: bool) -> None:
+    right = '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</tool_call>'
+    wrong = f'Let me look. {right}<tool_call>{{"name": "get_weather"}}</tool_call>'
+    script = wrong_then_right(wrong, f"Let me look. {right}{right.replace('Paris', 'Oslo')}")
+    async with stage(llama(reply=script)) as (_, router):
+        message = (await ask(router, streamed, tools=[WEATHER])).choices[0].message
+    calls = [json.loads(call.function.arguments)["city"] for call in message.tool_calls or []]
+    assert calls == ["Paris", "Oslo"]
+    if not streamed:  # what was streamed cannot be taken back
+        assert message.content == "Let me look. "

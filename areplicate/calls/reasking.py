@@ -67,15 +67,17 @@ async def _whole(bound: BoundCall, response: ModelResponse) -> ModelResponse:
 
 async def _fitting(bound: BoundCall, choice: Choice, run: Run) -> tuple[Choice, list[ModelResponse]]:
     """The choice as its contract wants it, and the response that was needed beside."""
-    reader = bound.contract.reader()
+    reader = bound.contract.reader(streamed=False)
     deltas = _read(reader, choice)
     if not reader.faults:
         return _choice(choice, deltas, choice.finish_reason), []
     second = await answer(_replace(await _again(bound, reader), stream=False))
     assert isinstance(second, ModelResponse)
-    kept = [delta for delta in deltas if delta.tool_calls] if bound.contract.format else deltas
-    reader = reader.again(streamed=False)
-    deltas = [*kept, *_read(reader, second.choices[0])]
+    reader = reader.again()
+    corrected = _read(reader, second.choices[0])
+    said_again = bound.contract.format is not None or any(delta.content for delta in corrected)
+    kept = [delta for delta in deltas if delta.tool_calls] if said_again else deltas
+    deltas = [*kept, *corrected]
     if reader.faults:
         raise _misfit(bound, reader, second.id)
     return _choice(choice, deltas, second.choices[0].finish_reason), [second]
@@ -90,13 +92,17 @@ def _read(reader: AnswerReader, choice: Choice) -> list[Delta]:
 
 def _choice(choice: Choice, deltas: list[Delta], finish_reason: FinishReason) -> Choice:
     content = "".join([delta.content for delta in deltas if delta.content])
+    thought = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])
     calls = [
         ToolCall(id=call.id, function=call.function) for delta in deltas for call in delta.tool_calls or ()
     ]
     return _replace(
         choice,
         message=_replace(
-            choice.message, content=None if calls and not content else content, tool_calls=calls or None
+            choice.message,
+            content=None if calls and not content else content,
+            tool_calls=calls or None,
+            reasoning_content=choice.message.reasoning_content or thought or None,
         ),
         finish_reason="tool_calls" if calls else finish_reason,
     )
@@ -133,7 +139,7 @@ async def _chunks(
 ) -> AsyncGenerator[ModelResponseChunk, None]:
     """The chunks of the stream, with what fits the contract in place of the model's text."""
     extra: list[Usage] = []
-    reader = bound.contract.reader()
+    reader = bound.contract.reader(streamed=True)
     async for chunk in inner[0]:
         if not chunk.choices:  # the usage, after all choices
             for usage in extra:
@@ -149,7 +155,7 @@ async def _chunks(
         finish_reason = choice.finish_reason
         if reader.faults:
             inner.append(await _stream_again(bound, reader))
-            reader = reader.again(streamed=True)
+            reader = reader.again()
             async for second in inner[-1]:
                 for delta in _deltas(reader, second.choices[0]):
                     yield _with_delta(chunk, delta)
@@ -160,7 +166,7 @@ async def _chunks(
                 raise _misfit(bound, reader, runs[-1].prediction_id)
         if reader.given_calls:
             finish_reason = "tool_calls"
-        reader = bound.contract.reader()
+        reader = bound.contract.reader(streamed=True)
         told = [_told(bound, run) for run in runs]
         yield _replace(_with_delta(chunk, Delta(), finish_reason), replicate=told)
 

@@ -17,7 +17,8 @@ from .formats.templates import registered_template
 from .messages import Message, read_messages
 from .params import TOOL_PARAMS
 from .plan import Plan, plan_for
-from .responses import Delta, ToolCallDelta
+from .reply_splitter import ReplySplitter
+from .responses import Delta, FunctionCall, ToolCallDelta
 from .schemas.schema import ModelSchema
 from .structured.json_reader import JsonReader
 from .structured.response_format import ResponseFormat, place, read_response_format
@@ -35,8 +36,8 @@ class Contract(msgspec.Struct, frozen=True):
     format: ResponseFormat | None = None
     emulated: tuple[str, ...] = ()
 
-    def reader(self) -> AnswerReader:
-        return AnswerReader(self)
+    def reader(self, *, streamed: bool) -> AnswerReader:
+        return AnswerReader(self, streamed)
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -118,7 +119,7 @@ def settle(
     if use is None and format is None:
         return Settled(turns, rest)
     contract = Contract(use, format, tuple(emulated))
-    contract.reader()  # what is wrong with a schema is said before anything is sent
+    contract.reader(streamed=False)  # what is wrong with a schema is said before anything is sent
     return Settled(turns, rest, tools, contract)
 
 
@@ -140,38 +141,57 @@ class AnswerReader:
 
     However the text is cut, the pieces add up to the same. After `end`, `faults` says what does not fit;
     `again` then reads the model's next attempt and goes on from what was given out already.
+
+    Args:
+        streamed: what it gives is passed on at once and cannot be taken back.
+        before: the reader of the attempt before.
     """
 
-    def __init__(self, contract: Contract, given_calls: int = 0, given_json: str = "") -> None:
+    def __init__(self, contract: Contract, streamed: bool, before: AnswerReader | None = None) -> None:
         self.text = ""
         self.faults: list[str] = []
-        self.given_calls = given_calls
+        self.given_calls: list[FunctionCall] = list(before.given_calls) if before is not None else []
         """Calls that were given out."""
+        self._said_before = list(self.given_calls)
+        """Those of an earlier attempt, which the model may repeat beside what it corrects."""
         self._contract = contract
+        self._streamed = streamed
+        self._split = ReplySplitter(thinks=True)
         tools, format = contract.tools, contract.format
         self._tools = ToolReader(tools.names) if tools is not None else None
         self._checker = CallChecker(tools) if tools is not None else None
         self._json = (
-            JsonReader(format.opens, validator_for(format.schema), given_json) if format is not None else None
+            JsonReader(
+                format.opens,
+                validator_for(format.schema),
+                before.given_json if before is not None else "",
+                streamed=streamed,
+            )
+            if format is not None
+            else None
         )
 
-    def again(self, *, streamed: bool) -> AnswerReader:
-        """The reader of the next attempt; what was `streamed` of JSON cannot be taken back."""
-        given_json = self._json.given if streamed and self._json is not None else ""
-        return AnswerReader(self._contract, self.given_calls, given_json)
+    @property
+    def given_json(self) -> str:
+        """What was given out of the JSON."""
+        return self._json.given if self._json is not None else ""
+
+    def again(self) -> AnswerReader:
+        """The reader of the next attempt."""
+        return AnswerReader(self._contract, self._streamed, self)
 
     def feed(self, text: str) -> list[Delta]:
         """What this piece of text makes certain."""
         self.text += text
-        if self._tools is None:
-            return self._content(text)
-        return [delta for piece in self._tools.feed(text) for delta in self._piece(piece)]
+        return self._parted(self._split.feed(text))
 
     def end(self, cut_off: bool = False) -> list[Delta]:
         """The rest, now that no text follows. What was `cut_off` by a limit is incomplete, not wrong."""
-        deltas = [delta for piece in self._tools.end() for delta in self._piece(piece)] if self._tools else []
+        deltas = self._parted(self._split.end())
+        if self._tools is not None:
+            deltas += [delta for piece in self._tools.end() for delta in self._piece(piece)]
         if self._json is not None and not self.given_calls and not self.faults:
-            if rest := self._json.end():
+            if rest := self._json.end(cut_off):
                 deltas.append(Delta(content=rest))
             self.faults += self._json.faults
         tools = self._contract.tools
@@ -187,9 +207,22 @@ class AnswerReader:
         said = f"Your answer cannot be used:\n{faults}\n"
         if self._json is None or self._contract.tools is not None:
             return f"{said}Write the corrected tool call, in the same form, and nothing else."
-        if self._json.given:
-            said += f"The new answer must begin exactly with {self._json.given}\n"
+        if self.given_json:
+            said += f"The new answer must begin exactly with {self.given_json}\n"
         return f"{said}Answer again with the corrected JSON and nothing else."
+
+    def _parted(self, deltas: list[Delta]) -> list[Delta]:
+        """What is thought as it is; what is said as far as it fits."""
+        parted: list[Delta] = []
+        for delta in deltas:
+            if not delta.content:
+                parted.append(delta)
+            elif self._tools is None:
+                parted += self._content(delta.content)
+            else:
+                for piece in self._tools.feed(delta.content):
+                    parted += self._piece(piece)
+        return parted
 
     def _piece(self, piece: str | Block) -> list[Delta]:
         if isinstance(piece, str):
@@ -206,9 +239,12 @@ class AnswerReader:
             if isinstance(checked, Misfit):
                 self.faults.append(checked.why)
                 continue
-            delta = ToolCallDelta(index=self.given_calls, id=new_call_id(), function=checked)
+            if checked in self._said_before:
+                self._said_before.remove(checked)
+                continue
+            delta = ToolCallDelta(index=len(self.given_calls), id=new_call_id(), function=checked)
             deltas.append(Delta(tool_calls=[delta]))
-            self.given_calls += 1
+            self.given_calls.append(checked)
         return deltas
 
     def _content(self, text: str) -> list[Delta]:

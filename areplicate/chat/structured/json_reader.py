@@ -27,6 +27,8 @@ _ESCAPES = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
 _AS_JSON = {"None": "null", "True": "true", "False": "false"}
 _GROWING = "0123456789+-.eE"
 """What a number may still grow by; where it stands at the end, the value is not known yet."""
+_MAY_BE_INFINITE = re.compile(r"[eE]\+?\d{3}|\d{300}")
+"""What a number too large for JSON's readers has in it. Such a one waits for the end."""
 _CLOSERS = '"]}\\'
 _LOOKAHEAD = 12
 """Characters at the end in which an escape may be cut off."""
@@ -43,12 +45,14 @@ class JsonReader:
         opens: what the value may begin with: `{`, or `{[` where it may be a list.
         validator: what the value must fit.
         given: what an earlier answer has given out already: this one goes on from there.
+        streamed: whether anything is given before the end, when it cannot be taken back.
     """
 
-    def __init__(self, opens: str, validator: Validator, given: str = "") -> None:
+    def __init__(self, opens: str, validator: Validator, given: str = "", *, streamed: bool = True) -> None:
         self._opens = opens
         self._validator = validator
         self._text = ""
+        self._streamed = streamed
         self._from = 0
         self._parse = of_the_extra("jiter").from_json
         self.given = given
@@ -62,6 +66,9 @@ class JsonReader:
     def feed(self, text: str) -> str:
         """The JSON that this piece of text makes certain."""
         self._text += text
+        return self._as_far_as_certain() if self._streamed else ""
+
+    def _as_far_as_certain(self) -> str:
         while (start := _next_start(self._text, self._from, self._opens)) >= 0:
             written = self._text[start:].rstrip(_GROWING)
             if (certain := self._certain(written)) is not None:
@@ -75,11 +82,11 @@ class JsonReader:
                 return ""
         return ""
 
-    def end(self) -> str:
-        """The rest, now that no text follows; nothing where `faults` says why there is none."""
+    def end(self, cut_off: bool = False) -> str:
+        """The rest, now that no text follows, or is `cut_off`; `faults` says why there is no whole value."""
         value = self._value()
         if self.faults:
-            return ""
+            return self._as_far_as_certain() if cut_off and not self._streamed else ""
         whole = msgspec.json.encode(value).decode()
         if not whole.startswith(self.given):
             self.faults = [f"It must begin with exactly {self.given}"]
@@ -94,6 +101,8 @@ class JsonReader:
 
     def _certain(self, written: str) -> str | None:
         """The JSON of what is written so far, without its end; None where it is not JSON."""
+        if _MAY_BE_INFINITE.search(written):
+            return ""
         for mode in ("trailing-strings", "on"):
             try:
                 value = self._parse(written.encode(), partial_mode=mode, allow_inf_nan=False)
@@ -132,8 +141,9 @@ def _values_in(text: str, opens: str) -> Iterator[Any]:
         if start < 0:
             return
         try:
-            value, at = decode(text, start)
-            yield value
+            value, end = decode(text, start)
+            yield pure(value)
+            at = end
         except (ValueError, RecursionError):
             at = _end_of_brackets(text, start)
             if not at:
@@ -156,6 +166,18 @@ def _end_of_brackets(text: str, start: int) -> int:
     return 0
 
 
+def pure(value: Any) -> Any:
+    """The value, where JSON can hold it: no infinite number, no half of a surrogate pair.
+
+    Raises:
+        ValueError: JSON cannot hold it.
+    """
+    try:
+        return msgspec.json.decode(json.dumps(value, allow_nan=False))
+    except (TypeError, msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
@@ -169,9 +191,9 @@ def mend(text: str) -> Any:
     if not text.startswith(("{", "[")) or not _paired(text) or _UNCERTAIN.search(_STRING.sub('""', text)):
         return None
     try:
-        value = of_the_extra("json_repair").loads(text, skip_json_loads=True)
-        mended = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (ValueError, RecursionError, TypeError):
+        value = pure(of_the_extra("json_repair").loads(text, skip_json_loads=True))
+        mended = json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
         return None
     return value if value and _words(mended) == _words(text) else None
 

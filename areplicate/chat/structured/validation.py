@@ -13,6 +13,8 @@ from ...errors import BadRequestError
 
 MOST_FAULTS = 8
 """Faults that are told at once: a model mends them one like another."""
+_MOST_STEPS = 10_000
+"""Of a pattern that no engine reads in linear time."""
 _UNFINISHED = frozenset(
     ("required", "minItems", "minProperties", "minLength", "contains", "minContains", "dependentRequired")
 )
@@ -30,14 +32,12 @@ def of_the_extra(name: str) -> Any:
 
 
 class Validator:
-    """A JSON Schema that values are held to. Nothing is fetched for it, and patterns take linear time."""
+    """A JSON Schema that values are held to. Nothing is fetched for it, and no pattern runs away."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
-            self._validator = jsonschema_rs.validator_for(
-                schema, offline=True, pattern_options=jsonschema_rs.RegexOptions()
-            )
+            self._validator = _compiled(jsonschema_rs, schema)
         except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
             raise BadRequestError(f"The JSON Schema cannot be used: {_first_line(error)}.") from None
 
@@ -57,6 +57,15 @@ class Validator:
 
     def _errors(self, value: Any) -> Iterator[Any]:
         return iter(self._validator.iter_errors(value))
+
+
+def _compiled(jsonschema_rs: Any, schema: dict[str, Any]) -> Any:
+    """The schema's validator, whose patterns take linear time; those that cannot are given up after so many steps."""
+    try:
+        return jsonschema_rs.validator_for(schema, offline=True, pattern_options=jsonschema_rs.RegexOptions())
+    except ValueError:  # a pattern that looks ahead, perhaps, as zod's of an e-mail address does
+        steps = jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS)
+        return jsonschema_rs.validator_for(schema, offline=True, pattern_options=steps)
 
 
 def validator_for(schema: dict[str, Any]) -> Validator:

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from ..responses import FunctionCall
-from ..structured.json_reader import mend
+from ..structured.json_reader import mend, pure
 from ..structured.validation import validator_for
-from .notations import RawCall
+from .notations import RawCall, meant_tool
 from .tools import Tool, ToolUse
 
 
@@ -33,10 +33,10 @@ class CallChecker:
 
     def checked(self, call: RawCall) -> FunctionCall | Misfit:
         """The call as OpenAI's API has it, or what is wrong with it."""
-        known = self._tools.get(call.name) or self._tools.get(call.name.removeprefix("functions."))
-        if known is None:
+        name = meant_tool(call, self._tools)
+        if name is None:
             return Misfit(f"There is no tool {call.name!r}; there are: {', '.join(self._tools)}.")
-        tool, validator = known
+        tool, validator = self._tools[name]
         arguments = _arguments(call, tool)
         if arguments is None:
             return Misfit(f"The arguments of {tool.name} are not a JSON object.")
@@ -53,11 +53,17 @@ def _arguments(call: RawCall, tool: Tool) -> dict[str, Any] | None:
     given = call.arguments
     if isinstance(given, str):
         given = _decoded(given) if given.strip() else {}
+    elif given in (None, []):
+        given = {}
     if not isinstance(given, Mapping):
         return None
     if call.as_texts:
-        return {name: _meant(text, tool.parameters, name) for name, text in given.items()}
-    return dict(given)
+        given = {name: _meant(text, tool.parameters, name) for name, text in given.items()}
+    try:
+        arguments: dict[str, Any] = pure(dict(given))
+    except ValueError:
+        return None
+    return arguments
 
 
 def _decoded(text: str) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import msgspec
@@ -79,6 +79,8 @@ _GLM = re.compile(r"\s*([\w.-]+)\s*(<arg_key>.*)", re.DOTALL)
 _GLM_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
+_OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
+"""What a call without arguments has: an object with more in it may be something else."""
 _LONGEST_PYTHONIC = 20_000
 _decode = json.JSONDecoder().raw_decode
 
@@ -93,6 +95,21 @@ def read_calls(text: str) -> list[RawCall] | None:
         if calls := notation(text):
             return calls
     return _calls_of(mend(_without_marks(text)))
+
+
+def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:
+    """The calls, without any mark, that a text begins with, and the lines after them."""
+    try:
+        value, end = _decode(text, 0)
+    except (ValueError, RecursionError):
+        return None
+    calls, rest = _calls_of(value), text[end:].lstrip(" ")
+    return (calls, rest) if calls and rest.startswith("\n") else None
+
+
+def meant_tool(call: RawCall, names: Container[str]) -> str | None:
+    """The tool that a call means: some models write the namespace of their training before its name."""
+    return next((name for name in (call.name, call.name.removeprefix("functions.")) if name in names), None)
 
 
 def _without_marks(text: str) -> str:
@@ -140,9 +157,10 @@ def _call_of(value: Any) -> RawCall | None:
         function = value
     name = next((function[key] for key in _NAMES if isinstance(function.get(key), str)), None)
     given = next((key for key in _ARGUMENTS if isinstance(function.get(key), (Mapping, str))), None)
-    if not name or given is None:
-        return None
-    return RawCall(name, function[given])
+    if name and given is not None:
+        return RawCall(name, function[given])
+    without_arguments = all(function[key] in (None, []) for key in function if key not in _OF_A_BARE_CALL)
+    return RawCall(name, {}) if name and without_arguments else None
 
 
 def _named_json(text: str) -> list[RawCall] | None:

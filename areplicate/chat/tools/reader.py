@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from .notations import ACTION, MARKS, RawCall, read_calls
+from .notations import ACTION, MARKS, RawCall, meant_tool, read_calls, read_leading_calls
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -106,11 +106,17 @@ class ToolReader:
         text, self._held = self._held[:end], self._held[end:]
         marked, self._mark = bool(self._mark), None
         calls = read_calls(text)
-        if not marked and not (calls and all(call.name in self._names for call in calls)):
-            yield text
-            return
+        if not marked and not self._are_ours(calls):
+            leading = read_leading_calls(text.lstrip())
+            if leading is None or not self._are_ours(leading[0]):
+                yield text
+                return
+            calls, self._held = leading
         self._called = self._called or bool(calls)
         yield Block(text, tuple(calls) if calls else None)
+
+    def _are_ours(self, calls: Sequence[RawCall] | None) -> bool:
+        return bool(calls) and all(meant_tool(call, self._names) for call in calls or ())
 
 
 def _partial(text: str) -> int:

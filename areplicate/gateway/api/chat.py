@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from ...chat.responses import ModelResponse
-from ...errors import APIError
+from ..http.errors import GatewayError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -74,15 +74,13 @@ async def _stream(exchange: Exchange, call: ModelCall) -> web.StreamResponse:
                 async for chunk in chunks:
                     exchange.streamed_chunk(chunk)
                     await events.send(data_event(exchange.account.shown_chunk(chunk, call.name)))
-        except APIError as error:
-            if not events.response.prepared:
-                raise
-            await events.send(error_event(exchange, error))
+        except Exception as error:
+            await events.send(error_event(events.failed(error)))
         else:
             await events.send(DONE)
     return events.response
 
 
-def error_event(exchange: Exchange, error: APIError) -> bytes:
+def error_event(error: GatewayError) -> bytes:
     """An error after the answer has begun."""
-    return b"data: " + exchange.failed(error).envelope() + b"\n\n"
+    return b"data: " + error.envelope() + b"\n\n"

@@ -12,7 +12,6 @@ from aiohttp import web
 
 from ...chat.apis.completions import Completion, CompletionChoice, completion, read_completions
 from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
-from ...errors import APIError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -79,10 +78,8 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamR
                 total = exchange.account.priced(_total(usages))
                 name = exchange.account.answered_by(calls[0].name)
                 await events.send(_event(exchange, name, created, [], total))
-        except APIError as error:
-            if not events.response.prepared:
-                raise
-            await events.send(error_event(exchange, error))
+        except Exception as error:
+            await events.send(error_event(events.failed(error)))
         else:
             await events.send(DONE)
     return events.response

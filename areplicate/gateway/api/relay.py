@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 
 from ...chat.responses import Delta, FinishReason, Usage
-from ...errors import APIError
 from ..http.errors import GatewayError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
@@ -67,11 +66,10 @@ async def relay(
             if before_end is not None:
                 await before_end()
             await events.send(_encoded(last))
-        except APIError as error:
-            if not events.response.prepared:
-                raise
+        except Exception as error:
+            failure = events.failed(error)
             opening = [] if begun else builder.begin()
-            await events.send(_encoded([*opening, *builder.fail(exchange.failed(error))]))
+            await events.send(_encoded([*opening, *builder.fail(failure)]))
     return events.response
 
 

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
-from ...errors import APIError
 from ..accounts.auth import Caller
 from ..app import Gateway
-from ..logs import bound_lines, logger
+from ..logs import bound_lines
 from .anthropic import envelope, is_anthropics
-from .errors import CLIENT_GONE, GatewayError, stopping, unexpected
+from .errors import CLIENT_GONE, GatewayError, stopping
 from .exchange import Exchange
 from .origins import check_browser, cors_headers, preflight
 from .route import Access, Route
@@ -74,18 +73,13 @@ class Dispatcher:
                 return allowed
             route = await self._admitted(exchange)
             answer = await route(self._gateway, exchange)
-        except GatewayError as error:
-            return _refused(exchange, error)
-        except APIError as error:
-            return _refused(exchange, exchange.failed(error))
         except asyncio.CancelledError:
             exchange.status = CLIENT_GONE if exchange.client_has_left() else 503
             raise
         except Exception as error:
             if isinstance(error, ConnectionError) and exchange.client_has_left():
                 return exchange.json(b"", CLIENT_GONE)  # nobody is there to get it
-            logger.exception("%s failed", exchange.endpoint, extra={"request_id": exchange.request_id})
-            return _refused(exchange, unexpected())
+            return _refused(exchange, exchange.failed(error))
         if isinstance(answer, web.StreamResponse):
             return answer
         response = exchange.json(msgspec.json.encode(answer))

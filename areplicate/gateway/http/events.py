@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from ...replicate.progress import Status, phase_by_now
+from .errors import GatewayError
 from .exchange import Exchange
 
 BEAT_SECONDS = 10.0
@@ -97,6 +98,15 @@ class EventWriter:
         self._last = self._loop.time()
         await self.response.write(data)
         self._sending = False
+
+    def failed(self, error: Exception) -> GatewayError:
+        """What a client that has the head of its answer is told of an error.
+
+        Where it has none yet, the error is raised, for an answer of its own; so it is where the client is gone.
+        """
+        if not self.response.prepared or isinstance(error, ConnectionError):
+            raise error
+        return self._exchange.failed(error)
 
     def _tick(self) -> None:
         quiet = self._loop.time() - self._last

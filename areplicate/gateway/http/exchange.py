@@ -14,7 +14,8 @@ from ...errors import APIConnectionError, APIError
 from ...replicate.progress import BOOTING_AFTER
 from ..accounts.auth import ANYBODY, Caller
 from ..accounts.usage_row import UsageRow
-from .errors import GatewayError, from_upstream, stopping
+from ..logs import logger
+from .errors import GatewayError, from_upstream, stopping, unexpected
 
 if TYPE_CHECKING:
     from ..accounts.account import Account
@@ -104,15 +105,24 @@ class Exchange:
         for run in runs:
             self.predictions[run.prediction_id] = model
 
-    def failed(self, error: APIError) -> GatewayError:
-        """The model has failed; what the client is told of it."""
+    def failed(self, error: Exception) -> GatewayError:
+        """There is no answer; what the client is told of that. What nobody foresaw is told in the log."""
+        if isinstance(error, APIError):
+            told = self._model_failed(error)
+        elif isinstance(error, GatewayError):
+            told = error
+        else:
+            logger.error("%s failed", self.endpoint, exc_info=error, extra={"request_id": self.request_id})
+            told = unexpected()
+        self.status, self.error_code = told.status, told.code
+        return told
+
+    def _model_failed(self, error: APIError) -> GatewayError:
         self.upstream_model = error.model
         if error.prediction_id is not None:
             self.predictions[error.prediction_id] = error.model
         closed = self.backend.closed and isinstance(error, APIConnectionError)
-        told = stopping() if closed else from_upstream(error)
-        self.status, self.error_code = told.status, told.code
-        return told
+        return stopping() if closed else from_upstream(error)
 
     def streamed_chunk(self, chunk: ModelResponseChunk) -> None:
         """A chunk of the answer has come."""

@@ -26,11 +26,11 @@ PERSON = {
 ADA = {"name": "Ada", "age": 36}
 
 
-def reader(schema: Any = PERSON) -> AnswerReader:
+def reader(schema: Any = PERSON, *, streamed: bool = True) -> AnswerReader:
     format = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema}}
     contract = settle(HI, {"response_format": format}, schema=None).contract
     assert contract is not None
-    return contract.reader()
+    return contract.reader(streamed=streamed)
 
 
 def read(pieces: list[str], schema: Any = PERSON) -> tuple[str, list[str]]:
@@ -101,10 +101,10 @@ def test_the_next_attempt_goes_on_from_what_was_given_out() -> None:
     given = "".join(d.content or "" for d in deltas)
     assert given == '{"name":"Ada'
     assert given in first.complaint()
-    second = first.again(streamed=True)
+    second = first.again()
     deltas = second.feed('{"age": 36, "name": "Ada"}') + second.end()
     assert not deltas and second.faults, "what was given out cannot be taken back"
-    second = first.again(streamed=True)
+    second = first.again()
     deltas = second.feed('{"name": "Ada", "age": 36}') + second.end()
     assert json.loads(given + "".join(d.content or "" for d in deltas)) == ADA
 
@@ -148,3 +148,42 @@ def _starts(given: str, value: Any) -> bool:
     import msgspec
 
     return msgspec.json.encode(value).decode().startswith(given)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(
+    "text", [r'{"name": "\ud83d"}', '{"name": 1e999}', '{"name": [1, -1e400]}', r"{'name': '\ud83d'}"]
+)
+def test_a_value_that_json_cannot_hold_is_not_given_out(text: str, streamed: bool) -> None:
+    reading = reader({"type": "object"}, streamed=streamed)
+    given = "".join(delta.content or "" for delta in [*reading.feed(text), *reading.end()])
+    assert "null" not in given and reading.faults == ["It is not valid JSON."]
+
+
+def test_an_answer_that_is_not_streamed_may_begin_with_other_json() -> None:
+    reading = reader(streamed=False)
+    deltas = reading.feed(f'The schema is {{"type": "object"}}; so: {json.dumps(ADA)}') + reading.end()
+    assert [json.loads(delta.content or "") for delta in deltas] == [ADA]
+
+
+def test_thoughts_before_the_json_are_reasoning() -> None:
+    reading = reader()
+    deltas = reading.feed(f'<think>{{"name": "Bob", "age": 1}}?</think>{json.dumps(ADA)}') + reading.end()
+    assert "".join(delta.reasoning_content or "" for delta in deltas) == '{"name": "Bob", "age": 1}?'
+    assert json.loads("".join(delta.content or "" for delta in deltas)) == ADA
+
+
+EMAIL = r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "does_not"),
+    [
+        (EMAIL, "ada@example.com", ".ada@example.com"),  # zod's
+        ("^(?=a)(a+)+$", "aaa", "a" * 60 + "!"),  # would take as long as the universe lasts
+    ],
+)
+def test_a_pattern_may_look_ahead_and_does_not_run_away(pattern: str, fits: str, does_not: str) -> None:
+    schema = {"type": "object", "properties": {"text": {"type": "string", "pattern": pattern}}}
+    assert read([json.dumps({"text": fits})], schema)[1] == []
+    assert "does not match" in read([json.dumps({"text": does_not})], schema)[1][0]

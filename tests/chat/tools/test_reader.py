@@ -46,7 +46,7 @@ class Read:
     """What a reader makes of a text that comes in these pieces."""
 
     def __init__(self, pieces: list[str], contract: Contract = TOOLS, cut_off: bool = False) -> None:
-        reader = contract.reader()
+        reader = contract.reader(streamed=True)
         deltas = [delta for piece in pieces for delta in reader.feed(piece)]
         deltas += reader.end(cut_off)
         calls = [call for delta in deltas for call in delta.tool_calls or ()]
@@ -200,7 +200,7 @@ def test_an_answer_that_a_limit_cut_off_is_incomplete_and_not_wrong() -> None:
 
 
 def test_text_streams_on_while_tools_are_offered() -> None:
-    reader = TOOLS.reader()
+    reader = TOOLS.reader(streamed=True)
     assert [d.content for d in reader.feed("The time ")] == ["The time "]
     assert [d.content for d in reader.feed("is <tool")] == ["is "]
     assert [d.content for d in reader.feed("box> noon")] == ["<toolbox> noon"]
@@ -247,3 +247,61 @@ def test_a_stream_adds_up_to_the_whole_however_it_is_cut(parts: list[str], cuts:
     text = "".join(parts)
     bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     assert Read([text[a:b] for a, b in pairwise(bounds)]).told() == Read([text]).told()
+
+
+@pytest.mark.parametrize(
+    "call",
+    ['{"name": "clock"}', '{"name": "clock", "arguments": null}', '{"name": "clock", "parameters": []}'],
+)
+@pytest.mark.parametrize("around", ["{}", "<tool_call>{}</tool_call>"])
+def test_a_call_needs_no_arguments_where_its_tool_needs_none(call: str, around: str) -> None:
+    assert Read([around.replace("{}", call)]).told() == ("", [("clock", {})], [])
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name": "clock", "age": 3}', '{"name": "Ada"}', '{"name": "clock", "input": 3}']
+)
+def test_an_object_that_only_has_a_name_is_the_answer(text: str) -> None:
+    assert Read([text]).told() == (text, [], [])
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_lines_may_follow_a_call_without_marks(step: int) -> None:
+    text = f"{ONE}\n\nI will wait."
+    read = Read([text[i : i + step] for i in range(0, len(text), step)])
+    assert read.told() == ("\n\nI will wait.", [("clock", {"zone": "UTC"})], [])
+
+
+def test_a_call_may_name_the_namespace_of_its_training() -> None:
+    assert Read([ONE.replace("clock", "functions.clock")]).calls == [("clock", {"zone": "UTC"})]
+
+
+@pytest.mark.parametrize("notation", ["<tool_call>{}</tool_call>", "{}", "[TOOL_CALLS][{}]"])
+@pytest.mark.parametrize("value", [r'"\ud83d"', "1e999", "-1e999", r'{"a": ["\udc00"]}'])
+def test_arguments_that_json_cannot_hold_are_refused(notation: str, value: str) -> None:
+    call = f'{{"name": "clock", "arguments": {{"zone": {value}}}}}'
+    read = Read([notation.replace("{}", call)])
+    assert read.calls == [] and read.faults == ["The arguments of clock are not a JSON object."]
+
+
+@pytest.mark.parametrize("value", ["{1, 2}", "b'a'", "1j", "1e999", r"'\ud83d'"])
+def test_python_that_is_not_json_is_refused(value: str) -> None:
+    read = Read([f"<|python_tag|>[clock(zone={value})]"])
+    assert read.calls == [] and len(read.faults) == 1
+
+
+def test_a_model_that_thinks_first_has_called_nothing_in_its_thoughts() -> None:
+    read = Read([f"<think>Maybe <tool_call>{TWO}</tool_call>?</think>\n\n{ONE}"])
+    assert read.told() == ("", [("clock", {"zone": "UTC"})], [])
+
+
+def test_a_call_that_is_repeated_beside_the_corrected_one_is_given_out_once() -> None:
+    first = TOOLS.reader(streamed=True)
+    given = (
+        first.feed(f'<tool_call>{ONE}</tool_call><tool_call>{{"name": "alarm"}}</tool_call>') + first.end()
+    )
+    second = first.again()
+    again = second.feed(f"<tool_call>{ONE}</tool_call><tool_call>{TWO}</tool_call>") + second.end()
+    calls = [call for delta in [*given, *again] for call in delta.tool_calls or ()]
+    assert [(call.index, call.function.name) for call in calls] == [(0, "clock"), (1, "alarm")]
+    assert first.faults and not second.faults

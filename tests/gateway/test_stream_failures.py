@@ -1,0 +1,93 @@
+"""What a client of a stream is told when something fails that nobody foresaw: an event, never a second answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from areplicate.calls.streams import CompletionStream
+from areplicate.chat.responses import ChunkChoice, Delta, ModelResponseChunk
+from areplicate.gateway.api import chat, messages, model_call, responses
+from areplicate.gateway.api.relay import relay
+from areplicate.gateway.http.exchange import Exchange
+
+CHUNK = ModelResponseChunk(
+    id="p",
+    object="chat.completion.chunk",
+    created=0,
+    model="m",
+    choices=[ChunkChoice(index=0, delta=Delta(content="Hi"), finish_reason=None)],
+)
+
+
+class _Chunks:
+    """A chunk, then what is not one of the errors that a stream may end with."""
+
+    def __init__(self) -> None:
+        self._chunks = self._read()
+
+    async def _read(self) -> AsyncIterator[ModelResponseChunk]:
+        yield CHUNK
+        raise RuntimeError("nobody foresaw this")
+
+    async def next(self) -> ModelResponseChunk | None:
+        return await anext(self._chunks)
+
+    def leave(self) -> None: ...
+    async def interrupt(self) -> None: ...
+    def call_soon(self, do: Any) -> None: ...
+
+
+class _Call(model_call.ModelCall, frozen=True):
+    async def stream(self, exchange: Exchange, on_status: Any) -> CompletionStream:
+        return CompletionStream(_Chunks())
+
+
+class _Account:
+    def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
+        return chunk
+
+    def answered_by(self, name: str) -> str:
+        return name
+
+
+CALL = _Call("m", "m", [], {})
+
+
+async def as_chat(exchange: Exchange) -> web.StreamResponse:
+    return await chat._stream(exchange, CALL)
+
+
+async def as_message(exchange: Exchange) -> web.StreamResponse:
+    return await relay(exchange, CALL, messages._Builder("msg_1", "m", {}))
+
+
+async def as_response(exchange: Exchange) -> web.StreamResponse:
+    return await relay(exchange, CALL, responses._Builder("resp_1", 0, "m", {}, stored=False))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("answer", "last"),
+    [(as_chat, '{"error":{'), (as_message, '{"type":"error"'), (as_response, '{"type":"response.failed"')],
+)
+async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str) -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        exchange = Exchange(request, None)  # type: ignore[arg-type]
+        exchange.account = _Account()  # type: ignore[assignment]
+        response: web.StreamResponse = await answer(exchange)
+        assert exchange.status == 500
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        text = await (await http.get(server.make_url("/"))).text()
+    assert "Hi" in text
+    event = text.strip().rpartition("data: ")[2]
+    assert event.startswith(last) and "nobody foresaw" not in text

@@ -185,6 +185,15 @@ class TestFiles:
             await attach(made, Uploads())
 
     @pytest.mark.anyio
+    async def test_a_file_of_more_than_100_mb_is_an_error_before_it_is_read(self, tmp_path: Path) -> None:
+        large = tmp_path / "large.png"
+        with large.open("wb") as file:
+            file.truncate(100 * 1024 * 1024 + 1)  # a hole, which takes no room
+        made = ask(schema(image=URI), str(large), files=True)
+        with pytest.raises(BadRequestError, match=r"has 104,857,601 bytes; Replicate takes 104,857,600\."):
+            await attach(made, Uploads())
+
+    @pytest.mark.anyio
     async def test_broken_base64_is_an_error_before_it_is_uploaded(self) -> None:
         made = ask(schema(image=URI), "data:image/png;base64," + "?" * (2 * INLINE_LIMIT))
         with pytest.raises(BadRequestError, match="not valid base64"):

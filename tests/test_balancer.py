@@ -75,3 +75,27 @@ async def test_nobody_is_asked_after_the_deadline() -> None:
             # Who gave up has not taken the turn with it.
             response = await router.acompletion("chat", HELLO, timeout=300)
             assert response.choices
+
+
+async def test_an_entry_that_failed_four_times_in_a_row_is_left_alone_for_half_a_minute() -> None:
+    broken, well = llama(failure="CUDA out of memory"), llama().__class__(owner="meta", name="well")
+    model_list = [
+        {
+            "model_name": "chat",
+            "litellm_params": {"model": LLAMA, "weight": 1e9},
+        },  # among equals, it is taken
+        {"model_name": "chat", "litellm_params": {"model": "meta/well", "weight": 1}},
+    ]
+    async with stage(broken, well, router={"model_list": model_list}) as (local, router):
+
+        async def predictions() -> int:
+            """How many an answer took: two where the broken entry was asked first."""
+            before = len(local.predictions)
+            await router.acompletion("chat", HELLO)
+            return len(local.predictions) - before
+
+        assert [await predictions() for _ in range(6)] == [2, 2, 2, 2, 1, 1]
+        await anyio.sleep(25)
+        assert await predictions() == 1
+        await anyio.sleep(6)
+        assert await predictions() == 2

@@ -93,6 +93,15 @@ async def test_a_known_model_is_never_looked_up() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_first_call_waits_fifteen_seconds_for_its_models_schema() -> None:
+    api, store = API({}), SchemaStore()
+    api.gate = anyio.sleep_forever
+    began = anyio.current_time()
+    assert await store.of(UNKNOWN, api.get) is None
+    assert anyio.current_time() - began == pytest.approx(15, abs=0.1)
+
+
+@pytest.mark.anyio
 async def test_another_version_of_a_known_model_has_its_own_schema() -> None:
     path = f"/models/meta/meta-llama-3-8b-instruct/versions/{VERSION}"
     api, store = API({path: version(prompt={"type": "string"})}), SchemaStore()
@@ -308,6 +317,24 @@ class TestDisk:
         clock.now += RETRY_SECONDS
         renewed = await store.of(UNKNOWN, api.get)
         assert renewed is not None and renewed.version == OTHER_VERSION
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        ("name", "path", "days"),
+        [
+            ("someone/new-model", "/models/someone/new-model", 1),
+            (f"someone/new-model:{VERSION}", f"/models/someone/new-model/versions/{VERSION}", 365),
+        ],
+    )
+    async def test_a_models_schema_is_good_for_a_day_and_a_versions_for_a_year(
+        self, name: str, path: str, days: int
+    ) -> None:
+        answer = version() if days == 365 else model(version())
+        api, clock, endpoint = API({path: answer}), Clock(), parse_model(name)
+        for age, looks in ((0, 1), (days * 86_400 - 60, 1), (120, 2)):
+            clock.now += age
+            assert await SchemaStore(clock).of(endpoint, api.get) is not None
+            assert len(api.asked) == looks
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff" * 9, b"[" * 100_000])

@@ -167,3 +167,11 @@ def test_the_pace_and_the_time_left_are_of_this_run_alone(monkeypatch: pytest.Mo
         at += 0.5
     assert "521 done" in tally.line() and "119 a minute" in tally.line()
     assert tally.seconds_left == pytest.approx(479 / (120 / 60.5))
+
+
+async def test_the_first_hundred_wrong_rows_are_told_and_all_are_counted(
+    staged: Stage, tmp_path: Path
+) -> None:
+    write(tmp_path / "in.csv", [""] * 130)
+    checked = await check(Job(tmp_path / "in.csv", tmp_path / "out.csv", DEFAULTS), staged[1])
+    assert (checked.rows, checked.wrong, len(checked.errors)) == (130, 130, 100)

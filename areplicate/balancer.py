@@ -84,6 +84,13 @@ class Entry:
         if self.parallel is not None:
             self.parallel.release()
 
+    def burden(self) -> tuple[bool, float, float]:
+        """What makes it the wrong one to ask: that a call would wait, its load, and among equals chance.
+
+        Of numbers drawn so, each one's is the smallest as often as its weight says.
+        """
+        return self.full(), self.calls_in_flight / self.weight, random.expovariate(self.weight)
+
     def full(self) -> bool:
         """Whether a call would have to wait here."""
         return bool((self.parallel and self.parallel.value == 0) or (self.rpm and not self.rpm.ready()))
@@ -177,14 +184,9 @@ class Balancer:
         """
         left = [entry for entry in self.groups[group] if entry not in tried]
         well = [entry for entry in left if not entry.cooling()]
-        if not well and last_resort and not tried:
-            well = sorted(left, key=lambda entry: entry.cools_until)[:1]
-        if not well:
-            return None
-        free = [entry for entry in well if not entry.full()] or well
-        least = min(entry.calls_in_flight / entry.weight for entry in free)
-        idlest = [entry for entry in free if entry.calls_in_flight / entry.weight == least]
-        return idlest[0] if len(idlest) == 1 else random.choices(idlest, [each.weight for each in idlest])[0]
+        if well:
+            return min(well, key=Entry.burden)
+        return min(left, key=lambda entry: entry.cools_until) if last_resort and not tried else None
 
     async def _ask(self, entry: Entry, prepare: Prepare) -> ModelResponse | CompletionStream:
         try:

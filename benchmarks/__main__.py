@@ -1,7 +1,7 @@
 """Every client side by side against one stand-in for Replicate: `python -m benchmarks [--quick]`.
 
 Makes an environment for each client, runs each as a process of its own, in turn, and writes
-benchmarks/results/: results.json (every round), results.md (a table) and plots. `--quick` installs nothing
+benchmarks/results/: results.json (every round), results.md (a table) and a plot. `--quick` installs nothing
 and checks only that all of it runs.
 """
 
@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from . import bulk, gateways, report, warm_call
+from . import bulk, gateway, report, warm_call
 from .environments import INSTALLATIONS, Environment, found, make_all
 from .machine import machine
 from .models import all_models
@@ -30,7 +30,7 @@ from .workers import LOOPS, in_turn
 RESULTS = Path(__file__).parent / "results"
 QUICK_CLIENTS = ["aiohttp", "areplicate", "replicate1"]
 """Those that the tests' requirements bring along."""
-GATEWAYS = (gateways.BARE, "areplicate", "litellm")
+GATEWAYS = (gateway.BARE, "areplicate", "litellm")
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def measure(environments: dict[str, Environment], size: Size, loop: str) -> dict
         figures["gateway"] = in_turn(
             served,
             size.gateway_rounds,
-            lambda client: gateways.measure(
+            lambda client: gateway.measure(
                 client, environments[client], local.api_base, size.gateway_requests
             ),
         )
@@ -113,11 +113,11 @@ def write(results: dict[str, Any], folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (folder / "results.md").write_text("\n".join(report.page(results)) + "\n", encoding="utf-8")
     if find_spec("matplotlib") is None:
-        print("No plots: they need areplicate[bench].")
+        print("No plot: it needs areplicate[bench].")
         return
     from . import charts
 
-    charts.draw_all(results, folder)
+    charts.draw_boot(results, folder / "cold_boot.svg")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ STREAMED = _model("meta/llama-2-7b-chat", time_to_first_token=0.05, tokens_per_s
 QUICK_STREAM = _model("meta/llama-2-13b-chat", reply=[f" word{n}" for n in range(100)], tokens_per_second=40)
 ENDLESS = _model("meta/meta-llama-3.1-405b-instruct", run_seconds=600.0)
 """Gives its first piece at once, and the next after half a minute."""
+HELD = _model("meta/llama-2-70b-chat", run_seconds=4.0)
+"""Long enough for a thousand requests to be in flight at once."""
 NUMBERED = _model("meta/meta-llama-guard-2-8b", reply=numbered_answer, run_seconds=0.3)
 """Its answers depend on the question."""
 
@@ -61,4 +63,4 @@ def booting(seconds: float) -> list[LocalModel]:
 
 
 def all_models(boot_seconds: float = 0.0) -> list[LocalModel]:
-    return [WARM, FAN, STREAMED, QUICK_STREAM, ENDLESS, NUMBERED, *booting(boot_seconds)]
+    return [WARM, FAN, STREAMED, QUICK_STREAM, ENDLESS, HELD, NUMBERED, *booting(boot_seconds)]

@@ -67,11 +67,9 @@ class ModelCall(msgspec.Struct, frozen=True):
             self.model, self.messages, **self.params
         )
         exchange.answered(response.model, response.replicate, response.usage)
-        return msgspec.structs.replace(
-            response,
-            model=exchange.account.answered_by(self.name),
-            usage=exchange.account.priced(response.usage),
-        )
+        response.model = exchange.account.answered_by(self.name)
+        response.usage = exchange.account.priced(response.usage)
+        return response
 
     async def stream(self, exchange: Exchange, on_status: OnStatus) -> CompletionStream:
         """The answer in chunks, which whoever reads them notes in the exchange."""

@@ -278,15 +278,20 @@ class AsyncRouter:
         self,
         model: str,
         *,
+        must_exist: bool = False,
         api_key: str | None = None,
         api_base: str | None = None,
         default_headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
         ssl: TLS | None = None,
     ) -> ModelSchema | None:
-        """What the model takes, from the catalogue or looked up; None where that cannot be known."""
+        """What the model takes, from the catalogue or looked up; None where that cannot be known.
+
+        Raises:
+            NotFoundError: it `must_exist`, and the key sees no such model.
+        """
         account = self._preparer.account(api_key, api_base, default_headers, proxy, ssl)
-        return await self._preparer.schema_of(model, account)
+        return await self._preparer.schema_of(model, account, must_exist)
 
     async def search_models(self, query: str, limit: int = 20) -> list[FoundModel]:
         """The models that Replicate's own search finds, the best first; up to 50.

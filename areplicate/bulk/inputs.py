@@ -8,9 +8,10 @@ OpenAI's API reference.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,13 +19,29 @@ from ..errors import BadRequestError
 from ..options import names_for
 from .apis import APIS, CHAT
 
-_JSON_LINES = (".jsonl", ".ndjson")
+JSON_LINES = (".jsonl", ".ndjson")
+CSV = (".csv", ".tsv")
+PARQUET = ".parquet"
 _OPTIONS = names_for("client") | {"model"}
 """Keys of a JSON line that are options of its request. Any other, and each column of a table but the prompt's,
 is the row's own business."""
 
+_NOT_UTF8 = "this is not UTF-8: save the file as UTF-8 (in Excel: CSV UTF-8)"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 _LONGEST_FIELD = 64 * 1024 * 1024
 """Characters of one CSV field; Python's own bound of 128 KiB is less than many a document."""
+
+
+class CsvForm(NamedTuple):
+    """How a CSV file is written: spreadsheets have several ways.
+
+    Attributes:
+        encoding: UTF-8, with a byte order mark where Excel is to know it as such.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -78,11 +95,16 @@ def read_rows(path: Path, defaults: Defaults) -> Iterator[Row | LineError]:
         BadRequestError: the file cannot be read at all.
     """
     seen: set[str] = set()
-    options = _OPTIONS if path.suffix.lower() in _JSON_LINES else frozenset[str]()
-    for number, (line, columns) in enumerate(_lines(path)):
+    is_table = path.suffix.lower() not in JSON_LINES
+    options = frozenset[str]() if is_table else _OPTIONS
+    for number, (line, columns) in enumerate(read_lines(path)):
         if isinstance(columns, str):
             yield LineError(line, columns)
             continue
+        if is_table and defaults.column not in columns and "messages" not in columns:
+            raise BadRequestError(
+                f"{path}: {_no_question(defaults.column, columns)} Say which column has the question (--column)."
+            )
         row = _row(number, line, columns, defaults, options)
         name = row.custom_id
         if name is not None and isinstance(row, Row):
@@ -92,20 +114,36 @@ def read_rows(path: Path, defaults: Defaults) -> Iterator[Row | LineError]:
         yield row
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The lines by their number, each as its columns, or what is wrong with it.
+
+    Raises:
+        BadRequestError: the file cannot be read at all.
+    """
     kinds = {
-        **dict.fromkeys(_JSON_LINES, _json_lines),
-        ".csv": _csv_rows,
-        ".tsv": _csv_rows,
-        ".parquet": _parquet_rows,
+        **dict.fromkeys(JSON_LINES, _json_lines),
+        **dict.fromkeys(CSV, _csv_rows),
+        PARQUET: _parquet_rows,
     }
     read = kinds.get(path.suffix.lower())
     if read is None:
         raise BadRequestError(f"{path} must end in one of {', '.join(kinds)}, to tell how it must be read.")
     try:
         yield from read(path)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         raise BadRequestError(f"{path} cannot be read: {error}.") from None
+
+
+def csv_form(path: Path) -> CsvForm:
+    """How a CSV file is written, by its header: where commas are decimal points, Excel writes semicolons."""
+    with path.open("rb") as file:
+        header = file.readline(_LONGEST_FIELD)
+    marked = header.startswith(_BYTE_ORDER_MARK)
+    if path.suffix.lower() == ".tsv":
+        delimiter = "\t"
+    else:
+        delimiter = next((each for each in ",;\t" if each.encode() in header), ",")
+    return CsvForm(delimiter, "utf-8-sig" if marked else "utf-8")
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -113,25 +151,30 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     with path.open("rb") as file:
         for line, text in enumerate(file, 1):
             if line == 1:
-                text = text.removeprefix(b"\xef\xbb\xbf")
+                text = text.removeprefix(_BYTE_ORDER_MARK)
             if not text.strip():
                 continue
             try:
                 columns = decode(text)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                yield line, f"this is not JSON: {error}"
+                a_list = line == 1 and text.startswith(b"[")
+                hint = "; write each element of the list on a line of its own" if a_list else ""
+                yield line, f"this is not JSON: {error}{hint}"
                 continue
             yield line, columns if isinstance(columns, dict) else "the line must be a JSON object"
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     csv.field_size_limit(_LONGEST_FIELD)
-    # utf-8-sig: Excel begins its files with a byte order mark.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+    form = csv_form(path)
+    # surrogateescape: so that what is not UTF-8 is told with its line.
+    with path.open(encoding=form.encoding, errors="surrogateescape", newline="") as file:
+        rows = csv.reader(file, delimiter=form.delimiter, strict=True)
         names = next(rows, None)
         if names is None:
             return
+        if not _is_utf8(names):
+            raise BadRequestError(f"{path}:1: {_NOT_UTF8}.")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise BadRequestError(f"{path} has two columns named {twice[0]!r}.")
         while True:
@@ -143,12 +186,22 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             except csv.Error as error:
                 yield line, f"this is not CSV: {error}"
                 return
-            if not values:
+            if not any(values):  # spreadsheets write empty rows as commas alone
                 continue
             if len(values) != len(names):
                 yield line, f"the row has {len(values)} columns, and the header {len(names)}"
-                continue
-            yield line, dict(zip(names, values, strict=True))
+            elif not _is_utf8(values):
+                yield line, _NOT_UTF8
+            else:
+                yield line, dict(zip(names, values, strict=True))
+
+
+def _is_utf8(values: list[str]) -> bool:
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -162,10 +215,13 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         raise BadRequestError(f"{path} cannot be read: {error}.") from None
     number = 0
     with file:
-        for batch in file.iter_batches(batch_size=1024):
-            for columns in batch.to_pylist():
-                number += 1
-                yield number, columns
+        try:
+            for batch in file.iter_batches(batch_size=1024):
+                for columns in batch.to_pylist():
+                    number += 1
+                    yield number, columns
+        except (pyarrow.ArrowException, ValueError) as error:
+            raise BadRequestError(f"{path}: row {number + 1} cannot be read: {error}.") from None
 
 
 def _row(
@@ -179,8 +235,7 @@ def _row(
     prompt, messages = columns.get(defaults.column), columns.get("messages")
     if not isinstance(messages, list):
         if defaults.column not in columns:
-            there_is_no = f"there is neither a column {defaults.column!r} nor a list of messages"
-            return LineError(line, there_is_no, custom_id)
+            return LineError(line, _no_question(defaults.column, columns).removesuffix("."), custom_id)
         if not isinstance(prompt, str) or not prompt.strip():
             return LineError(
                 line, f"the column {defaults.column!r} must be a text, not {prompt!r}", custom_id
@@ -189,6 +244,16 @@ def _row(
     given = {name: columns[name] for name in columns.keys() & options if columns[name] is not None}
     body = {**defaults.options, **given, "messages": messages}
     return _checked(Row(number, line, CHAT, body, custom_id, columns), defaults)
+
+
+def _no_question(column: str, columns: Iterable[str]) -> str:
+    there = list(columns)
+    near = [
+        f"{found} for {name}" for name in (column, "messages") for found in get_close_matches(name, there, 1)
+    ]
+    hint = f" Is it {' or '.join(near)}?" if near else ""
+    names = ", ".join(map(repr, there[:20]))
+    return f"there is neither a column {column!r} nor a list of messages, only {names or 'nothing'}.{hint}"
 
 
 def _batch_row(number: int, line: int, columns: dict[str, Any], defaults: Defaults) -> Row | LineError:

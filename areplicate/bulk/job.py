@@ -23,7 +23,7 @@ from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
 from ..chat.usage import characters, estimate
 from ..clock import now
-from ..errors import BadRequestError
+from ..errors import BadRequestError, NotFoundError
 from ..options import read, read_body
 from ..options.declared import BY_NAME
 from ..options.values import checked_count
@@ -32,7 +32,7 @@ from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
 from .journal import ChangedRequest, JournalEntry, question_hash, read_journal
 from .map import Ask, Kept, MapResult, is_embedding, map_calls
-from .outputs import EndedRow, check_columns, write_output
+from .outputs import EndedRow, Table, check_answer, check_columns, check_output, table_for, write_output
 
 _ASKS = ("model", "messages", "input", "encoding_format")
 MOST_ERRORS = 100
@@ -42,7 +42,7 @@ MOST_ERRORS = 100
 class JobRouter(Protocol):
     """What a job needs of an `AsyncRouter`."""
 
-    async def schema_of(self, model: str) -> ModelSchema | None: ...
+    async def schema_of(self, model: str, *, must_exist: bool = False) -> ModelSchema | None: ...
 
     @property
     def acompletion(self) -> Ask: ...
@@ -71,6 +71,10 @@ class Job(msgspec.Struct, frozen=True):
 
     def rows(self) -> Iterator[Row | LineError]:
         return islice(read_rows(self.input, self.defaults), self.limit)
+
+    def table(self) -> Table | None:
+        """How the rows are written; None in OpenAI's format."""
+        return table_for(self.input, self.output) if self.append_to_rows else None
 
 
 class Share(msgspec.Struct):
@@ -105,8 +109,8 @@ async def check(job: Job, router: JobRouter) -> CheckedJob:
         raise BadRequestError(
             f"{job.output} is the input, which the answers would overwrite: give another output."
         )
-    if not job.output.parent.is_dir():
-        raise BadRequestError(f"{job.output} cannot be written: there is no folder {job.output.parent}.")
+    check_output(job.output)
+    job.table()
     errors: list[LineError] = []
     shares: defaultdict[str, Share] = defaultdict(Share)
     rows = wrong = 0
@@ -117,6 +121,8 @@ async def check(job: Job, router: JobRouter) -> CheckedJob:
             wrong += 1
             if len(errors) < MOST_ERRORS:
                 errors.append(error)
+    if not rows:
+        raise BadRequestError(f"{job.input} has no rows.")
     return CheckedJob(rows, wrong, errors, dict(shares))
 
 
@@ -128,9 +134,14 @@ async def _error_of(
         check_columns(row)
     model = row.body["model"]
     try:
-        count, built = _built(await _request(asks(row), router), await router.schema_of(model))
+        if job.append_to_rows:
+            check_answer(row)
+        schema = await router.schema_of(model, must_exist=True)
+        count, built = _built(await _request(asks(row), router), schema)
     except BadRequestError as error:
-        return LineError(row.line, error.message, row.custom_id)
+        return LineError(row.line, error.message.removesuffix("."), row.custom_id)
+    except NotFoundError as error:
+        return LineError(row.line, f"model {model}: {error.message.removesuffix('.')}", row.custom_id)
     share = shares[model]
     share.rows += 1
     for each in built:
@@ -299,7 +310,7 @@ def export(job: Job) -> int:
     Raises:
         BadRequestError: there is no journal, or the input has changed since the job began.
     """
-    return write_output(job.output, outcomes(job), append_to_rows=job.append_to_rows)
+    return write_output(job.output, outcomes(job), job.table())
 
 
 def outcomes(job: Job) -> Iterator[EndedRow]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from contextvars import copy_context
+from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
@@ -295,7 +296,9 @@ def _arguments(index: int, request: Any) -> Mapping[str, Any]:
         )
     for name in ("model", "input" if is_embedding(request) else "messages"):
         if name not in request:
-            raise BadRequestError(f"{where} has no {name}.", param=name)
+            near = get_close_matches(name, request, 1)
+            hint = f" Is it {near[0]}?" if near else ""
+            raise BadRequestError(f"{where} has no {name}.{hint}", param=name)
     if request.get("stream"):
         raise BadRequestError(f"{where} asks for a stream; a result is a whole answer.", param="stream")
     return request

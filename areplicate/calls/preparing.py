@@ -246,10 +246,17 @@ class Preparer:
             self._targets[model, base, key] = target
         return target
 
-    async def schema_of(self, model: str, account: Client) -> ModelSchema | None:
-        """What the model takes, from the catalogue or looked up; None where that cannot be known."""
-        policy = RetryPolicy(self.patience()[1])
-        return await self.in_time(partial(self._schema, endpoint_of(model), account), policy)
+    async def schema_of(self, model: str, account: Client, must_exist: bool = False) -> ModelSchema | None:
+        """What the model takes, from the catalogue or looked up; None where that cannot be known.
+
+        Raises:
+            NotFoundError: it `must_exist`, and the account sees no such model.
+        """
+        policy, endpoint = RetryPolicy(self.patience()[1]), endpoint_of(model)
+        schema = await self.in_time(partial(self._schema, endpoint, account), policy)
+        if schema is None and must_exist and (missing := self._schemas.missing(endpoint, _viewer(account))):
+            raise missing
+        return schema
 
     async def _schema(self, endpoint: Endpoint, account: Client) -> ModelSchema | None:
         # Others wait for it, too: it has a patience of its own, whatever its first caller's is.

@@ -17,16 +17,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..bulk import job as jobs
-from ..bulk.inputs import Defaults
+from ..bulk.inputs import CSV, PARQUET, Defaults
 from ..bulk.job import CheckedJob, Job, Share, Tally
 from ..errors import APIError, BadRequestError, NotFoundError
 from ..gateway.accounts.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
 from .chat import parsed_inputs
-
-TABLES = (".csv", ".tsv", ".parquet")
-"""Files that are written as the input's rows with columns added."""
 
 err = Console(stderr=True)
 
@@ -96,7 +93,7 @@ def _job(
     append_to_rows: bool,
 ) -> Job:
     defaults = Defaults(model, system, column, parsed_inputs(settings, "--set"))
-    return Job(source, output, defaults, limit, append_to_rows or output.suffix.lower() in TABLES)
+    return Job(source, output, defaults, limit, append_to_rows or output.suffix.lower() in (*CSV, PARQUET))
 
 
 @batch.command()
@@ -125,28 +122,30 @@ def run(
     job = _job(**files)
     stopping = _stop_at_the_first_interrupt()
 
-    async def work() -> bool:
+    async def work() -> Tally | None:
         async with AsyncRouter(api_base=api_base, creations_per_minute=creations_per_minute) as router:
             checked = await jobs.check(job, router)
             _tell(job, checked, creations_per_minute)
             if dry_run:
-                return False
+                return None
             tally = Tally(checked.rows, creations_per_minute, _cost)
             with progress_shown(tally) as (show, seconds):
                 async with _every(seconds, show):
                     await jobs.run(job, router, tally, max_in_flight, retry_failed, stopping.is_set)
-            return True
+            return tally
 
     try:
-        asked = anyio.run(work)
+        tally = anyio.run(work)
     except (BadRequestError, NotFoundError) as error:  # the same command would say the same again
         raise click.ClickException(str(error)) from None
     except APIError as error:
         _stop(job, f"error: {error}", 1)
     except (KeyboardInterrupt, asyncio.CancelledError):  # before Python 3.11 it ends in the latter
         _stop(job, "stopped", 130)
-    if asked:
-        click.echo(f"{_exported(job):,} rows in {job.output}", err=True)
+    except SystemExit:
+        _stop(job, "stopped by SIGTERM", 143)
+    if tally is not None:
+        click.echo(f"{_rows(_exported(job))} in {job.output}{_failures(tally)}", err=True)
     if stopping.is_set():
         _stop(job, "stopped", 130)
 
@@ -156,7 +155,7 @@ def run(
 def export(**files: Any) -> None:
     """Write the answers that there are so far, also while the job runs."""
     job = _job(**files)
-    click.echo(f"{_exported(job)} rows in {job.output}", err=True)
+    click.echo(f"{_rows(_exported(job))} in {job.output}", err=True)
 
 
 def _exported(job: Job) -> int:
@@ -165,7 +164,9 @@ def _exported(job: Job) -> int:
     except APIError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        raise click.ClickException(f"{job.output} cannot be written: {error.strerror or error}.") from error
+        raise click.ClickException(
+            f"{job.output} cannot be written: {error.strerror or error}. The answers are kept in {job.journal}."
+        ) from error
 
 
 def _tell(job: Job, checked: CheckedJob, creations_per_minute: float) -> None:
@@ -179,10 +180,10 @@ def _tell(job: Job, checked: CheckedJob, creations_per_minute: float) -> None:
             "nothing was asked."
         )
     for model, share in checked.models.items():
-        click.echo(f"{model}: {share.rows:,} rows, {_expected_cost(model, share)}", err=True)
+        click.echo(f"{model}: {_rows(share.rows)}, {_expected_cost(model, share)}", err=True)
     minutes = checked.rows / creations_per_minute
     click.echo(
-        f"{checked.rows:,} rows take {_duration(minutes * 60)} at least, at {creations_per_minute:g} a minute.",
+        f"{_rows(checked.rows)} take {_duration(minutes * 60)} at least, at {creations_per_minute:g} a minute.",
         err=True,
     )
 
@@ -244,6 +245,16 @@ async def _every(seconds: float, show: Callable[[], object]) -> AsyncIterator[No
     show()
     if failure is not None:
         raise failure
+
+
+def _failures(tally: Tally) -> str:
+    return (
+        f", {tally.failed:,} of them with an error (--retry-failed asks them again)" if tally.failed else ""
+    )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:

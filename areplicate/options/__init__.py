@@ -154,7 +154,7 @@ def names_for(who: Who) -> frozenset[str]:
 
 def unknown(name: str, known: Iterable[str], model: str | None = None) -> UnsupportedParamsError:
     """The error for a name that neither a call nor the model knows, with the nearest names that they know."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.7)
+    near = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UnsupportedParamsError(
         f"{name} is neither an option nor an input of {model or 'this model'}.{hint} "

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from areplicate.bulk.inputs import Defaults, LineError, Row, read_rows
-from areplicate.bulk.outputs import EndedRow, check_columns, write_output
+from areplicate.bulk.outputs import (
+    EndedRow,
+    check_answer,
+    check_columns,
+    check_output,
+    table_for,
+    write_output,
+)
 from areplicate.errors import BadRequestError
 
 MODEL = Defaults(model="meta/meta-llama-3-8b-instruct")
@@ -100,7 +109,8 @@ def test_lines_with_prompts_and_with_messages(tmp_path: Path) -> None:
         ("[" * 100_000, "this is not JSON"),
         ('{"prompt": ""}', "must be a text"),
         ('{"prompt": 5}', "must be a text"),
-        ('{"text": "x"}', "neither a column 'prompt' nor a list of messages"),
+        ('{"text": "x"}', "neither a column 'prompt' nor a list of messages, only 'text'"),
+        ('{"mesages": []}', "only 'mesages'. Is it mesages for messages?"),
         ('{"messages": "x"}', "neither a column"),
         ('{"prompt": "x", "custom_id": 5}', "custom_id must be a string"),
         ('{"prompt": "x\xff"}', "this is not JSON"),
@@ -130,7 +140,6 @@ def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("prompt,b\nx\n", "the row has 1 columns, and the header 2"),
-        ("other\nx\n", "neither a column 'prompt'"),
         ('prompt\n"open\n', "this is not CSV"),
         ("prompt,b\n ,1\n", "must be a text"),
     ],
@@ -154,6 +163,12 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text('"a\n1,2\n')
     with pytest.raises(BadRequestError, match="cannot be read: unexpected end of data"):
         read(tmp_path / "in.csv")
+    (tmp_path / "in.csv").write_text("id,Prompts\n1,x\n")
+    with pytest.raises(BadRequestError, match=r"only 'id', 'Prompts'. Is it Prompts for prompt\? .*--column"):
+        read(tmp_path / "in.csv")
+    (tmp_path / "in.csv").write_bytes("prompt,ü\n1,x\n".encode("utf-16"))
+    with pytest.raises(BadRequestError, match=r"in\.csv:1: this is not UTF-8: save the file as UTF-8"):
+        read(tmp_path / "in.csv")
     (tmp_path / "in.parquet").write_text("none")
     with pytest.raises(BadRequestError, match="cannot be read"):
         read(tmp_path / "in.parquet")
@@ -167,7 +182,7 @@ def outcomes(*columns: dict[str, Any]) -> list[EndedRow]:
 def test_openais_output_format_by_openais_own_types(tmp_path: Path) -> None:
     from openai.types.chat import ChatCompletion
 
-    assert write_output(tmp_path / "out.jsonl", outcomes({}, {}), append_to_rows=False) == 2
+    assert write_output(tmp_path / "out.jsonl", outcomes({}, {}), None) == 2
     first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
     assert first["custom_id"] == "request-0" and first["error"] is None
     assert first["response"]["status_code"] == 200 and first["response"]["request_id"] == "p1"
@@ -178,18 +193,107 @@ def test_openais_output_format_by_openais_own_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
-def test_the_inputs_rows_with_columns_added(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / f"out.{kind}"
-    assert (
-        write_output(
-            path, outcomes({"id": "1", "prompt": "a,b"}, {"id": "2", "prompt": "c"}), append_to_rows=True
-        )
-        == 2
-    )
-    first, second = table(path)
+@pytest.mark.parametrize("source", ["csv", "tsv", "jsonl", "parquet"])
+def test_the_inputs_rows_with_columns_added(tmp_path: Path, source: str, kind: str) -> None:
+    rows = [{"id": "1", "prompt": "a,b"}, {"id": "2", "prompt": "c"}]
+    first, second = append(written(tmp_path / f"in.{source}", rows), tmp_path / f"out.{kind}")
     assert first["id"] == "1" and first["prompt"] == "a,b" and first["answer"] == 'Hi, ä\n"x"'
     assert str(first["completion_tokens"]) == "4" and first["prediction_id"] == "p1"
     assert second["error"] == "The model failed." and not second["answer"]
+    assert list(first)[:2] == ["id", "prompt"] and len(first) == 8
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_no_column_is_lost_that_only_some_rows_have(tmp_path: Path, kind: str) -> None:
+    rows = [{"prompt": "a"}] * 1500 + [{"prompt": "b", "late": {"x": [1, None]}, "n": 5}]
+    last = append(written(tmp_path / "in.jsonl", rows), tmp_path / f"out.{kind}")[-1]
+    assert last["late"] == ('{"x":[1,null]}' if kind == "csv" else {"x": [1, None]}) and str(last["n"]) == "5"
+
+
+def test_parquets_own_types_are_kept(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "prompt": pa.array(["a", "b"]),
+        "nested": pa.array([{"x": [1, 2]}, {"x": None}]),
+        "price": pa.array([Decimal("1.50"), None]),
+        "kind": pa.array(["u", "v"]).dictionary_encode(),
+        "when": pa.array([1, 2], pa.timestamp("us", "UTC")),
+        "raw": pa.array([b"\x00\xff", None]),
+        "never": pa.array([None, None], pa.int32()),
+    }
+    source = tmp_path / "in.parquet"
+    pq.write_table(pa.table(columns), source)
+    append(source, tmp_path / "out.parquet")
+    found = pq.read_table(tmp_path / "out.parquet").select(list(columns))
+    assert found.equals(pq.read_table(source))
+    (first, _) = append(source, tmp_path / "out.csv")
+    assert first["nested"] == '{"x":[1,2]}' and first["raw"] == "AP8=" and first["price"] == "1.50"
+    assert first["when"].startswith("1970-01-01T00:00:00.000001")
+    (first, _) = append(source, tmp_path / "out.jsonl")
+    assert first["nested"] == {"x": [1, 2]}
+
+
+@pytest.mark.parametrize("values", [(1, "a"), ({}, {}), ([1], {"x": 1})])
+def test_what_parquet_cannot_hold_is_told_before_anything_is_asked(tmp_path: Path, values: Any) -> None:
+    source = written(tmp_path / "in.jsonl", [{"prompt": "a", "x": each} for each in values])
+    with pytest.raises(BadRequestError, match=r"cannot hold the columns of .* Write \.jsonl or \.csv"):
+        table_for(source, tmp_path / "out.parquet")
+
+
+def test_a_spreadsheets_csv_comes_back_as_the_spreadsheet_writes_it(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes("\ufefffrage;Preis\r\nWer, ü?;1,5\r\n;\r\nWo?;2\r\n".encode())
+    rows = read(source, Defaults(model="a/b", column="frage"))
+    assert [row.columns for row in rows if isinstance(row, Row)] == [
+        {"frage": "Wer, ü?", "Preis": "1,5"},
+        {"frage": "Wo?", "Preis": "2"},
+    ]
+    assert append(source, output, "frage")
+    assert output.read_bytes().startswith("\ufefffrage;Preis;answer;error;".encode())
+    assert "\r\nWer, ü?;1,5;" in output.read_bytes().decode()
+
+
+def test_long_cells_and_cells_that_are_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes(b"prompt\n" + b"a " * 600_000 + b"\nh\xe9llo\nlast\n")
+    long, wrong, last = read(path)
+    assert isinstance(long, Row) and len(long.columns["prompt"]) == 1_200_000 and isinstance(last, Row)
+    assert isinstance(wrong, LineError) and wrong.line == 3 and "this is not UTF-8" in wrong.message
+
+
+def test_line_separators_of_unicode_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes('{"prompt": "a\u2028b\u2029c\u0085d"}\r\n\r\n  \r\n{"prompt": "e"}\r\n'.encode())
+    first, second = read(path)
+    assert isinstance(first, Row) and first.columns["prompt"] == "a\u2028b\u2029c\u0085d"
+    assert isinstance(second, Row) and second.line == 4
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """A file with these rows."""
+    if path.suffix == ".parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        lines(path, *rows)
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0], delimiter="\t" if path.suffix == ".tsv" else ",")
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+def append(source: Path, output: Path, column: str = "prompt") -> list[dict[str, Any]]:
+    """What is written where the first row of a file was answered and the others failed."""
+    rows = read(source, Defaults(model="a/b", column=column))
+    ended = outcomes(*(row.columns for row in rows if isinstance(row, Row)))
+    assert write_output(output, ended, table_for(source, output)) == len(rows)
+    return table(output)
 
 
 def table(path: Path) -> list[dict[str, Any]]:
@@ -201,15 +305,37 @@ def table(path: Path) -> list[dict[str, Any]]:
     text = path.read_bytes().decode()
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in text.splitlines()]
-    return list(
-        csv.DictReader(text.splitlines(keepends=True), delimiter="\t" if path.suffix == ".tsv" else ",")
-    )
+    delimiter = next(each for each in "\t;," if each in text.partition("\n")[0])
+    return list(csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter))
 
 
 def test_a_column_is_never_overwritten() -> None:
     row = Row(0, 1, "/v1/chat/completions", {}, None, {"answer": "mine"})
     with pytest.raises(BadRequestError, match="a column 'answer' already"):
         check_columns(row)
+
+
+@pytest.mark.parametrize("more", [{"n": 3}, {"tools": [{"type": "function", "function": {"name": "f"}}]}])
+def test_no_answer_is_cut_to_the_one_text_beside_a_row(more: dict[str, Any]) -> None:
+    check_answer(Row(0, 1, "/v1/chat/completions", {"n": 1, "tools": []}, None, {}))
+    for row in (
+        Row(0, 1, "/v1/chat/completions", more, None, {}),
+        Row(0, 1, "/v1/embeddings", {"input": "x"}, None, {}),
+    ):
+        with pytest.raises(BadRequestError, match="room for one text"):
+            check_answer(row)
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    check_output(tmp_path / "out.jsonl")
+    with pytest.raises(BadRequestError, match=r"must end in one of \.jsonl"):
+        check_output(tmp_path / "out.xlsx")
+    with pytest.raises(BadRequestError, match="there is no folder"):
+        check_output(tmp_path / "none" / "out.csv")
+    tmp_path.chmod(0o555)
+    closed = Path("/proc") if os.geteuid() == 0 else tmp_path  # root may write anywhere else
+    with pytest.raises(BadRequestError, match="cannot be written"):
+        check_output(closed / "out.csv")
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
@@ -221,5 +347,5 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        write_output(path, broken(), append_to_rows=False)
-    assert path.read_text() == "old"
+        write_output(path, broken(), None)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -153,6 +153,22 @@ async def test_an_output_that_was_moved_with_its_journal_goes_on(staged: Stage, 
     assert export(moved) == 3 and len(local.predictions) == 3
 
 
+async def test_a_job_without_rows_or_with_a_model_that_does_not_exist_is_told(
+    staged: Stage, tmp_path: Path
+) -> None:
+    _, router = staged
+    job = Job(tmp_path / "in.csv", tmp_path / "out.csv", DEFAULTS, append_to_rows=True)
+    for text in ("", "prompt\n", "prompt,other\n,\n"):
+        job.input.write_text(text)
+        with pytest.raises(BadRequestError, match=f"{job.input} has no rows"):
+            await check(job, router)
+    job = Job(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    job.input.write_text("".join(f'{{"prompt": "x", "model": "meta/model-{n}"}}\n' for n in range(120)))
+    checked = await check(job, router)
+    assert checked.wrong == 120 and len(checked.errors) == 100
+    assert "meta/model-1: " in checked.errors[1].message and "404" in checked.errors[1].message
+
+
 def test_the_pace_and_the_time_left_are_of_this_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     at = 1000.0
     monkeypatch.setattr("areplicate.bulk.job.now", lambda: at)

@@ -118,6 +118,7 @@ async def test_a_warning_that_the_caller_made_an_error_is_raised_and_is_no_resul
         ({3: 4}, r"requests\[1\] must be a mapping"),
         ({"model": LLAMA}, r"requests\[1\] has no messages"),
         ({"messages": HELLO}, r"requests\[1\] has no model"),
+        ({"model": LLAMA, "mesages": HELLO}, r"requests\[1\] has no messages. Is it mesages\?"),
         (ask(stream=True), r"requests\[1\] asks for a stream"),
     ],
 )

@@ -361,6 +361,17 @@ def test_a_second_interrupt_cancels(tmp_path: Path) -> None:
         assert nothing_runs(local)
 
 
+def test_sigterm_cancels_and_says_what_to_do(tmp_path: Path) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 50), tmp_path / "out.jsonl"
+    with LocalReplicate([llama(reply=echo, run_seconds=60)]) as local:
+        job = start(local, source, output, "--max-in-flight", "5")
+        wait_for(5, local)
+        job.send_signal(signal.SIGTERM)
+        _, said = job.communicate(timeout=30)
+        assert job.returncode == 143 and "goes on from here" in said and "Traceback" not in said, said
+        assert nothing_runs(local)
+
+
 def test_the_answers_so_far_can_be_had_while_it_runs(tmp_path: Path) -> None:
     source, output = questions(tmp_path / "in.jsonl", 200), tmp_path / "out.jsonl"
     with LocalReplicate([llama(reply=echo, run_seconds=0.2)]) as local:

@@ -38,7 +38,9 @@ num_retries: int | None = None
 request_timeout: float | None = None
 """Seconds for one completion, where neither a call nor its router says so."""
 
-_SETTINGS = ("set_verbose", "drop_params", "api_key", "api_base", "num_retries", "request_timeout")
+_SWITCHES = ("set_verbose", "drop_params")
+_SETTINGS = (*_SWITCHES, "api_key", "api_base", "num_retries", "request_timeout")
+"""What is not a switch is checked by the call that uses it."""
 
 _HOMES = {
     "acompletion": "completion",
@@ -164,6 +166,10 @@ class _Package(ModuleType):
         known = name in _SETTINGS or name in __all__ or name.startswith("_") or isinstance(value, ModuleType)
         if not known:
             raise AttributeError(_absent(name))
+        if name in _SWITCHES and value not in (True, False, None):
+            raise exceptions.BadRequestError(
+                f"areplicate.{name} must be True or False, not {value!r}.", param=name
+            )
         super().__setattr__(name, value)
         if name == "set_verbose":
             from .logs import set_verbose as show

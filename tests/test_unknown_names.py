@@ -105,3 +105,12 @@ async def test_other_names_in_the_form_the_model_takes(model: str, given: Any, e
     assert schema is not None
     fields = build_input(HELLO, given, model=model, schema=schema).fields
     assert {name: value for name, value in fields.items() if name != "prompt"} == expected
+
+
+@pytest.mark.parametrize("name", ["drop_params", "set_verbose"])
+@pytest.mark.parametrize("value", ["x", "false", 2, []])
+def test_a_switch_of_the_module_is_on_or_off(name: str, value: object) -> None:
+    before = getattr(areplicate, name)
+    with pytest.raises(areplicate.BadRequestError, match=f"areplicate.{name} must be True or False"):
+        setattr(areplicate, name, value)
+    assert getattr(areplicate, name) is before

@@ -165,6 +165,20 @@ async def test_another_database_is_left_alone(tmp_path: Path) -> None:
             pass
 
 
+async def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j"):
+        pass
+    database = sqlite3.connect(tmp_path / "j")
+    database.execute("UPDATE job SET value = '1' WHERE name = 'format'")
+    database.commit()
+    database.close()
+    with pytest.raises(BadRequestError, match="finish the job with that version, or begin it anew"):
+        async with Journal(tmp_path / "j"):
+            pass
+    with pytest.raises(BadRequestError, match="another version of areplicate"):
+        next(read_journal(tmp_path / "j"))
+
+
 async def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         await journal.ask(0, QUESTION, 0, 1)

@@ -53,9 +53,21 @@ def test_two_thousand_rows_killed_twenty_times(tmp_path: Path, say: Say) -> None
         assert answers == [f"answer to {n}" for n in range(ROWS)]
 
 
-def test_a_gateway_killed_and_restarted_twenty_times(tmp_path: Path, say: Say) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """What a gateway's `general_settings` say of its database."""
+    if request.param == "sqlite":
+        yield {}
+    else:
+        with postgres() as url:
+            yield {"database_url": url}
+
+
+def test_a_gateway_killed_and_restarted_twenty_times(
+    tmp_path: Path, say: Say, database: dict[str, str]
+) -> None:
     with bad_service() as local:
-        config = config_for(local)
+        config = config_for(local, **database)
         with gateway(config, tmp_path) as running:
             key = running.new_key()
             batches = begin_all(running, key, count=2)
@@ -70,12 +82,13 @@ def test_a_gateway_killed_and_restarted_twenty_times(tmp_path: Path, say: Say) -
         say(assert_paid_once(local, ROWS))
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_two_workers_one_of_which_is_killed_twenty_times(tmp_path: Path, say: Say, database: str) -> None:
-    with contextlib.ExitStack() as stack:
-        local = stack.enter_context(bad_service())
-        url = {"database_url": stack.enter_context(postgres())} if database == "postgresql" else {}
-        running = stack.enter_context(gateway(config_for(local, **url), tmp_path, "--workers", "2"))
+def test_two_workers_one_of_which_is_killed_twenty_times(
+    tmp_path: Path, say: Say, database: dict[str, str]
+) -> None:
+    with (
+        bad_service() as local,
+        gateway(config_for(local, **database), tmp_path, "--workers", "2") as running,
+    ):
         key = running.new_key()
         batches = begin_all(running, key, count=20)
         moments = Moments(local, ROWS, KILLS, seed=9)

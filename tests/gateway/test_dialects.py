@@ -224,6 +224,13 @@ def test_no_page_commands_a_gateway_without_a_key(
     assert local.counts["create"] - before == (status == 200)
 
 
+def test_files_are_taken_without_a_key_but_from_no_page(open_one: Gateway) -> None:
+    form: dict[str, Any] = {"files": {"file": ("in.jsonl", b"{}")}, "data": {"purpose": "batch"}}
+    with open_one.http(None) as http:
+        assert http.post("/v1/files", **form).status_code == 200
+        assert http.post("/v1/files", **form, headers={"Origin": "https://evil.example"}).status_code == 403
+
+
 def test_a_page_may_not_even_look_at_a_gateway_without_a_key(open_one: Gateway) -> None:
     with open_one.http(None) as http:
         assert http.get("/v1/models", headers={"Host": "evil.example"}).status_code == 403

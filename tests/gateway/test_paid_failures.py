@@ -97,6 +97,21 @@ def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> 
     config["model_list"].append(
         {"model_name": "slow", "litellm_params": second_account, "model_info": {"output_cost_per_token": 1.0}}
     )
+    anything = {"model": "replicate/*", **road}
+    config["model_list"].append(
+        {
+            "model_name": "replicate/*",
+            "litellm_params": anything,
+            "model_info": {"output_cost_per_token": 1.0},
+        }
+    )
+    config["model_list"].append(
+        {
+            "model_name": "four",
+            "litellm_params": {"model": "replicate/acme/chat", **road, "n": 4},
+            "model_info": {"output_cost_per_token": 1.0},
+        }
+    )
     # The last entry of a model is not who answers for it, and its price is not theirs.
     dear = {"model": "replicate/acme/chat", **road}
     config["model_list"].append(
@@ -189,6 +204,23 @@ def test_who_answered_and_what_all_of_it_cost(running: Gateway, api: str, stream
     assert f'"cost":{dollars}' in answered.answer.text
     assert answered.paid() == (dollars, predictions)
     assert answered.told == (None if stream else dollars)
+
+
+def test_answers_that_the_configuration_asks_for_count_as_the_clients_own(running: Gateway) -> None:
+    body: dict[str, Any] = {"model": "four", "messages": [{"role": "user", "content": "Hi"}]}
+    with running.http(running.new_key(rpm_limit=3)) as http:
+        assert http.post("/v1/chat/completions", json=body).status_code == 429
+        assert http.post("/v1/chat/completions", json={**body, "n": 2}).status_code == 200
+    with running.http(running.new_key(rpm_limit=4)) as http:
+        assert len(http.post("/v1/chat/completions", json=body).json()["choices"]) == 4
+
+
+def test_a_key_may_be_limited_to_a_wildcard(running: Gateway) -> None:
+    key = running.new_key(models=["replicate/*"], max_budget=3)
+    assert running.ask(key, "chat").status_code == 404
+    paid = running.ask(key, "replicate/acme/chat")
+    assert (paid.status_code, paid.headers["x-litellm-response-cost"]) == (200, "5")
+    eventually(lambda: running.ask(key, "replicate/acme/chat").status_code == 429)
 
 
 def test_embeddings(running: Gateway) -> None:

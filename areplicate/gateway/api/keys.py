@@ -262,7 +262,7 @@ def _terms(exchange: Exchange, given: Mapping[str, Any], now: float) -> dict[str
     """The fields of a `Key` that a request gives."""
     terms = dict(given)
     for model in terms.get("models", ()):
-        if exchange.backend.target(model) is None:
+        if not exchange.backend.has_name(model):
             raise bad_request(
                 f"{model!r} is not a model of this gateway: /v1/models lists them.", param="models"
             )

@@ -101,6 +101,10 @@ class Backend:
                     return Target(entry.name, [entry.naming(model, self.config.prices)], model, options)
         return found
 
+    def has_name(self, name: str) -> bool:
+        """Whether keys may be limited to it: a client's name for a model, or that of a wildcard's entry."""
+        return self.target(name) is not None or any(entry.name == name for entry in self.config.wildcards)
+
     def fallbacks_for(self, target: Target, caller: Caller) -> list[str] | None:
         """The names that may step in for the target, for this caller; None where there are none for anybody.
 

@@ -15,7 +15,7 @@ from ..logs import bound_lines
 from .anthropic import envelope, is_anthropics
 from .errors import CLIENT_GONE, GatewayError, stopping
 from .exchange import Exchange
-from .origins import check_browser, cors_headers, preflight
+from .origins import check_browser, check_content_type, cors_headers, preflight
 from .route import Access, Route
 
 _SLASHES = re.compile("//+")
@@ -93,6 +93,7 @@ class Dispatcher:
         exchange.cors = cors_headers(request, exchange.backend.config.general.cors_origins)
         route = self._route(exchange, request.method, request.path)
         exchange.endpoint = route.path
+        check_content_type(request, open=gateway.accounts.auth.open, form=route.form)
         token = _token(request)
         if route.access != "anyone" and (token or route.access != "anyone, with a key"):
             exchange.caller = await gateway.accounts.auth.caller(token)

@@ -2,8 +2,8 @@
 
 A browser sends what any page asks for. Without a master key, nothing but this file stands between a page that
 somebody visits and the account: such a gateway answers its own machine alone, by a loopback name (a page's own
-name may be made to point at 127.0.0.1), and takes JSON only, which no page may send without asking first. With
-a master key a page needs a key like everybody else; `cors_origins` says which may read the answers.
+name may be made to point at 127.0.0.1), and takes JSON only, which no page may send without asking first; where a
+form with a file is wanted, every browser says with it whose page sends it. With a master key a page needs a key like everybody else; `cors_origins` says which may read the answers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,17 @@ def check_browser(request: web.BaseRequest, origins: Collection[str], *, open: b
             f"The page {origin[:100]!r} may not use this gateway: general_settings.cors_origins names those that may.",
             code="foreign_origin",
         )
-    if request.method == "POST" and request.body_exists and not is_json(request.content_type):
+
+
+def check_content_type(request: web.BaseRequest, *, open: bool, form: bool) -> None:
+    """Refuses what a page could send to a gateway that asks nobody for a key, but as the `form` that a route takes."""
+    if (
+        open
+        and not form
+        and request.method == "POST"
+        and request.body_exists
+        and not is_json(request.content_type)
+    ):
         raise GatewayError(
             415,
             "Without a master key the gateway takes JSON only: send Content-Type: application/json.",

@@ -46,17 +46,6 @@ LLAMA = ToolFormat(
     answer="{json}",
 )
 
-MISTRAL_V3 = ToolFormat(
-    "[AVAILABLE_TOOLS] [{tools}][/AVAILABLE_TOOLS]",
-    place="before_last_user",
-    between_tools=", ",
-    call='{"name": "{name}", "arguments": {arguments}, "id": "{id}"}',
-    calls=("[TOOL_CALLS] [", "]"),
-    between_calls=", ",
-    answer='[TOOL_RESULTS] {"content": {content}, "call_id": "{id}"}[/TOOL_RESULTS]',
-    longest_id=9,
-)
-
 MISTRAL_TEKKEN = ToolFormat(
     "[AVAILABLE_TOOLS][{tools}][/AVAILABLE_TOOLS]",
     place="before_last_user",
@@ -66,6 +55,13 @@ MISTRAL_TEKKEN = ToolFormat(
     between_calls=", ",
     answer='[TOOL_RESULTS]{"content": {content}, "call_id": "{id}"}[/TOOL_RESULTS]',
     longest_id=9,
+)
+
+MISTRAL_V3 = msgspec.structs.replace(
+    MISTRAL_TEKKEN,
+    definitions="[AVAILABLE_TOOLS] [{tools}][/AVAILABLE_TOOLS]",
+    calls=("[TOOL_CALLS] [", "]"),
+    answer='[TOOL_RESULTS] {"content": {content}, "call_id": "{id}"}[/TOOL_RESULTS]',
 )
 
 MISTRAL_SMALL_3_2 = msgspec.structs.replace(
@@ -89,19 +85,12 @@ GRANITE_3_1 = ToolFormat(
     place="after",
     tool="listed",
     between_tools=",\n    ",
-    call='{"name": "{name}", "arguments": {arguments}}',
     calls=("<|tool_call|>[", "]"),
     between_calls=", ",
 )
 
-GRANITE = ToolFormat(
-    "{tools}",
-    place="before",
-    tool="indented",
-    between_tools="\n\n",
-    call='{"name": "{name}", "arguments": {arguments}}',
-    calls=("<|tool_call|>[", "]"),
-    between_calls=", ",
+GRANITE = msgspec.structs.replace(
+    GRANITE_3_1, definitions="{tools}", place="before", tool="indented", between_tools="\n\n"
 )
 
 DEEPSEEK = ToolFormat(
@@ -263,7 +252,6 @@ JAMBA = ToolFormat(
     "<tool_definitions>\n# Tools\n\n## Functions\n\n{tools}\n</tool_definitions>",
     tool="indented function",
     between_tools="\n\n",
-    call='{"name": "{name}", "arguments": {arguments}}',
     calls=("<tool_calls>[\n    ", "\n]</tool_calls>"),
     between_calls=",\n    ",
     answer="({name}){content}",

@@ -36,7 +36,7 @@ verbose = partial(logger.isEnabledFor, logging.DEBUG)
 
 
 def set_verbose(wanted: bool) -> None:
-    """Logs requests and phases, on stderr where nobody else has asked for the log; or no longer."""
+    """Logs requests and phases, on stderr unless the program has a handler of its own; False ends that."""
     if not wanted:
         logger.setLevel(logging.NOTSET)
         return

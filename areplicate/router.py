@@ -114,8 +114,8 @@ class AsyncRouter:
             take less memory, and are a little later with the answers above that.
         trusted_hosts: further hosts that may see the key, beside the API's own and Replicate's.
         creations_per_minute, others_per_minute: the account's limits to begin with.
-        model_list, fallbacks, allowed_fails, cooldown_time: names of one's own for models that share
-            their load, as `Balancer` takes them.
+        model_list, fallbacks, allowed_fails, cooldown_time: your own names for models that share the
+            load, as `Balancer` takes them.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ class Job(msgspec.Struct, frozen=True):
     """What is asked, and where the answers go.
 
     Attributes:
-        limit: only so many rows, from the first.
+        limit: how many rows are asked, from the first; None for all.
         append_to_rows: the output is the input's rows with columns added, else OpenAI's batch format.
     """
 
@@ -172,7 +172,7 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
 
 
 def asks(row: Row) -> dict[str, Any]:
-    """What a row asks, as arguments of a call that nobody has checked. By these the journal knows it again."""
+    """What a row asks, as arguments of a call, still to be checked. By these the journal knows it again."""
     question = APIS[row.url].ask(row.body)
     return {**question.params, "model": row.body["model"], **question.asks}
 

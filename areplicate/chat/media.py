@@ -54,7 +54,7 @@ def media_inputs(
 
     Raises:
         BadRequestError: the model takes no media of a kind, or fewer than the conversation has; a
-            source is neither a URL, a data URI nor, where `allow_files`, a path.
+            source is not a URL or a data URI, or with `allow_files` a path.
     """
     fields: dict[str, object] = {}
     slots: list[MediaSlot] = []

@@ -1,4 +1,4 @@
-"""Answers that nobody asks a model for, for tests of programs that call one."""
+"""Answers without a model, for tests of programs that call one."""
 
 from __future__ import annotations
 

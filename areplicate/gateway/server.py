@@ -141,7 +141,7 @@ class _Process:
             await self._reload(server, listener)
 
     async def _reload(self, server: Server, listener: Listener) -> None:
-        """Takes the certificate and the configuration anew; what is wrong changes nothing."""
+        """Reads the certificate and the configuration again; what is wrong changes nothing."""
         gateway = self._gateway
         if self._serving.certificate is not None:
             try:

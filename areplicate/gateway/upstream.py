@@ -10,7 +10,7 @@ from .metrics import Metrics
 
 
 class CountedTransport:
-    """A transport that counts what it opens, by what was asked and how it was answered."""
+    """A transport that counts its requests, by kind and by the answer's status."""
 
     def __init__(self, transport: Transport, metrics: Metrics) -> None:
         self._transport = transport

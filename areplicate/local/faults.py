@@ -31,7 +31,7 @@ Group = Literal["create", "get", "cancel", "stream", "other"]
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
-    """How often which fault strikes: a probability from 0 to 1, drawn anew for each request.
+    """How often which fault strikes: a probability from 0 to 1, drawn for each request.
 
     The draws come from `seed`, so that the same requests meet the same faults.
     """

@@ -40,7 +40,7 @@ YIELDS: ContextVar[bool] = ContextVar("yields", default=False)
 class Limiter:
     """A token bucket that is fair (first come, first served) and learns from answers.
 
-    What yields (`YIELDS`) has a queue of its own, whose turns come when nothing else waits.
+    Requests that yield (`YIELDS`) have a queue of their own, which moves when nothing else waits.
 
     Args:
         per_minute: the allowed rate to begin with; as many may come in one burst.
@@ -152,7 +152,7 @@ class Limiter:
         self._next = max(self._next, time - unused) + interval
 
     def _pause(self, time: float, seconds: float) -> None:
-        """Nobody sends for so long, and no turns gather meanwhile."""
+        """Nobody sends for that many seconds, and no turns gather meanwhile."""
         until = time + (min(seconds, _LONGEST_PAUSE) if math.isfinite(seconds) else 0.0)
         if until > self._paused_until:
             self._next = max(self._next, time - _MINUTE) + until - max(time, self._paused_until)

@@ -52,8 +52,8 @@ _MARKS = 60
 
 
 begun: ContextVar[Callable[[LivePrediction], object] | None] = ContextVar("begun", default=None)
-"""Who is told of each prediction that is begun in this context. What becomes of it can be read there, also when its
-caller has long left."""
+"""A function that is told of each prediction that is begun in this context. The prediction says what becomes of it, also
+when its caller has left long ago."""
 
 
 class Owner(Protocol):
@@ -97,7 +97,7 @@ class LivePrediction(msgspec.Struct, eq=False):
     close: Work | None = None
 
     def is_free(self, prediction_id: str) -> bool:
-        """Whether nobody of this router has that prediction."""
+        """Whether no call of this router has that prediction."""
         return (self.owner.base, prediction_id) not in self._live.claims
 
     def is_asked_here(self, mark: int | None) -> bool:

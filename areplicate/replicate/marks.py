@@ -1,4 +1,4 @@
-"""How one's own prediction is known again, where the answer to its creation was lost.
+"""How a call finds its own prediction again when the answer to its creation was lost.
 
 Replicate has no idempotency key, and equal inputs are common. But predictions tell their `deadline`, and the seconds
 from `created_at` to `deadline` are those of `Cancel-After`, which are drawn for each creation: its mark. So a row
@@ -131,7 +131,7 @@ class Finder:
         return sorted(found.values(), key=lambda row: row.created or 0.0)
 
     def _take(self, attempt: LivePrediction, rows: list[ListRow]) -> bool:
-        """Gives an attempt the first row that may be its own and is nobody else's here."""
+        """Gives an attempt the first row that may be its own and that no other call here has."""
         free = [row for row in rows if attempt.is_free(row.prediction.id) and resembles(row, attempt)]
         own = [row for row in free if self._is_own(row, attempt)]
         if not own:

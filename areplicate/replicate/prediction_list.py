@@ -21,7 +21,7 @@ from .retry import RetryPolicy
 from .server_clock import ServerClock, seconds, timestamp
 
 _PAGE_SECONDS = 5.0
-"""For how long a page is waited for. Nobody's own retries or deadline hold up the others."""
+"""For how long a page is waited for. No caller's retries or deadline hold up the others."""
 
 _APART = 0.25
 """Seconds between the beginnings of two sweeps, so that those who come one after the other share one."""

@@ -32,7 +32,7 @@ OnStatus = Callable[[Status], object]
 
 
 def phase_by_now(status: Status | None, seconds: float) -> Phase:
-    """The phase after so many seconds, where `status` is the last that was told.
+    """The phase after that many seconds, where `status` is the last that was told.
 
     A phase is told when it changes: a prediction that has begun to boot may not have been looked at yet.
     """

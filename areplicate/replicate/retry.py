@@ -39,7 +39,7 @@ def may_pass(error: APIError) -> bool:
 
 
 class RetryPolicy(NamedTuple):
-    """How long a caller bears with failures."""
+    """How often, and until when, a caller's request is tried again."""
 
     retries: int
     """How often one request is tried again."""

@@ -98,7 +98,7 @@ def _params(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _effort(thinking: Mapping[str, Any]) -> str | None:
-    """How long to think, in OpenAI's words, for so many tokens of it."""
+    """OpenAI's `reasoning_effort` for Anthropic's budget of tokens."""
     budget = thinking.get("budget_tokens")
     if thinking.get("type") != "enabled" or not isinstance(budget, int):
         return None

@@ -12,7 +12,7 @@ from .table import BASE, ROWS
 _QUANTIZED = re.compile(
     r"([-_.](gguf|ggml|gptq|awq|exl2|mlx|bnb|hf|fp\d+|bf16|int\d|[\d.]+-?(bits?|bpw)|i?q\d(_\w+)*|w\d+a\d+))+$"
 )
-"""What tells how a model was packed, not what it is."""
+"""Parts of a name that say how a model was packed, not what it is."""
 
 
 class Family(NamedTuple):

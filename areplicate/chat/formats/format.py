@@ -25,7 +25,7 @@ Around = tuple[str, str]
 
 _NOTHING = ("", "")
 _STANDS_FOR = {"calls": "assistant", "tool": "user", "opening_with_tools": "opening", "tools": "system"}
-"""Whose place a role takes that a format does not have."""
+"""The role that stands in for one that a format does not have."""
 
 
 class PromptTemplate(msgspec.Struct, frozen=True):

@@ -60,7 +60,7 @@ class Validator:
 
 
 def _compiled(jsonschema_rs: Any, schema: dict[str, Any]) -> Any:
-    """The schema's validator, whose patterns take linear time; those that cannot are given up after so many steps."""
+    """The schema's validator. Its patterns take linear time, or are given up after a number of steps."""
     try:
         return jsonschema_rs.validator_for(schema, offline=True, pattern_options=jsonschema_rs.RegexOptions())
     except ValueError:  # a pattern that looks ahead, perhaps, as zod's of an e-mail address does

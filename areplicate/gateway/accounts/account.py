@@ -3,7 +3,7 @@
 The front door opens an account for each request. Whoever has read what is wanted asks it to `admit`
 that, once; the end of the `async with` settles what was admitted by what really ran, however the request
 ended, and writes its usage row, its figures and its line in the log. Predictions whose end is not known
-by then, since the client left or something broke, are looked at once more, on nobody's time; what was
+by then, since the client left or something broke, are looked at once more, in the background; what was
 reserved for them stays so until then.
 """
 

@@ -37,7 +37,7 @@ _STORE_WAIT = 10.0
 _ADMISSION_SECONDS = 2.0
 """Seconds that counting a request in the database may take, before it is counted in memory alone."""
 _ANOTHER_LOOK = 0.05
-"""Seconds after which a key whose room is taken is looked at again, once.
+"""Seconds after which a key that has no room is looked at once more.
 
 A client that sends its next request as soon as it has an answer would otherwise race with the
 database's learning that the last one has ended."""
@@ -252,7 +252,7 @@ class Accounts:
         await self.usage.flush()
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does it on nobody's time; the end of the process waits for it, for a while."""
+        """Does it in the background; the end of the process waits for it, for a while."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

@@ -105,7 +105,7 @@ class Auth:
         return Caller(key)
 
     def forget(self, *hashes: str) -> None:
-        """The keys have changed: they are read anew when they are next used."""
+        """The keys have changed: they are read again when they are next used."""
         for hash in hashes:
             self._keys.pop(hash, None)
             self._unknown.pop(hash, None)

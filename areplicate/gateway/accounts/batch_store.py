@@ -179,7 +179,7 @@ class BatchStore:
         await self._database.run(work)
 
     async def release(self, id: str, seconds: float = 0.0) -> None:
-        """Leaves a batch to whoever claims it next, after so many seconds."""
+        """Leaves a batch, after that many seconds, to the process that claims it next."""
 
         def work(connection: Connection, now: float) -> None:
             mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
@@ -197,7 +197,7 @@ class BatchStore:
 
 
 def _left(connection: Connection, key_id: str | None, now: float) -> float:
-    """Dollars of a key's budget that neither it nor its batches under way have taken; locks the key."""
+    """Dollars left of a key's budget, after what it and its batches under way have taken; locks the key."""
     lock = update(keys).where(keys.c.id == key_id).values(blocked=keys.c.blocked)
     row = connection.execute(lock.returning(*keys.c)).first()
     if row is None or row.max_budget is None:

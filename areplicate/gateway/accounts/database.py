@@ -3,8 +3,8 @@
 Each unit of work is one transaction and runs to its end in one of these threads, whatever becomes of
 whoever asked for it: a thread cannot be interrupted half-way as a task can. What bounds it is time. The
 server is told how long a statement and a lock may take; where it does not even answer, its connection is
-cut from outside. A database that has not answered is left alone but for a look every other second, so
-that nobody waits for what is known to be down.
+cut from outside. A database that has not answered is only looked at every other second, so that nobody waits
+for one that is known to be down.
 
 Only the front of SQLAlchemy is used that has no event loop in it: its `ext.asyncio` brings the whole ORM
 into memory, and a transaction in it ends half-way with the task that runs it. psycopg is libpq, so that
@@ -248,7 +248,7 @@ def _sqlite(file: str, waits: DatabaseSettings) -> Engine:
 
 
 def _make_private(file: str) -> None:
-    """What keys may do and have asked for is nobody else's business. SQLite's side files get the same rights.
+    """Only the gateway's user may read keys and usage. SQLite's side files get the same rights.
 
     Where there is the file already, it is not opened: closing it again would end the locks that SQLite has on it.
     """

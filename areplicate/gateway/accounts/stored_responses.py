@@ -22,7 +22,7 @@ class StoredResponse(msgspec.Struct, frozen=True):
 
 
 async def keep(database: Database, key_id: str | None, stored: StoredResponse, seconds: float) -> None:
-    """Keeps a response for so long, and forgets those whose time is over."""
+    """Keeps a response for that many seconds, and deletes those that have expired."""
     id = stored.response["id"]
     items = {item["id"]: item for item in (*stored.input, *stored.response["output"]) if item.get("id")}
 

@@ -192,7 +192,7 @@ def migrate(connection: Connection, now: float) -> None:
 
 
 def _rebuild(connection: Connection, table: Table, renamed: dict[str, str], new: dict[str, str]) -> None:
-    """Makes a table anew as it is now, with its rows; SQLite cannot change a column in place.
+    """Makes a table again as it is declared now, with its rows; SQLite cannot change a column in place.
 
     Args:
         renamed: columns' former names, by their present ones.

@@ -165,7 +165,7 @@ async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]])
 class _Overflow:
     """Files that rows wait in, one JSON object a line. Each process writes one of its own and reads any.
 
-    Reading begins with a file's getting another name, so that nobody appends to what is being read. What
+    A file is renamed before it is read, so that nobody appends to it meanwhile. What
     two processes read at once is in the database once, as rows are known by their requests.
     """
 

@@ -80,7 +80,7 @@ class KeyPage(msgspec.Struct):
 
 
 class AuditQuery(KeyPage):
-    """Of which key, by its token or its `key_id`; of all, where none is named."""
+    """The key that is meant, by its token or its `key_id`; of all, where none is named."""
 
     key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 

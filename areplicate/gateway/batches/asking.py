@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..app import Gateway
 
 _A_MOMENT = 1.0
-"""Seconds after which a request is asked again whose key's room is taken by others of its own."""
+"""Seconds until a request is tried again whose key has no room for it."""
 
 
 class Asker:

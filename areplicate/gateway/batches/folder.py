@@ -26,7 +26,7 @@ class Folder:
         return self._path / f"{id}.jsonl"
 
     def job(self, batch_id: str) -> Job:
-        """A batch's job, whose journal lies beside its input."""
+        """A batch's job; its journal lies beside its input."""
         folder = self._path / batch_id
         return Job(folder / "input.jsonl", folder / "answers.jsonl")
 

@@ -251,7 +251,7 @@ class Work:
             self._stopped.set()
 
     async def _look_at_caller(self) -> None:
-        """Whose batch it is may have changed, or gone."""
+        """The batch's key may have been changed, or deleted."""
         accounts, id = self._gateway.accounts, self._batch.key_id
         if id is None:
             self._caller = ANYBODY if accounts.auth.open else MASTER

@@ -1,4 +1,4 @@
-"""Whose an entry of `model_list` is, and which key may go where.
+"""Which provider an entry of `model_list` is for, and which key may go where.
 
 LiteLLM's file has entries of many providers. Those of others have keys of others, which must not go to Replicate;
 nor must Replicate's key go to an address that it does not belong to.

@@ -94,7 +94,7 @@ class Alias(msgspec.Struct, frozen=True):
 
 
 class RouterSettings(SharedSettings, frozen=True, kw_only=True):
-    """`router_settings`. What it shares with `litellm_settings` counts more here, but for the timeout."""
+    """`router_settings`. Where `litellm_settings` says the same, this counts more, except for the timeout."""
 
     timeout: Rate | None = None
     model_group_alias: dict[str, Text | Alias] = {}

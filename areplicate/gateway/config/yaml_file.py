@@ -1,4 +1,4 @@
-"""YAML whose values can be asked for their lines, so that an error can name one."""
+"""YAML that knows the line of each value, so that an error can name it."""
 
 from __future__ import annotations
 

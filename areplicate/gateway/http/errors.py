@@ -97,7 +97,7 @@ def over_budget(message: str) -> GatewayError:
 
 
 def unexpected() -> GatewayError:
-    """500 for what nobody foresaw; the log has its trace, the client does not."""
+    """500 for an error that was not foreseen; the log has its trace, the client does not."""
     return GatewayError(
         500, "The gateway failed; its log says more under this request id.", type="server_error"
     )

@@ -106,7 +106,7 @@ class Exchange:
             self.predictions[run.prediction_id] = model
 
     def failed(self, error: Exception) -> GatewayError:
-        """There is no answer; what the client is told of that. What nobody foresaw is told in the log."""
+        """What the client is told where the answer failed. An error that was not foreseen goes to the log."""
         if isinstance(error, APIError):
             told = self._model_failed(error)
         elif isinstance(error, GatewayError):

@@ -20,8 +20,8 @@ class URLs(msgspec.Struct, frozen=True):
 class Prediction(msgspec.Struct, frozen=True):
     """One run of a model.
 
-    Decoded leniently: but for `id` and `status`, every field may be absent or null, and new ones
-    appear without notice; what nobody here reads is left out.
+    Decoded leniently: except `id` and `status`, every field may be absent or null, and new ones
+    appear without notice; what is not read here is left out.
     Source: `schemas.Prediction` in Replicate's OpenAPI document.
     """
 

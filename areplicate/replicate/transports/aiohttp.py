@@ -88,7 +88,7 @@ class AiohttpTransport:
         raise failure  # without its cause, whose repr shows the headers, the key among them
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> AiohttpTransport:
-        """Another with the same settings but for what is given."""
+        """Another transport, with the same settings except those that are given."""
         own_proxy, own_ssl = self._road
         return AiohttpTransport(
             self.pool_size,

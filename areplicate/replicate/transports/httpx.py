@@ -62,7 +62,7 @@ class HttpxTransport:
         raise failure  # without its cause, which holds the headers, the key among them
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> HttpxTransport:
-        """Another with the same settings but for what is given."""
+        """Another transport, with the same settings except those that are given."""
         own_proxy, own_ssl = self._road
         return HttpxTransport(
             self.pool_size,

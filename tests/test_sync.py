@@ -17,7 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from areplicate import BadRequestError, ModelResponse, acompletion, completion, stream_to_completion
+from areplicate import (
+    APIConnectionError,
+    AsyncRouter,
+    BadRequestError,
+    ModelResponse,
+    acompletion,
+    completion,
+    stream_to_completion,
+)
 from areplicate.local import LocalModel, LocalReplicate
 from tests.stage import HELLO, KEY, LLAMA, llama, wait_until_nothing_runs
 
@@ -64,6 +72,15 @@ def test_each_event_loop_gets_a_router_of_its_own(local: LocalReplicate) -> None
     for _ in range(3):
         response = asyncio.run(acompletion(LLAMA, HELLO))
         assert text_of(response) == "I am fine."
+
+
+def test_a_router_of_a_loop_that_has_ended_says_so(local: LocalReplicate) -> None:
+    router = AsyncRouter()
+    assert text_of(asyncio.run(router.acompletion(LLAMA, HELLO))) == "I am fine."
+    with pytest.raises(
+        APIConnectionError, match="each asyncio.run has its own, and needs a router of its own"
+    ):
+        asyncio.run(router.acompletion(LLAMA, HELLO))
 
 
 def test_streamed_chunks_come_one_by_one(local: LocalReplicate) -> None:

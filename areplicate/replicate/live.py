@@ -166,7 +166,11 @@ class Live:
             APIConnectionError: the router is closed.
         """
         if self.closed:
-            raise APIConnectionError("The router is closed.", request_sent=False)
+            raise APIConnectionError(
+                "The router is closed: aclose() was called, or the event loop in which it was used has ended "
+                "(each asyncio.run has its own, and needs a router of its own).",
+                request_sent=False,
+            )
         if not self.background.begun:
             self.background.begin()
             # `anyio.CancelScope` finds out for each scope which loop runs, and here it is always the same.

@@ -24,10 +24,17 @@ COPIED = ("areplicate", "tests", "scripts", "README.md")
 
 
 class Part(NamedTuple):
-    """What is changed, and by which tests the changes should be noticed; both are shell patterns."""
+    """What is changed, and by which tests the changes should be noticed.
+
+    Attributes:
+        code: shell patterns.
+        tests: fast ones, which start no process.
+        without: those of them that take longer than all the others, or see mutmut's own frames.
+    """
 
     code: tuple[str, ...]
     tests: tuple[str, ...]
+    without: tuple[str, ...] = ()
 
 
 PARTS = {
@@ -48,32 +55,60 @@ PARTS = {
         ("areplicate/replicate/retry.py",),
         ("tests/replicate/test_retry.py",),
     ),
-    "limits": Part(("areplicate/replicate/limits.py",), ("tests/replicate/test_limits.py",)),
+    "limits": Part(
+        ("areplicate/replicate/limits.py",),
+        ("tests/replicate/test_limits.py",),
+        (
+            "tests/replicate/test_limits.py::test_a_router_slows_down_after_429s_and_recovers",
+            "tests/replicate/test_limits.py::test_never_more_than_the_rate_in_any_minute_once_the_burst_is_gone[600.0]",
+        ),
+    ),
     "creation": Part(
-        ("areplicate/replicate/creation.py",),
-        ("tests/replicate/test_creation.py", "tests/replicate/test_reliability.py"),
+        tuple(
+            f"areplicate/replicate/{name}.py" for name in ("creation", "marks", "server_clock", "versions")
+        ),
+        ("tests/replicate/test_server_clock.py", "tests/replicate/test_exactly_once.py"),
+        ("tests/replicate/test_exactly_once.py::test_hundreds_that_leave_are_all_found_page_after_page",),
     ),
     "chat": Part(("areplicate/chat/*.py", "areplicate/chat/schemas/*.py"), ("tests/chat",)),
     "formats": Part(("areplicate/chat/formats/*.py",), ("tests/chat/formats", "tests/chat/test_inputs.py")),
     "options": Part(
         ("areplicate/options.py", "areplicate/options/*.py"),
-        ("tests/test_options.py", "tests/options"),
+        (
+            "tests/test_options.py",
+            "tests/test_option_values.py",
+            "tests/test_unknown_names.py",
+            "tests/test_signature.py::test_every_option_is_in_the_signature_and_the_documentation",
+        ),
+        ("tests/test_options.py::test_a_warning_points_at_the_callers_line",),
     ),
-    "accounts": Part(("areplicate/gateway/accounts/*.py",), ("tests/gateway/accounts",)),
+    "accounts": Part(
+        tuple(
+            f"areplicate/gateway/accounts/{name}.py"
+            for name in ("costs", "counting", "database_url", "key_limits", "keys", "prices", "reports")
+        ),
+        (
+            "tests/gateway/test_costs.py",
+            "tests/gateway/test_database_url.py",
+            "tests/gateway/test_key_limits.py",
+            "tests/gateway/test_shared_counting.py",
+        ),
+    ),
 }
 NOTICED = frozenset(("killed", "timeout", "caught by type check", "segfault"))
 
 
 def settings(part: Part) -> str:
     """mutmut's part of the copy's pyproject.toml."""
-    tests = [test for test in part.tests if (ROOT / test).exists()]
     return (
         "\n[tool.mutmut]\n"
         'source_paths = ["areplicate"]\n'
         f"only_mutate = {list(part.code)!r}\n"
         'also_copy = ["scripts", "README.md"]\n'
-        f"pytest_add_cli_args_test_selection = {tests!r}\n"
-        'pytest_add_cli_args = ["-p", "no:cacheprovider"]\n'
+        f"pytest_add_cli_args_test_selection = {list(part.tests)!r}\n"
+        f"pytest_add_cli_args = {['-p', 'no:cacheprovider', *map('--deselect={}'.format, part.without)]!r}\n"
+        "timeout_constant = 5\n"
+        "timeout_multiplier = 3\n"
         "use_git_change_detection = false\n"
     )
 

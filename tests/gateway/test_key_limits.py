@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from areplicate.gateway.accounts.costs import Costs, Demand
 from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Hold, Ledger, RoomTaken, new_hold
-from areplicate.gateway.accounts.keys import Key, KeyLimits, renewal
+from areplicate.gateway.accounts.keys import Key, KeyLimits, hash_token, new_key_id, new_token, renewal, same
 from areplicate.gateway.accounts.prices import Price
 from areplicate.gateway.config.entries import ModelEntry
 from areplicate.gateway.http.errors import GatewayError
@@ -186,3 +186,212 @@ def test_what_began_before_the_process_did_counts() -> None:
     ledger.remember("k", NOW - 30, 2, 100)
     assert not admitted(ledger, limited, hold())
     assert admitted(ledger, limited, hold(), NOW - 30 + WINDOW)
+
+
+WAITS = "x-should-retry", "Retry-After"
+
+
+@pytest.mark.parametrize(
+    ("limits", "before", "wanted", "message", "told"),
+    [
+        (
+            {"rpm_limit": 2},
+            [hold(2)],
+            hold(),
+            "rpm_limit of this key allows 2 predictions a minute. Try again in 61 s.",
+            (429, "rate_limit_exceeded", None, "61"),
+        ),
+        (
+            {"rpm_limit": 2},
+            [],
+            hold(3),
+            "rpm_limit of this key allows 2 predictions a minute, and this request asks for 3 predictions.",
+            (429, "rate_limit_exceeded", "false", None),
+        ),
+        (
+            {"tpm_limit": 100},
+            [hold(tokens=100)],
+            hold(),
+            "tpm_limit of this key allows 100 tokens a minute. Try again in 1 s.",
+            (429, "rate_limit_exceeded", None, "1"),
+        ),
+        (
+            {"tpm_limit": 100},
+            [],
+            hold(2, tokens=200),
+            "tpm_limit of this key allows 100 tokens a minute, and this request asks for more.",
+            (429, "rate_limit_exceeded", "false", None),
+        ),
+        (
+            {"max_parallel_requests": 2},
+            [hold()],
+            hold(2),
+            "max_parallel_requests of this key allows 2 predictions at once, and they are in flight.",
+            (429, "parallel_limit", None, "1"),
+        ),
+        (
+            {"max_parallel_requests": 2},
+            [],
+            hold(3),
+            "max_parallel_requests of this key allows 2 predictions at once, and this request asks for 3 "
+            "predictions.",
+            (429, "parallel_limit", "false", None),
+        ),
+        (
+            {"max_budget": 0.5, "spend": 0.5},
+            [],
+            hold(),
+            "This key has used up its budget of $0.5.",
+            (429, "insufficient_quota", "false", None),
+        ),
+        (
+            {"max_budget": 10, "spend": 11, "budget_duration": 60.0},
+            [],
+            hold(),
+            "This key has used up its budget of $10 until it renews.",
+            (429, "insufficient_quota", "false", None),
+        ),
+        (
+            {"max_budget": 1},
+            [],
+            hold(3, dollars=1.5),
+            "This request asks for 3 predictions, which may cost more than this key's budget of $1: ask for "
+            "fewer at once.",
+            (429, "insufficient_quota", "false", None),
+        ),
+        (
+            {"max_budget": 1, "spend": 0.3},
+            [hold(dollars=0.7)],
+            hold(),
+            "This key has $0.7 of its budget of $1 left, and this may need more.",
+            (429, "insufficient_quota", "false", None),
+        ),
+    ],
+)
+def test_a_refusal_says_which_limit_and_what_to_do(
+    limits: dict[str, Any], before: list[Hold], wanted: Hold, message: str, told: tuple[Any, ...]
+) -> None:
+    ledger, limited = Ledger(), key(**limits)
+    for each in before:
+        ledger.admit(limited, each, NOW)
+    with pytest.raises(GatewayError) as refused:
+        ledger.admit(limited, wanted, NOW)
+    error = refused.value
+    assert error.message == message
+    assert (error.status, error.code, *map(error.headers.get, WAITS)) == told
+    in_flight = "in flight" in message or "may need more" in message
+    assert isinstance(error, RoomTaken) is in_flight, "what the end of a request in flight may lift"
+
+
+@pytest.mark.parametrize(
+    ("limits", "last", "too_much"),
+    [
+        ({"rpm_limit": 3}, hold(3), hold(1)),
+        ({"max_parallel_requests": 3}, hold(3), hold(1)),
+        ({"tpm_limit": 100}, hold(tokens=100), hold(1)),
+        ({"tpm_limit": 100}, hold(2, tokens=199), hold(2, tokens=200)),
+        ({"max_budget": 1}, hold(dollars=1.0), hold(1)),
+        ({"max_budget": 1}, hold(2, dollars=1.99), hold(2, dollars=2.0)),
+        ({"max_budget": 1, "spend": 0.5}, hold(2, dollars=0.99), hold(1)),
+    ],
+)
+def test_a_limit_is_used_to_its_end_and_not_beyond(
+    limits: dict[str, Any], last: Hold, too_much: Hold
+) -> None:
+    ledger, limited = Ledger(), key(**limits)
+    assert admitted(ledger, limited, last)
+    assert not admitted(ledger, limited, too_much)
+
+
+def test_a_key_without_limits_is_never_refused() -> None:
+    ledger = Ledger()
+    assert all(admitted(ledger, key(), hold(100, tokens=10**9, dollars=1e6)) for _ in range(100))
+    assert not key().limited
+    assert all(key(**{limit.field: 1}).limited for limit in LIMITS)
+
+
+def test_money_is_the_databases_business_where_others_spend_it_too() -> None:
+    ledger = Ledger()
+    ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW, alone=False)
+    with pytest.raises(GatewayError, match="used up its budget"):
+        ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW)
+    ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW, alone=False)
+    with pytest.raises(GatewayError, match="rpm_limit"):
+        ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW, alone=False)
+
+
+def test_what_the_database_says_was_spent_counts() -> None:
+    ledger, limited = Ledger(), key(max_budget=1)
+    ledger.admit(limited, first := hold(), NOW)
+    ledger.settle(first, 0, 0.75, NOW)
+    ledger.saw(key(max_budget=1, spend=1.0))
+    assert not admitted(ledger, limited, hold())
+    ledger.saw(key(max_budget=1, spend=0.5))
+    assert admitted(ledger, limited, hold())
+    ledger.forget("k")
+    ledger.forget("k")
+    assert not admitted(ledger, key(max_budget=1, spend=1.0), hold()), "a forgotten key is told by its row"
+
+
+def test_the_end_of_a_request_whose_key_was_deleted_is_nobodys_business() -> None:
+    ledger = Ledger()
+    ledger.admit(key(rpm_limit=1), first := hold(), NOW)
+    ledger.forget("k")
+    ledger.settle(first, 10, 1.0, NOW)
+    ledger.give_back(first)
+    assert admitted(ledger, key(rpm_limit=1), hold())
+
+
+def test_only_the_turns_of_the_request_itself_are_given_back() -> None:
+    ledger, limited = Ledger(), key(rpm_limit=5)
+    ledger.admit(limited, hold(2), NOW)
+    ledger.admit(limited, second := hold(3), NOW + 1)
+    ledger.give_back(second)
+    assert not admitted(ledger, limited, hold(4), NOW + 2)
+    assert admitted(ledger, limited, hold(3), NOW + 2)
+
+
+@pytest.mark.parametrize("field", ["rpm_limit", "tpm_limit"])
+def test_the_wait_that_is_told_is_until_enough_of_a_minute_is_over(field: str) -> None:
+    ledger, limited = Ledger(), key(**{field: 10})
+    for second in range(10):
+        ledger.admit(limited, each := hold(tokens=1), NOW + second)
+        ledger.settle(each, 1, 0.0, NOW + second)
+    with pytest.raises(GatewayError) as refused:
+        ledger.admit(limited, hold(), NOW + 10)
+    assert refused.value.headers["Retry-After"] == str(math.ceil(WINDOW - 10))
+    assert not admitted(ledger, limited, hold(), NOW + WINDOW - 0.01)
+    assert admitted(ledger, limited, hold(), NOW + WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("resets_at", "duration", "now", "next"),
+    [
+        (None, 60.0, 100.0, None),
+        (100.0, None, 200.0, 100.0),
+        (100.0, 60.0, 99.0, 100.0),
+        (100.0, 60.0, 100.0, 160.0),
+        (100.0, 60.0, 159.0, 160.0),
+        (100.0, 60.0, 160.0, 220.0),
+        (100.0, 60.0, 300.0, 340.0),
+    ],
+)
+def test_when_a_budget_renews_next(
+    resets_at: float | None, duration: float | None, now: float, next: float | None
+) -> None:
+    assert renewal(resets_at, duration, now) == next
+    spent = key(spend=1.0, budget_duration=duration, budget_resets_at=resets_at).renewed(now)
+    assert (spent.spend, spent.budget_resets_at) == (1.0 if next == resets_at else 0.0, next)
+
+
+def test_tokens_are_random_and_kept_as_hashes_alone() -> None:
+    token = new_token()
+    assert token.startswith("sk-") and len(token) == 46 and token != new_token()
+    assert new_key_id().startswith("key-") and len(new_key_id()) == 20 and new_key_id() != new_key_id()
+    assert hash_token("sk-a") == "a4a6d307ad00fa67176e1099fdbc4f4a09bb527a7f24718a5030f2f173d11f7f", (
+        "what stored keys have"
+    )
+    assert same(hash_token(token), hash_token(token)) and not same(hash_token(token), hash_token("sk-a"))
+    assert len(hash_token("\ud800")) == 64, "whatever a client sends"
+    ids = {hold().id for _ in range(100)}
+    assert len(ids) == 100 and all(len(each) == 24 for each in ids)

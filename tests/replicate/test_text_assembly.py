@@ -13,6 +13,8 @@ from areplicate.replicate.text_assembly import TextAssembly, as_streamed, grows,
 
 POEM = ["Roses", " are\n", "\n", "red", "", " ", "red", " red", "\n\n", "end"]
 
+SENTENCE = "This sentence has about forty characters. "
+
 
 def events_of(pieces: list[str], ids: str = "17:%d") -> list[Event]:
     events = [Event("output", as_streamed(piece), ids % place) for place, piece in enumerate(pieces)]
@@ -110,6 +112,57 @@ def test_a_server_that_forgets_only_at_times_is_followed_all_the_same() -> None:
     assert (assembly.text, assembly.whole, assembly.last_id) == ("abcdefgh", True, "17:7")
 
 
+def test_a_server_that_begins_again_and_goes_on_is_followed_by_its_first_id() -> None:
+    events, assembly = events_of(list("abcdefgh")), TextAssembly()
+    feed(assembly, events[:6])
+    assembly.reconnected()
+    assert feed(assembly, events) == "gh"
+    assert assembly.whole and not assembly.lost
+
+
+def test_nothing_is_known_of_a_text_that_has_not_begun() -> None:
+    assembly = TextAssembly()
+    assert (assembly.text, assembly.last_id) == ("", "")
+    assert [assembly.done, assembly.whole, assembly.lost] == [False, False, False]
+
+
+def test_a_stream_goes_on_after_its_last_event_whatever_that_was() -> None:
+    assembly = TextAssembly()
+    feed(assembly, [Event("logs", "Loading", "1:0")])
+    assert assembly.last_id == "1:0", "before any text"
+    feed(assembly, [Event("output", "ha", "1:1"), Event("logs", "Written", "1:2")])
+    assembly.reconnected()
+    repeated = [Event("logs", "Written", "1:2"), Event("output", "ha", "1:3"), Event("done", "{}", "1:4")]
+    assert feed(assembly, repeated) == "ha"
+    assert (assembly.text, assembly.whole) == ("haha", True)
+
+
+def test_a_text_under_unknown_ids_goes_on_at_once_where_it_says_something_else() -> None:
+    assembly = TextAssembly()
+    feed(assembly, [Event("output", "abc", "a0a")])
+    assembly.reconnected()
+    assert feed(assembly, [Event("output", "def", "b1b"), Event("output", "abc", "b2b")]) == "defabc"
+    assert not assembly.lost
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "ahead"),
+    [
+        ("one", "one two", " two"),
+        ("", "one", "one"),
+        ("one", "one", ""),
+        ("one two", "one", ""),
+        ("one\n\n", "one\r\ntwo", ""),
+        ("one", "two three", ""),
+    ],
+)
+def test_a_look_gives_what_the_stream_is_behind_by(given: str, output: str, ahead: str) -> None:
+    assembly = TextAssembly()
+    feed(assembly, [Event("output", given, "1:0")])
+    assert assembly.catch_up(output) == ahead
+    assert assembly.text == given + ahead
+
+
 def test_a_repetition_under_unknown_ids_is_told_by_nothing_but_a_look() -> None:
     for pieces in (["ha", "ha", "ha!"], ["!"] * 200):
         assembly = TextAssembly()
@@ -167,6 +220,10 @@ def test_a_streams_end(end: Event, whole: bool) -> None:
             ", to the end",
             False,
         ),
+        ("ab", "ac  ", "", False),
+        ("lo world", "Hello world, yes", ", yes", False),
+        ("Beginning: " + SENTENCE, SENTENCE + "in the middle " + SENTENCE + "end", "end", False),
+        ("Begin: " + SENTENCE, "Beginning: " + SENTENCE + "more " + SENTENCE, "more " + SENTENCE, False),
     ],
 )
 def test_what_an_output_has_beyond_a_text(text: str, output: str, rest: str, agrees: bool) -> None:

@@ -1,0 +1,184 @@
+"""How requests count against a key, and what was spent, in a database; on SQLite, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from areplicate.gateway.accounts.accounts import SettledHold
+from areplicate.gateway.accounts.audit import AuditRow
+from areplicate.gateway.accounts.database_url import DatabaseURL
+from areplicate.gateway.accounts.key_limits import WINDOW, Hold, new_hold
+from areplicate.gateway.accounts.keys import Key
+from areplicate.gateway.accounts.settings import DatabaseSettings
+from areplicate.gateway.accounts.spend import SpendFilter
+from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.usage_row import UsageRow
+from areplicate.gateway.http.errors import GatewayError
+
+pytestmark = pytest.mark.anyio
+
+DAY = 86400.0
+MADE = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id="k", request_id="1")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # a database takes the time it takes
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(DatabaseURL(file=f"{tmp_path}/db"), DatabaseSettings(), alone=False)
+    await store.open()
+    yield store
+    await store.aclose()
+
+
+async def add_key(store: Store, **limits: Any) -> Key:
+    key = Key(id="k", hash="h", hint="hint", created_at=0.0, **limits)
+    await store.add_key(key, MADE)
+    return key
+
+
+def hold(predictions: int = 1, tokens: int = 0, dollars: float = 0.0) -> Hold:
+    return new_hold("k", predictions=predictions, tokens=tokens, dollars=dollars)
+
+
+def row(id: str, at: float = 0.0, cost: float | None = 0.0, **fields: Any) -> UsageRow:
+    plain = {
+        "request_id": id,
+        "at": at,
+        "key_id": "k",
+        "endpoint": "/chat",
+        "model": "a",
+        "upstream_model": "a/b",
+        "prediction_id": None,
+        "streamed": False,
+        "status": 200,
+        "seconds": 1.0,
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "queue_s": 0.0,
+        "boot_s": 0.0,
+        "run_s": 2.0,
+        "cost": cost,
+    }
+    return msgspec.convert(plain | fields, UsageRow)
+
+
+async def refused(store: Store, wanted: Hold) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        await store.admit(wanted, 5)
+    return caught.value
+
+
+async def test_predictions_count_for_a_minute_from_when_they_begin(store: Store) -> None:
+    await add_key(store, rpm_limit=3)
+    await store.admit(first := hold(2), 5)
+    await store.write_usage([], [SettledHold(first.id, 0, 0.0)])  # it has ended, and counts all the same
+    error = await refused(store, hold(2))
+    assert "rpm_limit of this key allows 3 predictions a minute" in error.message
+    assert WINDOW - 5 < float(error.headers["Retry-After"]) <= WINDOW + 1
+    await store.admit(last := hold(1), 5)
+    await refused(store, hold(1))
+    await store.give_back([last.id])
+    await store.admit(hold(1), 5)
+
+
+async def test_tokens_count_while_they_are_held_and_for_a_minute_once_they_are_known(store: Store) -> None:
+    await add_key(store, tpm_limit=100)
+    await store.admit(first := hold(tokens=100), 5)
+    assert "tpm_limit of this key allows 100 tokens a minute" in (await refused(store, hold())).message
+    await store.write_usage([], [SettledHold(first.id, 90, 0.0)])
+    await refused(store, hold(3, tokens=60))
+    await store.admit(hold(tokens=60), 5)
+    await refused(store, hold())
+
+
+async def test_what_is_in_flight_ends_when_it_is_settled(store: Store) -> None:
+    await add_key(store, max_parallel_requests=2, max_budget=1.0)
+    await store.admit(first := hold(2, dollars=0.5), 5)
+    assert "max_parallel_requests" in (await refused(store, hold())).message
+    await store.write_usage([row("1", cost=0.75)], [SettledHold(first.id, 0, 0.75)])
+    await store.admit(second := hold(1, dollars=0.5), 5)
+    assert "$0.25 of its budget of $1 left" in (await refused(store, hold(dollars=0.1))).message
+    await store.write_usage([row("2", cost=0.5)], [SettledHold(second.id, 0, 0.5)])
+    assert "used up its budget of $1" in (await refused(store, hold())).message
+    with pytest.raises(KeyError):
+        await store.admit(new_hold("nobody", predictions=1, tokens=0, dollars=0.0), 5)
+
+
+async def test_a_row_is_written_once_and_paid_once(store: Store) -> None:
+    await add_key(store)
+    for _ in range(2):
+        await store.write_usage([row("1", cost=0.25), row("2", cost=None)], [])
+    key = await store.key_by_id("k")
+    assert key is not None and key.spend == 0.25
+    assert {each.request_id for each in await store.usage_rows(SpendFilter(), 10, 0)} == {"1", "2"}
+
+
+ROWS = [
+    row("1", at=DAY * 10, cost=1.0),
+    row("2", at=DAY * 11 - 1, cost=2.0, model="b", predictions=3),
+    row("3", at=DAY * 11, cost=None, status=500),
+    row("4", at=DAY * 12, cost=4.0, key_id="other"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, "4321"),
+        ({"start": DAY * 11}, "43"),
+        ({"end": DAY * 11}, "21"),
+        ({"start": DAY * 10, "end": DAY * 10 + 1}, "1"),
+        ({"key_id": "other"}, "4"),
+        ({"model": "b"}, "2"),
+        ({"status": 500}, "3"),
+        ({"request_id": "1"}, "1"),
+        ({"key_id": "k", "model": "a", "status": 200}, "1"),
+        ({"request_id": "5"}, ""),
+    ],
+)
+async def test_usage_rows_are_found_newest_first(store: Store, wanted: dict[str, Any], found: str) -> None:
+    await store.write_usage(ROWS, [])
+    asked = SpendFilter(**wanted)
+    assert "".join(each.request_id for each in await store.usage_rows(asked, 10, 0)) == found
+    assert "".join(each.request_id for each in await store.usage_rows(asked, 2, 1)) == found[1:3]
+    assert sum(each["requests"] for each in await store.spend_by("model", asked)) == len(found)
+
+
+async def test_spend_is_summed_with_the_dearest_first(store: Store) -> None:
+    await store.write_usage(ROWS, [])
+    sums = {"prompt_tokens": 30, "completion_tokens": 15, "run_s": 6.0}
+    assert await store.spend_by("model", SpendFilter()) == [
+        {"model": "a", "requests": 3, "predictions": 3, **sums, "cost": 5.0, "without_price": 1},
+        {
+            "model": "b",
+            "requests": 1,
+            "predictions": 3,
+            **{"prompt_tokens": 10, "completion_tokens": 5, "run_s": 2.0},
+            "cost": 2.0,
+            "without_price": 0,
+        },
+    ]
+    by_day = await store.spend_by("model", SpendFilter(), by_day=True)
+    assert [(each["day"], each["model"], each["cost"]) for each in by_day] == [
+        (10, "b", 2.0),
+        (10, "a", 1.0),
+        (11, "a", 0.0),
+        (12, "a", 4.0),
+    ]
+    assert await store.spend_by("model", SpendFilter(model="c")) == []
+
+
+async def test_what_began_within_a_minute_is_told_to_who_counts_in_memory(store: Store) -> None:
+    now = store.database.now()
+    rows = [row("1", now - WINDOW - 5), row("2", now - 20, predictions=2), row("3", now - 30)]
+    await store.write_usage([*rows, row("4", now - 10, key_id=None)], [])
+    assert await store.recent() == [("k", now - 30, 1, 15), ("k", now - 20, 2, 15)]

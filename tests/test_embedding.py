@@ -15,7 +15,7 @@ from areplicate.chat.embeddings import EmbeddingResponse, read_vectors
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.gateway.process import MASTER, UPSTREAM_KEY, gateway
-from tests.stage import sent, stage
+from tests.stage import LLAMA, llama, sent, stage
 
 pytestmark = pytest.mark.anyio
 STRING = {"type": "string"}
@@ -98,6 +98,20 @@ async def test_a_model_that_does_not_embed_is_told() -> None:
         with pytest.raises(BadRequestError, match="no input for text to embed"):
             await router.aembedding(MODEL, "Hello")
         assert not sent(local)
+
+
+async def test_a_model_that_writes_text_is_not_asked() -> None:
+    async with stage(llama(reply="Hello")) as (local, router):
+        with pytest.raises(BadRequestError, match="writes text and gives no vectors"):
+            await router.aembedding(LLAMA, "Hello")
+        assert not sent(local)
+
+
+@pytest.mark.parametrize("input", [[1, 2], [[1, 2]]])
+async def test_ids_of_tokens_are_refused_with_what_to_do(input: Any) -> None:
+    async with stage(KINDS["one text"][0]) as (_, router):
+        with pytest.raises(BadRequestError, match="check_embedding_ctx_length=False"):
+            await router.aembedding(MODEL, input)
 
 
 @pytest.mark.parametrize("input", ["", [], [""], [1, 2], [[1, 2]], None])

@@ -64,6 +64,12 @@ def read_texts(input: Any) -> list[str]:
         BadRequestError: it is something else, or there are too many.
     """
     texts = [input] if isinstance(input, str) else input
+    if isinstance(texts, Sequence) and texts and _is_tokens(texts[0]):
+        raise BadRequestError(
+            "input must be a text or a list of texts: ids of tokens mean nothing to models on Replicate. Where "
+            "your client makes them, turn that off (check_embedding_ctx_length=False in LangChain).",
+            param="input",
+        )
     if (
         not isinstance(texts, Sequence)
         or not texts
@@ -75,6 +81,10 @@ def read_texts(input: Any) -> list[str]:
     return list(texts)
 
 
+def _is_tokens(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, list) and all(isinstance(id, int) for id in value))
+
+
 def inputs_for(
     texts: Sequence[str], given: Mapping[str, Any], schema: ModelSchema | None, model: str
 ) -> list[tuple[int, dict[str, Any]]]:
@@ -83,10 +93,14 @@ def inputs_for(
     A model that takes a list gets all of them in one prediction; another one prediction for each.
 
     Raises:
-        BadRequestError: the model has no input for text.
+        BadRequestError: the model has no input for text, or it writes text.
     """
     if schema is None:
         return [(1, {"text": text, **given}) for text in texts]
+    if schema.output == "stream":
+        raise BadRequestError(
+            f"{model} writes text and gives no vectors: choose a model that embeds.", model=model
+        )
     fields = schema.fields
     for name in fields:
         field = fields[name]

@@ -121,6 +121,8 @@ def _content(
 ) -> tuple[str, tuple[Media, ...]]:
     if isinstance(content, str):
         return _text(index, content), ()
+    if content is None and role == "tool":
+        return "", ()  # it ran, and had nothing to tell
     if content is None:
         if role == "assistant":  # it called tools, refused, or was cut off before its first word
             refusal = message.get("refusal")
@@ -259,8 +261,15 @@ def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any],
         if not isinstance(function.get("name"), str):
             _refuse(index, 'has a tool call without {"function": {"name": ..., "arguments": ...}}')
         id = _string_or_none(index, call, "id")
-        read.append({"id": id, "type": "function", "function": dict(function)})
+        read.append({"id": id, "type": "function", "function": _called(function)})
     return tuple(read)
+
+
+def _called(function: Mapping[str, Any]) -> dict[str, Any]:
+    """The function and its arguments, which are JSON also where a client gives none."""
+    arguments = function.get("arguments")
+    blank = arguments is None or (isinstance(arguments, str) and not arguments.strip())
+    return {**function, "arguments": "{}"} if blank else dict(function)
 
 
 def _json(index: int, key: str, message: Mapping[str, Any]) -> Any:

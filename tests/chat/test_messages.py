@@ -44,6 +44,17 @@ def test_an_assistant_that_calls_tools_needs_no_content() -> None:
     assert read.text == "" and read.tool_calls == (call,)
 
 
+@pytest.mark.parametrize("arguments", [{"arguments": ""}, {"arguments": " "}, {"arguments": None}, {}])
+def test_the_arguments_of_a_call_that_has_none_are_json(arguments: dict[str, Any]) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "clock", **arguments}}
+    (read,) = read_messages([{"role": "assistant", "content": None, "tool_calls": [call]}])
+    assert read.tool_calls[0]["function"] == {"name": "clock", "arguments": "{}"}
+
+
+def test_a_tool_may_have_nothing_to_tell() -> None:
+    assert read_messages([{"role": "tool", "tool_call_id": "call_1", "content": None}])[0].text == ""
+
+
 def test_the_older_function_call_is_a_tool_call() -> None:
     (read,) = read_messages(
         [{"role": "assistant", "content": None, "function_call": {"name": "clock", "arguments": "{}"}}]

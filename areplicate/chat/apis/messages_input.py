@@ -158,6 +158,9 @@ def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
     if isinstance(content, str):
         messages.append({"role": role, "content": content})
         return
+    if content == [] and role == "assistant":  # an answer without a word, as it is given out here
+        messages.append({"role": role, "content": ""})
+        return
     if not isinstance(content, list) or not content:
         wrong(f"{place}.content", "must be a text or a list of blocks, and not empty")
     parts: list[dict[str, Any]] = []
@@ -214,17 +217,24 @@ def _part(place: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
 def _document(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
     source = mapping(f"{place}.source", block.get("source"))
     if source.get("type") == "text":
-        return {"type": "text", "text": text(f"{place}.source.data", source.get("data"))}
+        return _text_of_document(block, text(f"{place}.source.data", source.get("data")))
     if source.get("type") == "content":
         parts = source.get("content")
         said = (
             [parts] if isinstance(parts, str) else [mapping(place, p).get("text") or "" for p in parts or ()]
         )
-        return {"type": "text", "text": "\n".join(said)}
+        return _text_of_document(block, "\n".join(said))
     return {
         "type": "file",
         "file": {"file_data": _source(place, block), "filename": block.get("title") or "document"},
     }
+
+
+def _text_of_document(block: Mapping[str, Any], said: str) -> dict[str, Any]:
+    """A document that is text, apart from what stands around it."""
+    title = block.get("title")
+    opening = f"<document title={as_text(title)!r}>" if title else "<document>"
+    return {"type": "text", "text": f"{opening}\n{said}\n</document>\n"}
 
 
 def _source(place: str, block: Mapping[str, Any]) -> str:

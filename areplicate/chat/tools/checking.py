@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ...errors import BadRequestError
 from ..responses import FunctionCall
 from ..structured.json_reader import mend, pure
 from ..structured.validation import validator_for
@@ -58,7 +59,7 @@ def _arguments(call: RawCall, tool: Tool) -> dict[str, Any] | None:
     if not isinstance(given, Mapping):
         return None
     if call.as_texts:
-        given = {name: _meant(text, tool.parameters, name) for name, text in given.items()}
+        given = {name: _meant(text, _schema_of(tool.parameters, name)) for name, text in given.items()}
     try:
         arguments: dict[str, Any] = pure(dict(given))
     except ValueError:
@@ -73,14 +74,28 @@ def _decoded(text: str) -> Any:
         return mend(text)
 
 
-def _meant(text: Any, parameters: Mapping[str, Any], name: str) -> Any:
-    """The text itself where the tool takes a text, else the JSON that it is."""
+def _schema_of(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An argument's schema, with what its references may name."""
     properties = parameters.get("properties")
     schema = properties.get(name) if isinstance(properties, Mapping) else None
-    kind = schema.get("type") if isinstance(schema, Mapping) else None
-    if kind == "string" or (isinstance(kind, list) and "string" in kind):
-        return text
+    shared = {key: parameters[key] for key in ("$schema", "$defs", "definitions") if key in parameters}
+    return {**shared, **schema} if isinstance(schema, Mapping) else {}
+
+
+def _meant(text: Any, schema: dict[str, Any]) -> Any:
+    """The JSON that a text is, or the text itself: whichever the tool takes, and the text where it takes both.
+
+    `null` means nothing wherever nothing may be given.
+    """
     try:
-        return msgspec.json.decode(text.encode())
+        value = msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return text
+    try:
+        validator = validator_for(schema)
+    except BadRequestError:  # it refers to another part of the parameters, which then decide
+        return value
+    told = schema.keys() - {"$schema", "$defs", "definitions"}
+    if told and value is not None and not validator.faults(text):
+        return text
+    return text if validator.faults(value) else value

@@ -42,6 +42,8 @@ class ToolReader:
         self._begun = False
         self._mark: str | None = None
         """What opened the block that is being held; empty for one without a mark."""
+        self._tried = 0
+        """How many of the closing marks that are held end no call: they stand in a text of its arguments."""
         self._called = False
 
     def feed(self, text: str) -> list[Piece]:
@@ -55,14 +57,12 @@ class ToolReader:
 
     def _read(self, ended: bool) -> Iterator[Piece]:
         while self._held:
-            held = self._held
+            before = self._held, self._mark
             if self._mark is None:
                 yield from self._text(ended)
             else:
                 yield from self._block(ended)
-            if self._mark is None and self._held == held:
-                return
-            if self._mark is not None and not ended and not self._closes_at():
+            if (self._held, self._mark) == before:
                 return
 
     def _text(self, ended: bool) -> Iterator[Piece]:
@@ -93,16 +93,25 @@ class ToolReader:
             found.append((action.start(), ACTION))
         return min(found, default=(0, None))
 
-    def _closes_at(self) -> int:
+    def _end(self, ended: bool) -> int:
         """Where the block that is held ends, as far as that is known before the text ends; else 0."""
         closings = MARKS.get(self._mark or "", ())
-        ends = [at + len(closing) for closing in closings if (at := self._held.find(closing)) >= 0]
-        return min(ends, default=0)
+        ends = sorted(
+            [found.end() for closing in closings for found in re.finditer(re.escape(closing), self._held)]
+        )
+        for end in ends[self._tried :]:
+            if read_calls(self._held[:end]):
+                return end
+        self._tried = len(ends)
+        if not ended:
+            return 0
+        return ends[0] if ends else len(self._held)
 
     def _block(self, ended: bool) -> Iterator[Piece]:
-        end = self._closes_at() or (len(self._held) if ended else 0)
+        end = self._end(ended)
         if not end:
             return
+        self._tried = 0
         text, self._held = self._held[:end], self._held[end:]
         marked, self._mark = bool(self._mark), None
         calls = read_calls(text)

@@ -146,9 +146,19 @@ def _chosen(choice: Any, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], boo
         )
     if choice.get("type") == "allowed_tools":
         allowed = choice.get("allowed_tools", choice)
-        names = [_named(entry) for entry in _list("allowed_tools", allowed.get("tools") or [])]
+        entries = _list("allowed_tools", allowed.get("tools") or [])
+        names = [_named(entry) for entry in entries if _is_function(entry)]
         return tuple([_find(name, tools) for name in names]), allowed.get("mode") == "required"
+    if not _is_function(choice):
+        raise BadRequestError(
+            f"tool_choice asks for a tool of the type {choice['type']!r:.60}: only functions can be offered to "
+            "models. Leave it out, or choose a function."
+        )
     return (_find(_named(choice), tools),), True
+
+
+def _is_function(choice: Any) -> bool:
+    return not isinstance(choice, Mapping) or choice.get("type", "function") == "function"
 
 
 def _named(choice: Any) -> Any:

@@ -257,7 +257,7 @@ async def _earlier(gateway: Gateway, exchange: Exchange, id: str | None) -> list
         return []
     stored = await _find(gateway, exchange, id, "previous_response_id")
     if stored is None:
-        raise _no_response(id)
+        raise _no_response(id, "previous_response_id")
     return [*stored.earlier, *stored.input, *stored.response["output"]]
 
 
@@ -290,5 +290,7 @@ async def _keep(
     await store.keep((await gateway.accounts.store()).database, exchange.caller.key_id, stored, seconds)
 
 
-def _no_response(id: str) -> GatewayError:
-    return GatewayError(404, f"The response {id[:100]!r} does not exist, or it is another key's.", param="id")
+def _no_response(id: str, param: str = "id") -> GatewayError:
+    return GatewayError(
+        404, f"The response {id[:100]!r} does not exist, or it is another key's.", param=param
+    )

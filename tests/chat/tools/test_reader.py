@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from areplicate import BadRequestError
 from areplicate.chat.contract import Contract, settle
 from areplicate.local.scripted import NOTATIONS
 
@@ -305,3 +306,65 @@ def test_a_call_that_is_repeated_beside_the_corrected_one_is_given_out_once() ->
     calls = [call for delta in [*given, *again] for call in delta.tool_calls or ()]
     assert [(call.index, call.function.name) for call in calls] == [(0, "clock"), (1, "alarm")]
     assert first.faults and not second.faults
+
+
+@pytest.mark.parametrize("step", [1, 5, 1000])
+def test_a_closing_mark_in_an_argument_closes_nothing(step: int) -> None:
+    zone = "a </tool_call> b <tool_call>"
+    call = json.dumps({"name": "clock", "arguments": {"zone": zone}})
+    text = f"Look.<tool_call>{call}</tool_call><tool_call>{TWO}</tool_call>"
+    read = Read([text[i : i + step] for i in range(0, len(text), step)])
+    assert read.told() == ("Look.", [("clock", {"zone": zone}), ("alarm", {"at": 7})], [])
+
+
+def test_a_call_after_one_that_cannot_be_read_is_read() -> None:
+    read = Read([f"<tool_call>{{broken</tool_call><tool_call>{TWO}</tool_call>"])
+    assert read.calls == [("alarm", {"at": 7})] and len(read.faults) == 1
+
+
+FORM: Any = {
+    "type": "function",
+    "function": {
+        "name": "form",
+        "parameters": {
+            "type": "object",
+            "$defs": {"Text": {"type": "string"}, "Map": {"type": "object"}},
+            "properties": {
+                "text": {"$ref": "#/$defs/Text"},
+                "maybe": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                "map": {"$ref": "#/$defs/Map"},
+                "count": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+                "same": {"$ref": "#/properties/count"},
+            },
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "meant"),
+    [
+        ("text", "7", "7"),
+        ("text", '{"a": 1}', '{"a": 1}'),
+        ("maybe", "7", "7"),
+        ("maybe", "null", None),
+        ("map", '{"a": 1}', {"a": 1}),
+        ("count", "7", 7),
+        ("same", "7", 7),
+        ("other", "7", 7),
+        ("other", "seven", "seven"),
+    ],
+)
+def test_an_argument_that_is_written_as_text_is_what_its_schema_says(
+    name: str, written: str, meant: Any
+) -> None:
+    text = f"<tool_call><function=form><parameter={name}>{written}</parameter></function></tool_call>"
+    assert Read([text], contract(tools=[FORM])).told() == ("", [("form", {name: meant})], [])
+
+
+def test_allowed_tools_that_are_not_functions_are_left_out_as_they_are_among_the_tools() -> None:
+    allowed = [{"type": "web_search"}, {"type": "function", "name": "clock"}]
+    use = contract(tool_choice={"type": "allowed_tools", "mode": "auto", "tools": allowed}).tools
+    assert use is not None and use.names == {"clock"}
+    with pytest.raises(BadRequestError, match="asks for a tool of the type 'web_search': only functions"):
+        contract(tool_choice={"type": "web_search"})

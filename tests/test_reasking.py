@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -264,3 +265,28 @@ async def test_calls_and_text_that_a_second_attempt_repeats_are_given_out_once(s
     assert calls == ["Paris", "Oslo"]
     if not streamed:  # what was streamed cannot be taken back
         assert message.content == "Let me look. "
+
+
+class Booking(pydantic.BaseModel):
+    day: datetime.date
+    guests: int
+
+    @pydantic.field_validator("guests")
+    @classmethod
+    def even(cls, guests: int) -> int:
+        if guests % 2:
+            raise ValueError("only pairs of guests")
+        return guests
+
+
+@pytest.mark.parametrize(
+    "wrong", ['{"day": "soon", "guests": 2}', '{"day": "2026-11-25", "guests": 3}'], ids=["format", "class"]
+)
+async def test_what_the_class_refuses_is_asked_for_again_with_its_reasons(wrong: str) -> None:
+    script = wrong_then_right(wrong, '{"day": "2026-11-25", "guests": 4}')
+    async with stage(llama(reply=script)) as (local, router):
+        answer = await router.aparse(LLAMA, HI, Booking)
+        assert answer.parsed == Booking(day=datetime.date(2026, 11, 25), guests=4)
+        assert len(sent(local)) == 2
+        if "3" in wrong:
+            assert "only pairs of guests" in str(sent(local)[1])

@@ -22,7 +22,6 @@ from .responses import Delta, FunctionCall, ToolCallDelta
 from .schemas.schema import ModelSchema
 from .structured.json_reader import JsonReader
 from .structured.response_format import ResponseFormat, place, read_response_format
-from .structured.validation import validator_for
 from .tools.checking import CallChecker, Misfit, new_call_id
 from .tools.reader import Block, ToolReader
 from .tools.telling import tell_format, tell_rules, tell_tools
@@ -163,7 +162,7 @@ class AnswerReader:
         self._json = (
             JsonReader(
                 format.opens,
-                validator_for(format.schema),
+                format.validator(),
                 before.given_json if before is not None else "",
                 streamed=streamed,
             )

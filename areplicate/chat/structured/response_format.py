@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from ...errors import BadRequestError
 from ..plain import shown
 from ..schemas.schema import Field
 from .gbnf import grammar_of
+from .validation import Validator, validator_for
 
 OBJECT: dict[str, Any] = {"type": "object"}
 
@@ -22,6 +24,13 @@ class ResponseFormat(msgspec.Struct, frozen=True):
     name: str = "answer"
     description: str = ""
     strict: bool | None = None
+    faults_of: Callable[[str], list[str]] | None = None
+    """What a class that the JSON is for finds wrong with it, beyond its schema."""
+
+    def validator(self) -> Validator:
+        """What holds an answer to it."""
+        validator = validator_for(self.schema)
+        return validator if self.faults_of is None else validator.followed_by(self.faults_of)
 
     @property
     def any_object(self) -> bool:
@@ -42,7 +51,8 @@ def read_response_format(value: Any) -> ResponseFormat | None:
         BadRequestError: it is not in OpenAI's shape.
     """
     if isinstance(value, type) and callable(schema_of := getattr(value, "model_json_schema", None)):
-        return ResponseFormat(_schema_of(value, schema_of), value.__name__, strict=True)
+        schema, faults_of = _schema_of(value, schema_of), partial(_faults, value)
+        return ResponseFormat(schema, value.__name__, strict=True, faults_of=faults_of)
     if not isinstance(value, Mapping):
         raise BadRequestError(
             f'response_format must be an object such as {{"type": "json_object"}}, not {shown(value)}.',
@@ -68,6 +78,18 @@ def _schema_of(model: type, schema_of: Callable[[], Any]) -> dict[str, Any]:
         raise BadRequestError(
             f"response_format: {model.__name__} has no JSON schema: {error}", param="response_format"
         ) from error
+
+
+def _faults(model: type, text: str) -> list[str]:
+    validate: Any = getattr(model, "model_validate_json", None)
+    try:
+        validate(text)
+    except ValueError as error:
+        errors = getattr(error, "errors", None)
+        if not callable(errors):
+            return [str(error)]
+        return ["".join(f"[{key!r}]" for key in each["loc"]) + f": {each['msg']}" for each in errors()]
+    return []
 
 
 def _with_schema(given: Any) -> ResponseFormat:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+import datetime
+import uuid
+from collections.abc import Callable, Iterator
+from copy import copy
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +37,8 @@ def of_the_extra(name: str) -> Any:
 class Validator:
     """A JSON Schema that values are held to. Nothing is fetched for it, and no pattern runs away."""
 
+    _faults_of: Callable[[str], list[str]] | None = None
+
     def __init__(self, schema: dict[str, Any]) -> None:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
@@ -41,8 +46,20 @@ class Validator:
         except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
             raise BadRequestError(f"The JSON Schema cannot be used: {_first_line(error)}.") from None
 
+    def followed_by(self, faults_of: Callable[[str], list[str]]) -> Validator:
+        """The same, and then what `faults_of` finds in a value's JSON."""
+        both = copy(self)
+        both._faults_of = faults_of
+        return both
+
     def faults(self, value: Any) -> list[str]:
         """What does not fit, in words for the model; nothing where all fits."""
+        found = self._schema_faults(value)
+        if not found and self._faults_of is not None:
+            found = self._faults_of(msgspec.json.encode(value).decode())
+        return found[:MOST_FAULTS]
+
+    def _schema_faults(self, value: Any) -> list[str]:
         found = []
         for error in self._errors(value):
             place = "".join(f"[{key!r}]" for key in error.instance_path)
@@ -60,12 +77,42 @@ class Validator:
 
 
 def _compiled(jsonschema_rs: Any, schema: dict[str, Any]) -> Any:
-    """The schema's validator. Its patterns take linear time, or are given up after a number of steps."""
+    """Patterns take linear time, or, where they cannot, are given up after so many steps."""
+    compile = partial(
+        jsonschema_rs.validator_for, schema, offline=True, validate_formats=True, formats=_FORMATS
+    )
     try:
-        return jsonschema_rs.validator_for(schema, offline=True, pattern_options=jsonschema_rs.RegexOptions())
+        return compile(pattern_options=jsonschema_rs.RegexOptions())
     except ValueError:  # a pattern that looks ahead, perhaps, as zod's of an e-mail address does
-        steps = jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS)
-        return jsonschema_rs.validator_for(schema, offline=True, pattern_options=steps)
+        return compile(pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS))
+
+
+def _reads_as(kind: type) -> Callable[[str], bool]:
+    def reads(text: str) -> bool:
+        try:
+            msgspec.convert(text, kind)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+    return reads
+
+
+def _anything(text: str) -> bool:
+    return True
+
+
+_FORMATS: dict[str, Callable[[str], bool]] = {
+    "date-time": _reads_as(datetime.datetime),  # also without a time zone, as pydantic takes it
+    "date": _reads_as(datetime.date),
+    "time": _reads_as(datetime.time),
+    "uuid": _reads_as(uuid.UUID),
+    **dict.fromkeys(("uri", "uri-reference", "uri-template", "iri", "iri-reference"), _anything),
+    **dict.fromkeys(("regex", "json-pointer", "relative-json-pointer"), _anything),
+    **dict.fromkeys(("idn-email", "idn-hostname"), _anything),
+}
+"""The formats that a text is held to are OpenAI's, in every draft of JSON Schema: these, and those of e-mail
+addresses, hosts, IP addresses and durations, which the validator knows."""
 
 
 def validator_for(schema: dict[str, Any]) -> Validator:

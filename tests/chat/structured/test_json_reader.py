@@ -187,3 +187,37 @@ def test_a_pattern_may_look_ahead_and_does_not_run_away(pattern: str, fits: str,
     schema = {"type": "object", "properties": {"text": {"type": "string", "pattern": pattern}}}
     assert read([json.dumps({"text": fits})], schema)[1] == []
     assert "does not match" in read([json.dumps({"text": does_not})], schema)[1][0]
+
+
+@pytest.mark.parametrize("draft", [{}, {"$schema": "http://json-schema.org/draft-07/schema#"}])
+@pytest.mark.parametrize(
+    ("format", "text", "fits"),
+    [
+        ("date", "2026-11-25", True),
+        ("date", "tomorrow", False),
+        ("date-time", "2026-11-25T10:00:00", True),
+        ("date-time", "2026-11-25T10:00:00+01:00", True),
+        ("date-time", "noon", False),
+        ("time", "10:00:00", True),
+        ("uuid", "x", False),
+        ("email", "ada", False),
+        ("ipv4", "1.2.3", False),
+        ("uri", "example.com", True),
+        ("regex", "(", True),
+        ("password", "x", True),
+    ],
+)
+def test_formats_are_held_to_as_openai_does_in_every_draft(
+    format: str, text: str, fits: bool, draft: dict[str, Any]
+) -> None:
+    schema = {**draft, "type": "object", "properties": {"it": {"type": "string", "format": format}}}
+    faults = read([json.dumps({"it": text})], schema)[1]
+    assert (not faults) is fits, faults
+
+
+def test_a_format_is_not_given_out_before_its_text_is_whole() -> None:
+    reading = reader({"type": "object", "properties": {"on": {"type": "string", "format": "date"}}})
+    assert [d.content for d in reading.feed('{"on": "2026-11')] in ([], ["{"])
+    assert reading.feed("-25") == []
+    deltas = reading.feed('"}') + reading.end()
+    assert "".join(d.content or "" for d in deltas).endswith('"on":"2026-11-25"}') and not reading.faults

@@ -13,6 +13,7 @@ import msgspec
 
 from ..chunks import deltas_of
 from ..responses import Delta, FinishReason, ModelResponse, PricedUsage, ToolCallDelta, Usage
+from ..stops import StopCutter
 
 Event = dict[str, Any]
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -26,12 +27,14 @@ class MessageBuilder:
     Args:
         id: the message's, `msg_...`.
         model: the name that the client knows the model by.
-        body: the request. Without `thinking` in it, none is shown.
+        body: the request. Without `thinking` in it, none is shown; its `stop_sequences` end the answer, whether
+            the model heeds them or not.
     """
 
     def __init__(self, id: str, model: str, body: Mapping[str, Any]) -> None:
         thinking = body.get("thinking")
         self._thinks = isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
+        self._stops = StopCutter(body.get("stop_sequences") or ())
         self._content: list[dict[str, Any]] = []
         self._open: str | None = None
         """The kind of block that is being written: the last one."""
@@ -60,17 +63,22 @@ class MessageBuilder:
     def add(self, delta: Delta) -> list[Event]:
         """The events for what a chunk adds."""
         events: list[Event] = []
+        if self._stops.found is not None:
+            return events
         if delta.reasoning_content and self._thinks:
             events += self._written("thinking", delta.reasoning_content)
-        if delta.content:
-            events += self._written("text", delta.content)
+        if delta.content and (text := self._stops.feed(delta.content)):
+            events += self._written("text", text)
         for call in delta.tool_calls or ():
+            events += self._rest()
             events += self._call(call)
         return events
 
     def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]:
-        events = list(self._close())
-        told = {"stop_reason": _STOP_REASONS[finish_reason], "stop_sequence": None}
+        events = [*self._rest(), *self._close()]
+        found = self._stops.found
+        reason = _STOP_REASONS[finish_reason] if found is None else "stop_sequence"
+        told = {"stop_reason": reason, "stop_sequence": found}
         self._message |= {**told, "usage": _usage(usage)}
         return [
             *events,
@@ -85,6 +93,11 @@ class MessageBuilder:
             self.add(delta)
         self.end(answer.choices[0].finish_reason, answer.usage)
         return self._message
+
+    def _rest(self) -> Iterator[Event]:
+        """Text that might have been the beginning of a stop sequence, and is none."""
+        if rest := self._stops.end():
+            yield from self._written("text", rest)
 
     def _written(self, kind: str, text: str) -> Iterator[Event]:
         if self._open != kind:

@@ -45,6 +45,8 @@ def client(running: Gateway) -> Iterator[anthropic.Anthropic]:
 QUESTIONS: list[dict[str, Any]] = [
     {"model": "chat", "system": "Be kind.", "metadata": {"user_id": "u1"}, "temperature": 1},
     {"model": "chat", "max_tokens": 2, "stop_sequences": ["END"]},
+    {"model": "chat", "stop_sequences": ["dear w"]},
+    {"model": "weather", "stop_sequences": ["look"], "tools": [WEATHER]},
     {
         "model": "weather",
         "tools": [WEATHER],
@@ -104,6 +106,20 @@ def _built(events: list[Any]) -> Any:
 def _without_ids(message: Any) -> Any:
     content = [{k: v for k, v in block.items() if k != "id"} for block in message["content"]]
     return content, message["stop_reason"], message["usage"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_stop_sequence_ends_the_answer_of_a_model_that_knows_none(
+    client: anthropic.Anthropic, stream: bool
+) -> None:
+    asked: Any = {"model": "chat", "max_tokens": 100, "messages": ASK, "stop_sequences": ["x", "dear w"]}
+    if stream:
+        with client.messages.stream(**asked) as events:
+            message = events.get_final_message()
+    else:
+        message = client.messages.create(**asked)
+    assert [block.text for block in message.content if block.type == "text"] == ["Hello, "]
+    assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", "dear w")
 
 
 def test_a_conversation_with_tools(client: anthropic.Anthropic) -> None:

@@ -1,0 +1,48 @@
+"""Ending a text at a stop sequence, for models that have no input for those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StopCutter:
+    """Fed a text in pieces, gives what stands before the first of some sequences; however the text is cut.
+
+    Args:
+        sequences: what ends the text. None of them is given out.
+
+    Attributes:
+        found: the one that has ended it.
+    """
+
+    def __init__(self, sequences: Sequence[str]) -> None:
+        self.found: str | None = None
+        self._sequences = [sequence for sequence in sequences if sequence]
+        self._held = ""
+        """What may be the beginning of one."""
+
+    def feed(self, piece: str) -> str:
+        """What this piece makes certain."""
+        if self.found is not None:
+            return ""
+        text = self._held + piece
+        at, self.found = min(
+            ((text.find(sequence), sequence) for sequence in self._sequences if sequence in text),
+            default=(len(text), None),
+        )
+        held = 0 if self.found is not None else self._begun_at_the_end(text)
+        self._held = text[len(text) - held :]
+        return text[: min(at, len(text) - held)]
+
+    def end(self) -> str:
+        """The rest, now that no text follows."""
+        rest, self._held = self._held, ""
+        return rest
+
+    def _begun_at_the_end(self, text: str) -> int:
+        """Characters at the end of the text with which a sequence may begin."""
+        longest = max((len(sequence) for sequence in self._sequences), default=0)
+        for count in range(min(longest - 1, len(text)), 0, -1):
+            if any(sequence.startswith(text[-count:]) for sequence in self._sequences):
+                return count
+        return 0

@@ -13,6 +13,10 @@ from tests.fast_forward import FastForwardLoop
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# What one test looks up must not be there for the next, whose server may have the same port; nor may tests write into a
+# home. The processes that tests start have it from here.
+os.environ["AREPLICATE_CACHE_DIR"] = "off"
+
 # How fast the machine is decides no test.
 settings.register_profile("areplicate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("areplicate")
@@ -21,12 +25,6 @@ settings.load_profile("areplicate")
 def pytest_xdist_auto_num_workers() -> int:
     """With `-n auto`, one process more than there are processors: some tests do little but wait."""
     return (os.cpu_count() or 1) + 1
-
-
-@pytest.fixture(autouse=True)
-def no_cache_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test looks up must not be there for the next; nor may tests write into a home."""
-    monkeypatch.setenv("AREPLICATE_CACHE_DIR", "off")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ model and prediction, and what to do; none ever holds the API key.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -147,10 +148,15 @@ class APIConnectionError(APIError):
 
 
 class PredictionFailedError(APIError):
-    """The model itself failed. `text` is what it had written until then."""
+    """The model itself failed. `text` is what it had written until then.
+
+    Where its answers did not fit what was asked for, `replicate` tells of the predictions, which are paid all the
+    same, as `ModelResponse.replicate` does.
+    """
 
     default_status = 500
     text: str = ""
+    replicate: Sequence[Any] = ()
 
 
 class PredictionCanceledError(APIError):

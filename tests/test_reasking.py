@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import pickle
 from typing import Any
 
 import pydantic
@@ -117,6 +118,9 @@ async def test_an_answer_that_never_fits_is_an_error_with_its_text(streamed: boo
             await ask(router, streamed, response_format=PERSON)
         assert caught.value.text == '{"name": "Ada"}'
         assert caught.value.prediction_id and caught.value.model == LLAMA
+        paid = [run.prediction_id for run in caught.value.replicate]
+        assert sorted(paid) == sorted(local.predictions) and caught.value.prediction_id == paid[-1]
+        assert all(run.usage.completion_tokens for run in pickle.loads(pickle.dumps(caught.value)).replicate)
         assert len(sent(local)) == 2
 
 

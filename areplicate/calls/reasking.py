@@ -7,7 +7,7 @@ same conversation and within the same deadline. Every attempt counts in `usage` 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -79,7 +79,7 @@ async def _fitting(bound: BoundCall, choice: Choice, run: Run) -> tuple[Choice, 
     kept = [delta for delta in deltas if delta.tool_calls] if said_again else deltas
     deltas = [*kept, *corrected]
     if reader.faults:
-        raise _misfit(bound, reader, second.id)
+        raise _misfit(bound, reader, [run, *second.replicate])
     return _choice(choice, deltas, second.choices[0].finish_reason), [second]
 
 
@@ -163,7 +163,7 @@ async def _chunks(
                 runs += second.replicate or ()
             extra += [run.usage for run in runs[1:] if run.usage is not None]
             if reader.faults:
-                raise _misfit(bound, reader, runs[-1].prediction_id)
+                raise _misfit(bound, reader, runs)
         if reader.given_calls:
             finish_reason = "tool_calls"
         reader = bound.contract.reader(streamed=True)
@@ -204,11 +204,12 @@ def _told(bound: BoundCall, run: Run) -> Run:
     return _replace(run, emulated=list(bound.contract.emulated)) if bound.contract.emulated else run
 
 
-def _misfit(bound: BoundCall, reader: AnswerReader, prediction_id: str) -> PredictionFailedError:
+def _misfit(bound: BoundCall, reader: AnswerReader, runs: Sequence[Run]) -> PredictionFailedError:
     error = PredictionFailedError(
         f"The model's answer does not fit what was asked for, nor did the one before: "
         f"{' '.join(reader.faults)}"
     )
     error.text = reader.text
-    error.about(bound.call.question.model, prediction_id)
+    error.replicate = [_told(bound, run) for run in runs]
+    error.about(bound.call.question.model, runs[-1].prediction_id)
     return error

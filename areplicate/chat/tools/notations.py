@@ -98,18 +98,26 @@ def read_calls(text: str) -> list[RawCall] | None:
 
 
 def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:
-    """The calls, without any mark, that a text begins with, and the lines after them."""
+    """The calls that a text begins with as JSON, behind a mark or without any, and the lines after them.
+
+    Behind a mark, another one may follow at once: some models close with the mark that opens.
+    """
+    calls_and_more = _without_marks(text)
     try:
-        value, end = _decode(text, 0)
+        value, end = _decode(calls_and_more, 0)
     except (ValueError, RecursionError):
         return None
-    calls, rest = _calls_of(value), text[end:].lstrip(" ")
-    return (calls, rest) if calls and rest.startswith("\n") else None
+    calls, rest = _calls_of(value), calls_and_more[end:].lstrip(" ")
+    follows = ("\n", *MARKS) if calls_and_more != text else "\n"
+    broken = rest.lstrip().startswith(("{", "["))  # a call that cannot be read: no text
+    return (calls, rest) if calls and rest.startswith(follows) and not broken else None
 
 
 def meant_tool(call: RawCall, names: Container[str]) -> str | None:
-    """The tool that a call means: some models write the namespace of their training before its name."""
-    return next((name for name in (call.name, call.name.removeprefix("functions.")) if name in names), None)
+    """The tool that a call means: some models write more than its name, as they did in their training."""
+    written = call.name
+    meant = (written, written.removeprefix("functions."), written.removesuffix(".call"))
+    return next((name for name in meant if name in names), None)
 
 
 def _without_marks(text: str) -> str:
@@ -227,8 +235,10 @@ def _gemma(text: str) -> list[RawCall] | None:
 
 
 def _pythonic(text: str) -> list[RawCall] | None:
-    """Llama's `[name(key="value")]`: parsed, and only literals are taken."""
-    text = _without_marks(text)
+    """Llama's `[name(key="value")]`, or `name.call(key="value")` behind a mark: parsed, and only literals are taken."""
+    marked, text = text, _without_marks(text)
+    if marked != text and not text.startswith("["):  # what Llama 3.1 writes for a tool of its own
+        text = f"[{text}]"
     if not text.startswith("[") or not text.endswith(")]") or len(text) > _LONGEST_PYTHONIC:
         return None
     try:

@@ -111,21 +111,31 @@ class ToolReader:
         end = self._end(ended)
         if not end:
             return
-        self._tried = 0
+        mark, self._mark, self._tried = self._mark or "", None, 0
         text, self._held = self._held[:end], self._held[end:]
-        marked, self._mark = bool(self._mark), None
-        calls = read_calls(text)
-        if not marked and not self._are_ours(calls):
-            leading = read_leading_calls(text.lstrip())
-            if leading is None or not self._are_ours(leading[0]):
-                yield text
-                return
-            calls, self._held = leading
+        calls, rest = self._calls(text, mark)
+        if not calls and self._called and text.strip() in MARKS:
+            return  # it was meant to close the call before
+        if not calls and not mark:
+            yield text
+            return
+        self._held = rest + self._held
         self._called = self._called or bool(calls)
-        yield Block(text, tuple(calls) if calls else None)
+        yield Block(text, tuple(calls) or None)
 
-    def _are_ours(self, calls: Sequence[RawCall] | None) -> bool:
-        return bool(calls) and all(meant_tool(call, self._names) for call in calls or ())
+    def _calls(self, text: str, mark: str) -> tuple[list[RawCall], str]:
+        """The calls in a block, and the text after them."""
+        calls = read_calls(text) or []
+        if calls and (mark or self._are_ours(calls)):
+            return calls, ""
+        leading = None if text.endswith(MARKS.get(mark, ())) else read_leading_calls(text.strip())
+        if leading is not None and (mark or self._are_ours(leading[0])):
+            return leading
+        return [], ""
+
+    def _are_ours(self, calls: Sequence[RawCall]) -> bool:
+        """Whether all of them call tools that there are."""
+        return all(meant_tool(call, self._names) for call in calls)
 
 
 def _partial(text: str) -> int:

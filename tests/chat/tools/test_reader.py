@@ -368,3 +368,25 @@ def test_allowed_tools_that_are_not_functions_are_left_out_as_they_are_among_the
     assert use is not None and use.names == {"clock"}
     with pytest.raises(BadRequestError, match="asks for a tool of the type 'web_search': only functions"):
         contract(tool_choice={"type": "web_search"})
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        (f"[TOOL_CALLS] [{ONE}]\n\nI wait.", "\n\nI wait."),
+        (f"<tool_call>[{ONE}]\nI wait.", "\nI wait."),
+        (f"<tool_call>{ONE}<tool_call>", ""),
+        ('<|python_tag|>clock.call(zone="UTC")', ""),
+        ('<|python_tag|>clock(zone="UTC")<|eom_id|>', ""),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 1000])
+def test_a_marked_call_that_is_closed_otherwise(text: str, content: str, step: int) -> None:
+    read = Read([text[i : i + step] for i in range(0, len(text), step)])
+    assert read.told() == (content, [("clock", {"zone": "UTC"})], [])
+
+
+@pytest.mark.parametrize("text", [f"[TOOL_CALLS]{ONE}\n{{broken", f"<tool_call>{ONE}\nbroken</tool_call>"])
+def test_what_is_broken_behind_a_mark_is_asked_for_again(text: str) -> None:
+    read = Read([text])
+    assert read.told() == ("", [], ["A tool call cannot be read: its JSON is broken."])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -63,7 +62,7 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
 
 def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
-    predict, total = _sum(runs, "predict_time"), _sum(runs, "total_time")
+    predict, total = _seconds(runs, "predict_time"), _seconds(runs, "total_time")
     return Run(
         prediction_id=runs[-1].id,
         version=runs[-1].version,
@@ -74,14 +73,11 @@ def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     )
 
 
-def _sum(runs: Sequence[Prediction], name: str) -> float | None:
+def _seconds(runs: Sequence[Prediction], name: str) -> float | None:
     """Seconds of all predictions together; None where the last does not tell its own."""
-    last = _seconds(runs[-1].metrics or {}, name)
-    if last is None or len(runs) == 1:
-        return last
-    return last + sum(_seconds(failed.metrics or {}, name) or 0.0 for failed in runs[:-1])
-
-
-def _seconds(metrics: dict[str, Any], name: str) -> float | None:
-    value = metrics.get(name)
-    return float(value) if isinstance(value, (int, float)) else None
+    seconds, told = 0.0, False
+    for run in runs:
+        value = run.metrics.get(name) if run.metrics else None
+        told = isinstance(value, (int, float))
+        seconds += (told and value) or 0.0
+    return seconds if told else None

@@ -10,13 +10,14 @@ event loop, leave all that is still wanted, and wait for these tasks, within one
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from math import ceil, inf
-from random import SystemRandom
+from random import Random
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -32,8 +33,10 @@ from .protocol.requests import SHORTEST_CANCEL_AFTER
 
 T = TypeVar("T")
 
-_random = SystemRandom().random
-"""Also where processes are forked, or seed Python's own generator alike, they draw different marks."""
+_marks = Random()
+"""Not Python's own generator: processes that seed that alike would draw the same marks."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_marks.seed)
 
 CLOSING = 10.0
 """Seconds that closing waits at the most until nothing is left running."""
@@ -308,7 +311,7 @@ class Live:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
         least = max(SHORTEST_CANCEL_AFTER, ceil(timeout))
         span = max(_MARKS, least // 10)
-        while (key, mark := least + int(_random() * span)) in self.marks:
+        while (key, mark := least + int(_marks.random() * span)) in self.marks:
             span += 1
         self.marks.add((key, mark))
         return mark

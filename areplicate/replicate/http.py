@@ -170,7 +170,7 @@ class Http:
     def error(self, response: Response, request: Request) -> APIError:
         """The exception for an answer, freed of the key where a server echoes it."""
         masked = self.credentials.masked
-        headers = {name: masked(value) for name, value in response.headers.items()}
+        headers = {name.lower(): masked(value) for name, value in response.headers.items()}
         body = masked(response.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         error = self._freed(error_from_response(response._replace(body=body, headers=headers)))
         error.method, error.url = request.method, request.url

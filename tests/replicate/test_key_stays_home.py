@@ -94,6 +94,23 @@ async def test_an_error_shows_no_key_that_was_echoed(
     assert KEY[:20] not in told, "not a part of it either"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_an_answers_headers_say_counts_in_any_case(status: int) -> None:
+    async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=status, headers={"Retry-After": "7"})
+
+    async def redirect(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=302, headers={"LOCATION": f"https://sso.example/?token={KEY}"})
+
+    async with serving(refuse) as base, AsyncRouter(api_key=KEY, api_base=base) as router:
+        with pytest.raises(areplicate.APIError) as caught:
+            await router.acompletion(LLAMA, HELLO, num_retries=0)
+    assert caught.value.retry_after == 7
+    async with serving(redirect) as base, AsyncRouter(api_key=KEY, api_base=base) as router:
+        with pytest.raises(areplicate.APIError, match=r"a redirect to https://sso\.example/\?token=\[key\],"):
+            await router.acompletion(LLAMA, HELLO, num_retries=0)
+
+
 @pytest.mark.parametrize("key", ["la", "r8"])
 async def test_a_short_key_garbles_no_message(key: str) -> None:
     text = f"The latest r8tings of monkeys: token {key}, '{key}'."

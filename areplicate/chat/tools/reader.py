@@ -21,6 +21,10 @@ Piece = str | Block
 
 _BARE = ("{", "[", "```")
 """What an answer begins with that may be calls without any mark."""
+_MAY_BE_CALLS = re.compile(
+    r"(?:```(?:[a-z_]{0,9}\Z|(?:json|tool_code)?\s*))?(?:\Z|\{|\[\s*(?:\Z|\{|[^\W\d][\w.]*\s*(?:\Z|\()))"
+)
+"""The beginning of what may be calls without any mark: an object, a list of them, or Python's."""
 _ACTION = re.compile(rf"{ACTION}\s*```")
 _MARKS = (*MARKS, ACTION)
 _STARTS = (*_BARE, *MARKS)
@@ -108,6 +112,9 @@ class ToolReader:
         return ends[0] if ends else len(self._held)
 
     def _block(self, ended: bool) -> Iterator[Piece]:
+        if self._mark == "" and not _MAY_BE_CALLS.match(self._held.lstrip()):
+            self._mark = None  # code in a fence, or a remark in brackets: text
+            return
         end = self._end(ended)
         if not end:
             return

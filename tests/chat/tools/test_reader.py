@@ -390,3 +390,13 @@ def test_a_marked_call_that_is_closed_otherwise(text: str, content: str, step: i
 def test_what_is_broken_behind_a_mark_is_asked_for_again(text: str) -> None:
     read = Read([text])
     assert read.told() == ("", [], ["A tool call cannot be read: its JSON is broken."])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```python\nprint(1)", "[1] As Ada says", "[Note] It rains", "```\nls -l", "[ ] to do", '["a", "b"'],
+)
+def test_what_cannot_become_a_call_is_streamed_at_once(text: str) -> None:
+    reading = TOOLS.reader(streamed=True)
+    given = "".join(delta.content or "" for piece in text for delta in reading.feed(piece))
+    assert given == text and not reading.end()

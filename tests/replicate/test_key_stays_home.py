@@ -100,14 +100,14 @@ async def test_what_an_answers_headers_say_counts_in_any_case(status: int) -> No
         return web.Response(status=status, headers={"Retry-After": "7"})
 
     async def redirect(request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(status=302, headers={"LOCATION": f"https://sso.example/?token={KEY}"})
+        return web.Response(status=302, headers={"LOCATION": f"https://sso.example/?{'x' * 150}={KEY}"})
 
     async with serving(refuse) as base, AsyncRouter(api_key=KEY, api_base=base) as router:
         with pytest.raises(areplicate.APIError) as caught:
             await router.acompletion(LLAMA, HELLO, num_retries=0)
     assert caught.value.retry_after == 7
     async with serving(redirect) as base, AsyncRouter(api_key=KEY, api_base=base) as router:
-        with pytest.raises(areplicate.APIError, match=r"a redirect to https://sso\.example/\?token=\[key\],"):
+        with pytest.raises(areplicate.APIError, match=r"a redirect to https://sso\.example/\?x+=\[key\],"):
             await router.acompletion(LLAMA, HELLO, num_retries=0)
 
 

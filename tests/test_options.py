@@ -15,7 +15,7 @@ import areplicate
 from areplicate.calls.preparing import Preparer
 from areplicate.options import names_for, read, read_body
 from areplicate.options.declared import BY_NAME, OPTIONS
-from areplicate.options.values import checked_base
+from areplicate.options.values import checked_base, checked_count, checked_timeout
 
 OWN = {"top_k", "min_tokens"}
 """Inputs of the model that the tests speak of."""
@@ -176,3 +176,10 @@ def test_an_async_on_status_is_refused_instead_of_never_being_awaited() -> None:
 
     with pytest.raises(areplicate.BadRequestError, match="on_status must be a function that is not async"):
         read({"on_status": tell})
+
+
+def test_the_longest_timeout_is_a_week_and_the_most_answers_are_128() -> None:
+    assert checked_timeout(1e12) == 7 * 24 * 3600
+    assert checked_count(128) == 128
+    with pytest.raises(areplicate.BadRequestError, match="n must be a whole number from 1 to 128, not 129"):
+        checked_count(129)

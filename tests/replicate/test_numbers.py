@@ -72,3 +72,11 @@ async def test_a_models_latest_version_is_looked_up_once_an_hour() -> None:
 def test_a_request_is_shown_with_ten_thousand_characters_of_its_body() -> None:
     shown = as_curl(Request("POST", "https://api.replicate.com/v1/predictions", {}, b"x" * 10_001))
     assert "x" * 10_000 + "... (10001 characters)" in shown and "x" * 10_001 not in shown
+
+
+async def test_a_server_that_never_answers_is_given_up_after_half_a_minute() -> None:
+    async with stage(faults=Faults(latency=10_000.0), router={"max_retries": 0}) as (_, router):
+        clock = Clock()
+        with pytest.raises(areplicate.APIConnectionError):
+            await router.search_models("llama")
+        assert clock() == pytest.approx(30, abs=1)

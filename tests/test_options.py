@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import warnings
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,7 +17,7 @@ from hypothesis import strategies as st
 
 import areplicate
 from areplicate.calls.preparing import Preparer
-from areplicate.options import names_for, read, read_body
+from areplicate.options import names_for, read, read_body, unknown
 from areplicate.options.declared import BY_NAME, OPTIONS
 from areplicate.options.values import checked_base, checked_count, checked_timeout
 
@@ -23,8 +27,92 @@ OURS = {option.name for option in OPTIONS if not option.openai}
 
 
 def test_keywords_are_parted_and_none_is_not_given() -> None:
-    given = read({"timeout": 5, "temperature": 0.5, "top_k": 3, "seed": None, "tools": None, "n": None})
+    given = read({"seed": None, "timeout": 5, "temperature": 0.5, "top_k": 3, "tools": None, "n": None})
     assert given == ({"timeout": 5}, {"temperature": 0.5}, {"top_k": 3})
+
+
+def test_what_a_call_says_counts_more_than_what_was_set_up_for_it() -> None:
+    setup = read({"timeout": 5, "n": 2, "temperature": 0.5, "seed": 1, "top_k": 3, "min_tokens": 1})
+    call = read({"timeout": 6, "temperature": 0.75, "top_k": 4})
+    assert setup.updated(call) == (
+        {"timeout": 6, "n": 2},
+        {"temperature": 0.75, "seed": 1},
+        {"top_k": 4, "min_tokens": 1},
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "read_as"),
+    [
+        ({"temperature": Fraction(1, 2)}, {"temperature": 0.5}),
+        ({"temperature": Decimal("0.5")}, {"temperature": 0.5}),
+        ({"stop": ("a", "b")}, {"stop": ["a", "b"]}),
+        ({"top_k": Fraction(3)}, {"top_k": 3.0}),
+        ({"logit_bias": {50256: -100}}, {"logit_bias": {"50256": -100}}),
+        ({"metadata": {"day": date(2026, 1, 2)}}, {"metadata": {"day": "2026-01-02"}}),
+        ({"response_format": Fraction}, {"response_format": Fraction}),
+        ({"image": b"png"}, {"image": b"png"}),
+    ],
+)
+def test_values_of_other_types_are_read_as_json_has_them(given: Any, read_as: Any) -> None:
+    read_ones = read(given)
+    assert {**read_ones.params, **read_ones.inputs} == read_as
+    assert [type(each) for each in (*read_ones.params.values(), *read_ones.inputs.values())] == [
+        type(each) for each in read_as.values()
+    ]
+
+
+class Unreadable(dict[str, Any]):
+    def items(self) -> Any:
+        raise OSError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("stop", b"x", "stop must be text (decode it), not b'x'."),
+        ("tools", [math.nan], "tools holds a value that JSON cannot: Out of range float values"),
+        ("tools", [object()], "tools holds a value that JSON cannot: "),
+        ("top_k", "\ud800", "top_k has text that is not valid Unicode at character 0."),
+        ("top_k", Unreadable(), "top_k cannot be read: its Unreadable raised OSError."),
+    ],
+)
+def test_a_value_that_cannot_be_sent_is_refused_by_name(name: str, value: Any, why: str) -> None:
+    with pytest.raises(areplicate.BadRequestError) as caught:
+        read({name: value})
+    assert why in str(caught.value)
+    assert caught.value.param == name
+
+
+class Asked:
+    """A function with a method of its own, which nothing may call."""
+
+    def __call__(self, status: object) -> None: ...
+
+    def tolist(self) -> list[int]:
+        return [1]
+
+
+def test_a_function_stays_what_it_is() -> None:
+    asked = Asked()
+    assert read({"on_status": asked}).options == {"on_status": asked}
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ([], "x_name is neither an option nor an input of a/b. extra_body={'x_name': ...} sends it"),
+        (["x_names"], "of a/b. Did you mean x_names? extra_body="),
+        (["x_names", "y_name", "x_nam", "xname"], "Did you mean x_names or xname or x_nam?"),
+        (["xname", "x__name", "x_nam", "x_names"], "Did you mean x_names or x__name or xname?"),
+        (["name_of_it", "xyz_ab"], "of a/b. extra_body="),
+    ],
+)
+def test_a_name_that_is_not_known_is_told_with_at_most_three_that_are(known: list[str], told: str) -> None:
+    error = unknown("x_name", known, "a/b")
+    assert told in str(error)
+    assert (error.param, error.model) == ("x_name", "a/b")
+    assert "an input of this model." in str(unknown("x_name", []))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +156,7 @@ def test_a_secret_of_another_type_is_not_shown() -> None:
         with pytest.raises(areplicate.BadRequestError, match=f"{name} must be") as caught:
             read({name: secret})
         assert "r8_secret" not in str(caught.value)
+        assert f"not {type(secret).__name__}." in str(caught.value) and caught.value.param == name
 
 
 @pytest.mark.parametrize("name", ["cache", "api_version", "tags", "model_info", "aws_secret_access_key"])
@@ -101,7 +190,15 @@ def test_the_router_takes_exactly_the_options_that_are_declared() -> None:
 
 class TestAGatewaysClient:
     def test_asks_for_an_answer_in_openai_s_words_and_the_model_s(self) -> None:
-        body = {"stream": True, "temperature": 0.2, "user": "me", "top_k": 3, "seed": None, "cache": {}}
+        body: dict[str, Any] = {
+            "seed": None,
+            "cache": {},
+            "stream": True,
+            "temperature": 0.2,
+            "user": "me",
+            "top_k": 3,
+            "n": None,
+        }
         assert read_body(body, OWN) == {"stream": True, "temperature": 0.2, "user": "me", "top_k": 3}
 
     @pytest.mark.parametrize(

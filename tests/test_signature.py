@@ -13,6 +13,7 @@ import pytest
 
 from areplicate import AsyncRouter, acompletion, completion
 from areplicate.options.declared import OPTIONS
+from areplicate.options.signature import signed
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,6 +72,32 @@ def test_every_option_is_in_the_signature_and_the_documentation(function: Callab
     assert len(parameters) > 41, "as many as OpenAI's own"
     for option in OPTIONS:
         assert f"{option.name}: {option.meaning}" in (inspect.getdoc(function) or "")
+
+
+def test_a_function_is_given_the_options_and_keeps_what_it_says_of_itself() -> None:
+    async def ask(model: str, messages: list[Any], **inputs: Any) -> str:
+        """Asks.
+
+        And waits.
+        """
+        return f"{model} {messages} {inputs}"
+
+    parameters = inspect.signature(signed(ask)).parameters
+    assert list(parameters) == ["model", "messages", *(option.name for option in OPTIONS), "inputs"]
+    assert str(parameters["timeout"]) == "timeout: 'float | None' = None"
+    assert {parameters[option.name].kind for option in OPTIONS} == {inspect.Parameter.KEYWORD_ONLY}
+    assert str(parameters["inputs"]) == "**inputs: 'Any'"
+    lines = (inspect.getdoc(ask) or "").splitlines()
+    assert lines[:5] == ["Asks.", "", "And waits.", "", "Args:"]
+    assert lines[5].startswith("    model: Such as") and lines[6] == "    messages: As OpenAI takes them."
+    for option, line in zip(OPTIONS, lines[7:], strict=False):
+        default = f" By default {option.default}." if option.default else ""
+        assert line == f"    {option.name}: {option.meaning}{default}"
+    inputs, nothing, raises, last = lines[7 + len(OPTIONS) :]
+    assert inputs.startswith("    inputs: The model's own inputs")
+    assert (nothing, raises) == ("", "Raises:") and last.startswith("    APIError: one of its subclasses")
+    assert not signed(lambda model: None).__doc__.strip().startswith("None")
+    assert signed(lambda model: None).__doc__.startswith("\n\nArgs:")
 
 
 def test_the_types_and_the_page_are_current() -> None:

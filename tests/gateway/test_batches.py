@@ -416,7 +416,7 @@ def test_live_requests_go_first(tmp_path: Path) -> None:
         with gateway(config, tmp_path) as running:
             api = client(running, running.new_key())
             batch = begin(api, questions(1500))
-            eventually(lambda: len(local.predictions) >= 650, 90)
+            eventually(lambda: len(local.predictions) >= 605, 90)
             created = len(local.predictions)
             assert running.ask(model="echo").status_code == 200
             assert len(local.predictions) - created < 80

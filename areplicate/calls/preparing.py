@@ -135,12 +135,12 @@ class Preparer:
         )
         seconds, retries = patience(timeout, self._timeout, num_retries, self._max_retries)
         base, key = chosen(api_base or self._api_base, api_key or self._api_key)
+        drop = bool(first_given(drop_params, areplicate.drop_params))
         begun = now()
         policy = RetryPolicy(retries, begun + seconds)
         account, endpoint, schema, _, _ = await self._target(
             model, base, key, policy, begun, default_headers, proxy, ssl
         )
-        drop = bool(first_given(drop_params, areplicate.drop_params))
         values: Mapping[str, Any] = {}
         given = dict(params)
         if inputs:

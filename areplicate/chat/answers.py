@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from .inputs import ModelInput
 from .outputs import output_text, read_reply
 from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
 from .schemas.schema import ModelSchema
-from .usage import add, characters, usage_of
+from .usage import add, characters, estimate
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -51,6 +52,29 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
     )
 
 
+def usage_of(prediction: Prediction, prompt_characters: Callable[[], int], text: str) -> Usage:
+    """The usage of a prediction that wrote `text`.
+
+    Language models on Replicate report `input_token_count` and `output_token_count`. Where one is
+    missing, a list of output chunks is about a token each, and text is about four characters a
+    token; such a usage is marked `estimated`. `prompt_characters` counts those of the input.
+    """
+    metrics = prediction.metrics or {}
+    prompt_tokens = _count(metrics, "input_token_count")
+    completion_tokens = _count(metrics, "output_token_count")
+    estimated = prompt_tokens is None or completion_tokens is None
+    if prompt_tokens is None:
+        prompt_tokens = estimate(prompt_characters())
+    if completion_tokens is None:
+        completion_tokens = _chunks(prediction.output) or estimate(len(text))
+    return Usage(
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        total_tokens=prompt_tokens + completion_tokens,
+        estimated=estimated,
+    )
+
+
 def usage_for(question: Question, prediction: Prediction, text: str) -> Usage:
     return usage_of(prediction, lambda: characters(question.input.fields), text)
 
@@ -81,3 +105,12 @@ def _seconds(runs: Sequence[Prediction], name: str) -> float | None:
         told = isinstance(value, (int, float))
         seconds += (told and value) or 0.0
     return seconds if told else None
+
+
+def _chunks(output: Any) -> int:
+    return len(list(filter(None, output))) if isinstance(output, list) else 0
+
+
+def _count(metrics: dict[str, Any], name: str) -> int | None:
+    value = metrics.get(name)
+    return int(value) if isinstance(value, (int, float)) and value >= 0 else None

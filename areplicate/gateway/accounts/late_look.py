@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...chat.answers import run_of
+from ...chat.answers import run_of, usage_of
 from ...chat.outputs import output_text
 from ...chat.responses import Run
-from ...chat.usage import characters, usage_of
+from ...chat.usage import characters
 from ...errors import APIError
 from ...replicate.live import LivePrediction
 from ...replicate.protocol.predictions import Prediction

@@ -279,6 +279,7 @@ def test_a_refusal_says_which_limit_and_what_to_do(
     error = refused.value
     assert error.message == message
     assert (error.status, error.code, *map(error.headers.get, WAITS)) == told
+    assert error.type == ("insufficient_quota" if error.code == "insufficient_quota" else "requests")
     in_flight = "in flight" in message or "may need more" in message
     assert isinstance(error, RoomTaken) is in_flight, "what the end of a request in flight may lift"
 
@@ -324,6 +325,8 @@ def test_what_the_database_says_was_spent_counts() -> None:
     ledger, limited = Ledger(), key(max_budget=1)
     ledger.admit(limited, first := hold(), NOW)
     ledger.settle(first, 0, 0.75, NOW)
+    ledger.admit(limited, second := hold(), NOW)
+    ledger.settle(second, 0, 0.0, NOW)
     ledger.saw(key(max_budget=1, spend=1.0))
     assert not admitted(ledger, limited, hold())
     ledger.saw(key(max_budget=1, spend=0.5))

@@ -103,19 +103,15 @@ def refusal(key: Key, hold: Hold, taken: Taken, wait: Callable[[], float]) -> Ga
         if limit is None:
             continue
         used = taken[measure, span] + (key.spend if span == "in all" else 0.0)
-        if measure == "predictions":
-            fits = used + hold.predictions <= limit
-            never = hold.predictions > limit
-        else:
-            all_but_one = _all_but_one(hold, measure)
-            fits, never = used + all_but_one < limit, all_but_one >= limit
-        if not fits:
+        all_but_one = _all_but_one(hold, measure)
+        if used + all_but_one >= limit:
+            never = all_but_one >= limit
             return _refused(key, Limit(field, measure, span), limit, hold, never, wait)
     return None
 
 
 def _all_but_one(hold: Hold, measure: Measure) -> float:
-    """What all predictions of a hold but one are expected to take."""
+    """What all predictions of a hold but one are expected to take; of predictions, how many those are."""
     amount: float = getattr(hold, measure)
     return amount * (hold.predictions - 1) / hold.predictions
 
@@ -283,7 +279,7 @@ class _Window:
 
 def room_for(hold: Hold, measure: Measure, limit: float) -> float:
     """How much may be taken for the hold to fit."""
-    return limit - hold.predictions if measure == "predictions" else limit - 1 - _all_but_one(hold, measure)
+    return limit - 1 - _all_but_one(hold, measure)
 
 
 def wait_for(entries: Iterable[tuple[float, float]], most: float, now: float) -> float:

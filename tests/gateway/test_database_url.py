@@ -32,6 +32,12 @@ HOST = "postgresql://user:p%40ss@db.example:5432/name"
             f"{HOST}?prepared_statement_cache_size=0&command_timeout=4",
             DatabaseURL(conninfo=HOST, statement_timeout=4),
         ),
+        (
+            f"{HOST}?sslaccept=accept_invalid_certs",
+            DatabaseURL(conninfo=f"{HOST}?sslmode=require"),
+        ),
+        (f"{HOST}?timeout=6", DatabaseURL(conninfo=HOST, connect_timeout=6)),
+        (f"{HOST}?options=", DatabaseURL(conninfo=f"{HOST}?options=")),
         (f"{HOST}?connect_timeout=0", DatabaseURL(conninfo=HOST)),
         (
             "postgresql:///name?host=/run/postgresql",
@@ -56,6 +62,11 @@ def test_it_is_read(url: str, read: DatabaseURL) -> None:
         ("sqlite:///:memory:", "must have the name of a file"),
         ("sqlite:///keys.db?mode=ro", "takes none"),
         (f"{HOST}?colour=red", "not known here: colour"),
+        (
+            f"{HOST}?b=1&a=1",
+            "not known here: a, b. Those of libpq and Prisma are known: leave out the others.",
+        ),
+        (f"{HOST}?timeout=soon", "timeout is 'soon'; it must be a whole number."),
         (f"{HOST}?connection_limit=many", "connection_limit is 'many'"),
         (f"{HOST}?sslaccept=maybe", "sslaccept is 'maybe'"),
     ],

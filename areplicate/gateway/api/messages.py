@@ -31,8 +31,12 @@ _BLOCK = {
     "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
 }
 _CONTENT = {
-    "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": _BLOCK}],
+    "anyOf": [{"type": "string"}, {"type": "array", "items": _BLOCK}],
     "description": "Images, documents, tool_use and tool_result are further blocks.",
+}
+_PARAM: dict[str, Any] = {
+    "if": {"properties": {"role": {"const": "assistant"}}},  # an empty answer may be sent back
+    "else": {"properties": {"content": {"minItems": 1}}},
 }
 _SYSTEM = {"anyOf": [{"type": "string"}, {"type": "array", "items": _BLOCK}, {"type": "null"}]}
 _TOOL = {
@@ -68,7 +72,10 @@ class Counted(msgspec.Struct, kw_only=True):
     """What a model reads."""
 
     model: ModelName
-    messages: Annotated[list[MessageParam], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
+    messages: Annotated[
+        list[Annotated[MessageParam, msgspec.Meta(extra_json_schema=_PARAM)]],
+        msgspec.Meta(min_length=1, max_length=MAX_MESSAGES),
+    ]
     system: Annotated[Any, msgspec.Meta(extra_json_schema=_SYSTEM)] = None
     tools: list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
 

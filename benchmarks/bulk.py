@@ -151,9 +151,8 @@ def measure(rows: int, long_rows: int, rounds: int) -> Figures:
             return _in_a_process("http", way, rows, local.api_base, journal)
 
         found: Figures = {"rows": rows, "long_rows": long_rows, **in_turn(WAYS, rounds, one)}
-        journal = Path(folder) / "long"
-        found["long"] = _in_a_process("long", "", long_rows, "", journal)
-        found["resumed"] = _in_a_process("long", "", long_rows, "", journal)
+        for run in ("long", "resumed"):
+            found[run] = _in_a_process("long", "", long_rows, "", Path(folder) / "journal of the long job")
     return found
 
 
@@ -179,8 +178,7 @@ def page(found: Figures) -> Iterator[str]:
 
 def _in_a_process(kind: str, way: str, count: int, api_base: str, journal: Path) -> Figures:
     command = [sys.executable, "-m", "benchmarks.bulk", kind, way, str(count), api_base, str(journal)]
-    figures: Figures = json.loads(subprocess.check_output(command, cwd=ROOT).splitlines()[-1])
-    return figures
+    return dict(json.loads(subprocess.check_output(command, cwd=ROOT).splitlines()[-1]))
 
 
 def main(arguments: list[str]) -> None:

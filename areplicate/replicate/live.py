@@ -105,7 +105,7 @@ class LivePrediction(msgspec.Struct, eq=False):
 
     def is_asked_here(self, mark: int | None) -> bool:
         """Whether some caller of this router has asked for an equal input with that mark, and has it still."""
-        return (self.key, mark) in self._live.marks
+        return mark in self._live.marks.get(self.key, ())
 
     def take(self, prediction: Prediction, certain: bool = True) -> bool:
         """Makes a prediction this caller's own; False where somebody else of this router has it."""
@@ -156,7 +156,8 @@ class Live:
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
         """With the task that settles each."""
-        self.marks: set[tuple[int, int | None]] = set()
+        self.marks: dict[int, set[int | None]] = {}
+        """Of each input in flight, by its key, those that were drawn for it."""
         self.claims: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Base and id of what somebody has or had."""
         self._changed: anyio.Event | None = None
@@ -233,7 +234,7 @@ class Live:
         """One that an earlier process has asked for, with its mark: it may exist."""
         mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
         mine.may_exist = True
-        self.marks.add((key, mark))
+        self.marks.setdefault(key, set()).add(mark)
         self._wanted.add(mine)
         return mine
 
@@ -243,7 +244,7 @@ class Live:
             return
         self._wanted.discard(mine)
         if not mine.may_exist and mine.close is None:
-            self.marks.discard((mine.key, mine.mark))
+            self._forget_mark(mine)
             return
         self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
 
@@ -300,7 +301,7 @@ class Live:
         except Exception:
             logs.logger.exception("A prediction may still be running: cancelling it failed")
         self._unwanted.pop(mine, None)
-        self.marks.discard((mine.key, mine.mark))
+        self._forget_mark(mine)
         self._notify()
 
     def _notify(self) -> None:
@@ -310,11 +311,20 @@ class Live:
     def _draw(self, key: int, timeout: float) -> int:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
         least = max(SHORTEST_CANCEL_AFTER, ceil(timeout))
-        span = max(_MARKS, least // 10)
-        while (key, mark := least + int(_marks.random() * span)) in self.marks:
+        drawn = self.marks.setdefault(key, set())
+        # A fifth stays free, so that a few draws find one however many ask the same.
+        span = max(_MARKS, least // 10) + len(drawn) * 5 // 4
+        while (mark := least + int(_marks.random() * span)) in drawn:
             span += 1
-        self.marks.add((key, mark))
+        drawn.add(mark)
         return mark
+
+    def _forget_mark(self, mine: LivePrediction) -> None:
+        drawn = self.marks.get(mine.key)
+        if drawn is not None:
+            drawn.discard(mine.mark)
+            if not drawn:
+                del self.marks[mine.key]
 
 
 def tell_running(prediction_ids: list[str]) -> None:

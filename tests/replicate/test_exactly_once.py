@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import AsyncExitStack
 from functools import partial
+from random import Random
 from typing import Any
 
 import anyio
@@ -234,6 +235,29 @@ async def test_equal_inputs_in_flight_have_marks_of_their_own() -> None:
                 group.start_soon(ask, router)
         marks = [int(seen.headers["Cancel-After"].removesuffix("s")) for seen in hostile.asked_for("create")]
         assert len(set(marks)) == 300 and min(marks) >= 1800
+
+
+async def test_hundreds_of_equal_inputs_have_marks_after_few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What telling them apart costs does not grow with how many there are."""
+    draws = itertools.count()
+    generator = Random(1)
+
+    def draw() -> float:
+        next(draws)
+        return generator.random()
+
+    monkeypatch.setattr("areplicate.replicate.live._marks.random", draw)
+    async with HostileReplicate([llama(boot_seconds=600)]) as hostile:
+        async with router_of(hostile, creations_per_minute=1e9) as router, anyio.create_task_group() as group:
+            for _ in range(400):
+                group.start_soon(ask, router)
+            with anyio.fail_after(500):
+                while hostile.counts["create"] < 400:
+                    await anyio.sleep(0.1)
+            group.cancel_scope.cancel()
+    marks = [int(seen.headers["Cancel-After"].removesuffix("s")) for seen in hostile.asked_for("create")]
+    assert len(set(marks)) == 400
+    assert next(draws) < 400 * 6
 
 
 async def test_a_cancel_after_of_ones_own_is_sent_as_it_is() -> None:

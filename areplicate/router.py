@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
 
 import anyio
@@ -37,9 +37,7 @@ from .options.values import (
     first_given,
     wants_usage,
 )
-from .replicate.client import Client
 from .replicate.clients import Clients
-from .replicate.endpoints import Endpoint
 from .replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE, Slots, Turns
 from .replicate.live import Live
 from .replicate.protocol.decoding import decoded
@@ -53,9 +51,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOOK_UP_RETRIES = 3
-"""How often a request is tried again on the way to a model's schema."""
-
 
 AsyncCompletion: TypeAlias = """CompletionFunction[
     Coroutine[Any, Any, ModelResponse],
@@ -67,23 +62,6 @@ AsyncCompletion: TypeAlias = """CompletionFunction[
 def typed(function: Callable[..., Any]) -> AsyncCompletion:
     """The function, with the options of a call in its signature."""
     return cast("AsyncCompletion", signed(function))
-
-
-_NO_TEMPLATE = (None,) * 5
-_TARGET_SECONDS = 60.0
-"""For how long what was found out about a model is not looked up again in the router's own memory."""
-_TARGETS_KEPT = 500
-"""Models and keys of which that holds at the most: fewer than the accounts whose limits are remembered."""
-
-
-class _Target(NamedTuple):
-    """Whom a call asks, and what that takes: good `until` then, and while the account's `versions` are these."""
-
-    account: Client
-    endpoint: Endpoint
-    schema: ModelSchema | None
-    until: float
-    versions: int
 
 
 class AsyncRouter:

@@ -137,7 +137,7 @@ async def _error_of(
         if job.append_to_rows:
             check_answer(row)
         schema = await router.schema_of(model, must_exist=True)
-        count, built = _built(await _request(asks(row), router), schema)
+        count, built = _built(_request(asks(row), schema), schema)
     except BadRequestError as error:
         return LineError(row.line, error.message.removesuffix("."), row.custom_id)
     except NotFoundError as error:
@@ -177,12 +177,11 @@ def asks(row: Row) -> dict[str, Any]:
     return {**question.params, "model": row.body["model"], **question.asks}
 
 
-async def _request(asked: dict[str, Any], router: JobRouter) -> dict[str, Any]:
+def _request(asked: dict[str, Any], schema: ModelSchema | None) -> dict[str, Any]:
     """The router's arguments for what is asked: what a gateway's client may set, and the model's own inputs.
 
     A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
     """
-    schema = await router.schema_of(asked["model"])
     inputs = common_inputs() if schema is None else schema.fields
     asks = {name: asked[name] for name in _ASKS if name in asked}
     params = {name: value for name, value in asked.items() if name not in asks}
@@ -297,7 +296,7 @@ async def _requests(job: Job, tally: Tally, stopping: Callable[[], bool]) -> Asy
 
 
 async def _ask(router: JobRouter, /, on_status: OnStatus, **asked: Any) -> Any:
-    request = await _request(asked, router)
+    request = _request(asked, await router.schema_of(asked["model"]))
     ask = router.aembedding if is_embedding(request) else router.acompletion
     return await ask(**request, on_status=on_status)
 

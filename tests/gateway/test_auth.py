@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from areplicate.gateway.accounts import auth
-from areplicate.gateway.accounts.audit import AuditRow
 from areplicate.gateway.accounts.auth import Auth
 from areplicate.gateway.accounts.database_url import parse_database_url
 from areplicate.gateway.accounts.keys import Key, hash_token
+from areplicate.gateway.accounts.rows import AuditRow
 from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.unavailable import DatabaseUnavailable

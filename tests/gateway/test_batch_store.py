@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from areplicate.gateway.accounts.audit import AuditRow
-from areplicate.gateway.accounts.batch_rows import BatchRow
 from areplicate.gateway.accounts.database_url import parse_database_url
 from areplicate.gateway.accounts.keys import Key
+from areplicate.gateway.accounts.rows import AuditRow, BatchRow
 from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
 from tests.gateway.postgres import postgres

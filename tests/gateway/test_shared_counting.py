@@ -10,14 +10,12 @@ import msgspec
 import pytest
 
 from areplicate.gateway.accounts.accounts import SettledHold
-from areplicate.gateway.accounts.audit import AuditRow
 from areplicate.gateway.accounts.database_url import DatabaseURL
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, new_hold
 from areplicate.gateway.accounts.keys import Key
+from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
 from areplicate.gateway.accounts.settings import DatabaseSettings
-from areplicate.gateway.accounts.spend import SpendFilter
 from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.accounts.usage_row import UsageRow
 from areplicate.gateway.http.errors import GatewayError
 
 pytestmark = pytest.mark.anyio

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..config.entries import ModelEntry
     from ..http.exchange import Exchange
     from ..metrics import Metrics
-    from .usage_row import UsageRow
+    from .rows import UsageRow
 
 __all__ = ["Account", "Demand"]
 

@@ -20,10 +20,10 @@ from ..logs import logger
 from .auth import Auth, unauthenticated
 from .costs import Costs
 from .key_limits import Hold, Ledger, RoomTaken
+from .rows import UsageRow
 from .settings import AccountSettings
 from .unavailable import DatabaseUnavailable
 from .usage import UsageWriter
-from .usage_row import UsageRow
 
 if TYPE_CHECKING:
     from .keys import Key

@@ -11,12 +11,25 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Update,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from .auth import Caller
-from .batch_rows import LEASE, UNFINISHED, BatchRow, FileRow
 from .database import Database
 from .keys import Key
+from .rows import LEASE, UNFINISHED, BatchRow, FileRow
 from .tables import batches, files, keys
 
 
@@ -49,12 +62,7 @@ class BatchStore:
     async def file(self, id: str, caller: Caller) -> FileRow | None:
         """A file that the caller may see."""
         query = select(files).where(files.c.id == id, _of(files, caller))
-
-        def work(connection: Connection, now: float) -> FileRow | None:
-            row = connection.execute(query).first()
-            return None if row is None else FileRow(**row._mapping)
-
-        return await self._database.run(work, reads=True)
+        return next(iter(await self._database.rows(query, FileRow)), None)
 
     async def list_files(
         self, caller: Caller, purpose: str | None, after: str | None, limit: int, ascending: bool
@@ -62,43 +70,22 @@ class BatchStore:
         query = _page(files, caller, after, limit, ascending)
         if purpose is not None:
             query = query.where(files.c.purpose == purpose)
-
-        def work(connection: Connection, now: float) -> list[FileRow]:
-            return [FileRow(**row._mapping) for row in connection.execute(query)]
-
-        return await self._database.run(work, reads=True)
+        return await self._database.rows(query, FileRow)
 
     async def delete_file(self, id: str, caller: Caller) -> bool:
-        def work(connection: Connection, now: float) -> bool:
-            gone = connection.execute(delete(files).where(files.c.id == id, _of(files, caller)))
-            return bool(gone.rowcount)
-
-        return await self._database.run(work)
+        return bool(await self._database.execute(delete(files).where(files.c.id == id, _of(files, caller))))
 
     async def add_batch(self, row: BatchRow) -> None:
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(insert(batches).values(**msgspec.structs.asdict(row)))
-
-        await self._database.run(work)
+        await self._database.execute(insert(batches).values(**msgspec.structs.asdict(row)))
 
     async def batch(self, id: str, caller: Caller) -> BatchRow | None:
         """A batch that the caller may see."""
         query = select(batches).where(batches.c.id == id, _of(batches, caller))
-
-        def work(connection: Connection, now: float) -> BatchRow | None:
-            row = connection.execute(query).first()
-            return None if row is None else BatchRow(**row._mapping)
-
-        return await self._database.run(work, reads=True)
+        return next(iter(await self._database.rows(query, BatchRow)), None)
 
     async def list_batches(self, caller: Caller, after: str | None, limit: int) -> list[BatchRow]:
         """The batches that the caller may see, newest first."""
-        query = _page(batches, caller, after, limit, ascending=False)
-
-        def work(connection: Connection, now: float) -> list[BatchRow]:
-            return [BatchRow(**row._mapping) for row in connection.execute(query)]
-
-        return await self._database.run(work, reads=True)
+        return await self._database.rows(_page(batches, caller, after, limit, ascending=False), BatchRow)
 
     async def cancel(self, id: str) -> None:
         """Asks for the end of a batch, where it has not ended or is ending already."""
@@ -128,8 +115,7 @@ class BatchStore:
                 return None
             taken = update(batches).where(b.id == id, free)
             values = {"leased_by": self._process, "leased_until": now + LEASE}
-            row = connection.execute(taken.values(**values).returning(*b)).first()
-            return None if row is None else BatchRow(**row._mapping)
+            return _changed(connection, taken.values(**values))
 
         return await self._database.run(work)
 
@@ -137,10 +123,7 @@ class BatchStore:
         """Renews the lease, and writes what has changed; None where another process has it."""
 
         def work(connection: Connection, now: float) -> BatchRow | None:
-            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
-            values = {"leased_until": now + LEASE, **changes}
-            row = connection.execute(mine.values(**values).returning(*batches.c)).first()
-            return None if row is None else BatchRow(**row._mapping)
+            return _changed(connection, self._leased(id).values(**{"leased_until": now + LEASE, **changes}))
 
         return await self._database.run(work)
 
@@ -155,14 +138,13 @@ class BatchStore:
         """
 
         def work(connection: Connection, now: float) -> BegunBatch | None:
-            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
+            mine = self._leased(id)
             left = _left(connection, key_id, now)
-            values: dict[str, Any] = {"leased_until": now + LEASE, "total": total}
-            row = connection.execute(mine.values(**values).returning(*batches.c)).first()
+            row = _changed(connection, mine.values(leased_until=now + LEASE, total=total))
             if row is not None and row.status == "validating" and expected <= left:
-                values = {"status": "in_progress", "in_progress_at": now, "expected": expected}
-                row = connection.execute(mine.values(**values).returning(*batches.c)).first()
-            return None if row is None else BegunBatch(BatchRow(**row._mapping), left)
+                begun = {"status": "in_progress", "in_progress_at": now, "expected": expected}
+                row = _changed(connection, mine.values(**begun))
+            return None if row is None else BegunBatch(row, left)
 
         return await self._database.run(work)
 
@@ -170,8 +152,7 @@ class BatchStore:
         """Writes a batch's end, with the files that it made; nothing where another process has the lease."""
 
         def work(connection: Connection, now: float) -> None:
-            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
-            ended = mine.values(leased_by=None, leased_until=None, **changes)
+            ended = self._leased(id).values(leased_by=None, leased_until=None, **changes)
             if connection.execute(ended).rowcount:
                 for file in made:
                     connection.execute(insert(files).values(**msgspec.structs.asdict(file)))
@@ -182,18 +163,23 @@ class BatchStore:
         """Leaves a batch, after that many seconds, to the process that claims it next."""
 
         def work(connection: Connection, now: float) -> None:
-            mine = update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
-            connection.execute(mine.values(leased_by=None, leased_until=now + seconds))
+            connection.execute(self._leased(id).values(leased_by=None, leased_until=now + seconds))
 
         await self._database.run(work)
 
     async def free_all(self) -> None:
         """Ends all leases, for a process that knows itself to be the only one."""
+        await self._database.execute(update(batches).values(leased_by=None, leased_until=None))
 
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(update(batches).values(leased_by=None, leased_until=None))
+    def _leased(self, id: str) -> Update:
+        """An update of a batch, which changes nothing where another process has the lease."""
+        return update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
 
-        await self._database.run(work)
+
+def _changed(connection: Connection, statement: Update) -> BatchRow | None:
+    """The batch as an update leaves it; None where it changes none."""
+    row = connection.execute(statement.returning(*batches.c)).first()
+    return None if row is None else BatchRow(**row._mapping)
 
 
 def _left(connection: Connection, key_id: str | None, now: float) -> float:

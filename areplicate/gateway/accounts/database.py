@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Delete, Engine, Insert, Select, Update, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -82,6 +82,22 @@ class Database:
             DatabaseUnavailable: it did not, or it is not known whether it did.
         """
         return await asyncio.shield(self.begin(work, seconds=seconds, reads=reads))
+
+    async def rows(self, query: Select[Any], kind: type[T], *, seconds: float | None = None) -> list[T]:
+        """What a query finds, each row as a struct of this kind; `seconds` and errors as `run` has them."""
+
+        def work(connection: Connection, now: float) -> list[T]:
+            return [kind(**row._mapping) for row in connection.execute(query)]
+
+        return await self.run(work, seconds=seconds, reads=True)
+
+    async def execute(self, statement: Delete | Insert | Update) -> int:
+        """Changes rows in a transaction of its own; gives how many; errors as `run` has them."""
+
+        def work(connection: Connection, now: float) -> int:
+            return connection.execute(statement).rowcount
+
+        return await self.run(work)
 
     def begin(
         self, work: Work[T], *, seconds: float | None = None, reads: bool = False, probe: bool = False

@@ -9,52 +9,17 @@ import msgspec
 _SQLITE = ("sqlite", "sqlite+aiosqlite", "sqlite+pysqlite")
 _POSTGRES = ("postgres", "postgresql")
 
-_LIBPQ = frozenset(
-    (
-        "host",
-        "hostaddr",
-        "port",
-        "dbname",
-        "user",
-        "password",
-        "passfile",
-        "require_auth",
-        "channel_binding",
-        "connect_timeout",
-        "client_encoding",
-        "options",
-        "application_name",
-        "fallback_application_name",
-        "keepalives",
-        "keepalives_idle",
-        "keepalives_interval",
-        "keepalives_count",
-        "tcp_user_timeout",
-        "gssencmode",
-        "sslmode",
-        "requiressl",
-        "sslnegotiation",
-        "sslcompression",
-        "sslcert",
-        "sslkey",
-        "sslpassword",
-        "sslcertmode",
-        "sslrootcert",
-        "sslcrl",
-        "sslcrldir",
-        "sslsni",
-        "requirepeer",
-        "ssl_min_protocol_version",
-        "ssl_max_protocol_version",
-        "krbsrvname",
-        "gsslib",
-        "gssdelegation",
-        "service",
-        "target_session_attrs",
-        "load_balance_hosts",
-    )
-)
-"""Source: "Parameter Key Words" in PostgreSQL's documentation of libpq. They are passed on."""
+_KEY_WORDS = """
+    host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout
+    client_encoding options application_name fallback_application_name keepalives keepalives_idle
+    keepalives_interval keepalives_count tcp_user_timeout gssencmode sslmode requiressl
+    sslnegotiation sslcompression sslcert sslkey sslpassword sslcertmode sslrootcert sslcrl
+    sslcrldir sslsni requirepeer ssl_min_protocol_version ssl_max_protocol_version krbsrvname gsslib
+    gssdelegation service target_session_attrs load_balance_hosts
+"""
+"""Of libpq. Source: "Parameter Key Words" in PostgreSQL's documentation of libpq."""
+_LIBPQ = frozenset(_KEY_WORDS.split())
+"""Parameters that are passed on."""
 
 _NEEDLESS = frozenset(
     (
@@ -68,14 +33,7 @@ _NEEDLESS = frozenset(
 )
 """What others need to get along with PgBouncer, which this gateway always does."""
 
-_SSL = {
-    "true": "require",
-    "on": "require",
-    "1": "require",
-    "false": "disable",
-    "off": "disable",
-    "0": "disable",
-}
+_SSL = {**dict.fromkeys(("true", "on", "1"), "require"), **dict.fromkeys(("false", "off", "0"), "disable")}
 """asyncpg's `ssl=` where it is not one of libpq's modes."""
 
 

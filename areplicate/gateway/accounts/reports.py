@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Select, case, cast, func, select
 
-from .spend import SpendFilter
+from .rows import SpendFilter
 from .tables import usage
 
 

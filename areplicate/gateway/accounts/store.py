@@ -15,21 +15,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy import text as sql
 
 from .accounts import SettledHold
-from .audit import AuditRow
 from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
@@ -37,10 +26,9 @@ from .database_url import DatabaseURL
 from .key_limits import WINDOW, Hold, refusal
 from .keys import Key, renewal
 from .reports import filtered, number_of, spend_query
+from .rows import AuditRow, SpendFilter, UsageRow
 from .settings import DatabaseSettings
-from .spend import SpendFilter
 from .tables import audit, holds, keys, migrate, processes, usage
-from .usage_row import UsageRow
 
 HEARTBEAT = 2.0
 """Seconds between a process's signs of life, which are also its looks at the database's health."""
@@ -196,11 +184,7 @@ class Store:
         query = select(audit).order_by(audit.c.at.desc(), audit.c.id).limit(limit).offset(offset)
         if key_id is not None:
             query = query.where(audit.c.key_id == key_id)
-
-        def work(connection: Connection, now: float) -> list[AuditRow]:
-            return [AuditRow(**row._mapping) for row in connection.execute(query)]
-
-        return await self.database.run(work, reads=True)
+        return await self.database.rows(query, AuditRow)
 
     # Limits
 
@@ -271,10 +255,7 @@ class Store:
     async def give_back(self, hold_ids: Sequence[str]) -> None:
         """Requests for which nothing was asked of Replicate do not count."""
 
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(delete(holds).where(holds.c.id.in_(hold_ids)))
-
-        await self.database.run(work)
+        await self.database.execute(delete(holds).where(holds.c.id.in_(hold_ids)))
 
     async def spend_by(
         self, column: str, wanted: SpendFilter, *, by_day: bool = False
@@ -292,12 +273,8 @@ class Store:
     async def usage_rows(self, wanted: SpendFilter, limit: int, offset: int) -> list[UsageRow]:
         """The latest usage rows, newest first."""
         query = filtered(select(usage), wanted).order_by(usage.c.at.desc(), usage.c.request_id)
-
-        def work(connection: Connection, now: float) -> list[UsageRow]:
-            rows = connection.execute(query.limit(limit).offset(offset))
-            return [UsageRow(**row._mapping) for row in rows]
-
-        return await self.database.run(work, reads=True, seconds=_REPORT_SECONDS)
+        query = query.limit(limit).offset(offset)
+        return await self.database.rows(query, UsageRow, seconds=_REPORT_SECONDS)
 
 
 def _lock(file: str, alone: bool) -> int:

@@ -32,11 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection, Dialect
 
-from .audit import AuditRow
-from .batch_rows import BatchRow, FileRow
 from .key_limits import Hold
 from .keys import Key
-from .usage_row import UsageRow
+from .rows import AuditRow, BatchRow, FileRow, UsageRow
 
 
 class _AsJSON(TypeDecorator[Any]):

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..logs import logger
+from .rows import UsageRow
 from .unavailable import DatabaseUnavailable
-from .usage_row import UsageRow
 
 if TYPE_CHECKING:
     from .accounts import SettledHold

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from ...bulk.apis import APIS
-from ..accounts.batch_rows import UNFINISHED, BatchRow, BatchStatus
+from ..accounts.rows import UNFINISHED, BatchRow, BatchStatus
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import msgspec
 
-from ..accounts.audit import AuditRow
 from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
+from ..accounts.rows import AuditRow
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route

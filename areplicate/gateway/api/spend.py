@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ..accounts.spend import SpendFilter
-from ..accounts.usage_row import UsageRow
+from ..accounts.rows import SpendFilter, UsageRow
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import time_of

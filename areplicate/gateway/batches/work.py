@@ -18,7 +18,7 @@ from ...bulk.job import asks
 from ...bulk.map import Kept, map_calls
 from ...errors import APIError, AuthenticationError, InsufficientCreditError
 from ..accounts.auth import ANYBODY, MASTER, Caller
-from ..accounts.batch_rows import LEASE, BatchRow, FileRow
+from ..accounts.rows import LEASE, BatchRow, FileRow
 from ..accounts.unavailable import DatabaseUnavailable
 from ..logs import logger
 from .asking import Asker

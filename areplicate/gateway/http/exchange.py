@@ -13,7 +13,7 @@ from ...chat.responses import ModelResponseChunk, Run, Usage
 from ...errors import APIConnectionError, APIError
 from ...replicate.progress import BOOTING_AFTER
 from ..accounts.auth import ANYBODY, Caller
-from ..accounts.usage_row import UsageRow
+from ..accounts.rows import UsageRow
 from ..logs import logger
 from .errors import GatewayError, from_upstream, stopping, unexpected
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -29,13 +30,16 @@ COOLDOWN_TIME = 30.0
 
 _ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
+_NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
+_ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
+"""What a wildcard may stand for: a model of Replicate's, never an address."""
 
 Prepare = Callable[[str, Given], Awaitable[Call | Answering]]
 """Prepares a call: of a model, with an entry's own parameters."""
 
 
 class Entry:
-    """One model of a group, with its load and its health."""
+    """One model of a group, or a wildcard's many, with its load and its health."""
 
     def __init__(self, name: str, given: Mapping[str, Any]) -> None:
         self.name = name
@@ -58,6 +62,10 @@ class Entry:
     def given(self) -> Given:
         """Its parameters as a call reads them, once it is asked."""
         return read(self.params)
+
+    def model_for(self, name: str) -> str | None:
+        """What it asks where `name` is asked for; None where a wildcard cannot mean that."""
+        return model_meant(self.name, self.model, name)
 
     def cooling(self) -> bool:
         return now() < self.cools_until
@@ -102,7 +110,7 @@ class Balancer:
     Args:
         live: what waits for a turn.
         model_list: `[{"model_name": "llama-3", "litellm_params": {"model": ..., ...}}, ...]`; several
-            entries of one name share the load. In `litellm_params`, `rpm` (requests a minute),
+            entries of one name share the load, and a name such as `replicate/*` is a wildcard. In `litellm_params`, `rpm` (requests a minute),
             `weight` and `max_parallel_requests` are for sharing; the rest are defaults of the call.
         fallbacks: `[{"llama-3": ["mistral"]}]`: names to try when all entries of one have failed.
         allowed_fails: failures in a row after which an entry is left alone ...
@@ -119,17 +127,19 @@ class Balancer:
     ) -> None:
         self._live = live
         self.groups: dict[str, list[Entry]] = {}
+        self._wildcards: dict[str, list[Entry]] = {}
         for item in _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}'):
             name = item.get("model_name")
             if not isinstance(name, str) or not isinstance(item.get("litellm_params"), Mapping):
                 raise BadRequestError(
                     "An entry of model_list needs a model_name and litellm_params.", param="model_list"
                 )
-            self.groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
+            groups = self._wildcards if "*" in name else self.groups
+            groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
         alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
         self._fallbacks = {name: _names(others) for each in alternatives for name, others in each.items()}
         for name in [*self._fallbacks, *(other for others in self._fallbacks.values() for other in others)]:
-            if name not in self.groups:
+            if name not in self and not (name in self._fallbacks and name in self._wildcards):
                 raise BadRequestError(
                     f"fallbacks names {shown(name)}, which is not in model_list.", param="fallbacks"
                 )
@@ -137,7 +147,7 @@ class Balancer:
         self._cooldown_time = _at_least_0("cooldown_time", cooldown_time)
 
     def __contains__(self, model: str) -> bool:
-        return isinstance(model, str) and model in self.groups
+        return isinstance(model, str) and (model in self.groups or self._wildcard_for(model) is not None)
 
     def knows(self, model: str, fallbacks: Any) -> bool:
         """Whether the model and all of these are names of the list."""
@@ -145,7 +155,9 @@ class Balancer:
 
     def fallbacks_of(self, name: str) -> Sequence[str]:
         """The names to try when all entries of one have failed."""
-        return self._fallbacks.get(name, ())
+        if name in self._fallbacks or name in self.groups:
+            return self._fallbacks.get(name, ())
+        return self._fallbacks.get(self._wildcard_for(name) or "", ())
 
     async def call(
         self, name: str, prepare: Prepare, deadline: float, fallbacks: Sequence[str] | None = None
@@ -162,15 +174,16 @@ class Balancer:
             tried: list[Entry] = []
             while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
                 tried.append(entry)
+                model = entry.model_for(group) or entry.model
                 try:
                     await entry.enter(deadline, self._live)
-                    return await self._ask(entry, prepare)
+                    return await self._ask(entry, model, prepare)
                 except (BadRequestError, PredictionCanceledError):
                     raise
                 except APIError as error:
                     error.about(group, None)
                     failure = error
-                    logs.logger.warning("%s (%s) failed: %s", group, entry.model, error)
+                    logs.logger.warning("%s (%s) failed: %s", group, model, error)
                     if now() >= deadline or self._live.closed:
                         raise
         if failure is None:
@@ -182,15 +195,32 @@ class Balancer:
 
         One that cools down is taken only where nothing else has been tried: rather than refusing.
         """
-        left = [entry for entry in self.groups[group] if entry not in tried]
+        left = [entry for entry in self._entries(group) if entry not in tried]
         well = [entry for entry in left if not entry.cooling()]
         if well:
             return min(well, key=Entry.burden)
         return min(left, key=lambda entry: entry.cools_until) if last_resort and not tried else None
 
-    async def _ask(self, entry: Entry, prepare: Prepare) -> ModelResponse | CompletionStream:
+    def _entries(self, name: str) -> list[Entry]:
+        """What answers under a name: its own entries, or those of the wildcard that it fits."""
+        if (group := self.groups.get(name)) is not None:
+            return group
+        wildcard = self._wildcard_for(name)
+        entries = [] if wildcard is None else self._wildcards[wildcard]
+        return [entry for entry in entries if entry.model_for(name) is not None]
+
+    def _wildcard_for(self, name: str) -> str | None:
+        """The longest wildcard that a name fits."""
+        fitting = (
+            wildcard
+            for wildcard, entries in self._wildcards.items()
+            if any(entry.model_for(name) is not None for entry in entries)
+        )
+        return max(fitting, key=len, default=None)
+
+    async def _ask(self, entry: Entry, model: str, prepare: Prepare) -> ModelResponse | CompletionStream:
         try:
-            answered = await answer(await prepare(entry.model, entry.given))
+            answered = await answer(await prepare(model, entry.given))
         except BaseException as error:
             self._ended(entry, error)
             raise
@@ -207,14 +237,38 @@ class Balancer:
             self._book(entry, error)
 
     def _book(self, entry: Entry, error: APIError | None) -> None:
-        """Counts failures in a row; a bad request or a deadline says nothing of the entry."""
-        if error is None:
+        """Counts failures in a row; a bad request or a deadline says nothing of the entry, nor one of a wildcard's
+        many models of the others."""
+        if error is None or "*" in entry.name:
             entry.fails = 0
         elif not isinstance(error, (BadRequestError, Timeout, PredictionCanceledError)):
             entry.fails += 1
             if entry.fails > self._allowed_fails:
                 entry.fails = 0
                 entry.cools_until = now() + self._cooldown_time
+
+
+def model_meant(name: str, model: str, asked: str) -> str | None:
+    """The model of an entry, where `asked` is asked for; None where that does not fit the entry's wildcard.
+
+    Args:
+        name, model: the entry's; a `*` in `model` stands for what the one in `name` does.
+    """
+    if "*" not in name:
+        return model
+    if not fits_wildcard(name, asked):
+        return None
+    before, _, after = name.partition("*")
+    meant = model.replace("*", asked[len(before) : len(asked) - len(after)], 1)
+    return meant if _ANY_MODEL.fullmatch(meant) else None
+
+
+def fits_wildcard(pattern: str, name: str) -> bool:
+    """Whether the name is the pattern, or has something in the place of its `*`."""
+    before, wildcard, after = pattern.partition("*")
+    if not wildcard:
+        return name == pattern
+    return name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after)
 
 
 def resolve_environment(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import anyio
@@ -99,3 +100,29 @@ async def test_an_entry_that_failed_four_times_in_a_row_is_left_alone_for_half_a
         assert await predictions() == 1
         await anyio.sleep(6)
         assert await predictions() == 2
+
+
+async def test_a_wildcard_stands_for_many_models() -> None:
+    """With its own parameters and limits and a fallback, and no model's failures count against another's."""
+    spare = llama().__class__(owner="meta", name="spare", reply="from the spare")
+    fails = llama().__class__(owner="meta", name="fails", failure="out of memory")
+    options: dict[str, Any] = {
+        "model_list": [
+            {"model_name": "meta/*", "litellm_params": {"model": "replicate/meta/*", "top_k": 3, "rpm": 60}},
+            {"model_name": "spare", "litellm_params": {"model": "meta/spare"}},
+        ],
+        "fallbacks": [{"meta/*": ["spare"]}],
+        "max_retries": 0,
+    }
+    async with stage(llama(reply="itself"), spare, fails, router=options) as (local, router):
+        for _ in range(6):
+            response = await router.acompletion("meta/fails", HELLO)
+            assert response.choices[0].message.content == "from the spare"
+        response = await router.acompletion(LLAMA.removeprefix("replicate/"), HELLO)
+        assert response.choices[0].message.content == "itself"
+        inputs = [json.loads(seen.body)["input"] for seen in local.requests if seen.body]
+        assert [each.get("top_k") for each in inputs] == [3, None] * 6 + [3]
+        with pytest.raises(areplicate.BadRequestError, match="'meta/other'|meta/\\*"):
+            areplicate.AsyncRouter(
+                api_key="r8_x", model_list=options["model_list"], fallbacks=[{"spare": ["meta/*"]}]
+            )

@@ -192,9 +192,18 @@ def test_gateways_that_share_a_database_share_the_limits(
 
 
 def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) -> None:
-    config = priced(local, litellm_settings={"fallbacks": [{"fails": ["chat"]}, {"gone": ["chat"]}]})
-    gone = {**config["model_list"][0]["litellm_params"], "model": "replicate/acme/gone"}
-    config["model_list"].append({"model_name": "gone", "litellm_params": gone, "model_info": DOLLAR_A_TOKEN})
+    fallbacks: dict[str, list[str]] = {"fails": ["chat"], "gone": ["chat"], "replicate/*": ["gone", "chat"]}
+    fallbacks["boots"] = ["replicate/acme/chat"]
+    config = priced(
+        local, litellm_settings={"fallbacks": [{name: others} for name, others in fallbacks.items()]}
+    )
+    params = config["model_list"][0]["litellm_params"]
+    for entry in config["model_list"]:
+        if entry["model_name"] == "boots":
+            entry["litellm_params"] = {**params, "model": "replicate/acme/gone"}
+    for name, model in {"gone": "replicate/acme/gone", "replicate/*": "replicate/*"}.items():
+        entry = {"model_name": name, "litellm_params": {**params, "model": model}}
+        config["model_list"].append({**entry, "model_info": DOLLAR_A_TOKEN})
     with gateway(config, tmp_path) as running:
         key = running.new_key()
         whole = running.ask(key, "fails")
@@ -205,6 +214,16 @@ def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) ->
         assert '"cost":5.0' in streamed and '"model":"chat"' in streamed and '"model":"gone"' not in streamed
         rows = running.get("/spend/logs")["data"]
         assert [(row["model"], row["answered_by"]) for row in rows] == [("gone", "chat"), ("fails", "chat")]
+        by_wildcard = running.ask(key, "replicate/acme/fails").json()
+        assert (by_wildcard["model"], by_wildcard["usage"]["cost"]) == ("chat", 7.0)
+        assert running.ask(key, "boots").json()["model"] == "replicate/acme/chat", (
+            "which a wildcard stands for"
+        )
+        for only in ("replicate/*", "replicate/acme/fails"):
+            refused = running.ask(running.new_key(models=[only]), "replicate/acme/fails")
+            assert refused.status_code == 500, "and only a model that the key may use steps in"
+        assert running.ask(running.new_key(models=["boots", "replicate/*"]), "boots").status_code == 200
+        assert running.ask(running.new_key(models=["boots"]), "boots").status_code == 404
         cheap_only = running.new_key(models=["fails"])
         refused = running.ask(cheap_only, "fails")
         assert (refused.status_code, refused.json()["error"]["code"]) == (500, "prediction_failed")

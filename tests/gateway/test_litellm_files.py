@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from areplicate.gateway.accounts.auth import ANYBODY
 from areplicate.gateway.config.backend import Backend
 from areplicate.gateway.metrics import Metrics
 from tests.gateway.config_files import SMALL, read, refused
@@ -209,10 +211,58 @@ async def test_wildcards(tmp_path: Path, pattern: str, model: str, asked: str, c
     text = f"model_list: [{{model_name: '{pattern}', litellm_params: {{model: '{model}', max_tokens: 7}}}}]"
     backend = Backend(read(tmp_path, text), Metrics())
     target = backend.target(asked)
-    assert (target.model if target else None) == called
+    assert (target.entries[0].model if target else None) == called
     if target:
         assert target.name == pattern, "figures are counted under the configuration's name"
-        assert target.options == {"api_key": "r8_environments", "max_tokens": 7}
+        assert target.entries[0].params == {"model": called, "api_key": "r8_environments", "max_tokens": 7}
+    await backend.close()
+
+
+WILDCARD = "  - {model_name: 'replicate/*', litellm_params: {model: 'replicate/*'}}\n"
+SKIPPED = (
+    "  - {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_key: sk-x}}\n"
+    "general_settings: {unsupported_providers: skip}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fallbacks"),
+    [
+        ("fallbacks: [{'replicate/*': [llama-3]}]", [{"replicate/*": ["llama-3"]}]),
+        ("fallbacks: [{replicate/acme/chat: [llama-3]}]", [{"replicate/acme/chat": ["llama-3"]}]),
+        ("fallbacks: [{llama-3: [replicate/acme/chat]}]", [{"llama-3": ["replicate/acme/chat"]}]),
+        ("default_fallbacks: [llama-3]", [{"replicate/*": ["llama-3"]}]),
+        ("fallbacks: [{llama-3: [openai/gpt-4o]}, {openai/gpt-4o: [llama-3]}]", []),
+    ],
+)
+def test_wildcards_may_have_fallbacks_and_be_some(
+    tmp_path: Path, settings: str, fallbacks: list[Any]
+) -> None:
+    text = SMALL + WILDCARD + SKIPPED + f"litellm_settings: {{{settings}}}\n"
+    assert read(tmp_path, text).router["fallbacks"] == fallbacks
+
+
+def test_a_fallback_is_one_model(tmp_path: Path) -> None:
+    text = SMALL + WILDCARD + "litellm_settings: {fallbacks: [{llama-3: ['replicate/*']}]}\n"
+    said = refused(tmp_path, text)
+    assert ":6: litellm_settings.fallbacks[0].llama-3[0]: 'replicate/*' must be the name of one model" in said
+    assert "has no model_name 'x'" in refused(tmp_path, text.replace("'replicate/*']}]", "x]}]"))
+
+
+@pytest.mark.anyio
+async def test_aliases_of_aliases_of_wildcards_and_of_what_is_skipped(tmp_path: Path) -> None:
+    aliases = "gpt-4: replicate/acme/chat, gpt-4o: gpt-4, gpt-5: openai/gpt-5"
+    text = (
+        SMALL
+        + WILDCARD
+        + SKIPPED
+        + f"router_settings: {{model_group_alias: {{{aliases}}}, fallbacks: [{{'replicate/*': [llama-3]}}]}}\n"
+    )
+    backend = Backend(read(tmp_path, text), Metrics())
+    assert backend.names == ["llama-3", "gpt-4", "gpt-4o"]
+    target = backend.target("gpt-4o")
+    assert target is not None and (target.name, target.model) == ("gpt-4o", "replicate/acme/chat")
+    assert backend.fallbacks_for(target, ANYBODY) == ["llama-3"]
     await backend.close()
 
 

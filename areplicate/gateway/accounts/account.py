@@ -85,7 +85,9 @@ class Account:
     def answered_by(self, name: str) -> str:
         """The name of the model that answered: `name`, as the client has it, or a fallback's."""
         entry, demand = self._entry(), self._demand
-        return name if entry is None or demand is None or entry.name == demand.entries[0].name else entry.name
+        if entry is None or demand is None or entry.shown == demand.entries[0].shown:
+            return name
+        return entry.shown
 
     def priced(self, usage: Usage) -> PricedUsage:
         """The usage of the whole answer with what it cost; null where there is no price.

@@ -113,8 +113,7 @@ async def read_call(
     fallbacks = exchange.backend.fallbacks_for(target, exchange.caller)
     steps_in = {} if fallbacks is None else {"fallbacks": fallbacks}
     entries = exchange.backend.entries_of(target, fallbacks)
-    options = {**target.options, **allowed, **steps_in}
-    call = ModelCall(name, target.model, messages, options, answers_of(allowed, entries))
+    call = ModelCall(name, target.model, messages, {**allowed, **steps_in}, answers_of(allowed, entries))
     return call, entries
 
 

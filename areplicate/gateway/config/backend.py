@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -38,9 +37,6 @@ from .pricing import doubt
 _LOOK_SILENCE = 10.0
 """Seconds within which Replicate answers a question about a model."""
 _decode = msgspec.json.Decoder(Prediction).decode
-_NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
-_ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
-"""What a client may put in the place of a wildcard: a model of Replicate's, never an address."""
 
 
 class _Official(msgspec.Struct):
@@ -57,13 +53,11 @@ class Target(msgspec.Struct, frozen=True):
         name: as the configuration has it: what keys are limited to, and figures are counted under.
         entries: those that may answer.
         model: what the router is asked for.
-        options: what the router is told besides, of a wildcard's entry.
     """
 
     name: str
     entries: list[ModelEntry]
     model: str
-    options: dict[str, Any] = {}
 
 
 class Backend:
@@ -71,7 +65,10 @@ class Backend:
 
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self.config = config
-        self._targets = _targets(config)
+        self._wildcards = config.wildcards
+        self._targets = {name: Target(name, entries, name) for name, entries in config.names.items()}
+        for name, alias in config.aliases.items():
+            self._targets[name] = Target(name, self._entries(alias.model), alias.model)
         self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
         """What clients are told."""
         self._fallbacks = {
@@ -93,17 +90,14 @@ class Backend:
         """What a client's name for a model stands for; None where there is no such model."""
         found = self._targets.get(name)
         if found is None:
-            for entry in self.config.wildcards:
-                if (model := _match(entry, name)) is not None:
-                    options = {
-                        key: value for key, value in entry.params.items() if key not in _OF_THE_BALANCER
-                    }
-                    return Target(entry.name, [entry.naming(model, self.config.prices)], model, options)
+            for wildcard, entries in self._wildcards.items():
+                if named := [each for entry in entries if (each := entry.naming(name, self.config.prices))]:
+                    return Target(wildcard, named, name)
         return found
 
     def has_name(self, name: str) -> bool:
         """Whether keys may be limited to it: a client's name for a model, or that of a wildcard's entry."""
-        return self.target(name) is not None or any(entry.name == name for entry in self.config.wildcards)
+        return self.target(name) is not None or name in self._wildcards
 
     def fallbacks_for(self, target: Target, caller: Caller) -> list[str] | None:
         """The names that may step in for the target, for this caller; None where there are none for anybody.
@@ -111,21 +105,30 @@ class Backend:
         Not the models that the key may not use, and for a key with a budget none without a price.
         """
         names = self._fallbacks.get(target.model)
+        if names is None and (meant := self.target(target.model)) is not None:  # what a wildcard's name says
+            names = self._fallbacks.get(meant.name)
         if names is None:
             return None
         budget = caller.key is not None and caller.key.max_budget is not None
-        return [name for name in names if caller.may_use(name) and (not budget or self._has_price(name))]
+        return [name for name in names if self._may_step_in(name, caller, budget)]
 
     def entries_of(self, target: Target, fallbacks: Sequence[str] | None) -> list[ModelEntry]:
         """What may answer, in the order in which it is asked."""
         return [
             *target.entries,
-            *(entry for name in fallbacks or () for entry in self._targets[name].entries),
+            *(entry for name in fallbacks or () for entry in self._entries(name)),
         ]
 
-    def _has_price(self, name: str) -> bool:
-        """Whether it is known what the model costs, whichever of its entries answers."""
-        return all(self.price_of(entry) is not None for entry in self._targets[name].entries)
+    def _entries(self, name: str) -> list[ModelEntry]:
+        target = self.target(name)
+        return [] if target is None else target.entries
+
+    def _may_step_in(self, name: str, caller: Caller, budget: bool) -> bool:
+        """Whether the caller may use the model, and for a `budget` what it costs is known, whichever entry answers."""
+        target = self.target(name)
+        if target is None or not (caller.may_use(name) or caller.may_use(target.name)):
+            return False
+        return not budget or all(self.price_of(entry) is not None for entry in target.entries)
 
     async def schema_of(self, entry: ModelEntry) -> ModelSchema | None:
         """What the entry's model takes; None where that cannot be known."""
@@ -205,29 +208,12 @@ class Backend:
             await self.router.aclose()
 
 
-_OF_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 _OF_THE_ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")
 
 
 def _road(entry: ModelEntry) -> dict[str, Any]:
     """How an entry's requests reach Replicate."""
     return {name: entry.params[name] for name in _OF_THE_ROAD if name in entry.params}
-
-
-def _targets(config: Config) -> dict[str, Target]:
-    targets = {name: Target(name, entries, name) for name, entries in config.names.items()}
-    for name, alias in config.aliases.items():
-        targets[name] = Target(name, targets[alias.model].entries, alias.model)
-    return targets
-
-
-def _match(entry: ModelEntry, name: str) -> str | None:
-    """The model that a name means by a wildcard's entry, where it fits."""
-    before, _, after = entry.name.partition("*")
-    if not (name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after)):
-        return None
-    model = entry.model.replace("*", name[len(before) : len(name) - len(after)], 1)
-    return model if _ANY_MODEL.fullmatch(model) else None
 
 
 def _router(config: Config, transport: CountedTransport, pool_size: int) -> AsyncRouter:

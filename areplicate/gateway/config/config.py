@@ -60,9 +60,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return names
 
     @property
-    def wildcards(self) -> list[ModelEntry]:
-        """Those that stand for many models, the most specific first."""
-        return sorted((entry for entry in self.models if "*" in entry.name), key=lambda e: -len(e.name))
+    def wildcards(self) -> dict[str, list[ModelEntry]]:
+        """The entries that stand for many models each, by their names, the most specific first."""
+        wildcards: dict[str, list[ModelEntry]] = {}
+        for entry in sorted(self.models, key=lambda entry: -len(entry.name)):
+            if "*" in entry.name:
+                wildcards.setdefault(entry.name, []).append(entry)
+        return wildcards
 
     def shared_by(self, processes: int) -> Config:
         """The same for one of several processes, which share what Replicate allows the account."""
@@ -75,11 +79,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     def router_list(self) -> list[dict[str, Any]]:
         """The model list as `AsyncRouter` takes it."""
-        return [
-            {"model_name": entry.name, "litellm_params": entry.params}
-            for entries in self.names.values()
-            for entry in entries
-        ]
+        return [{"model_name": entry.name, "litellm_params": entry.params} for entry in self.models]
 
 
 def read_config(path: Path, source: Path | None = None) -> Config:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ...balancer import model_meant
 from ...chat.formats.templates import inline_template
 from ...chat.schemas import catalogue
 from ...options import means_nothing
@@ -55,8 +56,16 @@ class ModelEntry(msgspec.Struct, frozen=True):
         model: str = self.params["model"]
         return model
 
-    def naming(self, model: str, prices: PriceList) -> ModelEntry:
-        """A wildcard's entry, for one model."""
+    @property
+    def shown(self) -> str:
+        """What a client is told of who answered: its name, or the model that a wildcard's stands for."""
+        return self.model if "*" in self.name else self.name
+
+    def naming(self, name: str, prices: PriceList) -> ModelEntry | None:
+        """A wildcard's entry, for one name that clients ask for; None where that does not fit."""
+        model = model_meant(self.name, self.model, name)
+        if model is None:
+            return None
         price = self.price or published_price(model, prices)
         return ModelEntry(self.name, {**self.params, "model": model}, price, is_listed=self.price is None)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...balancer import fits_wildcard, model_meant
 from .entries import ModelEntry
 from .reading import Reader
 from .settings import Alias, Fallbacks, SharedSettings
-from .yaml_file import ConfigError, Steps
+from .yaml_file import Steps
 
 
 class Names:
@@ -26,12 +27,14 @@ class Names:
         aliases: Mapping[str, str | Alias],
     ) -> None:
         self._reader = reader
-        self._models = {entry.name for entry in entries if "*" not in entry.name}
+        self._names = {entry.name for entry in entries}
+        self._wildcards = [entry for entry in entries if "*" in entry.name]
         self._skipped = skipped
-        self.aliases = {name: Alias(to) if isinstance(to, str) else to for name, to in aliases.items()}
-        for name, alias in self.aliases.items():
-            if alias.model not in self._models:
-                raise self._unknown(alias.model, ["router_settings", "model_group_alias", name])
+        self.aliases: dict[str, Alias] = {}
+        for name, to in aliases.items():
+            alias = Alias(to) if isinstance(to, str) else to
+            for model in self._known(alias.model, ["router_settings", "model_group_alias", name]):
+                self.aliases[name] = Alias(model, alias.hidden)
 
     def fallbacks(self, settings: SharedSettings, section: str) -> Fallbacks:
         """Who steps in for whom, by the entries' names."""
@@ -40,21 +43,22 @@ class Names:
             for name, others in each.items():
                 at: Steps = [section, "fallbacks", i, name]
                 kept = [model for k, other in enumerate(others) for model in self._known(other, [*at, k])]
-                for model in self._known(name, at):
+                for model in [name] if name in self._names else self._known(name, at):
                     read.setdefault(model, []).extend(kept)
         for k, other in enumerate(settings.default_fallbacks):
             for default in self._known(other, [section, "default_fallbacks", k]):
-                for name in sorted(self._models - {default}):
+                for name in sorted(self._names - {default}):
                     if default not in read.setdefault(name, []):
                         read[name].append(default)
         return [{name: others} for name, others in read.items() if others]
 
     def _known(self, name: str, at: Steps) -> list[str]:
-        """The one entry that is meant; none for one that is skipped."""
+        """The one name that is meant, of an entry or of what a wildcard stands for; none where that is skipped."""
         model = self.aliases[name].model if name in self.aliases else name
-        if model not in self._models and model not in self._skipped:
-            raise self._unknown(model, at)
-        return [model] if model in self._models else []
-
-    def _unknown(self, model: str, at: Steps) -> ConfigError:
-        return self._reader.document.wrong(at, f"model_list has no model_name {model!r}.")
+        if "*" in model:
+            raise self._reader.document.wrong(at, f"{model!r} must be the name of one model, not a wildcard.")
+        if model in self._names or any(model_meant(e.name, e.model, model) for e in self._wildcards):
+            return [model]
+        if any(fits_wildcard(skipped, model) for skipped in self._skipped):
+            return []
+        raise self._reader.document.wrong(at, f"model_list has no model_name {model!r}.")

@@ -88,10 +88,9 @@ class EventStream:
         assert self._answer is not None
         try:
             data = await self._answer.receive()
-            found = self._parser.feed(data)
+            events = self._parser.feed(data)
         except (APIConnectionError, ValueError):
-            data, found = b"", []
-        events = [event for event in found if type(event) is Event]
+            data, events = b"", []
         if events:
             self._heard_at = now()
         elif not data or now() - self._heard_at > SILENCE:  # comments alone keep it open

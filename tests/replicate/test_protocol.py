@@ -14,7 +14,7 @@ from areplicate.replicate.protocol.events import LONGEST_LINE, Event, EventParse
 from areplicate.replicate.protocol.files import file_upload
 from areplicate.replicate.protocol.models import decode_version
 from areplicate.replicate.protocol.predictions import decode_prediction
-from areplicate.replicate.protocol.requests import cancel_after, origin, prefer_wait
+from areplicate.replicate.protocol.requests import origin, prefer_wait
 
 BASE = "https://api.replicate.com/v1"
 
@@ -90,16 +90,6 @@ def test_a_creation_is_held_for_1_to_60_seconds() -> None:
     ]
 
 
-def test_replicate_cancels_after_5_seconds_at_least_and_never_too_early() -> None:
-    assert [cancel_after(seconds) for seconds in (0.0, 5.0, 5.01, 89.5, 90.0)] == [
-        "5s",
-        "5s",
-        "6s",
-        "90s",
-        "90s",
-    ]
-
-
 def parsed(headers: dict[str, str], body: bytes) -> Message:
     assert headers.keys() == {"Content-Type"}
     head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
@@ -160,13 +150,12 @@ def test_a_version_may_publish_no_schemas(schema: str) -> None:
     assert decode_version(f'{{"id": "a", "openapi_schema": {schema}}}'.encode()).schemas() == {}
 
 
-def test_a_parser_that_goes_on_knows_the_last_id() -> None:
-    assert EventParser().last_id == "" and EventParser().retry is None
-    parser = EventParser("5:3")
-    assert parser.feed(b"data: a\n\n") == [Event("message", "a", "5:3")]
+def test_an_id_holds_until_the_next() -> None:
+    parser = EventParser()
+    assert parser.feed(b"id: 5:3\ndata: a\n\n") == [Event("message", "a", "5:3")]
     assert parser.feed(b"") == []
-    assert parser.feed(b"id: 5:4\n\n") == []
-    assert parser.last_id == "5:4"
+    assert parser.feed(b"data: b\n\n") == [Event("message", "b", "5:3")]
+    assert parser.feed(b"id: 5:4\n\ndata: c\n\n") == [Event("message", "c", "5:4")]
 
 
 def test_lines_and_events_are_bounded_each() -> None:
@@ -184,15 +173,6 @@ def test_lines_and_events_are_bounded_each() -> None:
     parser = EventParser()
     for _ in range(3):  # each event is counted by itself
         assert len(parser.feed(half + b"\n")) == 1
-
-
-def test_a_retry_is_a_whole_number_of_milliseconds() -> None:
-    parser = EventParser()
-    for text in (b"-5", b"1.5", "\u0661".encode(), b""):
-        parser.feed(b"retry: " + text + b"\n")
-        assert parser.retry is None
-    parser.feed(b"retry:250\n")
-    assert parser.retry == 0.25
 
 
 def test_bytes_that_are_no_text_are_replaced_and_end_no_stream() -> None:

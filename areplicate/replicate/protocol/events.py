@@ -20,24 +20,17 @@ class Event(msgspec.Struct, frozen=True):
     id: str = ""
 
 
-class Comment(msgspec.Struct, frozen=True):
-    """A line that begins with a colon; Replicate says `: hi` and `:408: 408 Request Timeout` so."""
-
-    text: str
-
-
 class EventParser:
     """Turns the bytes of one connection into events, wherever the bytes are split.
 
-    An event that the connection did not finish is dropped, as the standard wants it.
+    An event that the connection did not finish is dropped, as the standard wants it. So are comments, such as
+    Replicate's `: hi` and `:408: 408 Request Timeout`, and `retry`: when to reconnect, `EventStream` knows.
     """
 
-    __slots__ = ("_after_cr", "_begun", "_data", "_rest", "_size", "_type", "last_id", "retry")
+    __slots__ = ("_after_cr", "_begun", "_data", "_last_id", "_rest", "_size", "_type")
 
-    def __init__(self, last_id: str = "") -> None:
-        self.last_id = last_id
-        self.retry: float | None = None
-        """Seconds that the server asks to wait before reconnecting."""
+    def __init__(self) -> None:
+        self._last_id = ""
         self._rest = b""
         self._begun = False
         self._after_cr = False
@@ -45,8 +38,8 @@ class EventParser:
         self._data: list[str] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> list[Event | Comment]:
-        """The events and comments that `data` completes. Raises ValueError for an endless line."""
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes. Raises ValueError for an endless line."""
         if not data:
             return []
         if self._after_cr and data.startswith(b"\n"):  # the second half of a CRLF
@@ -69,12 +62,12 @@ class EventParser:
                 raise ValueError(f"a line of more than {LONGEST_LINE >> 20} MiB")
         return self._interpret(lines)
 
-    def _interpret(self, lines: list[bytes]) -> list[Event | Comment]:
-        found: list[Event | Comment] = []
+    def _interpret(self, lines: list[bytes]) -> list[Event]:
+        found = []
         for line in lines:
             if not line:
                 if self._data:
-                    found.append(Event(self._type or "message", "\n".join(self._data), self.last_id))
+                    found.append(Event(self._type or "message", "\n".join(self._data), self._last_id))
                     self._data = []
                     self._size = 0
                 self._type = ""
@@ -88,12 +81,6 @@ class EventParser:
                     raise ValueError(f"an event of more than {LONGEST_LINE >> 20} MiB")
             elif name == b"event":
                 self._type = text
-            elif name == b"id":
-                if "\0" not in text:
-                    self.last_id = text
-            elif name == b"retry":
-                if text.isascii() and text.isdigit():
-                    self.retry = int(text) / 1000
-            elif not name:
-                found.append(Comment(text))
+            elif name == b"id" and "\0" not in text:
+                self._last_id = text
         return found

@@ -65,9 +65,3 @@ def is_replicates(url: str) -> bool:
 def prefer_wait(seconds: float) -> str:
     """The `Prefer` header that holds a creation open; Replicate takes 1 to 60 seconds."""
     return f"wait={max(1, min(60, int(seconds)))}"
-
-
-@lru_cache(maxsize=256)
-def cancel_after(seconds: float) -> str:
-    """The `Cancel-After` header: whole seconds, not less than Replicate takes."""
-    return f"{max(SHORTEST_CANCEL_AFTER, int(seconds + 0.999))}s"

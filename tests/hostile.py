@@ -27,7 +27,7 @@ from multidict import CIMultiDict
 from areplicate.local import LocalModel, LocalPrediction, LocalReplicate, SeenRequest
 from areplicate.local.faults import edge_error, reset
 from areplicate.local.refusals import Refusal, unauthenticated
-from areplicate.local.router import find_route
+from areplicate.local.routes import find_route
 
 INTERRUPTED = "Prediction interrupted; please retry (code: PA)"
 """A failure of the platform's, not of the model's."""

@@ -1,4 +1,4 @@
-"""The gateway as it runs: its configuration, its road to Replicate, and what it remembers."""
+"""The running gateway: its configuration, its connections to Replicate, its accounts and batches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Gateway:
         self.metrics = Metrics()
         self.backend = Backend(config, self.metrics)
         self._backends = WeakSet((self.backend,))
-        """Those that requests are still with, after a reload."""
+        """Also those from before a reload that still have requests in flight."""
         self.accounts = Accounts(config.master_key, config.accounts, alone=alone)
         self.batches = Batches(self, alone=alone)
         self.draining = False
@@ -82,7 +82,7 @@ class Gateway:
         await old.retire()
 
     async def end_calls(self) -> None:
-        """Ends what is asked of Replicate."""
+        """Ends all calls of Replicate."""
         await asyncio.gather(*(backend.close() for backend in self._backends))
 
     def account(self, exchange: Exchange) -> Account:

@@ -18,7 +18,7 @@ def raise_limit() -> int:
         return min(soft, _WANTED) if soft != resource.RLIM_INFINITY else _WANTED
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):  # macOS has a lower one of its own
+    except (OSError, ValueError):  # macOS has a lower limit of its own
         return soft
     return wanted
 
@@ -34,10 +34,10 @@ def default_pool_size() -> int:
 
 
 def most_clients(pool_size: int) -> int:
-    """Clients' connections that leave room for everything else."""
+    """How many clients' connections leave room for everything else."""
     return max(8, limit() - _RESERVED - pool_size)
 
 
 def backlog() -> int:
-    """Connections that the system takes in before they are accepted: they take no open file of this process."""
+    """How many connections the system may hold before they are accepted: they need no open file of this process."""
     return max(128, min(4096, limit() // 2))

@@ -20,7 +20,7 @@ def remember() -> None:
 
 
 def take_over() -> bool:
-    """Whether SIGHUP has come; whoever asks answers for it from then on."""
+    """Whether SIGHUP has come so far; the caller handles the signal from then on."""
     come = bool(_come)
     _come.clear()
     return come

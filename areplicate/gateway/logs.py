@@ -31,7 +31,7 @@ def bound_lines() -> list[int]:
 
 
 def within_bounds(record: logging.LogRecord) -> bool:
-    """A filter: whether the request that writes this has lines left."""
+    """A filter: whether the request that writes this record has lines left."""
     left = _lines_left.get()
     if not left or record.name == access_logger.name:
         return True
@@ -83,7 +83,7 @@ def set_up(debug: bool) -> None:
     for name in ("aiohttp.server", "asyncio"):
         logging.getLogger(name).addHandler(handler)
         logging.getLogger(name).propagate = False
-    # It would write a trace for all bytes that are not HTTP: anybody could fill the disk.
+    # It would write a traceback for any bytes that are not HTTP: anybody could fill the disk.
     logging.getLogger("aiohttp.server").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 

@@ -31,7 +31,7 @@ M = TypeVar("M", Counter, Histogram)
 
 
 def _remembering(metric: M) -> M:
-    """The metric, which finds its series again by a look into a dictionary: every request does so for seven."""
+    """The metric, with its series kept in a dictionary: every request looks up seven of them."""
     metric.labels = cache(metric.labels)  # type: ignore[method-assign]
     return metric
 

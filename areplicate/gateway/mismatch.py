@@ -1,4 +1,4 @@
-"""What msgspec says of a value that does not fit its struct, in words for whoever wrote the value."""
+"""msgspec's errors for values that do not fit a struct, in words for the person who wrote the value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PATTERNS = {
     r"^[!-~]+$": "printable characters without spaces",
     r"^https?://[^\\s/]+": "a URL that begins with https:// or http://",
 }
-"""What patterns of this package's structs mean."""
+"""The meaning of the patterns in this package's structs."""
 
 
 class Mismatch(NamedTuple):

@@ -24,21 +24,21 @@ from .tls import Certificate
 
 _LOOK_SECONDS = 1.0
 _LINGER_SECONDS = 0.25
-"""Seconds for which open connections are answered after the end has begun, if only with a refusal."""
+"""Seconds for which requests on open connections are still answered, if only with a refusal."""
 _CANCEL_SECONDS = 8.0
-"""Seconds in which cancelled requests get to cancel their predictions."""
+"""Seconds for cancelled requests to cancel their predictions."""
 _ANSWER_SECONDS = 1.0
-"""Seconds in which their clients get to take the answer that says so."""
+"""Seconds for their clients to receive the error."""
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """How one process serves.
 
     Attributes:
-        path: of the configuration; `source` is the file that is read in its place, where its parent keeps one.
+        path: the configuration file; `source`: a copy that is read in its place, if the parent process keeps one.
         alone: whether no other process uses the database.
         workers: how many processes share the account's limits.
-        is_worker: whether a parent watches over it, with which it ends.
+        is_worker: whether it is one of several under a parent process, and ends with that.
     """
 
     path: Path
@@ -101,7 +101,7 @@ class _Process:
     async def _drain(self, listener: Listener) -> None:
         """Ends what is in flight: by waiting; then, or at a second signal, by cancelling it.
 
-        Meanwhile no connection is cut: who asks on one that is still open is told that the gateway is stopping.
+        No connection is cut meanwhile: a request on one that is still open gets a 503.
         """
         gateway, loop = self._gateway, asyncio.get_running_loop()
         gateway.draining = True

@@ -15,7 +15,7 @@ class Certificate(msgspec.Struct, frozen=True):
     keyfile: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """What encrypts new connections, of the files as they are now.
+        """The TLS context for new connections, from the files as they are now.
 
         Raises:
             ValueError: they cannot be read, or do not belong together; the message says which.

@@ -1,4 +1,4 @@
-"""Counting the requests to Replicate."""
+"""Counts the requests to Replicate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CountedTransport:
         return answer
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> CountedTransport:
-        """The same on another road."""
+        """The same through a proxy, or with other certificates."""
         return CountedTransport(through(self._transport, proxy, ssl), self._metrics)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Several gateway processes on one port, and the one that watches over them.
+"""Several gateway processes on one port, and their parent process.
 
 The parent binds the port and hands the listening socket to each worker, so that a worker that dies takes no
 waiting connection with it. The parent serves nothing: it starts workers, starts a new one where one dies, and
@@ -133,7 +133,7 @@ class Supervisor:
         self._pass_on(signal.SIGHUP)
 
     def _keep(self, text: bytes) -> None:
-        """Replaces the copy as a whole: a worker may be reading it."""
+        """Replaces the copy in one step: a worker may be reading it."""
         new = self._source.with_suffix(".new")
         new.touch(mode=0o600)
         new.write_bytes(text)
@@ -154,6 +154,6 @@ class Supervisor:
                 process.send_signal(number)
 
     def _forget_figures(self, pid: int) -> None:
-        """Drops a dead worker's gauges; its counters go on to count."""
+        """Drops a dead worker's gauges; its counters still count."""
         for file in self._home.glob(f"gauge_live*_{pid}.db"):
             file.unlink(missing_ok=True)

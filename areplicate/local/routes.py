@@ -1,167 +1,92 @@
-"""Making, watching, listing and cancelling predictions."""
+"""From a method and a path to the handler of Replicate's API that answers it."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-import msgspec
 from aiohttp import web
 
-from .bodies import json_answer, prediction_body
+from . import catalog, discovery, files, prediction_routes
 from .calls import RouteCall
-from .clock import TICK
-from .creations import Creation, VersionCreation, parse_cancel_after, parse_creation, parse_prefer
-from .faults import reset, stall
-from .models import LocalModel
-from .paging import PAGE, page, position
-from .predictions import LocalPrediction, State
-from .refusals import InvalidField, invalid, not_found
+from .faults import Group
+from .refusals import method_not_allowed, not_found
 from .service import Service
-from .streams import HEADERS, Cut, index_after, send_events
 
 
-async def create_by_version(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /predictions`"""
-    creation = parse_creation(call.seen.body, VersionCreation)
-    return await _create(service, call, service.version(creation.version), creation.input)
+class Route(NamedTuple):
+    """A handler, and how its requests are counted (`kind`) and limited and damaged (`group`)."""
+
+    kind: str
+    group: Group
+    handler: Callable[[Service, RouteCall], Awaitable[web.StreamResponse]]
+    open: bool = False
+    """Whether the URL alone is enough, without a token."""
 
 
-async def create_by_model(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /models/{owner}/{name}/predictions`, which community models do not have."""
-    model = service.model("/".join(call.names))
-    if not model.official:
-        raise not_found()
-    creation = parse_creation(call.seen.body, Creation)
-    return await _create(service, call, model, creation.input)
+_ROUTES = {
+    "POST /predictions": Route("create", "create", prediction_routes.create_by_version),
+    "POST /models/*/*/predictions": Route("create", "create", prediction_routes.create_by_model),
+    "POST /deployments/*/*/predictions": Route("create", "create", prediction_routes.create_by_deployment),
+    "GET /predictions/*": Route("get", "get", prediction_routes.read),
+    "GET /predictions": Route("list", "get", prediction_routes.list_all),
+    "POST /predictions/*/cancel": Route("cancel", "cancel", prediction_routes.cancel),
+    "GET /streams/*": Route("stream", "stream", prediction_routes.stream, open=True),
+    "GET /models": Route("models", "other", catalog.list_models),
+    "QUERY /models": Route("models", "other", discovery.query_models),
+    "GET /search": Route("search", "other", discovery.search),
+    "GET /collections": Route("collections", "other", discovery.list_collections),
+    "GET /collections/*": Route("collection", "other", discovery.read_collection),
+    "GET /hardware": Route("hardware", "other", discovery.list_hardware),
+    "GET /models/*/*": Route("model", "other", catalog.read_model),
+    "GET /models/*/*/examples": Route("examples", "other", catalog.list_examples),
+    "GET /models/*/*/readme": Route("readme", "other", catalog.read_readme),
+    "GET /models/*/*/versions": Route("versions", "other", catalog.list_versions),
+    "GET /models/*/*/versions/*": Route("version", "other", catalog.read_version),
+    "GET /deployments": Route("deployments", "other", catalog.list_deployments),
+    "GET /deployments/*/*": Route("deployment", "other", catalog.read_deployment),
+    "GET /account": Route("account", "other", catalog.read_account),
+    "GET /webhooks/default/secret": Route("secret", "other", catalog.read_webhook_secret),
+    "POST /models/*/*/versions/*/trainings": Route("training", "other", catalog.train),
+    "GET /trainings": Route("trainings", "other", catalog.list_trainings),
+    "GET /trainings/*": Route("training", "other", catalog.no_training),
+    "POST /trainings/*/cancel": Route("training", "other", catalog.no_training),
+    "POST /files": Route("upload", "other", files.upload),
+    "GET /files": Route("files", "other", files.list_all),
+    "GET /files/*": Route("file", "other", files.read),
+    "GET /files/*/download": Route("download", "other", files.download, open=True),
+    "DELETE /files/*": Route("delete", "other", files.delete),
+}
+
+_TABLE: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
+"""By method and number of segments, which leaves but a few patterns to compare."""
+for _spelled, _route in _ROUTES.items():
+    _method, _path = _spelled.split(" ")
+    _pattern = f"/v1{_path}".split("/")
+    _TABLE.setdefault((_method, len(_pattern)), []).append((_pattern, _route))
 
 
-async def create_by_deployment(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /deployments/{owner}/{name}/predictions`"""
-    deployment = service.deployment("/".join(call.names))
-    creation = parse_creation(call.seen.body, Creation)
-    model = service.model(deployment.model)
-    return await _create(service, call, model, creation.input, deployment.full_name)
+async def _refuse(service: Service, call: RouteCall) -> web.StreamResponse:
+    seen = call.seen
+    elsewhere = any(
+        find_route(method, seen.path)[0] is not _UNKNOWN for method in ("GET", "POST", "DELETE", "QUERY")
+    )
+    raise method_not_allowed(seen.method) if elsewhere else not_found()
 
 
-async def _create(
-    service: Service, call: RouteCall, model: LocalModel, input: dict[str, Any], deployment: str | None = None
-) -> web.StreamResponse:
-    headers = call.seen.headers
-    prefer = headers.get("Prefer")
-    seconds = parse_prefer(prefer)
-    cancel_after = parse_cancel_after(headers.get("Cancel-After"))
-    prediction = service.create(model, input, call.token, deployment=deployment, cancel_after=cancel_after)
-    if call.mishap == "lost":
-        return await reset(call.request)
-    if seconds is None:
-        return _answer(call, prediction, 201, State("starting", 0))  # even where the model is warm
-    # Should the caller leave meanwhile, the wait ends with its connection and the prediction goes on.
-    state = await _hold_open(prediction, service.clock.now() + seconds)
-    answer = _answer(call, prediction, service.late_status if state is None else 201, state)
-    answer.headers["Preference-Applied"] = prefer or ""
-    return answer
+_UNKNOWN = Route("unknown", "other", _refuse)
 
 
-async def _hold_open(prediction: LocalPrediction, until: float) -> State | None:
-    """Wait for the output, and return the state to answer with; None where it took too long."""
-    now = prediction.clock.now
-    while True:
-        early = prediction.model.answers_early and prediction.outcome == "succeeded"
-        complete = prediction.last_piece if early else prediction.ends
-        if complete <= now() + TICK:
-            whole = State("processing", len(prediction.written.pieces))
-            return whole if early else prediction.state_at(now())
-        if until <= now() + TICK:
-            return None
-        await prediction.wait(min(until, complete))
-
-
-async def read(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /predictions/{id}`"""
-    return _answer(call, service.prediction(call.names[0], call.token), 200)
-
-
-async def cancel(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /predictions/{id}/cancel`; one that has ended stays as it is."""
-    prediction = service.prediction(call.names[0], call.token)
-    prediction.cancel(service.clock.now())
-    return _answer(call, prediction, 200)
-
-
-async def stream(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /streams/{id}`, which the service has on another host and opens to whoever has the URL."""
-    prediction = service.predictions.get(call.names[0])
-    if prediction is None or not prediction.model.streams or prediction.removed_at <= service.clock.now():
-        raise not_found()
-    if call.mishap == "stall":
-        return await stall(call.request, HEADERS)
-    faults = call.fate.faults
-    last_seen = None if faults.stream_forgets else call.seen.headers.get("Last-Event-ID")
-    start = index_after(last_seen)
-    cut = None
-    if call.mishap == "cut":
-        after = faults.stream_cut_after
-        if after is None:
-            after = call.fate.random.randint(0, max(0, len(prediction.written.pieces) - start))
-        cut = Cut(after, faults.stream_cut_mid_event)
-    return await send_events(call.request, prediction, start, service.stream_timeout, cut)
-
-
-async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /predictions`: the token's own, newest first, a page at a time."""
-    query = call.seen.query
-    if query.get("source", "web") != "web":
-        raise invalid([InvalidField("enum", "source", 'source must be one of the following: "web"')])
-    if "source" in query:  # nobody makes predictions on the stand-in's website
-        return page(call, [], None)
-    after, before = (_instant(query.get(name), name) for name in ("created_after", "created_before"))
-    last = len(service.in_order) - 1
-    if (start := position(call)) is None:
-        start = last
-    now = service.clock.now()
-    newest = now - call.fate.faults.list_delay + TICK
-    shown: list[LocalPrediction] = []
-    following = None
-    for number in range(min(start, last), -1, -1):
-        prediction = service.in_order[number]
-        created = service.clock.wall(prediction.created)
-        if after is not None and created < after:
-            break
-        if (
-            prediction.token != call.token
-            or prediction.created > newest
-            or (before is not None and created >= before)
-        ):
-            continue
-        if len(shown) == PAGE:
-            following = number
-            break
-        shown.append(prediction)
-    results = [_body(call, prediction, prediction.state_at(now)) for prediction in shown]
-    return page(call, results, following)
-
-
-def _instant(text: str | None, name: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        raise invalid([InvalidField("format", name, "Does not match format 'date-time'")]) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _answer(
-    call: RouteCall, prediction: LocalPrediction, status: int, state: State | None = None
-) -> web.Response:
-    state = state or prediction.state_at(prediction.clock.now())
-    return json_answer(_body(call, prediction, state), status)
-
-
-def _body(call: RouteCall, prediction: LocalPrediction, state: State) -> msgspec.Struct:
-    faults = call.fate.faults
-    body = prediction_body(prediction, state, call.origin, faults.elsewhere)
-    if faults.without_deadline:
-        body.deadline = msgspec.UNSET
-    return body
+def find_route(method: str, path: str) -> tuple[Route, list[str]]:
+    """The route, and what stands in the places of its stars; a route that refuses where there is none."""
+    parts = path.split("/")
+    for pattern, route in _TABLE.get((method, len(parts)), ()):
+        names = []
+        for expected, part in zip(pattern, parts, strict=True):
+            if expected == "*":
+                names.append(part)
+            elif expected != part:
+                break
+        else:
+            return route, names
+    return _UNKNOWN, []

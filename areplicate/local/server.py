@@ -19,7 +19,7 @@ from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
 from .rate_limits import Bucket, Throttled
 from .refusals import Refusal, forbidden, out_of_credit, unauthenticated
-from .router import Route, find_route
+from .routes import Route, find_route
 from .service import Service
 
 BACKLOG = 8192

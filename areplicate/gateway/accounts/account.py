@@ -104,12 +104,12 @@ class Account:
         return chunk
 
     def headers(self) -> dict[str, str]:
-        """What an answer says of its cost, by LiteLLM's name for it; an error does, too, where it is known by then."""
+        """The header with the cost, by LiteLLM's name for it; errors have it too, if the cost is known by then."""
         cost = self._cost(0) if self._runs() else None
         return {} if cost is None else {"x-litellm-response-cost": f"{cost:.12g}"}
 
     def _entry(self, prediction_id: str | None = None) -> ModelEntry | None:
-        """What answered, or made that prediction: a fallback may have, or another model of the same name."""
+        """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""
         exchange, demand = self._exchange, self._demand
         if demand is None:
             return None
@@ -142,7 +142,7 @@ class Account:
     def _runs(self) -> Sequence[Run]:
         """What has run, as far as it is known by now: what answered, and what has ended without an answer.
 
-        Whatever a client is told of it, Replicate bills it: a prediction that failed, or one whose answer did not fit.
+        Replicate bills predictions that failed, and those whose answer did not fit, whatever the client gets.
         """
         runs = self._exchange.runs
         ended = [each for each in self._without_run(runs) if each.prediction and each.prediction.terminal]
@@ -156,7 +156,7 @@ class Account:
         return unanswered_run(ended.prediction, ended.input, writes=demand.writes)
 
     async def _settle_later(self, open_ends: list[LivePrediction]) -> None:
-        """Looks at what was left open, and settles by that."""
+        """Looks at the predictions whose end is not known, and settles the account by what it finds."""
         exchange, demand = self._exchange, self._demand
         unknown = 0
         for left in open_ends:
@@ -167,9 +167,9 @@ class Account:
         self._settle(self._cost(unknown))
 
     def _cost(self, unknown: int) -> float | None:
-        """What has run, and for predictions of which nothing is known, what was expected of them.
+        """The cost of what has run, and the expected cost of predictions of which nothing is known.
 
-        Replicate bills what ran, also for a client who leaves early. None where a price is missing.
+        Replicate bills what ran, also for a client who leaves early. None if a price is missing.
         """
         entry, demand = self._entry(), self._demand
         if entry is None or demand is None or not self._exchange.calling:
@@ -203,7 +203,7 @@ class Account:
 
 
 def _sum(costs: list[float | None]) -> float | None:
-    """None where one is not known."""
+    """Their sum; None if one of them is not known."""
     total = 0.0
     for cost in costs:
         if cost is None:
@@ -213,7 +213,7 @@ def _sum(costs: list[float | None]) -> float | None:
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
-    """Raises a `GatewayError` where a key's budget could not be counted, since an entry has no price."""
+    """Raises a `GatewayError` if an entry has no price, so that a key's budget could not be counted."""
     for entry in entries:
         if backend.price_of(entry) is None:
             raise GatewayError(

@@ -1,4 +1,4 @@
-"""The accounts of one gateway process: who may come in, on what terms, and where that is written.
+"""The accounts of one gateway process: who may use it, within which limits, and where that is stored.
 
 The database is opened while the gateway serves already, and may go and come back. While it does not
 answer, keys that were seen in the last minutes go on under the limits that are counted in memory, and
@@ -48,7 +48,7 @@ _LAST_SECONDS = 10.0
 
 
 class SettledHold(msgspec.Struct, frozen=True):
-    """What a hold came to."""
+    """What a hold has really taken."""
 
     hold_id: str
     tokens: int
@@ -210,7 +210,7 @@ class Accounts:
             self._ledger.admit(key, hold, self.now(), alone=True)
 
     async def _ask(self, store: Store, hold: Hold) -> Key:
-        """Counts it in the database. Who leaves meanwhile interrupts nothing, and what was let in is given back."""
+        """Counts the hold in the database. A caller who leaves meanwhile interrupts nothing: the hold is given back."""
         asked = store.admit(hold, _ADMISSION_SECONDS)
         try:
             return await asyncio.shield(asked)
@@ -223,7 +223,7 @@ class Accounts:
             self.in_background(self._give_back_shared(store, hold))
 
     def give_back(self, hold: Hold) -> None:
-        """Nothing was asked of Replicate for it."""
+        """Replicate was not asked for it, so it does not count."""
         self._held.pop(hold.id, None)
         self._ledger.give_back(hold)
         if self._store is not None and not self._alone:
@@ -252,7 +252,7 @@ class Accounts:
         await self.usage.flush()
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does it in the background; the end of the process waits for it, for a while."""
+        """Runs `work` in the background; the end of the process waits for it, for a while."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

@@ -25,7 +25,7 @@ _FRESH = 4.0
 _LOOK_SECONDS = 2.0
 """Seconds that looking a key up may take."""
 _MOST_REMEMBERED = 10_000
-"""Keys, and as many tokens that are none: whoever tries random ones pushes out no key."""
+"""Keys, and as many unknown tokens apart from them, so that random tokens push out no key."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ MASTER = Caller(is_master=True)
 
 
 class Auth:
-    """Tells callers by their tokens.
+    """Recognises callers by their tokens.
 
     Args:
         store: gives the database, waiting for it while the gateway starts.
@@ -83,11 +83,11 @@ class Auth:
 
     @property
     def open(self) -> bool:
-        """Whether no key is asked for."""
+        """Whether no key is needed."""
         return self._master_hash is None
 
     async def caller(self, token: str | None) -> Caller:
-        """Who has this token; raises the `GatewayError` 401 or 403 where nobody may have it."""
+        """The caller with this token; raises the `GatewayError` 401 or 403 for a token that may not be used."""
         if self._master_hash is None:
             return ANYBODY
         if not token:
@@ -105,7 +105,7 @@ class Auth:
         return Caller(key)
 
     def forget(self, *hashes: str) -> None:
-        """The keys have changed: they are read again when they are next used."""
+        """The keys have changed: they are read from the database again when they are next used."""
         for hash in hashes:
             self._keys.pop(hash, None)
             self._unknown.pop(hash, None)

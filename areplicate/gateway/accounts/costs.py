@@ -1,4 +1,4 @@
-"""What requests are expected to take, and what they took."""
+"""The tokens and dollars that requests are expected to take, and the models' running means behind that."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIRST_GUESS_SECONDS = 5.0
 _WEIGHT = 0.2
 """Of the latest prediction in a model's running mean."""
 _MOST_TOKENS = 10_000_000
-"""No answer is longer, whatever a request allows it."""
+"""No answer is longer, whatever a request allows."""
 _MEDIA = frozenset(("url", "image_url", "file_data", "data", "image", "images", "image_input"))
 """Names under which a `data:` URI is an image or a file. Elsewhere it is a text like any other."""
 
@@ -46,7 +46,7 @@ class Demand(msgspec.Struct, frozen=True):
     writes: bool = True
 
     def made(self, endpoint: Endpoint) -> Sequence[ModelEntry]:
-        """The entries that may have made a prediction there; all, where none is known to."""
+        """The entries that may have made a prediction there; all of them if none is known to."""
         return [entry for entry in self.entries if _makes(entry, endpoint)] or self.entries
 
 
@@ -126,7 +126,7 @@ def _makes(entry: ModelEntry, endpoint: Endpoint) -> bool:
 
 
 def _allowed_tokens(body: dict[str, Any]) -> int | None:
-    """The most that a request lets an answer have, by whichever name; None where it sets no limit.
+    """The most tokens that a request allows an answer, by whichever name; None if it sets no limit.
 
     A model may read any of several names. A number below 1 sets no limit: it is not sent to models.
     """

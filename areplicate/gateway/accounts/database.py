@@ -65,7 +65,7 @@ class Database:
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="areplicate-database")
         self._clock = time.time() - time.monotonic()
         self.trouble: str | None = None
-        """Why it is left alone; None while it answers."""
+        """Why the database is left alone; None while it answers."""
 
     def now(self) -> float:
         """The time by the database's clock, as far as it is known without asking."""
@@ -102,19 +102,19 @@ class Database:
     def begin(
         self, work: Work[T], *, seconds: float | None = None, reads: bool = False, probe: bool = False
     ) -> asyncio.Future[T]:
-        """The same, begun: it runs to its end though nobody waits for it.
+        """As `run`, but only begun: it runs to its end even if nobody waits for it.
 
-        A `probe` asks a database that is left alone, too, and whatever goes wrong with it is trouble.
+        A `probe` is tried even while the database is left alone, and any failure of it counts as trouble.
         """
         loop = asyncio.get_running_loop()
         if self.trouble is not None and not probe:
             refused: asyncio.Future[T] = loop.create_future()
             refused.set_exception(DatabaseUnavailable(self.trouble))
-            refused.exception()  # whoever waits for it is told; if nobody does, nothing is amiss
+            refused.exception()  # asyncio would complain if nobody waited for it
             return refused
         unit = _Unit(seconds or self._waits.database_statement_timeout, reads=reads, is_broken=probe)
         task = asyncio.ensure_future(self._bounded(unit, work))
-        task.add_done_callback(_is_retrieved)  # nobody may be left to hear of it
+        task.add_done_callback(_is_retrieved)  # asyncio would complain if nobody waited for it
         return task
 
     async def aclose(self) -> None:
@@ -198,7 +198,7 @@ class Database:
 
 
 _current = threading.local()
-"""`unit` is the one that this thread is at, also while SQLAlchemy gets to know a new connection."""
+"""`unit` is the unit of work of this thread, also while SQLAlchemy sets up a new connection."""
 
 
 class _Unit:
@@ -225,11 +225,11 @@ class _Unit:
                 self._raw = None
 
     def asks(self, raw: Any) -> None:
-        """This is the driver's connection that it uses by now; none any more, where its time is over."""
+        """Notes the driver's connection that it uses now; closes it if the unit's time is over."""
         with self._lock:
             if self.is_cut:
                 raw.close()
-                raise DatabaseUnavailable("its time was over before it had a connection")
+                raise DatabaseUnavailable("there was no connection in time")
             self._raw = raw
 
     def cut(self) -> None:
@@ -256,7 +256,7 @@ def _sqlite(file: str, waits: DatabaseSettings) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # Takes the one lock for writers at once: a reader that becomes a writer half-way would be refused.
+        # Takes the lock for writers at once: a reader that became a writer half-way would be refused.
         writes = connection.get_execution_options().get("writes", True)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -270,7 +270,7 @@ def _make_private(file: str) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with contextlib.suppress(PermissionError):  # another user's: whoever gave it to this one has seen to that
+    with contextlib.suppress(PermissionError):  # another user's file: its owner decides
         os.chmod(file, 0o600)
 
 
@@ -311,7 +311,7 @@ def _code(error: Exception) -> str | None:
 
 
 def _is_locked(error: Exception) -> bool:
-    """Whether SQLite says that another process is at it."""
+    """Whether SQLite says that another process has the database locked."""
     return "is locked" in str(getattr(error, "orig", None))
 
 

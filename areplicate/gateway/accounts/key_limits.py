@@ -83,7 +83,7 @@ Taken = dict[tuple[Measure, Span], float]
 
 
 class RoomTaken(GatewayError):
-    """A refusal that the end of a request in flight may lift."""
+    """A refusal that may be over when a request in flight ends."""
 
     def __init__(self, refusal: GatewayError) -> None:
         super().__init__(
@@ -193,7 +193,7 @@ class Ledger:
         page.windows["tokens"].add(at, tokens)
 
     def saw(self, key: Key) -> None:
-        """The database has told what the key has spent."""
+        """The database has said what the key has spent."""
         page = self._page(key)
         page.spent, page.resets_at = key.spend, key.budget_resets_at
 
@@ -278,7 +278,7 @@ class _Window:
 
 
 def room_for(hold: Hold, measure: Measure, limit: float) -> float:
-    """How much may be taken for the hold to fit."""
+    """How much may be taken already if the hold is to fit."""
     return limit - 1 - _all_but_one(hold, measure)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Role = Literal["user", "metrics", "health"]
-"""What a key is for: asking models; reading `/metrics`; reading `/health`."""
+"""What a key may do: ask models; read `/metrics`; read `/health`."""
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -25,8 +25,8 @@ def says(description: str) -> msgspec.Meta:
 class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a key may do; null means that it is not limited.
 
-    The names are those of the admin API, of the command line's options and of the table's columns. How each
-    is counted is said in `limits.LIMITS`.
+    The names are those of the admin API, of the command line's options and of the table's columns.
+    `key_limits.LIMITS` says how each is counted.
     """
 
     rpm_limit: Annotated[Count, says("Predictions that may be started in any minute.")] | None = None
@@ -99,5 +99,5 @@ def hash_token(token: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Compares two hashes in a time that tells nothing about them."""
+    """Compares two hashes in a time that reveals nothing about them."""
     return hmac.compare_digest(one, other)

@@ -1,4 +1,4 @@
-"""A last look at a prediction whose client has left: what it cost is known when it has ended."""
+"""A last look at a prediction whose client has left: its cost is known only when it has ended."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ..config.entries import ModelEntry
 
 _PAUSES = (0.0, 0.3, 0.7, 1.0, 2.0, 4.0)
-"""Seconds before each look: where it has not ended by itself, it is being cancelled meanwhile."""
+"""Seconds before each look: a prediction that has not ended by itself is being cancelled meanwhile."""
 
 
 async def look_at(backend: Backend, entries: Sequence[ModelEntry], left: LivePrediction) -> bool:
-    """Looks at a prediction until its end, or for some seconds; False if nobody can say what it did.
+    """Looks at a prediction until its end, or for some seconds; False if it is not known what it did.
 
     Args:
         entries: that may have made it, on whichever account.
@@ -47,7 +47,7 @@ async def look_at(backend: Backend, entries: Sequence[ModelEntry], left: LivePre
 
 
 def unanswered_run(prediction: Prediction, input: dict[str, Any], *, writes: bool) -> Run:
-    """What a prediction did that gave no answer, or none that its client got.
+    """What a prediction did that gave no answer, or whose answer did not reach its client.
 
     Args:
         writes: whether its output is a text; vectors have no tokens.

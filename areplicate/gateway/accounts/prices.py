@@ -2,7 +2,7 @@
 
 The figures are in `prices.json`, with the day on which they were read and where. Official language models
 are paid by the token, all others by the second of the hardware that they run on, which Replicate's API
-does not tell. What is not known has no price here, and is never guessed.
+does not show. What is not known has no price here, and is never guessed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TokenPrice(msgspec.Struct, frozen=True, omit_defaults=True):
     input: float
     output: float
     above_200k: TokenPrice | None = None
-    """Where the prompt has more than 200,000 tokens."""
+    """For a prompt of more than 200,000 tokens."""
 
 
 class PriceList(msgspec.Struct, frozen=True):

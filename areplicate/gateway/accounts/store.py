@@ -82,7 +82,7 @@ class Store:
             self._file_lock = None
 
     async def heartbeat(self, held: Iterable[str]) -> None:
-        """Shows that this process lives, asks for what any unit of work needs, and tidies up.
+        """Shows that this process lives, checks that the tables can be written to, and tidies up.
 
         Args:
             held: the holds that this process still has. Others of its own are left from units of work
@@ -218,7 +218,7 @@ class Store:
         return self.database.begin(work, seconds=seconds)
 
     async def recent(self) -> list[tuple[str, float, int, int]]:
-        """What began within the last minute: key, time, predictions, tokens. For who counts in memory."""
+        """What began within the last minute: key, time, predictions, tokens; for limits counted in memory."""
 
         def work(connection: Connection, now: float) -> list[tuple[str, float, int, int]]:
             u = usage.c
@@ -232,7 +232,7 @@ class Store:
     # Usage
 
     async def write_usage(self, rows: Sequence[UsageRow], settled: Sequence[SettledHold]) -> None:
-        """Writes a batch, adds its costs to the keys and settles its holds; once, however often it is tried."""
+        """Writes rows, adds their costs to the keys and settles their holds; once, however often it is tried."""
 
         def work(connection: Connection, now: float) -> None:
             ids = [row.request_id for row in rows]

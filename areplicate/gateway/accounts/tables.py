@@ -100,7 +100,7 @@ holds = _table(
     Column("process", Text, nullable=False, index=True),
     Column("ended_at", Double),
 )
-"""What requests were let in for, and once they have ended, what they took: as long as it counts."""
+"""What requests in flight may take, and for as long as it counts, what ended ones took."""
 Index("areplicate_holds_key", holds.c.key_id)
 
 audit = _table("areplicate_audit", AuditRow, "id")
@@ -119,7 +119,7 @@ processes = Table(
     Column("id", Text, primary_key=True),
     Column("seen_at", Double, nullable=False),
 )
-"""The gateways' signs of life: what is in flight in a dead one no longer counts."""
+"""The gateways' signs of life: requests in flight in a dead gateway no longer count."""
 
 _versions = Table("areplicate_schema", MetaData(), Column("version", Integer, primary_key=True))
 

@@ -6,9 +6,9 @@ from ..http.errors import GatewayError
 
 
 class DatabaseUnavailable(GatewayError):
-    """The database did not do it, for reasons of its own: gone, hung, locked, full, read-only.
+    """The database did not do its work, for reasons of its own: gone, hung, locked, full, read-only.
 
-    Clients are told 503; the log is told the `reason`.
+    Clients get a 503; the `reason` is for the log.
     """
 
     def __init__(self, reason: str) -> None:

@@ -76,7 +76,7 @@ class UsageWriter:
         return self._failing_since is not None
 
     def hurry(self) -> None:
-        """The rows so far are wanted in the database now."""
+        """Writes the rows so far at once, not at the next period."""
         self._hurry.set()
 
     async def flush(self) -> None:

@@ -68,6 +68,6 @@ async def predictions_for(backend: Backend, entries: Sequence[ModelEntry], texts
     most = 1
     for entry in entries:
         schema = await backend.schema_of(entry)
-        with contextlib.suppress(BadRequestError):  # it does not embed, and whoever asks it will be told
+        with contextlib.suppress(BadRequestError):  # it does not embed: asking it raises the error
             most = max(most, len(inputs_for(texts, {}, schema, entry.model)))
     return most

@@ -69,7 +69,7 @@ class KeysNamed(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KeyQuery(msgspec.Struct):
-    """Which key: by its token or its `key_id`. The master key must say."""
+    """Which key: by its token or its `key_id`. The master key must give one."""
 
     key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
@@ -80,7 +80,7 @@ class KeyPage(msgspec.Struct):
 
 
 class AuditQuery(KeyPage):
-    """The key that is meant, by its token or its `key_id`; of all, where none is named."""
+    """Changes of one key, by its token or its `key_id`; of all keys if none is given."""
 
     key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
@@ -229,7 +229,7 @@ async def audit_keys(gateway: Gateway, exchange: Exchange, asked: AuditQuery) ->
 
 async def key_id_of(store: Store, name: str) -> str:
     """The `key_id` of a key named by its token; anything else is taken for a `key_id` already."""
-    name = name.replace("\0", "")  # which PostgreSQL does not take
+    name = name.replace("\0", "")  # PostgreSQL takes no NUL
     if not name.startswith("sk-"):
         return name
     key = await store.key_by_hash(hash_token(name))
@@ -247,7 +247,7 @@ async def _change(gateway: Gateway, exchange: Exchange, name: str, changes: dict
 
 
 async def _find(store: Store, name: str) -> Key:
-    name = name.replace("\0", "")  # which PostgreSQL does not take
+    name = name.replace("\0", "")  # PostgreSQL takes no NUL
     key = await (store.key_by_hash(hash_token(name)) if name.startswith("sk-") else store.key_by_id(name))
     if key is None:
         raise _no_key()

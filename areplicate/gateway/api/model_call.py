@@ -1,4 +1,4 @@
-"""From a request's body to a call of a model: what a client may say, and what only the configuration may."""
+"""From a request's body to a call of a model: what a client may set, and what only the configuration may."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ModelNames = Annotated[list[str], msgspec.Meta(max_length=1000, extra_json_schem
 
 
 class ModelRequest(msgspec.Struct, kw_only=True):
-    """What every request to a model may say."""
+    """The fields of every request to a model."""
 
     model: ModelName
     stream: bool | None = None
@@ -44,17 +44,17 @@ class ModelRequest(msgspec.Struct, kw_only=True):
 
 
 class Sampling(ModelRequest, kw_only=True):
-    """What requests for text may say besides."""
+    """The further fields of requests for text."""
 
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class ModelCall(msgspec.Struct, frozen=True):
-    """What a request asks the router."""
+    """A request as a call of the router."""
 
     name: str
-    """What the client knows the model by."""
+    """The client's name for the model."""
     model: str
     messages: list[Any]
     params: dict[str, Any]
@@ -104,7 +104,7 @@ async def admitted_call(
 async def read_call(
     exchange: Exchange, body: dict[str, Any], messages: Any, params: dict[str, Any]
 ) -> tuple[ModelCall, list[ModelEntry]]:
-    """The call in a checked body, which is not admitted yet, and what may answer it."""
+    """The call in a checked body, not admitted yet, and the entries that may answer it."""
     name = body["model"]
     target = usable(exchange, name)
     exchange.model = target.name
@@ -138,7 +138,7 @@ def usable_by(backend: Backend, caller: Caller, name: str) -> Target:
 
 
 async def _allowed(backend: Backend, target: Target, params: dict[str, Any]) -> dict[str, Any]:
-    """What the router is told of a client's parameters: options that are a client's, and the model's inputs.
+    """A client's parameters as the router takes them: the options that a client may set, and the model's inputs.
 
     Raises:
         BadRequestError: a parameter is neither.

@@ -18,7 +18,7 @@ Event = dict[str, Any]
 
 
 class Builder(Protocol):
-    """Makes an API's events of what an answer adds."""
+    """Turns what a chunk adds to the answer into an API's events."""
 
     def answered_by(self, model: str) -> None: ...
     def begin(self) -> list[Event]: ...
@@ -40,8 +40,8 @@ async def relay(
     """Streams the answer.
 
     Args:
-        beat: goes out while a model boots, instead of a comment.
-        before_end: is awaited when the answer is whole, before its client learns of that.
+        beat: sent while a model boots, instead of a comment.
+        before_end: awaited when the answer is whole, before the client is sent its end.
     """
     counted = msgspec.structs.replace(call, params={**call.params, "stream_options": {"include_usage": True}})
     finish_reason: FinishReason = "stop"

@@ -61,7 +61,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Backend:
-    """What a reload replaces: requests in flight end with the one that they began with."""
+    """What a reload replaces: a request in flight keeps the one with which it began."""
 
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self.config = config
@@ -70,7 +70,7 @@ class Backend:
         for name, alias in config.aliases.items():
             self._targets[name] = Target(name, self._entries(alias.model), alias.model)
         self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
-        """What clients are told."""
+        """The models' names that clients see."""
         self._fallbacks = {
             name: others for each in config.router["fallbacks"] for name, others in each.items()
         }
@@ -81,13 +81,13 @@ class Backend:
         self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
         self.looks = Looks([entry for entry in config.models if "*" not in entry.model], self.look)
         self.official: dict[str, bool] = {}
-        """Whether models are official, as far as Replicate has said it by now."""
+        """Whether each model is official, as far as Replicate has said so."""
         self.requests_in_flight = 0
         self.closed = False
         self._retired = False
 
     def target(self, name: str) -> Target | None:
-        """What a client's name for a model stands for; None where there is no such model."""
+        """What a client's name for a model stands for; None if there is no such model."""
         found = self._targets.get(name)
         if found is None:
             for wildcard, entries in self._wildcards.items():
@@ -100,9 +100,9 @@ class Backend:
         return self.target(name) is not None or name in self._wildcards
 
     def fallbacks_for(self, target: Target, caller: Caller) -> list[str] | None:
-        """The names that may step in for the target, for this caller; None where there are none for anybody.
+        """The names that may step in for the target, for this caller; None if the target has no fallbacks.
 
-        Not the models that the key may not use, and for a key with a budget none without a price.
+        Models that the key may not use are left out; for a key with a budget, so are models without a price.
         """
         names = self._fallbacks.get(target.model)
         if names is None and (meant := self.target(target.model)) is not None:  # what a wildcard's name says
@@ -131,11 +131,11 @@ class Backend:
         return not budget or all(self.price_of(entry) is not None for entry in target.entries)
 
     async def schema_of(self, entry: ModelEntry) -> ModelSchema | None:
-        """What the entry's model takes; None where that cannot be known."""
+        """What the entry's model takes; None if that is not known."""
         return await self.router.schema_of(entry.model, **_road(entry))
 
     async def inputs_of(self, target: Target) -> frozenset[str] | None:
-        """The names of the models' own inputs; None where they cannot be known."""
+        """The names of the models' own inputs; None if they are not known."""
         names: set[str] = set()
         for entry in target.entries:
             schema = await self.schema_of(entry)
@@ -145,7 +145,7 @@ class Backend:
         return frozenset(names)
 
     async def look(self, entry: ModelEntry) -> None:
-        """Asks for a model's metadata; raises an `APIError` where it cannot be had."""
+        """Asks Replicate for a model's metadata; raises an `APIError` if it does not answer with it."""
         endpoint = endpoint_of(entry.model)
         response = await self._get(entry, endpoint.schema_path or "/account")
         if isinstance(endpoint, ModelEndpoint):
@@ -162,11 +162,11 @@ class Backend:
                 logger.warning("%s", why)
 
     def price_of(self, entry: ModelEntry) -> Price | None:
-        """What the entry's predictions cost; None where that is not known."""
+        """What the entry's predictions cost; None if that is not known."""
         return None if entry.is_listed and self.official.get(entry.model) is False else entry.price
 
     async def prediction(self, entry: ModelEntry, prediction_id: str) -> Prediction:
-        """A prediction by its id, also when this is closed; raises an `APIError` where it cannot be had."""
+        """A prediction by its id, even after `close`; raises an `APIError` if it cannot be read."""
         try:
             response = await self._get(entry, f"/predictions/{prediction_id}")
             return decoded(_decode, response.body)
@@ -202,7 +202,7 @@ class Backend:
         await self.router.aclose()
 
     async def retire(self) -> None:
-        """No more requests come; the connections close when the last one has ended."""
+        """No more requests come to this one; its connections close when the last request has ended."""
         self._retired = True
         if not self.requests_in_flight:
             await self.router.aclose()
@@ -212,7 +212,7 @@ _OF_THE_ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")
 
 
 def _road(entry: ModelEntry) -> dict[str, Any]:
-    """How an entry's requests reach Replicate."""
+    """The options of an entry that say how its requests reach Replicate."""
     return {name: entry.params[name] for name in _OF_THE_ROAD if name in entry.params}
 
 

@@ -32,7 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         verbose: whether the client's own log is on, which holds requests with their prompts.
         router: what the file says of `AsyncRouter`'s own options.
         warnings: what is odd but not wrong, each with file, line and key.
-        notices: what was found elsewhere than in the file.
+        notices: settings that come from elsewhere, such as the environment.
     """
 
     general: GeneralSettings
@@ -69,7 +69,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return wildcards
 
     def shared_by(self, processes: int) -> Config:
-        """The same for one of several processes, which share what Replicate allows the account."""
+        """The configuration of one of several processes, which share the account's rate limits."""
         general = msgspec.structs.replace(
             self.general,
             creations_per_minute=self.general.creations_per_minute / processes,

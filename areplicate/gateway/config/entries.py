@@ -37,7 +37,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "proxy": Proxies,
     "ssl": tls_context,
 }
-"""What raises an `APIError` for a value that cannot be used."""
+"""For each option, the check that raises an `APIError` for a value that cannot be used."""
 _SECRETS = ("api_key", "api_base")
 _PRICES = frozenset(Prices.__struct_fields__)
 
@@ -91,7 +91,7 @@ class EntryReader:
         )
 
     def _read(self, item: Any, steps: Steps) -> ModelEntry | None:
-        """The entry; None where it is another provider's and may be skipped."""
+        """The entry; None if it is another provider's and may be skipped."""
         entry = self._reader.part(item, EntryParts, steps)
         name, given, at = entry.model_name.strip(), entry.litellm_params, [*steps, "litellm_params"]
         model = self._reader.resolved({"model": given.get("model")}, LitellmParams, at).model.strip()
@@ -126,7 +126,7 @@ class EntryReader:
         )
 
     def _has_anothers_key(self, model: str, given: dict[str, Any]) -> bool:
-        """Whether only the key tells: `owner/name` may be of any provider, and this one's key does not begin with r8_."""
+        """Whether the key shows that the entry is another provider's: the name alone, `owner/name`, does not."""
         key = given.get("api_key")
         if key is None or given.get("api_base") or given.get("base_url") or self._general.allow_any_api_key:
             return False
@@ -136,7 +136,7 @@ class EntryReader:
         return unset or looks_foreign(str(self._environment.resolved(key, ())), own_base(self._environment))
 
     def _params(self, given: dict[str, Any], model: str, at: Steps) -> dict[str, Any]:
-        """What `AsyncRouter` takes, every name of it checked."""
+        """The entry's `litellm_params` as `AsyncRouter` takes them, each name checked."""
         if model not in ("*", "replicate/*"):
             with self._reader.checking([*at, "model"]):
                 endpoint_of(model.replace("*", "x", 1))
@@ -164,7 +164,7 @@ class EntryReader:
         return read
 
     def _keeps(self, key: str, value: Any, model: str, at: Steps) -> bool:
-        """Whether a parameter is kept; what is not is warned of."""
+        """Whether a parameter is kept; there is a warning for one that is not."""
         if key in LitellmParams.__struct_fields__:
             return True
         if key in _PRICES:
@@ -205,7 +205,7 @@ class EntryReader:
         return key
 
     def _price(self, model: str, given: dict[str, Any], at: Steps) -> Price | None:
-        """The price in the configuration; where it has none, the published one, or none."""
+        """The price in the configuration, else the published one; None if there is neither."""
         if not given:
             return published_price(model, self._prices)
         return given_price(self._reader.resolved(given, Prices, at), self._prices, self._reader, at)

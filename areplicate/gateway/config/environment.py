@@ -17,14 +17,14 @@ _PLACEHOLDER = re.compile(
 
 
 class Environment:
-    """What `os.environ/NAME` stands for in one file."""
+    """The values that `os.environ/NAME` stands for in one file."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._values = dict(os.environ)
 
     def add(self, variables: Mapping[str, Any], steps: Steps) -> None:
-        """Takes the file's own `environment_variables`, which count more than those of the process."""
+        """Adds the file's own `environment_variables`, which take precedence over those of the process."""
         for name, value in variables.items():
             if value is not None and not self.is_unset(value):
                 self._values[str(name)] = str(self.resolved(value, [*steps, name]))
@@ -34,7 +34,7 @@ class Environment:
         return next(((name, value) for name in names if (value := self._values.get(name))), None)
 
     def resolved(self, value: Any, steps: Steps) -> Any:
-        """The value with each `os.environ/NAME` replaced; raises the `ConfigError` where one is not set."""
+        """The value with each `os.environ/NAME` replaced; raises a `ConfigError` if a variable is not set."""
         if isinstance(value, dict):
             return {key: self.resolved(item, (*steps, key)) for key, item in value.items()}
         if isinstance(value, list):
@@ -51,7 +51,7 @@ class Environment:
         return name is not None and not self._values.get(name)
 
     def refuse_placeholder(self, value: str | None, steps: Steps) -> None:
-        """Ends the start where a value was meant to be replaced: it would go out as it is, as a key."""
+        """Raises a `ConfigError` for a placeholder that nobody replaces: it would be sent as a key, as it is."""
         if value is not None and (found := _PLACEHOLDER.search(value)):
             raise self._document.wrong(
                 steps,

@@ -1,4 +1,4 @@
-"""What Replicate says of the configuration's models, asked once for each and remembered for a while."""
+"""What Replicate says about the configuration's models: asked once for each, and remembered for a while."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..http.errors import from_upstream
 from .entries import ModelEntry
 
 FRESH_SECONDS = 30.0
-"""How old an answer may be: whoever asks more often gets it again."""
+"""How old an answer may be before Replicate is asked again."""
 LOOK_SECONDS = 10.0
 _AT_ONCE = 10
 
@@ -20,7 +20,7 @@ class Looks:
     """Asks about models.
 
     Args:
-        ask: asks for one model's metadata; raises an `APIError` where it cannot be had.
+        ask: asks for one model's metadata; raises an `APIError` if there is none.
     """
 
     def __init__(self, entries: Sequence[ModelEntry], ask: Callable[[ModelEntry], Awaitable[None]]) -> None:
@@ -31,11 +31,11 @@ class Looks:
         self._looking: asyncio.Task[None] | None = None
 
     async def latest(self) -> dict[int, str | None]:
-        """By the entry's identity: None, or why it is not served."""
+        """For each entry, by its identity: None, or why Replicate does not serve it."""
         if time.monotonic() - self._seen_at >= FRESH_SECONDS:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
-            await asyncio.shield(self._looking)  # others may wait for it, too
+            await asyncio.shield(self._looking)  # other callers wait for it, too
         return self._seen
 
     async def _look(self) -> None:

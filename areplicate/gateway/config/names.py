@@ -1,4 +1,4 @@
-"""What refers to the names of `model_list`: aliases, and who steps in for whom."""
+"""What refers to the names of `model_list`: aliases and fallbacks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Names:
                 self.aliases[name] = Alias(model, alias.hidden)
 
     def fallbacks(self, settings: SharedSettings, section: str) -> Fallbacks:
-        """Who steps in for whom, by the entries' names."""
+        """The fallbacks of each name, by the entries' names."""
         read: dict[str, list[str]] = {}
         for i, each in enumerate(settings.fallbacks):
             for name, others in each.items():
@@ -53,7 +53,7 @@ class Names:
         return [{name: others} for name, others in read.items() if others]
 
     def _known(self, name: str, at: Steps) -> list[str]:
-        """The one name that is meant, of an entry or of what a wildcard stands for; none where that is skipped."""
+        """The name that is meant, as a list: an entry's, or one that a wildcard stands for; empty if it is skipped."""
         model = self.aliases[name].model if name in self.aliases else name
         if "*" in model:
             raise self._reader.document.wrong(at, f"{model!r} must be the name of one model, not a wildcard.")

@@ -33,7 +33,7 @@ def given_price(given: Prices, prices: PriceList, reader: Reader, at: Steps) -> 
 
 
 def warn_of_price(model: str, price: Price | None, warn: Callable[[str], None]) -> None:
-    """Tells of a cost that cannot be counted, or not the whole of it."""
+    """Warns of a cost that cannot be counted, or not in full."""
     if "*" in model:
         return
     if price is None:
@@ -50,7 +50,7 @@ def warn_of_price(model: str, price: Price | None, warn: Callable[[str], None]) 
 
 
 def doubt(model: str, price: Price | None, is_listed: bool, is_official: bool) -> str | None:
-    """What is wrong with a price, once Replicate has said whether the model is an official one; None if nothing."""
+    """What is wrong with a price, now that Replicate has said whether the model is official; None if nothing is."""
     if is_listed and price is not None and not is_official:
         return (
             f"{model} is not an official model (any more): it is billed by the second, and its published price for "

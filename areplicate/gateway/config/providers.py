@@ -33,7 +33,7 @@ _LITELLM_PROVIDERS = frozenset(_PROVIDER_NAMES.split())
 
 
 def other_provider(model: str, named: str | None = None) -> str | None:
-    """The provider that a model string is for, where it is not Replicate.
+    """The provider that a model string is for; None if it is Replicate.
 
     Args:
         named: `custom_llm_provider`.
@@ -49,15 +49,15 @@ def other_provider(model: str, named: str | None = None) -> str | None:
 
 
 def is_prefixed(model: str) -> bool:
-    """Whether a model string says itself that it is Replicate's."""
+    """Whether a model string says by its prefix that it is Replicate's."""
     return model.startswith(_OWN_PREFIXES)
 
 
 def own_key(base: str, environment: Environment) -> str | None:
-    """The key in the environment, where it belongs to that base.
+    """The key in the environment, if it belongs to that base; None if there is no key.
 
     Raises:
-        ValueError: there is one, but it belongs elsewhere.
+        ValueError: there is a key, and it belongs to another base.
     """
     key = environment.first(*_KEYS)
     if key is None:
@@ -77,13 +77,13 @@ def own_base(environment: Environment) -> str:
 
 
 def looks_foreign(key: str, base: str) -> bool:
-    """Whether a key that goes to Replicate itself does not look like one of Replicate's."""
+    """Whether a key would go to Replicate itself and does not look like one of Replicate's keys."""
     host = _where(base).partition("://")[2]
     return (host == "replicate.com" or host.endswith(".replicate.com")) and not key.startswith("r8_")
 
 
 def in_clear_text(base: str) -> bool:
-    """Whether a key goes there unencrypted, beyond this machine."""
+    """Whether a key would leave this machine unencrypted."""
     parts = urlsplit(base)
     return parts.scheme == "http" and not is_loopback(parts.hostname)
 

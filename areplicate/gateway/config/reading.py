@@ -22,7 +22,7 @@ _WITHOUT_EFFECT = {
 
 
 class Reader:
-    """Reads one file; `warnings` is what is odd in it but not wrong."""
+    """Reads one file; `warnings` lists what is odd in it but not wrong."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -32,12 +32,12 @@ class Reader:
     def part(self, value: Any, kind: type[T], steps: Steps) -> T:
         """A mapping as the struct `kind`, `os.environ/NAME` in it still to be replaced.
 
-        Null counts as not given. What the struct does not have is warned of, and left out.
+        Null counts as not given. Keys that the struct does not have are left out with a warning.
         """
         return self._convert(self._known(value, kind, steps), kind, steps)
 
     def resolved(self, value: Any, kind: type[T], steps: Steps) -> T:
-        """The same with `os.environ/NAME` replaced."""
+        """As `part`, with `os.environ/NAME` replaced by its value."""
         return self._convert(self.environment.resolved(self._known(value, kind, steps), steps), kind, steps)
 
     def warn(self, steps: Steps, why: str) -> None:
@@ -45,7 +45,7 @@ class Reader:
 
     @contextmanager
     def checking(self, steps: Steps) -> Iterator[None]:
-        """What a check within refuses becomes a `ConfigError` that says where it stands."""
+        """An error that a check inside the block raises becomes a `ConfigError` with its place in the file."""
         try:
             yield
         except APIError as error:

@@ -1,4 +1,4 @@
-"""What Anthropic's clients are told differently: errors, and the id of a request.
+"""Errors and request ids in the form of Anthropic's API.
 
 Source: "Errors" in Anthropic's API reference.
 """
@@ -40,7 +40,7 @@ class ClaudeErrorAnswer(msgspec.Struct, frozen=True):
 
 
 def is_anthropics(request: web.BaseRequest) -> bool:
-    """Whether a client of Anthropic's API asks: they all send its version."""
+    """Whether the request comes from a client of Anthropic's API: they all send its version."""
     return "anthropic-version" in request.headers or "/v1/messages" in request.path
 
 

@@ -46,10 +46,10 @@ async def read_body(request: web.BaseRequest, kind: type) -> Any:
 
 async def read_query(request: web.BaseRequest, kind: type) -> Any:
     """The query as the struct `kind`, or the `GatewayError` 400."""
-    # What is not asked for may be there: links carry what their senders want to know again.
+    # Unknown parameters are allowed: links carry what their senders want back.
     query = dict(request.query)
     for name, text in query.items():
-        if text.lower() == "null":  # which the conversion would take for nothing
+        if text.lower() == "null":  # the conversion would take it for None
             raise bad_request(f"{name} must not be null: leave it out.", param=name)
     return _converted(query, kind, strict=False)
 
@@ -98,7 +98,7 @@ async def _received(request: web.BaseRequest) -> bytes:
 
 
 async def ask_for_body(request: web.BaseRequest) -> None:
-    """Tells a client that waits for it to send the body; curl does so for a second, before a large one."""
+    """Asks for the body, for a client that waits to be asked: curl waits a second before a large one."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0

@@ -28,15 +28,15 @@ HANDSHAKE_SECONDS = 10.0
 SILENCE_SECONDS = 1.0
 """Seconds of silence after an answer, after which a connection may have to make room."""
 FIRST_SILENCE_SECONDS = 3.0
-"""The same for one that has not asked yet: a busy client may take a while to say what it came for."""
+"""The same for a connection without a request so far: a busy client may take a while to send its first."""
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-"""What such a client is told, which may be about to ask: it can safely ask again."""
+"""The answer to a client that may be about to send its first request: it can safely send it again."""
 _AT_ONCE = 64
 """Connections that are accepted before others have their turn."""
 _PAUSE = 0.1
-"""Seconds without accepting where nothing is free."""
+"""Seconds without accepting connections while no file is free."""
 _TELL_EVERY = 1.0
-"""Seconds between two lines in the log that say so."""
+"""Seconds at least between two lines in the log about that."""
 
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -44,12 +44,12 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 class Request(web.BaseRequest):
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
-        """aiohttp's own moment before a head is sent: no banner tells which version answers."""
+        """aiohttp calls this before it sends a head: no banner may show which version answers."""
         response.headers.popall("Server", None)
 
 
 class Server(web.Server):
-    """aiohttp's server, which knows who is idle.
+    """aiohttp's server, with the list of its connections, so that idle ones can make room.
 
     Args:
         keepalive: seconds that a connection may sit idle between two requests.
@@ -66,7 +66,7 @@ class Server(web.Server):
         return Connection(self)
 
     def make_room(self) -> bool:
-        """Closes a connection that has been silent for a while, an old one first; whether there was one."""
+        """Closes the oldest connection that has been silent for a while; gives whether there was one."""
         for connection in self.open:
             if connection.may_go and not connection.has_asked:
                 connection.make_room()
@@ -99,7 +99,7 @@ class Connection(RequestHandler):
 
     @property
     def has_asked(self) -> bool:
-        """Whether something has come that is not read yet: where the machine is busy, so is a silence."""
+        """Whether bytes have come that are not read yet: on a busy machine that may take a while."""
         if self.transport is None:
             return False
         poll = select.poll()
@@ -145,7 +145,7 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Says nothing of what was sent, unlike aiohttp's own: it may hold a key."""
+        """Repeats nothing of what was sent, unlike aiohttp's own answer: it may hold a key."""
         if request.writer.output_size > 0:
             raise ConnectionError("The answer has begun already.")
         if status < 500:

@@ -1,4 +1,4 @@
-"""The front door: every request comes in here, is told who it is, and gets an answer."""
+"""The front door: every request comes in here, is authenticated, and gets an answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SLASHES = re.compile("//+")
 class Dispatcher:
     """Takes requests to their routes.
 
-    A path is looked up whole. A route whose path has an `{id}` takes all that begin and end like it.
+    Paths without an `{id}` are looked up whole; one with an `{id}` fits every path that begins and ends alike.
     """
 
     def __init__(self, gateway: Gateway, routes: Sequence[Route]) -> None:
@@ -67,7 +67,7 @@ class Dispatcher:
         return response
 
     async def _answer(self, exchange: Exchange) -> web.StreamResponse:
-        """The route's answer, or the error that a client is told."""
+        """The route's answer, or an error as its client reads it."""
         try:
             if exchange.request.method == "OPTIONS" and (allowed := preflight(exchange)) is not None:
                 return allowed
@@ -87,7 +87,7 @@ class Dispatcher:
         return response
 
     async def _admitted(self, exchange: Exchange) -> Route:
-        """What answers the request, once its key may ask for that."""
+        """The route that answers the request; raises the `GatewayError` if the caller may not use it."""
         gateway, request = self._gateway, exchange.request
         check_browser(request, exchange.backend.config.general.cors_origins, open=gateway.accounts.auth.open)
         exchange.cors = cors_headers(request, exchange.backend.config.general.cors_origins)

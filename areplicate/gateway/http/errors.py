@@ -1,4 +1,4 @@
-"""Errors as OpenAI's API tells them: `{"error": {"message", "type", "param", "code"}}`.
+"""Errors in the form of OpenAI's API: `{"error": {"message", "type", "param", "code"}}`.
 
 Source: "Error codes" in OpenAI's API reference, and what its SDKs do with them: they try 408, 409,
 429 and 5xx again unless the answer says `x-should-retry: false`.
@@ -29,7 +29,7 @@ from ...errors import (
 
 NO_RETRY = {"x-should-retry": "false"}
 REFUSALS = (403, 429)
-"""What the gateway itself refuses a batch's row with, besides 400."""
+"""The statuses besides 400 with which the gateway itself refuses a row of a batch."""
 CLIENT_GONE = 499
 """The status in logs and figures of a request whose client left before its answer."""
 
@@ -97,7 +97,7 @@ def over_budget(message: str) -> GatewayError:
 
 
 def unexpected() -> GatewayError:
-    """500 for an error that was not foreseen; the log has its trace, the client does not."""
+    """500 for an error that was not foreseen; its traceback is in the log and not in the answer."""
     return GatewayError(
         500, "The gateway failed; its log says more under this request id.", type="server_error"
     )
@@ -114,10 +114,10 @@ def stopping() -> GatewayError:
 
 
 def from_upstream(error: APIError) -> GatewayError:
-    """What a client is told of an error of Replicate's, or on the way there.
+    """A client's error for an error of Replicate's, or of the connection to it.
 
-    A refused key or an unpaid account is the gateway's, not the client's: clients would look for the
-    mistake in their own key if they got 401 for it.
+    A refused key or an unpaid account is the gateway's, not the client's. With a 401 clients would look for
+    the mistake in their own keys, so it becomes a 502.
     """
     message = error.message
     match error:

@@ -38,7 +38,7 @@ def data_event(value: Any, name: str | None = None) -> bytes:
 
 
 class EventWriter:
-    """Use it as a context manager; `send` opens the answer where nothing else has."""
+    """Writes the events of one answer. Use it as a context manager; `send` opens the answer if need be."""
 
     __slots__ = (
         "_beat_event",
@@ -54,7 +54,7 @@ class EventWriter:
     )
 
     def __init__(self, exchange: Exchange, beat: bytes | None = None) -> None:
-        """`beat` is what goes out instead of the comment, for an API that has an event for it."""
+        """`beat` is sent instead of the comment, for an API that has an event for it."""
         self._beat_event = beat
         self.response = web.StreamResponse(
             headers={
@@ -100,9 +100,9 @@ class EventWriter:
         self._sending = False
 
     def failed(self, error: Exception) -> GatewayError:
-        """What a client that has the head of its answer is told of an error.
+        """The client's error once it has the head of its answer.
 
-        Where it has none yet, the error is raised, for an answer of its own; so it is where the client is gone.
+        Before that, the error is raised again, for an answer with its status; so is one for a client that is gone.
         """
         if not self.response.prepared or isinstance(error, ConnectionError):
             raise error

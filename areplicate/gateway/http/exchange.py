@@ -1,4 +1,4 @@
-"""One request and what became of it."""
+"""One request to the gateway, and what became of it."""
 
 from __future__ import annotations
 
@@ -81,16 +81,16 @@ class Exchange:
         """Headers for a browser's page that may read the answer."""
         self.caller: Caller = ANYBODY
         self.model: str | None = None
-        """What the client asked for; only ever a name of the configuration's."""
+        """The model that the client asked for; always a name in the configuration."""
         self.upstream_model: str | None = None
         self.calling = False
-        """Whether a model was asked, and money may have been spent."""
+        """Whether a model has been asked, so that money may have been spent."""
         self.streamed = False
         self.pieces = 0
         """Streamed pieces of text, each about a token."""
         self.first_text: float | None = None
         self.predictions: dict[str, str | None] = {}
-        """The ids of those that were made for it, in their order, and what they are of, as far as that is known."""
+        """The ids of the predictions made for it, in their order, each with its model where that is known."""
         self.runs: Sequence[Run] = ()
         self.usage: Usage | None = None
         self.status = 200
@@ -106,7 +106,7 @@ class Exchange:
             self.predictions[run.prediction_id] = model
 
     def failed(self, error: Exception) -> GatewayError:
-        """What the client is told where the answer failed. An error that was not foreseen goes to the log."""
+        """The client's error for a request that failed. An error that was not foreseen goes to the log."""
         if isinstance(error, APIError):
             told = self._model_failed(error)
         elif isinstance(error, GatewayError):
@@ -156,7 +156,7 @@ class Exchange:
         return 0, self.pieces
 
     def waited(self) -> tuple[float, float]:
-        """Seconds queued, and seconds booting: what a warm model does not need is a boot."""
+        """Seconds queued, and seconds booting: a wait longer than a warm model needs counts as a boot."""
         queued = [run.queued_s or 0.0 for run in self.runs]
         return sum(min(q, BOOTING_AFTER) for q in queued), sum(max(0.0, q - BOOTING_AFTER) for q in queued)
 
@@ -184,7 +184,7 @@ class Exchange:
         )
 
     def head(self, content_type: str = JSON) -> dict[str, str]:
-        """The headers of every answer: it is this caller's alone, and no cache keeps it."""
+        """The headers of every answer: no cache may keep what is for this caller alone."""
         return {
             "Content-Type": content_type,
             "Cache-Control": "no-store",

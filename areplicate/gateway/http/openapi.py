@@ -32,7 +32,7 @@ ERRORS = {
     503: "The gateway's database or Replicate is not available, or the gateway is stopping",
 }
 _GENERATES = (402, 403, 404, 408, 429, 500, 502)
-"""What a route answers besides that asks a model."""
+"""Further statuses of the routes that ask a model."""
 _REF = "#/components/schemas/"
 
 Schema = dict[str, Any]
@@ -40,7 +40,7 @@ Schema = dict[str, Any]
 
 @route("GET", "/openapi.json", "anyone, with a key", answer=dict[str, Any])
 async def document(gateway: Gateway, exchange: Exchange) -> Schema:
-    """What this gateway takes and gives.
+    """The OpenAPI document of this gateway.
 
     Needs no key, but names models only to those who may use them.
     """
@@ -51,7 +51,7 @@ async def document(gateway: Gateway, exchange: Exchange) -> Schema:
 
 
 def describe(routes: Sequence[Route], models: list[str] | None) -> Schema:
-    """The document. `models` are the names that requests may give, where they may be told."""
+    """The document. `models` are the names that requests may give; None if the caller may not see them."""
     kinds = [
         kind for each in routes for kind in (each.takes, each.answer) if kind and not isinstance(kind, str)
     ]
@@ -142,7 +142,7 @@ def _not_null(field: Schema) -> Schema:
 
 
 def _name_models(components: Schema, models: list[str]) -> None:
-    """Puts the models' names where requests give them."""
+    """Lists the models' names wherever a request gives one."""
     for schema in components.values():
         for field, named in (("model", None), ("models", "items")):
             place = schema.get("properties", {}).get(field, {})

@@ -1,9 +1,11 @@
 """Which web pages may use the gateway.
 
 A browser sends what any page asks for. Without a master key, nothing but this file stands between a page that
-somebody visits and the account: such a gateway answers its own machine alone, by a loopback name (a page's own
-name may be made to point at 127.0.0.1), and takes JSON only, which no page may send without asking first; where a
-form with a file is wanted, every browser says with it whose page sends it. With a master key a page needs a key like everybody else; `cors_origins` says which may read the answers.
+somebody visits and the account. Such a gateway answers its own machine alone, by a loopback name (a page's own
+name may be made to point at 127.0.0.1), and takes JSON only, which no page may send without asking first. For a
+form with a file, every browser says whose page sends it.
+
+With a master key a page needs a key like everybody else; `cors_origins` says which may read the answers.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ _REMEMBER = "600"
 
 
 def check_browser(request: web.BaseRequest, origins: Collection[str], *, open: bool) -> None:
-    """Refuses what a foreign page may have sent to a gateway that asks nobody for a key."""
+    """Refuses what a foreign page may have sent to a gateway that needs no key."""
     if not open:
         return
     host, origin = request.headers.get("Host"), request.headers.get("Origin")
@@ -44,7 +46,10 @@ def check_browser(request: web.BaseRequest, origins: Collection[str], *, open: b
 
 
 def check_content_type(request: web.BaseRequest, *, open: bool, form: bool) -> None:
-    """Refuses what a page could send to a gateway that asks nobody for a key, but as the `form` that a route takes."""
+    """Refuses any type of body that a foreign page could send to a gateway that needs no key.
+
+    A route that takes a `form` with a file is excepted: see above.
+    """
     if (
         open
         and not form

@@ -1,4 +1,4 @@
-"""Forms with a file: read as they come, so that a large file takes little memory; and files as answers."""
+"""Uploaded forms with a file, and files as answers, both piece by piece: a large file takes little memory."""
 
 from __future__ import annotations
 

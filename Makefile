@@ -14,6 +14,9 @@ TESTABLE := $(VENV)/.testable
 BENCHABLE := $(VENV)/.benchable
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# Tests and benchmarks start hundreds of processes; without this each might compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow mutants bench bench-quick docs lint format clean
 
 demo: $(INSTALLED)

@@ -71,7 +71,7 @@ class Entry:
         return now() < self.cools_until
 
     async def enter(self, deadline: float, live: Live) -> None:
-        """Waits for a turn to ask this one; whoever has it ends it with `leave`.
+        """Waits for a turn to ask this entry; end the turn with `leave`.
 
         Raises:
             Timeout, RateLimitError: no turn comes before `deadline`.
@@ -93,9 +93,9 @@ class Entry:
             self.parallel.release()
 
     def burden(self) -> tuple[bool, float, float]:
-        """What makes it the wrong one to ask: that a call would wait, its load, and among equals chance.
+        """How little it should be asked next: first whether a call would wait, then its load, then chance.
 
-        Of numbers drawn so, each one's is the smallest as often as its weight says.
+        Of exponential random numbers, each entry's is the smallest as often as its weight says.
         """
         return self.full(), self.calls_in_flight / self.weight, random.expovariate(self.weight)
 
@@ -110,8 +110,9 @@ class Balancer:
     Args:
         live: what waits for a turn.
         model_list: `[{"model_name": "llama-3", "litellm_params": {"model": ..., ...}}, ...]`; several
-            entries of one name share the load, and a name such as `replicate/*` is a wildcard. In `litellm_params`, `rpm` (requests a minute),
-            `weight` and `max_parallel_requests` are for sharing; the rest are defaults of the call.
+            entries of one name share the load, and a name such as `replicate/*` is a wildcard. In
+            `litellm_params`, `rpm` (requests a minute), `weight` and `max_parallel_requests` are for sharing;
+            the rest are defaults of the call.
         fallbacks: `[{"llama-3": ["mistral"]}]`: names to try when all entries of one have failed.
         allowed_fails: failures in a row after which an entry is left alone ...
         cooldown_time: ... for so many seconds.
@@ -193,7 +194,7 @@ class Balancer:
     def _pick(self, group: str, tried: list[Entry], last_resort: bool) -> Entry | None:
         """The least busy entry, and among equals one at random by weight.
 
-        One that cools down is taken only where nothing else has been tried: rather than refusing.
+        An entry that cools down is taken only as a last resort: if nothing else has been tried.
         """
         left = [entry for entry in self._entries(group) if entry not in tried]
         well = [entry for entry in left if not entry.cooling()]
@@ -237,8 +238,10 @@ class Balancer:
             self._book(entry, error)
 
     def _book(self, entry: Entry, error: APIError | None) -> None:
-        """Counts failures in a row; a bad request or a deadline says nothing of the entry, nor one of a wildcard's
-        many models of the others."""
+        """Counts failures in a row, of what says something about the entry.
+
+        Bad requests and deadlines do not; nor does one of a wildcard's many models say anything about the others.
+        """
         if error is None or "*" in entry.name:
             entry.fails = 0
         elif not isinstance(error, (BadRequestError, Timeout, PredictionCanceledError)):

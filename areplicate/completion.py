@@ -1,4 +1,4 @@
-"""`acompletion` and `completion` on a router that needs no setting up."""
+"""`acompletion` and `completion`, on a router that they make themselves."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def _transport_for(loop: Any) -> Transport | None:
 
 
 class _Portal:
-    """A background event loop, begun with the first call and ended with the interpreter."""
+    """A background event loop: it begins with the first call and ends with the interpreter."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -271,7 +271,7 @@ class _Portal:
         return self._portal
 
     def close(self) -> None:
-        """Cancels what nobody can be waiting for any more, and ends the loop."""
+        """Cancels what is still running, since nobody can be waiting for it, and ends the loop."""
         with self._lock:
             portal, self._portal = self._portal, None
             opened, self._open = self._open, None

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class AreplicateWarning(UserWarning):
-    """Something that a caller should know, and that stops nothing."""
+    """Something that a caller should know, although the call goes on."""
 
 
 class APIError(Exception):
@@ -150,7 +150,7 @@ class APIConnectionError(APIError):
 class PredictionFailedError(APIError):
     """The model itself failed. `text` is what it had written until then.
 
-    Where its answers did not fit what was asked for, `replicate` tells of the predictions, which are paid all the
+    If its answers did not fit what was asked for, `replicate` lists the predictions, which are billed all the
     same, as `ModelResponse.replicate` does.
     """
 

@@ -1,5 +1,5 @@
-"""What areplicate tells of itself: to the logger `areplicate`, as Python warnings, and to stderr under
-`set_verbose`."""
+"""areplicate's log and warnings: the logger `areplicate`, which `set_verbose` shows on stderr, and Python's
+warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_BODY = 10_000
 
 
 def warn(message: str) -> None:
-    """A Python warning, at the caller's line: for what costs money, is left out, or stays running.
+    """Gives a Python warning at the caller's line, about what costs money, is left out, or stays running.
 
     The log is silent unless somebody asks for it; Python's warnings are shown, once for each line.
     """
@@ -50,9 +50,9 @@ def set_verbose(wanted: bool) -> None:
 
 
 def as_curl(request: Request) -> str:
-    """The request as a command for a shell. The key is left to be read from the environment.
+    """The request as a shell command that reads the key from the environment.
 
-    So is the value of any header that is not areplicate's own: it may be a secret, too.
+    Values of headers that areplicate does not set itself are read from there too: they may be secrets.
     """
     parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
     for name, value in request.headers.items():

@@ -1,4 +1,4 @@
-"""AsyncRouter: the road of a chat completion from messages to answer."""
+"""`AsyncRouter`: a chat completion from messages to answer."""
 
 from __future__ import annotations
 
@@ -204,8 +204,8 @@ class AsyncRouter:
 
         Raises:
             BadRequestError: `response_format` is not a pydantic class, or a stream is asked for.
-            APIError: another of its subclasses; `PredictionFailedError` where the answer is not such an object, with its
-                `text`.
+            APIError: another of its subclasses; `PredictionFailedError` where the answer is not such an
+                object, with its `text`.
         """
         checked_class(response_format)
         if params.pop("stream", None):
@@ -263,7 +263,7 @@ class AsyncRouter:
         proxy: str | None = None,
         ssl: TLS | None = None,
     ) -> ModelSchema | None:
-        """What the model takes, from the catalogue or looked up; None where that cannot be known.
+        """The model's inputs and output, from the catalogue or looked up; None if they are not known.
 
         Raises:
             NotFoundError: it `must_exist`, and the key sees no such model.
@@ -327,7 +327,7 @@ class AsyncRouter:
     async def _first_to_answer(
         self, asked: list[tuple[str, Given]], messages: Sequence[Any]
     ) -> ModelResponse | CompletionStream:
-        """The first of these models to answer, each asked as the first of them and with what is its own.
+        """The answer of the first of these models that gives one. Each gets the first one's options and its own.
 
         `timeout` is for all of them together.
         """
@@ -348,7 +348,7 @@ class AsyncRouter:
         raise AssertionError("the last model answers or raises")
 
     def _for_entries(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
-        """What prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
+        """The function that prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
 
         def prepare(model: str, defaults: Given) -> Awaitable[Call | Answering]:
             whole = defaults.updated(given)

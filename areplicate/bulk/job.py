@@ -274,8 +274,8 @@ async def run(
         stopping: once it is true, no further row is asked, and those under way are waited for.
 
     Raises:
-        APIError: no further row can be asked: a changed input, a wrong key, no credit, a journal that cannot be written, an
-            hour without the network. The same job goes on from here later.
+        APIError: no further row can be asked: a changed input, a wrong key, no credit, a journal that cannot
+            be written, an hour without the network. The same job goes on from here later.
     """
     requests = _requests(job, tally, stopping)
     results = map_calls(partial(_ask, router), requests, max_in_flight, kept=Kept(job.journal, retry_failed))

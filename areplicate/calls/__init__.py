@@ -1,1 +1,1 @@
-"""One call: prepared, created, watched or streamed, asked once more, and never left running."""
+"""One call: prepared, created, waited for or streamed, asked again if need be, and never left running."""

@@ -19,7 +19,7 @@ Upload = Callable[[bytes, str, str], Awaitable[str]]
 """Uploads content under a file name with a media type, and gives the URL for an input."""
 
 LARGEST_FILE = 100 * 1024 * 1024
-"""Bytes: what `POST /files` takes at most."""
+"""Bytes that `POST /files` takes at most."""
 
 
 async def attach(model_input: ModelInput, upload: Upload) -> dict[str, Any]:
@@ -54,7 +54,7 @@ async def _url(slot: MediaSlot, upload: Upload) -> str:
 
 async def _read_open(slot: MediaSlot) -> tuple[bytes, str]:
     def read() -> Any:
-        if slot.file.seekable():  # it may have been read before: by another model, or to look at it
+        if slot.file.seekable():  # it may have been read before
             slot.file.seek(0)
         return slot.file.read(LARGEST_FILE + 1)
 
@@ -71,7 +71,7 @@ async def _read_open(slot: MediaSlot) -> tuple[bytes, str]:
         )
     if len(content) > LARGEST_FILE:
         raise BadRequestError(
-            f"The file for {slot.field} has more than {LARGEST_FILE:,} bytes, which is what Replicate takes.",
+            f"The file for {slot.field} has more than {LARGEST_FILE:,} bytes, the most that Replicate takes.",
             param=slot.field,
         )
     named = mimetypes.guess_type(slot.filename or "")[0]

@@ -1,4 +1,4 @@
-"""One call on its way: predictions are created, and watched or streamed, and left to `Live` whatever ends the call."""
+"""Making a call: its predictions are created and waited for or streamed, and left to `Live` however it ends."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from .streams import AnswerChunks, CompletionStream, Source
 _LONGEST_HOLD = 60.0
 """Seconds for which Replicate holds a creation open at the most."""
 _WATCHED_HOLD = 2.0
-"""The same where somebody watches the phases, which nothing tells while a creation is held open."""
+"""The same if the caller watches the phases, which do not show while a creation is held open."""
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One completion that is ready to be sent. `timeout` (seconds) is for the whole, from
-    `begun` until `policy.deadline`."""
+    """One completion that is ready to be sent. `timeout` (seconds) is for all of it, from `begun` to
+    `policy.deadline`."""
 
     account: Client
     endpoint: Endpoint
@@ -52,7 +52,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Answering(Protocol):
-    """What stands above single calls and gives an answer of its own, such as `reasking.BoundCall`."""
+    """Something above a single call that gives an answer of its own, such as `reasking.BoundCall`."""
 
     async def answer(self) -> ModelResponse | CompletionStream: ...
 
@@ -69,10 +69,10 @@ async def answer(call: Call | Answering) -> ModelResponse | CompletionStream:
 
 
 async def predict(call: Call) -> list[Prediction]:
-    """The predictions that one answer took: the last has succeeded, those before it failed the platform's way.
+    """The predictions that one answer took. The last has succeeded; those before it failed on Replicate's side.
 
     Raises:
-        APIError: there is none that succeeded.
+        APIError: none has succeeded.
     """
     progress = Progress(
         call.question.model, call.begun, call.on_status, call.on_status is not None or verbose()
@@ -172,7 +172,7 @@ async def _open(call: Call, progress: Progress) -> Source:
     try:
         progress.saw(prediction)
         if call.question.schema is not None and call.question.schema.output == "object":
-            # Its events would be JSON, of which the text is only a part: it is given once it is there.
+            # Its events would be JSON with the text in it: the text is given when all of it is there.
             prediction = mine.saw(msgspec.structs.replace(prediction, urls=None))
         stream = PredictionStream(
             call.account.http,
@@ -190,7 +190,7 @@ async def _open(call: Call, progress: Progress) -> Source:
 
 
 async def _create(call: Call, progress: Progress, *, hold: bool) -> LivePrediction:
-    """A new prediction; with `hold`, the answer may be waited for on the connection that asks for it."""
+    """A new prediction; with `hold`, the request that creates it may wait for its answer."""
     if progress.watched:
         progress.sending()
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
@@ -200,7 +200,7 @@ async def _create(call: Call, progress: Progress, *, hold: bool) -> LivePredicti
 
 
 def _runs_again(call: Call, failed: Prediction, tries: int) -> bool:
-    """Whether a prediction that failed for a reason of the platform's is asked for again, after so many tries."""
+    """Whether a prediction that failed on Replicate's side is asked for again after so many tries."""
     return tries <= min(MOST_RETRIES, call.policy.retries) and worth_asking_again(failed, call.input)
 
 

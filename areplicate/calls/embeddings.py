@@ -1,4 +1,4 @@
-"""Embeddings on their way: as many predictions as the model needs for the texts, at once."""
+"""Embeddings: as many predictions at once as the model needs for the texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EmbeddingCall(msgspec.Struct, frozen=True):
 
     Attributes:
         call: what all the predictions have in common.
-        parts: the inputs of each, with how many of the texts it has.
+        parts: for each prediction, how many of the texts it embeds, and its inputs.
     """
 
     call: Call

@@ -1,4 +1,4 @@
-"""A call before it is sent: whom it asks, with which input, and for how long."""
+"""A call before it is sent: which model it asks on which account, with which input, and for how long."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _LOOK_UP_RETRIES = 3
 """How often a request is tried again on the way to a model's schema."""
 _NO_TEMPLATE = (None,) * 5
 _TARGET_SECONDS = 60.0
-"""For how long what was found out about a model is not looked up again in the router's own memory."""
+"""For how long a `_Target` is good."""
 _TARGETS_KEPT = 500
-"""Models and keys of which that holds at the most: fewer than the accounts whose limits are remembered."""
+"""How many are kept: fewer than the accounts whose limits are remembered."""
 
 
 class _Target(NamedTuple):
-    """Whom a call asks, and what that takes: good `until` then, and while the account's `versions` are these."""
+    """Which model a call asks on which account, and its schema; good `until` then, unless `versions` change."""
 
     account: Client
     endpoint: Endpoint
@@ -64,7 +64,7 @@ class _Target(NamedTuple):
 
 
 class Preparer:
-    """Makes calls ready to be sent. What a call does not say, its router does, or the process, in this order."""
+    """Makes calls ready to be sent. What a call does not set, its router does, else the process."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Preparer:
                     template_values=values,
                 )
             except UnsupportedParamsError as error:
-                # Where there is no such model, this says more than what it might take.
+                # If there is no such model, that says more than which parameters it would take.
                 raise self._schemas.missing(endpoint, _viewer(account)) or error from None
 
         async def ready(built: ModelInput) -> Call:
@@ -214,7 +214,7 @@ class Preparer:
         return BoundCall(call, settled.contract, settled.turns, lambda turns: ready(build(turns)))
 
     def patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
-        """Seconds for a completion, and retries of one request."""
+        """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
         return patience(timeout, self._timeout, retries, self._max_retries)
 
     async def _target(
@@ -228,7 +228,7 @@ class Preparer:
         proxy: str | None,
         ssl: TLS | None,
     ) -> _Target:
-        """Whom a call asks, and what that takes: found again, as long as nothing can have changed."""
+        """The target of a call: the one found before, as long as it is good."""
         plain = default_headers is None and proxy is None and ssl is None
         target = self._targets.get((model, base, key)) if plain else None
         if target is not None and target.until > time and target.versions == target.account.versions.changes:
@@ -259,13 +259,13 @@ class Preparer:
         return schema
 
     async def _schema(self, endpoint: Endpoint, account: Client) -> ModelSchema | None:
-        # Others wait for it, too: it has a patience of its own, whatever its first caller's is.
+        # Other callers wait for it, too, so its time and retries are not those of the first.
         policy = RetryPolicy(_LOOK_UP_RETRIES, now() + LOOK_UP_SECONDS)
         viewer, version = _viewer(account), _version(account, endpoint)
         return await self._schemas.of(endpoint, lambda path: account.http.get(path, policy), viewer, version)
 
     async def in_time(self, work: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
-        """What has to be done before the prediction is asked for, within the deadline."""
+        """Does what must be done before the prediction is created, within the deadline."""
         late = "The deadline passed before the prediction was asked for."
         return await self._live.wait_for(work, policy.deadline, late)
 

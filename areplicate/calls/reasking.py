@@ -1,8 +1,8 @@
-"""An answer that is held to a contract, and asked for once more where it does not fit.
+"""An answer that is held to a contract, and asked for once more if it does not fit.
 
-This is the one place above a single call: a call gives text, a contract's reader makes of it the tool
-calls or the JSON that were asked for, and what does not fit is asked for again with the reasons, in the
-same conversation and within the same deadline. Every attempt counts in `usage` and in `replicate`.
+This is the one place above a single call. A call gives text; a contract's reader finds the tool calls or
+the JSON in it that were asked for. If they do not fit, the model is asked once more with the reasons, in
+the same conversation and within the same deadline. Both attempts count in `usage` and in `replicate`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BoundCall(msgspec.Struct, frozen=True):
 
     Attributes:
         turns: the conversation that the call asks.
-        prepare: a call like this one, of another conversation.
+        prepare: gives a call like this one with another conversation.
     """
 
     call: Call
@@ -66,7 +66,7 @@ async def _whole(bound: BoundCall, response: ModelResponse) -> ModelResponse:
 
 
 async def _fitting(bound: BoundCall, choice: Choice, run: Run) -> tuple[Choice, list[ModelResponse]]:
-    """The choice as its contract wants it, and the response that was needed beside."""
+    """The choice as its contract wants it, and the second response if one was needed."""
     reader = bound.contract.reader(streamed=False)
     deltas = _read(reader, choice)
     if not reader.faults:
@@ -113,7 +113,7 @@ def _stream(bound: BoundCall, stream: CompletionStream) -> CompletionStream:
 
 
 class _Reasked:
-    """The chunks of a stream, and of those that were needed beside."""
+    """The chunks of a stream, and of the second ones that were needed."""
 
     def __init__(self, bound: BoundCall, stream: CompletionStream) -> None:
         self._streams = [stream]
@@ -172,7 +172,7 @@ async def _chunks(
 
 
 def _deltas(reader: AnswerReader, choice: ChunkChoice) -> list[Delta]:
-    """What a chunk of the model's adds, as far as it fits."""
+    """What a chunk of the model's text adds to the answer, as far as it fits."""
     if choice.finish_reason is not None:
         return reader.end(cut_off=choice.finish_reason == "length")
     if choice.delta.content:
@@ -194,8 +194,10 @@ async def _stream_again(bound: BoundCall, reader: AnswerReader) -> CompletionStr
 
 
 async def _again(bound: BoundCall, reader: AnswerReader) -> Call:
-    """The call that asks once more, for the one answer that did not fit."""
-    logger.info("%s: asked again, for its answer does not fit: %s", bound.call.question.model, reader.faults)
+    """The call that asks once more for an answer that did not fit."""
+    logger.info(
+        "%s is asked again, since its answer does not fit: %s", bound.call.question.model, reader.faults
+    )
     call = await bound.prepare(ask_again(bound.turns, reader))
     return _replace(call, count=1, include_usage=False)
 

@@ -52,23 +52,23 @@ _WORD = re.compile(r"\S*\s*(?!\s)", re.DOTALL)
 
 
 class Chunks(Protocol):
-    """What a stream gives, and how it is left."""
+    """Where a stream's chunks come from, and how that is left."""
 
     async def next(self) -> ModelResponseChunk | None:
         """The next chunk; None at the end."""
 
     def leave(self) -> None:
-        """Nobody reads on: what still runs is not wanted any more. In the loop's own thread."""
+        """Nobody reads on: predictions that still run are not wanted any more. In the loop's own thread."""
 
     async def interrupt(self) -> None:
-        """Ends a `next` that another task is in."""
+        """Ends a `next` that another task is waiting for."""
 
     def call_soon(self, do: Callable[[], object]) -> None:
         """Calls `do` in the loop's own thread."""
 
 
 class _Ending:
-    """How a stream ends, apart from the stream itself: it may have been dropped by then."""
+    """How a stream ends. An object of its own, because the stream itself may have been dropped by then."""
 
     def __init__(self, leave: Callable[[], object]) -> None:
         self.reached = False
@@ -137,7 +137,7 @@ class CompletionStream:
         self._chunks.call_soon(do)
 
     def when_ended(self, do: Callable[[], object]) -> None:
-        """Calls `do` once the stream has ended, in whichever way."""
+        """Calls `do` once the stream has ended, however that comes about."""
         if self._ending.reached:
             do()
         else:
@@ -159,11 +159,11 @@ class CompletionStream:
 class AnswerChunks:
     """The chunks of predictions as they are written, one choice each.
 
-    Choices come one after the other; all predictions run meanwhile, and their streams keep what nobody
-    has read yet.
+    The choices come one after the other. All predictions run at the same time, and their streams keep what
+    has not been read yet.
 
     Args:
-        again: another source for a prediction that is worth asking for again, after so many tries.
+        again: gives another source for a failed prediction that is worth creating again, after so many tries.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class AnswerChunks:
         return len(self._usages)
 
     async def _advance(self, source: Source) -> None:
-        """Goes one step on with the present choice; the chunks that come of it are `_ready`."""
+        """Takes the present choice one step further; the new chunks are put into `_ready`."""
         question = self._question
         if self._split is None:
             self._split = reply_splitter(question.schema, question.model)
@@ -236,7 +236,7 @@ class AnswerChunks:
                 await self._end_text(source)
 
     async def _end_text(self, source: Source) -> None:
-        """A prediction has ended: for the platform's own failures there is another in its place."""
+        """A prediction has ended; if it failed on Replicate's side, another may take its place."""
         assert self._split is not None
         if (
             not source.stream.text
@@ -248,7 +248,7 @@ class AnswerChunks:
         await source.end()
 
     async def _conclude(self, source: Source) -> None:
-        """The choice has its last chunk, and after the last choice the stream its own."""
+        """Gives the choice its last chunk; after the last choice comes the one with the usage."""
         prediction = self._runs[-1]
         if failure := self._error_of(prediction):
             raise failure
@@ -266,7 +266,7 @@ class AnswerChunks:
         self._ready.extend(self._make.delta(self._index, delta) for delta in deltas)
 
     def _about(self, error: APIError) -> APIError:
-        """Tells what the error is about, and what had come until then."""
+        """Adds the prediction and the text so far to an error."""
         stream = self._sources[self._index].stream
         if isinstance(error, (PredictionFailedError, PredictionCanceledError, Timeout)):
             error.text = stream.text
@@ -275,7 +275,7 @@ class AnswerChunks:
 
 
 class _Replayed:
-    """The chunks of an answer that is there already."""
+    """The chunks of an answer that is complete already."""
 
     def __init__(self, response: ModelResponse, include_usage: bool) -> None:
         self._chunks = _chunks_of(response, include_usage)
@@ -294,7 +294,7 @@ class _Replayed:
 
 
 def replay(response: ModelResponse, include_usage: bool) -> CompletionStream:
-    """A stream of an answer that is there already."""
+    """A stream of an answer that is complete already."""
     return CompletionStream(_Replayed(response, include_usage))
 
 

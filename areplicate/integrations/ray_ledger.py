@@ -39,7 +39,8 @@ class JobLedger:
     ) -> tuple[str | None, str | None, dict[int, MaybeCreated]]:
         """The text or the error of a row that has ended; else two times None, once its turn has come.
 
-        The predictions that an actor asked for and did not see the end of come along: their marks. `retrying` names a job that asks again, once, for rows that have failed.
+        The predictions that an actor asked for and did not see the end of come along: their marks. `retrying`
+            names a job that asks again, once, for rows that have failed.
         """
         journal = await self._journal()
         entry = journal.entry(number)

@@ -1,7 +1,7 @@
-"""A call's keywords, parted into its options, OpenAI's parameters and the model's own inputs.
+"""A call's keywords, sorted into its options, OpenAI's parameters and the model's own inputs.
 
-`declared` has every option, once; `other_clients` those of other clients that are not here; `values` what
-holds where none is given. `call_types` is written from the declarations.
+`declared` has every option, once; `other_clients` the options of other clients that do not exist here;
+`values` the defaults and checks. `call_types` is generated from the declarations.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .other_clients import IGNORED, IGNORED_PREFIXES, REFUSED
 from .values import is_number, wrong
 
 _AS_IT_IS = frozenset((bool, int, float))
-"""Types of values that are plain already."""
+"""Types of values that need no conversion."""
 
 
 class Given(NamedTuple):
-    """What a call was given, parted: all under the names that areplicate gives them, nothing None."""
+    """A call's keywords, sorted. All are under areplicate's own names, and none is None."""
 
     options: dict[str, Any]
     """How the call is made."""
@@ -35,7 +35,7 @@ class Given(NamedTuple):
     """The model's own inputs."""
 
     def updated(self, other: Given) -> Given:
-        """These with another call's, which count more."""
+        """These with another call's, which take precedence."""
         return Given(
             {**self.options, **other.options},
             {**self.params, **other.params},
@@ -44,10 +44,10 @@ class Given(NamedTuple):
 
 
 def read(keywords: Mapping[str, Any]) -> Given:
-    """What each keyword of a call is.
+    """Sorts the keywords of a call.
 
-    An option under its own name counts more than under another client's. What means nothing here is
-    left out with a warning.
+    An option's own name takes precedence over another client's name for it. Keywords that have no effect
+    here are left out with a warning.
 
     Raises:
         UnsupportedParamsError: an option of another client that would change what happens.
@@ -111,14 +111,14 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: isinstance(value, (SSLContext, str, PathLike, bool)),
     ),
 }
-"""Of each declared type, what to say and how to see it. What is not here is checked where it is used."""
+"""For each declared type, its name in messages and its check. Other types are checked where they are used."""
 
 
 def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any]:
-    """What a client of a gateway asks, as keywords for `acompletion`; nothing in it is None.
+    """The fields of a gateway's request as keywords for `acompletion`; none is None.
 
-    What passes does so because it is named: an option that is the client's to set, or an input of the
-    model. What means nothing here is left out.
+    A field passes only because it is named: as an option that a client may set, or as an input of the
+    model. Fields that have no effect here are left out.
 
     Args:
         body: the request's fields, without `model` and `messages`.
@@ -148,12 +148,12 @@ def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any
 
 
 def names_for(who: Who) -> frozenset[str]:
-    """The names, other clients' too, of the options that this one may set."""
+    """The names, other clients' included, of the options that `who` may set."""
     return frozenset(name for name, option in BY_NAME.items() if who in option.by)
 
 
 def unknown(name: str, known: Iterable[str], model: str | None = None) -> UnsupportedParamsError:
-    """The error for a name that neither a call nor the model knows, with the nearest names that they know."""
+    """The error for a name that neither a call nor the model knows; it suggests the nearest known names."""
     near = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UnsupportedParamsError(
@@ -165,7 +165,11 @@ def unknown(name: str, known: Iterable[str], model: str | None = None) -> Unsupp
 
 
 def means_nothing(name: str, value: Any) -> bool:
-    """Whether it is an option of another client that changes nothing here."""
+    """Whether it is another client's option that has no effect here.
+
+    Raises:
+        UnsupportedParamsError: it is another client's option that would change what happens.
+    """
     if name in IGNORED or name.startswith(IGNORED_PREFIXES):
         return True
     instead = REFUSED.get(name)

@@ -30,8 +30,8 @@ class Option(NamedTuple):
         meaning: one sentence for users.
         by: who may set it.
         other_names: what other clients call it.
-        default: what holds where it is not given, in words.
-        openai: it is one of OpenAI's chat parameters, which the model's own inputs decide on.
+        default: what applies if it is not given, in words.
+        openai: it is one of OpenAI's chat parameters, which are mapped to the model's inputs.
     """
 
     name: str
@@ -209,4 +209,4 @@ OPTIONS: tuple[Option, ...] = (
 BY_NAME: Mapping[str, Option] = {
     name: option for option in OPTIONS for name in (option.name, *option.other_names)
 }
-"""Each option by its own name and by those that other clients give it."""
+"""Each option by its own name and by other clients' names for it."""

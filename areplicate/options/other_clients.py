@@ -1,4 +1,4 @@
-"""Options that other clients have and a call here has not, so that none is taken for an input of the model.
+"""Options of other clients that do not exist here, so that none is taken for an input of the model.
 
 Source: the parameters of LiteLLM's `completion()`, and those that its router and its proxy add.
 """

@@ -16,7 +16,7 @@ from .declared import BY_NAME
 def own_inputs(
     inputs: Mapping[str, Any], schema: ModelSchema | None, model: str, drop_params: bool
 ) -> Mapping[str, Any]:
-    """What of `inputs` goes to the model.
+    """Those of `inputs` that go to the model.
 
     Raises:
         UnsupportedParamsError: the model's schema is known and has no such input; it names the nearest.

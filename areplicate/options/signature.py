@@ -1,4 +1,4 @@
-"""What a call may be given, where tools look for it: `help()`, `inspect.signature`, a notebook's completion.
+"""The options of a call where tools look for them: `help()`, `inspect.signature`, a notebook's completion.
 
 Type checkers and editors read `call_types.py`, which is written from the same declarations.
 """

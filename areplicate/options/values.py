@@ -1,4 +1,4 @@
-"""The values of options: what holds where none is given, and whether one is right."""
+"""The values of options: their defaults, and whether one is valid."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def first_given(*values: Any) -> Any:
 def patience(
     timeout: float | None, routers_timeout: float | None, retries: int | None, routers_retries: int | None
 ) -> tuple[float, int]:
-    """Seconds for a completion, and retries of a request: as the call says, the router, the process, or by default."""
+    """Seconds for a completion and retries of a request: as set for the call, the router or the process, or
+    by default."""
     seconds = first_given(timeout, routers_timeout, areplicate.request_timeout)
     count = first_given(retries, routers_retries, areplicate.num_retries)
     return (

@@ -23,7 +23,7 @@ from .. import logs
 Work = Callable[[], Awaitable[None]]
 
 _begun: set[Background] = set()
-"""Those that have something to do at the end of their loop: they are kept until then, whoever drops them."""
+"""Those with something to do at the end of their loop: they are kept until then, even if all others drop them."""
 
 
 class Background:
@@ -59,7 +59,7 @@ class Background:
                 self._trio = current_token().native_token
 
     def spawn(self, work: Work) -> object:
-        """Begins a task, which `aclose` cancels; gives what `runs` takes. On trio that may be too late."""
+        """Begins a task, which `aclose` cancels; gives what `runs` takes. On trio it may be too late for a task."""
         loop = running_loop()
         if loop is None:
             import trio
@@ -76,7 +76,7 @@ class Background:
 
     def runs(self, task: object) -> bool:
         """Whether a task has not ended yet."""
-        # asyncio says that a task is done before it calls those who wait to hear of it.
+        # asyncio marks a task as done before it calls the callbacks.
         return task in self._running and not (isinstance(task, asyncio.Task) and task.done())
 
     def call_soon(self, do: Callable[[], object]) -> None:

@@ -22,7 +22,7 @@ from .waiter import one_waiter
 
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.7
-"""Seconds between two rounds: as long as nothing has ended before, since where some end more soon do."""
+"""Seconds between two rounds: the longer nothing has ended, the longer, since where one ends others soon do."""
 _SHARE = 0.5
 """Of the allowed requests, what watching may use: the rest is for cancelling and looking up."""
 
@@ -40,7 +40,7 @@ class _Member:
 
 
 class BulkPoller:
-    """Goes round the predictions of one account as long as anybody waits for one."""
+    """Looks at the predictions of one account, round after round, as long as anybody waits for one."""
 
     def __init__(
         self, http: Http, predictions: PredictionList, clock: ServerClock, background: Background
@@ -55,7 +55,7 @@ class BulkPoller:
         """When the first joined, or the last was seen to have ended."""
 
     async def wait(self, prediction: Prediction, progress: Progress) -> Prediction:
-        """The prediction once it is terminal, or as it was where the list did not show it."""
+        """The prediction once it is terminal; as it was before if the list did not show it."""
         if not self._members:
             self._eventful = now()
         member = _Member(prediction, progress, self._created(prediction, progress))
@@ -90,7 +90,7 @@ class BulkPoller:
                     self._eventful = now()
                     member.woken.set()
 
-        if len(missing) > self._list.pages:  # else looking singly takes fewer requests
+        if len(missing) > self._list.pages:  # for fewer, single looks take fewer requests
             since = min(member.since for member in missing.values())
             with contextlib.suppress(APIError):
                 await self._list.read(lambda: since, seen)

@@ -1,4 +1,4 @@
-"""One account on Replicate, as a key sees it: what is created, watched and looked up there."""
+"""One account on Replicate as a key sees it: creates predictions, waits for them, looks up versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A router's clients: one for each key, base and road to it, so that each account's limits are kept once."""
+"""A router's clients: one for each key, base and proxy, so that each account's limits are kept once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEPT = 1000
 
 
 class Clients:
-    """Gives the client for what a call names.
+    """Gives the client for a call's key, base, headers, proxy and certificates.
 
     Args:
         transport: opens the connections, unless a call names another proxy or certificates.
@@ -62,7 +62,7 @@ class Clients:
         proxy: str | None = None,
         ssl: TLS | None = None,
     ) -> Client:
-        """The client of a key for a base. `default_headers` count more than those of all clients."""
+        """The client of a key for a base. `default_headers` take precedence over those of all clients."""
         headers = frozenset(default_headers.items()) if default_headers else None
         named = base, key, headers, proxy, ssl
         client = self._clients.get(named)

@@ -32,7 +32,7 @@ from .server_clock import ONCE_IN, ServerClock
 from .versions import LatestVersions
 
 _UNCLEAR = frozenset({408, 499})
-"""Of the 4xx, those that something between gives while the server may be at work: it waited in vain."""
+"""The 4xx that a proxy may answer because it waited too long, while the server is still at work."""
 
 
 def nothing_created(status: int) -> bool:
@@ -44,7 +44,7 @@ def nothing_created(status: int) -> bool:
 
 
 class Intent(Protocol):
-    """A creation that is remembered beyond this process, so that the next one pays for nothing twice."""
+    """A creation that is remembered beyond this process, so that the next process does not pay for it again."""
 
     @property
     def earlier(self) -> tuple[int, float] | None:
@@ -55,17 +55,17 @@ class Intent(Protocol):
 
 
 INTENT: ContextVar[Callable[[], Intent] | None] = ContextVar("areplicate_intent", default=None)
-"""Gives the intent of the next creation, where somebody up the road remembers them (`bulk/journaled.py`)."""
+"""Gives the intent of the next creation, if the caller keeps intents (`bulk/journaled.py`)."""
 
 _CLOCKS_APART = 600.0
-"""Seconds by which this machine's clock and the server's may differ, where nothing better is known."""
+"""Seconds by which this machine's clock and the server's may differ, as long as nothing better is known."""
 
 _ON_ITS_WAY = 120.0
 """Seconds that an earlier process's creation may have taken from its remembering to the server."""
 
 
 class Creator:
-    """Creates the predictions of one account, finds those that were not answered, and cancels what nobody wants.
+    """Creates the predictions of one account; finds those whose creation was not answered; cancels them.
 
     Args:
         held: the connections that may wait for their answer.

@@ -1,4 +1,4 @@
-"""What an account's requests carry so that they are let in, and who may see it.
+"""The headers that authenticate an account's requests, and which hosts may see them.
 
 The API's base may be Replicate itself, or something in front of it that wants a header of its own: a
 company's reverse proxy, Cloudflare's AI Gateway. An answer names further URLs, such as a stream's. What is
@@ -63,10 +63,10 @@ class Credentials:
         self._echoes += [(_echo_of(value), f"[{name}]") for name, value in given.items() if value]
 
     def headers_for(self, url: str) -> Mapping[str, str]:
-        """What a URL that an answer names may see.
+        """The headers for a URL that an answer names.
 
         Raises:
-            APIConnectionError: nothing, so it must not be asked.
+            APIConnectionError: the URL may see none, and must not be asked.
         """
         try:
             there = origin(url)
@@ -92,7 +92,7 @@ class Credentials:
 
 
 def _echo_of(secret: str) -> re.Pattern[str]:
-    """Finds a secret where a server repeats it. A short one counts as a word of its own only, for it may be
-    part of any other."""
+    """A pattern that finds a secret in a server's text. A short one is found as a word of its own only, since it
+    may be part of any other."""
     text = re.escape(secret)
     return re.compile(text if len(secret) >= _SHORTEST else rf"(?<![\w\[]){text}(?![\w\]])")

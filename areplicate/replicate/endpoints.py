@@ -1,4 +1,4 @@
-"""What a model string stands for: an official model, a version, or a deployment.
+"""What a model string stands for: a model, a version, or a deployment.
 
 Each endpoint is a strategy: it knows where a prediction is created and what goes into the body
 beside the input. `parse_model` picks one from the string.
@@ -31,7 +31,7 @@ class Endpoint(Protocol):
 
     @property
     def model(self) -> str | None:
-        """`owner/name`, or `name`, as far as the model string tells it."""
+        """`owner/name` or `name`, as far as the model string has it."""
 
     @property
     def path(self) -> str:
@@ -39,7 +39,7 @@ class Endpoint(Protocol):
 
     @property
     def schema_path(self) -> str | None:
-        """Where to GET what the model takes; None where the string does not tell."""
+        """Where to GET the model's schema; None if the model string does not say."""
 
     @property
     def beside(self) -> Mapping[str, str]:

@@ -24,7 +24,7 @@ BOOT_RECONNECT = 25.0
 """Seconds at least between two openings while the model boots."""
 
 GIVE_UP_AFTER = 4
-"""After this many connections in a row that brought nothing from a running model, no other is opened."""
+"""After this many connections in a row that brought no text from a running model, no other is opened."""
 
 
 class EventStream:
@@ -60,7 +60,7 @@ class EventStream:
         return max(0.0, (self._opened_at + BOOT_RECONNECT if booting else self._retry_at) - now())
 
     async def open(self, last_id: str, booting: bool) -> None:
-        """Connects; it goes on after the event of `last_id`. Whether that worked, `connected` says."""
+        """Connects, to go on after the event `last_id`. `connected` says whether that worked."""
         assert self._url is not None
         self._opened_at = now()
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
@@ -100,7 +100,7 @@ class EventStream:
         return events
 
     def brought_text(self) -> None:
-        """The present connection is worth its while."""
+        """The present connection has brought text."""
         self._fruitful = True
         self._fruitless = 0
 

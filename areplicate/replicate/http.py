@@ -29,7 +29,7 @@ SILENCE = 30.0
 _FIRST_CONTACT = (1.5, 2.0)
 """Seconds before the second and the third try to connect to a base that never answered; the third is the last."""
 _UNREACHABLE = 5.0
-"""Seconds for which a base that could not be reached is given up at once."""
+"""Seconds for which requests to a base that could not be reached fail without further tries."""
 
 
 class Http:
@@ -146,7 +146,7 @@ class Http:
         """Seconds before trying again to connect to a base that never answered; None for any other failure.
 
         Raises:
-            APIConnectionError: it was tried often enough. What is wrong is more likely the address than the network.
+            APIConnectionError: it was tried often enough. More likely the address is wrong than the network down.
         """
         if self.reached or error.request_sent or not isinstance(error, APIConnectionError):
             return None
@@ -168,7 +168,7 @@ class Http:
         )
 
     def error(self, response: Response, request: Request) -> APIError:
-        """The exception for an answer, freed of the key where a server echoes it."""
+        """The exception for an answer, with the key masked wherever a server repeats it."""
         masked = self.credentials.masked
         headers = {name.lower(): masked(value) for name, value in response.headers.items()}
         body = masked(response.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
@@ -182,7 +182,7 @@ class Http:
         return error and self._freed(error)
 
     def _freed(self, error: APIError) -> APIError:
-        """The same without the key, which JSON's escapes may have hidden before."""
+        """The error with the key masked, which JSON's escapes may have hidden until now."""
         error.message = self.credentials.masked(error.message)
         error.args = (error.message,)
         return error
@@ -199,10 +199,10 @@ class Retries:
         self._deadline = policy.deadline
 
     async def after(self, error: APIError) -> None:
-        """Waits until it is time to try again; raises `error` where it is not tried again.
+        """Waits until it is time to try again; raises `error` if the request is not tried again.
 
-        That is where trying again will not help, where no retry is left, and where the deadline
-        would pass first: then the caller learns what was wrong, not that time ran out.
+        It is not if that would not help, if no retry is left, or if the deadline would pass first: then the
+        caller learns what was wrong, and not only that time ran out.
         """
         self._tries += 1
         wait = self._http.first_contact_wait(error, self._tries)

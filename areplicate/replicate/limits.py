@@ -34,7 +34,7 @@ _MINUTE = 60.0
 
 
 YIELDS: ContextVar[bool] = ContextVar("yields", default=False)
-"""Whether what waits in this context lets everything else go first."""
+"""Whether requests in this context let all others go first."""
 
 
 class Limiter:
@@ -50,7 +50,7 @@ class Limiter:
         self.per_minute = per_minute
         self._allowed = per_minute
         self._burst = math.inf
-        """Turns that may be taken at once, where it is fewer than those of a minute."""
+        """Turns that may be taken at once, if those are fewer than a minute's."""
         self._next = float("-inf")
         """When the next turn is due. The further in the past, the more turns were left unused."""
         self._paused_until = float("-inf")
@@ -88,7 +88,7 @@ class Limiter:
             while True:
                 if self._first() is not waiter:
                     await waiter.wait()
-                    if self._first() is not waiter:  # somebody has come who goes before it
+                    if self._first() is not waiter:  # another has come that goes first
                         del queue[waiter]
                         waiter = one_waiter()
                         queue[waiter] = None
@@ -104,7 +104,7 @@ class Limiter:
                 first.set()
 
     def _first(self) -> Waiter | None:
-        """Whose turn is next."""
+        """The waiter whose turn is next."""
         return next(iter(self._queue or self._yielding), None)
 
     def throttled(
@@ -198,9 +198,9 @@ class Slots:
 
 
 class Turns:
-    """Connections that requests share for a moment each, whose accounts take turns.
+    """Connections that requests share for a moment each, and for which accounts take turns.
 
-    An account that waits with one request goes next, however many another one waits with.
+    An account with one waiting request is served as soon as one with thousands.
     """
 
     def __init__(self, most: int) -> None:

@@ -1,4 +1,4 @@
-"""Every prediction that somebody of this router has, and the cancelling of those that nobody wants any more.
+"""Every prediction that a caller of this router has, and the cancelling of those that nobody wants any more.
 
 A prediction costs money as long as it runs, and whoever asked for it may leave at any moment: at any `await`, twice
 in a row, or by being dropped. So nobody cleans up with their last breath. A `LivePrediction` is entered here before
@@ -55,8 +55,8 @@ _MARKS = 60
 
 
 begun: ContextVar[Callable[[LivePrediction], object] | None] = ContextVar("begun", default=None)
-"""A function that is told of each prediction that is begun in this context. The prediction says what becomes of it, also
-when its caller has left long ago."""
+"""A function that is called with each prediction begun in this context. That object shows what becomes of the
+prediction, even long after its caller has left."""
 
 
 class Owner(Protocol):
@@ -68,7 +68,7 @@ class Owner(Protocol):
         """Looks for a prediction that may exist, until it is found or is certain not to, for some seconds."""
 
     async def confirm(self, mine: LivePrediction) -> None:
-        """Finds out whether a prediction that was found is certain to be this one."""
+        """Finds out whether the prediction that was found is certainly this one."""
 
     async def cancel(self, prediction_id: str) -> bool:
         """Cancels it, however often that has to be tried; False where it is refused."""
@@ -81,7 +81,8 @@ class LivePrediction(msgspec.Struct, eq=False):
         mark: the seconds of its `Cancel-After`, by which it is known again; None where the caller chose them.
         sent, answered: when its creation was sent, and its connection ended, on our clock.
         may_exist: whether there may be a prediction, and it may run.
-        certain: whether `prediction` is known to be this one, and not only resembles it: then it may be cancelled.
+        certain: whether `prediction` is known to be this one and does not only resemble it. Only then is it
+            cancelled.
         prediction: as it was last seen.
         close: what happens when it is left, before it is cancelled.
     """
@@ -189,7 +190,7 @@ class Live:
             self._notify()
 
     async def wait_for(self, work: Callable[[], Awaitable[T]], deadline: float, late: str) -> T:
-        """What `work` gives; `Timeout`, which says `late`, where the deadline passes before."""
+        """The result of `work`; raises `Timeout` with the message `late` if the deadline passes first."""
         scope = self.begin_call(deadline)
         try:
             with scope:
@@ -199,7 +200,7 @@ class Live:
         raise self.why_ended(late)
 
     def why_ended(self, late: str) -> APIConnectionError | Timeout:
-        """The error for what a call's scope has ended."""
+        """The error for a call whose scope was cancelled."""
         if self.closed:
             return APIConnectionError("The router was closed before the answer came.")
         return Timeout(late)
@@ -328,7 +329,7 @@ class Live:
 
 
 def tell_running(prediction_ids: list[str]) -> None:
-    """Tells what costs money on; where warnings are errors, the log alone does."""
+    """Warns of predictions that may go on to cost money; where warnings are errors, only the log has it."""
     if prediction_ids:
         message = f"Could not be cancelled and may still be running: {', '.join(prediction_ids)}"
         logs.logger.warning("%s", message)

@@ -44,15 +44,15 @@ _JUST_THEN = 0.25
 
 
 class Outcome(Enum):
-    """What is known of a creation."""
+    """What is known about a creation."""
 
     MADE = auto()
     NOTHING = auto()
     """It is certain that nothing was created."""
     UNKNOWN = auto()
-    """There may be a prediction; where it was looked for, the list may be late."""
+    """There may be a prediction. If it was looked for, the list may be late."""
     UNREADABLE = auto()
-    """The same, and the list could not be read."""
+    """There may be a prediction, and the list could not be read."""
 
 
 class Finder:
@@ -84,7 +84,7 @@ class Finder:
         return outcome
 
     async def confirm(self, mine: LivePrediction) -> None:
-        """Finds out whether a prediction that was found is certain to be the one that was asked for.
+        """Finds out whether the prediction that was found is certainly the one that was asked for.
 
         Others ask the same at the time, and one of theirs may have the same mark. So the list is read once
         more when it must show both; nothing is certain where it shows two, nor where the only one was not
@@ -114,7 +114,7 @@ class Finder:
         return Outcome.UNKNOWN if any(attempt.may_exist for attempt in attempts) else Outcome.NOTHING
 
     async def _rows(self, attempts: list[LivePrediction]) -> list[ListRow]:
-        """What may be somebody's of the same input, oldest first, and the newest row of all."""
+        """The rows with the input of one of the attempts, oldest first, and the newest row of all."""
         found: dict[str, ListRow] = {}
         newest: ListRow | None = None
 
@@ -145,7 +145,7 @@ class Finder:
         return attempt.take(row.prediction, certain)
 
     def _is_own(self, row: ListRow, attempt: LivePrediction) -> bool:
-        """Whether a row has what an attempt has asked for: the same, under its mark, at the time."""
+        """Whether a row is what an attempt asked for: the same input and target, its mark, its time."""
         if attempt.mark is not None and row.mark is not None and row.mark != attempt.mark:
             return False
         since, until = self._clock.earliest(attempt.sent), self._clock.latest(attempt.answered)

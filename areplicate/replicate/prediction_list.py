@@ -1,4 +1,4 @@
-"""Reading the account's list of predictions, once for everybody who wants it at the moment."""
+"""Reads the account's list of predictions, once for all who want it at the same time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PAGE_SECONDS = 5.0
 """For how long a page is waited for. No caller's retries or deadline hold up the others."""
 
 _APART = 0.25
-"""Seconds between the beginnings of two sweeps, so that those who come one after the other share one."""
+"""Seconds between the beginnings of two sweeps, so that callers who come shortly after one another share one."""
 
 _MOST_PAGES = 200
 """A sweep ends here at the latest: nobody has 20,000 predictions under way."""
@@ -53,7 +53,7 @@ class ListRow:
 
 
 class _Reader:
-    """Somebody who waits for a sweep, and what it finds for them."""
+    """A caller who waits for a sweep, and what it finds for them."""
 
     __slots__ = ("done", "error", "seen", "since")
 
@@ -67,8 +67,8 @@ class _Reader:
 class PredictionList:
     """`GET /predictions`, newest first, a hundred a page.
 
-    A sweep is a task of its own, with its own patience. Whoever comes while one is under way shares the next: the
-    one under way may have passed the place where their prediction will appear.
+    A sweep is a task of its own, with its own time limits. Callers who come while one is under way share the
+    next: the one under way may have passed the place where their prediction will appear.
     """
 
     def __init__(self, http: Http, clock: ServerClock, background: Background) -> None:
@@ -161,4 +161,4 @@ class PredictionList:
 
 
 def _nothing(row: ListRow) -> None:
-    """What a reader who has left does with a row."""
+    """In the place of `seen` for a reader who has left."""

@@ -1,4 +1,4 @@
-"""How far a completion has come: its phases, told to `on_status` and to the log."""
+"""How far a completion has come: its phases, for `on_status` and the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ BOOTING_AFTER = 2.0
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What `on_status` is told at each change, once the prediction exists, and at each look while it boots."""
+    """What `on_status` is called with: at each change, once the prediction exists, and at each look while it
+    boots."""
 
     phase: Phase
     seconds: float
@@ -32,9 +33,9 @@ OnStatus = Callable[[Status], object]
 
 
 def phase_by_now(status: Status | None, seconds: float) -> Phase:
-    """The phase after that many seconds, where `status` is the last that was told.
+    """The phase after that many seconds, if `status` was the last one reported.
 
-    A phase is told when it changes: a prediction that has begun to boot may not have been looked at yet.
+    Phases are reported when a look sees them: a prediction may have begun to boot since the last look.
     """
     if status is None:
         return "queued"

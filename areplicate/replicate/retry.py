@@ -1,4 +1,4 @@
-"""What is tried again, when, and how often."""
+"""Which requests are tried again, when, and how often."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RetryPolicy(NamedTuple):
 
 
 class RetryBudget:
-    """Keeps an outage from being answered by a storm.
+    """Keeps clients from answering an outage with a storm of retries.
 
     Each success earns a part of a retry, up to a reserve. Once the reserve is spent, retries go on,
     but slowly: each waits for its turn.

@@ -1,4 +1,4 @@
-"""What is known of the server's clock.
+"""What is known about the server's clock.
 
 `created_at` of a prediction lies between the sending of its creation and the arrival of the answer, on the server's
 clock. So each prediction that is answered bounds how far that clock is from ours, from both sides; and a row of the
@@ -33,15 +33,15 @@ class ServerClock:
 
     def __init__(self) -> None:
         self._least, self._most = -math.inf, math.inf
-        """Of what the server's clock is ahead of ours."""
+        """Seconds by which the server's clock is ahead of ours."""
         self.seen = -math.inf
 
     def earliest(self, at: float, margin: float = MARGIN) -> float:
-        """Before what was created later than `at`; -inf where nothing is known."""
+        """The server's time before which nothing sent at `at` was created; -inf if nothing is known."""
         return at + self._least - self._drift() - margin
 
     def latest(self, at: float, margin: float = MARGIN + _LATE) -> float:
-        """After what was asked for until `at`; inf where nothing is known."""
+        """The server's time after which nothing asked for until `at` was created; inf if nothing is known."""
         return at + self._most + self._drift() + margin
 
     def saw(self, created: float, sent: float, answered: float) -> None:
@@ -74,7 +74,7 @@ class ServerClock:
         self.seen = now()
 
     def _drift(self) -> float:
-        """What the bounds may be out by since they were last seen."""
+        """By how much the bounds may be wrong since the clock was last seen."""
         return (now() - self.seen) * _DRIFT if math.isfinite(self.seen) else 0.0
 
 

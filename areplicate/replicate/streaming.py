@@ -147,7 +147,7 @@ class PredictionStream:
         return pieces
 
     async def _look(self) -> list[str]:
-        """Looks at the prediction; gives what its output is ahead by."""
+        """Looks at the prediction; gives what its output has beyond the text so far."""
         self.prediction = await self._poller.look(self.prediction.id, self._policy)
         self._progress.saw(self.prediction)
         if self.prediction.terminal:
@@ -157,9 +157,9 @@ class PredictionStream:
         return [piece] if piece else []
 
     async def _finish(self) -> list[str]:
-        """Waits for the prediction to be terminal, which a stream's end comes a moment before.
+        """Waits for the prediction to be terminal, which it is a moment after its stream's end.
 
-        A text that is whole waits for its figures only: it does not fail where they cannot be had.
+        If the text is whole, only the figures are missing, and it does not fail without them.
         """
         whole = self._assembly.whole
         with anyio.move_on_after(FIGURES if whole else None):
@@ -177,7 +177,7 @@ class PredictionStream:
         return self._end()
 
     async def _read_late(self) -> list[str]:
-        """What the model wrote until the deadline, for a reader who was elsewhere when it passed."""
+        """What the model wrote until the deadline, for a reader who comes only after it."""
         with anyio.move_on_after(LATE_LOOK) as self._scope, suppress(APIError):
             self.prediction = await self._poller.look(self.prediction.id, RetryPolicy(retries=0))
         self._check_open()
@@ -186,7 +186,7 @@ class PredictionStream:
         raise TimeoutError
 
     def _end(self) -> list[str]:
-        """The rest of the text, once the model is done."""
+        """The rest of the text, now that the model is done."""
         self._events.release()
         self._finished = True
         if self._assembly.whole and (not self.prediction.terminal or self._was_removed()):
@@ -209,5 +209,5 @@ class PredictionStream:
         return self.prediction.status == "succeeded" and self.prediction.output is None
 
     def _as_given(self, output: Any) -> Any:
-        """An output as the pieces are that were given out."""
+        """An output with the line breaks that the streamed pieces have."""
         return as_streamed(output) if self._streams else output

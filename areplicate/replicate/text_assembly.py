@@ -1,4 +1,4 @@
-"""Where each piece of a prediction's text belongs, whatever road it comes by.
+"""Where each piece of a prediction's text belongs, whichever way it comes.
 
 A text comes in pieces: from the event stream, over as many connections as it takes, and from looks at the
 prediction, whose output so far is the whole text up to then. Connections are cut anywhere, even within an

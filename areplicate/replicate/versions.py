@@ -29,7 +29,7 @@ class LatestVersions:
         self._looking_up: defaultdict[Endpoint, anyio.Lock] = defaultdict(anyio.Lock)
 
     def known(self, endpoint: Endpoint) -> VersionEndpoint | None:
-        """A model's latest version, where it was looked up within the last hour."""
+        """A model's latest version, if it was looked up within the last hour."""
         found = self._found.get(endpoint) if self._found else None
         return found[0] if found is not None and now() < found[1] else None
 

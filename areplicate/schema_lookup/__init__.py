@@ -23,16 +23,16 @@ Fetch = Callable[[str], Awaitable[bytes]]
 """GETs a path below the API's base and gives the body; raises an `APIError` otherwise."""
 
 LOOK_UP_SECONDS = 15.0
-"""For how long a first call waits for its model's schema before it goes on without."""
+"""For how long a first call waits for its model's schema before it goes on without it."""
 
 RETRY_SECONDS = 60.0
-"""For how long a look-up that failed is not tried again."""
+"""For how long a failed look-up is not tried again."""
 
 
 class Viewer(NamedTuple):
-    """Who looks: of one API's models, one key may see what another may not.
+    """The base and the key that look a model up: one key may see models that another may not.
 
-    `key` is a fingerprint of the key, never the key itself; empty for what everybody may see.
+    `key` is a fingerprint of the key, never the key itself; empty for public models.
     """
 
     base: str = ""
@@ -87,7 +87,7 @@ class SchemaStore:
     ) -> ModelSchema | None:
         """The schema, where it needs no look-up.
 
-        `version` is the model's latest where that is known better; what was found of another is out of date.
+        `version` is the model's latest version, if known; a schema of another version is out of date.
         """
         if isinstance(endpoint, VersionEndpoint):
             schema = catalogue.find(None, endpoint.version)
@@ -109,7 +109,7 @@ class SchemaStore:
         if (schema := self.known(endpoint, viewer, version)) or endpoint.schema_path is None:
             return schema
         while (looking := self._looking.get(key)) is not None:
-            # Whoever looks may be cancelled before it finds anything; then one who waited does.
+            # The call that looks may be cancelled before it finds anything; then one that waited looks.
             await looking.wait()
         found = self._kept(endpoint, viewer)
         if (found and self._fresh(found, version)) or self._clock() < self._not_before.get(key, 0.0):
@@ -123,7 +123,7 @@ class SchemaStore:
         return looked_up.schema if looked_up else None
 
     def missing(self, endpoint: Endpoint, viewer: Viewer = _ANYBODY) -> NotFoundError | None:
-        """The answer to the last look-up, where it was that the model does not exist."""
+        """The error of the last look-up, if that was that the model does not exist."""
         return self._missing.get((viewer, endpoint))
 
     def _kept(self, endpoint: Endpoint, viewer: Viewer) -> FoundSchema | None:

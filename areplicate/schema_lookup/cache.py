@@ -2,7 +2,7 @@
 
 They lie in `AREPLICATE_CACHE_DIR` (`off` keeps none), else in the platform's place for caches:
 `$XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`. A file that cannot be read or
-written is as good as none.
+written counts as missing.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class ToolFormat(msgspec.Struct, frozen=True):
         definitions: the text that tells of `{tools}`.
         place: where it goes. "system": after system text, which it opens where there is none.
             "system_top": the same, with the system text below it. "before", "after": a turn of its own
-            before or after the opening system text. "first_user": before that message's text. "before_last_user": a turn of its own there.
+            before or after the opening system text. "first_user": before that message's text.
+            "before_last_user": a turn of its own there.
         tool: how one definition is written: "json", "indented" and "listed" (more indented) as it is,
             "function" without its type, "with responses" the same as Cohere's, "fenced" as a block of
             Markdown, "signature", "python" and "docstring" as functions of Python, "typescript" as a

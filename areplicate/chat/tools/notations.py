@@ -235,7 +235,8 @@ def _gemma(text: str) -> list[RawCall] | None:
 
 
 def _pythonic(text: str) -> list[RawCall] | None:
-    """Llama's `[name(key="value")]`, or `name.call(key="value")` behind a mark: parsed, and only literals are taken."""
+    """Llama's `[name(key="value")]`, or `name.call(key="value")` behind a mark: parsed, and only literals are
+    taken."""
     marked, text = text, _without_marks(text)
     if marked != text and not text.startswith("["):  # what Llama 3.1 writes for a tool of its own
         text = f"[{text}]"

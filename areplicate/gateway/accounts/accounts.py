@@ -210,7 +210,8 @@ class Accounts:
             self._ledger.admit(key, hold, self.now(), alone=True)
 
     async def _ask(self, store: Store, hold: Hold) -> Key:
-        """Counts the hold in the database. A caller who leaves meanwhile interrupts nothing: the hold is given back."""
+        """Counts the hold in the database. A caller who leaves meanwhile interrupts nothing: the hold is
+        given back."""
         asked = store.admit(hold, _ADMISSION_SECONDS)
         try:
             return await asyncio.shield(asked)

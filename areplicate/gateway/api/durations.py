@@ -33,7 +33,8 @@ def shown_duration(seconds: float | None) -> str | None:
 
 
 def time_of(text: str | None, param: str, *, end: bool = False) -> float | None:
-    """Seconds since 1970 of a day or a time, in UTC where nothing else is said. `end` is for a day its last moment."""
+    """Seconds since 1970 of a day or a time, in UTC where nothing else is said. `end` is for a day its last
+    moment."""
     if text is None:
         return None
     try:

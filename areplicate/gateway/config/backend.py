@@ -124,7 +124,8 @@ class Backend:
         return [] if target is None else target.entries
 
     def _may_step_in(self, name: str, caller: Caller, budget: bool) -> bool:
-        """Whether the caller may use the model, and for a `budget` what it costs is known, whichever entry answers."""
+        """Whether the caller may use the model, and for a `budget` what it costs is known, whichever entry
+        answers."""
         target = self.target(name)
         if target is None or not (caller.may_use(name) or caller.may_use(target.name)):
             return False

@@ -53,7 +53,8 @@ class Names:
         return [{name: others} for name, others in read.items() if others]
 
     def _known(self, name: str, at: Steps) -> list[str]:
-        """The name that is meant, as a list: an entry's, or one that a wildcard stands for; empty if it is skipped."""
+        """The name that is meant, as a list: an entry's, or one that a wildcard stands for; empty if it is
+        skipped."""
         model = self.aliases[name].model if name in self.aliases else name
         if "*" in model:
             raise self._reader.document.wrong(at, f"{model!r} must be the name of one model, not a wildcard.")

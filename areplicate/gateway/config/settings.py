@@ -117,7 +117,8 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry costs, in dollars: in `model_info`, whose other keys are facts for clients, or `litellm_params`."""
+    """What an entry costs, in dollars: in `model_info`, whose other keys are facts for clients, or
+    `litellm_params`."""
 
     input_cost_per_token: NotNegative | None = None
     output_cost_per_token: NotNegative | None = None

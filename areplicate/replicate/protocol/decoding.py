@@ -1,4 +1,4 @@
-"""Reading JSON that a server sent, whatever it is."""
+"""Decodes JSON from a server, however broken it is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 T = TypeVar("T")
 
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for a body that is broken, in whichever way."""
+"""The errors of decoding a broken body."""
 
 
 def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
-    """The body as a value; ValueError, in words, for one that is broken in whichever way."""
+    """The body as a value; ValueError, with the reason in words, for a broken one."""
     try:
         return decode(body)
     except BROKEN as error:

@@ -23,10 +23,10 @@ PLATFORM_FAILURES = (
 """What `error` of such a prediction contains."""
 
 MOST_RETRIES = 2
-"""How often one is asked again."""
+"""How often such a prediction is created again."""
 
 LARGEST_INPUT = 6_000_000
-"""Bytes of an input above which it is not: what is too large fails like that too, after two minutes."""
+"""Bytes of an input above which it is not created again: inputs that are too large fail like that, too."""
 
 _KNOWN = re.compile("|".join(rf"\b{re.escape(text)}\b" for text in PLATFORM_FAILURES))
 

@@ -46,7 +46,7 @@ def named(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port: what two URLs share when they belong to one server."""
+    """Scheme, host and port: two URLs that share them belong to one server."""
     parts = urlsplit(url)
     default_port = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", parts.port or default_port

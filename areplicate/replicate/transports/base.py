@@ -58,7 +58,7 @@ class Transport(Protocol):
 
 
 def through(transport: Transport, proxy: str | None, ssl: TLS | None) -> Transport:
-    """A transport of the same kind on another road: through a proxy, or with other certificates to trust.
+    """A transport of the same kind through another proxy, or with other certificates to trust.
 
     Raises:
         BadRequestError: the transport has no such method of its own, or what is given is wrong.

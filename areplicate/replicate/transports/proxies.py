@@ -1,4 +1,4 @@
-"""Which proxy a request goes through, and how TLS is checked."""
+"""Which proxy a request goes through, and how certificates are checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SCHEMES = {"http": "http", "https": "https", "socks": "socks5", "socks5": "sock
 
 
 class Proxies:
-    """The proxy of each URL; false where no URL has one.
+    """The proxy of each URL, if it has one.
 
     Args:
         proxy: the proxy for every URL, such as `http://user:password@host:3128`, `host:3128` or

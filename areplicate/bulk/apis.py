@@ -1,5 +1,5 @@
-"""What a line of a batch file may ask, by its url: each of OpenAI's APIs as arguments of the router, and the
-router's answer as that API gives it."""
+"""The APIs that a line of a batch file may name in its url: their requests as arguments of the router, and the
+router's answers in their form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Body = Mapping[str, Any]
 
 
 class Arguments(NamedTuple):
-    """What a body asks.
+    """A body as the router's arguments.
 
     Attributes:
         asks: `messages` for a completion; `input` and `encoding_format` for embeddings.
@@ -37,9 +37,9 @@ class Api(NamedTuple):
     """One of OpenAI's APIs.
 
     Attributes:
-        ask: what a request's body asks, or the `BadRequestError` that says what is wrong with it.
-        answer: the API's answer, as plain JSON values, made of the router's and of the request's body.
-        instruct: the body with a system message put before what it asks.
+        ask: the router's arguments for a request's body; raises a `BadRequestError` if the body is wrong.
+        answer: the API's answer as plain JSON values, from the router's answer and the request's body.
+        instruct: the body with a system message added.
     """
 
     ask: Callable[[Body], Arguments]

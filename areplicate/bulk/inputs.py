@@ -65,13 +65,13 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Defaults(msgspec.Struct, frozen=True):
-    """What a job says for all rows.
+    """What holds for all rows of a job.
 
     Attributes:
         model: for rows that name none.
         system: a system message, put before the rows' own messages.
         column: the column with the prompt.
-        options: further options of each request; a row's own go before them.
+        options: further options of each request; a row's own take precedence.
     """
 
     model: str | None = None
@@ -135,7 +135,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def csv_form(path: Path) -> CsvForm:
-    """How a CSV file is written, by its header: where commas are decimal points, Excel writes semicolons."""
+    """How a CSV file is written, by its header. Excel writes semicolons where commas are decimal points."""
     with path.open("rb") as file:
         header = file.readline(_LONGEST_FIELD)
     marked = header.startswith(_BYTE_ORDER_MARK)
@@ -167,7 +167,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     csv.field_size_limit(_LONGEST_FIELD)
     form = csv_form(path)
-    # surrogateescape: so that what is not UTF-8 is told with its line.
+    # surrogateescape: so that the error for what is not UTF-8 can name its line.
     with path.open(encoding=form.encoding, errors="surrogateescape", newline="") as file:
         rows = csv.reader(file, delimiter=form.delimiter, strict=True)
         names = next(rows, None)

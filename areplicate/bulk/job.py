@@ -36,11 +36,11 @@ from .outputs import EndedRow, Table, check_answer, check_columns, check_output,
 
 _ASKS = ("model", "messages", "input", "encoding_format")
 MOST_ERRORS = 100
-"""Lines whose errors are told one by one."""
+"""Wrong lines that are listed one by one."""
 
 
 class JobRouter(Protocol):
-    """What a job needs of an `AsyncRouter`."""
+    """The part of `AsyncRouter` that a job needs."""
 
     async def schema_of(self, model: str, *, must_exist: bool = False) -> ModelSchema | None: ...
 
@@ -228,12 +228,12 @@ class Tally:
 
     @property
     def seconds_left(self) -> float:
-        """At this run's pace; before it has one, at the account's limit, which is also the best that there is."""
+        """At this run's pace; until that is known, at the account's limit, which is also the fastest possible."""
         pace = min(self.per_minute or self._limit, self._limit)
         return (self.rows - self.ended) / pace * 60
 
     def watch(self, number: int) -> OnStatus:
-        """What is called with each phase of a row's prediction."""
+        """The `on_status` of a row: keeps its phase."""
 
         def saw(status: Status) -> None:
             self._phases[number] = status.phase
@@ -270,7 +270,7 @@ async def run(
     """Asks what the journal has no answer to.
 
     Args:
-        tally: is told of each row's phases and result, those of earlier runs too.
+        tally: gets each row's phases and result, those of earlier runs included.
         stopping: once it is true, no further row is asked, and those under way are waited for.
 
     Raises:
@@ -329,10 +329,10 @@ def outcomes(job: Job) -> Iterator[EndedRow]:
 
 
 def _known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
-    """The rows, each with what the journal has of it.
+    """The rows, each with its entry in the journal, if it has one.
 
     Raises:
-        BadRequestError: of a row the journal has another question.
+        BadRequestError: the journal has another question for a row.
     """
     with closing(_entries(job.journal)) as entries:
         entry = next(entries, None)

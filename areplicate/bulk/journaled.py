@@ -1,4 +1,4 @@
-"""Asking with a journal: nothing that has ended is asked again, nothing that is under way is paid twice."""
+"""Asking with a journal: no row that has ended is asked again, and no prediction under way is paid twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .journal import Journal, MaybeCreated
 from .map import AskOne, JobEnded, is_embedding
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
-"""Errors that say nothing of the row: it is asked again for as long as the job has patience."""
+"""Errors that say nothing about the row: it is asked again, for `_PATIENCE` seconds."""
 
 _NOBODYS_TURN = (AuthenticationError, InsufficientCreditError)
 """Errors that every row would have. The job ends with them, and no row has failed."""

@@ -57,7 +57,7 @@ class Kept(NamedTuple):
 
 
 def kept_in(journal: Any, retry_failed: bool) -> Kept | None:
-    """What `map` is given: a journal's path, or None."""
+    """`map`'s arguments checked; None without a journal."""
     if journal is None:
         return None
     path = fspath(journal) if isinstance(journal, (str, PathLike)) else None
@@ -239,7 +239,7 @@ class Calls:
         except JobEnded as ended:
             self._unread -= 1
             self.fail(ended.error)
-        except Exception as error:  # none of ours: a warning, say, that the caller made an error
+        except Exception as error:  # not ours: such as a warning that the caller has turned into an error
             self._unread -= 1
             self.fail(error)
         self._tell()

@@ -76,7 +76,7 @@ class Table(NamedTuple):
 
 
 def table_for(source: Path, output: Path) -> Table:
-    """How the rows of one file are written to another: like to like, as far as it goes.
+    """How the rows of one file are written to another: in the same form, as far as possible.
 
     Raises:
         BadRequestError: the output cannot hold them.
@@ -89,7 +89,7 @@ def table_for(source: Path, output: Path) -> Table:
 
 
 def check_output(path: Path) -> None:
-    """Raises `BadRequestError` where a file's name does not tell how it must be written, or it cannot be."""
+    """Raises `BadRequestError` if a file's name does not show its format, or it cannot be written."""
     kinds = (*JSON_LINES, *CSV, PARQUET)
     if path.suffix.lower() not in kinds:
         raise BadRequestError(
@@ -113,7 +113,7 @@ def check_columns(row: Row) -> None:
 
 
 def check_answer(row: Row) -> None:
-    """Raises `BadRequestError` where a row asks for more than the text that `appended` has room for."""
+    """Raises `BadRequestError` if a row asks for more than one text, for which `appended` has no room."""
     if row.url == EMBEDDINGS or row.body.get("tools") or row.body.get("n") not in (None, 1):
         raise BadRequestError(
             "beside a row there is room for one text: for embeddings, tool calls and several answers (n) write .jsonl "

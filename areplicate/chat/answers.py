@@ -1,4 +1,4 @@
-"""What predictions gave, as a chat completion."""
+"""Predictions as a chat completion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .usage import add, characters, estimate
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What a completion asked, as far as its answer depends on it."""
+    """The question of a completion, as far as its answer depends on it."""
 
     model: str
     input: ModelInput
@@ -98,7 +98,7 @@ def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
 
 
 def _seconds(runs: Sequence[Prediction], name: str) -> float | None:
-    """Seconds of all predictions together; None where the last does not tell its own."""
+    """Seconds of all predictions together; None if the last one does not have its own."""
     seconds, told = 0.0, False
     for run in runs:
         value = run.metrics.get(name) if run.metrics else None

@@ -1,4 +1,4 @@
-"""The chunks of a streamed completion, and a completion put together from them."""
+"""The chunks of a streamed completion, and the completion that they add up to."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ChunkMaker:
 
 
 def deltas_of(message: Message) -> list[Delta]:
-    """What a stream would have added to make a whole message."""
+    """The deltas with which a stream would have built a whole message."""
     deltas = [Delta(reasoning_content=message.reasoning_content), Delta(content=message.content)]
     for index, call in enumerate(message.tool_calls or ()):
         deltas.append(Delta(tool_calls=[ToolCallDelta(index=index, id=call.id, function=call.function)]))

@@ -1,8 +1,7 @@
-"""What an answer must be: the tools that it may call, and the format that it must have.
+"""What an answer must fit: the tools that it may call, and the format that it must have.
 
 A contract is settled before a model is asked: what the model has inputs for goes into them, and the rest
-is told in the conversation (it is emulated). Its reader then holds the answer to it, whichever way the
-model was told.
+is explained in the conversation (it is emulated). In both cases its reader then checks the answer.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from .tools.tools import ToolUse, native_tools, read_tool_use
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """What an answer is held to. `emulated` names the parameters that the model was told in words."""
+    """What an answer must fit. `emulated` names the parameters that were explained to the model in words."""
 
     tools: ToolUse | None = None
     format: ResponseFormat | None = None
@@ -40,9 +39,9 @@ class Contract(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """A question in the shape in which the model is asked it, and the contract for its answer, if any.
+    """A question in the shape that the model takes, and the contract for its answer, if there is one.
 
-    `tools` are written into the prompt, in the form of the model's family.
+    `tools` are those that must be written into the prompt, in the form of the model's family.
     """
 
     turns: tuple[Message, ...]
@@ -65,7 +64,7 @@ def settle(
     Args:
         messages: OpenAI's messages.
         params: OpenAI's chat parameters and the model's own inputs by name.
-        schema: what the model takes; without it, all is told in words.
+        schema: what the model takes; without it, everything is explained in words.
         model: the model string, for its family.
         template: the prompt template of this call.
         emulate: False leaves a parameter as it is where the model has no input for it, to be refused or
@@ -118,12 +117,12 @@ def settle(
     if use is None and format is None:
         return Settled(turns, rest)
     contract = Contract(use, format, tuple(emulated))
-    contract.reader(streamed=False)  # what is wrong with a schema is said before anything is sent
+    contract.reader(streamed=False)  # raises what is wrong with a schema before anything is sent
     return Settled(turns, rest, tools, contract)
 
 
 def _prompt_has_tools(plan: Plan, template: PromptTemplate | None) -> bool:
-    """Whether what renders the conversation writes tools into it, so that nothing else has to tell of them."""
+    """Whether rendering the conversation writes the tools into it, so that they need no explaining in words."""
     if plan.messages is not None or plan.history is not None:
         return False
     chat_template = template.chat_template if template is not None else None
@@ -152,7 +151,7 @@ class AnswerReader:
         self.given_calls: list[FunctionCall] = list(before.given_calls) if before is not None else []
         """Calls that were given out."""
         self._said_before = list(self.given_calls)
-        """Those of an earlier attempt, which the model may repeat beside what it corrects."""
+        """Calls of an earlier attempt, which the model may repeat beside the corrected ones."""
         self._contract = contract
         self._streamed = streamed
         self._split = ReplySplitter(thinks=True)
@@ -201,7 +200,7 @@ class AnswerReader:
         return deltas
 
     def complaint(self) -> str:
-        """What the model is told of its answer."""
+        """The message to the model about its answer."""
         faults = "\n".join(f"- {fault}" for fault in self.faults)
         said = f"Your answer cannot be used:\n{faults}\n"
         if self._json is None or self._contract.tools is not None:
@@ -211,7 +210,7 @@ class AnswerReader:
         return f"{said}Answer again with the corrected JSON and nothing else."
 
     def _parted(self, deltas: list[Delta]) -> list[Delta]:
-        """What is thought as it is; what is said as far as it fits."""
+        """Reasoning as it is, and the text as far as it fits."""
         parted: list[Delta] = []
         for delta in deltas:
             if not delta.content:
@@ -253,7 +252,7 @@ class AnswerReader:
 
 
 def _in_words(turns: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Calls and their results as text, for a model that has no place of its own for them."""
+    """Calls and their results as text, for a model whose format has no place for them."""
     return tuple([_in_words_one(turn) for turn in turns])
 
 

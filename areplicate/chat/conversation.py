@@ -35,8 +35,8 @@ def conversation_fields(
             False keeps it in the prompt even where there is one.
         given: the parameters of the call; inputs among them are left alone here.
         has_media: media go with the prompt; whether a model looks at them beside messages is unknown.
-        tools: OpenAI's tools, to be told in the prompt of a model that has no input for them.
-        values: what the user's own Jinja template is given besides.
+        tools: OpenAI's tools, for the prompt of a model that has no input for them.
+        values: further values for the user's own Jinja template.
     """
     system_by_hand = plan.system is not None and plan.system in given
     if plan.messages is not None:

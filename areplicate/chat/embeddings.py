@@ -48,7 +48,7 @@ class EmbeddingUsage(Shape, kw_only=True):
 
 
 class EmbeddingResponse(Shape, kw_only=True):
-    """The vectors of some texts, in the texts' order. `replicate` tells of the predictions behind them."""
+    """The vectors of some texts, in the texts' order. `replicate` lists the predictions behind them."""
 
     data: list[Embedding]
     model: str
@@ -58,7 +58,7 @@ class EmbeddingResponse(Shape, kw_only=True):
 
 
 def read_texts(input: Any) -> list[str]:
-    """What `input` gives: a text, or several. Token ids mean nothing to models on Replicate.
+    """The texts in `input`, one or several. Token ids mean nothing to models on Replicate.
 
     Raises:
         BadRequestError: it is something else, or there are too many.
@@ -88,9 +88,9 @@ def _is_tokens(value: Any) -> bool:
 def inputs_for(
     texts: Sequence[str], given: Mapping[str, Any], schema: ModelSchema | None, model: str
 ) -> list[tuple[int, dict[str, Any]]]:
-    """The inputs of the predictions that embed the texts, each with how many of them it has.
+    """For each prediction that embeds texts, how many of them, and its inputs.
 
-    A model that takes a list gets all of them in one prediction; another one prediction for each.
+    A model that takes a list gets all texts in one prediction, any other one text a prediction.
 
     Raises:
         BadRequestError: the model has no input for text, or it writes text.
@@ -119,7 +119,7 @@ def inputs_for(
 
 
 def read_vectors(output: Any, count: int, model: str) -> list[Vector]:
-    """The vectors in a prediction's output, wherever they stand.
+    """The vectors in a prediction's output, wherever they are in it.
 
     Raises:
         PredictionFailedError: there are not as many as there were texts.

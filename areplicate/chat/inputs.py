@@ -65,8 +65,8 @@ def build_input(
         drop_params: what the model does not take is left out, and numbers outside its bounds are
             moved to the nearest, instead of an error.
         allow_files: media may be paths on this machine. Only for a caller who owns the machine.
-        tools: OpenAI's tools, to be told in the prompt of a model that has no input for them.
-        template_values: what a Jinja template is given besides the conversation.
+        tools: OpenAI's tools, for the prompt of a model that has no input for them.
+        template_values: further values for a Jinja template.
 
     Raises:
         BadRequestError: something is wrong with the messages or a value.
@@ -198,7 +198,7 @@ def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: A
 
 
 def _check(fields: dict[str, Any], plan: Plan, asked: AskedModel) -> None:
-    """What only the whole input shows: inputs that are missing, and a prompt of the wrong length."""
+    """Checks the whole input: nothing required may be missing, and the prompt must have the right length."""
     if plan.schema is None:
         return
     for name in plan.schema.required:
@@ -215,7 +215,7 @@ def _check(fields: dict[str, Any], plan: Plan, asked: AskedModel) -> None:
 
 
 def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: AskedModel) -> None:
-    """A text that is longer than the model's context is cut off or refused there, perhaps in silence."""
+    """Warns of a text that is longer than the model's context: the model may cut it off without a word."""
     texts = [fields.get(name) for name in (plan.prompt, plan.system) if name is not None]
     texts += [message.get("content") for message in _list(fields.get(plan.messages or ""))]
     tokens = over_context(texts, context)

@@ -50,7 +50,7 @@ class MediaSlot(msgspec.Struct, frozen=True):
 def media_inputs(
     turns: tuple[Message, ...], plan: Plan, *, model: str | None, allow_files: bool
 ) -> tuple[dict[str, object], tuple[MediaSlot, ...]]:
-    """The inputs that carry a conversation's media, and what is still to be read for them.
+    """The inputs that carry a conversation's media, and the files that must still be read for them.
 
     Raises:
         BadRequestError: the model takes no media of a kind, or fewer than the conversation has; a
@@ -110,7 +110,7 @@ def _is_file(name: str, value: Any, plan: Plan, allow_files: bool) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    """Whether a text is meant as a file's path: no URL, and with a file's ending."""
+    """Whether a text is the path of a file: no URL, and with a file's ending."""
     known = _SCHEME.match(text) is None and guess_type(text)[0] is not None
     return (known and len(text) < _LONGEST_PATH) or text.startswith("file:")
 

@@ -39,7 +39,7 @@ _BEGINNINGS = {
     b"fLaC": "audio/flac",
     b"\x1aE\xdf\xa3": "video/webm",
 }
-"""How the files that models take begin, beside those that say so further in."""
+"""How the files that models take begin. Formats with their mark further in are in `mime_of`."""
 
 
 class Media(msgspec.Struct, frozen=True):
@@ -175,7 +175,7 @@ def _part(index: int, part: Any) -> str | Media:
 
 
 def _medium(index: int, part: Mapping[str, Any], key: str, kind: MediaKind) -> Media:
-    """What stands under `key`: a URL, or a mapping with one; instead of it a path, bytes or an open file."""
+    """The medium under `key`: a URL, a mapping with a URL, a path, bytes or an open file."""
     value = part.get(key)
     if isinstance(value, Mapping):
         value = value.get("url")
@@ -187,7 +187,7 @@ def _medium(index: int, part: Mapping[str, Any], key: str, kind: MediaKind) -> M
 
 
 def is_content(value: Any) -> bool:
-    """Whether it is a file's content: bytes, or what gives them when it is read."""
+    """Whether it is a file's content: bytes, or an object with a `read` method."""
     return isinstance(value, bytes) or callable(getattr(value, "read", None))
 
 
@@ -266,7 +266,7 @@ def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any],
 
 
 def _called(function: Mapping[str, Any]) -> dict[str, Any]:
-    """The function and its arguments, which are JSON also where a client gives none."""
+    """The function and its arguments, which are `{}` if the client gave none."""
     arguments = function.get("arguments")
     blank = arguments is None or (isinstance(arguments, str) and not arguments.strip())
     return {**function, "arguments": "{}"} if blank else dict(function)

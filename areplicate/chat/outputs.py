@@ -50,7 +50,7 @@ def output_text(output: Any) -> str:
 _BESIDE_TEXT = frozenset(
     ("role", "json_output", "response_id", "id", "model", "finish_reason", "stop_reason", "usage", "metrics")
 )
-"""Fields of known objects that stand beside the text and do not belong to it."""
+"""Fields of known objects that do not belong to their text."""
 
 
 def _text_of(output: dict[str, Any]) -> str | None:
@@ -78,8 +78,8 @@ def _text_of(output: dict[str, Any]) -> str | None:
 
 
 class Lines:
-    """Called with the pieces of an output in their order, puts each URL that follows another on a line of its
-    own: media models give a list of them."""
+    """Called with the pieces of an output in their order, puts URLs that follow one another on lines of their
+    own: media models give a list of URLs."""
 
     def __init__(self) -> None:
         self._after_url = False
@@ -91,10 +91,9 @@ class Lines:
 
 
 def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) -> Reply:
-    """A model's text, parted into what OpenAI's API keeps apart.
+    """A model's text, split into content and reasoning as OpenAI's API has them.
 
-    `<think>` blocks are looked for in the text of models that are known to reason or that take tools; in
-    any other text nothing is guessed.
+    Only the text of models that are known to reason or that take tools is searched for a `<think>` block.
     """
     if not _thinks(schema, model):
         return Reply(text)
@@ -106,7 +105,7 @@ def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) 
 
 
 def reply_splitter(schema: ModelSchema | None, model: str | None = None) -> ReplySplitter:
-    """The same for a stream: what it is fed piece by piece adds up to what `read_reply` gives."""
+    """The splitter for a stream: what it gives piece by piece adds up to what `read_reply` gives."""
     return ReplySplitter(thinks=_thinks(schema, model))
 
 

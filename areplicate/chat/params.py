@@ -1,4 +1,4 @@
-"""OpenAI's parameters: what each must be, and under which names models take it.
+"""OpenAI's parameters: the type of each, and the names under which models take it.
 
 Source: "Create chat completion" in OpenAI's API reference. The names on the models' side are those
 of Replicate's public language models, the least ambiguous first: where a model has both
@@ -107,8 +107,8 @@ class Param(NamedTuple):
         takes: the type that it has in OpenAI's API.
         names: the names under which models take it, where they are not just its own.
         convert: gives a value the form that a model's input has, where that may differ.
-        changes_nothing: whether a value asks for what happens without the parameter anyway.
-        unguided: the names it is sent under where a model's schema is not known.
+        changes_nothing: whether a value asks for what happens anyway without the parameter.
+        unguided: the names under which it is sent if the model's schema is not known.
     """
 
     takes: Field
@@ -165,10 +165,10 @@ INFORMATIONAL = frozenset(
         "prompt_cache_options",
     )
 )
-"""Parameters that tell OpenAI something and change no answer: left out."""
+"""Parameters that inform OpenAI and change no answer: they are left out."""
 
 OWN = {"seed": _INTEGER}
-"""OpenAI's parameters that are sent to any model as they are: those that do not know a seed let it pass."""
+"""OpenAI's parameters that are sent to any model as they are: models without a seed ignore it."""
 
 SYNONYMS: dict[str, str] = {
     **dict.fromkeys(TOKEN_LIMIT, "max_tokens"),

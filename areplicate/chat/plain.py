@@ -1,4 +1,4 @@
-"""Values of other libraries as the built-in types that JSON has."""
+"""Values of other libraries as built-in types."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def as_json(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: short, and whatever its `repr` does."""
+    """A value for a message: short, and safe even if its `repr` fails."""
     try:
         text = repr(value)
     except Exception:

@@ -1,4 +1,4 @@
-"""How a model is spoken to, worked out from its schema and its name once and kept."""
+"""Which of a model's inputs take what, worked out once from its schema and its name."""
 
 from __future__ import annotations
 

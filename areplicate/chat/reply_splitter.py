@@ -1,4 +1,4 @@
-"""Parting a stream of text into answer and reasoning."""
+"""Splits a stream of text into answer and reasoning."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 class ReplySplitter:
-    """Fed a model's text in pieces, gives what each adds to the message.
+    """Takes a model's text in pieces and gives what each adds to the message.
 
-    However the text is cut, the pieces add up to the same. What may yet turn out to be a tag is kept back
+    However the text is cut, the pieces add up to the same. What may be the beginning of a tag is kept back
     until that is clear.
 
     Args:

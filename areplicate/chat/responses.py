@@ -184,7 +184,7 @@ class Run(Shape, kw_only=True):
     """Time the model ran, in all attempts, which is what Replicate bills."""
     usage: Usage | None = None
     emulated: list[str] | None = None
-    """The parameters that the model has no input for and was told in words: `tools`, `response_format`."""
+    """Parameters without an input of the model, explained to it in words: `tools`, `response_format`."""
 
 
 class Choice(Holder, kw_only=True):
@@ -197,8 +197,8 @@ class Choice(Holder, kw_only=True):
 
 
 class ModelResponse(Holder, kw_only=True):
-    """A chat completion. `replicate` tells of the predictions behind it: one a choice, and one more where
-    an answer did not fit and was asked for again."""
+    """A chat completion. `replicate` lists the predictions behind it: one for each choice, and one more for an
+    answer that did not fit and was asked for again."""
 
     holds = ("choices", "usage", "replicate")
 

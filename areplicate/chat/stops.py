@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class StopCutter:
-    """Fed a text in pieces, gives what stands before the first of some sequences; however the text is cut.
+    """Takes a text in pieces and gives what comes before the first of some sequences, however the text is cut.
 
     Args:
         sequences: what ends the text. None of them is given out.

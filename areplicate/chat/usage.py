@@ -7,7 +7,7 @@ from typing import Any
 from .responses import Usage
 
 CHARACTERS_PER_TOKEN = 4
-"""What English text comes to with the tokenizers of most models."""
+"""Of English text, with the tokenizers of most models."""
 
 
 def add(usages: list[Usage]) -> Usage:

@@ -69,7 +69,7 @@ class _Commands(click.Group):
 
 
 def _to_be_installed(name: str, needs: str) -> click.Command:
-    """A command that only tells what it needs."""
+    """A command that only says what must be installed for it."""
 
     def fail() -> None:
         raise click.ClickException(f"areplicate {name} {needs}")

@@ -170,7 +170,7 @@ def _exported(job: Job) -> int:
 
 
 def _tell(job: Job, checked: CheckedJob, creations_per_minute: float) -> None:
-    """What the job is, and what is wrong with it; ends the command where anything is."""
+    """Prints what the job is; ends the command with the wrong lines if there are any."""
     if checked.wrong:
         for error in checked.errors:
             click.echo(f"{job.input}:{error.line}: {error.message}", err=True)
@@ -227,7 +227,7 @@ def _stop_at_the_first_interrupt() -> threading.Event:
 
 @asynccontextmanager
 async def _every(seconds: float, show: Callable[[], object]) -> AsyncIterator[None]:
-    """Shows something again and again, and once more at the end."""
+    """Calls `show` every so many seconds, and once more at the end."""
 
     async def shows() -> None:
         while True:
@@ -265,7 +265,8 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def progress_shown(tally: Tally) -> Iterator[tuple[Callable[[], object], float]]:
-    """What shows how far the job is, and every how many seconds it should: a bar on a terminal, else a line."""
+    """A function that shows how far the job is, and how often to call it (seconds): a bar, or lines without a
+    terminal."""
 
     def line() -> str:
         return f"{tally.line()}, {_duration(tally.seconds_left)} left"

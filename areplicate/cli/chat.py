@@ -97,7 +97,7 @@ def chat(
 
 
 def _tell_that_it_cannot_connect() -> None:
-    """At once, while it is tried again. With --verbose the whole log is shown anyway."""
+    """Shows the warning that a connection fails, while it is tried again; --verbose shows the whole log anyway."""
     if not areplicate.set_verbose:
         handler = logging.StreamHandler()
         handler.addFilter(lambda record: record.getMessage().startswith("Cannot connect"))
@@ -186,7 +186,7 @@ def _whole_answer(
 
 
 class _Waiting:
-    """The status line: `booting 12 s ...`. A phase lasts until the next is seen, so it counts itself.
+    """The status line: `booting 12 s ...`. It counts the seconds itself, between one status and the next.
 
     Without a terminal each phase is a line of its own.
     """

@@ -100,7 +100,7 @@ def _kind(annotation: Any) -> Any:
 
 
 def _meaning(annotation: Any) -> str:
-    """The last thing that is said of a field."""
+    """A field's description, the last one if there are several."""
     said = [part.description for part in get_args(annotation) if getattr(part, "description", None)]
     within = [_meaning(part) for part in get_args(annotation)]
     return next(iter([*reversed(said), *filter(None, within)]), "")
@@ -131,7 +131,7 @@ _NONE = object()
 
 
 def _given(terms: dict[str, Any]) -> dict[str, Any]:
-    """What was said on the command line."""
+    """The options that were given on the command line."""
     said = {name: value for name, value in terms.items() if value not in (None, ())}
     return {name: None if value is _NONE else value for name, value in said.items()}
 

@@ -182,7 +182,7 @@ def _format(plan: Plan) -> str:
 
 
 def _effective(plan: Plan) -> str | None:
-    """The sample conversation as the model reads it; None where only its server knows that."""
+    """The sample conversation as the model reads it; None if only its server knows that."""
     if plan.messages is not None or plan.prompt is None:
         return None
     if plan.format.wraps and plan.format.family in ("plain", "closed", "its own"):
@@ -191,7 +191,7 @@ def _effective(plan: Plan) -> str | None:
 
 
 def _sample(plan: Plan, schema: ModelSchema) -> str:
-    """The input for a short conversation, with something in whatever else the model insists on."""
+    """The input for a short conversation, with a value in every other input that the model requires."""
     from ..chat.inputs import build_input
 
     conversation = (plan.prompt, plan.system, plan.messages)

@@ -1,4 +1,4 @@
-"""`areplicate prices`: what the gateway takes models to cost."""
+"""`areplicate prices`: the prices by which the gateway counts costs."""
 
 from __future__ import annotations
 

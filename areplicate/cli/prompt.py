@@ -1,4 +1,4 @@
-"""What `areplicate chat` asks: the prompt on the command line, what is piped in, files and images."""
+"""The user's message of `areplicate chat`: the prompt on the command line, standard input, files and images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ STDIN = "-"
 
 
 def user_message(prompt: str | None, files: Sequence[Path], images: Sequence[str]) -> dict[str, Any] | None:
-    """The user's message; None where nothing is asked, so that a conversation begins.
+    """The user's message; None if nothing is asked, so that a conversation begins.
 
-    What is piped in comes first, then the files, then the prompt, parted by blank lines. A prompt of `-`
-    stands for what is piped in.
+    Standard input comes first, then the files, then the prompt, with blank lines between them. A prompt of
+    `-` stands for standard input.
     """
     texts = [_piped(expected=prompt == STDIN), *map(_read, files)]
     if prompt is not None and prompt != STDIN:

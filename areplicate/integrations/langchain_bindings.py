@@ -30,7 +30,7 @@ def tool_options(
 def form_options(
     schema: dict[str, Any] | type, method: str, strict: bool | None
 ) -> tuple[dict[str, Any], Runnable[Any, Any]]:
-    """`response_format` for answers of a form, and what reads them; tracers are told the form, too."""
+    """`response_format` for structured answers, and their parser; tracers get the schema, too."""
     json_schema = convert_to_json_schema(schema)
     response_format: dict[str, Any] = {"type": "json_object"}
     if method == "json_schema":

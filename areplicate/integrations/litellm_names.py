@@ -52,7 +52,7 @@ class Router:
         self._defaults = dict(default_litellm_params or {})
         make = partial(AsyncRouter, model_list=model_list, max_retries=num_retries, **options)
         try:
-            make()  # what is wrong is told here, and not with the first call
+            make()  # raises what is wrong here, and not with the first call
         except TypeError as error:
             raise BadRequestError(
                 f"Router: {error}. What shares the load here is the number of calls in flight, rpm, weight "

@@ -28,7 +28,7 @@ _EVERY_ROWS = (AuthenticationError, InsufficientCreditError)
 """Errors that every row would have: the job ends with them."""
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, RateLimitError, ServiceUnavailableError)
-"""Errors that say nothing of the row: the next job asks it again."""
+"""Errors that say nothing about the row: the next job asks it again."""
 
 Row: TypeAlias = Mapping[str, Any]
 Outcome: TypeAlias = "tuple[str | None, str | None]"
@@ -95,7 +95,7 @@ class Worker:
         return outcomes
 
     async def _outcome(self, row: dict[str, Any]) -> Outcome:
-        """What the ledger has of a row, or what the model says.
+        """The ledger's outcome of a row, else the model's.
 
         Raises:
             APIError: the job ends with it.

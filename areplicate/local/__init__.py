@@ -1,4 +1,4 @@
-"""A stand-in for Replicate's HTTP API, to run on one's own machine.
+"""A stand-in for Replicate's HTTP API, to run on your own machine.
 
 It answers as the service does, quirks and all, and is what areplicate's tests and benchmarks run
 against. See `LocalReplicate`.

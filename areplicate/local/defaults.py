@@ -1,4 +1,4 @@
-"""What a stand-in serves when it is not told: one model for each way of behaving."""
+"""What a stand-in serves by default: one model for each way of behaving."""
 
 from __future__ import annotations
 

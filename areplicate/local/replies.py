@@ -1,4 +1,4 @@
-"""What a model writes for an input, chunk by chunk."""
+"""The output that a model writes for an input, and its chunks."""
 
 from __future__ import annotations
 

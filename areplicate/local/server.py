@@ -29,7 +29,7 @@ LARGEST_BODY = 2**30
 
 
 class LocalReplicate:
-    """A stand-in for Replicate's HTTP API, to run on one's own machine.
+    """A stand-in for Replicate's HTTP API, to run on your own machine.
 
     Use it as `async with LocalReplicate(models=[...]) as local:` on the running asyncio loop, or as
     `with LocalReplicate(...) as local:`, on a loop of its own in another thread. Point a client at

@@ -1,5 +1,5 @@
 """Other APIs to and from chat completions: OpenAI's Responses and older Completions, and Anthropic's Messages.
 
-Each is translated into the same question, messages and parameters of a chat completion, and from the same
-answer, so that what one of them can do, all can.
+Each request is translated into the messages and parameters of a chat completion, and each answer from one,
+so that every API can do what the others can.
 """

@@ -1,4 +1,4 @@
-"""What a request to any of the APIs asks, as a chat completion would."""
+"""A request to any of the APIs as a chat completion's arguments."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ _READ_HERE = frozenset(
         *("mcp_servers", "service_tier", "inference_geo", "speed", "diagnostics"),
     )
 )
-"""What is read here, or tells Anthropic's servers something and changes no answer."""
+"""Fields that are read here, or that concern Anthropic's servers alone and change no answer."""
 _SAY_NOTHING = frozenset(("thinking", "redacted_thinking", "compaction"))
 """Blocks that are not given back to a model."""
 _TOKENS_OF_AN_IMAGE = 1600
-"""What the largest that is not scaled down comes to, by Anthropic's documentation."""
+"""The largest image that is not scaled down has so many, by Anthropic's documentation."""
 
 
 def read_request(body: Mapping[str, Any]) -> ChatArguments:
@@ -151,7 +151,7 @@ def _tool_choice(choice: Any) -> dict[str, Any]:
 
 
 def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
-    """Adds what a message says: results of tools become messages of their own, before the user's text."""
+    """Adds a message; results of tools become messages of their own, before the user's text."""
     role, content = message.get("role"), message.get("content")
     if role not in ("user", "assistant", "system"):
         wrong(f"{place}.role", f"must be user or assistant, not {role!r:.50}")

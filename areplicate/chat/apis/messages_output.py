@@ -18,11 +18,11 @@ from ..stops import StopCutter
 Event = dict[str, Any]
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 _SIGNATURE = "cmVhc29uaW5n"
-"""Thinking must be signed; what is given back is not read, so that it need not be proven."""
+"""Thinking must have a signature. Thinking that a client sends back is not read, so any will do."""
 
 
 class MessageBuilder:
-    """A message as it grows: fed what an answer adds, gives the events that tell of it.
+    """A message as it grows: takes what an answer adds, and gives the events for it.
 
     Args:
         id: the message's, `msg_...`.
@@ -95,7 +95,7 @@ class MessageBuilder:
         return self._message
 
     def _rest(self) -> Iterator[Event]:
-        """Text that might have been the beginning of a stop sequence, and is none."""
+        """Text that was kept back as the possible beginning of a stop sequence."""
         if rest := self._stops.end():
             yield from self._written("text", rest)
 

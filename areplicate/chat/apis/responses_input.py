@@ -24,7 +24,7 @@ _READ_HERE = frozenset(
         *("top_logprobs", "store", "n", "client_metadata", "context_management", "moderation"),
     )
 )
-"""What is read here, or tells OpenAI's servers something and changes no answer."""
+"""Fields that are read here, or that concern OpenAI's servers alone and change no answer."""
 _UNSUPPORTED = {
     "conversation": "conversations are not stored here: send the earlier turns in input",
     "prompt": "stored prompts are not known here: send the messages themselves",
@@ -97,7 +97,7 @@ def _response_format(format: Mapping[str, Any]) -> Any:
 
 
 def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
-    """Adds what an item says to the messages; what is only OpenAI's own book-keeping adds nothing."""
+    """Adds an item to the messages; an item that only OpenAI's servers need adds nothing."""
     item = mapping(place, item)
     kind = text(f"{place}.type", item.get("type") or ("message" if "role" in item else "item_reference"))
     if kind == "message":

@@ -20,11 +20,11 @@ _ECHOED = (
     *("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key"),
     *("safety_identifier", "service_tier", "temperature", "top_p", "user"),
 )
-"""What of a request stands in its response as it was given."""
+"""Fields of the request that its response repeats."""
 
 
 class ResponseBuilder:
-    """A response as it grows: fed what an answer adds, gives the events that tell of it.
+    """A response as it grows: takes what an answer adds, and gives the events for it.
 
     Args:
         id: the response's, `resp_...`.
@@ -99,7 +99,7 @@ class ResponseBuilder:
             self._response["completed_at"] = int(time.time())
         if usage is not None:
             self._response["usage"] = _usage(usage)
-        # The response itself, no copy: whether it can be kept turns out before this event is sent.
+        # The response itself and no copy: `store` may still change before this event is sent.
         return [*events, self._event(f"response.{status}", response=self._response)]
 
     def failed(self, message: str, code: str) -> list[Event]:
@@ -212,7 +212,7 @@ def new_id(kind: str) -> str:
 
 
 def _function_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tools that the model could be offered, as the API tells them."""
+    """The tools that the model was offered, in the API's form."""
     functions = [tool for tool in body.get("tools") or () if tool.get("type", "function") == "function"]
     use = read_tool_use({"tools": functions})
     return [] if use is None else [{"description": None, **tool.flat()} for tool in use.tools]

@@ -1,4 +1,4 @@
-"""The turns of a conversation as a format can hold them: roles that it lacks are put as the user's."""
+"""The turns of a conversation as a format can hold them: what it has no role for becomes the user's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SystemText(msgspec.Struct, frozen=True):
         around: what stands before and after it in a user's turn.
         default: the text of a conversation that does not begin with any. `{today:%d %b %Y}` in it is
             the day.
-        with_tools: the default of a conversation in which tools are told, where it is another.
+        with_tools: the default of a conversation with tools, if it differs.
         unless_anywhere: system text in the middle takes the default's place as well.
     """
 

@@ -44,8 +44,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             that brings none, `calls` for an assistant's message with tool calls, `after_tool` for one
             after a tool's answer, `continued` for one that the model continues; `tools` is for
             definitions of tools in a turn of their own.
-        initial_with_tools: the `initial_prompt_value` of a conversation in which tools are told, where
-            it differs.
+        initial_with_tools: the `initial_prompt_value` of a conversation with tools, if it differs.
         system: where system text goes.
         alternating: two messages of one role in a row become one, for formats that know only turns.
         lone_turn_as_is: a conversation of one user message, with or without system text, is sent
@@ -73,7 +72,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     @property
     def is_tokens_alone(self) -> bool:
-        """Whether this only says which token opens a text, and nothing of how turns look."""
+        """Whether this only says which tokens open and close a text, and not how turns look."""
         told = self.roles or self.initial_prompt_value or self.final_prompt_value or self.chat_template
         return bool(self.bos_token or self.eos_token) and not told
 
@@ -84,7 +83,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     @property
     def tells_tools(self) -> bool:
-        """Whether the format has a form of its own for tools that are told in the prompt."""
+        """Whether the format has its own form for tools in the prompt."""
         if self.chat_template is not None:
             return "tools" in self.reads
         return self.tools is not READABLE and self.tools is not BARE

@@ -1,7 +1,7 @@
 """Hugging Face's chat templates: Jinja, rendered as Transformers does, in Jinja's own sandbox.
 
-A template is a program that the owner of the calling program brings. The sandbox keeps it from Python's
-inner attributes and from changing what it is given; its time and the size of what it makes are bounded.
+A template is code that the owner of the calling program brings. The sandbox keeps it from Python's inner
+attributes and from changing its values; its time and the size of its text are bounded.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ChatTemplate(msgspec.Struct, frozen=True):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The names of the values that the template looks at."""
+        """The names of the values that the template reads."""
         return _reads(self.source) | (_reads(self.tool_source) if self.tool_source else frozenset())
 
     def render(self, messages: tuple[Message, ...], tools: Sequence[Any], values: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which family's format a prompt, or a prompt template of a server, is written in."""
+"""Recognises the family in whose format a prompt, or a server's prompt template, is written."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What single models' servers do with a prompt, as their published source says.
+"""What some models' servers do with a prompt, as their published source says.
 
-The first thing that decides a model's format: a schema cannot tell that a server writes the format
-itself where it has no input for system text, and two models of one family differ in it.
+This decides a model's format first. A schema does not show that a server without an input for system text
+writes the format itself, and models of one family differ in that.
 """
 
 from __future__ import annotations

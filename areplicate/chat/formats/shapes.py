@@ -1,4 +1,4 @@
-"""The shapes that the families' formats have in common, from which `table` makes them."""
+"""The shapes that many families' formats share; `table` makes the formats from them."""
 # ruff: noqa: RUF001 - DeepSeek's tokens are written with a full-width bar
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def template_of(
     bos_token: str | None = None,
     eos_token: str | None = None,
 ) -> PromptTemplate | None:
-    """The template that a call brings along, else the one that was registered for its model; None without any."""
+    """The template that a call brings, else the one registered for its model; None if there is neither."""
     brought = inline_template(roles, initial_prompt_value, final_prompt_value, bos_token, eos_token)
     return brought or registered_template(model)
 
@@ -111,7 +111,7 @@ def template_for(model: str) -> PromptTemplate:
 def for_template(
     template: PromptTemplate | None, inputs: Mapping[str, Any], schema: ModelSchema | None
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """What of a call's inputs a Jinja template reads, `enable_thinking` say, and the rest.
+    """Splits a call's inputs into those that a Jinja template reads, such as `enable_thinking`, and the rest.
 
     An input that the model itself has goes to the model.
     """

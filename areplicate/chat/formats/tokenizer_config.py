@@ -14,7 +14,7 @@ from ..plain import plain, shown
 from .jinja import TOKENS, ChatTemplate
 
 TokenizerConfig: TypeAlias = str | PathLike[str] | Mapping[str, Any]
-"""The file's path, its folder's, or what stands in it."""
+"""The path of the file or of its folder, or its content."""
 
 
 def read_tokenizer_config(config: TokenizerConfig, tokens: Mapping[str, Any]) -> ChatTemplate:

@@ -1,1 +1,1 @@
-"""What models take and give: their schemas, and the catalogue of those that are known without asking."""
+"""What models take and give: their schemas, and a catalogue of well-known models' schemas."""

@@ -1,4 +1,4 @@
-"""How many tokens a model reads at once, as far as its inputs or its name tell."""
+"""How many tokens a model reads at once, if its inputs or its name say so."""
 
 from __future__ import annotations
 

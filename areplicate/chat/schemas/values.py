@@ -18,7 +18,7 @@ _LARGE = 2.0**62
 
 
 class AskedModel(NamedTuple):
-    """Who asks for a value, for messages: the model, and whether misfits are dropped."""
+    """The model that gets a value, for messages, and whether values that do not fit are dropped."""
 
     model: str | None
     drop_params: bool

@@ -1,1 +1,1 @@
-"""Structured output on any language model: asked for in its own way, taken out of its answer, checked."""
+"""JSON from any language model: asked for as each model takes it, found in its answer, and checked."""

@@ -1,8 +1,8 @@
-"""Taking the JSON out of an answer as it comes: out of fences and talk, and mended where that is certain.
+"""Finds the JSON in an answer as it comes, within fences and other text, and mends it where that is certain.
 
-What is given out early must never be taken back. So text is read as a value, as far as it goes, by a
-parser for JSON that is cut off; of that value's JSON, everything is certain but the brackets and quotes
-at its end, as long as the value can still come to fit the schema. What is not certain waits for the end.
+What is given out early can never be taken back. So the text so far is read by a parser for JSON that is
+cut off. Of the value's JSON, everything but the brackets and quotes at its end is certain, as long as the
+value can still come to fit the schema. What is not certain waits for the end.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from .validation import Validator, of_the_extra
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 _UNCERTAIN = re.compile(r"\b(?:NaN|Infinity)\b|:\s*[,}\]]")
-"""Numbers that JSON does not have, and members without a value: nobody knows what they mean."""
+"""Numbers that JSON does not have, and members without a value: what they mean is not certain."""
 _BRACKETS = re.compile(r'"(?:\\.|[^"\\\n])*"|[{}\[\]]')
 """Brackets, and the strings in which they mean nothing."""
 _WORDS = re.compile(r"\w+")
 _ESCAPES = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
 _AS_JSON = {"None": "null", "True": "true", "False": "false"}
 _GROWING = "0123456789+-.eE"
-"""What a number may still grow by; where it stands at the end, the value is not known yet."""
+"""What a number may go on with: one at the end of the text is not complete yet."""
 _MAY_BE_INFINITE = re.compile(r"[eE]\+?\d{3}|\d{300}")
-"""What a number too large for JSON's readers has in it. Such a one waits for the end."""
+"""Part of a number that may be too large for JSON's readers. It waits for the end."""
 _CLOSERS = '"]}\\'
 _LOOKAHEAD = 12
 """Characters at the end in which an escape may be cut off."""
@@ -37,7 +37,7 @@ _MOST_STARTS = 50
 
 
 class JsonReader:
-    """Fed an answer's text in pieces, gives the pieces of one JSON value that fits.
+    """Takes an answer's text in pieces, and gives the pieces of one JSON value that fits.
 
     What it gives adds up to compact JSON, whatever white space the model wrote.
 
@@ -113,7 +113,7 @@ class JsonReader:
         return ""
 
     def _value(self) -> Any:
-        """The value in the answer that fits; else `faults` tells what the likeliest lacks."""
+        """The value in the answer that fits; else `faults` says what is wrong with the likeliest."""
         faults: list[str] = []
         for value in _values_in(self._text, self._opens):
             found = self._validator.faults(value)
@@ -183,10 +183,10 @@ def _refuse(constant: str) -> Any:
 
 
 def mend(text: str) -> Any:
-    """Broken JSON as the value that it can only mean; None where that is not certain.
+    """Broken JSON as the only value that it can mean; None if that is not certain.
 
-    Certain is a repair that changes punctuation alone: the brackets pair as they stand, so that nothing
-    was cut off, and every word and number is kept in its place.
+    A repair is certain if it changes punctuation alone: all brackets are closed, so that nothing was cut
+    off, and every word and number keeps its place.
     """
     if not text.startswith(("{", "[")) or not _paired(text) or _UNCERTAIN.search(_STRING.sub('""', text)):
         return None

@@ -15,13 +15,13 @@ import msgspec
 from ...errors import BadRequestError
 
 MOST_FAULTS = 8
-"""Faults that are told at once: a model mends them one like another."""
+"""Faults that are reported at once: a model mends similar ones together."""
 _MOST_STEPS = 10_000
 """Of a pattern that no engine reads in linear time."""
 _UNFINISHED = frozenset(
     ("required", "minItems", "minProperties", "minLength", "contains", "minContains", "dependentRequired")
 )
-"""What a value that is still being written may lack."""
+"""Faults that a value may still lose while it is being written."""
 
 
 def of_the_extra(name: str) -> Any:
@@ -116,7 +116,7 @@ addresses, hosts, IP addresses and durations, which the validator knows."""
 
 
 def validator_for(schema: dict[str, Any]) -> Validator:
-    """The schema's validator, kept for the next call that has the same.
+    """The schema's validator, kept for the next call with the same schema.
 
     Raises:
         BadRequestError: it is not a JSON Schema, it refers to another document, or the extra `[schema]`

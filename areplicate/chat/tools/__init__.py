@@ -1,1 +1,1 @@
-"""Tools on any language model: what a call offers, how it is told to the model, what the model calls."""
+"""Tools on any language model: read from a call, explained to the model, and its calls of them."""

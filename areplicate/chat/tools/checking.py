@@ -1,4 +1,4 @@
-"""Holding what a model calls to the tools that there are."""
+"""Checks a model's calls against the tools that it was offered."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _decoded(text: str) -> Any:
 
 
 def _schema_of(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An argument's schema, with what its references may name."""
+    """An argument's schema, with the definitions that it may refer to."""
     properties = parameters.get("properties")
     schema = properties.get(name) if isinstance(properties, Mapping) else None
     shared = {key: parameters[key] for key in ("$schema", "$defs", "definitions") if key in parameters}
@@ -83,9 +83,9 @@ def _schema_of(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _meant(text: Any, schema: dict[str, Any]) -> Any:
-    """The JSON that a text is, or the text itself: whichever the tool takes, and the text where it takes both.
+    """A text as JSON, or the text itself: whichever the tool takes, and the text if it takes both.
 
-    `null` means nothing wherever nothing may be given.
+    `null` is None wherever the tool takes None.
     """
     try:
         value = msgspec.json.decode(text.encode())

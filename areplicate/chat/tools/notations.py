@@ -20,10 +20,9 @@ from ..structured.json_reader import mend
 
 
 class RawCall(msgspec.Struct, frozen=True):
-    """A call as a model wrote it: `arguments` is what it gave, whether or not the tool takes that.
+    """A call as a model wrote it; nothing says yet that the tool takes these `arguments`.
 
-    `as_texts` says that each argument is a text, which means what the tool's schema says: `7` may be a
-    number or a string.
+    `as_texts`: each argument is a text, and the tool's schema says whether `7` is a number or a string.
     """
 
     name: str
@@ -49,7 +48,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "<｜tool▁call▁begin｜>": ("<｜tool▁call▁end｜>",),
     "<|tool_calls_section_begin|>": ("<|tool_calls_section_end|>",),  # Kimi K2
 }
-"""What opens calls, and what closes them; without an end of their own they last until the text ends."""
+"""The marks that open calls, each with those that close them; without one, calls last to the text's end."""
 
 ACTION = "Action:"
 """What opens Command-R's calls: a word of plain English, so that fenced JSON must follow."""
@@ -80,7 +79,7 @@ _GLM_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_va
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
 _OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
-"""What a call without arguments has: an object with more in it may be something else."""
+"""The keys of a call without arguments: an object with others may be something else."""
 _LONGEST_PYTHONIC = 20_000
 _decode = json.JSONDecoder().raw_decode
 
@@ -114,7 +113,7 @@ def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:
 
 
 def meant_tool(call: RawCall, names: Container[str]) -> str | None:
-    """The tool that a call means: some models write more than its name, as they did in their training."""
+    """The tool that a call means: some models write more than its name."""
     written = call.name
     meant = (written, written.removeprefix("functions."), written.removesuffix(".call"))
     return next((name for name in meant if name in names), None)

@@ -1,4 +1,4 @@
-"""Parting an answer, as it comes, into text and what the model wrote as tool calls."""
+"""Splits an answer, as it comes, into text and the tool calls that the model wrote."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Block(msgspec.Struct, frozen=True):
 Piece = str | Block
 
 _BARE = ("{", "[", "```")
-"""What an answer begins with that may be calls without any mark."""
+"""How an answer with calls but without any mark may begin."""
 _MAY_BE_CALLS = re.compile(
     r"(?:```(?:[a-z_]{0,9}\Z|(?:json|tool_code)?\s*))?(?:\Z|\{|\[\s*(?:\Z|\{|[^\W\d][\w.]*\s*(?:\Z|\()))"
 )
-"""The beginning of what may be calls without any mark: an object, a list of them, or Python's."""
+"""Such a beginning in full: an object, a list of objects, or a list of calls in Python's notation."""
 _ACTION = re.compile(rf"{ACTION}\s*```")
 _MARKS = (*MARKS, ACTION)
 _STARTS = (*_BARE, *MARKS)
 
 
 class ToolReader:
-    """Fed an answer's text in pieces, gives text as soon as it is certain to be text, and each block of
-    calls once it is whole.
+    """Takes an answer's text in pieces, and gives text as soon as it is certain to be text, and each block of
+    calls once it is complete.
 
     However the text is cut, the pieces add up to the same.
 
     Args:
-        names: the tools there are. What stands without any mark is a call only where it names one.
+        names: the tools. JSON without any mark is a call only if it names one of them.
     """
 
     def __init__(self, names: frozenset[str]) -> None:
@@ -122,7 +122,7 @@ class ToolReader:
         text, self._held = self._held[:end], self._held[end:]
         calls, rest = self._calls(text, mark)
         if not calls and self._called and text.strip() in MARKS:
-            return  # it was meant to close the call before
+            return  # the model closes its last call with the mark that opens
         if not calls and not mark:
             yield text
             return

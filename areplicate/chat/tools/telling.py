@@ -1,4 +1,4 @@
-"""Telling a model in words of the tools it may call and of the format its answer must have."""
+"""Explains to a model in words which tools it may call and which format its answer must have."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tell_tools(turns: tuple[Message, ...], use: ToolUse) -> tuple[Message, ...]:
 
 
 def tell_rules(turns: tuple[Message, ...], use: ToolUse) -> tuple[Message, ...]:
-    """The conversation with what holds for calling its tools, where that is more than their form says."""
+    """The conversation with the rules for calling its tools, if there are more than the family's form states."""
     rules = _rules(use) if use.required or not use.parallel else []
     return _with_system(turns, " ".join(rules)) if rules else turns
 

@@ -17,7 +17,7 @@ BatchStatus = Literal[
     "cancelled",
 ]
 LEASE = 15.0
-"""Seconds for which a batch belongs to a process that does not renew its lease."""
+"""Seconds after which a batch no longer belongs to a process that has not renewed its lease."""
 
 UNFINISHED: tuple[BatchStatus, ...] = ("validating", "in_progress", "finalizing", "cancelling")
 
@@ -89,7 +89,7 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     """A file. Times are in seconds since 1970.
 
     Attributes:
-        key_id: whose it is; None is the master key's, or anybody's where there is none.
+        key_id: its key; None for files of the master key, or of anybody if there is no master key.
         bytes: its length.
     """
 

@@ -1,4 +1,4 @@
-"""Asking one request of a batch: on its key's account, as if its client had sent it, and after all others."""
+"""Asks one request of a batch: on its key's account, as if its client had sent it, and after all live requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _A_MOMENT = 1.0
 
 
 class Asker:
-    """What a batch's job asks with.
+    """Asks the requests of one batch.
 
     Args:
         caller: whose batch it is, as known by now; raises an `AuthenticationError` where it may not ask any more.
@@ -77,7 +77,7 @@ class Asker:
             raise refused(error) from None
         except Timeout as error:
             exchange.failed(error)
-            if error.prediction_id is None:  # others were let first all the time
+            if error.prediction_id is None:  # it never had its turn: all others go first
                 raise ServiceUnavailableError(error.message) from error
             raise
         except APIError as error:

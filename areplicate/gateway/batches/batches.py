@@ -27,7 +27,7 @@ _LEAVING = 10.0
 
 
 class Batches:
-    """What this process does for batches.
+    """The batches that this process works on.
 
     Args:
         alone: whether no other process uses the database, so that a lease of before is nobody's.
@@ -74,7 +74,7 @@ class Batches:
                 await self._take_all((await self._gateway.accounts.store()).batches)
             except DatabaseUnavailable:
                 pass
-            except Exception:  # one batch that cannot be taken keeps no other from being looked for
+            except Exception:  # one batch that cannot be taken must not keep others from being found
                 logger.exception("batches could not be looked for")
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), _LOOK)

@@ -24,7 +24,7 @@ from ..http.errors import GatewayError
 
 
 class CheckedFile(msgspec.Struct, frozen=True):
-    """What a file asks for: how many requests, what is wrong with it, and dollars that it is expected to cost."""
+    """How many requests a file has, what is wrong with it, and the dollars that it is expected to cost."""
 
     rows: int
     errors: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Where files and the jobs of batches lie: a folder that all processes of a gateway share."""
+"""The folder with uploaded files and the jobs of batches, which all processes of a gateway share."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Folder:
             path.unlink(missing_ok=True)
 
     def keep(self, path: Path, id: str) -> None:
-        """Gives a file that was received whole its place."""
+        """Moves a completely received file to its place."""
         os.replace(path, self.file(id))
 
     def remove(self, id: str) -> None:

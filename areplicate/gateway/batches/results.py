@@ -46,7 +46,7 @@ def write_results(
 
 
 def _each(job: Job) -> Iterator[tuple[Row, EndedRow | None]]:
-    """The rows with what became of them; None of those that have not ended."""
+    """The rows with their outcomes; None for those that have not ended."""
     ended = outcomes(job) if job.journal.exists() else iter(())
     outcome = next(ended, None)
     for row in job.rows():

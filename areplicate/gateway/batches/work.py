@@ -73,7 +73,7 @@ class Work:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Returns when the batch has ended, or the process is to leave it.
+        """Returns when the batch has ended, or the process must leave it to another.
 
         Raises:
             LeaseLost: another process has it.
@@ -141,7 +141,7 @@ class Work:
     # The requests
 
     async def _ask_all(self) -> None:
-        """Asks what has no answer yet, until all have one or none may be asked any more."""
+        """Asks all requests without an answer, until all have one or none may be asked any more."""
         reading = asyncio.ensure_future(self._read_all())
         stopped = asyncio.ensure_future(self._stopped.wait())
         try:
@@ -251,7 +251,7 @@ class Work:
             self._stopped.set()
 
     async def _look_at_caller(self) -> None:
-        """The batch's key may have been changed, or deleted."""
+        """Reads the batch's key again: it may have been changed or deleted."""
         accounts, id = self._gateway.accounts, self._batch.key_id
         if id is None:
             self._caller = ANYBODY if accounts.auth.open else MASTER

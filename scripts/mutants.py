@@ -37,6 +37,15 @@ class Part(NamedTuple):
     without: tuple[str, ...] = ()
 
 
+_CHAT_TESTS = (
+    "tests/chat",
+    *(f"tests/test_{name}.py" for name in ("anything", "attachments", "completion", "embedding", "prompts")),
+    *(f"tests/test_{name}.py" for name in ("every_model", "fallbacks_and_mocks", "reasking")),
+)
+_LONG_CHAT_TESTS = (
+    "tests/test_completion.py::test_a_bad_server_is_an_error_and_hangs_nothing",
+    "tests/test_embedding.py::test_the_openai_package_over_a_gateway",
+)
 PARTS = {
     "protocol": Part(
         ("areplicate/replicate/protocol/*.py",),
@@ -67,11 +76,35 @@ PARTS = {
         tuple(
             f"areplicate/replicate/{name}.py" for name in ("creation", "marks", "server_clock", "versions")
         ),
-        ("tests/replicate/test_server_clock.py", "tests/replicate/test_exactly_once.py"),
-        ("tests/replicate/test_exactly_once.py::test_hundreds_that_leave_are_all_found_page_after_page",),
+        (
+            "tests/replicate/test_server_clock.py",
+            "tests/replicate/test_exactly_once.py",
+            "tests/replicate/test_creation.py",
+            "tests/replicate/test_marks.py",
+            *(
+                f"tests/replicate/test_reliability.py::{name}"
+                for name in (
+                    "test_a_creation_that_goes_wrong_is_made_good_once",
+                    "test_identical_prompts_stay_predictions_of_their_own_when_answers_are_lost",
+                    "test_what_cannot_be_told_is_not_paid_twice",
+                    "test_num_retries_is_how_often_it_is_tried_again",
+                    "test_what_will_not_pass_is_not_tried_again",
+                    "test_a_few_creations_are_held_and_the_others_are_watched",
+                )
+            ),
+            "tests/replicate/test_roads.py::TestVersions",
+            "tests/bulk/test_journaled.py",
+        ),
+        (
+            "tests/replicate/test_exactly_once.py::test_hundreds_that_leave_are_all_found_page_after_page",
+            "tests/replicate/test_exactly_once.py::test_hundreds_of_equal_inputs_have_marks_after_few_draws",
+        ),
     ),
-    "chat": Part(("areplicate/chat/*.py", "areplicate/chat/schemas/*.py"), ("tests/chat",)),
-    "formats": Part(("areplicate/chat/formats/*.py",), ("tests/chat/formats", "tests/chat/test_inputs.py")),
+    "chat": Part(("areplicate/chat/*.py",), _CHAT_TESTS, _LONG_CHAT_TESTS),
+    **{
+        room: Part((f"areplicate/chat/{room}/*.py",), _CHAT_TESTS, _LONG_CHAT_TESTS)
+        for room in ("schemas", "formats", "tools", "structured", "apis")
+    },
     "options": Part(
         ("areplicate/options.py", "areplicate/options/*.py"),
         (
@@ -106,7 +139,7 @@ def settings(part: Part) -> str:
         f"only_mutate = {list(part.code)!r}\n"
         'also_copy = ["scripts", "README.md"]\n'
         f"pytest_add_cli_args_test_selection = {list(part.tests)!r}\n"
-        f"pytest_add_cli_args = {['-p', 'no:cacheprovider', *map('--deselect={}'.format, part.without)]!r}\n"
+        f"pytest_add_cli_args = {['-p', 'no:cacheprovider', '--hypothesis-profile=mutants', *map('--deselect={}'.format, part.without)]!r}\n"
         "timeout_constant = 5\n"
         "timeout_multiplier = 3\n"
         "use_git_change_detection = false\n"

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.fast_forward import FastForwardLoop
 
@@ -20,6 +20,15 @@ os.environ["AREPLICATE_CACHE_DIR"] = "off"
 # How fast the machine is decides no test.
 settings.register_profile("areplicate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("areplicate")
+# For `make mutants`: the same examples each time, and the first that fails is enough.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("areplicate"),
+    derandomize=True,
+    database=None,
+    max_examples=40,
+    phases=(Phase.explicit, Phase.generate),
+)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -220,6 +220,17 @@ class TestAGatewaysClient:
             *OURS - held,
         }
 
+    def test_may_use_another_clients_name_beside_which_the_own_name_counts(self) -> None:
+        theirs, ours = {"supports_system_message": True}, {"supports_system_prompt": False}
+        assert read_body(theirs, OWN) == {"supports_system_prompt": True}
+        for body in ({**theirs, **ours}, {**ours, **theirs}):
+            assert read_body(body, OWN) == ours
+        assert read_body({**ours, "supports_system_message": None}, OWN) == ours
+        assert read_body({**theirs, "supports_system_prompt": None}, OWN) == {"supports_system_prompt": True}
+
+    def test_may_ask_for_nothing_of_what_there_is_not(self) -> None:
+        assert read_body({"guardrails": [], "top_k": 3}, OWN) == {"top_k": 3}
+
     def test_is_told_the_nearest_name(self) -> None:
         with pytest.raises(areplicate.BadRequestError, match="Did you mean temperature"):
             read_body({"temprature": 1}, OWN)

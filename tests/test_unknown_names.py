@@ -10,7 +10,9 @@ import pytest
 import areplicate
 from areplicate.chat.inputs import build_input
 from areplicate.chat.schemas import catalogue
+from areplicate.chat.schemas.schema import Field, ModelSchema
 from areplicate.local import Faults, LocalModel
+from areplicate.options.own_inputs import own_inputs
 from tests.stage import HELLO, LLAMA, sent, stage
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +38,7 @@ async def test_a_mistyped_name_is_told_with_the_nearest_before_anything_is_sent(
         ) as caught:
             await router.acompletion(LLAMA, HELLO, **mistyped)
         assert caught.value.param == name and f"extra_body={{'{name}': ...}}" in str(caught.value)
+        assert caught.value.model == LLAMA and f"an input of {LLAMA}." in str(caught.value)
         assert not local.requests
         await router.acompletion(LLAMA, HELLO, **mistyped, drop_params=True)
         await router.acompletion(LLAMA, HELLO, extra_body=mistyped)
@@ -103,8 +106,16 @@ async def test_the_limit_s_other_names_reach_what_the_model_calls_it(name: str) 
 async def test_other_names_in_the_form_the_model_takes(model: str, given: Any, expected: Any) -> None:
     schema = catalogue.find(model)
     assert schema is not None
+    assert own_inputs(given, schema, model, False) == given
     fields = build_input(HELLO, given, model=model, schema=schema).fields
     assert {name: value for name, value in fields.items() if name != "prompt"} == expected
+
+
+def test_one_thing_s_other_name_is_an_input_where_the_model_has_either() -> None:
+    schema = ModelSchema({"prompt": Field("string"), "repetition_penalty": Field("number")})
+    assert own_inputs({"repeat_penalty": 1.1}, schema, "a/b", False) == {"repeat_penalty": 1.1}
+    with pytest.raises(areplicate.UnsupportedParamsError, match="min_new_tokens is neither .* input of a/b"):
+        own_inputs({"min_new_tokens": 1}, schema, "a/b", False)
 
 
 @pytest.mark.parametrize("name", ["drop_params", "set_verbose"])

@@ -1,0 +1,136 @@
+"""Creations that are remembered beyond their process, and are taken up by the next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+
+from areplicate import APIConnectionError, AsyncRouter, ModelResponse
+from areplicate.replicate.creation import INTENT
+from tests.hostile import HostileReplicate, problem, rows_late
+from tests.stage import HELLO, KEY, LLAMA, llama, nothing_runs
+
+pytestmark = pytest.mark.anyio
+
+MARK = 1877
+
+
+@dataclass
+class Remembered:
+    """A creation that the next process knows of.
+
+    Attributes:
+        earlier: what the last process remembered.
+        marks: what this one does.
+    """
+
+    earlier: tuple[int, float] | None = None
+    marks: list[int] = field(default_factory=list)
+
+    async def asking(self, mark: int) -> None:
+        self.marks.append(mark)
+
+
+async def ask(hostile: HostileReplicate, remembered: Remembered, **options: Any) -> str | None:
+    """What a process answers that remembers this."""
+    INTENT.set(lambda: remembered)
+    async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+        answer: ModelResponse = await router.acompletion(LLAMA, HELLO, **options)
+        return answer.choices[0].message.content
+
+
+async def earlier_process(hostile: HostileReplicate, *, mark: int = MARK, prompt: str | None = None) -> str:
+    """Creates what `ask` asks for, and is gone; gives the prediction's id."""
+    template = "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+    body = {"input": {"prompt": template.format(prompt or HELLO[0]["content"])}}
+    headers = {"Authorization": f"Bearer {KEY}", "Cancel-After": f"{mark}s"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        async with session.post(f"{hostile.api_base}/models/{LLAMA}/predictions", json=body) as answer:
+            assert answer.status == 201
+            return str((await answer.json())["id"])
+
+
+async def test_the_mark_is_remembered_before_the_creation_is_sent() -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile:
+        remembered = Remembered()
+        assert await ask(hostile, remembered) == "fine"
+        [created] = hostile.asked_for("create")
+        assert [f"{mark}s" for mark in remembered.marks] == [created.headers["Cancel-After"]]
+
+
+async def test_what_an_earlier_process_asked_for_is_taken_over() -> None:
+    async with HostileReplicate([llama(reply="fine", boot_seconds=300)]) as hostile:
+        await earlier_process(hostile, mark=MARK + 1)
+        mine = await earlier_process(hostile)
+        await earlier_process(hostile, prompt="Something else")
+        await anyio.sleep(60)
+        remembered = Remembered((MARK, time.time()))
+        assert await ask(hostile, remembered) == "fine"
+        assert len(hostile.asked_for("create")) == 3 and not remembered.marks
+        assert [seen.path.rpartition("/")[2] for seen in hostile.asked_for("get")][-1] == mine
+        assert hostile.counts["cancel"] == 0
+
+
+async def test_what_an_earlier_process_asked_for_is_cancelled_by_whoever_took_it_over_and_left() -> None:
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile:
+        mine = await earlier_process(hostile)
+        other = await earlier_process(hostile, mark=MARK + 1)
+        with anyio.move_on_after(20):
+            await ask(hostile, Remembered((MARK, time.time())))
+        assert hostile.predictions[mine].status == "canceled"
+        assert hostile.predictions[other].status == "starting"
+
+
+@pytest.mark.parametrize(
+    ("server_ahead", "remembered_before", "found"),
+    [(590, 0, True), (-590, 0, True), (-650, 0, False), (0, 700, True), (0, 740, False)],
+)
+async def test_it_is_found_where_the_clocks_are_ten_minutes_apart_and_it_took_two_minutes(
+    server_ahead: int, remembered_before: int, found: bool
+) -> None:
+    """One that was created at any other time is somebody else's, which has the same mark by chance."""
+    async with HostileReplicate([llama(reply="fine", boot_seconds=20)]) as hostile:
+        hostile._service.clock._offset += server_ahead
+        await earlier_process(hostile)
+        assert await ask(hostile, Remembered((MARK, time.time() - remembered_before))) == "fine"
+        assert len(hostile.predictions) == (1 if found else 2)
+
+
+async def test_what_was_cancelled_meanwhile_is_asked_for_again() -> None:
+    async with HostileReplicate([llama(reply="fine", boot_seconds=20)]) as hostile:
+        first = await earlier_process(hostile)
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
+            await session.post(f"{hostile.api_base}/predictions/{first}/cancel")
+        remembered = Remembered((MARK, time.time()))
+        assert await ask(hostile, remembered) == "fine"
+        assert hostile.statuses == {"canceled": 1, "succeeded": 1} and len(remembered.marks) == 1
+
+
+async def test_what_never_arrived_is_asked_for_again() -> None:
+    async with HostileReplicate([llama(reply="fine", boot_seconds=20)]) as hostile:
+        remembered = Remembered((MARK, time.time()))
+        assert await ask(hostile, remembered) == "fine"
+        assert len(hostile.predictions) == 1 and len(remembered.marks) == 1
+
+
+async def test_what_shows_late_is_cancelled_where_it_was_asked_for_again() -> None:
+    async with HostileReplicate([llama(reply="fine", boot_seconds=300)]) as hostile:
+        hostile.on("list", rows_late(9))
+        await earlier_process(hostile)
+        assert await ask(hostile, Remembered((MARK, time.time()))) == "fine"
+        assert await nothing_runs(hostile)
+        assert hostile.statuses == {"canceled": 1, "succeeded": 1}
+
+
+async def test_nothing_is_asked_for_again_where_the_list_cannot_be_read() -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile:
+        hostile.on("list", problem(503))
+        remembered = Remembered((MARK, time.time()))
+        with pytest.raises(APIConnectionError, match="not known what an earlier run has asked for"):
+            await ask(hostile, remembered, num_retries=0)
+        assert not hostile.predictions and not remembered.marks

@@ -1,0 +1,167 @@
+"""Whose a prediction is that was not answered: what has the same mark, and what only resembles it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from aiohttp import web
+
+from areplicate import AsyncRouter, ModelResponse
+from areplicate.local import LocalModel
+from tests.hostile import Asked, GoOn, HostileReplicate, changes, edge_page, without_field
+from tests.stage import HELLO, KEY, LLAMA, llama
+
+pytestmark = pytest.mark.anyio
+
+OTHER_MODEL = "meta/other"
+OTHER_PROMPT = [{"role": "user", "content": "Something else?"}]
+MODELS = [llama(run_seconds=60, reply="fine"), LocalModel(owner="meta", name="other")]
+SECONDS = 180
+"""From which marks are drawn: a tenth of the timeout."""
+
+
+@pytest.fixture
+def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets what is drawn from now on."""
+
+    def draw(number: int) -> None:
+        monkeypatch.setattr("areplicate.replicate.live._marks.random", lambda: (number + 0.5) / SECONDS)
+
+    draw(0)
+    return draw
+
+
+def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
+    return AsyncRouter(**{"api_key": KEY, "api_base": hostile.api_base, **options})
+
+
+async def ask(
+    router: AsyncRouter,
+    model: str = LLAMA,
+    messages: Any = HELLO,
+    told: list[str] | None = None,
+    **options: Any,
+) -> None:
+    answer: ModelResponse = await router.acompletion(model, messages, **options)
+    if told is not None:
+        told.append(answer.choices[0].message.content or "")
+
+
+@pytest.mark.parametrize("other", [(OTHER_MODEL, HELLO), (LLAMA, OTHER_PROMPT)], ids=["model", "prompt"])
+@pytest.mark.parametrize("later", [False, True])
+async def test_leaving_cancels_nothing_of_another_model_or_prompt(
+    other: tuple[str, Any], later: bool, draw: Callable[..., None]
+) -> None:
+    """With the same mark, at the same time."""
+    models = [
+        llama(boot_seconds=60, reply="fine"),
+        LocalModel(owner="meta", name="other", boot_seconds=60, reply="fine"),
+    ]
+    async with HostileReplicate(models) as hostile, router_of(hostile) as stays, router_of(hostile) as leaves:
+        told: list[str] = []
+        mine, others = partial(ask, leaves), partial(ask, stays, *other, told)
+        async with anyio.create_task_group() as group:
+            if not later:
+                group.start_soon(others)
+                await anyio.sleep(0.1)
+            with anyio.move_on_after(0.8):
+                async with anyio.create_task_group() as leaving:
+                    leaving.start_soon(mine)
+                    if later:
+                        await anyio.sleep(0.1)
+                        group.start_soon(others)
+        assert told == ["fine"]
+        assert hostile.statuses == {"succeeded": 1, "canceled": 1}
+
+
+class Twins:
+    """Two routers: one that stays, and one whose creation never arrives, and that leaves after a while."""
+
+    def __init__(self, hostile: HostileReplicate, draw: Callable[..., None]) -> None:
+        self.hostile = hostile
+        self.stays, self.leaves = router_of(hostile), router_of(hostile)
+        self.told: list[str] = []
+        self._draw = draw
+
+    async def __aenter__(self) -> Twins:
+        await self.stays.__aenter__()
+        await self.leaves.__aenter__()
+        await ask(self.leaves, OTHER_MODEL)  # which tells the server's clock
+        self.hostile.on("create", self._mishap)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.leaves.aclose()
+        await self.stays.aclose()
+
+    async def _mishap(self, asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        if "X-Mine" in asked.request.headers:
+            return await edge_page(502, created=False)(asked, go_on)
+        return await go_on()
+
+    async def ask(self, *marks: int) -> None:
+        """The one that stays asks so many times, with these marks."""
+        async with anyio.create_task_group() as group:
+            for mark in marks:
+                self._draw(mark)
+                group.start_soon(partial(ask, self.stays, told=self.told))
+                await anyio.sleep(0.01)
+
+    async def leave(self, after: float = 3.0) -> None:
+        self._draw(0)
+        with anyio.move_on_after(after):
+            await ask(self.leaves, extra_headers={"X-Mine": "yes"})
+
+
+@pytest.mark.parametrize("apart", [-0.7, 0.7])
+async def test_what_another_created_a_moment_apart_with_the_same_mark_is_not_cancelled(
+    apart: float, draw: Callable[..., None]
+) -> None:
+    async with (
+        HostileReplicate(MODELS) as hostile,
+        Twins(hostile, draw) as twins,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(*(twins.ask, 0, 1) if apart < 0 else (twins.leave,))
+        await anyio.sleep(abs(apart))
+        group.start_soon(*(twins.leave,) if apart < 0 else (twins.ask, 0, 1))
+    assert twins.told == ["fine"] * 2
+    assert hostile.counts["cancel"] == 0
+
+
+async def test_a_twin_that_shows_late_keeps_the_other_from_being_cancelled(draw: Callable[..., None]) -> None:
+    """Both have the mark of what was asked for, at the same time, and the list shows one two seconds later."""
+    async with HostileReplicate(MODELS) as hostile:
+
+        def change(asked: Asked, page: Any) -> None:
+            late = list(hostile.predictions)[2]
+            page["results"] = [row for row in page["results"] if row["id"] != late or hostile.age(late) >= 2]
+
+        hostile.on("list", changes(change))
+        async with Twins(hostile, draw) as twins, router_of(hostile) as third:
+            async with anyio.create_task_group() as group:
+                group.start_soon(twins.ask, 0, 1)
+                await anyio.lowlevel.checkpoint()
+                draw(0)
+                group.start_soon(partial(ask, third, told=twins.told))
+                group.start_soon(twins.leave, 0.5)
+        assert twins.told == ["fine"] * 3
+        assert hostile.counts["cancel"] == 0
+
+
+@pytest.mark.parametrize("road", [{}, {"extra_headers": {"Cancel-After": "30m"}}], ids=["no deadline", "own"])
+async def test_what_merely_resembles_ones_own_is_not_cancelled_although_it_is_alone(
+    road: dict[str, Any],
+) -> None:
+    async with HostileReplicate([llama(boot_seconds=60)]) as hostile, router_of(hostile) as router:
+        if not road:
+            hostile.on("*", without_field("deadline"))
+        with anyio.move_on_after(3):
+            await ask(router, **road)
+        await anyio.sleep(100)
+        assert hostile.statuses == {"succeeded": 1}

@@ -25,7 +25,7 @@ from .limits import Slots
 from .live import Live, LivePrediction
 from .marks import Finder, Outcome
 from .protocol.decoding import BROKEN
-from .protocol.predictions import decode_prediction
+from .protocol.predictions import Prediction, decode_any_prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
 from .retry import RetryPolicy
 from .server_clock import ONCE_IN, ServerClock
@@ -229,7 +229,7 @@ class Creator:
         self, mine: LivePrediction, response: Response, request: Request
     ) -> tuple[Outcome, APIError | None]:
         try:
-            prediction = decode_prediction(response.body)
+            prediction = _decoded(response.body)
         except BROKEN as garbled:
             message = f"The answer is not a prediction: {garbled}."
         else:
@@ -239,3 +239,10 @@ class Creator:
                 return Outcome.MADE, None
             message = "Another caller took over the prediction."
         return Outcome.UNKNOWN, APIConnectionError(message, method=request.method, url=request.url)
+
+
+def _decoded(body: bytes) -> Prediction:
+    try:
+        return decode_prediction(body)
+    except msgspec.ValidationError:
+        return decode_any_prediction(body)

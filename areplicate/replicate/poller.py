@@ -13,7 +13,7 @@ from .bulk_poller import BulkPoller
 from .http import Http
 from .progress import Progress
 from .protocol.decoding import decoded
-from .protocol.predictions import Prediction, decode_prediction
+from .protocol.predictions import Prediction, decode_any_prediction
 from .retry import RetryPolicy, growing
 
 _MANY = 32
@@ -75,7 +75,7 @@ class Poller:
         path = f"/predictions/{quote(prediction_id, safe='')}"
         body = await self._http.get(path, policy)
         try:
-            return decoded(decode_prediction, body)
+            return decoded(decode_any_prediction, body)
         except ValueError as error:
             raise APIError(
                 f"The answer is not a prediction: {error}.", method="GET", url=self._http.base + path

@@ -17,6 +17,7 @@ from .background import Background
 from .http import Http
 from .protocol.decoding import decoded
 from .protocol.predictions import ListedPrediction, PredictionPage, decode_page
+from .protocol.requests import MARKS_APART
 from .retry import RetryPolicy
 from .server_clock import ServerClock, seconds, timestamp
 
@@ -35,14 +36,16 @@ class ListRow:
 
     Attributes:
         created: seconds since 1970.
-        mark: seconds from then to its deadline: what its `Cancel-After` was.
+        mark: seconds from then to its deadline, to the nearest that areplicate sends as `Cancel-After`.
     """
 
     def __init__(self, prediction: ListedPrediction) -> None:
         self.prediction = prediction
         self.created = seconds(prediction.created_at)
         deadline = seconds(prediction.deadline)
-        self.mark = None if self.created is None or deadline is None else round(deadline - self.created)
+        self.mark: int | None = None
+        if self.created is not None and deadline is not None:
+            self.mark = round((deadline - self.created) / MARKS_APART) * MARKS_APART
 
     @cached_property
     def input(self) -> Any:
@@ -129,8 +132,7 @@ class PredictionList:
             pages += 1
             oldest = self._show(page, readers)
             past = oldest is None or oldest < min(reader.since() for reader in readers)
-            # The next page is on the base that was configured, whatever host the answer names.
-            query = urlsplit(page.next).query if page.next else ""
+            query = _query_of(page.next or "")
             following = f"/predictions?{query}" if query and not past and pages < _MOST_PAGES else None
             url = None if following == url else following
         self.pages = pages
@@ -158,6 +160,14 @@ class PredictionList:
             for reader in readers:
                 reader.seen(row)
         return rows[-1].created if rows else None
+
+
+def _query_of(url: str) -> str:
+    """All that counts of the next page's URL: it is on the base that was configured, whatever host is named."""
+    try:
+        return urlsplit(url).query
+    except ValueError:
+        return ""
 
 
 def _nothing(row: ListRow) -> None:

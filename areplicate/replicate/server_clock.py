@@ -25,7 +25,7 @@ _DRIFT = 1e-3
 ONCE_IN = 1.0
 """Seconds after which one more answer may tell something new."""
 
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?(?:[Zz]|([+-]\d\d):?(\d\d))?")
 
 
 class ServerClock:
@@ -79,7 +79,8 @@ class ServerClock:
 
 
 def seconds(timestamp: str | None) -> float | None:
-    """Seconds since 1970 of Replicate's timestamps, whose fractions have from none to nine digits.
+    """Seconds since 1970 of Replicate's timestamps, whose fractions have from none to nine digits, and of what
+    else RFC 3339 allows; in UTC where none is named.
 
     None for anything else.
     """
@@ -87,10 +88,10 @@ def seconds(timestamp: str | None) -> float | None:
     if match is None:
         return None
     try:
-        time = datetime.fromisoformat(match[1] + (match[3] or "+00:00").replace("Z", "+00:00"))
+        time = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[4] or '+00'}:{match[5] or '00'}")
     except ValueError:
         return None
-    return time.timestamp() + float(match[2] or 0)
+    return time.timestamp() + float(match[3] or 0)
 
 
 def timestamp(seconds: float) -> str:

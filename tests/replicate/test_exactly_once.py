@@ -18,6 +18,8 @@ from tests.hostile import (
     Asked,
     GoOn,
     HostileReplicate,
+    Mishap,
+    changes,
     date_ahead,
     edge_page,
     gives_up_after,
@@ -71,6 +73,30 @@ async def test_an_edge_that_gives_up_on_a_held_creation_is_no_reason_to_pay_twic
         assert len(hostile.predictions) == 1
 
 
+def with_fields(**given: Any) -> Mishap:
+    """Fields of predictions have another value, or what a function makes of theirs."""
+
+    def change(asked: Asked, body: Any) -> None:
+        for prediction in body.get("results", [body]):
+            for name, value in given.items():
+                prediction[name] = value(prediction[name]) if callable(value) else value
+
+    return changes(change)
+
+
+def with_rows(*rows: Any) -> Mishap:
+    """Other rows stand before those of the list."""
+    return changes(lambda asked, page: page.update(results=[*rows, *page["results"]]))
+
+
+def in_whole_seconds(time: str) -> str:
+    return f"{time[:19]}Z"
+
+
+def without_a_t(time: str) -> str:
+    return time.replace("T", " ")
+
+
 LISTS = {
     "at once": [],
     "0.1 s late": [("list", rows_late(0.1))],
@@ -83,6 +109,14 @@ LISTS = {
     "Date an hour ahead": [("*", date_ahead(3600.0))],
     "Date an hour behind": [("*", date_ahead(-3600.0))],
     "no deadlines": [("*", without_field("deadline"))],
+    "created_at in whole seconds": [("list", with_fields(created_at=in_whole_seconds))],
+    "deadline in whole seconds": [("list", with_fields(deadline=in_whole_seconds))],
+    "times without a T": [("*", with_fields(created_at=without_a_t, deadline=without_a_t))],
+    "fields of other types": [
+        ("*", with_fields(metrics=[], urls="none", model={}, version=7, data_removed="no"))
+    ],
+    "rows that are no predictions": [("list", with_rows(None, "row", {"id": 7, "status": "starting"}))],
+    "a next page that is no URL": [("list", changes(lambda asked, page: page.update(next="http://[::1")))],
 }
 
 
@@ -294,3 +328,12 @@ async def test_a_base_that_has_answered_is_tried_for_longer() -> None:
             group.start_soon(come_back)
             assert await ask(router) == ["fine"]
     assert len(sent(hostile)) == 2
+
+
+@pytest.mark.parametrize("id", ["", "..", "a/b", "x?y", "\n", 7])
+async def test_an_answer_whose_id_is_none_is_not_believed(id: Any) -> None:
+    """It would stand in the path of each request about the prediction."""
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        hostile.on("create", with_fields(id=id), times=1)
+        assert await ask(router) == ["fine"]
+        assert len(hostile.predictions) == 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors of decoding a broken body."""
@@ -19,3 +20,30 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
         return decode(body)
     except BROKEN as error:
         raise ValueError(str(error) or type(error).__name__) from None
+
+
+def lenient(kind: type[S]) -> Callable[[bytes | msgspec.Raw], S]:
+    """A decoder of structs that leaves out a field that is not of its type, where the struct has a default for it."""
+    strict, fields = msgspec.json.Decoder(kind).decode, msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+    def decode(body: bytes | msgspec.Raw) -> S:
+        try:
+            return strict(body)
+        except msgspec.ValidationError as error:
+            return kind(**dict(_readable(kind, fields(body), error)))
+
+    return decode
+
+
+def _readable(
+    kind: type[msgspec.Struct], fields: dict[str, msgspec.Raw], error: msgspec.ValidationError
+) -> Iterator[tuple[str, Any]]:
+    for field in msgspec.structs.fields(kind):
+        try:
+            if field.encode_name in fields:
+                yield field.name, msgspec.json.decode(fields[field.encode_name], type=field.type)
+            elif field.required:
+                raise error
+        except msgspec.ValidationError:
+            if field.required:
+                raise error from None

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import msgspec
 
+from .decoding import BROKEN, lenient
+
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 """The statuses after which a prediction does not change. Any other, known or not, means wait."""
+
+
+PredictionID = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+\Z")]
+"""It stands in the paths of requests: only what cannot lead elsewhere is one."""
 
 
 class URLs(msgspec.Struct, frozen=True):
@@ -20,12 +27,12 @@ class URLs(msgspec.Struct, frozen=True):
 class Prediction(msgspec.Struct, frozen=True):
     """One run of a model.
 
-    Decoded leniently: except `id` and `status`, every field may be absent or null, and new ones
-    appear without notice; what is not read here is left out.
+    Decoded leniently: except `id` and `status`, every field may be absent, null or of another type, and
+    new ones appear without notice; what is not read here is left out.
     Source: `schemas.Prediction` in Replicate's OpenAPI document.
     """
 
-    id: str
+    id: PredictionID
     status: str
     output: Any = None
     error: Any = None
@@ -59,5 +66,31 @@ class PredictionPage(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+class _UnreadPage(msgspec.Struct, frozen=True):
+    results: list[msgspec.Raw]
+    next: Any = None
+
+
+def decode_page(body: bytes) -> PredictionPage:
+    """A page. A row that is not a prediction is skipped, so that it hides no other."""
+    try:
+        return _decode_page(body)
+    except msgspec.ValidationError:
+        page = _decode_unread_page(body)
+        return PredictionPage(list(_rows(page)), page.next if isinstance(page.next, str) else None)
+
+
+def _rows(page: _UnreadPage) -> Iterator[ListedPrediction]:
+    for row in page.results:
+        try:
+            yield _decode_row(row)
+        except BROKEN:
+            continue
+
+
 decode_prediction = msgspec.json.Decoder(Prediction).decode
-decode_page = msgspec.json.Decoder(PredictionPage).decode
+"""Without the leniency: for answers that are as they should be, it takes the shortest way."""
+decode_any_prediction = lenient(Prediction)
+_decode_row = lenient(ListedPrediction)
+_decode_page = msgspec.json.Decoder(PredictionPage).decode
+_decode_unread_page = msgspec.json.Decoder(_UnreadPage).decode

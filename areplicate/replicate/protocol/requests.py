@@ -23,6 +23,10 @@ SHORTEST_CANCEL_AFTER = 5
 """Seconds; Replicate refuses less."""
 
 
+MARKS_APART = 2
+"""Seconds between the lifetimes that tell predictions apart, so that they do although a time lacks its fraction."""
+
+
 class Request(NamedTuple):
     """A request that is ready to be sent."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 
 from areplicate.local import Faults, LocalReplicate
 from tests.cli.test_cli import _environment
+from tests.forked import Process
 from tests.stage import LLAMA
 
 FAULTS = Faults(
@@ -87,12 +86,7 @@ def run_through_kills(local: LocalReplicate, folder: Path, rows: int, kills: int
     return answers(folder / "out.jsonl")
 
 
-def _start(local: LocalReplicate, folder: Path) -> subprocess.Popen[str]:
-    command = ["batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl"), "--model", LLAMA]
-    return subprocess.Popen(
-        [sys.executable, "-m", "areplicate", *command, "--creations-per-minute", "60000"],
-        env=_environment(local, {}),
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
+def _start(local: LocalReplicate, folder: Path) -> Process:
+    command = ("batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl"), "--model", LLAMA)
+    fast = ("--creations-per-minute", "60000")
+    return Process("areplicate", *command, *fast, env=_environment(local, {}))

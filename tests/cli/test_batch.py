@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.cli.test_cli import _environment, nothing_runs, run
+from tests.forked import Process
 from tests.stage import LLAMA, llama, sent
 
 
@@ -317,15 +316,9 @@ def test_an_unknown_model_a_wrong_key_and_no_credit_cost_nothing(tmp_path: Path)
     assert right.returncode == 0 and len(local.predictions) == 3
 
 
-def start(local: LocalReplicate, source: Path, output: Path, *more: str) -> subprocess.Popen[str]:
-    command = ["batch", str(source), "-o", str(output), "--model", LLAMA, *more]
-    return subprocess.Popen(
-        [sys.executable, "-m", "areplicate", *command],
-        env=_environment(local, {}),
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
+def start(local: LocalReplicate, source: Path, output: Path, *more: str) -> Process:
+    command = ("batch", str(source), "-o", str(output), "--model", LLAMA, *more)
+    return Process("areplicate", *command, env=_environment(local, {}))
 
 
 def wait_for(count: int, local: LocalReplicate) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import areplicate
 from areplicate.local import LocalReplicate
+from tests import forked
 from tests.stage import KEY, LLAMA, llama
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -26,14 +27,8 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 def run(
     *arguments: str, local: LocalReplicate | None = None, piped: str | bytes = b"", **environment: Any
 ) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "areplicate", *arguments],
-        env=_environment(local, environment),
-        input=piped.encode() if isinstance(piped, str) else piped,
-        capture_output=True,
-        timeout=60,
-    )
-    return subprocess.CompletedProcess(ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+    given = piped.encode() if isinstance(piped, str) else piped
+    return forked.run("areplicate", *arguments, env=_environment(local, environment), piped=given)
 
 
 def _environment(local: LocalReplicate | None, more: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
+from tests.forked import Process
 
 ROOT = Path(__file__).parents[2]
 MASTER = "sk-master-of-the-tests"
@@ -40,7 +41,7 @@ _LISTENING = re.compile(r'"url": ?"(https?://[\d.]+:\d+)"')
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str, config: Path, log: Path) -> None:
+    def __init__(self, process: Process | subprocess.Popen[bytes], url: str, config: Path, log: Path) -> None:
         self.process = process
         self.url = url
         self.config = config
@@ -141,20 +142,20 @@ def gateway(
     """Runs a gateway until the block ends.
 
     `started` waits until it serves, and `ready` until it has its database. `before` is called in the new process,
-    before it is the gateway's.
+    before it is the gateway's. With neither of the two, the process is forked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "config.yaml", folder / "log"
     path.write_text(json.dumps(config))
     # It takes a port itself: one that was looked for beforehand may be somebody else's by now.
-    command = [sys.executable, "-m", "areplicate.gateway", "--config", str(path), "--port", "0"]
+    command = ("areplicate.gateway", "--config", str(path), "--port", "0", "--host", "127.0.0.1", *arguments)
+    process: Process | subprocess.Popen[bytes]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", *arguments],
-            env=ENVIRONMENT,
-            stderr=output,
-            preexec_fn=before,
-        )
+        if started and before is None:
+            process = Process(*command, env=ENVIRONMENT, stderr=output)
+        else:
+            python = [sys.executable, "-m"]
+            process = subprocess.Popen([*python, *command], env=ENVIRONMENT, stderr=output, preexec_fn=before)
     running = Gateway(process, "", path, log)
     try:
         if started:

@@ -14,8 +14,7 @@ from areplicate.gateway.accounts.keys import Key, hash_token
 from areplicate.gateway.accounts.rows import AuditRow
 from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.accounts.unavailable import DatabaseUnavailable
-from areplicate.gateway.http.errors import GatewayError
+from areplicate.gateway.http.errors import DatabaseUnavailable, GatewayError
 
 NOW = 1_800_000_000.0
 CHANGE = AuditRow(id="1", at=NOW, actor="master key", action="generate", key_id="k", request_id="r")

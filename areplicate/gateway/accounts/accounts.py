@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..http.errors import DatabaseUnavailable
 from ..logs import logger
 from .auth import Auth, unauthenticated
 from .costs import Costs
 from .key_limits import Hold, Ledger, RoomTaken
 from .rows import UsageRow
 from .settings import AccountSettings
-from .unavailable import DatabaseUnavailable
 from .usage import UsageWriter
 
 if TYPE_CHECKING:

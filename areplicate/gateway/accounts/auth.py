@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from ..http.errors import GatewayError
+from ..http.errors import DatabaseUnavailable, GatewayError
 from .keys import Key, hash_token, same
-from .unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from ..http.route import Access

@@ -32,9 +32,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
+from ..http.errors import DatabaseUnavailable
 from .database_url import DatabaseURL
 from .settings import DatabaseSettings
-from .unavailable import DatabaseUnavailable
 
 T = TypeVar("T")
 Work = Callable[[Connection, float], T]

@@ -101,6 +101,14 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
 
 
+class StoredResponse(msgspec.Struct, frozen=True):
+    """A response, what it was asked with, and the whole conversation that it answered, as items."""
+
+    response: dict[str, Any]
+    input: list[Any]
+    earlier: list[Any] = []
+
+
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """A batch. The names are OpenAI's; times are in seconds since 1970, by the database's clock.
 

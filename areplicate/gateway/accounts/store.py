@@ -26,6 +26,7 @@ from .database_url import DatabaseURL
 from .key_limits import WINDOW, Hold, refusal
 from .keys import Key, renewal
 from .reports import filtered, number_of, spend_query
+from .response_store import ResponseStore
 from .rows import AuditRow, SpendFilter, UsageRow
 from .settings import DatabaseSettings
 from .tables import audit, holds, keys, migrate, processes, usage
@@ -46,6 +47,7 @@ class Store:
         self.database = Database(url, waits)
         self.process = secrets.token_hex(8)
         self.batches = BatchStore(self.database, self.process)
+        self.responses = ResponseStore(self.database)
         self._file = url.file
         self._alone = alone
         self._schema = url.schema

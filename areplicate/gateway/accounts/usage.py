@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..http.errors import DatabaseUnavailable
 from ..logs import logger
 from .rows import UsageRow
-from .unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from .accounts import SettledHold

@@ -17,10 +17,9 @@ from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, seconds_of
-from .files import Text, file_of
+from .files import ListPage, Text, file_of, is_id, stored
 
 if TYPE_CHECKING:
-    from ..accounts.batch_store import BatchStore
     from ..app import Gateway
 
 Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
@@ -91,12 +90,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] | None
 
 
-class BatchList(msgspec.Struct, frozen=True, kw_only=True):
-    object: Literal["list"] = "list"
+class BatchList(ListPage, frozen=True, kw_only=True):
     data: list[Batch]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 @route("POST", "/v1/batches", "key", takes=BatchRequest, answer=Batch, errors=(404,))
@@ -112,7 +107,7 @@ async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any
         raise bad_request(
             f"{file.id} has the purpose {file.purpose!r}; 'batch' is needed.", param="input_file_id"
         )
-    store = await _store(gateway)
+    store = await stored(gateway)
     now = gateway.accounts.now()
     row = BatchRow(
         id=f"batch_{secrets.token_hex(16)}",
@@ -140,11 +135,8 @@ async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any
 @route("GET", "/v1/batches", "key", takes=BatchQuery, answer=BatchList)
 async def list_batches(gateway: Gateway, exchange: Exchange, asked: BatchQuery) -> BatchList:
     """List batches."""
-    store = await _store(gateway)
-    rows = await store.list_batches(exchange.caller, asked.after, asked.limit + 1)
-    data = [_shown(row) for row in rows[: asked.limit]]
-    ends = (data[0].id, data[-1].id) if data else (None, None)
-    return BatchList(data=data, first_id=ends[0], last_id=ends[1], has_more=len(rows) > asked.limit)
+    rows = await (await stored(gateway)).list_batches(exchange.caller, asked.after, asked.limit + 1)
+    return BatchList.of([_shown(row) for row in rows], asked.limit)
 
 
 @route("GET", "/v1/batches/{id}", "key", answer=Batch, errors=(404,))
@@ -159,24 +151,19 @@ async def cancel_batch(gateway: Gateway, exchange: Exchange) -> Batch:
     row = await _batch_of(gateway, exchange)
     if row.status not in UNFINISHED:
         raise GatewayError(409, f"{row.id} cannot be cancelled: it is {row.status}.", code="batch_ended")
-    await (await _store(gateway)).cancel(row.id)
+    await (await stored(gateway)).cancel(row.id)
     gateway.batches.wake()
     return _shown(await _batch_of(gateway, exchange))
 
 
 async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
     id = exchange.rest
-    askable = id.isascii() and id.isprintable()
-    row = await (await _store(gateway)).batch(id, exchange.caller) if askable else None
+    row = await (await stored(gateway)).batch(id, exchange.caller) if is_id(id) else None
     if row is None:
         raise GatewayError(
             404, f"The batch {id[:100]!r} does not exist.", param="batch_id", code="batch_not_found"
         )
     return row
-
-
-async def _store(gateway: Gateway) -> BatchStore:
-    return (await gateway.accounts.store()).batches
 
 
 def _shown(row: BatchRow) -> Batch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from ...chat.apis.completions import Completion, CompletionChoice, completion, read_completions
 from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
+from ...chat.usage import add_attempt
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -40,7 +42,7 @@ async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]
     if exchange.streamed:
         return await _stream(exchange, calls)
     responses = await _ask_all(exchange, calls)
-    usage = _total([response.usage for response in responses])
+    usage = reduce(add_attempt, [response.usage for response in responses])
     return completion(responses, exchange.account.priced(usage))
 
 
@@ -75,7 +77,7 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamR
                             name = exchange.account.answered_by(call.name)
                             await events.send(_event(exchange, name, created, [choice]))
             if usages:
-                total = exchange.account.priced(_total(usages))
+                total = exchange.account.priced(reduce(add_attempt, usages))
                 name = exchange.account.answered_by(calls[0].name)
                 await events.send(_event(exchange, name, created, [], total))
         except Exception as error:
@@ -108,9 +110,3 @@ def _event(
             usage=usage,
         )
     )
-
-
-def _total(usages: Sequence[Usage]) -> Usage:
-    prompt = sum(usage.prompt_tokens for usage in usages)
-    completion = sum(usage.completion_tokens for usage in usages)
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)

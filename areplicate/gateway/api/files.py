@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -19,6 +19,8 @@ from ..http.route import route
 from ..http.uploads import read_form, send_file
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from ..accounts.batch_store import BatchStore
     from ..app import Gateway
 
@@ -55,12 +57,25 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: None = None
 
 
-class FileList(msgspec.Struct, frozen=True, kw_only=True):
+class ListPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list: the subclasses say of what."""
+
     object: Literal["list"] = "list"
-    data: list[File]
+    data: list[Any]
     first_id: str | None
     last_id: str | None
     has_more: bool
+
+    @classmethod
+    def of(cls, found: list[Any], limit: int) -> Self:
+        """The first `limit` of what was found; there are more pages if more was found."""
+        data = found[:limit]
+        first, last = (data[0].id, data[-1].id) if data else (None, None)
+        return cls(data=data, first_id=first, last_id=last, has_more=len(found) > limit)
+
+
+class FileList(ListPage, frozen=True, kw_only=True):
+    data: list[File]
 
 
 class DeletedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +103,7 @@ async def upload(gateway: Gateway, exchange: Exchange) -> File:
         )
         await asyncio.to_thread(folder.keep, path, row.id)
     try:
-        added = await (await _store(gateway)).add_file(row, general.max_files)
+        added = await (await stored(gateway)).add_file(row, general.max_files)
     except BaseException:
         folder.remove(row.id)
         raise
@@ -104,12 +119,10 @@ async def upload(gateway: Gateway, exchange: Exchange) -> File:
 @route("GET", "/v1/files", "key", takes=FileQuery, answer=FileList)
 async def list_files(gateway: Gateway, exchange: Exchange, asked: FileQuery) -> FileList:
     """List files."""
-    rows = await (await _store(gateway)).list_files(
+    rows = await (await stored(gateway)).list_files(
         exchange.caller, asked.purpose, asked.after, asked.limit + 1, asked.order == "asc"
     )
-    data = [_shown(row) for row in rows[: asked.limit]]
-    ends = (data[0].id, data[-1].id) if data else (None, None)
-    return FileList(data=data, first_id=ends[0], last_id=ends[1], has_more=len(rows) > asked.limit)
+    return FileList.of([_shown(row) for row in rows], asked.limit)
 
 
 @route("GET", "/v1/files/{id}", "key", answer=File, errors=(404,))
@@ -132,7 +145,7 @@ async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
 async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
     """Delete a file; a batch that has begun with it goes on."""
     id = exchange.rest
-    if not _is_id(id) or not await (await _store(gateway)).delete_file(id, exchange.caller):
+    if not is_id(id) or not await (await stored(gateway)).delete_file(id, exchange.caller):
         raise _no_file(id)
     await asyncio.to_thread(gateway.batches.folder.remove, id)
     return DeletedFile(id=id)
@@ -140,18 +153,19 @@ async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
 
 async def file_of(gateway: Gateway, exchange: Exchange, id: str) -> FileRow:
     """A file that the caller may see; raises the `GatewayError` 404."""
-    row = await (await _store(gateway)).file(id, exchange.caller) if _is_id(id) else None
+    row = await (await stored(gateway)).file(id, exchange.caller) if is_id(id) else None
     if row is None:
         raise _no_file(id)
     return row
 
 
-def _is_id(id: str) -> bool:
+def is_id(id: str) -> bool:
     """Whether a database can be asked for it."""
     return id.isascii() and id.isprintable()
 
 
-async def _store(gateway: Gateway) -> BatchStore:
+async def stored(gateway: Gateway) -> BatchStore:
+    """The files and batches in the database."""
     return (await gateway.accounts.store()).batches
 
 

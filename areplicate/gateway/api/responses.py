@@ -14,6 +14,7 @@ import msgspec
 from ...chat.apis.chat_arguments import text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
+from ..accounts.rows import StoredResponse
 from ..http.bodies import MAX_BODY
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
@@ -23,7 +24,7 @@ from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
 
 if TYPE_CHECKING:
-    from ..accounts.stored_responses import StoredResponse
+    from ..accounts.response_store import ResponseStore
     from ..app import Gateway
 
 _MAX_ID = 256
@@ -177,10 +178,8 @@ async def get_response(gateway: Gateway, exchange: Exchange) -> Any:
 @route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, errors=(400, 404))
 async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedResponse:
     """Forget a response that is kept."""
-    store = await _open(gateway, "id")
-    if not _is_id(exchange.rest) or not await store.forget(
-        (await gateway.accounts.store()).database, exchange.caller.key_id, exchange.rest
-    ):
+    store = await _store(gateway, "id")
+    if not _is_id(exchange.rest) or not await store.forget(exchange.caller.key_id, exchange.rest):
         raise _no_response(exchange.rest)
     return DeletedResponse(exchange.rest)
 
@@ -209,18 +208,15 @@ def _with_id(place: str, item: Any) -> Any:
     return {**item, **more}
 
 
-async def _open(gateway: Gateway, param: str) -> Any:
-    """The module that keeps responses, which imports the database's; a 400 where none are kept."""
+async def _store(gateway: Gateway, param: str) -> ResponseStore:
+    """The stored responses; raises the `GatewayError` 400 if none are stored here."""
     if not gateway.config.general.store_responses:
         raise bad_request(
             f"{param} cannot be used: responses are not stored here. Send the earlier turns in input, or set "
             "general_settings.store_responses in the gateway's configuration.",
             param=param,
         )
-    await gateway.accounts.store()
-    from ..accounts import stored_responses
-
-    return stored_responses
+    return (await gateway.accounts.store()).responses
 
 
 def _is_id(id: str) -> bool:
@@ -242,13 +238,8 @@ def _check_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) 
 
 
 async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse | None:
-    store = await _open(gateway, param)
-    if not _is_id(id):
-        return None
-    found: StoredResponse | None = await store.find(
-        (await gateway.accounts.store()).database, exchange.caller.key_id, id
-    )
-    return found
+    store = await _store(gateway, param)
+    return await store.find(exchange.caller.key_id, id) if _is_id(id) else None
 
 
 async def _earlier(gateway: Gateway, exchange: Exchange, id: str | None) -> list[Any]:
@@ -274,20 +265,15 @@ async def _referred(gateway: Gateway, exchange: Exchange, items: list[Any]) -> d
         return {}
     if len(ids) > MAX_MESSAGES:
         raise bad_request(f"input refers to {len(ids)} items; {MAX_MESSAGES} are allowed.", param="input")
-    store = await _open(gateway, "input")
-    found: dict[str, Any] = await store.find_items(
-        (await gateway.accounts.store()).database, exchange.caller.key_id, ids
-    )
-    return found
+    return await (await _store(gateway, "input")).find_items(exchange.caller.key_id, ids)
 
 
 async def _keep(
     gateway: Gateway, exchange: Exchange, response: dict[str, Any], items: list[Any], earlier: list[Any]
 ) -> None:
-    store = await _open(gateway, "store")
-    stored = store.StoredResponse(response, items, earlier)
+    store = await _store(gateway, "store")
     seconds = gateway.config.general.stored_responses_seconds
-    await store.keep((await gateway.accounts.store()).database, exchange.caller.key_id, stored, seconds)
+    await store.keep(exchange.caller.key_id, StoredResponse(response, items, earlier), seconds)
 
 
 def _no_response(id: str, param: str = "id") -> GatewayError:

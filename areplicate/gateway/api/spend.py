@@ -11,13 +11,13 @@ from ..accounts.rows import SpendFilter, UsageRow
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import time_of
+from .files import Text
 from .keys import key_id_of
 
 if TYPE_CHECKING:
     from ..accounts.store import Store
     from ..app import Gateway
 
-Text = Annotated[str, msgspec.Meta(pattern="^[^\u0000]*$")]
 Day = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
 
 

@@ -20,10 +20,9 @@ from ...errors import (
 from ...replicate.limits import YIELDS
 from ..accounts.auth import Caller
 from ..accounts.key_limits import RoomTaken
-from ..accounts.unavailable import DatabaseUnavailable
 from ..api.embeddings import embed
 from ..api.model_call import admitted_call
-from ..http.errors import NO_RETRY, GatewayError
+from ..http.errors import NO_RETRY, DatabaseUnavailable, GatewayError
 from ..http.exchange import Exchange
 
 if TYPE_CHECKING:

@@ -82,6 +82,26 @@ class GatewayError(Exception):
         return msgspec.json.encode(ErrorAnswer(ErrorDetail(self.message, self.type, self.param, self.code)))
 
 
+class DatabaseUnavailable(GatewayError):
+    """The database did not do its work, for reasons of its own: gone, hung, locked, full, read-only.
+
+    Clients get a 503; the `reason` is for the log.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            503,
+            "The gateway's database does not answer.",
+            type="server_error",
+            code="database_unavailable",
+            headers=_retry_after(5.0),
+        )
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> GatewayError:
     return GatewayError(400, message, param=param, code=code)
 

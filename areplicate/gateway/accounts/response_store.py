@@ -1,0 +1,82 @@
+"""Responses of the Responses API in the database, kept for a time, each for its key. Each method is one unit of work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
+
+from .database import Database
+from .rows import StoredResponse
+from .tables import response_items, responses
+
+
+class ResponseStore:
+    """The stored responses."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, key_id: str | None, stored: StoredResponse, seconds: float) -> None:
+        """Keeps a response for that many seconds, and deletes those that have expired."""
+        id = stored.response["id"]
+        items = {item["id"]: item for item in (*stored.input, *stored.response["output"]) if item.get("id")}
+
+        def work(connection: Connection, now: float) -> None:
+            over = select(responses.c.id).where(responses.c.expires_at < now)
+            connection.execute(delete(response_items).where(response_items.c.response_id.in_(over)))
+            connection.execute(delete(responses).where(responses.c.expires_at < now))
+            body = msgspec.json.encode(stored).decode()
+            connection.execute(
+                insert(responses).values(id=id, key_id=key_id, expires_at=now + seconds, body=body)
+            )
+            if items:
+                rows = [
+                    {"response_id": id, "item_id": item_id, "body": msgspec.json.encode(item).decode()}
+                    for item_id, item in items.items()
+                ]
+                connection.execute(insert(response_items), rows)
+
+        await self._database.run(work)
+
+    async def find(self, key_id: str | None, id: str) -> StoredResponse | None:
+        """The key's response of this id."""
+
+        def work(connection: Connection, now: float) -> str | None:
+            wanted = select(responses.c.body).where(
+                _of(key_id), responses.c.id == id, responses.c.expires_at >= now
+            )
+            return connection.execute(wanted).scalar()
+
+        body = await self._database.run(work, reads=True)
+        return None if body is None else msgspec.json.decode(body, type=StoredResponse)
+
+    async def find_items(self, key_id: str | None, ids: list[str]) -> dict[str, Any]:
+        """Items of the key's responses, by their ids."""
+
+        def work(connection: Connection, now: float) -> list[Any]:
+            wanted = (
+                select(response_items.c.item_id, response_items.c.body)
+                .join(responses, responses.c.id == response_items.c.response_id)
+                .where(_of(key_id), response_items.c.item_id.in_(ids), responses.c.expires_at >= now)
+            )
+            return list(connection.execute(wanted).all())
+
+        found = await self._database.run(work, reads=True) if ids else []
+        return {id: msgspec.json.decode(body) for id, body in found}
+
+    async def forget(self, key_id: str | None, id: str) -> bool:
+        """Deletes the key's response of this id; False where there is none."""
+
+        def work(connection: Connection, now: float) -> bool:
+            gone = connection.execute(delete(responses).where(_of(key_id), responses.c.id == id)).rowcount
+            if gone:
+                connection.execute(delete(response_items).where(response_items.c.response_id == id))
+            return bool(gone)
+
+        return await self._database.run(work)
+
+
+def _of(key_id: str | None) -> ColumnElement[bool]:
+    return responses.c.key_id.is_(None) if key_id is None else responses.c.key_id == key_id

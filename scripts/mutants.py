@@ -160,7 +160,7 @@ def copy(name: str) -> Path:
     return folder
 
 
-def run(name: str, processes: int) -> tuple[Counter[str], list[str]]:
+def run(name: str, processes: int, only: str | None) -> tuple[Counter[str], list[str]]:
     """How the mutants of a part fared, by mutmut's words, and the names of those that nothing noticed."""
     folder = copy(name)
     mutmut = [sys.executable, "-m", "mutmut"]
@@ -168,14 +168,18 @@ def run(name: str, processes: int) -> tuple[Counter[str], list[str]]:
     print(f"{name}: running; its progress is in {log}", flush=True)
     with log.open("w") as output:
         done = subprocess.run(
-            [*mutmut, "run", "--max-children", str(processes)], cwd=folder, stdout=output, stderr=output
+            [*mutmut, "run", "--max-children", str(processes), *([only] if only else [])],
+            cwd=folder,
+            stdout=output,
+            stderr=output,
         )
     if done.returncode:
         raise SystemExit(f"mutmut did not run:\n{log.read_text(encoding='utf-8')[-4000:]}")
     found = subprocess.run(
         [*mutmut, "results", "--all", "true"], cwd=folder, capture_output=True, text=True, check=True
     )
-    fates = dict(line.strip().rsplit(": ", 1) for line in found.stdout.splitlines() if ": " in line)
+    told = [line.strip().rsplit(": ", 1) for line in found.stdout.splitlines() if ": " in line]
+    fates = {mutant: fate for mutant, fate in told if fate != "not checked"}
     survivors = [mutant for mutant, fate in fates.items() if fate not in NOTICED]
     for mutant in survivors:
         diff = subprocess.run([*mutmut, "show", mutant], cwd=folder, capture_output=True, text=True)
@@ -187,9 +191,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all, or some of {', '.join(PARTS)}")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument(
+        "--only", metavar="PATTERN", help="'*7' is a tenth of them: their names end with a number"
+    )
     arguments = parser.parse_args()
     for name in arguments.parts or PARTS:
-        fates, survivors = run(name, arguments.processes)
+        fates, survivors = run(name, arguments.processes, arguments.only)
         noticed = fates.total() - len(survivors)
         print(
             f"{name}: {noticed} of {fates.total()} noticed ({noticed / max(1, fates.total()):.0%}): {dict(fates)}"

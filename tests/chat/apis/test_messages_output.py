@@ -1,0 +1,212 @@
+"""What Anthropic's clients are told: the events, and the message that they build."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from anthropic.types import Message as AnthropicMessage
+
+from areplicate.chat.apis.messages_output import Event, MessageBuilder
+from areplicate.chat.responses import (
+    Choice,
+    Delta,
+    FinishReason,
+    FunctionCall,
+    Message,
+    ModelResponse,
+    PricedUsage,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+
+USAGE = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
+COUNTED = {
+    "input_tokens": 7,
+    "output_tokens": 3,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+}
+NOTHING = {**COUNTED, "input_tokens": 0, "output_tokens": 0}
+THINKS: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+SIGNATURE = "cmVhc29uaW5n"
+WEATHER = FunctionCall(name="weather", arguments='{"city":"Rome"}')
+
+
+def builder(**body: Any) -> MessageBuilder:
+    return MessageBuilder("msg_1", "a/b", body)
+
+
+def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[list[Event], dict[str, Any]]:
+    """The events but the first, and the message."""
+    made = builder(**body)
+    made.begin()
+    events = [event for delta in deltas for event in made.add(delta)]
+    events += made.end(reason, USAGE)
+    AnthropicMessage.model_validate(made.message)
+    return events, made.message
+
+
+def call(id: str = "call_1", function: FunctionCall = WEATHER) -> Delta:
+    return Delta(tool_calls=[ToolCallDelta(index=0, id=id, function=function)])
+
+
+def start(index: int, **block: Any) -> Event:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def more(index: int, **delta: Any) -> Event:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def stop(index: int) -> Event:
+    return {"type": "content_block_stop", "index": index}
+
+
+def end(reason: str, sequence: str | None = None) -> list[Event]:
+    told = {"stop_reason": reason, "stop_sequence": sequence}
+    return [{"type": "message_delta", "delta": told, "usage": COUNTED}, {"type": "message_stop"}]
+
+
+def test_a_message_begins_empty() -> None:
+    made = builder()
+    assert made.begin() == [
+        {
+            "type": "message_start",
+            "message": {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": "a/b",
+                "content": [],
+                "stop_reason": None,
+                "stop_sequence": None,
+                "usage": NOTHING,
+            },
+        }
+    ]
+
+
+def test_text_is_one_block() -> None:
+    events, message = said(Delta(content="Hel"), Delta(content="lo"))
+    assert events == [
+        start(0, type="text", text=""),
+        more(0, type="text_delta", text="Hel"),
+        more(0, type="text_delta", text="lo"),
+        stop(0),
+        *end("end_turn"),
+    ]
+    assert message["content"] == [{"type": "text", "text": "Hello"}]
+    assert (message["stop_reason"], message["stop_sequence"], message["usage"]) == ("end_turn", None, COUNTED)
+
+
+def test_thoughts_are_a_block_of_their_own_that_is_signed() -> None:
+    events, message = said(Delta(reasoning_content="Hm."), Delta(content="Hi"), **THINKS)
+    assert events == [
+        start(0, type="thinking", thinking="", signature=""),
+        more(0, type="thinking_delta", thinking="Hm."),
+        more(0, type="signature_delta", signature=SIGNATURE),
+        stop(0),
+        start(1, type="text", text=""),
+        more(1, type="text_delta", text="Hi"),
+        stop(1),
+        *end("end_turn"),
+    ]
+    assert message["content"] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": SIGNATURE},
+        {"type": "text", "text": "Hi"},
+    ]
+
+
+@pytest.mark.parametrize("body", [{}, {"thinking": {"type": "disabled"}}, {"thinking": None}])
+def test_thoughts_that_were_not_asked_for_are_not_shown(body: dict[str, Any]) -> None:
+    _, message = said(Delta(reasoning_content="Hm."), Delta(content="Hi"), **body)
+    assert message["content"] == [{"type": "text", "text": "Hi"}]
+
+
+def test_a_tool_s_call_is_a_block_of_its_own() -> None:
+    events, message = said(Delta(content="I look."), call(), call("call_2"), reason="tool_calls")
+    assert events[:3] == [
+        start(0, type="text", text=""),
+        more(0, type="text_delta", text="I look."),
+        stop(0),
+    ]
+    for index, id in ((1, "call_1"), (2, "call_2")):
+        assert events[3 * index : 3 * index + 3] == [
+            start(index, type="tool_use", id=id, name="weather", input={}),
+            more(index, type="input_json_delta", partial_json='{"city":"Rome"}'),
+            stop(index),
+        ]
+    assert events[9:] == end("tool_use")
+    assert message["content"][1] == {
+        "type": "tool_use",
+        "id": "call_1",
+        "name": "weather",
+        "input": {"city": "Rome"},
+    }
+
+
+def test_text_after_a_call_is_a_new_block() -> None:
+    _, message = said(Delta(content="I look."), call(), Delta(content="Then"))
+    assert [block["type"] for block in message["content"]] == ["text", "tool_use", "text"]
+
+
+def test_too_long_an_answer_says_so() -> None:
+    events, message = said(Delta(content="Hi"), reason="length")
+    assert events[-2:] == end("max_tokens") and message["stop_reason"] == "max_tokens"
+
+
+def test_a_stop_sequence_ends_the_answer_however_it_is_cut_and_is_told() -> None:
+    events, message = said(
+        *(Delta(content=piece) for piece in ("One E", "ND two", " three")), call(), stop_sequences=["END"]
+    )
+    assert events == [
+        start(0, type="text", text=""),
+        more(0, type="text_delta", text="One "),
+        stop(0),
+        *end("stop_sequence", "END"),
+    ]
+    assert message["content"] == [{"type": "text", "text": "One "}]
+    assert (message["stop_reason"], message["stop_sequence"]) == ("stop_sequence", "END")
+
+
+def test_what_might_have_become_a_stop_sequence_is_given_out_in_the_end() -> None:
+    _, message = said(Delta(content="One EN"), stop_sequences=["END"])
+    assert message["content"] == [{"type": "text", "text": "One EN"}]
+    _, message = said(Delta(content="One EN"), call(), stop_sequences=["END"])
+    assert message["content"][0] == {"type": "text", "text": "One EN"}
+
+
+@pytest.mark.parametrize("usage", [None, USAGE])
+def test_a_whole_answer_makes_the_message_that_its_events_would_have_built(usage: Usage | None) -> None:
+    function = WEATHER
+    whole = ModelResponse(
+        id="x",
+        created=1,
+        model="other/model",
+        choices=[
+            Choice(
+                index=0,
+                message=Message(
+                    role="assistant",
+                    content="Hi",
+                    reasoning_content="Hm.",
+                    tool_calls=[ToolCall(id="call_1", function=function)],
+                ),
+                finish_reason="tool_calls",
+            )
+        ],
+        usage=USAGE,
+    )
+    _, message = said(
+        Delta(reasoning_content="Hm."), Delta(content="Hi"), call(), reason="tool_calls", **THINKS
+    )
+    assert builder(**THINKS).build(whole) == {**message, "model": "other/model"}
+
+
+def test_what_it_cost_is_told_where_it_is_known() -> None:
+    made = builder()
+    priced = PricedUsage(prompt_tokens=7, completion_tokens=3, total_tokens=10, cost=0.5)
+    assert made.end("stop", priced)[-2]["usage"] == {**COUNTED, "cost": 0.5}
+    assert builder().end("stop", None)[-2]["usage"] == NOTHING

@@ -30,7 +30,7 @@ from .map import AskOne, JobEnded, is_embedding
 _NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
 """Errors that say nothing about the row: it is asked again, for `_PATIENCE` seconds."""
 
-_NOBODYS_TURN = (AuthenticationError, InsufficientCreditError)
+EVERY_ROWS = (AuthenticationError, InsufficientCreditError)
 """Errors that every row would have. The job ends with them, and no row has failed."""
 
 _PATIENCE = 3600.0
@@ -112,7 +112,7 @@ class JournaledAsk:
             INTENT.set(RowIntents(self._journal.asked(number), ask).next)
             try:
                 response: ModelResponse = await self._ask(number, request)
-            except _NOBODYS_TURN as error:
+            except EVERY_ROWS as error:
                 raise JobEnded(error) from error
             except _NOT_THE_ROWS_OWN as error:
                 if error.prediction_id is not None and isinstance(error, InternalServerError):

@@ -19,6 +19,7 @@ from anyio.lowlevel import current_token
 from ..chat.plain import shown
 from ..chat.responses import ModelResponse
 from ..errors import APIConnectionError, APIError, BadRequestError
+from ..options.values import checked_whole
 from .progress import progress_bar
 
 Ask = Callable[..., Awaitable[Any]]
@@ -264,13 +265,7 @@ def checked_requests(requests: Any) -> Any:
 
 
 def most_in_flight(given: Any) -> int:
-    if given is None:
-        return MAX_IN_FLIGHT
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-        raise BadRequestError(
-            f"max_in_flight must be a whole number, at least 1, not {given!r}.", param="max_in_flight"
-        )
-    return given
+    return MAX_IN_FLIGHT if given is None else checked_whole("max_in_flight", given, least=1)
 
 
 def is_embedding(request: Mapping[str, Any]) -> bool:

@@ -71,7 +71,7 @@ def conversation_fields(
 
 def _native(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
     """OpenAI's messages, in the form in which the model takes them."""
-    wire: Any = [_wire(turn) for turn in turns]
+    wire: Any = [turn.as_openai() for turn in turns]
     field = plan.schema.fields[name] if plan.schema else None
     if field is not None and field.type == "string":
         wire = msgspec.json.encode(wire).decode()
@@ -83,20 +83,9 @@ def _native(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]
     return fields
 
 
-def _wire(message: Message) -> dict[str, Any]:
-    wire: dict[str, Any] = {"role": message.role, "content": message.text}
-    if message.tool_calls:
-        wire["tool_calls"] = list(message.tool_calls)
-    if message.tool_call_id is not None:
-        wire["tool_call_id"] = message.tool_call_id
-    if message.name is not None:
-        wire["name"] = message.name
-    return wire
-
-
 def _history(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
     """The earlier messages, in the form in which the model takes them: pairs, texts or objects."""
-    wire: list[Any] = [_wire(turn) for turn in turns]
+    wire: list[Any] = [turn.as_openai() for turn in turns]
     items = plan.fields[name].items
     if items == "string":
         wire = [msgspec.json.encode(message).decode() for message in wire]

@@ -61,6 +61,17 @@ class Message(msgspec.Struct, frozen=True):
     tool_call_id: str | None = None
     name: str | None = None
 
+    def as_openai(self) -> dict[str, Any]:
+        """The message in OpenAI's form, with its text alone for content."""
+        message: dict[str, Any] = {"role": self.role, "content": self.text}
+        if self.tool_calls:
+            message["tool_calls"] = list(self.tool_calls)
+        if self.tool_call_id is not None:
+            message["tool_call_id"] = self.tool_call_id
+        if self.name is not None:
+            message["name"] = self.name
+        return message
+
 
 def read_messages(messages: Any) -> tuple[Message, ...]:
     """The messages of a call as values.

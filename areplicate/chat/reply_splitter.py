@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .responses import Delta
+from .stops import begun_at_the_end
 
 _OPEN, _CLOSE = "<think>", "</think>"
 
@@ -61,7 +62,7 @@ class ReplySplitter:
             self._held, self._step = rest, ReplySplitter._skip_space
             certain = text.rstrip()
         else:
-            certain = text if ended else text[: len(text) - _partial(text)]
+            certain = text if ended else text[: len(text) - begun_at_the_end(text, (_CLOSE,))]
             certain = certain.rstrip()
             self._held = text[len(certain) :]
             if ended:
@@ -83,11 +84,3 @@ class ReplySplitter:
 
 def _content(text: str) -> list[Delta]:
     return [Delta(content=text)] if text else []
-
-
-def _partial(text: str) -> int:
-    """How many characters at the end may be the beginning of the closing tag."""
-    for count in range(min(len(_CLOSE) - 1, len(text)), 0, -1):
-        if _CLOSE.startswith(text[-count:]):
-            return count
-    return 0

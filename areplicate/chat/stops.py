@@ -1,8 +1,8 @@
-"""Ending a text at a stop sequence, for models that have no input for those."""
+"""Ends a text at a stop sequence, for models that have no input for those."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 class StopCutter:
@@ -30,7 +30,7 @@ class StopCutter:
             ((text.find(sequence), sequence) for sequence in self._sequences if sequence in text),
             default=(len(text), None),
         )
-        held = 0 if self.found is not None else self._begun_at_the_end(text)
+        held = 0 if self.found is not None else begun_at_the_end(text, self._sequences)
         self._held = text[len(text) - held :]
         return text[: min(at, len(text) - held)]
 
@@ -39,10 +39,11 @@ class StopCutter:
         rest, self._held = self._held, ""
         return rest
 
-    def _begun_at_the_end(self, text: str) -> int:
-        """Characters at the end of the text with which a sequence may begin."""
-        longest = max((len(sequence) for sequence in self._sequences), default=0)
-        for count in range(min(longest - 1, len(text)), 0, -1):
-            if any(sequence.startswith(text[-count:]) for sequence in self._sequences):
-                return count
-        return 0
+
+def begun_at_the_end(text: str, sequences: Collection[str]) -> int:
+    """How many characters at the end of a text may be the beginning of one of the sequences."""
+    longest = max(map(len, sequences), default=0)
+    for count in range(min(longest - 1, len(text)), 0, -1):
+        if any(sequence.startswith(text[-count:]) for sequence in sequences):
+            return count
+    return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from rich.spinner import Spinner
 import areplicate
 
 from ..errors import APIError, AuthenticationError
+from ..options.values import BASE_VARIABLES, KEY_VARIABLES, from_environment
 from ..replicate.progress import Status, phase_by_now
 from .prompt import user_message
 from .shell import model_names
@@ -109,9 +109,9 @@ def demo() -> None:
     """Ask a model through a cold boot: Replicate's where a key is set, else one on this machine."""
     messages = [{"role": "user", "content": DEMO_PROMPT}]
     err.print(f"[bold]{DEMO_MODEL}[/bold]: {DEMO_PROMPT}", highlight=False)
-    if os.environ.get("REPLICATE_API_KEY") or os.environ.get("REPLICATE_API_TOKEN"):
-        base = os.environ.get("REPLICATE_API_BASE") or os.environ.get("REPLICATE_BASE_URL")
-        err.print(f"(asking {base or 'Replicate'}, with the key in the environment)", highlight=False)
+    if from_environment(*KEY_VARIABLES):
+        base = from_environment(*BASE_VARIABLES) or "Replicate"
+        err.print(f"(asking {base}, with the key in the environment)", highlight=False)
         _guarded(_answer, DEMO_MODEL, messages, {})
         return
     from ..local import LocalModel, LocalReplicate

@@ -15,6 +15,7 @@ from langchain_core.utils.utils import secret_from_env
 from pydantic import ConfigDict, Field, SecretStr
 
 from ..completion import acompletion, completion
+from ..options.values import KEY_VARIABLES
 from .langchain_bindings import Tool, form_options, tool_options, with_raw
 from .langchain_messages import chunk_of, openai_messages, result_of
 
@@ -32,9 +33,7 @@ class ChatAreplicate(BaseChatModel):
     `model_kwargs`, or into `bind(...)` and `invoke(...)`. Errors are areplicate's."""
 
     model: str  # `owner/name`, `owner/name:version` or `deployments/owner/name`
-    api_key: SecretStr | None = Field(
-        default_factory=secret_from_env(["REPLICATE_API_KEY", "REPLICATE_API_TOKEN"], default=None)
-    )
+    api_key: SecretStr | None = Field(default_factory=secret_from_env(KEY_VARIABLES, default=None))
     api_base: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from ..chat.usage import estimate
 from ..completion import LoopRouters, SyncCompletionStream, acompletion, run, sync
 from ..errors import APIError, BadRequestError
 from ..logs import warn
+from ..options.values import KEY_VARIABLES, from_environment
 from ..router import AsyncRouter
 from ..schema_lookup import SchemaStore, endpoint_of
 
@@ -153,6 +153,6 @@ def get_supported_openai_params(model: str, **_: Any) -> list[str]:
 
 
 def validate_environment(model: str | None = None, **_: Any) -> dict[str, Any]:
-    """Whether the environment has a key, as LiteLLM tells it."""
-    there = any(os.environ.get(name) for name in ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"))
-    return {"keys_in_environment": there, "missing_keys": [] if there else ["REPLICATE_API_KEY"]}
+    """Whether the environment has a key, in LiteLLM's form."""
+    there = from_environment(*KEY_VARIABLES) is not None
+    return {"keys_in_environment": there, "missing_keys": [] if there else [KEY_VARIABLES[0]]}

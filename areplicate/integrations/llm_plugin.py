@@ -18,10 +18,10 @@ from pydantic import ConfigDict
 
 from ..chat.schemas import catalogue
 from ..completion import acompletion, completion
+from ..options.values import KEY_VARIABLES
 from .llm_messages import events_of, openai_messages
 
 _PREFIX = "areplicate/"
-_KEYS = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
 
 
 class Options(llm.Options):
@@ -42,7 +42,7 @@ class _Shared:
 
     Options = Options
     needs_key = "replicate"
-    key_env_var = next((name for name in _KEYS if name in os.environ), _KEYS[0])
+    key_env_var = next((name for name in KEY_VARIABLES if name in os.environ), KEY_VARIABLES[0])
     can_stream = True
     supports_tools = True
     supports_schema = True

@@ -11,21 +11,16 @@ import pyarrow as pa
 from anyio.from_thread import start_blocking_portal
 
 from ..bulk.journal import question_hash
-from ..bulk.journaled import RowIntents
+from ..bulk.journaled import EVERY_ROWS, RowIntents
 from ..errors import (
     APIConnectionError,
     APIError,
-    AuthenticationError,
     BadRequestError,
-    InsufficientCreditError,
     RateLimitError,
     ServiceUnavailableError,
 )
 from ..replicate.creation import INTENT
 from ..router import AsyncRouter
-
-_EVERY_ROWS = (AuthenticationError, InsufficientCreditError)
-"""Errors that every row would have: the job ends with them."""
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, RateLimitError, ServiceUnavailableError)
 """Errors that say nothing about the row: the next job asks it again."""
@@ -110,7 +105,7 @@ class Worker:
                 response = await self._router.acompletion(**request)
                 text = response.choices[0].message.content or ""
                 await self._ledger.end.remote(number, question, text, None, self._retrying)
-        except _EVERY_ROWS:
+        except EVERY_ROWS:
             raise
         except APIError as error:
             text, failure = None, f"{type(error).__name__}: {error}"

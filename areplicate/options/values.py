@@ -18,6 +18,9 @@ from ..errors import AuthenticationError, BadRequestError
 from ..replicate.protocol.requests import named, origin
 
 API_BASE = "https://api.replicate.com/v1"
+KEY_VARIABLES = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+BASE_VARIABLES = ("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
+"""Where the environment may have the API token and the base; the first that is set counts."""
 MAX_RETRIES = 8
 """Retries of one request, unless the caller says otherwise."""
 TIMEOUT = 1800.0
@@ -68,7 +71,7 @@ def chosen(base: str | None, key: str | None) -> tuple[str, str]:
 
 def chosen_key(given: str | None) -> str:
     """The API token: as given, else from the environment."""
-    key = given or areplicate.api_key or _from_environment("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
+    key = given or areplicate.api_key or from_environment(*KEY_VARIABLES)
     if not key:
         raise AuthenticationError("There is no API key: set REPLICATE_API_KEY or pass api_key=.")
     if not isinstance(key, str):  # it is not shown: it may be a secret
@@ -78,12 +81,7 @@ def chosen_key(given: str | None) -> str:
 
 def chosen_base(given: str | None) -> str:
     """Where the API is: as given, else from the environment, else Replicate itself."""
-    return (
-        given
-        or areplicate.api_base
-        or _from_environment("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
-        or API_BASE
-    )
+    return given or areplicate.api_base or from_environment(*BASE_VARIABLES) or API_BASE
 
 
 @lru_cache(maxsize=256)
@@ -163,7 +161,8 @@ def checked_rate(name: str, value: float) -> float:
     return float(value) if value <= sys.float_info.max else math.inf
 
 
-def _from_environment(*names: str) -> str | None:
+def from_environment(*names: str) -> str | None:
+    """The value of the first of these variables that is set."""
     return next((value for name in names if (value := os.environ.get(name))), None)
 
 

@@ -223,16 +223,12 @@ def _strftime_now(format: str) -> str:
 
 def _wire(message: Message, arguments: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
     """A message as templates expect it, with a tool call's arguments as an object."""
-    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    wire = message.as_openai()
     if message.tool_calls:
         wire["tool_calls"] = [
             {**call, "function": {**call["function"], "arguments": arguments(call["function"])}}
             for call in message.tool_calls
         ]
-    if message.tool_call_id is not None:
-        wire["tool_call_id"] = message.tool_call_id
-    if message.name is not None:
-        wire["name"] = message.name
     return wire
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..usage import CHARACTERS_PER_TOKEN
 from .schema import Field
 
 _INPUTS = (
@@ -21,8 +22,6 @@ _INPUTS = (
     "max_sequence_length",
 )
 _IN_NAME = re.compile(r"(?<![\d.])(\d{1,4})k(?=$|[^a-z\d]|seqlen|context)", re.IGNORECASE)
-CHARACTERS_A_TOKEN = 4
-"""Of English, on average; other languages and code have fewer, so that a warning is never too early."""
 
 
 def context_tokens(fields: Mapping[str, Field], names: tuple[str, ...]) -> int | None:
@@ -43,7 +42,8 @@ def context_tokens(fields: Mapping[str, Field], names: tuple[str, ...]) -> int |
 def over_context(texts: list[Any], context: int) -> int | None:
     """About how many tokens the texts have, where that is more than the context."""
     characters = sum([len(text) for text in texts if isinstance(text, str) and not text.startswith("data:")])
-    tokens = characters // CHARACTERS_A_TOKEN
+    # Other languages than English, and code, have fewer characters a token: a warning is never too early.
+    tokens = characters // CHARACTERS_PER_TOKEN
     return tokens if tokens > context else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from ..stops import begun_at_the_end
 from .notations import ACTION, MARKS, RawCall, meant_tool, read_calls, read_leading_calls
 
 
@@ -150,8 +151,4 @@ def _partial(text: str) -> int:
     action = text.rfind(ACTION)
     if action >= 0 and "```".startswith(text[action + len(ACTION) :].strip()):
         return len(text) - action
-    longest = max(map(len, _MARKS)) - 1
-    for count in range(min(longest, len(text)), 0, -1):
-        if any(mark.startswith(text[-count:]) for mark in _MARKS):
-            return count
-    return 0
+    return begun_at_the_end(text, _MARKS)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ...options.values import API_BASE
+from ...options.values import API_BASE, BASE_VARIABLES, KEY_VARIABLES
 from ..http.origins import is_loopback
 from .environment import Environment
 
-_KEYS = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
-_BASES = ("REPLICATE_API_BASE", "REPLICATE_BASE_URL")
 _OWN_PREFIXES = ("replicate/", "deployments/", "cog/")
 _PROVIDER_NAMES = """
     ai21 ai21_chat aiml aiohttp_openai aleph_alpha amazon_nova anthropic anthropic_text assemblyai
@@ -59,10 +57,10 @@ def own_key(base: str, environment: Environment) -> str | None:
     Raises:
         ValueError: there is a key, and it belongs to another base.
     """
-    key = environment.first(*_KEYS)
+    key = environment.first(*KEY_VARIABLES)
     if key is None:
         return None
-    given = environment.first(*_BASES)
+    given = environment.first(*BASE_VARIABLES)
     belongs = given[1] if given is not None else API_BASE
     if _where(base) != _where(belongs):
         raise ValueError(
@@ -72,7 +70,7 @@ def own_key(base: str, environment: Environment) -> str | None:
 
 
 def own_base(environment: Environment) -> str:
-    found = environment.first(*_BASES)
+    found = environment.first(*BASE_VARIABLES)
     return found[1] if found is not None else API_BASE
 
 

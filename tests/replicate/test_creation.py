@@ -9,15 +9,16 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
+from aiohttp import web
 
 from areplicate import APIConnectionError, AsyncRouter, ModelResponse
 from areplicate.replicate.creation import INTENT
-from tests.hostile import HostileReplicate, problem, rows_late
+from tests.hostile import Asked, GoOn, HostileReplicate, problem, rows_late
 from tests.stage import HELLO, KEY, LLAMA, llama, nothing_runs
 
 pytestmark = pytest.mark.anyio
 
-MARK = 1877
+MARK = 1878
 
 
 @dataclass
@@ -65,7 +66,7 @@ async def test_the_mark_is_remembered_before_the_creation_is_sent() -> None:
 
 async def test_what_an_earlier_process_asked_for_is_taken_over() -> None:
     async with HostileReplicate([llama(reply="fine", boot_seconds=300)]) as hostile:
-        await earlier_process(hostile, mark=MARK + 1)
+        await earlier_process(hostile, mark=MARK + 2)
         mine = await earlier_process(hostile)
         await earlier_process(hostile, prompt="Something else")
         await anyio.sleep(60)
@@ -79,7 +80,7 @@ async def test_what_an_earlier_process_asked_for_is_taken_over() -> None:
 async def test_what_an_earlier_process_asked_for_is_cancelled_by_whoever_took_it_over_and_left() -> None:
     async with HostileReplicate([llama(boot_seconds=900)]) as hostile:
         mine = await earlier_process(hostile)
-        other = await earlier_process(hostile, mark=MARK + 1)
+        other = await earlier_process(hostile, mark=MARK + 2)
         with anyio.move_on_after(20):
             await ask(hostile, Remembered((MARK, time.time())))
         assert hostile.predictions[mine].status == "canceled"
@@ -134,3 +135,21 @@ async def test_nothing_is_asked_for_again_where_the_list_cannot_be_read() -> Non
         with pytest.raises(APIConnectionError, match="not known what an earlier run has asked for"):
             await ask(hostile, remembered, num_retries=0)
         assert not hostile.predictions and not remembered.marks
+
+
+async def test_an_answer_that_is_no_prediction_is_an_error_that_says_so() -> None:
+    async def garbled(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        return web.json_response({"surprise": True}, status=201)
+
+    async with (
+        HostileReplicate([llama()]) as hostile,
+        AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router,
+    ):
+        hostile.on("create", garbled)
+        with pytest.raises(APIConnectionError, match="The answer is not a prediction: .*id") as caught:
+            await router.acompletion(LLAMA, HELLO)
+        assert (caught.value.method, caught.value.url) == (
+            "POST",
+            f"{hostile.api_base}/models/{LLAMA}/predictions",
+        )
+        assert len(hostile.asked_for("create")) == 2, "nothing shows that it was not created"

@@ -22,7 +22,7 @@ OTHER_MODEL = "meta/other"
 OTHER_PROMPT = [{"role": "user", "content": "Something else?"}]
 MODELS = [llama(run_seconds=60, reply="fine"), LocalModel(owner="meta", name="other")]
 SECONDS = 180
-"""From which marks are drawn: a tenth of the timeout."""
+"""A tenth of the timeout: so many marks are drawn from."""
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ...errors import BadRequestError
+from .effort import MOST, MOST_EXPLAINED, Effort
 
 MOST_FAULTS = 8
 """Faults that are reported at once: a model mends similar ones together."""
@@ -35,13 +36,14 @@ def of_the_extra(name: str) -> Any:
 
 
 class Validator:
-    """A JSON Schema that values are held to. Nothing is fetched for it, and no pattern runs away."""
+    """A JSON Schema that values are held to. Nothing is fetched for it, and neither it nor a pattern runs away."""
 
     _faults_of: Callable[[str], list[str]] | None = None
 
     def __init__(self, schema: dict[str, Any]) -> None:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
+            self._effort = Effort(schema)
             self._validator = _compiled(jsonschema_rs, schema)
         except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
             raise BadRequestError(f"The JSON Schema cannot be used: {_first_line(error)}.") from None
@@ -53,13 +55,27 @@ class Validator:
         return both
 
     def faults(self, value: Any) -> list[str]:
-        """What does not fit, in words for the model; nothing where all fits."""
+        """What does not fit, in words for the model; nothing where all fits.
+
+        Raises:
+            BadRequestError: it would take too long to find out.
+        """
         found = self._schema_faults(value)
         if not found and self._faults_of is not None:
             found = self._faults_of(msgspec.json.encode(value).decode())
         return found[:MOST_FAULTS]
 
     def _schema_faults(self, value: Any) -> list[str]:
+        effort = self._effort.of(value)
+        if effort > MOST:
+            raise BadRequestError(
+                "The JSON Schema takes too long to check with what the model wrote: its alternatives lie too deep "
+                "within one another."
+            )
+        if self._validator.is_valid(value):
+            return []
+        if effort > MOST_EXPLAINED:
+            return ["It does not fit the JSON Schema"]
         found = []
         for error in self._errors(value):
             place = "".join(f"[{key!r}]" for key in error.instance_path)
@@ -69,8 +85,10 @@ class Validator:
         return found
 
     def may_yet_fit(self, value: Any) -> bool:
-        """Whether what is written so far of a value can become one that fits."""
-        return all(error.kind.name in _UNFINISHED for error in self._errors(value))
+        """Whether what is written so far of a value can become one that fits, as far as that is soon found out."""
+        return self._effort.of(value) <= MOST_EXPLAINED and all(
+            error.kind.name in _UNFINISHED for error in self._errors(value)
+        )
 
     def _errors(self, value: Any) -> Iterator[Any]:
         return iter(self._validator.iter_errors(value))

@@ -1,0 +1,116 @@
+"""A small JSON Schema may be the work of hours: it is refused, or its check goes without an explanation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from areplicate import BadRequestError
+from areplicate.chat.structured.validation import Validator, validator_for
+
+
+def chain(keyword: str, length: int, last: dict[str, Any], copies: int = 2) -> dict[str, Any]:
+    """Definitions each of which holds the one before it several times."""
+    definitions: dict[str, Any] = {"d0": last}
+    for i in range(1, length):
+        definitions[f"d{i}"] = {keyword: [{"$ref": f"#/$defs/d{i - 1}"}] * copies}
+    return {
+        "type": "object",
+        "properties": {"a": {"$ref": f"#/$defs/d{length - 1}"}},
+        "$defs": definitions,
+    }
+
+
+def expression(operators: int) -> dict[str, Any]:
+    """Expressions of two operands, as the schema of a small language has them."""
+    operand = {"$ref": "#/$defs/expression"}
+    kinds = [
+        {
+            "type": "object",
+            "properties": {"op": {"const": f"op{i}"}, "left": operand, "right": operand},
+            "required": ["op", "left", "right"],
+        }
+        for i in range(operators)
+    ]
+    return {"$defs": {"expression": {"anyOf": [*kinds, {"type": "number"}]}}, **operand}
+
+
+def tree(depth: int, leaf: Any, op: str = "op1") -> Any:
+    if not depth:
+        return leaf
+    return {"op": op, "left": tree(depth - 1, leaf, op), "right": tree(depth - 1, leaf, op)}
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+@pytest.mark.parametrize(("length", "copies"), [(60, 2), (12, 30)])
+def test_definitions_that_multiply(keyword: str, length: int, copies: int) -> None:
+    validator = Validator(chain(keyword, length, {"type": "string"}, copies))
+    for value in ("text", 1):
+        with pytest.raises(BadRequestError, match="takes too long to check"):
+            validator.faults({"a": value})
+        assert not validator.may_yet_fit({"a": value})
+    assert validator.faults({}) == [] and validator.faults([]) != [], "what is far from them is checked"
+
+
+@pytest.mark.parametrize(
+    "multiplies",
+    [
+        {"$ref": "#/$defs/a"},
+        {"allOf": [{"$ref": "#/$defs/a"}]},
+        {"allOf": [{"$ref": "#/$defs/b"}]},
+        {"anyOf": [{"$ref": "#here"}, {"$ref": "#here"}], "$anchor": "here"},
+        {"not": {"$ref": "https://a.example/b#"}, "$id": "https://a.example/b"},
+        {"if": {"$dynamicRef": "#here"}, "$dynamicAnchor": "here"},
+        chain("anyOf", 60, {})["$defs"]["d59"] | {"$defs": chain("anyOf", 60, {})["$defs"]},
+    ],
+)
+def test_what_is_too_much_for_any_value_is_refused_before_anything_is_asked(
+    multiplies: dict[str, Any],
+) -> None:
+    definitions = {"a": multiplies, "b": {"$ref": "#/$defs/a"}, **multiplies.get("$defs", {})}
+    with pytest.raises(BadRequestError, match="cannot be used: its definitions name one another too often"):
+        Validator({"$ref": "#/$defs/a", "$defs": definitions})
+
+
+def test_so_are_thousands_of_references() -> None:
+    definitions = {f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(30_000)} | {"d30000": {}}
+    with pytest.raises(BadRequestError, match="more than 2,000 references"):
+        validator_for({"$defs": definitions, "properties": {"a": {"$ref": "#/$defs/d0"}}})
+
+
+@pytest.mark.parametrize(("operators", "depth", "too_deep"), [(2, 7, 13), (10, 4, 6)])
+def test_a_language_of_expressions_is_checked_as_deep_as_models_write_it(
+    operators: int, depth: int, too_deep: int
+) -> None:
+    validator = Validator(expression(operators))
+    assert validator.faults(tree(depth, 1)) == []
+    assert validator.faults(tree(depth, "x")) == ["It does not fit the JSON Schema"], "which is said in time"
+    assert validator.faults(tree(1, "x"))[0].endswith(
+        "is not valid under any of the schemas listed in the 'anyOf' keyword"
+    )
+    with pytest.raises(BadRequestError, match="takes too long"):
+        validator.faults(tree(too_deep, 1))
+
+
+@pytest.mark.parametrize("keyword", ["patternProperties", "additionalProperties", "unevaluatedProperties"])
+def test_members_multiply_too(keyword: str) -> None:
+    again = {"$ref": "#/$defs/node"}
+    node = {"properties": {"a": again}, "allOf": [{keyword: {"a": again} if keyword[0] == "p" else again}]}
+    value: dict[str, Any] = {}
+    for _ in range(40):
+        value = {"a": value}
+    with pytest.raises(BadRequestError, match="takes too long"):
+        Validator({"$defs": {"node": node}, **again}).faults(value)
+
+
+def test_recursion_as_such_is_no_work() -> None:
+    node = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}
+    validator = Validator({**node, "required": ["children"]})
+    value: dict[str, Any] = {"children": []}
+    for _ in range(30):
+        value = {"children": [value, {"children": []}]}
+    assert validator.faults(value) == [] and validator.may_yet_fit(value)
+    value["children"][0]["children"][1] = {}
+    assert validator.faults(value) == ["['children'][0]['children'][1]: \"children\" is a required property"]
+    assert validator.may_yet_fit(value)

@@ -17,6 +17,21 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import errors as exceptions
+from .errors import APIConnectionError as APIConnectionError
+from .errors import APIError as APIError
+from .errors import AreplicateWarning as AreplicateWarning
+from .errors import AuthenticationError as AuthenticationError
+from .errors import BadRequestError as BadRequestError
+from .errors import InsufficientCreditError as InsufficientCreditError
+from .errors import InternalServerError as InternalServerError
+from .errors import NotFoundError as NotFoundError
+from .errors import PermissionDeniedError as PermissionDeniedError
+from .errors import PredictionCanceledError as PredictionCanceledError
+from .errors import PredictionFailedError as PredictionFailedError
+from .errors import RateLimitError as RateLimitError
+from .errors import ServiceUnavailableError as ServiceUnavailableError
+from .errors import Timeout as Timeout
+from .errors import UnsupportedParamsError as UnsupportedParamsError
 
 __version__ = "0.1.0"
 
@@ -42,56 +57,28 @@ _SWITCHES = ("set_verbose", "drop_params")
 _SETTINGS = (*_SWITCHES, "api_key", "api_base", "num_retries", "request_timeout")
 """What is not a switch is checked by the call that uses it."""
 
-_HOMES = {
-    "acompletion": "completion",
-    "aembedding": "completion",
-    "aparse": "completion",
-    "parse": "completion",
-    "embedding": "completion",
-    "completion": "completion",
-    "configure": "completion",
-    "map": "completion",
-    "AsyncRouter": "router",
-    "MapResult": "bulk.map",
-    "stream_to_completion": "chat.chunks",
-    "CompletionStream": "calls.streams",
-    "SyncCompletionStream": "completion",
-    "register_prompt_template": "chat.formats.templates",
-    "ModelResponse": "chat.responses",
-    "ModelResponseChunk": "chat.responses",
-    "Status": "replicate.progress",
-    "AreplicateWarning": "errors",
-    "APIError": "errors",
-    "APIConnectionError": "errors",
-    "AuthenticationError": "errors",
-    "BadRequestError": "errors",
-    "InsufficientCreditError": "errors",
-    "InternalServerError": "errors",
-    "NotFoundError": "errors",
-    "PermissionDeniedError": "errors",
-    "PredictionCanceledError": "errors",
-    "PredictionFailedError": "errors",
-    "RateLimitError": "errors",
-    "ServiceUnavailableError": "errors",
-    "Timeout": "errors",
-    "UnsupportedParamsError": "errors",
-    "Router": "integrations.litellm_names",
-    "batch_completion": "integrations.litellm_names",
-    "abatch_completion": "integrations.litellm_names",
-    "stream_chunk_builder": "integrations.litellm_names",
-    "completion_cost": "integrations.litellm_names",
-    "token_counter": "integrations.litellm_names",
-    "get_supported_openai_params": "integrations.litellm_names",
-    "validate_environment": "integrations.litellm_names",
-    "Message": "chat.responses",
-    "Usage": "chat.responses",
-    "Delta": "chat.responses",
-    "Choices": "chat.responses",
-    "StreamingChoices": "chat.responses",
-    "ModelResponseStream": "chat.responses",
+_NAMES = {
+    "completion": "acompletion aembedding aparse completion configure embedding map parse SyncCompletionStream",
+    "router": "AsyncRouter",
+    "calls.streams": "CompletionStream",
+    "chat.chunks": "stream_to_completion",
+    "chat.formats.templates": "register_prompt_template",
+    "chat.responses": "Choices Delta Message ModelResponse ModelResponseChunk ModelResponseStream "
+    "StreamingChoices Usage",
+    "bulk.map": "MapResult",
+    "replicate.progress": "Status",
+    "integrations.litellm_names": "abatch_completion batch_completion completion_cost "
+    "get_supported_openai_params Router stream_chunk_builder token_counter validate_environment",
 }
+"""The public names by their modules: a module is imported when the first of its names is used."""
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+_ERRORS = [
+    name
+    for name, value in vars(exceptions).items()
+    if isinstance(value, type) and issubclass(value, Exception)
+]
 
-__all__ = ["__version__", "exceptions", *_SETTINGS, *_HOMES]
+__all__ = ["__version__", "exceptions", *_SETTINGS, *_HOMES, *_ERRORS]
 
 if TYPE_CHECKING:
     from .bulk.map import MapResult as MapResult
@@ -108,24 +95,13 @@ if TYPE_CHECKING:
     from .chat.responses import Usage as Usage
     from .completion import SyncCompletionStream as SyncCompletionStream
     from .completion import acompletion as acompletion
+    from .completion import aembedding as aembedding
+    from .completion import aparse as aparse
     from .completion import completion as completion
     from .completion import configure as configure
+    from .completion import embedding as embedding
     from .completion import map as map
-    from .errors import APIConnectionError as APIConnectionError
-    from .errors import APIError as APIError
-    from .errors import AreplicateWarning as AreplicateWarning
-    from .errors import AuthenticationError as AuthenticationError
-    from .errors import BadRequestError as BadRequestError
-    from .errors import InsufficientCreditError as InsufficientCreditError
-    from .errors import InternalServerError as InternalServerError
-    from .errors import NotFoundError as NotFoundError
-    from .errors import PermissionDeniedError as PermissionDeniedError
-    from .errors import PredictionCanceledError as PredictionCanceledError
-    from .errors import PredictionFailedError as PredictionFailedError
-    from .errors import RateLimitError as RateLimitError
-    from .errors import ServiceUnavailableError as ServiceUnavailableError
-    from .errors import Timeout as Timeout
-    from .errors import UnsupportedParamsError as UnsupportedParamsError
+    from .completion import parse as parse
     from .integrations.litellm_names import Router as Router
     from .integrations.litellm_names import abatch_completion as abatch_completion
     from .integrations.litellm_names import batch_completion as batch_completion
@@ -144,7 +120,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(_absent(name))
     module = import_module(f".{home}", __name__)
     # All of a module's names at once: importing `.completion` binds that name to the module itself.
-    globals().update({each: getattr(module, each) for each, where in _HOMES.items() if where == home})
+    globals().update({each: getattr(module, each) for each in _NAMES[home].split()})
     return globals()[name]
 
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import APIError
-from .search import search
 
 if TYPE_CHECKING:
     from ..chat.plan import Plan
     from ..chat.schemas.schema import Field, ModelSchema
+    from ..replicate.protocol.models import FoundModel
 
 _SAMPLE = [
     {"role": "system", "content": "Be brief."},
@@ -27,9 +27,6 @@ _SAMPLE = [
 @click.group()
 def models() -> None:
     """What models take, and how areplicate speaks to them."""
-
-
-models.add_command(search)
 
 
 @models.command("list")
@@ -51,6 +48,34 @@ def list_models(search: str) -> None:
             "called: try areplicate models show OWNER/NAME."
         )
     _console().print(table)
+
+
+@models.command("search")
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 50), help="The most models.")
+@click.option("--api-base", help="Where the API is, such as http://127.0.0.1:4100/v1.")
+def search_models(words: tuple[str, ...], limit: int, api_base: str | None) -> None:
+    """Search Replicate's models for WORDS. This needs a key."""
+    import anyio
+
+    from ..router import AsyncRouter
+
+    query = " ".join(words)
+
+    async def found() -> list[FoundModel]:
+        async with AsyncRouter(api_base=api_base) as router:
+            return await router.search_models(query, limit)
+
+    try:
+        hits = anyio.run(found)
+    except APIError as error:
+        raise click.ClickException(str(error)) from error
+    if not hits:
+        raise click.ClickException(f"Replicate finds no model for {query!r}.")
+    table = Table("model", "runs", "what it is", box=None)
+    for model in hits:
+        table.add_row(f"{model.owner}/{model.name}", f"{model.run_count or 0:,}", model.description or "")
+    Console().print(table)
 
 
 @models.command("show")

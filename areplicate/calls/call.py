@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import anyio
 import msgspec
@@ -24,6 +24,8 @@ from ..replicate.protocol.predictions import TERMINAL, Prediction
 from ..replicate.retry import RetryPolicy
 from ..replicate.streaming import PredictionStream
 from .streams import AnswerChunks, CompletionStream, Source
+
+T = TypeVar("T")
 
 _LONGEST_HOLD = 60.0
 """Seconds for which Replicate holds a creation open at the most."""
@@ -65,7 +67,7 @@ async def answer(call: Call | Answering) -> ModelResponse | CompletionStream:
         return await open_stream(call)
     if call.count == 1:
         return model_response(call.question, [await predict(call)])
-    return model_response(call.question, await predict_many(call))
+    return model_response(call.question, await at_once([partial(predict, call)] * call.count))
 
 
 async def predict(call: Call) -> list[Prediction]:
@@ -104,24 +106,24 @@ async def predict(call: Call) -> list[Prediction]:
         call.live.end_call(scope)
 
 
-async def predict_many(call: Call) -> list[list[Prediction]]:
-    """As many predictions of the same input as are asked for; where one fails, the others are cancelled."""
-    answers: dict[int, list[Prediction]] = {}
+async def at_once(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """The results of all works, done at the same time; if one fails, the others are cancelled."""
+    results: dict[int, T] = {}
     failures: list[APIError] = []
 
     async def one(index: int) -> None:
         try:
-            answers[index] = await predict(call)
+            results[index] = await works[index]()
         except APIError as error:
             failures.append(error)
             group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
-        for index in range(call.count):
+        for index in range(len(works)):
             group.start_soon(one, index)
     if failures:
         raise failures[0]
-    return [answers[index] for index in range(call.count)]
+    return [results[index] for index in range(len(works))]
 
 
 async def open_stream(call: Call) -> CompletionStream:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import anyio
 import msgspec
 
 from ..chat.answers import run_of
@@ -14,13 +14,13 @@ from ..chat.embeddings import (
     EmbeddingResponse,
     EmbeddingUsage,
     Texts,
+    Vector,
     in_base64,
     read_vectors,
     tokens_of,
 )
 from ..chat.responses import Run, Usage
-from ..errors import APIError
-from .call import Call, predict
+from .call import Call, at_once, predict
 
 
 class EmbeddingCall(msgspec.Struct, frozen=True):
@@ -36,37 +36,26 @@ class EmbeddingCall(msgspec.Struct, frozen=True):
     parts: Sequence[tuple[int, dict[str, Any]]]
 
     async def answer(self) -> EmbeddingResponse:
-        """The vectors; where one prediction fails, the others are cancelled."""
-        model = self.call.question.model
-        vectors: dict[int, list[list[float]]] = {}
-        runs: dict[int, Run] = {}
-        failures: list[APIError] = []
-
-        async def one(index: int, part: Sequence[str], fields: dict[str, Any]) -> None:
-            try:
-                predictions = await predict(msgspec.structs.replace(self.call, input=fields))
-                vectors[index] = read_vectors(predictions[-1].output, len(part), model)
-                tokens = tokens_of(part)
-                usage = Usage(prompt_tokens=tokens, completion_tokens=0, total_tokens=tokens, estimated=True)
-                runs[index] = run_of(predictions, usage)
-            except APIError as error:
-                failures.append(error)
-                group.cancel_scope.cancel()
-
-        begin = 0
-        async with anyio.create_task_group() as group:
-            for index, (count, fields) in enumerate(self.parts):
-                group.start_soon(one, index, self.texts.texts[begin : begin + count], fields)
-                begin += count
-        if failures:
-            raise failures[0]
-        found = [vector for index in sorted(vectors) for vector in vectors[index]]
+        """The vectors; if one prediction fails, the others are cancelled."""
+        begin, works = 0, []
+        for count, fields in self.parts:
+            works.append(partial(self._embedded, self.texts.texts[begin : begin + count], fields))
+            begin += count
+        embedded = await at_once(works)
+        found = [vector for vectors, _ in embedded for vector in vectors]
         data = [
             Embedding(index=index, embedding=in_base64(vector) if self.texts.base64 else vector)
             for index, vector in enumerate(found)
         ]
         tokens = tokens_of(self.texts.texts)
         usage = EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens)
-        return EmbeddingResponse(
-            data=data, model=model, usage=usage, replicate=[runs[index] for index in sorted(runs)]
-        )
+        model, runs = self.call.question.model, [run for _, run in embedded]
+        return EmbeddingResponse(data=data, model=model, usage=usage, replicate=runs)
+
+    async def _embedded(self, texts: Sequence[str], fields: dict[str, Any]) -> tuple[list[Vector], Run]:
+        """One prediction: the vectors of some of the texts."""
+        predictions = await predict(msgspec.structs.replace(self.call, input=fields))
+        vectors = read_vectors(predictions[-1].output, len(texts), self.call.question.model)
+        tokens = tokens_of(texts)
+        usage = Usage(prompt_tokens=tokens, completion_tokens=0, total_tokens=tokens, estimated=True)
+        return vectors, run_of(predictions, usage)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-import anyio
 import pyarrow as pa
 from anyio.from_thread import start_blocking_portal
 
 from ..bulk.journal import question_hash
 from ..bulk.journaled import EVERY_ROWS, RowIntents
+from ..calls.call import at_once
 from ..errors import (
     APIConnectionError,
     APIError,
@@ -64,30 +64,13 @@ class Worker:
         self._router: AsyncRouter = self._portal.call(lambda: AsyncRouter(**router))
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        outcomes = self._portal.call(self._all, table.to_pylist())
+        works = [partial(self._outcome, row) for row in table.to_pylist()]
+        outcomes = self._portal.call(at_once, works)
         for name, place in ((self._output, 0), (self._error, 1)):
             if name in table.column_names:
                 table = table.drop_columns([name])
             table = table.append_column(name, pa.array([each[place] for each in outcomes], pa.string()))
         return table
-
-    async def _all(self, rows: list[dict[str, Any]]) -> list[Outcome]:
-        outcomes: list[Outcome] = [(None, None)] * len(rows)
-        ends: list[APIError] = []
-
-        async def ask(place: int, row: dict[str, Any]) -> None:
-            try:
-                outcomes[place] = await self._outcome(row)
-            except APIError as error:
-                ends.append(error)
-                group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            for place, row in enumerate(rows):
-                group.start_soon(ask, place, row)
-        for error in ends:
-            raise error
-        return outcomes
 
     async def _outcome(self, row: dict[str, Any]) -> Outcome:
         """The ledger's outcome of a row, else the model's.

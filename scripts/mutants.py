@@ -29,7 +29,7 @@ class Part(NamedTuple):
     Attributes:
         code: shell patterns.
         tests: fast ones, which start no process.
-        without: those of them that take longer than all the others, or see mutmut's own frames.
+        without: those of them that take longer than all the others, or see mutmut's own frames or folder.
     """
 
     code: tuple[str, ...]
@@ -46,6 +46,9 @@ _CHAT_TESTS = (
 )
 _LONG_CHAT_TESTS = (
     "tests/chat/test_catalogue.py",
+    "tests/chat/test_purity.py",
+    "tests/chat/formats/test_families.py::test_the_page_of_families_is_current",
+    "tests/chat/formats/test_jinja.py::test_a_template_that_never_ends_or_grows_without_end_is_stopped",
     "tests/chat/test_plain.py::test_what_is_plain_already_is_left_as_it_is",
     "tests/test_completion.py::test_a_bad_server_is_an_error_and_hangs_nothing",
     "tests/test_embedding.py::test_the_openai_package_over_a_gateway",

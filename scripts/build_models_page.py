@@ -66,9 +66,24 @@ register_prompt_template(
 )
 ```
 
-`tokenizer_config` is the model's `tokenizer_config.json`: its path, its folder's, or what stands in it. The template is
-rendered as Transformers does, in Jinja's sandbox. What it reads besides the conversation (`tools`, `documents`,
-`enable_thinking`, ...) is taken from the call.
+`tokenizer_config` is the model's `tokenizer_config.json`: its path, its folder's path, or its content. The template is
+rendered as Transformers does, in Jinja's sandbox (`pip install 'areplicate[templates]'`). What it reads besides the
+conversation (`tools`, `documents`, `enable_thinking`, ...) is taken from the call. A template alone works, too:
+
+```python
+register_prompt_template(
+    "owner/other",
+    chat_template="{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}",
+    bos_token="<s>",
+)
+```
+
+## The token that opens a text
+
+The token that opens a text (`<|begin_of_text|>`) is left out, since servers usually add it. To see whether a server
+does, ask `meta/meta-llama-3-8b-instruct` just `Hi` with `max_tokens=1`: that prompt has ten tokens. If
+`usage.prompt_tokens` is 11, the server adds the token. If it is 10, give `bos_token="<|begin_of_text|>"`, in the call
+or to `register_prompt_template`.
 
 ## The families
 

@@ -8,8 +8,8 @@ up in the new process before Python runs, starts Python in the usual way.
 from __future__ import annotations
 
 import atexit
-import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +20,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from tests.nursery import Demand, number
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,7 +29,7 @@ class Process:
     """A Python process: what `subprocess.Popen` is to one that is started in the usual way.
 
     Args:
-        module: what `python -m` would run.
+        module: what `python -m` would run, or a program's path.
         arguments: its arguments.
         env: its environment.
         cwd: its folder.
@@ -50,17 +52,14 @@ class Process:
         if stderr is None:
             self._output.append(tempfile.TemporaryFile())  # noqa: SIM115 - the same
         self._said: list[str] = []
-        self._keeper, theirs = socket.socketpair()
         stdin, source = os.pipe()
         output = [file.fileno() for file in (self._output[0], stderr or self._output[1])]
-        with theirs:
-            socket.send_fds(_nursery(), [b"."], [stdin, *output, theirs.fileno()])
+        demand = Demand([module, *arguments], dict(env), str(cwd or Path.cwd()))
+        self._keeper = demand.send(nursery(), [stdin, *output])
         os.close(stdin)
-        told = {"argv": [module, *arguments], "env": dict(env), "cwd": str(cwd or Path.cwd())}
-        self._keeper.sendall(json.dumps(told).encode() + b"\n")
         with os.fdopen(source, "wb") as pipe:
             pipe.write(piped)
-        self.pid = self._told()
+        self.pid = number(self._keeper)
 
     def poll(self) -> int | None:
         try:
@@ -72,7 +71,7 @@ class Process:
         if self.returncode is None:
             self._keeper.settimeout(timeout)
             try:
-                self.returncode = self._told()
+                self.returncode = number(self._keeper)
             except (TimeoutError, BlockingIOError):
                 raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
             self._keeper.close()
@@ -96,12 +95,6 @@ class Process:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def _told(self) -> int:
-        """The next number from its keeper: at first its id, in the end its status."""
-        number = self._keeper.recv(4)
-        assert number, "what forks and waits for it has been killed"
-        return int.from_bytes(number, "big", signed=True)
-
 
 def run(
     module: str, *arguments: str, timeout: float = 60, **options: Any
@@ -124,18 +117,22 @@ def _text(file: IO[bytes]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _nursery() -> socket.socket:
-    """The interpreter that forks, started at the first use; it ends with this process."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        fd = theirs.fileno()
+def nursery() -> str:
+    """The address of the interpreter that forks, which is started at the first use and ends with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="areplicate-nursery-"))
+    address = str(folder / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        fd = listener.fileno()
         command = [sys.executable, "-m", "tests.nursery", str(fd)]
-        quiet = subprocess.DEVNULL
-        process = subprocess.Popen(command, pass_fds=[fd], cwd=ROOT, stdin=quiet, stdout=quiet)
+        process = subprocess.Popen(
+            command, pass_fds=[fd], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
 
     @atexit.register
     def end() -> None:
-        ours.close()
-        process.wait()
+        process.communicate()
+        shutil.rmtree(folder)
 
-    return ours
+    return address

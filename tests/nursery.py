@@ -2,8 +2,8 @@
 
     python -m tests.nursery FD
 
-FD is a socket. Each demand on it brings a process's standard files and a socket of its own, on which its keeper,
-a fork that waits for it, reads what to run and tells its id and its status.
+FD is a Unix socket that listens. Whoever connects sends three files and what to run; a fork that waits for its end
+answers with its id and its status. The interpreter ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import NamedTuple
 
 IMPORTED = (
     "areplicate.cli.batch",
     "areplicate.cli.chat",
+    "areplicate.cli.keys",
     "areplicate.gateway.server",
     "areplicate.local",
     "sqlalchemy.dialects.postgresql",
@@ -30,54 +32,86 @@ IMPORTED = (
 """What most of the processes import; the rest each imports itself."""
 
 
-def wait_for_a_demand(demands: socket.socket) -> list[int]:
-    """Returns in a fork, with the files of the process that it is to start; ends when nobody demands any more."""
+class Demand(NamedTuple):
+    """What to run: a module, as `python -m` takes it, or the path of a program, with its arguments."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+
+    def send(self, nursery: str, files: list[int]) -> socket.socket:
+        """Sends it to a nursery; the socket gives the process's id and, when it has ended, its status (`number`)."""
+        keeper = socket.socket(socket.AF_UNIX)
+        keeper.connect(nursery)
+        socket.send_fds(keeper, [b"."], files)
+        keeper.sendall(json.dumps(self).encode() + b"\n")
+        return keeper
+
+    def run(self) -> None:
+        """Makes this process the one that is wanted."""
+        os.environ.clear()
+        os.environ.update(self.env)
+        os.chdir(self.cwd)
+        sys.path[:1] = [self.cwd, *filter(None, self.env.get("PYTHONPATH", "").split(os.pathsep))]
+        sys.argv = self.argv
+        if os.sep in self.argv[0]:
+            sys.path[0] = os.path.dirname(self.argv[0])
+            runpy.run_path(self.argv[0], run_name="__main__")
+        else:
+            runpy.run_module(self.argv[0], run_name="__main__", alter_sys=True)
+
+
+def number(keeper: socket.socket) -> int:
+    """The next number from a process's keeper."""
+    said = keeper.recv(4)
+    assert said, "who waits for it has been killed"
+    return int.from_bytes(said, "big", signed=True)
+
+
+def wait_for_a_demand(listener: socket.socket) -> socket.socket:
+    """Returns in a fork, with the connection of somebody who wants a process."""
     while True:
-        _, files, _, _ = socket.recv_fds(demands, 1, 4)
-        if not files:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if listener not in ready:
             sys.exit()
+        connection, _ = listener.accept()
         if os.fork() == 0:
-            demands.close()
-            return files
-        for file in files:
-            os.close(file)
+            return connection
+        connection.close()
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
                 pass
 
 
-def start(keeper: socket.socket) -> dict[str, Any]:
-    """Returns in a second fork, with what to run; this one waits for it."""
-    with keeper, keeper.makefile("r") as lines:
-        demand: dict[str, Any] = json.loads(lines.readline())
+def start(connection: socket.socket) -> Demand:
+    """Returns in a second fork, with its standard files and what to run; this one waits for it."""
+    with connection, connection.makefile("r") as lines:
+        _, files, _, _ = socket.recv_fds(connection, 1, 3)
+        for file, standard in zip(files, range(3), strict=True):
+            os.dup2(file, standard)
+            os.close(file)
+        demand = Demand(*json.loads(lines.readline()))
         if (pid := os.fork()) == 0:
             return demand
-        keeper.sendall(pid.to_bytes(4, "big"))
-        for file in range(3):
-            os.close(file)
+        for standard in range(3):
+            os.close(standard)
+        connection.sendall(pid.to_bytes(4, "big"))
         _, status = os.waitpid(pid, 0)
-        keeper.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+        with suppress(BrokenPipeError):
+            connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
     os._exit(0)
 
 
 def main() -> None:
-    with socket.socket(fileno=int(sys.argv[1])) as demands:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
         for name in IMPORTED:
             importlib.import_module(name)
         gc.freeze()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        *standard, keeper = wait_for_a_demand(demands)
-    for number, file in enumerate(standard):
-        os.dup2(file, number)
-        os.close(file)
-    demand = start(socket.socket(fileno=keeper))
+        connection = wait_for_a_demand(listener)
+    demand = start(connection)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.clear()
-    os.environ.update(demand["env"])
-    os.chdir(demand["cwd"])
-    sys.path[0] = demand["cwd"]
-    sys.argv = demand["argv"]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    demand.run()
 
 
 if __name__ == "__main__":

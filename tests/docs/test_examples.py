@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from areplicate.local import LocalReplicate
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted((ROOT / "examples").glob("*.py"))
@@ -18,8 +17,8 @@ PROGRAMS = sorted((ROOT / "examples").glob("*.py"))
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_it_runs(program: Path, tmp_path: Path) -> None:
     with LocalReplicate(create_per_minute=60_000) as replicate:
-        ran = subprocess.run(
-            [sys.executable, program],
+        ran = forked.run(
+            str(program),
             cwd=tmp_path,
             env={
                 **os.environ,
@@ -28,8 +27,6 @@ def test_it_runs(program: Path, tmp_path: Path) -> None:
                 "REPLICATE_API_BASE": replicate.api_base,
                 "AREPLICATE_CACHE_DIR": "off",
             },
-            capture_output=True,
-            text=True,
             timeout=120,
         )
         assert ran.returncode == 0, ran.stderr

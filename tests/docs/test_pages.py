@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from areplicate.local import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, LocalModel, LocalReplicate
+from tests import forked
+from tests.docs.command import NURSERY
 from tests.docs.pages import blocks
 from tests.stage import free_port
 
@@ -42,14 +43,8 @@ def test_each_block_runs_as_it_stands(page: Path, tmp_path: Path, replicate: Loc
     copy.write_text(_on_free_ports(page.read_text()))
     folder = tmp_path / "reader"
     folder.mkdir()
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.docs.pages", str(copy)],
-        cwd=folder,
-        env=_environment(tmp_path, replicate),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    env = _environment(tmp_path, replicate)
+    ran = forked.run("tests.docs.pages", str(copy), cwd=folder, env=env, timeout=300)
     assert ran.returncode == 0, f"{ran.stdout[-1000:]}\n{ran.stderr[-4000:]}"
     assert ran.stdout.count("block at line") == len(expected)
 
@@ -71,6 +66,8 @@ def _environment(folder: Path, replicate: LocalReplicate) -> dict[str, str]:
     commands = folder / "bin"
     commands.mkdir()
     _command(commands / "pip", f'exec {sys.executable} -m tests.docs.installs "$@"')
+    areplicate = Path(sys.executable).parent / "areplicate"
+    _command(commands / "areplicate", f'exec {sys.executable} -S -m tests.docs.command {areplicate} "$@"')
     _command(commands / "make", f'exec /usr/bin/make --directory {ROOT} --dry-run "$@"')
     kept = {
         name: value
@@ -81,6 +78,7 @@ def _environment(folder: Path, replicate: LocalReplicate) -> dict[str, str]:
         **kept,
         "PATH": f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
+        NURSERY: forked.nursery(),
         "HOME": str(folder),
         "REPLICATE_API_KEY": "r8_reader",
         "REPLICATE_API_BASE": replicate.api_base,

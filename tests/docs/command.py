@@ -1,0 +1,28 @@
+"""The command `areplicate` as the pages' shells find it: itself, but forked (tests/forked.py).
+
+python -m tests.docs.command PROGRAM ARGUMENT...
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from tests.nursery import Demand, number
+
+NURSERY = "TESTS_NURSERY"
+"""The environment's variable with the address of the interpreter that forks."""
+
+
+def main() -> None:
+    demand = Demand(sys.argv[1:], dict(os.environ), os.getcwd())
+    with demand.send(os.environ[NURSERY], [0, 1, 2]) as keeper:
+        pid = number(keeper)
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+        status = number(keeper)
+    sys.exit(status if status >= 0 else 128 - status)
+
+
+if __name__ == "__main__":
+    main()

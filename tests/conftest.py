@@ -20,7 +20,8 @@ os.environ["AREPLICATE_CACHE_DIR"] = "off"
 # How fast the machine is decides no test.
 settings.register_profile("areplicate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("areplicate")
-# For `make mutants`: the same examples each time, and the first that fails is enough.
+# For `make mutants`: the same examples each time, and the first that fails is enough. One process runs all tests
+# several times over, which is no fault of theirs.
 settings.register_profile(
     "mutants",
     settings.get_profile("areplicate"),
@@ -28,6 +29,7 @@ settings.register_profile(
     database=None,
     max_examples=40,
     phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
 )
 
 

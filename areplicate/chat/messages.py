@@ -131,13 +131,13 @@ def _content(
     index: int, role: Role, content: Any, message: Mapping[str, Any]
 ) -> tuple[str, tuple[Media, ...]]:
     if isinstance(content, str):
-        return _text(index, content), ()
+        return content, ()
     if content is None and role == "tool":
         return "", ()  # it ran, and had nothing to tell
     if content is None:
         if role == "assistant":  # it called tools, refused, or was cut off before its first word
             refusal = message.get("refusal")
-            return (_text(index, refusal) if isinstance(refusal, str) else ""), ()
+            return (refusal if isinstance(refusal, str) else ""), ()
         _refuse(index, "has no content: give a string or a list of content parts")
     if isinstance(content, (list, tuple)):
         texts, media = [], []
@@ -146,7 +146,7 @@ def _content(
             if isinstance(read, Media):
                 media.append(read)
             else:
-                texts.append(_text(index, read))
+                texts.append(read)
         return "".join(texts), tuple(media)
     _refuse(index, f"has content of type {type(content).__name__}: give a string or a list of content parts")
 
@@ -180,8 +180,8 @@ def _part(index: int, part: Any) -> str | Media:
             return _file(index, part)
     _refuse(
         index,
-        f"has a content part of type {shown(kind)}; known are text, image_url, input_audio, video_url, "
-        "input_video and file",
+        f"has a content part of type {shown(kind)}; known are text, image_url, audio_url, input_audio, "
+        "video_url, input_video and file",
     )
 
 
@@ -191,7 +191,7 @@ def _medium(index: int, part: Mapping[str, Any], key: str, kind: MediaKind) -> M
     if isinstance(value, Mapping):
         value = value.get("url")
     if isinstance(value, str) and value:
-        return Media(kind, _text(index, value))
+        return Media(kind, value)
     if isinstance(value, PathLike) or is_content(value):
         return medium_of(kind, value)
     _refuse(index, f'has a part of type "{key}" without a URL: write {{"{key}": {{"url": "https://..."}}}}')
@@ -293,18 +293,8 @@ def _json(index: int, key: str, message: Mapping[str, Any]) -> Any:
 def _string_or_none(index: int, message: Mapping[str, Any], key: str) -> str | None:
     value = message.get(key)
     if value is not None and not isinstance(value, str):
-        _refuse(index, f"has a {key} of type {type(value).__name__}: give a string")
+        _refuse(index, f"has {key} of type {type(value).__name__}: give a string")
     return value
-
-
-def _text(index: int, text: str) -> str:
-    """The text itself, where it can be sent: half of a surrogate pair has no UTF-8 form."""
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            _refuse(index, f"has text that is not valid Unicode at character {error.start}")
-    return text
 
 
 def _refuse(index: int, why: str) -> NoReturn:

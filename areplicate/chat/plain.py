@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, Set)):
         return [_plain(item) for item in value]
     if isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value)
+        return _plain(msgspec.to_builtins(value))
     for method in ("model_dump", "tolist"):  # of pydantic's objects; of numpy's, torch's and pandas' numbers
         if callable(convert := getattr(value, method, None)):
             converted = convert()

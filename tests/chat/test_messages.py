@@ -98,51 +98,127 @@ def test_media_parts(part: dict[str, Any], media: Media) -> None:
     assert read.text == "Look:" and read.media == (media,)
 
 
+def user(*parts: Any) -> list[Any]:
+    return [{"role": "user", "content": list(parts)}]
+
+
+def calls(*tool_calls: Any, **more: Any) -> list[Any]:
+    return [{"role": "assistant", "content": None, "tool_calls": list(tool_calls), **more}]
+
+
+PARTS = ": give a string or a list of content parts"
+ROLES = "; use one of system, developer, user, assistant, tool, function"
+FILE = (
+    'has a file part without file_data: give {"file": {"file_data": "data:application/pdf;base64,...", "filename": '
+    '"a.pdf"}}; ids of files that were uploaded elsewhere mean nothing to Replicate'
+)
+
+
+@pytest.mark.parametrize(
+    ("messages", "kind"), [(None, "NoneType"), ("Hello", "str"), ({"role": "user"}, "dict"), (7, "int")]
+)
+def test_messages_are_a_list(messages: Any, kind: str) -> None:
+    example = '[{"role": "user", "content": "Hello"}]'
+    with pytest.raises(BadRequestError) as caught:
+        read_messages(messages)
+    assert caught.value.message == f"messages must be a list such as {example}, not {kind}."
+    assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize("messages", [[], ()])
+def test_there_is_at_least_one_message(messages: Any) -> None:
+    with pytest.raises(BadRequestError, match="^messages is empty: give at least one message.$") as caught:
+        read_messages(messages)
+    assert caught.value.param == "messages"
+
+
 @pytest.mark.parametrize(
     ("messages", "complaint"),
     [
-        (None, "messages must be a list"),
-        ("Hello", "messages must be a list"),
-        ({"role": "user"}, "messages must be a list"),
-        ([], "messages is empty"),
-        (["Hello"], "messages[0] must be a mapping with role and content, not str"),
-        ([{"content": "Hello"}], "messages[0] has the role None; use one of system, developer, user"),
-        ([{"role": "bot", "content": "Hello"}], "messages[0] has the role 'bot'"),
-        ([{"role": ["user"], "content": "Hello"}], "messages[0] has the role ['user']"),
-        ([{"role": "user"}], "messages[0] has no content"),
-        ([{"role": "user", "content": None}], "messages[0] has no content"),
-        ([{"role": "user", "content": 7}], "messages[0] has content of type int"),
-        ([{"role": "user", "content": [7]}], "messages[0] has a content part that must be a mapping"),
+        (["Hello"], "must be a mapping with role and content, not str"),
+        ([{"content": "Hello"}], f"has the role None{ROLES}"),
+        ([{"role": "bot", "content": "Hello"}], f"has the role 'bot'{ROLES}"),
+        ([{"role": ["user"], "content": "Hello"}], f"has the role ['user']{ROLES}"),
+        ([{"role": "user"}], f"has no content{PARTS}"),
+        ([{"role": "user", "content": None}], f"has no content{PARTS}"),
+        ([{"role": "user", "content": 7}], f"has content of type int{PARTS}"),
+        (user(7), "has a content part that must be a mapping with a type, not int"),
+        (user({"type": 7}), "has a content part whose type must be a string such as text, not 7"),
         (
-            [{"role": "user", "content": [{"type": "hologram"}]}],
-            "content part of type 'hologram'; known are text",
+            user({"type": "hologram"}),
+            "has a content part of type 'hologram'; known are text, image_url, audio_url, input_audio, video_url, "
+            "input_video and file",
         ),
-        ([{"role": "user", "content": [{"type": "text"}]}], "whose text is not a string"),
-        ([{"role": "user", "content": [{"type": "image_url"}]}], "without a URL"),
+        *(
+            (user({"type": kind}), f'has a part of type "{kind}" whose {key} is not a string')
+            for kind, key in (
+                ("text", "text"),
+                ("input_text", "text"),
+                ("output_text", "text"),
+                ("refusal", "refusal"),
+            )
+        ),
+        *(
+            (
+                user({"type": kind}),
+                f'has a part of type "{kind}" without a URL: write {{"{kind}": {{"url": "https://..."}}}}',
+            )
+            for kind in ("image_url", "video_url", "audio_url", "input_audio", "input_video")
+        ),
+        (user({"type": "file"}), FILE),
+        (user({"type": "file", "file": {"file_id": "file-1"}}), FILE),
         (
-            [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}],
-            "without file_data",
+            user({"type": "file", "file": {"file_url": ""}}),
+            'has a part of type "file_url" without a URL: write {"file_url": {"url": "https://..."}}',
+        ),
+        (user({"type": "file", "file": {"filename": 7}}), "has filename of type int: give a string"),
+        (calls(tool_calls=7), "has tool_calls that are not a list"),
+        (calls(7), "has a tool call that must be a mapping, not int"),
+        (calls({}), "has a tool call whose function must be a mapping, not NoneType"),
+        *(
+            (
+                calls({"function": function}),
+                'has a tool call without {"function": {"name": ..., "arguments": ...}}',
+            )
+            for function in ({}, {"name": 7})
+        ),
+        (calls({"id": 7, "function": {"name": "x"}}), "has id of type int: give a string"),
+        (
+            calls({"function": {"name": "x", "arguments": object()}}),
+            "has tool_calls that JSON cannot hold: Encoding objects of type object is unsupported",
         ),
         (
-            [{"role": "user", "content": "a\ud800b"}],
-            "messages[0] has text that is not valid Unicode at character 1",
+            calls(function_call={"name": "x", "arguments": object()}),
+            "has function_call that JSON cannot hold: Encoding objects of type object is unsupported",
         ),
         (
-            [{"role": "assistant", "content": None, "tool_calls": [{}]}],
-            "messages[0] has a tool call whose function",
+            [{"role": "tool", "tool_call_id": 7, "content": "x"}],
+            "has tool_call_id of type int: give a string",
         ),
-        (
-            [{"role": "assistant", "content": None, "tool_calls": [{"function": {}}]}],
-            'messages[0] has a tool call without {"function"',
-        ),
-        ([{"role": "tool", "tool_call_id": 7, "content": "x"}], "messages[0] has a tool_call_id of type int"),
-        ([{"role": "user", "content": "Hi"}, {"role": "user"}], "messages[1] has no content"),
+        ([{"role": "user", "name": 7, "content": "x"}], "has name of type int: give a string"),
     ],
 )
-def test_what_is_wrong_with_messages_is_said(messages: Any, complaint: str) -> None:
+def test_what_is_wrong_with_a_message_is_said(messages: list[Any], complaint: str) -> None:
     with pytest.raises(BadRequestError) as caught:
-        read_messages(messages)
-    assert complaint in caught.value.message
+        read_messages([{"role": "user", "content": "Hi"}, *messages])
+    assert (caught.value.message, caught.value.param) == (f"messages[1] {complaint}.", "messages")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": "a\ud800b"},
+        {"role": "user", "content": [{"type": "text", "text": "a\ud800"}]},
+        {"role": "user", "content": [{"type": "image_url", "image_url": "a\ud800"}]},
+        {"role": "assistant", "content": None, "refusal": "a\ud800"},
+        Answer(role="assistant", content="a\ud800"),
+    ],
+)
+def test_half_of_a_surrogate_pair_cannot_be_sent(message: Any) -> None:
+    with pytest.raises(
+        BadRequestError, match=r"^messages\[0\] has text that is not valid Unicode at character 1.$"
+    ):
+        read_messages([message])
 
 
 json_like = st.recursive(

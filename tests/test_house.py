@@ -35,7 +35,10 @@ OTHERS_NAMES = {"Areplicate", "File", "Message", "Model", "Request", "Response",
 """Classes that OpenAI's, Anthropic's and Replicate's APIs, or the programs that load us, call alike."""
 
 
-RIDDLES = re.compile(r"(?<![Tt]here )\b(is|are) (no\b(?! longer| more)|none of|to be\b)|\bnames (no|none)\b")
+RIDDLES = re.compile(
+    r"(?<![Tt]here )\b(is|are) (no\b(?! longer| more)|none of|to be\b)|\bnames (no|none)\b"
+    r"|\b(is|are|was|were) told\b|\b(told|tells?) of\b"
+)
 """Turns of phrase that have to be read twice: say what something is, or what must be done."""
 PROMPTS = {"system_texts.py", "long_system_texts.py", "tool_forms.py"}
 """Texts that models were trained on, word for word."""

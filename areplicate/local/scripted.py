@@ -92,7 +92,7 @@ def calls_tools(
 
 
 def wrong_then_right(wrong: str, right: str) -> Script:
-    """A model that answers `wrong` until it is told that its answer cannot be used."""
+    """A model that answers `wrong` until a message says that its answer cannot be used."""
     return lambda input: right if _COMPLAINT in _conversation(input) else wrong
 
 

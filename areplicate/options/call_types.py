@@ -110,7 +110,7 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
             prediction: A text that the answer is expected to repeat in large part.
             web_search_options: How the model searches the web.
             moderation: What OpenAI checks in the conversation.
-            user: Who asks. It tells OpenAI something and changes no answer.
+            user: An id of the end user, for OpenAI. It changes no answer.
             metadata: As `user`: it changes no answer.
             store: As `user`: it changes no answer.
             service_tier: As `user`: it changes no answer.
@@ -121,7 +121,7 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
             timeout: Seconds for the whole completion: queue, cold boot and answer. By default the router's: 1800.
             num_retries: How often one HTTP request is tried again where that is safe. By default the router's.
             drop_params: Leave out what the model has no input for and move numbers into its bounds, instead of an error. By default False.
-            emulate: False refuses tools and formats that the model has no input for, instead of telling it in words. By default True.
+            emulate: False makes tools and formats that the model has no input for an error, instead of explaining them in words. By default True.
             fallbacks: Models to ask where this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`. By default the router's.
             mock_response: The answer, or the error to raise: nothing is sent and nothing costs, for tests.
             additional_drop_params: Names of parameters that are left out of this call, whatever the model takes.

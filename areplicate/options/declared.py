@@ -86,7 +86,7 @@ OPTIONS: tuple[Option, ...] = (
     _openai("prediction", _OBJECT, "A text that the answer is expected to repeat in large part."),
     _openai("web_search_options", _OBJECT, "How the model searches the web."),
     _openai("moderation", _OBJECT, "What OpenAI checks in the conversation."),
-    _openai("user", "str", "Who asks. It tells OpenAI something and changes no answer."),
+    _openai("user", "str", "An id of the end user, for OpenAI. It changes no answer."),
     _openai("metadata", _OBJECT, "As `user`: it changes no answer."),
     _openai("store", "bool", "As `user`: it changes no answer."),
     _openai("service_tier", "str", "As `user`: it changes no answer."),
@@ -119,7 +119,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "emulate",
         "bool",
-        "False refuses tools and formats that the model has no input for, instead of telling it in words.",
+        "False makes tools and formats that the model has no input for an error, instead of explaining them in words.",
         default="True",
     ),
     Option(

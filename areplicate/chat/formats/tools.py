@@ -36,7 +36,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
     """The text of tools. `{name}` and the like are filled in, once; other braces stay.
 
     Attributes:
-        definitions: the text that tells of `{tools}`.
+        definitions: the text around the definitions of the tools, `{tools}`.
         place: where it goes. "system": after system text, which it opens where there is none.
             "system_top": the same, with the system text below it. "before", "after": a turn of its own
             before or after the opening system text. "first_user": before that message's text.
@@ -47,7 +47,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
             type, "xml" as elements, "headed" below a heading, "declaration" as Google's.
         between_tools: what parts two definitions.
         between_system: what parts system text and definitions that share its turn.
-        reminder: system text that closes a conversation in which tools are told.
+        reminder: system text that closes a conversation with tools.
         call: one call with `{name}`, `{arguments}`, `{id}` and `{number}` (of the conversation's
             calls, from 0).
         arguments: how a call's arguments are written: as "json", "indented" below the name of their

@@ -1,14 +1,12 @@
-"""A database that is asked in threads of its own.
+"""A database that is used in threads of its own.
 
-Each unit of work is one transaction and runs to its end in one of these threads, whatever becomes of
-whoever asked for it: a thread cannot be interrupted half-way as a task can. What bounds it is time. The
-server is told how long a statement and a lock may take; where it does not even answer, its connection is
-cut from outside. A database that has not answered is only looked at every other second, so that nobody waits
-for one that is known to be down.
+Each unit of work is one transaction and runs to its end in one of these threads, even if the task that asked
+for it is cancelled: a thread cannot be interrupted half-way. Its time is bounded instead: statements and
+locks have time limits at the server, and if that does not even answer, the connection is cut. After that the
+database is only checked every other second, so that no request waits for one that is known to be down.
 
-Only the front of SQLAlchemy is used that has no event loop in it: its `ext.asyncio` brings the whole ORM
-into memory, and a transaction in it ends half-way with the task that runs it. psycopg is libpq, so that
-every parameter of libpq's means what it always means. No statement is prepared on the server and nothing
+SQLAlchemy is used without its `ext.asyncio`, which loads the whole ORM, and in which a transaction ends
+half-way if its task is cancelled. psycopg uses libpq, so that libpq's parameters mean what they always mean. No statement is prepared on the server and nothing
 is set for longer than a transaction, as PgBouncer's transaction mode wants it.
 """
 

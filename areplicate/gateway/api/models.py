@@ -33,7 +33,7 @@ class ModelList(msgspec.Struct, frozen=True):
 
 
 class ClaudeModel(msgspec.Struct, frozen=True):
-    """A model as Anthropic's API tells of it."""
+    """A model in the form of Anthropic's API."""
 
     id: str
     display_name: str

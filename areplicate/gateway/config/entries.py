@@ -58,7 +58,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """What a client is told of who answered: its name, or the model that a wildcard's stands for."""
+        """The name of what answered, as the client sees it: the entry's, or the model that a wildcard stands for."""
         return self.model if "*" in self.name else self.name
 
     def naming(self, name: str, prices: PriceList) -> ModelEntry | None:

@@ -34,6 +34,22 @@ OTHER = ModelSchema(model="meta/meta-llama-3-8b-instruct")
         ({"text": "Hello!", "json_output": None, "response_id": "r1"}, "Hello!"),
         ({"text": "", "json_output": {"a": 1}, "response_id": "r1"}, '{"a":1}'),
         ({"choices": [{"message": {"role": "assistant", "content": "Hello!"}}], "usage": {}}, "Hello!"),
+        *(
+            ({name: "Hello!", "id": 1, "model": "x", "finish_reason": "stop"}, "Hello!")
+            for name in ("text", "content", "output_text", "generated_text", "response")
+        ),
+        ({"text": "Hello!", "stop_reason": None, "usage": 1, "metrics": 2}, "Hello!"),
+        ({"text": "Hello!", "json_output": {"a": 1}}, "Hello!"),
+        ({"json_output": [1]}, "[1]"),
+        ({"json_output": 1}, '{"json_output":1}'),
+        ({"text": ["Hello!"]}, '{"text":["Hello!"]}'),
+        ({"answer": "Hello!", "id": 1}, '{"answer":"Hello!","id":1}'),
+        ({"choices": []}, '{"choices":[]}'),
+        ({"choices": [{"message": "Hello!"}]}, '{"choices":[{"message":"Hello!"}]}'),
+        ({"choices": ["Hello!"]}, '{"choices":["Hello!"]}'),
+        (["data:,a", "data:,b"], "data:,a\ndata:,b"),
+        (["http://a.b", "http://c.d", "x"], "http://a.b\nhttp://c.dx"),
+        (["http://a.b c", "http://c.d"], "http://a.b chttp://c.d"),
         ({"text": "Hello!", "language": "en"}, '{"text":"Hello!","language":"en"}'),
         ([{"label": "safe", "score": 1}], '[{"label":"safe","score":1}]'),
         (["text", None], '["text",null]'),

@@ -121,10 +121,35 @@ def test_they_may_be_changed() -> None:
     response.choices[0]["finish_reason"] = "stop"
     assert json.loads(response.model_dump_json())["choices"][0]["message"]["content"] == "changed"
     assert response.model == "mine" and response.choices[0].finish_reason == "stop"
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="no such field"):
         response["no such field"] = 1
 
 
 def test_json_gives_the_values_and_to_json_the_text() -> None:
     assert WHOLE.json() == WHOLE.model_dump() == WHOLE.to_dict()
     assert json.loads(WHOLE.to_json()) == json.loads(WHOLE.model_dump_json()) == WHOLE.json()
+
+
+def test_they_are_mappings_too() -> None:
+    assert {**USAGE} == dict(USAGE.items()) == {name: USAGE[name] for name in USAGE}
+    assert list(USAGE.keys()) == list(USAGE) == [name for name, _ in USAGE.items()]
+    assert "total_tokens" in USAGE and "no such field" not in USAGE
+    assert USAGE.get("total_tokens") == 3 and USAGE.get("no such field") is None
+    assert USAGE.get("no such field", 7) == 7
+    with pytest.raises(KeyError, match="no such field"):
+        USAGE["no such field"]
+
+
+def test_json_may_be_indented_and_what_is_null_left_out() -> None:
+    run = Run(prediction_id="p", usage=USAGE)
+    compact, full = run.model_dump_json(exclude_none=True), run.model_dump_json()
+    assert "\n" not in full and json.loads(full) == run.model_dump() and json.loads(full)["version"] is None
+    assert (
+        json.loads(compact)
+        == run.model_dump(exclude_none=True)
+        == {name: value for name, value in run.model_dump().items() if value is not None}
+    )
+    indented = run.model_dump_json(indent=2)
+    assert indented.startswith('{\n  "prediction_id": "p",') and json.loads(indented) == json.loads(full)
+    dumped = WHOLE.model_dump(exclude_none=True)
+    assert "version" not in dumped["replicate"][0] and dumped["choices"][0]["message"]["content"] == "Hi"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from areplicate.chat.messages import Media, Message, read_messages
+from areplicate.chat.messages import Media, Message, mime_of, read_messages
 from areplicate.chat.responses import Message as Answer
 from areplicate.errors import BadRequestError
 
@@ -55,6 +57,24 @@ def test_a_tool_may_have_nothing_to_tell() -> None:
     assert read_messages([{"role": "tool", "tool_call_id": "call_1", "content": None}])[0].text == ""
 
 
+def test_an_answer_s_refusal_is_its_text() -> None:
+    (read,) = read_messages([{"role": "assistant", "content": None, "refusal": "No."}])
+    assert read == Message("assistant", "No.")
+    assert (
+        read_messages([{"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}])[0].text == "No."
+    )
+
+
+def test_a_message_goes_out_with_all_that_came_in() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+    for message in (
+        {"role": "user", "content": "Hi", "name": "Ann"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "noon", "tool_call_id": "c1"},
+    ):
+        assert [read.as_openai() for read in read_messages([message])] == [message]
+
+
 def test_the_older_function_call_is_a_tool_call() -> None:
     (read,) = read_messages(
         [{"role": "assistant", "content": None, "function_call": {"name": "clock", "arguments": "{}"}}]
@@ -91,11 +111,92 @@ def test_the_older_function_call_is_a_tool_call() -> None:
             Media("file", "data:application/octet-stream;base64,JVBE", "a.pdf"),
         ),
         ({"type": "file", "file": {"file_url": "https://e.com/a.pdf"}}, Media("file", "https://e.com/a.pdf")),
+        (
+            {"type": "file", "file": {"url": "https://e.com/a.pdf", "filename": "b.pdf"}},
+            Media("file", "https://e.com/a.pdf", "b.pdf"),
+        ),
+        ({"type": "audio_url", "audio_url": "https://e.com/a.mp3"}, Media("audio", "https://e.com/a.mp3")),
+        *(
+            ({"type": kind, kind: {"data": data}}, Media(medium, data))
+            for data in ("data:x/y;base64,AAAA", "http://e.com/a", "https://e.com/a")
+            for kind, medium in (("input_audio", "audio"), ("input_video", "video"))
+        ),
+        *(
+            ({"type": "file", "file": {"file_data": data}}, Media("file", data))
+            for data in ("data:x/y;base64,AAAA", "http://e.com/a", "https://e.com/a")
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AAAA"}},
+            Media("audio", "data:audio/wav;base64,AAAA"),
+        ),
+        (
+            {"type": "input_video", "input_video": {"data": "AAAA"}},
+            Media("video", "data:video/mp4;base64,AAAA"),
+        ),
+        ({"type": "input_audio", "input_audio": "https://e.com/a"}, Media("audio", "https://e.com/a")),
+        (
+            {"type": "input_video", "input_video": {"url": "https://e.com/a"}},
+            Media("video", "https://e.com/a"),
+        ),
+        *(
+            ({"type": kind, kind: {key: b"GIF8"}}, Media(medium, "data:image/gif;base64,R0lGOA=="))
+            for kind, key, medium in (
+                ("image_url", "url", "image"),
+                ("input_audio", "data", "audio"),
+                ("input_video", "data", "video"),
+                ("file", "file_data", "file"),
+            )
+        ),
+        ({"type": "image_url", "image_url": Path("a/b.png")}, Media("image", str(Path("a/b.png")))),
+        (
+            {"type": "file", "file": {"file_data": b"%PDF", "filename": "a.pdf"}},
+            Media("file", "data:application/pdf;base64,JVBERg==", "a.pdf"),
+        ),
     ],
 )
 def test_media_parts(part: dict[str, Any], media: Media) -> None:
     (read,) = read_messages([{"role": "user", "content": [{"type": "text", "text": "Look:"}, part]}])
     assert read.text == "Look:" and read.media == (media,)
+
+
+def test_open_files_are_read_later_and_keep_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF")
+    with path.open("rb") as file:
+        for filename, kept in ((None, "a.pdf"), ("b.pdf", "b.pdf")):
+            part = {"type": "file", "file": {"file_data": file, "filename": filename}}
+            [medium] = read_messages([{"role": "user", "content": [part]}])[0].media
+            assert medium == Media("file", "", kept, file)
+    nameless = io.BytesIO(b"GIF8")
+    [medium] = read_messages([{"role": "user", "content": [{"type": "image_url", "image_url": nameless}]}])[
+        0
+    ].media
+    assert medium == Media("image", "", None, nameless)
+
+
+@pytest.mark.parametrize(
+    ("content", "mime"),
+    [
+        (b"\x89PNG\r\n", "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"GIF89a", "image/gif"),
+        (b"BM....", "image/bmp"),
+        (b"RIFF....WEBPVP8", "image/webp"),
+        (b"%PDF-1.7", "application/pdf"),
+        (b"ID3..", "audio/mpeg"),
+        (b"\xff\xfb..", "audio/mpeg"),
+        (b"OggS..", "audio/ogg"),
+        (b"fLaC..", "audio/flac"),
+        (b"RIFF....WAVEfmt ", "audio/wav"),
+        (b"\x1aE\xdf\xa3..", "video/webm"),
+        (b"....ftypisom", "video/mp4"),
+        (b"RIFF....AVI ", "application/octet-stream"),
+        (b"Hello", "application/octet-stream"),
+        (b"", "application/octet-stream"),
+    ],
+)
+def test_files_are_known_by_how_they_begin(content: bytes, mime: str) -> None:
+    assert mime_of(content) == mime
 
 
 def user(*parts: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,14 @@ def test_it_ends_before_the_first_one(pieces: list[str], sequences: list[str]) -
     assert (cutter.found is not None) == bool(found)
     if cutter.found is not None:
         assert text.startswith(cutter.found, len(given_out))
+
+
+@pytest.mark.parametrize("text", ["</sto", "a</stop", "a<", "a</stop b<"])
+def test_all_that_may_begin_one_is_held_back(text: str) -> None:
+    cutter = StopCutter(["</stop>"])
+    begun = text[text.rindex("<") :]
+    assert cutter.feed(text) == text.removesuffix(begun)
+    assert cutter.feed("</stop>".removeprefix(begun)) == "" and cutter.found == "</stop>"
 
 
 def test_nothing_is_held_back_that_begins_none() -> None:

@@ -137,6 +137,23 @@ def test_earlier_turns_go_into_the_history(items: str, history: Any) -> None:
     assert sent(ONE, known, "x/unheard-of") == {"prompt": "u1"}
 
 
+@pytest.mark.parametrize(
+    ("earlier", "pairs"),
+    [
+        ([("user", "u1"), ("assistant", "a1")], [["u1", "a1"]]),
+        ([("user", "u1"), ("user", "u2"), ("assistant", "a1")], [["u1\n\nu2", "a1"]]),
+        ([("assistant", "a1")], [["", "a1"]]),
+        ([("user", "u1"), ("assistant", "a1"), ("assistant", "a2")], [["u1", "a1"], ["", "a2"]]),
+        ([("user", "u1"), ("assistant", "a1"), ("user", "u2")], [["u1", "a1"], ["u2", ""]]),
+        ([("system", "s"), ("user", "u1"), ("assistant", "a1")], [["s\n\nu1", "a1"]]),
+    ],
+)
+def test_earlier_turns_as_pairs_lose_no_text(earlier: list[tuple[str, str]], pairs: Any) -> None:
+    known = schema(history={"type": "array", "items": {"type": "array"}})
+    said = [*({"role": role, "content": text} for role, text in earlier), {"role": "user", "content": "last"}]
+    assert sent(said, known, "x/unheard-of") == {"prompt": "last", "history": pairs}
+
+
 def test_history_without_an_input_for_system_text() -> None:
     known = schema(history={"type": "array", "items": {"type": "object"}})
     assert sent(THREE, known, "x/unheard-of")["history"][0] == {"role": "system", "content": "s"}

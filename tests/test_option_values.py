@@ -144,6 +144,21 @@ def test_a_header_that_is_not_one_line_is_refused_and_not_shown(value: Any) -> N
         ("ftp://a.b", "api_base must be a URL that begins with https:// or http://, not "),
         (3, "api_base must be a URL that begins with https:// or http://, not 3"),
         ("http://a.b:port", "api_base must be a URL ("),
+        ("http://a..b", "api_base must be a URL ("),
+        *(
+            (
+                base,
+                "api_base must be the URL of a host and a path, such as https://api.replicate.com/v1, without ",
+            )
+            for base in (
+                "http://",
+                "http:///v1",
+                "http://a.b/v1?key=x",
+                "http://a.b/v1#x",
+                "http://a.b/v1\n",
+                "http://a b",
+            )
+        ),
         ("https://me:secret@a.b/v1", "api_base must not contain a user or a password: give default_headers="),
         ("https://me@a.b/v1", "api_base must not contain a user or a password: give default_headers="),
     ],

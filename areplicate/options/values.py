@@ -90,9 +90,15 @@ def checked_base(base: str) -> str:
     if not isinstance(base, str) or not base.startswith(("https://", "http://")):
         raise wrong("api_base", base, "a URL that begins with https:// or http://")
     try:
-        origin(base)
+        origin(base)[1].encode("idna")
     except ValueError as error:
         raise wrong("api_base", base, f"a URL ({error})") from None
+    host = urlsplit(base).hostname
+    if not host or not base.isprintable() or set(base) & set(" ?#"):  # not shown: what follows may be a key
+        raise BadRequestError(
+            f"api_base must be the URL of a host and a path, such as {API_BASE}, without spaces, ? and #.",
+            param="api_base",
+        )
     if "@" in urlsplit(base).netloc:
         raise BadRequestError(
             "api_base must not contain a user or a password: give default_headers= for what the server needs.",

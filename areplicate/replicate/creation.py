@@ -13,12 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from ..clock import now
 from ..errors import APIConnectionError, APIError, BadRequestError, NotFoundError
+from .cancelling import cancel
 from .endpoints import Endpoint
 from .http import SILENCE, Http, Retries
 from .limits import Slots
@@ -88,7 +90,7 @@ class Creator:
         self.base = http.base
         self.find = finder.find
         self.confirm = finder.confirm
-        self.cancel = http.cancel
+        self.cancel = partial(cancel, http)
 
     async def create(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from urllib.parse import quote
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import anyio
 
@@ -20,6 +21,8 @@ from .protocol.requests import Request, Response
 from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport
 
+T = TypeVar("T")
+
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one answer, unpacked, after which it is given up."""
 
@@ -29,7 +32,7 @@ SILENCE = 30.0
 _FIRST_CONTACT = (1.5, 2.0)
 """Seconds before the second and the third try to connect to a base that never answered; the third is the last."""
 _UNREACHABLE = 5.0
-"""Seconds for which requests to a base that could not be reached fail without further tries."""
+"""Seconds after which no further try begins, and for which requests to that base then fail without any."""
 
 
 class Http:
@@ -62,40 +65,49 @@ class Http:
         self._transport = transport
         self.reached = False
         """Whether the base has ever answered."""
-        self._unreachable_until = float("-inf")
+        self._first_tried = math.inf
+        self._unreachable_until = -math.inf
 
     async def get(self, path: str, policy: RetryPolicy) -> bytes:
         """GETs a path below the base, and returns the body."""
-        return await self._retried(Request("GET", self.base + path, self.headers), policy)
+        return await self.read(path, policy, bytes)
+
+    async def read(self, path: str, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
+        """The same as a value. What cannot be decoded is of something between, and is asked for again."""
+        return await self._retried(Request("GET", self.base + path, self.headers), policy, decode)
 
     async def upload(self, content: bytes, filename: str, media_type: str, policy: RetryPolicy) -> str:
         """Puts a file where models can read it, and returns its URL."""
         headers, body = file_upload(content, filename, media_type)
         request = Request("POST", self.base + "/files", {**self.headers, **headers}, body)
-        answer = await self._retried(request, policy)
-        try:
-            return decoded(decode_file, answer).urls.get
-        except ValueError as error:
-            raise APIError(f"The answer is not a file: {error}.", method="POST", url=request.url) from error
+        return (await self._retried(request, policy, decode_file)).urls.get
 
-    async def _retried(self, request: Request, policy: RetryPolicy) -> bytes:
-        """The body of a successful answer to a request that does no harm when it is sent twice."""
+    async def _retried(self, request: Request, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
+        """What a successful answer's body says, to a request that does no harm when it is sent twice."""
         again = Retries(self, policy)
         while True:
             try:
                 await self.others.acquire(policy.deadline)
                 response = await self.send_short(request, self.others)
                 if response.status < 300:
-                    return response.body
+                    return decoded(decode, response.body)
                 error = self.error(response, request)
             except APIConnectionError as broken:
                 error = broken
+            except ValueError as garbled:
+                error = APIConnectionError(
+                    f"The answer is not what was asked for: {garbled}.",
+                    method=request.method,
+                    url=request.url,
+                )
             await again.after(error)
 
     async def send(self, request: Request, limiter: Limiter, silence: float = SILENCE) -> Response:
         """One request, whatever the answer's status, for which `limiter` has given its turn."""
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
+        if not self.reached:
+            self._first_tried = min(self._first_tried, now())
         response = await exchange(self._transport, request, silence=silence)
         headers = response.headers
         self.reached = True
@@ -122,26 +134,6 @@ class Http:
             logs.logger.debug("%s", logs.as_curl(request))
         return await self._transport.open(request, silence=silence)
 
-    async def cancel(self, prediction_id: str) -> bool:
-        """Cancels a prediction, however often that has to be tried; False where it is refused."""
-        url = f"{self.base}/predictions/{quote(prediction_id, safe='')}/cancel"
-        request = Request("POST", url, self.headers, b"")
-        for wait in waits():
-            await self.others.acquire()
-            try:
-                response = await self.send_short(request, self.others)
-            except APIConnectionError as broken:
-                error: APIError = broken
-            else:
-                if response.status < 300 or response.status == 404:
-                    return True
-                error = self.error(response, request)
-                if not may_pass(error):
-                    logs.logger.warning("Prediction %s was not cancelled: %s", prediction_id, error)
-                    return False
-            await anyio.sleep(max(wait, error.retry_after or 0.0))
-        return False
-
     def first_contact_wait(self, error: APIError, tries: int) -> float | None:
         """Seconds before trying again to connect to a base that never answered; None for any other failure.
 
@@ -150,8 +142,10 @@ class Http:
         """
         if self.reached or error.request_sent or not isinstance(error, APIConnectionError):
             return None
-        if tries > len(_FIRST_CONTACT) or now() < self._unreachable_until:
-            self._unreachable_until = now() + _UNREACHABLE
+        time = now()
+        late = time - self._first_tried >= _UNREACHABLE
+        if tries > len(_FIRST_CONTACT) or late or time < self._unreachable_until:
+            self._first_tried, self._unreachable_until = math.inf, time + _UNREACHABLE
             raise self._cannot_connect(
                 error, "Check api_base or REPLICATE_API_BASE, and that a server listens there"
             )

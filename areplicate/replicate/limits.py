@@ -31,6 +31,8 @@ _RECOVERY = 0.005
 _LONGEST_PAUSE = 600.0
 """Seconds that a server may make everybody wait."""
 _MINUTE = 60.0
+_MOST = 10**9
+"""Requests of which no server allows more, whatever it says."""
 
 
 YIELDS: ContextVar[bool] = ContextVar("yields", default=False)
@@ -167,7 +169,7 @@ def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
     """`ratelimit-remaining` (requests) and `ratelimit-reset` (seconds), None where absent."""
     remaining, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
     try:
-        return (int(remaining) if remaining else None), (float(reset) if reset else None)
+        return (min(int(remaining), _MOST) if remaining else None), (float(reset) if reset else None)
     except ValueError:
         return None, None
 

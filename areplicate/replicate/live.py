@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from math import ceil, inf
+from math import inf
 from random import Random
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -51,7 +51,7 @@ _CLAIMS_KEPT = 20_000
 """Ids that are remembered: what is created in half an hour at the usual limit; a claim matters for minutes."""
 
 _MARKS = 60
-"""Marks, at least, that are drawn from to tell predictions of equal input apart."""
+"""Seconds, at least, that are drawn from to tell predictions of equal input apart."""
 
 
 begun: ContextVar[Callable[[LivePrediction], object] | None] = ContextVar("begun", default=None)
@@ -311,10 +311,11 @@ class Live:
 
     def _draw(self, key: int, timeout: float) -> int:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
-        least = ceil(max(SHORTEST_CANCEL_AFTER, timeout) / MARKS_APART) * MARKS_APART
+        # More than the timeout, so that the server never gives up before the caller does.
+        least = (int(max(SHORTEST_CANCEL_AFTER, timeout) / MARKS_APART) + 1) * MARKS_APART
         drawn = self.marks.setdefault(key, set())
         # A fifth stays free, so that a few draws find one however many ask the same.
-        span = max(_MARKS, least // 10) + len(drawn) * 5 // 4
+        span = max(_MARKS, least // 10) // MARKS_APART - 1 + len(drawn) * 5 // 4
         while (mark := least + int(_marks.random() * span) * MARKS_APART) in drawn:
             span += 1
         drawn.add(mark)

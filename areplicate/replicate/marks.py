@@ -24,13 +24,14 @@ from .endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpo
 from .live import LivePrediction
 from .prediction_list import ListRow, PredictionList
 from .protocol.predictions import ListedPrediction
+from .retry import may_pass
 from .server_clock import ServerClock
 
 _LOOKS = (0.1, 0.4, 1.0, 1.5, 1.5, 1.5)
 """Seconds before each look; by the last one, a prediction has had six to appear."""
 
 _LOOKS_MORE = 8
-"""Looks after those, where the list cannot be read."""
+"""Looks after those, where the list cannot be read for a reason that may pass."""
 
 _LATEST_ROW = 2.5
 """Seconds by which one row of the list may be later than another."""
@@ -69,17 +70,17 @@ class Finder:
         """
         for attempt in attempts:
             attempt.answered = min(attempt.answered, now())
-        outcome = Outcome.UNREADABLE
+        outcome, passes = Outcome.UNREADABLE, True
         for looks, wait in enumerate(chain(_LOOKS, repeat(_LOOKS[-1], _LOOKS_MORE)), 1):
             await anyio.sleep(wait)
             try:
                 outcome = await self._look([attempt for attempt in attempts if attempt.may_exist])
             except APIError as error:
                 logs.logger.debug("The list of predictions could not be read: %s", error)
-                outcome = Outcome.UNREADABLE
+                outcome, passes = Outcome.UNREADABLE, may_pass(error)
             if outcome in (Outcome.MADE, Outcome.NOTHING):
                 break
-            if outcome is Outcome.UNKNOWN and looks >= len(_LOOKS):
+            if looks >= len(_LOOKS) and not (outcome is Outcome.UNREADABLE and passes):
                 break
         return outcome
 
@@ -93,9 +94,8 @@ class Finder:
         if mine.mark is None or mine.prediction is None:
             return
         await anyio.sleep(max(0.0, mine.answered + _LATEST_ROW - now()))
-        try:
-            rows = await self._rows([mine])
-        except APIError:
+        rows, unread = await self._rows([mine])
+        if unread is not None:
             return
         own = [row for row in rows if self._is_own(row, mine)]
         since = self._clock.earliest(mine.sent, _JUST_THEN)
@@ -105,16 +105,21 @@ class Finder:
         )
 
     async def _look(self, attempts: list[LivePrediction]) -> Outcome:
-        rows = await self._rows(attempts)
-        if any(self._take(attempt, rows) for attempt in attempts):
+        rows, unread = await self._rows(attempts)
+        if any(self._take(attempt, rows, whole=unread is None) for attempt in attempts):
             return Outcome.MADE
+        if unread is not None:
+            raise unread
         newest = max((row.created or 0.0 for row in rows), default=0.0)
         for attempt in attempts:
             attempt.may_exist = newest <= self._clock.latest(attempt.answered) + _LATEST_ROW
         return Outcome.UNKNOWN if any(attempt.may_exist for attempt in attempts) else Outcome.NOTHING
 
-    async def _rows(self, attempts: list[LivePrediction]) -> list[ListRow]:
-        """The rows with the input of one of the attempts, oldest first, and the newest row of all."""
+    async def _rows(self, attempts: list[LivePrediction]) -> tuple[list[ListRow], APIError | None]:
+        """The rows with the input of one of the attempts, oldest first, and the newest row of all.
+
+        With them why older ones may be missing, where a page could not be read.
+        """
         found: dict[str, ListRow] = {}
         newest: ListRow | None = None
 
@@ -125,12 +130,16 @@ class Finder:
             if any(resembles(row, attempt) for attempt in attempts):
                 found[row.prediction.id] = row
 
-        await self._predictions.read(lambda: self._clock.earliest(attempts[0].sent) - _NEIGHBOURS, seen)
+        unread: APIError | None = None
+        try:
+            await self._predictions.read(lambda: self._clock.earliest(attempts[0].sent) - _NEIGHBOURS, seen)
+        except APIError as error:
+            unread = error
         if newest is not None:
             found[newest.prediction.id] = newest
-        return sorted(found.values(), key=lambda row: row.created or 0.0)
+        return sorted(found.values(), key=lambda row: row.created or 0.0), unread
 
-    def _take(self, attempt: LivePrediction, rows: list[ListRow]) -> bool:
+    def _take(self, attempt: LivePrediction, rows: list[ListRow], whole: bool) -> bool:
         """Gives an attempt the first row that may be its own and that no other call here has."""
         free = [row for row in rows if attempt.is_free(row.prediction.id) and resembles(row, attempt)]
         own = [row for row in free if self._is_own(row, attempt)]
@@ -141,7 +150,7 @@ class Finder:
         marked = attempt.mark is not None and row.mark is not None
         others = [each for each in free if each is not row]
         alone = all(each.mark != row.mark and attempt.is_asked_here(each.mark) for each in others)
-        certain = marked and alone
+        certain = marked and alone and whole
         return attempt.take(row.prediction, certain)
 
     def _is_own(self, row: ListRow, attempt: LivePrediction) -> bool:

@@ -12,9 +12,8 @@ from ..errors import APIError
 from .bulk_poller import BulkPoller
 from .http import Http
 from .progress import Progress
-from .protocol.decoding import decoded
 from .protocol.predictions import Prediction, decode_any_prediction
-from .retry import RetryPolicy, growing
+from .retry import AFTER_REFUSALS, RetryPolicy, growing, may_pass
 
 _MANY = 32
 """Predictions that are looked at one by one; those that come on top are watched through the list."""
@@ -73,10 +72,11 @@ class Poller:
     async def look(self, prediction_id: str, policy: RetryPolicy) -> Prediction:
         """The prediction as it is now."""
         path = f"/predictions/{quote(prediction_id, safe='')}"
-        body = await self._http.get(path, policy)
-        try:
-            return decoded(decode_any_prediction, body)
-        except ValueError as error:
-            raise APIError(
-                f"The answer is not a prediction: {error}.", method="GET", url=self._http.base + path
-            ) from error
+        for wait in AFTER_REFUSALS[: policy.retries]:
+            try:
+                return await self._http.read(path, policy, decode_any_prediction)
+            except APIError as error:
+                if may_pass(error):  # it was tried often enough
+                    raise
+            await anyio.sleep(wait)
+        return await self._http.read(path, policy, decode_any_prediction)

@@ -12,7 +12,12 @@ import backoff
 from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
 
+_CLEARLY_PASSING = frozenset({408, 425})
+"""Of the 4xx but 429, those that invite to send the same once more: the server waited in vain, or it is too early."""
 _LONGEST_WAIT = 30.0
+AFTER_REFUSALS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before asking again where a request about a prediction that exists is refused: not every machine knows a
+new one at once, and something between may refuse what the API does not."""
 _DEFAULT_THROTTLE = 5.0
 """Seconds to hold back after a 429 that does not say for how long."""
 
@@ -34,8 +39,9 @@ def throttle_seconds(error: APIError) -> float:
 
 
 def may_pass(error: APIError) -> bool:
-    """Whether the same request may succeed later: after 429, 5xx, and broken connections."""
-    return isinstance(error, (APIConnectionError, InternalServerError, RateLimitError))
+    """Whether the same request may succeed later: after 408, 425, 429, 5xx, and broken connections."""
+    passing = isinstance(error, (APIConnectionError, InternalServerError, RateLimitError))
+    return passing or error.status_code in _CLEARLY_PASSING
 
 
 class RetryPolicy(NamedTuple):

@@ -16,7 +16,7 @@ import areplicate
 from areplicate import AsyncRouter, CompletionStream, ModelResponse
 from areplicate.completion import _routers
 from areplicate.local import LocalModel, LocalReplicate
-from tests.hostile import HostileReplicate, hangs, problem, resets_after, without_date
+from tests.hostile import HostileReplicate, edge_page, hangs, problem, resets_after, without_date
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, wait_until_nothing_runs
 
 fast = pytest.mark.anyio
@@ -262,3 +262,40 @@ async def test_hundreds_of_held_calls_that_leave_are_cancelled_without_a_date() 
                         group.start_soon(ask, router)
             assert await nothing_runs(hostile, within=30)
             assert len(hostile.predictions) == 400
+
+
+@fast
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 408, 409, 422])
+async def test_a_cancel_that_is_refused_is_tried_again(status: int) -> None:
+    """A proxy's page, or a machine that does not know the new prediction yet, proves nothing."""
+    async with HostileReplicate([SLOW]) as hostile:
+        hostile.on("cancel", edge_page(status, created=False), times=2)
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            with anyio.move_on_after(10):
+                await ask(router, stream=True)
+            assert await nothing_runs(hostile, within=4)
+
+
+@fast
+async def test_a_cancel_that_is_refused_because_it_has_ended_is_no_reason_to_warn(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        hostile.on("cancel", edge_page(409))
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            with anyio.move_on_after(10):
+                await ask(router, stream=True)
+        assert hostile.statuses == {"canceled": 1} and len(hostile.asked_for("cancel")) == 1
+        assert not recwarn.list
+
+
+@fast
+async def test_closing_waits_for_a_cancel_that_is_always_refused_and_says_so() -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        hostile.on("cancel", edge_page(403, created=False))
+        with pytest.warns(areplicate.AreplicateWarning, match="may still be running"):
+            async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+                with anyio.move_on_after(10):
+                    await ask(router, stream=True)
+                clock = Clock()
+        assert clock() < 11 and len(hostile.asked_for("cancel")) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import time
 from email.utils import formatdate
@@ -222,6 +223,11 @@ def test_an_error_keeps_how_long_to_hold_back() -> None:
         ({"ratelimit-reset": "5"}, {"detail": "resets in ~30s"}, 30.0),
         ({"ratelimit-reset": "later", "ratelimit-remaining": "0"}, {}, None),
         ({"ratelimit-reset": "5"}, b"\xff", 5.0),
+        ({}, {"retry_after": "7.5"}, 7.5),
+        ({}, {"retry_after": -3, "detail": "resets in ~8s"}, 8.0),
+        ({}, {"retry_after": True}, None),
+        ({}, {"retry_after": {"seconds": 3}}, None),
+        ({}, {"retry_after": 10**400}, math.inf),
         ({"ratelimit-reset": "5"}, b"x" * 1990 + b"resets in ~30s", 5.0),
     ],
 )
@@ -243,6 +249,7 @@ def test_a_date_in_the_future_is_so_many_seconds() -> None:
         ({"ratelimit-reset": "1.5"}, (None, 1.5)),
         ({"ratelimit-remaining": "0", "ratelimit-reset": "0"}, (0, 0.0)),
         ({"ratelimit-remaining": "many", "ratelimit-reset": "1"}, (None, None)),
+        ({"ratelimit-remaining": "9" * 400}, (10**9, None)),
     ],
 )
 def test_what_is_left_of_the_account(headers: dict[str, str], found: tuple[int | None, float | None]) -> None:

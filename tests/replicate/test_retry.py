@@ -45,7 +45,8 @@ def test_after_a_429_everybody_holds_back_for_as_long_as_it_says_or_five_seconds
     ("error", "passes"),
     [
         (areplicate.APIConnectionError("The connection broke."), True),
-        (areplicate.Timeout("The deadline passed."), False),
+        (areplicate.Timeout("A proxy waited in vain for the request."), True),
+        (areplicate.BadRequestError("Too early.", status_code=425), True),
         (areplicate.InternalServerError("The server failed.", status_code=502), True),
         (areplicate.RateLimitError("Slower."), True),
         (areplicate.BadRequestError("No such input."), False),

@@ -9,12 +9,13 @@ from typing import Any
 import anyio
 import pytest
 
+import areplicate
 from areplicate import AsyncRouter
 from areplicate.replicate.limits import Limiter, Turns
 from areplicate.replicate.protocol.problems import reduced_limits, retry_after
 from areplicate.replicate.protocol.requests import Response
-from tests.hostile import HostileReplicate, Mishap, hangs, low_credit, problem, trickles
-from tests.stage import KEY, LLAMA, Clock, llama
+from tests.hostile import HostileReplicate, Mishap, edge_page, hangs, low_credit, problem, trickles
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs
 
 pytestmark = pytest.mark.anyio
 
@@ -151,3 +152,27 @@ async def test_a_turn_that_was_given_to_somebody_who_leaves_goes_on() -> None:
         group.cancel_scope.cancel()
     with anyio.fail_after(1):
         await turns.acquire("next")
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 408, 425, 502])
+@pytest.mark.parametrize("options", [{"stream": True}, {"on_status": lambda _: None}])
+async def test_a_look_that_is_refused_at_first_is_repeated(status: int, options: dict[str, Any]) -> None:
+    """What was created exists, although some machine does not know it yet, or a proxy says something else."""
+    model = llama(reply="fine", boot_seconds=20, streams=False)
+    async with HostileReplicate([model]) as hostile, router_of(hostile) as router:
+        hostile.on("get", edge_page(status, created=False), times=3)
+        answer: Any = await router.acompletion(LLAMA, HELLO, **options)
+        if "stream" in options:
+            answer = await areplicate.stream_to_completion(answer)
+        assert answer.choices[0].message.content == "fine"
+        assert hostile.statuses == {"succeeded": 1}
+
+
+async def test_a_look_that_stays_refused_is_an_error_within_seconds() -> None:
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile, router_of(hostile) as router:
+        hostile.on("get", problem(404, "Prediction not found"))
+        clock = Clock()
+        with pytest.raises(areplicate.NotFoundError):
+            await router.acompletion(LLAMA, HELLO, on_status=lambda _: None)
+        assert clock() < 15
+        assert await nothing_runs(hostile)

@@ -48,7 +48,7 @@ _ADVICE = {
 }
 
 _RESETS_IN = re.compile(r"resets in ~?(\d+(?:\.\d+)?)\s*s")
-_REDUCED = re.compile(r"reduced to (\d+) requests per minute with a burst of (\d+)")
+_REDUCED = re.compile(r"reduced to (\d{1,9}) requests per minute with a burst of (\d{1,9})\b")
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_DETAIL = 1000
 _LONGEST_PAGE = 4000
@@ -130,11 +130,11 @@ def retry_after(response: Response) -> float | None:
     if response.status != 429:
         return None
     try:
-        seconds = decoded(_decode_problem, response.body).retry_after
+        told = str(decoded(_decode_problem, response.body).retry_after)
     except ValueError:
-        seconds = None
-    if isinstance(seconds, (int, float)) and seconds >= 0:
-        return float(seconds)
+        told = ""
+    if not told.startswith("-") and (seconds := _seconds_or_date(told, headers.get("date"))) is not None:
+        return seconds
     if match := _RESETS_IN.search(_beginning(response)):
         return float(match[1])
     return _number(headers.get("ratelimit-reset"))

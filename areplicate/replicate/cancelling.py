@@ -1,0 +1,57 @@
+"""Cancelling a prediction, however often that has to be tried."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import anyio
+
+from ..errors import APIConnectionError, APIError, NotFoundError
+from ..logs import logger
+from .http import Http
+from .protocol.decoding import decoded
+from .protocol.predictions import decode_any_prediction
+from .protocol.requests import Request
+from .retry import AFTER_REFUSALS, RetryPolicy, may_pass, waits
+
+
+async def cancel(http: Http, prediction_id: str) -> bool:
+    """Cancels a prediction; False where that is refused again and again."""
+    path = f"/predictions/{quote(prediction_id, safe='')}"
+    failures, refusals = waits(), iter(AFTER_REFUSALS)
+    while (error := await _try(http, path)) is not None:
+        if may_pass(error):
+            wait = next(failures)
+        else:
+            if await _has_ended(http, path):
+                break
+            wait = next(refusals, 0.0)
+            if not wait:
+                logger.warning("Prediction %s was not cancelled: %s", prediction_id, error)
+                return isinstance(error, NotFoundError)
+        await anyio.sleep(max(wait, error.retry_after or 0.0))
+    return True
+
+
+async def _try(http: Http, path: str) -> APIError | None:
+    """Asks for it once; None where that was understood."""
+    request = Request("POST", f"{http.base}{path}/cancel", http.headers, b"")
+    await http.others.acquire()
+    try:
+        response = await http.send_short(request, http.others)
+        if response.status < 300:
+            if response.body:
+                decoded(decode_any_prediction, response.body)
+            return None
+    except APIConnectionError as broken:
+        return broken
+    except ValueError:  # a page of something between
+        pass
+    return http.error(response, request)
+
+
+async def _has_ended(http: Http, path: str) -> bool:
+    try:
+        return (await http.read(path, RetryPolicy(0), decode_any_prediction)).terminal
+    except APIError:
+        return False

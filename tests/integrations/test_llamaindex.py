@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
-from llama_index.core.prompts import PromptTemplate
-from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from areplicate import AuthenticationError, BadRequestError
-from areplicate.integrations.llamaindex import Areplicate
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.scripted import calls_tools
+from tests.lazily import Lazily
 from tests.stage import nothing_runs
+
+llama_index: Any = Lazily("llama_index.core")
+llama_agents: Any = Lazily("llama_index.core.agent.workflow")
+llama_types: Any = Lazily("llama_index.core.llms")
+ours: Any = Lazily("areplicate.integrations.llamaindex")
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
@@ -34,7 +35,11 @@ REPLIES: Any = {
     "weather": calls_tools(("get_weather", {"city": "Paris"}), then="It is sunny in Paris."),
     "person": calls_tools(("Person", {"name": "Ada", "age": 36}), then="Done."),
 }
-HI = [ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="Hi")]
+
+
+def hi() -> list[Any]:
+    said = (("system", "Be brief."), ("user", "Hi"))
+    return [llama_types.ChatMessage(role=role, content=content) for role, content in said]
 
 
 class Person(BaseModel):
@@ -64,8 +69,8 @@ def local() -> Iterator[LocalReplicate]:
         yield local
 
 
-def llm(local: LocalReplicate, name: str = "chat", **options: Any) -> Areplicate:
-    return Areplicate(model=f"acme/{name}", api_key=KEY, api_base=local.api_base, **options)
+def llm(local: LocalReplicate, name: str = "chat", **options: Any) -> Any:
+    return ours.Areplicate(model=f"acme/{name}", api_key=KEY, api_base=local.api_base, **options)
 
 
 def last_input(local: LocalReplicate) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def last_input(local: LocalReplicate) -> dict[str, Any]:
 
 
 def test_chat(local: LocalReplicate) -> None:
-    answer = llm(local, max_tokens=9, additional_kwargs={"top_k": 5}).chat(HI)
+    answer = llm(local, max_tokens=9, additional_kwargs={"top_k": 5}).chat(hi())
     assert answer.message.content == "Hello, world"
     assert answer.additional_kwargs["completion_tokens"] == 3
     asked = last_input(local)
@@ -85,7 +90,7 @@ def test_complete(local: LocalReplicate) -> None:
 
 
 def test_streams(local: LocalReplicate) -> None:
-    answers = list(llm(local).stream_chat(HI))
+    answers = list(llm(local).stream_chat(hi()))
     assert [answer.delta for answer in answers if answer.delta] == ["Hello", ", ", "world"]
     assert answers[-1].message.content == "Hello, world"
     assert answers[-1].additional_kwargs["completion_tokens"] == 3
@@ -93,16 +98,16 @@ def test_streams(local: LocalReplicate) -> None:
 
 
 async def test_async(local: LocalReplicate) -> None:
-    assert (await llm(local).achat(HI)).message.content == "Hello, world"
+    assert (await llm(local).achat(hi())).message.content == "Hello, world"
     assert (await llm(local).acomplete("Hi")).text == "Hello, world"
-    answers = [answer async for answer in await llm(local).astream_chat(HI)]
+    answers = [answer async for answer in await llm(local).astream_chat(hi())]
     assert "".join(answer.delta or "" for answer in answers) == "Hello, world"
     texts = [answer.text async for answer in await llm(local).astream_complete("Hi")]
     assert texts[-1] == "Hello, world"
 
 
 async def test_a_stream_left_early_cancels_its_prediction(local: LocalReplicate) -> None:
-    stream = await llm(local, "slow").astream_chat(HI)
+    stream = await llm(local, "slow").astream_chat(hi())
     await anext(stream)
     await stream.aclose()
     assert await nothing_runs(local)
@@ -110,38 +115,42 @@ async def test_a_stream_left_early_cancels_its_prediction(local: LocalReplicate)
 
 
 def test_a_tool_is_called_and_its_result_told(local: LocalReplicate) -> None:
-    tool = FunctionTool.from_defaults(get_weather)
+    tool = llama_index.tools.FunctionTool.from_defaults(get_weather)
     model = llm(local, "weather")
     answer = model.chat_with_tools([tool], "How is Paris?")
     (call,) = model.get_tool_calls_from_response(answer)
     assert (call.tool_name, call.tool_kwargs) == ("get_weather", {"city": "Paris"})
-    result = ChatMessage(role="tool", content="sunny", additional_kwargs={"tool_call_id": call.tool_id})
-    history = [ChatMessage(role="user", content="How is Paris?"), answer.message, result]
+    result = llama_types.ChatMessage(
+        role="tool", content="sunny", additional_kwargs={"tool_call_id": call.tool_id}
+    )
+    history = [llama_types.ChatMessage(role="user", content="How is Paris?"), answer.message, result]
     assert model.chat_with_tools([tool], chat_history=history).message.content == "It is sunny in Paris."
     assert str(model.predict_and_call([tool], "How is Paris?")) == "sunny in Paris"
 
 
 async def test_an_agent_answers_with_a_tool(local: LocalReplicate) -> None:
-    agent = FunctionAgent(tools=[get_weather], llm=llm(local, "weather"))
+    agent = llama_agents.FunctionAgent(tools=[get_weather], llm=llm(local, "weather"))
     answer = await agent.run("How is Paris?")
     assert str(answer) == "It is sunny in Paris."
 
 
 def test_structured_predictions(local: LocalReplicate) -> None:
-    predicted = llm(local, "person").structured_predict(Person, PromptTemplate("Who is {who}?"), who="she")
+    predicted = llm(local, "person").structured_predict(
+        Person, llama_index.PromptTemplate("Who is {who}?"), who="she"
+    )
     assert predicted == Person(name="Ada", age=36)
 
 
 def test_an_image_reaches_the_model(local: LocalReplicate) -> None:
-    image = ImageBlock(image=b"\x89PNG\r\n\x1a\n0000", image_mimetype="image/png")
-    message = ChatMessage(role="user", blocks=[TextBlock(text="What is it?"), image])
+    image = llama_types.ImageBlock(image=b"\x89PNG\r\n\x1a\n0000", image_mimetype="image/png")
+    message = llama_types.ChatMessage(role="user", blocks=[llama_types.TextBlock(text="What is it?"), image])
     assert llm(local, "sees").chat([message]).message.content == "A cat."
     assert last_input(local)["image"].startswith("data:image/png;base64,")
 
 
 def test_errors_are_areplicates(local: LocalReplicate) -> None:
     with pytest.raises(AuthenticationError):
-        Areplicate(model="acme/chat", api_key="r8_wrong", api_base=local.api_base).complete("Hi")
+        ours.Areplicate(model="acme/chat", api_key="r8_wrong", api_base=local.api_base).complete("Hi")
     with pytest.raises(BadRequestError, match="temprature"):
         llm(local).complete("Hi", temprature=1)
 

@@ -7,15 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import llm
 import pytest
 from click.testing import CliRunner
-from llm.cli import cli as llm_command
 
-import areplicate.integrations.llm_plugin as plugin
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.scripted import calls_tools
+from tests.lazily import Lazily
+
+llm: Any = Lazily("llm")
+llm_cli: Any = Lazily("llm.cli")
+plugin: Any = Lazily("areplicate.integrations.llm_plugin")
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
@@ -66,7 +69,7 @@ class Command:
 
     def __call__(self, *arguments: str) -> str:
         """Runs it in this process: it takes seconds to import."""
-        ran = CliRunner(env=self._environment).invoke(llm_command, arguments)
+        ran = CliRunner(env=self._environment).invoke(llm_cli.cli, arguments)
         assert ran.exit_code == 0, ran.output
         return ran.stdout.strip()
 

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-import ray
 
 from areplicate import APIError, AuthenticationError, BadRequestError
-from areplicate.integrations.ray import complete
-from areplicate.integrations.ray_ledger import JobLedger
-from areplicate.integrations.ray_worker import Worker
 from areplicate.local import LocalModel, LocalReplicate
+from tests.lazily import Lazily
+
+pyarrow: Any = Lazily("pyarrow")
+ray: Any = Lazily("ray")
+ray_jobs: Any = Lazily("areplicate.integrations.ray")
+ray_ledger: Any = Lazily("areplicate.integrations.ray_ledger")
+ray_worker: Any = Lazily("areplicate.integrations.ray_worker")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -93,7 +95,7 @@ def test_an_actor_is_killed_and_every_answer_is_right(
     }
     killer = threading.Thread(target=kill_the_first)
     killer.start()
-    dataset = complete(questions(ROWS), **job)
+    dataset = ray_jobs.complete(questions(ROWS), **job)
     try:
         answered = dataset.take_all()
     finally:
@@ -131,14 +133,14 @@ class Job:
         }
         options |= {"raises": False, "retrying": None, **given}
         router = {"api_key": key, "api_base": self._local.api_base}
-        worker = Worker(self._ledger, router, {"model": f"acme/{model}"}, **options)
-        table = pa.table({"question": [f"number {n}." for n in range(rows)]})
+        worker = ray_worker.Worker(self._ledger, router, {"model": f"acme/{model}"}, **options)
+        table = pyarrow.table({"question": [f"number {n}." for n in range(rows)]})
         return worker(table).to_pylist()
 
 
 @pytest.fixture(scope="module")
 def ledger(cluster: None) -> Any:
-    return ray.remote(JobLedger).options(num_cpus=0, max_concurrency=100).remote(None, 600.0)
+    return ray.remote(ray_ledger.JobLedger).options(num_cpus=0, max_concurrency=100).remote(None, 600.0)
 
 
 @pytest.fixture
@@ -180,6 +182,6 @@ def test_a_missing_column_ends_the_job(job: Job) -> None:
 
 def test_arguments_are_checked() -> None:
     with pytest.raises(BadRequestError, match="prompt= or messages="):
-        complete(None, model="acme/echo")
+        ray_jobs.complete(None, model="acme/echo")
     with pytest.raises(BadRequestError, match="on_error"):
-        complete(None, model="acme/echo", prompt="question", on_error="column_")  # type: ignore[arg-type]
+        ray_jobs.complete(None, model="acme/echo", prompt="question", on_error="column_")

@@ -6,18 +6,20 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import aiohttp
 import pytest
-from openapi_core import Config, OpenAPI
-from openapi_core.testing import MockRequest, MockResponse
 
 from areplicate.local import LocalDeployment, LocalModel, LocalReplicate, language_model_schema
 from areplicate.replicate.protocol.predictions import TERMINAL
 from tests.local.client import Answer, Client, connect
 from tests.recorded import contract, exchanges
+
+if TYPE_CHECKING:
+    from openapi_core import OpenAPI
 
 pytestmark = pytest.mark.anyio
 
@@ -71,10 +73,12 @@ def mended(part: Any) -> Any:
     return part
 
 
-OPENAPI = OpenAPI.from_dict(
-    mended(CONTRACT),
-    config=Config(extra_media_type_deserializers={"application/problem+json": json.loads}),
-)
+@lru_cache
+def contract_as_checks() -> OpenAPI:
+    import openapi_core
+
+    config = openapi_core.Config(extra_media_type_deserializers={"application/problem+json": json.loads})
+    return openapi_core.OpenAPI.from_dict(mended(CONTRACT), config=config)
 
 
 class Checked(Client):
@@ -93,6 +97,8 @@ class Checked(Client):
 
 
 def check(method: str, url: SplitResult, body: Any, headers: dict[str, str], answer: Answer) -> None:
+    from openapi_core.testing import MockRequest, MockResponse
+
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     response = MockResponse(answer.body, answer.status, content_type=kind)
     data = json.dumps(body).encode() if isinstance(body, dict) else None
@@ -105,8 +111,8 @@ def check(method: str, url: SplitResult, body: Any, headers: dict[str, str], ans
         data=data,
     )
     if not isinstance(body, aiohttp.FormData):
-        OPENAPI.validate_request(request)
-    OPENAPI.validate_response(request, response)
+        contract_as_checks().validate_request(request)
+    contract_as_checks().validate_response(request, response)
 
 
 def operation_of(method: str, path: str) -> str:

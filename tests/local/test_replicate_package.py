@@ -6,13 +6,16 @@ import asyncio
 import io
 import time
 from collections.abc import Iterator
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from replicate.client import Client
-from replicate.exceptions import ModelError, ReplicateError
 
 from areplicate.local import LocalDeployment, LocalModel, LocalReplicate, language_model_schema
+from tests.lazily import Lazily
+
+if TYPE_CHECKING:
+    from replicate.client import Client
+replicate: Any = Lazily("replicate")
 
 SCHEMA = language_model_schema({"max_tokens": {"type": "integer", "minimum": 1}})
 REPLY = ["Llamas", " hum", "", ",\n", "softly"]
@@ -36,7 +39,7 @@ def local() -> Iterator[LocalReplicate]:
 
 @pytest.fixture
 def client(local: LocalReplicate) -> Iterator[Client]:
-    client = Client(api_token="r8_test", base_url=local.api_base.removesuffix("/v1"))
+    client = replicate.Client(api_token="r8_test", base_url=local.api_base.removesuffix("/v1"))
     client.poll_interval = 0.005
     yield client
     client._client.close()
@@ -50,14 +53,14 @@ def test_it_runs_every_kind_of_model(client: Client) -> None:
 
 
 def test_it_learns_of_a_failure(client: Client) -> None:
-    with pytest.raises(ModelError, match="out of memory"):
+    with pytest.raises(replicate.exceptions.ModelError, match="out of memory"):
         client.run("meta/failing", input={"prompt": "Hi"})
 
 
 def test_it_learns_why_it_is_refused(client: Client) -> None:
-    with pytest.raises(ReplicateError, match="Must be greater than or equal to 1"):
+    with pytest.raises(replicate.exceptions.ReplicateError, match="Must be greater than or equal to 1"):
         client.run("meta/llama", input={"max_tokens": 0})
-    with pytest.raises(ReplicateError, match="could not be found"):
+    with pytest.raises(replicate.exceptions.ReplicateError, match="could not be found"):
         client.run("someone/chat", input={"prompt": "Hi"})
 
 
@@ -124,7 +127,7 @@ def test_it_uploads(client: Client) -> None:
 
 def test_from_asyncio(local: LocalReplicate) -> None:
     async def main() -> None:
-        client = Client(api_token="r8_test", base_url=local.api_base.removesuffix("/v1"))
+        client = replicate.Client(api_token="r8_test", base_url=local.api_base.removesuffix("/v1"))
         outputs = await asyncio.gather(
             *(client.async_run("meta/llama", input={"prompt": str(n)}) for n in range(20))
         )

@@ -29,6 +29,8 @@ SILENCE_SECONDS = 1.0
 """Seconds of silence after an answer, after which a connection may have to make room."""
 FIRST_SILENCE_SECONDS = 3.0
 """The same for a connection without a request so far: a busy client may take a while to send its first."""
+STALLED_SECONDS = 60.0
+"""Seconds after which a client that reads nothing of its answer counts as gone."""
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """The answer to a client that may be about to send its first request: it can safely send it again."""
 _AT_ONCE = 64
@@ -68,7 +70,7 @@ class Server(web.Server):
     def make_room(self) -> bool:
         """Closes the oldest connection that has been silent for a while; gives whether there was one."""
         for connection in self.open:
-            if connection.may_go and not connection.has_asked:
+            if connection.may_go:
                 connection.make_room()
                 self.open.pop(connection, None)
                 return True
@@ -82,7 +84,7 @@ class Server(web.Server):
 class Connection(RequestHandler):
     """One connection. Its answer to what is not HTTP is an error as OpenAI's API has them."""
 
-    __slots__ = ("_answered", "_first_patience", "_server", "_silent_since")
+    __slots__ = ("_answered", "_first_patience", "_server", "_silent_since", "_stalled", "_stalled_since")
 
     def __init__(self, server: Server) -> None:
         loop = asyncio.get_running_loop()
@@ -91,6 +93,8 @@ class Connection(RequestHandler):
         self._first_patience = min(HEAD_SECONDS, server.keepalive)
         self._silent_since = loop.time()
         self._answered = 0
+        self._stalled: asyncio.TimerHandle | None = None
+        self._stalled_since = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -108,14 +112,39 @@ class Connection(RequestHandler):
 
     @property
     def may_go(self) -> bool:
-        """Whether it has been silent for so long that it may have to make room."""
+        """Whether it has been silent, or has read nothing, for so long that it may have to make room."""
+        now = self._loop.time()
+        if self._stalled is not None:
+            return now - self._stalled_since >= FIRST_SILENCE_SECONDS
         patience = SILENCE_SECONDS if self._answered else FIRST_SILENCE_SECONDS
-        return self.is_idle and self._loop.time() - self._silent_since >= patience
+        return self.is_idle and now - self._silent_since >= patience and not self.has_asked
 
     def make_room(self) -> None:
+        if self._stalled is not None:
+            self.abort()
+            return
         if not self._answered and self.transport is not None:
             self.transport.write(_TOO_LATE)
         self.force_close()
+
+    def abort(self) -> None:
+        """Ends it without waiting for what is still to be sent."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = self._loop.time()
+        self._stalled = self._loop.call_later(STALLED_SECONDS, self.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._reads_again()
+
+    def _reads_again(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -136,6 +165,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.open.pop(self, None)
+        self._reads_again()
         super().connection_lost(exc)
 
     def handle_error(

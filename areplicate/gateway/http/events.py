@@ -19,9 +19,6 @@ from .exchange import Exchange
 
 BEAT_SECONDS = 10.0
 _HEAD_SECONDS = 2.0
-_STALLED_SECONDS = 60.0
-"""Seconds after which a client that reads nothing of what is sent counts as gone."""
-
 
 _BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 """What some clients take for the end of a line, though JSON and server-sent events do not."""
@@ -110,10 +107,6 @@ class EventWriter:
 
     def _tick(self) -> None:
         quiet = self._loop.time() - self._last
-        if self._sending and quiet >= _STALLED_SECONDS:
-            if self._exchange.request.transport is not None:
-                self._exchange.request.transport.abort()
-            return
         due = BEAT_SECONDS if self.response.prepared else _HEAD_SECONDS
         if not self._sending and quiet >= due - 0.01:
             self._beating = self._loop.create_task(self._beat())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from aiohttp import web
 
 from ... import __version__
 from .anthropic import ClaudeErrorAnswer
@@ -39,18 +41,24 @@ Schema = dict[str, Any]
 
 
 @route("GET", "/openapi.json", "anyone, with a key", answer=dict[str, Any])
-async def document(gateway: Gateway, exchange: Exchange) -> Schema:
+async def document(gateway: Gateway, exchange: Exchange) -> web.Response:
     """The OpenAPI document of this gateway.
 
     Needs no key, but names models only to those who may use them.
     """
     caller = exchange.caller
     named = gateway.accounts.auth.open or caller.is_master or caller.key is not None
-    names = [name for name in exchange.backend.names if caller.may_use(name)] if named else None
-    return describe(gateway.routes, names)
+    names = tuple(name for name in exchange.backend.names if caller.may_use(name)) if named else None
+    return exchange.json(_encoded(tuple(gateway.routes), names))
 
 
-def describe(routes: Sequence[Route], models: list[str] | None) -> Schema:
+@lru_cache(maxsize=64)
+def _encoded(routes: Sequence[Route], models: Sequence[str] | None) -> bytes:
+    """The document as it is sent. Anybody may ask for it, and it takes long to make."""
+    return msgspec.json.encode(describe(routes, models))
+
+
+def describe(routes: Sequence[Route], models: Sequence[str] | None) -> Schema:
     """The document. `models` are the names that requests may give; None if the caller may not see them."""
     kinds = [
         kind for each in routes for kind in (each.takes, each.answer) if kind and not isinstance(kind, str)
@@ -141,7 +149,7 @@ def _not_null(field: Schema) -> Schema:
     return kinds[0] if len(kinds) == 1 else field
 
 
-def _name_models(components: Schema, models: list[str]) -> None:
+def _name_models(components: Schema, models: Sequence[str]) -> None:
     """Lists the models' names wherever a request gives one."""
     for schema in components.values():
         for field, named in (("model", None), ("models", "items")):

@@ -47,6 +47,12 @@ class EmbeddingUsage(Shape, kw_only=True):
     total_tokens: int
 
 
+class PricedEmbeddingUsage(EmbeddingUsage, kw_only=True):
+    """With what it cost, in US dollars; null where nobody knows the price."""
+
+    cost: float | None
+
+
 class EmbeddingResponse(Shape, kw_only=True):
     """The vectors of some texts, in the texts' order. `replicate` lists the predictions behind them."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import brotli
+import openai
 import pytest
 from backports import zstd
 
@@ -70,11 +71,59 @@ def test_where_clients_put_the_key(running: Gateway, headers: dict[str, str]) ->
         "/v1//chat/completions",
         "//v1/chat//completions//",
         f"{PATH}?api-version=1",
+        "/v1/v1/chat/completions",
+        "/openai/v1/chat/completions",
+        "/openai/deployments/chat/chat/completions?api-version=2024-10-21",
+        "/engines/chat/chat/completions",
+        "/v1/engines/chat/chat/completions/",
     ],
 )
 def test_spellings_of_a_path(running: Gateway, path: str) -> None:
     with running.http() as http:
         assert http.post(running.url + path, json=ASKED).status_code == 200
+        assert http.get(running.url + path).status_code == 405
+
+
+def test_other_servers_paths_of_other_routes(running: Gateway) -> None:
+    with running.http() as http:
+        for path in (
+            "/v1/models/chat/",
+            "/v1/v1/models/chat",
+            "/openai/v1/models/chat",
+            "/openai/models/chat",
+        ):
+            assert http.get(path).json()["id"] == "chat"
+        message = {**ASKED, "max_tokens": 5}
+        assert http.post("/anthropic/v1/messages", json=message).json()["type"] == "message"
+        for path in (
+            "/v2/models",
+            "/openaiv1/models",
+            "/x/openai/v1/models",
+            "/openai",
+            "/v1",
+            "/v1/key/list",
+        ):
+            assert http.get(path).status_code == 404, path
+
+
+def test_the_model_in_a_path_is_the_one_that_is_asked(running: Gateway) -> None:
+    for model, status in (("chat", 200), ("replicate/acme/chat", 404), ("nothing/chat/completions", 404)):
+        path = f"/openai/deployments/{model}/chat/completions"
+        with running.http() as http:
+            for body in (ASKED, {**ASKED, "model": "nothing"}, {"messages": ASKED["messages"]}):
+                answer = http.post(path, json=body)
+                assert answer.status_code == status, answer.text
+                assert status == 200 or repr(model) in answer.text
+
+
+def test_azures_client(running: Gateway) -> None:
+    messages: Any = ASKED["messages"]
+    with openai.AzureOpenAI(azure_endpoint=running.url, api_key=MASTER, api_version="2024-10-21") as client:
+        answer = client.chat.completions.create(model="chat", messages=messages)
+        assert answer.choices[0].message.content == "Hello, dear world!"
+        with client.chat.completions.create(model="chat", messages=messages, stream=True) as chunks:
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello, dear world!"
+        assert client.completions.create(model="chat", prompt="Hi").choices[0].text == "Hello, dear world!"
 
 
 def test_names_of_the_probes(running: Gateway) -> None:
@@ -93,6 +142,14 @@ def test_encoded_bodies(running: Gateway, encoding: str, encode: Any) -> None:
         assert http.post(PATH, content=encode(body), headers=headers).status_code == 200
         bomb = http.post(PATH, content=encode(b" " * 50_000_000), headers=headers)
         assert bomb.status_code in (400, 413)
+
+
+@pytest.mark.parametrize("encoding", ["x-gzip", "compress", "gzip, gzip", "aes128gcm"])
+def test_an_encoding_that_nobody_undoes_is_named(running: Gateway, encoding: str) -> None:
+    with running.http() as http:
+        body = gzip.compress(json.dumps(ASKED).encode())
+        answer = http.post(PATH, content=body, headers={"Content-Encoding": encoding})
+    assert answer.status_code == 415 and f"not '{encoding}'" in answer.json()["error"]["message"]
 
 
 def test_null_is_the_same_as_nothing(

@@ -232,6 +232,7 @@ def test_embeddings(running: Gateway) -> None:
     at_once = Asked(running, path, model="embeds-lists", input=texts)
     assert at_once.answer.status_code == 200, at_once.answer.text
     assert at_once.told == 3.0 and at_once.paid() == (3.0, 1)
+    assert at_once.answer.json()["usage"] == {"prompt_tokens": 3, "total_tokens": 3, "cost": 3.0}
     fallen_back = Asked(running, path, model="embeds-nothing", input="abcd")
     assert fallen_back.answer.json()["model"] == "embeds" and fallen_back.paid() == (2.0, 2)
     one = {"max_parallel_requests": 1, "tpm_limit": 1000}

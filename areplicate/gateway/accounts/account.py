@@ -94,7 +94,12 @@ class Account:
 
         The cost is of all that was asked of Replicate for it, also of what failed before another model answered.
         """
-        return PricedUsage(**{**msgspec.structs.asdict(usage), "cost": self._cost(0)})
+        return PricedUsage(**{**msgspec.structs.asdict(usage), "cost": self.cost})
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars for all that has run by now; None without a price."""
+        return self._cost(0)
 
     def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
         """A chunk as the client gets it: by the name of the model that answered, and the last one with its cost."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.embeddings import EmbeddingResponse, inputs_for, read_texts
+from ...chat.embeddings import EmbeddingResponse, PricedEmbeddingUsage, inputs_for, read_texts
 from ...errors import BadRequestError
 from ..accounts.account import Demand
 from ..http.exchange import Exchange
@@ -60,6 +60,9 @@ async def embed(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> E
     )
     exchange.answered(answer.model, answer.replicate, None)
     answer.model = exchange.account.answered_by(call.name)
+    answer.usage = PricedEmbeddingUsage(
+        **{**msgspec.structs.asdict(answer.usage), "cost": exchange.account.cost}
+    )
     return answer
 
 

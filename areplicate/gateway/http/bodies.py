@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,14 +24,17 @@ MAX_FIELDS = 500
 BODY_SECONDS = 60.0
 """Seconds that a body may take to arrive."""
 
+_ENCODINGS = ("", "identity", "gzip", "deflate", "br", "zstd")
 _PLACE = re.compile(r" \(byte (\d+)\)$")
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _BOM = b"\xef\xbb\xbf"
 
 
-async def read_body(request: web.BaseRequest, kind: type) -> Any:
+async def read_body(request: web.BaseRequest, kind: type, fields: Mapping[str, str] = {}) -> Any:
     """The body as the struct `kind`; where that allows unknown fields, the checked object without nulls.
+
+    `fields` count more than the body's own.
 
     Raises:
         GatewayError: 400 with the place where it is wrong, 408, or 413.
@@ -41,6 +45,7 @@ async def read_body(request: web.BaseRequest, kind: type) -> Any:
         raise bad_request("The body must be a JSON object.")
     if len(value) > MAX_FIELDS:
         raise bad_request(f"The body has {len(value)} fields; {MAX_FIELDS} are allowed.")
+    value.update(fields)
     return _converted(_whole(value), kind) if closed else _checked(value, kind)
 
 
@@ -84,6 +89,7 @@ async def _received(request: web.BaseRequest) -> bytes:
     length = request.content_length
     if length is not None and length > MAX_BODY:
         raise _too_large()
+    check_encoding(request)
     await ask_for_body(request)
     try:
         if request.content.is_eof():
@@ -95,6 +101,15 @@ async def _received(request: web.BaseRequest) -> bytes:
         ) from None
     except web.RequestPayloadError:
         raise bad_request("The body is damaged: its encoding does not fit its headers.") from None
+
+
+def check_encoding(request: web.BaseRequest) -> None:
+    """Refuses a body in an encoding that nobody here has undone."""
+    encoding = request.headers.get("Content-Encoding", "")
+    if encoding.strip().lower() not in _ENCODINGS:
+        raise GatewayError(
+            415, f"The body's Content-Encoding must be gzip, deflate, br or zstd, not {encoding[:50]!r}."
+        )
 
 
 async def ask_for_body(request: web.BaseRequest) -> None:

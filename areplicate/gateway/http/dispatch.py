@@ -19,6 +19,12 @@ from .origins import check_browser, check_content_type, cors_headers, preflight
 from .route import Access, Route
 
 _SLASHES = re.compile("//+")
+_PREFIXES = re.compile(r"(?:/(?:openai|anthropic))?(?:/v1)*(?=/)")
+"""What stands before a path where other servers have it, or where a client adds its own `/v1`."""
+_DEPLOYMENT = re.compile(
+    r"/(?:deployments|engines)/(?P<model>.+?)(?P<path>/(?:chat/completions|completions|embeddings))"
+)
+"""As Azure's clients name a model, and OpenAI's once did."""
 
 
 class Dispatcher:
@@ -103,14 +109,19 @@ class Dispatcher:
             raise stopping()
         return route
 
+    def _methods(self, exchange: Exchange, path: str) -> dict[str, Route] | None:
+        """The routes of a path, by their methods."""
+        if (methods := self._whole.get(path)) is not None:
+            return methods
+        for (before, after), methods in self._around.items():
+            if path.startswith(before) and path.endswith(after) and len(path) > len(before + after):
+                exchange.rest = path[len(before) : len(path) - len(after)]
+                return methods
+        return None
+
     def _route(self, exchange: Exchange, method: str, path: str) -> Route:
-        path = _SLASHES.sub("/", path) if "//" in path else path
-        methods = self._whole.get(path.rstrip("/"))
-        if methods is None:
-            for (before, after), found in self._around.items():
-                if path.startswith(before) and path.endswith(after) and len(path) > len(before + after):
-                    methods, exchange.rest = found, path[len(before) : len(path) - len(after)]
-                    break
+        path = (_SLASHES.sub("/", path) if "//" in path else path).rstrip("/")
+        methods = self._methods(exchange, path) or self._methods(exchange, _plain(exchange, path))
         if methods is None:
             raise GatewayError(404, f"{method} {path[:200]} does not exist: /openapi.json lists every route.")
         route = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
@@ -118,6 +129,16 @@ class Dispatcher:
             allowed = ", ".join(sorted(methods))
             raise GatewayError(405, f"{path[:200]} takes {allowed}.", headers={"Allow": allowed})
         return route
+
+
+def _plain(exchange: Exchange, path: str) -> str:
+    """A path of OpenAI's or Anthropic's API without what other servers have in front of it; the model that it names
+    is the body's. The admin's routes have one spelling, which a proxy may keep from the public."""
+    path = _PREFIXES.sub("", path, count=1)
+    if (found := _DEPLOYMENT.fullmatch(path)) is not None:
+        exchange.fields = {"model": found["model"]}
+        path = found["path"]
+    return f"/v1{path}"
 
 
 def _token(request: web.BaseRequest) -> str | None:

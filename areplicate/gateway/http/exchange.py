@@ -42,6 +42,7 @@ class Exchange:
         "ended",
         "endpoint",
         "error_code",
+        "fields",
         "first_text",
         "method",
         "model",
@@ -77,6 +78,8 @@ class Exchange:
         """The route; empty for what is not a route of ours."""
         self.rest = ""
         """What the path has in the place of the route's `{id}`."""
+        self.fields: Mapping[str, str] = {}
+        """Fields of the body that the path gives."""
         self.cors: Mapping[str, str] = {}
         """Headers for a browser's page that may read the answer."""
         self.caller: Caller = ANYBODY

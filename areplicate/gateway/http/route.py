@@ -53,8 +53,10 @@ class Route(NamedTuple):
         """Reads what was sent, and gives the answer: a struct, or a response that is ready."""
         if self.takes is None or self.form:
             return await self.handler(gateway, exchange)
-        read = read_query if self.method == "GET" else read_body
-        return await self.handler(gateway, exchange, await read(exchange.request, self.takes))
+        if self.method == "GET":
+            return await self.handler(gateway, exchange, await read_query(exchange.request, self.takes))
+        body = await read_body(exchange.request, self.takes, exchange.fields)
+        return await self.handler(gateway, exchange, body)
 
 
 def route(

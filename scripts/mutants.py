@@ -37,24 +37,6 @@ class Part(NamedTuple):
     without: tuple[str, ...] = ()
 
 
-_CHAT_TESTS = (
-    "tests/chat",
-    *(
-        f"tests/test_{name}.py"
-        for name in ("attachments", "completion", "embedding", "prompts", "fallbacks_and_mocks", "reasking")
-    ),
-)
-_LONG_CHAT_TESTS = (
-    "tests/chat/test_catalogue.py",
-    "tests/chat/test_purity.py",
-    "tests/chat/formats/test_families.py::test_the_page_of_families_is_current",
-    "tests/chat/formats/test_jinja.py::test_a_template_that_never_ends_or_grows_without_end_is_stopped",
-    "tests/chat/test_plain.py::test_what_is_plain_already_is_left_as_it_is",
-    "tests/test_completion.py::test_a_bad_server_is_an_error_and_hangs_nothing",
-    "tests/test_embedding.py::test_the_openai_package_over_a_gateway",
-)
-
-
 def _in(folder: str) -> tuple[str, ...]:
     """The modules of one room: to mutmut, `*` would mean those of the rooms in it, too."""
     return tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / folder).glob("*.py")))
@@ -114,11 +96,40 @@ PARTS = {
             "tests/replicate/test_exactly_once.py::test_hundreds_of_equal_inputs_have_marks_after_few_draws",
         ),
     ),
-    "chat": Part(_in("areplicate/chat"), _CHAT_TESTS, _LONG_CHAT_TESTS),
-    **{
-        room: Part(_in(f"areplicate/chat/{room}"), _CHAT_TESTS, _LONG_CHAT_TESTS)
-        for room in ("schemas", "formats", "tools", "structured", "apis")
-    },
+    "chat": Part(
+        _in("areplicate/chat"),
+        (
+            *_in("tests/chat"),
+            "tests/chat/formats/test_decision.py",
+            "tests/chat/structured",
+            "tests/chat/tools/test_reader.py",
+            "tests/test_attachments.py",
+            "tests/test_reasking.py",
+        ),
+        (
+            "tests/chat/test_all_models.py",
+            "tests/chat/test_catalogue.py",
+            "tests/chat/test_purity.py",
+            "tests/chat/test_plain.py::test_what_is_plain_already_is_left_as_it_is",
+        ),
+    ),
+    "schemas": Part(
+        _in("areplicate/chat/schemas"),
+        ("tests/chat/schemas", *(f"tests/chat/test_{name}.py" for name in ("schema", "context", "inputs"))),
+    ),
+    "tools": Part(_in("areplicate/chat/tools"), ("tests/chat/tools", "tests/chat/test_contract.py")),
+    "structured": Part(
+        _in("areplicate/chat/structured"), ("tests/chat/structured", "tests/chat/test_contract.py")
+    ),
+    "apis": Part(_in("areplicate/chat/apis"), ("tests/chat/apis",)),
+    "formats": Part(
+        _in("areplicate/chat/formats"),
+        ("tests/chat/formats", "tests/chat/test_inputs.py"),
+        (
+            "tests/chat/formats/test_families.py::test_the_page_of_families_is_current",
+            "tests/chat/formats/test_jinja.py::test_a_template_that_never_ends_or_grows_without_end_is_stopped",
+        ),
+    ),
     "options": Part(
         ("areplicate/options.py", "areplicate/options/*.py"),
         (

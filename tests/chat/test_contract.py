@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from areplicate.chat.contract import settle
+from areplicate.chat.contract import ask_again, settle
 from areplicate.chat.formats.format import PromptTemplate
 from areplicate.chat.formats.jinja import ChatTemplate
 from areplicate.chat.inputs import build_input
+from areplicate.chat.messages import Message
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.errors import BadRequestError
 
@@ -249,3 +250,53 @@ class TestFormats:
         format = {"type": "json_schema", "json_schema": {"name": "x", "schema": wrong}}
         with pytest.raises(BadRequestError, match="JSON Schema cannot be used"):
             settle(HI, {"response_format": format}, schema=None)
+
+
+class TestAskingAgain:
+    def asked(self, answer: str, **params: Any) -> tuple[tuple[Message, ...], str]:
+        """The conversation that asks again, and the part of it that is new."""
+        settled = settle(HI, params, schema=None)
+        assert settled.contract is not None
+        reader = settled.contract.reader(streamed=True)
+        for character in answer:
+            reader.feed(character)
+        reader.end()
+        assert reader.faults
+        turns = ask_again(settled.turns, reader)
+        assert turns[:-2] == settled.turns and turns[-2] == Message("assistant", answer)
+        assert turns[-1].role == "user"
+        return turns, turns[-1].text
+
+    def test_for_a_call_tells_each_fault(self) -> None:
+        call = '<tool_call>{"name": "%s", "arguments": {}}</tool_call>'
+        _, told = self.asked(call % "a" + call % "b", tools=TOOLS)
+        assert told == (
+            "Your answer cannot be used:\n"
+            "- There is no tool 'a'; there are: get_weather, get_time.\n"
+            "- There is no tool 'b'; there are: get_weather, get_time.\n"
+            "Write the corrected tool call, in the same form, and nothing else."
+        )
+
+    def test_for_a_call_that_cannot_be_read_says_so(self) -> None:
+        _, told = self.asked('<tool_call>{"name": </tool_call>', tools=TOOLS)
+        assert "- A tool call cannot be read: its JSON is broken.\nWrite the corrected tool call" in told
+
+    def test_for_a_call_that_is_missing_names_the_tools(self) -> None:
+        _, told = self.asked("Sunny.", tools=TOOLS, tool_choice="required")
+        assert "- One of the tools must be called: get_time, get_weather.\n" in told
+
+    def test_for_json_begins_with_what_was_given_out(self) -> None:
+        _, told = self.asked("Sunny.", response_format=PERSON)
+        assert told.startswith("Your answer cannot be used:\n- ") and "begin exactly" not in told
+        assert told.endswith("\nAnswer again with the corrected JSON and nothing else.")
+        numbers = {"type": "object", "properties": {"a": {"type": "integer"}, "n": {"type": "integer"}}}
+        format = {
+            "type": "json_schema",
+            "json_schema": {"name": "x", "schema": {**numbers, "required": ["n"]}},
+        }
+        _, told = self.asked('{"a": 1, "n": "x"}', response_format=format)
+        assert '\nThe new answer must begin exactly with {"a":1' in told
+
+    def test_for_json_beside_tools_asks_for_the_call(self) -> None:
+        _, told = self.asked("Sunny.", response_format=PERSON, tools=TOOLS)
+        assert told.endswith("Write the corrected tool call, in the same form, and nothing else.")

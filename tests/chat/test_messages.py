@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from areplicate.chat.messages import Media, Message, mime_of, read_messages
+from areplicate.chat.messages import Media, MediaKind, Message, mime_of, read_messages
 from areplicate.chat.responses import Message as Answer
 from areplicate.errors import BadRequestError
 
@@ -82,6 +82,15 @@ def test_the_older_function_call_is_a_tool_call() -> None:
     assert read.tool_calls[0]["function"]["name"] == "clock"
 
 
+SOUNDS_AND_FILMS: list[tuple[str, MediaKind]] = [("input_audio", "audio"), ("input_video", "video")]
+CONTENTS: list[tuple[str, str, MediaKind]] = [
+    ("image_url", "url", "image"),
+    ("input_audio", "data", "audio"),
+    ("input_video", "data", "video"),
+    ("file", "file_data", "file"),
+]
+
+
 @pytest.mark.parametrize(
     ("part", "media"),
     [
@@ -119,7 +128,7 @@ def test_the_older_function_call_is_a_tool_call() -> None:
         *(
             ({"type": kind, kind: {"data": data}}, Media(medium, data))
             for data in ("data:x/y;base64,AAAA", "http://e.com/a", "https://e.com/a")
-            for kind, medium in (("input_audio", "audio"), ("input_video", "video"))
+            for kind, medium in SOUNDS_AND_FILMS
         ),
         *(
             ({"type": "file", "file": {"file_data": data}}, Media("file", data))
@@ -140,12 +149,7 @@ def test_the_older_function_call_is_a_tool_call() -> None:
         ),
         *(
             ({"type": kind, kind: {key: b"GIF8"}}, Media(medium, "data:image/gif;base64,R0lGOA=="))
-            for kind, key, medium in (
-                ("image_url", "url", "image"),
-                ("input_audio", "data", "audio"),
-                ("input_video", "data", "video"),
-                ("file", "file_data", "file"),
-            )
+            for kind, key, medium in CONTENTS
         ),
         ({"type": "image_url", "image_url": Path("a/b.png")}, Media("image", str(Path("a/b.png")))),
         (

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from aiohttp import web
 
 import areplicate
 from areplicate import AsyncRouter, acompletion, completion
@@ -409,6 +410,27 @@ class TestVersions:
             with pytest.raises(areplicate.BadRequestError, match="Invalid version"):
                 await router.acompletion(f"some/body:{self.OLD}", HELLO)
             assert not hostile.predictions
+
+    async def test_is_not_looked_up_where_something_else_is_wrong(self) -> None:
+        async with HostileReplicate([self.body(self.OLD)]) as hostile, router_of(hostile) as router:
+            await router.acompletion("some/body", HELLO)
+            hostile.on("create", problem(422, "prompt is too long"))
+            before = len(hostile.asked)
+            with pytest.raises(areplicate.BadRequestError, match="prompt is too long"):
+                await router.acompletion("some/body", HELLO)
+            assert [seen.kind for seen in hostile.asked[before:]] == ["create"]
+
+    @pytest.mark.parametrize("answer", [{"latest_version": None}, {"latest_version": 7}, []])
+    async def test_that_is_not_found_leaves_the_refusal_as_it_is(self, answer: Any) -> None:
+        async with HostileReplicate([self.body(self.OLD)]) as hostile, router_of(hostile) as router:
+
+            async def no_version(asked: Asked, go_on: GoOn) -> Any:
+                return web.json_response(answer)
+
+            hostile.on("model", no_version)
+            with pytest.raises(areplicate.NotFoundError) as caught:
+                await router.acompletion("some/body", HELLO)
+            assert caught.value.method == "POST" and not hostile.predictions
 
     async def test_that_stays_refused_is_an_error_and_no_loop(self) -> None:
         async with HostileReplicate([self.body(self.OLD)]) as hostile, router_of(hostile) as router:

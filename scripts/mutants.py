@@ -104,7 +104,7 @@ PARTS = {
             "tests/chat/structured",
             "tests/chat/tools/test_reader.py",
             "tests/test_attachments.py",
-            "tests/test_reasking.py",
+            "tests/test_unknown_names.py",
         ),
         (
             "tests/chat/test_all_models.py",

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from areplicate.chat.plain import plain
+from areplicate.chat.plain import plain, shown
 from areplicate.errors import BadRequestError
 
 
@@ -110,3 +110,14 @@ def test_what_cannot_be_read_is_named(value: Any) -> None:
 )
 def test_what_is_plain_already_is_left_as_it_is(value: Any) -> None:
     assert repr(plain(value)) == repr(value)
+
+
+def test_a_value_in_a_message_has_sixty_characters_at_the_most() -> None:
+    assert shown("x" * 58) == repr("x" * 58)
+    assert shown("x" * 59) == f"'{'x' * 56}..."
+
+    class Broken:
+        def __repr__(self) -> str:
+            raise ZeroDivisionError
+
+    assert shown(Broken()) == "a Broken"

@@ -85,6 +85,10 @@ class TestMadeAnew:
         assert again == made and again.choices[0].__class__ is made.choices[0].__class__
         assert again.usage.total_tokens == 3
 
+    def test_with_its_usage_alone(self, made: Any) -> None:
+        again = type(made)(**{**made.model_dump(), "choices": [], "replicate": None})
+        assert again.usage == made.usage
+
     def test_by_validation(self, made: Any) -> None:
         kind = type(made)
         assert kind.model_validate(made.model_dump()) == made

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from areplicate import APIConnectionError, AsyncRouter, ModelResponse
+from areplicate.local import LocalModel
 from areplicate.replicate.creation import INTENT
-from tests.hostile import Asked, GoOn, HostileReplicate, problem, rows_late
+from tests.hostile import Asked, GoOn, HostileReplicate, changes, problem, rows_late
 from tests.stage import HELLO, KEY, LLAMA, llama, nothing_runs
 
 pytestmark = pytest.mark.anyio
@@ -45,13 +46,15 @@ async def ask(hostile: HostileReplicate, remembered: Remembered, **options: Any)
         return answer.choices[0].message.content
 
 
-async def earlier_process(hostile: HostileReplicate, *, mark: int = MARK, prompt: str | None = None) -> str:
+async def earlier_process(
+    hostile: HostileReplicate, *, mark: int = MARK, prompt: str | None = None, model: str = LLAMA
+) -> str:
     """Creates what `ask` asks for, and is gone; gives the prediction's id."""
     template = "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     body = {"input": {"prompt": template.format(prompt or HELLO[0]["content"])}}
     headers = {"Authorization": f"Bearer {KEY}", "Cancel-After": f"{mark}s"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        async with session.post(f"{hostile.api_base}/models/{LLAMA}/predictions", json=body) as answer:
+        async with session.post(f"{hostile.api_base}/models/{model}/predictions", json=body) as answer:
             assert answer.status == 201
             return str((await answer.json())["id"])
 
@@ -110,6 +113,27 @@ async def test_what_was_cancelled_meanwhile_is_asked_for_again() -> None:
         remembered = Remembered((MARK, time.time()))
         assert await ask(hostile, remembered) == "fine"
         assert hostile.statuses == {"canceled": 1, "succeeded": 1} and len(remembered.marks) == 1
+
+
+async def test_what_was_aborted_meanwhile_is_asked_for_again() -> None:
+    """As Replicate calls what was cancelled before it began."""
+    async with HostileReplicate([llama(reply="fine", boot_seconds=20)]) as hostile:
+
+        def abort(asked: Asked, page: Any) -> None:
+            for row in page["results"]:
+                row["status"] = "aborted"
+
+        hostile.on("list", changes(abort))
+        await earlier_process(hostile)
+        remembered = Remembered((MARK, time.time()))
+        assert await ask(hostile, remembered) == "fine" and len(remembered.marks) == 1
+
+
+async def test_what_was_asked_of_another_model_is_not_taken_over() -> None:
+    other = LocalModel(owner="meta", name="other", reply="not this")
+    async with HostileReplicate([llama(reply="fine"), other]) as hostile:
+        await earlier_process(hostile, model="meta/other")
+        assert await ask(hostile, Remembered((MARK, time.time()))) == "fine"
 
 
 async def test_what_never_arrived_is_asked_for_again() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from anthropic.types import Message as AnthropicMessage
 
 from areplicate.chat.apis.messages_output import Event, MessageBuilder
 from areplicate.chat.responses import (
@@ -20,6 +19,9 @@ from areplicate.chat.responses import (
     ToolCallDelta,
     Usage,
 )
+from tests.lazily import Lazily
+
+anthropic_types: Any = Lazily("anthropic.types")
 
 USAGE = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
 COUNTED = {
@@ -44,7 +46,7 @@ def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[li
     made.begin()
     events = [event for delta in deltas for event in made.add(delta)]
     events += made.end(reason, USAGE)
-    AnthropicMessage.model_validate(made.message)
+    anthropic_types.Message.model_validate(made.message)
     return events, made.message
 
 

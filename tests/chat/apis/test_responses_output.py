@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -34,7 +35,11 @@ COUNTED = {
 }
 WEATHER = FunctionCall(name="weather", arguments='{"city":"Rome"}')
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
-_events: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+
+
+@lru_cache
+def event_type() -> TypeAdapter[Any]:
+    return TypeAdapter(ResponseStreamEvent)
 
 
 def builder(**body: Any) -> ResponseBuilder:
@@ -49,7 +54,7 @@ def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[li
         sent += [msgspec.json.encode(event) for event in made.add(delta)]
     sent += [msgspec.json.encode(event) for event in made.end(reason, USAGE)]
     for event in sent:
-        _events.validate_json(event)
+        event_type().validate_json(event)
     OpenAIResponse.model_validate(made.response)
     events = [msgspec.json.decode(event) for event in sent]
     assert [event.pop("sequence_number") for event in events] == list(range(len(events)))
@@ -277,7 +282,7 @@ def test_a_failure_is_told_and_nothing_is_stored() -> None:
     made = builder()
     made.add(Delta(content="Hel"))
     [event] = made.failed("The model failed.", "server_error")
-    _events.validate_python(event)
+    event_type().validate_python(event)
     assert event["type"] == "response.failed"
     response = event["response"]
     assert (response["status"], response["store"]) == ("failed", False)

@@ -137,6 +137,8 @@ class Balancer:
                 )
             groups = self._wildcards if "*" in name else self.groups
             groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
+        self.has_names = bool(self.groups or self._wildcards)
+        """Whether there is any name: most routers have none, and ask nothing here."""
         alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
         self._fallbacks = {name: _names(others) for each in alternatives for name, others in each.items()}
         for name in [*self._fallbacks, *(other for others in self._fallbacks.values() for other in others)]:

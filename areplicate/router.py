@@ -318,7 +318,7 @@ class AsyncRouter:
     async def _ask(
         self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None
     ) -> ModelResponse | CompletionStream:
-        if model in self._balancer:
+        if self._balancer.has_names and model in self._balancer:
             deadline = now() + self._preparer.patience(given.options.get("timeout"))[0]
             prepare = self._for_entries(messages, given, deadline)
             return await self._balancer.call(model, prepare, deadline, fallbacks)

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import msgspec
+
 import areplicate
 
 from ..chat.answers import Question
@@ -15,7 +17,7 @@ from ..chat.inputs import ModelInput, build_input
 from ..chat.params import CONTRACT_PARAMS
 from ..chat.schemas.schema import ModelSchema
 from ..clock import now
-from ..errors import BadRequestError, UnsupportedParamsError
+from ..errors import APIError, BadRequestError, UnsupportedParamsError
 from ..options import Given
 from ..options.own_inputs import own_inputs
 from ..options.values import (
@@ -40,6 +42,7 @@ from .attachments import attach
 from .call import Answering, Call
 
 if TYPE_CHECKING:
+    from ..chat.formats.format import PromptTemplate
     from ..replicate.transports.proxies import TLS
 
 T = TypeVar("T")
@@ -63,6 +66,33 @@ class _Target(NamedTuple):
     versions: int
 
 
+class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How one call is made: `options.OPTIONS` without OpenAI's."""
+
+    stream: bool | None = None
+    stream_options: Mapping[str, Any] | None = None
+    n: int | None = None
+    timeout: float | None = None
+    num_retries: int | None = None
+    drop_params: bool | None = None
+    additional_drop_params: Sequence[str] | None = None
+    extra_headers: Mapping[str, str] | None = None
+    extra_body: Mapping[str, Any] | None = None
+    api_key: str | None = None
+    api_base: str | None = None
+    default_headers: Mapping[str, str] | None = None
+    proxy: str | None = None
+    ssl: TLS | None = None
+    on_status: OnStatus | None = None
+    supports_system_prompt: bool | None = None
+    initial_prompt_value: str | None = None
+    roles: Mapping[str, Mapping[str, str]] | None = None
+    final_prompt_value: str | None = None
+    bos_token: str | None = None
+    eos_token: str | None = None
+    emulate: bool | None = None
+
+
 class Preparer:
     """Makes calls ready to be sent. What a call does not set, its router does, else the process."""
 
@@ -79,139 +109,88 @@ class Preparer:
         allow_files: bool,
     ) -> None:
         self._clients = clients
-        self._live = live
-        self._slots = slots
+        self.live = live
+        self.slots = slots
         self._api_key = api_key
         self._api_base = api_base
         self._timeout = timeout
         self._max_retries = max_retries
-        self._allow_files = allow_files
+        self.allow_files = allow_files
         self._schemas = SchemaStore()
         self._targets: dict[tuple[str, str, str], _Target] = {}
         """By model, base and key."""
 
     def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Awaitable[Call | Answering]:
         """The call that was asked for, ready to be sent."""
-        return self._call(model, messages, given.params, given.inputs, **given.options)
+        return self._prepared(model, messages, given, CallOptions(**given.options))
 
-    async def _call(
-        self,
-        model: str,
-        messages: Sequence[Any],
-        params: Mapping[str, Any],
-        inputs: Mapping[str, Any],
-        *,
-        stream: bool | None = None,
-        stream_options: Mapping[str, Any] | None = None,
-        n: int | None = None,
-        timeout: float | None = None,
-        num_retries: int | None = None,
-        drop_params: bool | None = None,
-        additional_drop_params: Sequence[str] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        api_key: str | None = None,
-        api_base: str | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
-        ssl: TLS | None = None,
-        on_status: OnStatus | None = None,
-        supports_system_prompt: bool | None = None,
-        initial_prompt_value: str | None = None,
-        roles: Mapping[str, Mapping[str, str]] | None = None,
-        final_prompt_value: str | None = None,
-        bos_token: str | None = None,
-        eos_token: str | None = None,
-        emulate: bool | None = None,
+    async def _prepared(
+        self, model: str, messages: Sequence[Any], given: Given, options: CallOptions
     ) -> Call | Answering:
-        """The keywords are `options.OPTIONS` without OpenAI's."""
-        if not isinstance(model, str):
-            raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
-        count = checked_count(n)
-        include_usage = wants_usage(stream_options)
-        told = roles, initial_prompt_value, final_prompt_value, bos_token, eos_token
-        template = (
-            templates.template_of(model, *told) if templates.REGISTERED or told != _NO_TEMPLATE else None
-        )
-        seconds, retries = patience(timeout, self._timeout, num_retries, self._max_retries)
-        base, key = chosen(api_base or self._api_base, api_key or self._api_key)
-        drop = bool(first_given(drop_params, areplicate.drop_params))
-        begun = now()
-        policy = RetryPolicy(retries, begun + seconds)
-        account, endpoint, schema, _, _ = await self._target(
-            model, base, key, policy, begun, default_headers, proxy, ssl
-        )
-        values: Mapping[str, Any] = {}
-        given = dict(params)
-        if inputs:
-            values, inputs = templates.for_template(template, inputs, schema)
-            given.update(own_inputs(inputs, schema, model, drop))
-        if extra_body is not None:
-            given.update(checked_mapping("extra_body", extra_body))
-        if additional_drop_params is not None:
-            for name in checked_names("additional_drop_params", additional_drop_params):
-                given.pop(name, None)
-
-        tools: Sequence[Any] = ()
-
-        def build(messages: Any) -> ModelInput:
-            try:
-                return build_input(
-                    messages,
-                    given,
-                    model=model,
-                    schema=schema,
-                    template=template,
-                    supports_system_prompt=supports_system_prompt,
-                    drop_params=drop,
-                    allow_files=self._allow_files,
-                    tools=tools,
-                    template_values=values,
-                )
-            except UnsupportedParamsError as error:
-                # If there is no such model, that says more than which parameters it would take.
-                raise self._schemas.missing(endpoint, _viewer(account)) or error from None
-
-        async def ready(built: ModelInput) -> Call:
-            return Call(
-                account=account,
-                endpoint=endpoint,
-                question=Question(model, built, schema),
-                input=await self.in_time(partial(_attached, built, account, policy), policy)
-                if built.media
-                else built.fields,
-                timeout=seconds,
-                begun=begun,
-                policy=policy,
-                headers={} if extra_headers is None else checked_headers("extra_headers", extra_headers),
-                on_status=on_status,
-                slots=self._slots,
-                live=self._live,
-                count=count,
-                stream=bool(stream),
-                include_usage=include_usage,
-            )
-
+        draft = await self._draft(model, given, options)
         if isinstance(messages, Texts):
             from .embeddings import EmbeddingCall
 
-            parts = inputs_for(messages.texts, given, schema, model)
-            asked: Any = EmbeddingCall(await ready(ModelInput({})), messages, parts)
+            parts = inputs_for(messages.texts, draft.params, draft.target.schema, model)
+            asked: Any = EmbeddingCall(await draft.ready(ModelInput({})), messages, parts)
             answering: Answering = asked
             return answering
-        if CONTRACT_PARAMS.isdisjoint(given):
-            return await ready(build(messages))
+        if CONTRACT_PARAMS.isdisjoint(draft.params):
+            return await draft.call(messages)
         from ..chat.contract import settle  # only calls that need it pay for its import
         from .reasking import BoundCall
 
         settled = settle(
-            messages, given, schema=schema, model=model, template=template, emulate=emulate is not False
+            messages,
+            draft.params,
+            schema=draft.target.schema,
+            model=model,
+            template=draft.template,
+            emulate=options.emulate is not False,
         )
-        given, tools = settled.params, settled.tools
-        call = await ready(build(settled.turns))
+        draft.params, draft.tools = settled.params, settled.tools
+        call = await draft.call(settled.turns)
         if settled.contract is None:
             return call
-        return BoundCall(call, settled.contract, settled.turns, lambda turns: ready(build(turns)))
+        return BoundCall(call, settled.contract, settled.turns, draft.call)
+
+    async def _draft(self, model: str, given: Given, options: CallOptions) -> _Draft:
+        """What the call's options and the model's schema settle, whatever the conversation."""
+        if not isinstance(model, str):
+            raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
+        count, include_usage = checked_count(options.n), wants_usage(options.stream_options)
+        template = _template(model, options)
+        seconds, retries = self.patience(options.timeout, options.num_retries)
+        base, key = chosen(options.api_base or self._api_base, options.api_key or self._api_key)
+        drop = bool(first_given(options.drop_params, areplicate.drop_params))
+        begun = now()
+        policy = RetryPolicy(retries, begun + seconds)
+        target = await self._target(model, base, key, policy, begun, options)
+        params = dict(given.params)
+        values: Mapping[str, Any] = {}
+        if given.inputs:
+            values, inputs = templates.for_template(template, given.inputs, target.schema)
+            params.update(own_inputs(inputs, target.schema, model, drop))
+        if options.extra_body is not None:
+            params.update(checked_mapping("extra_body", options.extra_body))
+        if options.additional_drop_params is not None:
+            for name in checked_names("additional_drop_params", options.additional_drop_params):
+                params.pop(name, None)
+        return _Draft(
+            self,
+            model,
+            target,
+            options,
+            params,
+            template,
+            values,
+            drop,
+            policy,
+            seconds,
+            begun,
+            count,
+            include_usage,
+        )
 
     def patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
         """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
@@ -224,18 +203,16 @@ class Preparer:
         key: str,
         policy: RetryPolicy,
         time: float,
-        default_headers: Mapping[str, str] | None,
-        proxy: str | None,
-        ssl: TLS | None,
+        options: CallOptions,
     ) -> _Target:
         """The target of a call: the one found before, as long as it is good."""
-        plain = default_headers is None and proxy is None and ssl is None
+        plain = options.default_headers is None and options.proxy is None and options.ssl is None
         target = self._targets.get((model, base, key)) if plain else None
         if target is not None and target.until > time and target.versions == target.account.versions.changes:
             return target
         endpoint = endpoint_of(model)
-        headers = checked_headers("default_headers", default_headers)
-        account = self._clients.of(base, key, headers, proxy, ssl)
+        headers = checked_headers("default_headers", options.default_headers)
+        account = self._clients.of(base, key, headers, options.proxy, options.ssl)
         schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
         if schema is None:
             schema = await self.in_time(partial(self._schema, endpoint, account), policy)
@@ -264,10 +241,14 @@ class Preparer:
         viewer, version = _viewer(account), _version(account, endpoint)
         return await self._schemas.of(endpoint, lambda path: account.http.get(path, policy), viewer, version)
 
+    def missing(self, target: _Target) -> APIError | None:
+        """The error for a model that does not exist, if the look-up of its schema has shown that."""
+        return self._schemas.missing(target.endpoint, _viewer(target.account))
+
     async def in_time(self, work: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
         """Does what must be done before the prediction is created, within the deadline."""
         late = "The deadline passed before the prediction was asked for."
-        return await self._live.wait_for(work, policy.deadline, late)
+        return await self.live.wait_for(work, policy.deadline, late)
 
     def account(
         self,
@@ -279,6 +260,84 @@ class Preparer:
     ) -> Client:
         base, key = chosen(api_base or self._api_base, api_key or self._api_key)
         return self._clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
+
+
+class _Draft(msgspec.Struct):
+    """A call but for its conversation: `call` makes it with one, again with another where an answer did not fit."""
+
+    preparer: Preparer
+    model: str
+    target: _Target
+    options: CallOptions
+    params: dict[str, Any]
+    template: PromptTemplate | None
+    values: Mapping[str, Any]
+    drop_params: bool
+    policy: RetryPolicy
+    timeout: float
+    begun: float
+    count: int
+    include_usage: bool
+    tools: Sequence[Any] = ()
+
+    async def call(self, messages: Any) -> Call:
+        """The call that asks a conversation."""
+        return await self.ready(self._input(messages))
+
+    def _input(self, messages: Any) -> ModelInput:
+        try:
+            return build_input(
+                messages,
+                self.params,
+                model=self.model,
+                schema=self.target.schema,
+                template=self.template,
+                supports_system_prompt=self.options.supports_system_prompt,
+                drop_params=self.drop_params,
+                allow_files=self.preparer.allow_files,
+                tools=self.tools,
+                template_values=self.values,
+            )
+        except UnsupportedParamsError as error:
+            # If there is no such model, that says more than which parameters it would take.
+            raise self.preparer.missing(self.target) or error from None
+
+    async def ready(self, built: ModelInput) -> Call:
+        """The call with this input, its files read and uploaded."""
+        account, options, preparer = self.target.account, self.options, self.preparer
+        input, policy = built.fields, self.policy
+        if built.media:
+            input = await preparer.in_time(partial(_attached, built, account, policy), policy)
+        return Call(
+            account=account,
+            endpoint=self.target.endpoint,
+            question=Question(self.model, built, self.target.schema),
+            input=input,
+            timeout=self.timeout,
+            begun=self.begun,
+            policy=policy,
+            headers={}
+            if options.extra_headers is None
+            else checked_headers("extra_headers", options.extra_headers),
+            on_status=options.on_status,
+            slots=preparer.slots,
+            live=preparer.live,
+            count=self.count,
+            stream=bool(options.stream),
+            include_usage=self.include_usage,
+        )
+
+
+def _template(model: str, options: CallOptions) -> PromptTemplate | None:
+    """The prompt template of this call, else the one that was registered for its model."""
+    told = (
+        options.roles,
+        options.initial_prompt_value,
+        options.final_prompt_value,
+        options.bos_token,
+        options.eos_token,
+    )
+    return templates.template_of(model, *told) if templates.REGISTERED or told != _NO_TEMPLATE else None
 
 
 def _viewer(account: Client) -> Viewer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 import areplicate
@@ -18,9 +18,15 @@ from .logs import logger
 from .metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from .http.route import Route
+
+
+T = TypeVar("T")
+
+_LAST_SECONDS = 5.0
+"""Seconds for which the end of the process waits for changes whose clients have left."""
 
 
 class Gateway:
@@ -41,6 +47,7 @@ class Gateway:
         self.batches = Batches(self, alone=alone)
         self.draining = False
         self._checking: asyncio.Task[None] | None = None
+        self._changing: set[asyncio.Task[Any]] = set()
         areplicate.set_verbose = config.verbose
 
     @property
@@ -89,10 +96,24 @@ class Gateway:
         """The account of one request, for the front door's `async with`."""
         return Account(self, exchange)
 
+    async def whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work gives. It runs to its end, though whoever waits for it leaves."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._changing.add(task)
+        task.add_done_callback(self._changed)
+        return await asyncio.shield(task)
+
+    def _changed(self, task: asyncio.Task[Any]) -> None:
+        self._changing.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be left to hear of it
+
     async def aclose(self) -> None:
         """Leaves the batches, writes the usage that is left, and closes all connections."""
         if self._checking is not None:
             self._checking.cancel()
+        if self._changing:
+            await asyncio.wait(self._changing, timeout=_LAST_SECONDS)
         await self.batches.aclose()
         await self.accounts.aclose()
         await self.backend.router.aclose()

@@ -44,6 +44,8 @@ def test_a_budget_is_raised_without_a_new_key(running: Gateway) -> None:
     for wrong in ({"max_budget": -1}, {"models": ["nothing"]}, {"models": None}, {"colour": "red"}):
         post(running, "/key/update", 400, key=key, **wrong)
     post(running, "/key/update", 404, key="key-none", max_budget=1)
+    assert post(running, "/key/update", key=key)["max_budget"] is None, "nothing is changed"
+    assert running.get("/health/readiness", None) == {"status": "ready"}
 
 
 def test_a_budget_renews(running: Gateway) -> None:

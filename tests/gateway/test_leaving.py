@@ -20,6 +20,7 @@ from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, eventuall
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MOMENTS = 20
+ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
 TIMES = int(os.environ.get("AREPLICATE_LEAVING_TIMES", "5"))
 """How often a client leaves at each moment; more, where there is time for it."""
 WORDS = [f"word{n} " for n in range(20)]
@@ -120,6 +121,54 @@ def test_at_every_moment(running: Gateway, local: LocalReplicate, tmp_path: Path
     assert running.ask(keys[0], "chat").status_code == 403
     assert "Traceback" not in running.log()
     assert predictions() > 0
+
+
+def test_what_is_stored_is_whole_whenever_its_client_leaves(running: Gateway) -> None:
+    """A file is there with its content or not at all, and a batch that began ends."""
+    key = running.new_key()
+    line = json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": ASKED})
+    form: dict[str, Any] = {"files": {"file": ("in.jsonl", line)}, "data": {"purpose": "batch"}}
+    with running.http(key) as http:
+        whole = http.post("/v1/files", **form).json()["id"]
+        sent = http.build_request("POST", "/v1/files", **form)
+    head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\nContent-Type: {sent.headers['content-type']}\r\n"
+    upload = f"{head}Content-Length: {sent.headers['content-length']}\r\n\r\n".encode() + sent.read()
+    asked = {"input_file_id": whole, "endpoint": "/v1/chat/completions", "completion_window": "1h"}
+    ways = [upload, request("POST", "/v1/batches", asked)] * 2
+    with locked(running), ThreadPoolExecutor(4) as threads:  # they wait for the database when they are left
+        list(threads.map(lambda way: leave(running, key, way, 0.4), ways))
+
+    def get(path: str) -> list[dict[str, Any]]:
+        data: list[dict[str, Any]] = running.get(path, key)["data"]
+        return data
+
+    def have_ended() -> bool:
+        return all(batch["status"] == "completed" for batch in get("/v1/batches?limit=100"))
+
+    eventually(lambda: len(get("/v1/batches")) == 2 and have_ended(), 20)
+    files = get("/v1/files")
+    assert sum(file["purpose"] == "batch" for file in files) == 3
+    folder = running.config.parent / "areplicate-files"
+    assert {file["id"] for file in files} == {path.stem for path in folder.glob("file-*.jsonl")}
+    assert "Traceback" not in running.log()
+
+
+@contextlib.contextmanager
+def locked(running: Gateway) -> Iterator[None]:
+    """Nobody else writes to the database."""
+    url = json.loads(running.config.read_text())["general_settings"].get("database_url")
+    if url is None:
+        database = sqlite3.connect(running.config.with_name("areplicate.db"), isolation_level=None)
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.rollback()
+        database.close()
+        return
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE areplicate_files, areplicate_batches IN EXCLUSIVE MODE")
+        yield
 
 
 def open_holds(running: Gateway) -> int:

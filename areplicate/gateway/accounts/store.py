@@ -164,7 +164,7 @@ class Store:
         """Sets fields of a key; gives it as it is then, or None where there is none."""
 
         def work(connection: Connection, now: float) -> Key | None:
-            changed = update(keys).where(keys.c.id == id).values(**changes).returning(*keys.c)
+            changed = update(keys).where(keys.c.id == id).values(id=id, **changes).returning(*keys.c)
             row = connection.execute(changed).first()
             if row is None:
                 return None

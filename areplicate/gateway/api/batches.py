@@ -94,7 +94,7 @@ class BatchList(ListPage, frozen=True, kw_only=True):
     data: list[Batch]
 
 
-@route("POST", "/v1/batches", "key", takes=BatchRequest, answer=Batch, errors=(404,))
+@route("POST", "/v1/batches", "key", takes=BatchRequest, answer=Batch, changes=True, errors=(404,))
 async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Batch:
     """Begin a batch."""
     endpoint, window = body["endpoint"], seconds_of(body["completion_window"])
@@ -145,7 +145,7 @@ async def get_batch(gateway: Gateway, exchange: Exchange) -> Batch:
     return _shown(await _batch_of(gateway, exchange))
 
 
-@route("POST", "/v1/batches/{id}/cancel", "key", answer=Batch, errors=(404, 409))
+@route("POST", "/v1/batches/{id}/cancel", "key", answer=Batch, changes=True, errors=(404, 409))
 async def cancel_batch(gateway: Gateway, exchange: Exchange) -> Batch:
     """Cancel a batch; requests in flight get a moment, and what was answered is in its output file."""
     row = await _batch_of(gateway, exchange)

@@ -84,7 +84,7 @@ class DeletedFile(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = True
 
 
-@route("POST", "/v1/files", "key", takes=FileUpload, form=True, answer=File)
+@route("POST", "/v1/files", "key", takes=FileUpload, form=True, answer=File, changes=True)
 async def upload(gateway: Gateway, exchange: Exchange) -> File:
     """Upload a file for a batch."""
     general = exchange.backend.config.general
@@ -141,7 +141,7 @@ async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
         raise _no_file(row.id) from None
 
 
-@route("DELETE", "/v1/files/{id}", "key", answer=DeletedFile, errors=(404,))
+@route("DELETE", "/v1/files/{id}", "key", answer=DeletedFile, changes=True, errors=(404,))
 async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
     """Delete a file; a batch that has begun with it goes on."""
     id = exchange.rest

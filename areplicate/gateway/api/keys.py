@@ -125,7 +125,7 @@ class AuditList(msgspec.Struct, frozen=True):
     data: list[AuditRow]
 
 
-@route("POST", "/key/generate", "master", takes=NewKey, answer=NewKeyShown)
+@route("POST", "/key/generate", "master", takes=NewKey, answer=NewKeyShown, changes=True)
 async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> NewKeyShown:
     """Make a key; its token is shown once."""
     store, token = await gateway.accounts.store(), new_token()
@@ -142,7 +142,7 @@ async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> 
     return NewKeyShown(key=token, **_shown(key))
 
 
-@route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, errors=(404,))
+@route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, changes=True, errors=(404,))
 async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeyShown:
     """Change what a key may do; what is left out stays as it is."""
     given = {
@@ -157,7 +157,7 @@ async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeySh
     return KeyShown(**_shown(await _change(gateway, exchange, wanted.key, changes)))
 
 
-@route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, errors=(404,))
+@route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, changes=True, errors=(404,))
 async def regenerate_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> NewKeyShown:
     """Give a key a new token; the old one ends, and all else stays. It is shown once."""
     token = new_token()
@@ -196,7 +196,7 @@ async def list_keys(gateway: Gateway, exchange: Exchange, asked: KeyPage) -> Key
     return KeyList(keys=[KeyShown(**_shown(key)) for key in keys], total=total, page=page, size=size)
 
 
-@route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, errors=(404,))
+@route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, changes=True, errors=(404,))
 async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) -> KeysDeleted:
     """Delete keys."""
     store = await gateway.accounts.store()
@@ -207,13 +207,13 @@ async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) ->
     return KeysDeleted(ids)
 
 
-@route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, errors=(404,))
+@route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, changes=True, errors=(404,))
 async def block_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Block a key."""
     return KeyShown(**_shown(await _change(gateway, exchange, named.key, {"blocked": True})))
 
 
-@route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, errors=(404,))
+@route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, changes=True, errors=(404,))
 async def unblock_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Unblock a key."""
     return KeyShown(**_shown(await _change(gateway, exchange, named.key, {"blocked": False})))

@@ -175,7 +175,7 @@ async def get_response(gateway: Gateway, exchange: Exchange) -> Any:
     return {"object": "list", "data": items, "first_id": ends[0], "last_id": ends[1], "has_more": False}
 
 
-@route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, errors=(400, 404))
+@route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, changes=True, errors=(400, 404))
 async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedResponse:
     """Forget a response that is kept."""
     store = await _store(gateway, "id")

@@ -78,7 +78,8 @@ class Dispatcher:
             if exchange.request.method == "OPTIONS" and (allowed := preflight(exchange)) is not None:
                 return allowed
             route = await self._admitted(exchange)
-            answer = await route(self._gateway, exchange)
+            answering = route(self._gateway, exchange)
+            answer = await (self._gateway.whole(answering) if route.changes else answering)
         except asyncio.CancelledError:
             exchange.status = CLIENT_GONE if exchange.client_has_left() else 503
             raise

@@ -30,6 +30,7 @@ class Route(NamedTuple):
             model's own inputs: the handler then gets the checked object as a dictionary, without nulls.
         answer: the struct of the answer; a string is a content type other than JSON.
         form: whether a POST's body is a form with a file, which the handler reads as it comes.
+        changes: whether it changes what is stored: it then runs to its end, though its client leaves.
         streams: whether `stream: true` makes the answer server-sent events.
         errors: the statuses that it answers besides those that all routes do.
     """
@@ -41,6 +42,7 @@ class Route(NamedTuple):
     takes: type | None = None
     answer: Any = None
     form: bool = False
+    changes: bool = False
     streams: bool = False
     errors: Sequence[int] = ()
 
@@ -67,12 +69,13 @@ def route(
     takes: type | None = None,
     answer: Any = None,
     form: bool = False,
+    changes: bool = False,
     streams: bool = False,
     errors: Sequence[int] = (),
 ) -> Callable[[Handler], Route]:
     """Makes a handler a `Route`; its docstring's first line is what the OpenAPI document says of it."""
 
     def made(handler: Handler) -> Route:
-        return Route(method, path, access, handler, takes, answer, form, streams, errors)
+        return Route(method, path, access, handler, takes, answer, form, changes, streams, errors)
 
     return made

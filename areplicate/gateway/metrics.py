@@ -42,66 +42,33 @@ class Metrics:
     def __init__(self) -> None:
         shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self._registry = registry = CollectorRegistry()
-        self._shared = shared
         home = None if shared else registry
-        self.requests = _remembering(
-            Counter(
-                "areplicate_requests",
-                "Requests by endpoint, model and status",
-                ("endpoint", "model", "status"),
-                registry=home,
-            )
+
+        def counter(name: str, about: str, *labels: str) -> Counter:
+            return _remembering(Counter(f"areplicate_{name}", about, labels, registry=home))
+
+        def histogram(name: str, about: str, *labels: str) -> Histogram:
+            seconds = Histogram(f"areplicate_{name}_seconds", about, labels, registry=home, buckets=_SECONDS)
+            return _remembering(seconds)
+
+        self.requests = counter(
+            "requests", "Requests by endpoint, model and status", "endpoint", "model", "status"
         )
-        self.latency = _remembering(
-            Histogram(
-                "areplicate_request_seconds",
-                "Time from request to the end of its answer",
-                ("endpoint", "model"),
-                registry=home,
-                buckets=_SECONDS,
-            )
+        self.latency = histogram("request", "Time from request to the end of its answer", "endpoint", "model")
+        self.first_token = histogram(
+            "time_to_first_token", "Time from request to first streamed text", "model"
         )
-        self.first_token = _remembering(
-            Histogram(
-                "areplicate_time_to_first_token_seconds",
-                "Time from request to first streamed text",
-                ("model",),
-                registry=home,
-                buckets=_SECONDS,
-            )
-        )
-        self.boot = _remembering(
-            Histogram(
-                "areplicate_boot_seconds",
-                "Time that predictions spent booting",
-                ("model",),
-                registry=home,
-                buckets=_SECONDS,
-            )
-        )
+        self.boot = histogram("boot", "Time that predictions spent booting", "model")
         self.in_flight = Gauge(
             "areplicate_requests_in_flight",
             "Requests being answered",
             registry=home,
             multiprocess_mode="livesum",
         )
-        self.tokens = _remembering(Counter("areplicate_tokens", "Tokens", ("model", "kind"), registry=home))
-        self.spend = _remembering(
-            Counter("areplicate_spend_dollars", "Dollars spent at Replicate", ("model",), registry=home)
-        )
-        self.limited = _remembering(
-            Counter(
-                "areplicate_rate_limited", "Answers with status 429, by who limited", ("by",), registry=home
-            )
-        )
-        self.upstream = _remembering(
-            Counter(
-                "areplicate_upstream_requests",
-                "HTTP requests to Replicate",
-                ("kind", "status"),
-                registry=home,
-            )
-        )
+        self.tokens = counter("tokens", "Tokens", "model", "kind")
+        self.spend = counter("spend_dollars", "Dollars spent at Replicate", "model")
+        self.limited = counter("rate_limited", "Answers with status 429, by who limited", "by")
+        self.upstream = counter("upstream_requests", "HTTP requests to Replicate", "kind", "status")
         if shared:
             from prometheus_client.multiprocess import MultiProcessCollector
 

@@ -16,7 +16,7 @@ from ..accounts.rows import UNFINISHED, BatchRow, BatchStatus
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
-from .durations import Duration, seconds_of
+from .durations import Duration, in_whole_seconds, seconds_of
 from .files import ListPage, Text, file_of, is_id, stored
 
 if TYPE_CHECKING:
@@ -167,8 +167,7 @@ async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
 
 
 def _shown(row: BatchRow) -> Batch:
-    fields = msgspec.structs.asdict(row)
-    moments = {name: int(at) for name, at in fields.items() if name.endswith("_at") and at is not None}
+    fields = in_whole_seconds(msgspec.structs.asdict(row))
     counts = {"total": row.total, "completed": row.completed, "failed": row.failed}
     errors = None if row.errors is None else {"data": row.errors}
-    return msgspec.convert({**fields, **moments, "request_counts": counts, "errors": errors}, Batch)
+    return msgspec.convert({**fields, "request_counts": counts, "errors": errors}, Batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -30,6 +30,14 @@ def shown_duration(seconds: float | None) -> str | None:
         return None
     unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _SECONDS[unit] == 0 or unit == "s")
     return f"{round(seconds / _SECONDS[unit])}{unit}"
+
+
+def in_whole_seconds(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a row, with the times among them, whose names end in `_at`, as whole seconds."""
+    return {
+        name: int(value) if name.endswith("_at") and value is not None else value
+        for name, value in fields.items()
+    }
 
 
 def time_of(text: str | None, param: str, *, end: bool = False) -> float | None:

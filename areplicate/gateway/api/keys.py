@@ -13,7 +13,7 @@ from ..accounts.rows import AuditRow
 from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
-from .durations import Duration, seconds_of, shown_duration
+from .durations import Duration, in_whole_seconds, seconds_of, shown_duration
 from .model_call import ModelNames
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> 
     )
     await store.add_key(key, _entry(exchange, key.id, terms))
     gateway.accounts.auth.forget(key.hash)
-    return NewKeyShown(key=token, **_shown(key))
+    return _with_token(key, token)
 
 
 @route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, changes=True, errors=(404,))
@@ -154,7 +154,7 @@ async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeySh
         if name in given and given[name] is None:
             raise bad_request(f"{name} must not be null: leave it out.", param=name)
     changes = _terms(exchange, given, gateway.accounts.now())
-    return KeyShown(**_shown(await _change(gateway, exchange, wanted.key, changes)))
+    return _shown(await _change(gateway, exchange, wanted.key, changes))
 
 
 @route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, changes=True, errors=(404,))
@@ -163,7 +163,7 @@ async def regenerate_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) 
     token = new_token()
     secret = {"hash": hash_token(token), "hint": token[-4:]}
     key = await _change(gateway, exchange, named.key, secret)
-    return NewKeyShown(key=token, **_shown(key))
+    return _with_token(key, token)
 
 
 @route("GET", "/key/info", "key", takes=KeyQuery, answer=KeyShown, errors=(404,))
@@ -184,7 +184,7 @@ async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> Key
     await gateway.accounts.up_to_date()
     store = await gateway.accounts.store()
     key = await _find(store, named or (caller.key.id if caller.key is not None else ""))
-    return KeyShown(**_shown(key))
+    return _shown(key)
 
 
 @route("GET", "/key/list", "master", takes=KeyPage, answer=KeyList)
@@ -193,7 +193,7 @@ async def list_keys(gateway: Gateway, exchange: Exchange, asked: KeyPage) -> Key
     page, size = asked.page, asked.size
     await gateway.accounts.up_to_date()
     keys, total = await (await gateway.accounts.store()).list_keys(size, (page - 1) * size)
-    return KeyList(keys=[KeyShown(**_shown(key)) for key in keys], total=total, page=page, size=size)
+    return KeyList(keys=[_shown(key) for key in keys], total=total, page=page, size=size)
 
 
 @route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, changes=True, errors=(404,))
@@ -210,13 +210,13 @@ async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) ->
 @route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, changes=True, errors=(404,))
 async def block_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Block a key."""
-    return KeyShown(**_shown(await _change(gateway, exchange, named.key, {"blocked": True})))
+    return _shown(await _change(gateway, exchange, named.key, {"blocked": True}))
 
 
 @route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, changes=True, errors=(404,))
 async def unblock_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Unblock a key."""
-    return KeyShown(**_shown(await _change(gateway, exchange, named.key, {"blocked": False})))
+    return _shown(await _change(gateway, exchange, named.key, {"blocked": False}))
 
 
 @route("GET", "/key/audit", "master", takes=AuditQuery, answer=AuditList)
@@ -294,19 +294,17 @@ def _entry(exchange: Exchange, key_id: str, changed: Mapping[str, Any]) -> Audit
     )
 
 
-def _shown(key: Key) -> dict[str, Any]:
-    return {
+def _shown(key: Key) -> KeyShown:
+    """A key as the API shows it: the conversion leaves out what that has not, such as the hash of its token."""
+    shown = {
+        **in_whole_seconds(msgspec.structs.asdict(key)),
         "key_id": key.id,
         "key_name": f"sk-...{key.hint}",
         "key_alias": key.alias,
-        "role": key.role,
-        "models": key.models,
-        "created_at": int(key.created_at),
-        "expires_at": int(key.expires_at) if key.expires_at is not None else None,
         "budget_duration": shown_duration(key.budget_duration),
-        "budget_resets_at": int(key.budget_resets_at) if key.budget_resets_at is not None else None,
-        "spend": key.spend,
-        "blocked": key.blocked,
-        "metadata": key.metadata,
-        **{name: getattr(key, name) for name in KeyLimits.__struct_fields__},
     }
+    return msgspec.convert(shown, KeyShown)
+
+
+def _with_token(key: Key, token: str) -> NewKeyShown:
+    return NewKeyShown(key=token, **msgspec.structs.asdict(_shown(key)))

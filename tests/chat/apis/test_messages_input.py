@@ -119,6 +119,7 @@ class TestMessages:
         (message,) = read({"role": "user", "content": [document, {"type": "text", "text": "How many?"}]})
         said = "".join(part["text"] for part in message["content"])
         assert said == f"{opening}\nOne.\nTwo.\n</document>\nHow many?"
+        assert {part["type"] for part in message["content"]} == {"text"}
 
     def test_call_tools_and_tell_what_those_gave_before_the_user_s_text(self) -> None:
         asked = read(

@@ -37,6 +37,10 @@ URI = {"type": "string", "format": "uri"}
         ({"type": ["string", "integer"]}, Field("any")),
         ({"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}]}, Field("number", minimum=0)),
         ({"anyOf": [{"type": "string"}, {"type": "array"}]}, Field("any")),
+        ({"oneOf": [{"type": "number", "minimum": 0}, {"type": "null"}]}, Field("number", minimum=0)),
+        ({"type": "integer", "minimum": "1", "maximum": True}, Field("integer")),
+        ({"type": "string", "maxLength": "5", "minLength": True}, Field("string")),
+        ({"type": "string", "enum": "ab"}, Field("string")),
         ({"type": "string", "enum": ["a", "b"]}, Field("string", enum=("a", "b"))),
         (
             {"allOf": [{"$ref": "#/components/schemas/mode"}], "default": "a"},

@@ -78,6 +78,8 @@ def test_what_fits_is_sent(field: Field, value: Any, sent: Any) -> None:
         (Field("object"), [], "x must be an object, not list []."),
         (SIZED, "a", "x has 1 characters; a/b needs at least 2."),
         (SIZED, "abcde", "x has 5 characters; a/b takes at most 4."),
+        (Field("string", min_length=2), "a", "x has 1 characters; a/b needs at least 2."),
+        (Field("string", max_length=2), "abc", "x has 3 characters; a/b takes at most 2."),
     ],
 )
 def test_what_is_of_another_type_or_length_is_refused(field: Field, value: Any, message: str) -> None:

@@ -40,7 +40,7 @@ RIDDLES = re.compile(
     r"|\b(is|are|was|were) told\b|\b(told|tells?) of\b"
 )
 """Turns of phrase that have to be read twice: say what something is, or what must be done."""
-PROMPTS = {"system_texts.py", "long_system_texts.py", "tool_forms.py"}
+PROMPTS = {"system_texts.py", "tool_forms.py"}
 """Texts that models were trained on, word for word."""
 
 

@@ -18,15 +18,6 @@ from typing import Any
 from . import tool_forms as forms
 from .arrangement import SystemText
 from .format import PromptTemplate
-from .long_system_texts import (
-    COMMAND_A,
-    COMMAND_A_DEVELOPER,
-    COMMAND_R_TOOLS,
-    DEVSTRAL,
-    DEVSTRAL_2507,
-    MAGISTRAL,
-    MISTRAL_SMALL_3_2,
-)
 from .shapes import (
     ALL,
     EOS,
@@ -45,8 +36,13 @@ from .shapes import (
 from .system_texts import (
     CHATQA,
     CODEGEEX,
+    COMMAND_A,
+    COMMAND_A_DEVELOPER,
+    COMMAND_R_TOOLS,
     DBRX,
     DEEPSEEK_CODER,
+    DEVSTRAL,
+    DEVSTRAL_2507,
     DOLLY,
     GPT_OSS,
     GPT_OSS_TOOLS,
@@ -56,7 +52,9 @@ from .system_texts import (
     GRANITE_3_3_TOOLS,
     GRANITE_4_NANO,
     MAGICODER,
+    MAGISTRAL,
     MISTRAL_SMALL_3,
+    MISTRAL_SMALL_3_2,
     MPT,
     QWEN_2_5,
     SEED_OSS_TOOLS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .long_system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, COMMAND_R_REMINDER
+from .system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, COMMAND_R_REMINDER
 from .tools import ToolFormat
 
 _TAGGED_CALL = '<tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</tool_call>'

@@ -5,6 +5,7 @@
 # make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
 # make docs   the documentation, into site/
 # make lint   formatting, lints and types alone
+# make pytest   the tests alone
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,12 +18,16 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Tests and benchmarks start hundreds of processes; without this each might compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow mutants bench bench-quick docs lint format clean
+.PHONY: demo test pytest test-slow mutants bench bench-quick docs lint format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
 
-test: $(TESTABLE) lint
+# The types are checked beside the tests: one of those is often waiting.
+test: $(TESTABLE)
+	$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: $(TESTABLE)
 	$(BIN)/python -m tests.gateway.postgres
 	$(BIN)/pytest -n auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
 

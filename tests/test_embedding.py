@@ -159,7 +159,7 @@ def test_the_openai_package_over_a_gateway(tmp_path: Any) -> None:
             with openai.OpenAI(base_url=f"{running.url}/v1", api_key=MASTER, max_retries=0) as client:
                 # The package asks for base64 unless it is told otherwise.
                 for options in ({}, {"encoding_format": "float"}):
-                    answer = client.embeddings.create(model="embeds", input=["Hello", "world!"], **options)  # type: ignore[arg-type]
+                    answer = client.embeddings.create(model="embeds", input=["Hello", "world!"], **options)
                     assert [each.embedding for each in answer.data] == [vector("Hello"), vector("world!")]
                     assert answer.model == "embeds" and answer.usage.total_tokens > 0
                 with pytest.raises(openai.BadRequestError):

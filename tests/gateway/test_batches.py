@@ -275,7 +275,7 @@ def test_what_a_batch_may_not_be(running: Gateway) -> None:
     ):
         with pytest.raises(openai.BadRequestError):
             api.batches.create(
-                **{"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h", **wrong}  # type: ignore[arg-type]
+                **{"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h", **wrong}
             )
 
 

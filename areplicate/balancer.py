@@ -64,7 +64,7 @@ class Entry:
         return read(self.params)
 
     def model_for(self, name: str) -> str | None:
-        """What it asks where `name` is asked for; None where a wildcard cannot mean that."""
+        """What it asks where `name` is asked for; None if a wildcard cannot mean that."""
         return model_meant(self.name, self.model, name)
 
     def cooling(self) -> bool:
@@ -254,7 +254,7 @@ class Balancer:
 
 
 def model_meant(name: str, model: str, asked: str) -> str | None:
-    """The model of an entry, where `asked` is asked for; None where that does not fit the entry's wildcard.
+    """The model of an entry, where `asked` is asked for; None if that does not fit the entry's wildcard.
 
     Args:
         name, model: the entry's; a `*` in `model` stands for what the one in `name` does.

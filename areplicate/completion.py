@@ -149,7 +149,7 @@ def configure(**options: Any) -> None:
         BadRequestError: an argument is wrong.
     """
     global _routers
-    AsyncRouter(**options)  # raises where an argument is wrong; it opens nothing
+    AsyncRouter(**options)  # raises if an argument is wrong; it opens nothing
 
     def make(transport: Transport | None) -> AsyncRouter:
         return AsyncRouter(**{"transport": transport, **options})

@@ -21,11 +21,11 @@ class APIError(Exception):
         message: what happened and what to do about it.
         status_code: the HTTP status that an OpenAI-compatible server would give for it.
         model: the model as it was asked for, where known.
-        prediction_id: the prediction on Replicate, where one was made.
-        method, url: the HTTP request that failed, where there was one.
+        prediction_id: the prediction on Replicate, if one was made.
+        method, url: the HTTP request that failed, if there was one.
         retry_after: seconds after which trying again makes sense, where the server said so.
-        request_sent: False where it is certain that the request never reached the server.
-        param: the argument that is wrong, where it is one.
+        request_sent: False if it is certain that the request never reached the server.
+        param: the argument that is wrong, if it is one.
     """
 
     default_status = 500
@@ -64,7 +64,7 @@ class APIError(Exception):
         return f"{self.message} ({context})" if context else self.message
 
     def about(self, model: str, prediction_id: str | None) -> None:
-        """Adds which model and prediction it is about, where that is not known yet."""
+        """Adds which model and prediction it is about, if that is not known yet."""
         self.model = self.model or model
         self.prediction_id = self.prediction_id or prediction_id
 

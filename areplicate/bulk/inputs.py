@@ -52,7 +52,7 @@ class Row(msgspec.Struct, frozen=True):
         line: the line on which it stands, from 1; for Parquet the row, from 1.
         url: which of OpenAI's APIs it asks, such as `/v1/chat/completions`.
         body: the request's body; `model` and `messages` among others.
-        custom_id: its name in the answers; None where the file gives none.
+        custom_id: its name in the answers; None if the file gives none.
         columns: the row as the file has it.
     """
 

@@ -80,7 +80,7 @@ class Job(msgspec.Struct, frozen=True):
 class Share(msgspec.Struct):
     """What one model is asked: rows, tokens of their prompts (estimated), and the most tokens of the answers.
 
-    `most_tokens` is None where a row sets no `max_tokens`.
+    `most_tokens` is None if a row sets no `max_tokens`.
     """
 
     rows: int = 0
@@ -196,7 +196,7 @@ class Tally:
     Args:
         rows: how many rows it has.
         creations_per_minute: the account's limit.
-        cost_of: what an answer cost in US dollars; None where that is not known.
+        cost_of: what an answer cost in US dollars; None if that is not known.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class MaybeCreated(msgspec.Struct, frozen=True):
 
 
 class JournalEntry(msgspec.Struct, frozen=True):
-    """What the journal knows of one row. `response` and `error` are JSON; both None where it has not ended."""
+    """What the journal knows of one row. `response` and `error` are JSON; both None if it has not ended."""
 
     number: int
     question: bytes
@@ -164,7 +164,7 @@ class Journal:
             self._lock.release()
 
     def entry(self, number: int) -> JournalEntry | None:
-        """What is known of a row; None where it has never been asked."""
+        """What is known of a row; None if it has never been asked."""
         found = self._read(f"{_SELECT} WHERE number = ?", (number,)).fetchone()
         return None if found is None else JournalEntry(*found)
 

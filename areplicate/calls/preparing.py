@@ -224,7 +224,7 @@ class Preparer:
         return target
 
     async def schema_of(self, model: str, account: Client, must_exist: bool = False) -> ModelSchema | None:
-        """What the model takes, from the catalogue or looked up; None where that cannot be known.
+        """What the model takes, from the catalogue or looked up; None if that cannot be known.
 
         Raises:
             NotFoundError: it `must_exist`, and the account sees no such model.
@@ -345,7 +345,7 @@ def _viewer(account: Client) -> Viewer:
 
 
 def _version(account: Client, endpoint: Endpoint) -> str | None:
-    """A community model's latest version, where it was looked up."""
+    """A community model's latest version, if it was looked up."""
     known = account.versions.known(endpoint)
     return None if known is None else known.version
 

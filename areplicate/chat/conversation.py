@@ -128,7 +128,7 @@ def _rendered(
 def _system_apart(
     turns: tuple[Message, ...], plan: Plan, may_split: bool, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[Message, ...]]:
-    """The system text in its own input, where there is one, and the rest of the conversation."""
+    """The system text in its own input, if there is one, and the rest of the conversation."""
     if may_split and plan.system is not None and plan.system not in given:
         system, turns = leading_system(turns)
         if system:

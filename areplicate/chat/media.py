@@ -79,7 +79,7 @@ def media_inputs(
 def named_media(
     name: str, value: Any, plan: Plan, asked: AskedModel, allow_files: bool
 ) -> tuple[object, tuple[MediaSlot, ...]] | None:
-    """The value of an input that was given by its name, where it is a file: a path, bytes or an open file.
+    """The value of an input that was given by its name, if it is a file: a path, bytes or an open file.
 
     Raises:
         BadRequestError: it is a file, and the input is not one for files.

@@ -54,9 +54,9 @@ _BESIDE_TEXT = frozenset(
 
 
 def _text_of(output: dict[str, Any]) -> str | None:
-    """The text of an answer that is an object of a known shape; None where it has another.
+    """The text of an answer that is an object of a known shape; None if it has another.
 
-    `openai/gpt-5-structured` gives `{text, json_output, response_id}`, its text empty where a JSON schema
+    `openai/gpt-5-structured` gives `{text, json_output, response_id}`, its text empty if a JSON schema
     was asked for; others give a message, or a completion, as OpenAI's API has them.
     """
     choices = output.get("choices")

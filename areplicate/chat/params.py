@@ -105,8 +105,8 @@ class Param(NamedTuple):
 
     Attributes:
         takes: the type that it has in OpenAI's API.
-        names: the names under which models take it, where they are not just its own.
-        convert: gives a value the form that a model's input has, where that may differ.
+        names: the names under which models take it, if they are not just its own.
+        convert: gives a value the form that a model's input has, if that may differ.
         changes_nothing: whether a value asks for what happens anyway without the parameter.
         unguided: the names under which it is sent if the model's schema is not known.
     """

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Parsed(msgspec.Struct, Generic[T], frozen=True):
-    """An answer's object, None where the model called tools instead, and the response that it came in."""
+    """An answer's object, None if the model called tools instead, and the response that it came in."""
 
     parsed: T | None
     response: ModelResponse

@@ -51,7 +51,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=2048)
 def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
-    """The plan for a model; `schema` is None where the model's inputs are not known.
+    """The plan for a model; `schema` is None if the model's inputs are not known.
 
     An official model and a fine-tune of it differ in name and schema, never in how they are read:
     everything here follows from the two.

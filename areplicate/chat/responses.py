@@ -155,7 +155,7 @@ class Message(Holder, kw_only=True, omit_defaults=True):
 
 
 class Usage(Shape, kw_only=True, omit_defaults=True):
-    """Tokens. `estimated` is True where the model did not count them itself."""
+    """Tokens. `estimated` is True if the model did not count them itself."""
 
     prompt_tokens: int
     completion_tokens: int

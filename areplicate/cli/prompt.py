@@ -38,7 +38,7 @@ def _at_a_terminal() -> bool:
 
 
 def _piped(*, expected: bool) -> str:
-    """All of standard input, where it is not a terminal or is asked for."""
+    """All of standard input, if it is not a terminal or is asked for."""
     if sys.stdin is None or (sys.stdin.isatty() and not expected):
         return ""
     return _decoded(sys.stdin.buffer.read(), "The standard input")

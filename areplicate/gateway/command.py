@@ -26,9 +26,7 @@ _File = click.Path(path_type=Path, dir_okay=False)
 @click.option("--host", help="Where to listen; all interfaces where a master key is set, else loopback.")
 @click.option("--port", default=4000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--ssl-certfile", type=_File, help="The certificate, with those that vouch for it: HTTPS.")
-@click.option(
-    "--ssl-keyfile", type=_File, help="Its private key, where that is not in the certificate's file."
-)
+@click.option("--ssl-keyfile", type=_File, help="Its private key, if that is not in the certificate's file.")
 @click.option("--debug", is_flag=True, help="Log more.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes.")
 @click.option("--listener", type=int, hidden=True, help="The inherited socket of a worker.")

@@ -118,7 +118,7 @@ class Supervisor:
                 process.kill()
 
     def _reload(self) -> None:
-        """Lets the workers read the configuration again, where it is right."""
+        """Lets the workers read the configuration again, if it is right."""
         self._reload_wanted = False
         try:
             config = read_config(self._config)

@@ -40,7 +40,7 @@ _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
 
 
 def parse_creation(body: bytes, kind: type[AnyCreation]) -> AnyCreation:
-    """The body of a creation. Raises Refusal: 400 where it is not JSON, 422 where it breaks the schema."""
+    """The body of a creation. Raises Refusal: 400 if it is not JSON, 422 if it breaks the schema."""
     try:
         creation: AnyCreation = _DECODERS[kind].decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

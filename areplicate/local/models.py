@@ -74,7 +74,7 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def published_schema(self) -> dict[str, Any]:
-        """What the model's version shows as its schemas, empty where it shows none."""
+        """What the model's version shows as its schemas, empty if it shows none."""
         if self.schema is None:
             return language_model_schema(USUAL_INPUTS, self.output_kind)
         return self.schema

@@ -64,7 +64,7 @@ async def _create(
 
 
 async def _hold_open(prediction: LocalPrediction, until: float) -> State | None:
-    """Wait for the output, and return the state to answer with; None where it took too long."""
+    """Wait for the output, and return the state to answer with; None if it took too long."""
     now = prediction.clock.now
     while True:
         early = prediction.model.answers_early and prediction.outcome == "succeeded"

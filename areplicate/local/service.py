@@ -81,7 +81,7 @@ class Service:
         deployment: str | None = None,
         cancel_after: float | None = None,
     ) -> LocalPrediction:
-        """A new prediction; raises the 422 where the model does not take that input."""
+        """A new prediction; raises the 422 if the model does not take that input."""
         check_input(model, input)
         place = model.version if deployment is None else f"deployments/{deployment}"
         machine = self._machines.get(place)

@@ -84,7 +84,7 @@ def _json_or_class(name: str, value: Any) -> Any:
 
 
 def _checked(option: Option, name: str, value: Any) -> Any:
-    """The value, where it has the option's type."""
+    """The value, if it has the option's type."""
     wanted, is_right = _TYPES.get(option.type.partition("[")[0], _ANY_TYPE)
     if not is_right(value):
         if option.name in _SECRET:

@@ -37,7 +37,7 @@ def is_number(value: Any) -> bool:
 
 
 def first_given(*values: Any) -> Any:
-    """The first of these that is not None; None where all are."""
+    """The first of these that is not None; None if all are."""
     for value in values:
         if value is not None:
             return value

@@ -37,7 +37,7 @@ class Background:
         self._at_end = at_end
         self._loop: asyncio.AbstractEventLoop | None = None
         self._trio: Any = None
-        """The token of trio's loop, where that is what runs."""
+        """The token of trio's loop, if that is what runs."""
         self._hook: AsyncGenerator[None, None] | None = None
         self.begun = False
         self._running: dict[object, Callable[[], object]] = {}

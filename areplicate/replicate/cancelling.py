@@ -16,7 +16,7 @@ from .retry import AFTER_REFUSALS, RetryPolicy, may_pass, waits
 
 
 async def cancel(http: Http, prediction_id: str) -> bool:
-    """Cancels a prediction; False where that is refused again and again."""
+    """Cancels a prediction; False if that is refused again and again."""
     path = f"/predictions/{quote(prediction_id, safe='')}"
     failures, refusals = waits(), iter(AFTER_REFUSALS)
     while (error := await _try(http, path)) is not None:
@@ -34,7 +34,7 @@ async def cancel(http: Http, prediction_id: str) -> bool:
 
 
 async def _try(http: Http, path: str) -> APIError | None:
-    """Asks for it once; None where that was understood."""
+    """Asks for it once; None if that was understood."""
     request = Request("POST", f"{http.base}{path}/cancel", http.headers, b"")
     await http.others.acquire()
     try:

@@ -195,7 +195,7 @@ class Creator:
     ) -> tuple[Outcome, APIError | None]:
         """Sends one creation, and says what has come of it; an error unless that is a prediction in hand.
 
-        It goes on one of the connections that may be held, where one is free.
+        It goes on one of the connections that may be held, if one is free.
         """
         http = self._http
         given = {**http.headers, **headers}

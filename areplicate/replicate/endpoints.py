@@ -114,7 +114,7 @@ def strip_prefix(model: str) -> str:
 
 @lru_cache(maxsize=4096)
 def parse_model(model: str) -> Endpoint:
-    """The endpoint for a model string; raises `BadRequestError` where it is not one.
+    """The endpoint for a model string; raises `BadRequestError` if it is not one.
 
     >>> parse_model("replicate/meta/meta-llama-3-8b-instruct").path
     '/models/meta/meta-llama-3-8b-instruct/predictions'

@@ -31,14 +31,14 @@ class EventStream:
     """Opens an event stream and reads its events, one connection after the other.
 
     Args:
-        url: where it is; None where the prediction has none.
+        url: where it is; None if the prediction has none.
         slots: connections that may be held. One is taken until `release`; where none is free, there is no
             stream.
     """
 
     def __init__(self, http: Http, url: str | None, slots: Slots) -> None:
         if url is not None:
-            http.credentials.headers_for(url)  # raises where it must not be asked
+            http.credentials.headers_for(url)  # raises if it must not be asked
         self._http = http
         self._url = url if url is not None and slots.take() else None
         self._slots = slots
@@ -84,7 +84,7 @@ class EventStream:
             self.release()
 
     async def receive(self, booting: bool) -> list[Event] | None:
-        """The next events, perhaps none yet; None where the connection has ended."""
+        """The next events, perhaps none yet; None if the connection has ended."""
         assert self._answer is not None
         try:
             data = await self._answer.receive()

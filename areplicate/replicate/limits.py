@@ -66,7 +66,7 @@ class Limiter:
     async def acquire(self, deadline: float = math.inf) -> float:
         """Returns when one more request may be sent, and gives the time (`anyio.current_time()`).
 
-        Raises `RateLimitError` at once where that is after `deadline` (`anyio.current_time()`).
+        Raises `RateLimitError` at once if that is after `deadline` (`anyio.current_time()`).
         """
         time = now()
         if time >= self._next and time >= self._paused_until and not self._queue:
@@ -145,7 +145,7 @@ class Limiter:
         return _MINUTE / (self.per_minute * _MARGIN)
 
     def _wait(self, time: float) -> float:
-        """Seconds until the next turn; not above 0 where one is due."""
+        """Seconds until the next turn; not above 0 if one is due."""
         return max(self._next, self._paused_until) - time
 
     def _take(self, time: float) -> None:
@@ -166,7 +166,7 @@ class Limiter:
 
 
 def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
-    """`ratelimit-remaining` (requests) and `ratelimit-reset` (seconds), None where absent."""
+    """`ratelimit-remaining` (requests) and `ratelimit-reset` (seconds), None if absent."""
     remaining, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
     try:
         return (min(int(remaining), _MOST) if remaining else None), (float(reset) if reset else None)
@@ -187,7 +187,7 @@ class Slots:
         self._of = of
 
     def take(self) -> bool:
-        """Takes a slot; False where none is free."""
+        """Takes a slot; False if none is free."""
         if self._free <= 0 or (self._of is not None and not self._of.take()):
             return False
         self._free -= 1

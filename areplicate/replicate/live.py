@@ -71,14 +71,14 @@ class Owner(Protocol):
         """Finds out whether the prediction that was found is certainly this one."""
 
     async def cancel(self, prediction_id: str) -> bool:
-        """Cancels it, however often that has to be tried; False where it is refused."""
+        """Cancels it, however often that has to be tried; False if it is refused."""
 
 
 class LivePrediction(msgspec.Struct, eq=False):
     """One creation, and the prediction that has come of it. As a context manager it is left with its block.
 
     Attributes:
-        mark: the seconds of its `Cancel-After`, by which it is known again; None where the caller chose them.
+        mark: the seconds of its `Cancel-After`, by which it is known again; None if the caller chose them.
         sent, answered: when its creation was sent, and its connection ended, on our clock.
         may_exist: whether there may be a prediction, and it may run.
         certain: whether `prediction` is known to be this one and does not only resemble it. Only then is it
@@ -109,7 +109,7 @@ class LivePrediction(msgspec.Struct, eq=False):
         return mark in self._live.marks.get(self.key, ())
 
     def take(self, prediction: Prediction, certain: bool = True) -> bool:
-        """Makes a prediction this caller's own; False where somebody else of this router has it."""
+        """Makes a prediction this caller's own; False if somebody else of this router has it."""
         if not self._live.claim(self.owner.base, prediction.id):
             return False
         self.certain = certain
@@ -218,7 +218,7 @@ class Live:
 
         Args:
             key: equal for equal inputs of one endpoint.
-            timeout: seconds after which the server may cancel it, or some more; None where the caller has
+            timeout: seconds after which the server may cancel it, or some more; None if the caller has
                 told the server on their own.
             sent: the time on our clock.
         """
@@ -250,7 +250,7 @@ class Live:
         self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
 
     def claim(self, base: str, prediction_id: str) -> bool:
-        """Gives somebody of this router that prediction; False where it is taken."""
+        """Gives somebody of this router that prediction; False if it is taken."""
         claimed = base, prediction_id
         if claimed in self.claims:
             return False

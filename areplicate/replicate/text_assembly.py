@@ -33,7 +33,7 @@ class TextAssembly:
     """The text of one prediction as it grows. It does no I/O.
 
     Attributes:
-        last_id: where the event stream goes on, as `Last-Event-ID`; empty where it starts.
+        last_id: where the event stream goes on, as `Last-Event-ID`; empty if it starts.
         done: the event stream has said that it is at its end.
         whole: it has said that the model succeeded, and all of its text has been placed.
         lost: the event stream cannot be placed; the text must come from looks.

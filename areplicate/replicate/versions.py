@@ -44,7 +44,7 @@ class LatestVersions:
             called: what was called for it: the model itself, or the version that was known.
 
         Raises:
-            APIError: `refused`, where that is not why, or no other version is found.
+            APIError: `refused`, if that is not why, or no other version is found.
         """
         if not isinstance(endpoint, ModelEndpoint) or not _is_of_version(refused):
             raise refused

@@ -44,7 +44,7 @@ _Key = tuple[Viewer, Endpoint]
 
 
 def endpoint_of(model: str) -> Endpoint:
-    """What a model string stands for; raises `BadRequestError` where it is not one.
+    """What a model string stands for; raises `BadRequestError` if it is not one.
 
     `replicate` is not only the optional prefix but also the owner of some models: `replicate/flan-t5-xl` is a
     model where the catalogue has it, and else a version named `flan-t5-xl`.
@@ -100,7 +100,7 @@ class SchemaStore:
     async def of(
         self, endpoint: Endpoint, fetch: Fetch, viewer: Viewer = _ANYBODY, version: str | None = None
     ) -> ModelSchema | None:
-        """The schema, looked up where it must be; None where that fails, and a warning says so.
+        """The schema, looked up where it must be; None if that fails, and a warning says so.
 
         Never raises an `APIError`: a wrong key or a missing model is reported by the prediction that
         follows.

@@ -197,7 +197,7 @@ def _tool_result(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _part(place: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A block as a content part of a chat message; None where it means nothing to a model."""
+    """A block as a content part of a chat message; None if it means nothing to a model."""
     kind = text(f"{place}.type", block.get("type"))
     match kind:
         case "text":

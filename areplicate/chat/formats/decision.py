@@ -34,7 +34,7 @@ class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
         turns: the tags of a template of no known family.
         template: the input for the server's prompt template.
         adds: what that template does: "format", which `{prompt}` in its place switches off; "nothing";
-            "unknown", where it has no place for the prompt, so that it is left alone.
+            "unknown", if it has no place for the prompt, so that it is left alone.
     """
 
     family: str | None = None

@@ -57,7 +57,7 @@ class ChatTemplate(msgspec.Struct, frozen=True):
                 if token in _reads(source) and token not in self.tokens:
                     raise BadRequestError(
                         f"The chat template needs {token}: give {token}=..., as it stands in the model's "
-                        f"tokenizer_config.json, or {token}=None where the model has none; or give that file as "
+                        f"tokenizer_config.json, or {token}=None if the model has none; or give that file as "
                         "tokenizer_config=..."
                     )
 

@@ -54,7 +54,7 @@ def family_of_prompt(text: str, model: str | None) -> Family | None:
 
 
 def own_turns(text: str) -> OwnTurns | None:
-    """The turns of a template that belongs to no known family; None where it has no place for a prompt."""
+    """The turns of a template that belongs to no known family; None if it has no place for a prompt."""
     before, found, after = text.rpartition(PROMPT)
     if not found:
         return None

@@ -34,7 +34,7 @@ def tagged(
 
     Args:
         before: the tag that opens a message, with `{}` for the role's name.
-        final: what opens the answer, where it is more or less than the assistant's tag.
+        final: what opens the answer, if it is more or less than the assistant's tag.
         answered: every user's message is followed by what opens its answer, answered or not.
         more: `names` of roles, where they differ; `roles` whose tags look otherwise; the format's other
             attributes.

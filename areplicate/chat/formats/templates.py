@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..schemas.schema import ModelSchema
 
 Token: TypeAlias = str | UnsetType | None
-"""A special token; None where the model has none, UNSET where it is not known."""
+"""A special token; None if the model has none, UNSET if it is not known."""
 
 __all__ = [
     "PromptTemplate",
@@ -134,7 +134,7 @@ def inline_template(
     eos_token: str | None = None,
     chat_template: str | None = None,
 ) -> PromptTemplate | None:
-    """The template that one call brings along; None where it brings nothing of one."""
+    """The template that one call brings along; None if it brings nothing of one."""
     if not (roles or initial_prompt_value or final_prompt_value or bos_token or eos_token or chat_template):
         return None
     return make_template(

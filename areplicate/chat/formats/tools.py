@@ -55,10 +55,10 @@ class ToolFormat(msgspec.Struct, frozen=True):
         argument: one argument with `{key}` and `{value}`, for formats that write them one by one.
         calls: what stands around all calls of a message.
         between_calls: what parts two calls.
-        after_text: what parts a message's text from its calls; None where the text has a turn of its own.
+        after_text: what parts a message's text from its calls; None if the text has a turn of its own.
         answer: one answer with `{content}`, `{json}` (the same as a JSON string), and its call's
             `{name}`, `{id}` and `{number}`.
-        between_answers: what parts answers that share a turn; None where each has its own.
+        between_answers: what parts answers that share a turn; None if each has its own.
         answers: what stands around all answers of a turn.
         longest_id: the most characters of an id, counted from its end, where the family has a limit.
     """
@@ -105,7 +105,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
     ) -> list[Turn]:
         """The messages with their calls and answers as text, and the definitions where they belong.
 
-        `opens` is False where a server writes the opening of the conversation: then the definitions
+        `opens` is False if a server writes the opening of the conversation: then the definitions
         stand before the first user message.
         """
         turns: list[Turn] = []

@@ -25,7 +25,7 @@ _IN_NAME = re.compile(r"(?<![\d.])(\d{1,4})k(?=$|[^a-z\d]|seqlen|context)", re.I
 
 
 def context_tokens(fields: Mapping[str, Field], names: tuple[str, ...]) -> int | None:
-    """The model's context in tokens; None where neither its inputs nor its names tell.
+    """The model's context in tokens; None if neither its inputs nor its names tell.
 
     >>> context_tokens({}, ("microsoft/phi-3-mini-4k-instruct",))
     4096
@@ -40,7 +40,7 @@ def context_tokens(fields: Mapping[str, Field], names: tuple[str, ...]) -> int |
 
 
 def over_context(texts: list[Any], context: int) -> int | None:
-    """About how many tokens the texts have, where that is more than the context."""
+    """About how many tokens the texts have, if that is more than the context."""
     characters = sum([len(text) for text in texts if isinstance(text, str) and not text.startswith("data:")])
     # Other languages than English, and code, have fewer characters a token: a warning is never too early.
     tokens = characters // CHARACTERS_PER_TOKEN

@@ -29,7 +29,7 @@ class AskedModel(NamedTuple):
 
 
 def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
-    """The value as the input `name` takes it; None where it was dropped.
+    """The value as the input `name` takes it; None if it was dropped.
 
     Raises:
         BadRequestError: the type is wrong, or the value is outside the bounds or the choices. With

@@ -63,7 +63,7 @@ class Effort:
         self._is_little = self._count(_ANYTHING) <= MOST_EXPLAINED
 
     def of(self, value: Any) -> float:
-        """Steps at most; 0 where no value makes many."""
+        """Steps at most; 0 if no value makes many."""
         return 0 if self._is_little else self._count(value)
 
     def _count(self, value: Any) -> float:
@@ -150,7 +150,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _at(document: Any, pointer: str) -> Any:
-    """What a JSON pointer shows; None where there is nothing."""
+    """What a JSON pointer shows; None if there is nothing."""
     part = document
     for key in pointer.split("/")[1:]:
         key = key.replace("~1", "/").replace("~0", "~")

@@ -100,7 +100,7 @@ class JsonReader:
         return piece
 
     def _certain(self, written: str) -> str | None:
-        """The JSON of what is written so far, without its end; None where it is not JSON."""
+        """The JSON of what is written so far, without its end; None if it is not JSON."""
         if _MAY_BE_INFINITE.search(written):
             return ""
         for mode in ("trailing-strings", "on"):
@@ -157,7 +157,7 @@ def _next_start(text: str, at: int, opens: str) -> int:
 
 
 def _end_of_brackets(text: str, start: int) -> int:
-    """Where the bracket at `start` is closed; 0 where it is not."""
+    """Where the bracket at `start` is closed; 0 if it is not."""
     depth = 0
     for token in _BRACKETS.finditer(text, start):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)

@@ -43,7 +43,7 @@ class ResponseFormat(msgspec.Struct, frozen=True):
 
 
 def read_response_format(value: Any) -> ResponseFormat | None:
-    """`response_format`; None where it asks for plain text.
+    """`response_format`; None if it asks for plain text.
 
     A pydantic class is read as its schema.
 

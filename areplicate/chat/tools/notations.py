@@ -85,7 +85,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def read_calls(text: str) -> list[RawCall] | None:
-    """The calls in a text that a model marked as calls, or wrote instead of an answer; None where it has none.
+    """The calls in a text that a model marked as calls, or wrote instead of an answer; None if it has none.
 
     The whole text must be calls: one that merely speaks of a call is an answer.
     """

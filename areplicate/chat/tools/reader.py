@@ -12,7 +12,7 @@ from .notations import ACTION, MARKS, RawCall, meant_tool, read_calls, read_lead
 
 
 class Block(msgspec.Struct, frozen=True):
-    """What a model marked as calls: `calls` is None where no call could be read."""
+    """What a model marked as calls: `calls` is None if no call could be read."""
 
     text: str
     calls: tuple[RawCall, ...] | None

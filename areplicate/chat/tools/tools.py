@@ -55,7 +55,7 @@ class ToolUse(msgspec.Struct, frozen=True):
 
 
 def read_tool_use(params: Mapping[str, Any]) -> ToolUse | None:
-    """What `tools`, `tool_choice` and `parallel_tool_calls` ask for; None where no tool may be called.
+    """What `tools`, `tool_choice` and `parallel_tool_calls` ask for; None if no tool may be called.
 
     `functions` and `function_call`, their older names, are read too. Tools that are not functions
     (web search, a shell) belong to OpenAI's own servers: they are left out with a warning.

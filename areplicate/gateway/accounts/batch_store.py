@@ -88,7 +88,7 @@ class BatchStore:
         return await self._database.rows(_page(batches, caller, after, limit, ascending=False), BatchRow)
 
     async def cancel(self, id: str) -> None:
-        """Asks for the end of a batch, where it has not ended or is ending already."""
+        """Asks for the end of a batch, if it has not ended or is ending already."""
 
         def work(connection: Connection, now: float) -> None:
             connection.execute(
@@ -120,7 +120,7 @@ class BatchStore:
         return await self._database.run(work)
 
     async def save(self, id: str, **changes: Any) -> BatchRow | None:
-        """Renews the lease, and writes what has changed; None where another process has it."""
+        """Renews the lease, and writes what has changed; None if another process has it."""
 
         def work(connection: Connection, now: float) -> BatchRow | None:
             return _changed(connection, self._leased(id).values(**{"leased_until": now + LEASE, **changes}))
@@ -131,7 +131,7 @@ class BatchStore:
         """Begins a batch that has been checked, where its key's budget reaches for it beside the key's others.
 
         One batch of a key after the other: two at once cannot both take what is left. One that has been cancelled
-        meanwhile stays so. None where another process has the lease.
+        meanwhile stays so. None if another process has the lease.
 
         Args:
             expected: dollars that all of it is expected to cost.
@@ -177,7 +177,7 @@ class BatchStore:
 
 
 def _changed(connection: Connection, statement: Update) -> BatchRow | None:
-    """The batch as an update leaves it; None where it changes none."""
+    """The batch as an update leaves it; None if it changes none."""
     row = connection.execute(statement.returning(*batches.c)).first()
     return None if row is None else BatchRow(**row._mapping)
 

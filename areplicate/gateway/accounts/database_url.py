@@ -41,8 +41,8 @@ class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):
     """Where keys and usage are kept. Times are in seconds; None means the gateway's own setting.
 
     Attributes:
-        file: SQLite's file, where it is SQLite.
-        conninfo: what libpq takes, where it is PostgreSQL.
+        file: SQLite's file, if it is SQLite.
+        conninfo: what libpq takes, if it is PostgreSQL.
         schema: where the tables are, beside the user's own search path.
         connections: how many at most.
     """

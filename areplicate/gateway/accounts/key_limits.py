@@ -92,7 +92,7 @@ class RoomTaken(GatewayError):
 
 
 def refusal(key: Key, hold: Hold, taken: Taken, wait: Callable[[], float]) -> GatewayError | None:
-    """Why the key may not have the hold; None where it may.
+    """Why the key may not have the hold; None if it may.
 
     Args:
         taken: what its other holds take; of dollars, what is held and not yet spent.

@@ -69,7 +69,7 @@ class Key(KeyLimits, frozen=True, kw_only=True):
     spend: float = 0.0
 
     def renewed(self, now: float) -> Key:
-        """The key with its budget renewed, where that is due."""
+        """The key with its budget renewed, if that is due."""
         resets = renewal(self.budget_resets_at, self.budget_duration, now)
         if resets == self.budget_resets_at:
             return self

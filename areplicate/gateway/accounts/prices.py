@@ -79,7 +79,7 @@ def built_in() -> PriceList:
 
 
 def price_list(folder: Path) -> PriceList:
-    """The list in that folder, where there is one; else the one that this version brings.
+    """The list in that folder, if there is one; else the one that this version brings.
 
     Raises:
         ValueError: the file is not a price list.

@@ -67,7 +67,7 @@ class ResponseStore:
         return {id: msgspec.json.decode(body) for id, body in found}
 
     async def forget(self, key_id: str | None, id: str) -> bool:
-        """Deletes the key's response of this id; False where there is none."""
+        """Deletes the key's response of this id; False if there is none."""
 
         def work(connection: Connection, now: float) -> bool:
             gone = connection.execute(delete(responses).where(_of(key_id), responses.c.id == id)).rowcount

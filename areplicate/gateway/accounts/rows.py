@@ -26,7 +26,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One request. Times are in seconds, `at` since 1970; money is in US dollars.
 
     Attributes:
-        model: the name that the client asked for; `answered_by`: the name that answered, where that is
+        model: the name that the client asked for; `answered_by`: the name that answered, if that is
             another one; `upstream_model`: what that is at Replicate.
         prediction_id: the first of its `predictions`.
         seconds: from the request to the end of its answer.

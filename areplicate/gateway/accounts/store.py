@@ -161,7 +161,7 @@ class Store:
         await self.database.run(work)
 
     async def change_key(self, id: str, changes: dict[str, Any], entry: AuditRow) -> Key | None:
-        """Sets fields of a key; gives it as it is then, or None where there is none."""
+        """Sets fields of a key; gives it as it is then, or None if there is none."""
 
         def work(connection: Connection, now: float) -> Key | None:
             changed = update(keys).where(keys.c.id == id).values(id=id, **changes).returning(*keys.c)

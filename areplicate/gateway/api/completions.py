@@ -88,7 +88,7 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamR
 
 
 def _piece(chunk: ModelResponseChunk, offset: int) -> CompletionChoice | None:
-    """The choice that a chunk adds to; None where it adds nothing."""
+    """The choice that a chunk adds to; None if it adds nothing."""
     choice = chunk.choices[0]
     if not choice.delta.content and choice.finish_reason is None:
         return None

@@ -89,7 +89,7 @@ class LogQuery(Period, kw_only=True, forbid_unknown_fields=True):
 
 
 class SpendLogs(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`next_page` is the number of the page after this one, where there is one."""
+    """`next_page` is the number of the page after this one, if there is one."""
 
     data: list[UsageRow]
     next_page: int | None = None

@@ -36,7 +36,7 @@ class Asker:
     """Asks the requests of one batch.
 
     Args:
-        caller: whose batch it is, as known by now; raises an `AuthenticationError` where it may not ask any more.
+        caller: whose batch it is, as known by now; raises an `AuthenticationError` if it may not ask any more.
         room: the process's own bound of such requests in flight.
     """
 

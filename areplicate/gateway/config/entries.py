@@ -62,7 +62,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
         return self.model if "*" in self.name else self.name
 
     def naming(self, name: str, prices: PriceList) -> ModelEntry | None:
-        """A wildcard's entry, for one name that clients ask for; None where that does not fit."""
+        """A wildcard's entry, for one name that clients ask for; None if that does not fit."""
         model = model_meant(self.name, self.model, name)
         if model is None:
             return None

@@ -14,7 +14,7 @@ class Version(msgspec.Struct, frozen=True):
     openapi_schema: dict[str, Any] | None = None
 
     def schemas(self) -> dict[str, Any]:
-        """The named schemas (`Input`, `Output`, enums); empty where the version publishes none."""
+        """The named schemas (`Input`, `Output`, enums); empty if the version publishes none."""
         components = (self.openapi_schema or {}).get("components") or {}
         return components.get("schemas") or {}
 

@@ -106,7 +106,7 @@ def _sentence(text: str) -> str:
 
 
 def error_from_prediction(prediction: Prediction) -> APIError | None:
-    """The exception for a terminal prediction; None where it succeeded and its output is there."""
+    """The exception for a terminal prediction; None if it succeeded and its output is there."""
     if prediction.status == "failed":
         return PredictionFailedError(
             f"The model failed: {_sentence(str(prediction.error or 'it did not say why'))}"
@@ -141,7 +141,7 @@ def retry_after(response: Response) -> float | None:
 
 
 def reduced_limits(response: Response) -> tuple[float, int] | tuple[()]:
-    """Requests a minute, and at once, to which a 429 says that the account is held; empty where it says nothing."""
+    """Requests a minute, and at once, to which a 429 says that the account is held; empty if it says nothing."""
     match = _REDUCED.search(_beginning(response))
     return (float(match[1]), int(match[2])) if match else ()
 

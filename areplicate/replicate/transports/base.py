@@ -80,7 +80,7 @@ def connection_error(
     """The error for an exchange that broke.
 
     Args:
-        sent: False where it is certain that the request never left.
+        sent: False if it is certain that the request never left.
         silent: nothing came for too long.
         proxy: what it went through, without user and password.
     """

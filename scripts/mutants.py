@@ -1,6 +1,6 @@
 """Changes the code in small ways and tells which changes no test notices: `make mutants [PART=protocol]`.
 
-    python scripts/mutants.py PART...
+    python scripts/mutants.py PART... [--only '*7']
 
 mutmut makes the changes and runs, for each, the tests that reach the changed function, out of those of its part
 (the fast ones). It works on a copy in build/mutants/PART. Each survivor is printed as a diff, to be judged: it
@@ -123,7 +123,10 @@ PARTS = {
         _in("areplicate/chat/schemas"),
         ("tests/chat/schemas", *(f"tests/chat/test_{name}.py" for name in ("schema", "context", "inputs"))),
     ),
-    "tools": Part(_in("areplicate/chat/tools"), ("tests/chat/tools", "tests/chat/test_contract.py")),
+    "tools": Part(
+        _in("areplicate/chat/tools"),
+        ("tests/chat/tools", "tests/chat/test_contract.py", "tests/chat/structured/test_response_format.py"),
+    ),
     "structured": Part(
         _in("areplicate/chat/structured"), ("tests/chat/structured", "tests/chat/test_contract.py")
     ),

@@ -328,8 +328,11 @@ FORM: Any = {
         "name": "form",
         "parameters": {
             "type": "object",
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
             "$defs": {"Text": {"type": "string"}, "Map": {"type": "object"}},
+            "definitions": {},
             "properties": {
+                "anything": {},
                 "text": {"$ref": "#/$defs/Text"},
                 "maybe": {"anyOf": [{"type": "string"}, {"type": "null"}]},
                 "map": {"$ref": "#/$defs/Map"},
@@ -346,6 +349,8 @@ FORM: Any = {
     [
         ("text", "7", "7"),
         ("text", '{"a": 1}', '{"a": 1}'),
+        ("text", "null", "null"),
+        ("anything", "7", 7),
         ("maybe", "7", "7"),
         ("maybe", "null", None),
         ("map", '{"a": 1}', {"a": 1}),
@@ -376,6 +381,7 @@ def test_allowed_tools_that_are_not_functions_are_left_out_as_they_are_among_the
         (f"[TOOL_CALLS] [{ONE}]\n\nI wait.", "\n\nI wait."),
         (f"<tool_call>[{ONE}]\nI wait.", "\nI wait."),
         (f"<tool_call>{ONE}<tool_call>", ""),
+        (f"<tool_call>{ONE} \nI wait.", "\nI wait."),
         ('<|python_tag|>clock.call(zone="UTC")', ""),
         ('<|python_tag|>clock(zone="UTC")<|eom_id|>', ""),
     ],

@@ -153,12 +153,16 @@ def names_for(who: Who) -> frozenset[str]:
 
 
 def unknown(name: str, known: Iterable[str], model: str | None = None) -> UnsupportedParamsError:
-    """The error for a name that neither a call nor the model knows; it suggests the nearest known names."""
+    """The error for a name that neither a call nor the model knows; it suggests the nearest known names.
+
+    Args:
+        model: None for a gateway's client, who may not send what is not known.
+    """
     near = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    anyway = f" extra_body={{{name!r}: ...}} sends it all the same." if model is not None else ""
     return UnsupportedParamsError(
-        f"{name} is neither an option nor an input of {model or 'this model'}.{hint} "
-        f"extra_body={{{name!r}: ...}} sends it all the same.",
+        f"{name} is neither an option nor an input of {model or 'this model'}.{hint}{anyway}",
         model=model,
         param=name,
     )

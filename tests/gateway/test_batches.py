@@ -13,6 +13,7 @@ from typing import Any
 import openai
 import pytest
 
+from areplicate.gateway.batches.checking import _too_much
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.gateway.postgres import postgres
@@ -192,6 +193,8 @@ def test_files_have_bounds(running: Gateway) -> None:
             wrong = http.post("/v1/files", content=content, headers={"Content-Type": type})
         assert wrong.status_code in (400, 415), wrong.text
     with running.http() as http:
+        many: Any = {**{f"x{n}": (None, "x") for n in range(20)}, "file": ("a", b"{}")}
+        assert "more than 15 fields" in http.post("/v1/files", files=many).text
         assert "file is missing" in http.post("/v1/files", files={"purpose": (None, "batch")}).text
     assert not list(running.config.parent.glob("areplicate-files/receiving-*"))
     assert "Traceback" not in running.log()
@@ -261,6 +264,27 @@ def test_what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_is_asked(
     assert all(said in told[number] for number, said in zip(told, says, strict=True)), told
     assert batch.output_file_id is None and len(local.predictions) == asked
     assert ended(api, begin(api, []).id).errors is not None
+
+
+def test_lines_have_the_bounds_of_a_body(running: Gateway, tmp_path: Path) -> None:
+    """They are seen before anything is built from a line."""
+    api = client(running, running.new_key())
+    asked = line("a", "x")["body"]
+    wrong = {
+        "more than 100,000 keys and list elements": {"metadata": [{}] * 100_001},
+        "more than 64 deep": {"metadata": json.loads("[" * 64 + "]" * 64)},
+        "502 fields; 500 are allowed": dict.fromkeys([f"x{n}" for n in range(500)], 1),
+    }
+    for says, more in wrong.items():
+        batch = begin(api, [line("a", "x"), {**line("b", "x"), "body": {**asked, **more}}])
+        errors = ended(api, batch.id).errors
+        assert errors is not None and errors.data
+        [told] = errors.data
+        assert told.line == 2 and says in (told.message or "")
+    file = tmp_path / "input.jsonl"
+    file.write_bytes(b"{}\n" + b" " * 11_000_000)
+    [told_of] = _too_much(file)
+    assert (told_of["line"], told_of["message"]) == (2, "The line is larger than 10 MB.")
 
 
 def test_what_a_batch_may_not_be(running: Gateway) -> None:

@@ -163,6 +163,31 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
     assert message in refused(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://Chat.Example.com/", "https://chat.example.com"),
+        ("https://chat.example.com:443", "https://chat.example.com"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("'http://[::1]:3000'", "http://[::1]:3000"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ("'*'", "*"),
+    ],
+)
+def test_pages_are_known_as_browsers_name_them(tmp_path: Path, given: str, sent: str) -> None:
+    text = SMALL + f"general_settings: {{cors_origins: [{given}]}}\n"
+    assert read(tmp_path, text).general.cors_origins == (sent,)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["chat.example.com", "https://*.example.com", "https://a.example/chat", "'null'", "https://", "'//a'"],
+)
+def test_what_no_browser_sends_is_refused(tmp_path: Path, given: str) -> None:
+    said = refused(tmp_path, SMALL + f"general_settings: {{cors_origins: [https://a.example, {given}]}}\n")
+    assert said.startswith("/config.yaml:5: general_settings.cors_origins: ") and "such as https://" in said
+
+
 def test_workers_share_what_replicate_allows_the_account(tmp_path: Path) -> None:
     config = read(tmp_path, SMALL + "general_settings: {creations_per_minute: 100}\n")
     shared = config.shared_by(4).general

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from ..api.embeddings import predictions_for
 from ..api.model_call import answers_of, usable_by
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
+from ..http.bodies import MAX_BODY, MAX_FIELDS, check_bounds
 from ..http.errors import GatewayError
 
 
@@ -52,7 +55,8 @@ class LineChecker:
 
     def check(self, job: Job) -> CheckedFile:
         """Reads the whole file; in a thread beside the loop, since it may be long."""
-        errors: list[dict[str, Any]] = []
+        if errors := list(_too_much(job.input)):
+            return CheckedFile(0, errors, 0.0)
         count = 0
         expected = 0.0
         for row in job.rows():
@@ -84,6 +88,8 @@ class LineChecker:
             raise BadRequestError(
                 f"url must be the batch's endpoint {self._endpoint}, not {row.url}", param="url"
             )
+        if len(row.body) > MAX_FIELDS:
+            raise BadRequestError(f"the body has {len(row.body)} fields; {MAX_FIELDS} are allowed")
         entries = self._entries_of(row.body["model"])
         if not self._has_budget:
             return 0.0
@@ -104,6 +110,21 @@ class LineChecker:
             fallbacks = self._backend.fallbacks_for(target, self._caller)
             entries = self._entries[name] = self._backend.entries_of(target, fallbacks)
         return entries
+
+
+def _too_much(file: Path) -> Iterator[dict[str, Any]]:
+    """The lines that are out of the bounds of a request's body, before anything is built from one."""
+    with file.open("rb") as lines:
+        for line, text in enumerate(iter(partial(lines.readline, MAX_BODY + 1), b""), 1):
+            if len(text) > MAX_BODY:
+                message = f"The line is larger than {MAX_BODY >> 20} MB."
+                yield error("request_too_large", message, line)
+                return
+            try:
+                check_bounds(text)
+            except GatewayError as wrong:
+                yield error(wrong.code or "invalid_request", wrong.message, line)
+                return
 
 
 def error(code: str, message: str, line: int | None = None, param: str | None = None) -> dict[str, Any]:

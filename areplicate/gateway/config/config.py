@@ -9,6 +9,7 @@ import msgspec
 
 from ..accounts.prices import PriceList
 from ..accounts.settings import AccountSettings
+from ..http.origins import origin_of
 from .database import account_settings
 from .entries import EntryReader, ModelEntry
 from .names import Names
@@ -131,7 +132,9 @@ def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ..
     general = reader.resolved(given, GeneralSettings, ["general_settings"])
     for secret in ("master_key", "database_url"):
         reader.environment.refuse_placeholder(getattr(general, secret), ["general_settings", secret])
-    return general, notices
+    with reader.checking(["general_settings", "cors_origins"]):
+        origins = tuple(origin_of(page) for page in general.cors_origins)
+    return msgspec.structs.replace(general, cors_origins=origins), notices
 
 
 def _router_options(litellm: LitellmSettings, router: RouterSettings) -> dict[str, Any]:

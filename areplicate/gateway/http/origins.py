@@ -26,6 +26,27 @@ _REMEMBER = "600"
 """Seconds for which a browser need not ask again."""
 
 
+def origin_of(text: str) -> str:
+    """What browsers send for a page that a person has named; raises a `ValueError` where they never send such a thing."""
+    if text == "*":
+        return text
+    parts = urlsplit(text.strip().lower())
+    if (
+        not parts.scheme
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.username
+        or "*" in text
+    ):
+        raise ValueError(
+            f"{text!r} must be the beginning of a page's address, such as https://chat.example.com, or * for all pages."
+        )
+    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    host = parts.netloc.removesuffix(f":{usual}")
+    return f"{parts.scheme}://{host}"
+
+
 def check_browser(request: web.BaseRequest, origins: Collection[str], *, open: bool) -> None:
     """Refuses what a foreign page may have sent to a gateway that needs no key."""
     if not open:

@@ -63,6 +63,8 @@ async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict
             await _save(part, target, most)
         else:
             fields[part.name] = await _field(part)
+    else:
+        raise bad_request(f"The form has more than {_MOST_FIELDS - 1} fields.")
     if filename is None:
         raise bad_request("file is missing: send it as the form's field of that name.", param="file")
     return fields, filename[:255].replace("\x00", "")

@@ -110,12 +110,25 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
     assert price == Price(second=built_in().hardware["gpu-t4"])
 
 
+LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join(['*' + before] * 9)}]\n"
+    for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+"""Nine of nine of nine of ..."""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "/config.yaml: is empty: give at least a model_list."),
         ("model_list: [", "/config.yaml:1: is not YAML: "),
         ("a: " + "[" * 3000, "/config.yaml: lists and mappings are nested too deep."),
+        ("a: \0", "/config.yaml: is not YAML: unacceptable character #x0000"),
+        (f"{LAUGHS}{SMALL}      stop: *h\n", "/config.yaml:7: g: has aliases within aliases"),
+        (
+            SMALL.replace("- model_name", "- &a\n    model_name") + "      stop: *a\n",
+            "has aliases within aliases",
+        ),
         ("general_settings: {}", "/config.yaml:1: model_list: is missing."),
         ("model_list: []", "/config.yaml:1: model_list: must have at least 1 item."),
         ("model_list: 3", "/config.yaml:1: model_list: must be a list"),
@@ -127,6 +140,13 @@ def test_prices_are_overridden(tmp_path: Path) -> None:
             SMALL + "      rpm: 1\n      rpm: 2\n",
             "/config.yaml:6: model_list[0].litellm_params.rpm: is given twice",
         ),
+        (SMALL + "      rpm: .inf\n", ":5: model_list[0].litellm_params.rpm: must be at most 1000000000.0."),
+        (SMALL + "      stop: !!binary aGk=\n", ":3: model_list[0].litellm_params: stop must be text"),
+        (
+            SMALL.replace("llama-3", '"a\\0b"'),
+            ":2: model_list[0].model_name: must have printable characters only",
+        ),
+        (SMALL + "general_settings: {drain_seconds: .inf}\n", "drain_seconds: must be at most 1000000000.0."),
         (SMALL + "      roles: [1]\n", "/config.yaml:5: model_list[0].litellm_params.roles: "),
         (
             SMALL + "      api_base: ftp://x\n",

@@ -86,9 +86,13 @@ def test_what_looks_like_a_placeholder_ends_the_start(tmp_path: Path, value: str
         SMALL + "      api_key: x\n      api_base: https://${HOST}/v1\n",
         SMALL + "general_settings: {database_url: 'postgresql://me:${PASSWORD}@db/keys'}\n",
         SMALL + "general_settings: {database_url: 'postgresql://me:{{ password }}@db/keys'}\n",
+        SMALL + "      default_headers: {X-Token: 'Bearer ${TOKEN}'}\n",
+        SMALL + "      proxy: http://${PROXY}:3128\n",
+        SMALL + "general_settings: {cors_origins: ['https://${HOST}']}\n",
+        SMALL + "general_settings: {files_dir: '{{ files }}'}\n",
     ],
 )
-def test_placeholders_within_a_url(tmp_path: Path, text: str) -> None:
+def test_placeholders_within_an_address(tmp_path: Path, text: str) -> None:
     assert "which is not replaced here" in refused(tmp_path, text)
 
 

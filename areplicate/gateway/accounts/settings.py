@@ -10,10 +10,12 @@ import msgspec
 from .database_url import DatabaseURL
 from .usage import KEPT_IN_MEMORY
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Rate = Annotated[float, msgspec.Meta(ge=1)]
+_MOST = 1e9
+"""No number of a configuration is larger: infinity fits in no clock and no integer."""
+Positive = Annotated[float, msgspec.Meta(gt=0, le=_MOST)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=int(_MOST))]
+Rate = Annotated[float, msgspec.Meta(ge=1, le=_MOST)]
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):

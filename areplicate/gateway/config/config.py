@@ -130,8 +130,7 @@ def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ..
             given = {**given, "master_key": found[1]}
             notices = (f"the master key is that of the environment variable {found[0]}",)
     general = reader.resolved(given, GeneralSettings, ["general_settings"])
-    for secret in ("master_key", "database_url"):
-        reader.environment.refuse_placeholder(getattr(general, secret), ["general_settings", secret])
+    reader.environment.refuse_placeholder(msgspec.structs.asdict(general), ["general_settings"])
     with reader.checking(["general_settings", "cors_origins"]):
         origins = tuple(origin_of(page) for page in general.cors_origins)
     return msgspec.structs.replace(general, cors_origins=origins), notices

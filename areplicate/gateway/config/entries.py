@@ -12,6 +12,7 @@ from ...balancer import model_meant
 from ...chat.formats.templates import inline_template
 from ...chat.schemas import catalogue
 from ...options import means_nothing
+from ...options import read as read_options
 from ...options.declared import BY_NAME
 from ...options.values import checked_headers
 from ...replicate.endpoints import strip_prefix
@@ -38,7 +39,8 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "ssl": tls_context,
 }
 """For each option, the check that raises an `APIError` for a value that cannot be used."""
-_SECRETS = ("api_key", "api_base")
+_ADDRESSES = ("api_key", "api_base", "default_headers", "extra_headers", "proxy", "ssl")
+"""What decides where requests go, and with what: no placeholder may be left in it."""
 _PRICES = frozenset(Prices.__struct_fields__)
 
 
@@ -94,6 +96,8 @@ class EntryReader:
         """The entry; None if it is another provider's and may be skipped."""
         entry = self._reader.part(item, EntryParts, steps)
         name, given, at = entry.model_name.strip(), entry.litellm_params, [*steps, "litellm_params"]
+        if not name.isprintable():
+            raise self._reader.document.wrong([*steps, "model_name"], "must have printable characters only.")
         model = self._reader.resolved({"model": given.get("model")}, LitellmParams, at).model.strip()
         if self._is_anothers(name, model, given, [*at, "model"]):
             return None
@@ -157,8 +161,10 @@ class EntryReader:
         fields = LitellmParams.__struct_fields__
         known = self._reader.part({key: read[key] for key in fields if key in read}, LitellmParams, at)
         read.update({key: value for key, value in msgspec.structs.asdict(known).items() if value is not None})
-        for secret in _SECRETS:
-            self._environment.refuse_placeholder(read.get(secret), [*at, secret])
+        for name in _ADDRESSES:
+            self._environment.refuse_placeholder(read.get(name), [*at, name])
+        with self._reader.checking(at):
+            read_options({name: value for name, value in read.items() if name not in fields})
         if not strip_prefix(model).startswith("cog/"):
             read["api_key"] = self._key(read, at)
         return read

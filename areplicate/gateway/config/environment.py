@@ -50,9 +50,15 @@ class Environment:
         name = variable(value)
         return name is not None and not self._values.get(name)
 
-    def refuse_placeholder(self, value: str | None, steps: Steps) -> None:
+    def refuse_placeholder(self, value: Any, steps: Steps) -> None:
         """Raises a `ConfigError` for a placeholder that nobody replaces: it would be sent as a key, as it is."""
-        if value is not None and (found := _PLACEHOLDER.search(value)):
+        if isinstance(value, dict):
+            for name, each in value.items():
+                self.refuse_placeholder(each, [*steps, name])
+        elif isinstance(value, (list, tuple)):
+            for i, each in enumerate(value):
+                self.refuse_placeholder(each, [*steps, i])
+        elif isinstance(value, str) and (found := _PLACEHOLDER.search(value)):
             raise self._document.wrong(
                 steps,
                 f"{found[0][:40]!r} looks like a placeholder, which is not replaced here: write os.environ/NAME for the "

@@ -18,6 +18,9 @@ T = TypeVar("T")
 _WITHOUT_EFFECT = {
     "routing_strategy": "is ignored: the least busy entry answers.",
     "store_model_in_db": "is ignored: models come from this file alone.",
+    "custom_auth": "is ignored, and lets nobody in: make keys by areplicate keys create.",
+    "allowed_ips": "is ignored, and keeps nobody out: restrict addresses in a firewall or a proxy.",
+    "max_budget": "is ignored, and limits nothing: give each key a max_budget of its own.",
 }
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+_MOST_NODES = 1_000_000
+"""Values of a file, those that aliases repeat included."""
 
 Steps = Sequence[str | int]
 """The way to a value: keys and indexes."""
@@ -53,12 +57,15 @@ def load(path: Path, source: Path | None = None) -> Document:
         text = (source or path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}.") from error
     try:
         node = loader.get_single_node()
         if node is None:
             raise ConfigError(f"{path}: is empty: give at least a model_list.")
-        _refuse_repetitions(path, node, (), set())
+        _refuse_repetitions(path, node, (), {})
         return Document(path, loader.construct_document(node), node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -72,14 +79,18 @@ def load(path: Path, source: Path | None = None) -> Document:
         loader.dispose()
 
 
-def _refuse_repetitions(path: Path, node: yaml.Node, steps: tuple[str | int, ...], seen: set[int]) -> None:
-    """PyYAML would let the last of two equal keys win in silence. What `<<` merges in may be overridden."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
+def _refuse_repetitions(
+    path: Path, node: yaml.Node, steps: tuple[str | int, ...], sizes: dict[int, float]
+) -> float:
+    """Refuses keys that are given twice, of which PyYAML would take the last in silence, and aliases that make more
+    of the file than a file can have. Gives the node's size. What `<<` merges in may be overridden."""
+    if (known := sizes.get(id(node))) is not None:
+        return known
+    sizes[id(node)] = inf  # for an alias of what it stands in
+    size = 1.0
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
-            _refuse_repetitions(path, item, (*steps, i), seen)
+            size += _refuse_repetitions(path, item, (*steps, i), sizes)
     elif isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
         for key, value in node.value:
@@ -90,7 +101,14 @@ def _refuse_repetitions(path: Path, node: yaml.Node, steps: tuple[str | int, ...
                     f"{path}:{line}: {key_of((*steps, name))}: is given twice: keep one of them."
                 )
             keys.add(name)
-            _refuse_repetitions(path, value, (*steps, name), seen)
+            size += _refuse_repetitions(path, value, (*steps, name), sizes)
+    if size > _MOST_NODES:
+        line = node.start_mark.line + 1
+        raise ConfigError(
+            f"{path}:{line}: {key_of(steps)}: has aliases within aliases that make too much of it."
+        )
+    sizes[id(node)] = size
+    return size
 
 
 def _below(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:

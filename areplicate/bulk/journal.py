@@ -8,9 +8,8 @@ are enough for that, because a prediction is known by its mark (see `replicate/c
 - *After* it ended, the answer or the error is written, before anybody is given it. Such a row is never asked
   for again.
 
-What is lost between the two is found by the mark; a mark that was never written was never sent. Writes are
-gathered: whoever waits for the disk waits with all others that came meanwhile, so that thousands of rows
-share a few transactions.
+What is lost between the two is found by the mark; a mark that was never written was never sent. Writes that
+come while the disk is busy go into one transaction together, so that thousands of rows share a few.
 """
 
 from __future__ import annotations
@@ -257,7 +256,7 @@ def read_journal(path: str | PathLike[str]) -> Iterator[JournalEntry]:
     """
     if not Path(path).is_file():
         raise BadRequestError(f"There is no journal at {path}.")
-    # Whoever leaves it half-read may leave it to another thread to close.
+    # A reader that is left half-read may be closed by another thread.
     database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     try:
         _check_format(database, path)

@@ -139,7 +139,7 @@ def appended(outcome: EndedRow) -> dict[str, Any]:
 
 
 def write_output(path: Path, outcomes: Iterable[EndedRow], table: Table | None) -> int:
-    """Writes the file in one step: whoever reads it sees the old one or the new one, never a part.
+    """Writes the file in one step: a reader sees the old one or the new one, never a part.
 
     Gives how many rows it has.
 

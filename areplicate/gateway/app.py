@@ -97,7 +97,7 @@ class Gateway:
         return Account(self, exchange)
 
     async def whole(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work gives. It runs to its end, though whoever waits for it leaves."""
+        """What the work gives. It runs to its end even if its caller leaves."""
         task = asyncio.get_running_loop().create_task(work)
         self._changing.add(task)
         task.add_done_callback(self._changed)

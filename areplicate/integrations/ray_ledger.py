@@ -1,7 +1,7 @@
 """What the actors of one Ray job share: the journal of what was answered, and the account's rate of creations.
 
 It is an actor itself, one for each job, on the driver's machine, and lives as long as the job. Each row asks it
-before its prediction and after it. Turns go to whoever asks first, so that the account's rate is
+before its prediction and after it. Turns go to workers in the order of their asking, so that the account's rate is
 always shared by those actors that are there, however many come and go.
 """
 

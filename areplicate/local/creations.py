@@ -49,7 +49,7 @@ def parse_creation(body: bytes, kind: type[AnyCreation]) -> AnyCreation:
 
 
 def _explained(body: bytes, kind: type[Creation]) -> Refusal:
-    """What the decoder found amiss, field by field and in the service's words."""
+    """What the decoder found wrong, field by field and in the service's words."""
     try:
         fields = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

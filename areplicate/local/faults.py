@@ -24,7 +24,7 @@ Mishap = Literal[
     "cut",
     "stall",
 ]
-"""What befalls one request."""
+"""What may go wrong with one request."""
 
 Group = Literal["create", "get", "cancel", "stream", "other"]
 """The requests that share a fault; `other` are models, versions, deployments, files."""
@@ -88,7 +88,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fate:
-    """Draws, for each request, the mishap that befalls it."""
+    """Draws, for each request, what goes wrong with it."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -97,7 +97,7 @@ class Fate:
         self._chances = {group: _chances(faults, group) for group in get_args(Group)}
 
     def draw(self, group: Group) -> Mishap | None:
-        """What befalls a request of that group, if anything does."""
+        """What goes wrong with a request of that group, if anything does."""
         for mishap, probability in self._chances[group]:
             if self._left != 0 and self.random.random() < probability:
                 if self._left is not None:
@@ -107,7 +107,7 @@ class Fate:
 
 
 def _chances(faults: Faults, group: Group) -> list[tuple[Mishap, float]]:
-    """The mishaps that may befall a group: `create_reset` for one, `not_json` for all but streams."""
+    """What may go wrong with a group's requests: `create_reset` for one, `not_json` for all but streams."""
     every = [(mishap, getattr(faults, f"{group}_{mishap}", 0.0)) for mishap in get_args(Mishap)]
     if group != "stream":
         every += [(mishap, getattr(faults, mishap, 0.0)) for mishap in get_args(Mishap)]

@@ -90,7 +90,7 @@ async def cancel(service: Service, call: RouteCall) -> web.StreamResponse:
 
 
 async def stream(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /streams/{id}`, which the service has on another host and opens to whoever has the URL."""
+    """`GET /streams/{id}`, which the service has on another host and opens to everybody who has the URL."""
     prediction = service.predictions.get(call.names[0])
     if prediction is None or not prediction.model.streams or prediction.removed_at <= service.clock.now():
         raise not_found()

@@ -105,7 +105,7 @@ class LocalPrediction(msgspec.Struct, eq=False):
         return self.ends + KEPT
 
     def cancel(self, now: float) -> None:
-        """Stop it now, waking whoever waits for it; once it has ended this changes nothing."""
+        """Stop it now, and wake those who wait for it; once it has ended this changes nothing."""
         if self.state_at(now).terminal:
             return
         self.ends, self.outcome, self.error = now, "canceled", None

@@ -1,9 +1,9 @@
-"""Work that belongs to an event loop, and to none of its callers.
+"""Tasks that belong to an event loop, not to one of its callers.
 
-What serves many (reading the account's list), or outlives whoever asked for it (cancelling what nobody wants),
-runs in tasks of its own, which end with `aclose`. Where nobody closes, the end of the loop does: `asyncio.run`
-and trio shut down the async generators that have begun, which is the one hook that every loop offers; and a
-loop that is closed without that runs what is left to do first.
+Work that serves many callers (reading the account's list), or outlives its caller (cancelling what nobody
+wants), runs in such a task, which `aclose` ends. If nobody calls that, the end of the loop does:
+`asyncio.run` and trio shut down the async generators that have begun, which is the one hook that every loop
+offers. A loop that is closed without that runs `at_end` first.
 """
 
 from __future__ import annotations

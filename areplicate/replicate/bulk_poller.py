@@ -1,7 +1,8 @@
 """Watching many predictions at once through the account's list, a hundred a request.
 
-Watching belongs to the account: one task goes round for all, with its own patience and without retries, so that
-nobody waits for another caller's deadline. Those that a round did not see are handed back, to be looked at singly.
+One task per account reads the list for all callers, with its own time-out and without retries, so that no
+caller waits for another's deadline. Predictions that a round did not see are handed back to their callers,
+who look at each by itself.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from .waiter import one_waiter
 
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.7
-"""Seconds between two rounds: the longer nothing has ended, the longer, since where one ends others soon do."""
+"""Seconds between two rounds. They grow while nothing ends: where one prediction ends, others soon do."""
 _SHARE = 0.5
 """Of the allowed requests, what watching may use: the rest is for cancelling and looking up."""
 
 
 class _Member:
-    """One prediction that is watched, and whoever waits for it."""
+    """One prediction that is watched, and the event that wakes its caller."""
 
     __slots__ = ("prediction", "progress", "since", "woken")
 

@@ -1,11 +1,17 @@
 """Creating a prediction exactly once, whatever happens to the connection.
 
-A prediction costs money, and a POST that was not answered may have created one. One rule says what may exist: only
-a clear 4xx, or a request that never left, proves that nothing was created (`nothing_created`). So creating is a
-loop over outcomes. A prediction was made; or nothing was, and it is asked for again as the caller's retries allow;
-or there may be one. Then it is looked for by its mark (`marks`) over several seconds, and taken over where it is
-found. Where the list has gone on without it, nothing was made. Where that is not certain it is asked for once more:
-of what is asked for, one at the most may exist beside what is known. What is left of it is cancelled by `live`.
+A prediction costs money, and a POST that was not answered may have created one. Only a clear 4xx, or a request that
+never left this machine, proves that nothing was created (`nothing_created`). So creating is a loop, and each turn of
+it has one of three outcomes:
+
+- A prediction was made: done.
+- Nothing was made: it is asked for again, if the caller's retries allow that.
+- One may exist: it is looked for in the account's list by its mark (`marks`) for several seconds. If it is found, it
+  is taken over. If the list shows later predictions and not this one, nothing was made. If neither is certain, it is
+  asked for once more, but never while two attempts may each have made one. If the list cannot be read, the error
+  is raised.
+
+Attempts that the caller does not get are left, and `live` cancels what they may have made.
 """
 
 from __future__ import annotations
@@ -46,14 +52,14 @@ def nothing_created(status: int) -> bool:
 
 
 class Intent(Protocol):
-    """A creation that is remembered beyond this process, so that the next process does not pay for it again."""
+    """A note of a creation that outlives this process, so that the next process does not pay for it again."""
 
     @property
     def earlier(self) -> tuple[int, float] | None:
         """The mark of an earlier process's creation, and when it was sent (seconds since 1970)."""
 
     def asking(self, mark: int, /) -> Awaitable[None]:
-        """Remembers that a creation with this mark is about to be sent."""
+        """Notes that a creation with this mark is about to be sent; returns once that is safe."""
 
 
 INTENT: ContextVar[Callable[[], Intent] | None] = ContextVar("areplicate_intent", default=None)
@@ -63,11 +69,11 @@ _CLOCKS_APART = 600.0
 """Seconds by which this machine's clock and the server's may differ, as long as nothing better is known."""
 
 _ON_ITS_WAY = 120.0
-"""Seconds that an earlier process's creation may have taken from its remembering to the server."""
+"""Seconds that an earlier process's creation may have taken from its note to the server."""
 
 
 class Creator:
-    """Creates the predictions of one account; finds those whose creation was not answered; cancels them.
+    """Creates predictions on one account, finds those whose creation was not answered, and cancels them.
 
     Args:
         held: the connections that may wait for their answer.
@@ -110,7 +116,7 @@ class Creator:
             headers: sent beside the account's own; a `Cancel-After` among them holds instead of the mark.
             timeout: seconds after which, or some more, the server cancels it by itself.
             hold: for how many seconds the server may hold the request open to answer with the result;
-                where the pool has no room for that it answers at once.
+                if the pool has no room for that, it answers at once.
         """
         versions = self._versions
         called = versions.known(endpoint) or endpoint if versions.changes else endpoint
@@ -170,7 +176,7 @@ class Creator:
     def _begun_earlier(
         self, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int, at: float
     ) -> LivePrediction:
-        """What an earlier process asked for, at that time of this machine's clock."""
+        """What an earlier process asked for; `at` is by this machine's clock."""
         ahead = time.time() - now()
         self._clock.assume(ahead, _CLOCKS_APART)
         mine = self._live.begin_again(self, endpoint, input, key, mark, at - ahead)

@@ -1,10 +1,10 @@
 """Holding an account to the rate of requests that Replicate allows it.
 
 Replicate publishes 600 creations a minute and 3,000 other requests a minute, with short bursts
-above that, and tells on every answer how many are left.
+above that, and says in every answer how many are left.
 
-A limiter is a queue: whoever is at its head sleeps until the next request may be sent, and only then
-takes that turn. So whoever leaves has taken nothing, a 429 delays everybody once, and all keep their order.
+A limiter is a queue. Its first waiter sleeps until the next request may be sent, and only then takes that
+turn. So a waiter that leaves has taken nothing, a 429 delays all of them once, and they keep their order.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Every prediction that a caller of this router has, and the cancelling of those that nobody wants any more.
 
-A prediction costs money as long as it runs, and whoever asked for it may leave at any moment: at any `await`, twice
-in a row, or by being dropped. So nobody cleans up with their last breath. A `LivePrediction` is entered here before
-its creation is sent. Leaving it is one synchronous step, which tells whether something may still run that nobody
-wants; a task of the router's own does the rest, in its own time: it looks for what was created and never answered,
-cancels it within the account's limits, and tries again where that fails. Closing the router, and the end of its
-event loop, leave all that is still wanted, and wait for these tasks, within one bound.
+A prediction costs money as long as it runs, and its caller may leave at any moment: at any `await`, twice in
+a row, or because nobody refers to the call any more. So callers do not clean up themselves. A
+`LivePrediction` is entered here before its creation is sent. Leaving it is one synchronous step. If the
+prediction may still run, a task of the router does the rest: it looks for a prediction whose creation was not
+answered, cancels it within the account's rate limits, and tries again if that fails. Closing the router, and
+the end of its event loop, leave all predictions that are still wanted, and wait for these tasks, for a bounded time.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """How a call finds its own prediction again when the answer to its creation was lost.
 
-Replicate has no idempotency key, and equal inputs are common. But predictions tell their `deadline`, and the seconds
-from `created_at` to `deadline` are those of `Cancel-After`, which are drawn for each creation: its mark. So a row
-of the account's list is one's own where it has the same target, input and mark, and was created while the creation
-was under way, on the list's own clock. Where there is no deadline the rest is mere resemblance: that may claim a
-prediction, for those of equal input are interchangeable, and never cancels one, for it may be somebody else's.
+Replicate has no idempotency key, and equal inputs are common. But a prediction has a `deadline`, and the seconds from
+`created_at` to `deadline` are those of the `Cancel-After` that was sent. They are drawn for each creation:
+they are its mark. So a row of the account's list is a call's own if it has the same target, input and mark,
+and was created (by the list's clock) while the creation was under way. If a row has no deadline, it only
+resembles what was asked for. Then a call may take it over, because predictions of equal input are
+interchangeable, but must not cancel it, because it may be somebody else's.
 
-Only seeing it proves that a prediction exists, and the list may be late. That it does not exist is proven where the
-list shows what was created some seconds later.
+That a prediction exists is proven only by seeing it, and the list may be late. That it does not exist is proven once
+the list shows a prediction that was created some seconds later.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _LOOKS = (0.1, 0.4, 1.0, 1.5, 1.5, 1.5)
 """Seconds before each look; by the last one, a prediction has had six to appear."""
 
 _LOOKS_MORE = 8
-"""Looks after those, where the list cannot be read for a reason that may pass."""
+"""Further looks, if the list cannot be read for a reason that may pass."""
 
 _LATEST_ROW = 2.5
 """Seconds by which one row of the list may be later than another."""
@@ -88,8 +89,8 @@ class Finder:
         """Finds out whether the prediction that was found is certainly the one that was asked for.
 
         Others ask the same at the time, and one of theirs may have the same mark. So the list is read once
-        more when it must show both; nothing is certain where it shows two, nor where the only one was not
-        created just then.
+        more, when it must show both. Nothing is certain if it shows two, or if the only one was not created
+        just then.
         """
         if mine.mark is None or mine.prediction is None:
             return
@@ -118,7 +119,7 @@ class Finder:
     async def _rows(self, attempts: list[LivePrediction]) -> tuple[list[ListRow], APIError | None]:
         """The rows with the input of one of the attempts, oldest first, and the newest row of all.
 
-        With them why older ones may be missing, where a page could not be read.
+        If a page could not be read, its error too: then older rows may be missing.
         """
         found: dict[str, ListRow] = {}
         newest: ListRow | None = None

@@ -80,7 +80,7 @@ class Effort:
             return known
         if len(seen) >= _MOST_PLACES:
             return inf
-        seen[place] = inf  # whoever comes here again on the way does so without end
+        seen[place] = inf  # reached again on the way, it would never end
         steps = 1.0
         parts = self._parts.get(place[0]) or self._parts_of(schema)
         for part in parts.of_the_same:

@@ -223,8 +223,8 @@ def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
         if backend.price_of(entry) is None:
             raise GatewayError(
                 403,
-                f"This key has a budget, and the gateway does not know what {entry.name!r} costs: whoever runs it "
-                "can say so in model_info of its entry.",
+                f"This key has a budget, and the gateway does not know what {entry.name!r} costs: its operator "
+                "can give the price in model_info of its entry.",
                 code="no_price",
             )
 

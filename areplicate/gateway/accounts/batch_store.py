@@ -1,6 +1,6 @@
 """Files and batches in the database. Each method is one unit of work.
 
-A batch is worked on by one process at a time: whoever has its lease, and renews it. A process that dies
+A batch is worked on by one process at a time: the one that has its lease, and renews it. A process that dies
 renews nothing, and when the lease is over another one takes the batch.
 """
 

@@ -72,7 +72,8 @@ class Costs:
         self._usual: dict[str, _Usual] = {}
 
     def expected(self, demand: Demand, price_of: Callable[[ModelEntry], Price | None]) -> tuple[int, float]:
-        """Tokens and dollars that a request is expected to take, whoever answers; without a price, no dollars.
+        """Tokens and dollars that a request is expected to take, whichever model answers; without a price, no
+        dollars.
 
         One prediction takes what is usual. Several at once could pass a budget together, however small
         it is: each is taken to write as much as it may.

@@ -100,7 +100,7 @@ def parse_database_url(url: str) -> DatabaseURL:
 
 
 def _seconds(own: dict[str, str], *names: str) -> float | None:
-    """The first of them that is given; nought means no limit of its own, as libpq and Prisma have it."""
+    """The first of them that is given; 0 means no limit, as for libpq and Prisma."""
     found = [_whole(name, own.pop(name)) for name in names if name in own]
     return float(found[0]) if found and found[0] else None
 

@@ -210,7 +210,7 @@ class _Overflow:
 def _read(path: Path) -> list[UsageRow]:
     rows = []
     with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # whoever appends to it under its old name has finished
+        fcntl.flock(file, fcntl.LOCK_EX)  # until others have written what they append under its old name
         for line in file:
             try:
                 rows.append(msgspec.json.decode(line, type=UsageRow))

@@ -29,9 +29,9 @@ class NewKey(KeyLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     models: ModelNames = msgspec.field(default_factory=list)
     duration: Annotated[Duration, says("After which it expires.")] | None = None
-    budget_duration: Annotated[Duration, says("After which what it has spent counts from nought.")] | None = (
-        None
-    )
+    budget_duration: (
+        Annotated[Duration, says("After which what it has spent counts from 0 again.")] | None
+    ) = None
     key_alias: Annotated[Name, says("What people call it.")] | None = None
     role: Annotated[Role, says("Asks models; or reads /metrics, or /health, and nothing else.")] = "user"
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)

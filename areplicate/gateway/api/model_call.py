@@ -72,7 +72,7 @@ class ModelCall(msgspec.Struct, frozen=True):
         return response
 
     async def stream(self, exchange: Exchange, on_status: OnStatus) -> CompletionStream:
-        """The answer in chunks, which whoever reads them notes in the exchange."""
+        """The answer in chunks; reading them notes them in the exchange."""
         exchange.calling = True
         chunks: CompletionStream = await exchange.backend.router.acompletion(
             self.model, self.messages, stream=True, on_status=on_status, **self.params
@@ -118,7 +118,7 @@ async def read_call(
 
 
 def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
-    """How many answers a call gives: as many as it says, else as the configuration says, whoever answers."""
+    """How many answers a call gives: as many as it says, else as the configuration says."""
     if params.get("n") is not None:
         return checked_count(params["n"])
     return max(checked_count(entry.params.get("n")) for entry in entries)

@@ -1,6 +1,6 @@
 """Working on one batch, from its file's check to its results.
 
-A batch is a job of `bulk`'s: its journal says what has been asked and answered, so that whoever takes the
+A batch is a job of `bulk`'s: its journal says what has been asked and answered, so that the process that takes the
 batch next, after a restart or on another process, goes on where this one stopped.
 """
 
@@ -270,7 +270,7 @@ class Work:
 
 
 async def work_on(work: Work, store: BatchStore, batch_id: str, again: float) -> None:
-    """Runs it, and leaves it to whoever comes next where it has not ended; after `again` seconds where it failed."""
+    """Runs it. If it has not ended, the next process takes it up: at once, or if it failed, after `again` seconds."""
     pause = 0.0
     try:
         await work.run()

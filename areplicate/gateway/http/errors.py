@@ -145,7 +145,7 @@ def from_upstream(error: APIError) -> GatewayError:
             return GatewayError(
                 502,
                 f"Replicate refused the gateway's own API key for this model ({error.status_code}); "
-                "whoever runs the gateway must look at it.",
+                "its operator must look at it.",
                 type="server_error",
                 code="upstream_authentication",
                 headers=NO_RETRY,

@@ -32,7 +32,7 @@ pytest: $(TESTABLE)
 	$(BIN)/pytest -n auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
 
 test-slow: $(TESTABLE)
-	$(BIN)/pytest -n auto -m slow tests/slow
+	$(BIN)/pytest -n auto -m slow
 
 mutants: $(TESTABLE)
 	$(PIP) install -e '.[mutants]'

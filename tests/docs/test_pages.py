@@ -1,4 +1,7 @@
-"""Every Python and shell block of README and docs runs, one after the other, against the stand-in."""
+"""Every Python and shell block of README and docs runs, one after the other, against the stand-in.
+
+That of Ray's page takes a cluster and half a minute: it runs with the slow tests.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,11 @@ def replicate() -> Iterator[LocalReplicate]:
         yield local
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow) if page.name == "ray.md" else page for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_each_block_runs_as_it_stands(page: Path, tmp_path: Path, replicate: LocalReplicate) -> None:
     expected = blocks(page)
     if not expected:

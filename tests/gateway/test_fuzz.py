@@ -15,6 +15,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def test_it_keeps_to_its_document(tmp_path: Path) -> None:
+    """tests/slow/test_fuzz.py asks for more."""
+    keeps_to_its_document(tmp_path, "--phases", "fuzzing", "--max-examples", "4")
+
+
+def keeps_to_its_document(tmp_path: Path, *arguments: str) -> None:
     """The paths without /v1 are left out: their handlers are those of the paths with it. So are embeddings,
     for the one model here does not embed."""
     with LocalReplicate(models=MODELS[:1]) as local:
@@ -24,8 +29,7 @@ def test_it_keeps_to_its_document(tmp_path: Path) -> None:
         with gateway(config, tmp_path) as running:
             command = [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),
-                *("--header", f"Authorization: Bearer {MASTER}", "--no-color", "--seed", "1"),
-                *("--phases", "coverage,fuzzing", "--max-examples", "2"),
+                *("--header", f"Authorization: Bearer {MASTER}", "--no-color", "--seed", "1", *arguments),
                 *(
                     "--exclude-path-regex",
                     "^/(chat|completions|responses|messages|embeddings|models|files|batches)|^/v1/embeddings",
@@ -33,7 +37,7 @@ def test_it_keeps_to_its_document(tmp_path: Path) -> None:
                 *("--generation-database", "none"),
             ]
             done = subprocess.run(
-                command, capture_output=True, text=True, cwd=tmp_path, timeout=180, check=False
+                command, capture_output=True, text=True, cwd=tmp_path, timeout=600, check=False
             )
             assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
             assert running.ask().status_code == 200

@@ -124,6 +124,29 @@ def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
     assert mend(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{'a': 1}", {"a": 1}),
+        ("{'a': [1, 2,],}", {"a": [1, 2]}),
+        ('{"a": True, "b": None, "c": False}', {"a": True, "b": None, "c": False}),
+        ("{a: {b: [1, {c: 2}]}}", {"a": {"b": [1, {"c": 2}]}}),
+        ("['x', 'y']", ["x", "y"]),
+        ('{"a": "[{", \'b\': "}"}', {"a": "[{", "b": "}"}),
+        ("{'a': 'é'}", {"a": "é"}),
+    ],
+)
+def test_punctuation_is_mended(text: str, value: Any) -> None:
+    assert mend(text) == value
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_brackets_that_are_not_json_hide_all_that_stands_in_them(step: int) -> None:
+    text = f'[as [1] {{"name": "Bob", "age": 1}} and [2] say] {json.dumps(ADA)}'
+    content, faults = read([text[i : i + step] for i in range(0, len(text), step)], {"anyOf": [PERSON]})
+    assert (json.loads(content), faults) == (ADA, [])
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

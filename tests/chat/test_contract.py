@@ -248,7 +248,7 @@ class TestFormats:
     )
     def test_a_schema_that_is_none_or_that_lies_elsewhere_is_refused(self, wrong: dict[str, Any]) -> None:
         format = {"type": "json_schema", "json_schema": {"name": "x", "schema": wrong}}
-        with pytest.raises(BadRequestError, match="JSON Schema cannot be used"):
+        with pytest.raises(BadRequestError, match=r"^The JSON Schema cannot be used: [^\n]*[^.\n]\.$"):
             settle(HI, {"response_format": format}, schema=None)
 
 

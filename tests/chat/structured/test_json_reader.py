@@ -180,7 +180,7 @@ def _starts(given: str, value: Any) -> bool:
 def test_a_value_that_json_cannot_hold_is_not_given_out(text: str, streamed: bool) -> None:
     reading = reader({"type": "object"}, streamed=streamed)
     given = "".join(delta.content or "" for delta in [*reading.feed(text), *reading.end()])
-    assert "null" not in given and reading.faults == ["It is not valid JSON."]
+    assert text.replace(" ", "").startswith(given) and reading.faults == ["It is not valid JSON."]
 
 
 def test_an_answer_that_is_not_streamed_may_begin_with_other_json() -> None:

@@ -14,6 +14,7 @@ from areplicate.chat.inputs import build_input
 from areplicate.chat.messages import Message
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.errors import BadRequestError
+from areplicate.local import LocalReplicate
 
 HI: Any = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
 TEXT = {"type": "string"}
@@ -300,3 +301,12 @@ class TestAskingAgain:
     def test_for_json_beside_tools_asks_for_the_call(self) -> None:
         _, told = self.asked("Sunny.", response_format=PERSON, tools=TOOLS)
         assert told.endswith("Write the corrected tool call, in the same form, and nothing else.")
+
+
+def test_nothing_is_fetched_for_a_schema() -> None:
+    with LocalReplicate() as local:
+        lies_elsewhere = {"type": "object", "properties": {"n": {"$ref": f"{local.api_base}/schema.json"}}}
+        format = {"type": "json_schema", "json_schema": {"name": "x", "schema": lies_elsewhere}}
+        with pytest.raises(BadRequestError, match="JSON Schema cannot be used"):
+            settle(HI, {"response_format": format}, schema=None)
+        assert not local.requests

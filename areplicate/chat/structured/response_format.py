@@ -67,7 +67,8 @@ def read_response_format(value: Any) -> ResponseFormat | None:
         case "json_schema":
             return _with_schema(value.get("json_schema"))
     raise BadRequestError(
-        f"response_format has the type {value.get('type')!r:.60}; use text, json_object or json_schema."
+        f"response_format has the type {value.get('type')!r:.60}; use text, json_object or json_schema.",
+        param="response_format",
     )
 
 
@@ -97,7 +98,8 @@ def _with_schema(given: Any) -> ResponseFormat:
     if not isinstance(schema, Mapping):
         raise BadRequestError(
             'response_format needs a schema: write {"type": "json_schema", "json_schema": {"name": ..., '
-            '"schema": {...}}}.'
+            '"schema": {...}}}.',
+            param="response_format",
         )
     strict = given.get("strict")
     return ResponseFormat(

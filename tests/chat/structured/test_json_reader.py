@@ -62,19 +62,19 @@ def test_the_object_is_found(text: str, step: int) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("I cannot say.", "not valid JSON"),
-        ('{"name": "Ada", "age": 3', "not valid JSON"),
-        ('{"name": "Ada", "tags": {"a": 1}', "not valid JSON"),
+        ("I cannot say.", "It is not valid JSON."),
+        ('{"name": "Ada", "age": 3', "It is not valid JSON."),
+        ('{"name": "Ada", "tags": {"a": 1}', "It is not valid JSON."),
         ('{"name": "Ada", "age": "old"}', '[\'age\']: "old" is not of type "integer"'),
         ('{"name": "Ada"}', '"age" is a required property'),
-        ('{"name": "Ada", "age": 1, "tags": ["a", "z"]}', "['tags'][1]"),
-        ('{"name": "Ada", "age": NaN}', "not valid JSON"),
-        ('["Ada", 36]', "not of type"),
+        ('{"name": "Ada", "age": 1, "tags": ["a", "z"]}', "['tags'][1]: "),
+        ('{"name": "Ada", "age": NaN}', "It is not valid JSON."),
+        ('["Ada", 36]', '["Ada",36] is not of type "object"'),
     ],
 )
 def test_what_does_not_fit_is_told(text: str, fault: str) -> None:
     _, faults = read([text])
-    assert fault in faults[0]
+    assert faults[0].startswith(fault)
 
 
 def test_members_stream_as_they_come() -> None:

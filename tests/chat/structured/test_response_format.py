@@ -114,13 +114,18 @@ def test_a_class_without_a_schema_is_refused() -> None:
         (dict, "response_format must be an object"),
         ({}, "response_format has the type None; use text, json_object or json_schema."),
         ({"type": "xml"}, "response_format has the type 'xml'; use text"),
-        ({"type": "json_schema"}, "response_format needs a schema: write"),
+        (
+            {"type": "json_schema"},
+            r'response_format needs a schema: write {"type": "json_schema", "json_schema": {"name": ..., "schema": '
+            r"{\.\.\.}}}\.$",
+        ),
         ({"type": "json_schema", "json_schema": {"schema": 3}}, "response_format needs a schema"),
     ],
 )
 def test_anything_else_is_refused(value: Any, message: str) -> None:
-    with pytest.raises(BadRequestError, match=f"^{message}"):
+    with pytest.raises(BadRequestError, match=f"^{message}") as caught:
         read_response_format(value)
+    assert caught.value.param == "response_format"
 
 
 @pytest.mark.parametrize(

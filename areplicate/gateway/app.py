@@ -106,7 +106,7 @@ class Gateway:
     def _changed(self, task: asyncio.Task[Any]) -> None:
         self._changing.discard(task)
         if not task.cancelled():
-            task.exception()  # nobody may be left to hear of it
+            task.exception()  # asyncio would log it if nobody asked for it
 
     async def aclose(self) -> None:
         """Leaves the batches, writes the usage that is left, and closes all connections."""

@@ -45,7 +45,7 @@ async def _try(http: Http, path: str) -> APIError | None:
             return None
     except APIConnectionError as broken:
         return broken
-    except ValueError:  # a page of something between
+    except ValueError:  # a proxy's page, not Replicate's answer
         pass
     return http.error(response, request)
 

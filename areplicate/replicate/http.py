@@ -73,7 +73,7 @@ class Http:
         return await self.read(path, policy, bytes)
 
     async def read(self, path: str, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
-        """The same as a value. What cannot be decoded is of something between, and is asked for again."""
+        """The same as a value. What cannot be decoded came from a proxy, and is asked for again."""
         return await self._retried(Request("GET", self.base + path, self.headers), policy, decode)
 
     async def upload(self, content: bytes, filename: str, media_type: str, policy: RetryPolicy) -> str:

@@ -13,11 +13,11 @@ from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
 
 _CLEARLY_PASSING = frozenset({408, 425})
-"""Of the 4xx but 429, those that invite to send the same once more: the server waited in vain, or it is too early."""
+"""Besides 429, the 4xx after which the same request may succeed: the server waited in vain, or it was too early."""
 _LONGEST_WAIT = 30.0
 AFTER_REFUSALS = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before asking again where a request about a prediction that exists is refused: not every machine knows a
-new one at once, and something between may refuse what the API does not."""
+"""Seconds before asking again if a request about a prediction that exists is refused: not every machine of Replicate's
+knows a new one at once, and a proxy may refuse what the API does not."""
 _DEFAULT_THROTTLE = 5.0
 """Seconds to hold back after a 429 that does not say for how long."""
 

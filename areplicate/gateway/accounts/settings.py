@@ -11,7 +11,7 @@ from .database_url import DatabaseURL
 from .usage import KEPT_IN_MEMORY
 
 _MOST = 1e9
-"""No number of a configuration is larger: infinity fits in no clock and no integer."""
+"""The largest number in a configuration: infinity fits into no clock and no integer."""
 Positive = Annotated[float, msgspec.Meta(gt=0, le=_MOST)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=int(_MOST))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from ...options.values import API_BASE, BASE_VARIABLES, KEY_VARIABLES
-from ..http.origins import is_loopback
+from ..http.origins import beginning_of, is_loopback
 from .environment import Environment
 
 _OWN_PREFIXES = ("replicate/", "deployments/", "cog/")
@@ -60,11 +60,10 @@ def own_key(base: str, environment: Environment) -> str | None:
     key = environment.first(*KEY_VARIABLES)
     if key is None:
         return None
-    given = environment.first(*BASE_VARIABLES)
-    belongs = given[1] if given is not None else API_BASE
-    if _where(base) != _where(belongs):
+    belongs = beginning_of(own_base(environment))
+    if beginning_of(base) != belongs:
         raise ValueError(
-            f"{key[0]} belongs to {_where(belongs)} and is not sent to {_where(base)}: give api_key."
+            f"{key[0]} belongs to {belongs} and is not sent to {beginning_of(base)}: give api_key."
         )
     return key[1]
 
@@ -76,18 +75,11 @@ def own_base(environment: Environment) -> str:
 
 def looks_foreign(key: str, base: str) -> bool:
     """Whether a key would go to Replicate itself and does not look like one of Replicate's keys."""
-    host = _where(base).partition("://")[2]
-    return (host == "replicate.com" or host.endswith(".replicate.com")) and not key.startswith("r8_")
+    host = urlsplit(base).hostname or ""
+    return f".{host}".endswith(".replicate.com") and not key.startswith("r8_")
 
 
 def in_clear_text(base: str) -> bool:
     """Whether a key would leave this machine unencrypted."""
     parts = urlsplit(base)
     return parts.scheme == "http" and not is_loopback(parts.hostname)
-
-
-def _where(base: str) -> str:
-    """A base's scheme and host, with the port where it is not the usual one."""
-    parts = urlsplit(base)
-    port = "" if parts.port in (None, {"https": 443, "http": 80}.get(parts.scheme)) else f":{parts.port}"
-    return f"{parts.scheme}://{parts.hostname}{port}"

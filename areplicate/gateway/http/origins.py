@@ -27,7 +27,7 @@ _REMEMBER = "600"
 
 
 def origin_of(text: str) -> str:
-    """What browsers send for a page that a person has named; raises a `ValueError` where they never send such a thing."""
+    """The origin of a page as browsers send it, or `*`; raises a `ValueError` if they never send such a thing."""
     if text == "*":
         return text
     parts = urlsplit(text.strip().lower())
@@ -42,8 +42,14 @@ def origin_of(text: str) -> str:
         raise ValueError(
             f"{text!r} must be the beginning of a page's address, such as https://chat.example.com, or * for all pages."
         )
+    return beginning_of(text.strip())
+
+
+def beginning_of(url: str) -> str:
+    """A URL's scheme and host, with the port if it is not the usual one."""
+    parts = urlsplit(url.lower())
     usual = {"https": 443, "http": 80}.get(parts.scheme)
-    host = parts.netloc.removesuffix(f":{usual}")
+    host = parts.netloc.rpartition("@")[2].removesuffix(f":{usual}")
     return f"{parts.scheme}://{host}"
 
 

@@ -23,7 +23,7 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
 
 
 def lenient(kind: type[S]) -> Callable[[bytes | msgspec.Raw], S]:
-    """A decoder of structs that leaves out a field that is not of its type, where the struct has a default for it."""
+    """A decoder of structs that leaves out a field of the wrong type if the struct has a default for it."""
     strict, fields = msgspec.json.Decoder(kind).decode, msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def decode(body: bytes | msgspec.Raw) -> S:

@@ -14,7 +14,7 @@ TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
 
 PredictionID = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+\Z")]
-"""It stands in the paths of requests: only what cannot lead elsewhere is one."""
+"""An id is put into the paths of requests, so that it must not lead to another path."""
 
 
 class URLs(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def _rows(page: _UnreadPage) -> Iterator[ListedPrediction]:
 
 
 decode_prediction = msgspec.json.Decoder(Prediction).decode
-"""Without the leniency: for answers that are as they should be, it takes the shortest way."""
+"""The strict decoder, which is the fastest: for answers that are as they should be."""
 decode_any_prediction = lenient(Prediction)
 _decode_row = lenient(ListedPrediction)
 _decode_page = msgspec.json.Decoder(PredictionPage).decode

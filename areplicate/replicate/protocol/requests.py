@@ -24,7 +24,7 @@ SHORTEST_CANCEL_AFTER = 5
 
 
 MARKS_APART = 2
-"""Seconds between the lifetimes that tell predictions apart, so that they do although a time lacks its fraction."""
+"""Seconds between two marks: enough to tell them apart even if a time has no fraction of a second."""
 
 
 class Request(NamedTuple):

@@ -72,7 +72,8 @@ class Accounts:
         self._held: dict[str, Hold] = {}
         """The holds of requests that are not settled yet."""
         self._store: Store | None = None
-        self._opened = asyncio.Event()
+        self.opened = asyncio.Event()
+        """Set once the database has been opened."""
         self._wanted = asyncio.Event()
         self._opening_error: str | None = None
         self._opener: asyncio.Task[None] | None = None
@@ -90,7 +91,7 @@ class Accounts:
             self._wanted.set()
             wait = 1.0 if self._opening_error else _STORE_WAIT
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._opened.wait(), wait)
+                await asyncio.wait_for(self.opened.wait(), wait)
         if self._store is None:
             raise DatabaseUnavailable(self._opening_error or "it is not open yet")
         return self._store
@@ -143,7 +144,7 @@ class Accounts:
                 pause = min(pause * 2, 5.0)
         self._opening_error = None
         self.usage.start(self._store)
-        self._opened.set()
+        self.opened.set()
         await self._look_after(self._store)
 
     async def _open(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from ..http.errors import GatewayError
+from ..http.errors import server_error
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..metrics import CONTENT_TYPE
@@ -53,11 +53,13 @@ async def liveness(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
 async def readiness(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
     """Whether new requests are welcome: the database is open, and nobody has asked the gateway to stop."""
     if gateway.draining:
-        raise _not_ready("draining", "The gateway is stopping.")
+        raise server_error(503, "The gateway is stopping.", "draining", retry_after=1.0)
     if not gateway.ready:
         if gateway.accounts.trouble:
-            raise _not_ready("database_unavailable", "The database cannot be reached.")
-        raise _not_ready("starting", "The gateway is starting.")
+            raise server_error(
+                503, "The database cannot be reached.", "database_unavailable", retry_after=1.0
+            )
+        raise server_error(503, "The gateway is starting.", "starting", retry_after=1.0)
     return ProcessStatus("ready")
 
 
@@ -81,7 +83,3 @@ async def health(gateway: Gateway, exchange: Exchange) -> Health:
 async def metrics(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
     """Figures for Prometheus."""
     return exchange.json(gateway.metrics.text(), content_type=CONTENT_TYPE)
-
-
-def _not_ready(code: str, message: str) -> GatewayError:
-    return GatewayError(503, message, type="server_error", code=code, headers={"Retry-After": "1"})

@@ -116,21 +116,27 @@ def over_budget(message: str) -> GatewayError:
     return GatewayError(429, message, type="insufficient_quota", code="insufficient_quota", headers=NO_RETRY)
 
 
+def server_error(
+    status: int,
+    message: str,
+    code: str | None = None,
+    *,
+    retry_after: float | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> GatewayError:
+    """An error that is not the client's; `retry_after` is in seconds."""
+    if retry_after is not None:
+        headers = _retry_after(retry_after)
+    return GatewayError(status, message, type="server_error", code=code, headers=headers)
+
+
 def unexpected() -> GatewayError:
     """500 for an error that was not foreseen; its traceback is in the log and not in the answer."""
-    return GatewayError(
-        500, "The gateway failed; its log says more under this request id.", type="server_error"
-    )
+    return server_error(500, "The gateway failed; its log says more under this request id.")
 
 
 def stopping() -> GatewayError:
-    return GatewayError(
-        503,
-        "The gateway is stopping; ask again.",
-        type="server_error",
-        code="gateway_stopping",
-        headers=_retry_after(1.0),
-    )
+    return server_error(503, "The gateway is stopping; ask again.", "gateway_stopping", retry_after=1.0)
 
 
 def from_upstream(error: APIError) -> GatewayError:
@@ -142,21 +148,14 @@ def from_upstream(error: APIError) -> GatewayError:
     message = error.message
     match error:
         case AuthenticationError() | PermissionDeniedError():
-            return GatewayError(
-                502,
+            message = (
                 f"Replicate refused the gateway's own API key for this model ({error.status_code}); "
-                "its operator must look at it.",
-                type="server_error",
-                code="upstream_authentication",
-                headers=NO_RETRY,
+                "its operator must look at it."
             )
+            return server_error(502, message, "upstream_authentication", headers=NO_RETRY)
         case InsufficientCreditError():
-            return GatewayError(
-                402,
-                "The gateway's account at Replicate has no credit left.",
-                type="insufficient_quota",
-                code="upstream_credit",
-            )
+            message = "The gateway's account at Replicate has no credit left."
+            return GatewayError(402, message, type="insufficient_quota", code="upstream_credit")
         case RateLimitError():
             return too_many(message, error.retry_after or 1.0)
         case UnsupportedParamsError():
@@ -169,24 +168,15 @@ def from_upstream(error: APIError) -> GatewayError:
         case Timeout():
             return GatewayError(408, message, type="timeout", code="timeout", headers=NO_RETRY)
         case PredictionFailedError():
-            return GatewayError(500, message, type="server_error", code="prediction_failed", headers=NO_RETRY)
+            return server_error(500, message, "prediction_failed", headers=NO_RETRY)
         case PredictionCanceledError():
-            return GatewayError(
-                500, message, type="server_error", code="prediction_canceled", headers=NO_RETRY
-            )
+            return server_error(500, message, "prediction_canceled", headers=NO_RETRY)
         case APIConnectionError():
-            return GatewayError(
-                502,
-                "Replicate could not be reached, or the connection to it broke.",
-                type="server_error",
-                code="upstream_unreachable",
-            )
+            message = "Replicate could not be reached, or the connection to it broke."
+            return server_error(502, message, "upstream_unreachable")
         case ServiceUnavailableError():
-            headers = _retry_after(error.retry_after) if error.retry_after else None
-            return GatewayError(
-                503, message, type="server_error", code="upstream_unavailable", headers=headers
-            )
-    return GatewayError(502, message, type="server_error", code="upstream_error")
+            return server_error(503, message, "upstream_unavailable", retry_after=error.retry_after or None)
+    return server_error(502, message, "upstream_error")
 
 
 def _retry_after(seconds: float) -> dict[str, str]:

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 Access = Literal["anyone", "anyone, with a key", "key", "master", "metrics", "health"]
 """Who may call a route. `metrics` and `health` are for the master key, and for keys of that role."""
 Handler = Callable[..., Awaitable[Any]]
-"""Takes the gateway, the exchange and, where the route reads a struct, what was sent."""
+"""Takes the gateway, the exchange and, if the route reads a struct, what was sent."""
 
 
 class Route(NamedTuple):
     """A route.
 
     Attributes:
-        path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` in it takes what stands
-            there, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
-        takes: the struct of a POST's body, or of a GET's query. Where it allows unknown fields, they are the
+        path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` in it stands for
+            any text, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
+        takes: the struct of a POST's body, or of a GET's query. If it allows unknown fields, they are the
             model's own inputs: the handler then gets the checked object as a dictionary, without nulls.
         answer: the struct of the answer; a string is a content type other than JSON.
         form: whether a POST's body is a form with a file, which the handler reads as it comes.
-        changes: whether it changes what is stored: it then runs to its end, though its client leaves.
+        changes: whether it changes what is stored: then it runs to its end even if its client leaves.
         streams: whether `stream: true` makes the answer server-sent events.
         errors: the statuses that it answers besides those that all routes do.
     """
@@ -48,7 +48,7 @@ class Route(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The first line of the handler's docstring."""
+        """The first line of the handler's docstring: what the OpenAPI document says of the route."""
         return (self.handler.__doc__ or self.path).strip().splitlines()[0].rstrip(".")
 
     async def __call__(self, gateway: Gateway, exchange: Exchange) -> Any:
@@ -61,21 +61,6 @@ class Route(NamedTuple):
         return await self.handler(gateway, exchange, body)
 
 
-def route(
-    method: str,
-    path: str,
-    access: Access,
-    *,
-    takes: type | None = None,
-    answer: Any = None,
-    form: bool = False,
-    changes: bool = False,
-    streams: bool = False,
-    errors: Sequence[int] = (),
-) -> Callable[[Handler], Route]:
-    """Makes a handler a `Route`; its docstring's first line is what the OpenAPI document says of it."""
-
-    def made(handler: Handler) -> Route:
-        return Route(method, path, access, handler, takes, answer, form, changes, streams, errors)
-
-    return made
+def route(method: str, path: str, access: Access, **declared: Any) -> Callable[[Handler], Route]:
+    """Makes a handler a `Route`, which has the further arguments as attributes."""
+    return lambda handler: Route(method, path, access, handler, **declared)

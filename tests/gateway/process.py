@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,21 @@ class Gateway:
         self.process = process
         self.url = url
         self.config = config
+        self.clients = ExitStack()
+        """What is closed at its end."""
         self._log = log
 
-    def http(self, key: str | None = MASTER, **options: Any) -> httpx.Client:
+    def http(self, key: str | None = MASTER, timeout: float = 20, **options: Any) -> httpx.Client:
+        """A client; it trusts everybody, since reading the system's certificates takes as long as ten requests."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx.Client(
-            base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False, **options
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=False, verify=False, **options
         )
+
+    def status(self, path: str) -> int:
+        """What anybody is answered."""
+        with self.http(None, timeout=5) as http:
+            return http.get(path).status_code
 
     def ask(self, key: str | None = MASTER, model: str = "chat", **body: Any) -> httpx.Response:
         """One chat completion."""
@@ -93,8 +101,7 @@ class Gateway:
             return False
         self.url = listening[1]
         try:
-            with self.http(None) as http:
-                return http.get(path).status_code == 200
+            return self.status(path) == 200
         except httpx.TransportError:
             return False
 
@@ -162,6 +169,7 @@ def gateway(
             running.wait(ready)
         yield running
     finally:
+        running.clients.close()
         if process.poll() is None:
             process.terminate()
             try:

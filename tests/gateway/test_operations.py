@@ -294,7 +294,7 @@ def test_without_its_database_it_serves_the_master_key_and_says_it_is_not_ready(
     with gateway(config, tmp_path, ready=False) as running:
         assert running.ask().status_code == 200
         eventually(lambda: "cannot be opened" in running.log())
-        assert httpx.get(f"{running.url}/health/readiness").status_code == 503
+        assert running.status("/health/readiness") == 503
         refused = running.ask("sk-virtual")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "database_unavailable")
         assert running.stop() == 0

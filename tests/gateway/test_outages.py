@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from areplicate.local import LocalReplicate
@@ -162,7 +161,7 @@ def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
 
 
 def readiness(running: Gateway) -> int:
-    return httpx.get(f"{running.url}/health/readiness", timeout=5).status_code
+    return running.status("/health/readiness")
 
 
 def test_through_pgbouncer_in_transaction_mode(

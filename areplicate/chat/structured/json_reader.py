@@ -48,7 +48,7 @@ class JsonReader:
         streamed: whether anything is given before the end, when it cannot be taken back.
     """
 
-    def __init__(self, opens: str, validator: Validator, given: str = "", *, streamed: bool = True) -> None:
+    def __init__(self, opens: str, validator: Validator, given: str, *, streamed: bool) -> None:
         self._opens = opens
         self._validator = validator
         self._text = ""

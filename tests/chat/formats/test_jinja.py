@@ -257,3 +257,37 @@ def test_arguments_are_text_for_templates_that_take_them_so() -> None:
     messages = [*HI, {"role": "assistant", "content": "", "tool_calls": [call]}]
     template = "{{ '```' + messages[1].tool_calls[0].function.arguments }}"
     assert render(template, messages) == '```{"zone": "UTC"}'
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("{'b': 'é', 'a': '<'} | tojson", '{"b": "é", "a": "<"}'),
+        ("{'b': 1, 'a': 2} | tojson(sort_keys=true)", '{"a": 2, "b": 1}'),
+        ("['é'] | tojson(ensure_ascii=true)", '["\\u00e9"]'),
+        ("[1] | tojson(indent=2)", "[\n  1\n]"),
+        ("{'a': [1, 2]} | tojson(separators=(',', ':'))", '{"a":[1,2]}'),
+    ],
+)
+def test_json_is_written_as_tokenizers_templates_write_it(expression: str, text: str) -> None:
+    assert render(f"{{{{ {expression} }}}}", HI) == text
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"), [("'ab' * 3", "ababab"), ("3 * 'ab'", "ababab"), ("2 ** 10 * 3", "3072")]
+)
+def test_products_of_a_bearable_size_are_made(expression: str, text: str) -> None:
+    assert render(f"{{{{ {expression} }}}}", HI) == text
+
+
+@pytest.mark.parametrize(
+    "expression", ["'ab' * 99999999", "99999999 * 'ab'", "[1] * 99999999", "9 ** 99999999"]
+)
+def test_products_of_any_other_are_not(expression: str) -> None:
+    with pytest.raises(BadRequestError, match="it makes a text of more than [0-9,]+ characters"):
+        render(f"{{{{ {expression} }}}}", HI)
+
+
+def test_a_tokenizer_s_only_template_is_its_default_by_any_name() -> None:
+    templates = [{"name": "rag", "template": "{{ messages[0].content }}!"}, {"name": "broken"}, "odd"]
+    assert registered({**CONFIG, "chat_template": templates}) == "Hi!"

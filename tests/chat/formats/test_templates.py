@@ -173,25 +173,73 @@ def test_a_template_comes_along_with_one_call() -> None:
     assert template == make_template(ROLES, OWN["initial_prompt_value"], OWN["final_prompt_value"])
 
 
+ROLES_LOOK = 'roles must look like {"user": {"pre_message": "...", "post_message": "..."}}'
+
+
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [
-        ({"roles": ["user"]}, "roles must look like"),
-        ({"roles": {"user": "x"}}, "'user' has a str"),
-        ({"roles": {"user": {"pre_message": 7}}}, "'user' has values that are not strings"),
-        ({"bos_token": 7}, "bos_token must be a string, not int"),
-        ({"roles": ROLES, "chat_template": "{{ messages }}"}, "either roles or a chat_template"),
+        ({"roles": ["user"]}, f"{ROLES_LOOK}, not list."),
+        ({"roles": {"user": "x"}}, f"{ROLES_LOOK}; 'user' has a str."),
+        ({"roles": {"user": {"pre_mesage": "x"}}}, f"{ROLES_LOOK}; 'user' has 'pre_mesage'."),
+        ({"roles": {"user": {"pre_message": 7}}}, f"{ROLES_LOOK}; 'user' has values that are not strings."),
+        ({"roles": {"user": {"post_message": 7}}}, f"{ROLES_LOOK}; 'user' has values that are not strings."),
+        *(
+            ({name: 7}, f"{name} must be a string, not int.")
+            for name in (
+                *("initial_prompt_value", "final_prompt_value", "chat_template"),
+                *("bos_token", "eos_token"),
+            )
+        ),
+        (
+            {"roles": ROLES, "chat_template": "{{ messages }}"},
+            "A prompt template has either roles or a chat_template, not both.",
+        ),
+        *(
+            (
+                {"tokenizer_config": {}, **other},
+                "Give exactly one of tokenizer_config, chat_template and roles.",
+            )
+            for other in ({"roles": ROLES}, {"chat_template": "{{ messages }}"})
+        ),
+        (
+            {"tokenizer_config": {}},
+            "The tokenizer_config has no chat_template: give one as chat_template=...",
+        ),
+        (
+            {"tokenizer_config": 7},
+            "tokenizer_config must be the path of a tokenizer_config.json or a mapping of what stands in it, not 7.",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_template_is_said(template: dict[str, Any], complaint: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         register_prompt_template("owner/name", **template)
-    assert complaint in caught.value.message
+    assert caught.value.message == complaint
 
 
-def test_a_template_needs_a_model() -> None:
-    with pytest.raises(BadRequestError):
-        register_prompt_template("")
+@pytest.mark.parametrize("model", ["", " ", None, 7])
+def test_a_template_needs_a_model(model: Any) -> None:
+    with pytest.raises(BadRequestError, match="^register_prompt_template needs the name of a model.$"):
+        register_prompt_template(model)
+
+
+@pytest.mark.parametrize(
+    ("given", "prompt"),
+    [
+        ({"roles": {"user": {"pre_message": "Q: ", "post_message": None}}}, "Q: Hi"),
+        ({"roles": {"user": {"post_message": "!"}}}, "Hi!"),
+        ({"initial_prompt_value": "<"}, "<Hi"),
+        ({"final_prompt_value": ">"}, "Hi>"),
+        ({"bos_token": "<s>"}, "<s>Hi"),
+        ({"chat_template": "[{{ messages[0].content }}]"}, "[Hi]"),
+        ({"chat_template": "{{ bos_token }}{{ messages[0].content }}", "bos_token": "<s>"}, "<s>Hi"),
+        ({"chat_template": "{{ messages[0].content }}{{ eos_token }}", "eos_token": "</s>"}, "Hi</s>"),
+    ],
+)
+def test_one_thing_alone_makes_a_template(given: dict[str, Any], prompt: str) -> None:
+    template = inline_template(**given)
+    assert template is not None and template.render([{"role": "user", "content": "Hi"}]) == prompt
 
 
 texts = st.text(min_size=1, max_size=30)

@@ -1,6 +1,6 @@
 """What a warm call costs beside a bare aiohttp call in the same run: `python -m benchmarks.warm_call`.
 
-`python scripts/road.py` tells which files it visits.
+`python scripts/road.py` shows which files it visits.
 
 Prints CPU per call (user and system time of this process), requests a call, and the CPU of
 `import areplicate`, each as the median of several rounds.

@@ -8,6 +8,7 @@ import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ from .calls.streams import CompletionStream
 from .chat.embeddings import EmbeddingResponse
 from .chat.parsed import Parsed
 from .chat.responses import ModelResponse, ModelResponseChunk
+from .errors import APIConnectionError
 from .options.signature import signed
 from .replicate.transports.base import Transport
 from .router import AsyncRouter, typed
@@ -259,6 +261,8 @@ class _Portal:
         future = portal.start_task_soon(function)
         try:
             return future.result()
+        except CancelledError:
+            raise APIConnectionError("The program ends, which ends its calls.") from None
         except BaseException:
             # The prediction is cancelled in the background; `close` waits for that at the latest.
             future.cancel()

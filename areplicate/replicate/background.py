@@ -3,12 +3,15 @@
 Work that serves many callers (reading the account's list), or outlives its caller (cancelling what nobody
 wants), runs in such a task, which `aclose` ends. If nobody calls that, the end of the loop does:
 `asyncio.run` and trio shut down the async generators that have begun, which is the one hook that every loop
-offers. A loop that is closed without that runs `at_end` first.
+offers. A loop that is closed without that runs `at_end` first, and so does the interpreter's exit for a loop
+that nobody closes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 from asyncio import _get_running_loop as running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
@@ -40,6 +43,8 @@ class Background:
         """The token of trio's loop, if that is what runs."""
         self._hook: AsyncGenerator[None, None] | None = None
         self.begun = False
+        self._process = 0
+        """The process in which it has begun: what runs is not a forked child's to end."""
         self._running: dict[object, Callable[[], object]] = {}
         """The tasks, and what cancels each."""
         self._idle: anyio.Event | None = None
@@ -48,6 +53,7 @@ class Background:
         """From now on this belongs to the running loop; to be called again does no harm."""
         if self._hook is None:
             self.begun = True
+            self._process = os.getpid()
             _begun.add(self)
             self._hook = _until_the_end(self._ended)
             with suppress(StopIteration):  # it begins without waiting for anything
@@ -101,16 +107,23 @@ class Background:
         for cancel in list(self._running.values()):
             cancel()
         if self._running:
-            self._idle = anyio.Event()
+            if self._idle is None or self._idle.is_set():
+                self._idle = anyio.Event()
             await self._idle.wait()
         if hook is not None:
-            await hook.aclose()
+            with suppress(RuntimeError):  # it is running: its end is what closes this
+                await hook.aclose()
 
     async def _ended(self) -> None:
-        """The loop ends."""
-        if self._hook is not None:
-            self._hook = None
+        """The loop ends. Where that is interrupted, what ends the loop next goes on with it."""
+        if self.begun and self._process == os.getpid():
             await self._at_end()
+
+    def end(self) -> None:
+        """Ends what belongs to an asyncio loop that nobody has closed, and that does not run."""
+        loop = self._loop
+        if loop is not None and not loop.is_running() and not loop.is_closed():
+            loop.run_until_complete(_logged(self._ended))
 
     async def _on_trio(self, work: Work, scope: anyio.CancelScope) -> None:
         try:
@@ -123,6 +136,13 @@ class Background:
         del self._running[task]
         if self._idle is not None and not self._running:
             self._idle.set()
+
+
+@atexit.register
+def end_all() -> None:
+    """The interpreter ends."""
+    for background in list(_begun):
+        background.end()
 
 
 async def _logged(work: Work) -> None:
@@ -149,12 +169,14 @@ class _Close:
         loop.close = self  # type: ignore[method-assign]
 
     def __call__(self) -> None:
-        if not self._loop.is_closed() and running_loop() is None:
-            for work in list(self.todo):
-                self._loop.run_until_complete(_logged(work))
-        self.todo.clear()
-        vars(self._loop).pop("close", None)
-        self._close()
+        try:
+            if not self._loop.is_closed() and running_loop() is None:
+                for work in list(self.todo):
+                    self._loop.run_until_complete(_logged(work))
+        finally:
+            self.todo.clear()
+            vars(self._loop).pop("close", None)
+            self._close()
 
 
 def before_close(loop: asyncio.AbstractEventLoop) -> set[Work]:

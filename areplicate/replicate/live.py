@@ -279,11 +279,12 @@ class Live:
 
     async def _settle_again(self) -> None:
         """Takes up what the end of the event loop has interrupted: it cancels tasks."""
-        for mine, task in list(self._unwanted.items()):
-            if not self.background.runs(task):
-                self._unwanted[mine] = task = self.background.spawn(partial(self._settle, mine))
-                if not self.background.runs(task):  # too late for tasks
-                    await self._settle(mine)
+        async with anyio.create_task_group() as too_late_for_tasks:
+            for mine, task in list(self._unwanted.items()):
+                if not self.background.runs(task):
+                    self._unwanted[mine] = task = self.background.spawn(partial(self._settle, mine))
+                    if not self.background.runs(task):
+                        too_late_for_tasks.start_soon(self._settle, mine)
 
     async def _settle(self, mine: LivePrediction) -> None:
         try:

@@ -98,6 +98,8 @@ class PredictionList:
         self._waiting.append(reader)
         if not self._background.runs(self._sweeper):
             self._sweeper = self._background.spawn(self._sweep_for_all)
+            if not self._background.runs(self._sweeper):  # too late for tasks
+                await self._sweep_for_all()
         try:
             await reader.done.wait()
         except BaseException:
@@ -111,6 +113,8 @@ class PredictionList:
             await anyio.sleep(max(0.0, self._next_at - now()))
             self._next_at = now() + _APART
             readers, self._waiting = self._waiting, []
+            if not readers:  # another sweeper has read for them
+                break
             try:
                 error = await self._sweep(readers)
                 for reader in readers:

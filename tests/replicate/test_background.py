@@ -29,6 +29,24 @@ async def test_who_hears_of_the_end_finds_that_nothing_runs() -> None:
     await background.aclose()
 
 
+async def test_whoever_closes_it_at_the_same_time_waits_for_the_same_end() -> None:
+    background = Background(nothing)
+
+    async def work() -> None:
+        try:
+            await anyio.sleep(100)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
+
+    background.spawn(work)
+    await anyio.sleep(1)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(background.aclose)
+
+
 async def test_each_of_many_who_come_one_after_the_other_is_served() -> None:
     """Work that is taken up only where no task does it already, as the account's list is read."""
     background = Background(nothing)

@@ -16,6 +16,7 @@ import areplicate
 from areplicate import AsyncRouter, CompletionStream, ModelResponse
 from areplicate.completion import _routers
 from areplicate.local import LocalModel, LocalReplicate
+from areplicate.replicate.background import end_all
 from tests.hostile import HostileReplicate, edge_page, hangs, problem, resets_after, without_date
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, wait_until_nothing_runs
 
@@ -240,6 +241,65 @@ def test_a_loop_that_is_merely_closed_leaves_nothing_running() -> None:
         loop.close()
         assert local.predictions
         wait_until_nothing_runs(local)
+
+
+def test_held_calls_that_leave_as_trio_ends_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be given a task of its own by then."""
+    with LocalReplicate([llama(boot_seconds=500)]) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+
+        async def main() -> None:
+            async with anyio.create_task_group() as group:
+                for _ in range(5):
+                    group.start_soon(areplicate.acompletion, LLAMA, HELLO)
+                while len(local.predictions) < 5:
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
+
+        anyio.run(main, backend="trio")
+        assert len(local.predictions) == 5 and not local.running()
+
+
+def test_a_loop_that_nobody_closes_leaves_nothing_running_as_the_interpreter_ends() -> None:
+    with LocalReplicate([llama(reply=["a"] * 50, run_seconds=500)]) as local:
+        loop = asyncio.new_event_loop()
+        router = AsyncRouter(api_key=KEY, api_base=local.api_base)
+        stream = loop.run_until_complete(router.acompletion(LLAMA, HELLO, stream=True))
+        assert local.running()
+        child = os.fork()
+        if child == 0:
+            end_all()
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert local.running(), "what runs is not a forked child's to end"
+        end_all()
+        assert not local.running() and router.closed
+        loop.close()
+        del stream
+
+
+def test_an_interrupted_end_is_gone_on_with() -> None:
+    """As where somebody types Ctrl-C twice."""
+    with LocalReplicate([llama(boot_seconds=500)]) as local:
+        loop = asyncio.new_event_loop()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        async def main() -> None:
+            router = AsyncRouter(api_key=KEY, api_base=local.api_base)
+            asyncio.ensure_future(router.acompletion(LLAMA, HELLO))  # noqa: RUF006
+            while not local.predictions:
+                await asyncio.sleep(0.01)
+
+        loop.run_until_complete(main())
+        loop.call_later(0.05, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        assert local.running()
+        loop.close()
+        assert not local.running()
 
 
 @fast

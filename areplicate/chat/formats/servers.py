@@ -29,7 +29,7 @@ SERVERS = (
     ),
     ModelServer(r"lucataco/mistrallite", "oasst-llama", True, "lucataco/cog-mistral-lite predict.py"),
     ModelServer(
-        r"replicate/dolly-v2-12b|deniyes/dolly-v2-12b-demo",
+        r"(replicate/)?dolly-v2-12b|deniyes/dolly-v2-12b-demo",
         "dolly",
         True,
         "replicate/cog-dolly-v2-12b predict.py",

@@ -146,6 +146,7 @@ def test_earlier_turns_go_into_the_history(items: str, history: Any) -> None:
         ([("user", "u1"), ("assistant", "a1"), ("assistant", "a2")], [["u1", "a1"], ["", "a2"]]),
         ([("user", "u1"), ("assistant", "a1"), ("user", "u2")], [["u1", "a1"], ["u2", ""]]),
         ([("system", "s"), ("user", "u1"), ("assistant", "a1")], [["s\n\nu1", "a1"]]),
+        ([("system", "s"), ("assistant", "a1")], [["s", "a1"]]),
     ],
 )
 def test_earlier_turns_as_pairs_lose_no_text(earlier: list[tuple[str, str]], pairs: Any) -> None:
@@ -173,3 +174,51 @@ def test_a_server_that_closes_an_answer_that_was_begun_is_not_passed_over(
     begun = [*ONE, {"role": "assistant", "content": "a1"}]
     assert recorded("meta/llama-2-70b-chat", begun)["prompt"] == "u1 [/INST] a1"
     assert "closes the assistant's last message" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "wraps"),
+    [
+        ("google-deepmind/gemma2-9b-it", "gemma", True),
+        ("google-deepmind/gemma-2-2b-it", "gemma", False),
+        ("google-deepmind/gemma-7b-it", "gemma", False),
+        ("stability-ai/stablelm-tuned-alpha-7b", "stablelm", True),
+        ("lucataco/mistrallite", "oasst-llama", True),
+        ("replicate/dolly-v2-12b", "dolly", True),
+        ("deniyes/dolly-v2-12b-demo", "dolly", True),
+        ("lucataco/vicuna-7b-v1.3", "vicuna", False),
+        ("lucataco/phi-2", "phi-2", False),
+        ("tvytlx/chatglm6b", "plain", False),
+        ("nwhitehead/llama2-7b-chat-gptq", "llama-2", False),
+    ],
+)
+def test_a_model_whose_server_is_known_has_its_format(model: str, family: str, wraps: bool) -> None:
+    for name in (model, f"replicate/{model}", model.upper(), f"{model}:{'0' * 64}"):
+        decision = plan_for(schema(), name).format
+        assert (decision.family, decision.wraps) == (family, wraps)
+        assert decision.template == FAMILIES[family].template and decision.by.startswith("its server: ")
+
+
+def test_the_inputs_of_replicate_s_own_llama_2_server_tell_its_format() -> None:
+    both = schema(replicate_weights=STRING, system_prompt=STRING)
+    assert plan_for(both, "x/unheard-of").format.family == "llama-2"
+    for known in (schema(replicate_weights=STRING), schema(system_prompt=STRING)):
+        assert plan_for(known, "x/unheard-of").format.family == "plain"
+
+
+def test_the_prompt_s_own_default_is_no_template() -> None:
+    known = schema(prompt={"type": "string", "default": "USER: {prompt} ASSISTANT:"})
+    assert known.format.template is None and plan_for(known, None).format.switch_off is None
+
+
+def test_the_name_decides_between_families_of_one_format() -> None:
+    properties = {"prompt": STRING, "prompt_template": {"type": "string", "default": CHATML}}
+    for model, family in (("x/qwen2.5-7b-instruct", "qwen-2.5"), ("x/unheard-of", "chatml")):
+        known = from_openapi({"Input": {"properties": properties}}, model=model)
+        assert (known.format.family, known.format.by) == (family, "prompt template")
+        example = {"prompt": WHOLE}
+        known = from_openapi({"Input": {"properties": {"prompt": STRING}}}, model=model, example=example)
+        assert (known.format.family, known.format.by) == (family, "example")
+    known = schema(prompt={"type": "string", "default": WHOLE})
+    assert known.format.by == "default prompt"
+    assert plan_for(known, None).format.by == "its default prompt"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from areplicate.chat.formats import templates
+from areplicate.chat.formats.arrangement import SystemText
 from areplicate.chat.formats.families import FAMILIES, family_of
 from areplicate.chat.formats.templates import (
     inline_template,
@@ -18,6 +19,8 @@ from areplicate.chat.formats.templates import (
     registered_template,
     template_for,
 )
+from areplicate.chat.formats.tools import Turn
+from areplicate.chat.messages import Message
 from areplicate.errors import BadRequestError
 
 CONVERSATION = [
@@ -240,6 +243,64 @@ def test_a_template_needs_a_model(model: Any) -> None:
 def test_one_thing_alone_makes_a_template(given: dict[str, Any], prompt: str) -> None:
     template = inline_template(**given)
     assert template is not None and template.render([{"role": "user", "content": "Hi"}]) == prompt
+
+
+def test_a_conversation_that_an_answer_opens_is_no_lone_question() -> None:
+    said = [{"role": "assistant", "content": "Welcome!"}, {"role": "user", "content": "Hi"}]
+    assert FAMILIES["plain"].template.render(said) == "Assistant: Welcome!\n\nUser: Hi\n\nAssistant:"
+
+
+SAID = [
+    Turn("system", "s1"),
+    Turn("system", "s2"),
+    Turn("user", "u1"),
+    Turn("system", "s3"),
+    Turn("user", "u2"),
+]
+ANSWERED = [Turn("user", "u1"), Turn("system", "s1"), Turn("assistant", "a1"), Turn("system", "s2")]
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "placed"),
+    [
+        ("role", SAID, ["s1", "s2", "u1", "s3", "u2"]),
+        ("front", SAID, ["s1\n\ns2\n\ns3", "u1", "u2"]),
+        ("next_user", SAID, ["<s1\n\ns2>u1", "<s3>u2"]),
+        ("first_user", SAID, ["<s1\n\ns2>u1", "s3", "u2"]),
+        ("last_user", SAID, ["u1", "<s3><s1\n\ns2>u2"]),
+        ("next_user", ANSWERED, ["u1", "<s1>", "a1", "<s2>"]),
+        ("first_user", ANSWERED, ["u1", "s1", "a1", "s2"]),
+        ("last_user", ANSWERED, ["u1", "<s1>", "a1", "<s2>"]),
+        ("front", ANSWERED, ["s1\n\ns2", "u1", "a1"]),
+        ("front", ANSWERED[:1], ["u1"]),
+    ],
+)
+def test_system_text_goes_where_the_format_has_it(place: Any, said: list[Turn], placed: list[str]) -> None:
+    assert [turn.text for turn in SystemText(place, ("<", ">")).placed(said)] == placed
+
+
+@pytest.mark.parametrize(
+    ("system", "tools", "said", "opening"),
+    [
+        (SystemText(default="d"), False, ["user"], "d"),
+        (SystemText(default="d"), True, ["user"], "d"),
+        (SystemText(default="d", with_tools="t"), True, ["user"], "t"),
+        (SystemText(default="d", with_tools="t"), False, ["user"], "d"),
+        (SystemText(with_tools="t"), True, ["user"], "t"),
+        (SystemText(default=""), False, ["user"], ""),
+        (SystemText(), False, ["user"], None),
+        (SystemText(default="d"), False, ["system", "user"], None),
+        (SystemText(default="d"), False, ["user", "system"], "d"),
+        (SystemText(default="d", unless_anywhere=True), False, ["user", "system"], None),
+        (SystemText(default="d", unless_anywhere=True), False, ["user"], "d"),
+    ],
+)
+def test_a_default_opens_a_conversation_that_has_no_system_text_of_its_own(
+    system: SystemText, tools: bool, said: list[Any], opening: str | None
+) -> None:
+    messages = tuple(Message(role, "x") for role in said)
+    opened = messages if opening is None else (Message("system", opening), *messages)
+    assert system.with_default(messages, tools) == opened
 
 
 texts = st.text(min_size=1, max_size=30)

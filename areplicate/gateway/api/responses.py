@@ -164,6 +164,10 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
 @route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any], errors=(400, 404))
 async def get_response(gateway: Gateway, exchange: Exchange) -> Any:
     """Look at a response that is kept; with /input_items after its id, at what it was asked with."""
+    if exchange.request.query.get("stream", "").lower() == "true":
+        raise bad_request(
+            "stream must not be true: what is kept is a whole response, not its events.", param="stream"
+        )
     id, _, part = exchange.rest.partition("/")
     stored = await _find(gateway, exchange, id)
     if stored is None or part not in ("", "input_items"):

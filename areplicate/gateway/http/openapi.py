@@ -13,6 +13,7 @@ from ... import __version__
 from .anthropic import ClaudeErrorAnswer
 from .errors import ErrorAnswer
 from .route import Route, route
+from .uploads import MAX_FIELDS
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -35,6 +36,8 @@ ERRORS = {
 }
 _GENERATES = (402, 403, 404, 408, 429, 500, 502)
 """Further statuses of the routes that ask a model."""
+_FORM = {"propertyNames": {"pattern": r"^[ !#-\[\]-~]+$"}, "maxProperties": MAX_FIELDS}
+"""What a form may have besides its fields, which is ignored."""
 _REF = "#/components/schemas/"
 
 Schema = dict[str, Any]
@@ -102,7 +105,9 @@ def _operation(each: Route, schemas: dict[int, Any], components: Schema) -> Sche
         if each.method == "GET":
             parameters += _query(components[schema["$ref"].removeprefix(_REF)])
         else:
-            required = bool(components[schema["$ref"].removeprefix(_REF)].get("required"))
+            component = components[schema["$ref"].removeprefix(_REF)]
+            component |= _FORM if each.form else {}
+            required = bool(component.get("required"))
             operation["requestBody"] = {
                 "required": required,
                 "content": {"multipart/form-data" if each.form else "application/json": {"schema": schema}},

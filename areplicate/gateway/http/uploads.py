@@ -17,7 +17,8 @@ from .exchange import Exchange
 _PIECE = 256 * 1024
 _LONGEST_FIELD = 4096
 """Bytes of a field that is not a file."""
-_MOST_FIELDS = 16
+MAX_FIELDS = 15
+"""Fields of a form, its file included."""
 _HEAD = 64 * 1024
 """Bytes of a form around its file."""
 
@@ -50,7 +51,7 @@ async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict
     fields: dict[str, str] = {}
     filename: str | None = None
     form = await request.multipart()
-    for _ in range(_MOST_FIELDS):
+    for _ in range(MAX_FIELDS + 1):
         part = await asyncio.wait_for(form.next(), BODY_SECONDS)
         if part is None:
             break
@@ -64,7 +65,7 @@ async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict
         else:
             fields[part.name] = await _field(part)
     else:
-        raise bad_request(f"The form has more than {_MOST_FIELDS - 1} fields.")
+        raise bad_request(f"The form has more than {MAX_FIELDS} fields.")
     if filename is None:
         raise bad_request("file is missing: send it as the form's field of that name.", param="file")
     return fields, filename[:255].replace("\x00", "")

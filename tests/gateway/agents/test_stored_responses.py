@@ -70,6 +70,8 @@ def test_items_are_referred_to(client: openai.OpenAI) -> None:
 def test_looking_at_and_deleting_one(client: openai.OpenAI) -> None:
     made = client.responses.create(model="chat", input="Hi")
     assert client.responses.retrieve(made.id).output_text == made.output_text
+    with pytest.raises(openai.BadRequestError, match="not its events"):
+        client.responses.retrieve(made.id, stream=True)
     [item] = client.responses.input_items.list(made.id)
     said: Any = item
     assert (said.role, said.content[0].text) == ("user", "Hi")

@@ -1,4 +1,4 @@
-# make demo   asks a model, through a cold boot: the real service where REPLICATE_API_KEY is set
+# make demo   asks a model, through a cold boot: the real service if REPLICATE_API_KEY is set
 # make test   everything that a change must pass; what fails beside the others is tried once more, alone
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
@@ -66,7 +66,7 @@ $(INSTALLED): $(BIN)/python pyproject.toml
 	$(PIP) install -e '.[cli]'
 	@touch $@
 
-# Two hundred packages: uv takes a third of pip's time for them; pip steps in where uv finds no index.
+# Two hundred packages: uv takes a third of pip's time for them; pip steps in if uv finds no index.
 $(TESTABLE): $(BIN)/python pyproject.toml
 	$(PIP) install uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[test]' || $(PIP) install -e '.[test]'

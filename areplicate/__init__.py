@@ -42,16 +42,16 @@ drop_params: bool | None = None
 """True leaves out what a model has no input for, in every call that does not say otherwise."""
 
 api_key: str | None = None
-"""The Replicate API token, where neither a call nor its router has one."""
+"""The Replicate API token, if neither a call nor its router has one."""
 
 api_base: str | None = None
-"""Where the API is, where neither a call nor its router says so."""
+"""Where the API is, if neither a call nor its router says so."""
 
 num_retries: int | None = None
-"""How often one HTTP request is tried again, where neither a call nor its router says so."""
+"""How often one HTTP request is tried again, if neither a call nor its router says so."""
 
 request_timeout: float | None = None
-"""Seconds for one completion, where neither a call nor its router says so."""
+"""Seconds for one completion, if neither a call nor its router says so."""
 
 _SWITCHES = ("set_verbose", "drop_params")
 _SETTINGS = (*_SWITCHES, "api_key", "api_base", "num_retries", "request_timeout")

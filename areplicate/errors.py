@@ -20,10 +20,10 @@ class APIError(Exception):
     Attributes:
         message: what happened and what to do about it.
         status_code: the HTTP status that an OpenAI-compatible server would give for it.
-        model: the model as it was asked for, where known.
+        model: the model as it was asked for, if known.
         prediction_id: the prediction on Replicate, if one was made.
         method, url: the HTTP request that failed, if there was one.
-        retry_after: seconds after which trying again makes sense, where the server said so.
+        retry_after: seconds after which trying again makes sense, if the server said so.
         request_sent: False if it is certain that the request never reached the server.
         param: the argument that is wrong, if it is one.
     """

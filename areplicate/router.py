@@ -83,7 +83,7 @@ class AsyncRouter:
             `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
         ssl: the certificates to trust: an `ssl.SSLContext`, the path of a file or folder, or False for any.
         timeout: seconds that one completion may take, queue and cold boot included; 1,800 by default.
-        max_retries: how often one HTTP request is tried again where that is safe; 8 by default.
+        max_retries: how often one HTTP request is tried again if that is safe; 8 by default.
         pool_size: connections at most; by default 1,024, or half the files that the process may open.
             Nine tenths of them may be held open, by creations that wait for their answer and by
             streams; calls beyond that are watched instead, so that none queues behind a sleeper. The
@@ -204,7 +204,7 @@ class AsyncRouter:
 
         Raises:
             BadRequestError: `response_format` is not a pydantic class, or a stream is asked for.
-            APIError: another of its subclasses; `PredictionFailedError` where the answer is not such an
+            APIError: another of its subclasses; `PredictionFailedError` if the answer is not such an
                 object, with its `text`.
         """
         checked_class(response_format)

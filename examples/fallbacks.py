@@ -1,4 +1,4 @@
-"""Several models under one name, and another that steps in where they fail."""
+"""Several models under one name, and another that steps in if they fail."""
 
 import asyncio
 

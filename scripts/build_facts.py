@@ -77,12 +77,12 @@ PROSE = frozenset(("description", "summary", "example", "examples", "externalDoc
 
 
 def default(value: Any) -> Any:
-    """A default, where it is a fact: a number, a name, a template of nothing but placeholders."""
+    """A default, if it is a fact: a number, a name, a template of nothing but placeholders."""
     return None if isinstance(value, str) and value.split() not in ([], [value]) else value
 
 
 def model(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of models.jsonl; what its prose tells about the chat format is worked out here."""
+    """One line of models.jsonl; what its prose says about the chat format is worked out here."""
     enums = {name: {"type": "string", "enum": values} for name, values in row["enums"].items()}
     ran_with = (row["example"] or {}).get("input") or {}
     schema = from_openapi(

@@ -1,7 +1,7 @@
 """Writes docs/models.md: how a conversation reaches a model, with the table of the families.
 
 python scripts/build_models_page.py            writes it
-python scripts/build_models_page.py --check    fails where it is not current
+python scripts/build_models_page.py --check    fails if it is not up to date
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ In this order; `areplicate models show OWNER/NAME` says which of them decided, a
 reads:
 
 1. What is known of the model itself, from the published source of its server.
-2. Its own prompt template and its default prompt. A family is named only where its rendering of one turn equals the
+2. Its own prompt template and its default prompt. A family is named only if its rendering of one turn equals the
    template.
 3. The prompt of its example.
 4. Its name.
-5. Plain text, with `User:` and `Assistant:` before the turns where there are several.
+5. Plain text, with `User:` and `Assistant:` before the turns if there are several.
 
 A template of your own comes before all of these: `register_prompt_template` for all calls, or `roles=` and its
 companions in one call.
@@ -128,14 +128,14 @@ def _row(family: Family, compared: dict[str, list[str]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail where it is not current")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if it is not up to date")
     check = parser.parse_args().check
     arrangement.today = lambda: datetime.datetime(2024, 7, 26)
     made = page()
     if not check:
         PAGE.write_text(made, encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != made:
-        raise SystemExit(f"{PAGE.name} is not current: run python scripts/build_models_page.py")
+        raise SystemExit(f"{PAGE.name} is not up to date: run python scripts/build_models_page.py")
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def main() -> None:
     check = parser.parse_args().check
     for path, text in written():
         if check and (not path.is_file() or path.read_text() != text):
-            sys.exit(f"{path.relative_to(ROOT)} is not current: run python scripts/build_options.py")
+            sys.exit(f"{path.relative_to(ROOT)} is not up to date: run python scripts/build_options.py")
         if not check:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)

@@ -1,4 +1,4 @@
-"""Changes the code in small ways and tells which changes no test notices: `make mutants [PART=protocol]`.
+"""Changes the code in small ways and says which changes no test notices: `make mutants [PART=protocol]`.
 
     python scripts/mutants.py PART... [--only '*7']
 

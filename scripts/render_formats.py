@@ -1,7 +1,7 @@
 """Writes tests/data/formats.jsonl: what real chat templates make of seven conversations.
 
 Three more are for templates that an entry of SOURCES names in `also`: "tools with descriptions", for those
-that fail where a parameter has none, "tools without system", and "calls alone", for those that never write definitions. An entry's
+that fail if a parameter has none, "tools without system", and "calls alone", for those that never write definitions. An entry's
 `call` is the text of the conversation's call, for templates that take a call as its message's content.
 
     python scripts/render_formats.py FOLDER
@@ -9,7 +9,7 @@ that fail where a parameter has none, "tools without system", and "calls alone",
 FOLDER holds what public repositories publish: chat templates (`*.jinja`) and FastChat's
 `conversation.py`, named as in SOURCES. Templates are rendered as Transformers does it; only what comes
 out is kept, with its source. A token that opens the text is left out, as tokenizers put it there.
-A line has `family`, `conversation`, `source`, and `text`; or `refused`, where the template takes no such
+A line has `family`, `conversation`, `source`, and `text`; or `refused`, if the template takes no such
 conversation, or would lose text of it.
 """
 

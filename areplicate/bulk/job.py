@@ -129,7 +129,7 @@ async def check(job: Job, router: JobRouter) -> CheckedJob:
 async def _error_of(
     row: Row, job: Job, router: JobRouter, shares: defaultdict[str, Share]
 ) -> LineError | None:
-    """What is wrong with a row; where nothing is, it is counted among its model's."""
+    """What is wrong with a row; if nothing is, it is counted among its model's."""
     if job.append_to_rows:
         check_columns(row)
     model = row.body["model"]
@@ -346,7 +346,7 @@ def _known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
 
 
 def _entries(journal: Path) -> Generator[JournalEntry, None, None]:
-    """What is in the journal; nothing where the job has not begun."""
+    """What is in the journal; nothing if the job has not begun."""
     if journal.is_file():
         yield from read_journal(journal)
 

@@ -114,7 +114,7 @@ class Journal:
     """One job's journal. Use it as an async context manager: it belongs to one process at a time.
 
     Args:
-        path: the SQLite file; made where it does not exist.
+        path: the SQLite file; made if it does not exist.
 
     Raises:
         BadRequestError: another process has it, or it is not a journal of this format.

@@ -26,7 +26,7 @@ ADDED = ("answer", "error", "finish_reason", "prompt_tokens", "completion_tokens
 
 
 _BATCH = 1024
-"""Rows that are in memory at a time, where the format takes many at once."""
+"""Rows that are in memory at a time, if the format takes many at once."""
 
 
 class EndedRow(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Table(NamedTuple):
     """How the input's rows are written with the columns of `ADDED`.
 
     Attributes:
-        names: of the input's columns, where the format must know them beforehand.
+        names: of the input's columns, if the format must know them beforehand.
         csv: how a CSV file is written.
         schema: of a Parquet file.
     """

@@ -263,7 +263,7 @@ class Preparer:
 
 
 class _Draft(msgspec.Struct):
-    """A call but for its conversation: `call` makes it with one, again with another where an answer did not fit."""
+    """A call but for its conversation: `call` makes it with one, again with another if an answer did not fit."""
 
     preparer: Preparer
     model: str

@@ -86,7 +86,7 @@ class CompletionStream:
     """The chunks of one completion: `async for chunk in stream`.
 
     Leaving it early, with `aclose()`, by the end of `async with`, or by being dropped, cancels the
-    prediction. One of `APIError`'s subclasses is raised where the completion fails; on
+    prediction. One of `APIError`'s subclasses is raised if the completion fails; on
     `PredictionFailedError` and `PredictionCanceledError`, `text` is what had come until then.
     """
 

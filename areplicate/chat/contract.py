@@ -67,7 +67,7 @@ def settle(
         schema: what the model takes; without it, everything is explained in words.
         model: the model string, for its family.
         template: the prompt template of this call.
-        emulate: False leaves a parameter as it is where the model has no input for it, to be refused or
+        emulate: False leaves a parameter as it is if the model has no input for it, to be refused or
             dropped like any other.
 
     Raises:

@@ -31,8 +31,8 @@ def conversation_fields(
 
     Args:
         template: the user's own template, which then renders the prompt whatever the model.
-        supports_system_prompt: True puts system text into the system input even where none is known;
-            False keeps it in the prompt even where there is one.
+        supports_system_prompt: True puts system text into the system input even if none is known;
+            False keeps it in the prompt even if there is one.
         given: the parameters of the call; inputs among them are left alone here.
         has_media: media go with the prompt; whether a model looks at them beside messages is unknown.
         tools: OpenAI's tools, for the prompt of a model that has no input for them.

@@ -48,7 +48,7 @@ class EmbeddingUsage(Shape, kw_only=True):
 
 
 class PricedEmbeddingUsage(EmbeddingUsage, kw_only=True):
-    """With what it cost, in US dollars; null where nobody knows the price."""
+    """With what it cost, in US dollars; null if nobody knows the price."""
 
     cost: float | None
 

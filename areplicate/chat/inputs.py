@@ -29,7 +29,7 @@ class ModelInput(msgspec.Struct, frozen=True):
         fields: the inputs by name, ready to be sent where `media` is empty.
         media: files that must be read, and large data that must be uploaded, first:
             `areplicate.calls.attachments.attach` does.
-        max_tokens: the most tokens that the answer may have, where the call said so.
+        max_tokens: the most tokens that the answer may have, if the call said so.
     """
 
     fields: dict[str, Any]

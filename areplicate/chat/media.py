@@ -33,7 +33,7 @@ class MediaSlot(msgspec.Struct, frozen=True):
 
     Attributes:
         field: the input that takes it.
-        index: its place where that input is a list.
+        index: its place if that input is a list.
         path: the file to read.
         data_uri: what holds the bytes already.
         file: what gives the bytes when it is read.

@@ -1,7 +1,7 @@
 """OpenAI's parameters: the type of each, and the names under which models take it.
 
 Source: "Create chat completion" in OpenAI's API reference. The names on the models' side are those
-of Replicate's public language models, the least ambiguous first: where a model has both
+of Replicate's public language models, the least ambiguous first: if a model has both
 `max_new_tokens` and `max_tokens`, the second can count the prompt too.
 """
 
@@ -84,7 +84,7 @@ def _choice(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
 
 
 def _as_text(value: Any, field: Field) -> Any:
-    """JSON text where a model takes structured values as text, whole or entry by entry."""
+    """JSON text if a model takes structured values as text, whole or entry by entry."""
     if field.type == "string" and not isinstance(value, str):
         return msgspec.json.encode(value).decode()
     if field.type == "array" and field.items == "string":

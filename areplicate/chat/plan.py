@@ -29,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True):
         limits: the inputs that may bound the answer's length.
         media: the inputs for images and other media.
         fields: all inputs by name, as far as they are known.
-        context: the tokens that the model reads at once, where its inputs or its name tell.
+        context: the tokens that the model reads at once, if its inputs or its name say so.
     """
 
     schema: ModelSchema | None

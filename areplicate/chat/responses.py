@@ -166,7 +166,7 @@ class Usage(Shape, kw_only=True, omit_defaults=True):
 
 
 class PricedUsage(Usage, kw_only=True, omit_defaults=True):
-    """With what it cost, in US dollars; null where nobody knows the price."""
+    """With what it cost, in US dollars; null if nobody knows the price."""
 
     cost: float | None
 

@@ -1,4 +1,4 @@
-"""Token counts: added up, and estimated without the network where a model gives none."""
+"""Token counts: added up, and estimated without the network if a model gives none."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from ..gateway import early_signals
 
 SERVING = ("--config", "--host", "--port", "--workers", "--debug", "--ssl-certfile")
-"""Options that mean `serve` where no command is named."""
+"""Options that mean `serve` if no command is named."""
 
 if sys.argv[1:] and sys.argv[1].partition("=")[0] in ("serve", *SERVING):
     early_signals.remember()  # before the imports that follow, which take a while

@@ -49,7 +49,7 @@ err = Console(stderr=True)
 @click.option("--temperature", type=float, help="How random the answer is; 0 gives the likeliest.")
 @click.option("--top-p", type=float, help="The share of likely tokens that are chosen from, up to 1.")
 @click.option("--stop", multiple=True, help="A text at which the answer ends; may be given several times.")
-@click.option("--seed", type=int, help="The same seed gives the same answer, where the model takes one.")
+@click.option("--seed", type=int, help="The same seed gives the same answer, if the model takes one.")
 @click.option(
     "--option",
     "-o",
@@ -75,7 +75,7 @@ def chat(
     stream: bool,
     **options: Any,
 ) -> None:
-    """Ask MODEL one PROMPT, or talk with it where there is none.
+    """Ask MODEL one PROMPT, or talk with it if there is none.
 
     What is piped in is asked, too, before PROMPT: `cat notes.txt | areplicate chat MODEL "Sum it up"`.
     The answer alone goes to the standard output. Ctrl-C stops an answer; at the prompt it ends the
@@ -106,7 +106,7 @@ def _tell_that_it_cannot_connect() -> None:
 
 @click.command()
 def demo() -> None:
-    """Ask a model through a cold boot: Replicate's where a key is set, else one on this machine."""
+    """Ask a model through a cold boot: Replicate's if a key is set, else one on this machine."""
     messages = [{"role": "user", "content": DEMO_PROMPT}]
     err.print(f"[bold]{DEMO_MODEL}[/bold]: {DEMO_PROMPT}", highlight=False)
     if from_environment(*KEY_VARIABLES):
@@ -233,7 +233,7 @@ def _guarded(ask: Any, *args: Any) -> None:
 
 
 def parsed_inputs(inputs: tuple[str, ...], option: str = "--option") -> dict[str, Any]:
-    """`NAME=VALUE` as values: JSON where it is that, else text."""
+    """`NAME=VALUE` as values: JSON if it is that, else text."""
     import msgspec
 
     parsed: dict[str, Any] = {}

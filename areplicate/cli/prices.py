@@ -35,7 +35,7 @@ def prices() -> None:
     default=FILE,
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="It counts where it lies beside the gateway's configuration.",
+    help="It counts if it lies beside the gateway's configuration.",
 )
 def update(source: str, target: Path) -> None:
     """Write a price list; the gateway reads it at its start and on SIGHUP."""

@@ -23,7 +23,7 @@ _File = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--config", "path", default="config.yaml", show_default=True, type=_File, help="The configuration file."
 )
-@click.option("--host", help="Where to listen; all interfaces where a master key is set, else loopback.")
+@click.option("--host", help="Where to listen; all interfaces if a master key is set, else loopback.")
 @click.option("--port", default=4000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--ssl-certfile", type=_File, help="The certificate, with those that vouch for it: HTTPS.")
 @click.option("--ssl-keyfile", type=_File, help="Its private key, if that is not in the certificate's file.")

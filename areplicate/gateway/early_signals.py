@@ -1,7 +1,7 @@
 """SIGHUP before there is anything to reload: it is remembered, and ends nothing.
 
 By default the signal ends a process. The command ignores it from its first line on; the event loop takes over
-once it runs, and then reads the configuration again where the signal has come meanwhile.
+once it runs, and then reads the configuration again if the signal has come meanwhile.
 """
 
 from __future__ import annotations

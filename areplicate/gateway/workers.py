@@ -1,7 +1,7 @@
 """Several gateway processes on one port, and their parent process.
 
 The parent binds the port and hands the listening socket to each worker, so that a worker that dies takes no
-waiting connection with it. The parent serves nothing: it starts workers, starts a new one where one dies, and
+waiting connection with it. The parent serves nothing: it starts workers, starts a new one if one dies, and
 passes signals on. It reads the configuration first, and workers read the copy that it keeps of the last good
 one: a file that is wrong on the disk stops no worker from being replaced.
 """

@@ -139,7 +139,7 @@ class ChatAreplicate(BaseChatModel):
         Args:
             method: "json_schema" and "json_mode" take it from the answer's text, "function_calling" from the
                 call of a tool. On a model that supports neither, areplicate checks the answer and asks once
-                more where it does not fit.
+                more if it does not fit.
         """
         if method == "function_calling":
             return super().with_structured_output(schema, include_raw=include_raw, **kwargs)

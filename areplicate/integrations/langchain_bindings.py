@@ -18,7 +18,7 @@ Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
 def tool_options(
     tools: Sequence[Tool], choice: str | dict[str, Any] | bool | None, strict: bool | None
 ) -> dict[str, Any]:
-    """`tools`, and `tool_choice` where there is one: "any" and True for one of them, a name, or OpenAI's."""
+    """`tools`, and `tool_choice` if there is one: "any" and True for one of them, a name, or OpenAI's."""
     described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
     if choice in ("any", True):
         choice = "required"

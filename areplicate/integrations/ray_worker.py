@@ -40,7 +40,7 @@ class Worker:
         prompt, messages: where a row's question is; one of them is None.
         output, error: the columns that it adds.
         raises: whether a row that fails ends the job.
-        retrying: the job's name, where it asks again for rows that have failed.
+        retrying: the job's name, if it asks again for rows that have failed.
     """
 
     def __init__(

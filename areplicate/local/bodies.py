@@ -48,7 +48,7 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
     """A prediction in that state, for `msgspec` to encode.
 
     `origin` is where the caller found the server (`http://127.0.0.1:4100`): its URLs lead back there,
-    or, those to watch and to stream it, to the origin `elsewhere` where that is given.
+    or, those to watch and to stream it, to the origin `elsewhere` if that is given.
     """
     model, clock = prediction.model, prediction.clock
     removed = clock.now() >= prediction.removed_at

@@ -66,7 +66,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     stream_error: float = 0.0
     """A 5xx in HTML in place of a stream."""
     stream_cut: float = 0.0
-    """The stream's connection is reset after `stream_cut_after` events, or at random where that is None."""
+    """The stream's connection is reset after `stream_cut_after` events, or at random if that is None."""
     stream_cut_after: int | None = None
     stream_cut_mid_event: bool = False
     """The reset comes after half of the next event's bytes."""

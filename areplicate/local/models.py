@@ -38,7 +38,7 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     """How long a prediction runs; its chunks are spread evenly over that time."""
     time_to_first_token: float = 0.0
     tokens_per_second: float = 0.0
-    """The pace, where given; the run then lasts as long as the reply needs, and `run_seconds` at least."""
+    """The pace, if given; the run then lasts as long as the reply needs, and `run_seconds` at least."""
 
     reply: Reply | None = None
     """Left out, the model greets and repeats the end of the prompt."""

@@ -55,7 +55,7 @@ async def _create(
     if call.mishap == "lost":
         return await reset(call.request)
     if seconds is None:
-        return _answer(call, prediction, 201, State("starting", 0))  # even where the model is warm
+        return _answer(call, prediction, 201, State("starting", 0))  # even if the model is warm
     # Should the caller leave meanwhile, the wait ends with its connection and the prediction goes on.
     state = await _hold_open(prediction, service.clock.now() + seconds)
     answer = _answer(call, prediction, service.late_status if state is None else 201, state)

@@ -78,7 +78,7 @@ _UNKNOWN = Route("unknown", "other", _refuse)
 
 
 def find_route(method: str, path: str) -> tuple[Route, list[str]]:
-    """The route, and what stands in the places of its stars; a route that refuses where there is none."""
+    """The route, and what stands in the places of its stars; a route that refuses if there is none."""
     parts = path.split("/")
     for pattern, route in _TABLE.get((method, len(parts)), ()):
         names = []

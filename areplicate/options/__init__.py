@@ -122,7 +122,7 @@ def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any
 
     Args:
         body: the request's fields, without `model` and `messages`.
-        inputs: the names of the model's own inputs; where they are not known, `catalogue.common_inputs()`.
+        inputs: the names of the model's own inputs; if they are not known, `catalogue.common_inputs()`.
 
     Raises:
         BadRequestError: a field is not the client's to set, or is not known; `param` names it.

@@ -119,14 +119,14 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
             prompt_cache_retention: As `user`: it changes no answer.
             prompt_cache_options: As `user`: it changes no answer.
             timeout: Seconds for the whole completion: queue, cold boot and answer. By default the router's: 1800.
-            num_retries: How often one HTTP request is tried again where that is safe. By default the router's.
+            num_retries: How often one HTTP request is tried again if that is safe. By default the router's.
             drop_params: Leave out what the model has no input for and move numbers into its bounds, instead of an error. By default False.
             emulate: False makes tools and formats that the model has no input for an error, instead of explaining them in words. By default True.
-            fallbacks: Models to ask where this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`. By default the router's.
+            fallbacks: Models to ask if this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`. By default the router's.
             mock_response: The answer, or the error to raise: nothing is sent and nothing costs, for tests.
             additional_drop_params: Names of parameters that are left out of this call, whatever the model takes.
             extra_headers: HTTP headers for the request that creates the prediction.
-            extra_body: Inputs that are sent to the model whatever its schema says, also where a name is an option here.
+            extra_body: Inputs that are sent to the model whatever its schema says, even if a name is an option here.
             api_key: The Replicate API token for this call. By default the router's, else `REPLICATE_API_KEY` or `REPLICATE_API_TOKEN`.
             api_base: Where the API is, such as `https://api.replicate.com/v1`. By default the router's, else `REPLICATE_API_BASE` or `REPLICATE_BASE_URL`, else Replicate.
             default_headers: HTTP headers for every request to the API's base: creation, polls, cancel, upload, stream. By default the router's.

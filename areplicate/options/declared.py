@@ -105,7 +105,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "num_retries",
         "int",
-        "How often one HTTP request is tried again where that is safe.",
+        "How often one HTTP request is tried again if that is safe.",
         _OWNER,
         ("max_retries",),
         "the router's",
@@ -125,7 +125,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "fallbacks",
         "Sequence[str | Mapping[str, Any]]",
-        'Models to ask where this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`.',
+        'Models to ask if this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`.',
         _CALLER,
         default="the router's",
     ),
@@ -150,7 +150,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "extra_body",
         _OBJECT,
-        "Inputs that are sent to the model whatever its schema says, also where a name is an option here.",
+        "Inputs that are sent to the model whatever its schema says, even if a name is an option here.",
         _OWNER,
     ),
     Option(

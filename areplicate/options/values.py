@@ -86,7 +86,7 @@ def chosen_base(given: str | None) -> str:
 
 @lru_cache(maxsize=256)
 def checked_base(base: str) -> str:
-    """The base without a slash at its end, and with `/v1` where it has no path, as Replicate's has."""
+    """The base without a slash at its end, and with `/v1` if it has no path, as Replicate's has."""
     if not isinstance(base, str) or not base.startswith(("https://", "http://")):
         raise wrong("api_base", base, "a URL that begins with https:// or http://")
     try:

@@ -33,7 +33,7 @@ class Background:
     """The tasks of one router.
 
     Args:
-        at_end: what happens before the loop ends, where `aclose` was not called until then.
+        at_end: what happens before the loop ends, if `aclose` was not called until then.
     """
 
     def __init__(self, at_end: Work) -> None:
@@ -71,7 +71,7 @@ class Background:
             import trio
 
             scope = anyio.CancelScope()
-            with suppress(RuntimeError):  # where its main task has ended
+            with suppress(RuntimeError):  # if its main task has ended
                 trio.lowlevel.spawn_system_task(self._on_trio, work, scope)
                 self._running[scope] = scope.cancel
             return scope
@@ -86,7 +86,7 @@ class Background:
         return task in self._running and not (isinstance(task, asyncio.Task) and task.done())
 
     def call_soon(self, do: Callable[[], object]) -> None:
-        """Calls `do` in the loop's thread: at once where that is this one; never where the loop has ended."""
+        """Calls `do` in the loop's thread: at once if that is this one; never if the loop has ended."""
         if self._loop is not None and running_loop() is self._loop:
             do()
             return

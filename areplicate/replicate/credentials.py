@@ -5,8 +5,8 @@ company's reverse proxy, Cloudflare's AI Gateway. An answer names further URLs, 
 sent there depends on whose they are:
 
 - the base's own origin sees all that the base sees;
-- a host in `trusted_hosts`, and Replicate's own hosts where the base is one of them, see the API key;
-- Replicate's own hosts see nothing where the base is another: its key need not be Replicate's, and a
+- a host in `trusted_hosts`, and Replicate's own hosts if the base is one of them, see the API key;
+- Replicate's own hosts see nothing if the base is another: its key need not be Replicate's, and a
   stream's URL opens without one;
 - no other host is asked anything.
 """

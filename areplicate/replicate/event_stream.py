@@ -1,7 +1,7 @@
 """One prediction's event stream, over as many connections as it takes.
 
 Replicate ends a stream after 30 s of silence, and a cold boot lasts minutes. So a stream that ends without
-saying `done` is opened again: seldom while the model boots, and later each time where it brings nothing.
+saying `done` is opened again: seldom while the model boots, and later each time if it brings nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EventStream:
 
     Args:
         url: where it is; None if the prediction has none.
-        slots: connections that may be held. One is taken until `release`; where none is free, there is no
+        slots: connections that may be held. One is taken until `release`; if none is free, there is no
             stream.
     """
 
@@ -54,7 +54,7 @@ class EventStream:
         return self._answer is not None
 
     def opens_in(self, booting: bool) -> float:
-        """Seconds until it may be opened; infinity where the prediction has no stream."""
+        """Seconds until it may be opened; infinity if the prediction has no stream."""
         if self._url is None:
             return math.inf
         return max(0.0, (self._opened_at + BOOT_RECONNECT if booting else self._retry_at) - now())

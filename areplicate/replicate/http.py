@@ -1,4 +1,4 @@
-"""One account's requests to Replicate: signed, held to its limits, and sent again where that is safe."""
+"""One account's requests to Replicate: signed, held to its limits, and sent again if that is safe."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class ServerClock:
 
 def seconds(timestamp: str | None) -> float | None:
     """Seconds since 1970 of Replicate's timestamps, whose fractions have from none to nine digits, and of what
-    else RFC 3339 allows; in UTC where none is named.
+    else RFC 3339 allows; in UTC if none is named.
 
     None for anything else.
     """

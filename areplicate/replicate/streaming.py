@@ -1,6 +1,6 @@
 """A prediction's text as it is written, through boots, time-outs and broken connections.
 
-The text comes from the event stream, and from looks at the prediction where there is no stream, where it
+The text comes from the event stream, and from looks at the prediction if there is no stream, if it
 has failed, and while it may not be opened again yet. `text_assembly` joins what comes by either road.
 """
 
@@ -37,7 +37,7 @@ class PredictionStream:
 
     Args:
         policy: its deadline is when `read` raises TimeoutError.
-        slots: connections that may be held; where none is free, the prediction is looked at.
+        slots: connections that may be held; if none is free, the prediction is looked at.
         text_of: the text of a prediction's `output`.
     """
 

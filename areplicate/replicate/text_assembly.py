@@ -5,15 +5,15 @@ prediction, whose output so far is the whole text up to then. Connections are cu
 event. The next one may go on after the last event, repeat that event, or begin again from the start. So each
 piece gets a position in the whole text, and what has been given out already is left away.
 
-The position of a connection's first event follows from its id. It is the start of the text where the id is
-that of the very first event, and where no id was ever seen, since then the server was not told where to go
-on. It is known where the id repeats or follows the last one: Replicate's ids end in a number that counts
+The position of a connection's first event follows from its id. It is the start of the text if the id is
+that of the very first event, and if no id was ever seen, since then the server was not told where to go
+on. It is known if the id repeats or follows the last one: Replicate's ids end in a number that counts
 (`1690212292:7`). Any other id is compared by text. What differs from the beginning of the text goes on where
 the last connection ended. What repeats it could be a server that begins again, or a model that repeats
 itself: then the event stream is `lost`, and only looks at the prediction can tell.
 
-Replicate's event stream turns every line break into a newline, and where a break lies between two events
-makes two of it. So a text is compared with the output white space aside where the two are not equal.
+Replicate's event stream turns every line break into a newline, and if a break lies between two events
+makes two of it. So a text is compared with the output white space aside if the two are not equal.
 """
 
 from __future__ import annotations

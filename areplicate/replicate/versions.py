@@ -36,7 +36,7 @@ class LatestVersions:
     async def after(
         self, refused: APIError, endpoint: Endpoint, called: Endpoint, policy: RetryPolicy
     ) -> VersionEndpoint:
-        """The version to call instead, where a creation was refused because a model has another version now.
+        """The version to call instead, if a creation was refused because a model has another version now.
 
         Args:
             refused: how the creation ended.

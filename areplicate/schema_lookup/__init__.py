@@ -47,7 +47,7 @@ def endpoint_of(model: str) -> Endpoint:
     """What a model string stands for; raises `BadRequestError` if it is not one.
 
     `replicate` is not only the optional prefix but also the owner of some models: `replicate/flan-t5-xl` is a
-    model where the catalogue has it, and else a version named `flan-t5-xl`.
+    model if the catalogue has it, and else a version named `flan-t5-xl`.
     """
     endpoint = parse_model(model)
     if isinstance(endpoint, VersionEndpoint) and endpoint.version == endpoint.model:
@@ -85,7 +85,7 @@ class SchemaStore:
     def known(
         self, endpoint: Endpoint, viewer: Viewer = _ANYBODY, version: str | None = None
     ) -> ModelSchema | None:
-        """The schema, where it needs no look-up.
+        """The schema, if it needs no look-up.
 
         `version` is the model's latest version, if known; a schema of another version is out of date.
         """
@@ -100,7 +100,7 @@ class SchemaStore:
     async def of(
         self, endpoint: Endpoint, fetch: Fetch, viewer: Viewer = _ANYBODY, version: str | None = None
     ) -> ModelSchema | None:
-        """The schema, looked up where it must be; None if that fails, and a warning says so.
+        """The schema, looked up if it must be; None if that fails, and a warning says so.
 
         Never raises an `APIError`: a wrong key or a missing model is reported by the prediction that
         follows.

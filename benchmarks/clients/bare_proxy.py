@@ -1,4 +1,4 @@
-"""A reverse proxy of Replicate's own API: what aiohttp costs where nothing is added to it.
+"""A reverse proxy of Replicate's own API: what aiohttp costs if nothing is added to it.
 
 Run as `python -m benchmarks.clients.bare_proxy PORT API_BASE`.
 """

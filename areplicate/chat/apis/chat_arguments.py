@@ -40,7 +40,7 @@ def as_text(value: Any) -> str:
 
 
 def add_call(messages: list[Any], call: dict[str, Any]) -> None:
-    """Adds an assistant's call of a tool, to its message where that is the last one."""
+    """Adds an assistant's call of a tool, to its message if that is the last one."""
     last = messages[-1] if messages else None
     if last is not None and last["role"] == "assistant":
         last.setdefault("tool_calls", []).append(call)

@@ -41,7 +41,7 @@ def read_request(
     """What a request asks.
 
     Args:
-        earlier: the items of the responses before, where `previous_response_id` names one.
+        earlier: the items of the responses before, if `previous_response_id` names one.
         find: looks up what `item_reference`s name.
 
     Raises:

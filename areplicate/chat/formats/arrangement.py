@@ -22,7 +22,7 @@ def today() -> datetime:
 
 
 def dated(text: str) -> str:
-    """The text with the day where it asks for it: `{today:%d %b %Y}`."""
+    """The text, with the day if it asks for it: `{today:%d %b %Y}`."""
     return _TODAY.sub(lambda found: today().strftime(found[1]), text) if "{today:" in text else text
 
 
@@ -49,7 +49,7 @@ class SystemText(msgspec.Struct, frozen=True):
     unless_anywhere: bool = False
 
     def with_default(self, messages: tuple[Message, ...], tools: bool) -> tuple[Message, ...]:
-        """The conversation, opened by the default where it brings no system text of its own."""
+        """The conversation, opened by the default if it brings no system text of its own."""
         default = self.with_tools if tools and self.with_tools is not None else self.default
         if default is None or messages[0].role == "system":
             return messages
@@ -58,7 +58,7 @@ class SystemText(msgspec.Struct, frozen=True):
         return (Message("system", dated(default)), *messages)
 
     def placed(self, turns: list[Turn]) -> list[Turn]:
-        """The turns with system text where the format has it."""
+        """The turns, with system text if the format has it."""
         if self.place == "role" or not any(turn.role == "system" for turn in turns):
             return turns
         if self.place == "front":
@@ -135,7 +135,7 @@ def is_continued(messages: tuple[Message, ...]) -> bool:
 
 
 def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
-    """The message without white space at its ends, where its role is trimmed."""
+    """The message without white space at its ends, if its role is trimmed."""
     if message.role not in roles or message.text == message.text.strip():
         return message
     return msgspec.structs.replace(message, text=message.text.strip())

@@ -1,7 +1,7 @@
 """How a model's format is decided: in this order, and here alone.
 
 1. What is known of the model itself, from its server's source (`servers`).
-2. Its own template and its default prompt. A family is named only where its rendering of one turn equals
+2. Its own template and its default prompt. A family is named only if its rendering of one turn equals
    the model's template; a template of no known family is kept, with earlier turns in its own tags.
 3. The prompt of its example.
 4. Its name (`table`).
@@ -52,7 +52,7 @@ class Decision(msgspec.Struct, frozen=True):
         template: the format.
         by: what decided, in words.
         wraps: the server writes the format around the prompt.
-        switch_off: the input that is set to `{prompt}` where the prompt is the whole conversation, so
+        switch_off: the input that is set to `{prompt}` if the prompt is the whole conversation, so
             that the server adds no format.
     """
 

@@ -39,7 +39,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     Attributes:
         roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. These stand
-            in for one of them where they are given: `opening` (and `opening_with_tools`) for system
+            in for one of them if they are given: `opening` (and `opening_with_tools`) for system
             text that opens the conversation, `default` (and `default_with_tools`) for the text of one
             that brings none, `calls` for an assistant's message with tool calls, `after_tool` for one
             after a tool's answer, `continued` for one that the model continues; `tools` is for
@@ -97,7 +97,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
         Args:
             messages: calls and answers of tools among them are written as the family's models were
-                trained to read them, or as readable text where the family has no form of its own.
+                trained to read them, or as readable text if the family has no form of its own.
             tools: OpenAI's tools, for a model that has no input for them: their definitions are
                 written into the prompt, where and how the family's models expect them.
             values: what a Jinja template is given besides, such as `documents` and `enable_thinking`.

@@ -42,7 +42,7 @@ class ChatTemplate(msgspec.Struct, frozen=True):
     Attributes:
         source: the template.
         tokens: the special tokens by name, such as `eos_token`; None says that the tokenizer has none.
-        tool_source: the template for conversations with tools, where the tokenizer has one of its own.
+        tool_source: the template for conversations with tools, if the tokenizer has one of its own.
     """
 
     source: str
@@ -50,7 +50,7 @@ class ChatTemplate(msgspec.Struct, frozen=True):
     tool_source: str | None = None
 
     def check(self) -> None:
-        """Raises `BadRequestError` where this is not a template, or where Jinja or a token is missing."""
+        """Raises `BadRequestError` if this is not a template, or where Jinja or a token is missing."""
         for source in filter(None, (self.source, self.tool_source)):
             _compiled(source)
             for token in TOKENS:

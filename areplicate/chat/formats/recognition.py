@@ -96,7 +96,7 @@ def _parted(template: PromptTemplate, text: str) -> tuple[str, str] | None:
 
 
 def _is_one_turn(template: PromptTemplate, head: str, said: str) -> bool:
-    """Whether this is `{prompt}` alone, with or without system text where the format has it."""
+    """Whether this is `{prompt}` alone, with or without system text if the format has it."""
     around = (
         template.system.around if template.system.place != "role" else template.roles.get("system", ("", ""))
     )

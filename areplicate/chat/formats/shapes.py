@@ -36,7 +36,7 @@ def tagged(
         before: the tag that opens a message, with `{}` for the role's name.
         final: what opens the answer, if it is more or less than the assistant's tag.
         answered: every user's message is followed by what opens its answer, answered or not.
-        more: `names` of roles, where they differ; `roles` whose tags look otherwise; the format's other
+        more: `names` of roles, if they differ; `roles` whose tags look otherwise; the format's other
             attributes.
     """
     names = {"system": "system", "user": "user", "assistant": "assistant", **more.pop("names", {})}
@@ -65,7 +65,7 @@ def labelled(
 def turns(
     user: Around, assistant: Around, final: str = "", *, system: SystemText = IN_USER, **more: Any
 ) -> PromptTemplate:
-    """A format of strictly alternating turns, where system text opens a user's."""
+    """A format of strictly alternating turns: system text opens a user's."""
     roles = {"user": user, "assistant": assistant, **more.pop("roles", {})}
     return PromptTemplate(roles, final_prompt_value=final, system=system, alternating=True, **more)
 

@@ -66,7 +66,7 @@ BASE = (
     r"|^mi[sx]tral-(7b|8x\d+b|nemo-\d+b)?(-?v0\.\d)?(-32k\w*)?$"
     r"|^(code-?llama|falcon|mpt|pythia|starcoder)-?\d?-\d+b$"
 )
-"""The names of base models, where the family's chat models have no word of their own in theirs."""
+"""The names of base models, if the family's chat models have no word of their own in theirs."""
 
 _WHERE = SystemText(default="")
 _HELPFUL = SystemText(default="You are a helpful assistant")

@@ -37,7 +37,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
 
     Attributes:
         definitions: the text around the definitions of the tools, `{tools}`.
-        place: where it goes. "system": after system text, which it opens where there is none.
+        place: where it goes. "system": after system text, which it opens if there is none.
             "system_top": the same, with the system text below it. "before", "after": a turn of its own
             before or after the opening system text. "first_user": before that message's text.
             "before_last_user": a turn of its own there.
@@ -60,7 +60,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
             `{name}`, `{id}` and `{number}`.
         between_answers: what parts answers that share a turn; None if each has its own.
         answers: what stands around all answers of a turn.
-        longest_id: the most characters of an id, counted from its end, where the family has a limit.
+        longest_id: the most characters of an id, counted from its end, if the family has a limit.
     """
 
     definitions: str

@@ -22,7 +22,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         type: JSON's `string`, `integer`, `number`, `boolean`, `array`, `object`, or `any`.
         items: the type of an array's entries.
         media: it takes a URL or a data URI (`format: uri`).
-        default: what the model takes where nothing is sent; long texts are left out.
+        default: what the model takes if nothing is sent; long texts are left out.
     """
 
     type: str = "any"

@@ -1,4 +1,4 @@
-"""Finds the JSON in an answer as it comes, within fences and other text, and mends it where that is certain.
+"""Finds the JSON in an answer as it comes, within fences and other text, and mends it if that is certain.
 
 What is given out early can never be taken back. So the text so far is read by a parser for JSON that is
 cut off. Of the value's JSON, everything but the brackets and quotes at its end is certain, as long as the
@@ -42,7 +42,7 @@ class JsonReader:
     What it gives adds up to compact JSON, whatever white space the model wrote.
 
     Args:
-        opens: what the value may begin with: `{`, or `{[` where it may be a list.
+        opens: what the value may begin with: `{`, or `{[` if it may be a list.
         validator: what the value must fit.
         given: what an earlier answer has given out already: this one goes on from there.
         streamed: whether anything is given before the end, when it cannot be taken back.
@@ -167,7 +167,7 @@ def _end_of_brackets(text: str, start: int) -> int:
 
 
 def pure(value: Any) -> Any:
-    """The value, where JSON can hold it: no infinite number, no half of a surrogate pair.
+    """The value, if JSON can hold it: no infinite number, no half of a surrogate pair.
 
     Raises:
         ValueError: JSON cannot hold it.

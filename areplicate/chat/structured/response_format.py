@@ -162,5 +162,5 @@ def _described(format: ResponseFormat) -> dict[str, Any]:
 
 
 def _sent(value: Any, field: Field) -> Any:
-    """JSON text where the model takes the schema as text."""
+    """JSON text if the model takes the schema as text."""
     return msgspec.json.encode(value).decode() if field.type == "string" else value

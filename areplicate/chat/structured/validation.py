@@ -55,7 +55,7 @@ class Validator:
         return both
 
     def faults(self, value: Any) -> list[str]:
-        """What does not fit, in words for the model; nothing where all fits.
+        """What does not fit, in words for the model; nothing if all fits.
 
         Raises:
             BadRequestError: it would take too long to find out.
@@ -95,7 +95,7 @@ class Validator:
 
 
 def _compiled(jsonschema_rs: Any, schema: dict[str, Any]) -> Any:
-    """Patterns take linear time, or, where they cannot, are given up after so many steps."""
+    """Patterns take linear time, or, if they cannot, are given up after so many steps."""
     compile = partial(
         jsonschema_rs.validator_for, schema, offline=True, validate_formats=True, formats=_FORMATS
     )

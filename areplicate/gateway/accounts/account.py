@@ -90,7 +90,7 @@ class Account:
         return entry.shown
 
     def priced(self, usage: Usage) -> PricedUsage:
-        """The usage of the whole answer with what it cost; null where there is no price.
+        """The usage of the whole answer with what it cost; null if there is no price.
 
         The cost is of all that was asked of Replicate for it, also of what failed before another model answered.
         """

@@ -1,4 +1,4 @@
-"""Who is asking: the master key, a virtual key, or anybody where there is no master key."""
+"""Who is asking: the master key, a virtual key, or anybody if there is no master key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_REMEMBERED = 10_000
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who sent a request: `key` is None for the master key and where no key is needed."""
+    """Who sent a request: `key` is None for the master key and if no key is needed."""
 
     key: Key | None = None
     is_master: bool = False

@@ -34,7 +34,7 @@ from .tables import batches, files, keys
 
 
 class BegunBatch(NamedTuple):
-    """A batch that is `in_progress`, or `validating` where it is expected to cost more than the dollars `left`."""
+    """A batch that is `in_progress`, or `validating` if it is expected to cost more than the dollars `left`."""
 
     row: BatchRow
     left: float
@@ -128,7 +128,7 @@ class BatchStore:
         return await self._database.run(work)
 
     async def begin(self, id: str, key_id: str | None, total: int, expected: float) -> BegunBatch | None:
-        """Begins a batch that has been checked, where its key's budget reaches for it beside the key's others.
+        """Begins a batch that has been checked, if its key's budget is enough for it beside the key's others.
 
         One batch of a key after the other: two at once cannot both take what is left. One that has been cancelled
         meanwhile stays so. None if another process has the lease.

@@ -42,7 +42,7 @@ _GRACE = 1.0
 """Seconds that the server may take beyond a statement's time before its connection is cut."""
 _CONNECTIONS = 8
 _BUSY = ("55P03", "57014", "40001", "40P01")
-"""What PostgreSQL says where it works, but this did not go through: locks, time-outs, deadlocks."""
+"""What PostgreSQL says if it works, but this did not go through: locks, time-outs, deadlocks."""
 
 
 class Database:

@@ -34,7 +34,7 @@ _NEEDLESS = frozenset(
 """What others need to get along with PgBouncer, which this gateway always does."""
 
 _SSL = {**dict.fromkeys(("true", "on", "1"), "require"), **dict.fromkeys(("false", "off", "0"), "disable")}
-"""asyncpg's `ssl=` where it is not one of libpq's modes."""
+"""asyncpg's `ssl=` if it is not one of libpq's modes."""
 
 
 class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ class Key(KeyLimits, frozen=True, kw_only=True):
         hint: the token's last four characters, to tell keys apart.
         models: the model names that it may use; empty means all.
         budget_duration: seconds after which its budget renews; `budget_resets_at`: when it does next.
-        spend: dollars, of the present `budget_duration` where it has one.
+        spend: dollars, of the present `budget_duration` if it has one.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Key(KeyLimits, frozen=True, kw_only=True):
 
 
 def renewal(resets_at: float | None, duration: float | None, now: float) -> float | None:
-    """When a budget renews next: `resets_at`, or whole durations later where that has passed."""
+    """When a budget renews next: `resets_at`, or whole durations later if that has passed."""
     if resets_at is None or duration is None or now < resets_at:
         return resets_at
     renews = resets_at + duration * (math.floor((now - resets_at) / duration) + 1)

@@ -31,7 +31,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
         prediction_id: the first of its `predictions`.
         seconds: from the request to the end of its answer.
         queue_s, boot_s, run_s: its predictions' time, added up.
-        cost: null where the model has no price here.
+        cost: null if the model has no price here.
     """
 
     request_id: str

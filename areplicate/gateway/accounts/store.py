@@ -298,7 +298,7 @@ def _write_audit(connection: Connection, entry: AuditRow, now: float) -> None:
 
 
 def _add_spend(connection: Connection, rows: Sequence[UsageRow], now: float) -> None:
-    """Adds what the rows cost to their keys, whose budgets are renewed where that is due."""
+    """Adds what the rows cost to their keys, whose budgets are renewed if that is due."""
     spent: dict[str, float] = defaultdict(float)
     for row in rows:
         if row.key_id is not None:

@@ -131,7 +131,7 @@ responses = Table(
     Column("expires_at", Double, nullable=False, index=True),
     Column("body", Text, nullable=False),
 )
-"""What the Responses API keeps, where the configuration says so."""
+"""What the Responses API keeps, if the configuration says so."""
 
 response_items = Table(
     "areplicate_response_items",

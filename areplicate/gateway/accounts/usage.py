@@ -129,7 +129,7 @@ class UsageWriter:
         await asyncio.sleep(_PERIOD)
 
     def _put_aside(self) -> None:
-        """Moves what waits to the file, or to the log where no file can be written."""
+        """Moves what waits to the file, or to the log if no file can be written."""
         if not self._rows or self._writing.locked():
             return
         rows = list(self._rows)
@@ -148,7 +148,7 @@ class UsageWriter:
 
 
 async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]]) -> None:
-    """Writes a batch; where one of its rows cannot be, all but that."""
+    """Writes a batch; if one of its rows cannot be written, all but that."""
     try:
         await store.write_usage([row for row, _ in batch], [end for _, end in batch if end is not None])
     except DatabaseUnavailable:

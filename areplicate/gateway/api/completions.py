@@ -47,7 +47,7 @@ async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]
 
 
 async def _ask_all(exchange: Exchange, calls: Sequence[ModelCall]) -> list[ModelResponse]:
-    """All answers; where one fails, the others are cancelled."""
+    """All answers; if one fails, the others are cancelled."""
     if len(calls) == 1:
         return [await calls[0].ask(exchange)]
     tasks = [asyncio.ensure_future(call.ask(exchange)) for call in calls]

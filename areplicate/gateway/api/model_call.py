@@ -125,12 +125,12 @@ def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
 
 
 def usable(exchange: Exchange, name: str) -> Target:
-    """What a name stands for, where the caller may use it; raises the `GatewayError` 404."""
+    """What a name stands for, if the caller may use it; raises the `GatewayError` 404."""
     return usable_by(exchange.backend, exchange.caller, name)
 
 
 def usable_by(backend: Backend, caller: Caller, name: str) -> Target:
-    """What a name stands for, where this caller may use it; raises the `GatewayError` 404."""
+    """What a name stands for, if this caller may use it; raises the `GatewayError` 404."""
     target = backend.target(name)
     if target is None or not (caller.may_use(target.name) or caller.may_use(name)):
         raise no_model(name)

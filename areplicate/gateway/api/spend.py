@@ -25,7 +25,7 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sums over requests; `cost` is in dollars.
 
     Attributes:
-        day: in UTC, where the sums are by day.
+        day: in UTC, if the sums are by day.
         without_price: requests whose cost is not known.
     """
 

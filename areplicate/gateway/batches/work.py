@@ -114,7 +114,7 @@ class Work:
             await self._end("failed", [], errors=errors, failed_at=self._now(), total=checked.rows)
 
     async def _begin(self, checked: CheckedFile) -> list[dict[str, Any]]:
-        """Begins the batch; gives what is wrong where the key's budget does not reach for it, beside its others."""
+        """Begins the batch; gives what is wrong if the key's budget is not enough for it beside its others."""
         batch = self._batch
         begun = await self._store.begin(batch.id, batch.key_id, checked.rows, checked.expected)
         if begun is None:
@@ -225,7 +225,7 @@ class Work:
     # The lease
 
     async def _keep_lease(self) -> None:
-        """Renews the lease and learns what others have decided; ends with an error where it is lost."""
+        """Renews the lease and learns what others have decided; ends with an error if it is lost."""
         held = time.monotonic()
         while True:
             await asyncio.sleep(_RENEWAL)

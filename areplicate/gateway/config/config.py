@@ -137,7 +137,7 @@ def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ..
 
 
 def _router_options(litellm: LitellmSettings, router: RouterSettings) -> dict[str, Any]:
-    """What both sections say of a router; where neither does, its own default holds."""
+    """What both sections say of a router; if neither does, its own default holds."""
     options = {
         "timeout": (litellm.request_timeout, router.timeout),
         "max_retries": (router.num_retries, litellm.num_retries),

@@ -192,7 +192,7 @@ class EntryReader:
         return True
 
     def _key(self, read: dict[str, Any], at: Steps) -> str:
-        """The key for the entry's base: its own, or the environment's where it belongs there."""
+        """The key for the entry's base: its own, or the environment's if it belongs there."""
         base = read.get("api_base") or own_base(self._environment)
         if in_clear_text(base):
             self._reader.warn([*at, "api_base"], "the key would travel there in clear text: use https.")

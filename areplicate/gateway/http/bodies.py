@@ -32,7 +32,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 async def read_body(request: web.BaseRequest, kind: type, fields: Mapping[str, str] = {}) -> Any:
-    """The body as the struct `kind`; where that allows unknown fields, the checked object without nulls.
+    """The body as the struct `kind`; if that allows unknown fields, the checked object without nulls.
 
     `fields` count more than the body's own.
 
@@ -132,7 +132,7 @@ async def _collect(request: web.BaseRequest) -> bytes:
 
 
 def decode(body: bytes) -> Any:
-    """JSON from outside; `GatewayError` 400 where it is not JSON, nested too deep, or made of too many parts."""
+    """JSON from outside; `GatewayError` 400 if it is not JSON, nested too deep, or made of too many parts."""
     body = body.removeprefix(_BOM)
     if not body.strip():
         raise bad_request("The body is empty: send a JSON object.")

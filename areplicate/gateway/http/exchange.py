@@ -93,7 +93,7 @@ class Exchange:
         """Streamed pieces of text, each about a token."""
         self.first_text: float | None = None
         self.predictions: dict[str, str | None] = {}
-        """The ids of the predictions made for it, in their order, each with its model where that is known."""
+        """The ids of the predictions made for it, in their order, each with its model if that is known."""
         self.runs: Sequence[Run] = ()
         self.usage: Usage | None = None
         self.status = 200

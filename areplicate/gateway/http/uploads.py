@@ -30,7 +30,7 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
         most: bytes that the file may have.
 
     Raises:
-        GatewayError: 400 where it is not such a form, 408 where it does not arrive in time, 413, 415.
+        GatewayError: 400 if it is not such a form, 408 if it does not arrive in time, 413, 415.
     """
     if (request.content_length or 0) > most + _HEAD:
         raise _too_large(most)

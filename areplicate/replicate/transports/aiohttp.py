@@ -29,7 +29,7 @@ _NEVER_SENT = (
 _SOCKS_MODULES = ("aiohttp_socks", "python_socks")
 
 _LARGE = 1 << 20
-"""Bytes from which aiohttp sends a body in pieces only where it comes as a file."""
+"""Bytes from which aiohttp sends a body in pieces only if it comes as a file."""
 
 _timeout = lru_cache(maxsize=256)(
     lambda silence: aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)

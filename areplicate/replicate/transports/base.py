@@ -37,13 +37,13 @@ class Answer(Protocol):
         """The next bytes of the body, unpacked, as soon as there are any; empty at its end."""
 
     async def aclose(self) -> None:
-        """Gives the connection back, or closes it where the body was not read to its end."""
+        """Gives the connection back, or closes it if the body was not read to its end."""
 
 
 class Transport(Protocol):
     """Opens exchanges. Redirects are answers like any other: following one could leak the key.
 
-    Every failure is an `APIConnectionError`; its `request_sent` is False only where the request
+    Every failure is an `APIConnectionError`; its `request_sent` is False only if the request
     certainly never reached the server.
     """
 

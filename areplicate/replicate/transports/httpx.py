@@ -87,7 +87,7 @@ class HttpxTransport:
         return client
 
     def _route(self, url: str) -> str | None:
-        """The proxy of a URL; `BadRequestError` where it cannot be used here. Nothing is sent then."""
+        """The proxy of a URL; `BadRequestError` if it cannot be used here. Nothing is sent then."""
         proxy = self._proxies.proxy_for(url)
         if proxy is not None and proxy.startswith("socks"):
             if not proxy.startswith("socks5:"):

@@ -47,7 +47,7 @@ class Proxies:
         """Whether there is a proxy for any URL."""
 
     def proxy_for(self, url: str) -> str | None:
-        """The URL of the proxy; `BadRequestError` where the one in the environment is not a URL."""
+        """The URL of the proxy; `BadRequestError` if the one in the environment is not a URL."""
         origin = "/".join(url.split("/", 3)[:3])
         if origin not in self._found:
             self._found[origin] = self._choose(urlsplit(origin))
@@ -89,7 +89,7 @@ def shown(proxy: str) -> str:
 
 
 def socks_missing() -> BadRequestError:
-    """The error for a proxy that speaks SOCKS where nothing here does."""
+    """The error for a proxy that speaks SOCKS if nothing here does."""
     return BadRequestError(
         "The proxy speaks SOCKS, which needs pip install 'areplicate[socks]'. Nothing was sent.",
         param="proxy",

@@ -271,7 +271,7 @@ async def test_many_are_watched_through_the_list() -> None:
 async def test_predictions_that_the_list_does_not_show_are_asked_for_singly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with stage(llama(boot_seconds=100, reply="seen"), router={"pool_size": 16}) as (local, router):
+    async with stage(llama(boot_seconds=20, reply="seen"), router={"pool_size": 16}) as (local, router):
         async with anyio.create_task_group() as group:
             for _ in range(120):
                 group.start_soon(text_of, router)

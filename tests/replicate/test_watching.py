@@ -48,7 +48,7 @@ async def test_where_the_list_comes_back_it_is_used_again() -> None:
     async with HostileReplicate([llama(boot_seconds=200)]) as hostile:
         hostile.on("list", problem(500), times=5)
         async with router_of(hostile, held_creations=1) as router, anyio.create_task_group() as group:
-            for number in range(100):
+            for number in range(50):
                 messages = [{"role": "user", "content": f"question {number}"}]
                 group.start_soon(router.acompletion, LLAMA, messages)
             await anyio.sleep(100)

@@ -200,6 +200,44 @@ class TestFiles:
             await attach(made, Uploads())
 
 
+def test_up_to_256_kb_go_inside_the_input() -> None:
+    def of(size: int) -> ModelInput:
+        data = base64.b64encode(bytes(size)).decode()
+        return ask(schema(images=URIS), URL, f"data:image/png;base64,{data}")
+
+    assert not of(256 * 1024).media
+    [slot] = of(256 * 1024 + 100).media
+    assert (slot.field, slot.index) == ("images", 1) and slot.data_uri is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("data:image/png;base64", "The data URI data:image/png;base64... has no comma before its data."),
+        (
+            "ftp://e.com/a.png",
+            "'ftp://e.com/a.png' cannot be read: give an http(s) URL, a data URI or a path.",
+        ),
+        (
+            "a.png",
+            "'a.png' is not a URL: give an http(s) URL or a data URI; files are not read here.",
+        ),
+    ],
+)
+def test_what_is_no_source_is_told(source: str, told: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        ask(schema(image=URI), source)
+    assert (caught.value.message, caught.value.model) == (told, "x/y")
+
+
+def test_an_open_file_keeps_its_place_and_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    with (tmp_path / "a.png").open("rb") as file:
+        made = ask(schema(images=URIS), URL, file, files=True)
+    [slot] = made.media
+    assert (slot.field, slot.index, slot.filename, slot.file) == ("images", 1, "a.png", file)
+
+
 def test_data_uris() -> None:
     assert decode_data_uri(SMALL) == (PNG, "image/png")
     assert decode_data_uri("data:,a%20b") == (b"a b", "text/plain")

@@ -40,7 +40,7 @@ def plain(value: Any, name: str = "value") -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """The value in the types that JSON has: lists for tuples, texts for dates.
+    """The value in types that JSON can be written from: texts for dates, for keys too.
 
     Raises:
         ValueError: JSON has no form for it; the message says why.

@@ -13,6 +13,7 @@ from areplicate.chat.inputs import ModelInput
 from areplicate.chat.mocked import mocked
 from areplicate.chat.parsed import checked_class, parsed
 from areplicate.chat.responses import Choice, FunctionCall, Message, ModelResponse, ToolCall, Usage
+from areplicate.chat.schemas.schema import Field, ModelSchema
 from areplicate.chat.usage import add, add_attempt, characters
 from areplicate.errors import BadRequestError, PredictionFailedError
 from areplicate.replicate.protocol.predictions import Prediction
@@ -129,6 +130,13 @@ class TestACompletion:
         assert made.usage == Usage(prompt_tokens=7, completion_tokens=7, total_tokens=14)
         assert [run.prediction_id for run in made.replicate] == ["a", "b"]
         assert [run.attempts for run in made.replicate] == [1, 2]
+        assert made.replicate[1].usage == Usage(prompt_tokens=7, completion_tokens=4, total_tokens=11)
+
+    def test_of_a_model_that_takes_tools_has_its_thoughts_apart(self) -> None:
+        schema = ModelSchema({"tools": Field("array")})
+        asked = Question("x/y", ModelInput({}), schema)
+        [choice] = model_response(asked, [[prediction(output="<think>Hm.</think>Hi")]]).choices
+        assert (choice.message.content, choice.message.reasoning_content) == ("Hi", "Hm.")
 
     def test_of_one_answer_has_its_usage(self) -> None:
         made = model_response(self.asked(), [[prediction(output="Hi there", metrics=None)]])

@@ -46,7 +46,8 @@ def one(chunks: list[ModelResponseChunk]) -> Choice:
 
 
 def test_chunks_share_their_completion_s_id_time_and_model() -> None:
-    for chunk in (MAKER.delta(1, Delta(content="Hi"), "length", run("p")), MAKER.usage(USAGE)):
+    maker = ChunkMaker("p", 5, "a/b")
+    for chunk in (maker.delta(1, Delta(content="Hi"), "length", run("p")), maker.usage(USAGE)):
         assert (chunk.id, chunk.object, chunk.created, chunk.model) == (
             "p",
             "chat.completion.chunk",

@@ -38,6 +38,17 @@ def test_a_context_that_an_input_tells(caplog: pytest.LogCaptureFixture) -> None
     assert not warned(caplog, 1000, "x/y", n_ctx={"type": "integer", "default": 2048})
 
 
+def test_a_long_conversation_of_messages_is_told_with_its_size(caplog: pytest.LogCaptureFixture) -> None:
+    known = from_openapi({"Input": {"properties": {"messages": {"type": "array"}}}}, model="x/y-4k")
+    with caplog.at_level(logging.WARNING, logger="areplicate"):
+        build_input([{"role": "user", "content": "x" * 24_000}], {}, model="x/y-4k", schema=known)
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "x/y-4k reads 4096 tokens at once, and the text has about 6000: the model may not see all of it. Shorten "
+        "the conversation or choose a model with a longer context."
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "context"),
     [

@@ -145,6 +145,8 @@ class TestTools:
     def test_without_emulation_it_is_refused_as_any_other_parameter(self) -> None:
         settled = settle(HI, {"tools": TOOLS}, schema=schema(), emulate=False)
         assert settled.contract is None and settled.params == {"tools": TOOLS}
+        settled = settle(HI, {"tools": TOOLS}, schema=TAKES_TOOLS, emulate=False)
+        assert settled.contract is not None and settled.contract.emulated == ()
 
     @pytest.mark.parametrize(
         ("params", "message"),
@@ -277,6 +279,13 @@ class TestAskingAgain:
             "- There is no tool 'b'; there are: get_weather, get_time.\n"
             "Write the corrected tool call, in the same form, and nothing else."
         )
+
+    def test_for_several_calls_at_once_tells_each_fault(self) -> None:
+        _, told = self.asked(
+            '<tool_call>[{"name": "a", "arguments": {}}, {"name": "b", "arguments": {}}]</tool_call>',
+            tools=TOOLS,
+        )
+        assert "no tool 'a'" in told and "no tool 'b'" in told
 
     def test_for_a_call_that_cannot_be_read_says_so(self) -> None:
         _, told = self.asked('<tool_call>{"name": </tool_call>', tools=TOOLS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,6 +217,9 @@ class TestValues:
             ({"response_format": "json"}, "response_format must be an object, not str 'json'."),
             ({"reasoning_effort": 3}, "reasoning_effort must be a string, not int 3."),
             ({"logprobs": "yes"}, "logprobs must be true or false"),
+            ({"tool_choice": 7}, "tool_choice must be a string or an object, not int 7."),
+            ({"functions": "x"}, "functions must be a list of objects, not str 'x'."),
+            ({"logit_bias": []}, "logit_bias must be an object, not list []."),
         ],
     )
     def test_what_does_not_fit_is_refused_with_the_reason(
@@ -362,6 +366,11 @@ class TestWhatAModelDoesNotTake:
     def test_a_model_without_any_input_for_text_is_refused(self) -> None:
         with pytest.raises(BadRequestError, match=r"has no input for a conversation\. Its inputs are image"):
             built(schema=schema(image={"type": "string", "format": "uri"}))
+        named = msgspec.structs.replace(schema(style=STRING), model="a/b")
+        with pytest.raises(
+            BadRequestError, match=r"^a/b has no input for a conversation. Its inputs are style.$"
+        ):
+            built(schema=named)
 
     def test_paths_are_for_media_only(self) -> None:
         with pytest.raises(BadRequestError, match="other must be a value that JSON can hold"):
@@ -500,8 +509,6 @@ def test_objects_that_dump_themselves_are_messages() -> None:
     st.booleans(),
 )
 def test_whatever_is_passed_is_sendable_or_refused(params: dict[str, Any], drop: bool) -> None:
-    import msgspec
-
     for name in (LLAMA_3, "openai/gpt-5.1", "yorickvp/llava-13b", None):
         known = catalogue.find(name) if name else None
         try:

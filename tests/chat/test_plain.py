@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import io
 from collections import OrderedDict
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from areplicate.chat.plain import plain, shown
+from areplicate.chat.plain import as_json, plain, shown
 from areplicate.errors import BadRequestError
 
 
@@ -110,6 +111,13 @@ def test_what_cannot_be_read_is_named(value: Any) -> None:
 )
 def test_what_is_plain_already_is_left_as_it_is(value: Any) -> None:
     assert repr(plain(value)) == repr(value)
+
+
+def test_what_json_has_no_form_for_is_an_error() -> None:
+    assert as_json({1: ["a", date(2026, 1, 2)]}) == {"1": ["a", "2026-01-02"]}
+    for value in ([float("nan")], [b"a"], object()):
+        with pytest.raises(ValueError, match=r"\w"):
+            as_json(value)
 
 
 def test_a_value_in_a_message_has_sixty_characters_at_the_most() -> None:

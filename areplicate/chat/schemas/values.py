@@ -70,7 +70,7 @@ def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
 
 
 def sendable(name: str, value: Any, asked: AskedModel) -> Any:
-    """The value as JSON holds it: lists for tuples, say."""
+    """The value in types that JSON can be written from: a text for a date, say."""
     if isinstance(value, (str, bool)):
         return value
     if isinstance(value, (int, float)):

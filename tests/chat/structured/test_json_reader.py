@@ -105,6 +105,9 @@ def test_the_next_attempt_goes_on_from_what_was_given_out() -> None:
     deltas = second.feed('{"age": 36, "name": "Ada"}') + second.end()
     assert not deltas and second.faults, "what was given out cannot be taken back"
     second = first.again()
+    deltas = second.feed('{"name": "Ada", "age": 36, "tags": ["a"')
+    assert "".join(d.content or "" for d in deltas) == '","age":36,"tags":["a', "it streams as well"
+    second = first.again()
     deltas = second.feed('{"name": "Ada", "age": 36}') + second.end()
     assert json.loads(given + "".join(d.content or "" for d in deltas)) == ADA
 

@@ -127,7 +127,9 @@ def test_a_wrong_value_is_told_what_it_must_be(check: Callable[[Any], Any], give
     assert caught.value.param == message.split(" must ")[0]
 
 
-@pytest.mark.parametrize("value", ["secret\n", "secret\r", "secret\0", b"secret", 3])
+@pytest.mark.parametrize(
+    "value", ["secret\n", "secret\r", "secret\0", "secret\x7f", "secret\udc80", b"secret", 3]
+)
 def test_a_header_that_is_not_one_line_is_refused_and_not_shown(value: Any) -> None:
     with pytest.raises(
         areplicate.BadRequestError, match=r"headers\['X-A'\] must be a string of one line\."
@@ -135,6 +137,12 @@ def test_a_header_that_is_not_one_line_is_refused_and_not_shown(value: Any) -> N
         v.checked_headers("headers", {"X-A": value})
     assert "secret" not in str(caught.value)
     assert caught.value.param == "headers"
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "EXPECT", "Upgrade"])
+def test_a_header_that_says_how_a_request_is_sent_is_refused(name: str) -> None:
+    with pytest.raises(areplicate.BadRequestError, match=rf"headers\['{name}'\] cannot be set"):
+        v.checked_headers("headers", {name: "5"})
 
 
 @pytest.mark.parametrize(

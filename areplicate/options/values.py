@@ -30,6 +30,9 @@ _LONGEST_TIMEOUT = 7 * 24 * 3600.0
 _MOST_CHOICES = 128
 """OpenAI's own bound for `n`."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_HEADER_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_THE_CONNECTIONS_OWN = frozenset({"content-length", "transfer-encoding", "expect", "upgrade"})
+"""Headers that say how a request is sent: another value leaves the server waiting for what never comes."""
 
 
 def is_number(value: Any) -> bool:
@@ -118,10 +121,12 @@ def checked_headers(name: str, headers: Mapping[str, str] | None) -> dict[str, s
     for header, value in given.items():
         if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
             raise wrong(name, header, 'a mapping of HTTP header names such as "X-Team"')
-        if not isinstance(value, str) or any(ord(each) < 32 and each != "\t" for each in value):
+        if header.lower() in _THE_CONNECTIONS_OWN:
+            raise BadRequestError(f"{name}[{header!r}] cannot be set: areplicate sets it itself.", param=name)
+        if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
             # The value is not shown: it may be a secret.
             raise BadRequestError(f"{name}[{header!r}] must be a string of one line.", param=name)
-    return named(given)
+    return named({header: value.strip(" \t") for header, value in given.items()})
 
 
 def checked_mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -45,6 +45,19 @@ def local() -> Iterator[LocalReplicate]:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("value", ["Zoë 😀", " a\t", ""])
+async def test_a_header_s_value_may_be_any_text(
+    value: str, transport: Transport, local: LocalReplicate
+) -> None:
+    async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
+        await router.acompletion(
+            LLAMA, HELLO, extra_headers={"X-Team": value}, default_headers={"X-Own": value}
+        )
+    seen = local.requests[-1].headers
+    assert seen["X-Team"] == seen["X-Own"] == value.strip(" \t")
+
+
+@pytest.mark.anyio
 async def test_a_completion_comes_through(transport: Transport, local: LocalReplicate) -> None:
     async with AsyncRouter(api_key=KEY, api_base=local.api_base, transport=transport) as router:
         response = await router.acompletion(LLAMA, HELLO)

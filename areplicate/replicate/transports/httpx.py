@@ -55,7 +55,8 @@ class HttpxTransport:
         client = self._clients.get(proxy) or self._start(proxy)
         timeout = httpx.Timeout(silence, connect=CONNECT_TIMEOUT, pool=None)
         try:
-            prepared = client.build_request(method, url, headers=headers, content=body, timeout=timeout)
+            encoded = {name.encode(): value.encode() for name, value in headers.items()}
+            prepared = client.build_request(method, url, headers=encoded, content=body, timeout=timeout)
             return _Answer(await client.send(prepared, stream=True), request)
         except _FAILURES as error:
             failure: APIError = _failure(error, request, proxy)

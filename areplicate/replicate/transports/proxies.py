@@ -130,16 +130,16 @@ def _refuse(given: object, name: str) -> NoReturn:
 
 def _is_direct(host: str, port: int) -> bool:
     """Whether the environment's `NO_PROXY` or the system's settings keep a host from the proxy."""
-    names = getproxies_environment().get("no", "").lower().split(",")
-    return proxy_bypass(f"{host}:{port}") or any(_names(name.strip(), host.lower(), port) for name in names)
+    names = getproxies_environment().get("no", "").lower().replace(",", " ").split()
+    host = host.lower().rstrip(".")
+    return proxy_bypass(f"{host}:{port}") or any(_names(name, host, port) for name in names)
 
 
 def _names(entry: str, host: str, port: int) -> bool:
     """Whether an entry of `NO_PROXY` means a host: `*`, a name, a domain, an address or a network."""
-    if not entry:
-        return False
     try:
         return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
     except ValueError:
-        name = entry.removeprefix("*").removeprefix(".")
-        return not name or any(each == name or each.endswith(f".{name}") for each in (host, f"{host}:{port}"))
+        name = entry.removeprefix("*").strip(".")
+        meant = (host, f"{host}:{port}", f"[{host}]:{port}")
+        return not name or any(each == name or each.endswith(f".{name}") for each in meant)

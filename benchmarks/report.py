@@ -80,13 +80,10 @@ def rows(results: dict[str, Any]) -> list[Row]:
 def _fan_out(name: str) -> list[Row]:
     count = name.split()[1]
 
-    def memory(of: Round) -> float:
-        return float(of["memory_peak"])
-
     return [
         Row(f"{count} calls of 0.5 s at once: wall, s", name, lambda of: of["wall"], 2),
         Row("the same: CPU a call, ms", name, lambda of: 1e3 * of["cpu_per_call"], 2),
-        Row("the same: peak memory, MB", name, memory, 0),
+        Row("the same: peak memory, MB", name, lambda of: of["memory_peak"], 0),
         Row(
             "the same: answers not right", name, lambda of: of["wrong"] + sum(of["errors"].values()), 0, False
         ),

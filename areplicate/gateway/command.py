@@ -80,22 +80,21 @@ def serve(
     if workers > 1 and listener is None:
         from .workers import Supervisor
 
-        command = [
-            sys.executable,
-            "-m",
-            "areplicate.gateway",
-            "--config",
-            str(path),
-            "--workers",
-            str(workers),
-        ]
-        command += ["--debug"] if debug else []
-        command += ["--ssl-certfile", str(ssl_certfile)] if ssl_certfile else []
-        command += ["--ssl-keyfile", str(ssl_keyfile)] if ssl_keyfile else []
+        command = _worker_command(path, workers, debug, ssl_certfile, ssl_keyfile)
         sys.exit(Supervisor(command, path, sock, workers, config.general.drain_seconds).run())
     alone = workers == 1 and config.accounts.database.file is not None
     run(config, sock, msgspec.structs.replace(serving, alone=alone))
     logging.shutdown()
+
+
+def _worker_command(
+    path: Path, workers: int, debug: bool, ssl_certfile: Path | None, ssl_keyfile: Path | None
+) -> list[str]:
+    command = [sys.executable, "-m", "areplicate.gateway", f"--config={path}", f"--workers={workers}"]
+    command += ["--debug"] if debug else []
+    command += [f"--ssl-certfile={ssl_certfile}"] if ssl_certfile else []
+    command += [f"--ssl-keyfile={ssl_keyfile}"] if ssl_keyfile else []
+    return command
 
 
 def _host(host: str | None, master_key: str | None) -> str:

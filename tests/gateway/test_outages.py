@@ -124,6 +124,24 @@ def test_an_outage(running: Gateway, database: Postgres, outage: Outage) -> None
     eventually(lambda: database.rows(in_flight) == [(0,)], 40)
 
 
+def test_a_table_that_is_missing_is_an_outage(running: Gateway, database: Postgres) -> None:
+    """As one that this user may not see."""
+    eventually(lambda: readiness(running) == 200, 15)
+    key = running.new_key(rpm_limit=1000)
+    assert running.ask(key).status_code == 200
+    with database.connect() as connection:
+        connection.execute("ALTER TABLE areplicate_usage RENAME TO elsewhere")
+        try:
+            eventually(lambda: readiness(running) == 503, SECONDS)
+            assert running.ask(key).status_code == 200
+            assert running.ask("sk-never-seen-before-either").status_code == 503
+        finally:
+            connection.execute("ALTER TABLE elsewhere RENAME TO areplicate_usage")
+    eventually(lambda: readiness(running) == 200, 15)
+    key_id = running.get(f"/key/info?key={key}")["key_id"]
+    assert [row["status"] for row in running.get(f"/spend/logs?key_id={key_id}")["data"]] == [200] * 2
+
+
 @pytest.mark.parametrize("outage", [Postgres.hanging, gone])
 def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
     running: Gateway, database: Postgres, local: LocalReplicate, outage: Outage

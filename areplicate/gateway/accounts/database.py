@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Delete, Engine, Insert, Select, Update, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -157,20 +157,16 @@ class Database:
                         result = work(connection, now)
                     unit.clock = now
                     return result
-            except IntegrityError:
-                raise
-            except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
+            except (IntegrityError, DataError):
+                raise  # what was to be written is wrong
+            except (DBAPIError, PoolTimeout) as error:
                 stale = isinstance(error, DBAPIError) and error.connection_invalidated and not begun
                 again = _code(error) in ("40001", "40P01") or stale
                 if again and left and not unit.is_cut:
                     continue
-                unit.broken |= _code(error) not in _BUSY and not _is_locked(error)
+                # Whether more than this is missing, such as a table or a right, is for the next look to find out.
+                unit.broken |= not (isinstance(error, ProgrammingError) or _is_busy(error))
                 raise DatabaseUnavailable(_reason(error)) from None
-            except DBAPIError as error:
-                if error.connection_invalidated or unit.is_cut:
-                    unit.broken = True
-                    raise DatabaseUnavailable(_reason(error)) from None
-                raise
         raise AssertionError("the last try returns or raises")
 
     def _connection(self, unit: _Unit) -> Connection:
@@ -306,6 +302,11 @@ def _postgres(url: DatabaseURL, waits: DatabaseSettings, connections: int) -> En
 
 def _code(error: Exception) -> str | None:
     return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether the database works, but this did not go through."""
+    return _code(error) in _BUSY or _is_locked(error)
 
 
 def _is_locked(error: Exception) -> bool:

@@ -12,12 +12,14 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from trio.testing import MockClock
 
 from areplicate import schema_lookup as schemas
 from areplicate.errors import APIError, AuthenticationError, NotFoundError
 from areplicate.replicate.endpoints import ModelEndpoint, VersionEndpoint, parse_model
 from areplicate.schema_lookup import RETRY_SECONDS, SchemaStore, Viewer, endpoint_of
 from areplicate.schema_lookup import cache as schema_cache
+from tests.fast_forward import FastForwardLoop
 
 VERSION = "ab" * 32
 OTHER_VERSION = "cd" * 32
@@ -92,7 +94,14 @@ async def test_a_known_model_is_never_looked_up() -> None:
     assert api.asked == []
 
 
+SKIPS_WAITING = [
+    pytest.param(("asyncio", {"loop_factory": FastForwardLoop}), id="asyncio"),
+    pytest.param(("trio", {"clock": MockClock(autojump_threshold=0)}), id="trio"),
+]
+
+
 @pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", SKIPS_WAITING)
 async def test_a_first_call_waits_fifteen_seconds_for_its_models_schema() -> None:
     api, store = API({}), SchemaStore()
     api.gate = anyio.sleep_forever

@@ -20,7 +20,7 @@ import areplicate
 
 from ..errors import APIError, AuthenticationError
 from ..options.values import BASE_VARIABLES, KEY_VARIABLES, from_environment
-from ..replicate.progress import Status, phase_by_now
+from ..replicate.progress import Phase, Status, phase_by_now
 from .prompt import user_message
 from .shell import model_names
 
@@ -108,7 +108,7 @@ def _tell_that_it_cannot_connect() -> None:
 def demo() -> None:
     """Ask a model through a cold boot: Replicate's if a key is set, else one on this machine."""
     messages = [{"role": "user", "content": DEMO_PROMPT}]
-    err.print(f"[bold]{DEMO_MODEL}[/bold]: {DEMO_PROMPT}", highlight=False)
+    err.print(f"[bold]{DEMO_MODEL}[/bold]: {DEMO_PROMPT}", highlight=False, soft_wrap=True)
     if from_environment(*KEY_VARIABLES):
         base = from_environment(*BASE_VARIABLES) or "Replicate"
         err.print(f"(asking {base}, with the key in the environment)", highlight=False)
@@ -194,6 +194,7 @@ class _Waiting:
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._status: Status | None = None
+        self._printed: Phase | None = None
         self._first_text: float | None = None
 
     @contextmanager
@@ -203,16 +204,21 @@ class _Waiting:
             yield line.stop
 
     def saw(self, status: Status) -> None:
-        changed = self._status is None or self._status.phase != status.phase
         self._status = status
-        if changed and not err.is_terminal:
-            click.echo(f"{status.phase}, {self._seconds():.0f} s", err=True)
+        self._print(status.phase)
         if status.phase in ("processing", "done") and self._first_text is None:
             self._first_text = self._seconds()
 
     def _line(self) -> Spinner:
         phase = phase_by_now(self._status, self._seconds())
+        self._print(phase)
         return Spinner("dots", f"[yellow]{phase} {self._seconds():.0f} s ...")
+
+    def _print(self, phase: Phase) -> None:
+        # "done" would stand in the line of the answer; the summary says it.
+        if phase not in ("done", self._printed) and not err.is_terminal:
+            self._printed = phase
+            click.echo(f"{phase}, {self._seconds():.0f} s", err=True)
 
     def summary(self) -> str:
         first = self._seconds() if self._first_text is None else self._first_text

@@ -234,6 +234,8 @@ def test_the_demo_shows_a_boot_and_an_answer(tmp_path: Path) -> None:
     shown = run("demo")
     assert shown.returncode == 0
     assert "weights" in shown.stdout
+    phases = re.findall(r"^(\w+), \d+ s$", shown.stderr, re.MULTILINE)
+    assert phases == ["queued", "booting", "processing"]
     assert "s until the model ran" in shown.stderr
 
 

@@ -238,10 +238,12 @@ class TestValues:
     @pytest.mark.parametrize("limit", [0, -1])
     @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict"])
     def test_no_limit_may_be_said_with_a_number_where_misfits_are_dropped(
-        self, name: str, limit: int
+        self, name: str, limit: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         known = schema(**PROMPT, max_tokens=INTEGER)
-        assert built({name: limit}, schema=known, drop_params=True) == {"prompt": "Hello"}
+        with caplog.at_level(logging.INFO, "areplicate"):
+            assert built({name: limit}, schema=known, drop_params=True) == {"prompt": "Hello"}
+        assert "x/y: " in caplog.text and f"={limit} left out" in caplog.text
         with pytest.raises(BadRequestError, match="give 1 or more, or leave it out for no limit"):
             built({name: limit}, schema=known)
 

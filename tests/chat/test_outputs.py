@@ -78,6 +78,11 @@ def test_reasoning_is_kept_apart_for_models_that_are_known_to_reason() -> None:
     assert (reply.content, reply.reasoning_content) == ("Yes.", "Hm.")
 
 
+def test_white_space_before_a_thought_belongs_to_nothing() -> None:
+    reply = read_reply(" \n<think> Hm. </think> Yes. ", REASONER)
+    assert (reply.content, reply.reasoning_content) == ("Yes. ", "Hm.")
+
+
 @pytest.mark.parametrize("schema", [OTHER, None])
 def test_nothing_is_guessed_for_other_models(schema: ModelSchema | None) -> None:
     for text in ("<think>Hm.</think>Yes.", '<tool_call>{"name": "f", "arguments": {}}</tool_call>', " \n"):

@@ -88,6 +88,9 @@ def test_nothing_is_guessed_for_other_models(schema: ModelSchema | None) -> None
     for text in ("<think>Hm.</think>Yes.", '<tool_call>{"name": "f", "arguments": {}}</tool_call>', " \n"):
         reply = read_reply(text, schema)
         assert (reply.content, reply.reasoning_content) == (text, None)
+        splitter = reply_splitter(schema)
+        deltas = [*splitter.feed(text), *splitter.end()]
+        assert [(delta.content, delta.reasoning_content) for delta in deltas] == [(text, None)]
 
 
 def test_reasoning_that_was_cut_off_is_still_reasoning() -> None:

@@ -113,6 +113,15 @@ def test_what_is_plain_already_is_left_as_it_is(value: Any) -> None:
     assert repr(plain(value)) == repr(value)
 
 
+@pytest.mark.parametrize("value", ["a\ud800", ["a\ud800"], {"a\ud800": 1}, Box("a\ud800"), Text("a\ud800")])
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_is(value: Any) -> None:
+    told = "^stop has text that is not valid Unicode at character 1.$"
+    with pytest.raises(BadRequestError, match=told) as caught:
+        plain(value, "stop")
+    assert caught.value.param == "stop"
+    assert plain("é") == "é"
+
+
 def test_what_json_has_no_form_for_is_an_error() -> None:
     assert as_json({1: ["a", date(2026, 1, 2)]}) == {"1": ["a", "2026-01-02"]}
     for value in ([float("nan")], [b"a"], object()):

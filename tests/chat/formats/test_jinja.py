@@ -257,27 +257,29 @@ def test_arguments_are_text_for_templates_that_take_them_so() -> None:
     messages = [*HI, {"role": "assistant", "content": "", "tool_calls": [call]}]
     template = "{{ '```' + messages[1].tool_calls[0].function.arguments }}"
     assert render(template, messages) == '```{"zone": "UTC"}'
+    call["function"] = {"name": "clock", "arguments": {"zone": "é"}}
+    assert render(template, messages) == '```{"zone": "é"}'
 
 
 @pytest.mark.parametrize(
-    ("expression", "text"),
+    ("value", "written", "text"),
     [
-        ("{'b': 'é', 'a': '<'} | tojson", '{"b": "é", "a": "<"}'),
-        ("{'b': 1, 'a': 2} | tojson(sort_keys=true)", '{"a": 2, "b": 1}'),
-        ("['é'] | tojson(ensure_ascii=true)", '["\\u00e9"]'),
-        ("[1] | tojson(indent=2)", "[\n  1\n]"),
-        ("{'a': [1, 2]} | tojson(separators=(',', ':'))", '{"a":[1,2]}'),
+        ("{'b': 'é', 'a': '<'}", "tojson", '{"b": "é", "a": "<"}'),
+        ("{'b': 1, 'a': 2}", "tojson(sort_keys=true)", '{"a": 2, "b": 1}'),
+        ("['é']", "tojson(ensure_ascii=true)", '["\\u00e9"]'),
+        ("[1]", "tojson(indent=2)", "[\n  1\n]"),
+        ("{'a': [1, 2]}", "tojson(separators=(',', ':'))", '{"a":[1,2]}'),
     ],
 )
-def test_json_is_written_as_tokenizers_templates_write_it(expression: str, text: str) -> None:
-    assert render(f"{{{{ {expression} }}}}", HI) == text
+def test_json_is_written_as_tokenizers_templates_write_it(value: str, written: str, text: str) -> None:
+    assert render(f"{{% set value = {value} %}}{{{{ value | {written} }}}}", HI) == text
 
 
 @pytest.mark.parametrize(
-    ("expression", "text"), [("'ab' * 3", "ababab"), ("3 * 'ab'", "ababab"), ("2 ** 10 * 3", "3072")]
+    ("expression", "text"), [("'ab' * n", "ababab"), ("n * 'ab'", "ababab"), ("2 ** 10 * n", "3072")]
 )
 def test_products_of_a_bearable_size_are_made(expression: str, text: str) -> None:
-    assert render(f"{{{{ {expression} }}}}", HI) == text
+    assert render(f"{{% set n = 3 %}}{{{{ {expression} }}}}", HI) == text
 
 
 @pytest.mark.parametrize(

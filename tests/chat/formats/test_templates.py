@@ -245,6 +245,21 @@ def test_one_thing_alone_makes_a_template(given: dict[str, Any], prompt: str) ->
     assert template is not None and template.render([{"role": "user", "content": "Hi"}]) == prompt
 
 
+def test_roles_alone_are_a_template_without_anything_around() -> None:
+    register_prompt_template("owner/name", roles={"user": {"pre_message": "Q: "}})
+    assert template_for("owner/name").render([{"role": "user", "content": "Hi"}]) == "Q: Hi"
+    assert (
+        make_template({"user": {"pre_message": "Q: "}}).render([{"role": "user", "content": "Hi"}]) == "Q: Hi"
+    )
+
+
+@pytest.mark.parametrize("family", ["llama-2", "chatml", "gemma", "llama-3"])
+def test_within_a_server_s_prompt_an_answer_that_opens_follows_an_empty_question(family: str) -> None:
+    template = FAMILIES[family].template
+    said = (Message("assistant", "Welcome!"), Message("user", "Hi"))
+    assert template.render_within(said) == template.render_within((Message("user"), *said))
+
+
 def test_a_conversation_that_an_answer_opens_is_no_lone_question() -> None:
     said = [{"role": "assistant", "content": "Welcome!"}, {"role": "user", "content": "Hi"}]
     assert FAMILIES["plain"].template.render(said) == "Assistant: Welcome!\n\nUser: Hi\n\nAssistant:"

@@ -37,9 +37,9 @@ OTHERS_NAMES = {"Areplicate", "File", "Message", "Model", "Request", "Response",
 
 RIDDLES = re.compile(
     r"(?<![Tt]here )\b(is|are) (no\b(?! longer| more)|none of|to be\b)|\bnames (no|none)\b"
-    r"|\b(is|are|was|were) told\b|\b(told|tells?) of\b"
+    r"|\b(is|are|was|were) told\b|\b(told|tells?) of\b|\b(whoever|nought|amiss|befall\w*)\b"
 )
-"""Turns of phrase that have to be read twice: say what something is, or what must be done."""
+"""Words that have to be read twice: say what something is, or what must be done."""
 PROMPTS = {"system_texts.py", "tool_forms.py"}
 """Texts that models were trained on, word for word."""
 

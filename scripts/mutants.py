@@ -133,7 +133,12 @@ PARTS = {
     "apis": Part(_in("areplicate/chat/apis"), ("tests/chat/apis",)),
     "formats": Part(
         _in("areplicate/chat/formats", without="shapes.py"),
-        ("tests/chat/formats", "tests/chat/test_inputs.py", "tests/chat/test_schema.py"),
+        (
+            "tests/chat/formats",
+            "tests/chat/test_inputs.py",
+            "tests/chat/test_schema.py",
+            "tests/test_prompts.py",
+        ),
         (
             "tests/chat/formats/test_families.py::test_the_page_of_families_is_current",
             "tests/chat/formats/test_jinja.py::test_a_template_that_never_ends_or_grows_without_end_is_stopped",

@@ -53,6 +53,27 @@ def test_definitions_that_multiply(keyword: str, length: int, copies: int) -> No
     assert validator.faults({}) == [] and validator.faults([]) != [], "what is far from them is checked"
 
 
+def test_a_reference_may_lead_into_a_list_and_a_document_within() -> None:
+    definitions = chain("anyOf", 60, {"type": "string"})["$defs"]
+    for reference in ("#/anyOf/1", "inner#/items"):
+        schema = {
+            "$defs": {**definitions, "inner": {"$id": "inner", "items": {"$ref": "#/$defs/d59"}}},
+            "anyOf": [{"type": "object"}, {"not": {"$ref": "#/$defs/d59"}}],
+            "properties": {"a": {"$ref": reference}},
+        }
+        with pytest.raises(BadRequestError, match="cannot be used|takes too long to check"):
+            Validator(schema).faults({"a": "text"})
+
+
+@pytest.mark.parametrize("keyword", ["unevaluatedProperties", "unevaluatedItems"])
+def test_what_is_left_unevaluated_is_looked_at_twice(keyword: str) -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(30):
+        schema = {"allOf": [schema], keyword: False}
+    with pytest.raises(BadRequestError, match="cannot be used|takes too long to check"):
+        Validator(schema).faults("text")
+
+
 @pytest.mark.parametrize(
     "multiplies",
     [

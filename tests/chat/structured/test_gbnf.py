@@ -73,6 +73,8 @@ STRING, INTEGER = {"type": "string"}, {"type": "integer"}
         ({"const": None}, ["null"], ["1"]),
         ({"enum": ["a", 1, None]}, ['"a"', "1", "null"], ['"b"', "2", '"a"1']),
         ({"enum": []}, ["1"], [""]),
+        ({"anyOf": [], "type": "integer"}, ["1"], ["", '"a"']),
+        ({"anyOf": "x", "type": "integer"}, ["1"], ["", '"a"']),
         ({"anyOf": [STRING, INTEGER]}, ['"a"', "1"], ["1.5", "null"]),
         ({"oneOf": [STRING, INTEGER]}, ['"a"', "1"], ["1.5", "null"]),
         ({"allOf": [INTEGER]}, ["1"], ['"a"', "1.5"]),

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from areplicate.chat.contract import AnswerReader, settle
 from areplicate.chat.structured.json_reader import mend
+from areplicate.chat.structured.validation import of_the_extra
+from areplicate.errors import BadRequestError
 
 HI: Any = [{"role": "user", "content": "Hi"}]
 PERSON = {
@@ -213,6 +215,13 @@ def test_a_pattern_may_look_ahead_and_does_not_run_away(pattern: str, fits: str,
     schema = {"type": "object", "properties": {"text": {"type": "string", "pattern": pattern}}}
     assert read([json.dumps({"text": fits})], schema)[1] == []
     assert "does not match" in read([json.dumps({"text": does_not})], schema)[1][0]
+
+
+def test_the_extra_is_named_where_it_is_not_installed() -> None:
+    with pytest.raises(
+        BadRequestError, match=r"need the package no_such_one: pip install 'areplicate\[schema\]'\.$"
+    ):
+        of_the_extra("no_such_one")
 
 
 @pytest.mark.parametrize("draft", [{}, {"$schema": "http://json-schema.org/draft-07/schema#"}])

@@ -49,9 +49,9 @@ class Account:
         self._demand: Demand | None = None
         self._hold: Hold | None = None
 
-    async def __aenter__(self) -> Account:
+    async def __aenter__(self) -> None:
+        self._exchange.account = self
         begun.set(self._begun.append)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -67,6 +67,7 @@ class Account:
         else:
             self._settle(self._cost(0))
         _log(exchange)
+        del exchange.account  # they would keep each other until the garbage collector comes
 
     async def admit(self, demand: Demand) -> None:
         """Lets the request in, or raises the `GatewayError` that refuses it."""

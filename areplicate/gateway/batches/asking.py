@@ -59,7 +59,7 @@ class Asker:
             exchange.endpoint = "/v1/batches"
             backend.requests_in_flight += 1
             try:
-                async with self._gateway.account(exchange) as exchange.account:
+                async with self._gateway.account(exchange):
                     return await self._answer(exchange, request)
             finally:
                 await backend.leave()

@@ -61,7 +61,7 @@ class Dispatcher:
         task = asyncio.current_task()
         self.tasks.add(task)
         try:
-            async with gateway.account(exchange) as exchange.account:
+            async with gateway.account(exchange):
                 response = await self._answer(exchange)
         finally:
             self.tasks.discard(task)

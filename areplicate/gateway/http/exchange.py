@@ -59,7 +59,7 @@ class Exchange:
     )
 
     account: Account
-    """What lets the request in; the front door opens it."""
+    """What lets the request in, from when the front door opens it until it is settled."""
 
     request: web.BaseRequest
     """What was sent; a request of a batch has none."""

@@ -47,7 +47,7 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
         created=int(time.time()),
         model=question.model,
         choices=choices,
-        usage=usages[0] if len(usages) == 1 else add(usages),
+        usage=add(usages),
         replicate=ran,
     )
 

@@ -262,7 +262,7 @@ def _file(index: int, part: Mapping[str, Any]) -> Media:
 def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     calls = _json(index, "tool_calls", message) or ()
     if not calls and isinstance(call := _json(index, "function_call", message), Mapping):
-        calls = [{"type": "function", "function": call}]
+        calls = [{"function": call}]
     if not isinstance(calls, (list, tuple)):
         _refuse(index, "has tool_calls that are not a list")
     read = []

@@ -87,7 +87,7 @@ def _tools(params: Mapping[str, Any]) -> tuple[Tool, ...]:
     given = params.get("tools")
     if given is None:
         functions = params.get("functions")
-        given = functions and [{"type": "function", "function": f} for f in _list("functions", functions)]
+        given = functions and [{"function": f} for f in _list("functions", functions)]
     tools = [_tool(index, tool) for index, tool in enumerate(_list("tools", given or []))]
     found = tuple([tool for tool in tools if tool is not None])
     names = [tool.name for tool in found]

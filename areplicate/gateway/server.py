@@ -26,7 +26,7 @@ from .logs import logger
 from .tls import Certificate
 
 _LOOK_SECONDS = 1.0
-_LINGER_SECONDS = 0.25
+_LINGER_SECONDS = 0.5
 """Seconds for which requests on open connections are still answered, if only with a refusal."""
 _CANCEL_SECONDS = 8.0
 """Seconds for cancelled requests to cancel their predictions."""
@@ -107,6 +107,9 @@ class _Process:
             await server.shutdown(0.1)
             await gateway.aclose()
             logger.info("stopped")
+            # The loop would give it back to the system, to which it means the end.
+            loop.remove_signal_handler(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     async def _drain(self, listener: Listener) -> None:
         """Ends what is in flight: by waiting; then, or at a second signal, by cancelling it.
@@ -120,8 +123,12 @@ class _Process:
         logger.info("draining", extra={"in_flight": len(self._tasks)})
         end = loop.time() + gateway.config.general.drain_seconds
         linger = loop.time() + _LINGER_SECONDS
-        while not listener.quiet and not self._stopped.is_set():
-            if loop.time() >= (end if self._tasks else linger):
+        while not listener.quiet and not self._stopped.is_set() and (now := loop.time()) < max(end, linger):
+            if self._tasks:
+                linger = min(
+                    end, now + _LINGER_SECONDS
+                )  # a client that has its answer now may ask again at once
+            elif now >= linger and not listener.has_unread:
                 break
             await asyncio.sleep(0.02)
         if left := self._tasks:

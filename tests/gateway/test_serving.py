@@ -60,18 +60,26 @@ def test_at_the_end_every_request_is_answered_or_refused(
     local: LocalReplicate, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     """What is in flight finishes; a kept connection is told 503 and that it closes; new ones are refused."""
-    with gateway(config_for(local), tmp_path, *arguments) as running, ThreadPoolExecutor(4) as threads:
+    with gateway(config_for(local), tmp_path, *arguments) as running, ThreadPoolExecutor(5) as threads:
         with running.http() as kept:
             assert kept.get("/v1/models").status_code == 200
             answers = [threads.submit(running.ask, model="patient", stream=i % 2 == 0) for i in range(4)]
-            eventually(lambda: len(local.running()) == 4)
+            again = threads.submit(ask_again_after_a_stream, running)
+            eventually(lambda: len(local.running()) == 5)
             running.process.send_signal(signal.SIGTERM)
             eventually(lambda: refuses(running))
             told = kept.post(PATH, json=ASKED)
         assert (told.status_code, told.headers["connection"]) == (503, "close")
         assert told.json()["error"]["code"] == "gateway_stopping" and "retry-after" in told.headers
         assert [answer.result().status_code for answer in answers] == [200] * 4
+        assert again.result() == [200, 503], "whose stream ends meanwhile may ask again on its connection"
         assert running.process.wait(10) == 0
+
+
+def ask_again_after_a_stream(running: Gateway) -> list[int]:
+    with running.http() as http:
+        bodies = ({**ASKED, "model": "patient", "stream": True}, ASKED)
+        return [http.post(PATH, json=body).status_code for body in bodies]
 
 
 def test_the_end_comes_soon_where_nothing_is_in_flight(local: LocalReplicate, tmp_path: Path) -> None:

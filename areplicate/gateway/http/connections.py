@@ -230,6 +230,11 @@ class Listener:
         """Whether nobody is connected."""
         return not self._server.open and not self._beginning
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether a request has come that is not read yet: to close its connection now would cut it."""
+        return any(connection.has_asked for connection in self._server.open)
+
     def _accept(self, at_once: int) -> None:
         for _ in range(at_once):
             if len(self._server.open) + len(self._beginning) >= self._most and not self._server.make_room():

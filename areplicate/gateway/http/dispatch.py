@@ -68,7 +68,7 @@ class Dispatcher:
             gateway.metrics.in_flight.dec()
             lines.clear()
             await backend.leave()
-        if gateway.draining:
+        if gateway.draining and not response.prepared:  # else its client may send the next request at once
             response.force_close()
         return response
 

@@ -29,7 +29,7 @@ from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
 from .protocol.predictions import TERMINAL, Prediction
-from .protocol.requests import MARKS_APART, SHORTEST_CANCEL_AFTER
+from .protocol.requests import SHORTEST_CANCEL_AFTER
 
 T = TypeVar("T")
 
@@ -50,8 +50,8 @@ _SETTLING = 120.0
 _CLAIMS_KEPT = 20_000
 """Ids that are remembered: what is created in half an hour at the usual limit; a claim matters for minutes."""
 
-_MARKS = 60
-"""Seconds, at least, that are drawn from to tell predictions of equal input apart."""
+_MARKS = 59
+"""Seconds, at least, that are drawn from to tell predictions of equal input apart: with them a minute at most is added."""
 
 
 begun: ContextVar[Callable[[LivePrediction], object] | None] = ContextVar("begun", default=None)
@@ -313,11 +313,11 @@ class Live:
     def _draw(self, key: int, timeout: float) -> int:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
         # More than the timeout, so that the server never gives up before the caller does.
-        least = (int(max(SHORTEST_CANCEL_AFTER, timeout) / MARKS_APART) + 1) * MARKS_APART
+        least = int(max(SHORTEST_CANCEL_AFTER, timeout)) + 1
         drawn = self.marks.setdefault(key, set())
         # A fifth stays free, so that a few draws find one however many ask the same.
-        span = max(_MARKS, least // 10) // MARKS_APART - 1 + len(drawn) * 5 // 4
-        while (mark := least + int(_marks.random() * span) * MARKS_APART) in drawn:
+        span = max(_MARKS, least // 10) + len(drawn) * 5 // 4
+        while (mark := least + int(_marks.random() * span)) in drawn:
             span += 1
         drawn.add(mark)
         return mark

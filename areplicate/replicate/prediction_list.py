@@ -17,7 +17,6 @@ from .background import Background
 from .http import Http
 from .protocol.decoding import decoded
 from .protocol.predictions import ListedPrediction, PredictionPage, decode_page
-from .protocol.requests import MARKS_APART
 from .retry import RetryPolicy
 from .server_clock import ServerClock, seconds, timestamp
 
@@ -36,16 +35,14 @@ class ListRow:
 
     Attributes:
         created: seconds since 1970.
-        mark: seconds from then to its deadline, to the nearest that areplicate sends as `Cancel-After`.
+        mark: seconds from then to its deadline: what its `Cancel-After` was.
     """
 
     def __init__(self, prediction: ListedPrediction) -> None:
         self.prediction = prediction
         self.created = seconds(prediction.created_at)
         deadline = seconds(prediction.deadline)
-        self.mark: int | None = None
-        if self.created is not None and deadline is not None:
-            self.mark = round((deadline - self.created) / MARKS_APART) * MARKS_APART
+        self.mark = None if self.created is None or deadline is None else _whole(self.created, deadline)
 
     @cached_property
     def input(self) -> Any:
@@ -53,6 +50,13 @@ class ListRow:
             return msgspec.json.decode(self.prediction.input)
         except msgspec.DecodeError:
             return None
+
+
+def _whole(since: float, until: float) -> int:
+    """Seconds between two times that are whole seconds apart, though one of them may be told without its fraction."""
+    if since.is_integer() == until.is_integer():
+        return round(until - since)
+    return math.floor(until - since) if since.is_integer() else math.ceil(until - since)
 
 
 class _Reader:

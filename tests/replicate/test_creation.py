@@ -19,7 +19,7 @@ from tests.stage import HELLO, KEY, LLAMA, llama, nothing_runs
 
 pytestmark = pytest.mark.anyio
 
-MARK = 1878
+MARK = 1877
 
 
 @dataclass
@@ -69,7 +69,7 @@ async def test_the_mark_is_remembered_before_the_creation_is_sent() -> None:
 
 async def test_what_an_earlier_process_asked_for_is_taken_over() -> None:
     async with HostileReplicate([llama(reply="fine", boot_seconds=300)]) as hostile:
-        await earlier_process(hostile, mark=MARK + 2)
+        await earlier_process(hostile, mark=MARK + 1)
         mine = await earlier_process(hostile)
         await earlier_process(hostile, prompt="Something else")
         await anyio.sleep(60)
@@ -83,7 +83,7 @@ async def test_what_an_earlier_process_asked_for_is_taken_over() -> None:
 async def test_what_an_earlier_process_asked_for_is_cancelled_by_whoever_took_it_over_and_left() -> None:
     async with HostileReplicate([llama(boot_seconds=900)]) as hostile:
         mine = await earlier_process(hostile)
-        other = await earlier_process(hostile, mark=MARK + 2)
+        other = await earlier_process(hostile, mark=MARK + 1)
         with anyio.move_on_after(20):
             await ask(hostile, Remembered((MARK, time.time())))
         assert hostile.predictions[mine].status == "canceled"

@@ -217,8 +217,8 @@ async def test_leaving_never_cancels_anothers_twin(
     """Two routers, as in two workers of a gateway, or two keys of one account in one router, ask the same
     within a second, and one leaves."""
     draws = itertools.cycle(range(6)) if same_marks else itertools.count()
-    marks = 89  # are drawn from: every other second of a tenth of the timeout
-    monkeypatch.setattr("areplicate.replicate.live._marks.random", lambda: (next(draws) + 0.5) / marks)
+    seconds = 180  # are drawn from: a tenth of the timeout
+    monkeypatch.setattr("areplicate.replicate.live._marks.random", lambda: (next(draws) + 0.5) / seconds)
     async with AsyncExitStack() as stack:
         hostile = await stack.enter_async_context(HostileReplicate([llama(boot_seconds=60, reply="fine")]))
         stays = await stack.enter_async_context(router_of(hostile))

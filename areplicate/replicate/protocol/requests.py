@@ -23,10 +23,6 @@ SHORTEST_CANCEL_AFTER = 5
 """Seconds; Replicate refuses less."""
 
 
-MARKS_APART = 2
-"""Seconds between two marks: enough to tell them apart even if a time has no fraction of a second."""
-
-
 class Request(NamedTuple):
     """A request that is ready to be sent."""
 

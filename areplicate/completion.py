@@ -21,8 +21,9 @@ import anyio.from_thread
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
-from .bulk.map import Calls, Kept, MapResult, checked_requests, kept_in, most_in_flight
+from .bulk.map import Calls, Kept, MapResult, kept_in, most_in_flight
 from .bulk.progress import progress_bar
+from .bulk.requests import checked_requests
 from .calls.streams import CompletionStream
 from .chat.embeddings import EmbeddingResponse
 from .chat.parsed import Parsed

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 import anyio
 
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
-from .bulk.map import MapResult, Requests, is_embedding, kept_in, map_calls
+from .bulk.map import MapResult, kept_in, map_calls
+from .bulk.requests import Requests, is_embedding
 from .calls.call import Answering, Call, answer
 from .calls.preparing import Preparer
 from .calls.streams import CompletionStream, replay

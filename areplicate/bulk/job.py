@@ -31,8 +31,9 @@ from ..replicate.progress import OnStatus, Status
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
 from .journal import ChangedRequest, JournalEntry, question_hash, read_journal
-from .map import Ask, Kept, MapResult, is_embedding, map_calls
+from .map import Kept, MapResult, map_calls
 from .outputs import EndedRow, Table, check_answer, check_columns, check_output, table_for, write_output
+from .requests import Ask, is_embedding
 
 _ASKS = ("model", "messages", "input", "encoding_format")
 MOST_ERRORS = 100

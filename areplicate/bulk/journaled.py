@@ -25,7 +25,7 @@ from ..logs import logger
 from ..replicate.creation import INTENT, Intent
 from ..replicate.retry import waits
 from .journal import Journal, MaybeCreated
-from .map import AskOne, JobEnded, is_embedding
+from .requests import AskOne, JobEnded, is_embedding
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
 """Errors that say nothing about the row: it is asked again, for `_PATIENCE` seconds."""

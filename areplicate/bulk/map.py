@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from contextvars import copy_context
-from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
@@ -21,12 +20,7 @@ from ..chat.responses import ModelResponse
 from ..errors import APIConnectionError, APIError, BadRequestError
 from ..options.values import checked_whole
 from .progress import progress_bar
-
-Ask = Callable[..., Awaitable[Any]]
-"""`AsyncRouter.acompletion`."""
-AskOne = Callable[[int, Mapping[str, Any]], Awaitable[Any]]
-"""Asks the request with this index."""
-Requests = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+from .requests import Ask, AskOne, JobEnded, Requests, arguments_of, checked_requests, each_of
 
 MAX_IN_FLIGHT = 1000
 """How many requests are under way or waiting to be read, unless the caller says otherwise."""
@@ -41,13 +35,6 @@ class MapResult(msgspec.Struct, frozen=True):
     index: int
     response: ModelResponse | None = None
     error: APIError | None = None
-
-
-class JobEnded(Exception):
-    """No further request can be asked; `error` says why."""
-
-    def __init__(self, error: APIError) -> None:
-        self.error = error
 
 
 class Kept(NamedTuple):
@@ -219,7 +206,7 @@ class Calls:
 
     async def _take(self, requests: Requests) -> None:
         try:
-            async with aclosing(_each(requests)) as each:
+            async with aclosing(each_of(requests)) as each:
                 async for request in each:
                     self.begin(request)
                     while self.full:
@@ -234,7 +221,7 @@ class Calls:
 
     async def _call(self, index: int, request: Any) -> None:
         try:
-            self._results.append(MapResult(index, await self._ask_one(index, _arguments(index, request))))
+            self._results.append(MapResult(index, await self._ask_one(index, arguments_of(index, request))))
         except APIError as error:
             self._results.append(MapResult(index, error=error))
         except JobEnded as ended:
@@ -253,50 +240,8 @@ class Calls:
         self._changed = anyio.Event()
 
 
-def checked_requests(requests: Any) -> Any:
-    if isinstance(requests, (str, bytes, Mapping)) or not isinstance(requests, (Iterable, AsyncIterable)):
-        raise BadRequestError(
-            "requests must be a series of mappings such as "
-            '[{"model": "owner/name", "messages": [{"role": "user", "content": "Hello"}]}], '
-            f"not {type(requests).__name__}.",
-            param="requests",
-        )
-    return requests
-
-
 def most_in_flight(given: Any) -> int:
     return MAX_IN_FLIGHT if given is None else checked_whole("max_in_flight", given, least=1)
-
-
-def is_embedding(request: Mapping[str, Any]) -> bool:
-    """Whether a request asks for embeddings, as the lines of a batch file may; else it is a chat completion's."""
-    return "input" in request and "messages" not in request
-
-
-async def _each(requests: Requests) -> AsyncGenerator[Any, None]:
-    if isinstance(requests, AsyncIterable):
-        async for request in requests:
-            yield request
-    else:
-        for request in requests:
-            yield request
-
-
-def _arguments(index: int, request: Any) -> Mapping[str, Any]:
-    where = f"requests[{index}]"
-    if not isinstance(request, Mapping) or not all(isinstance(name, str) for name in request):
-        raise BadRequestError(
-            f"{where} must be a mapping of acompletion's arguments, not {type(request).__name__}.",
-            param="requests",
-        )
-    for name in ("model", "input" if is_embedding(request) else "messages"):
-        if name not in request:
-            near = get_close_matches(name, request, 1)
-            hint = f" Is it {near[0]}?" if near else ""
-            raise BadRequestError(f"{where} has no {name}.{hint}", param=name)
-    if request.get("stream"):
-        raise BadRequestError(f"{where} asks for a stream; a result is a whole answer.", param="stream")
-    return request
 
 
 _tasks: set[asyncio.Task[None]] = set()

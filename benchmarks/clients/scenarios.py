@@ -9,15 +9,25 @@ import asyncio
 import gc
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
-from typing import Any
-
-from .worker import Client
+from typing import Any, Protocol
 
 PROMPT = "Hello, how are you?"
 WARMING = 3
 """Calls that are made first, so that connections, caches and imports are warm."""
+
+
+class Client(Protocol):
+    """A client as a benchmark sees it."""
+
+    async def complete(self, model: str, prompt: str) -> str:
+        """The whole answer."""
+
+    def stream(self, model: str, prompt: str) -> AsyncIterator[str]:
+        """The answer's pieces as they come."""
+
+    async def aclose(self) -> None: ...
 
 
 async def warm(client: Client, model: str, calls: int) -> dict[str, Any]:

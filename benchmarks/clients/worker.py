@@ -5,23 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+from . import scenarios
 
-class Client(Protocol):
-    """A client as a benchmark sees it."""
-
-    async def complete(self, model: str, prompt: str) -> str:
-        """The whole answer."""
-
-    def stream(self, model: str, prompt: str) -> AsyncIterator[str]:
-        """The answer's pieces as they come."""
-
-    async def aclose(self) -> None: ...
-
-
-Connect = Callable[..., Client]
+Connect = Callable[..., scenarios.Client]
 """A client for an API base, a key, and settings of its own, made on the running event loop."""
 
 
@@ -31,8 +20,6 @@ def main(connect: Connect) -> None:
     `api_base`, `key` and the object `settings` go to the client, `loop` says which event loop it runs on, and
     the rest goes to the scenario.
     """
-    from . import scenarios
-
     scenario = getattr(scenarios, sys.argv[1])
     given: dict[str, Any] = json.loads(sys.argv[2])
     api_base, key = given.pop("api_base"), given.pop("key")

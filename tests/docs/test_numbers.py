@@ -98,7 +98,7 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/gateway/postgresql.md", "connections of each process; {} by default", database._CONNECTIONS),
     ("docs/gateway/limits.md", "lose the usage of the last second (up to {} requests)", usage._BATCH),
     ("docs/gateway/limits.md", "stop counting after {:g} seconds", counting.DEAD_AFTER),
-    ("docs/gateway/limits.md", "`usage_rows_in_memory`, {:,}", usage.KEPT_IN_MEMORY),
+    ("docs/gateway/limits.md", "`usage_rows_in_memory`, {:,}", GeneralSettings().usage_rows_in_memory),
 ]
 
 

@@ -32,12 +32,12 @@ def test_random_tokens_push_out_no_key(tmp_path: Path, monkeypatch: pytest.Monke
 async def _attack(database: Store) -> None:
     gone = False
 
-    async def store() -> Store:
+    async def look_up(hash: str) -> Key | None:
         if gone:
             raise DatabaseUnavailable("it is gone")
-        return database
+        return await database.key_by_hash(hash)
 
-    callers = Auth("sk-master", store, lambda: NOW, grace=300)
+    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
     await database.open()
     try:
         key = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW, spend=0.0)

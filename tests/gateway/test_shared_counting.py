@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from areplicate.gateway.accounts.accounts import SettledHold
 from areplicate.gateway.accounts.database_url import DatabaseURL
-from areplicate.gateway.accounts.key_limits import WINDOW, Hold, new_hold
+from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold, new_hold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
 from areplicate.gateway.accounts.settings import DatabaseSettings

@@ -14,13 +14,11 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from ..http.errors import DatabaseUnavailable
 from ..logs import logger
 from .auth import Auth, unauthenticated
 from .costs import Costs
-from .key_limits import Hold, Ledger, RoomTaken
+from .key_limits import Hold, Ledger, RoomTaken, SettledHold
 from .rows import UsageRow
 from .settings import AccountSettings
 from .usage import UsageWriter
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
 _STORE_DELAY = 0.3
 """Seconds that the first requests have the processor to themselves: importing the database code takes
 half a second of it. A request that needs the database ends the delay."""
+_LOOK_SECONDS = 2.0
+"""Seconds that looking a key up may take."""
 _STORE_WAIT = 10.0
 """Seconds for which a request waits for the database while the gateway starts."""
 _ADMISSION_SECONDS = 2.0
@@ -47,14 +47,6 @@ _LAST_SECONDS = 10.0
 """Seconds for which the end of the process waits for what is still done in the background."""
 
 
-class SettledHold(msgspec.Struct, frozen=True):
-    """What a hold has really taken."""
-
-    hold_id: str
-    tokens: int
-    dollars: float
-
-
 class Accounts:
     """Keys, limits, costs and usage.
 
@@ -63,7 +55,7 @@ class Accounts:
     """
 
     def __init__(self, master_key: str | None, settings: AccountSettings, *, alone: bool) -> None:
-        self.auth = Auth(master_key, self.store, self.now, settings.waits.database_grace_seconds)
+        self.auth = Auth(master_key, self._key_by_hash, self.now, settings.waits.database_grace_seconds)
         self.costs = Costs()
         self.usage = UsageWriter(settings.usage_folder, settings.waits.usage_rows_in_memory)
         self._settings = settings
@@ -95,6 +87,9 @@ class Accounts:
         if self._store is None:
             raise DatabaseUnavailable(self._opening_error or "it is not open yet")
         return self._store
+
+    async def _key_by_hash(self, hash: str) -> Key | None:
+        return await (await self.store()).key_by_hash(hash, seconds=_LOOK_SECONDS)
 
     @property
     def ready(self) -> bool:

@@ -6,23 +6,19 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from ..http.errors import DatabaseUnavailable, GatewayError
 from .keys import Key, hash_token, same
 
-if TYPE_CHECKING:
-    from ..http.route import Access
-    from .store import Store
-
 T = TypeVar("T")
+Access = Literal["anyone", "anyone, with a key", "key", "master", "metrics", "health"]
+"""Who may call a route. `metrics` and `health` are for the master key, and for keys of that role."""
 
 _FRESH = 4.0
 """Seconds for which a key is remembered: another process's block or delete holds within five."""
-_LOOK_SECONDS = 2.0
-"""Seconds that looking a key up may take."""
 _MOST_REMEMBERED = 10_000
 """Keys, and as many unknown tokens apart from them, so that random tokens push out no key."""
 
@@ -57,7 +53,7 @@ class Auth:
     """Recognises callers by their tokens.
 
     Args:
-        store: gives the database, waiting for it while the gateway starts.
+        look_up: the key with a hash, from the database.
         now: the time by the database's clock.
         grace: seconds for which a key that was seen goes on while the database does not answer.
     """
@@ -65,11 +61,11 @@ class Auth:
     def __init__(
         self,
         master_key: str | None,
-        store: Callable[[], Awaitable[Store]],
+        look_up: Callable[[str], Awaitable[Key | None]],
         now: Callable[[], float],
         grace: float,
     ) -> None:
-        self._store = store
+        self._look_up = look_up
         self._now = now
         self._grace = grace
         self._keys: OrderedDict[str, tuple[float, Key]] = OrderedDict()
@@ -117,7 +113,7 @@ class Auth:
         if asked - self._unknown.get(hash, -math.inf) < _FRESH:
             return None
         try:
-            key = await (await self._store()).key_by_hash(hash, seconds=_LOOK_SECONDS)
+            key = await self._look_up(hash)
         except DatabaseUnavailable:
             if known is not None and asked - known[0] < self._grace:
                 return known[1]

@@ -67,6 +67,14 @@ class Hold(msgspec.Struct, kw_only=True):
     dollars: float
 
 
+class SettledHold(msgspec.Struct, frozen=True):
+    """What a hold has really taken."""
+
+    hold_id: str
+    tokens: int
+    dollars: float
+
+
 def new_hold(key_id: str, *, predictions: int, tokens: int, dollars: float) -> Hold:
     return Hold(
         id=secrets.token_hex(12),

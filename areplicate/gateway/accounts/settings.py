@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 
 from .database_url import DatabaseURL
-from .usage import KEPT_IN_MEMORY
 
 _MOST = 1e9
 """The largest number in a configuration: infinity fits into no clock and no integer."""
@@ -25,14 +24,14 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
         database_connect_timeout, database_statement_timeout, database_lock_timeout: how long it may take to
             connect, for a statement, and for a lock.
         database_grace_seconds: how long a key that was seen goes on while the database does not answer.
-        usage_rows_in_memory: how many rows of usage wait for it in memory; the others wait in a file.
+        usage_rows_in_memory: how many rows of usage (about 1 KB each) wait for it in memory; the others wait in a file.
     """
 
     database_connect_timeout: Rate = 3.0
     database_statement_timeout: Positive = 5.0
     database_lock_timeout: Positive = 2.0
     database_grace_seconds: NotNegative = 300.0
-    usage_rows_in_memory: Count = KEPT_IN_MEMORY
+    usage_rows_in_memory: Count = 10_000
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,12 +18,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy import text as sql
 
-from .accounts import SettledHold
 from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
 from .database_url import DatabaseURL
-from .key_limits import WINDOW, Hold, refusal
+from .key_limits import WINDOW, Hold, SettledHold, refusal
 from .keys import Key, renewal
 from .reports import filtered, number_of, spend_query
 from .response_store import ResponseStore

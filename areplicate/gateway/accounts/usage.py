@@ -20,10 +20,10 @@ import msgspec
 
 from ..http.errors import DatabaseUnavailable
 from ..logs import logger
+from .key_limits import SettledHold
 from .rows import UsageRow
 
 if TYPE_CHECKING:
-    from .accounts import SettledHold
     from .store import Store
 
 _PERIOD = 1.0
@@ -34,9 +34,6 @@ _PATIENCE = 60.0
 _LAST_TRIES = 5.0
 """Seconds for which the rows that are left at the end are tried."""
 
-KEPT_IN_MEMORY = 10_000
-"""Rows, about 1 KB each."""
-
 
 class UsageWriter:
     """Takes rows at any time, and writes them once there is a store.
@@ -46,7 +43,7 @@ class UsageWriter:
         most: rows that wait in memory.
     """
 
-    def __init__(self, folder: Path, most: int = KEPT_IN_MEMORY) -> None:
+    def __init__(self, folder: Path, most: int) -> None:
         self._most = most
         self._overflow = _Overflow(folder)
         self._rows: deque[tuple[UsageRow, SettledHold | None]] = deque()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ...bulk.map import is_embedding
+from ...bulk.requests import is_embedding
 from ...errors import (
     APIError,
     AuthenticationError,

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
-from ..accounts.auth import Caller
+from ..accounts.auth import Access, Caller
 from ..app import Gateway
 from ..logs import bound_lines
 from .anthropic import envelope, is_anthropics
 from .errors import CLIENT_GONE, GatewayError, stopping
 from .exchange import Exchange
 from .origins import check_browser, check_content_type, cors_headers, preflight
-from .route import Access, Route
+from .route import Route
 
 _SLASHES = re.compile("//+")
 _PREFIXES = re.compile(r"(?:/(?:openai|anthropic))?(?:/v1)*(?=/)")

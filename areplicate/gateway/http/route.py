@@ -6,16 +6,15 @@ The dispatcher takes requests to it, and the OpenAPI document is derived from it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..accounts.auth import Access
 from .bodies import read_body, read_query
 
 if TYPE_CHECKING:
     from ..app import Gateway
     from .exchange import Exchange
 
-Access = Literal["anyone", "anyone, with a key", "key", "master", "metrics", "health"]
-"""Who may call a route. `metrics` and `health` are for the master key, and for keys of that role."""
 Handler = Callable[..., Awaitable[Any]]
 """Takes the gateway, the exchange and, if the route reads a struct, what was sent."""
 

@@ -30,7 +30,7 @@ COOLDOWN_TIME = 30.0
 
 _ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
-_NAME = r"[A-Za-z0-9](?:[\w.-]*\w)?"
+_NAME = r"[A-Za-z0-9](?:[\w.-]{0,98}\w)?"
 _ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
 """What a wildcard may stand for: a model of Replicate's, never an address."""
 

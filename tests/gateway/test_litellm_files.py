@@ -209,6 +209,9 @@ def test_other_names_of_settings(tmp_path: Path) -> None:
         ("replicate/*", "replicate/*", "replicate/cog/http://evil.example", None),
         ("*", "*", "http://evil.example/v1", None),
         ("*", "*", "../../files", None),
+        ("replicate/*", "replicate/*", f"replicate/acme/{'x' * 100}", f"replicate/acme/{'x' * 100}"),
+        ("replicate/*", "replicate/*", f"replicate/acme/{'x' * 101}", None),
+        ("replicate/*", "replicate/*", "replicate/acme/chat\n", None),
     ],
 )
 async def test_wildcards(tmp_path: Path, pattern: str, model: str, asked: str, called: str | None) -> None:

@@ -47,7 +47,7 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
         created=int(time.time()),
         model=question.model,
         choices=choices,
-        usage=add(usages),
+        usage=usages[0] if len(usages) == 1 else add(usages),
         replicate=ran,
     )
 

@@ -105,6 +105,7 @@ LISTS = {
     "1 s late": [("list", rows_late(1.0))],
     "2 s late": [("list", rows_late(2.0))],
     "5 s late": [("list", rows_late(5.0))],
+    "6 s late": [("list", rows_late(6.0))],
     "a second behind": [("list", list_behind(1.0))],
     "no Date": [("*", without_date())],
     "Date a second ahead": [("*", date_ahead(1.0))],

@@ -78,9 +78,7 @@ def _is_optional(annotation: Any) -> bool:
 
 def _type(annotation: Any) -> Any:
     options = [option for option in get_args(annotation) if option is not type(None)]
-    if get_origin(annotation) in (types.UnionType, typing.Union):
-        return _type(options[0])
-    if get_origin(annotation) is Annotated:
+    if get_origin(annotation) in (types.UnionType, typing.Union, Annotated):
         return _type(options[0])
     if get_origin(annotation) is Literal:
         return Text

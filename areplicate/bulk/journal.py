@@ -18,6 +18,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -108,6 +109,10 @@ class _Batch:
     def __init__(self) -> None:
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
         self.written = anyio.Event()
+
+
+class UnwritableJournal(APIError):
+    """Nothing more can be written, as on a full disk, so that nothing more is asked."""
 
 
 class Journal:
@@ -232,7 +237,7 @@ class Journal:
             if batch.statements and self._failure is None and self._writer is not None:
                 await anyio.to_thread.run_sync(_write_all, self._writer, batch.statements)
         except Exception as error:  # whatever it is: those who wait must not take it for written
-            self._failure = APIError(
+            self._failure = UnwritableJournal(
                 f"The journal {self.path} cannot be written: {error}. Nothing more is asked. Mend that, and "
                 "start the same job again."
             )
@@ -322,7 +327,8 @@ def _write_all(database: sqlite3.Connection, batch: list[tuple[str, tuple[Any, .
             database.execute(statement, values)
         database.execute("COMMIT")
     except BaseException:
-        database.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # SQLite may have done so, as it does on a full disk
+            database.execute("ROLLBACK")
         raise
 
 

@@ -24,13 +24,13 @@ from ..errors import (
 from ..logs import logger
 from ..replicate.creation import INTENT, Intent
 from ..replicate.retry import waits
-from .journal import Journal, MaybeCreated
+from .journal import Journal, MaybeCreated, UnwritableJournal
 from .requests import AskOne, JobEnded, is_embedding
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
 """Errors that say nothing about the row: it is asked again, for `_PATIENCE` seconds."""
 
-EVERY_ROWS = (AuthenticationError, InsufficientCreditError)
+EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal)
 """Errors that every row would have. The job ends with them, and no row has failed."""
 
 _PATIENCE = 3600.0
@@ -96,6 +96,14 @@ class JournaledAsk:
             return _decode_embeddings(known.response) if is_embedding(request) else _decode(known.response)
         if known is not None and known.error is not None and not self._retry_failed:
             raise error_of(msgspec.json.decode(known.error))
+        try:
+            return await self._new_answer(number, question, request)
+        except UnwritableJournal as error:
+            raise JobEnded(error) from error
+
+    async def _new_answer(self, number: int, question: bytes, request: Mapping[str, Any]) -> ModelResponse:
+        """The row's answer or error, once it is in the journal."""
+        journal = self._journal
         try:
             response = await self._patiently(number, question, request)
         except APIError as error:

@@ -11,8 +11,9 @@ import pytest
 
 import areplicate
 from areplicate import AsyncRouter, MapResult
+from areplicate.bulk import journal as journal_module
 from areplicate.bulk.journal import read_journal
-from areplicate.errors import AuthenticationError, BadRequestError, InsufficientCreditError
+from areplicate.errors import APIError, AuthenticationError, BadRequestError, InsufficientCreditError
 from areplicate.local import LocalModel, LocalReplicate
 from tests.stage import KEY, llama, stage
 
@@ -102,6 +103,30 @@ async def test_no_credit_ends_the_job(tmp_path: Path) -> None:
         async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
             with pytest.raises(InsufficientCreditError):
                 await run(router, questions(3), tmp_path / "j")
+
+
+async def test_a_full_disk_ends_the_job_and_no_row_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_all = journal_module._write_all
+
+    def write_little(database: Any, batch: Any) -> None:
+        database.execute("PRAGMA max_page_count = 12")
+        write_all(database, batch)
+
+    asked = questions(200)
+    async with stage() as (_, router):
+        with monkeypatch.context() as patched:
+            patched.setattr(journal_module, "_write_all", write_little)
+            with pytest.raises(
+                APIError, match=r"cannot be written: database or disk is full\. Nothing more is asked"
+            ):
+                await run(router, asked, tmp_path / "j", max_in_flight=10)
+        entries = list(read_journal(tmp_path / "j"))
+        assert 0 < sum(entry.response is not None for entry in entries) < 200
+        assert all(entry.error is None for entry in entries)
+        results = await run(router, asked, tmp_path / "j")
+        assert all(result.response is not None for result in results)
 
 
 async def test_a_journal_that_cannot_be_used_is_told_before_anything_is_asked(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ..logs import logger
 from .bodies import BODY_SECONDS, ask_for_body
 from .errors import GatewayError, bad_request
 from .exchange import Exchange
@@ -42,6 +43,13 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
     except asyncio.TimeoutError:
         raise GatewayError(
             408, f"Nothing more of the file has come for {BODY_SECONDS:g} s.", code="request_timeout"
+        ) from None
+    except OSError as error:
+        if isinstance(error, ConnectionError):
+            raise
+        logger.error("an upload cannot be written: %s", error)
+        raise GatewayError(
+            503, "The gateway has no room for the file.", type="server_error", code="no_room"
         ) from None
     except (web.RequestPayloadError, HttpProcessingError, ValueError, AssertionError, RuntimeError, EOFError):
         raise bad_request("The form is damaged, or its boundary is missing.") from None

@@ -2,12 +2,13 @@
 
 One task per account reads the list for all callers, with its own time-out and without retries, so that no
 caller waits for another's deadline. Predictions that a round did not see are handed back to their callers,
-who look at each by itself.
+who look at each by itself; so are a few of those that the list has shown for long.
 """
 
 from __future__ import annotations
 
 import contextlib
+from itertools import islice
 
 import anyio
 
@@ -26,17 +27,22 @@ _LONGEST_PAUSE = 0.7
 """Seconds between two rounds. They grow while nothing ends: where one prediction ends, others soon do."""
 _SHARE = 0.5
 """Of the allowed requests, what watching may use: the rest is for cancelling and looking up."""
+_TRUSTED = 60.0
+"""Seconds for which the list alone is believed: what lies between may show an old one."""
+_LOOKED_AT = 1 / 200
+"""Of those that have waited for longer, how many are looked at singly after a round, and one at least."""
 
 
 class _Member:
     """One prediction that is watched, and the event that wakes its caller."""
 
-    __slots__ = ("prediction", "progress", "since", "woken")
+    __slots__ = ("joined", "prediction", "progress", "since", "woken")
 
     def __init__(self, prediction: Prediction, progress: Progress, since: float) -> None:
         self.prediction = prediction
         self.progress = progress
         self.since = since
+        self.joined = now()
         self.woken = one_waiter()
 
 
@@ -87,7 +93,8 @@ class BulkPoller:
             if (member := missing.pop(prediction.id, None)) is not None:
                 member.progress.saw(prediction)
                 if prediction.terminal:
-                    member.prediction = prediction
+                    if prediction.complete:
+                        member.prediction = prediction
                     self._eventful = now()
                     member.woken.set()
 
@@ -97,6 +104,9 @@ class BulkPoller:
                 await self._list.read(lambda: since, seen)
         for member in missing.values():
             member.woken.set()
+        for member in islice(self._members.values(), max(1, int(len(self._members) * _LOOKED_AT))):
+            if now() - member.joined > _TRUSTED:
+                member.woken.set()
 
     def _pause(self) -> float:
         per_second = self._http.others.per_minute / 60 * _SHARE

@@ -17,6 +17,7 @@ from enum import Enum, auto
 from itertools import chain, repeat
 
 import anyio
+import msgspec
 
 from .. import logs
 from ..clock import now
@@ -152,7 +153,10 @@ class Finder:
         others = [each for each in free if each is not row]
         alone = all(each.mark != row.mark and attempt.is_asked_here(each.mark) for each in others)
         certain = marked and alone and whole
-        return attempt.take(row.prediction, certain)
+        prediction = row.prediction
+        if prediction.terminal and not prediction.complete:
+            prediction = msgspec.structs.replace(prediction, status="processing")  # a look tells how it ended
+        return attempt.take(prediction, certain)
 
     def _is_own(self, row: ListRow, attempt: LivePrediction) -> bool:
         """Whether a row is what an attempt asked for: the same input and target, its mark, its time."""

@@ -14,7 +14,17 @@ from areplicate import AsyncRouter
 from areplicate.replicate.limits import Limiter, Turns
 from areplicate.replicate.protocol.problems import reduced_limits, retry_after
 from areplicate.replicate.protocol.requests import Response
-from tests.hostile import HostileReplicate, Mishap, edge_page, hangs, low_credit, problem, trickles
+from tests.hostile import (
+    Asked,
+    HostileReplicate,
+    Mishap,
+    changes,
+    edge_page,
+    hangs,
+    low_credit,
+    problem,
+    trickles,
+)
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs
 
 pytestmark = pytest.mark.anyio
@@ -176,3 +186,48 @@ async def test_a_look_that_stays_refused_is_an_error_within_seconds() -> None:
             await router.acompletion(LLAMA, HELLO, on_status=lambda _: None)
         assert clock() < 15
         assert await nothing_runs(hostile)
+
+
+def with_row(**told: Any) -> Mishap:
+    """The list's rows say something else."""
+
+    def change(asked: Asked, page: Any) -> None:
+        for row in page["results"]:
+            row.update(told)
+
+    return changes(change)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"output": None}, {"output": None, "data_removed": True}, {"status": "starting", "output": None}],
+    ids=["no output", "removed", "from a cache"],
+)
+async def test_what_the_list_does_not_tell_a_look_does(told: dict[str, Any]) -> None:
+    """Its rows may be summaries, or what something between has kept of them."""
+    async with HostileReplicate([llama(reply="fine", boot_seconds=90)]) as hostile:
+        hostile.on("list", with_row(**told))
+        async with router_of(hostile, held_creations=1) as router:
+            texts: list[str | None] = []
+
+            async def one(number: int) -> None:
+                answer = await router.acompletion(LLAMA, [{"role": "user", "content": str(number)}])
+                texts.append(answer.choices[0].message.content)
+
+            clock = Clock()
+            async with anyio.create_task_group() as group:
+                for number in range(45):
+                    group.start_soon(one, number)
+            assert texts == ["fine"] * 45 and clock() < 150
+
+
+@pytest.mark.parametrize("options", [{}, {"stream": True}])
+async def test_what_is_found_in_a_list_without_outputs_has_its_text(options: dict[str, Any]) -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        hostile.on("list", with_row(output=None))
+        hostile.on("create", edge_page(502), times=1)
+        answer: Any = await router.acompletion(LLAMA, HELLO, **options)
+        if "stream" in options:
+            answer = await areplicate.stream_to_completion(answer)
+        assert answer.choices[0].message.content == "fine"
+        assert len(hostile.predictions) == 1

@@ -58,6 +58,12 @@ class ListedPrediction(Prediction, frozen=True):
     input: msgspec.Raw = msgspec.Raw(b"null")
     deadline: str | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether it tells how it ended. A list may leave that out; then a look at the prediction tells."""
+        told = {"succeeded": self.output, "failed": self.error}
+        return self.terminal and told.get(self.status, "") is not None
+
 
 class PredictionPage(msgspec.Struct, frozen=True):
     """One page of `GET /predictions`, newest first; `next` is the whole URL of the page after it."""

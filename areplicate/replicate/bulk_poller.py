@@ -27,7 +27,7 @@ _LONGEST_PAUSE = 0.7
 """Seconds between two rounds. They grow while nothing ends: where one prediction ends, others soon do."""
 _SHARE = 0.5
 """Of the allowed requests, what watching may use: the rest is for cancelling and looking up."""
-_TRUSTED = 60.0
+_TRUSTED = 90.0
 """Seconds for which the list alone is believed: what lies between may show an old one."""
 _LOOKED_AT = 1 / 200
 """Of those that have waited for longer, how many are looked at singly after a round, and one at least."""

@@ -205,7 +205,7 @@ def with_row(**told: Any) -> Mishap:
 )
 async def test_what_the_list_does_not_tell_a_look_does(told: dict[str, Any]) -> None:
     """Its rows may be summaries, or what something between has kept of them."""
-    async with HostileReplicate([llama(reply="fine", boot_seconds=90)]) as hostile:
+    async with HostileReplicate([llama(reply="fine", boot_seconds=120)]) as hostile:
         hostile.on("list", with_row(**told))
         async with router_of(hostile, held_creations=1) as router:
             texts: list[str | None] = []
@@ -218,7 +218,7 @@ async def test_what_the_list_does_not_tell_a_look_does(told: dict[str, Any]) -> 
             async with anyio.create_task_group() as group:
                 for number in range(45):
                     group.start_soon(one, number)
-            assert texts == ["fine"] * 45 and clock() < 150
+            assert texts == ["fine"] * 45 and clock() < 180
 
 
 @pytest.mark.parametrize("options", [{}, {"stream": True}])

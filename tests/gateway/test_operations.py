@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import httpx
 import pytest
 
 from areplicate.local import LocalReplicate
+from tests import forked
 from tests.gateway.process import (
     ENVIRONMENT,
     MASTER,
@@ -276,14 +276,7 @@ def test_a_taken_port_is_told(running: Gateway, tmp_path: Path) -> None:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "areplicate.gateway", *arguments],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    return forked.run("areplicate.gateway", *arguments, env=ENVIRONMENT, timeout=20)
 
 
 def test_without_its_database_it_serves_the_master_key_and_says_it_is_not_ready(

@@ -124,6 +124,7 @@ class Database:
         loop = asyncio.get_running_loop()
         thread = self._threads.submit(self._do, unit, work)
         done = asyncio.wrap_future(thread)
+        done.add_done_callback(_is_retrieved)  # nobody may be left to hear of it
         # All threads may be busy: then it has not begun when its time is over, and never will.
         waits = unit.seconds + _GRACE
         try:
@@ -133,7 +134,6 @@ class Database:
                 raise DatabaseUnavailable(f"it was too busy for this within {waits:g} s") from None
             unit.cut()
             self.trouble = f"it did not answer within {waits:g} s"
-            done.add_done_callback(_is_retrieved)
             raise DatabaseUnavailable(f"it did not answer within {waits:g} s") from None
         except DatabaseUnavailable as error:
             if unit.broken:

@@ -17,8 +17,10 @@ MOST_EXPLAINED = 2_000
 """Steps of a check whose failure is explained in as little time."""
 MOST_REFERENCES = 2_000
 """References of a schema that is read in as little time."""
-_MOST_PLACES = 100_000
-"""Parts of a schema, with parts of a value, that are counted."""
+_MOST_LOOKS = 300_000
+"""Looks at a part of a schema with a part of a value that counting may take itself."""
+_MOST_TARGETS = 200_000
+"""References times what they may refer to."""
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _OF_THE_SAME = (
@@ -31,6 +33,10 @@ _BY_NAME = ("dependentSchemas", "dependencies", "patternProperties")
 """These hold schemas by name; others hold one, or a list."""
 _ANYTHING = object()
 """Stands for a value that has one of everything."""
+
+
+class _TooManyLooks(Exception):
+    pass
 
 
 class _Parts(NamedTuple):
@@ -56,6 +62,9 @@ class Effort:
         self._parts: dict[int, _Parts] = {}
         self._references = 0
         self._note_names(schema)
+        targets = len(self._documents) + sum(map(len, self._anchors.values()))
+        if self._references * targets > _MOST_TARGETS:
+            raise ValueError("it has too many documents and anchors for its references")
         if self._references > MOST_REFERENCES:
             raise ValueError(f"it has more than {MOST_REFERENCES:,} references")
         if self._count(None) > MOST:
@@ -67,19 +76,21 @@ class Effort:
         return 0 if self._is_little else self._count(value)
 
     def _count(self, value: Any) -> float:
+        self._looks = 0
         try:
             return self._steps(self._schema, value, {})
-        except RecursionError:
+        except (RecursionError, _TooManyLooks):
             return inf
 
     def _steps(self, schema: Any, value: Any, seen: dict[tuple[int, int], float]) -> float:
+        self._looks += 1
+        if self._looks > _MOST_LOOKS:
+            raise _TooManyLooks
         if not isinstance(schema, dict):
             return 1
         place = id(schema), id(value)
         if (known := seen.get(place)) is not None:
             return known
-        if len(seen) >= _MOST_PLACES:
-            return inf
         seen[place] = inf  # reached again on the way, it would never end
         steps = 1.0
         parts = self._parts.get(place[0]) or self._parts_of(schema)

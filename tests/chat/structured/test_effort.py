@@ -135,3 +135,21 @@ def test_recursion_as_such_is_no_work() -> None:
     value["children"][0]["children"][1] = {}
     assert validator.faults(value) == ["['children'][0]['children'][1]: \"children\" is a required property"]
     assert validator.may_yet_fit(value)
+
+
+def test_counting_has_bounds_of_its_own() -> None:
+    """Parts by parts, however often the same ones meet."""
+    branches = {"anyOf": [{"const": n} for n in range(5_000)]}
+    many = Validator({"type": "array", "items": branches})
+    with pytest.raises(BadRequestError, match="takes too long"):
+        many.faults([str(n) for n in range(200)])
+    assert many.faults([1, 2, 3]) == []
+
+
+@pytest.mark.parametrize("name", [{"$id": "https://a.example/{}"}, {"$anchor": "here"}])
+def test_so_has_looking_for_what_is_referred_to(name: dict[str, str]) -> None:
+    named = [{key: text.format(n) for key, text in name.items()} for n in range(2_000)]
+    definitions: dict[str, Any] = {f"n{n}": each for n, each in enumerate(named)}
+    definitions |= {f"r{n}": {"$ref": "#here" if "$anchor" in name else "#/$defs/n0"} for n in range(1_000)}
+    with pytest.raises(BadRequestError, match="too many documents and anchors"):
+        Validator({"$defs": definitions})

@@ -354,8 +354,9 @@ class TestWhatAModelDoesNotTake:
         )
         with pytest.raises(BadRequestError, match="x/y needs the input image: add a content part with an im"):
             built({"style": "x"}, schema=known)
-        with pytest.raises(BadRequestError, match="x/y needs the input style: give style="):
+        with pytest.raises(BadRequestError, match="x/y needs the input style: give style=") as caught:
             built({"image": "https://e.com/a.png"}, schema=known)
+        assert (caught.value.param, caught.value.model) == ("style", "x/y")
         assert built({"image": "https://e.com/a.png", "style": "x"}, schema=known)["style"] == "x"
 
     def test_a_prompt_that_is_too_long_is_refused_before_anything_is_sent(self) -> None:

@@ -57,6 +57,13 @@ def test_a_tool_may_have_nothing_to_tell() -> None:
     assert read_messages([{"role": "tool", "tool_call_id": "call_1", "content": None}])[0].text == ""
 
 
+def test_only_an_assistant_calls_tools() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+    assert read_messages([{"role": "user", "content": "Hi", "tool_calls": [call]}]) == (
+        Message("user", "Hi"),
+    )
+
+
 def test_an_answer_s_refusal_is_its_text() -> None:
     (read,) = read_messages([{"role": "assistant", "content": None, "refusal": "No."}])
     assert read == Message("assistant", "No.")

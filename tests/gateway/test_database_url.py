@@ -69,6 +69,10 @@ def test_it_is_read(url: str, read: DatabaseURL) -> None:
         (f"{HOST}?timeout=soon", "timeout is 'soon'; it must be a whole number."),
         (f"{HOST}?connection_limit=many", "connection_limit is 'many'"),
         (f"{HOST}?sslaccept=maybe", "sslaccept is 'maybe'"),
+        (f"{HOST}?sslmode=banana", "sslmode is 'banana'; it must be one of disable, allow,"),
+        (f"{HOST}?ssl=banana", "sslmode is 'banana'"),
+        ("postgresql://me:p%40ss@a,b:many/name", "has a port that is not a number"),
+        ("postgresql://me:p%40ss@[::1]:70000/name", "has a port that is not a number"),
     ],
 )
 def test_what_is_wrong_is_told_without_the_password(url: str, why: str) -> None:

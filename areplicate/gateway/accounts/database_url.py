@@ -33,6 +33,7 @@ _NEEDLESS = frozenset(
 )
 """What others need to get along with PgBouncer, which this gateway always does."""
 
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SSL = {**dict.fromkeys(("true", "on", "1"), "require"), **dict.fromkeys(("false", "off", "0"), "disable")}
 """asyncpg's `ssl=` if it is not one of libpq's modes."""
 
@@ -89,6 +90,7 @@ def parse_database_url(url: str) -> DatabaseURL:
             f"has parameters that are not known here: {unknown}. Those of libpq and Prisma are known: "
             "leave out the others."
         )
+    _check(passed.get("sslmode"), place.rpartition("@")[2].partition("/")[0])
     query = urlencode(passed)
     return DatabaseURL(
         conninfo=f"postgresql://{place}" + (f"?{query}" if query else ""),
@@ -97,6 +99,16 @@ def parse_database_url(url: str) -> DatabaseURL:
         connect_timeout=connect_timeout,
         statement_timeout=statement_timeout,
     )
+
+
+def _check(sslmode: str | None, hosts: str) -> None:
+    """Refuses at the start what libpq would refuse at each attempt to connect."""
+    if sslmode is not None and sslmode not in _SSL_MODES:
+        raise ValueError(f"sslmode is {sslmode!r}; it must be one of {', '.join(_SSL_MODES)}.")
+    for host in hosts.split(","):
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not (port.isdecimal() and int(port) < 1 << 16):
+            raise ValueError("has a port that is not a number up to 65535.")
 
 
 def _seconds(own: dict[str, str], *names: str) -> float | None:

@@ -165,3 +165,29 @@ async def test_what_merely_resembles_ones_own_is_not_cancelled_although_it_is_al
             await ask(router, **road)
         await anyio.sleep(100)
         assert hostile.statuses == {"succeeded": 1}
+
+
+async def test_anything_that_was_asked_later_shows_that_nothing_was_created() -> None:
+    """So that an edge which fails before anything is created is ridden out, whatever others ask."""
+    async with HostileReplicate(MODELS) as hostile, router_of(hostile) as router, router_of(hostile) as other:
+        mine: list[str] = []
+
+        async def fails(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+            if "X-Mine" not in asked.request.headers or len(mine) == 4:
+                return await go_on()
+            mine.append("failed")
+            return await edge_page(502, created=False)(asked, go_on)
+
+        async def others() -> None:
+            while True:
+                await ask(other, OTHER_MODEL, OTHER_PROMPT)
+                await anyio.sleep(1)
+
+        await ask(router, OTHER_MODEL)  # which tells the server's clock
+        hostile.on("create", fails)
+        async with anyio.create_task_group() as group:
+            group.start_soon(others)
+            told: list[str] = []
+            await ask(router, told=told, extra_headers={"X-Mine": "yes"}, num_retries=9)
+            group.cancel_scope.cancel()
+        assert told == ["fine"] and len(mine) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,8 @@ from aiohttp import web
 
 import areplicate
 from areplicate import AsyncRouter
+from areplicate.replicate.transports.aiohttp import AiohttpTransport
+from areplicate.replicate.transports.httpx import HttpxTransport
 from tests.stage import HELLO, KEY, LLAMA
 
 pytestmark = pytest.mark.anyio
@@ -122,3 +125,34 @@ async def test_a_short_key_garbles_no_message(key: str) -> None:
         with pytest.raises(areplicate.AuthenticationError) as caught:
             await router.acompletion(LLAMA, HELLO)
     assert "The latest r8tings of monkeys: token [key], '[key]'. Check the key" in caught.value.message
+
+
+_LINES = {
+    "not HTTP": "Bearer {key}\r\n\r\n",
+    "a header": "HTTP/1.1 201 OK\r\nBearer {key}\0: x\r\n\r\n",
+    "a length": "HTTP/1.1 201 OK\r\nContent-Length: {key}\r\n\r\n",
+    "a chunk": "HTTP/1.1 201 OK\r\nTransfer-Encoding: chunked\r\n\r\n{key}\r\n",
+    "half of the headers": "HTTP/1.1 201 OK\r\nX-Seen: {key}\r\n",
+    "half of the body": "HTTP/1.1 201 OK\r\nX-Seen: {key}\r\nContent-Length: 99\r\n\r\n{key}",
+}
+
+
+@pytest.mark.parametrize("make", [AiohttpTransport, HttpxTransport])
+@pytest.mark.parametrize("answer", _LINES)
+async def test_an_answer_that_is_not_http_and_repeats_the_key_is_not_quoted(
+    answer: str, make: type[AiohttpTransport | HttpxTransport], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "areplicate")
+
+    async def repeat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(_LINES[answer].format(key=KEY).encode())
+        writer.close()
+
+    server = await asyncio.start_server(repeat, "127.0.0.1", 0)
+    base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with AsyncRouter(api_key=KEY, api_base=base, transport=make(9)) as router:
+        with pytest.raises(areplicate.APIConnectionError) as caught:
+            await router.search_models("x")
+    server.close()
+    assert KEY[:20] not in f"{caught.value} {caught.value!r} {vars(caught.value)} {caplog.text}"

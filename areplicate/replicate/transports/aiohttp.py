@@ -156,7 +156,7 @@ class _Answer:
         try:
             return await self._response.content.readany()
         except (*_FAILURES, ValueError) as error:
-            failure = connection_error(error, self._request, sent=True, silent=_silent(error))
+            failure = connection_error(_broken(error), self._request, sent=True, silent=_silent(error))
         raise failure
 
     async def aclose(self) -> None:
@@ -167,13 +167,24 @@ class _Answer:
             self._response.content.set_exception(aiohttp.ClientConnectionError("closed"))
 
 
+def _broken(error: Exception) -> Exception:
+    """The error without what the server sent, which aiohttp quotes: a server may repeat the key in it."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return ConnectionError("Server disconnected")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return ConnectionError("The answer is cut off or garbled")
+    if isinstance(error, aiohttp.ClientResponseError) and not isinstance(error, aiohttp.ClientHttpProxyError):
+        return ConnectionError("The answer is not HTTP")
+    return error
+
+
 def _failure(error: Exception, request: Request, proxy: str | None) -> APIError:
     if isinstance(error, aiohttp.InvalidURL):
         return _unsendable(error, request.url)
     shaking_hands = isinstance(error, EOFError) or type(error).__module__.startswith(_SOCKS_MODULES)
     never_sent = isinstance(error, _NEVER_SENT) or shaking_hands
     return connection_error(
-        error, request, sent=not never_sent, silent=_silent(error), proxy=proxy and shown(proxy)
+        _broken(error), request, sent=not never_sent, silent=_silent(error), proxy=proxy and shown(proxy)
     )
 
 

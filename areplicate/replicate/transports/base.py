@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 15.0
 """Seconds for name look-up, TCP and TLS."""
 
+_SENT_BY_THE_SERVER = re.compile(r"(\bbytearray\(|\bb['\"]|<Raw).*", re.DOTALL)
+"""What libraries quote of an answer that is not HTTP: a server may repeat the key in it."""
+
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 """User and password in a URL, such as a proxy's."""
 
@@ -84,7 +87,8 @@ def connection_error(
         silent: nothing came for too long.
         proxy: what it went through, without user and password.
     """
-    reason = _CREDENTIALS.sub("//", _reason(error))
+    said = _SENT_BY_THE_SERVER.sub("", _CREDENTIALS.sub("//", _reason(error)))
+    reason = " ".join(said.split()).rstrip(".: ") or type(error).__name__
     untrusted = "CERTIFICATE_VERIFY_FAILED" in reason  # before anything is sent, whatever the kind of error
     sent = sent and not untrusted
     if silent and sent:

@@ -92,8 +92,8 @@ async def _received(request: web.BaseRequest) -> bytes:
     check_encoding(request)
     await ask_for_body(request)
     try:
-        if request.content.is_eof():
-            return await _collect(request)
+        if request.content.is_eof():  # it came with the head, as nearly all bodies do
+            return _bounded(request.content.read_nowait())
         return await asyncio.wait_for(_collect(request), BODY_SECONDS)
     except asyncio.TimeoutError:
         raise GatewayError(
@@ -129,6 +129,12 @@ async def _collect(request: web.BaseRequest) -> bytes:
         if length > MAX_BODY:
             raise _too_large()
     return b"".join(pieces)
+
+
+def _bounded(body: bytes) -> bytes:
+    if len(body) > MAX_BODY:
+        raise _too_large()
+    return body
 
 
 def decode(body: bytes) -> Any:

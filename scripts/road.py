@@ -1,11 +1,12 @@
 """Counts the files of areplicate/ that one warm call visits, and how often it changes from one to another.
 
-    python scripts/road.py [--list] [--source DIRECTORY]
+    python scripts/road.py [--list] [--library] [--source DIRECTORY]
 
 The functions that are entered are noted in order (a coroutine that goes on is not entered again); a change is
 one that lies in another file than the one before. Three roads are counted, each after two that warm up: a
 completion, a stream, and a chat completion through the gateway, in the gateway's process. `--list` shows the
-files in order; `--source` counts another checkout's package.
+files in order; `--library` leaves out the gateway; `--source` counts another checkout's package. A road that is
+longer than its limit is an exit status of 1.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -71,6 +73,11 @@ class Road(NamedTuple):
     @property
     def changes(self) -> int:
         return sum(one != other for one, other in pairwise(self.entered))
+
+    @property
+    def too_long(self) -> bool:
+        files, changes = LIMITS.get(self.name, (inf, inf))
+        return len(self.files) > files or self.changes > changes
 
 
 async def library_roads(package: Path, api_base: str) -> list[Road]:
@@ -180,6 +187,7 @@ def main() -> None:
     parser.add_argument(
         "--list", action="store_true", help="show the files in the order of their first visit"
     )
+    parser.add_argument("--library", action="store_true", help="leave out the gateway")
     parser.add_argument("--source", type=Path, default=Path(__file__).resolve().parents[1])
     parser.add_argument("--serve", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -193,8 +201,11 @@ def main() -> None:
     owner, name = MODEL.split("/")
     with LocalReplicate([LocalModel(owner=owner, name=name, reply=["One", " word."])]) as local:
         roads = asyncio.run(library_roads(source / "areplicate", local.api_base))
-        roads.append(gateway_road(source, local.api_base))
+        if not options.library:
+            roads.append(gateway_road(source, local.api_base))
     show(roads, listed=options.list)
+    if any(road.too_long for road in roads):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

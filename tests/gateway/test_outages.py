@@ -129,10 +129,13 @@ def test_a_table_that_is_missing_is_an_outage(running: Gateway, database: Postgr
     eventually(lambda: readiness(running) == 200, 15)
     key = running.new_key(rpm_limit=1000)
     assert running.ask(key).status_code == 200
+    noticed = running.log().count("the database does not answer")
     with database.connect() as connection:
         connection.execute("ALTER TABLE areplicate_usage RENAME TO elsewhere")
         try:
             eventually(lambda: readiness(running) == 503, SECONDS)
+            # A usage row that cannot be written is enough for that; the keys' table is read until the next look.
+            eventually(lambda: running.log().count("the database does not answer") > noticed, SECONDS)
             assert running.ask(key).status_code == 200
             assert running.ask("sk-never-seen-before-either").status_code == 503
         finally:

@@ -57,11 +57,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(config: Config, listener: socket.socket, serving: Serving) -> None:
     """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
-
-    async def serve() -> None:
-        await _Process(config, serving).run(listener)
-
-    anyio.run(serve, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    loop = {"use_uvloop": find_spec("uvloop") is not None}
+    anyio.run(_Process(config, serving).run, listener, backend_options=loop)
 
 
 class _Process:
@@ -125,9 +122,8 @@ class _Process:
         linger = loop.time() + _LINGER_SECONDS
         while not listener.quiet and not self._stopped.is_set() and (now := loop.time()) < max(end, linger):
             if self._tasks:
-                linger = min(
-                    end, now + _LINGER_SECONDS
-                )  # a client that has its answer now may ask again at once
+                # A client that gets its answer now may send its next request at once.
+                linger = min(end, now + _LINGER_SECONDS)
             elif now >= linger and not listener.has_unread:
                 break
             await asyncio.sleep(0.02)

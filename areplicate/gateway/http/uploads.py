@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ..logs import logger
 from .bodies import BODY_SECONDS, ask_for_body
-from .errors import GatewayError, bad_request
+from .errors import GatewayError, bad_request, server_error
 from .exchange import Exchange
 
 _PIECE = 256 * 1024
@@ -48,9 +48,7 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
         if isinstance(error, ConnectionError):
             raise
         logger.error("an upload cannot be written: %s", error)
-        raise GatewayError(
-            503, "The gateway has no room for the file.", type="server_error", code="no_room"
-        ) from None
+        raise server_error(503, "The gateway has no room for the file.", "no_room") from None
     except (web.RequestPayloadError, HttpProcessingError, ValueError, AssertionError, RuntimeError, EOFError):
         raise bad_request("The form is damaged, or its boundary is missing.") from None
 

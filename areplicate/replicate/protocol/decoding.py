@@ -40,10 +40,9 @@ def _readable(
 ) -> Iterator[tuple[str, Any]]:
     for field in msgspec.structs.fields(kind):
         try:
-            if field.encode_name in fields:
-                yield field.name, msgspec.json.decode(fields[field.encode_name], type=field.type)
-            elif field.required:
-                raise error
-        except msgspec.ValidationError:
+            value = msgspec.json.decode(fields[field.encode_name], type=field.type)
+        except (KeyError, msgspec.ValidationError):
             if field.required:
                 raise error from None
+        else:
+            yield field.name, value

@@ -199,16 +199,17 @@ def test_streams_that_are_open_as_main_returns_are_cancelled(
         assert len(local.predictions) == count and not local.running()
 
 
+async def ask_without_an_end(local: LocalReplicate) -> None:
+    """Leaves a call in flight, on a router that nobody closes."""
+    router = AsyncRouter(api_key=KEY, api_base=local.api_base)
+    asyncio.ensure_future(router.acompletion(LLAMA, HELLO))  # noqa: RUF006
+    while not local.predictions:
+        await asyncio.sleep(0.01)
+
+
 def test_a_router_that_nobody_closes_is_closed_by_the_end_of_its_loop() -> None:
     with LocalReplicate([llama(boot_seconds=500)]) as local:
-
-        async def main() -> None:
-            router = AsyncRouter(api_key=KEY, api_base=local.api_base)
-            asyncio.ensure_future(router.acompletion(LLAMA, HELLO))  # noqa: RUF006
-            while not local.predictions:
-                await asyncio.sleep(0.01)
-
-        asyncio.run(main())
+        asyncio.run(ask_without_an_end(local))
         assert local.predictions and not local.running()
 
 
@@ -287,13 +288,7 @@ def test_an_interrupted_end_is_gone_on_with() -> None:
         def interrupt() -> None:
             raise KeyboardInterrupt
 
-        async def main() -> None:
-            router = AsyncRouter(api_key=KEY, api_base=local.api_base)
-            asyncio.ensure_future(router.acompletion(LLAMA, HELLO))  # noqa: RUF006
-            while not local.predictions:
-                await asyncio.sleep(0.01)
-
-        loop.run_until_complete(main())
+        loop.run_until_complete(ask_without_an_end(local))
         loop.call_later(0.05, interrupt)
         with pytest.raises(KeyboardInterrupt):
             loop.run_until_complete(loop.shutdown_asyncgens())

@@ -7,23 +7,12 @@ from typing import Any
 import pytest
 
 from areplicate.chat.apis.messages_output import Event, MessageBuilder
-from areplicate.chat.responses import (
-    Choice,
-    Delta,
-    FinishReason,
-    FunctionCall,
-    Message,
-    ModelResponse,
-    PricedUsage,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-)
+from areplicate.chat.responses import Delta, FinishReason, PricedUsage
+from tests.chat.apis.answers import USAGE, call, whole
 from tests.lazily import Lazily
 
 anthropic_types: Any = Lazily("anthropic.types")
 
-USAGE = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
 COUNTED = {
     "input_tokens": 7,
     "output_tokens": 3,
@@ -33,7 +22,6 @@ COUNTED = {
 NOTHING = {**COUNTED, "input_tokens": 0, "output_tokens": 0}
 THINKS: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 SIGNATURE = "cmVhc29uaW5n"
-WEATHER = FunctionCall(name="weather", arguments='{"city":"Rome"}')
 
 
 def builder(**body: Any) -> MessageBuilder:
@@ -48,10 +36,6 @@ def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[li
     events += made.end(reason, USAGE)
     anthropic_types.Message.model_validate(made.message)
     return events, made.message
-
-
-def call(id: str = "call_1", function: FunctionCall = WEATHER) -> Delta:
-    return Delta(tool_calls=[ToolCallDelta(index=0, id=id, function=function)])
 
 
 def start(index: int, **block: Any) -> Event:
@@ -180,31 +164,11 @@ def test_what_might_have_become_a_stop_sequence_is_given_out_in_the_end() -> Non
     assert message["content"][0] == {"type": "text", "text": "One EN"}
 
 
-@pytest.mark.parametrize("usage", [None, USAGE])
-def test_a_whole_answer_makes_the_message_that_its_events_would_have_built(usage: Usage | None) -> None:
-    function = WEATHER
-    whole = ModelResponse(
-        id="x",
-        created=1,
-        model="other/model",
-        choices=[
-            Choice(
-                index=0,
-                message=Message(
-                    role="assistant",
-                    content="Hi",
-                    reasoning_content="Hm.",
-                    tool_calls=[ToolCall(id="call_1", function=function)],
-                ),
-                finish_reason="tool_calls",
-            )
-        ],
-        usage=USAGE,
-    )
+def test_a_whole_answer_makes_the_message_that_its_events_would_have_built() -> None:
     _, message = said(
         Delta(reasoning_content="Hm."), Delta(content="Hi"), call(), reason="tool_calls", **THINKS
     )
-    assert builder(**THINKS).build(whole) == {**message, "model": "other/model"}
+    assert builder(**THINKS).build(whole("tool_calls")) == {**message, "model": "other/model"}
 
 
 def test_what_it_cost_is_told_where_it_is_known() -> None:

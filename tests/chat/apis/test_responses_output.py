@@ -12,20 +12,9 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from areplicate.chat.apis.responses_output import Event, ResponseBuilder
-from areplicate.chat.responses import (
-    Choice,
-    Delta,
-    FinishReason,
-    FunctionCall,
-    Message,
-    ModelResponse,
-    PricedUsage,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-)
+from areplicate.chat.responses import Delta, FinishReason, PricedUsage
+from tests.chat.apis.answers import USAGE, call, whole
 
-USAGE = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
 COUNTED = {
     "input_tokens": 7,
     "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -33,7 +22,6 @@ COUNTED = {
     "output_tokens_details": {"reasoning_tokens": 0},
     "total_tokens": 10,
 }
-WEATHER = FunctionCall(name="weather", arguments='{"city":"Rome"}')
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
@@ -59,10 +47,6 @@ def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[li
     events = [msgspec.json.decode(event) for event in sent]
     assert [event.pop("sequence_number") for event in events] == list(range(len(events)))
     return events, made.response
-
-
-def call(id: str = "call_1") -> Delta:
-    return Delta(tool_calls=[ToolCallDelta(index=0, id=id, function=WEATHER)])
 
 
 def text(text: str) -> dict[str, Any]:
@@ -291,26 +275,8 @@ def test_a_failure_is_told_and_nothing_is_stored() -> None:
 
 
 def test_a_whole_answer_makes_the_response_that_its_events_would_have_built() -> None:
-    whole = ModelResponse(
-        id="x",
-        created=1,
-        model="other/model",
-        choices=[
-            Choice(
-                index=0,
-                message=Message(
-                    role="assistant",
-                    content="Hi",
-                    reasoning_content="Hm.",
-                    tool_calls=[ToolCall(id="call_1", function=WEATHER)],
-                ),
-                finish_reason="length",
-            )
-        ],
-        usage=USAGE,
-    )
     _, streamed = said(Delta(reasoning_content="Hm."), Delta(content="Hi"), call(), reason="length")
-    built = builder().build(whole)
+    built = builder().build(whole("length"))
     for ours, theirs in zip(built["output"], streamed["output"], strict=True):
         theirs["id"] = ours["id"]
     assert built == {**streamed, "model": "other/model"}

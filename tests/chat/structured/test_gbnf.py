@@ -44,6 +44,13 @@ def allows(schema: Any, text: str) -> bool:
     return pattern_of(grammar_of(schema)).fullmatch(text) is not None
 
 
+def check(schema: Any, allowed: list[str], refused: list[str]) -> None:
+    for text in allowed:
+        assert allows(schema, text), text
+    for text in refused:
+        assert not allows(schema, text), text
+
+
 STRING, INTEGER = {"type": "string"}, {"type": "integer"}
 
 
@@ -92,10 +99,7 @@ STRING, INTEGER = {"type": "string"}, {"type": "integer"}
 def test_a_model_can_write_what_fits_and_nothing_else(
     schema: Any, allowed: list[str], refused: list[str]
 ) -> None:
-    for text in allowed:
-        assert allows(schema, text), text
-    for text in refused:
-        assert not allows(schema, text), text
+    check(schema, allowed, refused)
 
 
 PERSON = {
@@ -152,10 +156,7 @@ OPTIONAL = {"properties": {"a": INTEGER, "b": INTEGER, "c": INTEGER}}
 def test_an_object_s_members_come_in_the_order_of_the_schema_first_those_that_it_must_have(
     schema: Any, allowed: list[str], refused: list[str]
 ) -> None:
-    for text in allowed:
-        assert allows(schema, text), text
-    for text in refused:
-        assert not allows(schema, text), text
+    check(schema, allowed, refused)
 
 
 def test_of_many_members_that_may_be_left_out_eight_have_places_of_their_own() -> None:

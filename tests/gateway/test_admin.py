@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -193,59 +192,17 @@ def test_a_gateway_whose_clock_is_wrong_counts_by_the_databases(
         eventually(lambda: running.ask(key).status_code == 401, 6)
 
 
-OLD_TABLES = """
-CREATE TABLE areplicate_keys (id VARCHAR(40) NOT NULL PRIMARY KEY, hash VARCHAR(64) NOT NULL UNIQUE,
-  hint VARCHAR(8) NOT NULL, alias TEXT, models TEXT NOT NULL, metadata TEXT NOT NULL,
-  created_at DOUBLE PRECISION NOT NULL, expires_at DOUBLE PRECISION, rpm BIGINT, max_parallel BIGINT,
-  max_budget DOUBLE PRECISION, blocked BOOLEAN NOT NULL, spend DOUBLE PRECISION NOT NULL, tat DOUBLE PRECISION NOT NULL);
-CREATE TABLE areplicate_usage (request_id VARCHAR(40) NOT NULL PRIMARY KEY, at DOUBLE PRECISION NOT NULL,
-  key_id VARCHAR(40), endpoint TEXT NOT NULL, model TEXT, upstream_model TEXT, prediction_id TEXT,
-  streamed BOOLEAN NOT NULL, status INTEGER NOT NULL, seconds DOUBLE PRECISION NOT NULL, prompt_tokens BIGINT NOT NULL,
-  completion_tokens BIGINT NOT NULL, queue_s DOUBLE PRECISION NOT NULL, boot_s DOUBLE PRECISION NOT NULL,
-  run_s DOUBLE PRECISION NOT NULL, cost DOUBLE PRECISION NOT NULL);
-CREATE INDEX areplicate_usage_at ON areplicate_usage (at);
-CREATE INDEX areplicate_usage_key ON areplicate_usage (key_id, at);
-CREATE TABLE areplicate_in_flight (id VARCHAR(40) NOT NULL PRIMARY KEY, key_id VARCHAR(40) NOT NULL,
-  process VARCHAR(40) NOT NULL, hold DOUBLE PRECISION NOT NULL);
-CREATE TABLE areplicate_processes (id VARCHAR(40) NOT NULL PRIMARY KEY, seen_at DOUBLE PRECISION NOT NULL);
-CREATE TABLE areplicate_schema (version INTEGER NOT NULL PRIMARY KEY);
-INSERT INTO areplicate_schema VALUES (1);
-INSERT INTO areplicate_keys VALUES ('key-old', '{hash}', 'last', 'team', '["chat"]', '{{"a": 1}}', 1.0, NULL, 60, 5, 9.5,
-  FALSE, 1.25, 7.0);
-INSERT INTO areplicate_usage VALUES ('req_old', 2.0, 'key-old', '/v1/chat/completions', 'chat', 'x', 'p', FALSE, 200, 1.0,
-  3, 4, 0.0, 0.0, 1.0, 1.25);
-"""
+def test_a_database_of_another_version_is_left_alone() -> None:
+    from sqlalchemy import create_engine, text
 
+    from areplicate.gateway.accounts.tables import create_tables
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_an_older_database_is_brought_up_to_date(
-    local: LocalReplicate, database: Postgres, tmp_path: Path, kind: str
-) -> None:
-    from areplicate.gateway.accounts.keys import hash_token
-
-    config, script = config_for(local), OLD_TABLES.format(hash=hash_token("sk-old"))
-    if kind == "sqlite":
-        old = sqlite3.connect(tmp_path / "areplicate.db")
-        old.executescript(script)
-        old.close()
-    else:
-        with database.connect() as connection:
-            connection.execute("CREATE SCHEMA old")
-            connection.execute("SET search_path TO old")
-            connection.execute(script.encode())
-        config["general_settings"]["database_url"] = f"{database.url}?schema=old"
-    with gateway(config, tmp_path) as running:
-        told = running.get("/key/info?key=sk-old")
-        assert (told["rpm_limit"], told["max_parallel_requests"], told["max_budget"]) == (60, 5, 9.5)
-        assert (told["role"], told["models"], told["metadata"], told["spend"]) == (
-            "user",
-            ["chat"],
-            {"a": 1},
-            1.25,
-        )
-        assert running.ask("sk-old").status_code == 200
-        rows = running.get("/spend/logs?key_id=key-old")["data"]
-        assert [row["predictions"] for row in rows] == [1, 1] and rows[1]["cost"] == 1.25
+    with create_engine("sqlite://").begin() as connection:
+        create_tables(connection)
+        create_tables(connection)
+        connection.execute(text("INSERT INTO areplicate_schema VALUES (99)"))
+        with pytest.raises(RuntimeError, match="version 99.*database_url"):
+            create_tables(connection)
 
 
 def test_tokens_or_seconds_is_for_replicate_to_say(tmp_path: Path) -> None:
@@ -287,7 +244,7 @@ def test_sqlalchemy_is_imported_as_it_is() -> None:
 
 
 def test_a_new_limit_is_added_in_three_places() -> None:
-    """The struct, the way that it is counted, a step of the tables: columns, API and command line follow."""
+    """The struct, the way that it is counted: columns, API and command line follow."""
     from areplicate.gateway.accounts.keys import KeyLimits
     from areplicate.gateway.accounts.tables import keys
     from areplicate.gateway.api.keys import KeyChanges, KeyShown, NewKey

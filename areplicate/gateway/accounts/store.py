@@ -28,12 +28,12 @@ from .reports import filtered, number_of, spend_query
 from .response_store import ResponseStore
 from .rows import AuditRow, SpendFilter, UsageRow
 from .settings import DatabaseSettings
-from .tables import audit, holds, keys, migrate, processes, usage
+from .tables import audit, create_tables, holds, keys, processes, usage
 
 HEARTBEAT = 2.0
 """Seconds between a process's signs of life, which are also its looks at the database's health."""
 _FORGOTTEN_AFTER = 3600.0
-_MIGRATION_SECONDS = 300.0
+_OPENING_SECONDS = 300.0
 _REPORT_SECONDS = 30.0
 _LATE = 30.0
 """Seconds after which a hold that this process does not know of is one that it gave up on."""
@@ -53,7 +53,7 @@ class Store:
         self._file_lock: int | None = None
 
     async def open(self) -> None:
-        """Connects, and brings the tables up to date.
+        """Connects, and makes the tables if there are none.
 
         Raises:
             DatabaseUnavailable, RuntimeError: it cannot be, for now; it may be tried again.
@@ -62,12 +62,12 @@ class Store:
         def work(connection: Connection, now: float) -> None:
             if self._schema:
                 connection.execute(sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema.replace(chr(34), "")}"'))
-            migrate(connection, now)
+            create_tables(connection)
 
         if self._file is not None:
             self._file_lock = _lock(self._file, self._alone)
         try:
-            await self.database.begin(work, seconds=_MIGRATION_SECONDS, probe=True)
+            await self.database.begin(work, seconds=_OPENING_SECONDS, probe=True)
             await self.heartbeat(())
         except BaseException:
             self._unlock()

@@ -1,10 +1,4 @@
-"""The database's tables, and the steps that brought them there.
-
-A table's columns are the fields of the struct that its rows are. The steps are numbered and run once
-each, in order, inside one transaction under a lock that all gateways of a database share. Alembic would
-do the same; importing it (1.20, on CPython 3.11, with SQLAlchemy there already) takes 0.26 s of CPU and
-12 MB. It pays off where migrations are generated and branch, which these few do not.
-"""
+"""The database's tables: a table's columns are the fields of the struct that its rows are."""
 
 from __future__ import annotations
 
@@ -25,8 +19,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    func,
     insert,
-    inspect,
     select,
     text,
 )
@@ -141,71 +135,25 @@ response_items = Table(
 """The items of those responses, which later requests may refer to."""
 
 _LOCK = 0x617265706C6963  # any number that other users of the database do not take
+_VERSION = 4
+"""Of these tables. Raise it with the first change after a release, and bring older databases up to date here."""
 
 
-def _limits_by_their_names(connection: Connection) -> None:
-    """Holds in place of in_flight; keys' limits by the admin API's names; costs that may be unknown."""
-    connection.execute(text("DROP TABLE areplicate_in_flight"))
-    _rebuild(
-        connection, keys, {"rpm_limit": "rpm", "max_parallel_requests": "max_parallel"}, {"role": "'user'"}
-    )
-    _rebuild(connection, usage, {}, {"predictions": "1"})
-    metadata.create_all(connection)
-
-
-def _stored_responses(connection: Connection) -> None:
-    metadata.create_all(connection, [responses, response_items])
-
-
-def _files_and_batches(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[files, batches])
-
-
-_STEPS = (metadata.create_all, _limits_by_their_names, _stored_responses, _files_and_batches)
-"""Append only: a database remembers how many it has been through. A new one begins with all of them."""
-
-
-def migrate(connection: Connection, now: float) -> None:
-    """Brings the database's tables up to date.
+def create_tables(connection: Connection) -> None:
+    """Makes the tables in a database that has none, under a lock that all its gateways share.
 
     Raises:
-        RuntimeError: the database has been through steps that this version does not know.
+        RuntimeError: its tables are of another version.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     _versions.create(connection, checkfirst=True)
-    done = connection.execute(select(_versions.c.version).order_by(_versions.c.version.desc())).scalar() or 0
-    if done > len(_STEPS):
-        raise RuntimeError(
-            f"the database is at version {done}, and this areplicate knows {len(_STEPS)}: upgrade areplicate"
-        )
-    if not done:
+    version = connection.execute(select(func.max(_versions.c.version))).scalar()
+    if version is None:
         metadata.create_all(connection)
-    for version in range(done + 1, len(_STEPS) + 1):
-        if done:
-            _STEPS[version - 1](connection)
-        connection.execute(insert(_versions).values(version=version))
-
-
-def _rebuild(connection: Connection, table: Table, renamed: dict[str, str], new: dict[str, str]) -> None:
-    """Makes a table again as it is declared now, with its rows; SQLite cannot change a column in place.
-
-    Args:
-        renamed: columns' former names, by their present ones.
-        new: what a column that was not there holds in the old rows, as SQL.
-    """
-    old = f"{table.name}_old"
-    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
-    connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {old}"))
-    for index in inspect(connection).get_indexes(old):
-        if not index.get("duplicates_constraint") and not str(index["name"]).startswith("sqlite_"):
-            connection.execute(text(f"DROP INDEX {index['name']}"))
-    table.create(connection)
-    values = {
-        column.name: renamed.get(column.name) or new.get(column.name) or column.name
-        for column in table.columns
-        if column.name in there or column.name in renamed or column.name in new
-    }
-    names, sources = ", ".join(f'"{name}"' for name in values), ", ".join(values.values())
-    connection.execute(text(f"INSERT INTO {table.name} ({names}) SELECT {sources} FROM {old}"))
-    connection.execute(text(f"DROP TABLE {old}"))
+        connection.execute(insert(_versions).values(version=_VERSION))
+    elif version != _VERSION:
+        raise RuntimeError(
+            f"the database's tables are of version {version}, and this areplicate's of version {_VERSION}: install "
+            "the areplicate that made them, or give general_settings.database_url another database"
+        )

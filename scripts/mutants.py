@@ -155,9 +155,12 @@ PARTS = {
         ("tests/test_options.py::test_a_warning_points_at_the_callers_line",),
     ),
     "accounts": Part(
-        tuple(
-            f"areplicate/gateway/accounts/{name}.py"
-            for name in ("costs", "counting", "database_url", "key_limits", "keys", "prices", "reports")
+        (
+            *(
+                f"areplicate/gateway/accounts/{name}.py"
+                for name in ("costs", "counting", "key_limits", "keys", "reports")
+            ),
+            *(f"areplicate/gateway/config/{name}.py" for name in ("database_url", "prices")),
         ),
         (
             "tests/gateway/test_costs.py",

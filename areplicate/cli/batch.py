@@ -20,7 +20,7 @@ from ..bulk import job as jobs
 from ..bulk.inputs import CSV, PARQUET, Defaults
 from ..bulk.job import CheckedJob, Job, Share, Tally
 from ..errors import APIError, BadRequestError, NotFoundError
-from ..gateway.accounts.prices import built_in, published_price
+from ..gateway.config.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
 from .chat import parsed_inputs

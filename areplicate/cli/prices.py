@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from ..gateway.accounts.prices import FILE, built_in, price_list, read_price_list
+from ..gateway.config.prices import FILE, built_in, price_list, read_price_list
 
 _SECONDS = 60.0
 _MOST = 64 << 20

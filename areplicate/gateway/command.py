@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from . import early_signals, logs
+from .addresses import is_loopback
 from .config.yaml_file import ConfigError
 from .tls import Certificate
 
@@ -98,8 +99,6 @@ def _worker_command(
 
 
 def _host(host: str | None, master_key: str | None) -> str:
-    from .http.origins import is_loopback
-
     if master_key is not None:
         return host or _EVERYWHERE
     if host is not None and not is_loopback(host):
@@ -124,8 +123,6 @@ def _certificate(certfile: Path | None, keyfile: Path | None) -> Certificate | N
 
 
 def _warn_of_clear_text(host: str, certificate: Certificate | None) -> None:
-    from .http.origins import is_loopback
-
     if certificate is None and not is_loopback(host):
         logs.logger.warning(
             "keys and texts travel in clear text on %s: give --ssl-certfile and --ssl-keyfile, or let only a "

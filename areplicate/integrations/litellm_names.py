@@ -113,7 +113,7 @@ def completion_cost(completion_response: ModelResponse, model: str | None = None
     Raises:
         BadRequestError: Replicate has not published a price per token for this model.
     """
-    from ..gateway.accounts.prices import built_in, published_price
+    from ..gateway.config.prices import built_in, published_price
 
     name = model or completion_response.model
     price = published_price(name, built_in())

@@ -9,12 +9,12 @@ import pytest
 
 from areplicate.gateway.accounts import auth
 from areplicate.gateway.accounts.auth import Auth
-from areplicate.gateway.accounts.database_url import parse_database_url
 from areplicate.gateway.accounts.keys import Key, hash_token
 from areplicate.gateway.accounts.rows import AuditRow
-from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.http.errors import DatabaseUnavailable, GatewayError
+from areplicate.gateway.config.database_url import parse_database_url
+from areplicate.gateway.config.settings import DatabaseSettings
+from areplicate.gateway.errors import DatabaseUnavailable, GatewayError
 
 NOW = 1_800_000_000.0
 CHANGE = AuditRow(id="1", at=NOW, actor="master key", action="generate", key_id="k", request_id="r")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from areplicate.gateway.accounts.database_url import parse_database_url
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, BatchRow
-from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.config.database_url import parse_database_url
+from areplicate.gateway.config.settings import DatabaseSettings
 from tests.gateway.postgres import postgres
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from areplicate.gateway.batches.checking import _too_much
-from areplicate.gateway.http.errors import GatewayError
+from areplicate.gateway.errors import GatewayError
 from areplicate.gateway.http.uploads import read_form
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas

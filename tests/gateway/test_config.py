@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from areplicate.gateway.accounts.prices import Price, built_in, published_price
 from areplicate.gateway.config.config import read_config
+from areplicate.gateway.config.prices import Price, built_in, published_price
 from areplicate.gateway.config.yaml_file import ConfigError
 from tests.gateway.config_files import SMALL, read, refused
 

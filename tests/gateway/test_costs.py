@@ -11,7 +11,8 @@ import pytest
 
 from areplicate.chat.responses import Run, Usage
 from areplicate.gateway.accounts.costs import Costs, Demand, characters
-from areplicate.gateway.accounts.prices import (
+from areplicate.gateway.config.entries import ModelEntry
+from areplicate.gateway.config.prices import (
     FILE,
     Price,
     PriceList,
@@ -21,7 +22,6 @@ from areplicate.gateway.accounts.prices import (
     published_price,
     read_price_list,
 )
-from areplicate.gateway.config.entries import ModelEntry
 from areplicate.replicate.endpoints import DeploymentEndpoint, ModelEndpoint, VersionEndpoint
 
 TODAY = datetime.date(2026, 11, 25)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from areplicate.gateway.accounts.database_url import DatabaseURL, parse_database_url
+from areplicate.gateway.config.database_url import DatabaseURL, parse_database_url
 
 HOST = "postgresql://user:p%40ss@db.example:5432/name"
 

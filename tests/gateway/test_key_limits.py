@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from areplicate.gateway.accounts.costs import Costs, Demand
 from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Hold, Ledger, RoomTaken, new_hold
 from areplicate.gateway.accounts.keys import Key, KeyLimits, hash_token, new_key_id, new_token, renewal, same
-from areplicate.gateway.accounts.prices import Price
 from areplicate.gateway.config.entries import ModelEntry
-from areplicate.gateway.http.errors import GatewayError
+from areplicate.gateway.config.prices import Price
+from areplicate.gateway.errors import GatewayError
 
 NOW = 1_800_000_000.0
 

@@ -17,11 +17,10 @@ from aiohttp import web
 from areplicate.balancer import ALLOWED_FAILS, COOLDOWN_TIME
 from areplicate.gateway.accounts import auth, counting, database, usage
 from areplicate.gateway.accounts import store as accounts_store
-from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.config.looks import FRESH_SECONDS
-from areplicate.gateway.config.settings import GeneralSettings
+from areplicate.gateway.config.settings import DatabaseSettings, GeneralSettings
+from areplicate.gateway.errors import GatewayError
 from areplicate.gateway.http import bodies, connections, events
-from areplicate.gateway.http.errors import GatewayError
 from areplicate.gateway.logs import MAX_LINES
 from areplicate.replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
 

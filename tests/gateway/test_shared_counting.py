@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from areplicate.gateway.accounts.database_url import DatabaseURL
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold, new_hold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
-from areplicate.gateway.accounts.settings import DatabaseSettings
 from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.http.errors import GatewayError
+from areplicate.gateway.config.database_url import DatabaseURL
+from areplicate.gateway.config.settings import DatabaseSettings
+from areplicate.gateway.errors import GatewayError
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ import msgspec
 
 from ...chat.responses import ModelResponseChunk, PricedUsage, Run, Usage
 from ...replicate.live import LivePrediction, begun
-from ..http.errors import CLIENT_GONE, GatewayError
+from ..errors import CLIENT_GONE, GatewayError
 from ..logs import access_logger
 from .costs import Demand
 from .key_limits import Hold, new_hold

@@ -14,13 +14,13 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ..http.errors import DatabaseUnavailable
+from ..config.database import AccountSettings
+from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .auth import Auth, unauthenticated
 from .costs import Costs
 from .key_limits import Hold, Ledger, RoomTaken, SettledHold
 from .rows import UsageRow
-from .settings import AccountSettings
 from .usage import UsageWriter
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from ..http.errors import DatabaseUnavailable, GatewayError
+from ..errors import DatabaseUnavailable, GatewayError
 from .keys import Key, hash_token, same
 
 T = TypeVar("T")

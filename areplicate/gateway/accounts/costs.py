@@ -16,7 +16,7 @@ from ...schema_lookup import endpoint_of
 
 if TYPE_CHECKING:
     from ..config.entries import ModelEntry
-    from .prices import Price
+    from ..config.prices import Price
 
 _FIRST_GUESS_TOKENS = 500
 _FIRST_GUESS_SECONDS = 5.0

@@ -30,9 +30,9 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from ..http.errors import DatabaseUnavailable
-from .database_url import DatabaseURL
-from .settings import DatabaseSettings
+from ..config.database_url import DatabaseURL
+from ..config.settings import DatabaseSettings
+from ..errors import DatabaseUnavailable
 
 T = TypeVar("T")
 Work = Callable[[Connection, float], T]

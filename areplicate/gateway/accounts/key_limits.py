@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from ..http.errors import NO_RETRY, GatewayError, over_budget, too_many
+from ..errors import NO_RETRY, GatewayError, over_budget, too_many
 from .keys import Key
 
 Measure = Literal["predictions", "tokens", "dollars"]

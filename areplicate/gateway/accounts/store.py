@@ -18,16 +18,16 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy import text as sql
 
+from ..config.database_url import DatabaseURL
+from ..config.settings import DatabaseSettings
 from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
-from .database_url import DatabaseURL
 from .key_limits import WINDOW, Hold, SettledHold, refusal
 from .keys import Key, renewal
 from .reports import filtered, number_of, spend_query
 from .response_store import ResponseStore
 from .rows import AuditRow, SpendFilter, UsageRow
-from .settings import DatabaseSettings
 from .tables import audit, create_tables, holds, keys, processes, usage
 
 HEARTBEAT = 2.0

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..http.errors import DatabaseUnavailable
+from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .key_limits import SettledHold
 from .rows import UsageRow

@@ -13,7 +13,7 @@ import msgspec
 
 from ...bulk.apis import APIS
 from ..accounts.rows import UNFINISHED, BatchRow, BatchStatus
-from ..http.errors import GatewayError, bad_request
+from ..errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, in_whole_seconds, seconds_of

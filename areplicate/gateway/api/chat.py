@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from ...chat.responses import ModelResponse
-from ..http.errors import GatewayError
+from ..errors import GatewayError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route

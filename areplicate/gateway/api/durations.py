@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ..http.errors import bad_request
+from ..errors import bad_request
 
 _PATTERN = r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "mo": 30 * 86400}

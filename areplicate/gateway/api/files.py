@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from ..accounts.rows import FileRow
-from ..http.errors import GatewayError, bad_request
+from ..errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..http.uploads import read_form, send_file

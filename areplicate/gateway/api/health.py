@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from ..http.errors import server_error
+from ..errors import server_error
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..metrics import CONTENT_TYPE

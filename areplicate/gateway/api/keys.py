@@ -10,7 +10,7 @@ import msgspec
 
 from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
 from ..accounts.rows import AuditRow
-from ..http.errors import GatewayError, bad_request
+from ..errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, in_whole_seconds, seconds_of, shown_duration

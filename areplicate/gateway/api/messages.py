@@ -13,8 +13,8 @@ import msgspec
 from ...chat.apis.messages_input import count_tokens, read_request
 from ...chat.apis.messages_output import Event, MessageBuilder
 from ...chat.apis.responses_output import new_id
+from ..errors import GatewayError
 from ..http.anthropic import error_type
-from ..http.errors import GatewayError
 from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route

@@ -17,7 +17,7 @@ from ...replicate.progress import OnStatus
 from ..accounts.account import Demand
 from ..accounts.auth import Caller
 from ..config.backend import Backend, Target
-from ..http.errors import GatewayError
+from ..errors import GatewayError
 from ..http.exchange import Exchange
 
 if TYPE_CHECKING:

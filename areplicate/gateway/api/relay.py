@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from ...chat.responses import Delta, FinishReason, Usage
-from ..http.errors import GatewayError
+from ..errors import GatewayError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from .model_call import ModelCall

@@ -15,8 +15,8 @@ from ...chat.apis.chat_arguments import text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
 from ..accounts.rows import StoredResponse
+from ..errors import GatewayError, bad_request
 from ..http.bodies import MAX_BODY
-from ..http.errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..logs import logger

@@ -22,7 +22,7 @@ from ..accounts.auth import Caller
 from ..accounts.key_limits import RoomTaken
 from ..api.embeddings import embed
 from ..api.model_call import admitted_call
-from ..http.errors import NO_RETRY, DatabaseUnavailable, GatewayError
+from ..errors import NO_RETRY, DatabaseUnavailable, GatewayError
 from ..http.exchange import Exchange
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from ..http.errors import DatabaseUnavailable
+from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .folder import Folder
 from .work import Work, work_on

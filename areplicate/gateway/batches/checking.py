@@ -22,8 +22,8 @@ from ..api.embeddings import predictions_for
 from ..api.model_call import answers_of, usable_by
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
+from ..errors import GatewayError
 from ..http.bodies import MAX_BODY, MAX_FIELDS, check_bounds
-from ..http.errors import GatewayError
 
 
 class CheckedFile(msgspec.Struct, frozen=True):

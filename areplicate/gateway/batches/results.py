@@ -15,7 +15,7 @@ from ...bulk.inputs import LineError, Row
 from ...bulk.job import Job, outcomes
 from ...bulk.journaled import error_of
 from ...bulk.outputs import EndedRow, batch_line, replaced
-from ..http.errors import from_upstream
+from ..errors import from_upstream
 
 
 class LineCounts(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from ...bulk.map import Kept, map_calls
 from ...errors import APIError, AuthenticationError, InsufficientCreditError
 from ..accounts.auth import ANYBODY, MASTER, Caller
 from ..accounts.rows import LEASE, BatchRow, FileRow
-from ..http.errors import DatabaseUnavailable
+from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .asking import Asker
 from .checking import CheckedFile, LineChecker, error

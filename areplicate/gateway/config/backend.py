@@ -24,7 +24,6 @@ from ...replicate.transports.base import Transport, through
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
 from ..accounts.auth import Caller
-from ..accounts.prices import Price
 from ..descriptors import default_pool_size
 from ..logs import logger
 from ..metrics import Metrics
@@ -32,6 +31,7 @@ from ..upstream import CountedTransport
 from .config import Config
 from .entries import ModelEntry
 from .looks import Looks
+from .prices import Price
 from .pricing import doubt
 
 _LOOK_SILENCE = 10.0

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from ..accounts.prices import PriceList
-from ..accounts.settings import AccountSettings
-from ..http.origins import origin_of
-from .database import account_settings
+from ..addresses import origin_of
+from .database import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
 from .names import Names
+from .prices import PriceList
 from .pricing import prices_beside
 from .reading import Reader
 from .settings import Alias, ConfigurationFile, GeneralSettings, LitellmSettings, RouterSettings

@@ -7,11 +7,24 @@ from pathlib import Path
 
 import msgspec
 
-from ..accounts.database_url import DatabaseURL, parse_database_url
-from ..accounts.settings import AccountSettings, DatabaseSettings
+from .database_url import DatabaseURL, parse_database_url
 from .reading import Reader
-from .settings import GeneralSettings
+from .settings import DatabaseSettings, GeneralSettings
 from .yaml_file import ConfigError
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where keys and usage are kept.
+
+    Attributes:
+        usage_folder: where rows of usage wait that the database does not take.
+        files_dir: where uploaded files and the results of batches lie.
+    """
+
+    database: DatabaseURL
+    usage_folder: Path
+    files_dir: Path
+    waits: DatabaseSettings = DatabaseSettings()
 
 
 def account_settings(reader: Reader, general: GeneralSettings) -> AccountSettings:

@@ -18,7 +18,7 @@ from ...options.values import checked_headers
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup import endpoint_of
-from ..accounts.prices import Price, PriceList, published_price
+from .prices import Price, PriceList, published_price
 from .pricing import given_price, warn_of_price
 from .providers import in_clear_text, is_prefixed, looks_foreign, other_provider, own_base, own_key
 from .reading import Reader

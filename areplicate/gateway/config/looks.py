@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from ...errors import APIError
-from ..http.errors import from_upstream
+from ..errors import from_upstream
 from .entries import ModelEntry
 
 FRESH_SECONDS = 30.0

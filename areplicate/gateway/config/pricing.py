@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...replicate.endpoints import DeploymentEndpoint
 from ...schema_lookup import endpoint_of
-from ..accounts.prices import Price, PriceList, price_list
+from .prices import Price, PriceList, price_list
 from .reading import Reader
 from .settings import Prices
 from .yaml_file import ConfigError, Steps

@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from ...options.values import API_BASE, BASE_VARIABLES, KEY_VARIABLES
-from ..http.origins import beginning_of, is_loopback
+from ..addresses import beginning_of, is_loopback
 from .environment import Environment
 
 _OWN_PREFIXES = ("replicate/", "deployments/", "cog/")

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
-from .errors import GatewayError
+from ..errors import GatewayError
 
 _TYPES = {
     401: "authentication_error",

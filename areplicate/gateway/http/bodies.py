@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from ..errors import GatewayError, bad_request
 from ..mismatch import mismatch
-from .errors import GatewayError, bad_request
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a body."""

@@ -18,8 +18,8 @@ from functools import partial
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from ..errors import bad_request, unexpected
 from ..logs import logger
-from .errors import bad_request, unexpected
 from .exchange import JSON, new_request_id
 
 HEAD_SECONDS = 30.0

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from ..accounts.auth import Access, Caller
 from ..app import Gateway
+from ..errors import CLIENT_GONE, GatewayError, stopping
 from ..logs import bound_lines
 from .anthropic import envelope, is_anthropics
-from .errors import CLIENT_GONE, GatewayError, stopping
 from .exchange import Exchange
 from .origins import check_browser, check_content_type, cors_headers, preflight
 from .route import Route

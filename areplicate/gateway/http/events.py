@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from ...replicate.progress import Status, phase_by_now
-from .errors import GatewayError
+from ..errors import GatewayError
 from .exchange import Exchange
 
 BEAT_SECONDS = 10.0

@@ -14,8 +14,8 @@ from ...errors import APIConnectionError, APIError
 from ...replicate.progress import BOOTING_AFTER
 from ..accounts.auth import ANYBODY, Caller
 from ..accounts.rows import UsageRow
+from ..errors import GatewayError, from_upstream, stopping, unexpected
 from ..logs import logger
-from .errors import GatewayError, from_upstream, stopping, unexpected
 
 if TYPE_CHECKING:
     from ..accounts.account import Account

@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import web
 
 from ... import __version__
+from ..errors import ErrorAnswer
 from .anthropic import ClaudeErrorAnswer
-from .errors import ErrorAnswer
 from .route import Route, route
 from .uploads import MAX_FIELDS
 

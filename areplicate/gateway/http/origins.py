@@ -10,13 +10,13 @@ With a master key a page needs a key like everybody else; `cors_origins` says wh
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from .errors import GatewayError
+from ..addresses import is_loopback
+from ..errors import GatewayError
 from .exchange import Exchange
 
 _EXPOSED = "x-request-id, retry-after, x-litellm-response-cost"
@@ -24,33 +24,6 @@ _METHODS = "GET, POST, DELETE"
 _USUAL_HEADERS = "authorization, content-type, x-api-key, api-key"
 _REMEMBER = "600"
 """Seconds for which a browser need not ask again."""
-
-
-def origin_of(text: str) -> str:
-    """The origin of a page as browsers send it, or `*`; raises a `ValueError` if they never send such a thing."""
-    if text == "*":
-        return text
-    parts = urlsplit(text.strip().lower())
-    if (
-        not parts.scheme
-        or not parts.hostname
-        or parts.path not in ("", "/")
-        or parts.query
-        or parts.username
-        or "*" in text
-    ):
-        raise ValueError(
-            f"{text!r} must be the beginning of a page's address, such as https://chat.example.com, or * for all pages."
-        )
-    return beginning_of(text.strip())
-
-
-def beginning_of(url: str) -> str:
-    """A URL's scheme and host, with the port if it is not the usual one."""
-    parts = urlsplit(url.lower())
-    usual = {"https": 443, "http": 80}.get(parts.scheme)
-    host = parts.netloc.rpartition("@")[2].removesuffix(f":{usual}")
-    return f"{parts.scheme}://{host}"
 
 
 def check_browser(request: web.BaseRequest, origins: Collection[str], *, open: bool) -> None:
@@ -128,18 +101,6 @@ def _name(host: str) -> str | None:
         return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a name or an address is this machine's own."""
-    if host is None:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_json(content_type: str) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ..errors import GatewayError, bad_request, server_error
 from ..logs import logger
 from .bodies import BODY_SECONDS, ask_for_body
-from .errors import GatewayError, bad_request, server_error
 from .exchange import Exchange
 
 _PIECE = 256 * 1024

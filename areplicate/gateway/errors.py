@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ...errors import (
+from ..errors import (
     APIConnectionError,
     APIError,
     AuthenticationError,

@@ -1,0 +1,45 @@
+"""What addresses say: a page's origin, a URL's beginning, whether a host is this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def origin_of(text: str) -> str:
+    """The origin of a page as browsers send it, or `*`; raises a `ValueError` if they never send such a thing."""
+    if text == "*":
+        return text
+    parts = urlsplit(text.strip().lower())
+    if (
+        not parts.scheme
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.username
+        or "*" in text
+    ):
+        raise ValueError(
+            f"{text!r} must be the beginning of a page's address, such as https://chat.example.com, or * for all pages."
+        )
+    return beginning_of(text.strip())
+
+
+def beginning_of(url: str) -> str:
+    """A URL's scheme and host, with the port if it is not the usual one."""
+    parts = urlsplit(url.lower())
+    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    host = parts.netloc.rpartition("@")[2].removesuffix(f":{usual}")
+    return f"{parts.scheme}://{host}"
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a name or an address is this machine's own."""
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

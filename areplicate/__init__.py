@@ -117,17 +117,21 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(_absent(name))
+        return _refuse(name)
     module = import_module(f".{home}", __name__)
     # All of a module's names at once: importing `.completion` binds that name to the module itself.
     globals().update({each: getattr(module, each) for each in _NAMES[home].split()})
     return globals()[name]
 
 
+def _refuse(name: str) -> Any:
+    raise AttributeError(_absent(name))
+
+
 def _absent(name: str) -> str:
     if name.startswith("__"):
         return f"module {__name__!r} has no attribute {name!r}"
-    from .integrations.litellm_absent import absent
+    from .integrations.absent_names import absent
 
     return absent(name)
 
@@ -156,6 +160,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 sys.modules[f"{__name__}.exceptions"] = exceptions
 """The errors by LiteLLM's name for their module."""
+exceptions.__dict__["__getattr__"] = _refuse
 
 
 def __dir__() -> list[str]:

@@ -26,9 +26,14 @@ class APIError(Exception):
         retry_after: seconds after which trying again makes sense, if the server said so.
         request_sent: False if it is certain that the request never reached the server.
         param: the argument that is wrong, if it is one.
+        type, code: what kind of error it is, in OpenAI's words; the gateway answers with the same.
+        llm_provider: as LiteLLM's errors have it.
     """
 
     default_status = 500
+    type = "server_error"
+    code: str | None = None
+    llm_provider = "replicate"
 
     def __init__(
         self,
@@ -83,34 +88,44 @@ class BadRequestError(APIError):
     """400 or 422: the request is wrong, and sending it again will not help."""
 
     default_status = 400
+    type = "invalid_request_error"
 
 
 class UnsupportedParamsError(BadRequestError):
     """The model has no input for a parameter; `drop_params=True` leaves it out."""
+
+    code = "unsupported_parameter"
 
 
 class AuthenticationError(APIError):
     """401: no key, or one that Replicate does not know."""
 
     default_status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
 
 
 class InsufficientCreditError(APIError):
     """402: the account has no credit left."""
 
     default_status = 402
+    type = "insufficient_quota"
+    code = "insufficient_quota"
 
 
 class PermissionDeniedError(APIError):
     """403: the key may not use this model."""
 
     default_status = 403
+    type = "invalid_request_error"
 
 
 class NotFoundError(APIError):
     """404: no such model, version, deployment or prediction."""
 
     default_status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
 
 
 class Timeout(APIError):
@@ -120,6 +135,8 @@ class Timeout(APIError):
     """
 
     default_status = 408
+    type = "timeout"
+    code = "timeout"
     text: str = ""
 
 
@@ -127,6 +144,8 @@ class RateLimitError(APIError):
     """429: the account's rate limit; `retry_after` says for how many seconds."""
 
     default_status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
 
 
 class InternalServerError(APIError):
@@ -155,6 +174,7 @@ class PredictionFailedError(APIError):
     """
 
     default_status = 500
+    code = "prediction_failed"
     text: str = ""
     replicate: Sequence[Any] = ()
 
@@ -163,4 +183,5 @@ class PredictionCanceledError(APIError):
     """Somebody else cancelled the prediction, or it was aborted before it began."""
 
     default_status = 499
+    code = "prediction_canceled"
     text: str = ""

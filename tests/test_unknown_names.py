@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -44,6 +45,36 @@ async def test_a_mistyped_name_is_told_with_the_nearest_before_anything_is_sent(
         await router.acompletion(LLAMA, HELLO, extra_body=mistyped)
     left_out, sent_anyway = (body["input"] for body in sent(local))
     assert name not in left_out and sent_anyway[name] == mistyped[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("system_prompt", 'give it as a message: {"role": "system"'),
+        ("prompt", 'give it as a message: {"role": "user"'),
+        ("wait", "timeout= says"),
+        ("webhook", "on_status= is called"),
+        ("input", "as a keyword of its own"),
+    ],
+)
+async def test_an_input_of_other_models_or_clients_says_what_to_do_instead(name: str, instead: str) -> None:
+    async with stage() as (local, router):
+        with pytest.raises(areplicate.UnsupportedParamsError, match=f"^{name} .*{re.escape(instead)}"):
+            await router.acompletion(LLAMA, HELLO, **dict[str, Any]({name: "x"}))
+        assert not local.requests
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("meta-llama-3-8b-instruct", "https://replicate.com/meta/meta-llama-3-8b-instruct"),
+        *("replicate/meta/meta-llama-3-8b-instruct ", "meta-llama-3-8B-instruct"),
+    ],
+)
+async def test_what_is_not_quite_a_model_string_is_told_with_the_nearest_models(model: str) -> None:
+    async with stage() as (_, router):
+        with pytest.raises(areplicate.BadRequestError, match="Did you mean meta/meta-llama-3-8b-instruct"):
+            await router.acompletion(model, HELLO)
 
 
 async def test_where_the_schema_is_not_known_a_rare_name_is_warned_of_and_sent() -> None:

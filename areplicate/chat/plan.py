@@ -13,7 +13,7 @@ from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
 from .schemas.schema import Field, ModelSchema
 
 _PROMPT = ("prompt", "text", "question", "query", "instruction", "message", "input", "inputs", "text_input")
-_SYSTEM = ("system_prompt", "system_instruction", "system_message", "instructions", "system")
+SYSTEM_INPUTS = ("system_prompt", "system_instruction", "system_message", "instructions", "system")
 _TEXT = ("string", "any")
 _HISTORY = ("history", "chat_history", "message_history", "conversation_history", "conversation")
 
@@ -64,7 +64,7 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         return Plan(None, format, targets=targets, media=UNGUIDED, context=context)
     fields = schema.fields
     prompt = _first(fields, _PROMPT, _TEXT)
-    system = _first(fields, _SYSTEM, _TEXT)
+    system = _first(fields, SYSTEM_INPUTS, _TEXT)
     messages = "messages" if "messages" in fields else None
     if messages is None and schema.prompt_is_messages:
         messages, prompt = prompt, None

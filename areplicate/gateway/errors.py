@@ -159,18 +159,16 @@ def from_upstream(error: APIError) -> GatewayError:
         case RateLimitError():
             return too_many(message, error.retry_after or 1.0)
         case UnsupportedParamsError():
-            return bad_request(message, param=error.param, code="unsupported_parameter")
+            return bad_request(message, param=error.param, code=error.code)
         case BadRequestError():
             status = error.status_code if error.status_code in REFUSALS else 400
             return GatewayError(status, message, param=error.param)
         case NotFoundError():
-            return GatewayError(404, message, code="model_not_found")
+            return GatewayError(404, message, code=error.code)
         case Timeout():
-            return GatewayError(408, message, type="timeout", code="timeout", headers=NO_RETRY)
-        case PredictionFailedError():
-            return server_error(500, message, "prediction_failed", headers=NO_RETRY)
-        case PredictionCanceledError():
-            return server_error(500, message, "prediction_canceled", headers=NO_RETRY)
+            return GatewayError(408, message, type=error.type, code=error.code, headers=NO_RETRY)
+        case PredictionFailedError() | PredictionCanceledError():
+            return server_error(500, message, error.code, headers=NO_RETRY)
         case APIConnectionError():
             message = "Replicate could not be reached, or the connection to it broke."
             return server_error(502, message, "upstream_unreachable")

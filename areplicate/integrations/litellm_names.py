@@ -101,10 +101,10 @@ def batch_completion(
 
 
 def stream_chunk_builder(
-    chunks: Iterable[ModelResponseChunk], messages: Sequence[Any] | None = None, **_: Any
+    chunks: Iterable[ModelResponseChunk | Mapping[str, Any]], messages: Sequence[Any] | None = None, **_: Any
 ) -> ModelResponse:
     """The completion that a stream's chunks make up; `stream_to_completion` does the same."""
-    return stream_to_completion(list(chunks))
+    return stream_to_completion([ModelResponseChunk.model_validate(chunk) for chunk in chunks])
 
 
 def completion_cost(completion_response: ModelResponse, model: str | None = None, **unused: Any) -> float:

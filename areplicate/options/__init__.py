@@ -17,7 +17,7 @@ from ..chat.plain import as_json, plain
 from ..errors import BadRequestError, UnsupportedParamsError
 from ..logs import warn
 from .declared import BY_NAME, Option, Who
-from .other_clients import IGNORED, IGNORED_PREFIXES, REFUSED
+from .other_clients import IGNORED, IGNORED_PREFIXES, INSTEAD, REFUSED
 from .values import is_number, wrong
 
 _AS_IT_IS = frozenset((bool, int, float))
@@ -160,6 +160,7 @@ def unknown(name: str, known: Iterable[str], model: str | None = None) -> Unsupp
     """
     near = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = f" Instead, {INSTEAD[name]}." if name in INSTEAD else hint
     anyway = f" extra_body={{{name!r}: ...}} sends it all the same." if model is not None else ""
     return UnsupportedParamsError(
         f"{name} is neither an option nor an input of {model or 'this model'}.{hint}{anyway}",

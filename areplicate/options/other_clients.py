@@ -5,6 +5,8 @@ Source: the parameters of LiteLLM's `completion()`, and those that its router an
 
 from __future__ import annotations
 
+from ..chat.plan import SYSTEM_INPUTS
+
 IGNORED = frozenset(
     (
         # LiteLLM's book-keeping
@@ -51,6 +53,15 @@ REFUSED = {
     "assistant_continue_message": "the model's prompt format puts the roles into order",
     "merge_reasoning_content_in_choices": "read message.reasoning_content",
     "search_tool_name": "nothing here searches the web",
+    "prompt": 'give it as a message: {"role": "user", "content": ...}',
     "self": "it is not the name of an option",
 }
 """Options of other clients that change what happens there, with what to do here."""
+
+INSTEAD = {
+    **dict.fromkeys(SYSTEM_INPUTS, 'give it as a message: {"role": "system", "content": ...}'),
+    "input": "give each of the model's inputs as a keyword of its own",
+    "wait": "timeout= says how long a call waits, 1800 seconds unless it is given",
+    **dict.fromkeys(("webhook", "webhook_events_filter"), "on_status= is called at each phase"),
+}
+"""What some models take, or Replicate's own client, with what to do where a model has no such input."""

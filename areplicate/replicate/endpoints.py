@@ -125,7 +125,7 @@ def parse_model(model: str) -> Endpoint:
     if name.startswith("deployments/"):
         if match := _MODEL.fullmatch(name.removeprefix("deployments/")):
             return DeploymentEndpoint(match[1], match[2])
-    elif ":" in name:
+    elif ":" in name and "://" not in name:
         return _parse_version(model, *name.split(":", 1))
     elif match := _MODEL.fullmatch(name):
         return ModelEndpoint(match[1], match[2])

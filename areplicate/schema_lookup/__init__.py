@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import anyio
@@ -12,7 +13,7 @@ import msgspec
 
 from ..chat.schemas import catalogue
 from ..chat.schemas.schema import ModelSchema, from_openapi
-from ..errors import APIError, AuthenticationError, NotFoundError, PermissionDeniedError
+from ..errors import APIError, AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError
 from ..logs import logger
 from ..replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
 from ..replicate.protocol.models import Version, decode_deployment, decode_version
@@ -49,11 +50,22 @@ def endpoint_of(model: str) -> Endpoint:
     `replicate` is not only the optional prefix but also the owner of some models: `replicate/flan-t5-xl` is a
     model if the catalogue has it, and else a version named `flan-t5-xl`.
     """
-    endpoint = parse_model(model)
+    try:
+        endpoint = parse_model(model)
+    except BadRequestError as error:
+        error.message += _suggestion(model)
+        raise
     if isinstance(endpoint, VersionEndpoint) and endpoint.version == endpoint.model:
         owned = ModelEndpoint("replicate", endpoint.version)
         return owned if catalogue.find(owned.model) is not None else endpoint
     return endpoint
+
+
+def _suggestion(model: object) -> str:
+    """The models of the catalogue whose names are nearest, of any owner."""
+    by_name = {each.partition("/")[2]: each for each in catalogue.names()}
+    near = get_close_matches(str(model)[:200].rpartition("/")[2], by_name, n=2, cutoff=0.75)
+    return f" Did you mean {' or '.join(by_name[name] for name in near)}?" if near else ""
 
 
 class _Model(msgspec.Struct):
@@ -157,6 +169,7 @@ class SchemaStore:
             with anyio.fail_after(LOOK_UP_SECONDS):
                 return await self._ask(endpoint, fetch)
         except NotFoundError as error:
+            error.message += _suggestion(endpoint.model)
             self._missing[key] = error
             why = str(error)
         except (AuthenticationError, PermissionDeniedError) as error:

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,6 +62,7 @@ def test_the_usual_names_are_there(name: str) -> None:
         *("success_callback", "failure_callback", "callbacks", "fallbacks", "model_list", "telemetry"),
         *("suppress_debug_info", "modify_params", "max_budget", "register_model", "model_cost", "encode"),
         *("ContextWindowExceededError", "headers", "nothing_of_the_kind"),
+        *("run", "stream", "Client", "OpenAI", "APITimeoutError", "ReplicateError"),
     ],
 )
 def test_any_other_says_what_to_do_when_it_is_read_or_set(name: str) -> None:
@@ -79,6 +81,17 @@ def test_the_errors_have_a_module() -> None:
     code = "from areplicate.exceptions import RateLimitError; import areplicate; assert RateLimitError is areplicate.RateLimitError"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert litellm.exceptions.Timeout is litellm.Timeout
+    with pytest.raises(AttributeError, match="a prompt that is too long is a BadRequestError"):
+        getattr(litellm.exceptions, "ContextWindowExceededError")  # noqa: B009 - a checker knows it is not there
+
+
+def test_errors_have_openai_s_and_litellm_s_attributes() -> None:
+    assert litellm.BadRequestError("Wrong.").type == "invalid_request_error"
+    assert litellm.RateLimitError("Slower.").code == "rate_limit_exceeded"
+    for error in map(partial(getattr, litellm), litellm._ERRORS):
+        if issubclass(error, litellm.APIError):
+            assert isinstance(error("x").type, str) and error("x").llm_provider == "replicate"
+            assert isinstance(error("x").code, str | None)
 
 
 class TestSettings:
@@ -123,6 +136,7 @@ def test_several_conversations(local: LocalReplicate) -> None:
 def test_a_stream_s_chunks_are_built_into_an_answer(local: LocalReplicate) -> None:
     chunks = list(litellm.completion(LLAMA, HELLO, stream=True))
     built = litellm.stream_chunk_builder(chunks, messages=HELLO)
+    assert litellm.stream_chunk_builder([chunk.model_dump() for chunk in chunks]) == built
     assert built.choices[0].message.content == "I am fine."
 
 

@@ -1,4 +1,4 @@
-"""The names that LiteLLM has and `areplicate` has not, each with what to do instead."""
+"""The names that LiteLLM, OpenAI's package and Replicate's have and `areplicate` has not, each with what to do instead."""
 
 from __future__ import annotations
 
@@ -49,6 +49,17 @@ _ABSENT = {
     "APIResponseValidationError": "an answer that cannot be read is an APIError",
     "BudgetExceededError": "the gateway's refusals are RateLimitErrors",
     "UnprocessableEntityError": "Replicate's 422 is a BadRequestError",
+    "APITimeoutError": "it is Timeout",
+    **dict.fromkeys(("APIStatusError", "OpenAIError", "ReplicateError"), "every error is an APIError"),
+    "ModelError": "it is PredictionFailedError",
+    **dict.fromkeys(
+        ("OpenAI", "AsyncOpenAI"), "use acompletion or AsyncRouter; or start the gateway for openai's client"
+    ),
+    **dict.fromkeys(("run", "async_run"), "it is completion(model, messages), or acompletion"),
+    **dict.fromkeys(
+        ("stream", "async_stream"), "it is completion(model, messages, stream=True), or acompletion"
+    ),
+    **dict.fromkeys(("Client", "predictions", "models", "deployments"), "replicate's own package has it"),
 }
 
 

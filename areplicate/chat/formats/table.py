@@ -62,8 +62,9 @@ from .system_texts import (
 
 BASE = (
     r"-base\b|-pt$"
-    r"|^(meta-)?llama-?v?3([.p-]?[1-3])?-\d+b$"
+    r"|^(meta-)?llama-?v?3([.p-]?[12])?-\d+b$"
     r"|^mi[sx]tral-(7b|8x\d+b|nemo-\d+b)?(-?v0\.\d)?(-32k\w*)?$"
+    r"|^qwen-?2[.p]?5-(coder|math)-[\d.]+b$"
     r"|^(code-?llama|falcon|mpt|pythia|starcoder)-?\d?-\d+b$"
 )
 """The names of base models, if the family's chat models have no word of their own in theirs."""
@@ -108,7 +109,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
     ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
     ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=GPT_OSS, initial_with_tools=GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
-    ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl)|moonlight", r"<\|im_middle\|>"),
+    ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl|linear)|moonlight", r"<\|im_middle\|>"),
     ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n"), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
     ("deepseek-0324", deepseek(answered=(True,)), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
@@ -126,7 +127,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("orca-mini", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Response:\n", "\n\n")), r"orca-?mini(?!-v[3-9])", r"### User:.*### Response:"),
     ("stable-beluga", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "\n\n")), r"beluga|orca-?mini|upstage.*instruct|llama-2-70b-instruct", r"### User:"),
     ("deci", labelled(("### System:\n", "\n"), ("### User:\n", "\n"), ("### Assistant:\n", "\n")), r"decilm.*instruct", ""),
-    ("alpaca", labelled(("", "\n\n"), ("### Instruction:\n", "\n\n"), ("### Response:\n", "</s>\n\n")), r"alpaca|mpt.*instruct|wizardcoder|wizardmath|platypus|metamath|nous-hermes|mythomax|mytholite|tiefighter|codeup|chronos", r"### Instruction"),
+    ("alpaca", labelled(("", "\n\n"), ("### Instruction:\n", "\n\n"), ("### Response:\n", "</s>\n\n")), r"alpaca|mpt.*instruct|wizardcoder|wizardmath|platypus|metamath|nous-hermes|mythomax|mytholite|mythalion|toppy|psyfighter|tiefighter|codeup|chronos", r"### Instruction"),
     ("dolly", labelled(("", ""), ("### Instruction:\n", "\n\n"), ("### Response:\n", "### End\n\n"), system=SystemText(default=DOLLY)), r"dolly", r"### Instruction:.*### End"),
     ("starcoder-2", labelled(("", "\n\n"), ("### Instruction\n", "\n\n"), ("### Response\n", "<|endoftext|>\n\n"), system=SystemText(default=MAGICODER)), r"starcoder-?2.*instruct", r"### Instruction\n"),
     ("magicoder", labelled(("", "\n\n"), ("@@ Instruction\n", "\n\n"), ("@@ Response\n", f"{EOS}\n\n"), system=SystemText(default=MAGICODER)), r"magicoder", r"@@ Instruction"),
@@ -141,7 +142,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("synthia", labelled(("SYSTEM: ", "\n"), ("USER: ", "\n"), ("ASSISTANT: ", "\n")), r"synthia|\btess\b", r"SYSTEM:.*USER:"),
     ("tulu", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "</s>\n")}), r"tulu-?[12v]|gritlm", r""),
     ("tulu-3", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "<|end_of_text|>\n")}), r"tulu", ""),
-    ("olmo", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "<|endoftext|>\n")}), r"olmo.*(instruct|sft|dpo|chat)|falcon-?3.*instruct", ""),
+    ("olmo", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "<|endoftext|>\n")}), r"olmo(?!-?3).*(instruct|sft|dpo|chat)|falcon-?3.*instruct", ""),
     ("stablelm-zephyr", tagged("<|{}|>\n", "<|endoftext|>\n"), r"stablelm.*zephyr|stable-?lm.*zephyr", r"<\|user\|>.*<\|endoftext\|>"),
     ("stablelm", labelled(("<|SYSTEM|>", ""), ("<|USER|>", ""), ("<|ASSISTANT|>", "")), r"stablelm-tuned", r"<\|USER\|>"),
     ("starchat", tagged("<|{}|>\n", "<|end|>\n", system=_WHERE), r"starchat(?!-?2)", ""),
@@ -149,14 +150,14 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("phi-4", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>"), r"phi-?4(?!-m)", r"<\|im_sep\|>"),
     ("phi-4-mini", tagged("<|{}|>", "<|end|>"), r"phi-?4-m", ""),
     ("phi-3", tagged("<|{}|>\n", "<|end|>\n"), r"phi-?3|llava-phi", r"<\|user\|>.*<\|end\|>"),
-    ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"phi-?2$", r"Instruct:.*Output:"),
+    ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"^(?!.*dolphin).*phi-?2$", r"Instruct:.*Output:"),
     # Qwen and others that write ChatML
     ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
     ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT), r"qwen-?3(\.[5-9]|.*thinking)", ""),
     ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)", ""),
     ("qwen-3", chatml(roles=_THOUGHT), r"qwen-?3|baichuan-m2", ""),
-    ("qwen-2.5", chatml(QWEN_2_5), r"qwen-?2[.p-]?5(?!.*-?(vl|omni|1m)).*(instruct|chat|coder|math)(?<!coder-\db)|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
+    ("qwen-2.5", chatml(QWEN_2_5), r"qwen-?2[.p-]?5(?!.*-?(vl|omni|1m)).*(instruct|chat|coder|math)|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
     ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|stable-?code.*instruct", ""),
     ("dbrx", chatml(DBRX), r"dbrx-instruct", ""),
@@ -164,7 +165,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
     ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), None, True), r"yi-1\.5.*chat", ""),
     ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
-    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|internlm-?[23].*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|nemotron-(3|nano|h)|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
+    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|olmo-?3.*(instruct|think|sft|dpo)|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23].*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|smollm-?3|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
     ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|tinyllama.*chat", r"<\|user\|>.*</s>"),
     # Zhipu
     ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),
@@ -185,7 +186,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?3.*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
     ("command-r7b", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>"), r"command-r7b", ""),
     ("command-a", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"), r"command-a", r"<\|START_RESPONSE\|>"),
-    ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + COMMAND_R_TOOLS, _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\n", "\n"), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse|101)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
+    ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + COMMAND_R_TOOLS, _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\n", "\n"), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
     ("exaone-deep", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), "[|assistant|]<thought>\n", system=_WHERE), r"exaone-deep", ""),
     ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", names={"tool": "tool"}, tools=forms.EXAONE_4, roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
     ("exaone", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), system=_WHERE), r"exaone", r"\[\|user\|\]"),
@@ -206,8 +207,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), roles={"default": ("<extra_id_0>System\n", "\n")}, system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)", r"<extra_id_1>User"),
     ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)", ""),
-    ("llama-3.1", dated_llama_3("26 Jul 2024"), r"llama-?v?3[.p-]?[13](?!\d*b)|nemotron", ""),
-    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|reflection|^l3-|lumimaid|stheno", r"<\|start_header_id\|>"),
+    ("llama-3.1", dated_llama_3("26 Jul 2024"), r"(llama-?v?|\bl)3[.p-]?[13](?!\d*b)|nemotron", ""),
+    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|reflection|^l3-|lumimaid|stheno|athene-70b", r"<\|start_header_id\|>"),
     ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*chat|code-?llama.*instruct|airoboros", r"<<SYS>>"),
     # Mistral
     ("devstral-2507", mistral_7("", forms.DEVSTRAL, DEVSTRAL_2507), r"devstral.*(2507|-1[.p]1)", ""),
@@ -220,9 +221,9 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("mistral-tekken", mistral("", forms.MISTRAL_TEKKEN), r"mistral-nemo|ministral|pixtral", r"\[INST\][^\s<]"),
     ("mistral-v3", mistral(" ", forms.MISTRAL_V3, trim=("assistant",)), r"(mistral|mathstral).*v0\.3|8x22b-instruct|codestral|mistral-(large|small)|mathstral", r"\[INST\] (?!<<SYS>>)[^\[]*\S\[/INST\]"),
     ("mistral-v0.1", turns(("[INST] ", " [/INST]"), ("", "</s> ")), r"mistral-7b-instruct-v0\.1", ""),
-    ("mistral", turns(("[INST] ", " [/INST]"), (" ", "</s> ")), r"mi[sx]tral", r"\[INST\]"),
+    ("mistral", turns(("[INST] ", " [/INST]"), (" ", "</s> ")), r"mi[sx]tral|miqu", r"\[INST\]"),
     # Google, TII
-    ("gemma-4", tagged("<|turn>{}\n", "<turn|>\n", names={"assistant": "model"}, roles={"calls": ("<|turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "<turn|>\n")}, tools=forms.GEMMA_4, final="<|turn>model\n<|channel>thought\n<channel|>", trim=ALL), r"gemma-?4.*(\bit\b|instruct)", r"<\|turn>"),
+    ("gemma-4", tagged("<|turn>{}\n", "<turn|>\n", names={"assistant": "model"}, roles={"calls": ("<|turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "<turn|>\n")}, tools=forms.GEMMA_4, final="<|turn>model\n<|channel>thought\n<channel|>", trim=ALL), r"gemma-?4(?!b).*(\bit\b|instruct)", r"<\|turn>"),
     ("gemma", turns(("<start_of_turn>user\n", "<end_of_turn>\n"), ("<start_of_turn>model\n", "<end_of_turn>\n"), "<start_of_turn>model\n", trim=("user", "assistant")), r"gemma.*(\bit\b|instruct|chat)", r"<start_of_turn>"),
     ("falcon-180b", labelled(("System: ", "\n"), ("User: ", "\n"), ("Falcon: ", "\n")), r"falcon-180b.*chat", r"User:.*Falcon:"),
     ("falcon", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), trim=ALL), r"falcon.*(instruct|chat)|rwkv", ""),

@@ -21,13 +21,14 @@ NAMES = {
     "meta-llama/Llama-3.3-70B-Instruct nvidia/Llama-3.1-Nemotron-70B-Instruct-HF "
     "nvidia/nemotron-70b-instruct unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
     "hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4 llama-v3p1-70b-instruct llama3.1-8b-instruct-q4_K_M "
-    "mattshumer/Reflection-Llama-3.1-70B lucataco/ollama-llama3.3-70b nvidia/Llama-3_1-Nemotron-51B-Instruct",
+    "mattshumer/Reflection-Llama-3.1-70B lucataco/ollama-llama3.3-70b nvidia/Llama-3_1-Nemotron-51B-Instruct "
+    "meta/llama-3.3-70b nvidia/Llama-3.1-Nemotron-Nano-8B-v1 Sao10K/L3.3-70B-Euryale-v2.3",
     "llama-3.2": "meta-llama/Llama-3.2-3B-Instruct meta-llama/Llama-3.2-11B-Vision-Instruct "
     "lucataco/ollama-llama3.2-vision-90b qubit999/llama3.2-3b-instruct",
     "llama-4": "meta/llama-4-scout-instruct meta-llama/Llama-4-Maverick-17B-128E-Instruct",
     "mistral-v0.1": "mistralai/Mistral-7B-Instruct-v0.1 TheBloke/Mistral-7B-Instruct-v0.1-GGUF",
     "mistral": "mistralai/Mistral-7B-Instruct-v0.2 mistralai/Mixtral-8x7B-Instruct-v0.1 "
-    "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ llava-hf/llava-v1.6-mistral-7b-hf yorickvp/llava-v1.6-mistral-7b",
+    "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ llava-hf/llava-v1.6-mistral-7b-hf yorickvp/llava-v1.6-mistral-7b miqudev/miqu-1-70b",
     "mistral-v3": "mistralai/Mistral-7B-Instruct-v0.3 mistralai/Mixtral-8x22B-Instruct-v0.1 "
     "mistralai/Codestral-22B-v0.1 mistralai/Mistral-Large-Instruct-2407 mistralai/mathstral-7B-v0.1 "
     "mistralai/Mistral-Small-Instruct-2409",
@@ -55,7 +56,9 @@ NAMES = {
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
     "HuggingFaceH4/zephyr-7b-gemma-v0.1 Snowflake/snowflake-arctic-instruct stabilityai/stablelm-2-12b-chat "
     "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
-    "cognitivecomputations/dolphin-2.5-mixtral-8x7b tiiuae/Falcon-H1-7B-Instruct openbmb/MiniCPM3-4B",
+    "cognitivecomputations/dolphin-2.5-mixtral-8x7b tiiuae/Falcon-H1-7B-Instruct openbmb/MiniCPM3-4B "
+    "allenai/Olmo-3-7B-Instruct allenai/Olmo-3-32B-Think HuggingFaceTB/SmolLM3-3B nvidia/NVIDIA-Nemotron-Nano-9B-v2 "
+    "cognitivecomputations/dolphin-2_6-phi-2 utter-project/EuroLLM-9B-Instruct anthracite-org/magnum-v4-72b",
     "hermes": "NousResearch/Hermes-3-Llama-3.1-8B NousResearch/Hermes-2-Pro-Llama-3-8B "
     "teknium/OpenHermes-2.5-Mistral-7B NousResearch/Nous-Hermes-2-Mixtral-8x7B-DPO "
     "NousResearch/Nous-Hermes-2-Yi-34B nateraw/nous-hermes-2-solar-10.7b NousResearch/Hermes-4-70B",
@@ -72,7 +75,8 @@ NAMES = {
     "phi-4": "microsoft/phi-4 unsloth/phi-4-GGUF",
     "phi-4-mini": "microsoft/Phi-4-mini-instruct microsoft/Phi-4-multimodal-instruct",
     "gemma": "google/gemma-2-9b-it google/gemma-7b-it google/gemma-3-27b-it google-deepmind/gemma2-27b-it "
-    "google/codegemma-7b-it princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF",
+    "google/codegemma-7b-it princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF "
+    "google/medgemma-4b-it google/translategemma-4b-it google/gemma-3-4b-it",
     "deepseek-r1": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
     "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF perplexity-ai/r1-1776",
     "deepseek-0324": "deepseek-ai/DeepSeek-R1-0528 deepseek-ai/DeepSeek-V3-0324",
@@ -133,7 +137,7 @@ NAMES = {
     "synthia": "migtissera/Synthia-70B-v1.2",
     "dolly": "databricks/dolly-v2-12b replicate/dolly-v2-12b",
     "gpt-oss": "unsloth/gpt-oss-20b-GGUF",
-    "kimi-k2": "unsloth/Kimi-K2-Instruct-GGUF",
+    "kimi-k2": "unsloth/Kimi-K2-Instruct-GGUF moonshotai-community/Kimi-Linear-48B-A3B-Instruct",
     "phi-2": "microsoft/phi-2",
     "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
     "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 meta-llama/LlamaGuard-7b",
@@ -143,7 +147,7 @@ NAMES = {
     "google/gemma-2-9b google/gemma-7b 01-ai/Yi-34B 01-ai/Yi-34B-200K tiiuae/falcon-7b bigcode/starcoder2-15b "
     "meta/codellama-13b meta/codellama-13b-python EleutherAI/gpt-j-6b EleutherAI/pythia-12b facebook/opt-6.7b "
     "state-spaces/mamba-2.8b meta-llama/Llama-4-Scout-17B-16E google/gemma-3-4b-pt deepseek-ai/deepseek-llm-7b-base "
-    "ibm-granite/granite-3.1-8b-base mosaicml/mpt-7b allenai/OLMo-2-1124-7B someone/never-heard-of-it",
+    "ibm-granite/granite-3.1-8b-base mosaicml/mpt-7b allenai/OLMo-2-1124-7B Qwen/Qwen2.5-Coder-7B Qwen/Qwen2.5-Math-1.5B CohereForAI/aya-101 someone/never-heard-of-it",
 }
 WELL_KNOWN = [(name, family) for family, names in NAMES.items() for name in names.split()]
 

@@ -8,12 +8,10 @@ from weakref import WeakSet
 
 import areplicate
 
-from .accounts.account import Account
 from .accounts.accounts import Accounts
 from .batches.batches import Batches
 from .config.backend import Backend
 from .config.config import Config
-from .http.exchange import Exchange
 from .logs import logger
 from .metrics import Metrics
 
@@ -91,10 +89,6 @@ class Gateway:
     async def end_calls(self) -> None:
         """Ends all calls of Replicate."""
         await asyncio.gather(*(backend.close() for backend in self._backends))
-
-    def account(self, exchange: Exchange) -> Account:
-        """The account of one request, for the front door's `async with`."""
-        return Account(self, exchange)
 
     async def whole(self, work: Coroutine[Any, Any, T]) -> T:
         """What the work gives. It runs to its end even if its caller leaves."""

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from areplicate.calls.streams import CompletionStream
 from areplicate.chat.responses import ChunkChoice, Delta, ModelResponseChunk
+from areplicate.gateway.accounts.account import Account
 from areplicate.gateway.api import chat, messages, model_call, responses
 from areplicate.gateway.api.relay import relay
 from areplicate.gateway.http.exchange import Exchange
@@ -44,16 +45,8 @@ class _Chunks:
 
 
 class _Call(model_call.ModelCall, frozen=True):
-    async def stream(self, exchange: Exchange, on_status: Any) -> CompletionStream:
+    async def stream(self, account: Account, on_status: Any) -> CompletionStream:
         return CompletionStream(_Chunks())
-
-
-class _Account:
-    def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
-        return chunk
-
-    def answered_by(self, name: str) -> str:
-        return name
 
 
 CALL = _Call("m", "m", [], {})
@@ -78,10 +71,9 @@ async def as_response(exchange: Exchange) -> web.StreamResponse:
 )
 async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
-        exchange = Exchange(request, None)  # type: ignore[arg-type]
-        exchange.account = _Account()  # type: ignore[assignment]
+        exchange = Exchange(request, Account(None, None, None))  # type: ignore[arg-type]
         response: web.StreamResponse = await answer(exchange)
-        assert exchange.status == 500
+        assert exchange.account.record.status == 500
         return response
 
     app = web.Application()

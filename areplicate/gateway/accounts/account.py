@@ -12,37 +12,43 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from ...chat.responses import ModelResponseChunk, PricedUsage, Run, Usage
+from ...errors import APIConnectionError, APIError
 from ...replicate.live import LivePrediction, begun
-from ..errors import CLIENT_GONE, GatewayError
-from ..logs import access_logger
+from ..config.backend import Backend
+from ..config.entries import ModelEntry
+from ..errors import CLIENT_GONE, GatewayError, from_upstream, stopping, unexpected
+from ..logs import access_logger, logger
+from ..metrics import Metrics
+from .accounts import Accounts
+from .auth import ANYBODY, Caller
 from .costs import Demand
 from .key_limits import Hold, new_hold
 from .late_look import look_at, unanswered_run
-
-if TYPE_CHECKING:
-    from ..app import Gateway
-    from ..config.backend import Backend
-    from ..config.entries import ModelEntry
-    from ..http.exchange import Exchange
-    from ..metrics import Metrics
-    from .rows import UsageRow
-
-__all__ = ["Account", "Demand"]
+from .record import Record
+from .rows import UsageRow
 
 
 class Account:
-    """One request's account."""
+    """One request's account.
 
-    __slots__ = ("_at", "_begun", "_demand", "_exchange", "_gateway", "_hold")
+    Attributes:
+        backend: what serves it.
+        caller: who sent it.
+        record: what has become of it by now.
+    """
 
-    def __init__(self, gateway: Gateway, exchange: Exchange) -> None:
-        self._gateway = gateway
-        self._exchange = exchange
+    __slots__ = ("_accounts", "_at", "_begun", "_demand", "_hold", "_metrics", "backend", "caller", "record")
+
+    def __init__(self, accounts: Accounts, metrics: Metrics, backend: Backend) -> None:
+        self.backend = backend
+        self.caller: Caller = ANYBODY
+        self.record = Record()
+        self._accounts = accounts
+        self._metrics = metrics
         self._at = 0.0
         self._begun: list[LivePrediction] = []
         """The predictions that were begun for it, whatever has become of them."""
@@ -50,37 +56,76 @@ class Account:
         self._hold: Hold | None = None
 
     async def __aenter__(self) -> None:
-        self._exchange.account = self
         begun.set(self._begun.append)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing is awaited here: a client that leaves cannot interrupt it."""
-        exchange = self._exchange
-        exchange.ended = time.monotonic()
-        self._at = self._gateway.accounts.now() - exchange.seconds()
+        record = self.record
+        record.ended = time.monotonic()
+        self._at = self._accounts.now() - record.seconds()
         begun.set(None)
-        exchange.runs = self._runs()
-        if open_ends := self._without_run(exchange.runs):
-            self._gateway.accounts.in_background(self._settle_later(open_ends))
+        record.runs = self._runs()
+        if open_ends := self._without_run(record.runs):
+            self._accounts.in_background(self._settle_later(open_ends))
         else:
             self._settle(self._cost(0))
-        _log(exchange)
-        del exchange.account  # they would keep each other until the garbage collector comes
+
+    def log(self, method: str, client: str | None = None) -> None:
+        """Writes the request's line in the log; `client` is its address, or that of the proxy before the gateway."""
+        record = self.record
+        if not record.endpoint:
+            return
+        access_logger.info(
+            "%s %s %d",
+            method,
+            record.endpoint,
+            record.status,
+            extra={
+                "request_id": record.request_id,
+                "model": record.model,
+                "key_id": self.caller.key_id,
+                "client": client,
+                "prediction_id": record.prediction_id,
+                "seconds": round(record.seconds(), 3),
+                "code": "client_gone" if record.status == CLIENT_GONE else record.error_code,
+            },
+        )
+
+    def failed(self, error: Exception) -> GatewayError:
+        """The client's error for a request that failed. An error that was not foreseen goes to the log."""
+        record = self.record
+        if isinstance(error, APIError):
+            told = self._model_failed(error)
+        elif isinstance(error, GatewayError):
+            told = error
+        else:
+            logger.error(
+                "%s failed", record.endpoint, exc_info=error, extra={"request_id": record.request_id}
+            )
+            told = unexpected()
+        record.status, record.error_code = told.status, told.code
+        return told
+
+    def _model_failed(self, error: APIError) -> GatewayError:
+        self.record.upstream_model = error.model
+        if error.prediction_id is not None:
+            self.record.predictions[error.prediction_id] = error.model
+        closed = self.backend.closed and isinstance(error, APIConnectionError)
+        return stopping() if closed else from_upstream(error)
 
     async def admit(self, demand: Demand) -> None:
         """Lets the request in, or raises the `GatewayError` that refuses it."""
-        accounts, exchange = self._gateway.accounts, self._exchange
         self._demand = demand
-        key = exchange.caller.key
+        key = self.caller.key
         if key is None or not key.limited:
             return
         if key.max_budget is not None:
-            check_prices(demand.entries, exchange.backend)
-        tokens, dollars = accounts.costs.expected(demand, exchange.backend.price_of)
+            check_prices(demand.entries, self.backend)
+        tokens, dollars = self._accounts.costs.expected(demand, self.backend.price_of)
         hold = new_hold(key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
-        await accounts.admit(key, hold)
+        await self._accounts.admit(key, hold)
         self._hold = hold
 
     def answered_by(self, name: str) -> str:
@@ -116,17 +161,17 @@ class Account:
 
     def _entry(self, prediction_id: str | None = None) -> ModelEntry | None:
         """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""
-        exchange, demand = self._exchange, self._demand
+        demand = self._demand
         if demand is None:
             return None
         if len(demand.entries) == 1:
             return demand.entries[0]
-        model = exchange.predictions.get(prediction_id or "") or exchange.upstream_model
+        model = self.record.predictions.get(prediction_id or "") or self.record.upstream_model
         return next((entry for entry in demand.entries if entry.model == model), demand.entries[0])
 
     def _cost_of(self, run: Run) -> float | None:
         entry = self._entry(run.prediction_id)
-        price = None if entry is None else self._exchange.backend.price_of(entry)
+        price = None if entry is None else self.backend.price_of(entry)
         return None if price is None else price.of_run(run)
 
     def _without_run(self, runs: Sequence[Run]) -> list[LivePrediction]:
@@ -150,7 +195,7 @@ class Account:
 
         Replicate bills predictions that failed, and those whose answer did not fit, whatever the client gets.
         """
-        runs = self._exchange.runs
+        runs = self.record.runs
         ended = [each for each in self._without_run(runs) if each.prediction and each.prediction.terminal]
         return [*runs, *map(self._run_of, ended)] if ended else runs
 
@@ -158,16 +203,16 @@ class Account:
         demand = self._demand
         assert ended.prediction is not None and demand is not None
         made = demand.made(ended.endpoint)
-        self._exchange.predictions.setdefault(ended.prediction.id, made[0].model)
+        self.record.predictions.setdefault(ended.prediction.id, made[0].model)
         return unanswered_run(ended.prediction, ended.input, writes=demand.writes)
 
     async def _settle_later(self, open_ends: list[LivePrediction]) -> None:
         """Looks at the predictions whose end is not known, and settles the account by what it finds."""
-        exchange, demand = self._exchange, self._demand
+        record, demand = self.record, self._demand
         unknown = 0
         for left in open_ends:
-            if demand is not None and await look_at(exchange.backend, demand.made(left.endpoint), left):
-                exchange.runs = (*exchange.runs, self._run_of(left))
+            if demand is not None and await look_at(self.backend, demand.made(left.endpoint), left):
+                record.runs = (*record.runs, self._run_of(left))
             elif left.may_exist:
                 unknown += 1
         self._settle(self._cost(unknown))
@@ -178,34 +223,38 @@ class Account:
         Replicate bills what ran, also for a client who leaves early. None if a price is missing.
         """
         entry, demand = self._entry(), self._demand
-        if entry is None or demand is None or not self._exchange.calling:
+        if entry is None or demand is None or not self.record.calling:
             return 0.0
         costs = [self._cost_of(run) for run in self._runs()]
-        price = self._exchange.backend.price_of(entry)
+        price = self.backend.price_of(entry)
         if unknown and price is not None:
             by_it = msgspec.structs.replace(demand, entries=[entry])
-            _, expected = self._gateway.accounts.costs.expected(by_it, lambda _: price)
-            streamed = price.of_tokens(0, self._exchange.pieces)
+            _, expected = self._accounts.costs.expected(by_it, lambda _: price)
+            streamed = price.of_tokens(0, self.record.pieces)
             costs.append(max(expected * unknown / demand.predictions, streamed))
         return None if price is None else _sum(costs)
 
     def _settle(self, cost: float | None) -> None:
-        accounts, exchange = self._gateway.accounts, self._exchange
-        for run in exchange.runs:
+        accounts, record = self._accounts, self.record
+        for run in record.runs:
             if (entry := self._entry(run.prediction_id)) is not None:
                 accounts.costs.learn(entry, run)
         hold = self._hold
         if hold is not None and not self._begun:
             accounts.give_back(hold)  # it was refused on its way to Replicate
             hold = None
-        _count(self._gateway.metrics, exchange)
-        if exchange.model is not None:
-            answered_by = self.answered_by(exchange.model)
-            row = exchange.usage_row(self._at, cost, len(self._begun))
-            if answered_by != exchange.model:
-                row = msgspec.structs.replace(row, answered_by=answered_by)
+        _count(self._metrics, record)
+        if record.model is not None:
+            answered_by = self.answered_by(record.model)
+            row = record.usage_row(
+                at=self._at,
+                key_id=self.caller.key_id,
+                answered_by=None if answered_by == record.model else answered_by,
+                predictions=len(self._begun),
+                cost=cost,
+            )
             accounts.settle(row, hold)
-            _count_usage(self._gateway.metrics, exchange, row)
+            _count_usage(self._metrics, record, row)
 
 
 def _sum(costs: list[float | None]) -> float | None:
@@ -230,39 +279,19 @@ def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
             )
 
 
-def _count(metrics: Metrics, exchange: Exchange) -> None:
-    metrics.requests.labels(exchange.endpoint, exchange.model or "", str(exchange.status)).inc()
-    if exchange.status == 429:
-        metrics.limited.labels("key" if not exchange.calling else "replicate").inc()
+def _count(metrics: Metrics, record: Record) -> None:
+    metrics.requests.labels(record.endpoint, record.model or "", str(record.status)).inc()
+    if record.status == 429:
+        metrics.limited.labels("key" if not record.calling else "replicate").inc()
 
 
-def _count_usage(metrics: Metrics, exchange: Exchange, row: UsageRow) -> None:
-    model = exchange.model
+def _count_usage(metrics: Metrics, record: Record, row: UsageRow) -> None:
+    model = record.model
     metrics.latency.labels(row.endpoint, model).observe(row.seconds)
-    if exchange.first_text is not None:
-        metrics.first_token.labels(model).observe(exchange.first_text - exchange.began)
-    if exchange.runs:
+    if record.first_text is not None:
+        metrics.first_token.labels(model).observe(record.first_text - record.began)
+    if record.runs:
         metrics.boot.labels(model).observe(row.boot_s)
     metrics.tokens.labels(model, "prompt").inc(row.prompt_tokens)
     metrics.tokens.labels(model, "completion").inc(row.completion_tokens)
     metrics.spend.labels(model).inc(row.cost or 0.0)
-
-
-def _log(exchange: Exchange) -> None:
-    if not exchange.endpoint:
-        return
-    access_logger.info(
-        "%s %s %d",
-        exchange.method,
-        exchange.endpoint,
-        exchange.status,
-        extra={
-            "request_id": exchange.request_id,
-            "model": exchange.model,
-            "key_id": exchange.caller.key_id,
-            "client": exchange.client,
-            "prediction_id": exchange.prediction_id,
-            "seconds": round(exchange.seconds(), 3),
-            "code": "client_gone" if exchange.status == CLIENT_GONE else exchange.error_code,
-        },
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -13,10 +13,8 @@ from ...chat.usage import estimate
 from ...options.values import is_number
 from ...replicate.endpoints import Endpoint, ModelEndpoint
 from ...schema_lookup import endpoint_of
-
-if TYPE_CHECKING:
-    from ..config.entries import ModelEntry
-    from ..config.prices import Price
+from ..config.entries import ModelEntry
+from ..config.prices import Price
 
 _FIRST_GUESS_TOKENS = 500
 _FIRST_GUESS_SECONDS = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,10 +16,8 @@ from ...chat.usage import characters
 from ...errors import APIError
 from ...replicate.live import LivePrediction
 from ...replicate.protocol.predictions import Prediction
-
-if TYPE_CHECKING:
-    from ..config.backend import Backend
-    from ..config.entries import ModelEntry
+from ..config.backend import Backend
+from ..config.entries import ModelEntry
 
 _PAUSES = (0.0, 0.3, 0.7, 1.0, 2.0, 4.0)
 """Seconds before each look: a prediction that has not ended by itself is being cancelled meanwhile."""

@@ -58,22 +58,23 @@ class ChatRequest(Sampling, kw_only=True):
 async def chat_completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    call = await admitted_call(gateway, exchange, body, body["messages"], params)
+    call = await admitted_call(exchange.account, body, body["messages"], params)
     del body, params
-    if exchange.streamed:
+    if exchange.account.record.streamed:
         return await _stream(exchange, call)
-    return await call.ask(exchange)
+    return await call.ask(exchange.account)
 
 
 async def _stream(exchange: Exchange, call: ModelCall) -> web.StreamResponse:
+    account = exchange.account
     with EventWriter(exchange) as events:
         try:
-            chunks = await call.stream(exchange, events.saw)
+            chunks = await call.stream(account, events.saw)
             await events.open()
             async with chunks:
                 async for chunk in chunks:
-                    exchange.streamed_chunk(chunk)
-                    await events.send(data_event(exchange.account.shown_chunk(chunk, call.name)))
+                    account.record.streamed_chunk(chunk)
+                    await events.send(data_event(account.shown_chunk(chunk, call.name)))
         except Exception as error:
             await events.send(error_event(events.failed(error)))
         else:

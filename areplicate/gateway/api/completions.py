@@ -14,6 +14,7 @@ from aiohttp import web
 from ...chat.apis.completions import Completion, CompletionChoice, completion, read_completions
 from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
 from ...chat.usage import add_attempt
+from ..accounts.account import Account
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -37,20 +38,20 @@ async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]
     """Answer prompts."""
     asked = read_completions(body)
     first = asked[0]
-    call = await admitted_call(gateway, exchange, body, first.messages, first.params, prompts=len(asked))
+    call = await admitted_call(exchange.account, body, first.messages, first.params, prompts=len(asked))
     calls = [msgspec.structs.replace(call, messages=each.messages) for each in asked]
-    if exchange.streamed:
+    if exchange.account.record.streamed:
         return await _stream(exchange, calls)
-    responses = await _ask_all(exchange, calls)
+    responses = await _ask_all(exchange.account, calls)
     usage = reduce(add_attempt, [response.usage for response in responses])
     return completion(responses, exchange.account.priced(usage))
 
 
-async def _ask_all(exchange: Exchange, calls: Sequence[ModelCall]) -> list[ModelResponse]:
+async def _ask_all(account: Account, calls: Sequence[ModelCall]) -> list[ModelResponse]:
     """All answers; if one fails, the others are cancelled."""
     if len(calls) == 1:
-        return [await calls[0].ask(exchange)]
-    tasks = [asyncio.ensure_future(call.ask(exchange)) for call in calls]
+        return [await calls[0].ask(account)]
+    tasks = [asyncio.ensure_future(call.ask(account)) for call in calls]
     try:
         return list(await asyncio.gather(*tasks))
     finally:
@@ -61,25 +62,25 @@ async def _ask_all(exchange: Exchange, calls: Sequence[ModelCall]) -> list[Model
 
 async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamResponse:
     """The prompts' answers one after the other, which their indexes tell apart."""
-    created = int(time.time())
+    account, created = exchange.account, int(time.time())
     usages: list[Usage] = []
     with EventWriter(exchange) as events:
         try:
             for i, call in enumerate(calls):
-                chunks = await call.stream(exchange, events.saw)
+                chunks = await call.stream(account, events.saw)
                 await events.open()
                 async with chunks:
                     async for chunk in chunks:
-                        exchange.streamed_chunk(chunk)
+                        account.record.streamed_chunk(chunk)
                         if chunk.usage is not None:
                             usages.append(chunk.usage)
                         elif (choice := _piece(chunk, i * call.count)) is not None:
-                            name = exchange.account.answered_by(call.name)
-                            await events.send(_event(exchange, name, created, [choice]))
+                            name = account.answered_by(call.name)
+                            await events.send(_event(account.record.request_id, name, created, [choice]))
             if usages:
-                total = exchange.account.priced(reduce(add_attempt, usages))
-                name = exchange.account.answered_by(calls[0].name)
-                await events.send(_event(exchange, name, created, [], total))
+                total = account.priced(reduce(add_attempt, usages))
+                name = account.answered_by(calls[0].name)
+                await events.send(_event(account.record.request_id, name, created, [], total))
         except Exception as error:
             await events.send(error_event(events.failed(error)))
         else:
@@ -98,11 +99,11 @@ def _piece(chunk: ModelResponseChunk, offset: int) -> CompletionChoice | None:
 
 
 def _event(
-    exchange: Exchange, name: str, created: int, choices: list[CompletionChoice], usage: Usage | None = None
+    request_id: str, name: str, created: int, choices: list[CompletionChoice], usage: Usage | None = None
 ) -> bytes:
     return data_event(
         Completion(
-            id=f"cmpl-{exchange.request_id}",
+            id=f"cmpl-{request_id}",
             object="text_completion",
             created=created,
             model=name,

@@ -10,15 +10,16 @@ import msgspec
 
 from ...chat.embeddings import EmbeddingResponse, PricedEmbeddingUsage, inputs_for, read_texts
 from ...errors import BadRequestError
-from ..accounts.account import Demand
+from ..accounts.account import Account
+from ..accounts.costs import Demand
+from ..config.backend import Backend
+from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import ModelName, read_call
 
 if TYPE_CHECKING:
     from ..app import Gateway
-    from ..config.backend import Backend
-    from ..config.entries import ModelEntry
 
 _NOT_PARAMS = ("model", "input", "encoding_format", "user")
 _TEXT = {"type": "string", "minLength": 1}
@@ -44,25 +45,23 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
 )
 async def embeddings(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
     """Embed texts."""
-    return await embed(gateway, exchange, body)
+    return await embed(exchange.account, body)
 
 
-async def embed(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
+async def embed(account: Account, body: dict[str, Any]) -> EmbeddingResponse:
     """The vectors that a checked body asks for."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
     texts = read_texts(body["input"])
-    call, entries = await read_call(exchange, body, [], params)
-    predictions = await predictions_for(exchange.backend, entries, texts)
-    await exchange.account.admit(Demand(entries, predictions, body=body, writes=False))
-    exchange.calling = True
-    answer = await exchange.backend.router.aembedding(
+    call, entries = await read_call(account, body, [], params)
+    predictions = await predictions_for(account.backend, entries, texts)
+    await account.admit(Demand(entries, predictions, body=body, writes=False))
+    account.record.calling = True
+    answer = await account.backend.router.aembedding(
         call.model, texts, encoding_format=body.get("encoding_format") or "float", **call.params
     )
-    exchange.answered(answer.model, answer.replicate, None)
-    answer.model = exchange.account.answered_by(call.name)
-    answer.usage = PricedEmbeddingUsage(
-        **{**msgspec.structs.asdict(answer.usage), "cost": exchange.account.cost}
-    )
+    account.record.answered(answer.model, answer.replicate, None)
+    answer.model = account.answered_by(call.name)
+    answer.usage = PricedEmbeddingUsage(**{**msgspec.structs.asdict(answer.usage), "cost": account.cost})
     return answer
 
 

@@ -287,10 +287,10 @@ def _entry(exchange: Exchange, key_id: str, changed: Mapping[str, Any]) -> Audit
         at=0.0,
         actor="master key" if exchange.caller.is_master else exchange.caller.key_id or "",
         address=exchange.request.remote,
-        action=exchange.endpoint.rpartition("/")[2],
+        action=exchange.account.record.endpoint.rpartition("/")[2],
         key_id=key_id,
         changed={name: value for name, value in changed.items() if name not in ("hash", "hint")},
-        request_id=exchange.request_id,
+        request_id=exchange.account.record.request_id,
     )
 
 

@@ -112,17 +112,17 @@ class TokenCount(msgspec.Struct, frozen=True):
 async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as Anthropic's Messages API does."""
     asked = read_request(body)
-    call = await admitted_call(gateway, exchange, body, asked.messages, {"drop_params": True, **asked.params})
+    call = await admitted_call(exchange.account, body, asked.messages, {"drop_params": True, **asked.params})
     builder = _Builder(new_id("msg"), call.name, body)
-    if exchange.streamed:
+    if exchange.account.record.streamed:
         return await relay(exchange, call, builder, beat=_PING)
-    return builder.build(await call.ask(exchange))
+    return builder.build(await call.ask(exchange.account))
 
 
 @route("POST", "/v1/messages/count_tokens", "key", takes=Counted, answer=TokenCount, errors=(404,))
 async def count_message_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> TokenCount:
     """Estimate how many tokens a conversation has."""
-    usable(exchange, body["model"])
+    usable(exchange.backend, exchange.caller, body["model"])
     return TokenCount(count_tokens(body))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,15 +14,12 @@ from ...options import read_body
 from ...options.declared import BY_NAME
 from ...options.values import checked_count
 from ...replicate.progress import OnStatus
-from ..accounts.account import Demand
+from ..accounts.account import Account
 from ..accounts.auth import Caller
+from ..accounts.costs import Demand
 from ..config.backend import Backend, Target
+from ..config.entries import ModelEntry
 from ..errors import GatewayError
-from ..http.exchange import Exchange
-
-if TYPE_CHECKING:
-    from ..app import Gateway
-    from ..config.entries import ModelEntry
 
 MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
@@ -60,29 +57,28 @@ class ModelCall(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     count: int = 1
 
-    async def ask(self, exchange: Exchange) -> ModelResponse:
-        """The whole answer, noted in the exchange, by the name that the client knows the answering model by."""
-        exchange.calling = True
-        response: ModelResponse = await exchange.backend.router.acompletion(
+    async def ask(self, account: Account) -> ModelResponse:
+        """The whole answer, noted in the account, by the name that the client knows the answering model by."""
+        account.record.calling = True
+        response: ModelResponse = await account.backend.router.acompletion(
             self.model, self.messages, **self.params
         )
-        exchange.answered(response.model, response.replicate, response.usage)
-        response.model = exchange.account.answered_by(self.name)
-        response.usage = exchange.account.priced(response.usage)
+        account.record.answered(response.model, response.replicate, response.usage)
+        response.model = account.answered_by(self.name)
+        response.usage = account.priced(response.usage)
         return response
 
-    async def stream(self, exchange: Exchange, on_status: OnStatus) -> CompletionStream:
-        """The answer in chunks; reading them notes them in the exchange."""
-        exchange.calling = True
-        chunks: CompletionStream = await exchange.backend.router.acompletion(
+    async def stream(self, account: Account, on_status: OnStatus) -> CompletionStream:
+        """The answer in chunks; note them in its record as they come."""
+        account.record.calling = True
+        chunks: CompletionStream = await account.backend.router.acompletion(
             self.model, self.messages, stream=True, on_status=on_status, **self.params
         )
         return chunks
 
 
 async def admitted_call(
-    gateway: Gateway,
-    exchange: Exchange,
+    account: Account,
     body: dict[str, Any],
     messages: Any,
     params: dict[str, Any],
@@ -96,23 +92,23 @@ async def admitted_call(
     Raises:
         GatewayError: 400, 404 for a model that is not there or not for this key, or 429.
     """
-    call, entries = await read_call(exchange, body, messages, params)
-    await exchange.account.admit(Demand(entries, call.count * prompts, copies=call.count, body=body))
+    call, entries = await read_call(account, body, messages, params)
+    await account.admit(Demand(entries, call.count * prompts, copies=call.count, body=body))
     return call
 
 
 async def read_call(
-    exchange: Exchange, body: dict[str, Any], messages: Any, params: dict[str, Any]
+    account: Account, body: dict[str, Any], messages: Any, params: dict[str, Any]
 ) -> tuple[ModelCall, list[ModelEntry]]:
     """The call in a checked body, not admitted yet, and the entries that may answer it."""
-    name = body["model"]
-    target = usable(exchange, name)
-    exchange.model = target.name
-    exchange.streamed = bool(body.get("stream"))
-    allowed = await _allowed(exchange.backend, target, params)
-    fallbacks = exchange.backend.fallbacks_for(target, exchange.caller)
+    backend, caller, name = account.backend, account.caller, body["model"]
+    target = usable(backend, caller, name)
+    account.record.model = target.name
+    account.record.streamed = bool(body.get("stream"))
+    allowed = await _allowed(backend, target, params)
+    fallbacks = fallbacks_for(backend, caller, target)
     steps_in = {} if fallbacks is None else {"fallbacks": fallbacks}
-    entries = exchange.backend.entries_of(target, fallbacks)
+    entries = backend.entries_of(target, fallbacks)
     call = ModelCall(name, target.model, messages, {**allowed, **steps_in}, answers_of(allowed, entries))
     return call, entries
 
@@ -124,17 +120,33 @@ def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
     return max(checked_count(entry.params.get("n")) for entry in entries)
 
 
-def usable(exchange: Exchange, name: str) -> Target:
+def usable(backend: Backend, caller: Caller, name: str) -> Target:
     """What a name stands for, if the caller may use it; raises the `GatewayError` 404."""
-    return usable_by(exchange.backend, exchange.caller, name)
-
-
-def usable_by(backend: Backend, caller: Caller, name: str) -> Target:
-    """What a name stands for, if this caller may use it; raises the `GatewayError` 404."""
-    target = backend.target(name)
-    if target is None or not (caller.may_use(target.name) or caller.may_use(name)):
+    target = _usable(backend, caller, name)
+    if target is None:
         raise no_model(name)
     return target
+
+
+def _usable(backend: Backend, caller: Caller, name: str) -> Target | None:
+    target = backend.target(name)
+    return target if target is not None and (caller.may_use(target.name) or caller.may_use(name)) else None
+
+
+def fallbacks_for(backend: Backend, caller: Caller, target: Target) -> list[str] | None:
+    """The names that may step in for the target, for this caller; None if the target has no fallbacks.
+
+    Models that the key may not use are left out; for a key with a budget, so are models without a price.
+    """
+    names = backend.fallbacks_of(target)
+    return None if names is None else [name for name in names if _may_step_in(backend, caller, name)]
+
+
+def _may_step_in(backend: Backend, caller: Caller, name: str) -> bool:
+    target = _usable(backend, caller, name)
+    if target is None or caller.key is None or caller.key.max_budget is None:
+        return target is not None
+    return all(backend.price_of(entry) is not None for entry in target.entries)
 
 
 async def _allowed(backend: Backend, target: Target, params: dict[str, Any]) -> dict[str, Any]:

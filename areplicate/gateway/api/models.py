@@ -64,7 +64,7 @@ async def list_models(gateway: Gateway, exchange: Exchange) -> ModelList | Claud
 @route("GET", "/v1/models/{id}", "key", answer=Model, errors=(404,))
 async def get_model(gateway: Gateway, exchange: Exchange) -> Model | ClaudeModel:
     """Look at a model; in Anthropic's shape for a client that sends `anthropic-version`."""
-    usable(exchange, exchange.rest)
+    usable(exchange.backend, exchange.caller, exchange.rest)
     if is_anthropics(exchange.request):
         return _claude_model(exchange, exchange.rest)
     return Model(exchange.rest, exchange.backend.created)

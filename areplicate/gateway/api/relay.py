@@ -43,25 +43,26 @@ async def relay(
         beat: sent while a model boots, instead of a comment.
         before_end: awaited when the answer is whole, before the client is sent its end.
     """
+    account = exchange.account
     counted = msgspec.structs.replace(call, params={**call.params, "stream_options": {"include_usage": True}})
     finish_reason: FinishReason = "stop"
     usage: Usage | None = None
     begun = False
     with EventWriter(exchange, beat) as events:
         try:
-            async with await counted.stream(exchange, events.saw) as chunks:
+            async with await counted.stream(account, events.saw) as chunks:
                 async for chunk in chunks:
-                    exchange.streamed_chunk(chunk)
+                    account.record.streamed_chunk(chunk)
                     if not begun:
                         begun = True
-                        builder.answered_by(exchange.account.answered_by(call.name))
+                        builder.answered_by(account.answered_by(call.name))
                         await events.send(_encoded(builder.begin()))
                     usage = chunk.usage or usage
                     for choice in chunk.choices:
                         finish_reason = choice.finish_reason or finish_reason
                         if told := builder.add(choice.delta):
                             await events.send(_encoded(told))
-            priced = None if usage is None else exchange.account.priced(usage)
+            priced = None if usage is None else account.priced(usage)
             last = builder.end(finish_reason, priced)
             if before_end is not None:
                 await before_end()

@@ -140,9 +140,7 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
     asked = read_request({**body, "input": items}, earlier, referred.get)
     resolved = [referred.get(item["id"], item) for item in items]
     whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
-    call = await admitted_call(
-        gateway, exchange, whole, asked.messages, {"drop_params": True, **asked.params}
-    )
+    call = await admitted_call(exchange.account, whole, asked.messages, {"drop_params": True, **asked.params})
     kept = gateway.config.general.store_responses and body.get("store") is not False
     builder = _Builder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
 
@@ -153,9 +151,9 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
             logger.error("%s is not stored: %s", builder.response["id"], error)
             builder.response["store"] = False
 
-    if exchange.streamed:
+    if exchange.account.record.streamed:
         return await relay(exchange, call, builder, before_end=keep if kept else None)
-    response = builder.build(await call.ask(exchange))
+    response = builder.build(await call.ask(exchange.account))
     if kept:
         await keep()
     return response

@@ -18,12 +18,12 @@ from ...errors import (
     Timeout,
 )
 from ...replicate.limits import YIELDS
+from ..accounts.account import Account
 from ..accounts.auth import Caller
 from ..accounts.key_limits import RoomTaken
 from ..api.embeddings import embed
 from ..api.model_call import admitted_call
 from ..errors import NO_RETRY, DatabaseUnavailable, GatewayError
-from ..http.exchange import Exchange
 
 if TYPE_CHECKING:
     from ..app import Gateway
@@ -53,34 +53,35 @@ class Asker:
         """
         async with self._room:
             YIELDS.set(True)
-            backend = self._gateway.backend
-            exchange = Exchange(None, backend)
-            exchange.caller = self._caller()
-            exchange.endpoint = "/v1/batches"
+            gateway = self._gateway
+            backend = gateway.backend
+            account = Account(gateway.accounts, gateway.metrics, backend)
+            account.caller = self._caller()
+            account.record.endpoint = "/v1/batches"
             backend.requests_in_flight += 1
             try:
-                async with self._gateway.account(exchange):
-                    return await self._answer(exchange, request)
+                async with account:
+                    return await self._answer(account, request)
             finally:
+                account.log("POST")
                 await backend.leave()
 
-    async def _answer(self, exchange: Exchange, request: dict[str, Any]) -> Any:
+    async def _answer(self, account: Account, request: dict[str, Any]) -> Any:
         params = {name: value for name, value in request.items() if name not in ("model", "messages")}
         try:
             if is_embedding(request):
-                return await embed(self._gateway, exchange, request)
-            call = await admitted_call(self._gateway, exchange, request, request["messages"], params)
-            return await call.ask(exchange)
+                return await embed(account, request)
+            call = await admitted_call(account, request, request["messages"], params)
+            return await call.ask(account)
         except GatewayError as error:
-            exchange.status, exchange.error_code = error.status, error.code
-            raise refused(error) from None
+            raise refused(account.failed(error)) from None
         except Timeout as error:
-            exchange.failed(error)
+            account.failed(error)
             if error.prediction_id is None:  # it never had its turn: all others go first
                 raise ServiceUnavailableError(error.message) from error
             raise
         except APIError as error:
-            told = exchange.failed(error)
+            told = account.failed(error)
             if isinstance(error, (AuthenticationError, InsufficientCreditError)):
                 raise type(error)(told.message) from None
             raise

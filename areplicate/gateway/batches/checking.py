@@ -15,11 +15,11 @@ from ...bulk.inputs import LineError, Row
 from ...bulk.job import MOST_ERRORS, Job
 from ...chat.embeddings import read_texts
 from ...errors import BadRequestError
-from ..accounts.account import Demand, check_prices
+from ..accounts.account import check_prices
 from ..accounts.auth import Caller
-from ..accounts.costs import Costs
+from ..accounts.costs import Costs, Demand
 from ..api.embeddings import predictions_for
-from ..api.model_call import answers_of, usable_by
+from ..api.model_call import answers_of, fallbacks_for, usable
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..errors import GatewayError
@@ -106,8 +106,8 @@ class LineChecker:
     def _entries_of(self, name: str) -> Sequence[ModelEntry]:
         entries = self._entries.get(name)
         if entries is None:
-            target = usable_by(self._backend, self._caller, name)
-            fallbacks = self._backend.fallbacks_for(target, self._caller)
+            target = usable(self._backend, self._caller, name)
+            fallbacks = fallbacks_for(self._backend, self._caller, target)
             entries = self._entries[name] = self._backend.entries_of(target, fallbacks)
         return entries
 

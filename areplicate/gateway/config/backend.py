@@ -23,7 +23,6 @@ from ...replicate.transports.aiohttp import AiohttpTransport
 from ...replicate.transports.base import Transport, through
 from ...router import AsyncRouter
 from ...schema_lookup import endpoint_of
-from ..accounts.auth import Caller
 from ..descriptors import default_pool_size
 from ..logs import logger
 from ..metrics import Metrics
@@ -99,18 +98,12 @@ class Backend:
         """Whether keys may be limited to it: a client's name for a model, or that of a wildcard's entry."""
         return self.target(name) is not None or name in self._wildcards
 
-    def fallbacks_for(self, target: Target, caller: Caller) -> list[str] | None:
-        """The names that may step in for the target, for this caller; None if the target has no fallbacks.
-
-        Models that the key may not use are left out; for a key with a budget, so are models without a price.
-        """
+    def fallbacks_of(self, target: Target) -> list[str] | None:
+        """The names that may step in for the target; None if it has no fallbacks."""
         names = self._fallbacks.get(target.model)
         if names is None and (meant := self.target(target.model)) is not None:  # what a wildcard's name says
             names = self._fallbacks.get(meant.name)
-        if names is None:
-            return None
-        budget = caller.key is not None and caller.key.max_budget is not None
-        return [name for name in names if self._may_step_in(name, caller, budget)]
+        return names
 
     def entries_of(self, target: Target, fallbacks: Sequence[str] | None) -> list[ModelEntry]:
         """What may answer, in the order in which it is asked."""
@@ -122,14 +115,6 @@ class Backend:
     def _entries(self, name: str) -> list[ModelEntry]:
         target = self.target(name)
         return [] if target is None else target.entries
-
-    def _may_step_in(self, name: str, caller: Caller, budget: bool) -> bool:
-        """Whether the caller may use the model, and for a `budget` what it costs is known, whichever entry
-        answers."""
-        target = self.target(name)
-        if target is None or not (caller.may_use(name) or caller.may_use(target.name)):
-            return False
-        return not budget or all(self.price_of(entry) is not None for entry in target.entries)
 
     async def schema_of(self, entry: ModelEntry) -> ModelSchema | None:
         """What the entry's model takes; None if that is not known."""

@@ -18,9 +18,10 @@ from functools import partial
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from ..accounts.record import new_request_id
 from ..errors import bad_request, unexpected
 from ..logs import logger
-from .exchange import JSON, new_request_id
+from .exchange import JSON
 
 HEAD_SECONDS = 30.0
 """Seconds within which a new connection sends its first request."""

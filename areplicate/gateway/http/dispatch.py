@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
+from ..accounts.account import Account
 from ..accounts.auth import Access, Caller
 from ..app import Gateway
 from ..errors import CLIENT_GONE, GatewayError, stopping
@@ -54,16 +55,17 @@ class Dispatcher:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         gateway = self._gateway
         backend = gateway.backend
-        exchange = Exchange(request, backend)
+        account = Account(gateway.accounts, gateway.metrics, backend)
         lines = bound_lines()
         backend.requests_in_flight += 1
         gateway.metrics.in_flight.inc()
         task = asyncio.current_task()
         self.tasks.add(task)
         try:
-            async with gateway.account(exchange):
-                response = await self._answer(exchange)
+            async with account:
+                response = await self._answer(Exchange(request, account))
         finally:
+            account.log(request.method, request.remote)
             self.tasks.discard(task)
             gateway.metrics.in_flight.dec()
             lines.clear()
@@ -81,12 +83,12 @@ class Dispatcher:
             answering = route(self._gateway, exchange)
             answer = await (self._gateway.whole(answering) if route.changes else answering)
         except asyncio.CancelledError:
-            exchange.status = CLIENT_GONE if exchange.client_has_left() else 503
+            exchange.account.record.status = CLIENT_GONE if exchange.client_has_left() else 503
             raise
         except Exception as error:
             if isinstance(error, ConnectionError) and exchange.client_has_left():
                 return exchange.json(b"", CLIENT_GONE)  # nobody is there to get it
-            return _refused(exchange, exchange.failed(error))
+            return _refused(exchange, exchange.account.failed(error))
         if isinstance(answer, web.StreamResponse):
             return answer
         response = exchange.json(msgspec.json.encode(answer))
@@ -99,11 +101,11 @@ class Dispatcher:
         check_browser(request, exchange.backend.config.general.cors_origins, open=gateway.accounts.auth.open)
         exchange.cors = cors_headers(request, exchange.backend.config.general.cors_origins)
         route = self._route(exchange, request.method, request.path)
-        exchange.endpoint = route.path
+        exchange.account.record.endpoint = route.path
         check_content_type(request, open=gateway.accounts.auth.open, form=route.form)
         token = _token(request)
         if route.access != "anyone" and (token or route.access != "anyone, with a key"):
-            exchange.caller = await gateway.accounts.auth.caller(token)
+            exchange.account.caller = await gateway.accounts.auth.caller(token)
             if not exchange.caller.may_call(route.access):
                 raise _not_allowed(exchange.caller, route.access, open=gateway.accounts.auth.open)
         if gateway.draining and route.streams:
@@ -167,9 +169,10 @@ def _not_allowed(caller: Caller, access: Access, *, open: bool) -> GatewayError:
 
 
 def _refused(exchange: Exchange, error: GatewayError) -> web.Response:
-    exchange.error_code = error.code
+    record = exchange.account.record
+    record.error_code = error.code
     request = exchange.request
-    body = envelope(error, exchange.request_id) if is_anthropics(request) else error.envelope()
+    body = envelope(error, record.request_id) if is_anthropics(request) else error.envelope()
     response = exchange.json(body, error.status)
     response.headers.update(error.headers)
     response.headers.update(exchange.account.headers())

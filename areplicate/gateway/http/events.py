@@ -103,7 +103,7 @@ class EventWriter:
         """
         if not self.response.prepared or isinstance(error, ConnectionError):
             raise error
-        return self._exchange.failed(error)
+        return self._exchange.account.failed(error)
 
     def _tick(self) -> None:
         quiet = self._loop.time() - self._last
@@ -123,5 +123,5 @@ class EventWriter:
             pass  # the request's own task learns of it, too
 
     def _shown(self) -> str:
-        seconds = self._exchange.seconds()
+        seconds = self._exchange.account.record.seconds()
         return f"{phase_by_now(self._status, seconds)} {seconds:.0f}s"

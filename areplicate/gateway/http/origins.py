@@ -91,8 +91,9 @@ def preflight(exchange: Exchange) -> web.Response | None:
             "Access-Control-Allow-Headers": headers.get("Access-Control-Request-Headers", _USUAL_HEADERS),
             "Access-Control-Max-Age": _REMEMBER,
         }
-    exchange.status = 204
-    return web.Response(status=204, headers={"x-request-id": exchange.request_id, **allowed})
+    record = exchange.account.record
+    record.status = 204
+    return web.Response(status=204, headers={"x-request-id": record.request_id, **allowed})
 
 
 def _name(host: str) -> str | None:

@@ -147,6 +147,8 @@ class AnswerReader:
 
     def __init__(self, contract: Contract, streamed: bool, before: AnswerReader | None = None) -> None:
         self.text = ""
+        self._said = ""
+        """The text without the thoughts."""
         self.faults: list[str] = []
         self.given_calls: list[FunctionCall] = list(before.given_calls) if before is not None else []
         """Calls that were given out."""
@@ -194,7 +196,11 @@ class AnswerReader:
             self.faults += self._json.faults
         tools = self._contract.tools
         if tools is not None and tools.required and not self.given_calls and not self.faults:
-            self.faults.append(f"One of the tools must be called: {', '.join(sorted(tools.names))}.")
+            assert self._checker is not None
+            if meant := self._checker.of_arguments_alone(self._said):
+                deltas.append(self._given(meant))
+            else:
+                self.faults.append(f"One of the tools must be called: {', '.join(sorted(tools.names))}.")
         if cut_off:
             self.faults = []
         return deltas
@@ -213,6 +219,7 @@ class AnswerReader:
         """Reasoning as it is, and the text as far as it fits."""
         parted: list[Delta] = []
         for delta in deltas:
+            self._said += delta.content or ""
             if not delta.content:
                 parted.append(delta)
             elif self._tools is None:
@@ -240,10 +247,13 @@ class AnswerReader:
             if checked in self._said_before:
                 self._said_before.remove(checked)
                 continue
-            delta = ToolCallDelta(index=len(self.given_calls), id=new_call_id(), function=checked)
-            deltas.append(Delta(tool_calls=[delta]))
-            self.given_calls.append(checked)
+            deltas.append(self._given(checked))
         return deltas
+
+    def _given(self, call: FunctionCall) -> Delta:
+        delta = ToolCallDelta(index=len(self.given_calls), id=new_call_id(), function=call)
+        self.given_calls.append(call)
+        return Delta(tool_calls=[delta])
 
     def _content(self, text: str) -> list[Delta]:
         if self._json is not None:

@@ -115,7 +115,7 @@ class JsonReader:
     def _value(self) -> Any:
         """The value in the answer that fits; else `faults` says what is wrong with the likeliest."""
         faults: list[str] = []
-        for value in _values_in(self._text, self._opens):
+        for value in values_in(self._text, self._opens):
             found = self._validator.faults(value)
             if not found:
                 return value
@@ -124,7 +124,7 @@ class JsonReader:
         return None
 
 
-def _values_in(text: str, opens: str) -> Iterator[Any]:
+def values_in(text: str, opens: str) -> Iterator[Any]:
     """The JSON values in an answer: the whole of it, those in fences, those between brackets.
 
     Brackets that are not JSON, or that never close, belong to something else, with all that stands in them.

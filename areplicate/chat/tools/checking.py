@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import BadRequestError
 from ..responses import FunctionCall
-from ..structured.json_reader import mend, pure
+from ..structured.json_reader import mend, pure, values_in
 from ..structured.validation import validator_for
 from .notations import RawCall, meant_tool
 from .tools import Tool, ToolUse
@@ -44,6 +44,17 @@ class CallChecker:
         if faults := validator.faults(arguments):
             return Misfit(f"The arguments of {tool.name} do not fit: {'; '.join(faults)}.")
         return FunctionCall(name=tool.name, arguments=msgspec.json.encode(arguments).decode())
+
+    def of_arguments_alone(self, text: str) -> FunctionCall | None:
+        """The call that a model means by an answer with nothing but arguments, if there is only one tool."""
+        if len(self._tools) != 1:
+            return None
+        [(tool, validator)] = self._tools.values()
+        declared = tool.parameters.get("properties") or {}
+        for value in values_in(text, "{"):
+            if value and value.keys() <= declared.keys() and not validator.faults(value):
+                return FunctionCall(name=tool.name, arguments=msgspec.json.encode(value).decode())
+        return None
 
 
 def new_call_id() -> str:

@@ -196,6 +196,32 @@ def test_a_tool_that_must_be_called() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"at": 7}',
+        '```json\n{"at": 7}\n```',
+        'Sure:\n```json\n{"at": 7}\n```\nDone.',
+        '<think>{"at": 1}</think>{"at": 7}',
+    ],
+)
+def test_the_arguments_of_the_one_tool_that_must_be_called_are_a_call(text: str) -> None:
+    named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
+    for pieces in ([text], list(text)):
+        assert Read(pieces, named).calls == [("alarm", {"at": 7})]
+
+
+@pytest.mark.parametrize("text", ['{"at": 7, "why": "late"}', '{"at": "seven"}', "{}"])
+def test_what_does_not_fit_the_one_tool_is_no_call(text: str) -> None:
+    named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
+    assert Read([text], named).faults == ["One of the tools must be called: alarm."]
+    assert (
+        Read(['{"at": 7}'], contract()).calls
+        == Read(['{"at": 7}'], contract(tool_choice="required")).calls
+        == []
+    )
+
+
 def test_an_answer_that_a_limit_cut_off_is_incomplete_and_not_wrong() -> None:
     assert Read(['Yes. <tool_call>{"name": "al'], cut_off=True).told() == ("Yes. ", [], [])
 

@@ -169,7 +169,8 @@ class Preparer:
         params = dict(given.params)
         values: Mapping[str, Any] = {}
         if given.inputs:
-            values, inputs = templates.for_template(template, given.inputs, target.schema)
+            own = () if target.schema is None else target.schema.fields
+            values, inputs = templates.for_template(template, given.inputs, own)
             params.update(own_inputs(inputs, target.schema, model, drop))
         if options.extra_body is not None:
             params.update(checked_mapping("extra_body", options.extra_body))

@@ -1,25 +1,20 @@
-"""The running gateway: its configuration, its connections to Replicate, its accounts and batches."""
+"""The running gateway: its configuration, its connections to Replicate, its accounts and files."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import areplicate
 
 from .accounts.accounts import Accounts
-from .batches.batches import Batches
+from .accounts.folder import Folder
 from .config.backend import Backend
 from .config.config import Config
 from .logs import logger
 from .metrics import Metrics
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-
-    from .http.route import Route
-
 
 T = TypeVar("T")
 
@@ -32,17 +27,18 @@ class Gateway:
 
     Args:
         alone: whether no other process uses the database, so that limits are counted in memory.
-        routes: what it answers.
     """
 
-    def __init__(self, config: Config, *, alone: bool, routes: Sequence[Route] = ()) -> None:
-        self.routes = routes
+    def __init__(self, config: Config, *, alone: bool) -> None:
         self.metrics = Metrics()
         self.backend = Backend(config, self.metrics)
         self._backends = WeakSet((self.backend,))
         """Also those from before a reload that still have requests in flight."""
         self.accounts = Accounts(config.master_key, config.accounts, alone=alone)
-        self.batches = Batches(self, alone=alone)
+        self.files = Folder(config.accounts.files_dir)
+        """Uploaded files, and the work on batches."""
+        self.batch_wanted = asyncio.Event()
+        """Set when there is something to do for a batch."""
         self.draining = False
         self._checking: asyncio.Task[None] | None = None
         self._changing: set[asyncio.Task[Any]] = set()
@@ -60,7 +56,6 @@ class Gateway:
     def start(self) -> None:
         """Begins to open the database; requests that do not need it are served meanwhile."""
         self.accounts.start()
-        self.batches.start()
         self._begin_checking()
 
     def _begin_checking(self) -> None:
@@ -103,11 +98,10 @@ class Gateway:
             task.exception()  # asyncio would log it if nobody asked for it
 
     async def aclose(self) -> None:
-        """Leaves the batches, writes the usage that is left, and closes all connections."""
+        """Writes the usage that is left, and closes all connections."""
         if self._checking is not None:
             self._checking.cancel()
         if self._changing:
             await asyncio.wait(self._changing, timeout=_LAST_SECONDS)
-        await self.batches.aclose()
         await self.accounts.aclose()
         await self.backend.router.aclose()

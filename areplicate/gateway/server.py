@@ -15,13 +15,14 @@ import anyio
 import msgspec
 
 from . import descriptors
+from .api.routes import ROUTES
 from .app import Gateway
+from .batches.batches import Batches
 from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
 from .http.connections import Listener, Server
 from .http.dispatch import Dispatcher
-from .http.routes import ROUTES
 from .logs import logger
 from .tls import Certificate
 
@@ -64,7 +65,8 @@ def run(config: Config, listener: socket.socket, serving: Serving) -> None:
 class _Process:
     def __init__(self, config: Config, serving: Serving) -> None:
         self._serving = serving
-        self._gateway = Gateway(config, alone=serving.alone, routes=ROUTES)
+        self._gateway = Gateway(config, alone=serving.alone)
+        self._batches = Batches(self._gateway, alone=serving.alone)
         self._dispatcher = Dispatcher(self._gateway, ROUTES)
         self._stopped = asyncio.Event()
         self._reload_wanted = asyncio.Event()
@@ -84,6 +86,7 @@ class _Process:
         listener = Listener(sock, server, most=most, tls=tls)
         listener.start()
         gateway.start()
+        self._batches.start()
         background = [
             loop.create_task(self._reload_when_asked(server, listener)),
             loop.create_task(self._leave_out_of_garbage_collection()),
@@ -102,6 +105,7 @@ class _Process:
                 task.cancel()
             server.close_idle()
             await server.shutdown(0.1)
+            await self._batches.aclose()
             await gateway.aclose()
             logger.info("stopped")
             # The loop would give it back to the system, to which it means the end.
@@ -115,7 +119,7 @@ class _Process:
         """
         gateway, loop = self._gateway, asyncio.get_running_loop()
         gateway.draining = True
-        gateway.batches.leave()
+        self._batches.leave()
         listener.close()
         logger.info("draining", extra={"in_flight": len(self._tasks)})
         end = loop.time() + gateway.config.general.drain_seconds

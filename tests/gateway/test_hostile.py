@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 import httpx
 import pytest
 
-from areplicate.gateway.http.routes import ROUTES
+from areplicate.gateway.api.routes import ROUTES
 from areplicate.local import LocalReplicate
 from areplicate.options.declared import BY_NAME
 from tests.gateway.process import (

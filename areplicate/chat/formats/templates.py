@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -14,9 +14,6 @@ from .format import PromptTemplate
 from .jinja import ChatTemplate
 from .tokenizer_config import TokenizerConfig, read_tokenizer_config
 from .tools import BARE
-
-if TYPE_CHECKING:
-    from ..schemas.schema import ModelSchema
 
 Token: TypeAlias = str | UnsetType | None
 """A special token; None if the model has none, UNSET if it is not known."""
@@ -109,20 +106,17 @@ def template_for(model: str) -> PromptTemplate:
 
 
 def for_template(
-    template: PromptTemplate | None, inputs: Mapping[str, Any], schema: ModelSchema | None
+    template: PromptTemplate | None, inputs: Mapping[str, Any], fields: Collection[str]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Splits a call's inputs into those that a Jinja template reads, such as `enable_thinking`, and the rest.
 
-    An input that the model itself has goes to the model.
+    Args:
+        fields: the model's own inputs, as far as they are known: these go to the model.
     """
     if template is None or template.chat_template is None:
         return {}, inputs
     reads = template.reads
-    values = {
-        name: value
-        for name, value in inputs.items()
-        if name in reads and (schema is None or name not in schema.fields)
-    }
+    values = {name: value for name, value in inputs.items() if name in reads and name not in fields}
     return values, {name: value for name, value in inputs.items() if name not in values}
 
 

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ...bulk.apis import APIS
 from ..accounts.rows import UNFINISHED, BatchRow, BatchStatus
+from ..app import Gateway
 from ..errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, in_whole_seconds, seconds_of
 from .files import ListPage, Text, file_of, is_id, stored
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
 Metadata = Annotated[
@@ -119,7 +117,7 @@ async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any
         expires_at=now + window,
         metadata=body.get("metadata"),
     )
-    folder = gateway.batches.folder
+    folder = gateway.files
     try:
         await asyncio.to_thread(folder.begin, row.id, file.id)
         await store.add_batch(row)
@@ -128,7 +126,7 @@ async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any
         if isinstance(error, FileNotFoundError):
             raise bad_request(f"The content of {file.id} has gone.", param="input_file_id") from None
         raise
-    gateway.batches.wake()
+    gateway.batch_wanted.set()
     return _shown(row)
 
 
@@ -152,7 +150,7 @@ async def cancel_batch(gateway: Gateway, exchange: Exchange) -> Batch:
     if row.status not in UNFINISHED:
         raise GatewayError(409, f"{row.id} cannot be cancelled: it is {row.status}.", code="batch_ended")
     await (await stored(gateway)).cancel(row.id)
-    gateway.batches.wake()
+    gateway.batch_wanted.set()
     return _shown(await _batch_of(gateway, exchange))
 
 

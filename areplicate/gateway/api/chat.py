@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 
 from ...chat.responses import ModelResponse
+from ..app import Gateway
 from ..errors import GatewayError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelCall, Sampling, admitted_call
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 DONE = b"data: [DONE]\n\n"
 _NOT_PARAMS = ("model", "messages", "stream")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -15,14 +15,12 @@ from ...chat.apis.completions import Completion, CompletionChoice, completion, r
 from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
 from ...chat.usage import add_attempt
 from ..accounts.account import Account
+from ..app import Gateway
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .chat import DONE, error_event
 from .model_call import ModelCall, Sampling, admitted_call
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 MAX_PROMPTS = 64
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -12,14 +12,12 @@ from ...chat.embeddings import EmbeddingResponse, PricedEmbeddingUsage, inputs_f
 from ...errors import BadRequestError
 from ..accounts.account import Account
 from ..accounts.costs import Demand
+from ..app import Gateway
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import ModelName, read_call
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 _NOT_PARAMS = ("model", "input", "encoding_format", "user")
 _TEXT = {"type": "string", "minLength": 1}

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from ..accounts.rows import FileRow
+from ..app import Gateway
 from ..errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..accounts.batch_store import BatchStore
-    from ..app import Gateway
 
 MAX_LISTED = 10_000
 Text = Annotated[str, msgspec.Meta(pattern="^[^\u0000]*$")]
@@ -88,7 +88,7 @@ class DeletedFile(msgspec.Struct, frozen=True, kw_only=True):
 async def upload(gateway: Gateway, exchange: Exchange) -> File:
     """Upload a file for a batch."""
     general = exchange.backend.config.general
-    folder = gateway.batches.folder
+    folder = gateway.files
     with folder.receiving() as path:
         fields, filename = await read_form(exchange.request, path, round(general.max_file_mb * 1e6))
         if (purpose := fields.get("purpose")) != "batch":
@@ -136,7 +136,7 @@ async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
     """Download a file."""
     row = await file_of(gateway, exchange, exchange.rest)
     try:
-        return await send_file(exchange, gateway.batches.folder.file(row.id))
+        return await send_file(exchange, gateway.files.file(row.id))
     except FileNotFoundError:
         raise _no_file(row.id) from None
 
@@ -147,7 +147,7 @@ async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
     id = exchange.rest
     if not is_id(id) or not await (await stored(gateway)).delete_file(id, exchange.caller):
         raise _no_file(id)
-    await asyncio.to_thread(gateway.batches.folder.remove, id)
+    await asyncio.to_thread(gateway.files.remove, id)
     return DeletedFile(id=id)
 
 

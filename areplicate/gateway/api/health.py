@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from aiohttp import web
 
+from ..app import Gateway
 from ..errors import server_error
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..metrics import CONTENT_TYPE
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 
 class ProcessStatus(msgspec.Struct, frozen=True):

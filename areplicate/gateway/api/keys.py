@@ -10,6 +10,7 @@ import msgspec
 
 from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
 from ..accounts.rows import AuditRow
+from ..app import Gateway
 from ..errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -18,7 +19,6 @@ from .model_call import ModelNames
 
 if TYPE_CHECKING:
     from ..accounts.store import Store
-    from ..app import Gateway
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u0000]+$")]
 """PostgreSQL keeps no NUL in a text."""

@@ -6,13 +6,14 @@ a model by `router_settings.model_group_alias`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ...chat.apis.messages_input import count_tokens, read_request
 from ...chat.apis.messages_output import Event, MessageBuilder
 from ...chat.apis.responses_output import new_id
+from ..app import Gateway
 from ..errors import GatewayError
 from ..http.anthropic import error_type
 from ..http.events import data_event
@@ -20,9 +21,6 @@ from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelName, admitted_call, usable
 from .relay import relay
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 _PING = data_event({"type": "ping"}, "ping")
 _BLOCK = {

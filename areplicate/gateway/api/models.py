@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
+from ..app import Gateway
 from ..http.anthropic import is_anthropics
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import usable
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 
 class Model(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from ...chat.apis.chat_arguments import text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
 from ..accounts.rows import StoredResponse
+from ..app import Gateway
 from ..errors import GatewayError, bad_request
 from ..http.bodies import MAX_BODY
 from ..http.exchange import Exchange
@@ -25,7 +26,6 @@ from .relay import relay
 
 if TYPE_CHECKING:
     from ..accounts.response_store import ResponseStore
-    from ..app import Gateway
 
 _MAX_ID = 256
 """Characters of an item's or a response's id."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from ..accounts.rows import SpendFilter, UsageRow
+from ..app import Gateway
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import time_of
@@ -16,7 +17,6 @@ from .keys import key_id_of
 
 if TYPE_CHECKING:
     from ..accounts.store import Store
-    from ..app import Gateway
 
 Day = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
 

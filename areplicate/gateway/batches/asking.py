@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...bulk.requests import is_embedding
 from ...errors import (
@@ -23,10 +23,8 @@ from ..accounts.auth import Caller
 from ..accounts.key_limits import RoomTaken
 from ..api.embeddings import embed
 from ..api.model_call import admitted_call
+from ..app import Gateway
 from ..errors import NO_RETRY, DatabaseUnavailable, GatewayError
-
-if TYPE_CHECKING:
-    from ..app import Gateway
 
 _A_MOMENT = 1.0
 """Seconds until a request is tried again whose key has no room for it."""

@@ -7,14 +7,13 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..logs import logger
-from .folder import Folder
 from .work import Work, work_on
 
 if TYPE_CHECKING:
     from ..accounts.batch_store import BatchStore
-    from ..app import Gateway
 
 _LOOK = 3.0
 """Seconds between looks for batches that have no process."""
@@ -36,18 +35,12 @@ class Batches:
     def __init__(self, gateway: Gateway, *, alone: bool) -> None:
         self._gateway = gateway
         self._alone = alone
-        self.folder = Folder(gateway.config.accounts.files_dir)
         self._room = asyncio.Semaphore(gateway.config.general.batch_requests_in_flight)
         self._working: dict[asyncio.Task[None], Work] = {}
-        self._wanted = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._looking = asyncio.get_running_loop().create_task(self._look())
-
-    def wake(self) -> None:
-        """There is a new batch."""
-        self._wanted.set()
 
     def leave(self) -> None:
         """No further request is asked: the process stops."""
@@ -67,9 +60,10 @@ class Batches:
                 await asyncio.wait(late, timeout=_LEAVING)
 
     async def _look(self) -> None:
-        await asyncio.to_thread(self.folder.tidy, time.time())
+        await asyncio.to_thread(self._gateway.files.tidy, time.time())
+        wanted = self._gateway.batch_wanted
         while True:
-            self._wanted.clear()
+            wanted.clear()
             try:
                 await self._take_all((await self._gateway.accounts.store()).batches)
             except DatabaseUnavailable:
@@ -77,7 +71,7 @@ class Batches:
             except Exception:  # one batch that cannot be taken must not keep others from being found
                 logger.exception("batches could not be looked for")
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _LOOK)
+                await asyncio.wait_for(wanted.wait(), _LOOK)
 
     async def _take_all(self, store: BatchStore) -> None:
         if self._alone:
@@ -85,11 +79,11 @@ class Batches:
             self._alone = False
         while len(self._working) < _AT_ONCE and (batch := await store.claim()) is not None:
             logger.info("batch taken", extra={"batch_id": batch.id, "status": batch.status})
-            work = Work(self._gateway, store, self.folder, batch, self._room)
+            work = Work(self._gateway, store, batch, self._room)
             task = asyncio.ensure_future(work_on(work, store, batch.id, _AGAIN))
             self._working[task] = work
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._working[task]
-        self._wanted.set()
+        self._gateway.batch_wanted.set()

@@ -19,16 +19,15 @@ from ...bulk.map import Kept, map_calls
 from ...errors import APIError, AuthenticationError, InsufficientCreditError
 from ..accounts.auth import ANYBODY, MASTER, Caller
 from ..accounts.rows import LEASE, BatchRow, FileRow
+from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .asking import Asker
 from .checking import CheckedFile, LineChecker, error
-from .folder import Folder
 from .results import write_results
 
 if TYPE_CHECKING:
     from ..accounts.batch_store import BatchStore
-    from ..app import Gateway
 
 _RENEWAL = 1.0
 """Seconds between renewals of the lease, which are also the looks at whether the batch was cancelled."""
@@ -51,14 +50,11 @@ class LeaseLost(Exception):
 class Work:
     """One batch, as long as this process has its lease."""
 
-    def __init__(
-        self, gateway: Gateway, store: BatchStore, folder: Folder, batch: BatchRow, room: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, gateway: Gateway, store: BatchStore, batch: BatchRow, room: asyncio.Semaphore) -> None:
         self._gateway = gateway
         self._store = store
-        self._folder = folder
         self._batch = batch
-        self._job = folder.job(batch.id)
+        self._job = gateway.files.job(batch.id)
         self._caller: Caller | None = None
         self._counts = {"completed": 0, "failed": 0}
         self._stopped = asyncio.Event()
@@ -190,7 +186,7 @@ class Work:
 
     async def _finish(self, status: str, **changes: Any) -> None:
         """Writes the results of a batch that had begun."""
-        batch, folder = self._batch, self._folder
+        batch, folder = self._batch, self._gateway.files
         ids = {kind: f"file-{batch.id.removeprefix('batch_')}-{kind}" for kind in ("output", "error")}
         paths = {kind: folder.file(id) for kind, id in ids.items()}
         unasked = {"code": f"batch_{status}", "message": _UNASKED[status]}
@@ -219,7 +215,7 @@ class Work:
 
     async def _end(self, status: str, made: list[FileRow], **changes: Any) -> None:
         await self._store.finish(self._batch.id, made, status=status, **changes)
-        await asyncio.to_thread(self._folder.end, self._batch.id)
+        await asyncio.to_thread(self._gateway.files.end, self._batch.id)
         logger.info("batch ended", extra={"batch_id": self._batch.id, "status": status})
 
     # The lease

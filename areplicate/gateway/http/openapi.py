@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from ... import __version__
+from ..app import Gateway
 from ..errors import ErrorAnswer
 from .anthropic import ClaudeErrorAnswer
+from .exchange import Exchange
 from .route import Route, route
 from .uploads import MAX_FIELDS
-
-if TYPE_CHECKING:
-    from ..app import Gateway
-    from .exchange import Exchange
 
 ERRORS = {
     400: "The request is wrong; the message says where",
@@ -43,16 +41,22 @@ _REF = "#/components/schemas/"
 Schema = dict[str, Any]
 
 
-@route("GET", "/openapi.json", "anyone, with a key", answer=dict[str, Any])
-async def document(gateway: Gateway, exchange: Exchange) -> web.Response:
-    """The OpenAPI document of this gateway.
+def document_of(routes: Sequence[Route]) -> Route:
+    """The route of the document of these routes, which is in it, too."""
 
-    Needs no key, but names models only to those who may use them.
-    """
-    caller = exchange.caller
-    named = gateway.accounts.auth.open or caller.is_master or caller.key is not None
-    names = tuple(name for name in exchange.backend.names if caller.may_use(name)) if named else None
-    return exchange.json(_encoded(tuple(gateway.routes), names))
+    @route("GET", "/openapi.json", "anyone, with a key", answer=dict[str, Any])
+    async def document(gateway: Gateway, exchange: Exchange) -> web.Response:
+        """The OpenAPI document of this gateway.
+
+        Needs no key, but names models only to those who may use them.
+        """
+        caller = exchange.caller
+        named = gateway.accounts.auth.open or caller.is_master or caller.key is not None
+        names = tuple(name for name in exchange.backend.names if caller.may_use(name)) if named else None
+        return exchange.json(_encoded(described, names))
+
+    described = (*routes, document)
+    return document
 
 
 @lru_cache(maxsize=64)

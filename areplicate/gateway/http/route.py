@@ -6,14 +6,12 @@ The dispatcher takes requests to it, and the OpenAPI document is derived from it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..accounts.auth import Access
+from ..app import Gateway
 from .bodies import read_body, read_query
-
-if TYPE_CHECKING:
-    from ..app import Gateway
-    from .exchange import Exchange
+from .exchange import Exchange
 
 Handler = Callable[..., Awaitable[Any]]
 """Takes the gateway, the exchange and, if the route reads a struct, what was sent."""

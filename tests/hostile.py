@@ -184,6 +184,15 @@ def problem(status: int, detail: str = "Internal server error") -> Mishap:
     return mishap
 
 
+def away_for(seconds: float) -> Mishap:
+    """503, with a `Retry-After` of that long; the request has no effect."""
+
+    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        return web.Response(status=503, headers={"Retry-After": f"{seconds:g}"})
+
+    return mishap
+
+
 def hangs(seconds: float | None = None) -> Mishap:
     """No answer at all, or none for that long; the request arrives after it."""
 

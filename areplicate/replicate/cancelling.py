@@ -14,6 +14,9 @@ from .protocol.predictions import decode_any_prediction
 from .protocol.requests import Request
 from .retry import AFTER_REFUSALS, RetryPolicy, may_pass, waits
 
+_SILENCE = 4.0
+"""Seconds within which it is answered, or asked for again: who closes a router waits for it."""
+
 
 async def cancel(http: Http, prediction_id: str) -> bool:
     """Cancels a prediction; False if that is refused again and again."""
@@ -29,7 +32,7 @@ async def cancel(http: Http, prediction_id: str) -> bool:
             if not wait:
                 logger.warning("Prediction %s was not cancelled: %s", prediction_id, error)
                 return isinstance(error, NotFoundError)
-        await anyio.sleep(max(wait, error.retry_after or 0.0))
+        await anyio.sleep(wait)
     return True
 
 
@@ -38,7 +41,7 @@ async def _try(http: Http, path: str) -> APIError | None:
     request = Request("POST", f"{http.base}{path}/cancel", http.headers, b"")
     await http.others.acquire()
     try:
-        response = await http.send_short(request, http.others)
+        response = await http.send_short(request, http.others, _SILENCE)
         if response.status < 300:
             if response.body:
                 decoded(decode_any_prediction, response.body)

@@ -12,7 +12,7 @@ from .. import logs
 from ..clock import now
 from ..errors import APIConnectionError, APIError
 from .credentials import Credentials
-from .limits import Limiter, Turns, ratelimit
+from .limits import LONGEST_PAUSE, Limiter, Turns, ratelimit
 from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
@@ -119,11 +119,11 @@ class Http:
             self.budget.succeeded()
         return response
 
-    async def send_short(self, request: Request, limiter: Limiter) -> Response:
+    async def send_short(self, request: Request, limiter: Limiter, silence: float = SILENCE) -> Response:
         """The same for a request that is answered at once: thousands of them share a few connections."""
         await self._short.acquire(self)
         try:
-            return await self.send(request, limiter)
+            return await self.send(request, limiter, silence)
         finally:
             self._short.release()
 
@@ -205,7 +205,8 @@ class Retries:
         self._left -= 1
         if wait is None:
             self._waits = self._waits or waits()
-            wait = max(next(self._waits), error.retry_after or 0.0) + self._http.budget.spend()
+            told = min(error.retry_after or 0.0, LONGEST_PAUSE)
+            wait = max(next(self._waits), told) + self._http.budget.spend()
         if now() + wait > self._deadline:
             raise error
         logs.logger.debug("Trying again in %.1f s: %s", wait, error)

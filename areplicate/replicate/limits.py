@@ -28,7 +28,7 @@ _SLOWEST = 1.0
 """Requests a minute below which a limiter never goes, however often it is throttled."""
 _RECOVERY = 0.005
 """What each answer but a 429 gives back of the rate that 429s have taken."""
-_LONGEST_PAUSE = 600.0
+LONGEST_PAUSE = 600.0
 """Seconds that a server may make everybody wait."""
 _MINUTE = 60.0
 _MOST = 10**9
@@ -155,7 +155,7 @@ class Limiter:
 
     def _pause(self, time: float, seconds: float) -> None:
         """Nobody sends for that many seconds, and no turns gather meanwhile."""
-        until = time + (min(seconds, _LONGEST_PAUSE) if math.isfinite(seconds) else 0.0)
+        until = time + (min(seconds, LONGEST_PAUSE) if math.isfinite(seconds) else 0.0)
         if until > self._paused_until:
             self._next = max(self._next, time - _MINUTE) + until - max(time, self._paused_until)
             self._paused_until = until

@@ -244,7 +244,7 @@ class Live:
         if mine not in self._wanted:
             return
         self._wanted.discard(mine)
-        if not mine.may_exist and mine.close is None:
+        if not mine.may_exist and mine.certain and mine.close is None:
             self._forget_mark(mine)
             return
         self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
@@ -293,11 +293,10 @@ class Live:
                     await mine.close()
                 if mine.may_exist and mine.prediction is None:
                     await mine.owner.find(mine)
-                if mine.may_exist and mine.prediction is not None:
-                    if not mine.certain:
-                        await mine.owner.confirm(mine)
-                    if mine.certain and await mine.owner.cancel(mine.prediction.id):
-                        mine.may_exist = False
+                if mine.prediction is not None and not mine.certain:
+                    await mine.owner.confirm(mine)
+                if mine.prediction is not None and mine.may_exist and mine.certain:
+                    mine.may_exist = not await mine.owner.cancel(mine.prediction.id)
             if mine.prediction is not None and mine.may_exist and (mine.certain or scope.cancelled_caught):
                 tell_running([mine.prediction.id])
         except Exception:

@@ -87,11 +87,11 @@ class Finder:
         return outcome
 
     async def confirm(self, mine: LivePrediction) -> None:
-        """Finds out whether the prediction that was found is certainly the one that was asked for.
+        """Finds out which prediction is certainly the one that was asked for, and takes that.
 
-        Others ask the same at the time, and one of theirs may have the same mark. So the list is read once
-        more, when it must show both. Nothing is certain if it shows two, or if the only one was not created
-        just then.
+        Others ask the same at the time, and one of theirs may have the same mark, or was taken because it has
+        none. So the list is read once more, when it must show all. Nothing is certain if two have the mark, or
+        if the only one was not created just then.
         """
         if mine.mark is None or mine.prediction is None:
             return
@@ -99,12 +99,12 @@ class Finder:
         rows, unread = await self._rows([mine])
         if unread is not None:
             return
-        own = [row for row in rows if self._is_own(row, mine)]
+        own = [row for row in rows if row.mark == mine.mark and self._is_own(row, mine)]
         since = self._clock.earliest(mine.sent, _JUST_THEN)
         until = self._clock.latest(mine.answered, _JUST_THEN)
-        mine.certain = [row.prediction.id for row in own] == [mine.prediction.id] and all(
-            row.mark is not None and row.created is not None and since <= row.created <= until for row in own
-        )
+        if len(own) == 1 and own[0].created is not None and since <= own[0].created <= until:
+            found = own[0].prediction
+            mine.certain = found.id == mine.prediction.id or mine.take(found)
 
     async def _look(self, attempts: list[LivePrediction]) -> Outcome:
         rows, unread = await self._rows(attempts)
@@ -142,12 +142,12 @@ class Finder:
         return sorted(found.values(), key=lambda row: row.created or 0.0), unread
 
     def _take(self, attempt: LivePrediction, rows: list[ListRow], whole: bool) -> bool:
-        """Gives an attempt the first row that may be its own and that no other call here has."""
+        """Gives an attempt the first row that may be its own and that no other call here has, best with its mark."""
         free = [row for row in rows if attempt.is_free(row.prediction.id) and resembles(row, attempt)]
         own = [row for row in free if self._is_own(row, attempt)]
         if not own:
             return False
-        row = own[0]
+        row = min(own, key=lambda row: row.mark != attempt.mark)
         logs.logger.info("Prediction %s is in the list: its creation was not answered", row.prediction.id)
         marked = attempt.mark is not None and row.mark is not None
         others = [each for each in free if each is not row]

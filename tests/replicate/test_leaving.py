@@ -17,7 +17,16 @@ from areplicate import AsyncRouter, CompletionStream, ModelResponse
 from areplicate.completion import _routers
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.replicate.background import end_all
-from tests.hostile import HostileReplicate, edge_page, hangs, problem, resets_after, without_date
+from tests.hostile import (
+    HostileReplicate,
+    Mishap,
+    away_for,
+    edge_page,
+    hangs,
+    problem,
+    resets_after,
+    without_date,
+)
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, wait_until_nothing_runs
 
 fast = pytest.mark.anyio
@@ -342,6 +351,17 @@ async def test_a_cancel_that_is_refused_because_it_has_ended_is_no_reason_to_war
                 await ask(router, stream=True)
         assert hostile.statuses == {"canceled": 1} and len(hostile.asked_for("cancel")) == 1
         assert not recwarn.list
+
+
+@fast
+@pytest.mark.parametrize("mishap", [hangs(), away_for(600)], ids=["hangs", "away"])
+async def test_closing_leaves_time_for_a_second_cancel(mishap: Mishap) -> None:
+    async with HostileReplicate([SLOW]) as hostile:
+        hostile.on("cancel", mishap, times=1)
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            with anyio.move_on_after(10):
+                await ask(router)
+        assert hostile.statuses == {"canceled": 1}
 
 
 @fast

@@ -167,6 +167,30 @@ async def test_what_merely_resembles_ones_own_is_not_cancelled_although_it_is_al
         assert hostile.statuses == {"succeeded": 1}
 
 
+@pytest.mark.parametrize("late", [0.0, 1.5], ids=["shown", "late"])
+async def test_a_twin_without_a_mark_does_not_keep_ones_own_running(late: float) -> None:
+    """Another client asks the same without a deadline, and its row is there before the one with the mark."""
+    async with (
+        HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile,
+        router_of(hostile) as older,
+    ):
+
+        def change(asked: Asked, page: Any) -> None:
+            theirs = next(iter(hostile.predictions))
+            rows = [row for row in page["results"] if row["id"] == theirs or hostile.age(row["id"]) >= late]
+            page["results"] = [{**row, "deadline": None} if row["id"] == theirs else row for row in rows]
+
+        hostile.on("list", changes(change))
+        hostile.on("create", edge_page(502), skip=1)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, older)
+            await anyio.sleep(0.1)
+            with anyio.move_on_after(1):
+                async with router_of(hostile) as leaves:
+                    await ask(leaves)
+        assert [each.status for each in hostile.predictions.values()] == ["succeeded", "canceled"]
+
+
 async def test_anything_that_was_asked_later_shows_that_nothing_was_created() -> None:
     """So that an edge which fails before anything is created is ridden out, whatever others ask."""
     async with HostileReplicate(MODELS) as hostile, router_of(hostile) as router, router_of(hostile) as other:

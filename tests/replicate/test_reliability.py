@@ -16,6 +16,7 @@ from areplicate.errors import AreplicateWarning
 from areplicate.local import Faults, LocalReplicate
 from areplicate.replicate.retry import RetryBudget
 from tests.campaign import campaign
+from tests.hostile import HostileReplicate, away_for
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage
 
 pytestmark = pytest.mark.anyio
@@ -114,6 +115,13 @@ async def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
             await text_of(router, timeout=10)
         assert clock() < 1
         assert caught.value.retry_after == 30
+
+
+async def test_a_service_that_says_it_is_away_for_long_is_asked_again_for_what_is_paid() -> None:
+    async with HostileReplicate([llama(boot_seconds=90, reply="fine")]) as hostile:
+        hostile.on("get", away_for(1e9), times=1)
+        async with AsyncRouter(api_key="k", api_base=hostile.api_base) as router:
+            assert await text_of(router) == "fine"
 
 
 async def test_one_callers_429_holds_everybody_back_once() -> None:

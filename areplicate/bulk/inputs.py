@@ -234,6 +234,8 @@ def _row(
         return LineError(line, f"custom_id must be a string, not {custom_id!r}")
     prompt, messages = columns.get(defaults.column), columns.get("messages")
     if not isinstance(messages, list):
+        if messages is not None and defaults.column not in columns:
+            return LineError(line, f"messages must be a list, not {messages!r:.50}", custom_id)
         if defaults.column not in columns:
             return LineError(line, _no_question(defaults.column, columns).removesuffix("."), custom_id)
         if not isinstance(prompt, str) or not prompt.strip():
@@ -249,7 +251,9 @@ def _row(
 def _no_question(column: str, columns: Iterable[str]) -> str:
     there = list(columns)
     near = [
-        f"{found} for {name}" for name in (column, "messages") for found in get_close_matches(name, there, 1)
+        f"{found!r} for {name}"
+        for name in (column, "messages")
+        for found in get_close_matches(name, there, 1)
     ]
     hint = f" Is it {' or '.join(near)}?" if near else ""
     names = ", ".join(map(repr, there[:20]))

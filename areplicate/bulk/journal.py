@@ -15,6 +15,7 @@ come while the disk is busy go into one transaction together, so that thousands 
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -261,8 +262,12 @@ def read_journal(path: str | PathLike[str]) -> Iterator[JournalEntry]:
     """
     if not Path(path).is_file():
         raise BadRequestError(f"There is no journal at {path}.")
+    # Whoever leaves last and may write takes SQLite's own files beside the journal away.
+    mode = "rw" if os.access(path, os.W_OK) else "ro"
     # A reader that is left half-read may be closed by another thread.
-    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    database = sqlite3.connect(
+        f"{Path(path).absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
+    )
     try:
         _check_format(database, path)
         for found in database.execute(f"{_SELECT} ORDER BY number"):

@@ -183,7 +183,7 @@ def _tell(job: Job, checked: CheckedJob, creations_per_minute: float) -> None:
         click.echo(f"{model}: {_rows(share.rows)}, {_expected_cost(model, share)}", err=True)
     minutes = checked.rows / creations_per_minute
     click.echo(
-        f"{_rows(checked.rows)} take {_duration(minutes * 60)} at least, at {creations_per_minute:g} a minute.",
+        f"{_rows(checked.rows)}: {_duration(minutes * 60)} at least, at {creations_per_minute:g} a minute.",
         err=True,
     )
 

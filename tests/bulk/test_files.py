@@ -110,8 +110,8 @@ def test_lines_with_prompts_and_with_messages(tmp_path: Path) -> None:
         ('{"prompt": ""}', "must be a text"),
         ('{"prompt": 5}', "must be a text"),
         ('{"text": "x"}', "neither a column 'prompt' nor a list of messages, only 'text'"),
-        ('{"mesages": []}', "only 'mesages'. Is it mesages for messages?"),
-        ('{"messages": "x"}', "neither a column"),
+        ('{"mesages": []}', "only 'mesages'. Is it 'mesages' for messages?"),
+        ('{"messages": "x"}', "messages must be a list, not 'x'"),
         ('{"prompt": "x", "custom_id": 5}', "custom_id must be a string"),
         ('{"prompt": "x\xff"}', "this is not JSON"),
     ],
@@ -164,7 +164,9 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     with pytest.raises(BadRequestError, match="cannot be read: unexpected end of data"):
         read(tmp_path / "in.csv")
     (tmp_path / "in.csv").write_text("id,Prompts\n1,x\n")
-    with pytest.raises(BadRequestError, match=r"only 'id', 'Prompts'. Is it Prompts for prompt\? .*--column"):
+    with pytest.raises(
+        BadRequestError, match=r"only 'id', 'Prompts'. Is it 'Prompts' for prompt\? .*--column"
+    ):
         read(tmp_path / "in.csv")
     (tmp_path / "in.csv").write_bytes("prompt,ü\n1,x\n".encode("utf-16"))
     with pytest.raises(BadRequestError, match=r"in\.csv:1: this is not UTF-8: save the file as UTF-8"):

@@ -51,6 +51,9 @@ def test_json_lines_in_openais_format_out(local: LocalReplicate, tmp_path: Path)
     assert ran.returncode == 0, ran.stderr
     assert answers(output) == [f"answer to {n}" for n in range(20)]
     assert ran.stdout == "" and "20 rows in" in ran.stderr
+    assert {each.name for each in tmp_path.glob("out*")} == {
+        *("out.jsonl", "out.jsonl.journal", "out.jsonl.journal.lock")
+    }
     assert all(each["input"]["max_tokens"] == 9 for each in sent(local))
 
 
@@ -287,7 +290,7 @@ def test_a_dry_run_asks_nothing_and_estimates(local: LocalReplicate, tmp_path: P
     ran = run(
         "batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA, "--dry-run", local=local
     )
-    assert ran.returncode == 0 and "1,200 rows take 2 min at least" in ran.stderr
+    assert ran.returncode == 0 and "1,200 rows: 2 min at least" in ran.stderr
     assert "1,200 rows, about $0.00 for the prompts, and $0.25 a million tokens of answers" in ran.stderr
     bounded = run(
         *("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA, "--dry-run"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -21,6 +20,7 @@ from .chat.plain import plain, shown
 from .chat.responses import ModelResponse
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
+from .model_names import ModelNames, model_meant
 from .options import Given, read
 from .replicate.limits import Limiter
 from .replicate.live import Live
@@ -30,9 +30,6 @@ COOLDOWN_TIME = 30.0
 
 _ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
-_NAME = r"[A-Za-z0-9](?:[\w.-]{0,98}\w)?"
-_ANY_MODEL = re.compile(rf"(replicate/)?(deployments/)?{_NAME}/{_NAME}(:[0-9a-f]{{64}})?", re.ASCII)
-"""What a wildcard may stand for: a model of Replicate's, never an address."""
 
 Prepare = Callable[[str, Given], Awaitable[Call | Answering]]
 """Prepares a call: of a model, with an entry's own parameters."""
@@ -62,10 +59,6 @@ class Entry:
     def given(self) -> Given:
         """Its parameters as a call reads them, once it is asked."""
         return read(self.params)
-
-    def model_for(self, name: str) -> str | None:
-        """What it asks where `name` is asked for; None if a wildcard cannot mean that."""
-        return model_meant(self.name, self.model, name)
 
     def cooling(self) -> bool:
         return now() < self.cools_until
@@ -127,22 +120,21 @@ class Balancer:
         cooldown_time: float = COOLDOWN_TIME,
     ) -> None:
         self._live = live
-        self.groups: dict[str, list[Entry]] = {}
-        self._wildcards: dict[str, list[Entry]] = {}
+        entries: list[Entry] = []
         for item in _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}'):
             name = item.get("model_name")
             if not isinstance(name, str) or not isinstance(item.get("litellm_params"), Mapping):
                 raise BadRequestError(
                     "An entry of model_list needs a model_name and litellm_params.", param="model_list"
                 )
-            groups = self._wildcards if "*" in name else self.groups
-            groups.setdefault(name, []).append(Entry(name, item["litellm_params"]))
-        self.has_names = bool(self.groups or self._wildcards)
+            entries.append(Entry(name, item["litellm_params"]))
+        self.has_names = bool(entries)
         """Whether there is any name: most routers have none, and ask nothing here."""
         alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
-        self._fallbacks = {name: _names(others) for each in alternatives for name, others in each.items()}
-        for name in [*self._fallbacks, *(other for others in self._fallbacks.values() for other in others)]:
-            if name not in self and not (name in self._fallbacks and name in self._wildcards):
+        read_ones = {name: _names(others) for each in alternatives for name, others in each.items()}
+        self._names = ModelNames(entries, read_ones)
+        for name in [*read_ones, *(other for others in read_ones.values() for other in others)]:
+            if name not in self and not (name in read_ones and name in self._names.wildcards):
                 raise BadRequestError(
                     f"fallbacks names {shown(name)}, which is not in model_list.", param="fallbacks"
                 )
@@ -150,17 +142,11 @@ class Balancer:
         self._cooldown_time = _at_least_0("cooldown_time", cooldown_time)
 
     def __contains__(self, model: str) -> bool:
-        return isinstance(model, str) and (model in self.groups or self._wildcard_for(model) is not None)
+        return isinstance(model, str) and model in self._names
 
     def knows(self, model: str, fallbacks: Any) -> bool:
         """Whether the model and all of these are names of the list."""
         return model in self and isinstance(fallbacks, list) and all(name in self for name in fallbacks)
-
-    def fallbacks_of(self, name: str) -> Sequence[str]:
-        """The names to try when all entries of one have failed."""
-        if name in self._fallbacks or name in self.groups:
-            return self._fallbacks.get(name, ())
-        return self._fallbacks.get(self._wildcard_for(name) or "", ())
 
     async def call(
         self, name: str, prepare: Prepare, deadline: float, fallbacks: Sequence[str] | None = None
@@ -172,12 +158,12 @@ class Balancer:
         """
         failure: APIError | None = None
         if fallbacks is None:
-            fallbacks = self.fallbacks_of(name)
+            fallbacks = self._names.fallbacks_of(name) or ()
         for group in [name, *fallbacks]:
             tried: list[Entry] = []
             while (entry := self._pick(group, tried, last_resort=failure is None)) is not None:
                 tried.append(entry)
-                model = entry.model_for(group) or entry.model
+                model = model_meant(entry, group) or entry.model
                 try:
                     await entry.enter(deadline, self._live)
                     return await self._ask(entry, model, prepare)
@@ -198,28 +184,12 @@ class Balancer:
 
         An entry that cools down is taken only as a last resort: if nothing else has been tried.
         """
-        left = [entry for entry in self._entries(group) if entry not in tried]
+        _, entries = self._names.find(group) or (group, [])
+        left = [entry for entry in entries if entry not in tried]
         well = [entry for entry in left if not entry.cooling()]
         if well:
             return min(well, key=Entry.burden)
         return min(left, key=lambda entry: entry.cools_until) if last_resort and not tried else None
-
-    def _entries(self, name: str) -> list[Entry]:
-        """What answers under a name: its own entries, or those of the wildcard that it fits."""
-        if (group := self.groups.get(name)) is not None:
-            return group
-        wildcard = self._wildcard_for(name)
-        entries = [] if wildcard is None else self._wildcards[wildcard]
-        return [entry for entry in entries if entry.model_for(name) is not None]
-
-    def _wildcard_for(self, name: str) -> str | None:
-        """The longest wildcard that a name fits."""
-        fitting = (
-            wildcard
-            for wildcard, entries in self._wildcards.items()
-            if any(entry.model_for(name) is not None for entry in entries)
-        )
-        return max(fitting, key=len, default=None)
 
     async def _ask(self, entry: Entry, model: str, prepare: Prepare) -> ModelResponse | CompletionStream:
         try:
@@ -251,29 +221,6 @@ class Balancer:
             if entry.fails > self._allowed_fails:
                 entry.fails = 0
                 entry.cools_until = now() + self._cooldown_time
-
-
-def model_meant(name: str, model: str, asked: str) -> str | None:
-    """The model of an entry, where `asked` is asked for; None if that does not fit the entry's wildcard.
-
-    Args:
-        name, model: the entry's; a `*` in `model` stands for what the one in `name` does.
-    """
-    if "*" not in name:
-        return model
-    if not fits_wildcard(name, asked):
-        return None
-    before, _, after = name.partition("*")
-    meant = model.replace("*", asked[len(before) : len(asked) - len(after)], 1)
-    return meant if _ANY_MODEL.fullmatch(meant) else None
-
-
-def fits_wildcard(pattern: str, name: str) -> bool:
-    """Whether the name is the pattern, or has something in the place of its `*`."""
-    before, wildcard, after = pattern.partition("*")
-    if not wildcard:
-        return name == pattern
-    return name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after)
 
 
 def resolve_environment(value: Any) -> Any:

@@ -95,7 +95,7 @@ class _Process:
             background.append(loop.create_task(self._watch_parent(os.getppid())))
         host, port = sock.getsockname()[:2]
         url = f"{'https' if tls is not None else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-        logger.info("listening", extra={"url": url, "models": list(gateway.config.names)})
+        logger.info("listening", extra={"url": url, "models": list(gateway.config.names.own)})
         try:
             await self._stopped.wait()
             self._stopped.clear()
@@ -186,4 +186,4 @@ class _Process:
             return
         await gateway.reload(config)
         server.keepalive = config.general.keepalive_seconds
-        logger.info("configuration reloaded", extra={"models": list(config.names)})
+        logger.info("configuration reloaded", extra={"models": list(config.names.own)})

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from areplicate.gateway.accounts.auth import ANYBODY
+from areplicate.gateway.api.model_call import fallbacks_for
 from areplicate.gateway.config.backend import Backend
 from areplicate.gateway.metrics import Metrics
 from tests.gateway.config_files import SMALL, read, refused
@@ -46,13 +47,13 @@ def test_other_providers_are_refused_by_line_or_skipped(tmp_path: Path, model: s
     assert said.startswith("/config.yaml:6: model_list[1].litellm_params.model: ")
     assert "unsupported_providers: skip" in said
     config = read(tmp_path, SMALL + other + "general_settings: {unsupported_providers: skip}\n")
-    assert list(config.names) == ["llama-3"] and "is skipped" in config.warnings[0]
+    assert list(config.names.own) == ["llama-3"] and "is skipped" in config.warnings[0]
 
 
 def test_the_provider_may_be_named_beside_the_model(tmp_path: Path) -> None:
     given = "model_list: [{model_name: a, litellm_params: {model: my/model, custom_llm_provider: %s}}]"
     assert "another provider (openai)" in refused(tmp_path, given % "openai")
-    assert list(read(tmp_path, given % "replicate").names) == ["a"]
+    assert list(read(tmp_path, given % "replicate").names.own) == ["a"]
 
 
 def test_fallbacks_to_what_is_skipped_are_left_out(tmp_path: Path) -> None:
@@ -269,7 +270,7 @@ async def test_aliases_of_aliases_of_wildcards_and_of_what_is_skipped(tmp_path: 
     assert backend.names == ["llama-3", "gpt-4", "gpt-4o"]
     target = backend.target("gpt-4o")
     assert target is not None and (target.name, target.model) == ("gpt-4o", "replicate/acme/chat")
-    assert backend.fallbacks_for(target, ANYBODY) == ["llama-3"]
+    assert fallbacks_for(backend, ANYBODY, target) == ["llama-3"]
     await backend.close()
 
 

@@ -138,7 +138,7 @@ def fallbacks_for(backend: Backend, caller: Caller, target: Target) -> list[str]
 
     Models that the key may not use are left out; for a key with a budget, so are models without a price.
     """
-    names = backend.fallbacks_of(target)
+    names = backend.config.names.fallbacks_of(target.model)
     return None if names is None else [name for name in names if _may_step_in(backend, caller, name)]
 
 

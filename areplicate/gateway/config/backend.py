@@ -64,15 +64,11 @@ class Backend:
 
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self.config = config
-        self._wildcards = config.wildcards
-        self._targets = {name: Target(name, entries, name) for name, entries in config.names.items()}
-        for name, alias in config.aliases.items():
-            self._targets[name] = Target(name, self._entries(alias.model), alias.model)
-        self.names = [*config.names, *(name for name, alias in config.aliases.items() if not alias.hidden)]
+        self.names = [
+            *config.names.own,
+            *(name for name, alias in config.aliases.items() if not alias.hidden),
+        ]
         """The models' names that clients see."""
-        self._fallbacks = {
-            name: others for each in config.router["fallbacks"] for name, others in each.items()
-        }
         self.created = int(time.time())
         pool_size = config.general.pool_size or default_pool_size()
         self.transport = CountedTransport(AiohttpTransport(pool_size), metrics)
@@ -87,23 +83,17 @@ class Backend:
 
     def target(self, name: str) -> Target | None:
         """What a client's name for a model stands for; None if there is no such model."""
-        found = self._targets.get(name)
+        alias = self.config.aliases.get(name)
+        model = name if alias is None else alias.model
+        found = self.config.names.find(model)
         if found is None:
-            for wildcard, entries in self._wildcards.items():
-                if named := [each for entry in entries if (each := entry.naming(name, self.config.prices))]:
-                    return Target(wildcard, named, name)
-        return found
+            return None
+        entries = [entry.naming(model, self.config.prices) for entry in found[1]]
+        return Target(found[0] if alias is None else name, entries, model)
 
     def has_name(self, name: str) -> bool:
         """Whether keys may be limited to it: a client's name for a model, or that of a wildcard's entry."""
-        return self.target(name) is not None or name in self._wildcards
-
-    def fallbacks_of(self, target: Target) -> list[str] | None:
-        """The names that may step in for the target; None if it has no fallbacks."""
-        names = self._fallbacks.get(target.model)
-        if names is None and (meant := self.target(target.model)) is not None:  # what a wildcard's name says
-            names = self._fallbacks.get(meant.name)
-        return names
+        return self.target(name) is not None or name in self.config.names.wildcards
 
     def entries_of(self, target: Target, fallbacks: Sequence[str] | None) -> list[ModelEntry]:
         """What may answer, in the order in which it is asked."""

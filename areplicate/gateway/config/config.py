@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from ...model_names import ModelNames
 from ..addresses import origin_of
 from .database import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
-from .names import Names
 from .prices import PriceList
 from .pricing import prices_beside
 from .reading import Reader
+from .references import References
 from .settings import Alias, ConfigurationFile, GeneralSettings, LitellmSettings, RouterSettings
 from .yaml_file import load
 
@@ -28,7 +29,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         accounts: where keys and usage are kept.
         prices: what Replicate's models cost.
         models: the entries of `model_list`, in order; several may share a name.
-        aliases: further names, and which of `models` each means.
+        names: those entries by their names, and what steps in for each.
+        aliases: further names, and which of `names` each means.
         verbose: whether the client's own log is on, which holds requests with their prompts.
         router: what the file says of `AsyncRouter`'s own options.
         warnings: what is odd but not wrong, each with file, line and key.
@@ -39,6 +41,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     accounts: AccountSettings
     prices: PriceList
     models: tuple[ModelEntry, ...]
+    names: ModelNames[ModelEntry]
     aliases: dict[str, Alias]
     drop_params: bool
     verbose: bool
@@ -49,24 +52,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def master_key(self) -> str | None:
         return self.general.master_key
-
-    @property
-    def names(self) -> dict[str, list[ModelEntry]]:
-        """The entries by the name that clients ask for, wildcards left out."""
-        names: dict[str, list[ModelEntry]] = {}
-        for entry in self.models:
-            if "*" not in entry.name:
-                names.setdefault(entry.name, []).append(entry)
-        return names
-
-    @property
-    def wildcards(self) -> dict[str, list[ModelEntry]]:
-        """The entries that stand for many models each, by their names, the most specific first."""
-        wildcards: dict[str, list[ModelEntry]] = {}
-        for entry in sorted(self.models, key=lambda entry: -len(entry.name)):
-            if "*" in entry.name:
-                wildcards.setdefault(entry.name, []).append(entry)
-        return wildcards
 
     def shared_by(self, processes: int) -> Config:
         """The configuration of one of several processes, which share the account's rate limits."""
@@ -100,17 +85,24 @@ def read_config(path: Path, source: Path | None = None) -> Config:
     prices = prices_beside(path)
     entries = EntryReader(reader, general, prices)
     models = entries.read_all(file.model_list)
-    names = Names(reader, models, entries.skipped, router.model_group_alias)
-    fallbacks = [*names.fallbacks(litellm, "litellm_settings"), *names.fallbacks(router, "router_settings")]
+    references = References(reader, ModelNames(models), entries.skipped, router.model_group_alias)
+    fallbacks = {
+        **references.fallbacks(litellm, "litellm_settings"),
+        **references.fallbacks(router, "router_settings"),
+    }
     return Config(
         general=general,
         accounts=account_settings(reader, general),
         prices=prices,
         models=models,
-        aliases=names.aliases,
+        names=ModelNames(models, fallbacks),
+        aliases=references.aliases,
         drop_params=litellm.drop_params,
         verbose=litellm.set_verbose,
-        router={**_router_options(litellm, router), "fallbacks": fallbacks},
+        router={
+            **_router_options(litellm, router),
+            "fallbacks": [{name: others} for name, others in fallbacks.items()],
+        },
         warnings=tuple(reader.warnings),
         notices=notices,
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from ...balancer import model_meant
 from ...chat.formats.templates import inline_template
 from ...chat.schemas import catalogue
+from ...model_names import model_meant
 from ...options import means_nothing
 from ...options import read as read_options
 from ...options.declared import BY_NAME
@@ -63,11 +63,11 @@ class ModelEntry(msgspec.Struct, frozen=True):
         """The name of what answered, as the client sees it: the entry's, or the model that a wildcard stands for."""
         return self.model if "*" in self.name else self.name
 
-    def naming(self, name: str, prices: PriceList) -> ModelEntry | None:
-        """A wildcard's entry, for one name that clients ask for; None if that does not fit."""
-        model = model_meant(self.name, self.model, name)
-        if model is None:
-            return None
+    def naming(self, name: str, prices: PriceList) -> ModelEntry:
+        """The entry for one name that clients ask for and that fits it, which is another where it is a wildcard."""
+        model = model_meant(self, name)
+        if model is None or "*" not in self.name:
+            return self
         price = self.price or published_price(model, prices)
         return ModelEntry(self.name, {**self.params, "model": model}, price, is_listed=self.price is None)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from ...balancer import fits_wildcard, model_meant
+from ...model_names import ModelNames, fits_wildcard
 from .entries import ModelEntry
 from .reading import Reader
-from .settings import Alias, Fallbacks, SharedSettings
+from .settings import Alias, SharedSettings
 from .yaml_file import Steps
 
 
-class Names:
-    """The names of a file's entries, and its aliases of them.
+class References:
+    """Aliases and fallbacks, each checked against the names of a file's entries.
 
     Args:
         skipped: the names of other providers' entries, which are left out wherever they are named.
@@ -22,13 +22,12 @@ class Names:
     def __init__(
         self,
         reader: Reader,
-        entries: Sequence[ModelEntry],
+        names: ModelNames[ModelEntry],
         skipped: set[str],
         aliases: Mapping[str, str | Alias],
     ) -> None:
         self._reader = reader
-        self._names = {entry.name for entry in entries}
-        self._wildcards = [entry for entry in entries if "*" in entry.name]
+        self._names = names
         self._skipped = skipped
         self.aliases: dict[str, Alias] = {}
         for name, to in aliases.items():
@@ -36,21 +35,22 @@ class Names:
             for model in self._known(alias.model, ["router_settings", "model_group_alias", name]):
                 self.aliases[name] = Alias(model, alias.hidden)
 
-    def fallbacks(self, settings: SharedSettings, section: str) -> Fallbacks:
+    def fallbacks(self, settings: SharedSettings, section: str) -> dict[str, list[str]]:
         """The fallbacks of each name, by the entries' names."""
         read: dict[str, list[str]] = {}
+        names = {*self._names.own, *self._names.wildcards}
         for i, each in enumerate(settings.fallbacks):
             for name, others in each.items():
                 at: Steps = [section, "fallbacks", i, name]
                 kept = [model for k, other in enumerate(others) for model in self._known(other, [*at, k])]
-                for model in [name] if name in self._names else self._known(name, at):
+                for model in [name] if name in names else self._known(name, at):
                     read.setdefault(model, []).extend(kept)
         for k, other in enumerate(settings.default_fallbacks):
             for default in self._known(other, [section, "default_fallbacks", k]):
-                for name in sorted(self._names - {default}):
+                for name in sorted(names - {default}):
                     if default not in read.setdefault(name, []):
                         read[name].append(default)
-        return [{name: others} for name, others in read.items() if others]
+        return {name: others for name, others in read.items() if others}
 
     def _known(self, name: str, at: Steps) -> list[str]:
         """The name that is meant, as a list: an entry's, or one that a wildcard stands for; empty if it is
@@ -58,7 +58,7 @@ class Names:
         model = self.aliases[name].model if name in self.aliases else name
         if "*" in model:
             raise self._reader.document.wrong(at, f"{model!r} must be the name of one model, not a wildcard.")
-        if model in self._names or any(model_meant(e.name, e.model, model) for e in self._wildcards):
+        if model in self._names:
             return [model]
         if any(fits_wildcard(skipped, model) for skipped in self._skipped):
             return []

@@ -114,14 +114,16 @@ if TYPE_CHECKING:
     from .router import AsyncRouter as AsyncRouter
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        return _refuse(name)
-    module = import_module(f".{home}", __name__)
-    # All of a module's names at once: importing `.completion` binds that name to the module itself.
-    globals().update({each: getattr(module, each) for each in _NAMES[home].split()})
-    return globals()[name]
+if not TYPE_CHECKING:  # a type checker knows the names above, and flags any other
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            return _refuse(name)
+        module = import_module(f".{home}", __name__)
+        # All of a module's names at once: importing `.completion` binds that name to the module itself.
+        globals().update({each: getattr(module, each) for each in _NAMES[home].split()})
+        return globals()[name]
 
 
 def _refuse(name: str) -> Any:

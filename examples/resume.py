@@ -8,6 +8,9 @@ requests = [
 ]
 answers: dict[int, str] = {}
 for result in areplicate.map(requests, journal="words.journal"):
-    answers[result.index] = str(result.error or result.response.choices[0].message.content)
+    if result.response is None:
+        answers[result.index] = f"failed: {result.error}"
+    else:
+        answers[result.index] = result.response.choices[0].message.content or ""
 for index in sorted(answers):
     print(index, answers[index])

@@ -16,7 +16,7 @@ try:
         [{"role": "user", "content": "Which is the largest city of Italy?"}],
         response_format={"type": "json_schema", "json_schema": {"name": "city", "schema": CITY}},
     )
-    city = json.loads(response.choices[0].message.content)
+    city = json.loads(response.choices[0].message.content or "")
     print(city["name"], city["inhabitants"])
 except APIError as error:  # the model wrote something else, twice
     print(error)

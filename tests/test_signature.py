@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 CALLS = """
 from typing import Any
 
+import areplicate
 from areplicate import AsyncRouter, CompletionStream, ModelResponse, SyncCompletionStream, acompletion, completion
 
 talk: list[dict[str, Any]] = []
@@ -41,6 +42,7 @@ async def main(router: AsyncRouter, stream: bool) -> None:
 sync: ModelResponse = completion("a/b", talk)
 sync_chunks: SyncCompletionStream = completion("a/b", talk, stream=True)
 completion("a/b", talk, n="two")  # wrong
+areplicate.completoin("a/b", talk)  # wrong
 """
 WRONG = {number for number, line in enumerate(CALLS.splitlines(), 1) if line.endswith("# wrong")}
 

@@ -47,7 +47,6 @@ CREATE TABLE IF NOT EXISTS rows (
     response BLOB,               -- the answer, as JSON
     error BLOB                   -- or what was wrong, as JSON
 );
-CREATE INDEX IF NOT EXISTS failed ON rows (number) WHERE error IS NOT NULL;
 CREATE TABLE IF NOT EXISTS asked (
     number INTEGER NOT NULL,     -- the row
     part INTEGER NOT NULL,       -- which of its predictions, from 0: a row with n=3 has three
@@ -90,14 +89,6 @@ class JournalEntry(msgspec.Struct, frozen=True):
     @property
     def ended(self) -> bool:
         return self.response is not None or self.error is not None
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """Rows that have been answered, that have failed, and that have been asked and have not ended."""
-
-    done: int
-    failed: int
-    asked: int
 
 
 class ChangedRequest(BadRequestError):
@@ -205,14 +196,6 @@ class Journal:
         What was asked for a row that has ended is forgotten: nobody looks for it any more.
         """
         await self._write((_END, (number, question, response, error)), (_FORGET, (number,)))
-
-    def counts(self) -> Counts:
-        return Counts(
-            *self._read(
-                "SELECT COUNT(*) FILTER (WHERE response IS NOT NULL), COUNT(*) FILTER (WHERE error IS NOT NULL), "
-                "COUNT(*) FILTER (WHERE response IS NULL AND error IS NULL) FROM rows"
-            ).fetchone()
-        )
 
     async def _write(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
         """Writes with whatever else is waiting to be written."""

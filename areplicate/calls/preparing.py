@@ -137,7 +137,7 @@ class Preparer:
             return answering
         if CONTRACT_PARAMS.isdisjoint(draft.params):
             return await draft.call(messages)
-        from ..chat.contract import settle  # only calls that need it pay for its import
+        from ..chat.settling import settle  # only calls that need it pay for its import
         from .reasking import BoundCall
 
         settled = settle(

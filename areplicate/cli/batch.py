@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..bulk import job as jobs
 from ..bulk.inputs import CSV, PARQUET, Defaults
-from ..bulk.job import CheckedJob, Job, Share, Tally
+from ..bulk.job import CheckedJob, Job, Share
+from ..bulk.tally import Tally
 from ..errors import APIError, BadRequestError, NotFoundError
 from ..gateway.config.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -16,7 +16,7 @@ from ..chat.schemas.schema import ModelSchema, from_openapi
 from ..errors import APIError, AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError
 from ..logs import logger
 from ..replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
-from ..replicate.protocol.models import Version, decode_deployment, decode_version
+from ..replicate.protocol.models import Version, decode_deployment, decode_model, decode_version
 from . import cache
 from .cache import FoundSchema
 
@@ -66,17 +66,6 @@ def _suggestion(model: object) -> str:
     by_name = {each.partition("/")[2]: each for each in catalogue.names()}
     near = get_close_matches(str(model)[:200].rpartition("/")[2], by_name, n=2, cutoff=0.75)
     return f" Did you mean {' or '.join(by_name[name] for name in near)}?" if near else ""
-
-
-class _Model(msgspec.Struct):
-    """A model with the example on its page, which shows how it is prompted."""
-
-    visibility: str | None = None
-    latest_version: Version | None = None
-    default_example: dict[str, Any] | None = None
-
-
-_decode_model = msgspec.json.Decoder(_Model).decode
 
 
 class SchemaStore:
@@ -199,7 +188,7 @@ class SchemaStore:
                 return FoundSchema(schema, self._clock() + cache.MODEL_SECONDS, release.version)
             version = decode_version(await fetch(f"/models/{release.model}/versions/{release.version}"))
             return self._read(version, release.model, cache.MODEL_SECONDS)
-        model = _decode_model(await fetch(path))
+        model = decode_model(await fetch(path))
         if model.latest_version is None:
             raise APIError("the model has no version")
         example = model.default_example or {}

@@ -12,7 +12,8 @@ import pytest
 
 from areplicate import AsyncRouter, MapResult
 from areplicate.bulk.inputs import Defaults
-from areplicate.bulk.job import Job, Tally, check, export, run
+from areplicate.bulk.job import Job, check, export, run
+from areplicate.bulk.tally import Tally
 from areplicate.errors import BadRequestError
 from areplicate.local import LocalReplicate
 from areplicate.replicate.progress import Status
@@ -171,7 +172,7 @@ async def test_a_job_without_rows_or_with_a_model_that_does_not_exist_is_told(
 
 def test_the_pace_and_the_time_left_are_of_this_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     at = 1000.0
-    monkeypatch.setattr("areplicate.bulk.job.now", lambda: at)
+    monkeypatch.setattr("areplicate.bulk.tally.now", lambda: at)
     tally = Tally(rows=1000, creations_per_minute=600)
     for number in range(400):  # from the journal, all at once
         tally.saw(MapResult(number))

@@ -13,7 +13,7 @@ from textwrap import dedent, indent
 import anyio
 import pytest
 
-from areplicate.bulk.journal import Counts, Journal, question_hash, read_journal
+from areplicate.bulk.journal import Journal, question_hash, read_journal
 from areplicate.errors import APIError, BadRequestError
 
 pytestmark = pytest.mark.anyio
@@ -26,6 +26,14 @@ def anyio_backend() -> str:
     return "asyncio"  # the disk takes the time it takes
 
 
+def counts(journal: Journal) -> tuple[int, int, int]:
+    """Rows that were answered, that failed, and that have not ended."""
+    rows = list(read_journal(journal.path))
+    failed = sum(row.error is not None for row in rows)
+    unended = sum(not row.ended for row in rows)
+    return len(rows) - failed - unended, failed, unended
+
+
 async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j") as journal:
         await journal.ask(0, QUESTION, 0, 1860)
@@ -34,7 +42,7 @@ async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> Non
         await journal.ask(2, QUESTION, 0, 1862)
         await journal.end(2, QUESTION, error=b'{"message":"failed"}')
     async with Journal(tmp_path / "j") as journal:
-        assert journal.counts() == Counts(done=1, failed=1, asked=1)
+        assert counts(journal) == (1, 1, 1)
         first, second, third = journal.entry(0), journal.entry(1), journal.entry(2)
         assert first and not first.ended and journal.asked(0)[0].mark == 1860
         assert second and second.response == b'{"id":"p1"}' and not journal.asked(1)
@@ -56,7 +64,7 @@ async def test_each_prediction_of_a_row_has_its_mark(tmp_path: Path) -> None:
         for part in range(3):
             await journal.ask(0, QUESTION, part, 1800 + part)
         assert {part: asked.mark for part, asked in journal.asked(0).items()} == {0: 1800, 1: 1801, 2: 1802}
-        assert journal.counts() == Counts(0, 0, 1)
+        assert counts(journal) == (0, 0, 1)
 
 
 async def test_many_writers_share_few_transactions(tmp_path: Path) -> None:
@@ -64,7 +72,7 @@ async def test_many_writers_share_few_transactions(tmp_path: Path) -> None:
         async with anyio.create_task_group() as group:
             for number in range(2000):
                 group.start_soon(journal.ask, number, QUESTION, 0, 1800)
-        assert journal.counts().asked == 2000
+        assert counts(journal) == (0, 0, 2000)
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -121,7 +129,7 @@ async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path
     """
     assert _python(code).returncode == -signal.SIGKILL
     async with Journal(tmp_path / "j") as journal:
-        assert journal.counts() == Counts(0, 0, 50)
+        assert counts(journal) == (0, 0, 50)
 
 
 async def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
@@ -152,7 +160,7 @@ async def test_a_file_that_is_no_journal_is_refused_or_empty(tmp_path: Path, con
         assert (tmp_path / "j").read_bytes() == content
     else:
         async with Journal(tmp_path / "j") as journal:
-            assert journal.counts() == Counts(0, 0, 0)
+            assert counts(journal) == (0, 0, 0)
 
 
 async def test_another_database_is_left_alone(tmp_path: Path) -> None:
@@ -190,7 +198,7 @@ async def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -
         with pytest.raises(APIError, match="cannot be written"):
             await journal.ask(1, QUESTION, 0, 1)
     async with Journal(tmp_path / "j") as journal:
-        assert journal.counts() == Counts(0, 0, 1)
+        assert counts(journal) == (0, 0, 1)
         await journal.end(0, QUESTION, response=b"{}")
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from areplicate.chat.contract import ask_again, settle
+from areplicate.chat.contract import ask_again
 from areplicate.chat.formats.format import PromptTemplate
 from areplicate.chat.formats.jinja import ChatTemplate
 from areplicate.chat.inputs import build_input
 from areplicate.chat.messages import Message
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from areplicate.chat.settling import settle
 from areplicate.errors import BadRequestError
 from areplicate.local import LocalReplicate
 

@@ -18,7 +18,7 @@ from .arrangement import (
     trimmed,
 )
 from .jinja import ChatTemplate
-from .tools import BARE, READABLE, ToolFormat, Turn
+from .tools import READABLE, ToolFormat, Turn
 
 Around = tuple[str, str]
 """What stands before and after a message."""
@@ -80,13 +80,6 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     def reads(self) -> frozenset[str]:
         """The values besides the conversation that a Jinja template looks at, such as `enable_thinking`."""
         return self.chat_template.reads if self.chat_template is not None else frozenset()
-
-    @property
-    def tells_tools(self) -> bool:
-        """Whether the format has its own form for tools in the prompt."""
-        if self.chat_template is not None:
-            return "tools" in self.reads
-        return self.tools is not READABLE and self.tools is not BARE
 
     def render(self, messages: Any, tools: Sequence[Any] = ()) -> str:
         """The whole conversation in this format, ready for the model to answer."""

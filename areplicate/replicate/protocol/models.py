@@ -20,11 +20,11 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """`GET /models/{owner}/{name}`."""
+    """`GET /models/{owner}/{name}`, with the example on its page, which shows how it is prompted."""
 
-    owner: str
-    name: str
     latest_version: Version | None = None
+    visibility: str | None = None
+    default_example: dict[str, Any] | None = None
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -37,8 +37,6 @@ class Release(msgspec.Struct, frozen=True):
 class Deployment(msgspec.Struct, frozen=True):
     """`GET /deployments/{owner}/{name}`."""
 
-    owner: str
-    name: str
     current_release: Release | None = None
 
 

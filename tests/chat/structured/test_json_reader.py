@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from areplicate.chat.contract import AnswerReader, settle
+from areplicate.chat.contract import AnswerReader
+from areplicate.chat.settling import settle
 from areplicate.chat.structured.json_reader import mend
 from areplicate.chat.structured.validation import of_the_extra
 from areplicate.errors import BadRequestError

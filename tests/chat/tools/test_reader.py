@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from areplicate import BadRequestError
-from areplicate.chat.contract import Contract, settle
+from areplicate.chat.contract import Contract
+from areplicate.chat.settling import settle
 from areplicate.local.scripted import NOTATIONS
 
 HI: Any = [{"role": "user", "content": "Hi"}]

@@ -37,6 +37,10 @@ HOST = "postgresql://user:p%40ss@db.example:5432/name"
             DatabaseURL(conninfo=f"{HOST}?sslmode=require"),
         ),
         (f"{HOST}?timeout=6", DatabaseURL(conninfo=HOST, connect_timeout=6)),
+        (
+            f"{HOST}?options=-c%20a%3D1%20-c%20b%3D2&password=a+b",  # libpq takes a plus for a plus
+            DatabaseURL(conninfo=f"{HOST}?options=-c%20a%3D1%20-c%20b%3D2&password=a%2Bb"),
+        ),
         (f"{HOST}?options=", DatabaseURL(conninfo=f"{HOST}?options=")),
         (f"{HOST}?connect_timeout=0", DatabaseURL(conninfo=HOST)),
         (
@@ -73,6 +77,11 @@ def test_it_is_read(url: str, read: DatabaseURL) -> None:
         (f"{HOST}?ssl=banana", "sslmode is 'banana'"),
         ("postgresql://me:p%40ss@a,b:many/name", "has a port that is not a number"),
         ("postgresql://me:p%40ss@[::1]:70000/name", "has a port that is not a number"),
+        ("postgresql://me:p%40ss@[::1:5432/name", "half of an address's brackets"),
+        *(
+            (f"postgresql://me:p%40ss{raw}@a/name", "each %, @, /, ? and space")
+            for raw in ("%x", "@", "/", " ", "?b")
+        ),
     ],
 )
 def test_what_is_wrong_is_told_without_the_password(url: str, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import sqlite3
@@ -13,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from areplicate.gateway.accounts.database_url import parse_database_url
+from areplicate.gateway.accounts.settings import DatabaseSettings
+from areplicate.gateway.accounts.store import Store
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres, pgbouncer, server
 from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
@@ -204,6 +208,26 @@ def test_through_pgbouncer_in_transaction_mode(
             assert sorted(sums.values()) == [10] * 4
         assert database.rows("SELECT count(*) FROM gateway.areplicate_usage") == [(40,)]
         assert "Traceback" not in running.log()
+
+
+def test_a_user_with_few_rights_and_one_connection(database: Postgres) -> None:
+    """It may make no schema, the server allows no second connection, and speaks no UTF-8 by itself."""
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 1")
+        connection.execute('CREATE SCHEMA "Its own" AUTHORIZATION few')
+        connection.execute("ALTER ROLE few SET client_encoding = SQL_ASCII")
+    url = f"{database.url.replace('tester', 'few')}?schema=Its%20own"
+
+    async def use() -> None:
+        store = Store(parse_database_url(url), DatabaseSettings(), alone=False)
+        try:
+            await store.open()
+            found = await asyncio.gather(*(store.key_by_id("none") for _ in range(30)))
+            assert found == [None] * 30
+        finally:
+            await store.aclose()
+
+    asyncio.run(use())
 
 
 @pytest.mark.parametrize("busy", ["locked", "full"])

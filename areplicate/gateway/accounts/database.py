@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import sqlite3
@@ -41,6 +42,9 @@ Work = Callable[[Connection, float], T]
 _GRACE = 1.0
 """Seconds that the server may take beyond a statement's time before its connection is cut."""
 _CONNECTIONS = 8
+_LATELY = 1.0
+"""Seconds for which a server that has answered counts as one that answers."""
+_BETWEEN_TRIES = 0.02
 _BUSY = ("55P03", "57014", "40001", "40P01")
 """What PostgreSQL says if it works, but this did not go through: locks, time-outs, deadlocks."""
 
@@ -54,7 +58,7 @@ class Database:
             database_connect_timeout=url.connect_timeout or waits.database_connect_timeout,
             database_statement_timeout=url.statement_timeout or waits.database_statement_timeout,
         )
-        self._schema = url.schema
+        self._schema = url.quoted_schema
         self.is_sqlite = url.file is not None
         connections = url.connections or _CONNECTIONS
         self._engine = (
@@ -62,6 +66,8 @@ class Database:
         )
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="areplicate-database")
         self._clock = time.time() - time.monotonic()
+        self._answered = -math.inf
+        """When a unit of work has last succeeded, by `time.monotonic`."""
         self.trouble: str | None = None
         """Why the database is left alone; None while it answers."""
 
@@ -156,6 +162,7 @@ class Database:
                         begun = True
                         result = work(connection, now)
                     unit.clock = now
+                    self._answered = time.monotonic()
                     return result
             except (IntegrityError, DataError):
                 raise  # what was to be written is wrong
@@ -170,8 +177,15 @@ class Database:
         raise AssertionError("the last try returns or raises")
 
     def _connection(self, unit: _Unit) -> Connection:
+        """A connection. A server that answers may allow no more of them: then one of those that there are is waited for."""
         _current.unit = unit
-        return self._engine.connect().execution_options(writes=not unit.reads)
+        while True:
+            try:
+                return self._engine.connect().execution_options(writes=not unit.reads)
+            except DBAPIError:
+                if unit.is_cut or time.monotonic() - self._answered > _LATELY:
+                    raise
+            time.sleep(_BETWEEN_TRIES)
 
     def _greet(self, connection: Connection, unit: _Unit) -> float:
         """Sets the transaction's bounds, and asks the time."""
@@ -285,6 +299,7 @@ def _postgres(url: DatabaseURL, waits: DatabaseSettings, connections: int) -> En
             url.conninfo,
             prepare_threshold=None,
             connect_timeout=max(2, round(waits.database_connect_timeout)),
+            client_encoding="UTF8",  # whatever the database or the environment says
         )
         _current.unit.asks(connection)
         return connection

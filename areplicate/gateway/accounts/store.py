@@ -49,7 +49,7 @@ class Store:
         self.responses = ResponseStore(self.database)
         self._file = url.file
         self._alone = alone
-        self._schema = url.schema
+        self._schema = url.quoted_schema
         self._file_lock: int | None = None
 
     async def open(self) -> None:
@@ -61,7 +61,10 @@ class Store:
 
         def work(connection: Connection, now: float) -> None:
             if self._schema:
-                connection.execute(sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema.replace(chr(34), "")}"'))
+                # CREATE SCHEMA IF NOT EXISTS needs the right to create one, even where there is one.
+                there = sql("SELECT to_regnamespace(:schema) IS NOT NULL")
+                if not connection.execute(there, {"schema": self._schema}).scalar():
+                    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
             create_tables(connection)
 
         if self._file is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, unquote, urlencode
+import re
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 
@@ -37,6 +38,11 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 _SSL = {**dict.fromkeys(("true", "on", "1"), "require"), **dict.fromkeys(("false", "off", "0"), "disable")}
 """asyncpg's `ssl=` if it is not one of libpq's modes."""
 
+_PART = r"(?:[^\s/@%]|%(?!00)[0-9A-Fa-f]{2})*"
+_PLACE = re.compile(rf"(?:{_PART}@)?{_PART}(?:/{_PART})?")
+"""User and password, hosts and name. libpq would repeat a password in its error about a character in it."""
+_HOST = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]*)(?::(\d*))?", re.ASCII)
+
 
 class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):
     """Where keys and usage are kept. Times are in seconds; None means the gateway's own setting.
@@ -44,7 +50,7 @@ class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         file: SQLite's file, if it is SQLite.
         conninfo: what libpq takes, if it is PostgreSQL.
-        schema: where the tables are, beside the user's own search path.
+        schema: where the tables are, in place of the user's own search path.
         connections: how many at most.
     """
 
@@ -54,6 +60,11 @@ class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     connect_timeout: float | None = None
     statement_timeout: float | None = None
+
+    @property
+    def quoted_schema(self) -> str | None:
+        """The schema as SQL writes a name in which capitals and spaces count."""
+        return None if self.schema is None else '"' + self.schema.replace('"', '""') + '"'
 
 
 def parse_database_url(url: str) -> DatabaseURL:
@@ -71,7 +82,11 @@ def parse_database_url(url: str) -> DatabaseURL:
     if dialect not in _POSTGRES or not separator or not rest:
         raise ValueError("must look like postgresql://user:password@host/name or sqlite:///file.db.")
     place, _, query = rest.partition("?")
-    given = dict(parse_qsl(query, keep_blank_values=True))
+    given = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))  # to libpq a plus is a plus
+    if not _PLACE.fullmatch(place) or any("@" in name for name in given):
+        raise ValueError(
+            "must have each %, @, /, ? and space of its user name and password as %25, %40, %2F, %3F and %20."
+        )
     passed = {name: value for name, value in given.items() if name in _LIBPQ and name != "connect_timeout"}
     own = {name: value for name, value in given.items() if name not in passed and name not in _NEEDLESS}
     schema = own.pop("schema", None) or None
@@ -91,7 +106,7 @@ def parse_database_url(url: str) -> DatabaseURL:
             "leave out the others."
         )
     _check(passed.get("sslmode"), place.rpartition("@")[2].partition("/")[0])
-    query = urlencode(passed)
+    query = urlencode(passed, quote_via=quote)
     return DatabaseURL(
         conninfo=f"postgresql://{place}" + (f"?{query}" if query else ""),
         schema=schema,
@@ -106,9 +121,9 @@ def _check(sslmode: str | None, hosts: str) -> None:
     if sslmode is not None and sslmode not in _SSL_MODES:
         raise ValueError(f"sslmode is {sslmode!r}; it must be one of {', '.join(_SSL_MODES)}.")
     for host in hosts.split(","):
-        port = host.rpartition("]")[2].partition(":")[2]
-        if port and not (port.isdecimal() and int(port) < 1 << 16):
-            raise ValueError("has a port that is not a number up to 65535.")
+        found = _HOST.fullmatch(host)
+        if found is None or int(found[1] or 0) >= 1 << 16:
+            raise ValueError("has a port that is not a number up to 65535, or half of an address's brackets.")
 
 
 def _seconds(own: dict[str, str], *names: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from contextvars import ContextVar
@@ -72,9 +73,10 @@ def set_up(debug: bool) -> None:
     The client's own log, which `debug` and `set_verbose` open, holds requests with their prompts.
     """
     _leave_out_what_no_line_shows()
-    handler = logging.StreamHandler()
+    stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - for the whole process; it may begin without stderr
+    handler = logging.StreamHandler(stream)
     handler.addFilter(within_bounds)
-    handler.setFormatter(TextFormatter() if sys.stderr.isatty() else JsonFormatter())
+    handler.setFormatter(TextFormatter() if stream.isatty() else JsonFormatter())
     package = logging.getLogger("areplicate")
     package.addHandler(handler)
     package.propagate = False

@@ -26,9 +26,13 @@ from .logs import logger
 
 _QUICK_DEATH = 5.0
 _SLOWEST_RESTART = 30.0
+_ANOTHER_TRY = 1.0
+"""Seconds after which a worker that could not be started is tried again."""
 _KILL_AFTER = 30.0
 """Seconds beyond the drain that a worker may take before it is killed."""
 _TICK = 0.1
+_MEMORY = "/dev/shm"
+"""Where Linux keeps files in memory: no disk can be full there, and none is needed."""
 
 
 class Supervisor:
@@ -53,12 +57,14 @@ class Supervisor:
         self._pause = 0.0
         self._next_start = 0.0
         self._reload_wanted = False
-        self._home = Path(tempfile.mkdtemp(prefix="areplicate-"))
+        in_memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        self._home = Path(tempfile.mkdtemp(prefix="areplicate-", dir=in_memory))
         self._source = self._home / "config.yaml"
+        self._text = b""
 
     def run(self) -> int:
         """Returns when all workers have ended after SIGTERM or SIGINT."""
-        self._keep(self._config.read_bytes())
+        self._text = self._config.read_bytes()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
         signal.signal(signal.SIGHUP, self._ask_to_reload)
@@ -79,12 +85,21 @@ class Supervisor:
 
     def _start_missing(self) -> None:
         while len(self._workers) < self._count and time.monotonic() >= self._next_start:
-            process = self._start()
+            try:
+                process = self._start()
+            except (
+                OSError,
+                ValueError,
+            ) as error:  # a ValueError, if the end has come and closed the listener
+                logger.error("a worker cannot be started: %s", error)
+                self._next_start = time.monotonic() + _ANOTHER_TRY
+                return
             if self._stopping_since is not None:  # the end came while it was started, and did not reach it
                 process.terminate()
                 return
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self._keep(self._text)
         fd = self._listener.fileno()
         # What is blocked here is blocked there, until the worker knows what to do with it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
@@ -123,17 +138,19 @@ class Supervisor:
         try:
             config = read_config(self._config)
             text = self._config.read_bytes()
+            self._keep(text)
         except (ConfigError, OSError) as error:
-            logger.error("the configuration was not reloaded, since it is wrong: %s", error)
+            logger.error("the configuration was not reloaded: %s", error)
             return
         for warning in config.warnings:
             logger.warning("%s", warning)
-        self._keep(text)
+        self._text = text
         self._drain_seconds = config.general.drain_seconds
         self._pass_on(signal.SIGHUP)
 
     def _keep(self, text: bytes) -> None:
-        """Replaces the copy in one step: a worker may be reading it."""
+        """Replaces the copy in one step: a worker may be reading it. Who tidies up may have deleted its folder."""
+        self._home.mkdir(mode=0o700, exist_ok=True)
         new = self._source.with_suffix(".new")
         new.touch(mode=0o600)
         new.write_bytes(text)

@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -244,6 +245,11 @@ def test_the_log_has_no_secrets_and_no_prompts(running: Gateway) -> None:
     assert any(line.get("request_id") == request_id for line in lines)
     for secret in (key, MASTER, UPSTREAM_KEY, "my secret prompt", "dear "):
         assert secret not in log
+
+
+def test_who_starts_it_may_have_closed_stderr() -> None:
+    write = "from areplicate.gateway import logs; logs.set_up(False); logs.logger.error('said to nobody')"
+    subprocess.run([sys.executable, "-c", write], preexec_fn=lambda: os.close(2), env=ENVIRONMENT, check=True)
 
 
 def test_without_a_master_key_it_is_open_and_on_loopback_only(local: LocalReplicate, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import ssl
@@ -113,6 +114,12 @@ def test_the_end_is_heard_during_a_restart_pause(local: LocalReplicate, tmp_path
         assert time.monotonic() - began < 5
 
 
+def _figures(worker: int) -> str:
+    """The folder that the workers share."""
+    variables = Path(f"/proc/{worker}/environ").read_text().split("\0")
+    return next(each for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")).partition("=")[2]
+
+
 def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
         eventually(lambda: running.log().count('"listening"') == 2)
@@ -120,8 +127,13 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: "was not reloaded" in running.log())
         killed = workers(running)
+        shutil.rmtree(_figures(killed[0]))  # as those who tidy up do to old files
+        files = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (3, files[1]))
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
+        eventually(lambda: "a worker cannot be started" in running.log())
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, files)
         eventually(lambda: len(set(workers(running)) - set(killed)) == 2)
         eventually(lambda: running.log().count('"listening"') == 4)
         assert running.ask().status_code == 200

@@ -37,6 +37,8 @@ def warned(folder: Path, text: str) -> list[str]:
         "anthropic/claude-3-opus",
         "bedrock/x.y-v1",
         "claude-3",
+        "gmi/deepseek-ai/DeepSeek-V3.2",
+        "us.anthropic.claude-sonnet-v1:0",
     ],
 )
 def test_other_providers_are_refused_by_line_or_skipped(tmp_path: Path, model: str) -> None:

@@ -6,6 +6,7 @@ nor must Replicate's key go to an address that it does not belong to.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from ...options.values import API_BASE, BASE_VARIABLES, KEY_VARIABLES
@@ -28,6 +29,8 @@ _PROVIDER_NAMES = """
 """
 """Source: LiteLLM's list of providers. Some are owners at Replicate, too: `replicate/` in front tells them apart."""
 _LITELLM_PROVIDERS = frozenset(_PROVIDER_NAMES.split())
+_REPLICATES = re.compile(r"\*|[^/:]+/[^/:]+(:.*)?|[^/:]+:[0-9a-f]{64}")
+"""How Replicate's models are called: owner/name, with a version or without, or name:version."""
 
 
 def other_provider(model: str, named: str | None = None) -> str | None:
@@ -40,10 +43,10 @@ def other_provider(model: str, named: str | None = None) -> str | None:
         return named
     if named or model.startswith(_OWN_PREFIXES):
         return None
-    first, slash, _ = model.partition("/")
-    if model != "*" and not slash and ":" not in model:
-        return "it has no owner"  # gpt-4o, claude-3-opus
-    return first if first in _LITELLM_PROVIDERS else None
+    first = model.partition("/")[0]
+    if first in _LITELLM_PROVIDERS:
+        return first
+    return None if _REPLICATES.fullmatch(model) else "it is not owner/name"  # gpt-4o, gmi/deepseek-ai/V3
 
 
 def is_prefixed(model: str) -> bool:

@@ -20,6 +20,8 @@ _WITHOUT_EFFECT = {
     "store_model_in_db": "is ignored: models come from this file alone.",
     "custom_auth": "is ignored, and lets nobody in: make keys by areplicate keys create.",
     "allowed_ips": "is ignored, and keeps nobody out: restrict addresses in a firewall or a proxy.",
+    "guardrails": "is ignored, and checks nothing.",
+    "include": "is ignored: write what it names into this file.",
     "max_budget": "is ignored, and limits nothing: give each key a max_budget of its own.",
 }
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from areplicate.gateway.accounts.database_url import parse_database_url
 from areplicate.gateway.accounts.settings import DatabaseSettings
+
 from areplicate.gateway.accounts.store import Store
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres, pgbouncer, server

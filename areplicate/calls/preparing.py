@@ -158,9 +158,9 @@ class Preparer:
         """What the call's options and the model's schema settle, whatever the conversation."""
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
-        count, include_usage = checked_count(options.n), wants_usage(options.stream_options)
         template = _template(model, options)
-        seconds, retries = self.patience(options.timeout, options.num_retries)
+        count, include_usage = checked_count(options.n), wants_usage(options.stream_options)
+        seconds, retries = patience(options.timeout, self._timeout, options.num_retries, self._max_retries)
         base, key = chosen(options.api_base or self._api_base, options.api_key or self._api_key)
         drop = bool(first_given(options.drop_params, areplicate.drop_params))
         begun = now()

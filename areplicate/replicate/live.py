@@ -25,6 +25,7 @@ import anyio
 import msgspec
 
 from .. import logs
+from ..clock import Scope, scopes_of_the_loop
 from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
@@ -152,8 +153,8 @@ class Live:
     def __init__(self, at_end: Work) -> None:
         self.background = Background(at_end)
         self.closed = False
-        self._scope_of_the_loop = anyio.CancelScope
-        self._calls: set[anyio.CancelScope] = set()
+        self._new_scope: Callable[[float], Scope] | None = None
+        self._calls: set[Scope] = set()
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
         """With the task that settles each."""
@@ -164,7 +165,7 @@ class Live:
         self._changed: anyio.Event | None = None
         """Set when a call has ended or a prediction is settled, once the router closes."""
 
-    def begin_call(self, deadline: float) -> anyio.CancelScope:
+    def begin_call(self, deadline: float) -> Scope:
         """A scope for what somebody waits for, which closing cancels; who begins it ends it, too.
 
         Raises:
@@ -176,15 +177,14 @@ class Live:
                 "(each asyncio.run has its own, and needs a router of its own).",
                 request_sent=False,
             )
-        if not self.background.begun:
+        if not self.background.begun or self._new_scope is None:
             self.background.begin()
-            # `anyio.CancelScope` finds out for each scope which loop runs, and here it is always the same.
-            self._scope_of_the_loop = type(anyio.CancelScope())
-        scope = self._scope_of_the_loop(deadline=deadline)
+            self._new_scope = scopes_of_the_loop(self._calls)
+        scope = self._new_scope(deadline)
         self._calls.add(scope)
         return scope
 
-    def end_call(self, scope: anyio.CancelScope) -> None:
+    def end_call(self, scope: Scope) -> None:
         self._calls.discard(scope)
         if self.closed:
             self._notify()

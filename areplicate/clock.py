@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import _get_running_loop as running_loop
+from asyncio import _get_running_loop
 from collections.abc import Callable, Collection
 from math import inf
 from types import TracebackType
@@ -28,6 +28,18 @@ def now() -> float:
     """`anyio.current_time()`, at a tenth of its cost where asyncio runs; it is read on every call."""
     loop = running_loop()
     return anyio.current_time() if loop is None else loop.time()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """asyncio's loop; None on trio, also where trio runs within asyncio's loop, as in a notebook."""
+    loop = _get_running_loop()
+    return None if loop is None or ("trio" in sys.modules and _on_trio()) else loop
+
+
+def _on_trio() -> bool:
+    import sniffio  # trio needs it, too
+
+    return sniffio.thread_local.name == "trio"
 
 
 class Scope(Protocol):

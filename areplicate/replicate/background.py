@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-from asyncio import _get_running_loop as running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
@@ -22,6 +21,7 @@ import anyio
 from anyio.lowlevel import current_token
 
 from .. import logs
+from ..clock import running_loop
 
 Work = Callable[[], Awaitable[None]]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import _get_running_loop as running_loop
 from collections.abc import Awaitable
 from typing import Protocol
 
 import anyio
+
+from ..clock import running_loop
 
 
 class Waiter(Protocol):

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+import trio
 
 import areplicate
 from areplicate import AsyncRouter, CompletionStream, ModelResponse
@@ -269,6 +270,21 @@ def test_held_calls_that_leave_as_trio_ends_are_cancelled(monkeypatch: pytest.Mo
 
         anyio.run(main, backend="trio")
         assert len(local.predictions) == 5 and not local.running()
+
+
+def test_trio_within_asyncio_as_in_a_cell_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalReplicate([llama(reply=["Hi"], boot_seconds=0)]) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+
+        async def ask() -> str | None:
+            with anyio.fail_after(10):
+                return (await areplicate.acompletion(LLAMA, HELLO)).choices[0].message.content
+
+        async def cell() -> str | None:
+            return trio.run(ask)
+
+        assert asyncio.run(cell()) == "Hi"
 
 
 def test_a_loop_that_nobody_closes_leaves_nothing_running_as_the_interpreter_ends() -> None:

@@ -158,7 +158,7 @@ PARTS = {
         (
             *(
                 f"areplicate/gateway/accounts/{name}.py"
-                for name in ("costs", "counting", "key_limits", "keys", "reports")
+                for name in ("costs", "counting", "key_limits", "keys", "ledger", "reports")
             ),
             *(f"areplicate/gateway/config/{name}.py" for name in ("database_url", "prices")),
         ),

@@ -17,7 +17,7 @@ from areplicate import balancer
 from areplicate.bulk import map as bulk_map
 from areplicate.chat import embeddings, media
 from areplicate.gateway import logs
-from areplicate.gateway.accounts import auth, counting, database, key_limits, rows, store, usage
+from areplicate.gateway.accounts import auth, counting, database, key_limits, reports, rows, usage
 from areplicate.gateway.batches import work
 from areplicate.gateway.config import looks
 from areplicate.gateway.config.settings import GeneralSettings
@@ -94,7 +94,7 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/gateway/operations.md", "writes {word} lines at most", logs.MAX_LINES),
     ("docs/gateway/operations.md", "send a comment every {:g} seconds", events.BEAT_SECONDS),
     ("docs/gateway/operations.md", "the last second ({word} rows at most", usage._BATCH),
-    ("docs/gateway/postgresql.md", "a unit of work in all; reports may take {:g} s", store._REPORT_SECONDS),
+    ("docs/gateway/postgresql.md", "a unit of work in all; reports may take {:g} s", reports._SECONDS),
     ("docs/gateway/postgresql.md", "connections of each process; {} by default", database._CONNECTIONS),
     ("docs/gateway/limits.md", "lose the usage of the last second (up to {} requests)", usage._BATCH),
     ("docs/gateway/limits.md", "stop counting after {:g} seconds", counting.DEAD_AFTER),

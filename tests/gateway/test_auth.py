@@ -35,13 +35,13 @@ async def _attack(database: Store) -> None:
     async def look_up(hash: str) -> Key | None:
         if gone:
             raise DatabaseUnavailable("it is gone")
-        return await database.key_by_hash(hash)
+        return await database.keys.by_hash(hash)
 
     callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
     await database.open()
     try:
         key = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW, spend=0.0)
-        await database.add_key(key, CHANGE)
+        await database.keys.add(key, CHANGE)
         assert (await callers.caller("sk-real")).key_id == "k"
         for number in range(10):
             with pytest.raises(GatewayError) as refused:

@@ -48,7 +48,7 @@ async def stores(url: str) -> AsyncIterator[list[Store]]:
 async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:
     key = Key(id="key-1", hash="h", hint="sk-...1", created_at=0.0, max_budget=12.0, spend=2.0)
     made = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id=key.id, request_id="1")
-    await stores[0].add_key(key, made)
+    await stores[0].keys.add(key, made)
     for n in range(8):
         await stores[0].batches.add_batch(
             BatchRow(

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from areplicate.gateway.accounts.costs import Costs, Demand
-from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Hold, Ledger, RoomTaken, new_hold
+from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Hold, RoomTaken, new_hold
 from areplicate.gateway.accounts.keys import Key, KeyLimits, hash_token, new_key_id, new_token, renewal, same
+from areplicate.gateway.accounts.ledger import Ledger
 from areplicate.gateway.config.entries import ModelEntry
 from areplicate.gateway.config.prices import Price
 from areplicate.gateway.errors import GatewayError
@@ -331,18 +332,6 @@ def test_what_the_database_says_was_spent_counts() -> None:
     assert not admitted(ledger, limited, hold())
     ledger.saw(key(max_budget=1, spend=0.5))
     assert admitted(ledger, limited, hold())
-    ledger.forget("k")
-    ledger.forget("k")
-    assert not admitted(ledger, key(max_budget=1, spend=1.0), hold()), "a forgotten key is told by its row"
-
-
-def test_the_end_of_a_request_whose_key_was_deleted_is_nobodys_business() -> None:
-    ledger = Ledger()
-    ledger.admit(key(rpm_limit=1), first := hold(), NOW)
-    ledger.forget("k")
-    ledger.settle(first, 10, 1.0, NOW)
-    ledger.give_back(first)
-    assert admitted(ledger, key(rpm_limit=1), hold())
 
 
 def test_only_the_turns_of_the_request_itself_are_given_back() -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from areplicate.gateway.accounts.database_url import parse_database_url
-from areplicate.gateway.accounts.settings import DatabaseSettings
 
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.config.database_url import parse_database_url
+from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres, pgbouncer, server
 from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
@@ -222,7 +222,7 @@ def test_a_user_with_few_rights_and_one_connection(database: Postgres) -> None:
         store = Store(parse_database_url(url), DatabaseSettings(), alone=False)
         try:
             await store.open()
-            found = await asyncio.gather(*(store.key_by_id("none") for _ in range(30)))
+            found = await asyncio.gather(*(store.keys.by_id("none") for _ in range(30)))
             assert found == [None] * 30
         finally:
             await store.aclose()

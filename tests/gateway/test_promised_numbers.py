@@ -15,8 +15,7 @@ import pytest
 from aiohttp import web
 
 from areplicate.balancer import ALLOWED_FAILS, COOLDOWN_TIME
-from areplicate.gateway.accounts import auth, counting, database, usage
-from areplicate.gateway.accounts import store as accounts_store
+from areplicate.gateway.accounts import auth, counting, database, reports, usage
 from areplicate.gateway.config.looks import FRESH_SECONDS
 from areplicate.gateway.config.settings import DatabaseSettings, GeneralSettings
 from areplicate.gateway.errors import GatewayError
@@ -66,7 +65,7 @@ WORDS = {10: "Ten", 100: "a hundred"}
         ("gateway/postgresql.md", f"each process; {database._CONNECTIONS} by default"),
         ("gateway/postgresql.md", f"`database_connect_timeout` | {WAITS.database_connect_timeout:g} s"),
         ("gateway/postgresql.md", f"`database_statement_timeout` | {WAITS.database_statement_timeout:g} s"),
-        ("gateway/postgresql.md", f"reports may take {accounts_store._REPORT_SECONDS:g} s"),
+        ("gateway/postgresql.md", f"reports may take {reports._SECONDS:g} s"),
         ("gateway/postgresql.md", f"`database_lock_timeout` | {WAITS.database_lock_timeout:g} s"),
         ("gateway/postgresql.md", f"`database_grace_seconds` | {WAITS.database_grace_seconds:g} s"),
     ],

@@ -38,7 +38,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 async def add_key(store: Store, **limits: Any) -> Key:
     key = Key(id="k", hash="h", hint="hint", created_at=0.0, **limits)
-    await store.add_key(key, MADE)
+    await store.keys.add(key, MADE)
     return key
 
 
@@ -114,9 +114,9 @@ async def test_a_row_is_written_once_and_paid_once(store: Store) -> None:
     await add_key(store)
     for _ in range(2):
         await store.write_usage([row("1", cost=0.25), row("2", cost=None)], [])
-    key = await store.key_by_id("k")
+    key = await store.keys.by_id("k")
     assert key is not None and key.spend == 0.25
-    assert {each.request_id for each in await store.usage_rows(SpendFilter(), 10, 0)} == {"1", "2"}
+    assert {each.request_id for each in await store.reports.usage_rows(SpendFilter(), 10, 0)} == {"1", "2"}
 
 
 ROWS = [
@@ -145,15 +145,15 @@ ROWS = [
 async def test_usage_rows_are_found_newest_first(store: Store, wanted: dict[str, Any], found: str) -> None:
     await store.write_usage(ROWS, [])
     asked = SpendFilter(**wanted)
-    assert "".join(each.request_id for each in await store.usage_rows(asked, 10, 0)) == found
-    assert "".join(each.request_id for each in await store.usage_rows(asked, 2, 1)) == found[1:3]
-    assert sum(each["requests"] for each in await store.spend_by("model", asked)) == len(found)
+    assert "".join(each.request_id for each in await store.reports.usage_rows(asked, 10, 0)) == found
+    assert "".join(each.request_id for each in await store.reports.usage_rows(asked, 2, 1)) == found[1:3]
+    assert sum(each["requests"] for each in await store.reports.spend_by("model", asked)) == len(found)
 
 
 async def test_spend_is_summed_with_the_dearest_first(store: Store) -> None:
     await store.write_usage(ROWS, [])
     sums = {"prompt_tokens": 30, "completion_tokens": 15, "run_s": 6.0}
-    assert await store.spend_by("model", SpendFilter()) == [
+    assert await store.reports.spend_by("model", SpendFilter()) == [
         {"model": "a", "requests": 3, "predictions": 3, **sums, "cost": 5.0, "without_price": 1},
         {
             "model": "b",
@@ -164,14 +164,14 @@ async def test_spend_is_summed_with_the_dearest_first(store: Store) -> None:
             "without_price": 0,
         },
     ]
-    by_day = await store.spend_by("model", SpendFilter(), by_day=True)
+    by_day = await store.reports.spend_by("model", SpendFilter(), by_day=True)
     assert [(each["day"], each["model"], each["cost"]) for each in by_day] == [
         (10, "b", 2.0),
         (10, "a", 1.0),
         (11, "a", 0.0),
         (12, "a", 4.0),
     ]
-    assert await store.spend_by("model", SpendFilter(model="c")) == []
+    assert await store.reports.spend_by("model", SpendFilter(model="c")) == []
 
 
 async def test_what_began_within_a_minute_is_told_to_who_counts_in_memory(store: Store) -> None:

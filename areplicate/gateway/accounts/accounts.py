@@ -19,7 +19,8 @@ from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .auth import Auth, unauthenticated
 from .costs import Costs
-from .key_limits import Hold, Ledger, RoomTaken, SettledHold
+from .key_limits import Hold, RoomTaken, SettledHold
+from .ledger import Ledger
 from .rows import UsageRow
 from .usage import UsageWriter
 
@@ -89,7 +90,7 @@ class Accounts:
         return self._store
 
     async def _key_by_hash(self, hash: str) -> Key | None:
-        return await (await self.store()).key_by_hash(hash, seconds=_LOOK_SECONDS)
+        return await (await self.store()).keys.by_hash(hash, seconds=_LOOK_SECONDS)
 
     @property
     def ready(self) -> bool:

@@ -1,6 +1,6 @@
 """How the holds of all gateways that share a database count against a key, as SQL.
 
-The rules are those of `key_limits.Ledger`, which counts one process's in memory.
+`ledger` does the same in memory, for one process.
 """
 
 from __future__ import annotations

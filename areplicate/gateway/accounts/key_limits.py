@@ -1,4 +1,4 @@
-"""What a key may do now, and how that is counted.
+"""The limits of keys, and whether what a request may take is within them.
 
 A request is let in for what it may cost: so many predictions, and for each of them about so many tokens
 and dollars. That is its hold, and it counts from then on. When the request has ended, the hold is settled
@@ -9,15 +9,14 @@ expected, since all but one of a request's predictions must fit.
 A minute is any minute: what was let in counts for a whole one (and a little longer, since Replicate sees
 it a little later), whatever came before.
 
-A gateway that has its database to itself counts in memory. Gateways that share one count in it under the
-key's lock, and in memory besides: that is what they go by while the database does not answer.
+A gateway that has its database to itself counts in memory (`ledger`). Gateways that share one count in it under
+the key's lock (`counting`), and in memory besides: that is what they go by while the database does not answer.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
@@ -47,9 +46,9 @@ LIMITS = (
     Limit("max_parallel_requests", "predictions", "at once"),
     Limit("max_budget", "dollars", "in all"),
 )
-"""All limits. A new one is a line here, a field in `keys.KeyLimits`, and a step in `tables`."""
+"""All limits. A new one is a line here, and a field in `keys.KeyLimits`."""
 
-_MEASURES: tuple[Measure, ...] = ("predictions", "tokens", "dollars")
+MEASURES: tuple[Measure, ...] = ("predictions", "tokens", "dollars")
 _CODES = {"a minute": "rate_limit_exceeded", "at once": "parallel_limit"}
 
 
@@ -155,134 +154,6 @@ def _refused(
 
 def _plain(number: float) -> str:
     return f"{number:.8f}".rstrip("0").rstrip(".")
-
-
-class Ledger:
-    """What keys have taken of their limits, in memory."""
-
-    def __init__(self) -> None:
-        self._pages: dict[str, _Page] = {}
-
-    def admit(self, key: Key, hold: Hold, now: float, *, alone: bool = True) -> None:
-        """Takes the hold in, or raises the `GatewayError` that refuses it.
-
-        Args:
-            alone: whether what is known here is all there is. If not, money is the database's business:
-                what others have spent by now is known there alone.
-        """
-        key = key.renewed(now)
-        page = self._page(key)
-        known = msgspec.structs.replace(
-            key, spend=page.spent or 0.0, max_budget=key.max_budget if alone else None
-        )
-        if refused := refusal(known, hold, page.taken(now), lambda: page.wait(key, hold, now)):
-            raise refused
-        hold.at = now
-        page.open(hold)
-
-    def settle(self, hold: Hold, tokens: int, dollars: float, now: float) -> None:
-        """The request has ended, and took that much."""
-        if (page := self._pages.get(hold.key_id)) is not None:
-            page.close(hold)
-            page.windows["tokens"].add(now, tokens)
-            page.windows["dollars"].add(now, dollars)
-            page.spent = (page.spent or 0.0) + dollars
-
-    def give_back(self, hold: Hold) -> None:
-        """The request was let in here, but nothing was asked of Replicate for it."""
-        if (page := self._pages.get(hold.key_id)) is not None:
-            page.close(hold)
-            page.windows["predictions"].take_back(hold.at, hold.predictions)
-
-    def remember(self, key_id: str, at: float, predictions: int, tokens: int) -> None:
-        """What a key took before this process began, oldest first."""
-        page = self._pages.setdefault(key_id, _Page(None))
-        page.windows["predictions"].add(at, predictions)
-        page.windows["tokens"].add(at, tokens)
-
-    def saw(self, key: Key) -> None:
-        """The database has said what the key has spent."""
-        page = self._page(key)
-        page.spent, page.resets_at = key.spend, key.budget_resets_at
-
-    def forget(self, key_id: str) -> None:
-        self._pages.pop(key_id, None)
-
-    def _page(self, key: Key) -> _Page:
-        if (page := self._pages.get(key.id)) is None:
-            page = self._pages[key.id] = _Page(key)
-        elif page.spent is None or page.resets_at != key.budget_resets_at:  # its budget is another one
-            page.spent, page.resets_at = key.spend, key.budget_resets_at
-        return page
-
-
-class _Page:
-    """What one key has taken."""
-
-    __slots__ = ("held", "resets_at", "spent", "windows")
-
-    def __init__(self, key: Key | None) -> None:
-        self.spent = None if key is None else key.spend
-        self.resets_at = None if key is None else key.budget_resets_at
-        self.held: dict[Measure, float] = dict.fromkeys(_MEASURES, 0)
-        self.windows = {measure: _Window() for measure in _MEASURES}
-
-    def open(self, hold: Hold) -> None:
-        for measure in _MEASURES:
-            self.held[measure] += getattr(hold, measure)
-        # Predictions count when they begin, the rest when it is known.
-        self.windows["predictions"].add(hold.at, hold.predictions)
-
-    def close(self, hold: Hold) -> None:
-        for measure in _MEASURES:
-            self.held[measure] -= getattr(hold, measure)
-        if not self.held["predictions"]:
-            self.held = dict.fromkeys(_MEASURES, 0)  # sums of floats drift
-
-    def taken(self, now: float) -> Taken:
-        taken: Taken = {}
-        for measure in _MEASURES:
-            held = self.held[measure]
-            recent = self.windows[measure].total(now)
-            taken[measure, "at once"] = taken[measure, "in all"] = held
-            taken[measure, "a minute"] = recent if measure == "predictions" else recent + held
-        return taken
-
-    def wait(self, key: Key, hold: Hold, now: float) -> float:
-        """Seconds until the limits of a minute have room, as far as it is known by now."""
-        waits = [0.0]
-        for field, measure, span in LIMITS:
-            limit = getattr(key, field)
-            if span == "a minute" and limit is not None:
-                waits.append(wait_for(self.windows[measure].entries, room_for(hold, measure, limit), now))
-        return max(waits)
-
-
-class _Window:
-    """What was taken in the last minute."""
-
-    __slots__ = ("_total", "entries")
-
-    def __init__(self) -> None:
-        self.entries: deque[tuple[float, float]] = deque()
-        self._total = 0.0
-
-    def add(self, now: float, amount: float) -> None:
-        if amount:
-            self.entries.append((now, amount))
-            self._total += amount
-
-    def total(self, now: float) -> float:
-        while self.entries and self.entries[0][0] <= now - WINDOW:
-            self._total -= self.entries.popleft()[1]
-        if not self.entries:
-            self._total = 0.0  # sums of floats drift
-        return self._total
-
-    def take_back(self, at: float, amount: float) -> None:
-        if (at, amount) in self.entries:
-            self.entries.remove((at, amount))
-            self._total -= amount
 
 
 def room_for(hold: Hold, measure: Measure, limit: float) -> float:

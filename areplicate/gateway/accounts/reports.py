@@ -1,16 +1,45 @@
-"""What is asked of the table of usage, as SQL."""
+"""What is asked of the table of usage."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, case, cast, func, select
+from sqlalchemy import BigInteger, Connection, Select, case, cast, func, select
 
-from .rows import SpendFilter
+from .database import Database
+from .rows import SpendFilter, UsageRow
 from .tables import usage
 
+_SECONDS = 30.0
+"""That a report may take."""
 
-def spend_query(column: str, wanted: SpendFilter, *, by_day: bool, is_sqlite: bool) -> Select[Any]:
+
+class Reports:
+    """Sums over usage, and its rows. Each method is one unit of work."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def spend_by(
+        self, column: str, wanted: SpendFilter, *, by_day: bool = False
+    ) -> list[dict[str, Any]]:
+        """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first."""
+        query = _spend_query(column, wanted, by_day=by_day, is_sqlite=self._database.is_sqlite)
+
+        def work(connection: Connection, now: float) -> list[dict[str, Any]]:
+            rows = connection.execute(query).mappings()
+            return [{name: _number_of(value) for name, value in row.items()} for row in rows]
+
+        return await self._database.run(work, reads=True, seconds=_SECONDS)
+
+    async def usage_rows(self, wanted: SpendFilter, limit: int, offset: int) -> list[UsageRow]:
+        """The latest usage rows, newest first."""
+        query = _filtered(select(usage), wanted).order_by(usage.c.at.desc(), usage.c.request_id)
+        query = query.limit(limit).offset(offset)
+        return await self._database.rows(query, UsageRow, seconds=_SECONDS)
+
+
+def _spend_query(column: str, wanted: SpendFilter, *, by_day: bool, is_sqlite: bool) -> Select[Any]:
     """Sums over requests by a column of usage, the dearest first; with `by_day`, for each day."""
     u = usage.c
     # Days since 1970, UTC. PostgreSQL's cast rounds, and not every SQLite has floor.
@@ -32,10 +61,10 @@ def spend_query(column: str, wanted: SpendFilter, *, by_day: bool, is_sqlite: bo
         .group_by(u[column], *days)
         .order_by(*days, cost.desc(), u[column])
     )
-    return filtered(query, wanted)
+    return _filtered(query, wanted)
 
 
-def filtered(query: Select[Any], wanted: SpendFilter) -> Select[Any]:
+def _filtered(query: Select[Any], wanted: SpendFilter) -> Select[Any]:
     """The query for those rows of usage only."""
     u = usage.c
     if wanted.start is not None:
@@ -48,6 +77,6 @@ def filtered(query: Select[Any], wanted: SpendFilter) -> Select[Any]:
     return query
 
 
-def number_of(value: Any) -> Any:
+def _number_of(value: Any) -> Any:
     """A sum as a plain number: PostgreSQL sums whole numbers to decimals."""
     return value if value is None or isinstance(value, (str, int, float)) else int(value)

@@ -1,7 +1,7 @@
-"""What outlives the process: keys, what counts against them, usage, and who changed what.
+"""What outlives the process.
 
-Only this module, `database` and `tables` import SQLAlchemy, whose import takes longer than the rest of
-the gateway: they are loaded while the gateway already listens. Each method is one unit of work.
+This module and those below it import SQLAlchemy, whose import takes longer than the rest of the gateway: they are
+loaded while the gateway already listens. Each method is one unit of work.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import os
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from sqlalchemy import text as sql
 
 from ..config.database_url import DatabaseURL
@@ -24,27 +23,29 @@ from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
 from .key_limits import WINDOW, Hold, SettledHold, refusal
+from .key_store import KeyStore
 from .keys import Key, renewal
-from .reports import filtered, number_of, spend_query
+from .reports import Reports
 from .response_store import ResponseStore
-from .rows import AuditRow, SpendFilter, UsageRow
+from .rows import UsageRow
 from .tables import audit, create_tables, holds, keys, processes, usage
 
 HEARTBEAT = 2.0
 """Seconds between a process's signs of life, which are also its looks at the database's health."""
 _FORGOTTEN_AFTER = 3600.0
 _OPENING_SECONDS = 300.0
-_REPORT_SECONDS = 30.0
 _LATE = 30.0
 """Seconds after which a hold that this process does not know of is one that it gave up on."""
 
 
 class Store:
-    """The keys and the usage in the database, for one gateway process."""
+    """The database of one gateway process: signs of life, holds, and usage as it comes."""
 
     def __init__(self, url: DatabaseURL, waits: DatabaseSettings, *, alone: bool) -> None:
         self.database = Database(url, waits)
         self.process = secrets.token_hex(8)
+        self.keys = KeyStore(self.database)
+        self.reports = Reports(self.database)
         self.batches = BatchStore(self.database, self.process)
         self.responses = ResponseStore(self.database)
         self._file = url.file
@@ -130,66 +131,6 @@ class Store:
 
         await self.database.run(work, seconds=HEARTBEAT)
 
-    # Keys
-
-    async def key_by_hash(self, hash: str, seconds: float | None = None) -> Key | None:
-        return await self._key(keys.c.hash == hash, seconds)
-
-    async def key_by_id(self, id: str) -> Key | None:
-        return await self._key(keys.c.id == id, None)
-
-    async def _key(self, condition: ColumnElement[bool], seconds: float | None) -> Key | None:
-        def work(connection: Connection, now: float) -> Key | None:
-            row = connection.execute(select(keys).where(condition)).first()
-            return None if row is None else Key(**row._mapping).renewed(now)
-
-        return await self.database.run(work, reads=True, seconds=seconds)
-
-    async def list_keys(self, limit: int, offset: int) -> tuple[list[Key], int]:
-        """The keys, newest first, and how many there are."""
-        page = select(keys).order_by(keys.c.created_at.desc(), keys.c.id).limit(limit).offset(offset)
-
-        def work(connection: Connection, now: float) -> tuple[list[Key], int]:
-            found = [Key(**row._mapping).renewed(now) for row in connection.execute(page)]
-            return found, connection.execute(select(func.count()).select_from(keys)).scalar_one()
-
-        return await self.database.run(work, reads=True)
-
-    async def add_key(self, key: Key, entry: AuditRow) -> None:
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(insert(keys).values(**msgspec.structs.asdict(key)))
-            _write_audit(connection, entry, now)
-
-        await self.database.run(work)
-
-    async def change_key(self, id: str, changes: dict[str, Any], entry: AuditRow) -> Key | None:
-        """Sets fields of a key; gives it as it is then, or None if there is none."""
-
-        def work(connection: Connection, now: float) -> Key | None:
-            changed = update(keys).where(keys.c.id == id).values(id=id, **changes).returning(*keys.c)
-            row = connection.execute(changed).first()
-            if row is None:
-                return None
-            _write_audit(connection, entry, now)
-            return Key(**row._mapping).renewed(now)
-
-        return await self.database.run(work)
-
-    async def delete_keys(self, ids: Sequence[str], entries: Sequence[AuditRow]) -> None:
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(delete(keys).where(keys.c.id.in_(ids)))
-            for entry in entries:
-                _write_audit(connection, entry, now)
-
-        await self.database.run(work)
-
-    async def audit_rows(self, limit: int, offset: int, key_id: str | None) -> list[AuditRow]:
-        """Who did what, the latest first."""
-        query = select(audit).order_by(audit.c.at.desc(), audit.c.id).limit(limit).offset(offset)
-        if key_id is not None:
-            query = query.where(audit.c.key_id == key_id)
-        return await self.database.rows(query, AuditRow)
-
     # Limits
 
     def admit(self, hold: Hold, seconds: float) -> asyncio.Future[Key]:
@@ -261,25 +202,6 @@ class Store:
 
         await self.database.execute(delete(holds).where(holds.c.id.in_(hold_ids)))
 
-    async def spend_by(
-        self, column: str, wanted: SpendFilter, *, by_day: bool = False
-    ) -> list[dict[str, Any]]:
-        """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first."""
-        query = spend_query(column, wanted, by_day=by_day, is_sqlite=self.database.is_sqlite)
-
-        def work(connection: Connection, now: float) -> list[dict[str, Any]]:
-            rows = connection.execute(query).mappings()
-            # PostgreSQL sums whole numbers to decimals.
-            return [{name: number_of(value) for name, value in row.items()} for row in rows]
-
-        return await self.database.run(work, reads=True, seconds=_REPORT_SECONDS)
-
-    async def usage_rows(self, wanted: SpendFilter, limit: int, offset: int) -> list[UsageRow]:
-        """The latest usage rows, newest first."""
-        query = filtered(select(usage), wanted).order_by(usage.c.at.desc(), usage.c.request_id)
-        query = query.limit(limit).offset(offset)
-        return await self.database.rows(query, UsageRow, seconds=_REPORT_SECONDS)
-
 
 def _lock(file: str, alone: bool) -> int:
     """Holds the database for this process, or for the workers that share it, until it is closed."""
@@ -293,10 +215,6 @@ def _lock(file: str, alone: bool) -> int:
             "--workers, or PostgreSQL"
         ) from None
     return lock
-
-
-def _write_audit(connection: Connection, entry: AuditRow, now: float) -> None:
-    connection.execute(insert(audit).values(**{**msgspec.structs.asdict(entry), "at": now}))
 
 
 def _add_spend(connection: Connection, rows: Sequence[UsageRow], now: float) -> None:

@@ -137,7 +137,7 @@ async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> 
         created_at=gateway.accounts.now(),
         **terms,
     )
-    await store.add_key(key, _entry(exchange, key.id, terms))
+    await store.keys.add(key, _entry(exchange, key.id, terms))
     gateway.accounts.auth.forget(key.hash)
     return _with_token(key, token)
 
@@ -192,7 +192,7 @@ async def list_keys(gateway: Gateway, exchange: Exchange, asked: KeyPage) -> Key
     """List keys, newest first."""
     page, size = asked.page, asked.size
     await gateway.accounts.up_to_date()
-    keys, total = await (await gateway.accounts.store()).list_keys(size, (page - 1) * size)
+    keys, total = await (await gateway.accounts.store()).keys.page(size, (page - 1) * size)
     return KeyList(keys=[_shown(key) for key in keys], total=total, page=page, size=size)
 
 
@@ -202,7 +202,7 @@ async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) ->
     store = await gateway.accounts.store()
     keys = [await _find(store, name) for name in named.keys]
     ids = list(dict.fromkeys(key.id for key in keys))
-    await store.delete_keys(ids, [_entry(exchange, id, {}) for id in ids])
+    await store.keys.delete(ids, [_entry(exchange, id, {}) for id in ids])
     gateway.accounts.auth.forget(*(key.hash for key in keys))
     return KeysDeleted(ids)
 
@@ -224,7 +224,7 @@ async def audit_keys(gateway: Gateway, exchange: Exchange, asked: AuditQuery) ->
     """Who did what to which key, the latest first."""
     store = await gateway.accounts.store()
     named = None if asked.key is None else await key_id_of(store, asked.key)
-    return AuditList(await store.audit_rows(asked.size, (asked.page - 1) * asked.size, named))
+    return AuditList(await store.keys.audit_rows(asked.size, (asked.page - 1) * asked.size, named))
 
 
 async def key_id_of(store: Store, name: str) -> str:
@@ -232,14 +232,14 @@ async def key_id_of(store: Store, name: str) -> str:
     name = name.replace("\0", "")  # PostgreSQL takes no NUL
     if not name.startswith("sk-"):
         return name
-    key = await store.key_by_hash(hash_token(name))
+    key = await store.keys.by_hash(hash_token(name))
     return name if key is None else key.id
 
 
 async def _change(gateway: Gateway, exchange: Exchange, name: str, changes: dict[str, Any]) -> Key:
     store = await gateway.accounts.store()
     before = await _find(store, name)
-    key = await store.change_key(before.id, changes, _entry(exchange, before.id, changes))
+    key = await store.keys.change(before.id, changes, _entry(exchange, before.id, changes))
     if key is None:
         raise _no_key()
     gateway.accounts.auth.forget(before.hash, key.hash)
@@ -248,7 +248,7 @@ async def _change(gateway: Gateway, exchange: Exchange, name: str, changes: dict
 
 async def _find(store: Store, name: str) -> Key:
     name = name.replace("\0", "")  # PostgreSQL takes no NUL
-    key = await (store.key_by_hash(hash_token(name)) if name.startswith("sk-") else store.key_by_id(name))
+    key = await (store.keys.by_hash(hash_token(name)) if name.startswith("sk-") else store.keys.by_id(name))
     if key is None:
         raise _no_key()
     return key

@@ -121,7 +121,7 @@ async def spend_logs(gateway: Gateway, exchange: Exchange, asked: LogQuery) -> S
         status=asked.status,
         request_id=asked.request_id,
     )
-    rows = await store.usage_rows(wanted, asked.limit + 1, (asked.page - 1) * asked.limit)
+    rows = await store.reports.usage_rows(wanted, asked.limit + 1, (asked.page - 1) * asked.limit)
     return SpendLogs(rows[: asked.limit], asked.page + 1 if len(rows) > asked.limit else None)
 
 
@@ -133,7 +133,7 @@ async def _spend_by(gateway: Gateway, column: str, asked: SpendQuery) -> list[di
         key_id=None if asked.key_id is None else await key_id_of(store, asked.key_id),
         model=asked.model,
     )
-    rows = await store.spend_by(column, wanted, by_day=asked.by == "day")
+    rows = await store.reports.spend_by(column, wanted, by_day=asked.by == "day")
     for row in rows:
         if "day" in row:
             row["day"] = (datetime.date(1970, 1, 1) + datetime.timedelta(int(row["day"]))).isoformat()

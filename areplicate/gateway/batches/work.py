@@ -252,7 +252,7 @@ class Work:
         if id is None:
             self._caller = ANYBODY if accounts.auth.open else MASTER
             return
-        key = await (await accounts.store()).key_by_id(id)
+        key = await (await accounts.store()).keys.by_id(id)
         gone = key is None or key.blocked or (key.expires_at is not None and key.expires_at <= self._now())
         self._caller = None if gone else Caller(key)
 

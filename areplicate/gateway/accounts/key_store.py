@@ -1,0 +1,83 @@
+"""Keys in the database, and who changed what of them. Each method is one unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+
+from .database import Database
+from .keys import Key
+from .rows import AuditRow
+from .tables import audit, keys
+
+
+class KeyStore:
+    """The keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def by_hash(self, hash: str, seconds: float | None = None) -> Key | None:
+        return await self._key(keys.c.hash == hash, seconds)
+
+    async def by_id(self, id: str) -> Key | None:
+        return await self._key(keys.c.id == id, None)
+
+    async def _key(self, condition: ColumnElement[bool], seconds: float | None) -> Key | None:
+        def work(connection: Connection, now: float) -> Key | None:
+            row = connection.execute(select(keys).where(condition)).first()
+            return None if row is None else Key(**row._mapping).renewed(now)
+
+        return await self._database.run(work, reads=True, seconds=seconds)
+
+    async def page(self, limit: int, offset: int) -> tuple[list[Key], int]:
+        """The keys, newest first, and how many there are."""
+        page = select(keys).order_by(keys.c.created_at.desc(), keys.c.id).limit(limit).offset(offset)
+
+        def work(connection: Connection, now: float) -> tuple[list[Key], int]:
+            found = [Key(**row._mapping).renewed(now) for row in connection.execute(page)]
+            return found, connection.execute(select(func.count()).select_from(keys)).scalar_one()
+
+        return await self._database.run(work, reads=True)
+
+    async def add(self, key: Key, entry: AuditRow) -> None:
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(insert(keys).values(**msgspec.structs.asdict(key)))
+            _write_audit(connection, entry, now)
+
+        await self._database.run(work)
+
+    async def change(self, id: str, changes: dict[str, Any], entry: AuditRow) -> Key | None:
+        """Sets fields of a key; gives it as it is then, or None if there is none."""
+
+        def work(connection: Connection, now: float) -> Key | None:
+            changed = update(keys).where(keys.c.id == id).values(id=id, **changes).returning(*keys.c)
+            row = connection.execute(changed).first()
+            if row is None:
+                return None
+            _write_audit(connection, entry, now)
+            return Key(**row._mapping).renewed(now)
+
+        return await self._database.run(work)
+
+    async def delete(self, ids: Sequence[str], entries: Sequence[AuditRow]) -> None:
+        def work(connection: Connection, now: float) -> None:
+            connection.execute(delete(keys).where(keys.c.id.in_(ids)))
+            for entry in entries:
+                _write_audit(connection, entry, now)
+
+        await self._database.run(work)
+
+    async def audit_rows(self, limit: int, offset: int, key_id: str | None) -> list[AuditRow]:
+        """Who did what, the latest first."""
+        query = select(audit).order_by(audit.c.at.desc(), audit.c.id).limit(limit).offset(offset)
+        if key_id is not None:
+            query = query.where(audit.c.key_id == key_id)
+        return await self._database.rows(query, AuditRow)
+
+
+def _write_audit(connection: Connection, entry: AuditRow, now: float) -> None:
+    connection.execute(insert(audit).values(**{**msgspec.structs.asdict(entry), "at": now}))

@@ -21,6 +21,7 @@ from ..http.bodies import MAX_BODY
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..logs import logger
+from .files import ListPage
 from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
 
@@ -122,6 +123,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, Any] | None
 
 
+class ItemQuery(msgspec.Struct, kw_only=True):
+    """Which items: those behind the item `after`, newest first."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    order: Literal["asc", "desc"] = "desc"
+    after: str | None = None
+
+
 class DeletedResponse(msgspec.Struct, frozen=True):
     """What is not kept any longer."""
 
@@ -160,21 +169,28 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
 
 
 @route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any], errors=(400, 404))
-async def get_response(gateway: Gateway, exchange: Exchange) -> Any:
-    """Look at a response that is kept; with /input_items after its id, at what it was asked with."""
+async def get_response(gateway: Gateway, exchange: Exchange) -> dict[str, Any]:
+    """Look at a response that is kept."""
     if exchange.request.query.get("stream", "").lower() == "true":
         raise bad_request(
             "stream must not be true: what is kept is a whole response, not its events.", param="stream"
         )
-    id, _, part = exchange.rest.partition("/")
-    stored = await _find(gateway, exchange, id)
-    if stored is None or part not in ("", "input_items"):
-        raise _no_response(exchange.rest)
-    if not part:
-        return stored.response
-    items = stored.input if exchange.request.query.get("order") == "asc" else stored.input[::-1]
-    ends = (items[0]["id"], items[-1]["id"]) if items else (None, None)
-    return {"object": "list", "data": items, "first_id": ends[0], "last_id": ends[1], "has_more": False}
+    return (await _find(gateway, exchange, exchange.rest)).response
+
+
+@route("GET", "/v1/responses/{id}/input_items", "key", takes=ItemQuery, answer=ListPage, errors=(400, 404))
+async def list_input_items(gateway: Gateway, exchange: Exchange, asked: ItemQuery) -> ListPage:
+    """List what a response that is kept was asked with."""
+    stored = await _find(gateway, exchange, exchange.rest)
+    items = stored.input if asked.order == "asc" else stored.input[::-1]
+    if asked.after is not None:
+        ids = [item["id"] for item in items]
+        if asked.after not in ids:
+            raise bad_request(f"after must be the id of an item, not {asked.after[:100]!r}.", param="after")
+        items = items[ids.index(asked.after) + 1 :]
+    data = items[: asked.limit]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return ListPage(data=data, first_id=first, last_id=last, has_more=len(items) > asked.limit)
 
 
 @route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, changes=True, errors=(400, 404))
@@ -239,9 +255,12 @@ def _check_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) 
         )
 
 
-async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse | None:
+async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse:
     store = await _store(gateway, param)
-    return await store.find(exchange.caller.key_id, id) if _is_id(id) else None
+    stored = await store.find(exchange.caller.key_id, id) if _is_id(id) else None
+    if stored is None:
+        raise _no_response(id, param)
+    return stored
 
 
 async def _earlier(gateway: Gateway, exchange: Exchange, id: str | None) -> list[Any]:
@@ -249,8 +268,6 @@ async def _earlier(gateway: Gateway, exchange: Exchange, id: str | None) -> list
     if not id:
         return []
     stored = await _find(gateway, exchange, id, "previous_response_id")
-    if stored is None:
-        raise _no_response(id, "previous_response_id")
     return [*stored.earlier, *stored.input, *stored.response["output"]]
 
 

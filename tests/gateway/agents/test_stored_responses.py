@@ -81,6 +81,22 @@ def test_looking_at_and_deleting_one(client: openai.OpenAI) -> None:
             gone(made.id)
 
 
+def test_a_long_input_is_listed_page_by_page(client: openai.OpenAI) -> None:
+    said: Any = [{"role": "user", "content": f"{number}"} for number in range(45)]
+    made = client.responses.create(model="chat", input=said)
+
+    def numbers(**asked: Any) -> list[int]:
+        items: Any = client.responses.input_items.list(made.id, **asked)
+        return [int(item.content[0].text) for item in items]
+
+    assert numbers() == list(range(45))[::-1]
+    assert numbers(order="asc", limit=7) == list(range(45))
+    page = client.responses.input_items.list(made.id, limit=7)
+    assert (len(page.data), page.has_more, page.last_id) == (7, True, page.data[-1].id)
+    with pytest.raises(openai.BadRequestError, match="after must be"):
+        client.responses.input_items.list(made.id, after="msg_of_another")
+
+
 def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI) -> None:
     made = client.responses.create(model="chat", input="Hi", store=False)
     with pytest.raises(openai.NotFoundError):

@@ -14,27 +14,20 @@ from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelCall, Sampling, admitted_call
+from .shapes import TEXT, either, items, mapping, one_of
 
 DONE = b"data: [DONE]\n\n"
 _NOT_PARAMS = ("model", "messages", "stream")
 
 
-_TEXT_PART = {
-    "type": "object",
-    "required": ["type", "text"],
-    "properties": {"type": {"enum": ["text", "input_text", "output_text"]}, "text": {"type": "string"}},
-}
-_CONTENT = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"anyOf": [{"type": "string"}, _TEXT_PART]}}]
-}
+_TEXT_PART = mapping("type text", type=one_of("text", "input_text", "output_text"), text=TEXT)
+_CONTENT = either(TEXT, items(either(TEXT, _TEXT_PART)))
 
 
 class ChatMessage(msgspec.Struct):
     """One message of a conversation. Images, sounds and files are further parts, for models that take them."""
 
-    role: Annotated[
-        str, msgspec.Meta(extra_json_schema={"enum": ["system", "developer", "user", "assistant"]})
-    ]
+    role: Annotated[str, msgspec.Meta(extra_json_schema=one_of("system", "developer", "user", "assistant"))]
     content: Annotated[Any, msgspec.Meta(extra_json_schema=_CONTENT)] = None
 
 

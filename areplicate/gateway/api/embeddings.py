@@ -18,10 +18,10 @@ from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import ModelName, read_call
+from .shapes import FULL_TEXT, either, items
 
 _NOT_PARAMS = ("model", "input", "encoding_format", "user")
-_TEXT = {"type": "string", "minLength": 1}
-_INPUT = {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "maxItems": 2048, "items": _TEXT}]}
+_INPUT = either(FULL_TEXT, items(FULL_TEXT, minItems=1, maxItems=2048))
 
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True):

@@ -21,42 +21,27 @@ from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelName, admitted_call, usable
 from .relay import relay
+from .shapes import TEXT, either, items, mapping, one_of, tool
 
 _PING = data_event({"type": "ping"}, "ping")
-_BLOCK = {
-    "type": "object",
-    "required": ["type", "text"],
-    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-}
-_CONTENT = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": _BLOCK}],
-    "description": "Images, documents, tool_use and tool_result are further blocks.",
-}
+_BLOCK = mapping("type text", type=one_of("text"), text=TEXT)
+_CONTENT = either(
+    TEXT,
+    items(_BLOCK),
+    description="Images, documents, tool_use and tool_result are further blocks.",
+)
 _PARAM: dict[str, Any] = {
-    "if": {"properties": {"role": {"const": "assistant"}}},  # an empty answer may be sent back
+    "if": {"properties": {"role": one_of("assistant")}},  # an empty answer may be sent back
     "else": {"properties": {"content": {"minItems": 1}}},
 }
-_SYSTEM = {"anyOf": [{"type": "string"}, {"type": "array", "items": _BLOCK}, {"type": "null"}]}
-_TOOL = {
-    "anyOf": [
-        {
-            "type": "object",
-            "required": ["name", "input_schema"],
-            "properties": {
-                "type": {"enum": ["custom", None]},
-                "name": {"type": "string", "minLength": 1},
-                "description": {"type": "string"},
-                "input_schema": {"type": "object", "description": "A JSON Schema."},
-            },
-        },
-        {
-            "type": "object",
-            "required": ["type"],
-            "properties": {"type": {"type": "string", "not": {"const": "custom"}}},
-            "description": "A tool that runs on Anthropic's servers is left out.",
-        },
-    ]
-}
+_SYSTEM = either(TEXT, items(_BLOCK), {"type": "null"})
+_TOOL = tool(
+    one_of("custom", None),
+    "name input_schema",
+    "A tool that runs on Anthropic's servers is left out.",
+    description=TEXT,
+    input_schema={"type": "object", "description": "A JSON Schema."},
+)
 
 
 class MessageParam(msgspec.Struct):

@@ -24,74 +24,46 @@ from ..logs import logger
 from .files import ListPage
 from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
+from .shapes import FULL_TEXT, TEXT, either, items, mapping, one_of, tool
 
 if TYPE_CHECKING:
     from ..accounts.response_store import ResponseStore
 
 _MAX_ID = 256
 """Characters of an item's or a response's id."""
-_TEXT = {"type": "string"}
-_ITEM = {
-    "anyOf": [
-        {
-            "type": "object",
-            "required": ["role", "content"],
-            "properties": {
-                "type": {"const": "message"},
-                "role": {"enum": ["system", "developer", "user", "assistant"]},
-                "content": _TEXT,
-            },
-        },
-        {
-            "type": "object",
-            "required": ["type", "call_id", "name", "arguments"],
-            "properties": {
-                "type": {"const": "function_call"},
-                "call_id": _TEXT,
-                "name": {"type": "string", "minLength": 1},
-                "arguments": {"description": "A JSON object, as text."},
-            },
-        },
-        {
-            "type": "object",
-            "required": ["type", "call_id", "output"],
-            "properties": {"type": {"const": "function_call_output"}, "call_id": _TEXT, "output": _TEXT},
-        },
-    ],
-    "description": "Items of other kinds are accepted, too; those that mean nothing to a model are left out.",
-}
-_TOOL = {
-    "anyOf": [
-        {
-            "type": "object",
-            "required": ["name"],
-            "properties": {
-                "type": {"const": "function"},
-                "name": {"type": "string", "minLength": 1},
-                "description": {"type": ["string", "null"]},
-                "parameters": {"type": ["object", "null"], "description": "A JSON Schema."},
-            },
-        },
-        {
-            "type": "object",
-            "required": ["type"],
-            "properties": {"type": {"type": "string", "not": {"const": "function"}}},
-            "description": "A tool of another type is left out.",
-        },
-    ]
-}
-_INPUT = {
-    "anyOf": [
-        {"type": "string"},
-        {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MAX_MESSAGES - 1,
-            "items": _ITEM,
-            "contains": {"properties": {"role": {"enum": ["user", "assistant"]}}, "required": ["role"]},
-        },
-    ]
-}
+_ITEM = either(
+    mapping(
+        "role content",
+        type=one_of("message"),
+        role=one_of("system", "developer", "user", "assistant"),
+        content=TEXT,
+    ),
+    mapping(
+        "type call_id name arguments",
+        type=one_of("function_call"),
+        call_id=TEXT,
+        name=FULL_TEXT,
+        arguments={"description": "A JSON object, as text."},
+    ),
+    mapping("type call_id output", type=one_of("function_call_output"), call_id=TEXT, output=TEXT),
+    description="Items of other kinds are accepted, too; those that mean nothing to a model are left out.",
+)
+_TOOL = tool(
+    one_of("function"),
+    "name",
+    "A tool of another type is left out.",
+    description={"type": ["string", "null"]},
+    parameters={"type": ["object", "null"], "description": "A JSON Schema."},
+)
+_INPUT = either(
+    TEXT,
+    items(
+        _ITEM,
+        minItems=1,
+        maxItems=MAX_MESSAGES - 1,
+        contains={"properties": {"role": one_of("user", "assistant")}, "required": ["role"]},
+    ),
+)
 
 
 class ResponseRequest(ModelRequest, kw_only=True):

@@ -206,6 +206,9 @@ OPTIONS: tuple[Option, ...] = (
 )
 """In the order in which an editor shows them."""
 
+ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")
+"""The options that say how requests reach the API, and as whom."""
+
 BY_NAME: Mapping[str, Option] = {
     name: option for option in OPTIONS for name in (option.name, *option.other_names)
 }

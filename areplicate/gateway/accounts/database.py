@@ -26,14 +26,14 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Delete, Engine, Insert, Select, Update, create_engine, event, text
+from sqlalchemy import Connection, Delete, Insert, Select, Update, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool
 
 from ..config.database_url import DatabaseURL
 from ..config.settings import DatabaseSettings
 from ..errors import DatabaseUnavailable
+from .engines import postgres_engine, sqlite_engine
 
 T = TypeVar("T")
 Work = Callable[[Connection, float], T]
@@ -62,7 +62,9 @@ class Database:
         self.is_sqlite = url.file is not None
         connections = url.connections or _CONNECTIONS
         self._engine = (
-            _sqlite(url.file, self._waits) if url.file else _postgres(url, self._waits, connections)
+            sqlite_engine(url.file, self._waits, connections)
+            if url.file
+            else postgres_engine(url, self._waits, connections, lambda raw: _current.unit.asks(raw))
         )
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="areplicate-database")
         self._clock = time.time() - time.monotonic()
@@ -249,70 +251,6 @@ class _Unit:
                 # libpq waits on this descriptor; what it reads from now on is the end.
                 with socket.socket(fileno=os.dup(self._raw.pgconn.socket)) as wire:
                     wire.shutdown(socket.SHUT_RDWR)
-
-
-def _sqlite(file: str, waits: DatabaseSettings) -> Engine:
-    _make_private(file)
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: _open_sqlite(file, waits),
-        poolclass=QueuePool,
-        pool_size=2,
-        max_overflow=_CONNECTIONS,
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # Takes the lock for writers at once: a reader that became a writer half-way would be refused.
-        writes = connection.get_execution_options().get("writes", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _make_private(file: str) -> None:
-    """Only the gateway's user may read keys and usage. SQLite's side files get the same rights.
-
-    Where there is the file already, it is not opened: closing it again would end the locks that SQLite has on it.
-    """
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with contextlib.suppress(PermissionError):  # another user's file: its owner decides
-        os.chmod(file, 0o600)
-
-
-def _open_sqlite(file: str, waits: DatabaseSettings) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        file, timeout=waits.database_lock_timeout, isolation_level=None, check_same_thread=False
-    )
-    # Readers and the writer do not wait for one another; kept in the file.
-    connection.execute("PRAGMA journal_mode=WAL")
-    return connection
-
-
-def _postgres(url: DatabaseURL, waits: DatabaseSettings, connections: int) -> Engine:
-    import psycopg
-
-    def connect() -> Any:
-        connection = psycopg.connect(
-            url.conninfo,
-            prepare_threshold=None,
-            connect_timeout=max(2, round(waits.database_connect_timeout)),
-            client_encoding="UTF8",  # whatever the database or the environment says
-        )
-        _current.unit.asks(connection)
-        return connection
-
-    return create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=waits.database_connect_timeout,
-        hide_parameters=True,
-        use_native_hstore=False,  # which would look for that type on every new connection
-    )
 
 
 def _code(error: Exception) -> str | None:

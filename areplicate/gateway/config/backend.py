@@ -11,6 +11,7 @@ import msgspec
 
 from ...chat.schemas.schema import ModelSchema
 from ...errors import APIError
+from ...options.declared import ROAD
 from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
 from ...replicate.endpoints import ModelEndpoint
@@ -184,12 +185,9 @@ class Backend:
             await self.router.aclose()
 
 
-_OF_THE_ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")
-
-
 def _road(entry: ModelEntry) -> dict[str, Any]:
     """The options of an entry that say how its requests reach Replicate."""
-    return {name: entry.params[name] for name in _OF_THE_ROAD if name in entry.params}
+    return {name: entry.params[name] for name in ROAD if name in entry.params}
 
 
 def _router(config: Config, transport: CountedTransport, pool_size: int) -> AsyncRouter:

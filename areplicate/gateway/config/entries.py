@@ -13,7 +13,7 @@ from ...chat.schemas import catalogue
 from ...model_names import model_meant
 from ...options import means_nothing
 from ...options import read as read_options
-from ...options.declared import BY_NAME
+from ...options.declared import BY_NAME, ROAD
 from ...options.values import checked_headers
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
@@ -39,7 +39,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "ssl": tls_context,
 }
 """For each option, the check that raises an `APIError` for a value that cannot be used."""
-_ADDRESSES = ("api_key", "api_base", "default_headers", "extra_headers", "proxy", "ssl")
+_ADDRESSES = (*ROAD, "extra_headers")
 """What decides where requests go and with which secrets: no placeholder may be left in these."""
 _PRICES = frozenset(Prices.__struct_fields__)
 

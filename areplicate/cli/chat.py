@@ -19,6 +19,7 @@ from rich.spinner import Spinner
 import areplicate
 
 from ..errors import APIError, AuthenticationError
+from ..options.declared import BY_NAME
 from ..options.values import BASE_VARIABLES, KEY_VARIABLES, from_environment
 from ..replicate.progress import Phase, Status, phase_by_now
 from .prompt import user_message
@@ -85,8 +86,9 @@ def chat(
     params = {name: value for name, value in options.items() if value is not None}
     if stop:
         params["stop"] = list(stop)
-    if inputs:
-        params["extra_body"] = parsed_inputs(inputs)
+    for name, value in parsed_inputs(inputs).items():
+        # Keywords are checked for mistyped names; an input with the name of an option goes in by extra_body.
+        (params.setdefault("extra_body", {}) if name in BY_NAME else params)[name] = value
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     message = user_message(prompt, files, images)
     if message is None:

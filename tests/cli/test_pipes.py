@@ -88,6 +88,8 @@ def test_options_reach_the_model(local: LocalReplicate) -> None:
     (body,) = sent(local)
     wanted = {"top_p": 0.5, "temperature": 0.1, "top_k": 7, "min_tokens": 2}
     assert wanted.items() <= body["input"].items()
+    mistyped = run("chat", LLAMA, "x", "-o", "topk=7", local=local)
+    assert mistyped.returncode and "Did you mean top_k" in mistyped.stderr and len(sent(local)) == 1
 
 
 def test_stops_and_a_seed_reach_a_model_that_takes_them(local: LocalReplicate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401  once the main thread has ended, that cannot be imported
 import inspect
 import os
 import threading
@@ -30,6 +31,7 @@ from .chat.parsed import Parsed
 from .chat.responses import ModelResponse, ModelResponseChunk
 from .errors import APIConnectionError
 from .options.signature import signed
+from .replicate.background import uninterrupted
 from .replicate.transports.base import Transport
 from .router import AsyncRouter, typed
 
@@ -104,7 +106,8 @@ def _results(
                 saw(result.error)
                 yield result
         finally:
-            _portal.call(calls.aclose)
+            if _portal.running:  # else its end has ended them, or they are another process's
+                _portal.call(calls.aclose)
 
 
 def _taken_in_turn(calls: Calls, requests: Iterable[Mapping[str, Any]]) -> Iterator[MapResult]:
@@ -255,6 +258,10 @@ class _Portal:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
+    @property
+    def running(self) -> bool:
+        return self._portal is not None
+
     def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs an async function there and waits for it; an interrupted wait cancels it."""
         with self._lock:
@@ -281,8 +288,9 @@ class _Portal:
             portal, self._portal = self._portal, None
             opened, self._open = self._open, None
         if portal is not None and opened is not None:
-            portal.call(portal.stop, True)
-            opened.__exit__(None, None, None)
+            with uninterrupted():
+                portal.call(portal.stop, True)
+                opened.__exit__(None, None, None)
 
     def _forget(self) -> None:
         # A forked child has the portal but not the thread behind it: it is left as it is, for dropping

@@ -103,8 +103,22 @@ def test_an_interpreter_ends_without_a_word(local: LocalReplicate) -> None:
         print(areplicate.completion({LLAMA!r}, {HELLO!r}).choices[0].message.content)
         stream = areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True)
         next(stream)
+        results = areplicate.map({{"model": {LLAMA!r}, "messages": {HELLO!r}}} for _ in range(9))
+        next(results)
     """)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("I am fine.\n", "", 0)
+
+
+def test_a_thread_may_call_once_the_main_thread_has_ended(local: LocalReplicate) -> None:
+    ended = run(f"""
+        import threading
+        from areplicate import completion
+        def ask():
+            threading.main_thread().join()
+            print(completion({LLAMA!r}, {HELLO!r}).choices[0].message.content)
+        threading.Thread(target=ask).start()
+    """)
+    assert (ended.stdout, ended.stderr) == ("I am fine.\n", "")
 
 
 def test_an_asyncio_program_ends_without_a_word(local: LocalReplicate) -> None:
@@ -163,14 +177,14 @@ def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "times"),
     [
-        f"areplicate.completion({LLAMA!r}, {HELLO!r})",
-        f"list(areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True))",
-        f"asyncio.run(areplicate.acompletion({LLAMA!r}, {HELLO!r}))",
+        (f"areplicate.completion({LLAMA!r}, {HELLO!r})", 3),
+        (f"list(areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True))", 1),
+        (f"asyncio.run(areplicate.acompletion({LLAMA!r}, {HELLO!r}))", 1),
     ],
 )
-def test_ctrl_c_cancels_the_prediction(call: str) -> None:
+def test_ctrl_c_cancels_the_prediction(call: str, times: int) -> None:
     with LocalReplicate([llama(boot_seconds=60)]) as local:
         environment = os.environ | {"REPLICATE_API_KEY": KEY, "REPLICATE_API_BASE": local.api_base}
         script = subprocess.Popen(
@@ -183,7 +197,9 @@ def test_ctrl_c_cancels_the_prediction(call: str) -> None:
             if local.predictions:
                 break
             time.sleep(0.02)
-        script.send_signal(signal.SIGINT)
+        for _ in range(times):
+            script.send_signal(signal.SIGINT)
+            time.sleep(0.02)
         _, said = script.communicate(timeout=20)
         assert "KeyboardInterrupt" in said
         assert "never" not in said

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Any
 
@@ -141,8 +142,27 @@ class Background:
 @atexit.register
 def end_all() -> None:
     """The interpreter ends."""
-    for background in list(_begun):
-        background.end()
+    with uninterrupted():
+        for background in list(_begun):
+            background.end()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C is only answered in words meanwhile: pressed twice, it must not keep predictions from being cancelled."""
+    try:
+        before = signal.signal(signal.SIGINT, _ask_for_patience)
+    except ValueError:  # only the main thread is interrupted
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+def _ask_for_patience(*_: object) -> None:
+    logs.logger.warning("What still runs on Replicate is being cancelled, which takes some seconds at most.")
 
 
 async def _logged(work: Work) -> None:
@@ -170,9 +190,10 @@ class _Close:
 
     def __call__(self) -> None:
         try:
-            if not self._loop.is_closed() and running_loop() is None:
-                for work in list(self.todo):
-                    self._loop.run_until_complete(_logged(work))
+            if self.todo and not self._loop.is_closed() and running_loop() is None:
+                with uninterrupted():
+                    for work in list(self.todo):
+                        self._loop.run_until_complete(_logged(work))
         finally:
             self.todo.clear()
             vars(self._loop).pop("close", None)

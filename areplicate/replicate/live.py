@@ -243,10 +243,12 @@ class Live:
         """Nobody wants a prediction any more; in the loop's own thread."""
         if mine not in self._wanted:
             return
-        self._wanted.discard(mine)
         if not mine.may_exist and mine.certain and mine.close is None:
+            self._wanted.discard(mine)
             self._forget_mark(mine)
             return
+        self._unwanted[mine] = None  # at no moment is it in neither: Ctrl-C may interrupt any line
+        self._wanted.discard(mine)
         self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
 
     def claim(self, base: str, prediction_id: str) -> bool:

@@ -312,26 +312,30 @@ def test_a_key_without_limits_is_never_refused() -> None:
     assert all(key(**{limit.field: 1}).limited for limit in LIMITS)
 
 
-def test_money_is_the_databases_business_where_others_spend_it_too() -> None:
-    ledger = Ledger()
-    ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW, alone=False)
+def test_what_others_have_spent_is_known_to_the_database_alone() -> None:
+    ledger, limited = Ledger(), key(max_budget=1, spend=0.5)
+    ledger.admit(limited, first := hold(dollars=0.25), NOW, alone=False)
+    ledger.settle(first, 0, 5.0, NOW)
+    ledger.admit(limited, hold(dollars=0.5), NOW, alone=False)  # it may have renewed the budget meanwhile
+    # What is in flight here is in flight there.
+    with pytest.raises(GatewayError, match=r"\$0\.5 of its budget"):
+        ledger.admit(limited, hold(), NOW, alone=False)
     with pytest.raises(GatewayError, match="used up its budget"):
-        ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW)
-    ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW, alone=False)
-    with pytest.raises(GatewayError, match="rpm_limit"):
-        ledger.admit(key(max_budget=1, spend=5, rpm_limit=2), hold(), NOW, alone=False)
+        ledger.admit(limited, hold(), NOW)
 
 
 def test_what_the_database_says_was_spent_counts() -> None:
     ledger, limited = Ledger(), key(max_budget=1)
     ledger.admit(limited, first := hold(), NOW)
     ledger.settle(first, 0, 0.75, NOW)
-    ledger.admit(limited, second := hold(), NOW)
-    ledger.settle(second, 0, 0.0, NOW)
-    ledger.saw(key(max_budget=1, spend=1.0))
-    assert not admitted(ledger, limited, hold())
     ledger.saw(key(max_budget=1, spend=0.5))
-    assert admitted(ledger, limited, hold())
+    ledger.admit(limited, second := hold(), NOW)
+    ledger.settle(second, 0, 0.25, NOW)
+    ledger.saw(key(max_budget=1, spend=0.5))
+    assert not admitted(ledger, limited, hold()), "not all of it is written yet"
+    assert admitted(ledger, raised := key(max_budget=2), hold())
+    ledger.saw(key(max_budget=2, spend=2.0))
+    assert not admitted(ledger, raised, hold()), "others have spent the rest"
 
 
 def test_only_the_turns_of_the_request_itself_are_given_back() -> None:

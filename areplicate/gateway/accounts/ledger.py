@@ -20,14 +20,12 @@ class Ledger:
         """Takes the hold in, or raises the `GatewayError` that refuses it.
 
         Args:
-            alone: whether what is known here is all there is. If not, money is the database's business:
-                what others have spent by now is known there alone.
+            alone: whether what is known here is all there is. If not, the database is asked next, which knows
+                what others do: here is refused only what could not be let in there either.
         """
         key = key.renewed(now)
         page = self._page(key)
-        known = msgspec.structs.replace(
-            key, spend=page.spent or 0.0, max_budget=key.max_budget if alone else None
-        )
+        known = msgspec.structs.replace(key, spend=page.spent or 0.0) if alone else key
         if refused := refusal(known, hold, page.taken(now), lambda: page.wait(key, hold, now)):
             raise refused
         hold.at = now
@@ -54,9 +52,9 @@ class Ledger:
         page.windows["tokens"].add(at, tokens)
 
     def saw(self, key: Key) -> None:
-        """The database has said what the key has spent."""
+        """The database has said what the key has spent. What was settled here may not be written there yet."""
         page = self._page(key)
-        page.spent, page.resets_at = key.spend, key.budget_resets_at
+        page.spent = max(page.spent or 0.0, key.spend)
 
     def _page(self, key: Key) -> _Page:
         if (page := self._pages.get(key.id)) is None:

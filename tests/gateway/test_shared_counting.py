@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from areplicate.gateway.accounts.accounts import Accounts
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold, new_hold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.config.database import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL
 from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.gateway.errors import GatewayError
@@ -95,6 +97,22 @@ async def test_tokens_count_while_they_are_held_and_for_a_minute_once_they_are_k
     await refused(store, hold(3, tokens=60))
     await store.admit(hold(tokens=60), 5)
     await refused(store, hold())
+
+
+async def test_a_refusal_without_the_database_makes_no_room_for_the_next_request(tmp_path: Path) -> None:
+    database = DatabaseURL(file=f"{tmp_path}/db")
+    settings = AccountSettings(database=database, usage_folder=tmp_path, files_dir=tmp_path)
+    accounts = Accounts("sk-master", settings, alone=False)
+    accounts.start()
+    try:
+        store = await accounts.store()
+        poor = await add_key(store, max_budget=1.0, spend=1.0)
+        store.database.trouble = "it is gone"
+        for _ in range(3):
+            with pytest.raises(GatewayError, match="used up its budget"):
+                await accounts.admit(poor, hold(dollars=0.5))
+    finally:
+        await accounts.aclose()
 
 
 async def test_what_is_in_flight_ends_when_it_is_settled(store: Store) -> None:

@@ -203,8 +203,10 @@ class Accounts:
             raise unauthenticated("This API key is not known here.") from None
         except DatabaseUnavailable:
             # What was counted in memory so far left the money out.
+            del self._held[hold.id]
             self._ledger.give_back(hold)
             self._ledger.admit(key, hold, self.now(), alone=True)
+            self._held[hold.id] = hold
 
     async def _ask(self, store: Store, hold: Hold) -> Key:
         """Counts the hold in the database. A caller who leaves meanwhile interrupts nothing: the hold is
@@ -222,8 +224,8 @@ class Accounts:
 
     def give_back(self, hold: Hold) -> None:
         """Replicate was not asked for it, so it does not count."""
-        self._held.pop(hold.id, None)
-        self._ledger.give_back(hold)
+        if self._held.pop(hold.id, None) is not None:
+            self._ledger.give_back(hold)
         if self._store is not None and not self._alone:
             self.in_background(self._give_back_shared(self._store, hold))
 

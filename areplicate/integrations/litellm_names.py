@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from ..calls.streams import CompletionStream
@@ -50,14 +51,13 @@ class Router:
         if set_verbose:
             areplicate.set_verbose = True
         self._defaults = dict(default_litellm_params or {})
-        make = partial(AsyncRouter, model_list=model_list, max_retries=num_retries, **options)
-        try:
-            make()  # raises what is wrong here, and not with the first call
-        except TypeError as error:
+        if unknown := sorted(options.keys() - signature(AsyncRouter).parameters.keys()):
             raise BadRequestError(
-                f"Router: {error}. What shares the load here is the number of calls in flight, rpm, weight "
-                "and max_parallel_requests of the model_list's entries."
-            ) from None
+                f"Router has no option {', '.join(unknown)}. What shares the load here is the number of calls in "
+                "flight, rpm, weight and max_parallel_requests of the model_list's entries."
+            )
+        make = partial(AsyncRouter, **{"model_list": model_list, "max_retries": num_retries, **options})
+        make()  # raises what is wrong here, and not with the first call
         self._routers = LoopRouters(make)
 
     async def acompletion(

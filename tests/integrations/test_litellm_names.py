@@ -194,6 +194,7 @@ class TestRouter:
             litellm.Router(model_list=self.LIST, routing_strategy="latency-based-routing")
         with pytest.raises(litellm.BadRequestError, match="model_list must be a list"):
             litellm.Router(model_list=3)  # type: ignore[arg-type]
+        litellm.Router(model_list=self.LIST, max_retries=2)
 
 
 def test_the_function_is_there_whoever_imported_its_module_first() -> None:

@@ -8,6 +8,7 @@ OpenAI's API reference.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -135,14 +136,15 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def csv_form(path: Path) -> CsvForm:
-    """How a CSV file is written, by its header. Excel writes semicolons where commas are decimal points."""
+    """How a CSV file is written, by what separates most in its header. Excel writes semicolons where commas are decimal points."""
     with path.open("rb") as file:
         header = file.readline(_LONGEST_FIELD)
     marked = header.startswith(_BYTE_ORDER_MARK)
     if path.suffix.lower() == ".tsv":
         delimiter = "\t"
     else:
-        delimiter = next((each for each in ",;\t" if each.encode() in header), ",")
+        unquoted = re.sub(rb'"[^"]*"', b"", header)
+        delimiter = max(",;\t|", key=lambda each: unquoted.count(each.encode()))
     return CsvForm(delimiter, "utf-8-sig" if marked else "utf-8")
 
 

@@ -237,6 +237,24 @@ def test_parquets_own_types_are_kept(tmp_path: Path) -> None:
     assert first["nested"] == {"x": [1, 2]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt,b\nHi,1",
+        "prompt;b\nHi;1",
+        'prompt;"b, or c"\nHi;1',
+        "prompt\tb\nHi\t1",
+        "prompt|b\nHi|1",
+        "prompt\nHi",
+    ],
+)
+def test_columns_are_separated_as_in_the_header(tmp_path: Path, text: str) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(text)
+    (row,) = read_rows(source, MODEL)
+    assert isinstance(row, Row) and row.columns["prompt"] == "Hi"
+
+
 @pytest.mark.parametrize("values", [(1, "a"), ({}, {}), ([1], {"x": 1})])
 def test_what_parquet_cannot_hold_is_told_before_anything_is_asked(tmp_path: Path, values: Any) -> None:
     source = written(tmp_path / "in.jsonl", [{"prompt": "a", "x": each} for each in values])

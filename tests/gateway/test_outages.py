@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from areplicate.gateway.accounts.key_limits import new_hold
+from areplicate.gateway.accounts.keys import Key
+from areplicate.gateway.accounts.rows import AuditRow
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.config.database_url import parse_database_url
 from areplicate.gateway.config.settings import DatabaseSettings
@@ -210,20 +213,22 @@ def test_through_pgbouncer_in_transaction_mode(
         assert "Traceback" not in running.log()
 
 
-def test_a_user_with_few_rights_and_one_connection(database: Postgres) -> None:
-    """It may make no schema, the server allows no second connection, and speaks no UTF-8 by itself."""
+def test_a_user_with_few_rights_few_connections_and_strange_defaults(database: Postgres) -> None:
     with database.connect() as connection:
-        connection.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 1")
+        connection.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 3")
         connection.execute('CREATE SCHEMA "Its own" AUTHORIZATION few')
         connection.execute("ALTER ROLE few SET client_encoding = SQL_ASCII")
+        connection.execute("ALTER ROLE few SET default_transaction_isolation = serializable")
     url = f"{database.url.replace('tester', 'few')}?schema=Its%20own"
+    made = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id="k", request_id="1")
 
     async def use() -> None:
         store = Store(parse_database_url(url), DatabaseSettings(), alone=False)
         try:
             await store.open()
-            found = await asyncio.gather(*(store.keys.by_id("none") for _ in range(30)))
-            assert found == [None] * 30
+            await store.keys.add(Key(id="k", hash="h", hint="hint", created_at=0.0, rpm_limit=100), made)
+            holds = [new_hold("k", predictions=1, tokens=0, dollars=0.0) for _ in range(40)]
+            await asyncio.gather(*(store.admit(hold, 5) for hold in holds))
         finally:
             await store.aclose()
 

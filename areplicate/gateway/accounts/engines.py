@@ -69,6 +69,8 @@ def postgres_engine(
             connect_timeout=max(2, round(waits.database_connect_timeout)),
             client_encoding="UTF8",  # whatever the database or the environment says
         )
+        # What follows a lock must see what others did before: a user's own default may be stricter.
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         opened(connection)
         return connection
 

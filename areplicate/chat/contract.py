@@ -30,6 +30,9 @@ def ask_again(turns: tuple[Message, ...], reader: AnswerReader) -> tuple[Message
     return (*turns, Message("assistant", reader.text), Message("user", reader.complaint()))
 
 
+_BARE = ("{", "```json")
+
+
 class AnswerReader:
     """Fed an answer's text in pieces, gives what each adds to the message, as far as that fits.
 
@@ -91,12 +94,9 @@ class AnswerReader:
                 deltas.append(Delta(content=rest))
             self.faults += self._json.faults
         tools = self._contract.tools
+        deltas += self._arguments_alone(self._said)
         if tools is not None and tools.required and not self.given_calls and not self.faults:
-            assert self._checker is not None
-            if meant := self._checker.of_arguments_alone(self._said):
-                deltas.append(self._given(meant))
-            else:
-                self.faults.append(f"One of the tools must be called: {', '.join(sorted(tools.names))}.")
+            self.faults.append(f"One of the tools must be called: {', '.join(sorted(tools.names))}.")
         if cut_off:
             self.faults = []
         return deltas
@@ -127,7 +127,8 @@ class AnswerReader:
 
     def _piece(self, piece: str | Block) -> list[Delta]:
         if isinstance(piece, str):
-            return self._content(piece)
+            bare = self._said.lstrip().startswith(_BARE)  # then it comes in one piece
+            return (bare and self._arguments_alone(piece)) or self._content(piece)
         if piece.calls is None:
             self.faults.append("A tool call cannot be read: its JSON is broken.")
             return []
@@ -145,6 +146,14 @@ class AnswerReader:
                 continue
             deltas.append(self._given(checked))
         return deltas
+
+    def _arguments_alone(self, text: str) -> list[Delta]:
+        """The call of the tool that must be called, if the model wrote nothing but its arguments."""
+        tools, checker = self._contract.tools, self._checker
+        if tools is None or checker is None or not tools.required or self.given_calls or self.faults:
+            return []
+        call = checker.of_arguments_alone(text)
+        return [] if call is None else [self._given(call)]
 
     def _given(self, call: FunctionCall) -> Delta:
         delta = ToolCallDelta(index=len(self.given_calls), id=new_call_id(), function=call)

@@ -198,18 +198,19 @@ def test_a_tool_that_must_be_called() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "content"),
     [
-        '{"at": 7}',
-        '```json\n{"at": 7}\n```',
-        'Sure:\n```json\n{"at": 7}\n```\nDone.',
-        '<think>{"at": 1}</think>{"at": 7}',
+        ('{"at": 7}', ""),
+        ('```json\n{"at": 7}\n```', ""),
+        ('<think>{"at": 1}</think>{"at": 7}', ""),
+        ('Sure:\n```json\n{"at": 7}\n```\nDone.', 'Sure:\n```json\n{"at": 7}\n```\nDone.'),
+        ('Sure: {"at": 7}', 'Sure: {"at": 7}'),
     ],
 )
-def test_the_arguments_of_the_one_tool_that_must_be_called_are_a_call(text: str) -> None:
+def test_the_arguments_of_the_one_tool_that_must_be_called_are_a_call(text: str, content: str) -> None:
     named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
     for pieces in ([text], list(text)):
-        assert Read(pieces, named).calls == [("alarm", {"at": 7})]
+        assert Read(pieces, named).told() == (content, [("alarm", {"at": 7})], [])
 
 
 @pytest.mark.parametrize("text", ['{"at": 7, "why": "late"}', '{"at": "seven"}', "{}"])

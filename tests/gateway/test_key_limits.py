@@ -175,6 +175,18 @@ def test_a_budget_renews() -> None:
     assert admitted(ledger, limited, hold(), NOW + 11)
 
 
+@pytest.mark.parametrize("resets_at", [None, NOW + 5, NOW + 1000])
+def test_a_budget_that_renews_at_another_time_is_still_spent(resets_at: float | None) -> None:
+    ledger, limited = Ledger(), key(max_budget=1, budget_duration=10.0, budget_resets_at=NOW + 10)
+    ledger.admit(limited, first := hold(), NOW)
+    ledger.settle(first, 0, 1.0, NOW)
+    changed = msgspec.structs.replace(
+        limited, budget_resets_at=resets_at
+    )  # as the row says, without what is new
+    assert not admitted(ledger, changed, hold(), NOW + 1)
+    assert admitted(ledger, changed, hold(), NOW + 6) == (resets_at == NOW + 5)
+
+
 @given(resets_at=st.floats(1e9, 2e9), duration=st.floats(1, 1e7), late=st.floats(0, 1e8))
 def test_a_budget_renews_after_whole_durations(resets_at: float, duration: float, late: float) -> None:
     now = resets_at + late

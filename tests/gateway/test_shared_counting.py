@@ -168,6 +168,16 @@ async def test_usage_rows_are_found_newest_first(store: Store, wanted: dict[str,
     assert sum(each["requests"] for each in await store.reports.spend_by("model", asked)) == len(found)
 
 
+@pytest.mark.parametrize(("resets_at", "left"), [(5.0, 0.0), (3e9, 1.0), (None, 1.0)])
+async def test_a_budget_that_is_due_renews_before_its_time_is_changed(
+    store: Store, resets_at: float | None, left: float
+) -> None:
+    await add_key(store, spend=1.0, budget_duration=10.0, budget_resets_at=resets_at)
+    changes = {"budget_duration": 20.0, "budget_resets_at": 4e9}
+    changed = await store.keys.change("k", changes, msgspec.structs.replace(MADE, id="2"))
+    assert changed is not None and changed.spend == left
+
+
 async def test_spend_is_summed_with_the_dearest_first(store: Store) -> None:
     await store.write_usage(ROWS, [])
     sums = {"prompt_tokens": 30, "completion_tokens": 15, "run_s": 6.0}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from .database import Database
 from .keys import Key
@@ -54,7 +54,10 @@ class KeyStore:
         """Sets fields of a key; gives it as it is then, or None if there is none."""
 
         def work(connection: Connection, now: float) -> Key | None:
-            changed = update(keys).where(keys.c.id == id).values(id=id, **changes).returning(*keys.c)
+            values = {"id": id, **changes}
+            if "budget_resets_at" in changes:  # a budget that is due to renew does so before
+                values["spend"] = case((keys.c.budget_resets_at <= now, 0.0), else_=keys.c.spend)
+            changed = update(keys).where(keys.c.id == id).values(**values).returning(*keys.c)
             row = connection.execute(changed).first()
             if row is None:
                 return None

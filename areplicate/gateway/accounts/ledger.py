@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import msgspec
@@ -24,7 +25,7 @@ class Ledger:
                 what others do: here is refused only what could not be let in there either.
         """
         key = key.renewed(now)
-        page = self._page(key)
+        page = self._page(key, now)
         known = msgspec.structs.replace(key, spend=page.spent or 0.0) if alone else key
         if refused := refusal(known, hold, page.taken(now), lambda: page.wait(key, hold, now)):
             raise refused
@@ -53,14 +54,15 @@ class Ledger:
 
     def saw(self, key: Key) -> None:
         """The database has said what the key has spent. What was settled here may not be written there yet."""
-        page = self._page(key)
-        page.spent = max(page.spent or 0.0, key.spend)
+        if (page := self._pages.get(key.id)) is not None:
+            page.spent = max(page.spent or 0.0, key.spend)
 
-    def _page(self, key: Key) -> _Page:
+    def _page(self, key: Key, now: float) -> _Page:
         if (page := self._pages.get(key.id)) is None:
             page = self._pages[key.id] = _Page(key)
-        elif page.spent is None or page.resets_at != key.budget_resets_at:  # its budget is another one
-            page.spent, page.resets_at = key.spend, key.budget_resets_at
+        elif page.spent is None or (page.resets_at or math.inf) <= now:  # its budget has renewed
+            page.spent = key.spend
+        page.resets_at = key.budget_resets_at
         return page
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from areplicate.chat.formats import arrangement
 from areplicate.chat.formats.families import FAMILIES, Family
 from areplicate.chat.formats.shapes import PLAIN
+from areplicate.chat.formats.tools import BARE, READABLE
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "models.md"
@@ -121,7 +122,7 @@ def _row(family: Family, compared: dict[str, list[str]]) -> str:
     if len(text) > 4 * LONGEST:
         text = text[:LONGEST] + "..." + text[-2 * LONGEST :]
     shown = json.dumps(text, ensure_ascii=False)[1:-1].replace("\\" + '"', '"').replace("|", "\\|")
-    tools = "its own" if family.template.tells_tools else "readable"
+    tools = "readable" if family.template.tools in (BARE, READABLE) else "its own"
     names = [source.split()[-1].rpartition("/")[2] for source in compared.get(family.name, [])]
     return f"| {family.name} | `` {shown} `` | {tools} | {', '.join(names) or 'none'} |\n"
 

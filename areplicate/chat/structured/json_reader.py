@@ -58,11 +58,6 @@ class JsonReader:
         self.given = given
         self.faults: list[str] = []
 
-    @property
-    def text(self) -> str:
-        """All that the model wrote."""
-        return self._text
-
     def feed(self, text: str) -> str:
         """The JSON that this piece of text makes certain."""
         self._text += text

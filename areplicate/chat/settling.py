@@ -17,10 +17,12 @@ from .formats.templates import registered_template
 from .messages import Message, read_messages
 from .params import TOOL_PARAMS
 from .plan import Plan, plan_for
-from .schemas.schema import ModelSchema
+from .schemas.schema import Field, ModelSchema
 from .structured.response_format import place, read_response_format
 from .tools.telling import tell_format, tell_rules, tell_tools
-from .tools.tools import native_tools, read_tool_use
+from .tools.tools import ToolUse, native_tools, read_tool_use
+
+_replace = msgspec.structs.replace
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -58,51 +60,67 @@ def settle(
     Raises:
         BadRequestError: tools, their choice, or the format are wrong; or the extra `[schema]` is needed.
     """
-    turns = read_messages(messages)
-    rest = {name: value for name, value in params.items() if value is not None}
+    question = Settled(
+        read_messages(messages), {name: value for name, value in params.items() if value is not None}
+    )
     fields = schema.fields if schema is not None else {}
-    flat = "input_item_list" in fields
-    tools: tuple[dict[str, Any], ...] = ()
-    emulated: list[str] = []
+    use = read_tool_use(question.params)
+    if use is None or "tools" in fields or emulate:
+        template = template or (registered_template(model) if model is not None else None)
+        question = _with_tools(question, use, fields, plan_for(schema, model), template)
+    question = _with_format(question, fields, emulate)
+    if question.contract is not None:
+        question.contract.reader(streamed=False)  # raises what is wrong with a schema before anything is sent
+    return question
 
-    use = read_tool_use(rest)
-    if use is not None and "tools" not in fields and not emulate:
-        use = None
-    else:
-        rest = {name: value for name, value in rest.items() if name not in TOOL_PARAMS}
-    if use is not None and "tools" in fields:
-        rest |= native_tools(
+
+def _with_tools(
+    question: Settled,
+    use: ToolUse | None,
+    fields: Mapping[str, Field],
+    plan: Plan,
+    template: PromptTemplate | None,
+) -> Settled:
+    """The question with its tools in an input, in the prompt's own form, or in words."""
+    rest = {name: value for name, value in question.params.items() if name not in TOOL_PARAMS}
+    if use is None:
+        return _replace(question, params=rest)
+    if "tools" in fields:
+        native = native_tools(
             use,
-            flat=flat,
+            flat=_is_flat(fields),
             takes_choice="tool_choice" in fields,
             takes_parallel="parallel_tool_calls" in fields,
         )
-    elif use is not None:
-        emulated.append("tools")
-        template = template or (registered_template(model) if model is not None else None)
-        if _prompt_has_tools(plan_for(schema, model), template):
-            tools = tuple([tool.nested() for tool in use.tools])
-            turns = tell_rules(turns, use)
-        else:
-            turns = tell_tools(_in_words(turns), use)
+        return _replace(question, params=rest | native, contract=Contract(use))
+    told = Contract(use, emulated=("tools",))
+    if _prompt_has_tools(plan, template):
+        tools = tuple([tool.nested() for tool in use.tools])
+        return Settled(tell_rules(question.turns, use), rest, tools, told)
+    return Settled(tell_tools(_in_words(question.turns), use), rest, (), told)
 
-    format = read_response_format(rest["response_format"]) if "response_format" in rest else None
-    placed = None if format is None else place(format, fields, flat=flat)
-    if placed is not None and not placed.enforced and not emulate:
-        format = placed = None
-    else:
-        rest.pop("response_format", None)
-    if format is not None and placed is not None:
-        rest = {**placed.params, **rest}
-        if not placed.enforced:
-            emulated.append("response_format")
-            turns = tell_format(turns, format)
 
-    if use is None and format is None:
-        return Settled(turns, rest)
-    contract = Contract(use, format, tuple(emulated))
-    contract.reader(streamed=False)  # raises what is wrong with a schema before anything is sent
-    return Settled(turns, rest, tools, contract)
+def _with_format(question: Settled, fields: Mapping[str, Field], emulate: bool) -> Settled:
+    """The question with the format of its answer in an input, in words, or in both."""
+    given = question.params.get("response_format")
+    format = None if given is None else read_response_format(given)
+    rest = {name: value for name, value in question.params.items() if name != "response_format"}
+    if format is None:
+        return _replace(question, params=rest)
+    placed = place(format, fields, flat=_is_flat(fields))
+    if not (placed.enforced or emulate):
+        return question
+    contract = _replace(question.contract or Contract(), format=format)
+    turns = question.turns
+    if not placed.enforced:
+        turns = tell_format(turns, format)
+        contract = _replace(contract, emulated=(*contract.emulated, "response_format"))
+    return _replace(question, turns=turns, params={**placed.params, **rest}, contract=contract)
+
+
+def _is_flat(fields: Mapping[str, Field]) -> bool:
+    """Whether the model takes the shapes of OpenAI's Responses API."""
+    return "input_item_list" in fields
 
 
 def _prompt_has_tools(plan: Plan, template: PromptTemplate | None) -> bool:

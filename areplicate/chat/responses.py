@@ -7,7 +7,7 @@ completion chunk object" in OpenAI's API reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -50,16 +50,31 @@ class Shape(msgspec.Struct, kw_only=True):
     def items(self) -> list[tuple[str, Any]]:
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
 
-    def model_dump(self, *, exclude_none: bool = False, **_: Any) -> dict[str, Any]:
+    def model_dump(
+        self,
+        *,
+        include: Container[str] | None = None,
+        exclude: Container[str] | None = None,
+        exclude_none: bool = False,
+        **_: Any,
+    ) -> dict[str, Any]:
         """The object as plain dictionaries and lists, as its JSON has them.
+
+        Args:
+            include, exclude: names of its own fields.
+            exclude_none: leaves out what is None, at any depth.
 
         Other options of pydantic's method of that name change nothing here.
         """
         plain: dict[str, Any] = msgspec.to_builtins(self)
+        if include is not None or exclude is not None:
+            left_out = exclude or ()
+            wanted = [name for name in plain if (include is None or name in include) and name not in left_out]
+            plain = {name: plain[name] for name in wanted}
         return _without_none(plain) if exclude_none else plain
 
-    def model_dump_json(self, *, indent: int = 0, exclude_none: bool = False, **_: Any) -> str:
-        encoded = msgspec.json.encode(self.model_dump(exclude_none=exclude_none))
+    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
+        encoded = msgspec.json.encode(self.model_dump(**options))
         return (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
 
     @classmethod

@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import openai
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import RawTestServer
 
+from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.batches.checking import _too_much
 from areplicate.gateway.errors import GatewayError
-from areplicate.gateway.http.uploads import read_form
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.gateway.postgres import postgres
@@ -208,18 +205,17 @@ def test_files_have_bounds(running: Gateway) -> None:
     assert "Traceback" not in running.log()
 
 
-@pytest.mark.anyio
-async def test_an_upload_that_finds_no_room_says_so(tmp_path: Path) -> None:
-    async def handle(request: web.BaseRequest) -> web.Response:
-        with pytest.raises(GatewayError) as caught:
-            await read_form(request, tmp_path / "nowhere" / "file", 1000)
-        return web.Response(status=caught.value.status, text=caught.value.message)
-
-    form = aiohttp.FormData({"purpose": "batch"})
-    form.add_field("file", b"{}", filename="in.jsonl")
-    async with RawTestServer(handle) as server, aiohttp.ClientSession() as http:
-        async with http.post(server.make_url("/"), data=form) as answer:
-            assert (answer.status, await answer.text()) == (503, "The gateway has no room for the file.")
+def test_an_upload_that_finds_no_room_says_so(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    for folder in (tmp_path / "taken", tmp_path / "gone"):
+        with (
+            pytest.raises(GatewayError, match="no room for the file") as caught,
+            Folder(folder).receiving() as path,
+        ):
+            path.rename(tmp_path / "elsewhere")
+            path.parent.rmdir()
+            path.write_bytes(b"{}")
+        assert caught.value.status == 503
 
 
 def test_another_key_sees_neither_files_nor_batches(running: Gateway) -> None:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...bulk.job import Job
+from ..errors import server_error
+from ..logs import logger
 
 _OLD = 86_400.0
 """Seconds after which a file that is still being received is a left-over."""
@@ -32,14 +34,23 @@ class Folder:
 
     @contextmanager
     def receiving(self) -> Iterator[Path]:
-        """A path for a file that is being received; what is left there at the end is removed."""
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """A path for a file that is being received; what is left there at the end is removed.
+
+        A folder that is full, or cannot be written to, is a `GatewayError` 503.
+        """
         path = self._path / f"receiving-{secrets.token_hex(12)}"
-        path.touch(mode=0o600)
         try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
             yield path
+        except OSError as error:
+            if isinstance(error, ConnectionError):
+                raise
+            logger.error("an upload cannot be written: %s", error)
+            raise server_error(503, "The gateway has no room for the file.", "no_room") from None
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def keep(self, path: Path, id: str) -> None:
         """Moves a completely received file to its place."""

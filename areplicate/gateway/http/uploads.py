@@ -10,8 +10,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ..errors import GatewayError, bad_request, server_error
-from ..logs import logger
+from ..errors import GatewayError, bad_request
 from .bodies import BODY_SECONDS, ask_for_body
 from .exchange import Exchange
 
@@ -44,11 +43,6 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
         raise GatewayError(
             408, f"Nothing more of the file has come for {BODY_SECONDS:g} s.", code="request_timeout"
         ) from None
-    except OSError as error:
-        if isinstance(error, ConnectionError):
-            raise
-        logger.error("an upload cannot be written: %s", error)
-        raise server_error(503, "The gateway has no room for the file.", "no_room") from None
     except (web.RequestPayloadError, HttpProcessingError, ValueError, AssertionError, RuntimeError, EOFError):
         raise bad_request("The form is damaged, or its boundary is missing.") from None
 

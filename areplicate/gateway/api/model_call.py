@@ -15,11 +15,10 @@ from ...options.declared import BY_NAME
 from ...options.values import checked_count
 from ...replicate.progress import OnStatus
 from ..accounts.account import Account
-from ..accounts.auth import Caller
 from ..accounts.costs import Demand
 from ..config.backend import Backend, Target
 from ..config.entries import ModelEntry
-from ..errors import GatewayError
+from .usable_models import fallbacks_for, usable
 
 MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
@@ -120,35 +119,6 @@ def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
     return max(checked_count(entry.params.get("n")) for entry in entries)
 
 
-def usable(backend: Backend, caller: Caller, name: str) -> Target:
-    """What a name stands for, if the caller may use it; raises the `GatewayError` 404."""
-    target = _usable(backend, caller, name)
-    if target is None:
-        raise no_model(name)
-    return target
-
-
-def _usable(backend: Backend, caller: Caller, name: str) -> Target | None:
-    target = backend.target(name)
-    return target if target is not None and (caller.may_use(target.name) or caller.may_use(name)) else None
-
-
-def fallbacks_for(backend: Backend, caller: Caller, target: Target) -> list[str] | None:
-    """The names that may step in for the target, for this caller; None if the target has no fallbacks.
-
-    Models that the key may not use are left out; for a key with a budget, so are models without a price.
-    """
-    names = backend.config.names.fallbacks_of(target.model)
-    return None if names is None else [name for name in names if _may_step_in(backend, caller, name)]
-
-
-def _may_step_in(backend: Backend, caller: Caller, name: str) -> bool:
-    target = _usable(backend, caller, name)
-    if target is None or caller.key is None or caller.key.max_budget is None:
-        return target is not None
-    return all(backend.price_of(entry) is not None for entry in target.entries)
-
-
 async def _allowed(backend: Backend, target: Target, params: dict[str, Any]) -> dict[str, Any]:
     """A client's parameters as the router takes them: the options that a client may set, and the model's inputs.
 
@@ -163,12 +133,3 @@ async def _allowed(backend: Backend, target: Target, params: dict[str, Any]) -> 
         if backend.defaults.get("drop_params") or params.get("drop_params") is True:
             params = {name: value for name, value in params.items() if name in BY_NAME or name in inputs}
     return {**backend.defaults, **read_body(params, inputs)}
-
-
-def no_model(name: str) -> GatewayError:
-    return GatewayError(
-        404,
-        f"The model {name[:200]!r} does not exist, or your key may not use it.",
-        param="model",
-        code="model_not_found",
-    )

@@ -250,6 +250,13 @@ async def test_what_does_not_exist_is_said_so(model: str, error: type[areplicate
     assert not local.predictions
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_name_that_is_nearly_right_is_told_the_right_one(stream: bool) -> None:
+    async with stage() as (_, router):
+        with pytest.raises(areplicate.NotFoundError, match=f"Did you mean {LLAMA}"):
+            await router.acompletion(LLAMA.replace("instruct", "instrct"), HELLO, stream=stream)
+
+
 async def test_a_wrong_key_is_refused_and_never_shown() -> None:
     async with stage(tokens={"another"}) as (_, router):
         with pytest.raises(areplicate.AuthenticationError) as caught:

@@ -12,7 +12,7 @@ import msgspec
 from ..chat.answers import Question, model_response
 from ..chat.outputs import output_text
 from ..chat.responses import ModelResponse
-from ..errors import APIError
+from ..errors import APIError, NotFoundError
 from ..logs import verbose
 from ..replicate.client import Client
 from ..replicate.endpoints import Endpoint
@@ -23,6 +23,7 @@ from ..replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_ag
 from ..replicate.protocol.predictions import TERMINAL, Prediction
 from ..replicate.retry import RetryPolicy
 from ..replicate.streaming import PredictionStream
+from ..schema_lookup import suggestion
 from .streams import AnswerChunks, CompletionStream, Source
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ async def predict(call: Call) -> list[Prediction]:
             raise failure
         return runs
     except APIError as error:
-        error.about(call.question.model, mine.prediction.id if mine and mine.prediction else None)
+        _about(call, error, mine.prediction if mine else None)
         raise
     finally:
         call.live.end_call(scope)
@@ -143,7 +144,7 @@ async def open_stream(call: Call) -> CompletionStream:
         for source in sources:
             source.mine.leave()
         if isinstance(error, APIError):
-            error.about(call.question.model, None)
+            _about(call, error, None)
         raise
     finally:
         call.live.end_call(scope)
@@ -204,6 +205,13 @@ async def _create(call: Call, progress: Progress, *, hold: bool) -> LivePredicti
 def _runs_again(call: Call, failed: Prediction, tries: int) -> bool:
     """Whether a prediction that failed on Replicate's side is asked for again after so many tries."""
     return tries <= min(MOST_RETRIES, call.policy.retries) and worth_asking_again(failed, call.input)
+
+
+def _about(call: Call, error: APIError, prediction: Prediction | None) -> None:
+    """Says in an error what it is about, and which models were perhaps meant if there is no such model."""
+    error.about(call.question.model, prediction.id if prediction else None)
+    if isinstance(error, NotFoundError) and prediction is None:
+        error.message += suggestion(call.question.model)
 
 
 def _ended(call: Call, progress: Progress) -> APIError:

@@ -53,7 +53,7 @@ def endpoint_of(model: str) -> Endpoint:
     try:
         endpoint = parse_model(model)
     except BadRequestError as error:
-        error.message += _suggestion(model)
+        error.message += suggestion(model)
         raise
     if isinstance(endpoint, VersionEndpoint) and endpoint.version == endpoint.model:
         owned = ModelEndpoint("replicate", endpoint.version)
@@ -61,7 +61,7 @@ def endpoint_of(model: str) -> Endpoint:
     return endpoint
 
 
-def _suggestion(model: object) -> str:
+def suggestion(model: object) -> str:
     """The models of the catalogue whose names are nearest, of any owner."""
     by_name = {each.partition("/")[2]: each for each in catalogue.names()}
     near = get_close_matches(str(model)[:200].rpartition("/")[2], by_name, n=2, cutoff=0.75)
@@ -158,7 +158,7 @@ class SchemaStore:
             with anyio.fail_after(LOOK_UP_SECONDS):
                 return await self._ask(endpoint, fetch)
         except NotFoundError as error:
-            error.message += _suggestion(endpoint.model)
+            error.message += suggestion(endpoint.model)
             self._missing[key] = error
             why = str(error)
         except (AuthenticationError, PermissionDeniedError) as error:

@@ -38,6 +38,7 @@ def warned(folder: Path, text: str) -> list[str]:
         "bedrock/x.y-v1",
         "claude-3",
         "gmi/deepseek-ai/DeepSeek-V3.2",
+        "chatgpt/gpt-5.4",
         "us.anthropic.claude-sonnet-v1:0",
     ],
 )
@@ -300,6 +301,11 @@ def test_a_key_of_the_environment_counts_as_master_key(
     config = read(tmp_path, SMALL)
     assert config.master_key == "sk-litellms-key"
     assert config.notices == ("the master key is that of the environment variable LITELLM_MASTER_KEY",)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a/b")
+    told = read(tmp_path, SMALL).notices
+    assert "database_url: os.environ/DATABASE_URL" in told[0] and told[1:] == config.notices
+    url = "general_settings: {database_url: os.environ/DATABASE_URL}\n"
+    assert read(tmp_path, SMALL + url).notices == config.notices
     monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-our-own-key")
     assert read(tmp_path, SMALL).master_key == "sk-our-own-key"
     assert (

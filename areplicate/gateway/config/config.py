@@ -34,7 +34,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         verbose: whether the client's own log is on, which holds requests with their prompts.
         router: what the file says of `AsyncRouter`'s own options.
         warnings: what is odd but not wrong, each with file, line and key.
-        notices: settings that come from elsewhere, such as the environment.
+        notices: settings of the environment that count, or that do not.
     """
 
     general: GeneralSettings
@@ -109,7 +109,7 @@ def read_config(path: Path, source: Path | None = None) -> Config:
 
 
 def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ...]]:
-    """`general_settings`, and where the master key was found that is not in them."""
+    """`general_settings`, and what the log says of the environment: which variable is the master key, and which is not used."""
     notices: tuple[str, ...] = ()
     if isinstance(given, dict):
         url = given.get("database_url")
@@ -117,9 +117,14 @@ def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ..
             name = str(url).partition("/")[2]
             reader.warn(["general_settings", "database_url"], f"{name} is not set: the default is used.")
             given = {**given, "database_url": None}
+        elif url is None and reader.environment.first("DATABASE_URL"):
+            notices += (
+                "keys and usage are in SQLite: DATABASE_URL of the environment counts if general_settings says "
+                "database_url: os.environ/DATABASE_URL",
+            )
         if given.get("master_key") is None and (found := reader.environment.first(*_MASTER_KEYS)):
             given = {**given, "master_key": found[1]}
-            notices = (f"the master key is that of the environment variable {found[0]}",)
+            notices += (f"the master key is that of the environment variable {found[0]}",)
     general = reader.resolved(given, GeneralSettings, ["general_settings"])
     reader.environment.refuse_placeholder(msgspec.structs.asdict(general), ["general_settings"])
     with reader.checking(["general_settings", "cors_origins"]):

@@ -15,17 +15,24 @@ from .environment import Environment
 
 _OWN_PREFIXES = ("replicate/", "deployments/", "cog/")
 _PROVIDER_NAMES = """
-    ai21 ai21_chat aiml aiohttp_openai aleph_alpha amazon_nova anthropic anthropic_text assemblyai
-    auto_router azure azure_ai azure_text baseten bedrock bedrock_converse bytez cerebras chutes clarifai
-    cloudflare codestral cohere cohere_chat cometapi compactifai custom custom_openai dashscope databricks
-    datarobot deepgram deepinfra deepseek docker_model_runner elevenlabs empower featherless_ai fireworks_ai
-    friendliai galadriel gemini gigachat github github_copilot gradient_ai groq heroku hosted_vllm
-    huggingface hyperbolic infinity jina_ai lambda_ai langfuse langgraph lemonade litellm_proxy llamafile
-    lm_studio manus maritalk meta_llama minimax mistral moonshot morph nebius nlp_cloud novita nscale
-    nvidia_nim oci ollama ollama_chat oobabooga openai openai_like openrouter ovhcloud palm perplexity
-    petals predibase ragflow recraft sagemaker sagemaker_chat sambanova sap snowflake synthetic
-    text-completion-codestral text-completion-openai together_ai topaz triton vercel_ai_gateway vertex_ai
-    vertex_ai_beta vllm volcengine voyage wandb watsonx watsonx_text xai xinference zai v0
+    abliteration ai21 ai21_chat aiand aiml aiohttp_openai aleph_alpha amazon_nova anthropic anthropic_text
+    apertis assemblyai auto_router aws_polly azure azure_ai azure_speech azure_text baseten bedrock
+    bedrock_converse bedrock_mantle bespoke bigmodel bytez cerebras charity_engine chatgpt chutes clarifai
+    clf_ai_gateway cloudflare codestral cognition cohere cohere_chat cometapi compactifai coralbricks
+    cortecs custom custom_openai darkbloom dashscope databricks databricks_agent datarobot deepgram
+    deepinfra deepseek docker_model_runner edenai elevenlabs empiriolabs empower eu_jev fal_ai
+    featherless_ai fireworks_ai friendliai galadriel gdc gemini gigachat github github_copilot gmi
+    gradient_ai groq helicone heroku hosted_vllm hostinger_router huggingface humanloop hyperbolic
+    inferenceapis infinity jina_ai kyma lambda_ai langflow langfuse langgraph laya lemonade libertai
+    litellm_proxy llamafile llamagate lm_studio manus maritalk meta_llama microsoft_365_copilot minimax
+    mistral modelscope moonshot morph nace nadir nano-gpt nebius neosantara nlp_cloud novita nscale
+    nvidia_nim nvidia_riva oci ollama ollama_chat oobabooga openai openai_like opencode_go openinfer
+    openrouter ovhcloud palm parallel_ai parasail perplexity petals pinstripes poe predibase publicai
+    qwen_ai_platform qwencloud ragflow recraft refuseless reka sagemaker sagemaker_chat sagemaker_nova
+    sambanova sap scaledown scaleway scx-ai snowflake strands_decider streamlake synthetic tensormesh
+    text-completion-codestral text-completion-inception text-completion-openai together_ai topaz triton
+    typesafe v0 vercel_ai_gateway vertex_ai vertex_ai_beta vllm volcengine voyage wally wandb watsonx
+    watsonx_text xai xiaomi_mimo xinference zai zerogpu
 """
 """Source: LiteLLM's list of providers. Some are owners at Replicate, too: `replicate/` in front tells them apart."""
 _LITELLM_PROVIDERS = frozenset(_PROVIDER_NAMES.split())

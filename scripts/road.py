@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -118,6 +119,8 @@ def gateway_road(source: Path, api_base: str) -> Road:
         settings = {"model_list": [{"model_name": "chat", "litellm_params": entry}]}
         config.write_text(json.dumps({**settings, "general_settings": {"master_key": KEY}}))
         with gateway(source, config, entered) as (process, url):
+            while not ready(url):  # it opens its database meanwhile
+                time.sleep(0.05)
             for _ in range(2):
                 ask(url)
             process.send_signal(signal.SIGUSR1)
@@ -163,6 +166,14 @@ def serve(package: Path, config: Path, entered: Path) -> None:
     signal.signal(signal.SIGUSR2, write)
     sys.argv = ["areplicate", "--config", str(config), "--host", "127.0.0.1", "--port", "0"]
     areplicate()
+
+
+def ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health/readiness", timeout=10):
+            return True
+    except urllib.error.HTTPError:
+        return False
 
 
 def ask(url: str) -> None:

@@ -89,8 +89,10 @@ class Backend:
         found = self.config.names.find(model)
         if found is None:
             return None
-        entries = [entry.naming(model, self.config.prices) for entry in found[1]]
-        return Target(found[0] if alias is None else name, entries, model)
+        own, entries = found
+        if "*" in own:
+            entries = [entry.naming(model, self.config.prices) for entry in entries]
+        return Target(own if alias is None else name, entries, model)
 
     def has_name(self, name: str) -> bool:
         """Whether keys may be limited to it: a client's name for a model, or that of a wildcard's entry."""

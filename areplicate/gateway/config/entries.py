@@ -64,10 +64,8 @@ class ModelEntry(msgspec.Struct, frozen=True):
         return self.model if "*" in self.name else self.name
 
     def naming(self, name: str, prices: PriceList) -> ModelEntry:
-        """The entry for one name that clients ask for and that fits it, which is another where it is a wildcard."""
-        model = model_meant(self, name)
-        if model is None or "*" not in self.name:
-            return self
+        """A wildcard's entry, for one name that clients ask for and that fits it."""
+        model = model_meant(self, name) or self.model
         price = self.price or published_price(model, prices)
         return ModelEntry(self.name, {**self.params, "model": model}, price, is_listed=self.price is None)
 

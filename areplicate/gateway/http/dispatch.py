@@ -97,17 +97,18 @@ class Dispatcher:
 
     async def _admitted(self, exchange: Exchange) -> Route:
         """The route that answers the request; raises the `GatewayError` if the caller may not use it."""
-        gateway, request = self._gateway, exchange.request
-        check_browser(request, exchange.backend.config.general.cors_origins, open=gateway.accounts.auth.open)
-        exchange.cors = cors_headers(request, exchange.backend.config.general.cors_origins)
+        gateway, request, account = self._gateway, exchange.request, exchange.account
+        auth, origins = gateway.accounts.auth, account.backend.config.general.cors_origins
+        check_browser(request, origins, open=auth.open)
+        exchange.cors = cors_headers(request, origins)
         route = self._route(exchange, request.method, request.path)
-        exchange.account.record.endpoint = route.path
-        check_content_type(request, open=gateway.accounts.auth.open, form=route.form)
+        account.record.endpoint = route.path
+        check_content_type(request, open=auth.open, form=route.form)
         token = _token(request)
         if route.access != "anyone" and (token or route.access != "anyone, with a key"):
-            exchange.account.caller = await gateway.accounts.auth.caller(token)
-            if not exchange.caller.may_call(route.access):
-                raise _not_allowed(exchange.caller, route.access, open=gateway.accounts.auth.open)
+            account.caller = await auth.caller(token)
+            if not account.caller.may_call(route.access):
+                raise _not_allowed(account.caller, route.access, open=auth.open)
         if gateway.draining and route.streams:
             raise stopping()
         return route

@@ -32,6 +32,7 @@ from anyio.abc import TaskGroup
 
 from ..errors import APIError, BadRequestError
 from ..options import names_for
+from .lock import Lock
 
 _FORMAT = 2
 """Of the tables below and of how a question is hashed. A journal of another format is refused."""
@@ -119,7 +120,7 @@ class Journal:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        self._lock = _Lock(self.path)
+        self._lock = Lock(self.path)
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._tasks: TaskGroup | None = None
@@ -318,34 +319,3 @@ def _write_all(database: sqlite3.Connection, batch: list[tuple[str, tuple[Any, .
         with suppress(sqlite3.Error):  # SQLite may have done so, as it does on a full disk
             database.execute("ROLLBACK")
         raise
-
-
-class _Lock:
-    """Keeps a second process away from a journal; the system frees it with the process, however that ends.
-
-    It is SQLite's own lock on a file beside the journal, which works alike on every system.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
-        self._connection: sqlite3.Connection | None = None
-
-    def take(self) -> None:
-        try:
-            connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise BadRequestError(f"{self._path} cannot be opened: {error}.") from None
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
-            connection.close()
-            raise BadRequestError(
-                f"Another process works on this job: {self._path} is locked ({error}). Wait for it, or give "
-                "this job a journal of its own."
-            ) from None
-        self._connection = connection
-
-    def release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

@@ -70,17 +70,24 @@ class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):
 def parse_database_url(url: str) -> DatabaseURL:
     """Raises a `ValueError` that says what is wrong with it, without the password."""
     scheme, separator, rest = url.partition("://")
-    dialect = scheme.partition("+")[0]
     if scheme in _SQLITE and rest.startswith("/"):
-        path, _, query = rest.partition("?")
-        if query:
-            raise ValueError(f"has parameters ({query!r}), and a SQLite file takes none: leave them out.")
-        file = unquote(path.removeprefix("/")) if path.startswith("//") else unquote(path)[1:]
-        if not file or file == ":memory:":
-            raise ValueError("must have the name of a file: keys and usage must outlive the process.")
-        return DatabaseURL(file=file)
-    if dialect not in _POSTGRES or not separator or not rest:
-        raise ValueError("must look like postgresql://user:password@host/name or sqlite:///file.db.")
+        return _sqlite(rest)
+    if scheme.partition("+")[0] in _POSTGRES and separator and rest:
+        return _postgres(rest)
+    raise ValueError("must look like postgresql://user:password@host/name or sqlite:///file.db.")
+
+
+def _sqlite(rest: str) -> DatabaseURL:
+    path, _, query = rest.partition("?")
+    if query:
+        raise ValueError(f"has parameters ({query!r}), and a SQLite file takes none: leave them out.")
+    file = unquote(path.removeprefix("/")) if path.startswith("//") else unquote(path)[1:]
+    if not file or file == ":memory:":
+        raise ValueError("must have the name of a file: keys and usage must outlive the process.")
+    return DatabaseURL(file=file)
+
+
+def _postgres(rest: str) -> DatabaseURL:
     place, _, query = rest.partition("?")
     given = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))  # to libpq a plus is a plus
     if not _PLACE.fullmatch(place) or any("@" in name for name in given):
@@ -89,16 +96,14 @@ def parse_database_url(url: str) -> DatabaseURL:
         )
     passed = {name: value for name, value in given.items() if name in _LIBPQ and name != "connect_timeout"}
     own = {name: value for name, value in given.items() if name not in passed and name not in _NEEDLESS}
-    schema = own.pop("schema", None) or None
-    connections = _whole("connection_limit", own.pop("connection_limit", None))
-    connect_timeout = _seconds(own, "connect_timeout", "timeout")
-    statement_timeout = _seconds(own, "socket_timeout", "command_timeout")
-    if (ssl := own.pop("ssl", None)) is not None:
-        passed.setdefault("sslmode", _SSL.get(ssl.lower(), ssl))
-    if (accept := own.pop("sslaccept", None)) is not None:
-        if accept not in ("strict", "accept_invalid_certs"):
-            raise ValueError(f"sslaccept is {accept!r}; it must be strict or accept_invalid_certs.")
-        passed["sslmode"] = "verify-full" if accept == "strict" else "require"
+    _add_sslmode(passed, own)
+    read = DatabaseURL(
+        conninfo="?".join(filter(None, (f"postgresql://{place}", urlencode(passed, quote_via=quote)))),
+        schema=own.pop("schema", None) or None,
+        connections=_whole("connection_limit", own.pop("connection_limit", None)),
+        connect_timeout=_seconds(own, "connect_timeout", "timeout"),
+        statement_timeout=_seconds(own, "socket_timeout", "command_timeout"),
+    )
     if own:
         unknown = ", ".join(sorted(own))
         raise ValueError(
@@ -106,14 +111,17 @@ def parse_database_url(url: str) -> DatabaseURL:
             "leave out the others."
         )
     _check(passed.get("sslmode"), place.rpartition("@")[2].partition("/")[0])
-    query = urlencode(passed, quote_via=quote)
-    return DatabaseURL(
-        conninfo=f"postgresql://{place}" + (f"?{query}" if query else ""),
-        schema=schema,
-        connections=connections,
-        connect_timeout=connect_timeout,
-        statement_timeout=statement_timeout,
-    )
+    return read
+
+
+def _add_sslmode(passed: dict[str, str], own: dict[str, str]) -> None:
+    """Takes asyncpg's and Prisma's words for libpq's `sslmode`."""
+    if (ssl := own.pop("ssl", None)) is not None:
+        passed.setdefault("sslmode", _SSL.get(ssl.lower(), ssl))
+    if (accept := own.pop("sslaccept", None)) is not None:
+        if accept not in ("strict", "accept_invalid_certs"):
+            raise ValueError(f"sslaccept is {accept!r}; it must be strict or accept_invalid_certs.")
+        passed["sslmode"] = "verify-full" if accept == "strict" else "require"
 
 
 def _check(sslmode: str | None, hosts: str) -> None:

@@ -285,6 +285,7 @@ OF_MANY_PARTS: dict[str, Callable[[], bytes]] = {
     "nested": lambda: b'{"a":' * 1_500_000,
     "escapes": lambda: b'"' + b"\\u005b" * 1_500_000 + b'"',
     "quotes": lambda: b'{"x": "' + b"\\\\" * 4_000_000 + b'"' + b"{" * 100 + b"}",
+    "unfinished": lambda: b'{"x": "' + b'[\\"' * 3_000_000,
     "few fields": lambda: ASKED_START + b",".join(b'"x%d": 1' % i for i in range(2_000)) + b"}",
 }
 

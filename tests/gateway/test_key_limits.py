@@ -194,6 +194,15 @@ def test_a_budget_renews_after_whole_durations(resets_at: float, duration: float
     assert then is not None and now < then <= now + duration * 1.001 + 1e-3
 
 
+def test_a_clock_that_is_set_back_locks_no_key_out() -> None:
+    ledger, limited = Ledger(), key(rpm_limit=1, tpm_limit=10)
+    ledger.admit(limited, first := hold(), NOW)
+    ledger.settle(first, 10, 0.0, NOW)
+    assert not admitted(ledger, limited, hold(), NOW - 5), "clocks are not that exact"
+    assert admitted(ledger, limited, hold(), NOW - 3600)
+    assert not admitted(ledger, limited, hold(), NOW - 3600)
+
+
 def test_what_began_before_the_process_did_counts() -> None:
     ledger, limited = Ledger(), key(rpm_limit=2, max_budget=1, spend=0.25)
     ledger.remember("k", NOW - 30, 2, 100)

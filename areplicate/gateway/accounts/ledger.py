@@ -123,7 +123,8 @@ class _Window:
             self._total += amount
 
     def total(self, now: float) -> float:
-        while self.entries and self.entries[0][0] <= now - WINDOW:
+        # What is a minute ahead was counted before the clock was set back.
+        while self.entries and abs(self.entries[0][0] - now) >= WINDOW:
             self._total -= self.entries.popleft()[1]
         if not self.entries:
             self._total = 0.0  # sums of floats drift

@@ -72,10 +72,10 @@ _HARMONY = re.compile(r"to=functions\.([\w.-]+).*?<\|message\|>\s*(\{.*?\})\s*(?
 _GEMMA = re.compile(r"<\|tool_call>\s*call:([\w.-]+)(\{.*\})\s*(?:<tool_call\|>)?", re.DOTALL)
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
 _NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")
-_FUNCTION_TAG = re.compile(r"<function=([^>\s]+)>(.*?)(?:</function>|$)", re.DOTALL)
-_PARAMETER_TAG = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_FUNCTION_TAG = re.compile(r"<function=([^<>\s]+)>(.*?)(?:</function>|$)", re.DOTALL)
+_PARAMETER_TAG = re.compile(r"<parameter=([^<>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _GLM = re.compile(r"\s*([\w.-]+)\s*(<arg_key>.*)", re.DOTALL)
-_GLM_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_GLM_ARGUMENT = re.compile(r"<arg_key>([^<]*)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
 _OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
@@ -200,7 +200,7 @@ def _function_tags(text: str) -> list[RawCall] | None:
     """`<function=name>{...}</function>`, or with a `<parameter=name>` for each argument (Qwen's coders)."""
     calls = []
     for name, body in _FUNCTION_TAG.findall(text):
-        parameters = _PARAMETER_TAG.findall(body)
+        parameters = _PARAMETER_TAG.findall(_up_to_last("</parameter>", body))
         if parameters or not body.strip():
             calls.append(RawCall(name, dict(parameters), as_texts=True))
         else:
@@ -208,12 +208,17 @@ def _function_tags(text: str) -> list[RawCall] | None:
     return calls or None
 
 
+def _up_to_last(closing: str, text: str) -> str:
+    """The text without what follows the last closing tag: each tag that opens there would be read to the end in vain."""
+    return text[: text.rfind(closing) + len(closing)] if closing in text else ""
+
+
 def _glm(text: str) -> list[RawCall] | None:
     """GLM's: the name, then `<arg_key>`s and `<arg_value>`s."""
     head = _GLM.fullmatch(_without_marks(text))
     if head is None:
         return None
-    pairs = _GLM_ARGUMENT.findall(head[2])
+    pairs = _GLM_ARGUMENT.findall(_up_to_last("</arg_value>", head[2]))
     arguments = {key.strip(): value.strip("\n") for key, value in pairs}
     return [RawCall(head[1], arguments, as_texts=True)] if pairs else None
 

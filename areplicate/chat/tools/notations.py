@@ -64,11 +64,15 @@ _DEEPSEEK = re.compile(
     re.DOTALL,
 )
 _KIMI = re.compile(
-    r"<\|tool_call_begin\|>\s*(?:functions\.)?([^\s:<]+)(?::\d+)?\s*<\|tool_call_argument_begin\|>\s*(\{.*?\})\s*"
+    r"<\|tool_call_begin\|>\s*(?:functions\.)?([^\s:<]+)(?::\d+)?\s*<\|tool_call_argument_begin\|>\s*"
+    r"(\{(?:(?!<\|tool_call_begin).)*?\})\s*"
     r"(?:<\|tool_call_end\|>|$)",
     re.DOTALL,
 )
-_HARMONY = re.compile(r"to=functions\.([\w.-]+).*?<\|message\|>\s*(\{.*?\})\s*(?:<\|call\|>|$)", re.DOTALL)
+_HARMONY = re.compile(
+    r"to=functions\.([\w.-]+)(?:(?!to=functions).)*?<\|message\|>\s*(\{(?:(?!<\|message\|>).)*?\})\s*(?:<\|call\|>|$)",
+    re.DOTALL,
+)
 _GEMMA = re.compile(r"<\|tool_call>\s*call:([\w.-]+)(\{.*\})\s*(?:<tool_call\|>)?", re.DOTALL)
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
 _NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")

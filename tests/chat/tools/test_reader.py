@@ -439,7 +439,12 @@ def test_what_cannot_become_a_call_is_streamed_at_once(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "begun", ["<function=a><parameter=b>", "<function=", "a<arg_key>", "a<arg_key>b</arg_key><arg_value>"]
+    "begun",
+    [
+        *("<function=a><parameter=b>", "<function=", "a<arg_key>", "a<arg_key>b</arg_key><arg_value>"),
+        *("to=functions.a", "to=functions.a<|message|>{"),
+        "<|tool_call_begin|>a<|tool_call_argument_begin|>{",
+    ],
 )
 def test_an_answer_of_calls_that_never_end_is_read_quickly(begun: str) -> None:
     """Each tag once read on to the answer's end, which took minutes."""

@@ -13,6 +13,8 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
+from enum import IntEnum
+from itertools import chain
 
 import anyio
 
@@ -35,14 +37,21 @@ _MOST = 10**9
 """Requests of which no server allows more, whatever it says."""
 
 
-YIELDS: ContextVar[bool] = ContextVar("yields", default=False)
-"""Whether requests in this context let all others go first."""
+class Rank(IntEnum):
+    """Which requests go first: those of a lower rank. The list serves all callers, and cancelling saves money."""
+
+    LIST = 0
+    CANCEL = 1
+    CALL = 2
+    YIELDING = 3
+
+
+RANK: ContextVar[Rank] = ContextVar("rank", default=Rank.CALL)
+"""The rank of requests in this context."""
 
 
 class Limiter:
-    """A token bucket that is fair (first come, first served) and learns from answers.
-
-    Requests that yield (`YIELDS`) have a queue of their own, which moves when nothing else waits.
+    """A token bucket that is fair (first come, first served within a `Rank`) and learns from answers.
 
     Args:
         per_minute: the allowed rate to begin with; as many may come in one burst.
@@ -56,12 +65,12 @@ class Limiter:
         self._next = float("-inf")
         """When the next turn is due. The further in the past, the more turns were left unused."""
         self._paused_until = float("-inf")
-        self._queue: OrderedDict[Waiter, None] = OrderedDict()
-        self._yielding: OrderedDict[Waiter, None] = OrderedDict()
+        self._queues: list[OrderedDict[Waiter, None]] = [OrderedDict() for _ in Rank]
+        self._waiting = 0
 
     def ready(self) -> bool:
         """Whether one more request could be sent at once."""
-        return not self._queue and self._wait(now()) <= 0
+        return not self._ahead(Rank.CALL) and self._wait(now()) <= 0
 
     async def acquire(self, deadline: float = math.inf) -> float:
         """Returns when one more request may be sent, and gives the time (`anyio.current_time()`).
@@ -69,11 +78,11 @@ class Limiter:
         Raises `RateLimitError` at once if that is after `deadline` (`anyio.current_time()`).
         """
         time = now()
-        if time >= self._next and time >= self._paused_until and not self._queue:
+        if time >= self._next and time >= self._paused_until and not self._waiting:
             self._take(time)
             return time
         wait = self._wait(time)
-        wait = max(0.0, wait) + len(self._queue) * self._interval()
+        wait = max(0.0, wait) + self._ahead(RANK.get()) * self._interval()
         if time + wait > deadline:
             raise RateLimitError(
                 f"The account's rate limit allows this request in {wait:.0f} s, which is after its deadline.",
@@ -83,9 +92,10 @@ class Limiter:
         return await self._queued()
 
     async def _queued(self) -> float:
-        queue = self._yielding if YIELDS.get() else self._queue
+        queue = self._queues[RANK.get()]
         waiter = one_waiter()
         queue[waiter] = None
+        self._waiting += 1
         try:
             while True:
                 if self._first() is not waiter:
@@ -101,13 +111,18 @@ class Limiter:
                     self._take(time := now())
                     return time
         finally:
+            self._waiting -= 1
             del queue[waiter]
             if (first := self._first()) is not None:
                 first.set()
 
     def _first(self) -> Waiter | None:
         """The waiter whose turn is next."""
-        return next(iter(self._queue or self._yielding), None)
+        return next(chain.from_iterable(self._queues), None)
+
+    def _ahead(self, rank: Rank) -> int:
+        """How many wait that go before another of that rank."""
+        return sum(map(len, self._queues[: rank + 1]))
 
     def throttled(
         self, retry_after: float, per_minute: float | None = None, burst: int | None = None

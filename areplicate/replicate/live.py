@@ -29,6 +29,7 @@ from ..clock import Scope, scopes_of_the_loop
 from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
+from .limits import RANK, Rank
 from .protocol.predictions import TERMINAL, Prediction
 from .protocol.requests import SHORTEST_CANCEL_AFTER
 
@@ -289,6 +290,7 @@ class Live:
                         too_late_for_tasks.start_soon(self._settle, mine)
 
     async def _settle(self, mine: LivePrediction) -> None:
+        RANK.set(Rank.CANCEL)
         try:
             with anyio.move_on_after(_SETTLING) as scope:
                 if mine.close is not None:

@@ -12,9 +12,10 @@ import anyio
 import msgspec
 
 from ..clock import now
-from ..errors import APIConnectionError, APIError
+from ..errors import APIConnectionError, APIError, RateLimitError
 from .background import Background
 from .http import Http
+from .limits import RANK, Rank
 from .protocol.decoding import decoded
 from .protocol.predictions import ListedPrediction, PredictionPage, decode_page
 from .retry import RetryPolicy
@@ -85,6 +86,8 @@ class PredictionList:
         self._waiting: list[_Reader] = []
         self._sweeper: object = None
         self._next_at = -math.inf
+        self._rank = Rank.LIST
+        """It goes first, but not again where it was throttled: single looks may be healthy."""
         self.pages = 1
         """Requests that the last sweep took."""
 
@@ -120,7 +123,9 @@ class PredictionList:
             if not readers:  # another sweeper has read for them
                 break
             try:
+                RANK.set(self._rank)
                 error = await self._sweep(readers)
+                self._rank = Rank.CALL if isinstance(error, RateLimitError) else Rank.LIST
                 for reader in readers:
                     reader.error = error
             finally:

@@ -11,7 +11,7 @@ import pytest
 
 from areplicate import RateLimitError
 from areplicate.local import Faults
-from areplicate.replicate.limits import YIELDS, Limiter, Slots, Turns, ratelimit
+from areplicate.replicate.limits import RANK, Limiter, Rank, Slots, Turns, ratelimit
 from tests.stage import HELLO, LLAMA, Clock, stage
 
 pytestmark = pytest.mark.anyio
@@ -144,23 +144,26 @@ async def test_nobody_waits_for_a_turn_that_comes_too_late() -> None:
     await limiter.acquire(anyio.current_time() + 32)
 
 
-async def test_what_yields_goes_last_and_keeps_its_order() -> None:
+async def test_what_goes_first_goes_first_and_keeps_its_order() -> None:
     limiter, order = Limiter(60), []
     limiter.observe(anyio.current_time(), 0, 0.0)
 
-    async def one(name: str, yields: bool, at: float) -> None:
-        YIELDS.set(yields)
+    async def one(name: str, rank: Rank, at: float) -> None:
+        RANK.set(rank)
         await anyio.sleep(at)
         await limiter.acquire()
         order.append(name)
 
     async with anyio.create_task_group() as group:
         for n in range(4):
-            group.start_soon(one, f"later {n}", True, 0.01 * n)
+            group.start_soon(one, f"later {n}", Rank.YIELDING, 0.01 * n)
         for n in range(3):  # they come while one that yields sleeps until its turn
-            group.start_soon(one, f"first {n}", False, 0.5 + 0.01 * n)
-        group.start_soon(one, "between", False, 4.5)
-    assert order == ["later 0", "first 0", "first 1", "first 2", "later 1", "between", "later 2", "later 3"]
+            group.start_soon(one, f"first {n}", Rank.CALL, 0.5 + 0.01 * n)
+        group.start_soon(one, "cancel", Rank.CANCEL, 1.5)
+        group.start_soon(one, "list", Rank.LIST, 1.6)
+        group.start_soon(one, "between", Rank.CALL, 6.5)
+    assert order[:6] == ["later 0", "first 0", "list", "cancel", "first 1", "first 2"]
+    assert order[6:] == ["later 1", "between", "later 2", "later 3"]
 
 
 async def test_turns_come_in_the_order_of_asking_also_through_a_429() -> None:

@@ -67,6 +67,24 @@ async def test_where_the_list_comes_back_it_is_used_again() -> None:
             assert len(hostile.asked_for("get")) - looks < 32 * 12, "a few are looked at singly, as ever"
 
 
+async def test_what_nobody_wants_does_not_wait_behind_hundreds_of_looks() -> None:
+    """The list was of no use once, and so each is looked at, two a second."""
+    async with (
+        HostileReplicate([llama(boot_seconds=60)], other_per_minute=120, other_burst=120) as hostile,
+        router_of(hostile, held_creations=0, others_per_minute=120) as router,
+        anyio.create_task_group() as group,
+    ):
+        hostile.on("list", problem(500), times=1)
+        for _ in range(250):
+            group.start_soon(router.acompletion, LLAMA, HELLO)
+        await anyio.sleep(5)
+        with anyio.move_on_after(5):
+            await router.acompletion(LLAMA, HELLO)
+        await anyio.sleep(2)
+        assert hostile.statuses["canceled"] == 1
+        group.cancel_scope.cancel()
+
+
 async def test_a_burst_of_one_is_kept_to() -> None:
     async with HostileReplicate([llama()]) as hostile, router_of(hostile) as router:
         hostile.on("create", low_credit())

@@ -17,7 +17,7 @@ from ...errors import (
     ServiceUnavailableError,
     Timeout,
 )
-from ...replicate.limits import YIELDS
+from ...replicate.limits import RANK, Rank
 from ..accounts.account import Account
 from ..accounts.auth import Caller
 from ..accounts.key_limits import RoomTaken
@@ -50,7 +50,7 @@ class Asker:
             APIError: as bulk's jobs take it: what passes by itself, what ends the job, or the request's own.
         """
         async with self._room:
-            YIELDS.set(True)
+            RANK.set(Rank.YIELDING)
             gateway = self._gateway
             backend = gateway.backend
             account = Account(gateway.accounts, gateway.metrics, backend)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import shutil
 import signal
 import socket
 from importlib.util import find_spec
@@ -59,7 +60,11 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 def run(config: Config, listener: socket.socket, serving: Serving) -> None:
     """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
     loop = {"use_uvloop": find_spec("uvloop") is not None}
+    parent = os.getppid()
     anyio.run(_Process(config, serving).run, listener, backend_options=loop)
+    if serving.source is not None and os.getppid() != parent:
+        # What the parent process has kept for its workers holds keys, and nobody else deletes it now.
+        shutil.rmtree(serving.source.parent, ignore_errors=True)
 
 
 class _Process:

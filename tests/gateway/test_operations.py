@@ -187,9 +187,15 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
 def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
         left = workers(running)
+        variables = Path(f"/proc/{left[0]}/environ").read_text().split("\0")
+        [kept] = [
+            each.partition("=")[2] for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")
+        ]
+        assert list(Path(kept).iterdir())
         running.process.kill()
         running.process.wait()
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
+        assert not Path(kept).exists()
 
 
 def workers(running: Gateway) -> list[int]:

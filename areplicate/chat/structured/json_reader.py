@@ -16,7 +16,8 @@ import msgspec
 
 from .validation import Validator, of_the_extra
 
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?\s*\n")
+_FENCE_END = re.compile(r"\n[^\S\n]*```")
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 _UNCERTAIN = re.compile(r"\b(?:NaN|Infinity)\b|:\s*[,}\]]")
 """Numbers that JSON does not have, and members without a value: what they mean is not certain."""
@@ -124,7 +125,7 @@ def values_in(text: str, opens: str) -> Iterator[Any]:
 
     Brackets that are not JSON, or that never close, belong to something else, with all that stands in them.
     """
-    for candidate in (text.strip(), *_FENCE.findall(text)):
+    for candidate in (text.strip(), *_fenced(text)):
         try:
             yield msgspec.json.decode(candidate.encode())
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -145,6 +146,14 @@ def values_in(text: str, opens: str) -> Iterator[Any]:
                 return
             if (mended := mend(text[start:at])) is not None:
                 yield mended
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """What stands in fences. One that never closes ends the search: answers may have thousands of them."""
+    at = 0
+    while (fence := _FENCE.search(text, at)) and (end := _FENCE_END.search(text, fence.end() - 1)):
+        yield text[fence.end() : end.start()]
+        at = end.end()
 
 
 def _next_start(text: str, at: int, opens: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +43,12 @@ def read(pieces: list[str], schema: Any = PERSON) -> tuple[str, list[str]]:
     return "".join(delta.content or "" for delta in deltas), reading.faults
 
 
+def test_fences_that_never_close_are_read_quickly() -> None:
+    before = time.process_time()
+    assert read(["```json\n" * 20_000])[1]
+    assert time.process_time() - before < 2
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -54,6 +61,7 @@ def read(pieces: list[str], schema: Any = PERSON) -> tuple[str, list[str]]:
         '{"name": "Ada" "age": 36}',
         "{name: 'Ada', age: 36} is what you want",
         '{"name": "Ada", "age": "old"} or rather {"name": "Ada", "age": 36}',
+        '```json\n```\nIs empty; ```json\n{"name": "Ada",\n"age": 36}\n  ``` is not.',
     ],
 )
 @pytest.mark.parametrize("step", [1, 4, 1000])

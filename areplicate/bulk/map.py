@@ -127,6 +127,7 @@ class Calls:
             await calls._change()
         except BaseException:
             calls._closing.set()
+            await calls._wait_until_ended()  # a journal that is left as it opens is free for the next
             raise
         if calls._failure is not None:
             raise calls._failure
@@ -183,6 +184,9 @@ class Calls:
         """Cancels what runs, and waits for it to end."""
         self._closing.set()
         self._group.cancel_scope.cancel()
+        await self._wait_until_ended()
+
+    async def _wait_until_ended(self) -> None:
         with anyio.move_on_after(_CLOSING, shield=True):
             await self._ended.wait()
 

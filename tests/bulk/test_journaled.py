@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 import areplicate
@@ -88,6 +89,13 @@ async def test_leaving_early_keeps_what_was_answered(tmp_path: Path) -> None:
                     break
         assert seen <= {entry.number for entry in read_journal(tmp_path / "j") if entry.response}
         assert len(local.predictions) <= 10 + 5
+
+
+async def test_a_job_that_is_left_as_its_journal_opens_may_begin_again_at_once(tmp_path: Path) -> None:
+    async with stage() as (_, router):
+        with anyio.move_on_after(0):
+            await run(router, questions(2), tmp_path / "j")
+        assert len(await run(router, questions(2), tmp_path / "j")) == 2
 
 
 async def test_a_wrong_key_ends_the_job_and_no_row_has_failed(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from .limits import Slots
 from .live import Live, LivePrediction
 from .marks import Finder, Outcome
 from .protocol.decoding import BROKEN
-from .protocol.predictions import Prediction, decode_any_prediction, decode_prediction
+from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
 from .retry import RetryPolicy
 from .server_clock import ONCE_IN, ServerClock
@@ -194,7 +194,7 @@ class Creator:
             raise APIConnectionError(
                 "The account's list of predictions cannot be read, so it is not known what an earlier run has asked for."
             )
-        return mine.prediction is not None and mine.prediction.status not in ("canceled", "aborted")
+        return mine.prediction is not None and mine.prediction.status not in CANCELLED
 
     async def _ask(
         self, mine: LivePrediction, headers: Mapping[str, str], body: bytes, hold: float

@@ -91,7 +91,7 @@ class Finder:
 
         Others ask the same at the time, and one of theirs may have the same mark, or was taken because it has
         none. So the list is read once more, when it must show all. Nothing is certain if two have the mark, or
-        if the only one was not created just then.
+        if the only one was not created just then. What is cancelled already is that of a caller who has left.
         """
         if mine.mark is None or mine.prediction is None:
             return
@@ -99,7 +99,7 @@ class Finder:
         rows, unread = await self._rows([mine])
         if unread is not None:
             return
-        own = [row for row in rows if row.mark == mine.mark and self._is_own(row, mine)]
+        own = [row for row in rows if row.mark == mine.mark and self._is_own(row, mine) and not row.cancelled]
         since = self._clock.earliest(mine.sent, _JUST_THEN)
         until = self._clock.latest(mine.answered, _JUST_THEN)
         if len(own) == 1 and own[0].created is not None and since <= own[0].created <= until:
@@ -142,15 +142,16 @@ class Finder:
         return sorted(found.values(), key=lambda row: row.created or 0.0), unread
 
     def _take(self, attempt: LivePrediction, rows: list[ListRow], whole: bool) -> bool:
-        """Gives an attempt the first row that may be its own and that no other call here has, best with its mark."""
+        """Gives an attempt the first row that may be its own and that no other call here has, best with its mark
+        and not cancelled."""
         free = [row for row in rows if attempt.is_free(row.prediction.id) and resembles(row, attempt)]
         own = [row for row in free if self._is_own(row, attempt)]
         if not own:
             return False
-        row = min(own, key=lambda row: row.mark != attempt.mark)
+        row = min(own, key=lambda row: (row.mark != attempt.mark, row.cancelled))
         logs.logger.info("Prediction %s is in the list: its creation was not answered", row.prediction.id)
         marked = attempt.mark is not None and row.mark is not None
-        others = [each for each in free if each is not row]
+        others = [each for each in free if each is not row and not each.cancelled]
         alone = all(each.mark != row.mark and attempt.is_asked_here(each.mark) for each in others)
         certain = marked and alone and whole
         prediction = row.prediction

@@ -17,7 +17,7 @@ from .background import Background
 from .http import Http
 from .limits import RANK, Rank
 from .protocol.decoding import decoded
-from .protocol.predictions import ListedPrediction, PredictionPage, decode_page
+from .protocol.predictions import CANCELLED, ListedPrediction, PredictionPage, decode_page
 from .retry import RetryPolicy
 from .server_clock import ServerClock, seconds, timestamp
 
@@ -44,6 +44,10 @@ class ListRow:
         self.created = seconds(prediction.created_at)
         deadline = seconds(prediction.deadline)
         self.mark = None if self.created is None or deadline is None else _whole(self.created, deadline)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.prediction.status in CANCELLED
 
     @cached_property
     def input(self) -> Any:

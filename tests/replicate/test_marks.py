@@ -191,6 +191,24 @@ async def test_a_twin_without_a_mark_does_not_keep_ones_own_running(late: float)
         assert [each.status for each in hostile.predictions.values()] == ["succeeded", "canceled"]
 
 
+@pytest.mark.parametrize("stays", [False, True])
+async def test_what_an_earlier_caller_has_cancelled_is_nobody_elses(
+    stays: bool, draw: Callable[..., None]
+) -> None:
+    """Who gives up and asks the same again at once may draw the same mark."""
+    draw(0)
+    async with HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile:
+        with anyio.move_on_after(0.2):
+            async with router_of(hostile) as first:
+                await ask(first)
+        hostile.on("create", edge_page(502))
+        with anyio.move_on_after(100 if stays else 0.2):
+            async with router_of(hostile) as second:
+                await ask(second)
+        expected = "succeeded" if stays else "canceled"
+        assert [each.status for each in hostile.predictions.values()] == ["canceled", expected]
+
+
 async def test_anything_that_was_asked_later_shows_that_nothing_was_created() -> None:
     """So that an edge which fails before anything is created is ridden out, whatever others ask."""
     async with HostileReplicate(MODELS) as hostile, router_of(hostile) as router, router_of(hostile) as other:

@@ -11,6 +11,8 @@ from .decoding import BROKEN, lenient
 
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 """The statuses after which a prediction does not change. Any other, known or not, means wait."""
+CANCELLED = frozenset({"canceled", "aborted"})
+"""Those of a prediction that somebody has ended, or its deadline: while it ran, and before it began to."""
 
 
 PredictionID = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+\Z")]

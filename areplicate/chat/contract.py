@@ -47,7 +47,7 @@ class AnswerReader:
     def __init__(self, contract: Contract, streamed: bool, before: AnswerReader | None = None) -> None:
         self.text = ""
         self._said = ""
-        """The text without the thoughts."""
+        """The text without the thoughts, where a tool must be called."""
         self.faults: list[str] = []
         self.given_calls: list[FunctionCall] = list(before.given_calls) if before is not None else []
         """Calls that were given out."""
@@ -57,6 +57,7 @@ class AnswerReader:
         self._streamed = streamed
         self._split = ReplySplitter(thinks=True)
         tools, format = contract.tools, contract.format
+        self._must_call = tools is not None and tools.required
         self._tools = ToolReader(tools.names) if tools is not None else None
         self._checker = CallChecker(tools) if tools is not None else None
         self._json = (
@@ -93,9 +94,9 @@ class AnswerReader:
             if rest := self._json.end(cut_off):
                 deltas.append(Delta(content=rest))
             self.faults += self._json.faults
-        tools = self._contract.tools
         deltas += self._arguments_alone(self._said)
-        if tools is not None and tools.required and not self.given_calls and not self.faults:
+        tools = self._contract.tools
+        if tools is not None and self._must_call and not self.given_calls and not self.faults:
             self.faults.append(f"One of the tools must be called: {', '.join(sorted(tools.names))}.")
         if cut_off:
             self.faults = []
@@ -115,7 +116,8 @@ class AnswerReader:
         """Reasoning as it is, and the text as far as it fits."""
         parted: list[Delta] = []
         for delta in deltas:
-            self._said += delta.content or ""
+            if self._must_call:
+                self._said += delta.content or ""
             if not delta.content:
                 parted.append(delta)
             elif self._tools is None:
@@ -149,10 +151,9 @@ class AnswerReader:
 
     def _arguments_alone(self, text: str) -> list[Delta]:
         """The call of the tool that must be called, if the model wrote nothing but its arguments."""
-        tools, checker = self._contract.tools, self._checker
-        if tools is None or checker is None or not tools.required or self.given_calls or self.faults:
+        if self._checker is None or not self._must_call or self.given_calls or self.faults:
             return []
-        call = checker.of_arguments_alone(text)
+        call = self._checker.of_arguments_alone(text)
         return [] if call is None else [self._given(call)]
 
     def _given(self, call: FunctionCall) -> Delta:

@@ -178,7 +178,7 @@ class Live:
                 "(each asyncio.run has its own, and needs a router of its own).",
                 request_sent=False,
             )
-        if not self.background.begun or self._new_scope is None:
+        if self._new_scope is None:
             self.background.begin()
             self._new_scope = scopes_of_the_loop(self._calls)
         scope = self._new_scope(deadline)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -67,10 +69,10 @@ class ListPage(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
 
     @classmethod
-    def of(cls, found: list[Any], limit: int) -> Self:
+    def of(cls, found: list[Any], limit: int, id_of: Callable[[Any], str] = attrgetter("id")) -> Self:
         """The first `limit` of what was found; there are more pages if more was found."""
         data = found[:limit]
-        first, last = (data[0].id, data[-1].id) if data else (None, None)
+        first, last = (id_of(data[0]), id_of(data[-1])) if data else (None, None)
         return cls(data=data, first_id=first, last_id=last, has_more=len(found) > limit)
 
 

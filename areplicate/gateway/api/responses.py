@@ -7,6 +7,7 @@ so; else a conversation's earlier turns must be sent along.
 from __future__ import annotations
 
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -154,15 +155,14 @@ async def get_response(gateway: Gateway, exchange: Exchange) -> dict[str, Any]:
 async def list_input_items(gateway: Gateway, exchange: Exchange, asked: ItemQuery) -> ListPage:
     """List what a response that is kept was asked with."""
     stored = await _find(gateway, exchange, exchange.rest)
+    id_of = itemgetter("id")
     items = stored.input if asked.order == "asc" else stored.input[::-1]
     if asked.after is not None:
-        ids = [item["id"] for item in items]
+        ids = [id_of(item) for item in items]
         if asked.after not in ids:
             raise bad_request(f"after must be the id of an item, not {asked.after[:100]!r}.", param="after")
         items = items[ids.index(asked.after) + 1 :]
-    data = items[: asked.limit]
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return ListPage(data=data, first_id=first, last_id=last, has_more=len(items) > asked.limit)
+    return ListPage.of(items, asked.limit, id_of)
 
 
 @route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, changes=True, errors=(400, 404))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import anyio
 import msgspec
 
@@ -78,21 +80,35 @@ async def campaign(completions: int, seed: int) -> Ledger:
         run_seconds=4,
         reply=reply,
     )
+    other = LocalModel(owner="meta", name="other")
     limits: dict[str, Any] = {"create_per_minute": 6000, "other_per_minute": 30_000}
     async with (
-        LocalReplicate([model], faults=faults(seed), log_requests=False, **limits) as local,
+        LocalReplicate([model, other], faults=faults(seed), log_requests=False, **limits) as local,
         AsyncRouter(api_key="r8_campaign", api_base=local.api_base, max_retries=20) as router,
     ):
         turn = anyio.Semaphore(CONCURRENT)
-        async with anyio.create_task_group() as group:
-            for number in range(completions):
-                question = "the same" if draw.random() < REPEATED else f"question {number}"
-                leaves_after = draw.uniform(0, 60) if draw.random() < CANCELLED else None
-                group.start_soon(_one, router, ledger, turn, question, draw.random() < STREAMED, leaves_after)
-        ledger.created = len(local.predictions)
+        async with anyio.create_task_group() as others:
+            others.start_soon(_others, local.api_base)
+            async with anyio.create_task_group() as group:
+                for number in range(completions):
+                    question = "the same" if draw.random() < REPEATED else f"question {number}"
+                    leaves = draw.uniform(0, 60) if draw.random() < CANCELLED else None
+                    group.start_soon(_one, router, ledger, turn, question, draw.random() < STREAMED, leaves)
+            others.cancel_scope.cancel()
+        ledger.created = sum(each.model.name == model.name for each in local.predictions.values())
         ledger.left_running = len(local.running())
         ledger.requests = local.counts
     return ledger
+
+
+async def _others(api_base: str) -> None:
+    """Others use the account meanwhile. On one that stands still, nothing shows that a creation was not carried out."""
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer r8_campaign"}) as session:
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.post(f"{api_base}/models/meta/other/predictions", json={"input": {}}):
+                    pass
+            await anyio.sleep(2)
 
 
 async def _one(

@@ -86,12 +86,12 @@ async def predict(call: Call) -> list[Prediction]:
     try:
         with scope:
             while True:
-                with await _create(call, progress, hold=True) as mine:
+                with await _create(call, progress, hold=True, earlier=mine) as mine:
                     prediction = mine.prediction
                     if prediction is None or progress.watched or prediction.status not in TERMINAL:
                         prediction = await call.account.wait(mine, progress, call.policy)
                 runs.append(prediction)
-                if prediction.status != "failed" or not _runs_again(call, prediction, len(runs)):
+                if prediction.status == "succeeded" or not _runs_again(call, mine, len(runs)):
                     break
         if scope.cancelled_caught or not runs:
             raise _ended(call, progress)
@@ -149,11 +149,11 @@ async def open_stream(call: Call) -> CompletionStream:
     finally:
         call.live.end_call(scope)
 
-    async def again(failed: Prediction, tries: int) -> Source | None:
-        if not _runs_again(call, failed, tries):
+    async def again(earlier: LivePrediction, tries: int) -> Source | None:
+        if not _runs_again(call, earlier, tries):
             return None
         return await call.live.wait_for(
-            partial(_open, call, progress), call.policy.deadline, _late(call, progress)
+            partial(_open, call, progress, earlier), call.policy.deadline, _late(call, progress)
         )
 
     return CompletionStream(
@@ -167,9 +167,9 @@ async def open_stream(call: Call) -> CompletionStream:
     )
 
 
-async def _open(call: Call, progress: Progress) -> Source:
+async def _open(call: Call, progress: Progress, earlier: LivePrediction | None = None) -> Source:
     """One more prediction, and its text as it is written."""
-    mine = await _create(call, progress, hold=False)
+    mine = await _create(call, progress, hold=False, earlier=earlier)
     prediction = mine.prediction
     assert prediction is not None
     try:
@@ -192,19 +192,30 @@ async def _open(call: Call, progress: Progress) -> Source:
     return Source(mine, stream)
 
 
-async def _create(call: Call, progress: Progress, *, hold: bool) -> LivePrediction:
+async def _create(
+    call: Call, progress: Progress, *, hold: bool, earlier: LivePrediction | None
+) -> LivePrediction:
     """A new prediction; with `hold`, the request that creates it may wait for its answer."""
     if progress.watched:
         progress.sending()
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
     return await call.account.create(
-        call.endpoint, call.input, call.headers, timeout=call.timeout, hold=seconds, policy=call.policy
+        call.endpoint,
+        call.input,
+        call.headers,
+        timeout=call.timeout,
+        hold=seconds,
+        policy=call.policy,
+        earlier=earlier,
     )
 
 
-def _runs_again(call: Call, failed: Prediction, tries: int) -> bool:
-    """Whether a prediction that failed on Replicate's side is asked for again after so many tries."""
-    return tries <= min(MOST_RETRIES, call.policy.retries) and worth_asking_again(failed, call.input)
+def _runs_again(call: Call, ended: LivePrediction, tries: int) -> bool:
+    """Whether a prediction that failed on Replicate's side, or was another's, is asked for again after so many tries."""
+    if ended.was_anothers:
+        return True
+    prediction, most = ended.prediction, min(MOST_RETRIES, call.policy.retries)
+    return prediction is not None and tries <= most and worth_asking_again(prediction, call.input)
 
 
 def _about(call: Call, error: APIError, prediction: Prediction | None) -> None:

@@ -172,7 +172,7 @@ class AnswerChunks:
         sources: list[Source],
         *,
         error_of: Callable[[Prediction], APIError | None],
-        again: Callable[[Prediction, int], Awaitable[Source | None]],
+        again: Callable[[LivePrediction, int], Awaitable[Source | None]],
         include_usage: bool,
     ) -> None:
         self._question = question
@@ -238,10 +238,7 @@ class AnswerChunks:
     async def _end_text(self, source: Source) -> None:
         """A prediction has ended; if it failed on Replicate's side, another may take its place."""
         assert self._split is not None
-        if (
-            not source.stream.text
-            and (other := await self._again(self._runs[-1], len(self._runs))) is not None
-        ):
+        if not source.stream.text and (other := await self._again(source.mine, len(self._runs))) is not None:
             self._sources[self._index] = other
         else:
             self._say(*self._split.end())

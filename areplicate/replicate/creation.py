@@ -107,6 +107,7 @@ class Creator:
         timeout: float,
         hold: float,
         policy: RetryPolicy,
+        earlier: LivePrediction | None = None,
     ) -> LivePrediction:
         """A prediction of `input` that is this caller's alone, until they leave it.
 
@@ -117,11 +118,12 @@ class Creator:
             timeout: seconds after which, or some more, the server cancels it by itself.
             hold: for how many seconds the server may hold the request open to answer with the result;
                 if the pool has no room for that, it answers at once.
+            earlier: what this caller had before; if that was another's, their own is looked for first.
         """
         versions = self._versions
         called = versions.known(endpoint) or endpoint if versions.changes else endpoint
         try:
-            return await self._create(called, input, headers, timeout, hold, policy)
+            return await self._create(called, input, headers, timeout, hold, policy, earlier)
         except (NotFoundError, BadRequestError) as refused:
             version = await versions.after(refused, endpoint, called, policy)
         return await self._create(version, input, headers, timeout, hold, policy)
@@ -134,6 +136,7 @@ class Creator:
         timeout: float,
         hold: float,
         policy: RetryPolicy,
+        earlier: LivePrediction | None = None,
     ) -> LivePrediction:
         body = msgspec.json.encode({**endpoint.beside, "input": input})
         key = hash((endpoint, body))
@@ -143,12 +146,16 @@ class Creator:
         made: LivePrediction | None = None
         intent = remember() if (remember := INTENT.get()) else None
         try:
-            if intent is not None and intent.earlier is not None:
+            if earlier is not None and earlier.was_anothers:
+                mine = self._live.begin_again(self, endpoint, input, key, earlier.mark, earlier.sent)
+                mine.answered = earlier.answered
+                attempts.append(mine)
+            elif intent is not None and intent.earlier is not None:
                 mine = self._begun_earlier(endpoint, input, key, *intent.earlier)
                 attempts.append(mine)
-                if await self._found_again(mine):
-                    made = mine
-                    return made
+            if attempts and await self._found_again(attempts[0]):
+                made = attempts[0]
+                return made
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)
                 mine = self._live.begin(self, endpoint, input, key, None if chosen else timeout, sent)
@@ -184,7 +191,7 @@ class Creator:
         return mine
 
     async def _found_again(self, mine: LivePrediction) -> bool:
-        """Whether there is what an earlier process asked for, and nobody has cancelled it since.
+        """Whether there is what was asked for earlier, and nobody has cancelled it since.
 
         Raises:
             APIConnectionError: the list cannot be read, so that it cannot be known.
@@ -192,7 +199,7 @@ class Creator:
         outcome = await self.find(mine)
         if outcome is Outcome.UNREADABLE:
             raise APIConnectionError(
-                "The account's list of predictions cannot be read, so it is not known what an earlier run has asked for."
+                "The account's list of predictions cannot be read, so it is not known what was asked for earlier."
             )
         return mine.prediction is not None and mine.prediction.status not in CANCELLED
 

@@ -30,7 +30,7 @@ from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
 from .limits import RANK, Rank
-from .protocol.predictions import TERMINAL, Prediction
+from .protocol.predictions import CANCELLED, TERMINAL, Prediction
 from .protocol.requests import SHORTEST_CANCEL_AFTER
 
 T = TypeVar("T")
@@ -101,6 +101,12 @@ class LivePrediction(msgspec.Struct, eq=False):
     certain: bool = True
     prediction: Prediction | None = None
     close: Work | None = None
+
+    @property
+    def was_anothers(self) -> bool:
+        """Whether what was taken for this one did not have to be it, and somebody else has cancelled it. Then
+        the caller goes on to look for their own."""
+        return not self.certain and self.prediction is not None and self.prediction.status in CANCELLED
 
     def is_free(self, prediction_id: str) -> bool:
         """Whether no call of this router has that prediction."""
@@ -231,9 +237,9 @@ class Live:
         return mine
 
     def begin_again(
-        self, owner: Owner, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int, sent: float
+        self, owner: Owner, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int | None, sent: float
     ) -> LivePrediction:
-        """One that an earlier process has asked for, with its mark: it may exist."""
+        """One that was asked for earlier, perhaps by an earlier process, with its mark: it may exist."""
         mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
         mine.may_exist = True
         self.marks.setdefault(key, set()).add(mark)
@@ -244,7 +250,7 @@ class Live:
         """Nobody wants a prediction any more; in the loop's own thread."""
         if mine not in self._wanted:
             return
-        if not mine.may_exist and mine.certain and mine.close is None:
+        if not mine.may_exist and (mine.certain or mine.was_anothers) and mine.close is None:
             self._wanted.discard(mine)
             self._forget_mark(mine)
             return

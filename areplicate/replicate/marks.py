@@ -153,7 +153,8 @@ class Finder:
         marked = attempt.mark is not None and row.mark is not None
         others = [each for each in free if each is not row and not each.cancelled]
         alone = all(each.mark != row.mark and attempt.is_asked_here(each.mark) for each in others)
-        certain = marked and alone and whole
+        shown = now() >= attempt.answered + _LATEST_ROW
+        certain = marked and alone and whole and shown
         prediction = row.prediction
         if prediction.terminal and not prediction.complete:
             prediction = msgspec.structs.replace(prediction, status="processing")  # a look tells how it ended

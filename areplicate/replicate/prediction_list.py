@@ -148,7 +148,7 @@ class PredictionList:
                 return error
             pages += 1
             oldest = self._show(page, readers)
-            past = oldest is None or oldest < min(reader.since() for reader in readers)
+            past = oldest is not None and oldest < min(reader.since() for reader in readers)
             query = _query_of(page.next or "")
             following = f"/predictions?{query}" if query and not past and pages < _MOST_PAGES else None
             url = None if following == url else following

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from areplicate import AsyncRouter, ModelResponse
 from areplicate.local import LocalModel
-from tests.hostile import Asked, GoOn, HostileReplicate, changes, edge_page, without_field
+from tests.hostile import Asked, GoOn, HostileReplicate, changes, edge_page, gives_up_after, without_field
 from tests.stage import HELLO, KEY, LLAMA, llama
 
 pytestmark = pytest.mark.anyio
@@ -209,6 +209,47 @@ async def test_what_an_earlier_caller_has_cancelled_is_nobody_elses(
         assert [each.status for each in hostile.predictions.values()] == ["canceled", expected]
 
 
+@pytest.mark.parametrize("who", ["owner leaves", "owner leaves, streamed", "taker leaves", "never arrived"])
+async def test_a_twin_with_the_same_mark_that_shows_first_is_taken_but_not_instead_of_ones_own(
+    who: str, draw: Callable[..., None]
+) -> None:
+    """The one whose answer is lost sees only the other's prediction at first, and may take it."""
+    async with (
+        HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile,
+        router_of(hostile) as owner,
+        router_of(hostile) as taker,
+    ):
+
+        def change(asked: Asked, page: Any) -> None:
+            theirs = next(iter(hostile.predictions))
+            page["results"] = [
+                row for row in page["results"] if row["id"] == theirs or hostile.age(row["id"]) >= 2
+            ]
+
+        hostile.on("list", changes(change))
+        lost = edge_page(502, created=False) if who == "never arrived" else gives_up_after(0.1)
+        hostile.on("create", lost, skip=1, times=1)
+        told: list[str] = []
+
+        async def read(router: AsyncRouter) -> None:
+            stream = await router.acompletion(LLAMA, HELLO, stream=True)
+            told.append("".join([chunk.choices[0].delta.content or "" async for chunk in stream]))
+
+        async def own() -> None:
+            with anyio.move_on_after(100 if who == "taker leaves" else 1.0):
+                await read(owner)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(own)
+            await anyio.sleep(0.1)
+            with anyio.move_on_after(1.0 if who == "taker leaves" else 200):
+                await (read(taker) if who == "owner leaves, streamed" else ask(taker, told=told))
+            await anyio.sleep(10)
+        assert told == ["fine"]
+        theirs = "succeeded" if who == "taker leaves" else "canceled"
+        assert [each.status for each in hostile.predictions.values()] == [theirs, "succeeded"]
+
+
 async def test_anything_that_was_asked_later_shows_that_nothing_was_created() -> None:
     """So that an edge which fails before anything is created is ridden out, whatever others ask."""
     async with HostileReplicate(MODELS) as hostile, router_of(hostile) as router, router_of(hostile) as other:
@@ -233,3 +274,21 @@ async def test_anything_that_was_asked_later_shows_that_nothing_was_created() ->
             await ask(router, told=told, extra_headers={"X-Mine": "yes"}, num_retries=9)
             group.cancel_scope.cancel()
         assert told == ["fine"] and len(mine) == 4
+
+
+async def test_an_empty_page_is_not_the_end_of_the_list() -> None:
+    """All of a page's predictions may be too new to be shown yet."""
+    async with HostileReplicate(MODELS) as hostile, router_of(hostile) as router, router_of(hostile) as other:
+
+        def change(asked: Asked, page: Any) -> None:
+            if "cursor" not in asked.request.query:
+                page["results"] = []
+
+        hostile.on("list", changes(change))
+        hostile.on("create", edge_page(502), times=1)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, router)
+            await anyio.sleep(0.01)
+            for _ in range(100):
+                group.start_soon(ask, other, OTHER_MODEL)
+        assert hostile.counts["create"] == 101

@@ -21,7 +21,7 @@ from areplicate.chat.responses import ModelResponse
 from areplicate.errors import UnsupportedParamsError
 from areplicate.local import LocalModel
 from areplicate.local.components import language_model_schema
-from areplicate.local.scripted import NOTATIONS, calls_tools, wrong_then_right
+from tests.scripted import NOTATIONS, calls_tools, wrong_then_right
 from tests.stage import LLAMA, llama, nothing_runs, sent, stage
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from areplicate import AuthenticationError, BadRequestError
 from areplicate.integrations.langchain import ChatAreplicate
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
-from areplicate.local.scripted import calls_tools
+from tests.scripted import calls_tools
 from tests.stage import nothing_runs
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]

@@ -18,7 +18,7 @@ import asyncio, json
 import litellm
 from areplicate.integrations.litellm import register
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
-from areplicate.local.scripted import calls_tools
+from tests.scripted import calls_tools
 from tests.stage import wait_until_nothing_runs
 
 register()

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from areplicate import AuthenticationError, BadRequestError
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
-from areplicate.local.scripted import calls_tools
 from tests.lazily import Lazily
+from tests.scripted import calls_tools
 from tests.stage import nothing_runs
 
 llama_index: Any = Lazily("llama_index.core")

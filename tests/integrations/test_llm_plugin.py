@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
-from areplicate.local.scripted import calls_tools
 from tests.lazily import Lazily
+from tests.scripted import calls_tools
 
 llm: Any = Lazily("llm")
 llm_cli: Any = Lazily("llm.cli")

@@ -16,7 +16,7 @@ from areplicate import BadRequestError
 from areplicate.chat.contract import Contract
 from areplicate.chat.settling import settle
 from areplicate.chat.tools.notations import read_calls
-from areplicate.local.scripted import NOTATIONS
+from tests.scripted import NOTATIONS
 
 HI: Any = [{"role": "user", "content": "Hi"}]
 CLOCK = {

@@ -10,8 +10,8 @@ import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import language_model_schema
-from areplicate.local.scripted import calls_tools, wrong_then_right
 from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, gateway
+from tests.scripted import calls_tools, wrong_then_right
 
 PARIS = ("get_weather", {"city": "Paris"})
 OSLO = ("get_weather", {"city": "Oslo"})

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from .bodies import json_answer
-from .calls import RouteCall
+from .calls import RouteCall, route
 from .models import LocalDeployment, LocalModel
 from .paging import page_of
 from .refusals import InvalidField, Refusal, invalid, not_found
@@ -27,8 +27,9 @@ ACCOUNT = {
 }
 
 
+@route("GET /models", kind="models")
 async def list_models(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /models`; the stand-in's models were made in the order in which it was given them."""
+    """The stand-in's models were made in the order in which it was given them."""
     query = call.seen.query
     for name, choices in (("sort_by", _SORTS), ("sort_direction", _DIRECTIONS)):
         if query.get(name, choices[0]) not in choices:
@@ -42,32 +43,34 @@ async def list_models(service: Service, call: RouteCall) -> web.StreamResponse:
     return page_of(call, [model_body(model) for model in models], _MODELS_A_PAGE)
 
 
+@route("GET /models/*/*", kind="model")
 async def read_model(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /models/{owner}/{name}`"""
     return json_answer(model_body(service.model("/".join(call.names))))
 
 
+@route("GET /models/*/*/versions", kind="versions")
 async def list_versions(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /models/{owner}/{name}/versions`, newest first."""
+    """All versions of the model, newest first."""
     name = service.model("/".join(call.names)).full_name
     versions = [_version(model) for model in service.versions.values() if model.full_name == name]
     return page_of(call, versions[::-1])
 
 
+@route("GET /models/*/*/examples", kind="examples")
 async def list_examples(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /models/{owner}/{name}/examples`, of which a stand-in's models have none."""
+    """None: a stand-in's models have no examples."""
     service.model("/".join(call.names))
     return page_of(call, [])
 
 
+@route("GET /models/*/*/readme", kind="readme")
 async def read_readme(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /models/{owner}/{name}/readme`"""
     model = service.model("/".join(call.names))
     return web.Response(text=f"# {model.full_name}\n\n{model.description}\n")
 
 
+@route("GET /models/*/*/versions/*", kind="version")
 async def read_version(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /models/{owner}/{name}/versions/{id}`"""
     owner, name, id = call.names
     model = service.versions.get(id)
     if model is None or model.full_name != f"{owner}/{name}":
@@ -75,23 +78,24 @@ async def read_version(service: Service, call: RouteCall) -> web.StreamResponse:
     return json_answer(_version(model))
 
 
+@route("GET /deployments", kind="deployments")
 async def list_deployments(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /deployments`"""
     return page_of(call, [_deployment(service, one) for one in service.deployments.values()])
 
 
+@route("GET /deployments/*/*", kind="deployment")
 async def read_deployment(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /deployments/{owner}/{name}`"""
     return json_answer(_deployment(service, service.deployment("/".join(call.names))))
 
 
+@route("GET /account", kind="account")
 async def read_account(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /account`"""
     return json_answer(ACCOUNT)
 
 
+@route("GET /webhooks/default/secret", kind="secret")
 async def read_webhook_secret(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /webhooks/default/secret`: a token always gets the same."""
+    """The secret that webhooks are signed with: a token always gets the same."""
     return json_answer({"key": "whsec_" + base64.b64encode(signing_secret(call.token)).decode()})
 
 
@@ -100,18 +104,20 @@ def signing_secret(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()[:24]
 
 
+@route("GET /trainings", kind="trainings")
 async def list_trainings(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /trainings`: a stand-in trains nothing."""
+    """None: a stand-in trains nothing."""
     return page_of(call, [])
 
 
+@route("GET /trainings/*", "POST /trainings/*/cancel", kind="training")
 async def no_training(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /trainings/{id}` and `POST /trainings/{id}/cancel`"""
     raise not_found()
 
 
+@route("POST /models/*/*/versions/*/trainings", kind="training")
 async def train(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /models/{owner}/{name}/versions/{id}/trainings`: no model here can be trained into."""
+    """No model here can be trained into."""
     raise Refusal(404, "The specified training destination does not exist")
 
 

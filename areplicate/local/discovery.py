@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from .bodies import json_answer
-from .calls import RouteCall
+from .calls import RouteCall, route
 from .catalog import model_body
 from .models import LocalModel
 from .paging import page_of
@@ -24,19 +24,21 @@ HARDWARE = {
 FEWEST, MOST, USUAL = 1, 50, 20
 
 
+@route("GET /hardware", kind="hardware")
 async def list_hardware(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /hardware`"""
     return json_answer([{"name": name, "sku": sku} for sku, name in HARDWARE.items()])
 
 
+@route("QUERY /models", kind="models")
 async def query_models(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`QUERY /models`: the models that match the text in the request's body, a page at a time."""
+    """The models that match the text in the request's body, a page at a time."""
     found = _matches(service, call.seen.body.decode(errors="replace"))
     return page_of(call, [model_body(model) for model in found])
 
 
+@route("GET /search", kind="search")
 async def search(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /search?query=&limit=`: models and collections; a stand-in has no pages of documentation."""
+    """Models and collections for `query`, `limit` of them; a stand-in has no pages of documentation."""
     query = call.seen.query.get("query")
     if not query:
         raise Refusal(400, 'Query parameter "query" is required')
@@ -56,13 +58,13 @@ async def search(service: Service, call: RouteCall) -> web.StreamResponse:
     )
 
 
+@route("GET /collections", kind="collections")
 async def list_collections(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /collections`"""
     return page_of(call, [_about(slug, models) for slug, models in _collections(service).items()])
 
 
+@route("GET /collections/*", kind="collection")
 async def read_collection(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /collections/{slug}`"""
     slug = call.names[0]
     if (models := _collections(service).get(slug)) is None:
         raise not_found()

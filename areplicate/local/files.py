@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from .bodies import json_answer
-from .calls import RouteCall
+from .calls import RouteCall, route
 from .catalog import ACCOUNT, signing_secret
 from .paging import page_of
 from .refusals import InvalidField, Refusal, invalid
@@ -21,8 +21,9 @@ from .service import Service, StoredFile
 DAY = 24 * 60 * 60.0
 
 
+@route("POST /files", kind="upload")
 async def upload(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /files`, multipart: the file in the field `content`, what is said of it in `metadata`."""
+    """A multipart form: the file in the field `content`, what is said of it in `metadata`."""
     fields = _fields(call)
     if "content" not in fields:
         raise invalid([InvalidField("required", "content", "content is required")])
@@ -47,26 +48,27 @@ async def upload(service: Service, call: RouteCall) -> web.StreamResponse:
     return json_answer(_body(call, file), status=201)
 
 
+@route("GET /files/*", kind="file")
 async def read(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /files/{id}`"""
     return json_answer(_body(call, _own(service, call)))
 
 
+@route("GET /files", kind="files")
 async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /files`"""
     now = service.clock.now()
     own = [file for file in service.files.values() if file.token == call.token and now < file.expires]
     return page_of(call, [_body(call, file) for file in own])
 
 
+@route("DELETE /files/*", kind="delete")
 async def delete(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`DELETE /files/{id}`"""
     del service.files[_own(service, call).facts["id"]]
     return web.Response(status=204)
 
 
+@route("GET /files/*/download", kind="download", open=True)
 async def download(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /files/{id}/download?owner=&expiry=&signature=`: the signature stands for a token."""
+    """The file's content, for `owner`, `expiry` and `signature`, which stands for a token."""
     file, query = service.files.get(call.names[0]), call.seen.query
     expiry = query.get("expiry", "")
     if file is None or not expiry.isdecimal() or query.get("owner") != ACCOUNT["username"]:

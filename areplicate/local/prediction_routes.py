@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from .bodies import json_answer, prediction_body
-from .calls import RouteCall
+from .calls import RouteCall, route
 from .clock import TICK
 from .creations import Creation, VersionCreation, parse_cancel_after, parse_creation, parse_prefer
 from .faults import reset, stall
@@ -21,14 +21,15 @@ from .service import Service
 from .streams import HEADERS, Cut, index_after, send_events
 
 
+@route("POST /predictions", kind="create", group="create")
 async def create_by_version(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /predictions`"""
     creation = parse_creation(call.seen.body, VersionCreation)
     return await _create(service, call, service.version(creation.version), creation.input)
 
 
+@route("POST /models/*/*/predictions", kind="create", group="create")
 async def create_by_model(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /models/{owner}/{name}/predictions`, which community models do not have."""
+    """By an official model's name: community models do not have this."""
     model = service.model("/".join(call.names))
     if not model.official:
         raise not_found()
@@ -36,8 +37,8 @@ async def create_by_model(service: Service, call: RouteCall) -> web.StreamRespon
     return await _create(service, call, model, creation.input)
 
 
+@route("POST /deployments/*/*/predictions", kind="create", group="create")
 async def create_by_deployment(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /deployments/{owner}/{name}/predictions`"""
     deployment = service.deployment("/".join(call.names))
     creation = parse_creation(call.seen.body, Creation)
     model = service.model(deployment.model)
@@ -77,20 +78,22 @@ async def _hold_open(prediction: LocalPrediction, until: float) -> State | None:
         await prediction.wait(min(until, complete))
 
 
+@route("GET /predictions/*", kind="get", group="get")
 async def read(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /predictions/{id}`"""
     return _answer(call, service.prediction(call.names[0], call.token), 200)
 
 
+@route("POST /predictions/*/cancel", kind="cancel", group="cancel")
 async def cancel(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`POST /predictions/{id}/cancel`; one that has ended stays as it is."""
+    """Cancels a prediction; one that has ended stays as it is."""
     prediction = service.prediction(call.names[0], call.token)
     prediction.cancel(service.clock.now())
     return _answer(call, prediction, 200)
 
 
+@route("GET /streams/*", kind="stream", group="stream", open=True)
 async def stream(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /streams/{id}`, which the service has on another host and opens to everybody who has the URL."""
+    """The events of a prediction. The service has this on another host, for everybody who has the URL."""
     prediction = service.predictions.get(call.names[0])
     if prediction is None or not prediction.model.streams or prediction.removed_at <= service.clock.now():
         raise not_found()
@@ -108,8 +111,9 @@ async def stream(service: Service, call: RouteCall) -> web.StreamResponse:
     return await send_events(call.request, prediction, start, service.stream_timeout, cut)
 
 
+@route("GET /predictions", kind="list", group="get")
 async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
-    """`GET /predictions`: the token's own, newest first, a page at a time."""
+    """The token's own, newest first, a page at a time."""
     query = call.seen.query
     if query.get("source", "web") != "web":
         raise invalid([InvalidField("enum", "source", 'source must be one of the following: "web"')])

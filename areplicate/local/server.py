@@ -12,14 +12,14 @@ from types import TracebackType
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
-from .calls import RouteCall, SeenRequest
+from .calls import Route, RouteCall, SeenRequest
 from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
 from .faults import Fate, Faults, edge_error, garble, redirect_to_itself, reset
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
 from .rate_limits import Bucket, Throttled
 from .refusals import Refusal, forbidden, out_of_credit, unauthenticated
-from .routes import Route, find_route
+from .routes import find_route
 from .service import Service
 
 BACKLOG = 8192

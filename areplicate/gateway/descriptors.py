@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
 
 MOST_POOLED = 1024
 _RESERVED = 32
@@ -10,17 +11,13 @@ _RESERVED = 32
 _WANTED = 1 << 20
 
 
-def raise_limit() -> int:
-    """Raises the soft limit as far as it goes, and gives it: systems begin with 1,024 or less."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def raise_limit() -> None:
+    """Raises the soft limit as far as it goes: systems begin with 1,024 or less."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     wanted = _WANTED if hard == resource.RLIM_INFINITY else min(hard, _WANTED)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return min(soft, _WANTED) if soft != resource.RLIM_INFINITY else _WANTED
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):  # macOS has a lower limit of its own
-        return soft
-    return wanted
+    if limit() < wanted:
+        with suppress(OSError, ValueError):  # macOS has a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def limit() -> int:

@@ -87,10 +87,8 @@ class Supervisor:
         while len(self._workers) < self._count and time.monotonic() >= self._next_start:
             try:
                 process = self._start()
-            except (
-                OSError,
-                ValueError,
-            ) as error:  # a ValueError, if the end has come and closed the listener
+            except (OSError, ValueError) as error:
+                # A ValueError, if the end has come and closed the listener.
                 logger.error("a worker cannot be started: %s", error)
                 self._next_start = time.monotonic() + _ANOTHER_TRY
                 return

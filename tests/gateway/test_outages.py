@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from areplicate.gateway.accounts.key_limits import new_hold
+from areplicate.gateway.accounts.key_limits import Hold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow
 from areplicate.gateway.accounts.store import Store
@@ -227,7 +227,7 @@ def test_a_user_with_few_rights_few_connections_and_strange_defaults(database: P
         try:
             await store.open()
             await store.keys.add(Key(id="k", hash="h", hint="hint", created_at=0.0, rpm_limit=100), made)
-            holds = [new_hold("k", predictions=1, tokens=0, dollars=0.0) for _ in range(40)]
+            holds = [Hold(key_id="k", predictions=1, tokens=0, dollars=0.0) for _ in range(40)]
             await asyncio.gather(*(store.admit(hold, 5) for hold in holds))
         finally:
             await store.aclose()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from areplicate.gateway.accounts.accounts import Accounts
-from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold, new_hold
+from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
 from areplicate.gateway.accounts.store import Store
@@ -45,7 +45,7 @@ async def add_key(store: Store, **limits: Any) -> Key:
 
 
 def hold(predictions: int = 1, tokens: int = 0, dollars: float = 0.0) -> Hold:
-    return new_hold("k", predictions=predictions, tokens=tokens, dollars=dollars)
+    return Hold(key_id="k", predictions=predictions, tokens=tokens, dollars=dollars)
 
 
 def row(id: str, at: float = 0.0, cost: float | None = 0.0, **fields: Any) -> UsageRow:
@@ -125,7 +125,7 @@ async def test_what_is_in_flight_ends_when_it_is_settled(store: Store) -> None:
     await store.write_usage([row("2", cost=0.5)], [SettledHold(second.id, 0, 0.5)])
     assert "used up its budget of $1" in (await refused(store, hold())).message
     with pytest.raises(KeyError):
-        await store.admit(new_hold("nobody", predictions=1, tokens=0, dollars=0.0), 5)
+        await store.admit(Hold(key_id="nobody", predictions=1, tokens=0, dollars=0.0), 5)
 
 
 async def test_a_row_is_written_once_and_paid_once(store: Store) -> None:

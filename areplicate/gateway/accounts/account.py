@@ -26,7 +26,7 @@ from ..metrics import Metrics
 from .accounts import Accounts
 from .auth import ANYBODY, Caller
 from .costs import Demand
-from .key_limits import Hold, new_hold
+from .key_limits import Hold
 from .late_look import look_at, unanswered_run
 from .record import Record
 from .rows import UsageRow
@@ -70,7 +70,7 @@ class Account:
         if open_ends := self._without_run(record.runs):
             self._accounts.in_background(self._settle_later(open_ends))
         else:
-            self._settle(self._cost(0))
+            self._settle(self.cost())
 
     def log(self, method: str, client: str | None = None) -> None:
         """Writes the request's line in the log; `client` is its address, or that of the proxy before the gateway."""
@@ -124,7 +124,7 @@ class Account:
         if key.max_budget is not None:
             check_prices(demand.entries, self.backend)
         tokens, dollars = self._accounts.costs.expected(demand, self.backend.price_of)
-        hold = new_hold(key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
+        hold = Hold(key_id=key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
         await self._accounts.admit(key, hold)
         self._hold = hold
 
@@ -140,12 +140,7 @@ class Account:
 
         The cost is of all that was asked of Replicate for it, also of what failed before another model answered.
         """
-        return PricedUsage(**{**msgspec.structs.asdict(usage), "cost": self.cost})
-
-    @property
-    def cost(self) -> float | None:
-        """Dollars for all that has run by now; None without a price."""
-        return self._cost(0)
+        return PricedUsage(**{**msgspec.structs.asdict(usage), "cost": self.cost()})
 
     def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
         """A chunk as the client gets it: by the name of the model that answered, and the last one with its cost."""
@@ -156,7 +151,7 @@ class Account:
 
     def headers(self) -> dict[str, str]:
         """The header with the cost, by LiteLLM's name for it; errors have it too, if the cost is known by then."""
-        cost = self._cost(0) if self._runs() else None
+        cost = self.cost() if self._runs() else None
         return {} if cost is None else {"x-litellm-response-cost": f"{cost:.12g}"}
 
     def _entry(self, prediction_id: str | None = None) -> ModelEntry | None:
@@ -215,10 +210,10 @@ class Account:
                 record.runs = (*record.runs, self._run_of(left))
             elif left.may_exist:
                 unknown += 1
-        self._settle(self._cost(unknown))
+        self._settle(self.cost(unknown))
 
-    def _cost(self, unknown: int) -> float | None:
-        """The cost of what has run, and the expected cost of predictions of which nothing is known.
+    def cost(self, unknown: int = 0) -> float | None:
+        """Dollars for all that has run by now, and the expected cost of `unknown` further predictions.
 
         Replicate bills what ran, also for a client who leaves early. None if a price is missing.
         """
@@ -232,7 +227,8 @@ class Account:
             _, expected = self._accounts.costs.expected(by_it, lambda _: price)
             streamed = price.of_tokens(0, self.record.pieces)
             costs.append(max(expected * unknown / demand.predictions, streamed))
-        return None if price is None else _sum(costs)
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, 0.0) if price is not None and len(known) == len(costs) else None
 
     def _settle(self, cost: float | None) -> None:
         accounts, record = self._accounts, self.record
@@ -255,16 +251,6 @@ class Account:
             )
             accounts.settle(row, hold)
             _count_usage(self._metrics, record, row)
-
-
-def _sum(costs: list[float | None]) -> float | None:
-    """Their sum; None if one of them is not known."""
-    total = 0.0
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return total
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:

@@ -242,8 +242,6 @@ class Accounts:
             self._ledger.settle(hold, tokens, dollars, self.now())
             settled = None if self._alone else SettledHold(hold.id, tokens, dollars)
         self.usage.add(row, settled)
-        if settled is not None:
-            self.usage.hurry()
 
     async def up_to_date(self) -> None:
         """Returns when what has been spent until now is in the database, or nearly all of it."""

@@ -6,12 +6,13 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from hmac import compare_digest
 from typing import Literal, TypeVar
 
 import msgspec
 
 from ..errors import DatabaseUnavailable, GatewayError
-from .keys import Key, hash_token, same
+from .keys import Key, hash_token
 
 T = TypeVar("T")
 Access = Literal["anyone", "anyone, with a key", "key", "master", "metrics", "health"]
@@ -88,10 +89,10 @@ class Auth:
         if not token:
             raise unauthenticated("The request has no API key: send one as Authorization: Bearer sk-...")
         hash = hash_token(token)
-        if same(hash, self._master_hash):
+        if compare_digest(hash, self._master_hash):
             return MASTER
         key = await self._find(hash)
-        if key is None or not same(hash, key.hash):
+        if key is None or not compare_digest(hash, key.hash):
             raise unauthenticated("This API key is not known here.")
         if key.expires_at is not None and key.expires_at <= self._now():
             raise unauthenticated("This API key has expired.")

@@ -6,8 +6,9 @@ locks have time limits at the server, and if that does not even answer, the conn
 database is only checked every other second, so that no request waits for one that is known to be down.
 
 SQLAlchemy is used without its `ext.asyncio`, which loads the whole ORM, and in which a transaction ends
-half-way if its task is cancelled. psycopg uses libpq, so that libpq's parameters mean what they always mean. No statement is prepared on the server and nothing
-is set for longer than a transaction, as PgBouncer's transaction mode wants it.
+half-way if its task is cancelled. psycopg uses libpq, so that libpq's parameters mean what they always mean. No
+statement is prepared on the server and nothing is set for longer than a transaction, as PgBouncer's transaction
+mode wants it.
 """
 
 from __future__ import annotations
@@ -112,12 +113,6 @@ class Database:
 
         A `probe` is tried even while the database is left alone, and any failure of it counts as trouble.
         """
-        loop = asyncio.get_running_loop()
-        if self.trouble is not None and not probe:
-            refused: asyncio.Future[T] = loop.create_future()
-            refused.set_exception(DatabaseUnavailable(self.trouble))
-            refused.exception()  # asyncio would complain if nobody waited for it
-            return refused
         unit = _Unit(seconds or self._waits.database_statement_timeout, reads=reads, is_broken=probe)
         task = asyncio.ensure_future(self._bounded(unit, work))
         task.add_done_callback(_is_retrieved)  # asyncio would complain if nobody waited for it
@@ -129,7 +124,8 @@ class Database:
 
     async def _bounded(self, unit: _Unit, work: Work[T]) -> T:
         """Runs it in a thread, and cuts its connection where even that takes too long."""
-        loop = asyncio.get_running_loop()
+        if self.trouble is not None and not unit.broken:  # a probe counts as broken until it has succeeded
+            raise DatabaseUnavailable(self.trouble)
         thread = self._threads.submit(self._do, unit, work)
         done = asyncio.wrap_future(thread)
         done.add_done_callback(_is_retrieved)  # nobody may be left to hear of it
@@ -149,7 +145,7 @@ class Database:
             raise
         self.trouble = None
         if unit.clock is not None:
-            self._clock = unit.clock - loop.time()
+            self._clock = unit.clock - time.monotonic()
         return result
 
     # In a thread
@@ -259,12 +255,7 @@ def _code(error: Exception) -> str | None:
 
 def _is_busy(error: Exception) -> bool:
     """Whether the database works, but this did not go through."""
-    return _code(error) in _BUSY or _is_locked(error)
-
-
-def _is_locked(error: Exception) -> bool:
-    """Whether SQLite says that another process has the database locked."""
-    return "is locked" in str(getattr(error, "orig", None))
+    return _code(error) in _BUSY or "is locked" in str(getattr(error, "orig", None))  # as SQLite says it
 
 
 def _reason(error: Exception) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -55,12 +56,12 @@ _CODES = {"a minute": "rate_limit_exceeded", "at once": "parallel_limit"}
 class Hold(msgspec.Struct, kw_only=True):
     """What a request was let in for; tokens and dollars are of all its predictions together.
 
-    `at` is in seconds since 1970, by the database's clock.
+    `at` is when, in seconds since 1970, by the database's clock.
     """
 
-    id: str
+    id: str = msgspec.field(default_factory=partial(secrets.token_hex, 12))
     key_id: str
-    at: float
+    at: float = 0.0
     predictions: int
     tokens: int
     dollars: float
@@ -72,17 +73,6 @@ class SettledHold(msgspec.Struct, frozen=True):
     hold_id: str
     tokens: int
     dollars: float
-
-
-def new_hold(key_id: str, *, predictions: int, tokens: int, dollars: float) -> Hold:
-    return Hold(
-        id=secrets.token_hex(12),
-        key_id=key_id,
-        at=0.0,
-        predictions=predictions,
-        tokens=tokens,
-        dollars=dollars,
-    )
 
 
 Taken = dict[tuple[Measure, Span], float]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import math
 import secrets
 from typing import Annotated, Any, Literal
@@ -96,8 +95,3 @@ def new_key_id() -> str:
 def hash_token(token: str) -> str:
     """What is stored of a token. A fast hash is right for it: 256 random bits cannot be guessed."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def same(one: str, other: str) -> bool:
-    """Compares two hashes in a time that reveals nothing about them."""
-    return hmac.compare_digest(one, other)

@@ -59,7 +59,7 @@ class UsageWriter:
 
     def add(self, row: UsageRow, settled: SettledHold | None = None) -> None:
         self._rows.append((row, settled))
-        if len(self._rows) >= _BATCH:
+        if settled is not None or len(self._rows) >= _BATCH:  # a hold counts until it is settled
             self._hurry.set()
 
     @property
@@ -71,10 +71,6 @@ class UsageWriter:
     def failing(self) -> bool:
         """Whether the database does not take them."""
         return self._failing_since is not None
-
-    def hurry(self) -> None:
-        """Writes the rows so far at once, not at the next period."""
-        self._hurry.set()
 
     async def flush(self) -> None:
         """Returns when the rows added so far are in the database; raises what the database raises."""

@@ -59,7 +59,7 @@ async def embed(account: Account, body: dict[str, Any]) -> EmbeddingResponse:
     )
     account.record.answered(answer.model, answer.replicate, None)
     answer.model = account.answered_by(call.name)
-    answer.usage = PricedEmbeddingUsage(**{**msgspec.structs.asdict(answer.usage), "cost": account.cost})
+    answer.usage = PricedEmbeddingUsage(**{**msgspec.structs.asdict(answer.usage), "cost": account.cost()})
     return answer
 
 

@@ -20,6 +20,7 @@ from ..errors import GatewayError, bad_request
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..http.uploads import read_form, send_file
+from .durations import in_whole_seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -176,10 +177,4 @@ def _no_file(id: str) -> GatewayError:
 
 
 def _shown(row: FileRow) -> File:
-    return File(
-        id=row.id,
-        bytes=row.bytes,
-        created_at=int(row.created_at),
-        filename=row.filename,
-        purpose=row.purpose,
-    )
+    return msgspec.convert(in_whole_seconds(msgspec.structs.asdict(row)), File)

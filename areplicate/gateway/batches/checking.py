@@ -67,14 +67,10 @@ class LineChecker:
                 return CheckedFile(count, [error("too_many_requests", message)], 0.0)
             try:
                 expected += self._cost_of(row)
-            except BadRequestError as wrong:
+            except (BadRequestError, GatewayError) as wrong:
                 if len(errors) < MOST_ERRORS:
-                    errors.append(error("invalid_request", wrong.message, row.line, wrong.param))
-            except GatewayError as wrong:
-                if len(errors) < MOST_ERRORS:
-                    errors.append(
-                        error(wrong.code or "invalid_request", wrong.message, row.line, wrong.param)
-                    )
+                    code = wrong.code or "invalid_request"
+                    errors.append(error(code, wrong.message, row.line, wrong.param))
         if not count:
             errors.append(error("empty_file", "The file has no requests."))
         return CheckedFile(count, errors, expected)

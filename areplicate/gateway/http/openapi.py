@@ -106,14 +106,13 @@ def _operation(each: Route, schemas: dict[int, Any], components: Schema) -> Sche
         )
     if each.takes is not None:
         schema = schemas[id(each.takes)]
+        component = components[schema["$ref"].removeprefix(_REF)]
         if each.method == "GET":
-            parameters += _query(components[schema["$ref"].removeprefix(_REF)])
+            parameters += _query(component)
         else:
-            component = components[schema["$ref"].removeprefix(_REF)]
             component |= _FORM if each.form else {}
-            required = bool(component.get("required"))
             operation["requestBody"] = {
-                "required": required,
+                "required": bool(component.get("required")),
                 "content": {"multipart/form-data" if each.form else "application/json": {"schema": schema}},
             }
     if parameters:

@@ -106,9 +106,12 @@ def test_a_server_that_goes_on_where_it_was_told_to_never_loses_its_place(
 
 def test_a_server_that_forgets_only_at_times_is_followed_all_the_same() -> None:
     events, assembly = events_of(list("abcdefgh")), TextAssembly()
-    for seen in (events[:6], events[:3], events[6:]):  # a replay that ends before what was given out
+    for seen in (events[:6], events[:3]):  # a replay that ends before what was given out
         assembly.reconnected()
         feed(assembly, seen)
+        assert assembly.last_id == "17:5", "what was read the furthest"
+    assembly.reconnected()
+    feed(assembly, events[6:])
     assert (assembly.text, assembly.whole, assembly.last_id) == ("abcdefgh", True, "17:7")
 
 
@@ -118,6 +121,14 @@ def test_a_server_that_begins_again_and_goes_on_is_followed_by_its_first_id() ->
     assembly.reconnected()
     assert feed(assembly, events) == "gh"
     assert assembly.whole and not assembly.lost
+
+
+def test_a_server_that_begins_again_under_other_numbers_gives_nothing_twice() -> None:
+    pieces, assembly = list("abcdef"), TextAssembly()
+    feed(assembly, events_of(pieces, "17:%d")[:3])
+    assembly.reconnected()
+    assert feed(assembly, events_of(pieces, "18:%d0")) == ""
+    assert assembly.lost and not assembly.whole
 
 
 def test_nothing_is_known_of_a_text_that_has_not_begun() -> None:
@@ -135,6 +146,14 @@ def test_a_stream_goes_on_after_its_last_event_whatever_that_was() -> None:
     repeated = [Event("logs", "Written", "1:2"), Event("output", "ha", "1:3"), Event("done", "{}", "1:4")]
     assert feed(assembly, repeated) == "ha"
     assert (assembly.text, assembly.whole) == ("haha", True)
+
+
+def test_a_text_that_has_not_begun_begins_under_any_id() -> None:
+    assembly = TextAssembly()
+    feed(assembly, [Event("logs", "Loading", "a0a")])
+    assembly.reconnected()
+    assert feed(assembly, [Event("output", "ha", "b0b")]) == "ha"
+    assert not assembly.lost
 
 
 def test_a_text_under_unknown_ids_goes_on_at_once_where_it_says_something_else() -> None:

@@ -62,11 +62,10 @@ class Limiter:
         self._allowed = per_minute
         self._burst = math.inf
         """Turns that may be taken at once, if those are fewer than a minute's."""
-        self._next = float("-inf")
+        self._next = -math.inf
         """When the next turn is due. The further in the past, the more turns were left unused."""
-        self._paused_until = float("-inf")
+        self._paused_until = -math.inf
         self._queues: list[OrderedDict[Waiter, None]] = [OrderedDict() for _ in Rank]
-        self._waiting = 0
 
     def ready(self) -> bool:
         """Whether one more request could be sent at once."""
@@ -78,7 +77,7 @@ class Limiter:
         Raises `RateLimitError` at once if that is after `deadline` (`anyio.current_time()`).
         """
         time = now()
-        if time >= self._next and time >= self._paused_until and not self._waiting:
+        if time >= self._next and time >= self._paused_until and not any(self._queues):
             self._take(time)
             return time
         wait = self._wait(time)
@@ -95,7 +94,6 @@ class Limiter:
         queue = self._queues[RANK.get()]
         waiter = one_waiter()
         queue[waiter] = None
-        self._waiting += 1
         try:
             while True:
                 if self._first() is not waiter:
@@ -111,7 +109,6 @@ class Limiter:
                     self._take(time := now())
                     return time
         finally:
-            self._waiting -= 1
             del queue[waiter]
             if (first := self._first()) is not None:
                 first.set()

@@ -65,7 +65,7 @@ class RetryBudget:
         self._earned = earned
         self._per_second = per_second
         self.left = reserve
-        self._next_turn = float("-inf")
+        self._next_turn = -math.inf
 
     def succeeded(self) -> None:
         self.left = min(self.reserve, self.left + self._earned)

@@ -70,6 +70,9 @@ async def test_a_request_may_go_at_once_as_long_as_there_are_turns_and_nobody_wa
         group.start_soon(limiter.acquire)
         await anyio.sleep(0.5)
         assert not limiter.ready(), "somebody waits for this turn"
+        clock = Clock()
+        await limiter.acquire()
+        assert clock() > 0, "which is theirs"
 
 
 async def test_after_a_429_nobody_sends_until_it_said() -> None:
@@ -140,8 +143,24 @@ async def test_nobody_waits_for_a_turn_that_comes_too_late() -> None:
     limiter.throttled(30)
     with pytest.raises(RateLimitError, match="in 3[01] s, which is after its deadline") as caught:
         await limiter.acquire(anyio.current_time() + 29)
-    assert caught.value.retry_after == pytest.approx(31, abs=1.1) and not caught.value.request_sent
+    assert caught.value.retry_after == pytest.approx(31, abs=1.1) and caught.value.request_sent is False
     await limiter.acquire(anyio.current_time() + 32)
+    await (await used_up(600)).acquire(anyio.current_time() + 0.2)
+
+
+@pytest.mark.parametrize(("rank", "seconds"), [(Rank.CANCEL, 5), (Rank.CALL, 5), (Rank.YIELDING, 1)])
+async def test_those_that_go_before_count_in_when_a_turn_comes(rank: Rank, seconds: float) -> None:
+    limiter = await used_up(60)
+    async with anyio.create_task_group() as group:
+        RANK.set(rank)
+        for _ in range(4):
+            group.start_soon(limiter.acquire)
+        RANK.set(Rank.CALL)
+        await anyio.sleep(0.01)
+        with pytest.raises(RateLimitError) as caught:
+            await limiter.acquire(anyio.current_time() + seconds - 0.5)
+        assert caught.value.retry_after == pytest.approx(seconds, abs=0.2)
+        await limiter.acquire(anyio.current_time() + seconds + 0.5)
 
 
 async def test_what_goes_first_goes_first_and_keeps_its_order() -> None:
@@ -164,6 +183,22 @@ async def test_what_goes_first_goes_first_and_keeps_its_order() -> None:
         group.start_soon(one, "between", Rank.CALL, 6.5)
     assert order[:6] == ["later 0", "first 0", "list", "cancel", "first 1", "first 2"]
     assert order[6:] == ["later 1", "between", "later 2", "later 3"]
+
+
+async def test_what_comes_while_another_is_being_woken_may_still_go_first() -> None:
+    limiter, order = await used_up(60), []
+
+    async def one(name: str, *ranks: Rank) -> None:
+        for rank in ranks:
+            RANK.set(rank)
+            await limiter.acquire()
+            order.append(f"{name} {rank.name}")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(one, "first", Rank.CALL, Rank.CANCEL)
+        group.start_soon(one, "second", Rank.CALL)
+        group.start_soon(one, "third", Rank.CALL)
+    assert order == ["first CALL", "first CANCEL", "second CALL", "third CALL"]
 
 
 async def test_turns_come_in_the_order_of_asking_also_through_a_429() -> None:

@@ -338,7 +338,9 @@ def _template(model: str, options: CallOptions) -> PromptTemplate | None:
         options.bos_token,
         options.eos_token,
     )
-    return templates.template_of(model, *told) if templates.REGISTERED or told != _NO_TEMPLATE else None
+    if told == _NO_TEMPLATE and not templates.REGISTERED:
+        return None
+    return templates.inline_template(*told) or templates.registered_template(model)
 
 
 def _viewer(account: Client) -> Viewer:

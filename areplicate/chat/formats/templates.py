@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 
 from ...errors import BadRequestError
 from ..plain import plain, shown
-from .families import family_of
 from .format import PromptTemplate
 from .jinja import ChatTemplate
 from .tokenizer_config import TokenizerConfig, read_tokenizer_config
@@ -17,15 +16,6 @@ from .tools import BARE
 
 Token: TypeAlias = str | UnsetType | None
 """A special token; None if the model has none, UNSET if it is not known."""
-
-__all__ = [
-    "PromptTemplate",
-    "inline_template",
-    "make_template",
-    "register_prompt_template",
-    "registered_template",
-    "template_for",
-]
 
 _AROUND = ("pre_message", "post_message")
 REGISTERED: dict[str, PromptTemplate] = {}
@@ -61,11 +51,8 @@ def register_prompt_template(
     """
     if not isinstance(model, str) or not model.strip():
         raise BadRequestError("register_prompt_template needs the name of a model.")
-    model, roles, chat_template = (
-        plain(model, "model"),
-        plain(roles, "roles"),
-        plain(chat_template, "chat_template"),
-    )
+    model, roles = plain(model, "model"), plain(roles, "roles")
+    chat_template = plain(chat_template, "chat_template")
     if tokenizer_config is not None:
         if roles or chat_template:
             raise BadRequestError("Give exactly one of tokenizer_config, chat_template and roles.")
@@ -79,30 +66,12 @@ def register_prompt_template(
     REGISTERED[model.removeprefix("replicate/")] = template
 
 
-def template_of(
-    model: str,
-    roles: Mapping[str, Mapping[str, str]] | None = None,
-    initial_prompt_value: str | None = None,
-    final_prompt_value: str | None = None,
-    bos_token: str | None = None,
-    eos_token: str | None = None,
-) -> PromptTemplate | None:
-    """The template that a call brings, else the one registered for its model; None if there is neither."""
-    brought = inline_template(roles, initial_prompt_value, final_prompt_value, bos_token, eos_token)
-    return brought or registered_template(model)
-
-
 def registered_template(model: str) -> PromptTemplate | None:
     """The template that was registered for a model, for this version or for all of them."""
     if not REGISTERED:
         return None
     name = model.removeprefix("replicate/")
     return REGISTERED.get(name) or REGISTERED.get(name.partition(":")[0])
-
-
-def template_for(model: str) -> PromptTemplate:
-    """The template of a model: the registered one, else its family's, picked by its name."""
-    return registered_template(model) or family_of(model).template
 
 
 def for_template(
@@ -126,10 +95,9 @@ def inline_template(
     final_prompt_value: str | None = None,
     bos_token: str | None = None,
     eos_token: str | None = None,
-    chat_template: str | None = None,
 ) -> PromptTemplate | None:
     """The template that one call brings along; None if it brings nothing of one."""
-    if not (roles or initial_prompt_value or final_prompt_value or bos_token or eos_token or chat_template):
+    if not (roles or initial_prompt_value or final_prompt_value or bos_token or eos_token):
         return None
     return make_template(
         roles,
@@ -137,12 +105,11 @@ def inline_template(
         final_prompt_value or "",
         UNSET if bos_token is None else bos_token,
         UNSET if eos_token is None else eos_token,
-        chat_template,
     )
 
 
 def make_template(
-    roles: Mapping[str, Mapping[str, str]] | None,
+    roles: Mapping[str, Mapping[str, str]] | None = None,
     initial_prompt_value: str = "",
     final_prompt_value: str = "",
     bos_token: Token = UNSET,

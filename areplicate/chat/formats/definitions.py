@@ -184,3 +184,4 @@ WRITERS: dict[str, Callable[[Any], str]] = {
     "typescript": _typescript,
     "declaration": _declaration,
 }
+"""The ways of writing a tool: the first three as OpenAI has it, "function" without its type."""

@@ -121,9 +121,9 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         text = self._joined(turns, is_continued(messages), self.initial_prompt_value)
         before, after = self.roles.get("user", _NOTHING)
         head = self.bos_token + dated(self.initial_prompt_value) + self._numbered(before, 0)
-        return text.removeprefix(head).removesuffix(self._opened(after))
+        return text.removeprefix(head).removesuffix(self.opened(after))
 
-    def _opened(self, after: str) -> str:
+    def opened(self, after: str) -> str:
         """What closes a turn and opens the answer; some formats do both in one."""
         return after if after.endswith(self.final_prompt_value) else after + self.final_prompt_value
 
@@ -176,7 +176,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
                 pieces[-4] = roles["continued"][0]
             return "".join(pieces[:-2])
         if not (previous == "tool" and "after_tool" in roles):
-            pieces.append(self._opened(after)[len(after) :])
+            pieces.append(self.opened(after)[len(after) :])
         return "".join(pieces)
 
     def _around(self, role: str, previous: str) -> Around:

@@ -79,9 +79,7 @@ def _candidates(text: str, model: str | None) -> list[Family]:
 def _tags(template: PromptTemplate) -> tuple[str, str]:
     """What opens a user's turn, and what stands from its end to the answer."""
     before, after = template.roles.get("user", ("", ""))
-    return before, after if after.endswith(
-        template.final_prompt_value
-    ) else after + template.final_prompt_value
+    return before, template.opened(after)
 
 
 def _parted(template: PromptTemplate, text: str) -> tuple[str, str] | None:
@@ -97,12 +95,10 @@ def _parted(template: PromptTemplate, text: str) -> tuple[str, str] | None:
 
 def _is_one_turn(template: PromptTemplate, head: str, said: str) -> bool:
     """Whether this is `{prompt}` alone, with or without system text if the format has it."""
-    around = (
-        template.system.around if template.system.place != "role" else template.roles.get("system", ("", ""))
-    )
     if template.system.place != "role":
         system = said.removesuffix(PROMPT)
-        return not head and said.endswith(PROMPT) and _is_around(around, system)
+        return not head and said.endswith(PROMPT) and _is_around(template.system.around, system)
+    around = template.roles.get("system", ("", ""))
     return said == PROMPT and _is_around(around, head) and _tags(template)[0].strip() not in head
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import system_texts as texts
 from . import tool_forms as forms
 from .arrangement import SystemText
 from .format import PromptTemplate
@@ -32,32 +33,6 @@ from .shapes import (
     tagged,
     thinking_chatml,
     turns,
-)
-from .system_texts import (
-    CHATQA,
-    CODEGEEX,
-    COMMAND_A,
-    COMMAND_A_DEVELOPER,
-    COMMAND_R_TOOLS,
-    DBRX,
-    DEEPSEEK_CODER,
-    DEVSTRAL,
-    DEVSTRAL_2507,
-    DOLLY,
-    GPT_OSS,
-    GPT_OSS_TOOLS,
-    GRANITE_3_1,
-    GRANITE_3_1_TOOLS,
-    GRANITE_3_3,
-    GRANITE_3_3_TOOLS,
-    GRANITE_4_NANO,
-    MAGICODER,
-    MAGISTRAL,
-    MISTRAL_SMALL_3,
-    MISTRAL_SMALL_3_2,
-    MPT,
-    QWEN_2_5,
-    SEED_OSS_TOOLS,
 )
 
 BASE = (
@@ -89,8 +64,8 @@ _COMMAND_SYSTEM = _COMMAND[0].format("SYSTEM")
 _COMMAND_A: dict[str, Any] = {
     "names": _COMMAND_NAMES,
     "roles": {
-        "default": (_COMMAND_SYSTEM + COMMAND_A, _COMMAND[1]),
-        "opening": (_COMMAND_SYSTEM + COMMAND_A + COMMAND_A_DEVELOPER, _COMMAND[1]),
+        "default": (_COMMAND_SYSTEM + texts.COMMAND_A, _COMMAND[1]),
+        "opening": (_COMMAND_SYSTEM + texts.COMMAND_A + texts.COMMAND_A_DEVELOPER, _COMMAND[1]),
         "opening_with_tools": (_COMMAND_SYSTEM, _COMMAND[1]),
         "assistant": (
             "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>",
@@ -108,7 +83,7 @@ _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
 ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
     ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
-    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=GPT_OSS, initial_with_tools=GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
+    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=texts.GPT_OSS, initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl|linear)|moonlight", r"<\|im_middle\|>"),
     ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n"), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
@@ -117,7 +92,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1|qwenlong-l1|r1-1776|deepcoder|deephermes-r1|light-r1", r"<｜User｜>.*<think>"),
     ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)", r"<｜User｜>"),
     ("deepseek-llm", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", EOS)), r"deepseek-(coder-)?v2|deepseek.*(chat|math)", r"<｜end▁of▁sentence｜>"),
-    ("deepseek-coder", labelled(("", ""), ("### Instruction:\n", "\n"), ("### Response:\n", "\n<|EOT|>\n"), system=SystemText(default=DEEPSEEK_CODER, unless_anywhere=True)), r"deepseek-?coder(?!.*base)|opencodeinterpreter-ds|rtlcoder", r"### Instruction:\n.*[^\n]\n### Response:"),
+    ("deepseek-coder", labelled(("", ""), ("### Instruction:\n", "\n"), ("### Response:\n", "\n<|EOT|>\n"), system=SystemText(default=texts.DEEPSEEK_CODER, unless_anywhere=True)), r"deepseek-?coder(?!.*base)|opencodeinterpreter-ds|rtlcoder", r"### Instruction:\n.*[^\n]\n### Response:"),
     # Fine-tunes and formats that others share
     ("openchat-3.6", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"system": "System", "user": "GPT4 Correct User", "assistant": "GPT4 Correct Assistant"}, trim=ALL), r"openchat-?3[.p]6", r"GPT4 Correct User<\|end_header_id"),
     ("openchat", tagged("GPT4 Correct {}: ", "<|end_of_turn|>", names={"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}), r"openchat|starling", r"<\|end_of_turn\|>"),
@@ -128,9 +103,9 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("stable-beluga", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "\n\n")), r"beluga|orca-?mini|upstage.*instruct|llama-2-70b-instruct", r"### User:"),
     ("deci", labelled(("### System:\n", "\n"), ("### User:\n", "\n"), ("### Assistant:\n", "\n")), r"decilm.*instruct", ""),
     ("alpaca", labelled(("", "\n\n"), ("### Instruction:\n", "\n\n"), ("### Response:\n", "</s>\n\n")), r"alpaca|mpt.*instruct|wizardcoder|wizardmath|platypus|metamath|nous-hermes|mythomax|mytholite|mythalion|toppy|psyfighter|tiefighter|codeup|chronos", r"### Instruction"),
-    ("dolly", labelled(("", ""), ("### Instruction:\n", "\n\n"), ("### Response:\n", "### End\n\n"), system=SystemText(default=DOLLY)), r"dolly", r"### Instruction:.*### End"),
-    ("starcoder-2", labelled(("", "\n\n"), ("### Instruction\n", "\n\n"), ("### Response\n", "<|endoftext|>\n\n"), system=SystemText(default=MAGICODER)), r"starcoder-?2.*instruct", r"### Instruction\n"),
-    ("magicoder", labelled(("", "\n\n"), ("@@ Instruction\n", "\n\n"), ("@@ Response\n", f"{EOS}\n\n"), system=SystemText(default=MAGICODER)), r"magicoder", r"@@ Instruction"),
+    ("dolly", labelled(("", ""), ("### Instruction:\n", "\n\n"), ("### Response:\n", "### End\n\n"), system=SystemText(default=texts.DOLLY)), r"dolly", r"### Instruction:.*### End"),
+    ("starcoder-2", labelled(("", "\n\n"), ("### Instruction\n", "\n\n"), ("### Response\n", "<|endoftext|>\n\n"), system=SystemText(default=texts.MAGICODER)), r"starcoder-?2.*instruct", r"### Instruction\n"),
+    ("magicoder", labelled(("", "\n\n"), ("@@ Instruction\n", "\n\n"), ("@@ Response\n", f"{EOS}\n\n"), system=SystemText(default=texts.MAGICODER)), r"magicoder", r"@@ Instruction"),
     ("phind", labelled(("### System Prompt\n", "\n\n"), ("### User Message\n", "\n\n"), ("### Assistant\n", "\n\n")), r"phind", r"### User Message"),
     ("koala", labelled(("", " "), ("USER: ", " "), ("GPT: ", "</s>"), system=SystemText(default="BEGINNING OF CONVERSATION:")), r"koala", r"USER:.*GPT:"),
     ("guanaco", labelled(("", "\n"), ("### Human: ", "\n"), ("### Assistant: ", "\n")), r"guanaco|xgen.*inst|stable-vicuna|vicuna-\d+b-(v0|delta-v0)", r"### Human:"),
@@ -157,11 +132,11 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)", ""),
     ("qwen-3", chatml(roles=_THOUGHT), r"qwen-?3|baichuan-m2", ""),
-    ("qwen-2.5", chatml(QWEN_2_5), r"qwen-?2[.p-]?5(?!.*-?(vl|omni|1m)).*(instruct|chat|coder|math)|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
+    ("qwen-2.5", chatml(texts.QWEN_2_5), r"qwen-?2[.p-]?5(?!.*-?(vl|omni|1m)).*(instruct|chat|coder|math)|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
     ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|stable-?code.*instruct", ""),
-    ("dbrx", chatml(DBRX), r"dbrx-instruct", ""),
-    ("mpt-chat", chatml(MPT, roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
+    ("dbrx", chatml(texts.DBRX), r"dbrx-instruct", ""),
+    ("mpt-chat", chatml(texts.MPT, roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
     ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), None, True), r"yi-1\.5.*chat", ""),
     ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
@@ -175,18 +150,18 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",)), r"glm-4\.[5-9]", ""),
     ("glm-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?4|glm-?4(?!\.)|glm-z1", ""),
     ("glm-edge", tagged("<|{}|>\n", "", names={"tool": "observation"}), r"glm-edge", ""),
-    ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=CODEGEEX)), r"codegeex-?4", ""),
+    ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=texts.CODEGEEX)), r"codegeex-?4", ""),
     ("chatglm-lines", tagged("<|{}|>\n", "\n", names={"tool": "observation"}), "", r"<\|user\|>\n.*<\|assistant\|>"),
     # IBM, Cohere, LG, Tencent, Baichuan, Shanghai AI Laboratory, OpenBMB, AI21, Baidu, ByteDance
     ("granite-code", labelled(("System:\n", "\n\n"), ("Question:\n", "\n\n"), ("Answer:\n", "\n\n")), r"granite.*code.*instruct", r"Question:\n.*Answer:\n"),
-    ("granite-3.3", tagged(*_GRANITE, names={"tool": "tool", "tools": "available_tools"}, system=SystemText(default=GRANITE_3_3, with_tools=GRANITE_3_3_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[3-9].*instruct", ""),
-    ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=GRANITE_3_1, with_tools=GRANITE_3_1_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
-    ("granite-4-nano", tagged(*_GRANITE, names={"tool": "user"}, system=SystemText(default=GRANITE_4_NANO), tools=forms.GRANITE_4), r"granite-?4.*(350m|-1b)", ""),
+    ("granite-3.3", tagged(*_GRANITE, names={"tool": "tool", "tools": "available_tools"}, system=SystemText(default=texts.GRANITE_3_3, with_tools=texts.GRANITE_3_3_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[3-9].*instruct", ""),
+    ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=texts.GRANITE_3_1, with_tools=texts.GRANITE_3_1_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
+    ("granite-4-nano", tagged(*_GRANITE, names={"tool": "user"}, system=SystemText(default=texts.GRANITE_4_NANO), tools=forms.GRANITE_4), r"granite-?4.*(350m|-1b)", ""),
     ("granite-4", tagged(*_GRANITE, names={"tool": "user"}, tools=forms.GRANITE_4), r"granite-?4.*(instruct|small|tiny|micro|3b)", ""),
     ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?3.*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
     ("command-r7b", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>"), r"command-r7b", ""),
     ("command-a", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"), r"command-a", r"<\|START_RESPONSE\|>"),
-    ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + COMMAND_R_TOOLS, _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\n", "\n"), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
+    ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + texts.COMMAND_R_TOOLS, _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\n", "\n"), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
     ("exaone-deep", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), "[|assistant|]<thought>\n", system=_WHERE), r"exaone-deep", ""),
     ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", names={"tool": "tool"}, tools=forms.EXAONE_4, roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
     ("exaone", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), system=_WHERE), r"exaone", r"\[\|user\|\]"),
@@ -197,13 +172,13 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), None, True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
     ("jamba", labelled(("<|bom|><|system|> ", "<|eom|>"), ("<|bom|><|user|> ", "<|eom|>"), ("<|bom|><|assistant|> ", "<|eom|>"), roles={"tool": ("<|bom|><|tool|> ", "<|eom|>")}, system=_WHERE, tools=forms.JAMBA), r"jamba", r"<\|bom\|>"),
     ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
-    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=SEED_OSS_TOOLS), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-(oss|coder.*instruct)", r"<seed:bos>"),
+    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=texts.SEED_OSS_TOOLS), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-(oss|coder.*instruct)", r"<seed:bos>"),
     ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), None, True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
     ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), None, True), r"orion.*chat", ""),
     # Meta
     ("vicuna", labelled(("", " "), ("USER: ", " "), ("ASSISTANT: ", "</s>")), r"vicuna|wizardlm|airoboros.*gpt4-1\.|goliath|capybara|xwin|longchat|bakllava|llava(?!.*(mistral|mixtral|llama-?3|gemma))", r"USER:.*ASSISTANT:"),
     ("codellama-70b", labelled(("Source: system\n\n ", " <step> "), ("Source: user\n\n ", " <step> "), ("Source: assistant\n\n ", " <step> "), "Source: assistant\nDestination: user\n\n ", trim=ALL), r"code-?llama-70b.*instruct", r"Source: user"),
-    ("chatqa", labelled(("Assistant: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), roles={"opening": ("System: ", "\n\n")}, system=SystemText(default=CHATQA)), r"chatqa", ""),
+    ("chatqa", labelled(("Assistant: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), roles={"opening": ("System: ", "\n\n")}, system=SystemText(default=texts.CHATQA)), r"chatqa", ""),
     ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), roles={"default": ("<extra_id_0>System\n", "\n")}, system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)", r"<extra_id_1>User"),
     ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)", ""),
@@ -211,11 +186,11 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("llama-3", llama_3(), r"llama-?v?3(?!\d)|reflection|^l3-|lumimaid|stheno|athene-70b", r"<\|start_header_id\|>"),
     ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*chat|code-?llama.*instruct|airoboros", r"<<SYS>>"),
     # Mistral
-    ("devstral-2507", mistral_7("", forms.DEVSTRAL, DEVSTRAL_2507), r"devstral.*(2507|-1[.p]1)", ""),
-    ("devstral", mistral_7("", forms.MISTRAL_TEKKEN, DEVSTRAL), r"devstral(?!-?(2\b|small-?2\b|.*-25(0[6-9]|1\d))|-medium)", ""),
-    ("magistral", mistral_7("", forms.MISTRAL_TEKKEN, MAGISTRAL), r"magistral.*2506", ""),
-    ("mistral-small-3.2", mistral_7("", forms.MISTRAL_SMALL_3_2, MISTRAL_SMALL_3_2), r"mistral-small-3[.p-]2|mistral-small.*2506", ""),
-    ("mistral-small-3", mistral_7("", forms.MISTRAL_TEKKEN, MISTRAL_SMALL_3), r"mistral-small-3(?![.p]\d)|mistral-small-3[.p-]1|mistral-small-24b|mistral-small.*250[13]", ""),
+    ("devstral-2507", mistral_7("", forms.DEVSTRAL, texts.DEVSTRAL_2507), r"devstral.*(2507|-1[.p]1)", ""),
+    ("devstral", mistral_7("", forms.MISTRAL_TEKKEN, texts.DEVSTRAL), r"devstral(?!-?(2\b|small-?2\b|.*-25(0[6-9]|1\d))|-medium)", ""),
+    ("magistral", mistral_7("", forms.MISTRAL_TEKKEN, texts.MAGISTRAL), r"magistral.*2506", ""),
+    ("mistral-small-3.2", mistral_7("", forms.MISTRAL_SMALL_3_2, texts.MISTRAL_SMALL_3_2), r"mistral-small-3[.p-]2|mistral-small.*2506", ""),
+    ("mistral-small-3", mistral_7("", forms.MISTRAL_TEKKEN, texts.MISTRAL_SMALL_3), r"mistral-small-3(?![.p]\d)|mistral-small-3[.p-]1|mistral-small-24b|mistral-small.*250[13]", ""),
     ("mistral-v7-tekken", mistral_7("", forms.MISTRAL_TEKKEN), r"mistral-small-3|mistral-small.*-25\d\d|devstral|magistral|mistral-medium|ministral-3", r"\[SYSTEM_PROMPT\]\S"),
     ("mistral-v7", mistral_7(" ", forms.MISTRAL_V3), r"mistral-large.*2411|pixtral-large", r"\[SYSTEM_PROMPT\] "),
     ("mistral-tekken", mistral("", forms.MISTRAL_TEKKEN), r"mistral-nemo|ministral|pixtral", r"\[INST\][^\s<]"),

@@ -41,10 +41,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
             "system_top": the same, with the system text below it. "before", "after": a turn of its own
             before or after the opening system text. "first_user": before that message's text.
             "before_last_user": a turn of its own there.
-        tool: how one definition is written: "json", "indented" and "listed" (more indented) as it is,
-            "function" without its type, "with responses" the same as Cohere's, "fenced" as a block of
-            Markdown, "signature", "python" and "docstring" as functions of Python, "typescript" as a
-            type, "xml" as elements, "headed" below a heading, "declaration" as Google's.
+        tool: how one definition is written: one of `WRITERS`.
         between_tools: what parts two definitions.
         between_system: what parts system text and definitions that share its turn.
         reminder: system text that closes a conversation with tools.
@@ -65,22 +62,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
 
     definitions: str
     place: Literal["system", "system_top", "before", "after", "first_user", "before_last_user"] = "system"
-    tool: Literal[
-        "json",
-        "indented",
-        "listed",
-        "function",
-        "with responses",
-        "indented function",
-        "fenced",
-        "signature",
-        "python",
-        "docstring",
-        "typescript",
-        "xml",
-        "headed",
-        "declaration",
-    ] = "json"
+    tool: str = "json"
     between_tools: str = "\n"
     between_system: str = "\n\n"
     call: str = '{"name": "{name}", "arguments": {arguments}}'

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError
+from ..logs import logger
 from .formats.arrangement import fold_leading_system, is_continued, leading_system
 from .formats.format import PromptTemplate, written
 from .formats.recognition import PROMPT
 from .messages import Message
 from .plan import Plan
-from .schemas.values import logger
 
 
 def conversation_fields(
@@ -45,7 +45,7 @@ def conversation_fields(
             return _native(turns, plan, plan.messages)
     if plan.prompt is None:
         raise BadRequestError(
-            f"{_who(plan)} has no input for a conversation. Its inputs are {', '.join(_names(plan))}."
+            f"{_who(plan)} has no input for a conversation. Its inputs are {', '.join(plan.fields)}."
         )
     switch = plan.format.switch_off or "prompt_template"
     wraps = plan.format.wraps or system_by_hand or given.get(switch, PROMPT) != PROMPT
@@ -72,7 +72,7 @@ def conversation_fields(
 def _native(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
     """OpenAI's messages, in the form in which the model takes them."""
     wire: Any = [turn.as_openai() for turn in turns]
-    field = plan.schema.fields[name] if plan.schema else None
+    field = plan.fields.get(name)
     if field is not None and field.type == "string":
         wire = msgspec.json.encode(wire).decode()
     elif field is not None and field.items == "string":
@@ -138,7 +138,3 @@ def _system_apart(
 
 def _who(plan: Plan) -> str:
     return (plan.schema.model if plan.schema else None) or "This model"
-
-
-def _names(plan: Plan) -> list[str]:
-    return list(plan.schema.fields) if plan.schema else []

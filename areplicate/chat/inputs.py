@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError
+from ..logs import logger
 from .conversation import conversation_fields
 from .formats import templates
 from .formats.format import PromptTemplate
@@ -17,7 +18,7 @@ from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param
 from .plan import Plan, plan_for
 from .schemas.context import over_context
 from .schemas.schema import Field, ModelSchema
-from .schemas.values import AskedModel, fit, logger, sendable, unsupported
+from .schemas.values import AskedModel, fit, sendable, unsupported
 
 _ANY = Field()
 
@@ -187,9 +188,9 @@ def _converted(name: str, value: Any, param: Param, field: Field, asked: AskedMo
 
 def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: AskedModel) -> None:
     """A parameter of the model's own, by its name there or another model's."""
-    if name in INFORMATIONAL and not (plan.schema and name in plan.fields):
-        return
     if name not in plan.fields:
+        if name in INFORMATIONAL:
+            return
         name = next((alias for alias in ALIASES.get(name, ()) if alias in plan.fields), name)
     field = plan.fields.get(name) or OWN.get(name, _ANY)
     value = fit(name, sendable(name, value, asked), field, asked)

@@ -175,8 +175,4 @@ def _ready(
             model=model,
         )
     path = unquote(urlsplit(source).path) if scheme else source
-    return MediaSlot(name, index, path=path, filename=medium.filename or _basename(path))
-
-
-def _basename(path: str) -> str:
-    return re.split(r"[/\\]", path)[-1]
+    return MediaSlot(name, index, path=path, filename=medium.filename or re.split(r"[/\\]", path)[-1])

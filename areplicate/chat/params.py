@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import BadRequestError
+from ..logs import logger
 from .schemas.schema import Field
-from .schemas.values import AskedModel, logger, unsupported, wrong_type
+from .schemas.values import AskedModel, unsupported, wrong_type
 
 Converter = Callable[[str, Any, Field, AskedModel], Any]
 
@@ -96,10 +97,6 @@ def _is(*values: Any) -> Callable[[Any], bool]:
     return lambda value: any(value is v or (type(value) is type(v) and value == v) for v in values)
 
 
-def _never(value: Any) -> bool:
-    return False
-
-
 class Param(NamedTuple):
     """One parameter of OpenAI's.
 
@@ -114,7 +111,7 @@ class Param(NamedTuple):
     takes: Field
     names: tuple[str, ...] = ()
     convert: Converter | None = None
-    changes_nothing: Callable[[Any], bool] = _never
+    changes_nothing: Callable[[Any], bool] = _is()
     unguided: tuple[str, ...] = ()
 
 

@@ -38,7 +38,7 @@ class MessageBuilder:
         self._content: list[dict[str, Any]] = []
         self._open: str | None = None
         """The kind of block that is being written: the last one."""
-        self._message: dict[str, Any] = {
+        self.message: dict[str, Any] = {
             "id": id,
             "type": "message",
             "role": "assistant",
@@ -51,14 +51,10 @@ class MessageBuilder:
 
     def answered_by(self, model: str) -> None:
         """Another model answers than was asked."""
-        self._message["model"] = model
-
-    @property
-    def message(self) -> dict[str, Any]:
-        return self._message
+        self.message["model"] = model
 
     def begin(self) -> list[Event]:
-        return [{"type": "message_start", "message": {**self._message, "content": []}}]
+        return [{"type": "message_start", "message": {**self.message, "content": []}}]
 
     def add(self, delta: Delta) -> list[Event]:
         """The events for what a chunk adds."""
@@ -79,7 +75,7 @@ class MessageBuilder:
         found = self._stops.found
         reason = _STOP_REASONS[finish_reason] if found is None else "stop_sequence"
         told = {"stop_reason": reason, "stop_sequence": found}
-        self._message |= {**told, "usage": _usage(usage)}
+        self.message |= {**told, "usage": _usage(usage)}
         return [
             *events,
             {"type": "message_delta", "delta": told, "usage": _usage(usage)},
@@ -92,7 +88,7 @@ class MessageBuilder:
         for delta in deltas_of(answer.choices[0].message):
             self.add(delta)
         self.end(answer.choices[0].finish_reason, answer.usage)
-        return self._message
+        return self.message
 
     def _rest(self) -> Iterator[Event]:
         """Text that was kept back as the possible beginning of a stop sequence."""

@@ -41,7 +41,7 @@ class ResponseBuilder:
         self._output: list[dict[str, Any]] = []
         self._open: dict[str, Any] | None = None
         """The message or the reasoning that is being written: the last item of the output."""
-        self._response = {
+        self.response: dict[str, Any] = {
             "id": id,
             "object": "response",
             "created_at": created_at,
@@ -66,11 +66,7 @@ class ResponseBuilder:
 
     def answered_by(self, model: str) -> None:
         """Another model answers than was asked."""
-        self._response["model"] = model
-
-    @property
-    def response(self) -> dict[str, Any]:
-        return self._response
+        self.response["model"] = model
 
     def begin(self) -> list[Event]:
         return [self._whole("response.created"), self._whole("response.in_progress")]
@@ -92,19 +88,19 @@ class ResponseBuilder:
         if not any(item["type"] != "reasoning" for item in self._output):
             events += self._begin_text()
         events += self._close(status)
-        self._response["status"] = status
+        self.response["status"] = status
         if status == "incomplete":
-            self._response["incomplete_details"] = {"reason": "max_output_tokens"}
+            self.response["incomplete_details"] = {"reason": "max_output_tokens"}
         else:
-            self._response["completed_at"] = int(time.time())
+            self.response["completed_at"] = int(time.time())
         if usage is not None:
-            self._response["usage"] = _usage(usage)
+            self.response["usage"] = _usage(usage)
         # The response itself and no copy: `store` may still change before this event is sent.
-        return [*events, self._event(f"response.{status}", response=self._response)]
+        return [*events, self._event(f"response.{status}", response=self.response)]
 
     def failed(self, message: str, code: str) -> list[Event]:
-        self._response |= {"status": "failed", "store": False}
-        self._response["error"] = {"code": code, "message": message}
+        self.response |= {"status": "failed", "store": False}
+        self.response["error"] = {"code": code, "message": message}
         return [self._whole("response.failed")]
 
     def build(self, answer: ModelResponse) -> dict[str, Any]:
@@ -114,7 +110,7 @@ class ResponseBuilder:
         for delta in deltas_of(choice.message):
             self.add(delta)
         self.end(choice.finish_reason, answer.usage)
-        return self._response
+        return self.response
 
     def _reasoning(self, text: str) -> Iterator[Event]:
         if self._open is None or self._open["type"] != "reasoning":
@@ -199,7 +195,7 @@ class ResponseBuilder:
         return self._event(kind, output_index=len(self._output) - 1, item=dict(item))
 
     def _whole(self, kind: str) -> Event:
-        return self._event(kind, response={**self._response, "output": list(self._output)})
+        return self._event(kind, response={**self.response, "output": list(self._output)})
 
     def _event(self, kind: str, **fields: Any) -> Event:
         event = {"type": kind, "sequence_number": self._sequence, **fields}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 
 from ...errors import BadRequestError, UnsupportedParamsError
+from ...logs import logger
 from ..plain import as_json, shown
 from .schema import Field
-
-logger = logging.getLogger("areplicate")
 
 _LARGE = 2.0**62
 """Numbers below this are always in range; infinity and NaN are not below it."""

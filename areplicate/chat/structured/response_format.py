@@ -127,7 +127,7 @@ def place(format: ResponseFormat, fields: Mapping[str, Field], *, flat: bool) ->
     if (field := fields.get("response_format")) is not None and field.enum is None:
         return Placed({"response_format": _as_openai(format)}, enforced=True)
     if (field := fields.get("json_schema")) is not None:
-        wanted = {"format": _as_openai_flat(format)} if flat else format.schema
+        wanted = {"format": _as_openai(format, flat=True)} if flat else format.schema
         return Placed({"json_schema": _sent(wanted, field)}, enforced=True)
     if (field := fields.get("jsonschema")) is not None:
         return Placed({"jsonschema": _sent(format.schema, field)}, enforced=True)
@@ -142,23 +142,15 @@ def place(format: ResponseFormat, fields: Mapping[str, Field], *, flat: bool) ->
     return Placed()
 
 
-def _as_openai(format: ResponseFormat) -> dict[str, Any]:
+def _as_openai(format: ResponseFormat, *, flat: bool = False) -> dict[str, Any]:
     if format.any_object:
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": _described(format)}
-
-
-def _as_openai_flat(format: ResponseFormat) -> dict[str, Any]:
-    return {"type": "json_object"} if format.any_object else {"type": "json_schema", **_described(format)}
-
-
-def _described(format: ResponseFormat) -> dict[str, Any]:
     described: dict[str, Any] = {"name": format.name, "schema": format.schema}
     if format.description:
         described["description"] = format.description
     if format.strict is not None:
         described["strict"] = format.strict
-    return described
+    return {"type": "json_schema", **(described if flat else {"json_schema": described})}
 
 
 def _sent(value: Any, field: Field) -> Any:

@@ -6,7 +6,8 @@ import json
 import math
 import pickle
 import time
-from email.utils import formatdate
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime, formatdate
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from areplicate.replicate.protocol.predictions import decode_prediction
 from areplicate.replicate.protocol.problems import (
     error_from_prediction,
     error_from_response,
+    reduced_limits,
     retry_after,
 )
 from areplicate.replicate.protocol.requests import Response
@@ -233,6 +235,32 @@ def test_an_error_keeps_how_long_to_hold_back() -> None:
 )
 def test_every_way_of_saying_when(headers: dict[str, str], body: Any, seconds: float | None) -> None:
     assert retry_after(response(429, body, headers)) == seconds
+
+
+THROTTLED = (
+    b'{"detail": "Request was throttled. Your rate limit for creating predictions is reduced to 6 requests per '
+    b'minute with a burst of 1 requests while you have less than $5.0 in credit. Your rate limit resets in ~5s.", '
+    b'"status": 429, "retry_after": 7}'
+)
+
+
+def test_what_a_429_says_in_its_body_is_read() -> None:
+    assert retry_after(Response(429, {}, THROTTLED)) == 7
+    assert reduced_limits(Response(429, {}, THROTTLED)) == (6, 1)
+    assert reduced_limits(Response(429, {}, b"{}")) == ()
+    assert retry_after(Response(429, {}, b'{"retry_after": "soon", "detail": "resets in ~9s"}')) == 9
+    assert retry_after(Response(429, {"retry-after": "3"}, THROTTLED)) == 3
+
+
+@pytest.mark.parametrize("hours", [-5, 0, 5])
+@pytest.mark.parametrize(("told", "waited"), [(20, 20), (-20, 0)])
+def test_a_date_to_retry_after_is_read_by_the_servers_clock(hours: int, told: float, waited: float) -> None:
+    there = datetime.now(timezone.utc) + timedelta(hours=hours)
+    headers = {
+        "date": format_datetime(there, usegmt=True),
+        "retry-after": format_datetime(there + timedelta(seconds=told), usegmt=True),
+    }
+    assert retry_after(Response(503, headers, b"")) == waited
 
 
 def test_a_date_in_the_future_is_so_many_seconds() -> None:

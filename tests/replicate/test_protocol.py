@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import email
+import json
 from email.message import Message
+from typing import Any
 
 import pytest
 
 from areplicate.errors import APIConnectionError
 from areplicate.replicate.credentials import Credentials
-from areplicate.replicate.protocol.decoding import decoded
+from areplicate.replicate.protocol.decoding import decoded, lenient
 from areplicate.replicate.protocol.events import LONGEST_LINE, Event, EventParser
 from areplicate.replicate.protocol.files import file_upload
 from areplicate.replicate.protocol.models import decode_version
-from areplicate.replicate.protocol.predictions import decode_prediction
-from areplicate.replicate.protocol.requests import origin, prefer_wait
+from areplicate.replicate.protocol.platform_failures import LARGEST_INPUT, worth_asking_again
+from areplicate.replicate.protocol.predictions import (
+    Prediction,
+    decode_page,
+    decode_prediction,
+)
+from areplicate.replicate.protocol.requests import named, origin, prefer_wait
 
 BASE = "https://api.replicate.com/v1"
 
@@ -132,6 +139,80 @@ def test_what_is_broken_is_a_value_error_in_words(body: bytes, words: str) -> No
     with pytest.raises(ValueError, match=words) as caught:
         decoded(decode_prediction, body)
     assert caught.value.__suppress_context__ and type(caught.value) is ValueError
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        (
+            {"output": ["a"], "metrics": "many", "urls": {"get": 7}, "model": 3},
+            ("succeeded", ["a"], None, None),
+        ),
+        (
+            {"metrics": {"predict_time": 1.5}, "created_at": 5},
+            ("succeeded", None, {"predict_time": 1.5}, None),
+        ),
+        ({"urls": [], "model": "a/b", "new": {"b": []}}, ("succeeded", None, None, "a/b")),
+    ],
+)
+def test_a_field_of_another_type_hides_none_of_the_others(
+    told: dict[str, Any], read: tuple[Any, ...]
+) -> None:
+    body = json.dumps({"id": "p1", "status": "succeeded", **told}).encode()
+    prediction = lenient(Prediction)(body)
+    assert (prediction.status, prediction.output, prediction.metrics, prediction.model) == read
+    assert (prediction.id, prediction.urls, prediction.created_at) == ("p1", None, None)
+
+
+@pytest.mark.parametrize(
+    "told", ['{"id": "../account"}', '{"id": "a"}', '{"id": 7, "status": "failed"}', "[]"]
+)
+def test_what_has_no_id_and_status_is_no_prediction(told: str) -> None:
+    with pytest.raises(ValueError, match="Expected|missing required field"):
+        decoded(lenient(Prediction), told.encode())
+
+
+def test_a_row_that_is_no_prediction_hides_no_other() -> None:
+    rows = [
+        {"id": "p1", "status": "succeeded", "input": {"a": 1}},
+        {"id": "../account", "status": "succeeded"},
+        None,
+        {"id": "p2", "status": "processing", "error": ["?"], "deadline": 60, "input": []},
+    ]
+    page = decode_page(json.dumps({"results": rows, "next": "https://a/?cursor=b"}).encode())
+    assert [(row.id, bytes(row.input), row.deadline) for row in page.results] == [
+        ("p1", b'{"a": 1}', None),
+        ("p2", b"[]", None),
+    ]
+    assert page.next == "https://a/?cursor=b"
+    assert decode_page(b'{"results": [], "next": 7}').next is None
+
+
+def test_headers_are_spelled_in_one_way_so_that_none_is_sent_twice() -> None:
+    assert named({"AUTHORIZATION": "a", "last-event-id": "b", "x-Mine": "c"}) == {
+        "Authorization": "a",
+        "Last-Event-ID": "b",
+        "x-Mine": "c",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "size", "worth"),
+    [
+        ("failed", "Prediction interrupted; please retry (code: PA)", 1, True),
+        ("failed", {"detail": "E9828"}, 1, True),
+        ("failed", "E98281", 1, False),
+        ("failed", None, 1, False),
+        ("canceled", "E9828", 1, False),
+        ("failed", "E9828", LARGEST_INPUT, True),
+        ("failed", "E9828", LARGEST_INPUT + 1, False),
+    ],
+)
+def test_what_the_platform_has_failed_at_is_worth_asking_again(
+    status: str, error: Any, size: int, worth: bool
+) -> None:
+    failed = Prediction("p1", status, error=error)
+    assert worth_asking_again(failed, {"a": "x" * (size - len('{"a":""}'))}) is worth
 
 
 def test_an_error_without_words_is_told_by_its_name() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
 from typing import Any
 
 import anyio
@@ -12,8 +10,6 @@ import pytest
 import areplicate
 from areplicate import AsyncRouter
 from areplicate.replicate.limits import Limiter, Turns
-from areplicate.replicate.protocol.problems import reduced_limits, retry_after
-from areplicate.replicate.protocol.requests import Response
 from tests.hostile import (
     Asked,
     HostileReplicate,
@@ -105,31 +101,6 @@ async def test_a_reduced_account_is_left_again_when_it_has_credit() -> None:
     assert limiter.per_minute == 6
     limiter.observe(anyio.current_time(), 599, 1)
     assert limiter.per_minute == 600
-
-
-BODY = (
-    b'{"detail": "Request was throttled. Your rate limit for creating predictions is reduced to 6 requests per '
-    b'minute with a burst of 1 requests while you have less than $5.0 in credit. Your rate limit resets in ~5s.", '
-    b'"status": 429, "retry_after": 7}'
-)
-
-
-async def test_what_a_429_says_in_its_body_is_read() -> None:
-    assert retry_after(Response(429, {}, BODY)) == 7
-    assert reduced_limits(Response(429, {}, BODY)) == (6, 1)
-    assert reduced_limits(Response(429, {}, b"{}")) == ()
-    assert retry_after(Response(429, {}, b'{"retry_after": "soon", "detail": "resets in ~9s"}')) == 9
-    assert retry_after(Response(429, {"retry-after": "3"}, BODY)) == 3
-
-
-@pytest.mark.parametrize("hours", [-5, 0, 5])
-async def test_a_date_to_retry_after_is_read_by_the_servers_clock(hours: int) -> None:
-    there = datetime.now(timezone.utc) + timedelta(hours=hours)
-    headers = {
-        "date": format_datetime(there, usegmt=True),
-        "retry-after": format_datetime(there + timedelta(seconds=20), usegmt=True),
-    }
-    assert retry_after(Response(503, headers, b"")) == 20
 
 
 async def test_accounts_take_turns() -> None:

@@ -27,15 +27,13 @@ from .decoding import decoded
 from .predictions import Prediction
 from .requests import Response
 
-_ERRORS: dict[int, type[APIError]] = {
-    400: BadRequestError,
+_ERRORS: dict[int, type[APIError]] = {  # any other is an error of its hundred
     401: AuthenticationError,
     402: InsufficientCreditError,
     403: PermissionDeniedError,
     404: NotFoundError,
     407: AuthenticationError,
     408: Timeout,
-    422: BadRequestError,
     429: RateLimitError,
     503: ServiceUnavailableError,
 }
@@ -69,7 +67,7 @@ _decode_problem = msgspec.json.Decoder(Problem).decode
 def error_from_response(response: Response) -> APIError:
     """The exception for an answer whose status is not 2xx."""
     status = response.status
-    kind = _ERRORS.get(status) or (InternalServerError if status >= 500 else _kind_of_other(status))
+    kind = _ERRORS.get(status) or _kind_of_other(status)
     detail = _detail(response)
     advice = _ADVICE.get(status)
     message = f"Replicate answered {status}: {detail}" + (f" {advice}." if advice else "")
@@ -77,7 +75,9 @@ def error_from_response(response: Response) -> APIError:
 
 
 def _kind_of_other(status: int) -> type[APIError]:
-    return BadRequestError if 400 <= status < 500 else APIError
+    if status >= 500:
+        return InternalServerError
+    return BadRequestError if status >= 400 else APIError
 
 
 def _detail(response: Response) -> str:
@@ -133,7 +133,7 @@ def retry_after(response: Response) -> float | None:
         told = str(decoded(_decode_problem, response.body).retry_after)
     except ValueError:
         told = ""
-    if not told.startswith("-") and (seconds := _seconds_or_date(told, headers.get("date"))) is not None:
+    if (seconds := _number(told)) is not None and seconds >= 0:
         return seconds
     if match := _RESETS_IN.search(_beginning(response)):
         return float(match[1])

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import StreamReader, web
+from backports import zstd
 
 from areplicate.balancer import ALLOWED_FAILS, COOLDOWN_TIME
 from areplicate.gateway.accounts import auth, counting, database, reports, usage
@@ -39,6 +40,7 @@ WORDS = {10: "Ten", 100: "a hundred"}
             f"{bodies.MAX_FIELDS} fields",
         ),
         ("security.md", f"{bodies.BODY_SECONDS:g} s to arrive"),
+        ("security.md", f"makes room beyond {bodies._MOST_ARRIVING >> 20} MB"),
         ("security.md", f"goes on from has {MEGABYTES} MB at most"),
         ("security.md", f"do not read their answer for {connections.FIRST_SILENCE_SECONDS:g} s"),
         ("security.md", f"after {connections.STALLED_SECONDS:g} s without reading"),
@@ -105,16 +107,18 @@ def test_the_bounds_of_a_body_hold_to_the_last_part(body: bytes, refused: str) -
 
 
 @asynccontextmanager
-async def serving(answer: bytes = b"{}") -> AsyncIterator[tuple[str, int]]:
+async def serving(
+    answer: bytes = b"{}", handle: connections.Handler | None = None
+) -> AsyncIterator[tuple[str, int]]:
     """A server with the usual keep-alive."""
 
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+    async def give(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(answer)
         return response
 
-    server = connections.Server(handle, keepalive=GENERAL.keepalive_seconds)
+    server = connections.Server(handle or give, keepalive=GENERAL.keepalive_seconds)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         listener = connections.Listener(sock, server, most=100, tls=None)
         listener.start()
@@ -157,3 +161,49 @@ async def test_who_does_not_read_the_answer_is_gone_after_a_minute() -> None:
         assert read < 50_000_000
         assert asyncio.get_running_loop().time() - began < 80
         writer.close()
+
+
+@pytest.mark.anyio
+async def test_bodies_that_arrive_slowly_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many connections send, and however slowly, they do not fill the memory."""
+    monkeypatch.setattr(bodies, "_MOST_ARRIVING", 250_000)
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return web.json_response(len(await bodies._received(request)))
+        except GatewayError as refused:
+            return web.Response(status=refused.status)
+
+    async with serving(handle=handle) as address:
+        slow = []
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n" + b"x" * 100_000)
+            await asyncio.sleep(1)
+            slow.append((reader, writer))
+        assert (await slow[0][0].readline()).startswith(b"HTTP/1.1 408 ")
+        for reader, writer in slow[1:]:
+            writer.write(b"x")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        for _, writer in slow:
+            writer.close()
+    assert not bodies._arriving
+
+
+@pytest.mark.anyio
+async def test_a_refused_body_unfolds_no_further_than_an_allowed_one() -> None:
+    """A few kilobytes of somebody without a key could keep the processor busy for ten seconds."""
+    seen: list[StreamReader] = []
+
+    async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request.content)
+        return web.Response(status=401)
+
+    bomb = zstd.compress(b" " * 100_000_000)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: zstd\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    async with serving(handle=refuse) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(head + bomb)
+        assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
+        writer.close()
+    assert seen[0].total_bytes < 2 * bodies.MAX_BODY

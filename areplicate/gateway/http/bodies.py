@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+import anyio
 import msgspec
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from ..errors import GatewayError, bad_request
 from ..mismatch import mismatch
@@ -23,6 +24,9 @@ MAX_FIELDS = 500
 """Keys of a body's outermost object: no model has as many inputs."""
 BODY_SECONDS = 60.0
 """Seconds that a body may take to arrive."""
+_MOST_ARRIVING = 256 * 1024 * 1024
+"""Bytes of all bodies that are arriving: a key may open many connections before its limits count."""
+_LINGER_SECONDS = 10.0
 
 _ENCODINGS = ("", "identity", "gzip", "deflate", "br", "zstd")
 _PLACE = re.compile(r" \(byte (\d+)\)$")
@@ -30,6 +34,9 @@ _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 """A text to its end, or to the body's: a pattern that fails there begins anew at each quote, which takes hours."""
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _BOM = b"\xef\xbb\xbf"
+
+_arriving: dict[anyio.CancelScope, int] = {}
+"""The bytes of each body that is arriving, the oldest first."""
 
 
 async def read_body(request: web.BaseRequest, kind: type, fields: Mapping[str, str] = {}) -> Any:
@@ -95,11 +102,7 @@ async def _received(request: web.BaseRequest) -> bytes:
     try:
         if request.content.is_eof():  # it came with the head, as nearly all bodies do
             return _bounded(request.content.read_nowait())
-        return await asyncio.wait_for(_collect(request), BODY_SECONDS)
-    except asyncio.TimeoutError:
-        raise GatewayError(
-            408, f"The body did not arrive within {BODY_SECONDS:g} s.", code="request_timeout"
-        ) from None
+        return await _collect(request)
     except web.RequestPayloadError:
         raise bad_request("The body is damaged: its encoding does not fit its headers.") from None
 
@@ -121,15 +124,39 @@ async def ask_for_body(request: web.BaseRequest) -> None:
 
 
 async def _collect(request: web.BaseRequest) -> bytes:
-    """The body. aiohttp's own `read()` would keep it for as long as the request is answered."""
+    """The body. aiohttp's own `read()` would keep it for as long as the request is answered.
+
+    Where too much is arriving, the oldest body makes room: those that are sent slowly are the oldest.
+    """
     pieces = []
-    length = 0
-    async for piece in request.content.iter_any():
-        pieces.append(piece)
-        length += len(piece)
-        if length > MAX_BODY:
-            raise _too_large()
-    return b"".join(pieces)
+    with anyio.move_on_after(BODY_SECONDS) as scope:
+        try:
+            async for piece in request.content.iter_any():
+                pieces.append(piece)
+                _arriving[scope] = _arriving.get(scope, 0) + len(piece)
+                if _arriving[scope] > MAX_BODY:
+                    raise _too_large()
+                if sum(_arriving.values()) > _MOST_ARRIVING:
+                    next(iter(_arriving)).cancel()
+            return b"".join(pieces)
+        finally:
+            _arriving.pop(scope, None)
+    raise GatewayError(
+        408,
+        f"The body did not arrive within {BODY_SECONDS:g} s, or too slowly while others sent theirs.",
+        code="request_timeout",
+    )
+
+
+async def pass_over(content: StreamReader) -> None:
+    """Reads what is left of a body that was refused, so that its sender gets the answer.
+
+    Of a compressed body it reads what an allowed one may have: little may unfold to hours of work.
+    """
+    left = MAX_BODY
+    with suppress(Exception), anyio.move_on_after(_LINGER_SECONDS):
+        while left > 0 and not content.is_eof():
+            left -= len(await content.readany())
 
 
 def _bounded(body: bytes) -> bytes:

@@ -21,6 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 from ..accounts.record import new_request_id
 from ..errors import bad_request, unexpected
 from ..logs import logger
+from .bodies import pass_over
 from .exchange import JSON
 
 HEAD_SECONDS = 30.0
@@ -160,6 +161,9 @@ class Connection(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         sent = await super().finish_response(request, resp, start_time)
+        if "Content-Encoding" in request.headers:
+            self._lingering_time = 0.0  # in which aiohttp would unfold all that comes
+            await pass_over(request.content)
         self._answered += 1
         self._silent_since = self._loop.time()
         return sent

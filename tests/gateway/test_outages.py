@@ -20,6 +20,7 @@ from areplicate.gateway.accounts.rows import AuditRow
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.config.database_url import parse_database_url
 from areplicate.gateway.config.settings import DatabaseSettings
+from areplicate.gateway.errors import DatabaseUnavailable
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres, pgbouncer, server
 from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
@@ -235,6 +236,31 @@ def test_a_user_with_few_rights_few_connections_and_strange_defaults(database: P
     asyncio.run(use())
 
 
+def test_a_failover_leaves_no_connection_to_a_server_that_only_reads(database: Postgres) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE moved LOGIN")
+        connection.execute("CREATE SCHEMA moved AUTHORIZATION moved")
+    url = f"{database.url.replace('tester', 'moved')}?schema=moved"
+
+    async def use() -> None:
+        store = Store(parse_database_url(url), DatabaseSettings(), alone=False)
+        try:
+            await store.open()
+            with database.connect() as connection:
+                connection.execute("ALTER ROLE moved SET default_transaction_read_only = on")
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'moved'"
+                )
+                with pytest.raises(DatabaseUnavailable, match="read-only"):
+                    await store.heartbeat(())
+                connection.execute("ALTER ROLE moved RESET default_transaction_read_only")
+            await store.heartbeat(())
+        finally:
+            await store.aclose()
+
+    asyncio.run(use())
+
+
 @pytest.mark.parametrize("busy", ["locked", "full"])
 def test_sqlite(local: LocalReplicate, tmp_path: Path, busy: str) -> None:
     config = config_for(local)
@@ -306,7 +332,10 @@ def test_rows_that_are_left_at_the_end_are_read_in_by_the_next_gateway(
 def test_two_gateways_on_one_sqlite_file_are_noticed(local: LocalReplicate, tmp_path: Path) -> None:
     config = config_for(local)
     config["general_settings"]["database_url"] = f"sqlite:///{tmp_path}/shared.db"
+    link = tmp_path / "link.db"
+    link.symlink_to("shared.db")
     with gateway(config, tmp_path / "a") as first:
+        config["general_settings"]["database_url"] = f"sqlite:///{link}"
         with gateway(config, tmp_path / "b", ready=False) as second:
             eventually(lambda: "another gateway uses" in second.log())
             assert readiness(second) == 503

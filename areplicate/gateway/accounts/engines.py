@@ -8,11 +8,14 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from ..config.database_url import DatabaseURL
 from ..config.settings import DatabaseSettings
+
+_READ_ONLY = "25006"
+"""What PostgreSQL says to a change in a transaction that only reads."""
 
 
 def sqlite_engine(file: str, waits: DatabaseSettings, connections: int) -> Engine:
@@ -74,7 +77,7 @@ def postgres_engine(
         opened(connection)
         return connection
 
-    return create_engine(
+    engine = create_engine(
         "postgresql+psycopg://",
         creator=connect,
         pool_size=connections,
@@ -83,3 +86,11 @@ def postgres_engine(
         hide_parameters=True,
         use_native_hstore=False,  # which would look for that type on every new connection
     )
+
+    @event.listens_for(engine, "handle_error")
+    def _leave_standby(context: ExceptionContext) -> None:
+        # After a failover the server may only read: new connections lead to the one that writes by now.
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
+
+    return engine

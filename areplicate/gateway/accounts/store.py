@@ -205,7 +205,7 @@ class Store:
 
 def _lock(file: str, alone: bool) -> int:
     """Holds the database for this process, or for the workers that share it, until it is closed."""
-    lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(f"{os.path.realpath(file)}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except OSError:

@@ -75,7 +75,7 @@ def serve(
             logs.logger.warning("%s", warning)
         for notice in config.notices:
             logs.logger.info("%s", notice)
-        chosen = _host(host, config.master_key)
+        chosen = _host(host and host.strip("[]"), config.master_key)
         sock = _bind(chosen, port)
         _warn_of_clear_text(chosen, certificate)
     if workers > 1 and listener is None:
@@ -134,13 +134,13 @@ def _warn_of_clear_text(host: str, certificate: Certificate | None) -> None:
 def _bind(host: str, port: int) -> socket.socket:
     from . import descriptors
 
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind((host, port))
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
         sock.listen(descriptors.backlog())
     except OSError as error:
-        sock.close()
         raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
     return sock

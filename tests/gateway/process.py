@@ -35,7 +35,7 @@ MODELS = (
 )
 
 
-_LISTENING = re.compile(r'"url": ?"(https?://[\d.]+:\d+)"')
+_LISTENING = re.compile(r'"url": ?"(https?://[\d.:\[\]]+:\d+)"')
 
 
 class Gateway:

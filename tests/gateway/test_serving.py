@@ -320,6 +320,12 @@ def test_what_a_client_leaves_is_499_and_nothing_else(local: LocalReplicate, tmp
     assert codes == ["gateway_stopping"]
 
 
+@pytest.mark.parametrize(("host", "shown"), [("[::1]", "http://[::1]:"), ("localhost", "http://127.0.0.1:")])
+def test_addresses_to_listen_on(local: LocalReplicate, tmp_path: Path, host: str, shown: str) -> None:
+    with gateway(config_for(local), tmp_path, "--host", host, ready=False) as running:
+        assert running.url.startswith(shown)
+
+
 def test_keys_in_clear_text_are_warned_of(local: LocalReplicate, tmp_path: Path) -> None:
     said: list[Any] = []
     with gateway(config_for(local), tmp_path / "loopback") as running:

@@ -267,7 +267,8 @@ def test_large_bodies(running: Gateway) -> None:
         assert_refused(http.post("/v1/chat/completions", content=pieces), 413)
     bomb = gzip.compress(b" " * 200_000_000)
     assert post(running, bomb, **{"Content-Encoding": "gzip"}).status_code in (400, 413)
-    assert post(running, b"no gzip", **{"Content-Encoding": "gzip"}).status_code == 400
+    damaged = post(running, b"no gzip", **{"Content-Encoding": "gzip"})
+    assert (damaged.status_code, damaged.headers["Connection"]) == (400, "close")
     nine = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 9_000_000 + b'"}]}'
     assert post(running, nine).status_code in (200, 400), "what is allowed is read"
 

@@ -70,7 +70,8 @@ class Dispatcher:
             gateway.metrics.in_flight.dec()
             lines.clear()
             await backend.leave()
-        if gateway.draining and not response.prepared:  # else its client may send the next request at once
+        # Nobody sends the next request where the process ends, or where a body was not read to its end.
+        if not response.prepared and (gateway.draining or not request.content.is_eof()):
             response.force_close()
         return response
 

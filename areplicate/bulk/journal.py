@@ -32,7 +32,7 @@ from anyio.abc import TaskGroup
 
 from ..errors import APIError, BadRequestError
 from ..options import names_for
-from .lock import Lock
+from .lock import locked
 
 _FORMAT = 2
 """Of the tables below and of how a question is hashed. A journal of another format is refused."""
@@ -120,7 +120,7 @@ class Journal:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        self._lock = Lock(self.path)
+        self._lock: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._tasks: TaskGroup | None = None
@@ -129,13 +129,13 @@ class Journal:
         self._failure: APIError | None = None
 
     async def __aenter__(self) -> Journal:
-        self._lock.take()
+        self._lock = locked(self.path)
         try:
             self._writer = await anyio.to_thread.run_sync(_opened, self.path)
             # A connection of its own: reading must not wait for the disk while another thread writes.
             self._reader = sqlite3.connect(self.path)
         except BaseException:
-            self._lock.release()
+            self._lock.close()
             raise
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
@@ -145,7 +145,7 @@ class Journal:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._tasks is not None and self._reader is not None and self._writer is not None
+        assert self._tasks and self._lock and self._reader and self._writer, "it is entered"
         self._tasks.cancel_scope.cancel()
         try:
             await self._tasks.__aexit__(None, None, None)
@@ -158,7 +158,7 @@ class Journal:
                 self._reader = self._writer = None  # from here on nobody may come to wait for a write
                 reader.close()
                 await anyio.to_thread.run_sync(writer.close)
-            self._lock.release()
+            self._lock.close()
 
     def entry(self, number: int) -> JournalEntry | None:
         """What is known of a row; None if it has never been asked."""

@@ -38,10 +38,10 @@ class AreplicateLLM(CustomLLM):
     """What LiteLLM calls for the models of a provider: each method takes its usual arguments by name."""
 
     def completion(self, **call: Any) -> ModelResponse:
-        return _answer(completion(**_request(call)).model_dump())
+        return ModelResponse(**completion(**_request(call)).model_dump())
 
     async def acompletion(self, **call: Any) -> ModelResponse:
-        return _answer((await acompletion(**_request(call))).model_dump())
+        return ModelResponse(**(await acompletion(**_request(call))).model_dump())
 
     def streaming(self, **call: Any) -> Iterator[Any]:
         with completion(**_request(call), **_STREAMED) as stream:
@@ -104,7 +104,3 @@ def _request(call: Mapping[str, Any]) -> dict[str, Any]:
         "timeout": timeout if isinstance(timeout, int | float) else None,
         "extra_headers": call.get("headers") or None,
     }
-
-
-def _answer(response: dict[str, Any]) -> ModelResponse:
-    return ModelResponse(**response)

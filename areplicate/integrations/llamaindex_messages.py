@@ -8,6 +8,7 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ImageBlock, MessageRole, TextBlock
 
+from ..chat.apis.chat_arguments import as_text, call_of
 from ..chat.chunks import stream_to_completion
 from ..chat.responses import ModelResponse, ModelResponseChunk
 from ..errors import BadRequestError
@@ -104,10 +105,4 @@ def _is_call(block: Any) -> bool:
 
 
 def _call(block: Any) -> dict[str, Any]:
-    given = block.tool_kwargs
-    arguments = given if isinstance(given, str) else json.dumps(given)
-    return {
-        "id": block.tool_call_id,
-        "type": "function",
-        "function": {"name": block.tool_name, "arguments": arguments},
-    }
+    return call_of(block.tool_call_id, block.tool_name, as_text(block.tool_kwargs))

@@ -9,6 +9,7 @@ from typing import Any
 import llm
 from llm.parts import AttachmentPart, StreamEvent, TextPart, ToolCallPart, ToolResultPart
 
+from ..chat.apis.chat_arguments import call_of
 from ..chat.responses import Choice, ModelResponse, ModelResponseChunk
 
 
@@ -45,7 +46,11 @@ def _made(message: Any) -> Iterator[dict[str, Any]]:
         return
     text = "".join(part.text for part in parts if isinstance(part, TextPart))
     images = [_image(part.attachment) for part in parts if isinstance(part, AttachmentPart)]
-    calls = [_call(part) for part in parts if isinstance(part, ToolCallPart)]
+    calls = [
+        call_of(part.tool_call_id, part.name, json.dumps(part.arguments))
+        for part in parts
+        if isinstance(part, ToolCallPart)
+    ]
     content = [{"type": "text", "text": text}, *images] if images else text
     if content or calls:
         yield {"role": message.role, "content": content or None, **({"tool_calls": calls} if calls else {})}
@@ -54,8 +59,3 @@ def _made(message: Any) -> Iterator[dict[str, Any]]:
 def _image(attachment: Any) -> dict[str, Any]:
     url = attachment.url or f"data:{attachment.resolve_type()};base64,{attachment.base64_content()}"
     return {"type": "image_url", "image_url": {"url": url}}
-
-
-def _call(part: Any) -> dict[str, Any]:
-    function = {"name": part.name, "arguments": json.dumps(part.arguments)}
-    return {"id": part.tool_call_id, "type": "function", "function": function}

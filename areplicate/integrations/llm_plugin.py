@@ -17,6 +17,7 @@ from llm.parts import StreamEvent
 from pydantic import ConfigDict
 
 from ..chat.schemas import catalogue
+from ..chat.tools.tools import Tool
 from ..completion import acompletion, completion
 from ..options.values import KEY_VARIABLES
 from .llm_messages import events_of, openai_messages
@@ -69,15 +70,7 @@ class _Shared:
             request["response_format"] = {"type": "json_schema", "json_schema": form}
         if prompt.tools:
             request["tools"] = [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.description or "",
-                        "parameters": tool.input_schema,
-                    },
-                }
-                for tool in prompt.tools
+                Tool(tool.name, tool.description or "", tool.input_schema).nested() for tool in prompt.tools
             ]
         if stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}

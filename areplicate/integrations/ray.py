@@ -25,7 +25,7 @@ from ..errors import BadRequestError
 from ..options.values import checked_base, chosen_base, chosen_key
 from ..replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
 from .ray_ledger import JobLedger
-from .ray_worker import Row, Worker
+from .ray_worker import RayJob, Row, Worker
 
 
 def complete(
@@ -87,20 +87,20 @@ def complete(
         "creations_per_minute": creations_per_minute,
         "others_per_minute": OTHERS_PER_MINUTE / most,
     }
-    asked = {"model": model, **options}
+    job = RayJob(
+        ledger=ledger,
+        router=router,
+        asked={"model": model, **options},
+        prompt=prompt,
+        messages=messages,
+        output=output,
+        error=error,
+        raises=on_error == "raise",
+        retrying=uuid4().hex if retry_failed else None,
+    )
     return dataset.map_batches(
         Worker,
-        fn_constructor_args=(
-            ledger,
-            router,
-            asked,
-            prompt,
-            messages,
-            output,
-            error,
-            on_error == "raise",
-            uuid4().hex if retry_failed else None,
-        ),
+        fn_constructor_args=(job,),
         concurrency=concurrency,
         batch_size=in_flight,
         batch_format="pyarrow",

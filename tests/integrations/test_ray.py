@@ -125,15 +125,11 @@ class Job:
     def __call__(
         self, model: str = "echo", key: str = KEY, rows: int = 3, **given: Any
     ) -> list[dict[str, Any]]:
-        options: dict[str, Any] = {
-            "prompt": "question",
-            "messages": None,
-            "output": "answer",
-            "error": "error",
-        }
-        options |= {"raises": False, "retrying": None, **given}
         router = {"api_key": key, "api_base": self._local.api_base}
-        worker = ray_worker.Worker(self._ledger, router, {"model": f"acme/{model}"}, **options)
+        asked = {"prompt": "question", **given}
+        worker = ray_worker.Worker(
+            ray_worker.RayJob(self._ledger, router, {"model": f"acme/{model}"}, **asked)
+        )
         table = pyarrow.table({"question": [f"number {n}." for n in range(rows)]})
         return worker(table).to_pylist()
 

@@ -7,11 +7,13 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from aiohttp import StreamReader, web
 from backports import zstd
 
@@ -108,7 +110,10 @@ def test_the_bounds_of_a_body_hold_to_the_last_part(body: bytes, refused: str) -
 
 @asynccontextmanager
 async def serving(
-    answer: bytes = b"{}", handle: connections.Handler | None = None
+    answer: bytes = b"{}",
+    handle: connections.Handler | None = None,
+    most: int = 100,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """A server with the usual keep-alive."""
 
@@ -120,7 +125,7 @@ async def serving(
 
     server = connections.Server(handle or give, keepalive=GENERAL.keepalive_seconds)
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        listener = connections.Listener(sock, server, most=100, tls=None)
+        listener = connections.Listener(sock, server, most=most, tls=tls)
         listener.start()
         yield sock.getsockname()[:2]
         listener.close()
@@ -140,6 +145,23 @@ async def test_a_silent_connection_is_closed_when_it_is_said_to_be(asked: bytes,
         await reader.read()
         assert asyncio.get_running_loop().time() - began == pytest.approx(seconds, abs=2)
         writer.close()
+
+
+@pytest.mark.anyio
+async def test_connections_that_are_silent_before_their_handshake_make_room() -> None:
+    authority = trustme.CA()
+    served, asking = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(served)
+    authority.configure_trust(asking)
+    async with serving(most=2, tls=served) as address:
+        silent = [await asyncio.open_connection(*address) for _ in range(4)]
+        began = asyncio.get_running_loop().time()
+        reader, writer = await asyncio.open_connection(*address, ssl=asking)
+        writer.write(ASKED)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        assert asyncio.get_running_loop().time() - began < 9
+        for _, each in (*silent, (reader, writer)):
+            each.close()
 
 
 @pytest.mark.anyio

@@ -211,7 +211,8 @@ class Listener:
         self._server = server
         self._most = most
         self._loop = asyncio.get_running_loop()
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._beginning: dict[asyncio.Task[None], float] = {}
+        """Since when each connection is in its handshake, the oldest first."""
         self._told = float("-inf")
         self._resuming: asyncio.TimerHandle | None = None
         sock.setblocking(False)
@@ -242,19 +243,30 @@ class Listener:
 
     def _accept(self, at_once: int) -> None:
         for _ in range(at_once):
-            if len(self._server.open) + len(self._beginning) >= self._most and not self._server.make_room():
+            if len(self._server.open) + len(self._beginning) >= self._most and not self._make_room():
                 return self._pause(f"all {self._most} connections are busy: others wait")
             try:
                 connection, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._server.make_room()
+                self._make_room()
                 return self._pause(f"a connection cannot be accepted: {error}")
             connection.setblocking(False)
             task = self._loop.create_task(self._begin(connection))
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
+            self._beginning[task] = self._loop.time()
+            task.add_done_callback(lambda done: self._beginning.pop(done, None))
+
+    def _make_room(self) -> bool:
+        """Ends the oldest connection that is silent, or in its handshake for a while; gives whether there was one."""
+        if self._server.make_room():
+            return True
+        oldest, since = next(iter(self._beginning.items()), (None, 0.0))
+        if oldest is None or self._loop.time() - since < FIRST_SILENCE_SECONDS:
+            return False
+        oldest.cancel()
+        del self._beginning[oldest]
+        return True
 
     async def _begin(self, connection: socket.socket) -> None:
         try:

@@ -226,6 +226,8 @@ def test_an_error_keeps_how_long_to_hold_back() -> None:
         ({"ratelimit-reset": "later", "ratelimit-remaining": "0"}, {}, None),
         ({"ratelimit-reset": "5"}, b"\xff", 5.0),
         ({}, {"retry_after": "7.5"}, 7.5),
+        ({}, {"retry_after": 0.5}, 0.5),
+        ({}, {"retry_after": 0, "detail": "resets in ~8s"}, 0.0),
         ({}, {"retry_after": -3, "detail": "resets in ~8s"}, 8.0),
         ({}, {"retry_after": True}, None),
         ({}, {"retry_after": {"seconds": 3}}, None),

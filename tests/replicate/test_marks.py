@@ -154,12 +154,19 @@ async def test_a_twin_that_shows_late_keeps_the_other_from_being_cancelled(draw:
         assert hostile.counts["cancel"] == 0
 
 
-@pytest.mark.parametrize("road", [{}, {"extra_headers": {"Cancel-After": "30m"}}], ids=["no deadline", "own"])
+OWN = {"extra_headers": {"Cancel-After": "30m"}}
+
+
+@pytest.mark.parametrize(
+    ("road", "told"),
+    [({}, False), (OWN, True), (OWN, False)],
+    ids=["no deadline", "own", "own, and none told"],
+)
 async def test_what_merely_resembles_ones_own_is_not_cancelled_although_it_is_alone(
-    road: dict[str, Any],
+    road: dict[str, Any], told: bool
 ) -> None:
     async with HostileReplicate([llama(boot_seconds=60)]) as hostile, router_of(hostile) as router:
-        if not road:
+        if not told:
             hostile.on("*", without_field("deadline"))
         with anyio.move_on_after(3):
             await ask(router, **road)

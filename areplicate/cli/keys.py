@@ -6,9 +6,10 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +17,12 @@ from ..gateway.accounts.keys import KeyLimits
 from ..gateway.api.keys import NewKey
 
 _SECONDS = 30.0
+_KINDS: dict[str, tuple[type, str]] = {
+    "string": (str, "TEXT"),
+    "integer": (int, "INT"),
+    "number": (float, "FLOAT"),
+}
+"""The types of a key's fields, and their names in the help."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -71,39 +78,26 @@ def keys(context: click.Context, url: str, master_key: str | None) -> None:
 
 def _with_terms(command: Command) -> Command:
     """Adds an option for each field of a new key."""
-    for name, annotation in reversed(get_type_hints(NewKey, include_extras=True).items()):
-        command = _option(name, annotation)(command)
+    schema = msgspec.json.schema_components([NewKey])[1]["NewKey"]
+    for name, field in reversed(schema["properties"].items()):
+        command = _option(name, field)(command)
     return command
 
 
-def _option(name: str, annotation: Any) -> Callable[[Command], Command]:
+def _option(name: str, field: dict[str, Any]) -> Callable[[Command], Command]:
+    """The option for a field, from its JSON Schema."""
     if name == "models":
         return click.option(
             "--model", "models", multiple=True, help="May be given several times; all by default."
         )
     if name == "metadata":
         return click.option("--metadata", callback=_json, help="A JSON object.")
-    kind, help = _kind(annotation), _meaning(annotation)
-    flag = "--" + name.replace("_", "-")
-    if get_origin(kind) is Literal:
-        return click.option(flag, name, type=click.Choice(get_args(kind)), help=help)
-    metavar = kind.__name__.upper().replace("STR", "TEXT")
+    value = next(kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null")
+    flag, help = "--" + name.replace("_", "-"), value.get("description", "")
+    if "enum" in value:
+        return click.option(flag, name, type=click.Choice(value["enum"]), help=help)
+    kind, metavar = _KINDS[value["type"]]
     return click.option(flag, name, callback=_or_none(kind), metavar=metavar, help=help)
-
-
-def _kind(annotation: Any) -> Any:
-    """What a field's value is, without its bounds and without None."""
-    if get_origin(annotation) is Annotated:
-        return _kind(get_args(annotation)[0])
-    others = [kind for kind in get_args(annotation) if kind is not type(None)]
-    return _kind(others[0]) if others and get_origin(annotation) is not Literal else annotation
-
-
-def _meaning(annotation: Any) -> str:
-    """A field's description, the last one if there are several."""
-    said = [part.description for part in get_args(annotation) if getattr(part, "description", None)]
-    within = [_meaning(part) for part in get_args(annotation)]
-    return next(iter([*reversed(said), *filter(None, within)]), "")
 
 
 def _or_none(kind: type) -> Callable[[click.Context, click.Parameter, str | None], Any]:

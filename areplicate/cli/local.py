@@ -8,7 +8,7 @@ import anyio
 import click
 import msgspec
 
-from ..local import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, LocalReplicate, serve
+from ..local import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, LocalModel, LocalReplicate
 
 
 @click.command()
@@ -26,22 +26,23 @@ def local(host: str, port: int, boot: float | None) -> None:
     if boot is not None:
         models = tuple(msgspec.structs.replace(model, boot_seconds=boot) for model in models)
 
-    def started(server: LocalReplicate) -> None:
-        click.echo(f"Listening on {server.api_base} (Ctrl-C ends it). Models:", err=True)
-        for model in models:
-            click.echo(f"  {model.full_name}", err=True)
-        for deployment in DEFAULT_DEPLOYMENTS:
-            click.echo(f"  deployments/{deployment.full_name}", err=True)
-        first = models[0].full_name
-        command = f"REPLICATE_API_KEY=any areplicate chat {first} 'Hello' --api-base {server.api_base}"
-        click.echo(f"Try: {command}", err=True)
-
-    async def run() -> None:
-        await serve(host, port, models=models, deployments=DEFAULT_DEPLOYMENTS, started=started)
-
     try:
-        anyio.run(run)
+        anyio.run(_serve, host, port, models)
     except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C; before Python 3.11 it ends in the latter
         pass
     except OSError as error:
         raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
+
+
+async def _serve(host: str, port: int, models: tuple[LocalModel, ...]) -> None:
+    deployments = DEFAULT_DEPLOYMENTS
+    async with LocalReplicate(models, deployments, host=host, port=port, log_requests=False) as server:
+        click.echo(f"Listening on {server.api_base} (Ctrl-C ends it). Models:", err=True)
+        for model in models:
+            click.echo(f"  {model.full_name}", err=True)
+        for deployment in deployments:
+            click.echo(f"  deployments/{deployment.full_name}", err=True)
+        first = models[0].full_name
+        command = f"REPLICATE_API_KEY=any areplicate chat {first} 'Hello' --api-base {server.api_base}"
+        click.echo(f"Try: {command}", err=True)
+        await anyio.sleep_forever()

@@ -12,7 +12,7 @@ from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
 from .faults import Faults
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
-from .server import LocalReplicate, serve
+from .server import LocalReplicate
 
 __all__ = [
     "DEFAULT_DEPLOYMENTS",
@@ -25,5 +25,4 @@ __all__ = [
     "SeenRequest",
     "component_schemas",
     "language_model_schema",
-    "serve",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -229,30 +229,3 @@ class LocalReplicate:
         if not passes:
             raise Throttled(headers, retry_after=self._retry_after)
         return headers
-
-
-async def serve(
-    host: str = "127.0.0.1",
-    port: int = 4100,
-    *,
-    models: Iterable[LocalModel] | None = None,
-    deployments: Iterable[LocalDeployment] | None = None,
-    started: Callable[[LocalReplicate], object] | None = None,
-    faults: Faults | None = None,
-    create_per_minute: int | None = None,
-    other_per_minute: int | None = None,
-) -> None:
-    """Run a stand-in until cancelled; `started` is called with it once it listens."""
-    async with LocalReplicate(
-        models,
-        deployments,
-        host=host,
-        port=port,
-        faults=faults,
-        create_per_minute=create_per_minute,
-        other_per_minute=other_per_minute,
-        log_requests=False,
-    ) as local:
-        if started is not None:
-            started(local)
-        await asyncio.get_running_loop().create_future()

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from areplicate.local import LocalReplicate, serve
+from areplicate.local import LocalReplicate
 from tests.local.client import connect, llama, serving
 
 
@@ -90,15 +90,10 @@ async def test_it_closes_with_streams_and_waiters_open() -> None:
 
 
 @pytest.mark.anyio
-async def test_served_until_cancelled() -> None:
-    listening: asyncio.Future[LocalReplicate] = asyncio.get_running_loop().create_future()
-    service = asyncio.ensure_future(serve(port=0, models=[llama()], started=listening.set_result))
-    local = await listening
-    async with connect(local) as client:
+async def test_without_a_log_no_request_is_remembered() -> None:
+    async with LocalReplicate([llama()], log_requests=False) as local, connect(local) as client:
         assert (await client.create()).status == 201
-        assert local.requests == [], "a long-lived server does not remember every request"
-    service.cancel()
-    await asyncio.gather(service, return_exceptions=True)
+        assert local.requests == []
     with pytest.raises(OSError):
         await asyncio.open_connection("127.0.0.1", int(local.api_base.split(":")[2].partition("/")[0]))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import msgspec
-from aiohttp import web
 
 from .refusals import Refusal
 
@@ -39,17 +38,10 @@ class Bucket:
         }
 
 
-class Throttled(Refusal):
+def throttled(headers: dict[str, str], *, retry_after: bool) -> Refusal:
     """429, with or without a `Retry-After`, and with the headers that every answer has."""
-
-    def __init__(self, headers: dict[str, str], *, retry_after: bool) -> None:
-        reset = headers["ratelimit-reset"]
-        detail = f"Request was throttled. Your rate limit resets in ~{reset}s."
-        super().__init__(429, detail)
-        self.body = msgspec.json.encode({"detail": detail})
-        self._headers = {**headers, "Retry-After": reset} if retry_after else headers
-
-    def answer(self) -> web.Response:
-        answer = super().answer()
-        answer.headers.update(self._headers)
-        return answer
+    reset = headers["ratelimit-reset"]
+    headers = {**headers, "Retry-After": reset} if retry_after else headers
+    refusal = Refusal(429, f"Request was throttled. Your rate limit resets in ~{reset}s.", headers=headers)
+    refusal.body = msgspec.json.encode({"detail": str(refusal)})  # it has neither title nor status
+    return refusal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,9 +27,11 @@ class Refusal(Exception):
         *,
         title: str | None = None,
         invalid_fields: Sequence[InvalidField] = (),
+        headers: Mapping[str, str] = {},
     ) -> None:
         super().__init__(detail)
         self.status = status
+        self._headers = headers
         problem: dict[str, Any] = {"title": title} if title else {}
         problem |= {"detail": detail, "status": status}
         if invalid_fields:
@@ -37,7 +39,8 @@ class Refusal(Exception):
         self.body = msgspec.json.encode(problem)
 
     def answer(self) -> web.Response:
-        return web.Response(status=self.status, body=self.body, content_type="application/problem+json")
+        headers = {"Content-Type": "application/problem+json", **self._headers}
+        return web.Response(status=self.status, body=self.body, headers=headers)
 
 
 def unauthenticated() -> Refusal:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
 
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
@@ -17,7 +16,7 @@ from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
 from .faults import Fate, Faults, edge_error, garble, redirect_to_itself, reset
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
-from .rate_limits import Bucket, Throttled
+from .rate_limits import Bucket, throttled
 from .refusals import Refusal, forbidden, out_of_credit, unauthenticated
 from .routes import find_route
 from .service import Service
@@ -132,9 +131,7 @@ class LocalReplicate:
         self._port = self._runner.addresses[0][1]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
@@ -148,9 +145,7 @@ class LocalReplicate:
             self._thread = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._thread is not None:
             thread, self._thread = self._thread, None
             thread.close()
@@ -227,5 +222,5 @@ class LocalReplicate:
         if call.mishap == "throttled":
             passes, headers = False, {**headers, "ratelimit-remaining": "0"}
         if not passes:
-            raise Throttled(headers, retry_after=self._retry_after)
+            raise throttled(headers, retry_after=self._retry_after)
         return headers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..logs import logger
-from .work import Work, work_on
+from .work import Work
 
 if TYPE_CHECKING:
     from ..accounts.batch_store import BatchStore
@@ -80,7 +80,7 @@ class Batches:
         while len(self._working) < _AT_ONCE and (batch := await store.claim()) is not None:
             logger.info("batch taken", extra={"batch_id": batch.id, "status": batch.status})
             work = Work(self._gateway, store, batch, self._room)
-            task = asyncio.ensure_future(work_on(work, store, batch.id, _AGAIN))
+            task = asyncio.ensure_future(work.run(_AGAIN))
             self._working[task] = work
             task.add_done_callback(self._ended)
 

@@ -68,13 +68,29 @@ class Work:
         self.leaving = True
         self._stopped.set()
 
-    async def run(self) -> None:
-        """Returns when the batch has ended, or the process must leave it to another.
+    async def run(self, again: float) -> None:
+        """Works on the batch until it has ended, or the process must leave it to another.
 
-        Raises:
-            LeaseLost: another process has it.
-            APIError, DatabaseUnavailable: something else that passes, so that it goes on later.
+        A batch that has not ended is taken up by the next process: at once, or `again` seconds after a failure.
         """
+        pause = 0.0
+        try:
+            await self._run()
+        except LeaseLost:
+            logger.warning("another process has taken a batch over", extra={"batch_id": self._batch.id})
+            return
+        except (APIError, DatabaseUnavailable) as failure:
+            pause = again
+            logger.warning("a batch goes on later: %s", failure, extra={"batch_id": self._batch.id})
+        except Exception:
+            pause = again
+            logger.exception("a batch has failed and is tried again", extra={"batch_id": self._batch.id})
+        finally:
+            with contextlib.suppress(DatabaseUnavailable):
+                await self._store.release(self._batch.id, pause)
+
+    async def _run(self) -> None:
+        """Works while the lease is kept; raises what ends either of the two."""
         work = asyncio.ensure_future(self._work())
         keeping = asyncio.ensure_future(self._keep_lease())
         try:
@@ -263,22 +279,3 @@ class Work:
 
     def _now(self) -> float:
         return self._gateway.accounts.now()
-
-
-async def work_on(work: Work, store: BatchStore, batch_id: str, again: float) -> None:
-    """Runs it. If it has not ended, the next process takes it up: at once, or if it failed, after `again` seconds."""
-    pause = 0.0
-    try:
-        await work.run()
-    except LeaseLost:
-        logger.warning("another process has taken a batch over", extra={"batch_id": batch_id})
-        return
-    except (APIError, DatabaseUnavailable) as failure:
-        pause = again
-        logger.warning("a batch goes on later: %s", failure, extra={"batch_id": batch_id})
-    except Exception:
-        pause = again
-        logger.exception("a batch has failed and is tried again", extra={"batch_id": batch_id})
-    finally:
-        with contextlib.suppress(DatabaseUnavailable):
-            await store.release(batch_id, pause)

@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import anyio
@@ -142,9 +141,7 @@ class Journal:
         self._tasks.start_soon(self._write_batches)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._tasks and self._lock and self._reader and self._writer, "it is entered"
         self._tasks.cancel_scope.cancel()
         try:

@@ -106,6 +106,20 @@ def bad_request(message: str, *, param: str | None = None, code: str | None = No
     return GatewayError(400, message, param=param, code=code)
 
 
+def no_such(kind: str, id: str) -> GatewayError:
+    """404 for an id that does not exist, or that the caller may not see; `kind` is such as `file`."""
+    message = f"The {kind} {id[:100]!r} does not exist."
+    return GatewayError(404, message, param=f"{kind}_id", code=f"{kind}_not_found")
+
+
+def no_master_key() -> GatewayError:
+    return GatewayError(
+        403,
+        "There is no master key: set general_settings.master_key in the configuration to manage keys.",
+        code="no_master_key",
+    )
+
+
 def too_many(message: str, retry_after: float, code: str = "rate_limit_exceeded") -> GatewayError:
     """429 that passes: `retry_after` is in seconds."""
     return GatewayError(429, message, type="requests", code=code, headers=_retry_after(retry_after))

@@ -9,6 +9,9 @@ import msgspec
 
 from ...errors import BadRequestError
 
+Event = dict[str, Any]
+"""One server-sent event of an API, by its `type`."""
+
 
 class ChatArguments(msgspec.Struct, frozen=True):
     """The messages and the parameters of a chat completion."""

@@ -14,8 +14,8 @@ import msgspec
 from ..chunks import deltas_of
 from ..responses import Delta, FinishReason, ModelResponse, PricedUsage, ToolCallDelta, Usage
 from ..stops import StopCutter
+from .chat_arguments import Event
 
-Event = dict[str, Any]
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 _SIGNATURE = "cmVhc29uaW5n"
 """Thinking must have a signature. Thinking that a client sends back is not read, so any will do."""

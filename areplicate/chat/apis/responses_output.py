@@ -14,8 +14,8 @@ from typing import Any
 from ..chunks import deltas_of
 from ..responses import Delta, FinishReason, ModelResponse, PricedUsage, ToolCallDelta, Usage
 from ..tools.tools import read_tool_use
+from .chat_arguments import Event
 
-Event = dict[str, Any]
 _ECHOED = (
     *("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key"),
     *("safety_identifier", "service_tier", "temperature", "top_p", "user"),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 import msgspec
 
@@ -58,9 +57,7 @@ class Account:
     async def __aenter__(self) -> None:
         begun.set(self._begun.append)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Nothing is awaited here: a client that leaves cannot interrupt it."""
         record = self.record
         record.ended = time.monotonic()

@@ -14,7 +14,7 @@ import msgspec
 from ...bulk.apis import APIS
 from ..accounts.rows import UNFINISHED, BatchRow, BatchStatus
 from ..app import Gateway
-from ..errors import GatewayError, bad_request
+from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, in_whole_seconds, seconds_of
@@ -158,9 +158,7 @@ async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
     id = exchange.rest
     row = await (await stored(gateway)).batch(id, exchange.caller) if is_id(id) else None
     if row is None:
-        raise GatewayError(
-            404, f"The batch {id[:100]!r} does not exist.", param="batch_id", code="batch_not_found"
-        )
+        raise no_such("batch", id)
     return row
 
 

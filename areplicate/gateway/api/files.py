@@ -16,7 +16,7 @@ from aiohttp import web
 
 from ..accounts.rows import FileRow
 from ..app import Gateway
-from ..errors import GatewayError, bad_request
+from ..errors import bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..http.uploads import read_form, send_file
@@ -141,7 +141,7 @@ async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
     try:
         return await send_file(exchange, gateway.files.file(row.id))
     except FileNotFoundError:
-        raise _no_file(row.id) from None
+        raise no_such("file", row.id) from None
 
 
 @route("DELETE", "/v1/files/{id}", "key", answer=DeletedFile, changes=True, errors=(404,))
@@ -149,7 +149,7 @@ async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
     """Delete a file; a batch that has begun with it goes on."""
     id = exchange.rest
     if not is_id(id) or not await (await stored(gateway)).delete_file(id, exchange.caller):
-        raise _no_file(id)
+        raise no_such("file", id)
     await asyncio.to_thread(gateway.files.remove, id)
     return DeletedFile(id=id)
 
@@ -158,7 +158,7 @@ async def file_of(gateway: Gateway, exchange: Exchange, id: str) -> FileRow:
     """A file that the caller may see; raises the `GatewayError` 404."""
     row = await (await stored(gateway)).file(id, exchange.caller) if is_id(id) else None
     if row is None:
-        raise _no_file(id)
+        raise no_such("file", id)
     return row
 
 
@@ -170,10 +170,6 @@ def is_id(id: str) -> bool:
 async def stored(gateway: Gateway) -> BatchStore:
     """The files and batches in the database."""
     return (await gateway.accounts.store()).batches
-
-
-def _no_file(id: str) -> GatewayError:
-    return GatewayError(404, f"The file {id[:100]!r} does not exist.", param="file_id", code="file_not_found")
 
 
 def _shown(row: FileRow) -> File:

@@ -11,7 +11,7 @@ import msgspec
 from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
 from ..accounts.rows import AuditRow
 from ..app import Gateway
-from ..errors import GatewayError, bad_request
+from ..errors import GatewayError, bad_request, no_master_key
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, in_whole_seconds, seconds_of, shown_duration
@@ -174,11 +174,7 @@ async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> Key
     if caller.key is not None and named and caller.key.id != named and caller.key.hash != hash_token(named):
         raise GatewayError(403, "Only the master key may look at other keys.", code="master_key_needed")
     if not caller.is_master and caller.key is None:
-        raise GatewayError(
-            403,
-            "Without a master key there are no keys: set general_settings.master_key.",
-            code="no_master_key",
-        )
+        raise no_master_key()
     if caller.is_master and not named:
         raise GatewayError(404, "Say which key: /key/info?key=...", param="key", code="key_not_found")
     await gateway.accounts.up_to_date()

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ...chat.apis.chat_arguments import Event
 from ...chat.apis.messages_input import count_tokens, read_request
-from ...chat.apis.messages_output import Event, MessageBuilder
+from ...chat.apis.messages_output import MessageBuilder
 from ...chat.apis.responses_output import new_id
 from ..app import Gateway
 from ..errors import GatewayError

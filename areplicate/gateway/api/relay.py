@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
+from ...chat.apis.chat_arguments import Event
 from ...chat.responses import Delta, FinishReason, Usage
 from ..errors import GatewayError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from .model_call import ModelCall
-
-Event = dict[str, Any]
 
 
 class Builder(Protocol):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.apis.chat_arguments import text, wrong
+from ...chat.apis.chat_arguments import Event, text, wrong
 from ...chat.apis.responses_input import input_items, read_request
-from ...chat.apis.responses_output import Event, ResponseBuilder, new_id
+from ...chat.apis.responses_output import ResponseBuilder, new_id
 from ..accounts.rows import StoredResponse
 from ..app import Gateway
 from ..errors import GatewayError, bad_request

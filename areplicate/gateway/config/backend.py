@@ -100,14 +100,8 @@ class Backend:
 
     def entries_of(self, target: Target, fallbacks: Sequence[str] | None) -> list[ModelEntry]:
         """What may answer, in the order in which it is asked."""
-        return [
-            *target.entries,
-            *(entry for name in fallbacks or () for entry in self._entries(name)),
-        ]
-
-    def _entries(self, name: str) -> list[ModelEntry]:
-        target = self.target(name)
-        return [] if target is None else target.entries
+        others = [self.target(name) for name in fallbacks or ()]
+        return [entry for each in (target, *others) if each is not None for entry in each.entries]
 
     async def schema_of(self, entry: ModelEntry) -> ModelSchema | None:
         """What the entry's model takes; None if that is not known."""

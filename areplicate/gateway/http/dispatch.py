@@ -12,7 +12,7 @@ from aiohttp import web
 from ..accounts.account import Account
 from ..accounts.auth import Access, Caller
 from ..app import Gateway
-from ..errors import CLIENT_GONE, GatewayError, stopping
+from ..errors import CLIENT_GONE, GatewayError, no_master_key, stopping
 from ..logs import bound_lines
 from .anthropic import envelope, is_anthropics
 from .exchange import Exchange
@@ -157,11 +157,7 @@ def _token(request: web.BaseRequest) -> str | None:
 
 def _not_allowed(caller: Caller, access: Access, *, open: bool) -> GatewayError:
     if open:
-        return GatewayError(
-            403,
-            "There is no master key: set general_settings.master_key in the configuration to manage keys.",
-            code="no_master_key",
-        )
+        return no_master_key()
     if access == "key" and caller.key is not None:
         return GatewayError(
             403, f"This key is for {caller.key.role} only: it may not ask models.", code="key_role"
@@ -171,10 +167,8 @@ def _not_allowed(caller: Caller, access: Access, *, open: bool) -> GatewayError:
 
 
 def _refused(exchange: Exchange, error: GatewayError) -> web.Response:
-    record = exchange.account.record
-    record.error_code = error.code
-    request = exchange.request
-    body = envelope(error, record.request_id) if is_anthropics(request) else error.envelope()
+    request_id = exchange.account.record.request_id
+    body = envelope(error, request_id) if is_anthropics(exchange.request) else error.envelope()
     response = exchange.json(body, error.status)
     response.headers.update(error.headers)
     response.headers.update(exchange.account.headers())

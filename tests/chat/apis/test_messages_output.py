@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from areplicate.chat.apis.messages_output import Event, MessageBuilder
+from areplicate.chat.apis.chat_arguments import Event
+from areplicate.chat.apis.messages_output import MessageBuilder
 from areplicate.chat.responses import Delta, FinishReason, PricedUsage
 from tests.chat.apis.answers import USAGE, call, whole
 from tests.lazily import Lazily

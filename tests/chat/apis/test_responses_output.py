@@ -11,7 +11,8 @@ from openai.types.responses import Response as OpenAIResponse
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from areplicate.chat.apis.responses_output import Event, ResponseBuilder
+from areplicate.chat.apis.chat_arguments import Event
+from areplicate.chat.apis.responses_output import ResponseBuilder
 from areplicate.chat.responses import Delta, FinishReason, PricedUsage
 from tests.chat.apis.answers import USAGE, call, whole
 

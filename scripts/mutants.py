@@ -98,6 +98,7 @@ PARTS = {
             "tests/bulk/test_journaled.py",
         ),
         (
+            "tests/bulk/test_journaled.py::test_a_full_disk_ends_the_job_and_no_row_has_failed",
             "tests/replicate/test_exactly_once.py::test_hundreds_that_leave_are_all_found_page_after_page",
             "tests/replicate/test_exactly_once.py::test_hundreds_of_equal_inputs_have_marks_after_few_draws",
         ),

@@ -22,7 +22,7 @@ import msgspec
 from .. import logs
 from ..clock import now
 from ..errors import APIError
-from .endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint
+from .endpoints import DeploymentEndpoint, Endpoint, VersionEndpoint
 from .live import LivePrediction
 from .prediction_list import ListRow, PredictionList
 from .protocol.predictions import ListedPrediction
@@ -178,8 +178,6 @@ def _same_target(prediction: ListedPrediction, endpoint: Endpoint) -> bool:
         return prediction.deployment in (None, f"{endpoint.owner}/{endpoint.name}")
     if isinstance(endpoint, VersionEndpoint):
         return prediction.version in (None, "hidden", endpoint.version)
-    if isinstance(endpoint, ModelEndpoint):
-        # Official models at times go by an internal name.
-        owner = (prediction.model or "").partition("/")[0]
-        return prediction.model in (None, endpoint.model) or owner == "replicate-internal"
-    return True
+    # Official models at times go by an internal name.
+    model = prediction.model
+    return model is None or model == endpoint.model or model.startswith("replicate-internal/")

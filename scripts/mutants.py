@@ -146,7 +146,7 @@ PARTS = {
         ),
     ),
     "options": Part(
-        ("areplicate/options.py", "areplicate/options/*.py"),
+        _in("areplicate/options", without="declared.py"),
         (
             "tests/test_options.py",
             "tests/test_option_values.py",

@@ -30,9 +30,10 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_a_mistyped_name_is_told_with_the_nearest_before_anything_is_sent(
-    mistyped: dict[str, Any], meant: str
+    mistyped: dict[str, Any], meant: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     [name] = mistyped
+    caplog.set_level("INFO", "areplicate")
     async with stage() as (local, router):
         with pytest.raises(
             areplicate.UnsupportedParamsError, match=f"{name} is neither.*Did you mean .*{meant}"
@@ -42,6 +43,7 @@ async def test_a_mistyped_name_is_told_with_the_nearest_before_anything_is_sent(
         assert caught.value.model == LLAMA and f"an input of {LLAMA}." in str(caught.value)
         assert not local.requests
         await router.acompletion(LLAMA, HELLO, **mistyped, drop_params=True)
+        assert f"{LLAMA}: {name} left out" in caplog.messages[-1]
         await router.acompletion(LLAMA, HELLO, extra_body=mistyped)
     left_out, sent_anyway = (body["input"] for body in sent(local))
     assert name not in left_out and sent_anyway[name] == mistyped[name]
@@ -145,6 +147,7 @@ async def test_other_names_in_the_form_the_model_takes(model: str, given: Any, e
 def test_one_thing_s_other_name_is_an_input_where_the_model_has_either() -> None:
     schema = ModelSchema({"prompt": Field("string"), "repetition_penalty": Field("number")})
     assert own_inputs({"repeat_penalty": 1.1}, schema, "a/b", False) == {"repeat_penalty": 1.1}
+    assert own_inputs({"num_predict": 1}, None, "a/b", False) == {"num_predict": 1}, "without a warning"
     with pytest.raises(areplicate.UnsupportedParamsError, match="min_new_tokens is neither .* input of a/b"):
         own_inputs({"min_new_tokens": 1}, schema, "a/b", False)
 

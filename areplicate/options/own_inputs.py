@@ -45,4 +45,4 @@ def _takes(schema: ModelSchema, name: str) -> bool:
 
 
 def _is_common(name: str) -> bool:
-    return name in SYNONYMS or name in ALIASES or name in catalogue.common_inputs()
+    return name in SYNONYMS or name in catalogue.common_inputs()

@@ -356,6 +356,19 @@ async def test_what_stands_on_a_page_that_can_be_read_is_found_although_the_next
         assert len(hostile.predictions) == 121
 
 
+async def test_what_was_created_is_found_although_the_list_cannot_be_read_for_a_while() -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        until = anyio.current_time() + 16
+
+        async def fails(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+            return edge_error(503) if anyio.current_time() < until else await go_on()
+
+        hostile.on("list", fails)
+        hostile.on("create", resets_after(), times=1)
+        assert await ask(router) == ["fine"]
+        assert len(hostile.predictions) == 1
+
+
 @pytest.mark.parametrize("status", [200, 302])
 async def test_a_base_that_is_some_other_site_is_told_within_seconds(status: int) -> None:
     async with HostileReplicate([llama()]) as hostile, router_of(hostile) as router:

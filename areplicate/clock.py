@@ -1,4 +1,4 @@
-"""The event loop's clock, which every wait and deadline here is measured by, and blocks that end at a deadline.
+"""The event loop's clock, by which every wait and deadline is measured, and blocks that end at a deadline.
 
 `anyio.CancelScope` is such a block for every loop. Entered on every call, it would be a tenth of the cost of a warm
 one, half of that for its timer. On asyncio a `TaskScope` does the same for little: all scopes of a router share one

@@ -1,4 +1,4 @@
-"""`acompletion` and `completion`, on a router that they make themselves."""
+"""`acompletion`, `completion` and the other module-level functions, on a router that they make themselves."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""areplicate's log and warnings: the logger `areplicate`, which `set_verbose` shows on stderr, and Python's
-warnings."""
+"""The logger `areplicate`, which `set_verbose` shows on stderr, and Python's warnings."""
 
 from __future__ import annotations
 

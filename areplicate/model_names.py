@@ -1,4 +1,4 @@
-"""The names of a `model_list`: which entries one stands for, and which names step in for it."""
+"""The names of a `model_list`: which entries each stands for, and which names step in for it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Many calls as one job."""
+"""Many calls as one job: checked, asked as fast as the limits allow, and kept in a journal."""

@@ -1,5 +1,5 @@
-"""The APIs that a line of a batch file may name in its url: their requests as arguments of the router, and the
-router's answers in their form."""
+"""OpenAI's APIs that a line of a batch file may call: requests as the router's arguments, and answers in
+their form."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ JSON_LINES = (".jsonl", ".ndjson")
 CSV = (".csv", ".tsv")
 PARQUET = ".parquet"
 _OPTIONS = names_for("client") | {"model"}
-"""Keys of a JSON line that are options of its request. Any other, and each column of a table but the prompt's,
-is the row's own business."""
+"""Keys of a JSON line that are options of its request. Other keys, and all columns of a table but the prompt's, are
+left to the row's owner."""
 
 _NOT_UTF8 = "this is not UTF-8: save the file as UTF-8 (in Excel: CSV UTF-8)"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -136,7 +136,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def csv_form(path: Path) -> CsvForm:
-    """How a CSV file is written, by what separates most in its header. Excel writes semicolons where commas are decimal points."""
+    """How a CSV file is written: its delimiter is the one that its header has most of.
+
+    Excel writes semicolons where commas are decimal points.
+    """
     with path.open("rb") as file:
         header = file.readline(_LONGEST_FIELD)
     marked = header.startswith(_BYTE_ORDER_MARK)

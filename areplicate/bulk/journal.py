@@ -1,4 +1,4 @@
-"""What a job has asked and got, on disk, so that the same job goes on where it stopped.
+"""The journal of a job: what was asked and answered, on disk, so that the job can go on where it stopped.
 
 A job must survive everything at any moment: Ctrl-C, `kill -9`, a power cut, a full disk. Two writes a row
 are enough for that, because a prediction is known by its mark (see `replicate/creation.py`):

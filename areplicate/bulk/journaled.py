@@ -1,4 +1,5 @@
-"""Asking with a journal: no row that has ended is asked again, and no prediction under way is paid twice."""
+"""Asks requests with a journal: none that has an answer is asked again, and no prediction under way is paid
+twice."""
 
 from __future__ import annotations
 

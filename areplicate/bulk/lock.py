@@ -1,4 +1,4 @@
-"""Keeps a second process away from a job."""
+"""Locks a job's journal against a second process."""
 
 from __future__ import annotations
 

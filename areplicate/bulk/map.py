@@ -159,7 +159,7 @@ class Calls:
         self._group.start_soon(self._take, requests)
 
     def ready(self) -> MapResult | None:
-        """A result that is there already."""
+        """The next result, if it has come already."""
         if not self._results:
             return None
         self._unread -= 1

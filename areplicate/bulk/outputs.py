@@ -113,7 +113,7 @@ def check_columns(row: Row) -> None:
 
 
 def check_answer(row: Row) -> None:
-    """Raises `BadRequestError` if a row asks for more than one text, for which `appended` has no room."""
+    """Raises `BadRequestError` if a row asks for anything but one text: `appended` has one column for it."""
     if row.url == EMBEDDINGS or row.body.get("tools") or row.body.get("n") not in (None, 1):
         raise BadRequestError(
             "beside a row there is room for one text: for embeddings, tool calls and several answers (n) write .jsonl "

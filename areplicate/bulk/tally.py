@@ -1,4 +1,4 @@
-"""How far a job is: what has ended, how fast, and what it has cost."""
+"""Counts how far a job is: what has ended, how fast, and what it has cost."""
 
 from __future__ import annotations
 

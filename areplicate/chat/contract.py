@@ -1,4 +1,4 @@
-"""What an answer must fit, the tools that it may call and the format that it must have, and what checks that."""
+"""Reads a model's answer and checks that it fits the tools and the format that were asked for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .tools.tools import ToolUse
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """What an answer must fit. `emulated` names the parameters that were explained to the model in words."""
+    """The tools and the format that an answer must fit.
+
+    `emulated` names the parameters that were explained to the model in words.
+    """
 
     tools: ToolUse | None = None
     format: ResponseFormat | None = None

@@ -1,4 +1,4 @@
-"""Putting a conversation into the inputs that a model has for it."""
+"""Puts a conversation into the inputs that a model has for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def conversation_fields(
         supports_system_prompt: True puts system text into the system input even if none is known;
             False keeps it in the prompt even if there is one.
         given: the parameters of the call; inputs among them are left alone here.
-        has_media: media go with the prompt; whether a model looks at them beside messages is unknown.
+        has_media: the conversation has media, which go with a prompt: beside messages, a model may not look at them.
         tools: OpenAI's tools, for the prompt of a model that has no input for them.
         values: further values for the user's own Jinja template.
     """
@@ -95,7 +95,7 @@ def _history(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any
 
 
 def _pairs(turns: tuple[Message, ...]) -> list[list[str]]:
-    """Questions with their answers; what stands before a question belongs to it."""
+    """Pairs of a question and its answer. Text between an answer and the next question belongs to the latter."""
     pairs: list[list[str]] = []
     for turn in fold_leading_system(turns):
         if turn.role == "assistant" and pairs and not pairs[-1][1]:

@@ -1,4 +1,4 @@
-"""Embeddings: texts into the inputs that a model has for them, vectors out of what it gives.
+"""Embeddings: puts texts into a model's inputs, and reads the vectors from its output.
 
 Source: "Embeddings" in OpenAI's API reference.
 """

@@ -78,8 +78,10 @@ def _text_of(output: dict[str, Any]) -> str | None:
 
 
 class Lines:
-    """Called with the pieces of an output in their order, puts URLs that follow one another on lines of their
-    own: media models give a list of URLs."""
+    """Puts URLs that follow one another in an output on lines of their own; call it with each piece in turn.
+
+    Media models give a list of URLs.
+    """
 
     def __init__(self) -> None:
         self._after_url = False

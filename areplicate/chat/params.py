@@ -1,4 +1,4 @@
-"""OpenAI's parameters: the type of each, and the names under which models take it.
+"""OpenAI's parameters: the type of each, and the inputs under which models take it.
 
 Source: "Create chat completion" in OpenAI's API reference. The names on the models' side are those
 of Replicate's public language models, the least ambiguous first: if a model has both

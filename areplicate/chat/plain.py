@@ -1,4 +1,4 @@
-"""Values of other libraries as built-in types."""
+"""Converts values of other libraries to built-in types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a model's inputs take what, worked out once from its schema and its name."""
+"""Works out, once for each model, which of its inputs take the conversation, OpenAI's parameters and media."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before a model is asked: its tools and the format of its answer, in the shape that it takes.
+"""Gives a question's tools and answer format the form that its model takes.
 
 What the model has inputs for goes into them, and the rest is explained in the conversation (it is emulated). In
 both cases the contract's reader then checks the answer.

@@ -19,10 +19,10 @@ class StopCutter:
         self.found: str | None = None
         self._sequences = [sequence for sequence in sequences if sequence]
         self._held = ""
-        """What may be the beginning of one."""
+        """The end of the text so far, if it may be the beginning of a sequence."""
 
     def feed(self, piece: str) -> str:
-        """What this piece makes certain."""
+        """The text that comes before any sequence for certain, now that this piece is known."""
         if self.found is not None:
             return ""
         text = self._held + piece

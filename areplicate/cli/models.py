@@ -1,4 +1,4 @@
-"""`areplicate models`: what models take, and how areplicate speaks to them."""
+"""`areplicate models`: lists, searches and shows models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`areplicate prices`: the prices by which the gateway counts costs."""
+"""`areplicate prices`: shows and renews the prices by which the gateway counts costs."""
 
 from __future__ import annotations
 

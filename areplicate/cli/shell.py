@@ -1,4 +1,4 @@
-"""`areplicate completion`: names for the shell to complete."""
+"""`areplicate completion`: completes commands, options and models in a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What addresses say: a page's origin, a URL's beginning, whether a host is this machine."""
+"""Reads addresses: a web page's origin, a URL's scheme and host, whether a host is this machine."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Gateway:
         self.metrics = Metrics()
         self.backend = Backend(config, self.metrics)
         self._backends = WeakSet((self.backend,))
-        """Also those from before a reload that still have requests in flight."""
+        """This one, and those from before a reload that still have requests in flight."""
         self.accounts = Accounts(config.master_key, config.accounts, alone=alone)
         self.files = Folder(config.accounts.files_dir)
         """Uploaded files, and the work on batches."""
@@ -86,7 +86,7 @@ class Gateway:
         await asyncio.gather(*(backend.close() for backend in self._backends))
 
     async def whole(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work gives. It runs to its end even if its caller leaves."""
+        """Does the work to its end, even if its caller leaves, and gives its result."""
         task = asyncio.get_running_loop().create_task(work)
         self._changing.add(task)
         task.add_done_callback(self._changed)

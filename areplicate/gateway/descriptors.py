@@ -1,4 +1,4 @@
-"""Open files: how many this process may have, and how they are shared between clients and Replicate."""
+"""How many files this process may have open, and how clients and Replicate share them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""SIGHUP before there is anything to reload: it is remembered, and ends nothing.
+"""Remembers a SIGHUP that comes before the event loop can handle it.
 
-By default the signal ends a process. The command ignores it from its first line on; the event loop takes over
-once it runs, and then reads the configuration again if the signal has come meanwhile.
+By default the signal ends a process. The command handles it from its first line on; once the event loop runs, that
+takes over, and reads the configuration again if the signal has come meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures at `/metrics`, through prometheus_client.
+"""The metrics at `/metrics`, through prometheus_client.
 
 With several workers each writes its figures into files under `PROMETHEUS_MULTIPROC_DIR`, and
 whichever is asked adds them up.

@@ -1,4 +1,4 @@
-"""msgspec's errors for values that do not fit a struct, in words for the person who wrote the value."""
+"""Rewords msgspec's errors for the person who wrote the value."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _KILL_AFTER = 30.0
 """Seconds beyond the drain that a worker may take before it is killed."""
 _TICK = 0.1
 _MEMORY = "/dev/shm"
-"""Where Linux keeps files in memory: no disk can be full there, and none is needed."""
+"""Where Linux keeps files in memory, so that no full disk is in the way."""
 
 
 class Supervisor:

@@ -1,1 +1,1 @@
-"""areplicate where other libraries are expected."""
+"""areplicate inside other libraries: LiteLLM, LangChain, LlamaIndex, llm and Ray."""

@@ -1,4 +1,5 @@
-"""The names that LiteLLM, OpenAI's package and Replicate's have and `areplicate` has not, each with what to do instead."""
+"""What to do instead of names that LiteLLM's, OpenAI's and Replicate's packages have and `areplicate` does
+not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is bound to a chat model of LangChain's, tools and the form of its answers, as OpenAI's parameters."""
+"""Tools and structured output, as LangChain binds them to a chat model, in OpenAI's parameters."""
 
 from __future__ import annotations
 

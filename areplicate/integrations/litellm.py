@@ -64,7 +64,7 @@ areplicate_llm = AreplicateLLM()
 
 
 class _End:
-    """Keeps why a stream ended until its usage is known: LiteLLM reads nothing after the reason."""
+    """Keeps back why a stream ended until its usage is known: LiteLLM reads nothing after the reason."""
 
     def __init__(self) -> None:
         self._reason = "stop"

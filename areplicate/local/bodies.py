@@ -1,4 +1,4 @@
-"""The JSON of a prediction, and of an answer that holds it."""
+"""Makes the JSON of a prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What time it is, by the loop the stand-in runs on."""
+"""The stand-in's clock, which follows the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a creation asks for: its body, and the headers `Prefer` and `Cancel-After`."""
+"""Reads a creation: its body, and the headers `Prefer` and `Cancel-After`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the way, on purpose and repeatably."""
+"""The faults that the stand-in shows, on purpose and repeatably."""
 
 from __future__ import annotations
 

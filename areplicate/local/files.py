@@ -1,4 +1,4 @@
-"""Uploaded files: `POST /files` and what follows from it."""
+"""Uploaded files: their upload, list, download and deletion."""
 
 from __future__ import annotations
 

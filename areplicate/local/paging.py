@@ -1,4 +1,4 @@
-"""Lists that come a page at a time, with `next` and `previous`."""
+"""Answers lists a page at a time, with `next` and `previous`."""
 
 from __future__ import annotations
 

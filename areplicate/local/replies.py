@@ -1,4 +1,4 @@
-"""The output that a model writes for an input, and its chunks."""
+"""Makes the output that a model writes for an input, and its chunks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Checks JSON against a schema, in the words of the validator that Replicate uses.
 
-Of JSON Schema it knows what Cog writes into a model's `Input`, and what the OpenAPI document says of
-a creation's body.
+It knows the part of JSON Schema that Cog writes into a model's `Input`, and that the OpenAPI document uses for a
+creation's body.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The server: its life, and the front door that every request comes through."""
+"""`LocalReplicate`: the stand-in's server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stand-in knows: its models, its deployments, and every prediction made."""
+"""The state of the stand-in, apart from HTTP: its models, its deployments, and every prediction made."""
 
 from __future__ import annotations
 

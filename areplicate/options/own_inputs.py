@@ -1,4 +1,4 @@
-"""The model's own inputs among a call's keywords: those that it has, and those that were mistyped."""
+"""Checks the model's own inputs among a call's keywords."""
 
 from __future__ import annotations
 

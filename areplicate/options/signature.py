@@ -1,4 +1,4 @@
-"""The options of a call where tools look for them: `help()`, `inspect.signature`, a notebook's completion.
+"""Gives functions the options of a call as their signature and documentation, for `help()` and notebooks.
 
 Type checkers and editors read `call_types.py`, which is written from the same declarations.
 """

@@ -1,4 +1,4 @@
-"""The values of options: their defaults, and whether one is valid."""
+"""The defaults of options, and checks of their values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_CHOICES = 128
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_HEADER_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _THE_CONNECTIONS_OWN = frozenset({"content-length", "transfer-encoding", "expect", "upgrade"})
-"""Headers that say how a request is sent: another value leaves the server waiting for what never comes."""
+"""Headers that say how a request is sent: with a wrong value, the server would wait for bytes that never come."""
 
 
 def is_number(value: Any) -> bool:

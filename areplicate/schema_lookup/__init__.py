@@ -1,4 +1,4 @@
-"""Where a model's schema comes from: the catalogue, what was looked up before, or the API."""
+"""Finds a model's schema: in the catalogue, among those looked up before, or through the API."""
 
 from __future__ import annotations
 

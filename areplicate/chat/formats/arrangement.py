@@ -1,4 +1,4 @@
-"""The turns of a conversation as a format can hold them: what it has no role for becomes the user's."""
+"""Arranges the turns of a conversation as a format can hold them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def today() -> datetime:
 
 
 def dated(text: str) -> str:
-    """The text, with the day if it asks for it: `{today:%d %b %Y}`."""
+    """The text, with today's date in the place of `{today:%d %b %Y}`."""
     return _TODAY.sub(lambda found: today().strftime(found[1]), text) if "{today:" in text else text
 
 
@@ -35,11 +35,11 @@ class SystemText(msgspec.Struct, frozen=True):
             "first_user": a text that opens the conversation heads its first user's turn, any other is a
             turn like the others.
             "front": all of it opens the conversation.
-        around: what stands before and after it in a user's turn.
+        around: the text before and after it in a user's turn.
         default: the text of a conversation that does not begin with any. `{today:%d %b %Y}` in it is
             the day.
         with_tools: the default of a conversation with tools, if it differs.
-        unless_anywhere: system text in the middle takes the default's place as well.
+        unless_anywhere: system text in the middle of the conversation replaces the default, too.
     """
 
     place: Literal["role", "next_user", "last_user", "first_user", "front"] = "role"
@@ -142,7 +142,7 @@ def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
 
 
 def merged(turns: list[Turn], tool_is_user: bool) -> list[Turn]:
-    """Two turns of one role in a row become one, for formats that know only question and answer."""
+    """The turns, with those of one role in a row joined, for formats that know only question and answer."""
     if [turn.role for turn in turns] == _TURNS[: len(turns)]:
         return turns
     joined: list[Turn] = []

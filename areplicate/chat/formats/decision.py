@@ -1,4 +1,4 @@
-"""How a model's format is decided: in this order, and here alone.
+"""Decides which chat format a model gets, in this order:
 
 1. What is known of the model itself, from its server's source (`servers`).
 2. Its own template and its default prompt. A family is named only if its rendering of one turn equals

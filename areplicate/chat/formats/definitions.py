@@ -1,4 +1,4 @@
-"""How one tool's definition is written, and the values in it."""
+"""Writes the definition of a tool in each of the ways that models were trained on."""
 
 from __future__ import annotations
 

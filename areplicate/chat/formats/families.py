@@ -1,4 +1,4 @@
-"""A model's family: found by its name, by a prompt in its format, by a template of its server."""
+"""Finds a model's family by its name, or by a prompt in the family's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a value fits a model's input: its type, its bounds and its choices."""
+"""Checks whether a value fits a model's input: its type, its bounds and its choices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much work it is to hold a value to a JSON Schema.
+"""Estimates how much work it is to validate a value against a JSON Schema.
 
 Alternatives within alternatives, and definitions that name one another, multiply: a schema of a few hundred bytes can
 keep a validator busy for hours, and to say why a value fits none of them takes longer than to see it. So the work is
@@ -18,9 +18,9 @@ MOST_EXPLAINED = 2_000
 MOST_REFERENCES = 2_000
 """References of a schema that is read in as little time."""
 _MOST_LOOKS = 300_000
-"""Looks at a part of a schema with a part of a value that counting may take itself."""
+"""Steps that the counting itself may take."""
 _MOST_TARGETS = 200_000
-"""References times what they may refer to."""
+"""The number of references, times the number of places that each may refer to."""
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _OF_THE_SAME = (
@@ -32,7 +32,7 @@ _OF_ITEMS = ("items", "prefixItems", "additionalItems", "unevaluatedItems", "con
 _BY_NAME = ("dependentSchemas", "dependencies", "patternProperties")
 """These hold schemas by name; others hold one, or a list."""
 _ANYTHING = object()
-"""Stands for a value that has one of everything."""
+"""Stands for a value that has a member and an item for each part of the schema."""
 
 
 class _TooManyLooks(Exception):

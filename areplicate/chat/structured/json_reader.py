@@ -1,4 +1,5 @@
-"""Finds the JSON in an answer as it comes, within fences and other text, and mends it if that is certain.
+"""Finds the JSON in an answer as it comes, within fences and other text, and repairs it if only one value can
+be meant.
 
 What is given out early can never be taken back. So the text so far is read by a parser for JSON that is
 cut off. Of the value's JSON, everything but the brackets and quotes at its end is certain, as long as the

@@ -1,4 +1,4 @@
-"""Whether a value fits a JSON Schema, by the validator of the extra `[schema]`."""
+"""Validates values against JSON Schemas, with the validator of the extra `[schema]`."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Admission and account, one pair: what lets a request in, and what writes down what it cost.
+"""One request's account: admits it within its key's limits and budget, and writes down what it cost.
 
-The front door opens an account for each request. Whoever has read what is wanted asks it to `admit`
-that, once; the end of the `async with` settles what was admitted by what really ran, however the request
-ended, and writes its usage row, its figures and its line in the log. Predictions whose end is not known
-by then, since the client left or something broke, are looked at once more, in the background; what was
-reserved for them stays so until then.
+The front door opens an account for each request, and the route calls `admit` once it has read what is
+wanted. The end of the `async with` settles what was admitted by what really ran, however the request ended, and
+writes its usage row, its metrics and its line in the log. If the end of a prediction is not known by then, since
+the client left or something broke, it is looked at once more in the background, and what was reserved for it
+stays reserved until then.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Account:
     """One request's account.
 
     Attributes:
-        backend: what serves it.
+        backend: the configuration and the router that serve it.
         caller: who sent it.
-        record: what has become of it by now.
+        record: what is known of it so far.
     """
 
     __slots__ = ("_accounts", "_at", "_begun", "_demand", "_hold", "_metrics", "backend", "caller", "record")
@@ -50,7 +50,7 @@ class Account:
         self._metrics = metrics
         self._at = 0.0
         self._begun: list[LivePrediction] = []
-        """The predictions that were begun for it, whatever has become of them."""
+        """All predictions that were begun for it, also those that failed."""
         self._demand: Demand | None = None
         self._hold: Hold | None = None
 
@@ -91,7 +91,7 @@ class Account:
         )
 
     def failed(self, error: Exception) -> GatewayError:
-        """The client's error for a request that failed. An error that was not foreseen goes to the log."""
+        """The error that the client gets for a request that failed. An unexpected error goes to the log."""
         record = self.record
         if isinstance(error, APIError):
             told = self._model_failed(error)
@@ -126,7 +126,7 @@ class Account:
         self._hold = hold
 
     def answered_by(self, name: str) -> str:
-        """The name of the model that answered: `name`, as the client has it, or a fallback's."""
+        """The name of the model that answered: the client's own `name` for it, or that of a fallback."""
         entry, demand = self._entry(), self._demand
         if entry is None or demand is None or entry.shown == demand.entries[0].shown:
             return name
@@ -183,7 +183,7 @@ class Account:
         return without
 
     def _runs(self) -> Sequence[Run]:
-        """What has run, as far as it is known by now: what answered, and what has ended without an answer.
+        """What has run, as far as is known: predictions that answered, and those that ended without an answer.
 
         Replicate bills predictions that failed, and those whose answer did not fit, whatever the client gets.
         """

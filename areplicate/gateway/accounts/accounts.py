@@ -1,4 +1,4 @@
-"""The accounts of one gateway process: who may use it, within which limits, and where that is stored.
+"""Keys, limits, costs and usage of one gateway process, and the database behind them.
 
 The database is opened while the gateway serves already, and may go and come back. While it does not
 answer, keys that were seen in the last minutes go on under the limits that are counted in memory, and

@@ -19,9 +19,9 @@ Access = Literal["anyone", "anyone, with a key", "key", "master", "metrics", "he
 """Who may call a route. `metrics` and `health` are for the master key, and for keys of that role."""
 
 _FRESH = 4.0
-"""Seconds for which a key is remembered: another process's block or delete holds within five."""
+"""Seconds for which a key is remembered: what another process blocks or deletes is refused within five."""
 _MOST_REMEMBERED = 10_000
-"""Keys, and as many unknown tokens apart from them, so that random tokens push out no key."""
+"""How many keys are remembered, and how many unknown tokens: apart, so that random tokens push out no key."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class Auth:
     Args:
         look_up: the key with a hash, from the database.
         now: the time by the database's clock.
-        grace: seconds for which a key that was seen goes on while the database does not answer.
+        grace: seconds for which a key that was seen keeps working while the database does not answer.
     """
 
     def __init__(

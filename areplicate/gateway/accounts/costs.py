@@ -1,4 +1,4 @@
-"""The tokens and dollars that requests are expected to take, and the models' running means behind that."""
+"""Estimates the tokens and dollars that a request will take, from what each model's predictions took lately."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..config.prices import Price
 _FIRST_GUESS_TOKENS = 500
 _FIRST_GUESS_SECONDS = 5.0
 _WEIGHT = 0.2
-"""Of the latest prediction in a model's running mean."""
+"""The weight of the latest prediction in a model's running mean."""
 _MOST_TOKENS = 10_000_000
-"""No answer is longer, whatever a request allows."""
+"""The most tokens that an answer is expected to have, whatever its request allows."""
 _MEDIA = frozenset(("url", "image_url", "file_data", "data", "image", "images", "image_input"))
 """Names under which a `data:` URI is an image or a file. Elsewhere it is a text like any other."""
 
@@ -70,11 +70,10 @@ class Costs:
         self._usual: dict[str, _Usual] = {}
 
     def expected(self, demand: Demand, price_of: Callable[[ModelEntry], Price | None]) -> tuple[int, float]:
-        """Tokens and dollars that a request is expected to take, whichever model answers; without a price, no
-        dollars.
+        """Tokens and dollars that a request is expected to take, whichever model answers: 0 dollars without a price.
 
-        One prediction takes what is usual. Several at once could pass a budget together, however small
-        it is: each is taken to write as much as it may.
+        A single prediction is expected to take what is usual. Several at once could exceed any budget together, so
+        each of them is expected to write as much as it may.
         """
         prompt = estimate(characters(demand.body)) * demand.copies
         of_each = [self._expected_of(entry, demand, prompt, price_of(entry)) for entry in demand.entries]

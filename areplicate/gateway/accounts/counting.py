@@ -1,4 +1,4 @@
-"""How the holds of all gateways that share a database count against a key, as SQL.
+"""Counts in SQL how much of a key's limits is taken by all gateways that share the database.
 
 `ledger` does the same in memory, for one process.
 """

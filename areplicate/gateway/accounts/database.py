@@ -1,4 +1,4 @@
-"""A database that is used in threads of its own.
+"""Runs units of work in a SQLite or PostgreSQL database, each as one transaction in a thread.
 
 Each unit of work is one transaction and runs to its end in one of these threads, even if the task that asked
 for it is cancelled: a thread cannot be interrupted half-way. Its time is bounded instead: statements and
@@ -47,7 +47,7 @@ _LATELY = 1.0
 """Seconds for which a server that has answered counts as one that answers."""
 _BETWEEN_TRIES = 0.02
 _BUSY = ("55P03", "57014", "40001", "40P01")
-"""What PostgreSQL says if it works, but this did not go through: locks, time-outs, deadlocks."""
+"""PostgreSQL's codes for what fails although the server is well: locks, time-outs, deadlocks."""
 
 
 class Database:
@@ -123,7 +123,7 @@ class Database:
         await asyncio.to_thread(self._engine.dispose)
 
     async def _bounded(self, unit: _Unit, work: Work[T]) -> T:
-        """Runs it in a thread, and cuts its connection where even that takes too long."""
+        """Runs it in a thread, and cuts its connection if even that takes too long."""
         if self.trouble is not None and not unit.broken:  # a probe counts as broken until it has succeeded
             raise DatabaseUnavailable(self.trouble)
         thread = self._threads.submit(self._do, unit, work)
@@ -156,7 +156,7 @@ class Database:
             try:
                 with self._connection(unit) as connection, unit.watched(connection):
                     with connection.begin():
-                        now = self._greet(connection, unit)
+                        now = self._set_bounds(connection, unit)
                         begun = True
                         result = work(connection, now)
                     unit.clock = now
@@ -175,7 +175,7 @@ class Database:
         raise AssertionError("the last try returns or raises")
 
     def _connection(self, unit: _Unit) -> Connection:
-        """A connection. A server that answers may allow no more of them: then one of those that there are is waited for."""
+        """A connection. If the server answers but allows no more of them, waits until one is free."""
         _current.unit = unit
         while True:
             try:
@@ -185,8 +185,8 @@ class Database:
                     raise
             time.sleep(_BETWEEN_TRIES)
 
-    def _greet(self, connection: Connection, unit: _Unit) -> float:
-        """Sets the transaction's bounds, and asks the time."""
+    def _set_bounds(self, connection: Connection, unit: _Unit) -> float:
+        """Sets the transaction's time limits, and gives the time by the database's clock."""
         if self.is_sqlite:
             return time.time()
         settings = {
@@ -254,7 +254,7 @@ def _code(error: Exception) -> str | None:
 
 
 def _is_busy(error: Exception) -> bool:
-    """Whether the database works, but this did not go through."""
+    """Whether the database is well, and only this failed."""
     return _code(error) in _BUSY or "is locked" in str(getattr(error, "orig", None))  # as SQLite says it
 
 

@@ -1,4 +1,4 @@
-"""The limits of keys, and whether what a request may take is within them.
+"""The limits of keys: how each is counted, and why a request is refused.
 
 A request is let in for what it may cost: so many predictions, and for each of them about so many tokens
 and dollars. That is its hold, and it counts from then on. When the request has ended, the hold is settled
@@ -80,7 +80,7 @@ Taken = dict[tuple[Measure, Span], float]
 
 
 class RoomTaken(GatewayError):
-    """A refusal that may be over when a request in flight ends."""
+    """A refusal for want of room, which a request in flight makes when it ends."""
 
     def __init__(self, refusal: GatewayError) -> None:
         super().__init__(
@@ -147,7 +147,7 @@ def _plain(number: float) -> str:
 
 
 def room_for(hold: Hold, measure: Measure, limit: float) -> float:
-    """How much may be taken already if the hold is to fit."""
+    """How much may be taken already, so that the hold still fits."""
     return limit - 1 - _all_but_one(hold, measure)
 
 

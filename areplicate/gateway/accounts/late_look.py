@@ -27,7 +27,7 @@ async def look_at(backend: Backend, entries: Sequence[ModelEntry], left: LivePre
     """Looks at a prediction until its end, or for some seconds; False if it is not known what it did.
 
     Args:
-        entries: that may have made it, on whichever account.
+        entries: those that may have made it, each with its account.
     """
     for pause in _PAUSES:
         await asyncio.sleep(pause)

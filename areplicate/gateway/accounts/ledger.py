@@ -1,4 +1,4 @@
-"""What the keys have taken of their limits, as one process counts it in memory."""
+"""Counts in memory, for one process, how much of its limits each key has taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one request, for its usage row, its figures and its line in the log."""
+"""What is known of one request, for its usage row, its metrics and its line in the log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Record(msgspec.Struct, kw_only=True):
     """One request. Times are `time.monotonic`'s seconds.
 
     Attributes:
-        endpoint: the route; empty for what is not a route of ours.
+        endpoint: the route; empty if no route fits the request.
         model: the model that the client asked for; always a name in the configuration.
         calling: whether a model has been asked, so that money may have been spent.
         pieces: streamed pieces of text, each about a token.

@@ -1,4 +1,4 @@
-"""What is asked of the table of usage."""
+"""Reports of usage and spend: queries of the usage table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rows import SpendFilter, UsageRow
 from .tables import usage
 
 _SECONDS = 30.0
-"""That a report may take."""
+"""Seconds that a report may take."""
 
 
 class Reports:

@@ -1,4 +1,4 @@
-"""Responses of the Responses API in the database, kept for a time, each for its key. Each method is one unit of work."""
+"""Stored responses of the Responses API, in the database. Each method is one unit of work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tables of usage, changes, files and batches hold: a row is a struct, and its fields are the columns."""
+"""The rows of the database's tables as structs, whose fields are the columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What outlives the process.
+"""The database as one gateway process uses it: tables, signs of life, holds of requests in flight, and usage.
 
 This module and those below it import SQLAlchemy, whose import takes longer than the rest of the gateway: they are
 loaded while the gateway already listens. Each method is one unit of work.

@@ -1,4 +1,4 @@
-"""The database's tables: a table's columns are the fields of the struct that its rows are."""
+"""The database's tables, whose columns come from the structs of their rows."""
 
 from __future__ import annotations
 

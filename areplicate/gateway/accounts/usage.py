@@ -1,8 +1,8 @@
-"""Usage on its way into the database: a row for every request, written in batches, off its path.
+"""Writes usage rows into the database, in batches and off the requests' path.
 
-Rows wait in memory. Where the database does not take them they go on waiting, for a minute and up to a
-bound, and then to a file, which is read in again when the database is back, by this process or the next
-one. A row is recognised by its request, so that none is counted twice.
+Rows wait in memory. If the database does not take them for a minute, or they become too many, they go to a file,
+which this process or the next one reads when the database is back. A row is recognised by its request, so that none
+is counted twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`/health...` and `/metrics`: whether it runs, whether it can serve, and how it fares."""
+"""`/health...` and `/metrics`: whether the gateway runs, whether it can serve, and its figures."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class ModelCall(msgspec.Struct, frozen=True):
     count: int = 1
 
     async def ask(self, account: Account) -> ModelResponse:
-        """The whole answer, noted in the account, by the name that the client knows the answering model by."""
+        """The whole answer, noted in the account; its model has the name that the client knows."""
         account.record.calling = True
         response: ModelResponse = await account.backend.router.acompletion(
             self.model, self.messages, **self.params
@@ -68,7 +68,7 @@ class ModelCall(msgspec.Struct, frozen=True):
         return response
 
     async def stream(self, account: Account, on_status: OnStatus) -> CompletionStream:
-        """The answer in chunks; note them in its record as they come."""
+        """The answer in chunks, which the caller notes in the account's record as they come."""
         account.record.calling = True
         chunks: CompletionStream = await account.backend.router.acompletion(
             self.model, self.messages, stream=True, on_status=on_status, **self.params

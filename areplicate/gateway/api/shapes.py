@@ -1,4 +1,4 @@
-"""JSON Schemas for the OpenAPI document, of what is not read as a struct."""
+"""JSON Schemas for the OpenAPI document, for what no struct describes."""
 
 from __future__ import annotations
 

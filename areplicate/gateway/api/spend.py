@@ -1,4 +1,4 @@
-"""`/spend/...`: who spent what."""
+"""`/spend/...`: what keys and models have cost, and the requests one by one."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SpendQuery(Period, kw_only=True, forbid_unknown_fields=True):
 
 
 class LogQuery(Period, kw_only=True, forbid_unknown_fields=True):
-    """Which requests: those that fit all of it, newest first, `limit` a page.
+    """Selects requests that fit all of these, newest first, `limit` a page.
 
     Attributes:
         api_key: a key, by its token or its `key_id`; `key_id` says the same.

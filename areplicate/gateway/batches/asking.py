@@ -1,4 +1,4 @@
-"""Asks one request of a batch: on its key's account, as if its client had sent it, and after all live requests."""
+"""Asks one request of a batch: on its key's account, and after all live requests."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Asker:
     """Asks the requests of one batch.
 
     Args:
-        caller: whose batch it is, as known by now; raises an `AuthenticationError` if it may not ask any more.
-        room: the process's own bound of such requests in flight.
+        caller: gives whose batch it is; raises an `AuthenticationError` if that key may not ask any more.
+        room: bounds how many such requests the process has in flight.
     """
 
     def __init__(self, gateway: Gateway, caller: Callable[[], Caller], room: asyncio.Semaphore) -> None:
@@ -47,7 +47,7 @@ class Asker:
         """The answer, by the name that the client knows the answering model by.
 
         Raises:
-            APIError: as bulk's jobs take it: what passes by itself, what ends the job, or the request's own.
+            APIError: of a class by which `bulk` tells whether it passes, ends the job, or is the request's own.
         """
         async with self._room:
             RANK.set(Rank.YIELDING)

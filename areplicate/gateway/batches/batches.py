@@ -1,4 +1,4 @@
-"""The batches of one gateway process: it takes those that nobody works on, and works on them."""
+"""The batches that one gateway process works on."""
 
 from __future__ import annotations
 

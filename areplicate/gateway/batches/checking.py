@@ -1,4 +1,4 @@
-"""Checking a batch's file as a whole, before anything is asked."""
+"""Checks a batch's file as a whole, before anything is asked."""
 
 from __future__ import annotations
 

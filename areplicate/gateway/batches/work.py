@@ -44,7 +44,7 @@ _UNASKED = {
 
 
 class LeaseLost(Exception):
-    """Another process has the batch by now."""
+    """Another process works on the batch now."""
 
 
 class Work:

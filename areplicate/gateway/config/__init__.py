@@ -1,1 +1,1 @@
-"""The configuration file, and one loaded reading of it."""
+"""Reads the configuration file, and makes the router that serves it."""

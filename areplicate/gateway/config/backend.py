@@ -1,4 +1,4 @@
-"""One reading of the configuration, and the router that serves it."""
+"""The router that serves one reading of the configuration, and which models clients' names mean in it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _decode_official = msgspec.json.Decoder(_Official).decode
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What a name that clients ask for stands for.
+    """The entries that a client's name for a model stands for.
 
     Attributes:
         name: as the configuration has it: what keys are limited to, and figures are counted under.
@@ -61,7 +61,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Backend:
-    """What a reload replaces: a request in flight keeps the one with which it began."""
+    """The router and the models of one reading of the configuration.
+
+    A reload makes a new one; a request in flight keeps the one with which it began.
+    """
 
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self.config = config

@@ -40,7 +40,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
 }
 """For each option, the check that raises an `APIError` for a value that cannot be used."""
 _ADDRESSES = (*ROAD, "extra_headers")
-"""What decides where requests go and with which secrets: no placeholder may be left in these."""
+"""Options that decide where requests go and with which secrets: no placeholder may be left in these."""
 _PRICES = frozenset(Prices.__struct_fields__)
 
 

@@ -1,4 +1,4 @@
-"""The environment as a configuration names it: `os.environ/NAME`, at any depth."""
+"""Replaces `os.environ/NAME` in a configuration by the values of environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Replicate says about the configuration's models: asked once for each, and remembered for a while."""
+"""Asks Replicate about the configuration's models, and remembers the answers for a while."""
 
 from __future__ import annotations
 

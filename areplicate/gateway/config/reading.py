@@ -1,4 +1,4 @@
-"""From parts of the file to structs, with errors and warnings that name file, line and key."""
+"""Converts parts of the configuration file to structs, with errors and warnings that name file, line and key."""
 
 from __future__ import annotations
 

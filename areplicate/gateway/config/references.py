@@ -1,4 +1,4 @@
-"""What refers to the names of `model_list`: aliases and fallbacks."""
+"""Checks the aliases and fallbacks of a configuration, which refer to names of `model_list`."""
 
 from __future__ import annotations
 

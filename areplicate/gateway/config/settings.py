@@ -12,7 +12,7 @@ import msgspec
 from ...replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
 
 _MOST = 1e9
-"""The largest number in a configuration: infinity fits into no clock and no integer."""
+"""The largest number that a configuration may have: infinity is neither a time nor an integer."""
 Positive = Annotated[float, msgspec.Meta(gt=0, le=_MOST)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=int(_MOST))]

@@ -1,4 +1,4 @@
-"""YAML that knows the line of each value, so that an error can name it."""
+"""Reads YAML and remembers the line of each value, so that an error can name it."""
 
 from __future__ import annotations
 

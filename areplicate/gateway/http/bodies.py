@@ -1,4 +1,4 @@
-"""Reading what was sent: bounded in size, time, depth and number, with errors that show where."""
+"""Reads bodies and queries of requests: bounded in size, time, depth and number, with errors that say where."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BODY = 10 * 1024 * 1024
 MAX_DEPTH = 64
 """Lists and objects inside one another."""
 MAX_ITEMS = 100_000
-"""Keys and list elements of a body, altogether: what is built from it stays in proportion to its bytes."""
+"""Keys and list elements of a body altogether, so that what is built from it stays in proportion to its bytes."""
 MAX_FIELDS = 500
 """Keys of a body's outermost object: no model has as many inputs."""
 BODY_SECONDS = 60.0
@@ -31,7 +31,8 @@ _LINGER_SECONDS = 10.0
 _ENCODINGS = ("", "identity", "gzip", "deflate", "br", "zstd")
 _PLACE = re.compile(r" \(byte (\d+)\)$")
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
-"""A text to its end, or to the body's: a pattern that fails there begins anew at each quote, which takes hours."""
+"""A JSON string, or one that the body's end cuts off. Without the latter the search would begin anew at each quote
+of a body with such an end, which takes hours."""
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _BOM = b"\xef\xbb\xbf"
 
@@ -108,7 +109,7 @@ async def _received(request: web.BaseRequest) -> bytes:
 
 
 def check_encoding(request: web.BaseRequest) -> None:
-    """Refuses a body in an encoding that nobody here has undone."""
+    """Refuses a body in an encoding that aiohttp does not decode."""
     encoding = request.headers.get("Content-Encoding", "")
     if encoding.strip().lower() not in _ENCODINGS:
         raise GatewayError(
@@ -117,7 +118,7 @@ def check_encoding(request: web.BaseRequest) -> None:
 
 
 async def ask_for_body(request: web.BaseRequest) -> None:
-    """Asks for the body, for a client that waits to be asked: curl waits a second before a large one."""
+    """Answers `Expect: 100-continue`: curl waits a second for that before it sends a large body."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0

@@ -1,4 +1,4 @@
-"""The front door: every request comes in here, is authenticated, and gets an answer."""
+"""The front door: authenticates every request, takes it to its route, and answers it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .route import Route
 
 _SLASHES = re.compile("//+")
 _PREFIXES = re.compile(r"(?:/(?:openai|anthropic))?(?:/v1)*(?=/)")
-"""What stands before a path where other servers have it, or where a client adds its own `/v1`."""
+"""What other servers have in front of a path, and a `/v1` that a client adds itself."""
 _DEPLOYMENT = re.compile(
     r"/(?:deployments|engines)/(?P<model>.+?)(?P<path>/(?:chat/completions|completions|embeddings))"
 )
@@ -40,7 +40,7 @@ class Dispatcher:
         self._around: dict[tuple[str, str], dict[str, Route]] = {}
         """By what stands before and after the id, the longest end first."""
         self.tasks: set[asyncio.Task[None] | None] = set()
-        """What is being answered, for the end of the process."""
+        """The requests that are being answered; the end of the process waits for them."""
         for route in routes:
             before, has_id, after = route.path.partition("{id}")
             for spelling in {before, before.removeprefix("/v1")}:

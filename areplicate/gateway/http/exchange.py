@@ -1,4 +1,4 @@
-"""One HTTP request to the gateway, and the heads of its answer."""
+"""One HTTP request to the gateway, and the headers of its answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JSON = "application/json"
 
 
 class Exchange:
-    """A request on its way through the gateway; its account has who sent it, and what becomes of it."""
+    """A request on its way through the gateway. Its account says who sent it, and what has become of it."""
 
     __slots__ = ("account", "cors", "fields", "request", "rest")
 

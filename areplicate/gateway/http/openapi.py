@@ -35,7 +35,7 @@ ERRORS = {
 _GENERATES = (402, 403, 404, 408, 429, 500, 502)
 """Further statuses of the routes that ask a model."""
 _FORM = {"propertyNames": {"pattern": r"^[ !#-\[\]-~]+$"}, "maxProperties": MAX_FIELDS}
-"""What a form may have besides its fields, which is ignored."""
+"""Further fields that a form may have, which are ignored."""
 _REF = "#/components/schemas/"
 
 Schema = dict[str, Any]

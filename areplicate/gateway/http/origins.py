@@ -1,4 +1,4 @@
-"""Which web pages may use the gateway.
+"""Decides which web pages may use the gateway.
 
 A browser sends what any page asks for. Without a master key, nothing but this file stands between a page that
 somebody visits and the account. Such a gateway answers its own machine alone, by a loopback name (a page's own

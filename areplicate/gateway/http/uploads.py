@@ -20,7 +20,7 @@ _LONGEST_FIELD = 4096
 MAX_FIELDS = 15
 """Fields of a form, its file included."""
 _HEAD = 64 * 1024
-"""Bytes of a form around its file."""
+"""Bytes that a form may have besides its file."""
 
 
 async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[dict[str, str], str]:

@@ -96,123 +96,116 @@ def build_input(
     if has_media:
         placed, slots = media_inputs(turns, plan, model=model, allow_files=allow_files)
         fields.update(placed)
+    inputs = _Inputs(fields, plan, asked)
     if given:
-        slots += _add_params(fields, given, plan, asked, allow_files)
-    _check(fields, plan, asked)
+        slots += inputs.add(given, allow_files)
+    if schema is not None:
+        inputs.check(schema)
     if plan.context is not None:
         _warn_of_length(fields, plan, plan.context, asked)
     return ModelInput(fields, slots, _limit(fields, plan))
 
 
-def _add_params(
-    fields: dict[str, Any], given: dict[str, Any], plan: Plan, asked: AskedModel, allow_files: bool
-) -> tuple[MediaSlot, ...]:
-    """Puts the parameters into the inputs: OpenAI's first, so that the model's own win."""
-    own: list[tuple[str, Any]] = []
-    for name, value in given.items():
-        if name in PARAMS:
-            _add_openai(fields, name, value, given, plan, asked)
+class _Inputs:
+    """The inputs of one prediction, to which a call's parameters are added."""
+
+    __slots__ = ("_asked", "_fields", "_plan")
+
+    def __init__(self, fields: dict[str, Any], plan: Plan, asked: AskedModel) -> None:
+        self._fields = fields
+        self._plan = plan
+        self._asked = asked
+
+    def add(self, given: dict[str, Any], allow_files: bool) -> tuple[MediaSlot, ...]:
+        """Adds the parameters: OpenAI's first, so that the model's own win. Gives the media still to be read."""
+        own: list[tuple[str, Any]] = []
+        for name, value in given.items():
+            if name in PARAMS:
+                self._add_openai(name, value, given)
+            else:
+                own.append((name, value))
+        slots: tuple[MediaSlot, ...] = ()
+        for name, value in own:
+            if (media := named_media(name, value, self._plan, self._asked, allow_files)) is not None:
+                self._fields[name], more = media
+                slots += more
+            elif name in SYNONYMS:
+                self._add_synonym(name, value)
+            else:
+                self._add_own(name, value)
+        return slots
+
+    def check(self, schema: ModelSchema) -> None:
+        """Raises `BadRequestError` if a required input is missing, or the prompt is too short or too long."""
+        for name in schema.required:
+            if name not in self._fields:
+                raise BadRequestError(
+                    f"{self._asked.who} needs the input {name}{_how_to_give(name, self._plan)}.",
+                    model=self._asked.model,
+                    param=name,
+                )
+        prompt = self._plan.prompt
+        if prompt in self._fields:
+            field = schema.fields[prompt]
+            if field.max_length is not None or field.min_length is not None:
+                fit(prompt, self._fields[prompt], field, self._asked)
+
+    def _add_openai(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
+        if name == "max_tokens" and given.get("max_completion_tokens") is not None:
+            return  # OpenAI's newer name for the same thing
+        if name == "tools" and given.get("tool_choice") == "none" and not self._plan.targets["tool_choice"]:
+            return  # a model that is not shown its tools uses none
+        self._add_mapped(name, value, PARAMS[name], self._plan.targets[name])
+
+    def _add_synonym(self, name: str, value: Any) -> None:
+        """Adds one of OpenAI's parameters that was given under some model's name for it."""
+        openai = SYNONYMS[name]
+        if not self._plan.takes(name):
+            if openai == "stop" and isinstance(value, str):
+                value = value.split(",")  # as the models that have this name take it
+            self._add_mapped(name, value, PARAMS[openai], self._plan.targets[openai])
+        elif isinstance(value, list):
+            self._add_mapped(name, value, PARAMS[openai], (name,))
         else:
-            own.append((name, value))
-    slots: tuple[MediaSlot, ...] = ()
-    for name, value in own:
-        if (media := named_media(name, value, plan, asked, allow_files)) is not None:
-            fields[name], more = media
-            slots += more
-        elif name in SYNONYMS:
-            _add_synonym(fields, name, value, plan, asked)
-        else:
-            _add_own(fields, name, value, plan, asked)
-    return slots
+            self._add_own(name, value)
 
+    def _add_mapped(self, name: str, value: Any, param: Param, targets: tuple[str, ...]) -> None:
+        """Adds one of OpenAI's parameters under the model's names for it."""
+        if not targets:
+            if param.changes_nothing(value):
+                return
+            self._converted(name, value, param, param.takes)
+            unsupported(name, self._why_not(name), self._asked)
+        for target in targets:
+            shown = name if name == target else f"{name} ({target})"
+            converted = self._converted(shown, value, param, self._plan.fields.get(target) or param.takes)
+            if converted is not None:
+                self._fields[target] = converted
 
-def _add_openai(
-    fields: dict[str, Any], name: str, value: Any, given: Mapping[str, Any], plan: Plan, asked: AskedModel
-) -> None:
-    if name == "max_tokens" and given.get("max_completion_tokens") is not None:
-        return  # OpenAI's newer name for the same thing
-    if name == "tools" and given.get("tool_choice") == "none" and not plan.targets["tool_choice"]:
-        return  # a model that is not shown its tools uses none
-    _add_mapped(fields, name, value, PARAMS[name], plan.targets[name], plan, asked)
+    def _why_not(self, name: str) -> str:
+        if self._plan.schema is not None:
+            return f"{self._asked.who} has no input for it"
+        return (
+            f"the inputs of {self._asked.who} could not be looked up, so it may not take this; "
+            f"extra_body={{{name!r}: ...}} sends it under this name"
+        )
 
+    def _converted(self, name: str, value: Any, param: Param, field: Field) -> Any:
+        if param.convert is not None:
+            value = param.convert(name, value, field, self._asked)
+        return None if value is None else fit(name, value, field, self._asked)
 
-def _add_synonym(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: AskedModel) -> None:
-    """One of OpenAI's parameters under a model's name for it, whichever model that is."""
-    openai = SYNONYMS[name]
-    if not plan.takes(name):
-        if openai == "stop" and isinstance(value, str):
-            value = value.split(",")  # as the models that have this name take it
-        _add_mapped(fields, name, value, PARAMS[openai], plan.targets[openai], plan, asked)
-    elif isinstance(value, list):
-        _add_mapped(fields, name, value, PARAMS[openai], (name,), plan, asked)
-    else:
-        _add_own(fields, name, value, plan, asked)
-
-
-def _add_mapped(
-    fields: dict[str, Any],
-    name: str,
-    value: Any,
-    param: Param,
-    targets: tuple[str, ...],
-    plan: Plan,
-    asked: AskedModel,
-) -> None:
-    """One of OpenAI's parameters, under the model's names for it."""
-    if not targets:
-        if param.changes_nothing(value):
-            return
-        _converted(name, value, param, param.takes, asked)
-        unsupported(name, _why_not(name, plan, asked), asked)
-    for target in targets:
-        shown = name if name == target else f"{name} ({target})"
-        converted = _converted(shown, value, param, plan.fields.get(target) or param.takes, asked)
-        if converted is not None:
-            fields[target] = converted
-
-
-def _why_not(name: str, plan: Plan, asked: AskedModel) -> str:
-    if plan.schema is not None:
-        return f"{asked.who} has no input for it"
-    return (
-        f"the inputs of {asked.who} could not be looked up, so it may not take this; "
-        f"extra_body={{{name!r}: ...}} sends it under this name"
-    )
-
-
-def _converted(name: str, value: Any, param: Param, field: Field, asked: AskedModel) -> Any:
-    if param.convert is not None:
-        value = param.convert(name, value, field, asked)
-    return None if value is None else fit(name, value, field, asked)
-
-
-def _add_own(fields: dict[str, Any], name: str, value: Any, plan: Plan, asked: AskedModel) -> None:
-    """A parameter of the model's own, by its name there or another model's."""
-    if name not in plan.fields:
-        if name in INFORMATIONAL:
-            return
-        name = next((alias for alias in ALIASES.get(name, ()) if alias in plan.fields), name)
-    field = plan.fields.get(name) or OWN.get(name, _ANY)
-    value = fit(name, sendable(name, value, asked), field, asked)
-    if value is not None:
-        fields[name] = value
-
-
-def _check(fields: dict[str, Any], plan: Plan, asked: AskedModel) -> None:
-    """Checks the whole input: nothing required may be missing, and the prompt must have the right length."""
-    if plan.schema is None:
-        return
-    for name in plan.schema.required:
+    def _add_own(self, name: str, value: Any) -> None:
+        """Adds a parameter of the model's own, by its name there or another model's."""
+        fields = self._plan.fields
         if name not in fields:
-            raise BadRequestError(
-                f"{asked.who} needs the input {name}{_how_to_give(name, plan)}.",
-                model=asked.model,
-                param=name,
-            )
-    if plan.prompt in fields:
-        field = plan.schema.fields[plan.prompt]
-        if field.max_length is not None or field.min_length is not None:
-            fit(plan.prompt, fields[plan.prompt], field, asked)
+            if name in INFORMATIONAL:
+                return
+            name = next((alias for alias in ALIASES.get(name, ()) if alias in fields), name)
+        field = fields.get(name) or OWN.get(name, _ANY)
+        value = fit(name, sendable(name, value, self._asked), field, self._asked)
+        if value is not None:
+            self._fields[name] = value
 
 
 def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: AskedModel) -> None:

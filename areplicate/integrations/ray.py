@@ -71,16 +71,9 @@ def complete(
     if on_error not in ("column", "raise"):
         raise BadRequestError(f'on_error must be "column" or "raise", not {on_error!r}.')
     most = concurrency if isinstance(concurrency, int) else concurrency[1]
-    actor = ray.remote(JobLedger).options(
-        num_cpus=0,
-        scheduling_strategy=NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
-        ),
-        max_concurrency=2 * most * in_flight + 10,
-        # Two jobs of one program may have one journal; without one, each has its own.
-        **({"name": f"areplicate {Path(journal).resolve()}", "get_if_exists": True} if journal else {}),
+    ledger = _ledger(
+        None if journal is None else Path(journal).resolve(), creations_per_minute, most * in_flight
     )
-    ledger = actor.remote(str(Path(journal).resolve()) if journal else None, creations_per_minute)
     router = {
         "api_key": chosen_key(options.pop("api_key", None)),
         "api_base": checked_base(chosen_base(options.pop("api_base", None))),
@@ -106,3 +99,13 @@ def complete(
         batch_format="pyarrow",
         num_cpus=0.1,  # it waits
     )
+
+
+def _ledger(journal: Path | None, creations_per_minute: float, rows_in_flight: int) -> Any:
+    """The job's ledger, an actor on the driver's machine. Two jobs of one program may have one journal."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    named = {} if journal is None else {"name": f"areplicate {journal}", "get_if_exists": True}
+    actor = ray.remote(JobLedger).options(
+        num_cpus=0, scheduling_strategy=here, max_concurrency=2 * rows_in_flight + 10, **named
+    )
+    return actor.remote(None if journal is None else str(journal), creations_per_minute)

@@ -155,14 +155,7 @@ def begin(
     model, now = machine.model, clock.now()
     written = machine.write(input)
     starts = machine.admit(now)
-    if model.tokens_per_second:
-        pace = 1 / model.tokens_per_second
-    else:
-        pace = max(0.0, model.run_seconds - model.time_to_first_token) / max(1, written.tokens)
-    first_piece = starts + model.time_to_first_token
-    ends = max(starts + model.run_seconds, first_piece + written.tokens * pace)
-    if model.output_kind != "list":  # it comes in one piece, at the end
-        first_piece, pace = ends, 0.0
+    first_piece, pace, ends = _pace(model, written.tokens, starts)
     outcome, error = ("succeeded", None) if written.failure is None else ("failed", written.failure)
     if ends > starts + LONGEST_RUN:
         ends, outcome, error = starts + LONGEST_RUN, "failed", "Prediction timed out after 30 minutes"
@@ -187,3 +180,16 @@ def begin(
         error=error,
         deadline=deadline,
     )
+
+
+def _pace(model: LocalModel, tokens: int, starts: float) -> tuple[float, float, float]:
+    """When the first piece of an output is written, the seconds between two pieces, and when all is written."""
+    if model.tokens_per_second:
+        pace = 1 / model.tokens_per_second
+    else:
+        pace = max(0.0, model.run_seconds - model.time_to_first_token) / max(1, tokens)
+    first_piece = starts + model.time_to_first_token
+    ends = max(starts + model.run_seconds, first_piece + tokens * pace)
+    return (
+        (first_piece, pace, ends) if model.output_kind == "list" else (ends, 0.0, ends)
+    )  # else in one piece

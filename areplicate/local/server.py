@@ -151,7 +151,7 @@ class LocalReplicate:
             thread.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The front door: the log, then faults, the token, the limits, and the route."""
+        """The front door: the log, the faults, and then the answer."""
         body = await request.read() if request.body_exists else b""
         url = request.rel_url
         route, names = find_route(request.method, url.path)
@@ -170,28 +170,34 @@ class LocalReplicate:
         fate = self._fate
         if fate.faults.latency:
             await asyncio.sleep(fate.faults.latency)
-        mishap = fate.draw(route.group)
-        if mishap == "error":
-            return edge_error(fate.faults.error_status)
-        if mishap == "reset":
+        match mishap := fate.draw(route.group):
+            case "error":
+                return edge_error(fate.faults.error_status)
+            case "reset":
+                return await reset(request)
+            case "redirect_loop":
+                return redirect_to_itself(request)
+        try:
+            call = RouteCall(request=request, seen=seen, names=names, token="", fate=fate, mishap=mishap)
+            answer = await self._answer(route, call)
+        except ConnectionError:  # the caller left while a stream was being written
             return await reset(request)
-        if mishap == "redirect_loop":
-            return redirect_to_itself(request)
+        if mishap in ("not_json", "truncated_gzip", "huge_body"):
+            return await garble(request, answer, mishap, fate.faults.huge_megabytes)
+        return answer
+
+    async def _answer(self, route: Route, call: RouteCall) -> web.StreamResponse:
+        """The route's answer, or the refusal of the token or the limits, with the headers that every answer has."""
         headers: dict[str, str] = {}
         try:
-            token = self._authenticate(request, route)
-            call = RouteCall(request=request, seen=seen, names=names, token=token, fate=fate, mishap=mishap)
+            call.token = self._authenticate(call.request, route)
             headers = self._limit(call, route)
             answer = await route.handler(self._service, call)
         except Refusal as refusal:
             answer = refusal.answer()
-        except ConnectionError:  # the caller left while a stream was being written
-            return await reset(request)
         if not answer.prepared:
             answer.headers.update(headers)
             answer.headers["Date"] = self._service.clock.http_date()
-        if mishap in ("not_json", "truncated_gzip", "huge_body"):
-            return await garble(request, answer, mishap, fate.faults.huge_megabytes)
         return answer
 
     def _authenticate(self, request: web.BaseRequest, route: Route) -> str:

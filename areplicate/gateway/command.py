@@ -6,6 +6,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -14,6 +15,9 @@ from . import early_signals, logs
 from .addresses import is_loopback
 from .config.yaml_file import ConfigError
 from .tls import Certificate
+
+if TYPE_CHECKING:
+    from .config.config import Config
 
 _LOOPBACK = "127.0.0.1"
 _EVERYWHERE = "0.0.0.0"
@@ -68,16 +72,7 @@ def serve(
         config = serving.read()
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
-    if listener is not None:
-        sock = socket.socket(fileno=listener)
-    else:
-        for warning in config.warnings:
-            logs.logger.warning("%s", warning)
-        for notice in config.notices:
-            logs.logger.info("%s", notice)
-        chosen = _host(host and host.strip("[]"), config.master_key)
-        sock = _bind(chosen, port)
-        _warn_of_clear_text(chosen, certificate)
+    sock = _listen(config, host, port, certificate) if listener is None else socket.socket(fileno=listener)
     if workers > 1 and listener is None:
         from .workers import Supervisor
 
@@ -86,6 +81,23 @@ def serve(
     alone = workers == 1 and config.accounts.database.file is not None
     run(config, sock, msgspec.structs.replace(serving, alone=alone))
     logging.shutdown()
+
+
+def _listen(config: Config, host: str | None, port: int, certificate: Certificate | None) -> socket.socket:
+    """The listening socket, once the log has what is odd about the configuration and the address."""
+    for warning in config.warnings:
+        logs.logger.warning("%s", warning)
+    for notice in config.notices:
+        logs.logger.info("%s", notice)
+    chosen = _host(host and host.strip("[]"), config.master_key)
+    sock = _bind(chosen, port)
+    if certificate is None and not is_loopback(chosen):
+        logs.logger.warning(
+            "keys and texts travel in clear text on %s: give --ssl-certfile and --ssl-keyfile, or let only a "
+            "proxy that ends TLS reach this port",
+            chosen,
+        )
+    return sock
 
 
 def _worker_command(
@@ -120,15 +132,6 @@ def _certificate(certfile: Path | None, keyfile: Path | None) -> Certificate | N
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     return certificate
-
-
-def _warn_of_clear_text(host: str, certificate: Certificate | None) -> None:
-    if certificate is None and not is_loopback(host):
-        logs.logger.warning(
-            "keys and texts travel in clear text on %s: give --ssl-certfile and --ssl-keyfile, or let only a "
-            "proxy that ends TLS reach this port",
-            host,
-        )
 
 
 def _bind(host: str, port: int) -> socket.socket:

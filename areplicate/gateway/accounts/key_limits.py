@@ -95,15 +95,19 @@ def refusal(key: Key, hold: Hold, taken: Taken, wait: Callable[[], float]) -> Ga
         taken: what its other holds take; of dollars, what is held and not yet spent.
         wait: seconds until something that counts in the minute no longer does.
     """
-    for field, measure, span in LIMITS:
-        limit = getattr(key, field)
-        if limit is None:
+    for limit in LIMITS:
+        most = getattr(key, limit.field)
+        if most is None:
             continue
-        used = taken[measure, span] + (key.spend if span == "in all" else 0.0)
-        all_but_one = _all_but_one(hold, measure)
-        if used + all_but_one >= limit:
-            never = all_but_one >= limit
-            return _refused(key, Limit(field, measure, span), limit, hold, never, wait)
+        in_budget = limit.span == "in all"
+        used = taken[limit.measure, limit.span] + (key.spend if in_budget else 0.0)
+        all_but_one = _all_but_one(hold, limit.measure)
+        if used + all_but_one < most:
+            continue
+        never = all_but_one >= most
+        return (
+            _beyond_budget(key, most, hold, never) if in_budget else _limited(limit, most, hold, never, wait)
+        )
     return None
 
 
@@ -113,33 +117,33 @@ def _all_but_one(hold: Hold, measure: Measure) -> float:
     return amount * (hold.predictions - 1) / hold.predictions
 
 
-def _refused(
-    key: Key, limit: Limit, most: float, hold: Hold, never: bool, wait: Callable[[], float]
-) -> GatewayError:
-    if limit.span == "in all":
-        budget = f"${_plain(most)}"
-        if key.spend >= most:
-            renews = " until it renews" if key.budget_duration is not None else ""
-            return over_budget(f"This key has used up its budget of {budget}{renews}.")
-        if never:
-            return over_budget(
-                f"This request asks for {hold.predictions} predictions, which may cost more than this key's "
-                f"budget of {budget}: ask for fewer at once."
-            )
-        left = _plain(round(most - key.spend, 8))
-        return RoomTaken(
-            over_budget(f"This key has ${left} of its budget of {budget} left, and this may need more.")
+def _beyond_budget(key: Key, most: float, hold: Hold, never: bool) -> GatewayError:
+    budget = f"${_plain(most)}"
+    if key.spend >= most:
+        renews = " until it renews" if key.budget_duration is not None else ""
+        return over_budget(f"This key has used up its budget of {budget}{renews}.")
+    if never:
+        return over_budget(
+            f"This request asks for {hold.predictions} predictions, which may cost more than this key's "
+            f"budget of {budget}: ask for fewer at once."
         )
+    left = _plain(round(most - key.spend, 8))
+    return RoomTaken(
+        over_budget(f"This key has ${left} of its budget of {budget} left, and this may need more.")
+    )
+
+
+def _limited(limit: Limit, most: float, hold: Hold, never: bool, wait: Callable[[], float]) -> GatewayError:
+    code = _CODES[limit.span]
     named = f"{limit.field} of this key allows {_plain(most)} {limit.measure} {limit.span}"
     if never:
         what = f"{hold.predictions} predictions" if limit.measure == "predictions" else "more"
-        code = _CODES[limit.span]
         message = f"{named}, and this request asks for {what}."
         return GatewayError(429, message, type="requests", code=code, headers=NO_RETRY)
     if limit.span == "at once":
-        return RoomTaken(too_many(f"{named}, and they are in flight.", 1.0, _CODES[limit.span]))
+        return RoomTaken(too_many(f"{named}, and they are in flight.", 1.0, code))
     seconds = max(1.0, wait())
-    return too_many(f"{named}. Try again in {math.ceil(seconds)} s.", seconds, _CODES[limit.span])
+    return too_many(f"{named}. Try again in {math.ceil(seconds)} s.", seconds, code)
 
 
 def _plain(number: float) -> str:

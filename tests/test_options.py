@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import areplicate
 from areplicate.calls.preparing import CallOptions
-from areplicate.options import names_for, read, read_body, unknown
+from areplicate.options import names_for, read, read_from_client, unknown
 from areplicate.options.declared import BY_NAME, OPTIONS
 from areplicate.options.values import checked_base, checked_count, checked_timeout
 
@@ -199,7 +199,7 @@ class TestAGatewaysClient:
             "top_k": 3,
             "n": None,
         }
-        assert read_body(body, OWN) == {"stream": True, "temperature": 0.2, "user": "me", "top_k": 3}
+        assert read_from_client(body, OWN) == {"stream": True, "temperature": 0.2, "user": "me", "top_k": 3}
 
     @pytest.mark.parametrize(
         "name", [*sorted(set(BY_NAME) - names_for("client")), "client", "model_list", "self", "nonsense"]
@@ -207,7 +207,7 @@ class TestAGatewaysClient:
     @pytest.mark.parametrize("inputs", [OWN, {*OWN, "api_base", "base_url"}], ids=["", "a model that has it"])
     def test_reaches_nothing_else(self, name: str, inputs: set[str]) -> None:
         with pytest.raises(areplicate.BadRequestError, match=name) as caught:
-            read_body({"temperature": 0.2, name: "http://evil.example"}, inputs)
+            read_from_client({"temperature": 0.2, name: "http://evil.example"}, inputs)
         assert caught.value.param == name
 
     def test_cannot_set_what_concerns_the_connection(self) -> None:
@@ -222,26 +222,28 @@ class TestAGatewaysClient:
 
     def test_may_use_another_clients_name_beside_which_the_own_name_counts(self) -> None:
         theirs, ours = {"supports_system_message": True}, {"supports_system_prompt": False}
-        assert read_body(theirs, OWN) == {"supports_system_prompt": True}
+        assert read_from_client(theirs, OWN) == {"supports_system_prompt": True}
         for body in ({**theirs, **ours}, {**ours, **theirs}):
-            assert read_body(body, OWN) == ours
-        assert read_body({**ours, "supports_system_message": None}, OWN) == ours
-        assert read_body({**theirs, "supports_system_prompt": None}, OWN) == {"supports_system_prompt": True}
+            assert read_from_client(body, OWN) == ours
+        assert read_from_client({**ours, "supports_system_message": None}, OWN) == ours
+        assert read_from_client({**theirs, "supports_system_prompt": None}, OWN) == {
+            "supports_system_prompt": True
+        }
 
     def test_may_ask_for_nothing_of_what_there_is_not(self) -> None:
-        assert read_body({"guardrails": [], "top_k": 3}, OWN) == {"top_k": 3}
+        assert read_from_client({"guardrails": [], "top_k": 3}, OWN) == {"top_k": 3}
 
     def test_is_told_the_nearest_name(self) -> None:
         with pytest.raises(areplicate.BadRequestError, match="Did you mean temperature"):
-            read_body({"temprature": 1}, OWN)
+            read_from_client({"temprature": 1}, OWN)
         with pytest.raises(areplicate.BadRequestError, match="Did you mean min_tokens"):
-            read_body({"min_token": 1}, OWN)
+            read_from_client({"min_token": 1}, OWN)
 
 
 @given(st.dictionaries(st.text() | st.sampled_from(sorted(BY_NAME)), st.none() | st.booleans() | st.text()))
 def test_whatever_a_gateways_client_says_only_what_is_named_passes(body: dict[str, Any]) -> None:
     try:
-        asked = read_body(body, OWN)
+        asked = read_from_client(body, OWN)
     except areplicate.BadRequestError as error:
         assert error.param in body
     else:

@@ -23,8 +23,7 @@ from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
 from ..chat.usage import characters, estimate
 from ..errors import BadRequestError, NotFoundError
-from ..options import read, read_body
-from ..options.declared import BY_NAME
+from ..options import read, read_from_client
 from ..options.values import checked_count
 from ..replicate.progress import OnStatus
 from .apis import APIS
@@ -183,12 +182,9 @@ def _request(asked: dict[str, Any], schema: ModelSchema | None) -> dict[str, Any
 
     A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
     """
-    inputs = common_inputs() if schema is None else schema.fields
     asks = {name: asked[name] for name in _ASKS if name in asked}
     params = {name: value for name, value in asked.items() if name not in asks}
-    if params.get("drop_params") is True:
-        params = {name: value for name, value in params.items() if name in BY_NAME or name in inputs}
-    return {**asks, **read_body(params, inputs)}
+    return {**asks, **read_from_client(params, common_inputs() if schema is None else schema.fields)}
 
 
 async def run(
@@ -241,23 +237,25 @@ def export(job: Job) -> int:
     Raises:
         BadRequestError: there is no journal, or the input has changed since the job began.
     """
-    return write_output(job.output, outcomes(job), job.table())
-
-
-def outcomes(job: Job) -> Iterator[EndedRow]:
-    """The rows that have ended, in the input's order, from the journal.
-
-    Raises:
-        BadRequestError: there is no journal, or the input has changed since the job began.
-    """
     if not job.journal.is_file():
         raise BadRequestError(f"There is no journal at {job.journal}.")
+    ended = (outcome for _, outcome in outcomes(job) if outcome is not None)
+    return write_output(job.output, ended, job.table())
+
+
+def outcomes(job: Job) -> Iterator[tuple[Row | LineError, EndedRow | None]]:
+    """The rows, each with its outcome from the journal; None if it has not ended.
+
+    Raises:
+        BadRequestError: the input has changed since the job began.
+    """
     for row, entry in _known(job):
         if entry is None or not entry.ended:
-            continue
-        if isinstance(row, LineError):
+            yield row, None
+        elif isinstance(row, LineError):
             raise _changed(job, row)
-        yield EndedRow(row, _json(entry.response), _json(entry.error))
+        else:
+            yield row, EndedRow(row, _json(entry.response), _json(entry.error))
 
 
 def _known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:

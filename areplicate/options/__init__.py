@@ -114,8 +114,10 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 """For each declared type, its name in messages and its check. Other types are checked where they are used."""
 
 
-def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any]:
-    """The fields of a gateway's request as keywords for `acompletion`; none is None.
+def read_from_client(
+    body: Mapping[str, Any], inputs: Collection[str], drop_params: bool = False
+) -> dict[str, Any]:
+    """The fields of a request, of a gateway's client or of a batch file, as keywords for `acompletion`; none is None.
 
     A field passes only because it is named: as an option that a client may set, or as an input of the
     model. Fields that have no effect here are left out.
@@ -123,17 +125,19 @@ def read_body(body: Mapping[str, Any], inputs: Collection[str]) -> dict[str, Any
     Args:
         body: the request's fields, without `model` and `messages`.
         inputs: the names of the model's own inputs; if they are not known, `catalogue.common_inputs()`.
+        drop_params: leave out what is not known, as `drop_params` of the request itself does.
 
     Raises:
         BadRequestError: a field is not the client's to set, or is not known; `param` names it.
     """
     allowed: dict[str, Any] = {}
+    drops = drop_params or body.get("drop_params") is True
     for name, value in body.items():
         if value is None:
             continue
         option = BY_NAME.get(name)
         if option is None:
-            if means_nothing(name, value):
+            if (drops and name not in inputs) or means_nothing(name, value):
                 continue
             if name not in inputs:
                 raise unknown(name, [*names_for("client"), *inputs])

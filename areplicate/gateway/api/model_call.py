@@ -10,7 +10,7 @@ import msgspec
 from ...calls.streams import CompletionStream
 from ...chat.responses import ModelResponse
 from ...chat.schemas.catalogue import common_inputs
-from ...options import read_body
+from ...options import read_from_client
 from ...options.declared import BY_NAME
 from ...options.values import checked_count
 from ...replicate.progress import OnStatus
@@ -125,11 +125,9 @@ async def _allowed(backend: Backend, target: Target, params: dict[str, Any]) -> 
     Raises:
         BadRequestError: a parameter is neither.
     """
-    others = [name for name in params if name not in BY_NAME]
     inputs: Collection[str] = ()
-    if others:
+    if any(name not in BY_NAME for name in params):
         known = await backend.inputs_of(target)
         inputs = common_inputs() if known is None else known
-        if backend.defaults.get("drop_params") or params.get("drop_params") is True:
-            params = {name: value for name, value in params.items() if name in BY_NAME or name in inputs}
-    return {**backend.defaults, **read_body(params, inputs)}
+    drop_params = bool(backend.defaults.get("drop_params"))
+    return {**backend.defaults, **read_from_client(params, inputs, drop_params)}

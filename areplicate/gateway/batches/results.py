@@ -5,7 +5,6 @@ Source: "The request output object" under "Batch" in OpenAI's API reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,9 @@ def write_results(
     """
     counts = [0, 0]
     with replaced(answers) as good, replaced(errors) as bad:
-        for row, outcome in _each(job):
+        for row, outcome in outcomes(job):
+            if isinstance(row, LineError):
+                continue
             line = _line(row, outcome, unasked)
             line["id"] = f"batch_req_{batch_id.removeprefix('batch_')}_{row.number}"
             answered = outcome is not None and outcome.response is not None
@@ -43,20 +44,6 @@ def write_results(
             file = good if answered else bad
             file.write(msgspec.json.encode(line).decode() + "\n")
     return LineCounts(*counts)
-
-
-def _each(job: Job) -> Iterator[tuple[Row, EndedRow | None]]:
-    """The rows with their outcomes; None for those that have not ended."""
-    ended = outcomes(job) if job.journal.exists() else iter(())
-    outcome = next(ended, None)
-    for row in job.rows():
-        if isinstance(row, LineError):
-            continue
-        if outcome is not None and outcome.row.number == row.number:
-            yield row, outcome
-            outcome = next(ended, None)
-        else:
-            yield row, None
 
 
 def _line(row: Row, outcome: EndedRow | None, unasked: dict[str, str]) -> dict[str, Any]:

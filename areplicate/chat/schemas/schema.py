@@ -86,13 +86,11 @@ def from_openapi(
 
 
 def _by_order(properties: Any) -> list[tuple[str, Any]]:
-    known = properties if isinstance(properties, Mapping) else {}
-    return sorted(known.items(), key=lambda item: _order(item[1]))
+    def order(item: tuple[str, Any]) -> float:
+        order = item[1].get("x-order") if isinstance(item[1], Mapping) else None
+        return order if isinstance(order, (int, float)) else float("inf")
 
-
-def _order(prop: Any) -> float:
-    order = prop.get("x-order") if isinstance(prop, Mapping) else None
-    return order if isinstance(order, (int, float)) else float("inf")
+    return sorted(properties.items(), key=order) if isinstance(properties, Mapping) else []
 
 
 def _resolve(node: Any, schemas: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:

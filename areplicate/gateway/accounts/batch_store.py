@@ -89,15 +89,10 @@ class BatchStore:
 
     async def cancel(self, id: str) -> None:
         """Asks for the end of a batch, if it has not ended or is ending already."""
-
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(
-                update(batches)
-                .where(batches.c.id == id, batches.c.status.in_(("validating", "in_progress")))
-                .values(status="cancelling", cancelling_at=now)
-            )
-
-        await self._database.run(work)
+        may_go_on = update(batches).where(
+            batches.c.id == id, batches.c.status.in_(("validating", "in_progress"))
+        )
+        await self._database.execute(lambda now: may_go_on.values(status="cancelling", cancelling_at=now))
 
     # Leases
 
@@ -161,11 +156,8 @@ class BatchStore:
 
     async def release(self, id: str, seconds: float = 0.0) -> None:
         """Leaves a batch, after that many seconds, to the process that claims it next."""
-
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(self._leased(id).values(leased_by=None, leased_until=now + seconds))
-
-        await self._database.run(work)
+        leased = self._leased(id)
+        await self._database.execute(lambda now: leased.values(leased_by=None, leased_until=now + seconds))
 
     async def free_all(self) -> None:
         """Ends all leases, for a process that knows itself to be the only one."""

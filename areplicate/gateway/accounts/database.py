@@ -37,6 +37,7 @@ from ..errors import DatabaseUnavailable
 from .engines import postgres_engine, sqlite_engine
 
 T = TypeVar("T")
+Change = Delete | Insert | Update
 Work = Callable[[Connection, float], T]
 """A unit of work: gets a transaction, and the time by the database's clock."""
 
@@ -98,11 +99,15 @@ class Database:
 
         return await self.run(work, seconds=seconds, reads=True)
 
-    async def execute(self, statement: Delete | Insert | Update) -> int:
-        """Changes rows in a transaction of its own; gives how many; errors as `run` has them."""
+    async def execute(self, change: Change | Callable[[float], Change]) -> int:
+        """Changes rows in a transaction of its own; gives how many; errors as `run` has them.
+
+        Args:
+            change: the statement, or a function of the time by the database's clock that gives it.
+        """
 
         def work(connection: Connection, now: float) -> int:
-            return connection.execute(statement).rowcount
+            return connection.execute(change(now) if callable(change) else change).rowcount
 
         return await self.run(work)
 

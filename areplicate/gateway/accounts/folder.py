@@ -65,8 +65,6 @@ class Folder:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             os.link(self.file(file_id), target)
-        except FileNotFoundError:
-            raise
         except OSError:  # not every file system has links
             shutil.copyfile(self.file(file_id), target)
 

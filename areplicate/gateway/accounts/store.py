@@ -54,7 +54,7 @@ class Store:
         self._file_lock: int | None = None
 
     async def open(self) -> None:
-        """Connects, and makes the tables if there are none.
+        """Connects, and makes the tables if there are none. If this fails, close it and make another.
 
         Raises:
             DatabaseUnavailable, RuntimeError: it cannot be, for now; it may be tried again.
@@ -70,18 +70,11 @@ class Store:
 
         if self._file is not None:
             self._file_lock = _lock(self._file, self._alone)
-        try:
-            await self.database.begin(work, seconds=_OPENING_SECONDS, probe=True)
-            await self.heartbeat(())
-        except BaseException:
-            self._unlock()
-            raise
+        await self.database.begin(work, seconds=_OPENING_SECONDS, probe=True)
+        await self.heartbeat(())
 
     async def aclose(self) -> None:
         await self.database.aclose()
-        self._unlock()
-
-    def _unlock(self) -> None:
         if self._file_lock is not None:
             os.close(self._file_lock)
             self._file_lock = None

@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ class UsageWriter:
                 return
             left = len(self._rows)
             while left > 0:
-                batch = [self._rows[i] for i in range(min(_BATCH, len(self._rows)))]
+                batch = list(islice(self._rows, _BATCH))
                 await _write(self._store, batch)
                 for _ in batch:
                     self._rows.popleft()

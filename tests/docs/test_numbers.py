@@ -86,7 +86,7 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/security.md", " MB; {} levels; ", bodies.MAX_DEPTH),
     ("docs/security.md", " levels; {:,} keys and list elements,", bodies.MAX_ITEMS),
     ("docs/security.md", "list elements, {} fields", bodies.MAX_FIELDS),
-    ("docs/security.md", "as they unfold. {:g} s to arrive", bodies.BODY_SECONDS),
+    ("docs/security.md", "refused ones too. {:g} s to arrive", bodies.BODY_SECONDS),
     ("docs/security.md", "{:g} s for a first request", connections.HEAD_SECONDS),
     ("docs/security.md", "{word} lines a request", logs.MAX_LINES),
     ("docs/security.md", "each model in {:g} s", looks.FRESH_SECONDS),

@@ -87,10 +87,16 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/security.md", " levels; {:,} keys and list elements,", bodies.MAX_ITEMS),
     ("docs/security.md", "list elements, {} fields", bodies.MAX_FIELDS),
     ("docs/security.md", "refused ones too. {:g} s to arrive", bodies.BODY_SECONDS),
+    ("docs/security.md", "makes room beyond {:.0f} MB", bodies._MOST_ARRIVING / 2**20),
+    ("docs/security.md", "goes on from has {:.0f} MB at most", bodies.MAX_BODY / 2**20),
     ("docs/security.md", "{:g} s for a first request", connections.HEAD_SECONDS),
+    ("docs/security.md", "do not read their answer for {:g} s", connections.FIRST_SILENCE_SECONDS),
+    ("docs/security.md", "after {:g} s without reading", connections.STALLED_SECONDS),
     ("docs/security.md", "{word} lines a request", logs.MAX_LINES),
     ("docs/security.md", "each model in {:g} s", looks.FRESH_SECONDS),
     ("docs/gateway/operations.md", "at most {:g} s old", looks.FRESH_SECONDS),
+    ("docs/gateway/operations.md", "| {:g}, 3000 | what Replicate allows", limits.CREATIONS_PER_MINUTE),
+    ("docs/gateway/operations.md", "| 600, {:g} | what Replicate allows", limits.OTHERS_PER_MINUTE),
     ("docs/gateway/operations.md", "writes {word} lines at most", logs.MAX_LINES),
     ("docs/gateway/operations.md", "send a comment every {:g} seconds", events.BEAT_SECONDS),
     ("docs/gateway/operations.md", "the last second ({word} rows at most", usage._BATCH),
@@ -112,7 +118,7 @@ def test_what_is_told_to_take_at_most_so_long_does_with_room_to_spare() -> None:
     """A blocked key is known within five seconds; the usage of the last second may be lost; no call is kept from
     its answer by a silent stream."""
     assert auth._FRESH < 5
-    assert usage._PERIOD <= 1 and usage._PATIENCE <= 60
+    assert usage._PERIOD <= 1 and usage._PATIENCE <= 60 and connections._TELL_EVERY == 1
     assert event_stream.BOOT_RECONNECT < 30 < event_stream.SILENCE, (
         "Replicate ends a silent stream after 30 s"
     )

@@ -146,7 +146,8 @@ def run(
     except SystemExit:
         _stop(job, "stopped by SIGTERM", 143)
     if tally is not None:
-        click.echo(f"{_rows(_exported(job))} in {job.output}{_failures(tally)}", err=True)
+        hint = f", {tally.failed:,} of them with an error (--retry-failed asks them again)"
+        click.echo(f"{_rows(_exported(job))} in {job.output}{hint if tally.failed else ''}", err=True)
     if stopping.is_set():
         _stop(job, "stopped", 130)
 
@@ -246,12 +247,6 @@ async def _every(seconds: float, show: Callable[[], object]) -> AsyncIterator[No
     show()
     if failure is not None:
         raise failure
-
-
-def _failures(tally: Tally) -> str:
-    return (
-        f", {tally.failed:,} of them with an error (--retry-failed asks them again)" if tally.failed else ""
-    )
 
 
 def _rows(count: int) -> str:

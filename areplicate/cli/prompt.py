@@ -28,13 +28,9 @@ def user_message(prompt: str | None, files: Sequence[Path], images: Sequence[str
         return {"role": "user", "content": parts}
     if text:
         return {"role": "user", "content": text}
-    if prompt is not None or files or not _at_a_terminal():
+    if prompt is not None or files or sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("There is nothing to ask: the prompt, the files and the input are empty.")
     return None
-
-
-def _at_a_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _piped(*, expected: bool) -> str:

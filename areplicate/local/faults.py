@@ -141,10 +141,6 @@ def edge_error(status: int) -> web.Response:
     return web.Response(status=status, text=page, content_type="text/html")
 
 
-def redirect_to_itself(request: web.BaseRequest) -> web.Response:
-    return web.Response(status=307, headers={"Location": str(request.url)})
-
-
 async def garble(
     request: web.BaseRequest, answer: web.StreamResponse, mishap: Mishap, megabytes: int
 ) -> web.StreamResponse:

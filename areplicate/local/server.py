@@ -13,7 +13,7 @@ from anyio.from_thread import start_blocking_portal
 
 from .calls import Route, RouteCall, SeenRequest
 from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
-from .faults import Fate, Faults, edge_error, garble, redirect_to_itself, reset
+from .faults import Fate, Faults, edge_error, garble, reset
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
 from .rate_limits import Bucket, throttled
@@ -176,7 +176,7 @@ class LocalReplicate:
             case "reset":
                 return await reset(request)
             case "redirect_loop":
-                return redirect_to_itself(request)
+                return web.Response(status=307, headers={"Location": str(request.url)})
         try:
             call = RouteCall(request=request, seen=seen, names=names, token="", fate=fate, mishap=mishap)
             answer = await self._answer(route, call)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
 from functools import lru_cache, partial
 from importlib import import_module
@@ -78,7 +78,7 @@ class Validator:
         if effort > MOST_EXPLAINED:
             return ["It does not fit the JSON Schema"]
         found = []
-        for error in self._errors(value):
+        for error in self._validator.iter_errors(value):
             place = "".join(f"[{key!r}]" for key in error.instance_path)
             found.append(f"{place}: {error.message}" if place else error.message)
             if len(found) == MOST_FAULTS:
@@ -88,11 +88,8 @@ class Validator:
     def may_yet_fit(self, value: Any) -> bool:
         """Whether what is written so far of a value can become one that fits, as far as that is soon found out."""
         return self._effort.of(value) <= MOST_EXPLAINED and all(
-            error.kind.name in _UNFINISHED for error in self._errors(value)
+            error.kind.name in _UNFINISHED for error in self._validator.iter_errors(value)
         )
-
-    def _errors(self, value: Any) -> Iterator[Any]:
-        return iter(self._validator.iter_errors(value))
 
 
 def _compiled(jsonschema_rs: Any, schema: dict[str, Any]) -> Any:

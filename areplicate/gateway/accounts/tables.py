@@ -58,16 +58,12 @@ def _table(
             field,
             _type(annotation),
             primary_key=field == key,
-            nullable=_is_optional(annotation),
+            nullable=type(None) in get_args(annotation),
             unique=field == unique or None,
         )
         for field, annotation in typing.get_type_hints(struct, include_extras=True).items()
     ]
     return Table(name, metadata, *columns, *further)
-
-
-def _is_optional(annotation: Any) -> bool:
-    return type(None) in get_args(annotation)
 
 
 def _type(annotation: Any) -> Any:

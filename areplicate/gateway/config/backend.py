@@ -197,7 +197,7 @@ def _router(config: Config, transport: CountedTransport, pool_size: int) -> Asyn
         held_creations=general.held_creations,
         creations_per_minute=general.creations_per_minute,
         others_per_minute=general.others_per_minute,
-        model_list=config.router_list(),
+        model_list=[{"model_name": each.name, "litellm_params": each.params} for each in config.models],
         allow_files=False,  # the paths in a request are not its sender's to read
         **config.router,
     )

@@ -62,10 +62,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         )
         return msgspec.structs.replace(self, general=general)
 
-    def router_list(self) -> list[dict[str, Any]]:
-        """The model list as `AsyncRouter` takes it."""
-        return [{"model_name": entry.name, "litellm_params": entry.params} for entry in self.models]
-
 
 def read_config(path: Path, source: Path | None = None) -> Config:
     """The configuration in a file.

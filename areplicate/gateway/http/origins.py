@@ -17,7 +17,7 @@ from aiohttp import web
 
 from ..addresses import is_loopback
 from ..errors import GatewayError
-from .exchange import Exchange
+from .exchange import JSON, Exchange
 
 _EXPOSED = "x-request-id, retry-after, x-litellm-response-cost"
 _METHODS = "GET, POST, DELETE"
@@ -50,13 +50,8 @@ def check_content_type(request: web.BaseRequest, *, open: bool, form: bool) -> N
 
     A route that takes a `form` with a file is excepted: see above.
     """
-    if (
-        open
-        and not form
-        and request.method == "POST"
-        and request.body_exists
-        and not is_json(request.content_type)
-    ):
+    is_json = request.content_type == JSON or request.content_type.endswith("+json")
+    if open and not form and request.method == "POST" and request.body_exists and not is_json:
         raise GatewayError(
             415,
             "Without a master key the gateway takes JSON only: send Content-Type: application/json.",
@@ -102,10 +97,6 @@ def _name(host: str) -> str | None:
         return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
-
-
-def is_json(content_type: str) -> bool:
-    return content_type == "application/json" or content_type.endswith("+json")
 
 
 def _allowed(origin: str, origins: Collection[str]) -> bool:

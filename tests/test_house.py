@@ -22,7 +22,7 @@ PURE = (
     "chat/structured",
     "chat/tools",
 )
-GROUND = {"errors", "clock", "logs", "replicate/protocol"}
+GROUND = {"errors", "clock", "logs", "threads", "replicate/protocol"}
 """Rooms that any room may import."""
 APART = {
     "replicate": {"chat", "chat/formats", "chat/schemas"},

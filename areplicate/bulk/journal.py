@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
 from ..errors import APIError, BadRequestError
 from ..options import names_for
+from ..threads import in_thread
 from .lock import locked
 
 _FORMAT = 2
@@ -130,7 +130,7 @@ class Journal:
     async def __aenter__(self) -> Journal:
         self._lock = locked(self.path)
         try:
-            self._writer = await anyio.to_thread.run_sync(_opened, self.path)
+            self._writer = await in_thread(_opened, self.path)
             # A connection of its own: reading must not wait for the disk while another thread writes.
             self._reader = sqlite3.connect(self.path)
         except BaseException:
@@ -154,7 +154,7 @@ class Journal:
                 reader, writer = self._reader, self._writer
                 self._reader = self._writer = None  # from here on nobody may come to wait for a write
                 reader.close()
-                await anyio.to_thread.run_sync(writer.close)
+                await in_thread(writer.close)
             self._lock.close()
 
     def entry(self, number: int) -> JournalEntry | None:
@@ -217,7 +217,7 @@ class Journal:
         batch, self._batch = self._batch, _Batch()
         try:
             if batch.statements and self._failure is None and self._writer is not None:
-                await anyio.to_thread.run_sync(_write_all, self._writer, batch.statements)
+                await in_thread(_write_all, self._writer, batch.statements)
         except Exception as error:  # whatever it is: those who wait must not take it for written
             self._failure = UnwritableJournal(
                 f"The journal {self.path} cannot be written: {error}. Nothing more is asked. Mend that, and "

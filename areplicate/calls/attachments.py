@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import mimetypes
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
-
-import anyio
-import anyio.to_thread
 
 from ..chat.inputs import ModelInput
 from ..chat.media import INLINE_LIMIT, MediaSlot, decode_data_uri
 from ..chat.messages import mime_of
 from ..errors import BadRequestError
+from ..threads import in_thread
 
 Upload = Callable[[bytes, str, str], Awaitable[str]]
 """Uploads content under a file name with a media type, and gives the URL for an input."""
@@ -45,7 +44,7 @@ async def _url(slot: MediaSlot, upload: Upload) -> str:
     elif slot.file is not None:
         content, mime = await _read_open(slot)
     else:
-        content, mime = await _read(slot.path or "")
+        content, mime = await in_thread(_read, slot.path or "")
     if len(content) <= INLINE_LIMIT:
         return f"data:{mime};base64,{base64.b64encode(content).decode()}"
     filename = slot.filename or f"input{mimetypes.guess_extension(mime) or ''}"
@@ -59,7 +58,7 @@ async def _read_open(slot: MediaSlot) -> tuple[bytes, str]:
         return slot.file.read(LARGEST_FILE + 1)
 
     try:
-        content = await anyio.to_thread.run_sync(read)
+        content = await in_thread(read)
     except Exception as error:  # whatever a file-like object raises
         raise BadRequestError(
             f"The file for {slot.field} cannot be read: {error}.", param=slot.field
@@ -78,17 +77,17 @@ async def _read_open(slot: MediaSlot) -> tuple[bytes, str]:
     return content, named or mime_of(content)
 
 
-async def _read(path: str) -> tuple[bytes, str]:
+def _read(path: str) -> tuple[bytes, str]:
     mime = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    file = anyio.Path(path)
+    file = Path(path)
     try:
-        if not await file.is_file():
+        if not file.is_file():
             raise BadRequestError(
                 f"The file {path[:200]!r} does not exist: give a URL, a data URI or the path of a file."
             )
-        if (size := (await file.stat()).st_size) > LARGEST_FILE:
+        if (size := file.stat().st_size) > LARGEST_FILE:
             raise BadRequestError(f"{path[:200]!r} has {size:,} bytes; Replicate takes {LARGEST_FILE:,}.")
-        return await file.read_bytes(), mime
+        return file.read_bytes(), mime
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadRequestError(f"{path[:200]!r} cannot be read: {reason}.") from error

@@ -124,7 +124,7 @@ class Background:
         """Ends what belongs to an asyncio loop that nobody has closed, and that does not run."""
         loop = self._loop
         if loop is not None and not loop.is_running() and not loop.is_closed():
-            loop.run_until_complete(_logged(self._ended))
+            _run(loop, self._ended)
 
     async def _on_trio(self, work: Work, scope: anyio.CancelScope) -> None:
         try:
@@ -165,6 +165,15 @@ def _ask_for_patience(*_: object) -> None:
     logs.logger.warning("What still runs on Replicate is being cancelled, which takes some seconds at most.")
 
 
+def _run(loop: asyncio.AbstractEventLoop, work: Work) -> None:
+    """Runs it on a loop that does not run."""
+    task = loop.create_task(_logged(work))
+    try:
+        loop.run_until_complete(task)
+    except RuntimeError:  # somebody has asked the loop to stop while it did not run, which ends its next run
+        loop.run_until_complete(task)
+
+
 async def _logged(work: Work) -> None:
     try:
         await work()
@@ -193,7 +202,7 @@ class _Close:
             if self.todo and not self._loop.is_closed() and running_loop() is None:
                 with uninterrupted():
                     for work in list(self.todo):
-                        self._loop.run_until_complete(_logged(work))
+                        _run(self._loop, work)
         finally:
             self.todo.clear()
             vars(self._loop).pop("close", None)

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from ..chat.schemas import catalogue
@@ -17,6 +16,7 @@ from ..errors import APIError, AuthenticationError, BadRequestError, NotFoundErr
 from ..logs import logger
 from ..replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
 from ..replicate.protocol.models import Version, decode_deployment, decode_model, decode_version
+from ..threads import in_thread
 from . import cache
 from .cache import FoundSchema
 
@@ -140,13 +140,13 @@ class SchemaStore:
             f"{viewer.base} {viewer.key} {endpoint.schema_path}",
         ]
         kept = cache.kept()
-        found = await anyio.to_thread.run_sync(cache.read, *names) if kept else None
+        found = await in_thread(cache.read, *names) if kept else None
         if found is None or not self._fresh(found, version):
             found = await self._fetch(key, fetch) or found
             if found is None or not self._fresh(found, version):
                 self._not_before[key] = self._clock() + RETRY_SECONDS
             elif kept:
-                await anyio.to_thread.run_sync(cache.write, names[not found.public], found)
+                await in_thread(cache.write, names[not found.public], found)
         if found is not None:
             self._found[Viewer(viewer.base) if found.public else viewer, endpoint] = found
         return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
@@ -303,6 +305,36 @@ def test_a_loop_that_nobody_closes_leaves_nothing_running_as_the_interpreter_end
         assert not local.running() and router.closed
         loop.close()
         del stream
+
+
+LEFT = """
+import asyncio, uvloop
+from areplicate import acompletion
+
+async def begin():
+    begun = asyncio.Event()
+    messages = [{"role": "user", "content": "Hello"}]
+    call = acompletion("acme/unlisted", messages, stream=True, on_status=lambda told: told.prediction_id and begun.set())
+    task = asyncio.get_running_loop().create_task(call)
+    await begun.wait()
+    return task
+
+left = []
+for loop in asyncio.new_event_loop(), uvloop.new_event_loop():
+    left.append(loop.run_until_complete(begin()))
+    loop.stop()
+print("left")
+"""
+
+
+def test_a_program_that_leaves_its_loop_in_the_midst_ends_and_leaves_nothing_running() -> None:
+    """As after Ctrl-C. What an unlisted model takes is looked up with the help of a thread."""
+    with LocalReplicate([LocalModel(owner="acme", name="unlisted", boot_seconds=500)]) as local:
+        environment = {**os.environ, "REPLICATE_API_KEY": KEY, "REPLICATE_API_BASE": local.api_base}
+        command = [sys.executable, "-c", LEFT]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=30, check=True)
+        assert done.stdout == b"left\n"
+        assert len(local.predictions) == 2 and not local.running()
 
 
 def test_an_interrupted_end_is_gone_on_with() -> None:

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import threading
+import time
 from typing import Any
 
-GRACE = 0.0002
-"""Real seconds in which a loopback socket or a helper thread may still speak up before a jump."""
+GRACE = 0.0001
+"""Real seconds in which a loopback socket may still speak up before a jump."""
+HELPERS_GRACE = 0.001
+"""The same beside other threads: one of them may first have to be given a processor."""
+
+_THREADS_OF_THE_RUNNER = threading.active_count()
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -22,7 +28,11 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        events = super().select(GRACE)
+        if events := super().select(0):
+            return events
+        # To select for less than a millisecond takes a millisecond.
+        time.sleep(HELPERS_GRACE if threading.active_count() > _THREADS_OF_THE_RUNNER else GRACE)
+        events = super().select(0)
         if not events:
             self.now += timeout
         return events

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.fast_forward import FastForwardLoop
+from tests.forked import nursery
+from tests.nursery import IMPORTED
 
 # Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -35,8 +37,11 @@ settings.register_profile(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """`make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage."""
+    if config.getoption("numprocesses", None):  # which share what forks other processes for them
+        for imports in IMPORTED:
+            nursery(imports)
     if config.getoption("--hypothesis-profile") == "mutants":
+        # `make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage.
         gc.freeze()
 
 

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +34,7 @@ class Process:
         cwd: its folder.
         piped: what it reads from its standard input.
         stderr: where its standard error goes; by default, `communicate` gives it.
+        imports: which of `nursery.IMPORTED` it finds imported.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Process:
         cwd: Path | None = None,
         piped: bytes = b"",
         stderr: IO[bytes] | None = None,
+        imports: str = "package",
     ) -> None:
         self.args = ("python", "-m", module, *arguments)
         self.returncode: int | None = None
@@ -55,7 +56,7 @@ class Process:
         stdin, source = os.pipe()
         output = [file.fileno() for file in (self._output[0], stderr or self._output[1])]
         demand = Demand([module, *arguments], dict(env), str(cwd or Path.cwd()))
-        self._keeper = demand.send(nursery(), [stdin, *output])
+        self._keeper = demand.send(nursery(imports), [stdin, *output])
         os.close(stdin)
         with os.fdopen(source, "wb") as pipe:
             pipe.write(piped)
@@ -116,18 +117,35 @@ def _text(file: IO[bytes]) -> str:
         return file.read().decode()
 
 
-@lru_cache(maxsize=1)
-def nursery() -> str:
-    """The address of the interpreter that forks, which is started at the first use and ends with this process."""
+def nursery(imports: str = "package") -> str:
+    """The address of an interpreter that forks, and has imported what `nursery.IMPORTED` has under that name.
+
+    It is started at the first use. The processes that this one starts share it, and it ends with this one.
+    """
+    variable = f"TESTS_NURSERY_{imports}"
+    if variable not in os.environ:
+        os.environ[variable] = _started(imports)
+    return os.environ[variable]
+
+
+def _started(imports: str) -> str:
     folder = Path(tempfile.mkdtemp(prefix="areplicate-nursery-"))
     address = str(folder / "socket")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
         fd = listener.fileno()
-        command = [sys.executable, "-m", "tests.nursery", str(fd)]
+        command = [sys.executable, "-m", "tests.nursery", str(fd), imports]
         process = subprocess.Popen(
-            command, pass_fds=[fd], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+            command,
+            pass_fds=[fd],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            },  # it would look for its prices on GitHub
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
         )
 
     @atexit.register

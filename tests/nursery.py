@@ -1,9 +1,10 @@
-"""The interpreter that tests/forked.py forks: it has imported the package, and becomes what it is asked for.
+"""The interpreters that tests/forked.py forks: each has imported what many need, and becomes what it is asked for.
 
-    python -m tests.nursery FD
+    python -m tests.nursery FD IMPORTS
 
 FD is a Unix socket that listens. Whoever connects sends three files and what to run; a fork that waits for its end
-answers with its id and its status. The interpreter ends when its standard input does.
+answers with its id and its status. What it imports, of `IMPORTED`, it does when the first connects. The interpreter
+ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -21,15 +22,23 @@ import sys
 from contextlib import suppress
 from typing import NamedTuple
 
-IMPORTED = (
-    "areplicate.cli.batch",
-    "areplicate.cli.chat",
-    "areplicate.cli.keys",
-    "areplicate.gateway.server",
-    "areplicate.local",
-    "sqlalchemy.dialects.postgresql",
-    "sqlalchemy.dialects.sqlite",
-)
+IMPORTED = {
+    "package": (
+        "areplicate.cli.batch",
+        "areplicate.cli.chat",
+        "areplicate.cli.keys",
+        "areplicate.gateway.server",
+        "areplicate.local",
+        "sqlalchemy.dialects.postgresql",
+        "sqlalchemy.dialects.sqlite",
+    ),
+    "integrations": (
+        "langchain_core.language_models.chat_models",
+        "litellm",
+        "llama_index.core",
+        "llm.cli",
+    ),
+}
 """What most of the processes import; the rest each imports itself."""
 
 
@@ -69,12 +78,17 @@ def number(keeper: socket.socket) -> int:
     return int.from_bytes(said, "big", signed=True)
 
 
+def wait_for_somebody(listener: socket.socket) -> None:
+    """Returns when somebody connects."""
+    ready, _, _ = select.select([listener, sys.stdin], [], [])
+    if listener not in ready:
+        sys.exit()
+
+
 def wait_for_a_demand(listener: socket.socket) -> socket.socket:
     """Returns in a fork, with the connection of somebody who wants a process."""
     while True:
-        ready, _, _ = select.select([listener, sys.stdin], [], [])
-        if listener not in ready:
-            sys.exit()
+        wait_for_somebody(listener)
         connection, _ = listener.accept()
         if os.fork() == 0:
             return connection
@@ -103,8 +117,8 @@ def start(connection: socket.socket) -> Demand:
     os._exit(0)
 
 
-def import_for_good() -> None:
-    """Imports what most need, and leaves all of that alone when a process ends.
+def import_for_good(names: tuple[str, ...]) -> None:
+    """Imports these modules, and leaves all of that alone when a process ends.
 
     Its memory is shared until somebody writes to it: to take the modules apart would copy most of it.
     """
@@ -115,7 +129,7 @@ def import_for_good() -> None:
         for name in imported:
             sys.modules.pop(name, None)
 
-    for name in IMPORTED:
+    for name in names:
         importlib.import_module(name)
     imported = set(sys.modules) - before
     modules: list[object] = [sys.modules[name] for name in imported]
@@ -126,7 +140,8 @@ def import_for_good() -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as listener:
-        import_for_good()
+        wait_for_somebody(listener)
+        import_for_good(IMPORTED[sys.argv[2]])
         connection = wait_for_a_demand(listener)
     demand = start(connection)
     signal.signal(signal.SIGINT, signal.default_int_handler)

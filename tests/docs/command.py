@@ -1,6 +1,6 @@
-"""The command `areplicate` as the pages' shells find it: itself, but forked (tests/forked.py).
+"""A command as the pages' shells find it: itself, but forked (tests/forked.py).
 
-python -m tests.docs.command PROGRAM ARGUMENT...
+python -m tests.docs.command NURSERY PROGRAM ARGUMENT...
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import sys
 
 from tests.nursery import Demand, number
 
-NURSERY = "TESTS_NURSERY"
-"""The environment's variable with the address of the interpreter that forks."""
-
 
 def main() -> None:
-    demand = Demand(sys.argv[1:], dict(os.environ), os.getcwd())
-    with demand.send(os.environ[NURSERY], [0, 1, 2]) as keeper:
+    nursery, *command = sys.argv[1:]
+    demand = Demand(command, dict(os.environ), os.getcwd())
+    with demand.send(nursery, [0, 1, 2]) as keeper:
         pid = number(keeper)
         signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
         status = number(keeper)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
-import json
 import os
 import re
 import subprocess
@@ -95,11 +94,15 @@ class Reader:
         """Runs it, and keeps what it exports."""
         if not script.strip():
             return
-        dump = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))' > .environment"
         subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", f"{script}\n{dump}"], check=True, stdin=subprocess.DEVNULL
+            ["bash", "-euo", "pipefail", "-c", f"{script}\nenv -0 > .environment"],
+            check=True,
+            stdin=subprocess.DEVNULL,
         )
-        os.environ.update(json.loads(Path(".environment").read_text()))
+        variables = Path(".environment").read_text().split("\0")
+        os.environ.update(
+            (name, value) for name, _, value in (each.partition("=") for each in variables) if name
+        )
 
     def _serve(self, command: str) -> None:
         port = _PORT.search(command)

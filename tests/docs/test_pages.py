@@ -16,7 +16,6 @@ import pytest
 
 from areplicate.local import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, LocalModel, LocalReplicate
 from tests import forked
-from tests.docs.command import NURSERY
 from tests.docs.pages import blocks
 from tests.stage import free_port
 
@@ -51,7 +50,8 @@ def test_each_block_runs_as_it_stands(page: Path, tmp_path: Path, replicate: Loc
     folder = tmp_path / "reader"
     folder.mkdir()
     env = _environment(tmp_path, replicate)
-    ran = forked.run("tests.docs.pages", str(copy), cwd=folder, env=env, timeout=300)
+    imports = "integrations" if page.name == "integrations.md" else "package"
+    ran = forked.run("tests.docs.pages", str(copy), cwd=folder, env=env, timeout=300, imports=imports)
     assert ran.returncode == 0, f"{ran.stdout[-1000:]}\n{ran.stderr[-4000:]}"
     assert ran.stdout.count("block at line") == len(expected)
 
@@ -73,8 +73,9 @@ def _environment(folder: Path, replicate: LocalReplicate) -> dict[str, str]:
     commands = folder / "bin"
     commands.mkdir()
     _command(commands / "pip", f'exec {sys.executable} -m tests.docs.installs "$@"')
-    areplicate = Path(sys.executable).parent / "areplicate"
-    _command(commands / "areplicate", f'exec {sys.executable} -S -m tests.docs.command {areplicate} "$@"')
+    for name, imports in (("areplicate", "package"), ("llm", "integrations")):
+        command = f"{forked.nursery(imports)} {Path(sys.executable).parent / name}"
+        _command(commands / name, f'exec {sys.executable} -S -m tests.docs.command {command} "$@"')
     _command(commands / "make", f'exec /usr/bin/make --directory {ROOT} --dry-run "$@"')
     kept = {
         name: value
@@ -85,13 +86,11 @@ def _environment(folder: Path, replicate: LocalReplicate) -> dict[str, str]:
         **kept,
         "PATH": f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
-        NURSERY: forked.nursery(),
         "HOME": str(folder),
         "REPLICATE_API_KEY": "r8_reader",
         "REPLICATE_API_BASE": replicate.api_base,
         "AREPLICATE_CACHE_DIR": "off",
         "NO_PROXY": "*",
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # it would look for its prices on GitHub
         "HF_HUB_OFFLINE": "1",
     }
 

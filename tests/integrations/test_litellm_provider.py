@@ -1,4 +1,4 @@
-"""areplicate inside LiteLLM: the real package, in a process of its own, for it takes its time to import.
+"""areplicate inside LiteLLM: the real package, in a process of its own, forked from one that has imported it.
 
 What it saw comes back as one line of JSON.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import forked
+
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import asyncio, json
 import litellm
@@ -76,15 +78,11 @@ print(json.dumps(saw))
 
 
 @pytest.fixture(scope="module")
-def saw() -> dict[str, Any]:
-    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env=environment,
-    )
+def saw(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    program = tmp_path_factory.mktemp("litellm") / "program.py"
+    program.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    ran = forked.run(str(program), env=environment, timeout=200, imports="integrations")
     assert ran.returncode == 0, ran.stderr[-4000:]
     answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return answer

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
+from tests import forked
 from tests.lazily import Lazily
 from tests.scripted import calls_tools
 
@@ -74,13 +73,8 @@ class Command:
         return ran.stdout.strip()
 
     def in_a_shell(self, *arguments: str) -> str:
-        ran = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "llm", *arguments],
-            env={**os.environ, **self._environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
+        ran = forked.run(
+            "llm", *arguments, env={**os.environ, **self._environment}, timeout=120, imports="integrations"
         )
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()

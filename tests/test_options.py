@@ -26,8 +26,11 @@ OURS = {option.name for option in OPTIONS if not option.openai}
 
 
 def test_keywords_are_parted_and_none_is_not_given() -> None:
-    given = read({"seed": None, "timeout": 5, "temperature": 0.5, "top_k": 3, "tools": None, "n": None})
-    assert given == ({"timeout": 5}, {"temperature": 0.5}, {"top_k": 3})
+    drop = {"additional_drop_params": ["seed"]}
+    given = read(
+        {"seed": None, "timeout": 5, "temperature": 0.5, "top_k": 3, "tools": None, "n": None, **drop}
+    )
+    assert given == ({"timeout": 5, **drop}, {"temperature": 0.5}, {"top_k": 3})
 
 
 def test_what_a_call_says_counts_more_than_what_was_set_up_for_it() -> None:
@@ -104,7 +107,7 @@ def test_a_function_stays_what_it_is() -> None:
         (["x_names"], "of a/b. Did you mean x_names? extra_body="),
         (["x_names", "y_name", "x_nam", "xname"], "Did you mean x_names or xname or x_nam?"),
         (["xname", "x__name", "x_nam", "x_names"], "Did you mean x_names or x__name or xname?"),
-        (["name_of_it", "xyz_ab"], "of a/b. extra_body="),
+        (["name_of_it", "xyz_ab", "no_name_2"], "of a/b. extra_body="),
     ],
 )
 def test_a_name_that_is_not_known_is_told_with_at_most_three_that_are(known: list[str], told: str) -> None:

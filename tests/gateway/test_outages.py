@@ -261,6 +261,28 @@ def test_a_failover_leaves_no_connection_to_a_server_that_only_reads(database: P
     asyncio.run(use())
 
 
+def test_a_sqlite_file_that_was_moved_away_is_an_outage(tmp_path: Path) -> None:
+    """What is written to it from then on would be lost at the next start."""
+    file = tmp_path / "its own.db"
+    file.touch()
+
+    async def use() -> None:
+        store = Store(parse_database_url(f"sqlite:///{file}"), DatabaseSettings(), alone=True)
+        try:
+            await store.open()
+            away = file.rename(tmp_path / "away.db")
+            with pytest.raises(DatabaseUnavailable, match="was removed or replaced"):
+                await store.heartbeat(())
+            assert store.database.trouble is not None
+            away.rename(file)
+            await store.heartbeat(())
+            assert store.database.trouble is None
+        finally:
+            await store.aclose()
+
+    asyncio.run(use())
+
+
 @pytest.mark.parametrize("busy", ["locked", "full"])
 def test_sqlite(local: LocalReplicate, tmp_path: Path, busy: str) -> None:
     config = config_for(local)

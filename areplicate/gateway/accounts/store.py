@@ -19,6 +19,7 @@ from sqlalchemy import text as sql
 
 from ..config.database_url import DatabaseURL
 from ..config.settings import DatabaseSettings
+from ..errors import DatabaseUnavailable
 from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
@@ -52,6 +53,8 @@ class Store:
         self._alone = alone
         self._schema = url.quoted_schema
         self._file_lock: int | None = None
+        self._inode: int | None = None
+        """Of SQLite's file, as it was opened."""
 
     async def open(self) -> None:
         """Connects, and makes the tables if there are none. If this fails, close it and make another.
@@ -71,6 +74,7 @@ class Store:
         if self._file is not None:
             self._file_lock = _lock(self._file, self._alone)
         await self.database.begin(work, seconds=_OPENING_SECONDS, probe=True)
+        self._inode = _inode(self._file)
         await self.heartbeat(())
 
     async def aclose(self) -> None:
@@ -89,6 +93,10 @@ class Store:
         mine = list(held)
 
         def work(connection: Connection, now: float) -> None:
+            if _inode(self._file) != self._inode:
+                raise DatabaseUnavailable(
+                    f"{self._file} was removed or replaced: put it back, or restart the gateway"
+                )
             if connection.dialect.name == "postgresql":
                 tables = ", ".join(table.name for table in (keys, usage, holds, audit))
                 connection.execute(sql(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE"))
@@ -194,6 +202,10 @@ class Store:
         """Requests for which nothing was asked of Replicate do not count."""
 
         await self.database.execute(delete(holds).where(holds.c.id.in_(hold_ids)))
+
+
+def _inode(file: str | None) -> int | None:
+    return os.stat(file).st_ino if file is not None and os.path.exists(file) else None
 
 
 def _lock(file: str, alone: bool) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import msgspec
 
-from areplicate import AsyncRouter
+from areplicate import AsyncRouter, ModelResponseChunk
 from areplicate.local import Faults, LocalDeployment, LocalModel, LocalReplicate
 
 KEY = "r8_ThisIsTheSecretKeyOfTheTests0123456789"
@@ -22,6 +22,10 @@ HELLO = [{"role": "user", "content": "Hello, how are you?"}]
 
 def llama(**options: Any) -> LocalModel:
     return LocalModel(owner="meta", name="meta-llama-3-8b-instruct", **options)
+
+
+def router_of(local: LocalReplicate, **options: Any) -> AsyncRouter:
+    return AsyncRouter(**{"api_key": KEY, "api_base": local.api_base, **options})
 
 
 @asynccontextmanager
@@ -34,7 +38,7 @@ async def stage(
 ) -> AsyncIterator[tuple[LocalReplicate, AsyncRouter]]:
     """A server with these models and a router for it; afterwards no prediction may be left running."""
     async with LocalReplicate(models or [llama()], deployments, faults=faults, **options) as local:
-        async with AsyncRouter(**{"api_key": KEY, "api_base": local.api_base, **(router or {})}) as client:
+        async with router_of(local, **(router or {})) as client:
             yield local, client
         assert not local.running(), "predictions were left running"
 
@@ -59,6 +63,10 @@ def wait_until_nothing_runs(local: LocalReplicate) -> None:
 def sent(local: LocalReplicate, kind: str = "create") -> list[dict[str, Any]]:
     """The JSON bodies of the requests of one kind."""
     return [msgspec.json.decode(seen.body) for seen in local.requests if seen.kind == kind]
+
+
+def streamed_text(chunks: Iterable[ModelResponseChunk]) -> str:
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
 
 
 def free_port() -> int:

@@ -33,7 +33,15 @@ def write_questions(path: Path, rows: int) -> None:
 
 def answers(path: Path) -> list[str]:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return [line["response"]["body"]["choices"][0]["message"]["content"] for line in lines]
+    return [answer_in(line["response"]["body"]) for line in lines]
+
+
+def answer_in(body: dict[str, Any]) -> str:
+    """The answer, where each of the APIs has it."""
+    if body["object"] == "response":
+        return "".join(part["text"] for item in body["output"] for part in item["content"])
+    choice = body["choices"][0]
+    return str(choice["text"] if body["object"] == "text_completion" else choice["message"]["content"])
 
 
 class Moments:

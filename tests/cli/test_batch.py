@@ -14,15 +14,10 @@ import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
+from tests.bulk.accidents import answer_in, echo
 from tests.cli.test_cli import _environment, nothing_runs, run
 from tests.forked import Process
 from tests.stage import LLAMA, llama, sent
-
-
-def echo(input: dict[str, Any]) -> list[str]:
-    """Answers with the last word of the question, so that each row's answer is its own."""
-    question = input["prompt"].rpartition("user<|end_header_id|>\n\n")[2].partition("<|eot_id|>")[0]
-    return ["answer to ", question.split()[-1]]
 
 
 @pytest.fixture
@@ -86,15 +81,6 @@ def asks(*bodies: tuple[str, dict[str, Any]], **more: Any) -> str:
     return "".join(json.dumps(line) + "\n" for line in lines)
 
 
-def text_of(body: dict[str, Any]) -> str:
-    """The answer, where each of the APIs has it."""
-    if body["object"] == "response":
-        texts = [part["text"] for item in body["output"] for part in item["content"]]
-        return "".join(texts)
-    choice = body["choices"][0]
-    return str(choice["text"] if body["object"] == "text_completion" else choice["message"]["content"])
-
-
 def test_each_url_is_answered_as_its_api_does(local: LocalReplicate, tmp_path: Path) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(asks(*((url, body) for url, body, _, _ in URLS)))
@@ -102,7 +88,7 @@ def test_each_url_is_answered_as_its_api_does(local: LocalReplicate, tmp_path: P
         ran = run("batch", str(source), "-o", str(output), local=local)
         assert ran.returncode == 0, ran.stderr
         found = [line["response"]["body"] for line in lines(output)]
-        assert [(body["object"], text_of(body)) for body in found] == [
+        assert [(body["object"], answer_in(body)) for body in found] == [
             (kind, f"answer to {word}") for _, _, kind, word in URLS
         ]
     assert found[3]["status"] == "completed" and found[3]["usage"]["output_tokens"] > 0

@@ -56,6 +56,11 @@ class Gateway:
             base_url=self.url, headers=headers, timeout=timeout, trust_env=False, verify=False, **options
         )
 
+    def workers(self) -> list[int]:
+        """The process ids of its children."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def status(self, path: str) -> int:
         """What anybody is answered."""
         with self.http(None, timeout=5) as http:

@@ -18,6 +18,7 @@ from areplicate.gateway.batches.checking import _too_much
 from areplicate.gateway.errors import GatewayError
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
+from tests.bulk.accidents import answer_in
 from tests.gateway.postgres import postgres
 from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, eventually, gateway
 
@@ -117,11 +118,7 @@ def lines_of(api: openai.OpenAI, id: str | None) -> list[dict[str, Any]]:
 
 
 def text_of(answer: dict[str, Any]) -> str:
-    body = answer["response"]["body"]
-    if body["object"] == "response":
-        return "".join(part["text"] for item in body["output"] for part in item["content"])
-    choice = body["choices"][0]
-    return str(choice["text"] if body["object"] == "text_completion" else choice["message"]["content"])
+    return answer_in(answer["response"]["body"])
 
 
 def counts(batch: openai.types.Batch) -> tuple[int, int, int]:

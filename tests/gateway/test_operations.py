@@ -163,10 +163,10 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
             statuses = list(threads.map(lambda _: running.ask(key).status_code, range(8)))
         assert statuses.count(200) == 4
         eventually(lambda: len(usage(tmp_path, "status")) == 8)
-        worker = workers(running)[0]
+        worker = running.workers()[0]
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: '"worker died"' in running.log())
-        eventually(lambda: len(workers(running)) == 2 and worker not in workers(running))
+        eventually(lambda: len(running.workers()) == 2 and worker not in running.workers())
         eventually(lambda: running.log().count('"listening"') == 3)
         with ThreadPoolExecutor(8) as threads:
             assert list(threads.map(lambda _: running.ask().status_code, range(8))) == [200] * 8
@@ -186,7 +186,7 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
 
 def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
-        left = workers(running)
+        left = running.workers()
         variables = Path(f"/proc/{left[0]}/environ").read_text().split("\0")
         [kept] = [
             each.partition("=")[2] for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")
@@ -196,11 +196,6 @@ def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path) ->
         running.process.wait()
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
         assert not Path(kept).exists()
-
-
-def workers(running: Gateway) -> list[int]:
-    pids = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-    return [int(pid) for pid in pids]
 
 
 def counted(text: str, series: str) -> float:

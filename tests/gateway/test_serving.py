@@ -43,11 +43,6 @@ def address(running: Gateway) -> tuple[str, int]:
     return host, int(port)
 
 
-def workers(running: Gateway) -> list[int]:
-    pids = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-    return [int(pid) for pid in pids]
-
-
 def refuses(running: Gateway) -> bool:
     try:
         socket.create_connection(address(running), timeout=1).close()
@@ -103,12 +98,12 @@ def test_the_end_is_heard_during_a_restart_pause(local: LocalReplicate, tmp_path
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
         eventually(lambda: running.log().count('"listening"') == 2)
         for _ in range(2):  # quick deaths make the pauses longer
-            for pid in workers(running):
+            for pid in running.workers():
                 os.kill(pid, signal.SIGKILL)
-            eventually(lambda: len(workers(running)) == 2)
-        for pid in workers(running):
+            eventually(lambda: len(running.workers()) == 2)
+        for pid in running.workers():
             os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not workers(running))
+        eventually(lambda: not running.workers())
         began = time.monotonic()
         assert running.stop() == 0
         assert time.monotonic() - began < 5
@@ -126,7 +121,7 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
         running.config.write_text("model_list: 3")
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: "was not reloaded" in running.log())
-        killed = workers(running)
+        killed = running.workers()
         shutil.rmtree(_figures(killed[0]))  # as those who tidy up do to old files
         files = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (3, files[1]))
@@ -134,7 +129,7 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
             os.kill(pid, signal.SIGKILL)
         eventually(lambda: "a worker cannot be started" in running.log())
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, files)
-        eventually(lambda: len(set(workers(running)) - set(killed)) == 2)
+        eventually(lambda: len(set(running.workers()) - set(killed)) == 2)
         eventually(lambda: running.log().count('"listening"') == 4)
         assert running.ask().status_code == 200
         config = config_for(local)
@@ -142,7 +137,7 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
         running.config.write_text(json.dumps(config))
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: running.log().count("configuration reloaded") == 2)
-        for pid in workers(running):
+        for pid in running.workers():
             os.kill(pid, signal.SIGKILL)
         eventually(lambda: running.log().count('"listening"') == 6)
         assert running.ask(model="renamed").status_code == 200

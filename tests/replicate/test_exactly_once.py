@@ -31,16 +31,12 @@ from tests.hostile import (
     without_date,
     without_field,
 )
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, sent
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, router_of, sent
 
 pytestmark = pytest.mark.anyio
 
 ROADS: list[dict[str, Any]] = [{}, {"on_status": lambda _: None}, {"stream": True}, {"n": 3}]
 NAMES = ["held", "watched", "streamed", "three at once"]
-
-
-def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
-    return AsyncRouter(**{"api_key": KEY, "api_base": hostile.api_base, **options})
 
 
 async def ask(router: AsyncRouter, **options: Any) -> list[str]:

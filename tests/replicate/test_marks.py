@@ -14,7 +14,7 @@ from aiohttp import web
 from areplicate import AsyncRouter, ModelResponse
 from areplicate.local import LocalModel
 from tests.hostile import Asked, GoOn, HostileReplicate, changes, edge_page, gives_up_after, without_field
-from tests.stage import HELLO, KEY, LLAMA, llama
+from tests.stage import HELLO, LLAMA, llama, router_of
 
 pytestmark = pytest.mark.anyio
 
@@ -34,10 +34,6 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     draw(0)
     return draw
-
-
-def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
-    return AsyncRouter(**{"api_key": KEY, "api_base": hostile.api_base, **options})
 
 
 async def ask(

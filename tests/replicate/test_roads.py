@@ -17,7 +17,7 @@ from areplicate.replicate.credentials import Credentials
 from areplicate.replicate.transports.httpx import HttpxTransport
 from tests.hostile import Asked, GoOn, HostileReplicate, Mishap, problem, wants_header
 from tests.proxy_servers import CREDENTIALS, http_proxy
-from tests.stage import HELLO, KEY, LLAMA, llama
+from tests.stage import HELLO, KEY, LLAMA, llama, router_of
 
 PREFIX = "/v1/account/gateway/replicate"
 AIG = "Bearer aig-secret-token"
@@ -29,10 +29,6 @@ def gateway(*models: LocalModel, **options: Any) -> HostileReplicate:
     hostile = HostileReplicate(models or [llama()], prefix=PREFIX, **options)
     hostile.on("*", wants_header("cf-aig-authorization", AIG))
     return hostile
-
-
-def router_of(local: LocalReplicate, **options: Any) -> AsyncRouter:
-    return AsyncRouter(**{"api_key": KEY, "api_base": local.api_base, **options})
 
 
 @pytest.fixture(scope="module")

@@ -13,21 +13,13 @@ import areplicate
 from areplicate import AsyncRouter, ModelResponseChunk, Status
 from areplicate.local import Faults
 from tests.hostile import Asked, HostileReplicate, changes, hangs, problem
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
+from tests.stage import HELLO, LLAMA, Clock, llama, router_of, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
 
 
-def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
-    return AsyncRouter(api_key=KEY, api_base=hostile.api_base, **options)
-
-
 async def chunks_of(router: AsyncRouter, **options: Any) -> list[ModelResponseChunk]:
     return [chunk async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, **options)]
-
-
-def text_of(chunks: list[ModelResponseChunk]) -> str:
-    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
 
 
 def shows(output: Any, **fields: Any) -> Any:
@@ -57,7 +49,7 @@ async def test_line_breaks_of_any_kind_are_no_error(reply: list[str], streams: b
     model = llama(reply=reply, run_seconds=30, streams=streams)
     async with stage(model, faults=faults) as (_, router):
         for _ in range(3):
-            text = text_of(await chunks_of(router))
+            text = streamed_text(await chunks_of(router))
             assert text.split() == "".join(reply).split()
             assert streams or text == "".join(reply)
 
@@ -80,7 +72,7 @@ async def test_an_output_that_differs_from_the_stream_fails_nobody(
     async with HostileReplicate([llama(reply=["one ", "two"])]) as hostile, router_of(hostile) as router:
         hostile.on("get", shows(output))
         chunks = await chunks_of(router)
-    text = text_of(chunks)
+    text = streamed_text(chunks)
     assert text.startswith("one two") and chunks[-1].choices[0].finish_reason == "stop"
     if given is not None and output != "another text altogether":
         assert text == given
@@ -104,7 +96,7 @@ async def test_a_whole_text_does_not_need_its_figures(wrong: Any, caplog: pytest
         clock = Clock()
         chunks = await chunks_of(router, stream_options={"include_usage": True})
         assert clock() <= 5.1
-    assert text_of(chunks) == "one two"
+    assert streamed_text(chunks) == "one two"
     assert chunks[-2].choices[0].finish_reason == "stop"
     assert chunks[-1].usage is not None and chunks[-1].usage.completion_tokens > 0
 
@@ -114,7 +106,7 @@ async def test_a_deadline_after_the_end_of_the_text_is_no_failure() -> None:
         async with router_of(hostile) as router:
             hostile.on("get", hangs())
             clock = Clock()
-            assert text_of(await chunks_of(router, timeout=10)) == "one two"
+            assert streamed_text(await chunks_of(router, timeout=10)) == "one two"
             assert clock() < 11
 
 
@@ -122,7 +114,7 @@ async def test_a_removed_output_is_missed_only_where_the_text_is_not_whole() -> 
     model = llama(reply=["one ", "two"])
     async with HostileReplicate([model]) as hostile, router_of(hostile) as router:
         hostile.on("get", shows(None, data_removed=True))
-        assert text_of(await chunks_of(router)) == "one two"
+        assert streamed_text(await chunks_of(router)) == "one two"
         hostile.faults = Faults(stream_cut=1.0, stream_cut_after=1)
         with pytest.raises(areplicate.APIError, match="has been removed"):
             await chunks_of(router)
@@ -185,7 +177,8 @@ async def test_an_output_that_is_no_text_is_given_when_it_is_complete(
         hostile.on("get", changes(change))
         chunks = await chunks_of(router)
     assert (
-        text_of(chunks) == '[{"word":"a"},{"word":"b"},{"word":"c"},{"word":"d"},{"word":"e"},{"word":"f"}]'
+        streamed_text(chunks)
+        == '[{"word":"a"},{"word":"b"},{"word":"c"},{"word":"d"},{"word":"e"},{"word":"f"}]'
     )
     assert not caplog.records
 
@@ -214,7 +207,7 @@ async def test_a_streams_phases_are_all_told_with_their_prediction(streams: bool
 async def test_while_a_model_boots_its_stream_is_opened_every_25_seconds_at_most(faults: Faults) -> None:
     model = llama(boot_seconds=240, reply=["up"], run_seconds=1)
     async with stage(model, faults=faults, stream_timeout=3.0) as (local, router):
-        assert text_of(await chunks_of(router)) == "up"
+        assert streamed_text(await chunks_of(router)) == "up"
         opened = [seen.time for seen in local.requests if seen.kind == "stream" and seen.time < 240]
     assert len(opened) <= 10
     assert all(later - earlier >= 25 for earlier, later in itertools.pairwise(opened[:-1]))
@@ -227,14 +220,14 @@ async def test_while_a_model_boots_its_stream_is_opened_every_25_seconds_at_most
 )
 async def test_a_running_models_stream_is_given_up_after_four_that_brought_nothing(faults: Faults) -> None:
     async with stage(llama(reply=["a"] * 100, run_seconds=500), faults=faults) as (local, router):
-        assert text_of(await chunks_of(router)) == "a" * 100
+        assert streamed_text(await chunks_of(router)) == "a" * 100
         assert local.counts["stream"] <= 4 + 1, "one may be opened before it runs"
 
 
 async def test_a_stream_without_an_event_for_35_seconds_is_looked_at() -> None:
     async with stage(llama(reply=["a"], run_seconds=20), faults=Faults(stream_stall=1.0)) as (local, router):
         clock = Clock()
-        assert text_of(await chunks_of(router)) == "a"
+        assert streamed_text(await chunks_of(router)) == "a"
         assert 35 <= clock() < 40
         assert local.counts["stream"] == 1
 

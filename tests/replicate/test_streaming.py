@@ -15,7 +15,7 @@ import areplicate
 from areplicate import CompletionStream, ModelResponseChunk, Status, stream_to_completion
 from areplicate.local import Faults, LocalModel, LocalReplicate
 from tests.fast_forward import FastForwardLoop
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
 
@@ -24,10 +24,6 @@ POEM = ["Roses", " are\n", "\n", "red 🌹", "", ' data: {"a": 1}\n', "data:", "
 
 async def chunks_of(router: areplicate.AsyncRouter, **options: Any) -> list[ModelResponseChunk]:
     return [chunk async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, **options)]
-
-
-def text_of(chunks: list[ModelResponseChunk]) -> str:
-    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
 
 
 async def test_chunks_have_openais_shape() -> None:
@@ -68,7 +64,7 @@ async def test_a_boot_of_many_timeouts_ends_in_the_whole_text() -> None:
     async with stage(llama(boot_seconds=200, reply=POEM, run_seconds=10)) as (local, router):
         chunks = await chunks_of(router, on_status=told.append)
         opened = [seen.time for seen in local.requests if seen.kind == "stream"]
-    assert text_of(chunks) == "".join(POEM)
+    assert streamed_text(chunks) == "".join(POEM)
     assert 6 <= len(opened) <= 9
     assert all(later - earlier >= 25 for earlier, later in itertools.pairwise(opened))
     booting = [status.seconds for status in told if status.phase == "booting"]
@@ -82,7 +78,7 @@ async def test_cut_connections_lose_and_repeat_nothing(forgets: bool, mid_event:
     faults = Faults(stream_cut=0.8, stream_forgets=forgets, stream_cut_mid_event=mid_event, seed=3)
     async with stage(llama(reply=POEM * 3, run_seconds=30), faults=faults) as (local, router):
         for _ in range(10):
-            assert text_of(await chunks_of(router)) == "".join(POEM * 3)
+            assert streamed_text(await chunks_of(router)) == "".join(POEM * 3)
         assert local.counts["stream"] > 15
 
 
@@ -95,7 +91,7 @@ async def test_where_streams_keep_failing_it_is_looked_at_instead(faults: Faults
     async with stage(llama(reply=POEM, run_seconds=300), faults=faults) as (local, router):
         chunks = await chunks_of(router)
         assert local.counts["stream"] < 15
-    assert text_of(chunks) == "".join(POEM)
+    assert streamed_text(chunks) == "".join(POEM)
     assert len(chunks) > 4, "the text is given as it is written, not all at the end"
 
 
@@ -103,7 +99,7 @@ async def test_a_model_without_a_stream_streams_all_the_same() -> None:
     async with stage(llama(reply=POEM, run_seconds=20, streams=False, boot_seconds=60)) as (local, router):
         chunks = await chunks_of(router)
         assert local.counts["stream"] == 0
-    assert text_of(chunks) == "".join(POEM)
+    assert streamed_text(chunks) == "".join(POEM)
     assert chunks[0].choices[0].delta.role == "assistant" and chunks[-1].choices[0].finish_reason == "stop"
 
 
@@ -230,7 +226,7 @@ async def test_hundreds_of_streams_at_once_are_all_whole() -> None:
         texts = []
 
         async def one() -> None:
-            texts.append(text_of(await chunks_of(router)))
+            texts.append(streamed_text(await chunks_of(router)))
 
         async with anyio.create_task_group() as group:
             for _ in range(150):
@@ -273,7 +269,7 @@ def test_any_text_and_any_cut_give_the_predictions_output(
 
     async def run() -> None:
         async with stage(llama(reply=reply, run_seconds=run_seconds), faults=faults) as (_, router):
-            assert text_of(await chunks_of(router)) == "".join(reply)
+            assert streamed_text(await chunks_of(router)) == "".join(reply)
 
     random.seed(seed)
     anyio.run(run, backend_options={"loop_factory": FastForwardLoop})
@@ -284,7 +280,7 @@ async def test_a_model_that_repeats_itself_over_several_connections_is_no_server
     reply: list[str],
 ) -> None:
     async with stage(llama(reply=reply, run_seconds=40.0 * len(reply))) as (local, router):
-        assert text_of(await chunks_of(router)) == "".join(reply)
+        assert streamed_text(await chunks_of(router)) == "".join(reply)
         assert sum(seen.kind == "stream" for seen in local.requests) > 1
 
 
@@ -335,7 +331,7 @@ async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
     async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
         router._clients.transport = Pings(router._clients.transport)
         clock = Clock()
-        assert text_of(await chunks_of(router)) == "".join(POEM)
+        assert streamed_text(await chunks_of(router)) == "".join(POEM)
         assert clock() < 60
 
 
@@ -374,7 +370,7 @@ async def test_a_replay_under_new_ids_repeats_nothing() -> None:
     async with stage(llama(reply=POEM * 2, run_seconds=30), faults=faults) as (local, router):
         router._clients.transport = NewIds(router._clients.transport)
         for _ in range(5):
-            assert text_of(await chunks_of(router)) == "".join(POEM * 2)
+            assert streamed_text(await chunks_of(router)) == "".join(POEM * 2)
         assert local.counts["stream"] > 7
 
 
@@ -387,4 +383,4 @@ async def test_a_replay_under_new_ids_repeats_nothing() -> None:
 )
 async def test_outputs_that_are_no_text_stream_too(options: dict[str, Any], text: str) -> None:
     async with stage(llama(**options)) as (_, router):
-        assert text_of(await chunks_of(router)).startswith(text[:6])
+        assert streamed_text(await chunks_of(router)).startswith(text[:6])

@@ -8,7 +8,6 @@ import anyio
 import pytest
 
 import areplicate
-from areplicate import AsyncRouter
 from areplicate.replicate.limits import Limiter, Turns
 from tests.hostile import (
     Asked,
@@ -21,13 +20,9 @@ from tests.hostile import (
     problem,
     trickles,
 )
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs
+from tests.stage import HELLO, LLAMA, Clock, llama, nothing_runs, router_of
 
 pytestmark = pytest.mark.anyio
-
-
-def router_of(hostile: HostileReplicate, **options: Any) -> AsyncRouter:
-    return AsyncRouter(**{"api_key": KEY, "api_base": hostile.api_base, **options})
 
 
 @pytest.mark.parametrize(

@@ -205,8 +205,7 @@ def is_content(value: Any) -> bool:
 def medium_of(kind: MediaKind, value: Any) -> Media:
     """A medium that is given as a URL, a path, bytes or an open file."""
     if isinstance(value, bytes):
-        mime = mime_of(value)
-        return Media(kind, f"data:{mime};base64,{base64.b64encode(value).decode()}")
+        return Media(kind, _as_url(base64.b64encode(value).decode(), mime_of(value)))
     if isinstance(value, (str, PathLike)):
         path = fspath(value)
         return Media(kind, path if isinstance(path, str) else fsdecode(path))
@@ -223,6 +222,11 @@ def mime_of(content: bytes) -> str:
     return next((mime for start, mime in _BEGINNINGS.items() if content.startswith(start)), _UNKNOWN)
 
 
+def _as_url(data: str, mime: str) -> str:
+    """Base64 as a data URI; a URL as it is."""
+    return data if data.startswith(("data:", "http:", "https:")) else f"data:{mime};base64,{data}"
+
+
 def _data_or_url(
     index: int, part: Mapping[str, Any], key: str, kind: MediaKind, default_format: str
 ) -> Media:
@@ -230,9 +234,7 @@ def _data_or_url(
     if isinstance(value, Mapping):
         data = value.get("data")
         if isinstance(data, str) and data:
-            if not data.startswith(("data:", "http:", "https:")):
-                data = f"data:{kind}/{value.get('format') or default_format};base64,{data}"
-            return Media(kind, data)
+            return Media(kind, _as_url(data, f"{kind}/{value.get('format') or default_format}"))
         if is_content(data):
             return medium_of(kind, data)
     return _medium(index, part, key, kind)
@@ -244,8 +246,7 @@ def _file(index: int, part: Mapping[str, Any]) -> Media:
         filename = _string_or_none(index, file, "filename")
         data = file.get("file_data")
         if isinstance(data, str) and data:
-            bare = not data.startswith(("data:", "http:", "https:"))
-            return Media("file", f"data:application/octet-stream;base64,{data}" if bare else data, filename)
+            return Media("file", _as_url(data, _UNKNOWN), filename)
         if is_content(data):
             medium = medium_of("file", data)
             return msgspec.structs.replace(medium, filename=filename or medium.filename)

@@ -25,6 +25,7 @@ from .early_signals import take_over
 from .http.connections import Listener, Server
 from .http.dispatch import Dispatcher
 from .logs import logger
+from .memory import give_back_early
 from .tls import Certificate
 
 _LOOK_SECONDS = 1.0
@@ -59,6 +60,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(config: Config, listener: socket.socket, serving: Serving) -> None:
     """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
+    give_back_early()
     loop = {"use_uvloop": find_spec("uvloop") is not None}
     parent = os.getppid()
     anyio.run(_Process(config, serving).run, listener, backend_options=loop)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from areplicate.gateway.api.routes import ROUTES
-from areplicate.local import LocalReplicate
+from areplicate.local import LocalModel, LocalReplicate
 from areplicate.options.declared import BY_NAME
 from tests.gateway.process import (
     MASTER,
@@ -30,17 +30,22 @@ from tests.gateway.process import (
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 HI = [{"role": "user", "content": "Hi"}]
+LONG_TEXT = "word " * 200_000
+LONG = LocalModel(owner="acme", name="long", reply=LONG_TEXT, run_seconds=0.5)
 
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
+    with LocalReplicate(models=(*MODELS, LONG)) as local:
         yield local
 
 
 @pytest.fixture(scope="module")
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with gateway(config_for(local), tmp_path_factory.mktemp("hostile")) as running:
+    config = config_for(local)
+    long = {**config["model_list"][0]["litellm_params"], "model": f"replicate/{LONG.full_name}"}
+    config["model_list"].append({"model_name": "long", "litellm_params": long})
+    with gateway(config, tmp_path_factory.mktemp("hostile")) as running:
         yield running
         assert running.process.poll() is None, running.log()
         assert "Traceback" not in running.log(), running.log()
@@ -304,6 +309,18 @@ def test_a_body_of_many_parts_costs_little(running: Gateway, parts: str) -> None
     assert cpu_seconds(running.process.pid) - before < 2
     assert resident_mb(running.process.pid) - memory < 120
     assert len(running.log()) - log < 5_000
+
+
+@pytest.mark.parametrize("model", ["long", "chat"])
+def test_long_prompts_and_answers_are_not_kept(running: Gateway, model: str) -> None:
+    """Neither by the clients' idle connections, nor by those to Replicate, nor by the allocator."""
+    body = {"model": model, "messages": [{"role": "user", "content": LONG_TEXT if model == "chat" else "Hi"}]}
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(24) as threads:
+        clients = [stack.enter_context(running.http()) for _ in range(24)]
+        memory = resident_mb(running.process.pid)
+        answers = list(threads.map(lambda client: client.post("/v1/chat/completions", json=body), clients))
+        assert {answer.status_code for answer in answers} == {200}, answers[0].text
+        assert resident_mb(running.process.pid) - memory < 24
 
 
 def test_texts_count_as_one(running: Gateway) -> None:

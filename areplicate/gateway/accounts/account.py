@@ -248,6 +248,9 @@ class Account:
             )
             accounts.settle(row, hold)
             _count_usage(self._metrics, record, row)
+        # A connection that was opened for this request keeps the request's context, and with it this list: without
+        # this, each connection of the pool would keep a prompt and its answer.
+        self._begun.clear()
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:

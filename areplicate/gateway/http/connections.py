@@ -166,6 +166,8 @@ class Connection(RequestHandler):
             await pass_over(request.content)
         self._answered += 1
         self._silent_since = self._loop.time()
+        if isinstance(resp, web.Response):
+            resp.body = None  # aiohttp keeps the answer until the next request comes
         return sent
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -77,6 +77,8 @@ class LocalPrediction(msgspec.Struct, eq=False):
     error: str | None
     deadline: float | None
     waiters: set[asyncio.Future[None]] = msgspec.field(default_factory=set)
+    listed: tuple[tuple[Any, ...], msgspec.Raw] | None = None
+    """Its row when the list was last asked for, and what that followed from."""
 
     def state_at(self, now: float) -> State:
         """Its state at an instant, past or future."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from ..clock import now
 
@@ -78,6 +79,7 @@ class ServerClock:
         return (now() - self.seen) * _DRIFT if math.isfinite(self.seen) else 0.0
 
 
+@lru_cache(maxsize=4096)  # the list shows the same predictions again and again
 def seconds(timestamp: str | None) -> float | None:
     """Seconds since 1970 of Replicate's timestamps, whose fractions have from none to nine digits, and of what
     else RFC 3339 allows; in UTC if none is named.

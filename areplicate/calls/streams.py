@@ -6,7 +6,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from types import TracebackType
 from typing import Protocol
 
 from ..chat.answers import Question, finish_reason, run_of, usage_for
@@ -150,9 +149,7 @@ class CompletionStream:
     async def __aenter__(self) -> CompletionStream:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 

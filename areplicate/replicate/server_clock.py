@@ -55,7 +55,7 @@ class ServerClock:
             self._least, self._most = max(least, self._least), min(most, self._most)
 
     def answered(self, created_at: str | None, sent: float, answered: float) -> None:
-        """The same from an answer as it came; one in `ONCE_IN` seconds is enough."""
+        """`saw`, with the `created_at` of an answer; one answer in `ONCE_IN` seconds is enough."""
         if (created := seconds(created_at)) is not None:
             self.saw(created, sent, answered)
 

@@ -36,6 +36,8 @@ HOST = "postgresql://user:p%40ss@db.example:5432/name"
             f"{HOST}?sslaccept=accept_invalid_certs",
             DatabaseURL(conninfo=f"{HOST}?sslmode=require"),
         ),
+        (f"{HOST}?application_name=a://b", DatabaseURL(conninfo=f"{HOST}?application_name=a%3A%2F%2Fb")),
+        ("postgresql://a:5432,b:5433/name", DatabaseURL(conninfo="postgresql://a:5432,b:5433/name")),
         (f"{HOST}?timeout=6", DatabaseURL(conninfo=HOST, connect_timeout=6)),
         (
             f"{HOST}?options=-c%20a%3D1%20-c%20b%3D2&password=a+b",  # libpq takes a plus for a plus
@@ -76,6 +78,7 @@ def test_it_is_read(url: str, read: DatabaseURL) -> None:
         (f"{HOST}?sslmode=banana", "sslmode is 'banana'; it must be one of disable, allow,"),
         (f"{HOST}?ssl=banana", "sslmode is 'banana'"),
         ("postgresql://me:p%40ss@a,b:many/name", "has a port that is not a number"),
+        ("postgresql://a:65536", "has a port that is not a number"),
         ("postgresql://me:p%40ss@[::1]:70000/name", "has a port that is not a number"),
         ("postgresql://me:p%40ss@[::1:5432/name", "half of an address's brackets"),
         *(

@@ -208,6 +208,22 @@ def test_what_began_before_the_process_did_counts() -> None:
     ledger.remember("k", NOW - 30, 2, 100)
     assert not admitted(ledger, limited, hold())
     assert admitted(ledger, limited, hold(), NOW - 30 + WINDOW)
+    ledger.remember("k", NOW + 50, 0, 60)
+    assert not admitted(ledger, key(tpm_limit=60), hold(), NOW + 50)
+    assert admitted(ledger, key(tpm_limit=61), hold(), NOW + 50)
+    ledger = Ledger()
+    ledger.remember("k", NOW, 1, 100)
+    assert not admitted(ledger, key(max_budget=1, spend=1), hold()), "it had spent all before"
+    assert admitted(ledger, key(rpm_limit=2, spend=5), hold()), "dollars are no predictions"
+
+
+def test_a_request_that_ends_leaves_the_others_in_flight() -> None:
+    ledger, limited = Ledger(), key(max_parallel_requests=2)
+    ledger.admit(limited, first := hold(), NOW)
+    ledger.admit(limited, hold(), NOW)
+    ledger.settle(first, 0, 0.0, NOW)
+    assert admitted(ledger, limited, hold())
+    assert not admitted(ledger, limited, hold())
 
 
 WAITS = "x-should-retry", "Retry-After"
@@ -348,6 +364,7 @@ def test_what_others_have_spent_is_known_to_the_database_alone() -> None:
 def test_what_the_database_says_was_spent_counts() -> None:
     ledger, limited = Ledger(), key(max_budget=1)
     ledger.admit(limited, first := hold(), NOW)
+    ledger.saw(key(max_budget=1, spend=0.0))
     ledger.settle(first, 0, 0.75, NOW)
     ledger.saw(key(max_budget=1, spend=0.5))
     ledger.admit(limited, second := hold(), NOW)

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from areplicate.gateway.accounts.accounts import Accounts
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.tables import holds, keys, processes
 from areplicate.gateway.config.database import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL
 from areplicate.gateway.config.settings import DatabaseSettings
@@ -97,6 +99,26 @@ async def test_tokens_count_while_they_are_held_and_for_a_minute_once_they_are_k
     await refused(store, hold(3, tokens=60))
     await store.admit(hold(tokens=60), 5)
     await refused(store, hold())
+
+
+async def test_what_began_or_died_long_ago_no_longer_counts(store: Store) -> None:
+    """Predictions count from when they began, tokens from when they ended, and nothing of a process that is gone."""
+    await add_key(store, rpm_limit=1)
+    await store.admit(first := hold(tokens=10), 5)
+    await store.database.execute(update(holds).values(at=holds.c.at - 30))
+    assert float((await refused(store, hold())).headers["Retry-After"]) <= WINDOW - 29
+    await store.database.execute(update(holds).values(at=holds.c.at - 31))
+    await store.admit(second := hold(), 5)  # although the first is in flight
+    await store.give_back([second.id])
+    await store.database.execute(update(keys).values(rpm_limit=None, tpm_limit=10))
+    assert "tpm_limit" in (await refused(store, hold())).message
+    await store.write_usage([], [SettledHold(first.id, 10, 0.0)])
+    assert float((await refused(store, hold())).headers["Retry-After"]) > WINDOW - 5
+    await store.database.execute(update(keys).values(tpm_limit=None, max_parallel_requests=1))
+    await store.admit(hold(), 5)
+    await refused(store, hold())
+    await store.database.execute(update(processes).values(seen_at=processes.c.seen_at - 3600))
+    await store.admit(hold(), 5)
 
 
 async def test_a_refusal_without_the_database_makes_no_room_for_the_next_request(tmp_path: Path) -> None:

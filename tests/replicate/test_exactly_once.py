@@ -24,6 +24,7 @@ from tests.hostile import (
     date_ahead,
     edge_page,
     gives_up_after,
+    hangs,
     list_behind,
     problem,
     resets_after,
@@ -352,7 +353,42 @@ async def test_what_stands_on_a_page_that_can_be_read_is_found_although_the_next
         assert len(hostile.predictions) == 121
 
 
-async def test_what_was_created_is_found_although_the_list_cannot_be_read_for_a_while() -> None:
+async def test_what_has_shown_alone_is_cancelled_without_another_look(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "areplicate")
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile, router_of(hostile) as router:
+        hostile.on("create", resets_after(), times=1)
+        hostile.on("list", rows_late(5))
+        with anyio.move_on_after(20):
+            await ask(router, on_status=lambda _: None)
+        looks = len(hostile.asked_for("list"))
+        assert await nothing_runs(hostile)
+        assert hostile.statuses == {"canceled": 1} and len(hostile.asked_for("list")) == looks
+        [id] = hostile.predictions
+    assert f"Prediction {id} is in the list" in caplog.text
+
+
+async def test_a_list_that_does_not_tell_how_it_ended_loses_no_answer() -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        hostile.on("list", without_field("output"))
+        hostile.on("create", resets_after(5), times=1)
+        assert await ask(router) == ["fine"]
+        assert len(hostile.predictions) == 1
+
+
+async def test_a_held_creation_that_is_never_answered_is_given_up_soon_after_its_hold() -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        hostile.on("create", hangs(), times=1)
+        clock = Clock()
+        assert await ask(router) == ["fine"]
+        assert clock() < 100
+
+
+async def test_what_was_created_is_found_although_the_list_cannot_be_read_for_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG", "areplicate")
     async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
         until = anyio.current_time() + 16
 
@@ -363,6 +399,7 @@ async def test_what_was_created_is_found_although_the_list_cannot_be_read_for_a_
         hostile.on("create", resets_after(), times=1)
         assert await ask(router) == ["fine"]
         assert len(hostile.predictions) == 1
+    assert "The list of predictions could not be read: Replicate answered 503" in caplog.text
 
 
 @pytest.mark.parametrize("status", [200, 302])

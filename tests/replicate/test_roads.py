@@ -14,6 +14,7 @@ import areplicate
 from areplicate import AsyncRouter, acompletion, completion
 from areplicate.local import Faults, LocalModel, LocalReplicate
 from areplicate.replicate.credentials import Credentials
+from areplicate.replicate.live import LivePrediction, begun
 from areplicate.replicate.transports.httpx import HttpxTransport
 from tests.hostile import Asked, GoOn, HostileReplicate, Mishap, problem, wants_header
 from tests.proxy_servers import CREDENTIALS, http_proxy
@@ -370,6 +371,8 @@ class TestVersions:
         return [prediction.model.version[0] for prediction in hostile.predictions.values()]
 
     async def test_that_is_replaced_is_resolved_again_with_its_schema(self) -> None:
+        made: list[LivePrediction] = []
+        begun.set(made.append)
         async with HostileReplicate([self.body(self.OLD)]) as hostile, router_of(hostile) as router:
             await router.acompletion("some/body", HELLO)
             hostile.publish(self.body(self.NEW, "style"))
@@ -377,6 +380,10 @@ class TestVersions:
             await router.acompletion("some/body", HELLO, style="brief")
             assert self.versions(hostile) == ["a", "b", "b"]
             assert hostile.asked[-1].json()["input"]["style"] == "brief"
+            assert all("Cancel-After" in seen.headers for seen in hostile.asked_for("create"))
+            assert {each.endpoint.model for each in made} == {"some/body"}, (
+                "by which a gateway knows its price"
+            )
 
     async def test_that_many_callers_find_replaced_is_looked_up_once(self) -> None:
         async with HostileReplicate([self.body(self.OLD)]) as hostile, router_of(hostile) as router:

@@ -73,7 +73,7 @@ class _Page:
 
     def __init__(self, key: Key | None) -> None:
         self.spent = None if key is None else key.spend
-        self.resets_at = None if key is None else key.budget_resets_at
+        self.resets_at: float | None = None
         self.held: dict[Measure, float] = dict.fromkeys(MEASURES, 0)
         self.windows = {measure: _Window() for measure in MEASURES}
 

@@ -81,7 +81,7 @@ def _sqlite(rest: str) -> DatabaseURL:
     path, _, query = rest.partition("?")
     if query:
         raise ValueError(f"has parameters ({query!r}), and a SQLite file takes none: leave them out.")
-    file = unquote(path.removeprefix("/")) if path.startswith("//") else unquote(path)[1:]
+    file = unquote(path)[1:]
     if not file or file == ":memory:":
         raise ValueError("must have the name of a file: keys and usage must outlive the process.")
     return DatabaseURL(file=file)

@@ -186,10 +186,10 @@ BARE = msgspec.structs.replace(READABLE, answer="{content}")
 
 
 def arguments_of(function: Mapping[str, Any]) -> Any:
-    """A call's arguments as an object; a model's broken JSON stays the text that it is."""
+    """A call's arguments as an object; JSON that is broken, or nested too deep to be read, stays the text that it is."""
     arguments = function.get("arguments", {})
     if isinstance(arguments, str):
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
             return msgspec.json.decode(arguments)
     return arguments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,8 +91,8 @@ def _tools(params: Mapping[str, Any]) -> tuple[Tool, ...]:
         given = functions and [{"function": f} for f in _list("functions", functions)]
     tools = [_tool(index, tool) for index, tool in enumerate(_list("tools", given or []))]
     found = tuple([tool for tool in tools if tool is not None])
-    names = [tool.name for tool in found]
-    if repeated := next((name for name in names if names.count(name) > 1), None):
+    names = Counter([tool.name for tool in found])
+    if repeated := next((name for name, times in names.items() if times > 1), None):
         raise BadRequestError(f"Two tools are called {repeated!r}: give each a name of its own.")
     return found
 

@@ -9,6 +9,7 @@ from typing import Any
 import pydantic
 import pytest
 
+from areplicate.chat.formats.tools import arguments_of
 from areplicate.chat.messages import Message
 from areplicate.chat.tools.telling import tell_rules, tell_tools
 from areplicate.chat.tools.tools import Tool, ToolUse, native_tools, read_tool_use
@@ -23,6 +24,28 @@ def function(name: str = "weather", **more: Any) -> dict[str, Any]:
 
 
 BOTH = [function("weather", parameters=PARAMETERS), function("time")]
+
+
+def test_tools_are_told_apart_by_one_look_at_each() -> None:
+    """A small request with thousands of tools must not hold all others up."""
+
+    class Name(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Name.compared += 1
+            return super().__eq__(other)
+
+        __hash__ = str.__hash__
+
+    use = read_tool_use({"tools": [function(Name(f"f{number}")) for number in range(300)]})
+    assert use is not None and len(use.tools) == 300
+    assert Name.compared < 3_000
+
+
+@pytest.mark.parametrize("arguments", ["{", "[" * 100_000 + "]" * 100_000, '"\\ud800"'])
+def test_arguments_that_cannot_be_read_stay_the_text_that_they_are(arguments: str) -> None:
+    assert arguments_of({"arguments": arguments}) == arguments
 
 
 class TestTools:

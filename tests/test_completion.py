@@ -507,7 +507,7 @@ async def test_messages_may_be_objects_of_other_clients() -> None:
 BAD_SERVERS: list[tuple[Faults, str]] = [
     (Faults(not_json=1.0), "not a prediction|cannot be read"),
     (Faults(truncated_gzip=1.0), "broke|not a prediction|cannot be read"),
-    (Faults(huge_body=1.0, huge_megabytes=100), "longer than 64 MiB"),
+    (Faults(huge_body=1.0, huge_megabytes=65), "longer than 64 MiB"),
     (Faults(redirect_loop=1.0), "redirect"),
 ]
 

@@ -117,6 +117,7 @@ def test_a_name_that_is_not_known_is_told_with_at_most_three_that_are(known: lis
     assert str(unknown("x_name", [])).endswith("an input of this model."), (
         "no client may send it all the same"
     )
+    assert len(str(unknown("x" * 1_000_000, known))) < 500, "it is told, and not repeated at any length"
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,7 @@ def unknown(name: str, known: Iterable[str], model: str | None = None) -> Unsupp
     Args:
         model: None for a gateway's client, who may not send what is not known.
     """
+    name = name[:100]  # a client may send megabytes of it
     near = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     hint = f" Instead, {INSTEAD[name]}." if name in INSTEAD else hint

@@ -12,6 +12,9 @@ from ...errors import BadRequestError
 from ...logs import logger
 from ..plain import shown
 
+_MOST_NAMED = 50
+"""Tools that an error names: a request may have thousands."""
+
 
 class Tool(msgspec.Struct, frozen=True):
     """One function that a model may ask for. `parameters` is the JSON Schema of its arguments."""
@@ -145,17 +148,18 @@ def _chosen(choice: Any, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], boo
         raise BadRequestError(
             f"tool_choice must be auto, none, required or an object that names a tool, not {shown(choice)}."
         )
+    by_name = {tool.name: tool for tool in tools}
     if choice.get("type") == "allowed_tools":
         allowed = choice.get("allowed_tools", choice)
         entries = _list("allowed_tools", allowed.get("tools") or [])
         names = [_named(entry) for entry in entries if _is_function(entry)]
-        return tuple([_find(name, tools) for name in names]), allowed.get("mode") == "required"
+        return tuple([_find(name, by_name) for name in names]), allowed.get("mode") == "required"
     if not _is_function(choice):
         raise BadRequestError(
             f"tool_choice asks for a tool of the type {choice['type']!r:.60}: only functions can be offered to "
             "models. Leave it out, or choose a function."
         )
-    return (_find(_named(choice), tools),), True
+    return (_find(_named(choice), by_name),), True
 
 
 def _is_function(choice: Any) -> bool:
@@ -168,9 +172,9 @@ def _named(choice: Any) -> Any:
     return function.get("name") if isinstance(function, Mapping) else None
 
 
-def _find(name: Any, tools: tuple[Tool, ...]) -> Tool:
-    found = next((tool for tool in tools if tool.name == name), None)
+def _find(name: Any, tools: Mapping[str, Tool]) -> Tool:
+    found = tools.get(name) if isinstance(name, str) else None
     if found is None:
-        there = ", ".join(tool.name for tool in tools) or "none"
+        there = ", ".join([*tools][:_MOST_NAMED]) or "none"
         raise BadRequestError(f"tool_choice names {name!r:.60}, which is not among the tools: {there}.")
     return found

@@ -38,7 +38,9 @@ def test_tools_are_told_apart_by_one_look_at_each() -> None:
 
         __hash__ = str.__hash__
 
-    use = read_tool_use({"tools": [function(Name(f"f{number}")) for number in range(300)]})
+    tools = [function(Name(f"f{number}")) for number in range(300)]
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": tools}
+    use = read_tool_use({"tools": tools, "tool_choice": choice})
     assert use is not None and len(use.tools) == 300
     assert Name.compared < 3_000
 

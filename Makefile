@@ -1,6 +1,6 @@
 # make demo   asks a model, through a cold boot: the real service if REPLICATE_API_KEY is set
 # make test   everything that a change must pass; what fails beside the others is tried once more, alone
-# make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak
+# make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak, a thousand examples of all
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
 # make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
 # make docs   the documentation, into site/
@@ -32,7 +32,7 @@ pytest: $(TESTABLE)
 	$(BIN)/pytest -n auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
 
 test-slow: $(TESTABLE)
-	$(BIN)/pytest -n auto -m slow
+	$(BIN)/pytest -n auto -m 'slow or hypothesis' --hypothesis-profile thorough
 
 mutants: $(TESTABLE)
 	$(PIP) install -e '.[mutants]'

@@ -21,8 +21,12 @@ sys.dont_write_bytecode = False
 os.environ["AREPLICATE_CACHE_DIR"] = "off"
 
 # How fast the machine is decides no test.
-settings.register_profile("areplicate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "areplicate", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("areplicate")
+# For `make test-slow`.
+settings.register_profile("thorough", settings.get_profile("areplicate"), max_examples=1000)
 # For `make mutants`: the same examples each time, and the first that fails is enough. One process runs all tests
 # several times over, which is no fault of theirs.
 settings.register_profile(
@@ -51,8 +55,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """With `-n auto`, one process more than there are processors: some tests do little but wait."""
-    return (os.cpu_count() or 1) + 1
+    """With `-n auto`, two processes for each processor: tests of the gateway wait for most of their time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture

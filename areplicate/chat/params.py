@@ -94,7 +94,7 @@ def _as_text(value: Any, field: Field) -> Any:
 
 
 def _is(*values: Any) -> Callable[[Any], bool]:
-    return lambda value: any(value is v or (type(value) is type(v) and value == v) for v in values)
+    return lambda value: any(type(value) is type(v) and value == v for v in values)
 
 
 class Param(NamedTuple):

@@ -103,6 +103,8 @@ class TestNames:
         limited = schema(**PROMPT, max_tokens=INTEGER)
         fields = built({"max_tokens": 10, "max_completion_tokens": 20}, schema=limited)
         assert fields["max_tokens"] == 20
+        assert built({"max_completion_tokens": 20, "max_tokens": 10}, schema=limited) == fields
+        assert build_input(HELLO, {"max_tokens": 1}, model="x/y", schema=limited).max_tokens == 1
 
     @pytest.mark.parametrize(
         ("name", "kind", "sent"),

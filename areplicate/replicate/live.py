@@ -85,6 +85,7 @@ class LivePrediction(msgspec.Struct, eq=False):
         may_exist: whether there may be a prediction, and it may run.
         certain: whether `prediction` is known to be this one and does not only resemble it. Only then is it
             cancelled.
+        found: whether it was taken from the list.
         prediction: as it was last seen.
         close: what happens when it is left, before it is cancelled.
     """
@@ -99,14 +100,15 @@ class LivePrediction(msgspec.Struct, eq=False):
     answered: float = inf
     may_exist: bool = False
     certain: bool = True
+    found: bool = False
     prediction: Prediction | None = None
     close: Work | None = None
 
     @property
     def was_anothers(self) -> bool:
-        """Whether what was taken for this one did not have to be it, and somebody else has cancelled it. Then
-        the caller goes on to look for their own."""
-        return not self.certain and self.prediction is not None and self.prediction.status in CANCELLED
+        """Whether what was taken for this one has been cancelled by somebody else, who then was its owner. The
+        caller goes on to look for their own."""
+        return self.found and self.prediction is not None and self.prediction.status in CANCELLED
 
     def is_free(self, prediction_id: str) -> bool:
         """Whether no call of this router has that prediction."""
@@ -116,11 +118,11 @@ class LivePrediction(msgspec.Struct, eq=False):
         """Whether some caller of this router has asked for an equal input with that mark, and has it still."""
         return mark in self._live.marks.get(self.key, ())
 
-    def take(self, prediction: Prediction, certain: bool = True) -> bool:
+    def take(self, prediction: Prediction, *, certain: bool = True, found: bool = False) -> bool:
         """Makes a prediction this caller's own; False if somebody else of this router has it."""
         if not self._live.claim(self.owner.base, prediction.id):
             return False
-        self.certain = certain
+        self.certain, self.found = certain, found
         self.saw(prediction)
         return True
 

@@ -153,12 +153,11 @@ class Finder:
         marked = attempt.mark is not None and row.mark is not None
         others = [each for each in free if each is not row and not each.cancelled]
         alone = all(each.mark != row.mark and attempt.is_asked_here(each.mark) for each in others)
-        shown = now() >= attempt.answered + _LATEST_ROW
-        certain = marked and alone and whole and shown
+        certain = marked and alone and whole
         prediction = row.prediction
         if prediction.terminal and not prediction.complete:
             prediction = msgspec.structs.replace(prediction, status="processing")  # a look tells how it ended
-        return attempt.take(prediction, certain)
+        return attempt.take(prediction, certain=certain, found=True)
 
     def _is_own(self, row: ListRow, attempt: LivePrediction) -> bool:
         """Whether a row is what an attempt asked for: the same input and target, its mark, its time."""

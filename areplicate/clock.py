@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import _get_running_loop
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from math import inf
 from types import TracebackType
 from typing import Any, Protocol
@@ -54,12 +54,29 @@ class Scope(Protocol):
     ) -> bool | None: ...
 
 
-def scopes_of_the_loop(entered: Collection[Any]) -> Callable[[float], Scope]:
-    """What makes a scope with a deadline on the running loop; `entered` always holds those in use."""
+class Scopes(Protocol):
+    """What makes scopes with deadlines, until it is closed."""
+
+    def scope(self, deadline: float) -> Scope: ...
+    def close(self) -> None: ...
+
+
+def scopes_of_the_loop(entered: Collection[Any]) -> Scopes:
+    """What makes scopes on the running loop; `entered` always holds those in use."""
     if sys.version_info >= (3, 11) and running_loop() is not None:
-        return Deadlines(entered).scope
-    scope = type(anyio.CancelScope())  # which would find out for each scope which loop runs
-    return lambda deadline: scope(deadline=deadline)
+        return Deadlines(entered)
+    return _AnyioScopes()
+
+
+class _AnyioScopes:
+    def __init__(self) -> None:
+        self._kind = type(anyio.CancelScope())  # which would find out for each scope which loop runs
+
+    def scope(self, deadline: float) -> Scope:
+        return self._kind(deadline=deadline)
+
+    def close(self) -> None:
+        """Each has a timer of its own."""
 
 
 class Deadlines:
@@ -74,6 +91,10 @@ class Deadlines:
         if deadline < self._next:
             self._look_at(deadline)
         return TaskScope(deadline)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _look_at(self, time: float) -> None:
         if self._timer is not None:

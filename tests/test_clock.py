@@ -17,10 +17,10 @@ class Blocks:
 
     def __init__(self) -> None:
         self.entered: set[Scope] = set()
-        self._new = scopes_of_the_loop(self.entered)
+        self._scopes = scopes_of_the_loop(self.entered)
 
     async def wait(self, seconds: float, sleeps: float = 1000.0) -> float | None:
-        scope = self._new(now() + seconds)
+        scope = self._scopes.scope(now() + seconds)
         self.entered.add(scope)
         try:
             with scope:

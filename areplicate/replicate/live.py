@@ -25,7 +25,7 @@ import anyio
 import msgspec
 
 from .. import logs
-from ..clock import Scope, scopes_of_the_loop
+from ..clock import Scope, Scopes, scopes_of_the_loop
 from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
@@ -162,7 +162,7 @@ class Live:
     def __init__(self, at_end: Work) -> None:
         self.background = Background(at_end)
         self.closed = False
-        self._new_scope: Callable[[float], Scope] | None = None
+        self._scopes: Scopes | None = None
         self._calls: set[Scope] = set()
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
@@ -186,10 +186,10 @@ class Live:
                 "(each asyncio.run has its own, and needs a router of its own).",
                 request_sent=False,
             )
-        if self._new_scope is None:
+        if self._scopes is None:
             self.background.begin()
-            self._new_scope = scopes_of_the_loop(self._calls)
-        scope = self._new_scope(deadline)
+            self._scopes = scopes_of_the_loop(self._calls)
+        scope = self._scopes.scope(deadline)
         self._calls.add(scope)
         return scope
 
@@ -284,6 +284,8 @@ class Live:
                 await self._settle_again()
                 with anyio.move_on_after(_LOOK_AGAIN):
                     await self._changed.wait()
+        if self._scopes is not None:
+            self._scopes.close()
         with anyio.CancelScope(shield=True):
             await self.background.aclose()
         tell_running([mine.prediction.id for mine in self._unwanted if mine.prediction is not None])

@@ -289,6 +289,17 @@ def test_trio_within_asyncio_as_in_a_cell_of_a_notebook(monkeypatch: pytest.Monk
         assert asyncio.run(cell()) == "Hi"
 
 
+def test_a_closed_router_leaves_no_timer_in_its_loop() -> None:
+    async def main() -> list[asyncio.TimerHandle]:
+        async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+            await router.acompletion(LLAMA, HELLO)
+        loop: Any = asyncio.get_running_loop()
+        return [timer for timer in loop._scheduled if not timer.cancelled()]
+
+    with LocalReplicate([llama()]) as local:
+        assert asyncio.run(main()) == []
+
+
 def test_a_loop_that_nobody_closes_leaves_nothing_running_as_the_interpreter_ends() -> None:
     with LocalReplicate([llama(reply=["a"] * 50, run_seconds=500)]) as local:
         loop = asyncio.new_event_loop()

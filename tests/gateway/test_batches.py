@@ -198,6 +198,8 @@ def test_files_have_bounds(running: Gateway) -> None:
         many: Any = {**{f"x{n}": (None, "x") for n in range(20)}, "file": ("a", b"{}")}
         assert "more than 15 fields" in http.post("/v1/files", files=many).text
         assert "file is missing" in http.post("/v1/files", files={"purpose": (None, "batch")}).text
+        unnamed: Any = {"": (None, "x"), "purpose": (None, "batch"), "file": ("a", b"{}")}
+        assert "plain fields" in http.post("/v1/files", files=unnamed).text
     assert not list(running.config.parent.glob("areplicate-files/receiving-*"))
     assert "Traceback" not in running.log()
 

@@ -38,6 +38,8 @@ def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
         low, high = field.minimum, field.maximum
         plain = type(value) is int or (type(value) is float and kind == "number")
         if not (plain and (-_LARGE if low is None else low) <= value <= (_LARGE if high is None else high)):
+            if kind == "number" and isinstance(value, int) and 2**63 <= abs(value) < 2**1023:
+                value = float(value)  # JSON may write such a number with all its digits
             value = _within(name, _number(name, value, kind, asked), field, asked)
     elif kind == "string":
         if not isinstance(value, str):

@@ -55,7 +55,7 @@ async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict
         part = await asyncio.wait_for(form.next(), BODY_SECONDS)
         if part is None:
             break
-        if not isinstance(part, BodyPartReader) or part.name is None:
+        if not isinstance(part, BodyPartReader) or not part.name:
             raise bad_request("The form must have plain fields and a file.")
         if part.name == "file":
             if filename is not None:

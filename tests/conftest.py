@@ -49,6 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
         gc.freeze()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for a minute begins first: at the end, all others would have to wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
 def pytest_collection_finish() -> None:
     """No garbage is looked for in what has been collected: that would take a fifth of the time of the tests."""
     gc.freeze()

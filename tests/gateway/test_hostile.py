@@ -264,6 +264,18 @@ def test_no_model_string_sends_the_key_elsewhere(running: Gateway, attacker: tup
     assert not seen
 
 
+GZIP = {"Content-Encoding": "gzip"}
+
+
+def test_a_refused_body_is_read_also_where_an_earlier_one_was_compressed(running: Gateway) -> None:
+    """Else its connection is reset, and a client that first sends all never sees the answer."""
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n"
+    small, large = gzip.compress(b"{}"), b"x" * 30_000_000
+    compressed = f"{head}Content-Encoding: gzip\r\nContent-Length: {len(small)}\r\n\r\n".encode() + small
+    refused = f"{head}Content-Length: {len(large)}\r\n\r\n".encode() + large
+    assert b"HTTP/1.1 413 " in raw(running, compressed, refused)
+
+
 def test_large_bodies(running: Gateway) -> None:
     large = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 20_000_000 + b'"}]}'
     with running.http() as http:
@@ -271,8 +283,8 @@ def test_large_bodies(running: Gateway) -> None:
         pieces = (large[i : i + 65536] for i in range(0, len(large), 65536))
         assert_refused(http.post("/v1/chat/completions", content=pieces), 413)
     bomb = gzip.compress(b" " * 200_000_000)
-    assert post(running, bomb, **{"Content-Encoding": "gzip"}).status_code in (400, 413)
-    damaged = post(running, b"no gzip", **{"Content-Encoding": "gzip"})
+    assert post(running, bomb, **GZIP).status_code in (400, 413)
+    damaged = post(running, b"no gzip", **GZIP)
     assert (damaged.status_code, damaged.headers["Connection"]) == (400, "close")
     nine = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 9_000_000 + b'"}]}'
     assert post(running, nine).status_code in (200, 400), "what is allowed is read"

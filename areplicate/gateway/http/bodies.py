@@ -26,7 +26,8 @@ BODY_SECONDS = 60.0
 """Seconds that a body may take to arrive."""
 _MOST_ARRIVING = 256 * 1024 * 1024
 """Bytes of all bodies that are arriving: a key may open many connections before its limits count."""
-_LINGER_SECONDS = 10.0
+LINGER_SECONDS = 10.0
+"""For how long what is left of a refused body is read."""
 
 _ENCODINGS = ("", "identity", "gzip", "deflate", "br", "zstd")
 _PLACE = re.compile(r" \(byte (\d+)\)$")
@@ -155,7 +156,7 @@ async def pass_over(content: StreamReader) -> None:
     Of a compressed body it reads what an allowed one may have: little may unfold to hours of work.
     """
     left = MAX_BODY
-    with suppress(Exception), anyio.move_on_after(_LINGER_SECONDS):
+    with suppress(Exception), anyio.move_on_after(LINGER_SECONDS):
         while left > 0 and not content.is_eof():
             left -= len(await content.readany())
 

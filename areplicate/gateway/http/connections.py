@@ -21,7 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 from ..accounts.record import new_request_id
 from ..errors import bad_request, unexpected
 from ..logs import logger
-from .bodies import pass_over
+from .bodies import LINGER_SECONDS, pass_over
 from .exchange import JSON
 
 HEAD_SECONDS = 30.0
@@ -161,9 +161,11 @@ class Connection(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         sent = await super().finish_response(request, resp, start_time)
-        if "Content-Encoding" in request.headers:
-            self._lingering_time = 0.0  # in which aiohttp would unfold all that comes
+        compressed = "Content-Encoding" in request.headers
+        if compressed:
             await pass_over(request.content)
+        # aiohttp reads on by itself, but would unfold all that comes.
+        self._lingering_time = 0.0 if compressed else LINGER_SECONDS
         self._answered += 1
         self._silent_since = self._loop.time()
         if isinstance(resp, web.Response):

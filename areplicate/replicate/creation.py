@@ -147,7 +147,9 @@ class Creator:
         intent = remember() if (remember := INTENT.get()) else None
         try:
             if earlier is not None and earlier.was_anothers:
-                mine = self._live.begin_again(self, endpoint, input, key, earlier.mark, earlier.sent)
+                mine = self._live.begin_again(
+                    self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent
+                )
                 mine.answered = earlier.answered
                 attempts.append(mine)
             elif intent is not None and intent.earlier is not None:

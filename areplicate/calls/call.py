@@ -211,8 +211,9 @@ async def _create(
 
 
 def _runs_again(call: Call, ended: LivePrediction, tries: int) -> bool:
-    """Whether a prediction that failed on Replicate's side, or was another's, is asked for again after so many tries."""
-    if ended.was_anothers:
+    """Whether a prediction that failed on Replicate's side, or perhaps was another's, is asked for again after so
+    many tries."""
+    if ended.cancelled_elsewhere:
         return True
     prediction, most = ended.prediction, min(MOST_RETRIES, call.policy.retries)
     return prediction is not None and tries <= most and worth_asking_again(prediction, call.input)

@@ -118,7 +118,7 @@ class Creator:
             timeout: seconds after which, or some more, the server cancels it by itself.
             hold: for how many seconds the server may hold the request open to answer with the result;
                 if the pool has no room for that, it answers at once.
-            earlier: what this caller had before; if that was another's, their own is looked for first.
+            earlier: what this caller had before; if perhaps it was another's, their own is looked for first.
         """
         versions = self._versions
         called = versions.known(endpoint) or endpoint if versions.changes else endpoint
@@ -146,7 +146,7 @@ class Creator:
         made: LivePrediction | None = None
         intent = remember() if (remember := INTENT.get()) else None
         try:
-            if earlier is not None and earlier.was_anothers:
+            if earlier is not None and earlier.cancelled_elsewhere:
                 mine = self._live.begin_again(
                     self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent
                 )
@@ -158,6 +158,9 @@ class Creator:
             if attempts and await self._found_again(attempts[0]):
                 made = attempts[0]
                 return made
+            if earlier is not None and earlier.cancelled_elsewhere and earlier.certain:  # it was their own
+                assert earlier.prediction is not None
+                raise self._http.error_of(earlier.prediction) or AssertionError("it was cancelled")
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)
                 mine = self._live.begin(self, endpoint, input, key, None if chosen else timeout, sent)

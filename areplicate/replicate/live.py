@@ -105,8 +105,8 @@ class LivePrediction(msgspec.Struct, eq=False):
     close: Work | None = None
 
     @property
-    def was_anothers(self) -> bool:
-        """Whether what was taken for this one has been cancelled by somebody else, who then was its owner. The
+    def cancelled_elsewhere(self) -> bool:
+        """Whether what was taken from the list has been cancelled by somebody else: perhaps it was theirs. The
         caller goes on to look for their own."""
         return self.found and self.prediction is not None and self.prediction.status in CANCELLED
 
@@ -252,7 +252,7 @@ class Live:
         """Nobody wants a prediction any more; in the loop's own thread."""
         if mine not in self._wanted:
             return
-        if not mine.may_exist and (mine.certain or mine.was_anothers) and mine.close is None:
+        if not mine.may_exist and (mine.certain or mine.cancelled_elsewhere) and mine.close is None:
             self._wanted.discard(mine)
             self._forget_mark(mine)
             return

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import aiohttp
 import anyio
 import anyio.lowlevel
 import pytest
 from aiohttp import web
 
-from areplicate import AsyncRouter, ModelResponse
+from areplicate import AsyncRouter, ModelResponse, PredictionCanceledError
 from areplicate.local import LocalModel
 from tests.hostile import Asked, GoOn, HostileReplicate, changes, edge_page, gives_up_after, without_field
-from tests.stage import HELLO, LLAMA, llama, router_of
+from tests.stage import HELLO, KEY, LLAMA, llama, router_of
 
 pytestmark = pytest.mark.anyio
 
@@ -212,11 +213,12 @@ async def test_what_an_earlier_caller_has_cancelled_is_nobody_elses(
         assert [each.status for each in hostile.predictions.values()] == ["canceled", expected]
 
 
-@pytest.mark.parametrize("who", ["owner leaves", "owner leaves, streamed", "never arrived"])
+@pytest.mark.parametrize("who", ["plain", "streamed", "never arrived"])
 async def test_who_took_a_twin_with_the_same_mark_gets_their_own_once_the_twin_is_cancelled(
     who: str, draw: Callable[..., None]
 ) -> None:
-    """Who lost their answer saw only the other's prediction in the list."""
+    """Who lost their answer saw only the other's predictions in the list."""
+    others = 2 if who == "never arrived" else 1
     async with (
         HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile,
         router_of(hostile) as owner,
@@ -224,30 +226,52 @@ async def test_who_took_a_twin_with_the_same_mark_gets_their_own_once_the_twin_i
     ):
 
         def change(asked: Asked, page: Any) -> None:
-            theirs = next(iter(hostile.predictions))
+            theirs = list(hostile.predictions)[:others]
             page["results"] = [
-                row for row in page["results"] if row["id"] == theirs or hostile.age(row["id"]) >= 2
+                row for row in page["results"] if row["id"] in theirs or hostile.age(row["id"]) >= 2
             ]
 
         hostile.on("list", changes(change))
-        lost = edge_page(502, created=False) if who == "never arrived" else gives_up_after(0.1)
-        hostile.on("create", lost, skip=1, times=1)
+        lost = gives_up_after(0.1) if who == "plain" else edge_page(502, created=who == "streamed")
+        hostile.on("create", lost, skip=others, times=1)
         told: list[str] = []
 
         async def read(router: AsyncRouter) -> None:
             stream = await router.acompletion(LLAMA, HELLO, stream=True)
             told.append("".join([chunk.choices[0].delta.content or "" async for chunk in stream]))
 
-        async def own() -> None:
+        async def leaves() -> None:
             with anyio.move_on_after(1.0):
                 await read(owner)
 
         async with anyio.create_task_group() as group:
-            group.start_soon(own)
+            for _ in range(others):
+                group.start_soon(leaves)
             await anyio.sleep(0.1)
-            await (read(taker) if who == "owner leaves, streamed" else ask(taker, told=told))
+            await (read(taker) if who == "streamed" else ask(taker, told=told))
         assert told == ["fine"]
-        assert [each.status for each in hostile.predictions.values()] == ["canceled", "succeeded"]
+        assert [each.status for each in hostile.predictions.values()] == [*["canceled"] * others, "succeeded"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_was_found_in_the_list_and_then_cancelled_by_hand_is_not_paid_for_again(
+    stream: bool, draw: Callable[..., None]
+) -> None:
+    async with HostileReplicate([llama(boot_seconds=60)]) as hostile, router_of(hostile) as router:
+        hostile.on("create", edge_page(502) if stream else gives_up_after(0.1), times=1)
+
+        async def by_hand() -> None:
+            await anyio.sleep(5)
+            async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
+                (id,) = hostile.predictions
+                await session.post(f"{hostile.api_base}/predictions/{id}/cancel")
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(by_hand)
+            with pytest.raises(PredictionCanceledError):
+                answer: Any = await router.acompletion(LLAMA, HELLO, stream=stream)
+                _ = [chunk async for chunk in answer]
+        assert hostile.statuses == {"canceled": 1}
 
 
 async def test_anything_that_was_asked_later_shows_that_nothing_was_created() -> None:

@@ -289,6 +289,7 @@ class TestWhatAModelDoesNotTake:
             "reasoning_effort: x/y has no input for it. "
             "Leave it out, or give drop_params=True to have such parameters left out."
         )
+        assert (caught.value.param, caught.value.model) == ("reasoning_effort", "x/y")
         caplog.set_level(logging.INFO, "areplicate")
         assert built({"reasoning_effort": "low"}, schema=known, drop_params=True) == {"prompt": "Hello"}
         assert "reasoning_effort left out" in caplog.text

@@ -312,6 +312,11 @@ async def test_a_base_that_never_answered_is_given_up_within_five_seconds() -> N
         with pytest.raises(APIConnectionError, match="Cannot connect"):
             await ask(router)
         assert clock() < 1
+        await anyio.sleep(5)
+        clock = Clock()
+        with pytest.raises(APIConnectionError, match="Cannot connect"):
+            await ask(router)
+        assert 1 < clock() < 5, "it is tried anew"
 
 
 async def test_a_base_that_has_answered_is_tried_for_longer() -> None:

@@ -63,9 +63,13 @@ async def test_a_boot_of_many_timeouts_ends_in_the_whole_text() -> None:
     told: list[Status] = []
     async with stage(llama(boot_seconds=200, reply=POEM, run_seconds=10)) as (local, router):
         chunks = await chunks_of(router, on_status=told.append)
-        opened = [seen.time for seen in local.requests if seen.kind == "stream"]
+        streams = [seen for seen in local.requests if seen.kind == "stream"]
+        opened = [seen.time for seen in streams]
     assert streamed_text(chunks) == "".join(POEM)
     assert 6 <= len(opened) <= 9
+    assert {(seen.headers["Accept"], seen.headers["Cache-Control"]) for seen in streams} == {
+        ("text/event-stream", "no-store")
+    }, "as Replicate's documentation asks for a stream"
     assert all(later - earlier >= 25 for earlier, later in itertools.pairwise(opened))
     booting = [status.seconds for status in told if status.phase == "booting"]
     assert len(booting) >= 5 and booting[-1] > 150

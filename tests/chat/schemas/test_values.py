@@ -31,6 +31,7 @@ CHOICE = Field("string", enum=("low", "high"))
         (INTEGER, 2**64 - 1, 2**64 - 1),
         (BETWEEN, 1, 1),
         (BETWEEN, 8, 8),
+        (BETWEEN, 1.0, 1),
         (BETWEEN, 8.0, 8),
         (NUMBER, 3, 3),
         (NUMBER, 0.5, 0.5),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import msgspec
 
-from ..gateway.config.prices import FILE, built_in, price_list, read_price_list
+from ..gateway.config.prices import FILE, TokenPrice, built_in, price_list, read_price_list
 
 _SECONDS = 60.0
 _MOST = 64 << 20
@@ -41,10 +42,10 @@ def update(source: str, target: Path) -> None:
     """Write a price list; the gateway reads it at its start and on SIGHUP."""
     try:
         found = read_price_list(_read(source), source, datetime.datetime.now(datetime.timezone.utc).date())
+        before = _before(target)
+        target.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    before = price_list(target.parent).models if target.exists() else built_in().models
-    target.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     changed = sum(before.get(name) != price for name, price in found.models.items())
     missing = sorted(set(before) - set(found.models))
     click.echo(f"{target}: {len(found.models)} models as of {found.read}, {changed} of them new or changed.")
@@ -58,13 +59,23 @@ def update(source: str, target: Path) -> None:
 )
 def list_(config: Path) -> None:
     """Show the prices that a gateway with this configuration counts by."""
-    found = price_list(config.resolve().parent)
+    try:
+        found = price_list(config.resolve().parent)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     click.echo(f"As of {found.read}, in dollars a million tokens of prompt and answer:")
     for name, price in found.models.items():
         click.echo(f"  {name:44} {price.input:9g} {price.output:9g}")
     click.echo("And in dollars a second of hardware:")
     for name, second in found.hardware.items():
         click.echo(f"  {name:44} {second:9g}")
+
+
+def _before(target: Path) -> dict[str, TokenPrice]:
+    """The prices that counted so far; those of this version if the file is damaged, since it is replaced."""
+    with suppress(ValueError):
+        return price_list(target.parent).models
+    return built_in().models
 
 
 def _read(source: str) -> bytes:

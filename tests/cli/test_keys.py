@@ -103,3 +103,10 @@ def test_prices_are_renewed(tmp_path: Path) -> None:
     assert "litellm.txt" in update(str(tmp_path / "litellm.txt")).output
     shown = CliRunner().invoke(main, ["prices", "list", "--config", str(tmp_path / "config.yaml")])
     assert "acme/new" in shown.output
+
+    kept = target.read_text()
+    target.write_text("{")
+    damaged = CliRunner().invoke(main, ["prices", "list", "--config", str(tmp_path / "config.yaml")])
+    assert "Error: " in damaged.output and "write it anew with areplicate prices update" in damaged.output
+    source.write_text(kept)
+    assert update(str(source)).exit_code == 0 and json.loads(target.read_text()) == json.loads(kept)

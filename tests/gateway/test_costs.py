@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,22 @@ def test_a_list_beside_the_configuration_counts_more_than_the_built_in_one(tmp_p
     file = tmp_path / FILE
     file.write_text(json.dumps({"read": "2026-01-01", "sources": {}, "models": {}, "hardware": {}}))
     assert price_list(tmp_path) == PriceList("2026-01-01", {}, {}, {})
-    file.write_text('{"read": 3}')
+    file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())  # as Windows's editors save it
+    assert price_list(tmp_path) == PriceList("2026-01-01", {}, {}, {})
+
+
+LESS_THAN_NOTHING = (
+    b'{"read": "2026-01-01", "sources": {}, "models": {"a/b": {"input": -1, "output": 2}}, "hardware": {}}'
+)
+DEEP = b'{"a":' * 100_000
+
+
+@pytest.mark.parametrize("body", [b'{"read": 3}', b"", b"\xff\xfe{\x00}\x00", LESS_THAN_NOTHING, DEEP, None])
+def test_a_damaged_list_beside_the_configuration_is_told(tmp_path: Path, body: bytes | None) -> None:
+    if body is None:
+        (tmp_path / FILE).mkdir()
+    else:
+        (tmp_path / FILE).write_bytes(body)
     with pytest.raises(
         ValueError, match=rf"{FILE} is not a price list \(.+\): write it anew with areplicate prices update\."
     ):
@@ -233,7 +249,9 @@ def test_a_list_of_our_own_is_taken_as_it_is() -> None:
     body = (
         b'{"read": "2026-01-01", "sources": {}, "models": {"a/b": {"input": 1, "output": 2}}, "hardware": {}}'
     )
-    assert read_price_list(body, "there", TODAY) == PriceList("2026-01-01", {}, {"a/b": TokenPrice(1, 2)}, {})
+    expected = PriceList("2026-01-01", {}, {"a/b": TokenPrice(1, 2)}, {})
+    assert read_price_list(body, "there", TODAY) == expected
+    assert read_price_list(codecs.BOM_UTF8 + body, "there", TODAY) == expected
 
 
 @pytest.mark.parametrize(
@@ -243,6 +261,8 @@ def test_a_list_of_our_own_is_taken_as_it_is() -> None:
         (b"[]", "^there has no price for the tokens of any of Replicate's models.$"),
         (b"{}", "^there has no price for"),
         (litellm(openai__gpt=PER_TOKEN), "^there has no price for"),
+        (LESS_THAN_NOTHING, "^there has no price for"),
+        (DEEP, "^there is not JSON: it is nested too deep.$"),
     ],
 )
 def test_what_is_no_price_list_is_refused(body: bytes, why: str) -> None:

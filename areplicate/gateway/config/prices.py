@@ -7,7 +7,9 @@ does not show. What is not known has no price here, and is never guessed.
 
 from __future__ import annotations
 
+import codecs
 import datetime
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import msgspec
 
 from ...chat.responses import Run
 from ...replicate.endpoints import strip_prefix
+from .settings import NotNegative
 
 _MILLION = 1_000_000
 _LONG_PROMPT = 200_000
@@ -36,8 +39,8 @@ _NAMES = {
 class TokenPrice(msgspec.Struct, frozen=True, omit_defaults=True):
     """Dollars a million tokens of the prompt, and of the answer."""
 
-    input: float
-    output: float
+    input: NotNegative
+    output: NotNegative
     above_200k: TokenPrice | None = None
     """For a prompt of more than 200,000 tokens."""
 
@@ -48,7 +51,7 @@ class PriceList(msgspec.Struct, frozen=True):
     read: str
     sources: dict[str, str]
     models: dict[str, TokenPrice]
-    hardware: dict[str, float]
+    hardware: dict[str, NotNegative]
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -82,14 +85,14 @@ def price_list(folder: Path) -> PriceList:
     """The list in that folder, if there is one; else the one that this version brings.
 
     Raises:
-        ValueError: the file is not a price list.
+        ValueError: the file is not a price list, or cannot be read.
     """
     file = folder / FILE
-    if not file.is_file():
+    if not file.exists():
         return built_in()
     try:
-        return msgspec.json.decode(file.read_bytes(), type=PriceList)
-    except msgspec.DecodeError as error:
+        return msgspec.convert(_decoded(file.read_bytes()), PriceList)
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{file} is not a price list ({error}): write it anew with areplicate prices update."
         ) from None
@@ -113,12 +116,11 @@ def read_price_list(body: bytes, source: str, today: datetime.date) -> PriceList
         ValueError: it is neither, or has no model of Replicate's in it.
     """
     try:
-        return msgspec.json.decode(body, type=PriceList)
-    except msgspec.ValidationError:
-        pass
-    except msgspec.DecodeError as error:
+        given = _decoded(body)
+    except ValueError as error:
         raise ValueError(f"{source} is not JSON: {error}.") from None
-    given: Any = msgspec.json.decode(body)
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(given, PriceList)
     entries = given.items() if isinstance(given, dict) else ()
     models = {
         _NAMES.get(name, name): price
@@ -129,6 +131,14 @@ def read_price_list(body: bytes, source: str, today: datetime.date) -> PriceList
     if not models:
         raise ValueError(f"{source} has no price for the tokens of any of Replicate's models.")
     return PriceList(today.isoformat(), {"models": source}, dict(sorted(models.items())), built_in().hardware)
+
+
+def _decoded(body: bytes) -> Any:
+    """JSON, whichever editor has saved it; raises a `ValueError` if it is none."""
+    try:
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def _of_litellm(entry: Any, suffix: str = "") -> TokenPrice | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import codecs
+import datetime
 import json
 from pathlib import Path
 from typing import Any

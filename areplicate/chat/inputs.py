@@ -14,7 +14,7 @@ from .formats import templates
 from .formats.format import PromptTemplate
 from .media import MediaSlot, media_inputs, named_media
 from .messages import read_messages
-from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param
+from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param, changes_nothing
 from .plan import Plan, plan_for
 from .schemas.context import over_context
 from .schemas.schema import Field, ModelSchema
@@ -172,7 +172,7 @@ class _Inputs:
     def _add_mapped(self, name: str, value: Any, param: Param, targets: tuple[str, ...]) -> None:
         """Adds one of OpenAI's parameters under the model's names for it."""
         if not targets:
-            if param.changes_nothing(value):
+            if changes_nothing(param, value):
                 return
             self._converted(name, value, param, param.takes)
             unsupported(name, self._why_not(name), self._asked)

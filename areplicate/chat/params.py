@@ -93,10 +93,6 @@ def _as_text(value: Any, field: Field) -> Any:
     return value
 
 
-def _is(*values: Any) -> Callable[[Any], bool]:
-    return lambda value: any(type(value) is type(v) and value == v for v in values)
-
-
 class Param(NamedTuple):
     """One parameter of OpenAI's.
 
@@ -104,15 +100,20 @@ class Param(NamedTuple):
         takes: the type that it has in OpenAI's API.
         names: the names under which models take it, if they are not just its own.
         convert: gives a value the form that a model's input has, if that may differ.
-        changes_nothing: whether a value asks for what happens anyway without the parameter.
+        neutral: values that ask for what happens anyway without the parameter.
         unguided: the names under which it is sent if the model's schema is not known.
     """
 
     takes: Field
     names: tuple[str, ...] = ()
     convert: Converter | None = None
-    changes_nothing: Callable[[Any], bool] = _is()
+    neutral: tuple[Any, ...] = ()
     unguided: tuple[str, ...] = ()
+
+
+def changes_nothing(param: Param, value: Any) -> bool:
+    """Whether the model may have no input for the parameter, as the value asks for what happens anyway."""
+    return any(type(value) is type(each) and value == each for each in param.neutral)
 
 
 _ANY, _TEXT, _FLAG = Field(), Field("string"), Field("boolean")
@@ -124,24 +125,24 @@ PARAMS: dict[str, Param] = {
     "max_completion_tokens": _LIMIT,
     "temperature": Param(_NUMBER, ("temperature", "temp"), unguided=("temperature",)),
     "top_p": Param(_NUMBER, unguided=("top_p",)),
-    "stop": Param(_ANY, STOP, _stop, _is([], (), ""), ("stop_sequences",)),
-    "presence_penalty": Param(_NUMBER, (), None, _is(0, 0.0), ("presence_penalty",)),
-    "frequency_penalty": Param(_NUMBER, (), None, _is(0, 0.0), ("frequency_penalty",)),
+    "stop": Param(_ANY, STOP, _stop, ([], (), ""), ("stop_sequences",)),
+    "presence_penalty": Param(_NUMBER, (), None, (0, 0.0), ("presence_penalty",)),
+    "frequency_penalty": Param(_NUMBER, (), None, (0, 0.0), ("frequency_penalty",)),
     "reasoning_effort": Param(_TEXT),
     "verbosity": Param(_TEXT),
-    "response_format": Param(_ANY, (), _object, _is({"type": "text"})),
-    "tools": Param(_ANY, (), _objects, _is([], ())),
-    "tool_choice": Param(_ANY, (), _choice, _is("auto", "none")),
-    "parallel_tool_calls": Param(_FLAG, (), None, _is(True)),
-    "functions": Param(_ANY, (), _objects, _is([], ())),
-    "function_call": Param(_ANY, (), _choice, _is("auto", "none")),
-    "logit_bias": Param(_ANY, (), _object, _is({})),
-    "logprobs": Param(_FLAG, (), None, _is(False)),
-    "top_logprobs": Param(_INTEGER, (), None, _is(0)),
-    "n": Param(_INTEGER, (), None, _is(1)),
+    "response_format": Param(_ANY, (), _object, ({"type": "text"},)),
+    "tools": Param(_ANY, (), _objects, ([], ())),
+    "tool_choice": Param(_ANY, (), _choice, ("auto", "none")),
+    "parallel_tool_calls": Param(_FLAG, (), None, (True,)),
+    "functions": Param(_ANY, (), _objects, ([], ())),
+    "function_call": Param(_ANY, (), _choice, ("auto", "none")),
+    "logit_bias": Param(_ANY, (), _object, ({},)),
+    "logprobs": Param(_FLAG, (), None, (False,)),
+    "top_logprobs": Param(_INTEGER, (), None, (0,)),
+    "n": Param(_INTEGER, (), None, (1,)),
     "audio": Param(_ANY, (), _object),
     "moderation": Param(_ANY, (), _object),
-    "modalities": Param(Field("array"), (), None, _is(["text"], ("text",))),
+    "modalities": Param(Field("array"), (), None, (["text"], ("text",))),
     "prediction": Param(_ANY, (), _object),
     "web_search_options": Param(_ANY, (), _object),
 }

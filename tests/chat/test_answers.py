@@ -196,7 +196,8 @@ class TestAnAnswerAsAnObject:
 
     def test_is_none_where_tools_are_called(self) -> None:
         call = ToolCall(id="c", function=FunctionCall(name="f", arguments="{}"))
-        assert parsed(response(None, call), Count).parsed is None
+        answer = response(None, call)
+        assert (parsed(answer, Count).parsed, parsed(answer, Count).response) == (None, answer)
 
     @pytest.mark.parametrize("content", ['{"n": "x"}', '{"n":', "", None])
     def test_that_the_class_refuses_is_an_error_with_its_text(self, content: str | None) -> None:

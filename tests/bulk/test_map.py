@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -65,6 +66,15 @@ async def test_requests_may_be_endless_and_are_taken_when_there_is_room() -> Non
                     break
         assert seen == set(range(20))
         assert not local.running(), "leaving it cancels the rest"
+
+
+async def test_a_thousand_are_under_way_or_wait_to_be_read() -> None:
+    taken = itertools.count()
+    requests = (ask(mock_response="at once") for _ in taken)
+    async with AsyncRouter(api_key=KEY) as router, aclosing(router.map(requests)) as results:
+        await anext(results)
+        await anyio.sleep(1)
+        assert 1000 <= next(taken) <= 1002
 
 
 @pytest.mark.parametrize("leave", ["break", "an error", "a deadline"])

@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, BatchRow
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.tables import batches
 from areplicate.gateway.config.database_url import parse_database_url
 from areplicate.gateway.config.settings import DatabaseSettings
 from tests.gateway.postgres import postgres
@@ -45,22 +47,37 @@ async def stores(url: str) -> AsyncIterator[list[Store]]:
         yield stores
 
 
+def a_batch(number: int, key_id: str | None = None) -> BatchRow:
+    return BatchRow(
+        id=f"batch_{number}",
+        key_id=key_id,
+        endpoint="/v1/chat/completions",
+        input_file_id="file-1",
+        completion_window="24h",
+        created_at=float(number),
+        expires_at=1e12,
+    )
+
+
+async def test_a_batch_of_a_process_that_has_died_is_anothers_after_fifteen_seconds(
+    stores: list[Store],
+) -> None:
+    mine, others = (store.batches for store in stores)
+    await mine.add_batch(a_batch(1))
+    assert await mine.claim() is not None
+    for seconds, is_free in ((10, False), (5, True)):
+        later = update(batches).values(leased_until=batches.c.leased_until - seconds)
+        await stores[0].database.execute(later)
+        assert (await others.claim() is not None) == is_free
+    assert await mine.save("batch_1") is None
+
+
 async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:
     key = Key(id="key-1", hash="h", hint="sk-...1", created_at=0.0, max_budget=12.0, spend=2.0)
     made = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id=key.id, request_id="1")
     await stores[0].keys.add(key, made)
     for n in range(8):
-        await stores[0].batches.add_batch(
-            BatchRow(
-                id=f"batch_{n}",
-                key_id=key.id if n < 7 else None,
-                endpoint="/v1/chat/completions",
-                input_file_id="file-1",
-                completion_window="24h",
-                created_at=float(n),
-                expires_at=1e12,
-            )
-        )
+        await stores[0].batches.add_batch(a_batch(n, key.id if n < 7 else None))
     held = [(store.batches, await store.batches.claim()) for store in (*stores, *stores, *stores, *stores)]
     await stores[0].batches.cancel("batch_0")
     begun = await asyncio.gather(

@@ -149,8 +149,8 @@ class Accounts:
         try:
             await store.open()
             if self._alone:
-                for key_id, at, predictions, tokens in await store.recent():
-                    self._ledger.remember(key_id, at, predictions, tokens)
+                for use in await store.recent():
+                    self._ledger.remember(*use)
         except BaseException:
             await store.aclose()
             raise

@@ -10,27 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Table,
-    Update,
-    and_,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Table, Update, and_, delete, func, or_, select, true, update
 
 from .auth import Caller
 from .database import Database
-from .keys import Key
+from .key_store import locked_key
 from .rows import LEASE, UNFINISHED, BatchRow, FileRow
-from .tables import batches, files, keys
+from .tables import added, batches, files
 
 
 class BegunBatch(NamedTuple):
@@ -54,7 +40,7 @@ class BatchStore:
             count = select(func.count()).select_from(files).where(files.c.key_id == row.key_id)
             if connection.execute(count).scalar_one() >= most:
                 return False
-            connection.execute(insert(files).values(**msgspec.structs.asdict(row)))
+            connection.execute(added(files, row))
             return True
 
         return await self._database.run(work)
@@ -62,7 +48,7 @@ class BatchStore:
     async def file(self, id: str, caller: Caller) -> FileRow | None:
         """A file that the caller may see."""
         query = select(files).where(files.c.id == id, _of(files, caller))
-        return next(iter(await self._database.rows(query, FileRow)), None)
+        return await self._database.row(query, FileRow)
 
     async def list_files(
         self, caller: Caller, purpose: str | None, after: str | None, limit: int, ascending: bool
@@ -76,12 +62,12 @@ class BatchStore:
         return bool(await self._database.execute(delete(files).where(files.c.id == id, _of(files, caller))))
 
     async def add_batch(self, row: BatchRow) -> None:
-        await self._database.execute(insert(batches).values(**msgspec.structs.asdict(row)))
+        await self._database.execute(added(batches, row))
 
     async def batch(self, id: str, caller: Caller) -> BatchRow | None:
         """A batch that the caller may see."""
         query = select(batches).where(batches.c.id == id, _of(batches, caller))
-        return next(iter(await self._database.rows(query, BatchRow)), None)
+        return await self._database.row(query, BatchRow)
 
     async def list_batches(self, caller: Caller, after: str | None, limit: int) -> list[BatchRow]:
         """The batches that the caller may see, newest first."""
@@ -150,7 +136,7 @@ class BatchStore:
             ended = self._leased(id).values(leased_by=None, leased_until=None, **changes)
             if connection.execute(ended).rowcount:
                 for file in made:
-                    connection.execute(insert(files).values(**msgspec.structs.asdict(file)))
+                    connection.execute(added(files, file))
 
         await self._database.run(work)
 
@@ -176,15 +162,14 @@ def _changed(connection: Connection, statement: Update) -> BatchRow | None:
 
 def _left(connection: Connection, key_id: str | None, now: float) -> float:
     """Dollars left of a key's budget, after what it and its batches under way have taken; locks the key."""
-    lock = update(keys).where(keys.c.id == key_id).values(blocked=keys.c.blocked)
-    row = connection.execute(lock.returning(*keys.c)).first()
-    if row is None or row.max_budget is None:
+    key = locked_key(connection, key_id, now)
+    if key is None or key.max_budget is None:
         return math.inf
     b = batches.c
     running = and_(b.key_id == key_id, b.status.in_(("in_progress", "finalizing")))
     others = connection.execute(select(b.expected, b.total, b.completed, b.failed).where(running))
     taken = sum(float(o.expected * (o.total - o.completed - o.failed) / o.total) for o in others if o.total)
-    return float(row.max_budget) - Key(**row._mapping).renewed(now).spend - taken
+    return key.max_budget - key.spend - taken
 
 
 def _of(table: Table, caller: Caller) -> ColumnElement[bool]:

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Delete, Insert, Select, Update, text
@@ -40,6 +40,8 @@ T = TypeVar("T")
 Change = Delete | Insert | Update
 Work = Callable[[Connection, float], T]
 """A unit of work: gets a transaction, and the time by the database's clock."""
+Timed: TypeAlias = T | Callable[[float], T]
+"""A statement, or a function of the time by the database's clock that gives it."""
 
 _GRACE = 1.0
 """Seconds that the server may take beyond a statement's time before its connection is cut."""
@@ -91,20 +93,25 @@ class Database:
         """
         return await asyncio.shield(self.begin(work, seconds=seconds, reads=reads))
 
-    async def rows(self, query: Select[Any], kind: type[T], *, seconds: float | None = None) -> list[T]:
-        """What a query finds, each row as a struct of this kind; `seconds` and errors as `run` has them."""
+    async def rows(
+        self, query: Timed[Select[Any]], kind: type[T], *, seconds: float | None = None
+    ) -> list[T]:
+        """What a query finds, each row made of `kind` by its columns; `seconds` and errors as `run` has them."""
 
         def work(connection: Connection, now: float) -> list[T]:
-            return [kind(**row._mapping) for row in connection.execute(query)]
+            found = connection.execute(query(now) if callable(query) else query)
+            return [kind(**row._mapping) for row in found]
 
         return await self.run(work, seconds=seconds, reads=True)
 
-    async def execute(self, change: Change | Callable[[float], Change]) -> int:
-        """Changes rows in a transaction of its own; gives how many; errors as `run` has them.
+    async def row(
+        self, query: Timed[Select[Any]], kind: type[T], *, seconds: float | None = None
+    ) -> T | None:
+        """The first of `rows`; None if there is none."""
+        return next(iter(await self.rows(query, kind, seconds=seconds)), None)
 
-        Args:
-            change: the statement, or a function of the time by the database's clock that gives it.
-        """
+    async def execute(self, change: Timed[Change]) -> int:
+        """Changes rows in a transaction of its own; gives how many; errors as `run` has them."""
 
         def work(connection: Connection, now: float) -> int:
             return connection.execute(change(now) if callable(change) else change).rowcount

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, select, update
 
 from .database import Database
 from .keys import Key
 from .rows import AuditRow
-from .tables import audit, keys
+from .tables import added, audit, keys
 
 
 class KeyStore:
@@ -27,11 +26,8 @@ class KeyStore:
         return await self._key(keys.c.id == id, None)
 
     async def _key(self, condition: ColumnElement[bool], seconds: float | None) -> Key | None:
-        def work(connection: Connection, now: float) -> Key | None:
-            row = connection.execute(select(keys).where(condition)).first()
-            return None if row is None else Key(**row._mapping).renewed(now)
-
-        return await self._database.run(work, reads=True, seconds=seconds)
+        key = await self._database.row(select(keys).where(condition), Key, seconds=seconds)
+        return None if key is None else key.renewed(self._database.now())
 
     async def page(self, limit: int, offset: int) -> tuple[list[Key], int]:
         """The keys, newest first, and how many there are."""
@@ -45,8 +41,8 @@ class KeyStore:
 
     async def add(self, key: Key, entry: AuditRow) -> None:
         def work(connection: Connection, now: float) -> None:
-            connection.execute(insert(keys).values(**msgspec.structs.asdict(key)))
-            _write_audit(connection, entry, now)
+            connection.execute(added(keys, key))
+            connection.execute(added(audit, entry, at=now))
 
         await self._database.run(work)
 
@@ -61,7 +57,7 @@ class KeyStore:
             row = connection.execute(changed).first()
             if row is None:
                 return None
-            _write_audit(connection, entry, now)
+            connection.execute(added(audit, entry, at=now))
             return Key(**row._mapping).renewed(now)
 
         return await self._database.run(work)
@@ -70,7 +66,7 @@ class KeyStore:
         def work(connection: Connection, now: float) -> None:
             connection.execute(delete(keys).where(keys.c.id.in_(ids)))
             for entry in entries:
-                _write_audit(connection, entry, now)
+                connection.execute(added(audit, entry, at=now))
 
         await self._database.run(work)
 
@@ -82,5 +78,20 @@ class KeyStore:
         return await self._database.rows(query, AuditRow)
 
 
-def _write_audit(connection: Connection, entry: AuditRow, now: float) -> None:
-    connection.execute(insert(audit).values(**{**msgspec.structs.asdict(entry), "at": now}))
+def locked_key(connection: Connection, id: str | None, now: float) -> Key | None:
+    """A key with its budget renewed, if that is due; None if there is none.
+
+    Nobody else gets it before the transaction ends: its row is locked, in SQLite the whole database.
+    """
+    lock = update(keys).where(keys.c.id == id).values(blocked=keys.c.blocked)
+    row = connection.execute(lock.returning(*keys.c)).first()
+    return None if row is None else renewed_key(connection, Key(**row._mapping), now)
+
+
+def renewed_key(connection: Connection, key: Key, now: float) -> Key:
+    """The key with its budget renewed in the table, too, if that is due."""
+    renewed = key.renewed(now)
+    if renewed is not key:
+        values = {"spend": renewed.spend, "budget_resets_at": renewed.budget_resets_at}
+        connection.execute(update(keys).where(keys.c.id == key.id).values(**values))
+    return renewed

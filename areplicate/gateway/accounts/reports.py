@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, case, cast, func, select
+from sqlalchemy import BigInteger, Select, case, cast, func, select
 
 from .database import Database
 from .rows import SpendFilter, UsageRow
@@ -25,12 +25,8 @@ class Reports:
     ) -> list[dict[str, Any]]:
         """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first."""
         query = _spend_query(column, wanted, by_day=by_day, is_sqlite=self._database.is_sqlite)
-
-        def work(connection: Connection, now: float) -> list[dict[str, Any]]:
-            rows = connection.execute(query).mappings()
-            return [{name: _number_of(value) for name, value in row.items()} for row in rows]
-
-        return await self._database.run(work, reads=True, seconds=_SECONDS)
+        rows = await self._database.rows(query, dict, seconds=_SECONDS)
+        return [{name: _number_of(value) for name, value in row.items()} for row in rows]
 
     async def usage_rows(self, wanted: SpendFilter, limit: int, offset: int) -> list[UsageRow]:
         """The latest usage rows, newest first."""

@@ -43,28 +43,20 @@ class ResponseStore:
     async def find(self, key_id: str | None, id: str) -> StoredResponse | None:
         """The key's response of this id."""
 
-        def work(connection: Connection, now: float) -> str | None:
-            wanted = select(responses.c.body).where(
-                _of(key_id), responses.c.id == id, responses.c.expires_at >= now
-            )
-            return connection.execute(wanted).scalar()
-
-        body = await self._database.run(work, reads=True)
-        return None if body is None else msgspec.json.decode(body, type=StoredResponse)
+        named = select(responses.c.body).where(_of(key_id), responses.c.id == id)
+        found = await self._database.row(lambda now: named.where(responses.c.expires_at >= now), dict)
+        return None if found is None else msgspec.json.decode(found["body"], type=StoredResponse)
 
     async def find_items(self, key_id: str | None, ids: list[str]) -> dict[str, Any]:
         """Items of the key's responses, by their ids."""
-
-        def work(connection: Connection, now: float) -> list[Any]:
-            wanted = (
-                select(response_items.c.item_id, response_items.c.body)
-                .join(responses, responses.c.id == response_items.c.response_id)
-                .where(_of(key_id), response_items.c.item_id.in_(ids), responses.c.expires_at >= now)
-            )
-            return list(connection.execute(wanted).all())
-
-        found = await self._database.run(work, reads=True) if ids else []
-        return {id: msgspec.json.decode(body) for id, body in found}
+        items = response_items.c
+        named = (
+            select(items.item_id, items.body)
+            .join(responses, responses.c.id == items.response_id)
+            .where(_of(key_id), items.item_id.in_(ids))
+        )
+        found = await self._database.rows(lambda now: named.where(responses.c.expires_at >= now), dict)
+        return {row["item_id"]: msgspec.json.decode(row["body"]) for row in found}
 
     async def forget(self, key_id: str | None, id: str) -> bool:
         """Deletes the key's response of this id; False if there is none."""

@@ -12,6 +12,7 @@ import os
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
@@ -24,12 +25,12 @@ from .batch_store import BatchStore
 from .counting import taken_of, wait_of
 from .database import Database
 from .key_limits import WINDOW, Hold, SettledHold, refusal
-from .key_store import KeyStore
-from .keys import Key, renewal
+from .key_store import KeyStore, locked_key, renewed_key
+from .keys import Key
 from .reports import Reports
 from .response_store import ResponseStore
 from .rows import UsageRow
-from .tables import audit, create_tables, holds, keys, processes, usage
+from .tables import added, audit, create_tables, holds, keys, processes, usage
 
 HEARTBEAT = 2.0
 """Seconds between a process's signs of life, which are also its looks at the database's health."""
@@ -37,6 +38,15 @@ _FORGOTTEN_AFTER = 3600.0
 _OPENING_SECONDS = 300.0
 _LATE = 30.0
 """Seconds after which a hold that this process does not know of is one that it gave up on."""
+
+
+class RecentUse(NamedTuple):
+    """What one request of a key took; `at` is in seconds since 1970."""
+
+    key_id: str
+    at: float
+    predictions: int
+    tokens: int
 
 
 class Store:
@@ -137,43 +147,29 @@ class Store:
     def admit(self, hold: Hold, seconds: float) -> asyncio.Future[Key]:
         """Counts a hold against its key, or raises the `GatewayError` that refuses it; gives the key.
 
-        The first statement takes the key's row lock (in SQLite the write lock), so that what follows
-        sees every request that was let in before; a refusal rolls all of it back. `KeyError` where the
-        key has gone.
+        The key is locked first, so that what follows sees every request that was let in before; a refusal
+        rolls all of it back. `KeyError` where the key has gone.
         """
 
         def work(connection: Connection, now: float) -> Key:
-            lock = update(keys).where(keys.c.id == hold.key_id).values(blocked=keys.c.blocked)
-            row = connection.execute(lock.returning(*keys.c)).first()
-            if row is None:
+            key = locked_key(connection, hold.key_id, now)
+            if key is None:
                 raise KeyError(hold.key_id)
-            key = Key(**row._mapping)
-            renewed = key.renewed(now)
-            if renewed is not key:
-                values = {"spend": 0.0, "budget_resets_at": renewed.budget_resets_at}
-                connection.execute(update(keys).where(keys.c.id == key.id).values(**values))
             taken = taken_of(connection, key.id, now)
-            if refused := refusal(renewed, hold, taken, lambda: wait_of(connection, renewed, hold, now)):
+            if refused := refusal(key, hold, taken, lambda: wait_of(connection, key, hold, now)):
                 raise refused
             hold.at = now
-            connection.execute(
-                insert(holds).values(**msgspec.structs.asdict(hold), process=self.process, ended_at=None)
-            )
-            return renewed
+            connection.execute(added(holds, hold, process=self.process))
+            return key
 
         return self.database.begin(work, seconds=seconds)
 
-    async def recent(self) -> list[tuple[str, float, int, int]]:
-        """What began within the last minute: key, time, predictions, tokens; for limits counted in memory."""
-
-        def work(connection: Connection, now: float) -> list[tuple[str, float, int, int]]:
-            u = usage.c
-            query = select(u.key_id, u.at, u.predictions, u.prompt_tokens + u.completion_tokens).where(
-                u.at > now - WINDOW, u.key_id.is_not(None)
-            )
-            return [tuple(row) for row in connection.execute(query.order_by(u.at))]
-
-        return await self.database.run(work, reads=True)
+    async def recent(self) -> list[RecentUse]:
+        """What began within the last minute, oldest first, for limits counted in memory."""
+        u = usage.c
+        tokens = (u.prompt_tokens + u.completion_tokens).label("tokens")
+        query = select(u.key_id, u.at, u.predictions, tokens).where(u.key_id.is_not(None)).order_by(u.at)
+        return await self.database.rows(lambda now: query.where(u.at > now - WINDOW), RecentUse)
 
     # Usage
 
@@ -200,7 +196,6 @@ class Store:
 
     async def give_back(self, hold_ids: Sequence[str]) -> None:
         """Requests for which nothing was asked of Replicate do not count."""
-
         await self.database.execute(delete(holds).where(holds.c.id.in_(hold_ids)))
 
 
@@ -228,12 +223,9 @@ def _add_spend(connection: Connection, rows: Sequence[UsageRow], now: float) -> 
     for row in rows:
         if row.key_id is not None:
             spent[row.key_id] += row.cost or 0.0
-    due = select(keys.c.id, keys.c.budget_resets_at, keys.c.budget_duration).where(
-        keys.c.id.in_(spent), keys.c.budget_resets_at <= now
-    )
-    for key_id, resets_at, duration in connection.execute(due).all():
-        values = {"spend": 0.0, "budget_resets_at": renewal(resets_at, duration, now)}
-        connection.execute(update(keys).where(keys.c.id == key_id).values(**values))
+    due = select(keys).where(keys.c.id.in_(spent), keys.c.budget_resets_at <= now).order_by(keys.c.id)
+    for found in connection.execute(due).all():
+        renewed_key(connection, Key(**found._mapping), now)
     for key_id in sorted(spent):  # always in one order: two gateways never block each other
         more = keys.c.spend + spent[key_id]
         connection.execute(update(keys).where(keys.c.id == key_id).values(spend=more))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Double,
     Index,
+    Insert,
     Integer,
     MetaData,
     Table,
@@ -129,6 +130,12 @@ response_items = Table(
     Column("body", Text, nullable=False),
 )
 """The items of those responses, which later requests may refer to."""
+
+
+def added(table: Table, row: msgspec.Struct, **further: Any) -> Insert:
+    """The statement that adds a struct as a row; `further` columns count more than its fields."""
+    return insert(table).values(**{**msgspec.structs.asdict(row), **further})
+
 
 _LOCK = 0x617265706C6963  # any number that other users of the database do not take
 _VERSION = 4

@@ -8,9 +8,13 @@ from typing import Any, NoReturn
 import msgspec
 
 from ...errors import BadRequestError
+from ..messages import read_messages
+from ..usage import estimate
 
 Event = dict[str, Any]
 """One server-sent event of an API, by its `type`."""
+_TOKENS_OF_AN_IMAGE = 1600
+"""The largest image that is not scaled down has so many, by Anthropic's documentation."""
 
 
 class ChatArguments(msgspec.Struct, frozen=True):
@@ -18,6 +22,22 @@ class ChatArguments(msgspec.Struct, frozen=True):
 
     messages: list[Any]
     params: dict[str, Any]
+
+
+def count_tokens(asked: ChatArguments) -> int:
+    """About how many tokens a model reads: four characters each, and 1,600 an image.
+
+    Raises:
+        BadRequestError: a message is wrong.
+    """
+    turns = read_messages(asked.messages)
+    media = [medium for turn in turns for medium in turn.media]
+    images = sum(medium.kind == "image" for medium in media)
+    read = [as_text(asked.params[name]) for name in ("tools", "response_format") if name in asked.params]
+    read += [turn.text for turn in turns]
+    read += [as_text(turn.tool_calls) for turn in turns if turn.tool_calls]
+    read += [medium.source for medium in media if medium.kind != "image"]
+    return max(1, estimate(sum(map(len, read))) + images * _TOKENS_OF_AN_IMAGE + 3 * len(turns))
 
 
 def wrong(place: str, why: str) -> NoReturn:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...logs import logger
-from ..usage import estimate
 from .chat_arguments import ChatArguments, as_text, call_of, mapping, text, wrong
 
 _RENAMED = {"stop_sequences": "stop"}
@@ -23,8 +22,6 @@ _READ_HERE = frozenset(
 """Fields that are read here, or that concern Anthropic's servers alone and change no answer."""
 _SAY_NOTHING = frozenset(("thinking", "redacted_thinking", "compaction"))
 """Blocks that are not given back to a model."""
-_TOKENS_OF_AN_IMAGE = 1600
-"""The largest image that is not scaled down has so many, by Anthropic's documentation."""
 
 
 def read_request(body: Mapping[str, Any]) -> ChatArguments:
@@ -42,21 +39,6 @@ def read_request(body: Mapping[str, Any]) -> ChatArguments:
     for index, message in enumerate(given):
         _add(messages, f"messages[{index}]", mapping(f"messages[{index}]", message))
     return ChatArguments(messages, _params(body))
-
-
-def count_tokens(body: Mapping[str, Any]) -> int:
-    """About how many tokens a request's input has: four characters each, and 1,600 an image."""
-    asked = read_request(body)
-    images = 0
-    characters = len(as_text(asked.params.get("tools", "")))
-    for message in asked.messages:
-        content = message["content"]
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-        for part in parts:
-            images += part["type"] == "image_url"
-            characters += len(part.get("text") or as_text(part.get("file", "")))
-        characters += len(as_text(message.get("tool_calls", "")))
-    return max(1, estimate(characters) + images * _TOKENS_OF_AN_IMAGE + 3 * len(asked.messages))
 
 
 def _system(system: Any) -> str:

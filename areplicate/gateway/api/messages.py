@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.apis.chat_arguments import Event
-from ...chat.apis.messages_input import count_tokens, read_request
+from ...chat.apis.chat_arguments import Event, count_tokens
+from ...chat.apis.messages_input import read_request
 from ...chat.apis.messages_output import MessageBuilder
 from ...chat.apis.responses_output import new_id
 from ..app import Gateway
@@ -108,7 +108,7 @@ async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -
 async def count_message_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> TokenCount:
     """Estimate how many tokens a conversation has."""
     usable(exchange.backend, exchange.caller, body["model"])
-    return TokenCount(count_tokens(body))
+    return TokenCount(count_tokens(read_request(body)))
 
 
 class _Builder(MessageBuilder):

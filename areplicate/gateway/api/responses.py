@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.apis.chat_arguments import Event, text, wrong
+from ...chat.apis.chat_arguments import ChatArguments, Event, count_tokens, text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import ResponseBuilder, new_id
 from ..accounts.rows import StoredResponse
@@ -26,6 +26,7 @@ from .files import ListPage
 from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
 from .shapes import FULL_TEXT, TEXT, either, items, mapping, one_of, tool
+from .usable_models import usable
 
 if TYPE_CHECKING:
     from ..accounts.response_store import ResponseStore
@@ -112,15 +113,17 @@ class DeletedResponse(msgspec.Struct, frozen=True):
     deleted: bool = True
 
 
+class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """About how many tokens the model reads: each model's own tokenizer would say something else."""
+
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+    input_tokens: int
+
+
 @route("POST", "/v1/responses", "key", takes=ResponseRequest, answer=Response, streams=True)
 async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as OpenAI's Responses API does."""
-    items = [_with_id(f"input[{index}]", item) for index, item in enumerate(input_items(body))]
-    earlier = await _earlier(gateway, exchange, body.get("previous_response_id"))
-    referred = await _referred(gateway, exchange, items)
-    _check_size(earlier, items, referred)
-    asked = read_request({**body, "input": items}, earlier, referred.get)
-    resolved = [referred.get(item["id"], item) for item in items]
+    asked, resolved, earlier = await _read(gateway, exchange, body)
     whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
     call = await admitted_call(exchange.account, whole, asked.messages, {"drop_params": True, **asked.params})
     kept = gateway.config.general.store_responses and body.get("store") is not False
@@ -139,6 +142,16 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
     if kept:
         await keep()
     return response
+
+
+@route(
+    "POST", "/v1/responses/input_tokens", "key", takes=ResponseRequest, answer=InputTokens, errors=(400, 404)
+)
+async def count_input_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> InputTokens:
+    """Estimate how many tokens the model reads."""
+    usable(exchange.backend, exchange.caller, body["model"])
+    asked, _, _ = await _read(gateway, exchange, body)
+    return InputTokens(input_tokens=count_tokens(asked))
 
 
 @route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any], errors=(400, 404))
@@ -172,6 +185,18 @@ async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedRespon
     if not _is_id(exchange.rest) or not await store.forget(exchange.caller.key_id, exchange.rest):
         raise _no_response(exchange.rest)
     return DeletedResponse(exchange.rest)
+
+
+async def _read(
+    gateway: Gateway, exchange: Exchange, body: dict[str, Any]
+) -> tuple[ChatArguments, list[Any], list[Any]]:
+    """What is asked, the items that it is asked with, and those of the conversation before."""
+    items = [_with_id(f"input[{index}]", item) for index, item in enumerate(input_items(body))]
+    earlier = await _earlier(gateway, exchange, body.get("previous_response_id"))
+    referred = await _referred(gateway, exchange, items)
+    _check_size(earlier, items, referred)
+    asked = read_request({**body, "input": items}, earlier, referred.get)
+    return asked, [referred.get(item["id"], item) for item in items], earlier
 
 
 class _Builder(ResponseBuilder):

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from areplicate.chat.apis.messages_input import count_tokens, read_request
+from areplicate.chat.apis.chat_arguments import count_tokens
+from areplicate.chat.apis.messages_input import read_request
 from areplicate.errors import BadRequestError
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -399,15 +400,18 @@ class TestTools:
     ],
 )
 def test_tokens_are_four_characters_and_1600_an_image(body: dict[str, Any], tokens: int) -> None:
-    assert count_tokens({"messages": [HELLO], **body}) == tokens
+    assert count_tokens(read_request({"messages": [HELLO], **body})) == tokens
 
 
 def test_tools_their_calls_and_files_count_as_their_json() -> None:
-    plain = count_tokens({"messages": [HELLO]})
-    with_tool = count_tokens({"messages": [HELLO], "tools": [TOOL]})
+    plain = count_tokens(read_request({"messages": [HELLO]}))
+    with_tool = count_tokens(read_request({"messages": [HELLO], "tools": [TOOL]}))
     assert with_tool - plain in range(len(str(FUNCTION)) // 4, len(str(FUNCTION)) // 4 + 15)
     call = {"type": "tool_use", "id": "a", "name": "weather", "input": {"city": "R" * 400}}
-    assert count_tokens({"messages": [HELLO, {"role": "assistant", "content": [call]}]}) > plain + 100
+    assert (
+        count_tokens(read_request({"messages": [HELLO, {"role": "assistant", "content": [call]}]}))
+        > plain + 100
+    )
     source = {"type": "base64", "media_type": "application/pdf", "data": "A" * 400}
     document = {"role": "user", "content": [{"type": "document", "source": source}]}
-    assert count_tokens({"messages": [document]}) > 100
+    assert count_tokens(read_request({"messages": [document]})) > 100

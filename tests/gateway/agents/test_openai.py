@@ -198,6 +198,18 @@ def test_an_answer_that_never_fits_is_an_error(client: openai.OpenAI) -> None:
     assert kinds[-1] == "response.failed"
 
 
+def test_tokens_are_counted_before_anything_is_asked(client: openai.OpenAI) -> None:
+    short = client.responses.input_tokens.count(model="chat", input="How is it?")
+    longer = client.responses.input_tokens.count(
+        model="chat", instructions="Be kind. " * 100, input=ASK, tools=[FLAT]
+    )
+    assert short.object == "response.input_tokens" and short.input_tokens <= 10
+    assert 200 <= longer.input_tokens - short.input_tokens <= 400
+    for wrong in ({"model": "nothing"}, {"input": [{"role": "user", "content": 1}]}):
+        with pytest.raises(openai.APIStatusError):
+            client.responses.input_tokens.count(**{"model": "chat", "input": "Hi", **wrong})
+
+
 def test_streams_of_the_package(client: openai.OpenAI) -> None:
     with client.responses.stream(model="ada", input="Who?", text_format=Person) as stream:
         list(stream)

@@ -119,6 +119,10 @@ def test_the_usage_is_the_stream_s_own_where_it_tells_one() -> None:
     assert stream_to_completion([MAKER.delta(0, Delta(content="Hi"))]).usage == NOTHING
 
 
+def test_a_stream_that_was_left_early_makes_a_completion_that_has_stopped() -> None:
+    assert one([MAKER.delta(0, Delta(content="Hi"))]).finish_reason == "stop"
+
+
 @pytest.mark.anyio
 async def test_an_asynchronous_stream_adds_up_as_well() -> None:
     async def chunks() -> AsyncIterator[ModelResponseChunk]:

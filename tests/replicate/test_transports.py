@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import anyio
@@ -141,6 +143,30 @@ async def test_silence_ends_an_exchange(transport: Transport, local: LocalReplic
         await exchange(transport, request, silence=0.2)
     assert caught.value.request_sent is True
     await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_requests_share_a_connection(transport: Transport) -> None:
+    peers = []
+
+    class Noting(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            peers.append(self.client_address)
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Noting) as server:
+        Thread(target=server.serve_forever, args=(0.01,)).start()
+        for _ in range(3):
+            url = f"http://127.0.0.1:{server.server_port}/v1"
+            await exchange(transport, Request("GET", url, {}), silence=10)
+        await transport.aclose()
+        server.shutdown()
+    assert len(peers) == 3 and len(set(peers)) == 1
 
 
 @pytest.mark.anyio

@@ -173,7 +173,12 @@ def test_a_server_that_closes_an_answer_that_was_begun_is_not_passed_over(
 ) -> None:
     begun = [*ONE, {"role": "assistant", "content": "a1"}]
     assert recorded("meta/llama-2-70b-chat", begun)["prompt"] == "u1 [/INST] a1"
-    assert "closes the assistant's last message" in caplog.text
+    assert (
+        "meta/llama-2-70b-chat: its server writes the chat format and closes the assistant's last"
+        in caplog.text
+    )
+    build_input(begun, {"prompt_template": "Q: {prompt}"}, model="x/y")
+    assert "This model: its server" in caplog.text
 
 
 @pytest.mark.parametrize(

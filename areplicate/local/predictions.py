@@ -41,21 +41,54 @@ class Machine:
         self.model = model
         depends_on_input = model.reply is None or callable(model.reply)
         self._always = None if depends_on_input else write(model, {})
+        """What thousands of predictions share, if it is always the same."""
         self.ready = self.warm_until = float("-inf")
 
-    def admit(self, now: float) -> float:
-        """When a prediction that arrives now starts: at once, or with everyone else after the boot."""
+    def begin(
+        self,
+        clock: Clock,
+        *,
+        id: str,
+        token: str,
+        input: dict[str, Any],
+        deployment: str | None = None,
+        cancel_after: float | None = None,
+    ) -> LocalPrediction:
+        """A prediction that arrives now, its whole timeline laid out.
+
+        Past `cancel_after` seconds (Replicate's `Cancel-After`) it is aborted if it has not started, and
+        cancelled if it runs.
+        """
+        now = clock.now()
         if now > self.warm_until:
             self.ready = self.warm_until = now + self.model.boot_seconds
-        return max(now, self.ready)
-
-    def write(self, input: dict[str, Any]) -> Written:
-        """What the model writes; thousands of predictions share a reply that is always the same."""
-        return self._always or write(self.model, input)
-
-    def occupy(self, until: float) -> None:
-        """A prediction will run here until then; idling begins after the last one."""
-        self.warm_until = max(self.warm_until, until + self.model.idle_seconds)
+        starts = max(now, self.ready)  # at once, or with everyone else after the boot
+        written = self._always or write(self.model, input)
+        first_piece, pace, ends = _pace(self.model, written.tokens, starts)
+        outcome, error = ("succeeded", None) if written.failure is None else ("failed", written.failure)
+        if ends > starts + LONGEST_RUN:
+            ends, outcome, error = starts + LONGEST_RUN, "failed", "Prediction timed out after 30 minutes"
+        deadline = None if cancel_after is None else now + cancel_after
+        if deadline is not None and deadline < ends:
+            ends, outcome, error = deadline, "aborted" if deadline <= starts else "canceled", None
+        self.warm_until = max(self.warm_until, ends + self.model.idle_seconds)
+        return LocalPrediction(
+            id=id,
+            token=token,
+            model=self.model,
+            deployment=deployment,
+            input=input,
+            written=written,
+            clock=clock,
+            created=now,
+            starts=starts,
+            first_piece=first_piece,
+            pace=pace,
+            ends=ends,
+            outcome=outcome,
+            error=error,
+            deadline=deadline,
+        )
 
 
 class LocalPrediction(msgspec.Struct, eq=False):
@@ -137,51 +170,6 @@ class LocalPrediction(msgspec.Struct, eq=False):
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-def begin(
-    machine: Machine,
-    clock: Clock,
-    *,
-    id: str,
-    token: str,
-    input: dict[str, Any],
-    deployment: str | None = None,
-    cancel_after: float | None = None,
-) -> LocalPrediction:
-    """A prediction that arrives now, its whole timeline laid out.
-
-    Past `cancel_after` seconds (Replicate's `Cancel-After`) it is aborted if it has not started, and
-    cancelled if it runs.
-    """
-    model, now = machine.model, clock.now()
-    written = machine.write(input)
-    starts = machine.admit(now)
-    first_piece, pace, ends = _pace(model, written.tokens, starts)
-    outcome, error = ("succeeded", None) if written.failure is None else ("failed", written.failure)
-    if ends > starts + LONGEST_RUN:
-        ends, outcome, error = starts + LONGEST_RUN, "failed", "Prediction timed out after 30 minutes"
-    deadline = None if cancel_after is None else now + cancel_after
-    if deadline is not None and deadline < ends:
-        ends, outcome, error = deadline, "aborted" if deadline <= starts else "canceled", None
-    machine.occupy(ends)
-    return LocalPrediction(
-        id=id,
-        token=token,
-        model=model,
-        deployment=deployment,
-        input=input,
-        written=written,
-        clock=clock,
-        created=now,
-        starts=starts,
-        first_piece=first_piece,
-        pace=pace,
-        ends=ends,
-        outcome=outcome,
-        error=error,
-        deadline=deadline,
-    )
 
 
 def _pace(model: LocalModel, tokens: int, starts: float) -> tuple[float, float, float]:

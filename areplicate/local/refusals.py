@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -43,37 +44,28 @@ class Refusal(Exception):
         return web.Response(status=self.status, body=self.body, headers=headers)
 
 
-def unauthenticated() -> Refusal:
-    return Refusal(401, "You did not pass a valid authentication token", title="Unauthenticated")
-
-
-def out_of_credit() -> Refusal:
-    return Refusal(
-        402,
-        "You have insufficient credit to run this model. Go to https://replicate.com/account/billing#billing "
-        "to purchase credit.",
-        title="Insufficient credit",
-    )
-
-
-def forbidden() -> Refusal:
-    return Refusal(403, "You do not have permission to perform this action.", title="Forbidden")
-
-
-def not_found() -> Refusal:
-    return Refusal(404, "The requested resource could not be found.", title="Not found")
+unauthenticated = partial(
+    Refusal, 401, "You did not pass a valid authentication token", title="Unauthenticated"
+)
+out_of_credit = partial(
+    Refusal,
+    402,
+    "You have insufficient credit to run this model. Go to https://replicate.com/account/billing#billing "
+    "to purchase credit.",
+    title="Insufficient credit",
+)
+forbidden = partial(Refusal, 403, "You do not have permission to perform this action.", title="Forbidden")
+not_found = partial(Refusal, 404, "The requested resource could not be found.", title="Not found")
+invalid_version = partial(
+    Refusal,
+    422,
+    "The specified version does not exist (or perhaps you don't have permission to use it?)",
+    title="Invalid version or not permitted",
+)
 
 
 def method_not_allowed(method: str) -> Refusal:
     return Refusal(405, f'Method "{method}" not allowed.', title="Method not allowed")
-
-
-def invalid_version() -> Refusal:
-    return Refusal(
-        422,
-        "The specified version does not exist (or perhaps you don't have permission to use it?)",
-        title="Invalid version or not permitted",
-    )
 
 
 def invalid(fields: Sequence[InvalidField]) -> Refusal:

@@ -10,7 +10,7 @@ import msgspec
 
 from .clock import Clock
 from .models import LocalDeployment, LocalModel
-from .predictions import LocalPrediction, Machine, begin
+from .predictions import LocalPrediction, Machine
 from .refusals import invalid_version, not_found
 from .schemas import check_input
 
@@ -87,8 +87,7 @@ class Service:
         machine = self._machines.get(place)
         if machine is None:
             machine = self._machines[place] = Machine(model)
-        prediction = begin(
-            machine,
+        prediction = machine.begin(
             self.clock,
             id=self.new_id(),
             token=token,

@@ -106,12 +106,17 @@ def read_rows(path: Path, defaults: Defaults) -> Iterator[Row | LineError]:
             raise BadRequestError(
                 f"{path}: {_no_question(defaults.column, columns)} Say which column has the question (--column)."
             )
-        row = _row(number, line, columns, defaults, options)
-        name = row.custom_id
-        if name is not None and isinstance(row, Row):
-            if name in seen:
-                row = LineError(line, f"custom_id {name!r} is used by an earlier line", name)
-            seen.add(name)
+        try:
+            row = _row(number, line, columns, defaults, options)
+            if row.custom_id in seen:
+                raise BadRequestError(f"custom_id {row.custom_id!r} is used by an earlier line")
+        except BadRequestError as error:
+            name = columns.get("custom_id")
+            known = name if isinstance(name, str) else None
+            yield LineError(line, error.message.removesuffix("."), known)
+            continue
+        if row.custom_id is not None:
+            seen.add(row.custom_id)
         yield row
 
 
@@ -229,24 +234,21 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             raise BadRequestError(f"{path}: row {number + 1} cannot be read: {error}.") from None
 
 
-def _row(
-    number: int, line: int, columns: dict[str, Any], defaults: Defaults, options: frozenset[str]
-) -> Row | LineError:
+def _row(number: int, line: int, columns: dict[str, Any], defaults: Defaults, options: frozenset[str]) -> Row:
+    """The row in a line; raises the `BadRequestError` that says what is wrong with it."""
     if "body" in columns and not columns.keys().isdisjoint(("url", "method", "custom_id")):
         return _batch_row(number, line, columns, defaults)
     custom_id = columns.get("custom_id")
     if custom_id is not None and not isinstance(custom_id, str):
-        return LineError(line, f"custom_id must be a string, not {custom_id!r}")
+        raise BadRequestError(f"custom_id must be a string, not {custom_id!r}")
     prompt, messages = columns.get(defaults.column), columns.get("messages")
     if not isinstance(messages, list):
         if messages is not None and defaults.column not in columns:
-            return LineError(line, f"messages must be a list, not {messages!r:.50}", custom_id)
+            raise BadRequestError(f"messages must be a list, not {messages!r:.50}")
         if defaults.column not in columns:
-            return LineError(line, _no_question(defaults.column, columns).removesuffix("."), custom_id)
+            raise BadRequestError(_no_question(defaults.column, columns))
         if not isinstance(prompt, str) or not prompt.strip():
-            return LineError(
-                line, f"the column {defaults.column!r} must be a text, not {prompt!r}", custom_id
-            )
+            raise BadRequestError(f"the column {defaults.column!r} must be a text, not {prompt!r}")
         messages = [{"role": "user", "content": prompt}]
     given = {name: columns[name] for name in columns.keys() & options if columns[name] is not None}
     body = {**defaults.options, **given, "messages": messages}
@@ -265,35 +267,27 @@ def _no_question(column: str, columns: Iterable[str]) -> str:
     return f"there is neither a column {column!r} nor a list of messages, only {names or 'nothing'}.{hint}"
 
 
-def _batch_row(number: int, line: int, columns: dict[str, Any], defaults: Defaults) -> Row | LineError:
-    custom_id = columns.get("custom_id")
+def _batch_row(number: int, line: int, columns: dict[str, Any], defaults: Defaults) -> Row:
+    custom_id, method, url, body = (columns.get(name) for name in ("custom_id", "method", "url", "body"))
     if not isinstance(custom_id, str) or not custom_id:
-        return LineError(line, f"custom_id must be a text, not {custom_id!r}")
-    if columns.get("method") != "POST":
-        return LineError(line, f"method must be 'POST', not {columns.get('method')!r}", custom_id)
-    url, body = columns.get("url"), columns["body"]
+        raise BadRequestError(f"custom_id must be a text, not {custom_id!r}")
+    if method != "POST":
+        raise BadRequestError(f"method must be 'POST', not {method!r}")
     if not isinstance(url, str) or url not in APIS:
-        return LineError(line, f"url must be one of {', '.join(APIS)}, not {url!r}", custom_id)
+        raise BadRequestError(f"url must be one of {', '.join(APIS)}, not {url!r}")
     if not isinstance(body, dict):
-        return LineError(line, f"body must be a JSON object, not {body!r:.50}", custom_id)
+        raise BadRequestError(f"body must be a JSON object, not {body!r:.50}")
     return _checked(Row(number, line, url, {**defaults.options, **body}, custom_id, columns), defaults)
 
 
-def _checked(row: Row, defaults: Defaults) -> Row | LineError:
-    body = row.body
-    model = body.get("model") or defaults.model
+def _checked(row: Row, defaults: Defaults) -> Row:
+    model = row.body.get("model") or defaults.model
     if not isinstance(model, str):
-        return LineError(
-            row.line, "has no model: give one in the row, or for the whole job (--model)", row.custom_id
-        )
-    api = APIS[row.url]
-    try:
-        body = {**body, "model": model}
-        if defaults.system:
-            body = api.instruct(body, defaults.system)
-        api.ask(body)
-    except BadRequestError as error:
-        return LineError(row.line, error.message.removesuffix("."), row.custom_id)
+        raise BadRequestError("has no model: give one in the row, or for the whole job (--model)")
+    api, body = APIS[row.url], {**row.body, "model": model}
+    if defaults.system:
+        body = api.instruct(body, defaults.system)
+    api.ask(body)
     if body.get("stream"):
-        return LineError(row.line, "stream must not be set: a job writes whole answers", row.custom_id)
+        raise BadRequestError("stream must not be set: a job writes whole answers")
     return msgspec.structs.replace(row, body=body)

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from ..errors import BadRequestError
 from ..logs import logger
 from .conversation import conversation_fields
 from .formats import templates
@@ -139,10 +138,8 @@ class _Inputs:
         """Raises `BadRequestError` if a required input is missing, or the prompt is too short or too long."""
         for name in schema.required:
             if name not in self._fields:
-                raise BadRequestError(
-                    f"{self._asked.who} needs the input {name}{_how_to_give(name, self._plan)}.",
-                    model=self._asked.model,
-                    param=name,
+                raise self._asked.refusal(
+                    name, f"{self._asked.who} needs the input {name}{_how_to_give(name, self._plan)}."
                 )
         prompt = self._plan.prompt
         if prompt in self._fields:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..errors import BadRequestError
 from ..logs import logger
 from .schemas.schema import Field
 from .schemas.values import AskedModel, unsupported, wrong_type
@@ -41,10 +40,8 @@ def _limit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if asked.drop_params:  # some clients say -1 or 0 for "no limit"
         logger.info("%s: %s=%r left out", asked.who, name, value)
         return None
-    raise BadRequestError(
-        f"{name}={value} leaves no room for an answer: give 1 or more, or leave it out for no limit.",
-        model=asked.model,
-        param=name,
+    raise asked.refusal(
+        name, f"{name}={value} leaves no room for an answer: give 1 or more, or leave it out for no limit."
     )
 
 

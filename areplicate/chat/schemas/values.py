@@ -25,6 +25,10 @@ class AskedModel(NamedTuple):
     def who(self) -> str:
         return self.model or "this model"
 
+    def refusal(self, name: str, message: str) -> BadRequestError:
+        """The error for the value of the parameter `name`."""
+        return BadRequestError(message, model=self.model, param=name)
+
 
 def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     """The value as the input `name` takes it; None if it was dropped.
@@ -60,11 +64,10 @@ def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
         if asked.drop_params:
             logger.info("%s: %s=%r left out; it takes %s", asked.who, name, value, choices)
             return None
-        raise BadRequestError(
+        raise asked.refusal(
+            name,
             f"{name}={shown(value)} is not a choice of {asked.who}, which are {choices}. "
             "Give one of them, or drop_params=True to leave it out.",
-            model=asked.model,
-            param=name,
         )
     return value
 
@@ -84,9 +87,7 @@ def sendable(name: str, value: Any, asked: AskedModel) -> Any:
 
 
 def wrong_type(name: str, value: Any, wanted: str, asked: AskedModel) -> NoReturn:
-    raise BadRequestError(
-        f"{name} must be {wanted}, not {type(value).__name__} {shown(value)}.", model=asked.model, param=name
-    )
+    raise asked.refusal(name, f"{name} must be {wanted}, not {type(value).__name__} {shown(value)}.")
 
 
 def unsupported(name: str, why: str, asked: AskedModel) -> None:
@@ -103,16 +104,14 @@ def unsupported(name: str, why: str, asked: AskedModel) -> None:
 def _number(name: str, value: Any, kind: str, asked: AskedModel) -> Any:
     if isinstance(value, float):
         if not isfinite(value):
-            raise BadRequestError(
-                f"{name}={value!r} is not a number that can be sent.", model=asked.model, param=name
-            )
+            raise asked.refusal(name, f"{name}={value!r} is not a number that can be sent.")
         if kind == "integer":
             if not value.is_integer():
                 wrong_type(name, value, "an integer", asked)
             return int(value)
     elif isinstance(value, int) and value is not True and value is not False:
         if not -(2**63) <= value < 2**64:
-            raise BadRequestError(f"{name} has more than 64 bits.", model=asked.model, param=name)
+            raise asked.refusal(name, f"{name} has more than 64 bits.")
     else:
         wrong_type(name, value, "an integer" if kind == "integer" else "a number", asked)
     return value
@@ -130,24 +129,16 @@ def _within(name: str, value: float, field: Field, asked: AskedModel) -> float:
     if asked.drop_params:
         logger.info("%s: %s=%r became %g; it takes %s", asked.who, name, value, nearest, bounds)
         return nearest
-    raise BadRequestError(
+    raise asked.refusal(
+        name,
         f"{name}={value!r} is outside what {asked.who} takes: {bounds}. "
         "Give a value within, or drop_params=True to have it moved there.",
-        model=asked.model,
-        param=name,
     )
 
 
 def _check_length(name: str, value: str, field: Field, asked: AskedModel) -> None:
-    if field.max_length is not None and len(value) > field.max_length:
-        raise BadRequestError(
-            f"{name} has {len(value)} characters; {asked.who} takes at most {field.max_length}.",
-            model=asked.model,
-            param=name,
-        )
-    if field.min_length is not None and len(value) < field.min_length:
-        raise BadRequestError(
-            f"{name} has {len(value)} characters; {asked.who} needs at least {field.min_length}.",
-            model=asked.model,
-            param=name,
-        )
+    length, low, high = len(value), field.min_length, field.max_length
+    if high is not None and length > high:
+        raise asked.refusal(name, f"{name} has {length} characters; {asked.who} takes at most {high}.")
+    if low is not None and length < low:
+        raise asked.refusal(name, f"{name} has {length} characters; {asked.who} needs at least {low}.")

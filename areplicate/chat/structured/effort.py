@@ -131,7 +131,7 @@ class Effort:
         fragment = unquote(reference.partition("#")[2])
         if fragment and not fragment.startswith("/"):
             return self._anchors.get(fragment, [])
-        found = [_at(document, fragment) for document in self._documents]
+        found = [at_pointer(document, fragment) for document in self._documents]
         return [part for part in found if part is not None]
 
     def _note_names(self, part: Any) -> None:
@@ -160,7 +160,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _at(document: Any, pointer: str) -> Any:
+def at_pointer(document: Any, pointer: str) -> Any:
     """What a JSON pointer shows; None if there is nothing."""
     part = document
     for key in pointer.split("/")[1:]:

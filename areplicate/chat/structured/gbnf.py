@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from .effort import at_pointer
+
 _MOST_OPTIONAL = 8
 """Members that may be left out, each in its place; those beyond come with the others or not at all."""
 _DEEPEST = 32
@@ -89,13 +91,8 @@ class _Grammar:
     def _reference(self, ref: str, path: str) -> str:
         """A rule for each definition, so that one may refer to itself."""
         if ref not in self._refs:
-            target: Any = self._schema
-            for key in ref.lstrip("#/").split("/") if ref != "#" else ():
-                target = (
-                    target.get(key.replace("~1", "/").replace("~0", "~"))
-                    if isinstance(target, dict)
-                    else None
-                )
+            here = ref == "#" or ref.startswith("#/")
+            target = at_pointer(self._schema, ref[1:]) if here else None
             name = self._refs[ref] = f"def-{len(self._refs)}"
             self.add(name, self.rule(target, f"{name}-body"))
         return self._refs[ref]

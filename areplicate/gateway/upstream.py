@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from ..errors import APIConnectionError
 from ..replicate.protocol.requests import Request
 from ..replicate.transports.base import Answer, Transport, through
 from ..replicate.transports.proxies import TLS
 from .metrics import Metrics
+
+asked: ContextVar[set[str] | None] = ContextVar("asked", default=None)
+"""The kinds of requests that were sent to Replicate in this context."""
 
 
 class CountedTransport:
@@ -18,12 +23,15 @@ class CountedTransport:
         self._count = metrics.upstream
 
     async def open(self, request: Request, *, silence: float) -> Answer:
+        kind = _kind(request)
+        if (kinds := asked.get()) is not None:
+            kinds.add(kind)
         try:
             answer = await self._transport.open(request, silence=silence)
         except APIConnectionError:
-            self._count.labels(_kind(request), "broken").inc()
+            self._count.labels(kind, "broken").inc()
             raise
-        self._count.labels(_kind(request), str(answer.status)).inc()
+        self._count.labels(kind, str(answer.status)).inc()
         return answer
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> CountedTransport:

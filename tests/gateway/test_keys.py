@@ -259,3 +259,35 @@ def test_a_key_with_a_budget_is_answered_by_nobody_without_a_price(
         assert running.ask(running.new_key(rpm_limit=1), "fails").json()["model"] == "chat"
         refused = running.ask(budget, "patient")
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_price")
+
+
+def test_models_that_must_be_looked_up_count(
+    local: LocalReplicate, database: Postgres, tmp_path: Path
+) -> None:
+    """Whoever invents names of models would else ask Replicate as often as they like."""
+    config = priced(local)
+    config["general_settings"]["database_url"] = database.url
+    params = config["model_list"][0]["litellm_params"]
+    any_model = {"model_name": "replicate/*", "litellm_params": {**params, "model": "replicate/*"}}
+    config["model_list"].append(any_model)
+    messages = [{"role": "user", "content": "Hi"}]
+    requests: dict[str, dict[str, Any]] = {
+        "/v1/chat/completions": {"messages": messages, "an_input": 1},
+        "/v1/completions": {"prompt": ["a", "b"], "an_input": 1},
+        "/v1/messages": {"messages": messages, "max_tokens": 5, "an_input": 1},
+        "/v1/embeddings": {"input": ["a", "b", "c"]},
+    }
+    with gateway(config, tmp_path) as running:
+        for path, body in requests.items():
+            with running.http(running.new_key(rpm_limit=2)) as http:
+                looked_up = []
+                for n in range(5):
+                    before = len(local.requests)
+                    asked = http.post(path, json={"model": f"replicate/acme/invented{path[4:8]}{n}", **body})
+                    looked_up.append(len(local.requests) > before)
+                assert 1 <= sum(looked_up) <= 2 and asked.status_code == 429, path
+        # What is refused without a look-up does not count.
+        assert running.ask(an_input=1).status_code == 400
+        key = running.new_key(rpm_limit=1)
+        told = [running.ask(key, **extra).status_code for extra in ({"an_input": 1}, {"an_input": 2}, {}, {})]
+        assert told == [400, 400, 200, 429]

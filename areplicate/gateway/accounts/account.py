@@ -22,10 +22,12 @@ from ..config.entries import ModelEntry
 from ..errors import CLIENT_GONE, GatewayError, from_upstream, stopping, unexpected
 from ..logs import access_logger, logger
 from ..metrics import Metrics
+from ..upstream import asked
 from .accounts import Accounts
 from .auth import ANYBODY, Caller
 from .costs import Demand
 from .key_limits import Hold
+from .keys import Key
 from .late_look import look_at, unanswered_run
 from .record import Record
 from .rows import UsageRow
@@ -40,7 +42,18 @@ class Account:
         record: what is known of it so far.
     """
 
-    __slots__ = ("_accounts", "_at", "_begun", "_demand", "_hold", "_metrics", "backend", "caller", "record")
+    __slots__ = (
+        "_accounts",
+        "_asked",
+        "_at",
+        "_begun",
+        "_demand",
+        "_hold",
+        "_metrics",
+        "backend",
+        "caller",
+        "record",
+    )
 
     def __init__(self, accounts: Accounts, metrics: Metrics, backend: Backend) -> None:
         self.backend = backend
@@ -49,6 +62,8 @@ class Account:
         self._accounts = accounts
         self._metrics = metrics
         self._at = 0.0
+        self._asked: set[str] = set()
+        """What Replicate was asked for it, such as the inputs of a model that nobody knows."""
         self._begun: list[LivePrediction] = []
         """All predictions that were begun for it, also those that failed."""
         self._demand: Demand | None = None
@@ -56,6 +71,7 @@ class Account:
 
     async def __aenter__(self) -> None:
         begun.set(self._begun.append)
+        asked.set(self._asked)
 
     async def __aexit__(self, *_: object) -> None:
         """Nothing is awaited here: a client that leaves cannot interrupt it."""
@@ -63,6 +79,7 @@ class Account:
         record.ended = time.monotonic()
         self._at = self._accounts.now() - record.seconds()
         begun.set(None)
+        asked.set(None)
         record.runs = self._runs()
         if open_ends := self._without_run(record.runs):
             self._accounts.in_background(self._settle_later(open_ends))
@@ -113,7 +130,11 @@ class Account:
         return stopping() if closed else from_upstream(error)
 
     async def admit(self, demand: Demand) -> None:
-        """Lets the request in, or raises the `GatewayError` that refuses it."""
+        """Lets the request in, or raises the `GatewayError` that refuses it.
+
+        One that turns out to need more than it was let in for is let in anew. If it is refused then, what Replicate
+        was asked by then counts all the same.
+        """
         self._demand = demand
         key = self.caller.key
         if key is None or not key.limited:
@@ -122,6 +143,17 @@ class Account:
             check_prices(demand.entries, self.backend)
         tokens, dollars = self._accounts.costs.expected(demand, self.backend.price_of)
         hold = Hold(key_id=key.id, predictions=demand.predictions, tokens=tokens, dollars=dollars)
+        held, self._hold = self._hold, None
+        if held is not None:
+            self._accounts.give_back(held)
+        try:
+            await self._let_in(key, hold)
+        except GatewayError:
+            if held is not None and self._asked:
+                await self._let_in(key, msgspec.structs.replace(held, id=hold.id))
+            raise
+
+    async def _let_in(self, key: Key, hold: Hold) -> None:
         await self._accounts.admit(key, hold)
         self._hold = hold
 
@@ -233,7 +265,7 @@ class Account:
             if (entry := self._entry(run.prediction_id)) is not None:
                 accounts.costs.learn(entry, run)
         hold = self._hold
-        if hold is not None and not self._begun:
+        if hold is not None and not self._begun and not self._asked:
             accounts.give_back(hold)  # it was refused on its way to Replicate
             hold = None
         _count(self._metrics, record)

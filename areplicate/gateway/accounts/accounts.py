@@ -71,6 +71,7 @@ class Accounts:
         self._opening_error: str | None = None
         self._opener: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self._giving_back: set[asyncio.Task[None]] = set()
 
     # The store
 
@@ -189,6 +190,8 @@ class Accounts:
             raise
 
     async def _admit_shared(self, store: Store, key: Key, hold: Hold) -> None:
+        if self._giving_back:  # what was refused a moment ago must not count
+            await asyncio.wait(self._giving_back, timeout=_ADMISSION_SECONDS)
         try:
             try:
                 known = await self._ask(store, hold)
@@ -227,7 +230,9 @@ class Accounts:
         if self._held.pop(hold.id, None) is not None:
             self._ledger.give_back(hold)
         if self._store is not None and not self._alone:
-            self.in_background(self._give_back_shared(self._store, hold))
+            giving = self.in_background(self._give_back_shared(self._store, hold))
+            self._giving_back.add(giving)
+            giving.add_done_callback(self._giving_back.discard)
 
     async def _give_back_shared(self, store: Store, hold: Hold) -> None:
         with contextlib.suppress(Exception):  # the next look after the database finds what is left
@@ -249,8 +254,9 @@ class Accounts:
             await asyncio.wait(self._background, timeout=_REPORT_WAIT)
         await self.usage.flush()
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs `work` in the background; the end of the process waits for it, for a while."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task

@@ -158,8 +158,9 @@ class Store:
             taken = taken_of(connection, key.id, now)
             if refused := refusal(key, hold, taken, lambda: wait_of(connection, key, hold, now)):
                 raise refused
-            hold.at = now
-            connection.execute(added(holds, hold, process=self.process))
+            # Its own time stays: that is when it was counted in memory, by which it may be given back there.
+            counted = msgspec.structs.replace(hold, at=now)
+            connection.execute(added(holds, counted, process=self.process))
             return key
 
         return self.database.begin(work, seconds=seconds)

@@ -17,7 +17,7 @@ from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
 from ..http.route import route
-from .model_call import ModelName, read_call
+from .model_call import ModelName, admitted_call
 from .shapes import FULL_TEXT, either, items
 
 _NOT_PARAMS = ("model", "input", "encoding_format", "user")
@@ -50,9 +50,10 @@ async def embed(account: Account, body: dict[str, Any]) -> EmbeddingResponse:
     """The vectors that a checked body asks for."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
     texts = read_texts(body["input"])
-    call, entries = await read_call(account, body, [], params)
-    predictions = await predictions_for(account.backend, entries, texts)
-    await account.admit(Demand(entries, predictions, body=body, writes=False))
+    call = await admitted_call(account, body, [], params, writes=False)
+    predictions = await predictions_for(account.backend, call.entries, texts)
+    if predictions != call.count:
+        await account.admit(Demand(call.entries, predictions, body=body, writes=False))
     account.record.calling = True
     answer = await account.backend.router.aembedding(
         call.model, texts, encoding_format=body.get("encoding_format") or "float", **call.params

@@ -54,7 +54,9 @@ class ModelCall(msgspec.Struct, frozen=True):
     model: str
     messages: list[Any]
     params: dict[str, Any]
-    count: int = 1
+    count: int
+    entries: list[ModelEntry]
+    """Those that may answer it."""
 
     async def ask(self, account: Account) -> ModelResponse:
         """The whole answer, noted in the account; its model has the name that the client knows."""
@@ -83,33 +85,30 @@ async def admitted_call(
     params: dict[str, Any],
     *,
     prompts: int = 1,
+    writes: bool = True,
 ) -> ModelCall:
     """The call in a checked body, with `messages` and `params` taken from it, once its key's limits allow it.
 
-    `prompts` is how many such calls the body asks for; they count against the limits together.
+    That comes first: to check the parameters of a model that nobody knows, Replicate must be asked.
+
+    Args:
+        prompts: how many such calls the body asks for; they count against the limits together.
+        writes: whether the answers are texts.
 
     Raises:
         GatewayError: 400, 404 for a model that is not there or not for this key, or 429.
     """
-    call, entries = await read_call(account, body, messages, params)
-    await account.admit(Demand(entries, call.count * prompts, copies=call.count, body=body))
-    return call
-
-
-async def read_call(
-    account: Account, body: dict[str, Any], messages: Any, params: dict[str, Any]
-) -> tuple[ModelCall, list[ModelEntry]]:
-    """The call in a checked body, not admitted yet, and the entries that may answer it."""
     backend, caller, name = account.backend, account.caller, body["model"]
     target = usable(backend, caller, name)
     account.record.model = target.name
     account.record.streamed = bool(body.get("stream"))
-    allowed = await _allowed(backend, target, params)
     fallbacks = fallbacks_for(backend, caller, target)
-    steps_in = {} if fallbacks is None else {"fallbacks": fallbacks}
     entries = backend.entries_of(target, fallbacks)
-    call = ModelCall(name, target.model, messages, {**allowed, **steps_in}, answers_of(allowed, entries))
-    return call, entries
+    count = answers_of(params, entries)
+    await account.admit(Demand(entries, count * prompts, copies=count, body=body, writes=writes))
+    allowed = await _allowed(backend, target, params)
+    steps_in = {} if fallbacks is None else {"fallbacks": fallbacks}
+    return ModelCall(name, target.model, messages, {**allowed, **steps_in}, count, entries)
 
 
 def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:

@@ -36,6 +36,7 @@ MODELS = (
     LocalModel(owner="acme", name="echo", reply=echo, run_seconds=0.05),
     LocalModel(owner="acme", name="steady", reply=echo, run_seconds=0.4),
     LocalModel(owner="acme", name="long", reply=["word "] * 100, run_seconds=0.05),
+    LocalModel(owner="acme", name="never", run_seconds=1000),
     LocalModel(owner="acme", name="fails", failure="CUDA out of memory"),
     LocalModel(
         owner="acme",
@@ -365,6 +366,20 @@ def test_a_batch_is_cancelled(local: LocalReplicate, tmp_path: Path) -> None:
         with pytest.raises(openai.ConflictError):
             api.batches.cancel(batch.id)
         assert not list(tmp_path.glob("areplicate-files/batch_*"))
+
+
+@pytest.mark.slow
+def test_a_cancelled_batch_waits_half_a_minute_for_what_is_in_flight(
+    running: Gateway, local: LocalReplicate
+) -> None:
+    api = client(running, running.new_key())
+    batch = begin(api, questions(1, model="never"))
+    eventually(local.running, 30)
+    api.batches.cancel(batch.id)
+    batch = ended(api, batch.id)
+    assert batch.cancelled_at and batch.cancelling_at
+    assert 29 <= batch.cancelled_at - batch.cancelling_at < 60
+    eventually(lambda: not local.running(), 10)
 
 
 def test_a_window_that_is_over_ends_the_batch(local: LocalReplicate, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from areplicate.local import Faults, LocalReplicate
 from areplicate.logs import as_curl
 from areplicate.replicate.protocol.requests import Request
 from areplicate.replicate.retry import RetryBudget, waits
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, stage
+from tests.hostile import HostileReplicate, away_for
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, router_of, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -80,3 +81,30 @@ async def test_a_server_that_never_answers_is_given_up_after_half_a_minute() -> 
         with pytest.raises(areplicate.APIConnectionError):
             await router.search_models("llama")
         assert clock() == pytest.approx(30, abs=1)
+
+
+async def test_a_server_that_says_when_to_come_again_is_not_asked_before() -> None:
+    async with HostileReplicate([llama()]) as hostile, router_of(hostile) as router:
+        hostile.on("search", away_for(20), times=2)
+        clock = Clock()
+        await router.search_models("llama")
+        assert 40 <= clock() < 42 and len(hostile.asked) == 3
+
+
+async def test_after_an_outage_five_successes_earn_a_retry_that_need_not_wait_for_its_turn() -> None:
+    async with HostileReplicate([llama()]) as hostile, router_of(hostile) as router:
+
+        async def seconds_with_a_failure() -> float:
+            hostile.on("search", away_for(20), times=1)
+            clock = Clock()
+            await router.search_models("llama")
+            return clock()
+
+        hostile.on("search", away_for(20), times=13 * 9)
+        for _ in range(13):
+            with pytest.raises(areplicate.ServiceUnavailableError):
+                await router.search_models("llama")
+        assert await seconds_with_a_failure() > 20.4
+        for _ in range(5):
+            await router.search_models("llama")
+        assert await seconds_with_a_failure() < 20.1

@@ -240,7 +240,7 @@ def test_an_open_file_keeps_its_place_and_its_name(tmp_path: Path) -> None:
 
 def test_data_uris() -> None:
     assert decode_data_uri(SMALL) == (PNG, "image/png")
-    assert decode_data_uri("data:,a%20b") == (b"a b", "text/plain")
+    assert decode_data_uri("data:,a%20b,c") == (b"a b,c", "text/plain")
     assert decode_data_uri("data:text/html;charset=utf-8,<p>") == (b"<p>", "text/html")
     assert decode_data_uri("data:;base64,AAAA") == (b"\0\0\0", "application/octet-stream")
     assert decode_data_uri("data:text/plain;charset=utf-8;base64,YSBi") == (b"a b", "text/plain")

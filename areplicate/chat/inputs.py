@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ..errors import BadRequestError
 from ..logs import logger
 from .conversation import conversation_fields
 from .formats import templates
@@ -173,11 +174,15 @@ class _Inputs:
                 return
             self._converted(name, value, param, param.takes)
             unsupported(name, self._why_not(name), self._asked)
-        for target in targets:
-            shown = name if name == target else f"{name} ({target})"
-            converted = self._converted(shown, value, param, self._plan.fields.get(target) or param.takes)
-            if converted is not None:
-                self._fields[target] = converted
+        try:
+            for target in targets:
+                shown = name if name == target else f"{name} ({target})"
+                field = self._plan.fields.get(target) or param.takes
+                if (converted := self._converted(shown, value, param, field)) is not None:
+                    self._fields[target] = converted
+        except BadRequestError as error:
+            error.param = name  # its message has the model's name for it, too
+            raise
 
     def _why_not(self, name: str) -> str:
         if self._plan.schema is not None:

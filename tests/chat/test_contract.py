@@ -19,6 +19,7 @@ from areplicate.local import LocalReplicate
 
 HI: Any = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
 TEXT = {"type": "string"}
+PICTURE = {"type": "image_url", "image_url": {"url": "https://e.com/a.png"}}
 
 
 def tool(name: str) -> dict[str, Any]:
@@ -117,12 +118,14 @@ class TestTools:
         built = build_input(settled.turns, {}, model=None, schema=known, tools=settled.tools)
         assert "get_time" in built.fields["prompt"] and "get_weather" not in built.fields["prompt"]
 
-    def test_a_template_of_ones_own_that_has_no_tools_gets_them_in_words(self) -> None:
-        template = PromptTemplate(
-            chat_template=ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}")
-        )
+    @pytest.mark.parametrize(("writes", "in_words"), [("", True), ("{{ tools }}", False)])
+    def test_a_template_of_ones_own_that_has_no_tools_gets_them_in_words(
+        self, writes: str, in_words: bool
+    ) -> None:
+        source = f"{writes}{{% for m in messages %}}{{{{ m.content }}}}{{% endfor %}}"
+        template = PromptTemplate(chat_template=ChatTemplate(source))
         settled = settle(HI, {"tools": TOOLS}, schema=schema(), template=template)
-        assert settled.tools == () and "get_weather" in settled.turns[0].text
+        assert (settled.tools == ()) is in_words is ("get_weather" in settled.turns[0].text)
 
     def test_results_come_back_in_words_too(self) -> None:
         call = {
@@ -132,16 +135,17 @@ class TestTools:
         }
         turns = [
             *HI,
-            {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": "c1", "content": "noon"},
+            {"role": "assistant", "content": [PICTURE], "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "noon"}, PICTURE]},
         ]
-        known = from_openapi(
-            {"Input": {"properties": {"messages": {"type": "array", "items": {"type": "object"}}}}}
-        )
+        objects = {"type": "array", "items": {"type": "object"}}
+        images = {"type": "array", "items": {"type": "string", "format": "uri"}}
+        known = from_openapi({"Input": {"properties": {"messages": objects, "images": images}}})
         settled = settle(turns, {"tools": TOOLS}, schema=known)
         wire = build_input(settled.turns, settled.params, model=None, schema=known).fields["messages"]
         assert [message["role"] for message in wire] == ["system", "user", "assistant", "user"]
         assert "get_time" in wire[2]["content"] and "noon" in wire[3]["content"]
+        assert [len(turn.media) for turn in settled.turns] == [0, 0, 1, 1]
 
     def test_without_emulation_it_is_refused_as_any_other_parameter(self) -> None:
         settled = settle(HI, {"tools": TOOLS}, schema=schema(), emulate=False)

@@ -16,7 +16,7 @@ TEXT, ANY, NUMBER = Field("string"), Field(), Field("number")
 LIST = Field("array", "string")
 
 
-@pytest.mark.parametrize(("given", "texts"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (("a",), ["a"])])
+@pytest.mark.parametrize(("given", "texts"), [("ab", ["ab"]), (["a", "b"], ["a", "b"]), (("a",), ["a"])])
 def test_one_text_or_several(given: Any, texts: list[str]) -> None:
     assert read_texts(given) == texts
 

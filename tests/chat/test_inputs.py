@@ -99,6 +99,10 @@ class TestNames:
         both = schema(**PROMPT, max_tokens=INTEGER, max_new_tokens=INTEGER)
         assert built({"max_tokens": 20}, schema=both) == {"prompt": "Hello", "max_new_tokens": 20}
 
+    def test_a_limit_under_one_of_a_model_s_own_names_for_it_goes_there(self) -> None:
+        both = schema(**PROMPT, max_new_tokens=INTEGER, max_length=INTEGER)
+        assert built({"max_length": 20}, schema=both) == {"prompt": "Hello", "max_length": 20}
+
     def test_the_newer_of_openai_s_two_limits_counts(self) -> None:
         limited = schema(**PROMPT, max_tokens=INTEGER)
         fields = built({"max_tokens": 10, "max_completion_tokens": 20}, schema=limited)
@@ -122,8 +126,9 @@ class TestNames:
 
     def test_a_stop_sequence_with_a_comma_cannot_be_said_to_a_model_that_separates_by_commas(self) -> None:
         known = schema(**PROMPT, stop_sequences=STRING)
-        with pytest.raises(UnsupportedParamsError, match="separates stop sequences by commas"):
+        with pytest.raises(UnsupportedParamsError, match="separates stop sequences by commas") as caught:
             built({"stop": ["a,b"]}, schema=known)
+        assert caught.value.param == "stop"
         assert built({"stop": ["a,b"]}, schema=known, drop_params=True) == {"prompt": "Hello"}
         assert built({"stop": ["a,b", "c"]}, schema=known, drop_params=True)["stop_sequences"] == "c"
 
@@ -188,6 +193,7 @@ class TestValues:
         note={"type": "string"},
         options={"type": "object"},
         top_k=INTEGER,
+        n_predict=INTEGER,
     )
 
     @pytest.mark.parametrize(
@@ -210,6 +216,9 @@ class TestValues:
             ({"note": 7}, "note must be a string, not int 7."),
             ({"options": []}, "options must be an object, not list []."),
             ({"stop": 7}, "stop must be a string or a list of strings, not int 7."),
+            ({"stop_words": [7]}, "stop_words must be a string or a list of strings, not list [7]."),
+            ({"n_predict": [7]}, "n_predict must be an integer, not list [7]."),
+            ({"temp": "warm"}, "temp (temperature) must be a number, not str 'warm'."),
             ({"seed": "x"}, "seed must be an integer, not str 'x'."),
             ({"seed": 2**70}, "seed has more than 64 bits."),
             ({"other": float("nan")}, "other=nan is not a number that can be sent."),

@@ -53,6 +53,13 @@ def test_the_arguments_of_a_call_that_has_none_are_json(arguments: dict[str, Any
     assert read.tool_calls[0]["function"] == {"name": "clock", "arguments": "{}"}
 
 
+@pytest.mark.parametrize("arguments", ['{"zone": "UTC"}', "not JSON", {"zone": "UTC"}])
+def test_the_arguments_of_a_call_stay_what_they_are(arguments: Any) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "clock", "arguments": arguments}}
+    (read,) = read_messages([{"role": "assistant", "content": None, "tool_calls": [call]}])
+    assert read.tool_calls == (call,)
+
+
 def test_a_tool_may_have_nothing_to_tell() -> None:
     assert read_messages([{"role": "tool", "tool_call_id": "call_1", "content": None}])[0].text == ""
 

@@ -85,6 +85,10 @@ class TestMadeAnew:
         assert again == made and again.choices[0].__class__ is made.choices[0].__class__
         assert again.usage.total_tokens == 3
 
+    def test_with_its_choices_alone(self, made: Any) -> None:
+        again = type(made)(**{**made.model_dump(), "usage": made.usage, "replicate": None})
+        assert again.choices == made.choices
+
     def test_with_its_usage_alone(self, made: Any) -> None:
         again = type(made)(**{**made.model_dump(), "choices": [], "replicate": None})
         assert again.usage == made.usage
@@ -99,6 +103,7 @@ class TestMadeAnew:
         for again in (copy.deepcopy(made), pickle.loads(pickle.dumps(made)), made.model_copy(deep=True)):
             assert again == made and again.choices[0] is not made.choices[0]
         assert made.model_copy(update={"model": "c/d"}).model == "c/d" and made.model == "a/b"
+        assert made.model_copy().choices is made.choices, "as pydantic's, it is a flat copy unless deep"
 
     def test_and_read_by_openai_s_own_types(self, made: Any) -> None:
         kind = ChatCompletion if made is WHOLE else ChatCompletionChunk
@@ -155,7 +160,7 @@ def test_json_may_be_indented_and_what_is_null_left_out() -> None:
         == run.model_dump(exclude_none=True)
         == {name: value for name, value in run.model_dump().items() if value is not None}
     )
-    indented = run.model_dump_json(indent=2)
-    assert indented.startswith('{\n  "prediction_id": "p",') and json.loads(indented) == json.loads(full)
+    indented = run.model_dump_json(indent=3)
+    assert indented.startswith('{\n   "prediction_id": "p",') and json.loads(indented) == json.loads(full)
     dumped = WHOLE.model_dump(exclude_none=True)
     assert "version" not in dumped["replicate"][0] and dumped["choices"][0]["message"]["content"] == "Hi"

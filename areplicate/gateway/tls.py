@@ -26,8 +26,10 @@ class Certificate(msgspec.Struct, frozen=True):
             context.load_cert_chain(self.certfile, self.keyfile, password=_no_password)
         except (OSError, ssl.SSLError) as error:
             files = f"{self.certfile} and {self.keyfile}" if self.keyfile else f"{self.certfile}"
-            why = getattr(error, "strerror", None) or error
-            raise ValueError(f"The certificate in {files} cannot be used: {why}.") from None
+            why = error.strerror or error.args[0]
+            raise ValueError(
+                f"The certificate in {files} cannot be used: {why}. Give PEM files, and the certificate's own key."
+            ) from None
         return context
 
 

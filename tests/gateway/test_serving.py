@@ -21,7 +21,14 @@ import aiohttp
 import httpx
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from areplicate.gateway.tls import Certificate
 from areplicate.local import LocalReplicate
 from tests.gateway.process import MASTER, MODELS, Gateway, config_for, cpu_seconds, eventually, gateway
 
@@ -230,6 +237,29 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path) 
         eventually(lambda: "the certificate was not reloaded" in running.log())
         assert running.ask().status_code == 200
         assert "Traceback" not in running.log()
+
+
+def test_certificates_that_cannot_be_used(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued, other = authority.issue_cert("localhost"), authority.issue_cert("localhost")
+    chain, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
+    locked = load_pem_private_key(key, None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    cases = {
+        "has a password, which cannot be asked for: give a key without one": (chain, locked),
+        "key values mismatch": (chain, other.private_key_pem.bytes()),
+        "PEM lib": (chain, b""),
+        "No such file": (chain, None),
+    }
+    for number, (why, (certificate, private)) in enumerate(cases.items()):
+        files = [tmp_path / f"{number}.{kind}" for kind in ("cert", "key")]
+        for file, content in zip(files, (certificate, private), strict=True):
+            if content is not None:
+                file.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"cannot be used: (?!\().*{why}.*Give PEM files") as told:
+            Certificate(*files).context()
+        assert all(str(file) in str(told.value) for file in files)
 
 
 def few_files() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 from sqlalchemy import update
@@ -16,6 +17,7 @@ from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.tables import holds, keys, processes
+from areplicate.gateway.accounts.usage import UsageWriter
 from areplicate.gateway.config.database import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL
 from areplicate.gateway.config.settings import DatabaseSettings
@@ -137,6 +139,25 @@ async def test_a_refusal_without_the_database_makes_no_room_for_the_next_request
                 await accounts.admit(poor, hold(dollars=0.5))
     finally:
         await accounts.aclose()
+
+
+async def test_rows_that_wait_in_files_go_to_the_database_of_their_own_configuration(
+    store: Store, tmp_path: Path
+) -> None:
+    for name in ("prod", "prod-2", "2-prod", "pro?"):
+        left = UsageWriter(tmp_path, name, 10)
+        left.add(row(name))
+        await left.aclose()
+    writer = UsageWriter(tmp_path, "prod", 10)
+    writer.add(row("mine"), SettledHold("none", 0, 0.0))  # which is written at once
+    writer.start(store)
+    while len([file async for file in anyio.Path(tmp_path).glob("areplicate-usage-*")]) > 3:
+        await anyio.sleep(0.01)
+    await writer.aclose()
+    assert {each.request_id for each in await store.reports.usage_rows(SpendFilter(), 10, 0)} == {
+        "mine",
+        "prod",
+    }
 
 
 async def test_what_is_in_flight_ends_when_it_is_settled(store: Store) -> None:

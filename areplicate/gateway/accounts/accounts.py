@@ -58,7 +58,9 @@ class Accounts:
     def __init__(self, master_key: str | None, settings: AccountSettings, *, alone: bool) -> None:
         self.auth = Auth(master_key, self._key_by_hash, self.now, settings.waits.database_grace_seconds)
         self.costs = Costs()
-        self.usage = UsageWriter(settings.usage_folder, settings.waits.usage_rows_in_memory)
+        self.usage = UsageWriter(
+            settings.usage_folder, settings.usage_name, settings.waits.usage_rows_in_memory
+        )
         self._settings = settings
         self._alone = alone
         self._ledger = Ledger()

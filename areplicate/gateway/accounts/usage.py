@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 from collections import deque
+from glob import escape
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,13 +41,13 @@ class UsageWriter:
     """Takes rows at any time, and writes them once there is a store.
 
     Args:
-        folder: where the file goes that rows wait in.
+        folder: where the file goes that rows wait in; `name` is in the names of such files.
         most: rows that wait in memory.
     """
 
-    def __init__(self, folder: Path, most: int) -> None:
+    def __init__(self, folder: Path, name: str, most: int) -> None:
         self._most = most
-        self._overflow = _Overflow(folder)
+        self._overflow = _Overflow(folder, name)
         self._rows: deque[tuple[UsageRow, SettledHold | None]] = deque()
         self._store: Store | None = None
         self._writing = asyncio.Lock()
@@ -157,17 +158,20 @@ async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]])
 
 
 class _Overflow:
-    """Files that rows wait in, one JSON object a line. Each process writes one of its own and reads any.
+    """Files that rows wait in, one JSON object a line. Each process writes one of its own and reads any of that name.
 
     A file is renamed before it is read, so that nobody appends to it meanwhile. What
     two processes read at once is in the database once, as rows are known by their requests.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._name = secrets.token_hex(6)
-        self.file = folder / f"areplicate-usage-{self._name}.jsonl"
+        self._name = name
+        self.file = self._new()
         self._may_be_there = True
+
+    def _new(self) -> Path:
+        return self._folder / f"areplicate-usage-{secrets.token_hex(6)}-{self._name}.jsonl"
 
     def append(self, rows: list[UsageRow]) -> None:
         lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
@@ -187,8 +191,9 @@ class _Overflow:
         """Writes the rows of this process's file, and of those that others have left behind."""
         if not self._may_be_there:
             return
-        for number, file in enumerate(sorted(self._folder.glob("areplicate-usage-*.jsonl"))):
-            taken = self._folder / f"areplicate-usage-{self._name}-{number}.jsonl"
+        pattern = f"areplicate-usage-{'[0-9a-f]' * 12}-{escape(self._name)}.jsonl"
+        for file in sorted(self._folder.glob(pattern)):
+            taken = self._new()
             try:
                 file.rename(taken)
                 lines = await asyncio.to_thread(_read, taken)

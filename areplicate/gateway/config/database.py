@@ -17,12 +17,14 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where keys and usage are kept.
 
     Attributes:
-        usage_folder: where rows of usage wait that the database does not take.
+        usage_folder: where rows of usage wait that the database does not take, in files that `usage_name` is in the
+            names of: another configuration in the folder may have another database.
         files_dir: where uploaded files and the results of batches lie.
     """
 
     database: DatabaseURL
     usage_folder: Path
+    usage_name: str = "config"
     files_dir: Path
     waits: DatabaseSettings = DatabaseSettings()
 
@@ -37,6 +39,7 @@ def account_settings(reader: Reader, general: GeneralSettings) -> AccountSetting
         files_dir=Path(general.files_dir) if general.files_dir else beside / "areplicate-files",
         waits=msgspec.convert(general, DatabaseSettings, from_attributes=True),
         usage_folder=Path(general.usage_folder) if general.usage_folder else folder,
+        usage_name=reader.document.path.stem,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,21 @@ class TestPlaces:
                 "image",
                 r"The messages have 2 images, and x/y takes 1 \(image\)",
             ),
+            (schema(image1=URI, image2=URI), [URL] * 3, "image", r"and x/y takes 2 \(image1, image2\)\.$"),
+            (
+                None,
+                [URL, URL],
+                "image",
+                r"^The inputs of x/y are not known, so only one image can be sent\.$",
+            ),
         ],
     )
     def test_what_the_model_does_not_take_is_refused(
-        self, known: ModelSchema, sources: list[str], kind: str, complaint: str
+        self, known: ModelSchema | None, sources: list[str], kind: str, complaint: str
     ) -> None:
-        with pytest.raises(BadRequestError, match=complaint):
+        with pytest.raises(BadRequestError) as caught:
             ask(known, *sources, kind=kind)
+        assert re.search(complaint, caught.value.message) and caught.value.model == "x/y"
 
     @pytest.mark.parametrize("source", ["ftp://e.com/a.png", "javascript:alert(1)", "data:image/png"])
     def test_what_is_no_source_is_refused(self, source: str) -> None:
@@ -163,6 +172,10 @@ class TestFiles:
         assert fields["image"] == "https://api.replicate.com/v1/files/1"
         assert uploads.files[0][1:] == ("input.jpg", "image/jpeg")
         assert made.fields["image"] == "", "the input that was built stays as it was"
+        part = {"type": "file", "file": {"file_data": data, "filename": "a.pdf"}}
+        asked: Any = [{"role": "user", "content": [part]}]
+        await attach(build_input(asked, {}, model="x/y", schema=schema(file=URI)), uploads)
+        assert uploads.files[1][1:] == ("a.pdf", "application/octet-stream")
 
     @pytest.mark.anyio
     async def test_a_path_can_be_given_by_the_input_s_name(self, tmp_path: Path) -> None:
@@ -273,6 +286,17 @@ class TestFilesAsInputs:
                 assert (fields.get("image") or fields["images"][0]) == SMALL, given
         fields = await attach(self.named(images=[PNG, URL, png]), Uploads())
         assert fields["images"] == [SMALL, URL, SMALL]
+
+    @pytest.mark.parametrize(
+        ("known", "name"),
+        [(schema(reference=URI), "reference"), (schema(image=STRING), "image"), (None, "input_image")],
+    )
+    def test_which_takes_files_by_its_type_or_its_name(
+        self, known: ModelSchema | None, name: str, png: Path
+    ) -> None:
+        [slot] = self.named(known, **{name: str(png)}).media
+        assert (slot.field, slot.path) == (name, str(png))
+        assert self.named(known, note=str(png)).fields["note"] == str(png)
 
     @pytest.mark.anyio
     async def test_large_content_is_uploaded_with_its_name_and_type(self, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from os import PathLike, fsdecode, fspath
+from os import PathLike, fsdecode
 from os.path import basename
 from typing import Any, Literal, NoReturn
 
@@ -207,8 +207,7 @@ def medium_of(kind: MediaKind, value: Any) -> Media:
     if isinstance(value, bytes):
         return Media(kind, _as_url(base64.b64encode(value).decode(), mime_of(value)))
     if isinstance(value, (str, PathLike)):
-        path = fspath(value)
-        return Media(kind, path if isinstance(path, str) else fsdecode(path))
+        return Media(kind, fsdecode(value))
     name = getattr(value, "name", None)
     return Media(kind, "", basename(name) if isinstance(name, str) else None, value)
 

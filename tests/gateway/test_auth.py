@@ -46,7 +46,7 @@ async def _attack(database: Store) -> None:
         for number in range(10):
             with pytest.raises(GatewayError) as refused:
                 await callers.caller(f"sk-random-{number}")
-            assert refused.value.status == 401
+            assert (refused.value.status, refused.value.headers["WWW-Authenticate"]) == (401, "Bearer")
         gone = True
         assert (await callers.caller("sk-real")).key_id == "k"
         with pytest.raises(DatabaseUnavailable):

@@ -5,17 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from glob import glob
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trustme
 from aiohttp import StreamReader, web
 from backports import zstd
 
-from areplicate.gateway.config.settings import GeneralSettings
+from areplicate.gateway import logs
+from areplicate.gateway.accounts.record import Record
+from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.usage import UsageWriter
+from areplicate.gateway.api.durations import seconds_of, shown_duration, time_of
+from areplicate.gateway.config import looks
+from areplicate.gateway.config.database_url import parse_database_url
+from areplicate.gateway.config.entries import ModelEntry
+from areplicate.gateway.config.settings import DatabaseSettings, GeneralSettings
 from areplicate.gateway.errors import GatewayError
 from areplicate.gateway.http import bodies, connections
 
@@ -139,6 +152,70 @@ async def test_bodies_that_arrive_slowly_make_room(monkeypatch: pytest.MonkeyPat
         for _, writer in slow:
             writer.close()
     assert not bodies._arriving
+
+
+@pytest.mark.anyio
+async def test_replicate_is_asked_about_each_model_once_in_half_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time, asked = SimpleNamespace(now=1000.0), Counter[str]()
+    time.monotonic = lambda: time.now
+    monkeypatch.setattr(looks, "time", time)
+
+    async def ask(entry: ModelEntry) -> None:
+        asked[entry.model] += 1
+
+    entries = [ModelEntry(name, {"model": model}, None) for name, model in ("ab", "cb", "cd")]
+    about = looks.Looks(entries, ask)
+    for seconds, looked in ((0, 1), (29, 1), (1, 2)):
+        time.now += seconds
+        assert await about.latest() == dict.fromkeys(map(id, entries))
+        assert asked == {"b": looked, "d": looked}
+
+
+@pytest.mark.anyio
+async def test_usage_waits_in_memory_for_a_minute_and_then_in_a_file(tmp_path: Path) -> None:
+    store = Store(parse_database_url(f"sqlite:///{tmp_path}/db"), DatabaseSettings(), alone=True)
+    store.database.trouble = "it is gone"
+    usage = UsageWriter(tmp_path, most=10)
+    usage.start(store)
+    usage.add(Record().usage_row(at=0.0, key_id=None, answered_by=None, predictions=1, cost=None))
+    await asyncio.sleep(58)
+    assert usage.waiting and not glob(f"{tmp_path}/areplicate-usage-*.jsonl")
+    await asyncio.sleep(6)
+    assert not usage.waiting and len(glob(f"{tmp_path}/areplicate-usage-*.jsonl")) == 1
+    await usage.aclose()
+    await store.database.aclose()
+
+
+def test_a_request_writes_ten_lines_at_most() -> None:
+    lines = logs.bound_lines()
+    told = [logs.within_bounds(logging.makeLogRecord({"name": logs.logger.name})) for _ in range(20)]
+    access = logging.makeLogRecord({"name": logs.access_logger.name})
+    assert told.count(True) + logs.within_bounds(access) == 10
+    lines.clear()
+    assert logs.within_bounds(logging.makeLogRecord({})), "what no request writes is not bounded"
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds", "shown"),
+    [
+        ("45s", 45, "45s"),
+        ("90m", 5_400, "90m"),
+        ("12h", 43_200, "12h"),
+        ("30d", 2_592_000, "30d"),
+        ("1mo", 2_592_000, "30d"),
+        ("120m", 7_200, "2h"),
+    ],
+)
+def test_durations(duration: str, seconds: float, shown: str) -> None:
+    assert (seconds_of(duration), shown_duration(seconds)) == (seconds, shown)
+
+
+def test_a_day_that_ends_a_report_is_in_it() -> None:
+    begin, end = time_of("2026-11-25", "x"), time_of("2026-11-25", "x", end=True)
+    assert begin == 1_795_564_800 and end == begin + 86_400
+    assert time_of("2026-11-25T01:00:00+01:00", "x", end=True) == time_of("2026-11-25T00:00:00", "x") == begin
 
 
 @pytest.mark.anyio

@@ -1,0 +1,44 @@
+"""What clients are told of Replicate's errors, and whether their SDKs try again by themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from areplicate import errors
+from areplicate.gateway.errors import from_upstream
+
+AUTHENTICATION = "upstream_authentication"
+NEVER = {"x-should-retry": "false"}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "headers"),
+    [
+        (errors.AuthenticationError("401"), 502, AUTHENTICATION, NEVER),
+        (errors.PermissionDeniedError("403"), 502, AUTHENTICATION, NEVER),
+        (errors.InsufficientCreditError("402"), 402, "upstream_credit", {}),
+        (errors.RateLimitError("429", retry_after=7), 429, "rate_limit_exceeded", {"Retry-After": "7"}),
+        (errors.RateLimitError("429"), 429, "rate_limit_exceeded", {"Retry-After": "1"}),
+        (errors.UnsupportedParamsError("stop"), 400, "unsupported_parameter", {}),
+        (errors.BadRequestError("422", status_code=422), 400, None, {}),
+        (errors.NotFoundError("404"), 404, "model_not_found", {}),
+        (errors.Timeout("late"), 408, "timeout", NEVER),
+        (errors.PredictionFailedError("CUDA out of memory"), 500, "prediction_failed", NEVER),
+        (errors.PredictionCanceledError("by somebody"), 500, "prediction_canceled", NEVER),
+        (errors.APIConnectionError("reset"), 502, "upstream_unreachable", {}),
+        (
+            errors.ServiceUnavailableError("503", retry_after=2.5),
+            503,
+            "upstream_unavailable",
+            {"Retry-After": "3"},
+        ),
+        (errors.ServiceUnavailableError("503"), 503, "upstream_unavailable", {}),
+        (errors.InternalServerError("500"), 502, "upstream_error", {}),
+    ],
+)
+def test_an_error_of_replicates(
+    error: errors.APIError, status: int, code: str | None, headers: dict[str, str]
+) -> None:
+    """SDKs try 408, 429 and 5xx again, unless they are told that it would not help."""
+    told = from_upstream(error)
+    assert (told.status, told.code, told.headers) == (status, code, headers)

@@ -146,15 +146,15 @@ async def test_silence_ends_an_exchange(transport: Transport, local: LocalReplic
 
 
 @pytest.mark.anyio
-async def test_requests_share_a_connection(transport: Transport) -> None:
-    peers = []
+async def test_requests_share_a_connection_and_no_cookies(transport: Transport) -> None:
+    asked = []
 
     class Noting(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            peers.append(self.client_address)
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            asked.append((self.client_address, self.headers["Cookie"]))
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
 
         def log_message(self, *_: object) -> None:
             pass
@@ -166,7 +166,7 @@ async def test_requests_share_a_connection(transport: Transport) -> None:
             await exchange(transport, Request("GET", url, {}), silence=10)
         await transport.aclose()
         server.shutdown()
-    assert len(peers) == 3 and len(set(peers)) == 1
+    assert len(asked) == 3 and set(asked) == {(asked[0][0], None)}
 
 
 @pytest.mark.anyio

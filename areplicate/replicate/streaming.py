@@ -6,7 +6,7 @@ has failed, and while it may not be opened again yet. `text_assembly` joins what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -60,7 +60,8 @@ class PredictionStream:
         self._streams = prediction.urls is not None and prediction.urls.stream is not None
         self._events = EventStream(http, prediction.urls.stream if prediction.urls else None, slots)
         self._assembly = TextAssembly()
-        self._poll_waits = poll_waits()
+        self._waits: Iterator[float] | None = None
+        """Between looks, once there is one."""
         self._finished = self._closed = False
         self._scope: anyio.CancelScope | None = None
 
@@ -86,9 +87,11 @@ class PredictionStream:
             if self._events.connected and self._policy.deadline - now() > SILENCE:
                 pieces = await self._receive()  # ends by itself before the deadline
             else:
-                with anyio.CancelScope(deadline=self._policy.deadline) as self._scope:
+                with anyio.CancelScope(deadline=self._policy.deadline) as scope:
+                    self._scope = scope
                     pieces = await self._advance()
-                if self._scope.cancelled_caught and not self._closed:
+                self._scope = None  # a scope takes 700 bytes, and most streams are only received from now on
+                if scope.cancelled_caught and not self._closed:
                     if not self._assembly.whole:
                         raise TimeoutError
                     pieces = self._end()
@@ -127,7 +130,8 @@ class PredictionStream:
             await self._events.open(self._assembly.last_id, self._booting)
             self._assembly.reconnected()
             return []
-        await anyio.sleep(min(next(self._poll_waits), opens_in))
+        self._waits = self._waits or poll_waits()
+        await anyio.sleep(min(next(self._waits), opens_in))
         return await self._look()
 
     async def _receive(self) -> list[str]:

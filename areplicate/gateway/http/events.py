@@ -121,6 +121,7 @@ class EventWriter:
                 await self.response.write(self._beat_event or f": {self._shown()}\n\n".encode())
         except ConnectionError:
             pass  # the request's own task learns of it, too
+        self._beating = None
 
     def _shown(self) -> str:
         seconds = self._exchange.account.record.seconds()

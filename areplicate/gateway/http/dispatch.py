@@ -81,7 +81,7 @@ class Dispatcher:
             if exchange.request.method == "OPTIONS" and (allowed := preflight(exchange)) is not None:
                 return allowed
             route = await self._admitted(exchange)
-            answering = route(self._gateway, exchange)
+            answering = route.handler(self._gateway, exchange, *await route.read(exchange))
             answer = await (self._gateway.whole(answering) if route.changes else answering)
         except asyncio.CancelledError:
             exchange.account.record.status = CLIENT_GONE if exchange.client_has_left() else 503

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..accounts.auth import Access
-from ..app import Gateway
 from .bodies import read_body, read_query
 from .exchange import Exchange
 
@@ -48,14 +47,13 @@ class Route(NamedTuple):
         """The first line of the handler's docstring: what the OpenAPI document says of the route."""
         return (self.handler.__doc__ or self.path).strip().splitlines()[0].rstrip(".")
 
-    async def __call__(self, gateway: Gateway, exchange: Exchange) -> Any:
-        """Reads what was sent, and gives the answer: a struct, or a response that is ready."""
+    async def read(self, exchange: Exchange) -> tuple[Any, ...]:
+        """What the handler takes after the gateway and the exchange: what was sent, if it reads a struct."""
         if self.takes is None or self.form:
-            return await self.handler(gateway, exchange)
+            return ()
         if self.method == "GET":
-            return await self.handler(gateway, exchange, await read_query(exchange.request, self.takes))
-        body = await read_body(exchange.request, self.takes, exchange.fields)
-        return await self.handler(gateway, exchange, body)
+            return (await read_query(exchange.request, self.takes),)
+        return (await read_body(exchange.request, self.takes, exchange.fields),)
 
 
 def route(method: str, path: str, access: Access, **declared: Any) -> Callable[[Handler], Route]:

@@ -49,7 +49,7 @@ class _Call(model_call.ModelCall, frozen=True):
         return CompletionStream(_Chunks())
 
 
-CALL = _Call("m", "m", [], {})
+CALL = _Call("m", "m", [], {}, count=1, entries=[])
 
 
 async def as_chat(exchange: Exchange) -> web.StreamResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select
 
 from .database import Database
 from .rows import StoredResponse
@@ -18,25 +18,30 @@ class ResponseStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, key_id: str | None, stored: StoredResponse, seconds: float) -> None:
-        """Keeps a response for that many seconds, and deletes those that have expired."""
+    async def keep(self, key_id: str | None, stored: StoredResponse, seconds: float, most: int) -> None:
+        """Keeps a response for that many seconds, and deletes those that have expired.
+
+        Args:
+            most: bytes of all of the key's; if they are more, the oldest go.
+        """
         id = stored.response["id"]
         items = {item["id"]: item for item in (*stored.input, *stored.response["output"]) if item.get("id")}
 
         def work(connection: Connection, now: float) -> None:
-            over = select(responses.c.id).where(responses.c.expires_at < now)
-            connection.execute(delete(response_items).where(response_items.c.response_id.in_(over)))
-            connection.execute(delete(responses).where(responses.c.expires_at < now))
             body = msgspec.json.encode(stored).decode()
-            connection.execute(
-                insert(responses).values(id=id, key_id=key_id, expires_at=now + seconds, body=body)
-            )
-            if items:
-                rows = [
-                    {"response_id": id, "item_id": item_id, "body": msgspec.json.encode(item).decode()}
-                    for item_id, item in items.items()
-                ]
+            rows = [
+                {"response_id": id, "item_id": item_id, "body": msgspec.json.encode(item).decode()}
+                for item_id, item in items.items()
+            ]
+            length = sum(map(len, (body, *(row["body"] for row in rows))))
+            values = {"id": id, "key_id": key_id, "expires_at": now + seconds, "bytes": length, "body": body}
+            connection.execute(insert(responses).values(**values))
+            if rows:
                 connection.execute(insert(response_items), rows)
+            _forget(connection, select(responses.c.id).where(responses.c.expires_at < now))
+            total = select(func.sum(responses.c.bytes)).where(_of(key_id))
+            if connection.execute(total).scalar_one() > most:
+                _forget(connection, _beyond(key_id, most))
 
         await self._database.run(work)
 
@@ -68,6 +73,19 @@ class ResponseStore:
             return bool(gone)
 
         return await self._database.run(work)
+
+
+def _beyond(key_id: str | None, most: int) -> Select[Any]:
+    """The key's oldest responses, without which the others have no more than that many bytes."""
+    r = responses.c
+    and_newer = func.sum(r.bytes).over(order_by=(r.expires_at.desc(), r.id)).label("and_newer")
+    sums = select(r.id, and_newer).where(_of(key_id)).subquery()
+    return select(sums.c.id).where(sums.c.and_newer > most)
+
+
+def _forget(connection: Connection, ids: Select[Any]) -> None:
+    connection.execute(delete(response_items).where(response_items.c.response_id.in_(ids)))
+    connection.execute(delete(responses).where(responses.c.id.in_(ids)))
 
 
 def _of(key_id: str | None) -> ColumnElement[bool]:

@@ -118,9 +118,11 @@ responses = Table(
     Column("id", Text, primary_key=True),
     Column("key_id", Text),
     Column("expires_at", Double, nullable=False, index=True),
+    Column("bytes", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
 )
-"""What the Responses API keeps, if the configuration says so."""
+"""What the Responses API keeps, if the configuration says so; `bytes` counts the items, too."""
+Index("areplicate_responses_key", responses.c.key_id, responses.c.expires_at, responses.c.bytes)
 
 response_items = Table(
     "areplicate_response_items",

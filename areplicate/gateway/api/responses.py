@@ -288,8 +288,10 @@ async def _keep(
     gateway: Gateway, exchange: Exchange, response: dict[str, Any], items: list[Any], earlier: list[Any]
 ) -> None:
     store = await _store(gateway, "store")
-    seconds = gateway.config.general.stored_responses_seconds
-    await store.keep(exchange.caller.key_id, StoredResponse(response, items, earlier), seconds)
+    general = gateway.config.general
+    stored = StoredResponse(response, items, earlier)
+    most = round(general.max_stored_mb * 1e6)
+    await store.keep(exchange.caller.key_id, stored, general.stored_responses_seconds, most)
 
 
 def _no_response(id: str, param: str = "id") -> GatewayError:

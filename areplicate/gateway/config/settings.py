@@ -47,7 +47,8 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
         usage_folder: where rows of usage wait that the database does not take, by default beside the
             configuration.
         store_responses: keep what /v1/responses answers, so that later requests may go on from it by its id, for
-            `stored_responses_seconds`.
+            `stored_responses_seconds`; `max_stored_mb`: of how many megabytes those of a key may be, before the
+            oldest make room.
         files_dir: where uploaded files and the results of batches lie, by default `areplicate-files` beside the
             SQLite file or the configuration; gateways that share a database share it, too.
         max_file_mb, max_files: how large a file may be, and how many a key may have.
@@ -71,6 +72,7 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
     usage_folder: Text | None = None
     store_responses: bool = False
     stored_responses_seconds: Positive = 30 * 24 * 3600.0
+    max_stored_mb: Positive = 1000.0
     files_dir: Text | None = None
     max_file_mb: Positive = 200.0
     max_files: Count = 1000

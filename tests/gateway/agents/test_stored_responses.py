@@ -30,7 +30,7 @@ def keeps(
 ) -> Iterator[Gateway]:
     database = {"database_url": request.getfixturevalue("database")} if request.param == "postgresql" else {}
     folder: Path = tmp_path_factory.mktemp("keeps")
-    with gateway(configuration(local, store_responses=True, **database), folder) as running:
+    with gateway(configuration(local, store_responses=True, max_stored_mb=30, **database), folder) as running:
         yield running
 
 
@@ -110,6 +110,21 @@ def test_another_key_finds_nothing(keeps: Gateway, client: openai.OpenAI) -> Non
         other.responses.retrieve(made.id)
     with pytest.raises(openai.NotFoundError):
         other.responses.create(model="chat", input="Hi", previous_response_id=made.id)
+
+
+def test_a_keys_oldest_make_room(keeps: Gateway, client: openai.OpenAI) -> None:
+    masters = client.responses.create(model="chat", input="Hi")
+    mine = client.with_options(api_key=keeps.new_key())
+    half = "y" * 7_600_000  # which is kept twice: as a whole, and as an item
+    small, _, large = (mine.responses.create(model="chat", input=text) for text in ("Hi", half, half))
+    with pytest.raises(openai.NotFoundError):
+        mine.responses.retrieve(small.id)
+    with pytest.raises(openai.BadRequestError, match="not stored"):
+        mine.responses.create(
+            model="chat", input=[{"type": "item_reference", "id": small.output[0].id or ""}]
+        )
+    for kept, asks in ((large, mine), (masters, client)):
+        assert asks.responses.retrieve(kept.id).id == kept.id
 
 
 def test_where_none_are_kept_that_is_said(running: Gateway) -> None:

@@ -126,6 +126,7 @@ class TestTools:
         template = PromptTemplate(chat_template=ChatTemplate(source))
         settled = settle(HI, {"tools": TOOLS}, schema=schema(), template=template)
         assert (settled.tools == ()) is in_words is ("get_weather" in settled.turns[0].text)
+        assert settled.contract is not None and settled.contract.emulated == ("tools",)
 
     def test_results_come_back_in_words_too(self) -> None:
         call = {
@@ -237,7 +238,8 @@ class TestFormats:
         assert (settled.contract.format.name, settled.contract.format.schema) == ("Person", SCHEMA)
 
     def test_plain_text_is_no_contract(self) -> None:
-        assert settle(HI, {"response_format": {"type": "text"}}, schema=schema()).contract is None
+        settled = settle(HI, {"response_format": {"type": "text"}}, schema=schema())
+        assert (settled.contract, settled.params) == (None, {})
 
     @pytest.mark.parametrize(
         ("format", "message"),

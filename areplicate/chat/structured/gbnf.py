@@ -6,7 +6,6 @@ to the check of the answer; what this does not know of JSON Schema becomes any J
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -102,7 +101,7 @@ class _Grammar:
         ws = self.primitive("ws")
         required = schema.get("required") or ()
         members = {
-            name: f'{_literal(name)} {ws} ":" {ws} {self.rule(each, f"{path}-{_plain(name)}-{i}")} {ws}'
+            name: f'{_literal(name)} {ws} ":" {ws} {self.rule(each, f"{path}-{i}")} {ws}'
             for i, (name, each) in enumerate(schema["properties"].items())
         }
         needed = [body for name, body in members.items() if name in required]
@@ -128,7 +127,3 @@ def _literal(value: Any) -> str:
     """JSON as a literal of the grammar."""
     text = msgspec.json.encode(value).decode()
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9]+", "", name)[:20].lower() or "member"

@@ -103,22 +103,19 @@ def _compiled(jsonschema_rs: Any, schema: dict[str, Any]) -> Any:
         return compile(pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS))
 
 
-def _reads_as(kind: type) -> Callable[[str], bool]:
-    def reads(text: str) -> bool:
-        try:
-            msgspec.convert(text, kind)
-        except msgspec.ValidationError:
-            return False
-        return True
-
-    return reads
+def _reads_as(kind: type, text: str) -> bool:
+    try:
+        msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 _FORMATS: dict[str, Callable[[str], bool]] = {
-    "date-time": _reads_as(datetime.datetime),  # also without a time zone, as pydantic takes it
-    "date": _reads_as(datetime.date),
-    "time": _reads_as(datetime.time),
-    "uuid": _reads_as(uuid.UUID),
+    "date-time": partial(_reads_as, datetime.datetime),  # also without a time zone, as pydantic takes it
+    "date": partial(_reads_as, datetime.date),
+    "time": partial(_reads_as, datetime.time),
+    "uuid": partial(_reads_as, uuid.UUID),
     **dict.fromkeys(
         (
             *("uri", "uri-reference", "uri-template", "iri", "iri-reference", "idn-email", "idn-hostname"),

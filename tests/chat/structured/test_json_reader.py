@@ -57,6 +57,7 @@ def test_fences_that_never_close_are_read_quickly() -> None:
         'Sure! Here {it} is:\n```json\n{"name": "Ada", "age": 36}\n```\nHope it helps.',
         '```\n{"name": "Ada", "age": 36}\n```',
         'The person [1] is {"name": "Ada", "age": 36}.',
+        'Neither {this} nor {that}, but {"name": "Ada", "age": 36}.',
         "{'name': 'Ada', 'age': 36,}",
         '{"name": "Ada" "age": 36}',
         "{name: 'Ada', age: 36} is what you want",

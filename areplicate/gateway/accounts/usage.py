@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import secrets
 from collections import deque
@@ -41,7 +40,7 @@ class UsageWriter:
     """Takes rows at any time, and writes them once there is a store.
 
     Args:
-        folder: where the file goes that rows wait in; `name` is in the names of such files.
+        folder: where the files go that rows wait in; `name` is in the names of such files.
         most: rows that wait in memory.
     """
 
@@ -130,15 +129,17 @@ class UsageWriter:
         rows = list(self._rows)
         self._rows.clear()
         try:
-            self._overflow.append([row for row, _ in rows])
+            file = self._overflow.add([row for row, _ in rows])
         except OSError as error:
-            logger.error("usage is in the log, since %s cannot be written to: %s", self._overflow.file, error)
+            logger.error(
+                "usage is in the log, since %s cannot be written to: %s", self._overflow.folder, error
+            )
             for row, _ in rows:
                 logger.error("usage row could not be stored", extra={"usage": msgspec.to_builtins(row)})
         else:
             logger.warning(
                 "usage row could not be stored in the database: it waits in a file",
-                extra={"rows": len(rows), "file": str(self._overflow.file)},
+                extra={"rows": len(rows), "file": str(file)},
             )
 
 
@@ -158,68 +159,58 @@ async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]])
 
 
 class _Overflow:
-    """Files that rows wait in, one JSON object a line. Each process writes one of its own and reads any of that name.
+    """Files that rows wait in, one JSON object a line. Each is written once, and read by any process of that name.
 
-    A file is renamed before it is read, so that nobody appends to it meanwhile. What
-    two processes read at once is in the database once, as rows are known by their requests.
+    A process renames a file before it reads it, so that others leave it alone. What two processes read at once
+    all the same is in the database once, as rows are known by their requests.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._name = name
-        self.file = self._new()
         self._may_be_there = True
 
-    def _new(self) -> Path:
-        return self._folder / f"areplicate-usage-{secrets.token_hex(6)}-{self._name}.jsonl"
-
-    def append(self, rows: list[UsageRow]) -> None:
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    def add(self, rows: list[UsageRow]) -> Path:
+        """Writes a file of these rows: a reader sees all of them, or no file."""
         self._may_be_there = True
-        while True:
-            descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with open(descriptor, "ab") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                if not _is_at(self.file, descriptor):
-                    continue  # somebody has begun to read it meanwhile
-                file.write(lines)
-                file.flush()
-                os.fsync(descriptor)
-                return
+        file = self._new()
+        new = file.with_suffix(".new")
+        try:
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as lines:
+                lines.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+                lines.flush()
+                os.fsync(lines.fileno())
+            return new.rename(file)
+        finally:
+            new.unlink(missing_ok=True)
 
     async def read_in(self, store: Store) -> None:
-        """Writes the rows of this process's file, and of those that others have left behind."""
+        """Writes the rows of all files into the database, also of those that other processes have left behind."""
         if not self._may_be_there:
             return
         pattern = f"areplicate-usage-{'[0-9a-f]' * 12}-{escape(self._name)}.jsonl"
-        for file in sorted(self._folder.glob(pattern)):
-            taken = self._new()
+        for file in sorted(self.folder.glob(pattern)):
             try:
-                file.rename(taken)
-                lines = await asyncio.to_thread(_read, taken)
+                taken = file.rename(self._new())
+                rows = await asyncio.to_thread(_read, taken)
             except OSError:
                 continue  # another process has it
-            for begin in range(0, len(lines), _BATCH):
-                await _write(store, [(row, None) for row in lines[begin : begin + _BATCH]])
+            for begin in range(0, len(rows), _BATCH):
+                await _write(store, [(row, None) for row in rows[begin : begin + _BATCH]])
             taken.unlink(missing_ok=True)
-            logger.info("usage that waited in a file is in the database", extra={"rows": len(lines)})
+            logger.info("usage that waited in a file is in the database", extra={"rows": len(rows)})
         self._may_be_there = False
+
+    def _new(self) -> Path:
+        """The path of a file that does not exist yet."""
+        return self.folder / f"areplicate-usage-{secrets.token_hex(6)}-{self._name}.jsonl"
 
 
 def _read(path: Path) -> list[UsageRow]:
     rows = []
-    with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # until others have written what they append under its old name
-        for line in file:
-            try:
-                rows.append(msgspec.json.decode(line, type=UsageRow))
-            except msgspec.DecodeError:
-                logger.error("a line of %s is not a usage row: it is left out", path)
+    for line in path.read_bytes().splitlines():
+        try:
+            rows.append(msgspec.json.decode(line, type=UsageRow))
+        except msgspec.DecodeError:
+            logger.error("a line of %s is not a usage row: it is left out", path)
     return rows
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False

@@ -38,13 +38,14 @@ class Api(NamedTuple):
 
     Attributes:
         ask: the router's arguments for a request's body; raises a `BadRequestError` if the body is wrong.
-        answer: the API's answer as plain JSON values, from the router's answer and the request's body.
-        instruct: the body with a system message added.
+        answer: the API's answer as plain JSON values, from the router's answer and the request's body; None if
+            it is the router's.
+        instruct: the body with a system message added; None if the API has none.
     """
 
     ask: Callable[[Body], Arguments]
-    answer: Callable[[dict[str, Any], Body], dict[str, Any]]
-    instruct: Callable[[Body, str], dict[str, Any]]
+    answer: Callable[[dict[str, Any], Body], dict[str, Any]] | None = None
+    instruct: Callable[[Body, str], dict[str, Any]] | None = None
 
 
 def _ask_chat(body: Body) -> Arguments:
@@ -107,27 +108,15 @@ def _instruct_chat(body: Body, system: str) -> dict[str, Any]:
     return {**body, "messages": [{"role": "system", "content": system}, *messages]}
 
 
-def _instruct_completion(body: Body, system: str) -> dict[str, Any]:
-    raise BadRequestError("a prompt of /v1/completions has no system message: ask /v1/chat/completions")
-
-
 def _instruct_response(body: Body, system: str) -> dict[str, Any]:
     own = body.get("instructions")
     return {**body, "instructions": f"{system}\n\n{own}" if own else system}
 
 
-def _instruct_embeddings(body: Body, system: str) -> dict[str, Any]:
-    raise BadRequestError("embeddings have no system message")
-
-
-def _as_it_is(answer: dict[str, Any], body: Body) -> dict[str, Any]:
-    return answer
-
-
 APIS: Mapping[str, Api] = {
-    CHAT: Api(_ask_chat, _as_it_is, _instruct_chat),
-    "/v1/completions": Api(_ask_completion, _completion, _instruct_completion),
+    CHAT: Api(_ask_chat, instruct=_instruct_chat),
+    "/v1/completions": Api(_ask_completion, _completion),
     "/v1/responses": Api(_ask_response, _response, _instruct_response),
-    EMBEDDINGS: Api(_ask_embeddings, _as_it_is, _instruct_embeddings),
+    EMBEDDINGS: Api(_ask_embeddings),
 }
 """By the url of a batch file's line."""

@@ -286,6 +286,10 @@ def _checked(row: Row, defaults: Defaults) -> Row:
         raise BadRequestError("has no model: give one in the row, or for the whole job (--model)")
     api, body = APIS[row.url], {**row.body, "model": model}
     if defaults.system:
+        if api.instruct is None:
+            raise BadRequestError(
+                f"a request to {row.url} has no system message, which the job gives (--system)"
+            )
         body = api.instruct(body, defaults.system)
     api.ask(body)
     if body.get("stream"):

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -71,7 +71,7 @@ ON CONFLICT (number) DO UPDATE SET response = excluded.response, error = exclude
 _FORGET = "DELETE FROM asked WHERE number = ?"
 
 
-class MaybeCreated(msgspec.Struct, frozen=True):
+class MaybeCreated(NamedTuple):
     """A prediction that may exist: its mark (seconds), and when it was asked for (seconds since 1970)."""
 
     mark: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple
 
 import anyio
@@ -23,7 +24,7 @@ from ..errors import (
     RateLimitError,
 )
 from ..logs import logger
-from ..replicate.creation import INTENT, Intent
+from ..replicate.creation import INTENT
 from ..replicate.retry import waits
 from .journal import Journal, MaybeCreated, UnwritableJournal
 from .requests import AskOne, JobEnded, is_embedding
@@ -41,8 +42,13 @@ _decode_embeddings: Any = msgspec.json.Decoder(EmbeddingResponse).decode
 _decode = msgspec.json.Decoder(ModelResponse).decode
 
 
-class RowIntents:
-    """The creations of one row, remembered one after the other.
+class _RowIntent(NamedTuple):
+    asking: Callable[[int], Awaitable[None]]
+    earlier: tuple[int, float] | None
+
+
+def keep_intents(earlier: Mapping[int, MaybeCreated], ask: Callable[[int, int], Awaitable[None]]) -> None:
+    """Has the creations of one row, which follow in this context, remembered one after the other.
 
     They come in the same order in each run, so the first of this run looks for the first of the last.
 
@@ -50,23 +56,8 @@ class RowIntents:
         earlier: those of an earlier run, by their part.
         ask: remembers that a part is about to be asked for, with its mark.
     """
-
-    def __init__(
-        self, earlier: Mapping[int, MaybeCreated], ask: Callable[[int, int], Awaitable[None]]
-    ) -> None:
-        self._earlier = earlier
-        self._ask = ask
-        self._count = 0
-
-    def next(self) -> Intent:
-        part, self._count = self._count, self._count + 1
-        earlier = self._earlier.get(part)
-        return _RowIntent(partial(self._ask, part), None if earlier is None else (earlier.mark, earlier.at))
-
-
-class _RowIntent(NamedTuple):
-    asking: Callable[[int], Awaitable[None]]
-    earlier: tuple[int, float] | None
+    intents = (_RowIntent(partial(ask, part), earlier.get(part)) for part in count())
+    INTENT.set(partial(next, intents))
 
 
 class JournaledAsk:
@@ -117,8 +108,7 @@ class JournaledAsk:
         """Asks until there is an answer or an error of the row's own."""
         pauses = waits()
         while True:
-            ask = partial(self._journal.ask, number, question)
-            INTENT.set(RowIntents(self._journal.asked(number), ask).next)
+            keep_intents(self._journal.asked(number), partial(self._journal.ask, number, question))
             try:
                 response: ModelResponse = await self._ask(number, request)
             except EVERY_ROWS as error:

@@ -48,7 +48,8 @@ def batch_line(outcome: EndedRow) -> dict[str, Any]:
         "error": None,
     }
     if response is not None:
-        body = APIS[row.url].answer(response, row.body)
+        answer = APIS[row.url].answer
+        body = response if answer is None else answer(response, row.body)
         line["response"] = {"status_code": 200, "request_id": response.get("id") or "", "body": body}
     elif error is not None:
         line["error"] = {"code": error.get("code") or "error", "message": error.get("message") or ""}

@@ -10,7 +10,7 @@ import pyarrow as pa
 from anyio.from_thread import start_blocking_portal
 
 from ..bulk.journal import question_hash
-from ..bulk.journaled import EVERY_ROWS, RowIntents
+from ..bulk.journaled import EVERY_ROWS, keep_intents
 from ..calls.call import at_once
 from ..errors import (
     APIConnectionError,
@@ -19,7 +19,6 @@ from ..errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
-from ..replicate.creation import INTENT
 from ..router import AsyncRouter
 
 _NOT_THE_ROWS_OWN = (APIConnectionError, RateLimitError, ServiceUnavailableError)
@@ -86,7 +85,7 @@ class Worker:
         try:
             text, failure, earlier = await ledger.begin.remote(number, question, job.retrying)
             if text is None and failure is None:
-                INTENT.set(RowIntents(earlier, partial(ledger.ask.remote, number, question)).next)
+                keep_intents(earlier, partial(ledger.ask.remote, number, question))
                 response = await self._router.acompletion(**request)
                 text = response.choices[0].message.content or ""
                 await ledger.end.remote(number, question, text, None, job.retrying)

@@ -16,8 +16,6 @@ from ...schema_lookup import endpoint_of
 from ..config.entries import ModelEntry
 from ..config.prices import Price
 
-_FIRST_GUESS_TOKENS = 500
-_FIRST_GUESS_SECONDS = 5.0
 _WEIGHT = 0.2
 """The weight of the latest prediction in a model's running mean."""
 _MOST_TOKENS = 10_000_000
@@ -63,6 +61,9 @@ class _Usual(msgspec.Struct):
         self.most_seconds = max(seconds, self.most_seconds + _WEIGHT * (seconds - self.most_seconds))
 
 
+_FIRST_GUESS = _Usual(tokens=500, seconds=5.0, most_tokens=500, most_seconds=5.0)
+
+
 class Costs:
     """Remembers what the models' predictions took lately."""
 
@@ -93,19 +94,15 @@ class Costs:
 
     def _answer(self, entry: ModelEntry, demand: Demand) -> tuple[float, float]:
         """Tokens and seconds of one answer."""
-        usual = self._usual.get(entry.name)
-        if demand.predictions > 1:
-            tokens = max(_FIRST_GUESS_TOKENS, usual.most_tokens if usual else 0.0)
-            seconds = max(_FIRST_GUESS_SECONDS, usual.most_seconds if usual else 0.0)
-        else:
-            tokens = usual.tokens if usual else _FIRST_GUESS_TOKENS
-            seconds = usual.seconds if usual else _FIRST_GUESS_SECONDS
+        usual, several = self._usual.get(entry.name, _FIRST_GUESS), demand.predictions > 1
+        tokens = max(_FIRST_GUESS.tokens, usual.most_tokens) if several else usual.tokens
+        seconds = max(_FIRST_GUESS.seconds, usual.most_seconds) if several else usual.seconds
         if not demand.writes:
             return 0, seconds
         allowed = _allowed_tokens(demand.body)
         if allowed is None:
             return tokens, seconds
-        return allowed if demand.predictions > 1 else min(tokens, allowed), seconds
+        return allowed if several else min(tokens, allowed), seconds
 
     def learn(self, entry: ModelEntry, run: Run) -> None:
         """A prediction of the entry's has ended."""

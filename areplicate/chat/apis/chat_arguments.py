@@ -11,8 +11,6 @@ from ...errors import BadRequestError
 from ..messages import read_messages
 from ..usage import estimate
 
-Event = dict[str, Any]
-"""One server-sent event of an API, by its `type`."""
 _TOKENS_OF_AN_IMAGE = 1600
 """The largest image that is not scaled down has so many, by Anthropic's documentation."""
 

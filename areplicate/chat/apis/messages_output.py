@@ -1,7 +1,6 @@
 """A chat completion's answer as Anthropic's Messages API gives it, whole or in events.
 
-Source: "Messages" and "Streaming messages" in Anthropic's API reference. A message that is given whole is
-the one that its events would have built.
+Source: "Messages" and "Streaming messages" in Anthropic's API reference.
 """
 
 from __future__ import annotations
@@ -11,18 +10,17 @@ from typing import Any
 
 import msgspec
 
-from ..chunks import deltas_of
-from ..responses import Delta, FinishReason, ModelResponse, PricedUsage, ToolCallDelta, Usage
+from ..responses import Delta, FinishReason, PricedUsage, ToolCallDelta, Usage
 from ..stops import StopCutter
-from .chat_arguments import Event
+from .answer_builder import AnswerBuilder, Event
 
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 _SIGNATURE = "cmVhc29uaW5n"
 """Thinking must have a signature. Thinking that a client sends back is not read, so any will do."""
 
 
-class MessageBuilder:
-    """A message as it grows: takes what an answer adds, and gives the events for it.
+class MessageBuilder(AnswerBuilder):
+    """Builds a message.
 
     Args:
         id: the message's, `msg_...`.
@@ -38,7 +36,7 @@ class MessageBuilder:
         self._content: list[dict[str, Any]] = []
         self._open: str | None = None
         """The kind of block that is being written: the last one."""
-        self.message: dict[str, Any] = {
+        self.answer = {
             "id": id,
             "type": "message",
             "role": "assistant",
@@ -49,15 +47,10 @@ class MessageBuilder:
             "usage": _usage(None),
         }
 
-    def answered_by(self, model: str) -> None:
-        """Another model answers than was asked."""
-        self.message["model"] = model
-
     def begin(self) -> list[Event]:
-        return [{"type": "message_start", "message": {**self.message, "content": []}}]
+        return [{"type": "message_start", "message": {**self.answer, "content": []}}]
 
     def add(self, delta: Delta) -> list[Event]:
-        """The events for what a chunk adds."""
         events: list[Event] = []
         if self._stops.found is not None:
             return events
@@ -75,20 +68,12 @@ class MessageBuilder:
         found = self._stops.found
         reason = _STOP_REASONS[finish_reason] if found is None else "stop_sequence"
         told = {"stop_reason": reason, "stop_sequence": found}
-        self.message |= {**told, "usage": _usage(usage)}
+        self.answer |= {**told, "usage": _usage(usage)}
         return [
             *events,
             {"type": "message_delta", "delta": told, "usage": _usage(usage)},
             {"type": "message_stop"},
         ]
-
-    def build(self, answer: ModelResponse) -> dict[str, Any]:
-        """The message that a whole answer makes."""
-        self.answered_by(answer.model)
-        for delta in deltas_of(answer.choices[0].message):
-            self.add(delta)
-        self.end(answer.choices[0].finish_reason, answer.usage)
-        return self.message
 
     def _rest(self) -> Iterator[Event]:
         """Text that was kept back as the possible beginning of a stop sequence."""

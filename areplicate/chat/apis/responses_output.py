@@ -1,7 +1,6 @@
 """A chat completion's answer as OpenAI's Responses API gives it, whole or in events.
 
-Source: "The response object" and "Streaming events" in OpenAI's API reference. A response that is given
-whole is the one that its events would have built.
+Source: "The response object" and "Streaming events" in OpenAI's API reference.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..chunks import deltas_of
-from ..responses import Delta, FinishReason, ModelResponse, PricedUsage, ToolCallDelta, Usage
+from ..responses import Delta, FinishReason, PricedUsage, ToolCallDelta, Usage
 from ..tools.tools import read_tool_use
-from .chat_arguments import Event
+from .answer_builder import AnswerBuilder, Event
 
 _ECHOED = (
     *("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key"),
@@ -23,8 +21,8 @@ _ECHOED = (
 """Fields of the request that its response repeats."""
 
 
-class ResponseBuilder:
-    """A response as it grows: takes what an answer adds, and gives the events for it.
+class ResponseBuilder(AnswerBuilder):
+    """Builds a response.
 
     Args:
         id: the response's, `resp_...`.
@@ -41,7 +39,7 @@ class ResponseBuilder:
         self._output: list[dict[str, Any]] = []
         self._open: dict[str, Any] | None = None
         """The message or the reasoning that is being written: the last item of the output."""
-        self.response: dict[str, Any] = {
+        self.answer = {
             "id": id,
             "object": "response",
             "created_at": created_at,
@@ -64,15 +62,10 @@ class ResponseBuilder:
             "usage": None,
         }
 
-    def answered_by(self, model: str) -> None:
-        """Another model answers than was asked."""
-        self.response["model"] = model
-
     def begin(self) -> list[Event]:
         return [self._whole("response.created"), self._whole("response.in_progress")]
 
     def add(self, delta: Delta) -> list[Event]:
-        """The events for what a chunk adds."""
         events: list[Event] = []
         if delta.reasoning_content:
             events += self._reasoning(delta.reasoning_content)
@@ -88,29 +81,21 @@ class ResponseBuilder:
         if not any(item["type"] != "reasoning" for item in self._output):
             events += self._begin_text()
         events += self._close(status)
-        self.response["status"] = status
+        self.answer["status"] = status
         if status == "incomplete":
-            self.response["incomplete_details"] = {"reason": "max_output_tokens"}
+            self.answer["incomplete_details"] = {"reason": "max_output_tokens"}
         else:
-            self.response["completed_at"] = int(time.time())
+            self.answer["completed_at"] = int(time.time())
         if usage is not None:
-            self.response["usage"] = _usage(usage)
+            self.answer["usage"] = _usage(usage)
         # The response itself and no copy: `store` may still change before this event is sent.
-        return [*events, self._event(f"response.{status}", response=self.response)]
+        return [*events, self._event(f"response.{status}", response=self.answer)]
 
-    def failed(self, message: str, code: str) -> list[Event]:
-        self.response |= {"status": "failed", "store": False}
-        self.response["error"] = {"code": code, "message": message}
+    def failed(self, status: int, message: str) -> list[Event]:
+        """The events for an error after the answer has begun; `status` is the HTTP status that it would have had."""
+        code = "rate_limit_exceeded" if status == 429 else "server_error"
+        self.answer |= {"status": "failed", "store": False, "error": {"code": code, "message": message}}
         return [self._whole("response.failed")]
-
-    def build(self, answer: ModelResponse) -> dict[str, Any]:
-        """The response that a whole answer makes."""
-        self.answered_by(answer.model)
-        choice = answer.choices[0]
-        for delta in deltas_of(choice.message):
-            self.add(delta)
-        self.end(choice.finish_reason, answer.usage)
-        return self.response
 
     def _reasoning(self, text: str) -> Iterator[Event]:
         if self._open is None or self._open["type"] != "reasoning":
@@ -195,7 +180,7 @@ class ResponseBuilder:
         return self._event(kind, output_index=len(self._output) - 1, item=dict(item))
 
     def _whole(self, kind: str) -> Event:
-        return self._event(kind, response={**self.response, "output": list(self._output)})
+        return self._event(kind, response={**self.answer, "output": list(self._output)})
 
     def _event(self, kind: str, **fields: Any) -> Event:
         event = {"type": kind, "sequence_number": self._sequence, **fields}

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.apis.chat_arguments import Event, count_tokens
+from ...chat.apis.answer_builder import Event
+from ...chat.apis.chat_arguments import count_tokens
 from ...chat.apis.messages_input import read_request
 from ...chat.apis.messages_output import MessageBuilder
 from ...chat.apis.responses_output import new_id
 from ..app import Gateway
-from ..errors import GatewayError
 from ..http.anthropic import error_type
 from ..http.events import data_event
 from ..http.exchange import Exchange
@@ -98,9 +98,9 @@ async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -
     """Answer a conversation, as Anthropic's Messages API does."""
     asked = read_request(body)
     call = await admitted_call(exchange.account, body, asked.messages, {"drop_params": True, **asked.params})
-    builder = _Builder(new_id("msg"), call.name, body)
+    builder = MessageBuilder(new_id("msg"), call.name, body)
     if exchange.account.record.streamed:
-        return await relay(exchange, call, builder, beat=_PING)
+        return await relay(exchange, call, builder, _failed, beat=_PING)
     return builder.build(await call.ask(exchange.account))
 
 
@@ -111,6 +111,5 @@ async def count_message_tokens(gateway: Gateway, exchange: Exchange, body: dict[
     return TokenCount(count_tokens(read_request(body)))
 
 
-class _Builder(MessageBuilder):
-    def fail(self, error: GatewayError) -> list[Event]:
-        return [{"type": "error", "error": {"type": error_type(error.status), "message": error.message}}]
+def _failed(status: int, message: str) -> list[Event]:
+    return [{"type": "error", "error": {"type": error_type(status), "message": message}}]

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
-from ...chat.apis.chat_arguments import Event
-from ...chat.responses import Delta, FinishReason, Usage
-from ..errors import GatewayError
+from ...chat.apis.answer_builder import AnswerBuilder, Event
+from ...chat.responses import FinishReason, Usage
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from .model_call import ModelCall
 
 
-class Builder(Protocol):
-    """Turns what a chunk adds to the answer into an API's events."""
-
-    def answered_by(self, model: str) -> None: ...
-    def begin(self) -> list[Event]: ...
-    def add(self, delta: Delta) -> list[Event]: ...
-    def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]: ...
-    def fail(self, error: GatewayError) -> list[Event]:
-        """For an error after the answer has begun."""
-        ...
-
-
 async def relay(
     exchange: Exchange,
     call: ModelCall,
-    builder: Builder,
+    builder: AnswerBuilder,
+    failed: Callable[[int, str], list[Event]],
     *,
     beat: bytes | None = None,
     before_end: Callable[[], Awaitable[None]] | None = None,
@@ -39,6 +26,7 @@ async def relay(
     """Streams the answer.
 
     Args:
+        failed: gives the events for an error after the answer has begun, by its status and message.
         beat: sent while a model boots, instead of a comment.
         before_end: awaited when the answer is whole, before the client is sent its end.
     """
@@ -69,7 +57,7 @@ async def relay(
         except Exception as error:
             failure = events.failed(error)
             opening = [] if begun else builder.begin()
-            await events.send(_encoded([*opening, *builder.fail(failure)]))
+            await events.send(_encoded([*opening, *failed(failure.status, failure.message)]))
     return events.response
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from ...chat.apis.chat_arguments import ChatArguments, Event, count_tokens, text, wrong
+from ...chat.apis.chat_arguments import ChatArguments, count_tokens, text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import ResponseBuilder, new_id
 from ..accounts.rows import StoredResponse
@@ -127,17 +127,17 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
     whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
     call = await admitted_call(exchange.account, whole, asked.messages, {"drop_params": True, **asked.params})
     kept = gateway.config.general.store_responses and body.get("store") is not False
-    builder = _Builder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
+    builder = ResponseBuilder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
 
     async def keep() -> None:
         try:
-            await _keep(gateway, exchange, builder.response, resolved, earlier)
+            await _keep(gateway, exchange, builder.answer, resolved, earlier)
         except Exception as error:  # the answer is paid, and is not lost with the database
-            logger.error("%s is not stored: %s", builder.response["id"], error)
-            builder.response["store"] = False
+            logger.error("%s is not stored: %s", builder.answer["id"], error)
+            builder.answer["store"] = False
 
     if exchange.account.record.streamed:
-        return await relay(exchange, call, builder, before_end=keep if kept else None)
+        return await relay(exchange, call, builder, builder.failed, before_end=keep if kept else None)
     response = builder.build(await call.ask(exchange.account))
     if kept:
         await keep()
@@ -197,12 +197,6 @@ async def _read(
     _check_size(earlier, items, referred)
     asked = read_request({**body, "input": items}, earlier, referred.get)
     return asked, [referred.get(item["id"], item) for item in items], earlier
-
-
-class _Builder(ResponseBuilder):
-    def fail(self, error: GatewayError) -> list[Event]:
-        code = "rate_limit_exceeded" if error.status == 429 else "server_error"
-        return self.failed(error.message, code)
 
 
 def _with_id(place: str, item: Any) -> Any:

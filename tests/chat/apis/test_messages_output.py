@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from areplicate.chat.apis.chat_arguments import Event
+from areplicate.chat.apis.answer_builder import Event
 from areplicate.chat.apis.messages_output import MessageBuilder
 from areplicate.chat.responses import Delta, FinishReason, PricedUsage
 from tests.chat.apis.answers import USAGE, call, whole
@@ -35,8 +35,8 @@ def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[li
     made.begin()
     events = [event for delta in deltas for event in made.add(delta)]
     events += made.end(reason, USAGE)
-    anthropic_types.Message.model_validate(made.message)
-    return events, made.message
+    anthropic_types.Message.model_validate(made.answer)
+    return events, made.answer
 
 
 def start(index: int, **block: Any) -> Event:

@@ -11,7 +11,7 @@ from openai.types.responses import Response as OpenAIResponse
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from areplicate.chat.apis.chat_arguments import Event
+from areplicate.chat.apis.answer_builder import Event
 from areplicate.chat.apis.responses_output import ResponseBuilder
 from areplicate.chat.responses import Delta, FinishReason, PricedUsage
 from tests.chat.apis.answers import USAGE, call, whole
@@ -44,10 +44,10 @@ def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[li
     sent += [msgspec.json.encode(event) for event in made.end(reason, USAGE)]
     for event in sent:
         event_type().validate_json(event)
-    OpenAIResponse.model_validate(made.response)
+    OpenAIResponse.model_validate(made.answer)
     events = [msgspec.json.decode(event) for event in sent]
     assert [event.pop("sequence_number") for event in events] == list(range(len(events)))
-    return events, made.response
+    return events, made.answer
 
 
 def text(text: str) -> dict[str, Any]:
@@ -142,8 +142,8 @@ def test_what_was_asked_is_in_the_response() -> None:
         "tool_choice": "required",
         "truncation": "auto",
     }
-    assert builder(**asked).response == {**BEGUN, **asked}
-    assert not ResponseBuilder("resp_1", 5, "a/b", {}, stored=False).response["store"]
+    assert builder(**asked).answer == {**BEGUN, **asked}
+    assert not ResponseBuilder("resp_1", 5, "a/b", {}, stored=False).answer["store"]
 
 
 def test_the_tools_that_the_model_is_shown_are_in_the_response() -> None:
@@ -152,7 +152,7 @@ def test_the_tools_that_the_model_is_shown_are_in_the_response() -> None:
         {"type": "web_search"},
         {"name": "time", "description": "Tells it."},
     ]
-    assert builder(tools=tools).response["tools"] == [
+    assert builder(tools=tools).answer["tools"] == [
         {
             "type": "function",
             "name": "weather",
@@ -266,7 +266,7 @@ def test_text_after_something_else_is_a_new_message(after: Delta) -> None:
 def test_a_failure_is_told_and_nothing_is_stored() -> None:
     made = builder()
     made.add(Delta(content="Hel"))
-    [event] = made.failed("The model failed.", "server_error")
+    [event] = made.failed(500, "The model failed.")
     event_type().validate_python(event)
     assert event["type"] == "response.failed"
     response = event["response"]
@@ -286,7 +286,7 @@ def test_a_whole_answer_makes_the_response_that_its_events_would_have_built() ->
 def test_what_it_cost_is_told_where_it_is_known() -> None:
     made = builder()
     made.end("stop", PricedUsage(prompt_tokens=7, completion_tokens=3, total_tokens=10, cost=0.5))
-    assert made.response["usage"] == {**COUNTED, "cost": 0.5}
+    assert made.answer["usage"] == {**COUNTED, "cost": 0.5}
     untold = builder()
     untold.end("stop", None)
-    assert untold.response["usage"] is None
+    assert untold.answer["usage"] is None

@@ -1,0 +1,45 @@
+"""An API's answer as it grows out of a chat completion's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from ..chunks import deltas_of
+from ..responses import Delta, FinishReason, ModelResponse, Usage
+
+Event = dict[str, Any]
+"""One server-sent event of an API, by its `type`."""
+
+
+class AnswerBuilder(ABC):
+    """Takes what an answer adds, and gives an API's events for it.
+
+    Attributes:
+        answer: the whole as it is by now; its `model` has the name that the client knows the model by.
+    """
+
+    answer: dict[str, Any]
+
+    def answered_by(self, model: str) -> None:
+        """Another model answers than was asked."""
+        self.answer["model"] = model
+
+    @abstractmethod
+    def begin(self) -> list[Event]: ...
+
+    @abstractmethod
+    def add(self, delta: Delta) -> list[Event]:
+        """The events for what a chunk adds."""
+
+    @abstractmethod
+    def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]: ...
+
+    def build(self, response: ModelResponse) -> dict[str, Any]:
+        """The answer that a whole completion makes: the one that its events would have built."""
+        self.answered_by(response.model)
+        choice = response.choices[0]
+        for delta in deltas_of(choice.message):
+            self.add(delta)
+        self.end(choice.finish_reason, response.usage)
+        return self.answer

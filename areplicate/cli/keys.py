@@ -27,8 +27,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Admin:
-    """The admin API of a gateway."""
-
     def __init__(self, url: str, master_key: str | None) -> None:
         self._url = url.rstrip("/")
         self._master_key = master_key

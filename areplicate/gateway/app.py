@@ -54,7 +54,6 @@ class Gateway:
         return self.accounts.ready and not self.draining
 
     def start(self) -> None:
-        """Begins to open the database; requests that do not need it are served meanwhile."""
         self.accounts.start()
         self._begin_checking()
 

@@ -18,7 +18,6 @@ _JSON = {"Content-Type": "application/json"}
 
 
 def json_answer(body: Any, status: int = 200) -> web.Response:
-    """An answer in JSON."""
     return web.Response(status=status, body=_encode(body), headers=_JSON)
 
 

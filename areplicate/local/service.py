@@ -25,8 +25,6 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class Service:
-    """The state behind the API, apart from HTTP."""
-
     def __init__(
         self,
         models: Iterable[LocalModel],

@@ -27,8 +27,6 @@ class BegunBatch(NamedTuple):
 
 
 class BatchStore:
-    """The files and the batches, for one gateway process."""
-
     def __init__(self, database: Database, process: str) -> None:
         self._database = database
         self._process = process

@@ -65,8 +65,6 @@ _FIRST_GUESS = _Usual(tokens=500, seconds=5.0, most_tokens=500, most_seconds=5.0
 
 
 class Costs:
-    """Remembers what the models' predictions took lately."""
-
     def __init__(self) -> None:
         self._usual: dict[str, _Usual] = {}
 

@@ -54,8 +54,6 @@ _BUSY = ("55P03", "57014", "40001", "40P01")
 
 
 class Database:
-    """One database, from one process."""
-
     def __init__(self, url: DatabaseURL, waits: DatabaseSettings) -> None:
         self._waits = msgspec.structs.replace(
             waits,

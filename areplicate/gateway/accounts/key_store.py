@@ -14,8 +14,6 @@ from .tables import added, audit, keys
 
 
 class KeyStore:
-    """The keys."""
-
     def __init__(self, database: Database) -> None:
         self._database = database
 

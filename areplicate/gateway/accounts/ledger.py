@@ -12,8 +12,6 @@ from .keys import Key
 
 
 class Ledger:
-    """What keys have taken of their limits, in memory."""
-
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
 
@@ -67,8 +65,6 @@ class Ledger:
 
 
 class _Page:
-    """What one key has taken."""
-
     __slots__ = ("held", "resets_at", "spent", "windows")
 
     def __init__(self, key: Key | None) -> None:

@@ -1,4 +1,4 @@
-"""Reports of usage and spend: queries of the usage table."""
+"""Reports of usage and spend: sums over the usage table, and its rows. Each method is one unit of work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ _SECONDS = 30.0
 
 
 class Reports:
-    """Sums over usage, and its rows. Each method is one unit of work."""
-
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -13,8 +13,6 @@ from .tables import response_items, responses
 
 
 class ResponseStore:
-    """The stored responses."""
-
     def __init__(self, database: Database) -> None:
         self._database = database
 

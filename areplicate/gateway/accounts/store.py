@@ -50,8 +50,6 @@ class RecentUse(NamedTuple):
 
 
 class Store:
-    """The database of one gateway process: signs of life, holds, and usage as it comes."""
-
     def __init__(self, url: DatabaseURL, waits: DatabaseSettings, *, alone: bool) -> None:
         self.database = Database(url, waits)
         self.process = secrets.token_hex(8)

@@ -71,8 +71,6 @@ class ModelEntry(msgspec.Struct, frozen=True):
 
 
 class EntryReader:
-    """Reads the entries of one file."""
-
     def __init__(self, reader: Reader, general: GeneralSettings, prices: PriceList) -> None:
         self._reader = reader
         self._environment = reader.environment

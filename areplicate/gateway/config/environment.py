@@ -17,8 +17,6 @@ _PLACEHOLDER = re.compile(
 
 
 class Environment:
-    """The values that `os.environ/NAME` stands for in one file."""
-
     def __init__(self, document: Document) -> None:
         self._document = document
         self._values = dict(os.environ)

@@ -11,9 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from areplicate.calls.streams import CompletionStream
+from areplicate.chat.apis.messages_output import MessageBuilder
+from areplicate.chat.apis.responses_output import ResponseBuilder
 from areplicate.chat.responses import ChunkChoice, Delta, ModelResponseChunk
 from areplicate.gateway.accounts.account import Account
-from areplicate.gateway.api import chat, messages, model_call, responses
+from areplicate.gateway.api import chat, messages, model_call
 from areplicate.gateway.api.relay import relay
 from areplicate.gateway.http.exchange import Exchange
 
@@ -57,11 +59,12 @@ async def as_chat(exchange: Exchange) -> web.StreamResponse:
 
 
 async def as_message(exchange: Exchange) -> web.StreamResponse:
-    return await relay(exchange, CALL, messages._Builder("msg_1", "m", {}))
+    return await relay(exchange, CALL, MessageBuilder("msg_1", "m", {}), messages._failed)
 
 
 async def as_response(exchange: Exchange) -> web.StreamResponse:
-    return await relay(exchange, CALL, responses._Builder("resp_1", 0, "m", {}, stored=False))
+    builder = ResponseBuilder("resp_1", 0, "m", {}, stored=False)
+    return await relay(exchange, CALL, builder, builder.failed)
 
 
 @pytest.mark.anyio

@@ -34,18 +34,13 @@ class VersionCreation(Creation):
 
 AnyCreation = TypeVar("AnyCreation", bound=Creation)
 
-_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (Creation, VersionCreation)
-}
-
 
 def parse_creation(body: bytes, kind: type[AnyCreation]) -> AnyCreation:
     """The body of a creation. Raises Refusal: 400 if it is not JSON, 422 if it breaks the schema."""
     try:
-        creation: AnyCreation = _DECODERS[kind].decode(body)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _explained(body, kind) from None
-    return creation
 
 
 def _explained(body: bytes, kind: type[Creation]) -> Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from itertools import islice, takewhile
 from typing import Any
 
 import msgspec
@@ -125,25 +126,19 @@ async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
         start = last
     now = service.clock.now()
     newest = now - call.fate.faults.list_delay + TICK
-    shown: list[LocalPrediction] = []
-    following = None
-    for number in range(min(start, last), -1, -1):
+
+    def is_shown(number: int) -> bool:
         prediction = service.in_order[number]
-        created = service.clock.wall(prediction.created)
-        if after is not None and created < after:
-            break
-        if (
-            prediction.token != call.token
-            or prediction.created > newest
-            or (before is not None and created >= before)
-        ):
-            continue
-        if len(shown) == PAGE:
-            following = number
-            break
-        shown.append(prediction)
-    results = [_row(call, prediction, now) for prediction in shown]
-    return page(call, results, following)
+        known = prediction.token == call.token and prediction.created <= newest
+        return known and (before is None or service.clock.wall(prediction.created) < before)
+
+    def is_recent(number: int) -> bool:
+        return after is None or service.clock.wall(service.in_order[number].created) >= after
+
+    numbers = takewhile(is_recent, range(min(start, last), -1, -1))
+    shown = list(islice(filter(is_shown, numbers), PAGE + 1))
+    results = [_row(call, service.in_order[number], now) for number in shown[:PAGE]]
+    return page(call, results, shown[PAGE] if len(shown) > PAGE else None)
 
 
 def _row(call: RouteCall, prediction: LocalPrediction, now: float) -> msgspec.Raw:

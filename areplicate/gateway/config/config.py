@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...model_names import ModelNames
+from ...options.values import first_given
 from ..addresses import origin_of
 from .database import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
@@ -131,13 +132,9 @@ def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ..
 def _router_options(litellm: LitellmSettings, router: RouterSettings) -> dict[str, Any]:
     """What both sections say of a router; if neither does, its own default holds."""
     options = {
-        "timeout": (litellm.request_timeout, router.timeout),
-        "max_retries": (router.num_retries, litellm.num_retries),
-        "allowed_fails": (router.allowed_fails, litellm.allowed_fails),
-        "cooldown_time": (router.cooldown_time, litellm.cooldown_time),
+        "timeout": first_given(litellm.request_timeout, router.timeout),
+        "max_retries": first_given(router.num_retries, litellm.num_retries),
+        "allowed_fails": first_given(router.allowed_fails, litellm.allowed_fails),
+        "cooldown_time": first_given(router.cooldown_time, litellm.cooldown_time),
     }
-    return {
-        name: first if first is not None else second
-        for name, (first, second) in options.items()
-        if first is not None or second is not None
-    }
+    return {name: value for name, value in options.items() if value is not None}

@@ -58,15 +58,11 @@ def load(path: Path, source: Path | None = None) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     try:
-        loader = yaml.SafeLoader(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}.") from error
-    try:
-        node = loader.get_single_node()
+        node = yaml.compose(text, yaml.SafeLoader)
         if node is None:
             raise ConfigError(f"{path}: is empty: give at least a model_list.")
         _refuse_repetitions(path, node, (), {})
-        return Document(path, loader.construct_document(node), node)
+        return Document(path, yaml.SafeLoader("").construct_document(node), node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""
@@ -74,9 +70,7 @@ def load(path: Path, source: Path | None = None) -> Document:
     except RecursionError:
         raise ConfigError(f"{path}: lists and mappings are nested too deep.") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: is not YAML: {error}.") from error
-    finally:
-        loader.dispose()
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}.") from error
 
 
 def _refuse_repetitions(

@@ -106,10 +106,10 @@ def bad_request(message: str, *, param: str | None = None, code: str | None = No
     return GatewayError(400, message, param=param, code=code)
 
 
-def no_such(kind: str, id: str) -> GatewayError:
+def no_such(kind: str, id: str, param: str | None = None) -> GatewayError:
     """404 for an id that does not exist, or that the caller may not see; `kind` is such as `file`."""
-    message = f"The {kind} {id[:100]!r} does not exist."
-    return GatewayError(404, message, param=f"{kind}_id", code=f"{kind}_not_found")
+    message = f"The {kind} {id[:100]!r} does not exist, or it is another key's."
+    return GatewayError(404, message, param=param or f"{kind}_id", code=f"{kind}_not_found")
 
 
 def no_master_key() -> GatewayError:

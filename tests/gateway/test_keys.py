@@ -147,7 +147,7 @@ def test_names_are_no_sql(running: Gateway) -> None:
         assert http.get("/key/info", params={"key": nasty}).status_code == 404
         assert http.get("/spend/logs", params={"key_id": nasty}).json() == {"data": []}
         assert http.get("/spend/logs", params={"key_id": "a\0"}).status_code == 400
-        assert http.get("/key/info", params={"key": "a\0"}).status_code == 404
+        assert http.get("/key/info", params={"key": "a\0"}).status_code == 400
         assert http.post("/key/generate", json={"key_alias": "a\0"}).status_code == 400
     assert running.ask(nasty).status_code == 401
     assert running.ask(key).status_code == 200

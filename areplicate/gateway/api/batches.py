@@ -18,7 +18,7 @@ from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from .durations import Duration, in_whole_seconds, seconds_of
-from .files import ListPage, Text, file_of, is_id, stored
+from .files import ListPage, Text, file_of, stored
 
 Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
 Metadata = Annotated[
@@ -155,10 +155,9 @@ async def cancel_batch(gateway: Gateway, exchange: Exchange) -> Batch:
 
 
 async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
-    id = exchange.rest
-    row = await (await stored(gateway)).batch(id, exchange.caller) if is_id(id) else None
+    row = await (await stored(gateway)).batch(exchange.rest, exchange.caller)
     if row is None:
-        raise no_such("batch", id)
+        raise no_such("batch", exchange.rest)
     return row
 
 

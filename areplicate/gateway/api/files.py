@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 10_000
 Text = Annotated[str, msgspec.Meta(pattern="^[^\u0000]*$")]
+"""PostgreSQL keeps no NUL in a text."""
 
 
 class FileUpload(msgspec.Struct, kw_only=True):
@@ -148,7 +149,7 @@ async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
 async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
     """Delete a file; a batch that has begun with it goes on."""
     id = exchange.rest
-    if not is_id(id) or not await (await stored(gateway)).delete_file(id, exchange.caller):
+    if not await (await stored(gateway)).delete_file(id, exchange.caller):
         raise no_such("file", id)
     await asyncio.to_thread(gateway.files.remove, id)
     return DeletedFile(id=id)
@@ -156,15 +157,10 @@ async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
 
 async def file_of(gateway: Gateway, exchange: Exchange, id: str) -> FileRow:
     """A file that the caller may see; raises the `GatewayError` 404."""
-    row = await (await stored(gateway)).file(id, exchange.caller) if is_id(id) else None
+    row = await (await stored(gateway)).file(id, exchange.caller)
     if row is None:
         raise no_such("file", id)
     return row
-
-
-def is_id(id: str) -> bool:
-    """Whether a database can be asked for it."""
-    return id.isascii() and id.isprintable()
 
 
 async def stored(gateway: Gateway) -> BatchStore:

@@ -71,7 +71,7 @@ class KeysNamed(msgspec.Struct, forbid_unknown_fields=True):
 class KeyQuery(msgspec.Struct):
     """Which key: by its token or its `key_id`. The master key must give one."""
 
-    key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    key: Name | None = None
 
 
 class KeyPage(msgspec.Struct):
@@ -82,7 +82,7 @@ class KeyPage(msgspec.Struct):
 class AuditQuery(KeyPage):
     """Changes of one key, by its token or its `key_id`; of all keys if none is given."""
 
-    key: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    key: Name | None = None
 
 
 class KeyShown(KeyLimits, frozen=True, kw_only=True):
@@ -225,7 +225,6 @@ async def audit_keys(gateway: Gateway, exchange: Exchange, asked: AuditQuery) ->
 
 async def key_id_of(store: Store, name: str) -> str:
     """The `key_id` of a key named by its token; anything else is taken for a `key_id` already."""
-    name = name.replace("\0", "")  # PostgreSQL takes no NUL
     if not name.startswith("sk-"):
         return name
     key = await store.keys.by_hash(hash_token(name))
@@ -243,7 +242,6 @@ async def _change(gateway: Gateway, exchange: Exchange, name: str, changes: dict
 
 
 async def _find(store: Store, name: str) -> Key:
-    name = name.replace("\0", "")  # PostgreSQL takes no NUL
     key = await (store.keys.by_hash(hash_token(name)) if name.startswith("sk-") else store.keys.by_id(name))
     if key is None:
         raise _no_key()

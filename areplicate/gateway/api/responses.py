@@ -17,12 +17,12 @@ from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import ResponseBuilder, new_id
 from ..accounts.rows import StoredResponse
 from ..app import Gateway
-from ..errors import GatewayError, bad_request
+from ..errors import GatewayError, bad_request, no_such
 from ..http.bodies import MAX_BODY
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..logs import logger
-from .files import ListPage
+from .files import ListPage, Text
 from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
 from .shapes import FULL_TEXT, TEXT, either, items, mapping, one_of, tool
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..accounts.response_store import ResponseStore
 
 _MAX_ID = 256
-"""Characters of an item's or a response's id."""
+"""Characters of an item's id: PostgreSQL takes no long text into an index."""
 _ITEM = either(
     mapping(
         "role content",
@@ -76,7 +76,7 @@ class ResponseRequest(ModelRequest, kw_only=True):
     max_output_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     metadata: dict[str, str] | None = None
     parallel_tool_calls: bool | None = None
-    previous_response_id: str | None = None
+    previous_response_id: Text | None = None
     reasoning: dict[str, Any] | None = None
     store: bool | None = None
     text: dict[str, Any] | None = None
@@ -182,8 +182,8 @@ async def list_input_items(gateway: Gateway, exchange: Exchange, asked: ItemQuer
 async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedResponse:
     """Forget a response that is kept."""
     store = await _store(gateway, "id")
-    if not _is_id(exchange.rest) or not await store.forget(exchange.caller.key_id, exchange.rest):
-        raise _no_response(exchange.rest)
+    if not await store.forget(exchange.caller.key_id, exchange.rest):
+        raise no_such("response", exchange.rest)
     return DeletedResponse(exchange.rest)
 
 
@@ -204,7 +204,7 @@ def _with_id(place: str, item: Any) -> Any:
     if not isinstance(item, dict):
         return item
     if id := item.get("id"):
-        if not _is_id(text(f"{place}.id", id)):
+        if len(text(f"{place}.id", id)) > _MAX_ID or "\0" in id:
             wrong(f"{place}.id", f"must have at most {_MAX_ID} characters, none of them NUL")
         return item
     kind = item.get("type") or "message"
@@ -228,11 +228,6 @@ async def _store(gateway: Gateway, param: str) -> ResponseStore:
     return (await gateway.accounts.store()).responses
 
 
-def _is_id(id: str) -> bool:
-    """Whether something can be kept under it: PostgreSQL takes no NUL, and no long text into an index."""
-    return len(id) <= _MAX_ID and "\0" not in id
-
-
 def _check_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) -> None:
     """Refuses what a few stored items, referred to often enough, would make of a small body."""
     sizes = {id: len(msgspec.json.encode(item)) for id, item in referred.items()}
@@ -247,10 +242,9 @@ def _check_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) 
 
 
 async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse:
-    store = await _store(gateway, param)
-    stored = await store.find(exchange.caller.key_id, id) if _is_id(id) else None
+    stored = await (await _store(gateway, param)).find(exchange.caller.key_id, id)
     if stored is None:
-        raise _no_response(id, param)
+        raise no_such("response", id, param)
     return stored
 
 
@@ -286,9 +280,3 @@ async def _keep(
     stored = StoredResponse(response, items, earlier)
     most = round(general.max_stored_mb * 1e6)
     await store.keep(exchange.caller.key_id, stored, general.stored_responses_seconds, most)
-
-
-def _no_response(id: str, param: str = "id") -> GatewayError:
-    return GatewayError(
-        404, f"The response {id[:100]!r} does not exist, or it is another key's.", param=param
-    )

@@ -119,8 +119,9 @@ class Dispatcher:
         if (methods := self._whole.get(path)) is not None:
             return methods
         for (before, after), methods in self._around.items():
-            if path.startswith(before) and path.endswith(after) and len(path) > len(before + after):
-                exchange.rest = path[len(before) : len(path) - len(after)]
+            rest = path[len(before) : len(path) - len(after)]
+            if path.startswith(before) and path.endswith(after) and rest and rest.isprintable():
+                exchange.rest = rest
                 return methods
         return None
 

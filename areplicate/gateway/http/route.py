@@ -21,7 +21,7 @@ class Route(NamedTuple):
 
     Attributes:
         path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` in it stands for
-            any text, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
+            any text that can be printed, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
         takes: the struct of a POST's body, or of a GET's query. If it allows unknown fields, they are the
             model's own inputs: the handler then gets the checked object as a dictionary, without nulls.
         answer: the struct of the answer; a string is a content type other than JSON.

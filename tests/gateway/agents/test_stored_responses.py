@@ -154,7 +154,7 @@ def test_ids_are_the_clients_own(keeps: Gateway) -> None:
         for none in ("%00", "%ff", "a" * 3000):
             assert http.get(f"/v1/responses/{none}").status_code == 404
             assert http.delete(f"/v1/responses/{none}").status_code == 404
-    assert asked(keeps, "Hi", previous_response_id="\0").status_code == 404
+    assert asked(keeps, "Hi", previous_response_id="\0").status_code == 400
 
 
 def test_stored_items_do_not_make_a_small_body_a_large_one(keeps: Gateway, local: LocalReplicate) -> None:

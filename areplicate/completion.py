@@ -30,7 +30,7 @@ from .chat.parsed import Parsed
 from .chat.responses import ModelResponse, ModelResponseChunk
 from .errors import APIConnectionError
 from .options.signature import signed
-from .replicate.background import uninterrupted
+from .replicate.background import at_exit_of_a_child, uninterrupted
 from .replicate.transports.base import Transport
 from .router import AsyncRouter, typed
 
@@ -277,6 +277,7 @@ class _Portal:
         options = {"use_uvloop": find_spec("uvloop") is not None}
         self._open = anyio.from_thread.start_blocking_portal("asyncio", options)
         self._portal = self._open.__enter__()
+        at_exit_of_a_child(self.close)
         return self._portal
 
     def close(self) -> None:

@@ -291,7 +291,12 @@ class AsyncRouter:
 
     async def aclose(self) -> None:
         """Ends the calls in flight and the streams that are still open, which cancels their predictions, and
-        closes all connections. From now on every call is an `APIConnectionError`."""
+        closes all connections. From now on every call is an `APIConnectionError`.
+
+        In a forked child it does nothing: what is under way belongs to the parent.
+        """
+        if self._live.background.inherited:
+            return
         try:
             await self._live.aclose()
         finally:

@@ -176,6 +176,42 @@ def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
         assert statuses == ["canceled"] * 3 + ["succeeded"] * 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_of_multiprocessing_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends without what `atexit` would do."""
+    with LocalReplicate([llama(reply=["a"] * 100, run_seconds=60)]) as local:
+        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        ended = run(f"""
+            import areplicate, asyncio, multiprocessing, warnings
+            warnings.simplefilter("ignore")
+            def leave():
+                next(areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True))
+                loop = asyncio.new_event_loop()
+                stream = loop.run_until_complete(areplicate.acompletion({LLAMA!r}, {HELLO!r}, stream=True))
+            child = multiprocessing.get_context("fork").Process(target=leave)
+            child.start()
+            child.join()
+        """)
+        assert (ended.stderr, ended.returncode) == ("", 0)
+        assert len(local.predictions) == 2 and not local.running()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(local: LocalReplicate) -> None:
+    ended = run(f"""
+        import asyncio, os, warnings, areplicate
+        warnings.simplefilter("ignore")
+        async def main():
+            async with areplicate.AsyncRouter() as router, await router.acompletion({LLAMA!r}, {HELLO!r}, stream=True):
+                child = os.fork()
+                if child:
+                    assert os.waitpid(child, 0)[1] == 0
+        asyncio.run(main())
+    """)
+    assert (ended.stderr, ended.returncode) == ("", 0)
+
+
 @pytest.mark.parametrize(
     ("call", "times"),
     [

@@ -13,6 +13,7 @@ import asyncio
 import atexit
 import os
 import signal
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
@@ -56,6 +57,7 @@ class Background:
             self.begun = True
             self._process = os.getpid()
             _begun.add(self)
+            at_exit_of_a_child(end_all)
             self._hook = _until_the_end(self._ended)
             with suppress(StopIteration):  # it begins without waiting for anything
                 self._hook.__anext__().send(None)
@@ -115,9 +117,14 @@ class Background:
             with suppress(RuntimeError):  # it is running: its end is what closes this
                 await hook.aclose()
 
+    @property
+    def inherited(self) -> bool:
+        """Whether this is a forked child, and what runs is its parent's."""
+        return self.begun and self._process != os.getpid()
+
     async def _ended(self) -> None:
         """The loop ends. Where that is interrupted, what ends the loop next goes on with it."""
-        if self.begun and self._process == os.getpid():
+        if self.begun and not self.inherited:
             await self._at_end()
 
     def end(self) -> None:
@@ -145,6 +152,18 @@ def end_all() -> None:
     with uninterrupted():
         for background in list(_begun):
             background.end()
+
+
+_at_exit: dict[Callable[[], object], Any] = {}
+
+
+def at_exit_of_a_child(do: Callable[[], object]) -> None:
+    """Calls `do` when this process ends, if it is a child of `multiprocessing`: most of them end without `atexit`."""
+    process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
+    if process is None or util is None or process.parent_process() is None:
+        return
+    if do not in _at_exit or not _at_exit[do].still_active():
+        _at_exit[do] = util.Finalize(None, do, exitpriority=0)
 
 
 @contextmanager

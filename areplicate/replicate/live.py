@@ -250,7 +250,7 @@ class Live:
 
     def left(self, mine: LivePrediction) -> None:
         """Nobody wants a prediction any more; in the loop's own thread."""
-        if mine not in self._wanted:
+        if mine not in self._wanted or self.background.inherited:
             return
         if not mine.may_exist and (mine.certain or mine.cancelled_elsewhere) and mine.close is None:
             self._wanted.discard(mine)

@@ -55,6 +55,10 @@ class TestPlaces:
     def test_one_image(self, name: str) -> None:
         assert ask(schema(**{name: URI}), URL).fields == {"prompt": "Look", name: URL}
 
+    @pytest.mark.parametrize("url", ["http://e.com/a.png", "HTTPS://e.com/a.png"])
+    def test_any_web_address(self, url: str) -> None:
+        assert ask(schema(image=URI), url).fields == {"prompt": "Look", "image": url}
+
     @pytest.mark.parametrize("name", ["images", "image_input", "image_urls"])
     def test_several_images(self, name: str) -> None:
         assert ask(schema(**{name: URIS}), URL, SMALL).fields == {"prompt": "Look", name: [URL, SMALL]}
@@ -143,7 +147,7 @@ class TestFiles:
 
     @pytest.mark.anyio
     async def test_a_small_file_goes_inside_the_input(self, tmp_path: Path) -> None:
-        path = tmp_path / "a cat.png"
+        path = tmp_path / "a 100%25 cat #1?.png"
         path.write_bytes(PNG)
         uploads = Uploads()
         for source in (str(path), path, path.as_uri()):

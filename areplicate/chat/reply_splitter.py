@@ -21,7 +21,7 @@ class ReplySplitter:
     def __init__(self, *, thinks: bool) -> None:
         self._held = ""
         self._reasoned = False
-        self._step = ReplySplitter._begin if thinks else ReplySplitter._answer
+        self._step = ReplySplitter._begin
         self.verbatim = not thinks
         """Whether nothing is looked for any more: what comes is content as it is."""
 
@@ -65,8 +65,6 @@ class ReplySplitter:
             certain = text if ended else text[: len(text) - begun_at_the_end(text, (_CLOSE,))]
             certain = certain.rstrip()
             self._held = text[len(certain) :]
-            if ended:
-                self._held = ""
         self._reasoned = self._reasoned or bool(certain)
         return [Delta(reasoning_content=certain)] if certain else []
 

@@ -159,6 +159,7 @@ class TestNames:
         known = schema(**PROMPT, tools={"type": "array", "items": {"type": "object"}})
         tools = [{"type": "function", "function": {"name": "clock"}}]
         assert built({"tools": tools, "tool_choice": "none"}, schema=known) == {"prompt": "Hello"}
+        assert built({"tools": []}, schema=known) == {"prompt": "Hello"}
 
     def test_a_name_given_by_hand_counts_more_than_the_mapping(self) -> None:
         known = schema(**PROMPT, max_new_tokens=INTEGER)

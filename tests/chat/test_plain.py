@@ -51,6 +51,7 @@ class Box(msgspec.Struct):
     ("value", "expected"),
     [
         (Text("text"), "text"),
+        (type("Whole", (int,), {})(7), 7),
         (np.str_("numpy"), "numpy"),
         (Colour.RED, "red"),
         (Level.HIGH, 3),

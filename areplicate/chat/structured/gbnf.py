@@ -62,7 +62,7 @@ class _Grammar:
         if not isinstance(schema, dict) or path.count("-") > _DEEPEST:
             return self.primitive("value")
         if isinstance(ref := schema.get("$ref"), str):
-            return self._reference(ref, path)
+            return self._reference(ref)
         if "const" in schema:
             return _literal(schema["const"])
         if isinstance(choices := schema.get("enum"), list) and choices:
@@ -87,7 +87,7 @@ class _Grammar:
             return self.add(f"{path}-array" if path == "root" else path, f'"[" {ws} {wanted} "]"')
         return self.primitive(kind if kind in _PRIMITIVES and kind != "ws" else "value")
 
-    def _reference(self, ref: str, path: str) -> str:
+    def _reference(self, ref: str) -> str:
         """A rule for each definition, so that one may refer to itself."""
         if ref not in self._refs:
             here = ref == "#" or ref.startswith("#/")

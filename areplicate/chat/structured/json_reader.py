@@ -131,7 +131,7 @@ def values_in(text: str, opens: str) -> Iterator[Any]:
             yield msgspec.json.decode(candidate.encode())
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             continue
-    decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+    decode = json.JSONDecoder().raw_decode
     at = 0
     for _ in range(_MOST_STARTS):
         start = _next_start(text, at, opens)
@@ -181,10 +181,6 @@ def pure(value: Any) -> Any:
         return msgspec.json.decode(json.dumps(value, allow_nan=False))
     except (TypeError, msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def mend(text: str) -> Any:

@@ -181,6 +181,8 @@ def test_definitions_are_followed_also_round_in_circles() -> None:
     assert allows(schema, '{"value":1,"next":{"value":2,"next":{"value":3}}}')
     assert not allows(schema, '{"value":1,"next":{}}')
     assert not allows(schema, '{"value":"a"}')
+    nested = {"anyOf": [INTEGER, {"type": "array", "items": {"$ref": "#/anyOf/0"}}]}
+    assert allows(nested, "[1]") and not allows(nested, "[[1]]")
     tree = {"type": "array", "items": {"$ref": "#"}}
     assert allows(tree, "[[],[[]]]") and not allows(tree, "[1]")
 

@@ -100,6 +100,26 @@ def test_members_stream_as_they_come() -> None:
     assert [d.content for d in reading.end()] == ["}"]
 
 
+@pytest.mark.parametrize("before", ["", "Neither {this} nor {that}, but "])
+def test_members_stream_as_they_come_after_brackets_that_are_not_json(before: str) -> None:
+    reading = reader()
+    given = [delta.content or "" for char in f'{before}{{"name": "Ada L' for delta in reading.feed(char)]
+    assert "".join(given).startswith('{"name":"Ad')
+
+
+@pytest.mark.parametrize(("streamed", "given"), [(False, '{"name":"Ada'), (True, "")])
+def test_what_a_limit_cut_off_is_given_as_far_as_it_goes(streamed: bool, given: str) -> None:
+    reading = reader(streamed=streamed)
+    early = "".join(delta.content or "" for delta in reading.feed('{"name": "Ada", "a'))
+    assert early == ("" if given else '{"name":"Ada')
+    assert "".join(delta.content or "" for delta in reading.end(cut_off=True)) == given
+    assert not reading.faults
+
+
+def test_a_value_without_brackets_is_found_in_its_fence() -> None:
+    assert read(["Sure:\n```json\n", "3\n", "```\n"], {"type": "integer"}) == ("3", [])
+
+
 def test_nothing_is_streamed_that_cannot_come_to_fit() -> None:
     reading = reader()
     assert [d.content for d in reading.feed('{"name": "Ada"')] == ['{"name":"Ada']

@@ -9,10 +9,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...bulk.job import Job
 from ..errors import server_error
 from ..logs import logger
+
+if TYPE_CHECKING:
+    from ...bulk.job import Job
 
 _OLD = 86_400.0
 """Seconds after which a file that is still being received is a left-over."""
@@ -29,6 +32,8 @@ class Folder:
 
     def job(self, batch_id: str) -> Job:
         """A batch's job; its journal lies beside its input."""
+        from ...bulk.job import Job  # most gateways never have a batch
+
         folder = self._path / batch_id
         return Job(folder / "input.jsonl", folder / "answers.jsonl")
 

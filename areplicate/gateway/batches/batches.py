@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..logs import logger
-from .work import Work
 
 if TYPE_CHECKING:
     from ..accounts.batch_store import BatchStore
+    from .work import Work
 
 _LOOK = 3.0
 """Seconds between looks for batches that have no process."""
@@ -78,6 +78,8 @@ class Batches:
             await store.free_all()
             self._alone = False
         while len(self._working) < _AT_ONCE and (batch := await store.claim()) is not None:
+            from .work import Work  # most gateways never have a batch, and it brings all of `bulk`
+
             logger.info("batch taken", extra={"batch_id": batch.id, "status": batch.status})
             work = Work(self._gateway, store, batch, self._room)
             task = asyncio.ensure_future(work.run(_AGAIN))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 
 from ..gateway import early_signals
@@ -49,6 +48,8 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from difflib import get_close_matches
+
             if near := get_close_matches(args[0], _COMMANDS, n=1):
                 raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
             raise

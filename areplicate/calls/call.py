@@ -149,19 +149,12 @@ async def open_stream(call: Call) -> CompletionStream:
     finally:
         call.live.end_call(scope)
 
-    async def again(earlier: LivePrediction, tries: int) -> Source | None:
-        if not _runs_again(call, earlier, tries):
-            return None
-        return await call.live.wait_for(
-            partial(_open, call, progress, earlier), call.policy.deadline, _late(call, progress)
-        )
-
     return CompletionStream(
         AnswerChunks(
             call.question,
             sources,
             error_of=call.account.http.error_of,
-            again=again,
+            again=partial(_open_again, call, progress),
             include_usage=call.include_usage,
         )
     )
@@ -190,6 +183,15 @@ async def _open(call: Call, progress: Progress, earlier: LivePrediction | None =
         mine.leave()
         raise
     return Source(mine, stream)
+
+
+async def _open_again(call: Call, progress: Progress, earlier: LivePrediction, tries: int) -> Source | None:
+    """Another prediction in the place of one that has ended after so many tries, if that is worth it."""
+    if not _runs_again(call, earlier, tries):
+        return None
+    return await call.live.wait_for(
+        partial(_open, call, progress, earlier), call.policy.deadline, _late(call, progress)
+    )
 
 
 async def _create(

@@ -20,19 +20,12 @@ from ..replicate.streaming import PredictionStream
 
 
 class Source:
-    """One prediction whose text is read: leaving it closes its connection and cancels it."""
+    """One prediction and its text: leaving it closes its connection and cancels it."""
 
     def __init__(self, mine: LivePrediction, stream: PredictionStream) -> None:
         self.mine = mine
         self.stream = stream
         mine.close = self.interrupt
-
-    async def read(self) -> list[str]:
-        """The next pieces of text; none at the end, when `mine` knows how the prediction ended."""
-        pieces = await self.stream.read()
-        if not pieces:
-            self.mine.saw(self.stream.prediction)
-        return pieces
 
     async def end(self) -> None:
         """Its text has been read."""
@@ -224,11 +217,11 @@ class AnswerChunks:
         elif self._runs and self._runs[-1] is source.stream.prediction:
             await self._conclude(source)
         else:
-            pieces = await source.read()
+            pieces = await source.stream.read()
             for piece in map(self._lines, pieces):
                 self._say(*self._split.feed(piece))
             if not pieces:
-                self._runs.append(source.stream.prediction)
+                self._runs.append(source.mine.saw(source.stream.prediction))
                 await self._end_text(source)
 
     async def _end_text(self, source: Source) -> None:

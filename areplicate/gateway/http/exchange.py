@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from ..accounts.account import Account
 from ..accounts.auth import Caller
 from ..config.backend import Backend
 
 JSON = "application/json"
+_REQUEST_ID = istr("x-request-id")  # of a plain string, aiohttp would make one for each answer, and keep it
+_ANTHROPICS_REQUEST_ID = istr("request-id")
 
 
 class Exchange:
@@ -44,10 +47,10 @@ class Exchange:
         """The headers of every answer: no cache may keep what is for this caller alone."""
         request_id = self.account.record.request_id
         return {
-            "Content-Type": content_type,
-            "Cache-Control": "no-store",
-            "x-request-id": request_id,
-            "request-id": request_id,  # Anthropic's name for it
+            hdrs.CONTENT_TYPE: content_type,
+            hdrs.CACHE_CONTROL: "no-store",
+            _REQUEST_ID: request_id,
+            _ANTHROPICS_REQUEST_ID: request_id,
             **self.cors,
         }
 

@@ -71,7 +71,7 @@ def _message(error: urllib.error.HTTPError) -> str:
 @click.pass_context
 def keys(context: click.Context, url: str, master_key: str | None) -> None:
     """Make, change, list and take back the keys of a running gateway."""
-    context.obj = Admin(url, master_key)
+    context.obj = Admin(url, master_key and master_key.strip())
 
 
 def _with_terms(command: Command) -> Command:

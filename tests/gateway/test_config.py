@@ -152,6 +152,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
             SMALL + "      api_base: ftp://x\n",
             "api_base: must be a URL that begins with https:// or http://.",
         ),
+        (SMALL + "      api_key: r8_a b\n", ":5: model_list[0].litellm_params.api_key: must be printable"),
         (SMALL + "      api_key: os.environ/NOT_SET\n", "the environment variable 'NOT_SET' is not set."),
         (SMALL + "general_settings: {master_key: os.environ/NOT_SET}\n", "'NOT_SET' is not set."),
         (SMALL + "general_settings: {master_key: short}\n", "master_key: must have at least 8"),
@@ -218,6 +219,29 @@ def test_workers_share_what_replicate_allows_the_account(tmp_path: Path) -> None
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read_config(tmp_path / "nothing.yaml")
+
+
+def test_the_line_break_that_a_secrets_file_ends_in_is_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {
+        "REPLICATE_API_KEY": "r8_own",
+        "A": "r8_given",
+        "M": "sk-the-master",
+        "D": "postgresql://u:p@h/d",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, f"{value}\r\n")
+    by_default = read(
+        tmp_path, SMALL + "general_settings: {master_key: os.environ/M, database_url: os.environ/D}\n"
+    )
+    assert by_default.models[0].params["api_key"] == "r8_own"
+    assert (by_default.master_key, by_default.accounts.database.conninfo) == ("sk-the-master", secrets["D"])
+    given = read(tmp_path, SMALL + "      api_key: os.environ/A\n      bos_token: os.environ/A\n")
+    assert given.models[0].params["api_key"] == "r8_given"
+    assert given.models[0].params["bos_token"] == "r8_given\r\n", "in a prompt a line break counts"
+    monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-environments\n")
+    assert read(tmp_path, SMALL).master_key == "sk-environments"
 
 
 def test_secrets_are_not_told(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ...options.values import checked_headers
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup import endpoint_of
+from .environment import stripped
 from .prices import Price, PriceList, published_price
 from .pricing import given_price, warn_of_price
 from .providers import in_clear_text, is_prefixed, looks_foreign, other_provider, own_base, own_key
@@ -149,6 +150,8 @@ class EntryReader:
         for key, value in self._environment.resolved(kept, at).items():
             option = BY_NAME.get(key)
             name = option.name if option is not None else key
+            if name in _ADDRESSES:
+                value = stripped(value)
             if check := _CHECKS.get(name):
                 with self._reader.checking([*at, key]):
                     check(value)

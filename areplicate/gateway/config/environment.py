@@ -29,7 +29,7 @@ class Environment:
 
     def first(self, *names: str) -> tuple[str, str] | None:
         """The first of these variables that is set, and its value."""
-        return next(((name, value) for name in names if (value := self._values.get(name))), None)
+        return next(((name, value) for name in names if (value := self._values.get(name, "").strip())), None)
 
     def resolved(self, value: Any, steps: Steps) -> Any:
         """The value with each `os.environ/NAME` replaced; raises a `ConfigError` if a variable is not set."""
@@ -62,6 +62,11 @@ class Environment:
                 f"{found[0][:40]!r} looks like a placeholder, which is not replaced here: write os.environ/NAME for the "
                 "value of an environment variable.",
             )
+
+
+def stripped(value: Any) -> Any:
+    """A text without the white space around it: a secret's file often ends in a line break."""
+    return value.strip() if isinstance(value, str) else value
 
 
 def variable(value: Any) -> str | None:

@@ -85,7 +85,7 @@ def own_base(environment: Environment) -> str:
 
 def looks_foreign(key: str, base: str) -> bool:
     """Whether a key would go to Replicate itself and does not look like one of Replicate's keys."""
-    host = urlsplit(base).hostname or ""
+    host = (urlsplit(base).hostname or "").removesuffix(".")
     return f".{host}".endswith(".replicate.com") and not key.startswith("r8_")
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import APIError
 from ..mismatch import mismatch
-from .environment import Environment
+from .environment import Environment, stripped
 from .yaml_file import Document, Steps
 
 T = TypeVar("T")
@@ -42,8 +42,9 @@ class Reader:
         return self._convert(self._known(value, kind, steps), kind, steps)
 
     def resolved(self, value: Any, kind: type[T], steps: Steps) -> T:
-        """As `part`, with `os.environ/NAME` replaced by its value."""
-        return self._convert(self.environment.resolved(self._known(value, kind, steps), steps), kind, steps)
+        """As `part`, with `os.environ/NAME` replaced by its value, and without the line breaks that secrets end in."""
+        found = self.environment.resolved(self._known(value, kind, steps), steps)
+        return self._convert({name: stripped(each) for name, each in found.items()}, kind, steps)
 
     def warn(self, steps: Steps, why: str) -> None:
         self.warnings.append(f"{self.document.at(steps)}: {why}")

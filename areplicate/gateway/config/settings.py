@@ -19,6 +19,8 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=int(_MOST))]
 Rate = Annotated[float, msgspec.Meta(ge=1, le=_MOST)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
+_SECRET = r"^[!-~]+$"
+"""A secret that is sent in a header."""
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +69,7 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
         allow_any_api_key: whether api.replicate.com may get a key that does not begin with r8_.
     """
 
-    master_key: Annotated[str, msgspec.Meta(min_length=8, pattern=r"^[!-~]+$")] | None = None
+    master_key: Annotated[str, msgspec.Meta(min_length=8, pattern=_SECRET)] | None = None
     database_url: Text | None = None
     usage_folder: Text | None = None
     store_responses: bool = False
@@ -128,7 +130,7 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     """`litellm_params` of an entry. What it has besides are options of a call, or inputs of the model."""
 
     model: Text
-    api_key: Text | None = None
+    api_key: Annotated[str, msgspec.Meta(pattern=_SECRET)] | None = None
     api_base: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")] | None = None
     default_headers: dict[str, str] | None = None
     proxy: str | None = None

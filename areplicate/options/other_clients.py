@@ -23,11 +23,13 @@ IGNORED = frozenset(
         *("output_cost_per_second", "budget_duration", "tiered_pricing", "search_context_cost_per_query"),
         # what shares the load between a router's models
         *("rpm", "tpm", "weight", "max_parallel_requests", "cooldown_time", "retry_policy"),
-        *("retry_strategy", "stream_timeout", "force_timeout", "allowed_model_region"),
+        *("retry_strategy", "stream_timeout", "force_timeout", "allowed_model_region", "order", "tag_regex"),
+        *("rpd", "tpd", "itpm", "otpm", "timeout_by_service_tier", "stream_timeout_by_service_tier"),
+        *("silent_model", "model_alias_map", "enable_json_schema_validation"),
         # other providers
         *("api_version", "api_type", "organization", "project", "deployment_id", "azure", "region_name"),
         *("tenant_id", "client_id", "client_secret", "use_litellm_proxy"),
-        "configurable_clientside_auth_params",
+        *("configurable_clientside_auth_params", "cache_control_injection_points"),
     )
 )
 IGNORED_PREFIXES = (

@@ -182,6 +182,13 @@ def test_litellms_options_of_an_entry_do_not_reach_the_model(tmp_path: Path) -> 
     assert lines == ["5", "6", "7", "8"], "each is warned of once, by its line"
 
 
+def test_nor_do_they_reach_a_model_whose_inputs_nobody_knows(tmp_path: Path) -> None:
+    ignored = ("order", "tag_regex", "tpd", "otpm", "silent_model", "model_alias_map", "max_budget")
+    text = "model_list:\n  - model_name: own\n    litellm_params:\n      model: replicate/acme/own\n      top_k: 5\n"
+    config = read(tmp_path, text + "".join(f"      {name}: 1\n" for name in ignored))
+    assert set(config.models[0].params) == {"model", "api_key", "top_k"}
+
+
 def test_stream_in_an_entry_changes_nothing(tmp_path: Path) -> None:
     config = read(tmp_path, SMALL + "      stream: true\n")
     assert "stream" not in config.models[0].params and "each request sets it for itself" in config.warnings[0]
@@ -316,6 +323,7 @@ def test_a_key_of_the_environment_counts_as_master_key(
 
 def test_default_fallbacks(tmp_path: Path) -> None:
     text = SMALL + "  - {model_name: b, litellm_params: {model: replicate/acme/chat}}\n"
-    assert read(tmp_path, text + "litellm_settings: {default_fallbacks: [b]}\n").router["fallbacks"] == [
-        {"llama-3": ["b"]}
-    ]
+    for settings in ("default_fallbacks: [b]", "fallbacks: [{'*': [b]}]"):
+        assert read(tmp_path, text + f"litellm_settings: {{{settings}}}\n").router["fallbacks"] == [
+            {"llama-3": ["b"]}
+        ]

@@ -22,6 +22,10 @@ _WITHOUT_EFFECT = {
     "allowed_ips": "is ignored, and keeps nobody out: restrict addresses in a firewall or a proxy.",
     "guardrails": "is ignored, and checks nothing.",
     "include": "is ignored: write what it names into this file.",
+    "max_parallel_requests": "is ignored, and limits nothing: give it to keys, or to entries of model_list.",
+    "allowed_routes": "is ignored, and closes no route: give keys models and roles.",
+    "upperbound_key_generate_params": "is ignored, and limits no key.",
+    "default_key_generate_params": "is ignored, and limits no key: give each key its own limits.",
     "max_budget": "is ignored, and limits nothing: give each key a max_budget of its own.",
 }
 

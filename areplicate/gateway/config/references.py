@@ -38,18 +38,23 @@ class References:
     def fallbacks(self, settings: SharedSettings, section: str) -> dict[str, list[str]]:
         """The fallbacks of each name, by the entries' names."""
         read: dict[str, list[str]] = {}
+        defaults: list[str] = []
         names = {*self._names.own, *self._names.wildcards}
         for i, each in enumerate(settings.fallbacks):
             for name, others in each.items():
                 at: Steps = [section, "fallbacks", i, name]
                 kept = [model for k, other in enumerate(others) for model in self._known(other, [*at, k])]
+                if name == "*" and name not in names:  # LiteLLM's other way to say default_fallbacks
+                    defaults += kept
+                    continue
                 for model in [name] if name in names else self._known(name, at):
                     read.setdefault(model, []).extend(kept)
         for k, other in enumerate(settings.default_fallbacks):
-            for default in self._known(other, [section, "default_fallbacks", k]):
-                for name in sorted(names - {default}):
-                    if default not in read.setdefault(name, []):
-                        read[name].append(default)
+            defaults += self._known(other, [section, "default_fallbacks", k])
+        for default in defaults:
+            for name in sorted(names - {default}):
+                if default not in read.setdefault(name, []):
+                    read[name].append(default)
         return {name: others for name, others in read.items() if others}
 
     def _known(self, name: str, at: Steps) -> list[str]:

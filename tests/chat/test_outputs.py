@@ -93,9 +93,10 @@ def test_nothing_is_guessed_for_other_models(schema: ModelSchema | None) -> None
         assert [(delta.content, delta.reasoning_content) for delta in deltas] == [(text, None)]
 
 
-def test_reasoning_that_was_cut_off_is_still_reasoning() -> None:
-    reply = read_reply("<think>Let me see", REASONER)
-    assert (reply.content, reply.reasoning_content) == ("", "Let me see")
+@pytest.mark.parametrize("thought", ["Let me see", "Let me see </thi"])
+def test_reasoning_that_was_cut_off_is_still_reasoning(thought: str) -> None:
+    reply = read_reply(f"<think>{thought}", REASONER)
+    assert (reply.content, reply.reasoning_content) == ("", thought)
 
 
 @pytest.mark.parametrize("text", ["I <think> so", " <thin", "</think>", "<thinking>x</thinking>", "", "  "])

@@ -209,6 +209,8 @@ class TestFormats:
     def test_a_grammar(self) -> None:
         grammar = sent({"response_format": PERSON}, schema(grammar=TEXT))["grammar"]
         assert r'"{" ws "\"n\"" ws ":" ws integer ws "}"' in grammar and "root ::=" in grammar
+        settled = settle(HI, {"response_format": PERSON}, schema=schema(grammar=TEXT))
+        assert settled.contract is not None and settled.contract.emulated == ()
 
     @pytest.mark.parametrize(
         ("properties", "expected"),

@@ -302,6 +302,13 @@ class TestFilesAsInputs:
         assert (slot.field, slot.path) == (name, str(png))
         assert self.named(known, note=str(png)).fields["note"] == str(png)
 
+    def test_for_several_inputs(self, png: Path) -> None:
+        assert [slot.field for slot in self.named(image=png, images=[png, png]).media] == [
+            "image",
+            "images",
+            "images",
+        ]
+
     @pytest.mark.anyio
     async def test_large_content_is_uploaded_with_its_name_and_type(self, tmp_path: Path) -> None:
         uploads = Uploads()

@@ -116,8 +116,9 @@ class TestTools:
         assert settled.params == {} and settled.tools == (tool("get_time"),)
         assert settled.turns[0].text.startswith("Be kind.\n\nCall get_time now.")
         known = schema()
-        built = build_input(settled.turns, {}, model=None, schema=known, tools=settled.tools)
-        assert "get_time" in built.fields["prompt"] and "get_weather" not in built.fields["prompt"]
+        for model, schema_of_it in ((None, known), ("qwen/qwen2.5-7b-instruct", None)):
+            built = build_input(settled.turns, {}, model=model, schema=schema_of_it, tools=settled.tools)
+            assert '"parameters"' in built.fields["prompt"] and "get_weather" not in built.fields["prompt"]
 
     @pytest.mark.parametrize(("writes", "in_words"), [("", True), ("{{ tools }}", False)])
     def test_a_template_of_ones_own_that_has_no_tools_gets_them_in_words(

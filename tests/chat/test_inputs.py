@@ -65,6 +65,11 @@ class TestTheSeedExamples:
         fields = built(params, model=LLAMA_3, schema=catalogue.find(LLAMA_3))
         assert {name: fields[name] for name in params} == params
 
+    def test_a_system_text_alone_may_be_apart_too(self) -> None:
+        said = [{"role": "system", "content": "Be brief."}]
+        apart = built(messages=said, model=LLAMA_3, supports_system_prompt=True)
+        assert apart == {"prompt": "", "system_prompt": "Be brief."}
+
     def test_supports_system_prompt_sends_the_system_text_apart(self) -> None:
         messages = [{"role": "system", "content": "Be brief."}, *HELLO]
         for known in (None, catalogue.find(LLAMA_3)):
@@ -373,11 +378,11 @@ class TestWhatAModelDoesNotTake:
         assert built({"image": "https://e.com/a.png", "style": "x"}, schema=known)["style"] == "x"
 
     def test_a_prompt_that_is_too_long_is_refused_before_anything_is_sent(self) -> None:
-        known = schema(prompt={"type": "string", "maxLength": 512, "minLength": 1})
+        long, empty = [{"role": "user", "content": "x" * 600}], [{"role": "user", "content": ""}]
         with pytest.raises(BadRequestError, match="prompt has 600 characters; x/y takes at most 512"):
-            built(messages=[{"role": "user", "content": "x" * 600}], schema=known)
+            built(messages=long, schema=schema(prompt={"type": "string", "maxLength": 512}))
         with pytest.raises(BadRequestError, match="needs at least 1"):
-            built(messages=[{"role": "user", "content": ""}], schema=known)
+            built(messages=empty, schema=schema(prompt={"type": "string", "minLength": 1}))
 
     def test_a_model_without_any_input_for_text_is_refused(self) -> None:
         with pytest.raises(

@@ -34,6 +34,7 @@ class Process:
         cwd: its folder.
         piped: what it reads from its standard input.
         stderr: where its standard error goes; by default, `communicate` gives it.
+        open_files: how many it may have: the soft limit and the hard one.
         imports: which of `nursery.IMPORTED` it finds imported.
     """
 
@@ -45,6 +46,7 @@ class Process:
         cwd: Path | None = None,
         piped: bytes = b"",
         stderr: IO[bytes] | None = None,
+        open_files: tuple[int, int] | None = None,
         imports: str = "package",
     ) -> None:
         self.args = ("python", "-m", module, *arguments)
@@ -55,7 +57,7 @@ class Process:
         self._said: list[str] = []
         stdin, source = os.pipe()
         output = [file.fileno() for file in (self._output[0], stderr or self._output[1])]
-        demand = Demand([module, *arguments], dict(env), str(cwd or Path.cwd()))
+        demand = Demand([module, *arguments], dict(env), str(cwd or Path.cwd()), open_files)
         self._keeper = demand.send(nursery(imports), [stdin, *output])
         os.close(stdin)
         with os.fdopen(source, "wb") as pipe:

@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import select
 import signal
@@ -48,6 +49,7 @@ class Demand(NamedTuple):
     argv: list[str]
     env: dict[str, str]
     cwd: str
+    open_files: tuple[int, int] | None = None
 
     def send(self, nursery: str, files: list[int]) -> socket.socket:
         """Sends it to a nursery; the socket gives the process's id and, when it has ended, its status (`number`)."""
@@ -62,6 +64,8 @@ class Demand(NamedTuple):
         os.environ.clear()
         os.environ.update(self.env)
         os.chdir(self.cwd)
+        if self.open_files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self.open_files)
         sys.path[:1] = [self.cwd, *filter(None, self.env.get("PYTHONPATH", "").split(os.pathsep))]
         sys.argv = self.argv
         if os.sep in self.argv[0]:

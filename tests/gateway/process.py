@@ -149,12 +149,13 @@ def gateway(
     *arguments: str,
     started: bool = True,
     ready: bool = True,
+    open_files: tuple[int, int] | None = None,
     before: Callable[[], None] | None = None,
 ) -> Iterator[Gateway]:
     """Runs a gateway until the block ends.
 
-    `started` waits until it serves, and `ready` until it has its database. `before` is called in the new process,
-    before it is the gateway's. With neither of the two, the process is forked.
+    `started` waits until it serves, and `ready` until it has its database; `open_files` are its limits. The process
+    is forked, but for one that is not waited for, or in which `before` is called before it is the gateway's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "config.yaml", folder / "log"
@@ -164,7 +165,7 @@ def gateway(
     process: Process | subprocess.Popen[bytes]
     with log.open("wb") as output:
         if started and before is None:
-            process = Process(*command, env=ENVIRONMENT, stderr=output)
+            process = Process(*command, env=ENVIRONMENT, stderr=output, open_files=open_files)
         else:
             python = [sys.executable, "-m"]
             process = subprocess.Popen([*python, *command], env=ENVIRONMENT, stderr=output, preexec_fn=before)

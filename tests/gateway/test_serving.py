@@ -262,13 +262,12 @@ def test_certificates_that_cannot_be_used(tmp_path: Path) -> None:
         assert all(str(file) in str(told.value) for file in files)
 
 
-def few_files() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+FEW_FILES = (128, 128)
 
 
 def test_more_silent_connections_than_open_files(local: LocalReplicate, tmp_path: Path) -> None:
     """Those who ask are answered, the processor idles, the log stays small, and the silent are told why they go."""
-    with gateway(config_for(local), tmp_path, before=few_files) as running:
+    with gateway(config_for(local), tmp_path, open_files=FEW_FILES) as running:
         silent: list[socket.socket] = []
         try:
             for _ in range(150):
@@ -311,7 +310,7 @@ def test_many_requests_at_once_with_few_open_files(local: LocalReplicate, tmp_pa
 
             return await asyncio.gather(*map(ask, range(150)))
 
-    with gateway(config_for(local), tmp_path, before=few_files) as running:
+    with gateway(config_for(local), tmp_path, open_files=FEW_FILES) as running:
         assert asyncio.run(ask_all(running.url)) == [200] * 150
         deaf = [deaf_client(running) for _ in range(70)]
         assert running.ask().status_code == 200, "those who never read what they asked for make room, too"
@@ -321,11 +320,8 @@ def test_many_requests_at_once_with_few_open_files(local: LocalReplicate, tmp_pa
 
 
 def test_the_soft_limit_is_raised(local: LocalReplicate, tmp_path: Path) -> None:
-    def low() -> None:
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
-
-    with gateway(config_for(local), tmp_path, before=low) as running:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with gateway(config_for(local), tmp_path, open_files=(64, most)) as running:
         limits = Path(f"/proc/{running.process.pid}/limits").read_text()
         line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
         soft, hard = line.split()[3:5]

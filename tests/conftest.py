@@ -22,7 +22,7 @@ os.environ["AREPLICATE_CACHE_DIR"] = "off"
 
 # How fast the machine is decides no test.
 settings.register_profile(
-    "areplicate", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    "areplicate", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("areplicate")
 # For `make test-slow`.
@@ -60,8 +60,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """With `-n auto`, two processes for each processor: tests of the gateway wait for most of their time."""
-    return 2 * (os.cpu_count() or 1)
+    """With `-n auto`, one process more than there are processors: tests of the gateway wait for part of their time."""
+    return 1 + (os.cpu_count() or 1)
 
 
 @pytest.fixture

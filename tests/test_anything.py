@@ -15,7 +15,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -165,13 +165,11 @@ def ask() -> Iterator[Ask]:
 
 
 @given(st.dictionaries(NAMES, ANYTHING, max_size=3), st.sampled_from([LLAMA, "some/body"]))
-@settings(max_examples=100)
 def test_any_options(ask: Ask, options: dict[str, Any], model: str) -> None:
     ask(**{"model": model, "messages": HELLO, "timeout": 60, **options})
 
 
 @given(MESSAGES | ANYTHING, st.sampled_from([LLAMA, "some/body"]))
-@settings(max_examples=100)
 def test_any_messages(ask: Ask, messages: Any, model: str) -> None:
     ask(model=model, messages=messages, timeout=60)
 
@@ -286,7 +284,6 @@ def test_any_model(ask: Ask, model: Any) -> None:
         max_size=2,
     )
 )
-@settings(max_examples=100)
 def test_any_router(options: dict[str, Any]) -> None:
     try:
         AsyncRouter(**options)

@@ -507,13 +507,16 @@ async def test_messages_may_be_objects_of_other_clients() -> None:
 BAD_SERVERS: list[tuple[Faults, str]] = [
     (Faults(not_json=1.0), "not a prediction|cannot be read"),
     (Faults(truncated_gzip=1.0), "broke|not a prediction|cannot be read"),
-    (Faults(huge_body=1.0, huge_megabytes=65), "longer than 64 MiB"),
+    (Faults(huge_body=1.0, huge_megabytes=3), "longer than 2 MiB"),
     (Faults(redirect_loop=1.0), "redirect"),
 ]
 
 
 @pytest.mark.parametrize(("faults", "message"), BAD_SERVERS)
-async def test_a_bad_server_is_an_error_and_hangs_nothing(faults: Faults, message: str) -> None:
+async def test_a_bad_server_is_an_error_and_hangs_nothing(
+    faults: Faults, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("areplicate.replicate.http.MAX_BODY", 2 << 20)
     async with LocalReplicate([llama()], faults=faults) as local:
         async with AsyncRouter(api_key=KEY, api_base=local.api_base, max_retries=1) as router:
             with pytest.raises(areplicate.APIError, match=message) as caught:

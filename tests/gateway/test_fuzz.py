@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def test_it_keeps_to_its_document(tmp_path: Path) -> None:
     """tests/slow/test_fuzz.py asks for more."""
-    keeps_to_its_document(tmp_path, "--phases", "fuzzing", "--max-examples", "4")
+    keeps_to_its_document(tmp_path, "--phases", "fuzzing", "--max-examples", "2")
 
 
 def keeps_to_its_document(tmp_path: Path, *arguments: str) -> None:

@@ -226,11 +226,13 @@ def test_no_name_of_any_option_sends_the_key_elsewhere(
     """Whatever the name and the form of the value: what is sent goes to Replicate, or is refused."""
     url, seen = attacker
     local.requests.clear()
+    forms = ({"Authorization": url, "api_base": url}, [url], 1, 0.001)
     bodies = [
         (path, name, {"model": "chat", **asked, name: value})
-        for path, asked in ROUTES_TO_MODELS.items()
-        for name in sorted({*BY_NAME, *CONNECTION_NAMES})
-        for value in (url, {"Authorization": url, "api_base": url}, [url], 1, 0.001)
+        for route, (path, asked) in enumerate(ROUTES_TO_MODELS.items())
+        for number, name in enumerate(sorted({*BY_NAME, *CONNECTION_NAMES}))
+        # Each name has each form on some route.
+        for value in (url, forms[(route + number) % len(forms)])
         if name not in asked and not (name == "stream" and value)
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
@@ -205,7 +205,6 @@ async def test_community_models_ignore_what_they_do_not_know() -> None:
         },
     )
 )
-@settings(deadline=None, max_examples=300)
 def test_the_validator_agrees_with_jsonschema(input: dict[str, Any]) -> None:
     reference = json.loads(json.dumps(SCHEMA["Input"]).replace("#/components/schemas", "#/$defs"))
     reference["properties"]["name"]["type"] = ["string", "null"]  # which OpenAPI 3.0 spells `nullable`

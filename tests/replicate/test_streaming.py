@@ -221,11 +221,11 @@ async def test_a_stream_elsewhere_is_refused_and_sees_no_key(elsewhere: str) -> 
         assert not local.running()
 
 
-async def test_hundreds_of_streams_at_once_are_all_whole() -> None:
+async def test_many_streams_at_once_are_all_whole() -> None:
     """More than there are connections to hold: the rest are looked at."""
     faults = Faults(stream_cut=0.2, seed=7)
     model = llama(boot_seconds=40, reply=POEM, run_seconds=5)
-    options = {"creations_per_minute": 1e6, "pool_size": 150}
+    options = {"creations_per_minute": 1e6, "pool_size": 80}
     async with stage(model, faults=faults, router=options) as (local, router):
         texts = []
 
@@ -233,10 +233,10 @@ async def test_hundreds_of_streams_at_once_are_all_whole() -> None:
             texts.append(streamed_text(await chunks_of(router)))
 
         async with anyio.create_task_group() as group:
-            for _ in range(150):
+            for _ in range(80):
                 group.start_soon(one)
-        assert len(local.predictions) == 150
-    assert texts == ["".join(POEM)] * 150
+        assert len(local.predictions) == 80
+    assert texts == ["".join(POEM)] * 80
 
 
 pieces = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=12)

@@ -58,7 +58,7 @@ servers = st.tuples(st.sampled_from(["after", "repeats", "no"]), st.sampled_from
 servers = servers.filter(lambda server: server != ("repeats", "renamed"))  # which nobody could follow
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(
     pieces=texts,
     cuts=cuts,

@@ -45,8 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
         for imports in IMPORTED:
             nursery(imports)
     if config.getoption("--hypothesis-profile") == "mutants":
-        # `make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage.
+        # `make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage,
+        # and what functions kept of the tests before would hide the mutant.
         gc.freeze()
+        for name in [name for name in sys.modules if name.startswith("areplicate.")]:
+            for value in vars(sys.modules[name]).values():
+                if callable(clear := getattr(value, "cache_clear", None)):
+                    clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,14 +5,14 @@ The dispatcher takes requests to it, and the OpenAPI document is derived from it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from ..accounts.auth import Access
 from .bodies import read_body, read_query
 from .exchange import Exchange
 
-Handler = Callable[..., Awaitable[Any]]
+Handler = Callable[..., Coroutine[Any, Any, Any]]
 """Takes the gateway, the exchange and, if the route reads a struct, what was sent."""
 
 
@@ -21,7 +21,8 @@ class Route(NamedTuple):
 
     Attributes:
         path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` in it stands for
-            any text that can be printed, which is then `exchange.rest`. `/v1` in front of it is optional for callers.
+            any text that can be printed, which is then `exchange.rest`. `/v1` in front of it is optional for
+            callers.
         takes: the struct of a POST's body, or of a GET's query. If it allows unknown fields, they are the
             model's own inputs: the handler then gets the checked object as a dictionary, without nulls.
         answer: the struct of the answer; a string is a content type other than JSON.

@@ -24,6 +24,8 @@ _PATTERNS = {
     r"\\S": "a text that is not empty",
     r"^[!-~]+$": "printable characters without spaces",
     r"^https?://[^\\s/]+": "a URL that begins with https:// or http://",
+    r"^[^\\u0000]*$": "a text without NUL characters",
+    r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$": "a duration such as 45s, 90m, 12h, 30d or 1mo",
 }
 """The meaning of the patterns in this package's structs."""
 

@@ -17,8 +17,8 @@ from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
-from .durations import Duration, in_whole_seconds, seconds_of
-from .files import ListPage, Text, file_of, stored
+from .fields import Duration, ListPage, Text, in_whole_seconds, seconds_of
+from .files import file_of, stored
 
 Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
 Metadata = Annotated[

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -20,16 +18,12 @@ from ..errors import bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..http.uploads import read_form, send_file
-from .durations import in_whole_seconds
+from .fields import ListPage, Text, in_whole_seconds
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from ..accounts.batch_store import BatchStore
 
 MAX_LISTED = 10_000
-Text = Annotated[str, msgspec.Meta(pattern="^[^\u0000]*$")]
-"""PostgreSQL keeps no NUL in a text."""
 
 
 class FileUpload(msgspec.Struct, kw_only=True):
@@ -59,23 +53,6 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     status: Literal["processed"] = "processed"
     expires_at: None = None
-
-
-class ListPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a list: the subclasses say of what."""
-
-    object: Literal["list"] = "list"
-    data: list[Any]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-    @classmethod
-    def of(cls, found: list[Any], limit: int, id_of: Callable[[Any], str] = attrgetter("id")) -> Self:
-        """The first `limit` of what was found; there are more pages if more was found."""
-        data = found[:limit]
-        first, last = (id_of(data[0]), id_of(data[-1])) if data else (None, None)
-        return cls(data=data, first_id=first, last_id=last, has_more=len(found) > limit)
 
 
 class FileList(ListPage, frozen=True, kw_only=True):

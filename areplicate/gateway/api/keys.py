@@ -14,14 +14,13 @@ from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_master_key
 from ..http.exchange import Exchange
 from ..http.route import route
-from .durations import Duration, in_whole_seconds, seconds_of, shown_duration
+from .fields import Duration, Text, in_whole_seconds, seconds_of, shown_duration
 from .model_call import ModelNames
 
 if TYPE_CHECKING:
     from ..accounts.store import Store
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u0000]+$")]
-"""PostgreSQL keeps no NUL in a text."""
+Name = Annotated[Text, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class NewKey(KeyLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from ..http.bodies import MAX_BODY
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..logs import logger
-from .files import ListPage, Text
+from .fields import ListPage, Text
 from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
 from .shapes import FULL_TEXT, TEXT, either, items, mapping, one_of, tool

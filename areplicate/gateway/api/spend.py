@@ -11,8 +11,7 @@ from ..accounts.rows import SpendFilter, UsageRow
 from ..app import Gateway
 from ..http.exchange import Exchange
 from ..http.route import route
-from .durations import time_of
-from .files import Text
+from .fields import Text, time_of
 from .keys import key_id_of
 
 if TYPE_CHECKING:

@@ -1,21 +1,48 @@
-"""Durations and dates, as requests write them."""
+"""Fields of several routes' requests and answers: texts, durations, times, and pages of a list."""
 
 from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated, Any
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from ..errors import bad_request
 
-_PATTERN = r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$"
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "mo": 30 * 86400}
 
+Text = Annotated[str, msgspec.Meta(pattern=r"^[^\u0000]*$")]
+"""PostgreSQL keeps no NUL in a text."""
 Duration = Annotated[
-    str, msgspec.Meta(pattern=_PATTERN, description="Such as 45s, 90m, 12h, 30d or 1mo (30 days).")
+    str,
+    msgspec.Meta(
+        pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$",
+        description="Such as 45s, 90m, 12h, 30d or 1mo (30 days).",
+    ),
 ]
+
+
+class ListPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list: the subclasses say of what."""
+
+    object: Literal["list"] = "list"
+    data: list[Any]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+    @classmethod
+    def of(cls, found: list[Any], limit: int, id_of: Callable[[Any], str] = attrgetter("id")) -> Self:
+        """The first `limit` of what was found; there are more pages if more was found."""
+        data = found[:limit]
+        first, last = (id_of(data[0]), id_of(data[-1])) if data else (None, None)
+        return cls(data=data, first_id=first, last_id=last, has_more=len(found) > limit)
 
 
 def seconds_of(duration: str) -> float:

@@ -111,6 +111,7 @@ PARTS = {
             "tests/chat/structured",
             "tests/chat/tools/test_reader.py",
             "tests/test_attachments.py",
+            "tests/test_prompts.py",
             "tests/test_unknown_names.py",
         ),
         (

@@ -303,11 +303,11 @@ class TestFilesAsInputs:
         assert self.named(known, note=str(png)).fields["note"] == str(png)
 
     def test_for_several_inputs(self, png: Path) -> None:
-        assert [slot.field for slot in self.named(image=png, images=[png, png]).media] == [
-            "image",
-            "images",
-            "images",
-        ]
+        seen = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": str(png)}}]}
+        given = {"reference": png, "images": [png, png]}
+        known = schema(image=URI, images=URIS, reference=URI)
+        made = build_input([seen], given, model="x/y", schema=known, allow_files=True)
+        assert [slot.field for slot in made.media] == ["image", "reference", "images", "images"]
 
     @pytest.mark.anyio
     async def test_large_content_is_uploaded_with_its_name_and_type(self, tmp_path: Path) -> None:

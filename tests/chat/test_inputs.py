@@ -108,6 +108,12 @@ class TestNames:
         both = schema(**PROMPT, max_new_tokens=INTEGER, max_length=INTEGER)
         assert built({"max_length": 20}, schema=both) == {"prompt": "Hello", "max_length": 20}
 
+    def test_what_is_no_limit_to_the_model_is_none_here(self) -> None:
+        for value in (0, -1):
+            known = schema(**PROMPT, max_new_tokens=INTEGER)
+            made = build_input(HELLO, {"max_new_tokens": value}, model="x/y", schema=known)
+            assert (made.fields["max_new_tokens"], made.max_tokens) == (value, None)
+
     def test_the_newer_of_openai_s_two_limits_counts(self) -> None:
         limited = schema(**PROMPT, max_tokens=INTEGER)
         fields = built({"max_tokens": 10, "max_completion_tokens": 20}, schema=limited)

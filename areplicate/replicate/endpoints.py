@@ -107,6 +107,11 @@ class DeploymentEndpoint(msgspec.Struct, frozen=True, dict=True):
         return f"/deployments/{self.owner}/{self.name}"
 
 
+def is_version(text: str) -> bool:
+    """Whether a text is the id of a version: 64 hex digits."""
+    return _VERSION.fullmatch(text) is not None
+
+
 def strip_prefix(model: str) -> str:
     """The model string without LiteLLM's optional `replicate/`."""
     return model.removeprefix("replicate/")
@@ -129,7 +134,7 @@ def parse_model(model: str) -> Endpoint:
         return _parse_version(model, *name.split(":", 1))
     elif match := _MODEL.fullmatch(name):
         return ModelEndpoint(match[1], match[2])
-    elif _VERSION.fullmatch(name.lower()):
+    elif is_version(name.lower()):
         return VersionEndpoint(name.lower())
     elif name != model and _BARE_NAME.fullmatch(name):
         return VersionEndpoint(name, name)
@@ -137,7 +142,7 @@ def parse_model(model: str) -> Endpoint:
 
 
 def _parse_version(model: str, name: str, version: str) -> VersionEndpoint:
-    if not _VERSION.fullmatch(version.lower()):
+    if not is_version(version.lower()):
         raise BadRequestError(
             f"The version in {model[:200]!r} has {len(version)} characters; "
             "a version is 64 hex digits, as its page on replicate.com shows it.",

@@ -22,7 +22,7 @@ import msgspec
 from .. import logs
 from ..clock import now
 from ..errors import APIError
-from .endpoints import DeploymentEndpoint, Endpoint, VersionEndpoint
+from .endpoints import DeploymentEndpoint, Endpoint, VersionEndpoint, is_version
 from .live import LivePrediction
 from .prediction_list import ListRow, PredictionList
 from .protocol.predictions import ListedPrediction
@@ -176,7 +176,10 @@ def _same_target(prediction: ListedPrediction, endpoint: Endpoint) -> bool:
     if isinstance(endpoint, DeploymentEndpoint):
         return prediction.deployment in (None, f"{endpoint.owner}/{endpoint.name}")
     if isinstance(endpoint, VersionEndpoint):
-        return prediction.version in (None, "hidden", endpoint.version)
-    # Official models at times go by an internal name.
-    model = prediction.model
-    return model is None or model == endpoint.model or model.startswith("replicate-internal/")
+        version = prediction.version or ""
+        return version == endpoint.version or not is_version(
+            version
+        )  # "hidden", "dp-...": it does not say which
+    model = prediction.model or ""
+    # Official models at times go by an internal name, or by none.
+    return model == endpoint.model or "/" not in model or model.startswith("replicate-internal/")

@@ -92,7 +92,7 @@ class PredictionStream:
                     pieces = await self._advance()
                 self._scope = None  # a scope takes 700 bytes, and most streams are only received from now on
                 if scope.cancelled_caught and not self._closed:
-                    if not self._assembly.whole:
+                    if not self._whole:
                         raise TimeoutError
                     pieces = self._end()
             self._check_open()
@@ -111,6 +111,11 @@ class PredictionStream:
         """Closes the connection."""
         await self._events.disconnect()
         self._events.release()
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the text is complete, whatever a look says. A stream that has brought none proves nothing."""
+        return self._assembly.whole and bool(self.text)
 
     @property
     def _booting(self) -> bool:
@@ -165,7 +170,7 @@ class PredictionStream:
 
         If the text is whole, only the figures are missing, and it does not fail without them.
         """
-        whole = self._assembly.whole
+        whole = self._whole
         with anyio.move_on_after(FIGURES if whole else None):
             try:
                 self.prediction = await self._poller.look(self.prediction.id, self._policy)
@@ -185,7 +190,7 @@ class PredictionStream:
         with anyio.move_on_after(LATE_LOOK) as self._scope, suppress(APIError):
             self.prediction = await self._poller.look(self.prediction.id, RetryPolicy(retries=0))
         self._check_open()
-        if self.prediction.terminal or self._assembly.whole:
+        if self.prediction.terminal or self._whole:
             return self._end()
         raise TimeoutError
 
@@ -193,7 +198,7 @@ class PredictionStream:
         """The rest of the text, now that the model is done."""
         self._events.release()
         self._finished = True
-        if self._assembly.whole and (not self.prediction.terminal or self._was_removed()):
+        if self._whole and (not self.prediction.terminal or self._was_removed()):
             self.prediction = msgspec.structs.replace(
                 self.prediction, status="succeeded", output=self.text, data_removed=None
             )

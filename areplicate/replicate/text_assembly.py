@@ -64,6 +64,8 @@ class TextAssembly:
 
     def add(self, event: Event) -> str:
         """What an event adds to the text given out."""
+        if self.lost:
+            return ""
         if not self._connected:
             self._connected = True
             self._unplaced = ""

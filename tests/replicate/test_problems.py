@@ -233,6 +233,11 @@ def test_an_error_keeps_how_long_to_hold_back() -> None:
         ({}, {"retry_after": {"seconds": 3}}, None),
         ({}, {"retry_after": 10**400}, math.inf),
         ({"ratelimit-reset": "5"}, b"x" * 1990 + b"resets in ~30s", 5.0),
+        ({"retry-after": "soon"}, {"retry_after": 4}, 4.0),
+        ({"retry-after": "nan"}, {"retry_after": 4}, 4.0),
+        ({"retry-after": "5, 7"}, {"detail": "resets in ~8s"}, 8.0),
+        ({"retry-after": ""}, b'{"retry_after": NaN, "detail": "resets in ~8s"}', 8.0),
+        ({"retry-after": "nan", "ratelimit-reset": "nan"}, {"retry_after": "nan"}, None),
     ],
 )
 def test_every_way_of_saying_when(headers: dict[str, str], body: Any, seconds: float | None) -> None:

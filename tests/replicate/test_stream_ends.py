@@ -8,11 +8,12 @@ from typing import Any
 
 import anyio
 import pytest
+from aiohttp import web
 
 import areplicate
 from areplicate import AsyncRouter, ModelResponseChunk, Status
 from areplicate.local import Faults
-from tests.hostile import Asked, HostileReplicate, changes, hangs, problem
+from tests.hostile import Asked, GoOn, HostileReplicate, changes, hangs, problem
 from tests.stage import HELLO, LLAMA, Clock, llama, router_of, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
@@ -99,6 +100,16 @@ async def test_a_whole_text_does_not_need_its_figures(wrong: Any, caplog: pytest
     assert streamed_text(chunks) == "one two"
     assert chunks[-2].choices[0].finish_reason == "stop"
     assert chunks[-1].usage is not None and chunks[-1].usage.completion_tokens > 0
+
+
+async def test_a_stream_that_is_done_before_any_text_came_proves_nothing() -> None:
+    async def says_done(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        return web.Response(text="event: done\ndata: {}\n\n", content_type="text/event-stream")
+
+    async with HostileReplicate([llama(reply=["one ", "two"], run_seconds=30)]) as hostile:
+        async with router_of(hostile) as router:
+            hostile.on("stream", says_done)
+            assert streamed_text(await chunks_of(router)) == "one two"
 
 
 async def test_a_deadline_after_the_end_of_the_text_is_no_failure() -> None:

@@ -199,6 +199,8 @@ def test_a_replay_that_does_not_say_the_same_is_lost() -> None:
     assembly.reconnected()
     assert feed(assembly, events_of(["xyz", "more"])[:1]) == ""
     assert assembly.lost
+    assert feed(assembly, events_of(["", "", "d", "ef"])) == "" and not assembly.whole
+    assert assembly.finish("abcdef") == ("def", True)
 
 
 @pytest.mark.parametrize(

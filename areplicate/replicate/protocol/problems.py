@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from email.utils import parsedate_to_datetime
 from time import time
@@ -123,17 +124,16 @@ def error_from_prediction(prediction: Prediction) -> APIError | None:
 
 
 def retry_after(response: Response) -> float | None:
-    """Seconds until trying again makes sense, from whichever of Replicate's four ways says it."""
+    """Seconds until trying again makes sense, from the first of Replicate's four ways that says it."""
     headers = response.headers
-    if (value := headers.get("retry-after")) is not None:
-        return _seconds_or_date(value, headers.get("date"))
-    if response.status != 429:
-        return None
+    told = _seconds_or_date(headers.get("retry-after"), headers.get("date"))
+    if told is not None or response.status != 429:
+        return told
     try:
-        told = str(decoded(_decode_problem, response.body).retry_after)
+        written = str(decoded(_decode_problem, response.body).retry_after)
     except ValueError:
-        told = ""
-    if (seconds := _number(told)) is not None and seconds >= 0:
+        written = ""
+    if (seconds := _number(written)) is not None and seconds >= 0:
         return seconds
     if match := _RESETS_IN.search(_beginning(response)):
         return float(match[1])
@@ -152,19 +152,18 @@ def _beginning(response: Response) -> str:
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text) if text else math.nan
     except ValueError:
         return None
+    return None if math.isnan(number) else number
 
 
-def _seconds_or_date(value: str, date: str | None) -> float | None:
+def _seconds_or_date(value: str | None, date: str | None) -> float | None:
     """Of a `Retry-After`; a date is read by the clock of the server that wrote it."""
+    if (seconds := _number(value)) is not None:
+        return max(0.0, seconds)
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        then = parsedate_to_datetime(value).timestamp()
+        then = parsedate_to_datetime(value or "").timestamp()
     except ValueError:
         return None
     try:

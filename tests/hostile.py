@@ -231,6 +231,23 @@ def resets_after(seconds: float = 0.0) -> Mishap:
     return mishap
 
 
+def crosses() -> Mishap:
+    """Two requests that are under way at the same time get each other's answers, from a proxy that mixes them up."""
+    waiting: list[tuple[asyncio.Future[web.StreamResponse], web.StreamResponse]] = []
+
+    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        answer = await go_on()
+        if waiting:
+            other, others = waiting.pop()
+            other.set_result(answer)
+            return others
+        mine = asyncio.get_running_loop().create_future()
+        waiting.append((mine, answer))
+        return await mine
+
+    return mishap
+
+
 def without_date() -> Mishap:
     """The answer has no `Date`, as an edge's own pages often have none."""
 

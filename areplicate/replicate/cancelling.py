@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 import anyio
@@ -10,9 +11,11 @@ from ..errors import APIConnectionError, APIError, NotFoundError
 from ..logs import logger
 from .http import Http
 from .protocol.decoding import decoded
-from .protocol.predictions import decode_any_prediction
+from .protocol.predictions import Prediction, decoder_of
 from .protocol.requests import Request
 from .retry import AFTER_REFUSALS, RetryPolicy, may_pass, waits
+
+Decode = Callable[[bytes], Prediction]
 
 _SILENCE = 4.0
 """Seconds within which it is answered, or asked for again: who closes a router waits for it."""
@@ -20,13 +23,13 @@ _SILENCE = 4.0
 
 async def cancel(http: Http, prediction_id: str) -> bool:
     """Cancels a prediction; False if that is refused again and again."""
-    path = f"/predictions/{quote(prediction_id, safe='')}"
+    path, decode = f"/predictions/{quote(prediction_id, safe='')}", decoder_of(prediction_id)
     failures, refusals = waits(), iter(AFTER_REFUSALS)
-    while (error := await _try(http, path)) is not None:
+    while (error := await _try(http, path, decode)) is not None:
         if may_pass(error):
             wait = next(failures)
         else:
-            if await _has_ended(http, path):
+            if await _has_ended(http, path, decode):
                 break
             wait = next(refusals, 0.0)
             if not wait:
@@ -36,7 +39,7 @@ async def cancel(http: Http, prediction_id: str) -> bool:
     return True
 
 
-async def _try(http: Http, path: str) -> APIError | None:
+async def _try(http: Http, path: str, decode: Decode) -> APIError | None:
     """Asks for it once; None if that was understood."""
     request = Request("POST", f"{http.base}{path}/cancel", http.headers, b"")
     await http.others.acquire()
@@ -44,17 +47,17 @@ async def _try(http: Http, path: str) -> APIError | None:
         response = await http.send_short(request, http.others, _SILENCE)
         if response.status < 300:
             if response.body:
-                decoded(decode_any_prediction, response.body)
+                decoded(decode, response.body)
             return None
     except APIConnectionError as broken:
         return broken
-    except ValueError:  # a proxy's page, not Replicate's answer
+    except ValueError:  # a proxy's page or another's answer, not Replicate's
         pass
     return http.error(response, request)
 
 
-async def _has_ended(http: Http, path: str) -> bool:
+async def _has_ended(http: Http, path: str, decode: Decode) -> bool:
     try:
-        return (await http.read(path, RetryPolicy(0), decode_any_prediction)).terminal
+        return (await http.read(path, RetryPolicy(0), decode)).terminal
     except APIError:
         return False

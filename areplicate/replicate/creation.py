@@ -32,6 +32,7 @@ from .http import SILENCE, Http, Retries
 from .limits import Slots
 from .live import Live, LivePrediction
 from .marks import Finder, Outcome
+from .prediction_list import mark_of
 from .protocol.decoding import BROKEN
 from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, decode_prediction
 from .protocol.requests import Request, Response, prefer_wait
@@ -93,6 +94,8 @@ class Creator:
         self._live = live
         self._clock = clock
         self._held = held
+        self._marks_are_shown = False
+        """Whether an answer to a creation has shown the mark that was sent."""
         self.base = http.base
         self.find = finder.find
         self.confirm = finder.confirm
@@ -241,11 +244,11 @@ class Creator:
                 self._held.give_back()
         mine.answered = now()
         if response.status < 300:
-            return self._read(mine, response, request)
+            return await self._read(mine, response, request)
         mine.may_exist = not nothing_created(response.status)
         return (Outcome.UNKNOWN if mine.may_exist else Outcome.NOTHING), http.error(response, request)
 
-    def _read(
+    async def _read(
         self, mine: LivePrediction, response: Response, request: Request
     ) -> tuple[Outcome, APIError | None]:
         try:
@@ -253,12 +256,22 @@ class Creator:
         except BROKEN as garbled:
             message = f"The answer is not a prediction: {garbled}."
         else:
+            if self._is_anothers(prediction, mine) and await self.find(mine) is Outcome.MADE:
+                return Outcome.MADE, None
             if mine.answered - self._clock.seen >= ONCE_IN:
                 self._clock.answered(prediction.created_at, mine.sent, mine.answered)
             if mine.take(prediction):
                 return Outcome.MADE, None
             message = "Another caller took over the prediction."
         return Outcome.UNKNOWN, APIConnectionError(message, method=request.method, url=request.url)
+
+    def _is_anothers(self, prediction: Prediction, mine: LivePrediction) -> bool:
+        """Whether an answer has another mark than was sent: something between has mixed up two answers."""
+        mark = mark_of(prediction)
+        if mark is None or mine.mark is None:
+            return False
+        self._marks_are_shown = self._marks_are_shown or mark == mine.mark
+        return self._marks_are_shown and mark != mine.mark
 
 
 def _decoded(body: bytes) -> Prediction:

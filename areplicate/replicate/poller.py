@@ -12,7 +12,7 @@ from ..errors import APIError
 from .bulk_poller import BulkPoller
 from .http import Http
 from .progress import Progress
-from .protocol.predictions import Prediction, decode_any_prediction
+from .protocol.predictions import Prediction, decoder_of
 from .retry import AFTER_REFUSALS, RetryPolicy, growing, may_pass
 
 _MANY = 32
@@ -71,12 +71,12 @@ class Poller:
 
     async def look(self, prediction_id: str, policy: RetryPolicy) -> Prediction:
         """The prediction as it is now."""
-        path = f"/predictions/{quote(prediction_id, safe='')}"
+        path, decode = f"/predictions/{quote(prediction_id, safe='')}", decoder_of(prediction_id)
         for wait in AFTER_REFUSALS[: policy.retries]:
             try:
-                return await self._http.read(path, policy, decode_any_prediction)
+                return await self._http.read(path, policy, decode)
             except APIError as error:
                 if may_pass(error):  # it was tried often enough
                     raise
             await anyio.sleep(wait)
-        return await self._http.read(path, policy, decode_any_prediction)
+        return await self._http.read(path, policy, decode)

@@ -17,7 +17,7 @@ from .background import Background
 from .http import Http
 from .limits import RANK, Rank
 from .protocol.decoding import decoded
-from .protocol.predictions import CANCELLED, ListedPrediction, PredictionPage, decode_page
+from .protocol.predictions import CANCELLED, ListedPrediction, Prediction, PredictionPage, decode_page
 from .retry import RetryPolicy
 from .server_clock import ServerClock, seconds, timestamp
 
@@ -36,14 +36,13 @@ class ListRow:
 
     Attributes:
         created: seconds since 1970.
-        mark: seconds from then to its deadline: what its `Cancel-After` was.
+        mark: what its `Cancel-After` was.
     """
 
     def __init__(self, prediction: ListedPrediction) -> None:
         self.prediction = prediction
         self.created = seconds(prediction.created_at)
-        deadline = seconds(prediction.deadline)
-        self.mark = None if self.created is None or deadline is None else _whole(self.created, deadline)
+        self.mark = mark_of(prediction)
 
     @property
     def cancelled(self) -> bool:
@@ -57,8 +56,11 @@ class ListRow:
             return None
 
 
-def _whole(since: float, until: float) -> int:
-    """Seconds between two times that are whole seconds apart, though one of them may be told without its fraction."""
+def mark_of(prediction: Prediction) -> int | None:
+    """Seconds from its creation to its deadline, which are whole, though one of the times may lack its fraction."""
+    since, until = seconds(prediction.created_at), seconds(prediction.deadline)
+    if since is None or until is None:
+        return None
     if since.is_integer() == until.is_integer():
         return round(until - since)
     return math.floor(until - since) if since.is_integer() else math.ceil(until - since)

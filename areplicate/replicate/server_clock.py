@@ -8,9 +8,10 @@ list was created before it was read. A `Date` header would say less: proxies str
 from __future__ import annotations
 
 import math
-import re
 from datetime import datetime, timezone
 from functools import lru_cache
+
+import msgspec
 
 from ..clock import now
 
@@ -25,8 +26,6 @@ _DRIFT = 1e-3
 
 ONCE_IN = 1.0
 """Seconds after which one more answer may tell something new."""
-
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?(?:[Zz]|([+-]\d\d):?(\d\d))?")
 
 
 class ServerClock:
@@ -86,14 +85,11 @@ def seconds(timestamp: str | None) -> float | None:
 
     None for anything else.
     """
-    match = _TIMESTAMP.fullmatch(timestamp or "")
-    if match is None:
-        return None
     try:
-        time = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[4] or '+00'}:{match[5] or '00'}")
-    except ValueError:
+        time = msgspec.convert(timestamp, datetime)
+    except msgspec.ValidationError:
         return None
-    return time.timestamp() + float(match[3] or 0)
+    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def timestamp(seconds: float) -> str:

@@ -21,6 +21,7 @@ from tests.hostile import (
     HostileReplicate,
     Mishap,
     changes,
+    crosses,
     date_ahead,
     edge_page,
     gives_up_after,
@@ -342,6 +343,51 @@ async def test_an_answer_whose_id_is_none_is_not_believed(id: Any) -> None:
         hostile.on("create", with_fields(id=id), times=1)
         assert await ask(router) == ["fine"]
         assert len(hostile.predictions) == 1
+
+
+@pytest.mark.parametrize("kind", ["create", "get"])
+@pytest.mark.parametrize("options", ROADS[:3], ids=NAMES[:3])
+@pytest.mark.parametrize("two_routers", [False, True])
+async def test_nobody_gets_the_answer_of_another_whom_a_proxy_took_for_them(
+    kind: str, options: dict[str, Any], two_routers: bool
+) -> None:
+    model = llama(reply=lambda input: f"of {input['max_tokens']}", run_seconds=9)
+    async with HostileReplicate([model]) as hostile, router_of(hostile) as one, router_of(hostile) as two:
+        texts: dict[int, list[str]] = {}
+
+        async def keep(router: AsyncRouter, max_tokens: int) -> None:
+            texts[max_tokens] = await ask(router, max_tokens=max_tokens, **options)
+
+        for router in (one, two):
+            await ask(router, max_tokens=50)
+        hostile.on(kind, crosses(), times=2)
+        async with anyio.create_task_group() as group:
+            group.start_soon(keep, one, 100)
+            group.start_soon(keep, two if two_routers else one, 200)
+        assert texts == {100: ["of 100"], 200: ["of 200"]}
+        assert hostile.statuses == {"succeeded": 4}
+
+
+async def test_what_is_cancelled_is_what_was_asked_for_though_a_proxy_answers_for_another() -> None:
+    async with HostileReplicate([llama(boot_seconds=900)]) as hostile, router_of(hostile) as router:
+
+        async def has_cancelled_another(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+            return web.json_response({"id": "another", "status": "canceled"})
+
+        hostile.on("cancel", has_cancelled_another, times=2)
+        with anyio.move_on_after(5):
+            await ask(router, on_status=lambda _: None)
+        assert await nothing_runs(hostile)
+
+
+async def test_an_answer_with_another_deadline_than_was_asked_for_is_believed_if_nothing_else_is_found() -> (
+    None
+):
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        await ask(router)
+        hostile.on("*", with_fields(deadline="2099-01-01T00:00:00Z"))
+        assert await ask(router) == ["fine"]
+        assert len(hostile.predictions) == 2
 
 
 async def test_what_stands_on_a_page_that_can_be_read_is_found_although_the_next_one_cannot() -> None:

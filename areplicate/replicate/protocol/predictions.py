@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -44,6 +44,7 @@ class Prediction(msgspec.Struct, frozen=True):
     version: str | None = None
     deployment: str | None = None
     created_at: str | None = None
+    deadline: str | None = None
     data_removed: bool | None = None
 
     @property
@@ -52,13 +53,12 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class ListedPrediction(Prediction, frozen=True):
-    """The same in the account's list, with what tells whose it may be: the `input`, as JSON, and the `deadline`.
+    """The same in the account's list, with what tells whose it may be: the `input`, as JSON.
 
     It keeps the text of its whole page in memory.
     """
 
     input: msgspec.Raw = msgspec.Raw(b"null")
-    deadline: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -99,6 +99,20 @@ def _rows(page: _UnreadPage) -> Iterator[ListedPrediction]:
 decode_prediction = msgspec.json.Decoder(Prediction).decode
 """The strict decoder, which is the fastest: for answers that are as they should be."""
 decode_any_prediction = lenient(Prediction)
+
+
+def decoder_of(prediction_id: str) -> Callable[[bytes], Prediction]:
+    """Decodes answers about one prediction; ValueError for an answer about another, which a proxy has mixed up."""
+
+    def decode(body: bytes) -> Prediction:
+        prediction = decode_any_prediction(body)
+        if prediction.id != prediction_id:
+            raise ValueError(f"it is about prediction {prediction.id}")
+        return prediction
+
+    return decode
+
+
 _decode_row = lenient(ListedPrediction)
 _decode_page = msgspec.json.Decoder(PredictionPage).decode
 _decode_unread_page = msgspec.json.Decoder(_UnreadPage).decode

@@ -54,6 +54,8 @@ def open_one(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) ->
         {"x-api-key": MASTER},
         {"api-key": MASTER},
         {"Authorization": "Basic dXNlcjpwYXNz", "x-api-key": MASTER},
+        {"Authorization": "Basic dXNlcjpwYXNz", "x-litellm-api-key": f"Bearer {MASTER}"},
+        {"x-litellm-api-key": MASTER},
     ],
 )
 def test_where_clients_put_the_key(running: Gateway, headers: dict[str, str]) -> None:
@@ -103,6 +105,9 @@ def test_other_servers_paths_of_other_routes(running: Gateway) -> None:
             "/openai",
             "/v1",
             "/v1/key/list",
+            "/%6bey/list",
+            "/key%2flist",
+            "/spend/%6cogs?limit=1",
         ):
             assert http.get(path).status_code == 404, path
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import msgspec
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 
 from ..errors import GatewayError, bad_request
 from ..mismatch import mismatch
@@ -119,8 +119,12 @@ def check_encoding(request: web.BaseRequest) -> None:
 
 
 async def ask_for_body(request: web.BaseRequest) -> None:
-    """Answers `Expect: 100-continue`: curl waits a second for that before it sends a large body."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
+    """Answers `Expect: 100-continue`: curl waits a second for that before it sends a large body.
+
+    A client of HTTP/1.0 does not know such an answer, and takes it for the one to its request (RFC 9110, 10.1.1).
+    """
+    expects = request.headers.get("Expect", "").lower() == "100-continue"
+    if expects and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 

@@ -128,13 +128,18 @@ class Dispatcher:
     def _route(self, exchange: Exchange, method: str, path: str) -> Route:
         path = (_SLASHES.sub("/", path) if "//" in path else path).rstrip("/")
         methods = self._methods(exchange, path) or self._methods(exchange, _plain(exchange, path))
-        if methods is None:
+        if methods is None or (_is_admins(methods) and "%" in exchange.request.rel_url.raw_path):
             raise GatewayError(404, f"{method} {path[:200]} does not exist: /openapi.json lists every route.")
         route = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
         if route is None:
             allowed = ", ".join(sorted(methods))
             raise GatewayError(405, f"{path[:200]} takes {allowed}.", headers={"Allow": allowed})
         return route
+
+
+def _is_admins(methods: dict[str, Route]) -> bool:
+    """Whether it is a path of the admin's, which a proxy may keep from the public by the way it is written."""
+    return any(route.access == "master" for route in methods.values())
 
 
 def _plain(exchange: Exchange, path: str) -> str:
@@ -148,12 +153,13 @@ def _plain(exchange: Exchange, path: str) -> str:
 
 
 def _token(request: web.BaseRequest) -> str | None:
-    """The key: where OpenAI's clients put it, Anthropic's, or Azure's."""
+    """The key: where OpenAI's clients put it, Anthropic's, Azure's, or LiteLLM's."""
     headers = request.headers
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    return headers.get("x-api-key") or headers.get("api-key")
+    for name in ("Authorization", "x-litellm-api-key"):
+        scheme, _, token = headers.get(name, "").partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+    return headers.get("x-api-key") or headers.get("api-key") or headers.get("x-litellm-api-key")
 
 
 def _not_allowed(caller: Caller, access: Access, *, open: bool) -> GatewayError:

@@ -21,7 +21,7 @@ from .exchange import JSON, Exchange
 
 _EXPOSED = "x-request-id, retry-after, x-litellm-response-cost"
 _METHODS = "GET, POST, DELETE"
-_USUAL_HEADERS = "authorization, content-type, x-api-key, api-key"
+_USUAL_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
 _REMEMBER = "600"
 """Seconds for which a browser need not ask again."""
 

@@ -1,0 +1,41 @@
+"""For how long the database keeps the responses that conversations go on from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from areplicate.gateway.accounts.rows import StoredResponse
+from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.tables import responses
+from areplicate.gateway.config.database_url import DatabaseURL
+from areplicate.gateway.config.settings import DatabaseSettings
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # a database takes the time it takes
+
+
+@pytest.mark.anyio
+async def test_a_response_and_its_items_are_found_until_they_expire_and_then_deleted(tmp_path: Path) -> None:
+    store = Store(DatabaseURL(file=f"{tmp_path}/db"), DatabaseSettings(), alone=True)
+    await store.open()
+    kept = store.responses
+
+    async def keep(id: str) -> None:
+        response = {"id": id, "output": [{"id": f"item of {id}"}]}
+        await kept.keep("k", StoredResponse(response=response, input=[]), 30 * DAY, 10**6)
+
+    await keep("r1")
+    for days, is_found in ((29, True), (1, False)):
+        await store.database.execute(update(responses).values(expires_at=responses.c.expires_at - days * DAY))
+        assert (await kept.find("k", "r1") is not None) == is_found
+        assert ("item of r1" in await kept.find_items("k", ["item of r1"])) == is_found
+    await keep("r2")
+    assert not await kept.forget("k", "r1") and await kept.forget("k", "r2")
+    await store.aclose()

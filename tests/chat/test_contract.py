@@ -13,6 +13,7 @@ from areplicate.chat.formats.format import PromptTemplate
 from areplicate.chat.formats.jinja import ChatTemplate
 from areplicate.chat.inputs import build_input
 from areplicate.chat.messages import Message
+from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.chat.settling import settle
 from areplicate.errors import BadRequestError
@@ -116,8 +117,13 @@ class TestTools:
         assert settled.params == {} and settled.tools == (tool("get_time"),)
         assert settled.turns[0].text.startswith("Be kind.\n\nCall get_time now.")
         known = schema()
-        for model, schema_of_it in ((None, known), ("qwen/qwen2.5-7b-instruct", None)):
-            built = build_input(settled.turns, {}, model=model, schema=schema_of_it, tools=settled.tools)
+        server_writes = "meta/llama-2-70b-chat"
+        for model, its in (
+            (None, known),
+            ("qwen/qwen2.5-7b-instruct", None),
+            (server_writes, catalogue.find(server_writes)),
+        ):
+            built = build_input(settled.turns, {}, model=model, schema=its, tools=settled.tools)
             assert '"parameters"' in built.fields["prompt"] and "get_weather" not in built.fields["prompt"]
 
     @pytest.mark.parametrize(("writes", "in_words"), [("", True), ("{{ tools }}", False)])

@@ -65,6 +65,22 @@ class TestTheSeedExamples:
         fields = built(params, model=LLAMA_3, schema=catalogue.find(LLAMA_3))
         assert {name: fields[name] for name in params} == params
 
+    @pytest.mark.parametrize(
+        ("supports", "hello", "alone"),
+        [
+            (None, {"prompt": "Hello", "system_prompt": "Be brief."}, {"prompt": ""}),
+            (True, {"prompt": "Hello", "system_prompt": "Be brief."}, {"prompt": ""}),
+            (False, {"prompt": "Be brief.\n\nHello"}, {"prompt": "Be brief."}),
+        ],
+    )
+    def test_and_so_it_is_where_the_server_writes_the_format(
+        self, supports: bool | None, hello: dict[str, Any], alone: dict[str, Any]
+    ) -> None:
+        model, said = "meta/llama-2-70b-chat", [{"role": "system", "content": "Be brief."}]
+        options: Any = {"schema": catalogue.find(model), "supports_system_prompt": supports}
+        assert built(messages=[*said, *HELLO], model=model, **options) == hello
+        assert built(messages=said, model=model, **options) == {**hello, **alone}
+
     def test_a_system_text_alone_may_be_apart_too(self) -> None:
         said = [{"role": "system", "content": "Be brief."}]
         apart = built(messages=said, model=LLAMA_3, supports_system_prompt=True)

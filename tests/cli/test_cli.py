@@ -191,13 +191,7 @@ def test_a_conversation_remembers_and_ctrl_c_stops_only_the_answer() -> None:
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_running(ending: signal.Signals) -> None:
     with LocalReplicate([llama(boot_seconds=60)]) as local:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "areplicate", "chat", LLAMA, "x"],
-            env=_environment(local, {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = forked.Process("areplicate", "chat", LLAMA, "x", env=_environment(local, {}))
         for _ in range(400):
             if local.predictions:
                 break
@@ -209,16 +203,15 @@ def test_a_signal_leaves_nothing_running(ending: signal.Signals) -> None:
         assert nothing_runs(local)
 
 
-def test_local_serves_until_it_is_stopped() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "areplicate", "local", "--port", "0", "--boot", "0.1"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
+def test_local_serves_until_it_is_stopped(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with said.open("wb") as stderr:
+        process = forked.Process("areplicate", "local", "--port", "0", "--boot", "0.1", stderr=stderr)
     heard = ""
     while "Try:" not in heard:
-        heard += process.stderr.readline()
+        assert process.poll() is None, heard
+        time.sleep(0.02)
+        heard = said.read_text()
     base = re.search(r"http://127\.0\.0\.1:\d+/v1", heard)
     assert base is not None and ":0/" not in base[0]
     assert LLAMA in heard and "deployments/local/chat" in heard
@@ -226,8 +219,7 @@ def test_local_serves_until_it_is_stopped() -> None:
         asked = run("chat", model, "Hello", REPLICATE_API_KEY="any", REPLICATE_API_BASE=base[0])
         assert "Hello" in asked.stdout
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
-    assert process.returncode == 0
+    assert process.wait(10) == 0
 
 
 def test_the_demo_shows_a_boot_and_an_answer(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def serve(
         from .workers import Supervisor
 
         command = _worker_command(path, workers, debug, ssl_certfile, ssl_keyfile)
-        sys.exit(Supervisor(command, path, sock, workers, config.general.drain_seconds).run())
+        sys.exit(Supervisor(command, path, config, sock, workers).run())
     alone = workers == 1 and config.accounts.database.file is not None
     run(config, sock, msgspec.structs.replace(serving, alone=alone))
     logging.shutdown()

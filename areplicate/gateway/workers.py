@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from .config.config import read_config
+from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
 from .logs import logger
@@ -40,18 +40,17 @@ class Supervisor:
 
     Args:
         arguments: of the command that runs one worker, which gets `--listener FD` and `--source FILE` besides.
-        config: the configuration file, which was read before and found right.
-        drain_seconds: how long workers may finish requests at the end.
+        path: the configuration file; `config`: what was read from it, which may be a pipe that can be read once.
     """
 
     def __init__(
-        self, arguments: list[str], config: Path, listener: socket.socket, count: int, drain_seconds: float
+        self, arguments: list[str], path: Path, config: Config, listener: socket.socket, count: int
     ) -> None:
         self._arguments = arguments
+        self._path = path
         self._config = config
         self._listener = listener
         self._count = count
-        self._drain_seconds = drain_seconds
         self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._stopping_since: float | None = None
         self._pause = 0.0
@@ -60,11 +59,9 @@ class Supervisor:
         in_memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
         self._home = Path(tempfile.mkdtemp(prefix="areplicate-", dir=in_memory))
         self._source = self._home / "config.yaml"
-        self._text = b""
 
     def run(self) -> int:
         """Returns when all workers have ended after SIGTERM or SIGINT."""
-        self._text = self._config.read_bytes()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
         signal.signal(signal.SIGHUP, self._ask_to_reload)
@@ -97,7 +94,7 @@ class Supervisor:
                 return
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._keep(self._text)
+        self._keep(self._config)
         fd = self._listener.fileno()
         # What is blocked here is blocked there, until the worker knows what to do with it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
@@ -126,7 +123,8 @@ class Supervisor:
                 self._next_start = time.monotonic() + self._pause
                 logger.error("worker died", extra={"pid": pid, "status": process.returncode})
         since = self._stopping_since
-        if since is not None and time.monotonic() - since > self._drain_seconds + _KILL_AFTER:
+        drain = self._config.general.drain_seconds
+        if since is not None and time.monotonic() - since > drain + _KILL_AFTER:
             for process, _ in self._workers.values():
                 process.kill()
 
@@ -134,24 +132,22 @@ class Supervisor:
         """Lets the workers read the configuration again, if it is right."""
         self._reload_wanted = False
         try:
-            config = read_config(self._config)
-            text = self._config.read_bytes()
-            self._keep(text)
+            config = read_config(self._path)
+            self._keep(config)
         except (ConfigError, OSError) as error:
             logger.error("the configuration was not reloaded: %s", error)
             return
         for warning in config.warnings:
             logger.warning("%s", warning)
-        self._text = text
-        self._drain_seconds = config.general.drain_seconds
+        self._config = config
         self._pass_on(signal.SIGHUP)
 
-    def _keep(self, text: bytes) -> None:
+    def _keep(self, config: Config) -> None:
         """Replaces the copy in one step: a worker may be reading it. Who tidies up may have deleted its folder."""
         self._home.mkdir(mode=0o700, exist_ok=True)
         new = self._source.with_suffix(".new")
         new.touch(mode=0o600)
-        new.write_bytes(text)
+        new.write_text(config.text, encoding="utf-8")
         new.replace(self._source)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

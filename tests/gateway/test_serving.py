@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import aiohttp
@@ -102,7 +103,11 @@ def test_the_end_comes_soon_where_nothing_is_in_flight(local: LocalReplicate, tm
 
 
 def test_the_end_is_heard_during_a_restart_pause(local: LocalReplicate, tmp_path: Path) -> None:
-    with gateway(config_for(local), tmp_path, "--workers", "2") as running:
+    """And the configuration may come from a pipe, as a shell's `<(...)` is one: it can be read once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    Thread(target=pipe.write_text, args=(json.dumps(config_for(local)),), daemon=True).start()
+    with gateway({}, tmp_path / "home", "--workers", "2", "--config", str(pipe)) as running:
         eventually(lambda: running.log().count('"listening"') == 2)
         for _ in range(2):  # quick deaths make the pauses longer
             for pid in running.workers():

@@ -26,6 +26,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What the file says, with what follows from it. Times are in seconds.
 
     Attributes:
+        text: the file's own, as it was read.
         general: the gateway's own settings, with the master key that holds.
         accounts: where keys and usage are kept.
         prices: what Replicate's models cost.
@@ -38,6 +39,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         notices: settings of the environment that count, or that do not.
     """
 
+    text: str
     general: GeneralSettings
     accounts: AccountSettings
     prices: PriceList
@@ -88,6 +90,7 @@ def read_config(path: Path, source: Path | None = None) -> Config:
         **references.fallbacks(router, "router_settings"),
     }
     return Config(
+        text=reader.document.text,
         general=general,
         accounts=account_settings(reader, general),
         prices=prices,

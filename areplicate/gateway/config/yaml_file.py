@@ -21,10 +21,11 @@ class ConfigError(Exception):
 
 
 class Document:
-    """A YAML file: its `value` as plain scalars, lists and dictionaries, and where each part of it stands."""
+    """A YAML file: its `text`, its `value` as plain scalars, lists and dictionaries, and where each part stands."""
 
-    def __init__(self, path: Path, value: Any, node: yaml.Node) -> None:
+    def __init__(self, path: Path, text: str, value: Any, node: yaml.Node) -> None:
         self.path = path
+        self.text = text
         self.value = value
         self._node = node
 
@@ -62,7 +63,7 @@ def load(path: Path, source: Path | None = None) -> Document:
         if node is None:
             raise ConfigError(f"{path}: is empty: give at least a model_list.")
         _refuse_repetitions(path, node, (), {})
-        return Document(path, yaml.SafeLoader("").construct_document(node), node)
+        return Document(path, text, yaml.SafeLoader("").construct_document(node), node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""

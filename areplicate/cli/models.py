@@ -167,9 +167,13 @@ def _parameters(plan: Plan) -> Table:
 
 
 def _missing(plan: Plan) -> str:
-    names = ("max_tokens", "temperature", "top_p", "stop", "tools", "response_format", "reasoning_effort")
-    missing = [name for name in names if not plan.targets[name]]
-    return f"No input for {', '.join(missing)}: drop_params=True leaves them out." if missing else ""
+    dropped = ("max_tokens", "temperature", "top_p", "stop", "reasoning_effort")
+    ways = {
+        dropped: "drop_params=True leaves them out",
+        ("tools", "response_format"): "the prompt explains them",
+    }
+    missing = {way: [name for name in names if not plan.targets[name]] for names, way in ways.items()}
+    return "\n".join(f"No input for {', '.join(names)}: {way}." for way, names in missing.items() if names)
 
 
 def _manner(plan: Plan) -> str:

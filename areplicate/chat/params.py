@@ -121,7 +121,7 @@ PARAMS: dict[str, Param] = {
     "max_tokens": _LIMIT,
     "max_completion_tokens": _LIMIT,
     "temperature": Param(_NUMBER, ("temperature", "temp"), unguided=("temperature",)),
-    "top_p": Param(_NUMBER, unguided=("top_p",)),
+    "top_p": Param(_NUMBER, (), None, (1, 1.0), ("top_p",)),
     "stop": Param(_ANY, STOP, _stop, ([], (), ""), ("stop_sequences",)),
     "presence_penalty": Param(_NUMBER, (), None, (0, 0.0), ("presence_penalty",)),
     "frequency_penalty": Param(_NUMBER, (), None, (0, 0.0), ("frequency_penalty",)),

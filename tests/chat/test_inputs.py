@@ -334,6 +334,7 @@ class TestWhatAModelDoesNotTake:
     @pytest.mark.parametrize(
         "param",
         [
+            {"top_p": 1},
             {"presence_penalty": 0},
             {"frequency_penalty": 0.0},
             {"n": 1},
@@ -358,11 +359,12 @@ class TestWhatAModelDoesNotTake:
     )
     def test_what_changes_nothing_passes(self, param: dict[str, Any]) -> None:
         assert built(param, schema=schema(**PROMPT)) == {"prompt": "Hello"}
-        assert built(param).keys() <= {"prompt", "presence_penalty", "frequency_penalty"}
+        assert built(param).keys() <= {"prompt", "top_p", "presence_penalty", "frequency_penalty"}
 
     @pytest.mark.parametrize(
         "param",
         [
+            {"top_p": 0.9},
             {"presence_penalty": 1},
             {"n": 2},
             {"logprobs": True},

@@ -29,6 +29,9 @@ left to the row's owner."""
 
 _NOT_UTF8 = "this is not UTF-8: save the file as UTF-8 (in Excel: CSV UTF-8)"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ENCODINGS = {_BYTE_ORDER_MARK: "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""What a file's byte order mark says of its encoding."""
+_DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 _LONGEST_FIELD = 64 * 1024 * 1024
 """Characters of one CSV field; Python's own bound of 128 KiB is less than many a document."""
@@ -38,11 +41,13 @@ class CsvForm(NamedTuple):
     """How a CSV file is written: spreadsheets have several ways.
 
     Attributes:
-        encoding: UTF-8, with a byte order mark where Excel is to know it as such.
+        encoding: UTF-8, unless a byte order mark says otherwise.
+        opening: the line before the header that tells Excel the delimiter, such as `sep=;`.
     """
 
     delimiter: str = ","
     encoding: str = "utf-8"
+    opening: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -136,24 +141,26 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         raise BadRequestError(f"{path} must end in one of {', '.join(kinds)}, to tell how it must be read.")
     try:
         yield from read(path)
-    except (OSError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise BadRequestError(f"{path} cannot be read: {error}.") from None
 
 
 def csv_form(path: Path) -> CsvForm:
-    """How a CSV file is written: its delimiter is the one that its header has most of.
+    """How a CSV file is written: its delimiter is the one that a line `sep=` names, or its header has most of.
 
     Excel writes semicolons where commas are decimal points.
     """
-    with path.open("rb") as file:
+    with path.open("rb") as raw:
+        start = raw.read(3)
+    encoding = next((name for mark, name in _ENCODINGS.items() if start.startswith(mark)), "utf-8")
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         header = file.readline(_LONGEST_FIELD)
-    marked = header.startswith(_BYTE_ORDER_MARK)
+    if named := _DELIMITER_LINE.fullmatch(header):
+        return CsvForm(named[1], encoding, header)
     if path.suffix.lower() == ".tsv":
-        delimiter = "\t"
-    else:
-        unquoted = re.sub(rb'"[^"]*"', b"", header)
-        delimiter = max(",;\t|", key=lambda each: unquoted.count(each.encode()))
-    return CsvForm(delimiter, "utf-8-sig" if marked else "utf-8")
+        return CsvForm("\t", encoding)
+    unquoted = re.sub(r'"[^"]*"', "", header)
+    return CsvForm(max(",;\t|", key=unquoted.count), encoding)
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -180,11 +187,13 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     # surrogateescape: so that the error for what is not UTF-8 can name its line.
     with path.open(encoding=form.encoding, errors="surrogateescape", newline="") as file:
         rows = csv.reader(file, delimiter=form.delimiter, strict=True)
+        if form.opening:
+            next(rows)
         names = next(rows, None)
         if names is None:
             return
         if not _is_utf8(names):
-            raise BadRequestError(f"{path}:1: {_NOT_UTF8}.")
+            raise BadRequestError(f"{path}:{rows.line_num}: {_NOT_UTF8}.")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise BadRequestError(f"{path} has two columns named {twice[0]!r}.")
         while True:

@@ -171,6 +171,7 @@ def _write_json_lines(file: IO[str], lines: Iterable[dict[str, Any]]) -> int:
 
 def _write_csv(file: IO[str], rows: Iterable[dict[str, Any]], table: Table) -> int:
     names = [*table.names, *ADDED]
+    file.write(table.csv.opening)
     writer = csv.writer(file, delimiter=table.csv.delimiter)
     writer.writerow(names)
     count = 0

@@ -168,7 +168,7 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
         BadRequestError, match=r"only 'id', 'Prompts'. Is it 'Prompts' for prompt\? .*--column"
     ):
         read(tmp_path / "in.csv")
-    (tmp_path / "in.csv").write_bytes("prompt,ü\n1,x\n".encode("utf-16"))
+    (tmp_path / "in.csv").write_bytes("prompt,ü\n1,x\n".encode("cp1252"))
     with pytest.raises(BadRequestError, match=r"in\.csv:1: this is not UTF-8: save the file as UTF-8"):
         read(tmp_path / "in.csv")
     (tmp_path / "in.parquet").write_text("none")
@@ -262,17 +262,31 @@ def test_what_parquet_cannot_hold_is_told_before_anything_is_asked(tmp_path: Pat
         table_for(source, tmp_path / "out.parquet")
 
 
-def test_a_spreadsheets_csv_comes_back_as_the_spreadsheet_writes_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("opening", ["", "sep=;\r\n", '"sep=;"\r\n'])
+def test_a_spreadsheets_csv_comes_back_as_the_spreadsheet_writes_it(
+    tmp_path: Path, opening: str, encoding: str
+) -> None:
     source, output = tmp_path / "in.csv", tmp_path / "out.csv"
-    source.write_bytes("\ufefffrage;Preis\r\nWer, ü?;1,5\r\n;\r\nWo?;2\r\n".encode())
-    rows = read(source, Defaults(model="a/b", column="frage"))
-    assert [row.columns for row in rows if isinstance(row, Row)] == [
+    text = f"\ufeff{opening}frage;Preis\r\nWer, ü?;1,5\r\n;\r\nWo?;2\r\n"
+    source.write_bytes(text.encode(encoding))
+    rows = [row for row in read(source, Defaults(model="a/b", column="frage")) if isinstance(row, Row)]
+    assert [row.columns for row in rows] == [
         {"frage": "Wer, ü?", "Preis": "1,5"},
         {"frage": "Wo?", "Preis": "2"},
     ]
+    assert rows[0].line == 2 + bool(opening)
     assert append(source, output, "frage")
-    assert output.read_bytes().startswith("\ufefffrage;Preis;answer;error;".encode())
-    assert "\r\nWer, ü?;1,5;" in output.read_bytes().decode()
+    written = output.read_bytes().decode(encoding.removesuffix("-le").removesuffix("-be"))
+    assert written.removeprefix("\ufeff").startswith(f"{opening}frage;Preis;answer;error;")
+    assert written.startswith("\ufeff") or encoding != "utf-8"
+    assert "\r\nWer, ü?;1,5;" in written
+
+
+def test_a_spreadsheet_that_ends_amid_a_character_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes("prompt,ü\n1,x\n".encode("utf-16") + b"\0")
+    with pytest.raises(BadRequestError, match="in.csv cannot be read: .*utf-16"):
+        read(tmp_path / "in.csv")
 
 
 def test_long_cells_and_cells_that_are_not_utf8(tmp_path: Path) -> None:
@@ -322,7 +336,8 @@ def table(path: Path) -> list[dict[str, Any]]:
 
         rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
         return rows
-    text = path.read_bytes().decode()
+    content = path.read_bytes()
+    text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in text.splitlines()]
     delimiter = next(each for each in "\t;," if each in text.partition("\n")[0])

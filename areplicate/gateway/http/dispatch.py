@@ -129,7 +129,9 @@ class Dispatcher:
         path = (_SLASHES.sub("/", path) if "//" in path else path).rstrip("/")
         methods = self._methods(exchange, path) or self._methods(exchange, _plain(exchange, path))
         if methods is None or (_is_admins(methods) and "%" in exchange.request.rel_url.raw_path):
-            raise GatewayError(404, f"{method} {path[:200]} does not exist: /openapi.json lists every route.")
+            raise GatewayError(
+                404, f"{method} {path[:200] or '/'} does not exist: /openapi.json lists every route."
+            )
         route = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
         if route is None:
             allowed = ", ".join(sorted(methods))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
@@ -89,6 +91,25 @@ def test_a_new_token_for_a_key(running: Gateway) -> None:
     assert (new["key_alias"], new["key_name"][-4:]) == ("kept", new["key"][-4:])
     assert running.ask(old).status_code == 401
     assert [running.ask(new["key"]).status_code for _ in range(2)] == [200, 429], "its minute goes on"
+
+
+@pytest.mark.parametrize("route, field", [("regenerate", "key"), ("delete", "keys")])
+def test_of_several_who_take_a_token_at_once_one_does(running: Gateway, route: str, field: str) -> None:
+    """The others are not told that they have a new token, which would be none by then; nor are they in the audit."""
+    key = running.new_key()
+    key_id = running.get(f"/key/info?key={key}")["key_id"]
+
+    def ask(_: int) -> httpx.Response:
+        with running.http() as http:
+            return http.post(f"/key/{route}", json={field: [key] if field == "keys" else key})
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(ask, range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[404] * 7]
+    assert [entry["action"] for entry in running.get(f"/key/audit?key={key_id}")["data"]] == [
+        route,
+        "generate",
+    ]
 
 
 def test_who_did_what(running: Gateway) -> None:

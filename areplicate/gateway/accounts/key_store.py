@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, update
 
 from .database import Database
 from .keys import Key
@@ -44,14 +44,20 @@ class KeyStore:
 
         await self._database.run(work)
 
-    async def change(self, id: str, changes: dict[str, Any], entry: AuditRow) -> Key | None:
-        """Sets fields of a key; gives it as it is then, or None if there is none."""
+    async def change(
+        self, id: str, changes: dict[str, Any], entry: AuditRow, hash: str | None = None
+    ) -> Key | None:
+        """Sets fields of a key; gives it as it is then, or None if there is none.
+
+        `hash` is of the token that it must still have: somebody else may be giving it another.
+        """
+        meant = keys.c.id == id if hash is None else and_(keys.c.id == id, keys.c.hash == hash)
 
         def work(connection: Connection, now: float) -> Key | None:
             values = {"id": id, **changes}
             if "budget_resets_at" in changes:  # a budget that is due to renew does so before
                 values["spend"] = case((keys.c.budget_resets_at <= now, 0.0), else_=keys.c.spend)
-            changed = update(keys).where(keys.c.id == id).values(**values).returning(*keys.c)
+            changed = update(keys).where(meant).values(**values).returning(*keys.c)
             row = connection.execute(changed).first()
             if row is None:
                 return None
@@ -60,13 +66,18 @@ class KeyStore:
 
         return await self._database.run(work)
 
-    async def delete(self, ids: Sequence[str], entries: Sequence[AuditRow]) -> None:
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(delete(keys).where(keys.c.id.in_(ids)))
-            for entry in entries:
-                connection.execute(added(audit, entry, at=now))
+    async def delete(self, entries: Sequence[AuditRow]) -> list[str]:
+        """Deletes the keys that these entries are about; gives the ids of those that there were."""
 
-        await self._database.run(work)
+        def work(connection: Connection, now: float) -> list[str]:
+            gone = delete(keys).where(keys.c.id.in_([entry.key_id for entry in entries])).returning(keys.c.id)
+            ids = set(connection.execute(gone).scalars())
+            deleted = [entry for entry in entries if entry.key_id in ids]
+            for entry in deleted:
+                connection.execute(added(audit, entry, at=now))
+            return [entry.key_id for entry in deleted]
+
+        return await self._database.run(work)
 
     async def audit_rows(self, limit: int, offset: int, key_id: str | None) -> list[AuditRow]:
         """Who did what, the latest first."""

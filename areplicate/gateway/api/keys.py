@@ -197,9 +197,11 @@ async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) ->
     store = await gateway.accounts.store()
     keys = [await _find(store, name) for name in named.keys]
     ids = list(dict.fromkeys(key.id for key in keys))
-    await store.keys.delete(ids, [_entry(exchange, id, {}) for id in ids])
+    deleted = await store.keys.delete([_entry(exchange, id, {}) for id in ids])
     gateway.accounts.auth.forget(*(key.hash for key in keys))
-    return KeysDeleted(ids)
+    if not deleted:  # somebody else has done so meanwhile
+        raise _no_key()
+    return KeysDeleted(deleted)
 
 
 @route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, changes=True, errors=(404,))
@@ -233,7 +235,8 @@ async def key_id_of(store: Store, name: str) -> str:
 async def _change(gateway: Gateway, exchange: Exchange, name: str, changes: dict[str, Any]) -> Key:
     store = await gateway.accounts.store()
     before = await _find(store, name)
-    key = await store.keys.change(before.id, changes, _entry(exchange, before.id, changes))
+    hash = before.hash if name.startswith("sk-") else None
+    key = await store.keys.change(before.id, changes, _entry(exchange, before.id, changes), hash)
     if key is None:
         raise _no_key()
     gateway.accounts.auth.forget(before.hash, key.hash)

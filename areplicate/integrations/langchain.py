@@ -16,11 +16,9 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from ..completion import acompletion, completion
 from ..options.values import KEY_VARIABLES
+from . import STREAMED
 from .langchain_bindings import Tool, form_options, tool_options, with_raw
 from .langchain_messages import chunk_of, openai_messages, result_of
-
-_STREAMED: Any = {"stream": True, "stream_options": {"include_usage": True}}
-
 
 _Messages: TypeAlias = list[BaseMessage]
 _Run: TypeAlias = "CallbackManagerForLLMRun | None"
@@ -92,7 +90,7 @@ class ChatAreplicate(BaseChatModel):
         self, messages: _Messages, stop: _Stop = None, run_manager: _Run = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         request = self._request(messages, stop, kwargs)
-        with completion(**request, **_STREAMED) as stream:
+        with completion(**request, **STREAMED) as stream:
             for piece in stream:
                 chunk = chunk_of(piece)
                 if run_manager:
@@ -103,7 +101,7 @@ class ChatAreplicate(BaseChatModel):
         self, messages: _Messages, stop: _Stop = None, run_manager: _AsyncRun = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._request(messages, stop, kwargs)
-        async with await acompletion(**request, **_STREAMED) as stream:
+        async with await acompletion(**request, **STREAMED) as stream:
             async for piece in stream:
                 chunk = chunk_of(piece)
                 if run_manager:

@@ -21,10 +21,9 @@ from litellm.utils import custom_llm_setup
 
 from ..chat.responses import ModelResponseChunk, Usage
 from ..completion import acompletion, completion
+from . import STREAMED
 
 PROVIDER = "areplicate"
-
-_STREAMED: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def register() -> None:
@@ -44,14 +43,14 @@ class AreplicateLLM(CustomLLM):
         return ModelResponse(**(await acompletion(**_request(call))).model_dump())
 
     def streaming(self, **call: Any) -> Iterator[Any]:
-        with completion(**_request(call), **_STREAMED) as stream:
+        with completion(**_request(call), **STREAMED) as stream:
             end = _End()
             for chunk in stream:
                 yield from end.passed(chunk)
             yield end.last()
 
     async def astreaming(self, **call: Any) -> AsyncIterator[Any]:
-        async with await acompletion(**_request(call), **_STREAMED) as stream:
+        async with await acompletion(**_request(call), **STREAMED) as stream:
             end = _End()
             async for chunk in stream:
                 for piece in end.passed(chunk):
@@ -93,7 +92,7 @@ class _End:
 
 def _request(call: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of areplicate's `acompletion` in those that LiteLLM calls a provider with."""
-    request = {name: value for name, value in call["optional_params"].items() if name not in _STREAMED}
+    request = {name: value for name, value in call["optional_params"].items() if name not in STREAMED}
     timeout = call.get("timeout")
     return {
         **request,

@@ -28,9 +28,8 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
 from ..completion import acompletion, completion
+from . import STREAMED
 from .llamaindex_messages import Streamed, calls_of, openai_messages, response_of
-
-_STREAMED: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 class Areplicate(FunctionCallingLLM):
@@ -73,7 +72,7 @@ class Areplicate(FunctionCallingLLM):
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         def pieces() -> ChatResponseGen:
             streamed = Streamed()
-            with completion(**self._request(messages, kwargs), **_STREAMED) as stream:
+            with completion(**self._request(messages, kwargs), **STREAMED) as stream:
                 for chunk in stream:
                     yield streamed.with_piece(chunk)
             yield streamed.whole()
@@ -84,7 +83,7 @@ class Areplicate(FunctionCallingLLM):
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         async def pieces() -> ChatResponseAsyncGen:
             streamed = Streamed()
-            async with await acompletion(**self._request(messages, kwargs), **_STREAMED) as stream:
+            async with await acompletion(**self._request(messages, kwargs), **STREAMED) as stream:
                 async for chunk in stream:
                     yield streamed.with_piece(chunk)
             yield streamed.whole()

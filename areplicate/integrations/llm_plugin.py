@@ -20,6 +20,7 @@ from ..chat.schemas import catalogue
 from ..chat.tools.tools import Tool
 from ..completion import acompletion, completion
 from ..options.values import KEY_VARIABLES
+from . import STREAMED
 from .llm_messages import events_of, openai_messages
 
 _PREFIX = "areplicate/"
@@ -73,7 +74,7 @@ class _Shared:
                 Tool(tool.name, tool.description or "", tool.input_schema).nested() for tool in prompt.tools
             ]
         if stream:
-            request |= {"stream": True, "stream_options": {"include_usage": True}}
+            request |= STREAMED
         return request
 
 

@@ -6,7 +6,8 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Any, TypeVar
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
 
 import click
 import msgspec
@@ -23,21 +24,24 @@ _KINDS: dict[str, tuple[type, str]] = {
     "number": (float, "FLOAT"),
 }
 """The types of a key's fields, and their names in the help."""
+_NONE = object()
+"""`none`, as it was given: no limit."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Admin:
-    def __init__(self, url: str, master_key: str | None) -> None:
-        self._url = url.rstrip("/")
-        self._master_key = master_key
+class Admin(NamedTuple):
+    """The admin API of a gateway."""
+
+    url: str
+    master_key: str | None
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The answer to a POST of `body`, or to a GET; a `ClickException` says what went wrong."""
-        if not self._master_key:
+        if not self.master_key:
             raise click.ClickException("This needs the gateway's master key: set AREPLICATE_MASTER_KEY.")
-        headers = {"Authorization": f"Bearer {self._master_key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.master_key}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._url + path, data, headers)
+        request = urllib.request.Request(self.url + path, data, headers)
         try:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
                 return json.load(answer)
@@ -45,7 +49,7 @@ class Admin:
             raise click.ClickException(_message(error)) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise click.ClickException(f"The gateway at {self._url} cannot be reached: {reason}.") from None
+            raise click.ClickException(f"The gateway at {self.url} cannot be reached: {reason}.") from None
 
 
 def _message(error: urllib.error.HTTPError) -> str:
@@ -71,7 +75,7 @@ def _message(error: urllib.error.HTTPError) -> str:
 @click.pass_context
 def keys(context: click.Context, url: str, master_key: str | None) -> None:
     """Make, change, list and take back the keys of a running gateway."""
-    context.obj = Admin(url, master_key and master_key.strip())
+    context.obj = Admin(url.rstrip("/"), master_key and master_key.strip())
 
 
 def _with_terms(command: Command) -> Command:
@@ -119,13 +123,10 @@ def _json(context: click.Context, parameter: click.Parameter, text: str | None) 
         raise click.BadParameter(f"{text!r} is not JSON: {error}.") from None
 
 
-_NONE = object()
-
-
 def _given(terms: dict[str, Any]) -> dict[str, Any]:
     """The options that were given on the command line."""
-    said = {name: value for name, value in terms.items() if value not in (None, ())}
-    return {name: None if value is _NONE else value for name, value in said.items()}
+    given = {name: value for name, value in terms.items() if value not in (None, ())}
+    return {name: None if value is _NONE else value for name, value in given.items()}
 
 
 @keys.command()
@@ -133,9 +134,7 @@ def _given(terms: dict[str, Any]) -> dict[str, Any]:
 @click.pass_obj
 def create(admin: Admin, /, **terms: Any) -> None:
     """Make a key. It is printed once, and kept nowhere."""
-    made = admin.ask("/key/generate", _given(terms))
-    click.echo(f"{made['key_id']}: this is shown once", err=True)
-    click.echo(made["key"])
+    _show_token(admin.ask("/key/generate", _given(terms)))
 
 
 @keys.command()
@@ -153,13 +152,11 @@ def update(admin: Admin, /, key: str, **terms: Any) -> None:
 def list_(admin: Admin, as_json: bool) -> None:
     """List all keys, newest first."""
     found: list[dict[str, Any]] = []
-    page = 1
-    while True:
+    for page in count(1):
         answer = admin.ask(f"/key/list?size=1000&page={page}")
         found += answer["keys"]
         if len(found) >= answer["total"] or not answer["keys"]:
             break
-        page += 1
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -187,9 +184,7 @@ def unblock(admin: Admin, key: str) -> None:
 @click.pass_obj
 def regenerate(admin: Admin, key: str) -> None:
     """Give a key a new token; the old one ends at once."""
-    made = admin.ask("/key/regenerate", {"key": key})
-    click.echo(f"{made['key_id']}: this is shown once", err=True)
-    click.echo(made["key"])
+    _show_token(admin.ask("/key/regenerate", {"key": key}))
 
 
 @keys.command()
@@ -209,6 +204,11 @@ def audit(admin: Admin, key: str | None) -> None:
     named = f"&key={key}" if key else ""
     for row in reversed(admin.ask(f"/key/audit?size=1000{named}")["data"]):
         click.echo(json.dumps(row))
+
+
+def _show_token(made: dict[str, Any]) -> None:
+    click.echo(f"{made['key_id']}: this is shown once", err=True)
+    click.echo(made["key"])
 
 
 def _show(found: list[dict[str, Any]]) -> None:

@@ -100,10 +100,9 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/gateway/operations.md", "| 600, {:g} | what Replicate allows", limits.OTHERS_PER_MINUTE),
     ("docs/gateway/operations.md", "writes {word} lines at most", logs.MAX_LINES),
     ("docs/gateway/operations.md", "send a comment every {:g} seconds", events.BEAT_SECONDS),
-    ("docs/gateway/operations.md", "the last second ({word} rows at most", usage._BATCH),
     ("docs/gateway/postgresql.md", "a unit of work in all; reports may take {:g} s", reports._SECONDS),
     ("docs/gateway/postgresql.md", "connections of each process; {} by default", database._CONNECTIONS),
-    ("docs/gateway/limits.md", "lose the usage of the last second (up to {} requests)", usage._BATCH),
+    ("docs/gateway/limits.md", "lose the usage of the last second (up to {} requests;", usage._BATCH),
     ("docs/gateway/limits.md", "stop counting after {:g} seconds", counting.DEAD_AFTER),
     ("docs/gateway/limits.md", "`usage_rows_in_memory`, {:,}", GeneralSettings().usage_rows_in_memory),
 ]

@@ -94,8 +94,8 @@ class Creator:
         self._live = live
         self._clock = clock
         self._held = held
-        self._marks_are_shown = False
-        """Whether an answer to a creation has shown the mark that was sent."""
+        self._marks_are_shown = True
+        """Whether answers to creations show the marks that were sent, as far as is known."""
         self.base = http.base
         self.find = finder.find
         self.confirm = finder.confirm
@@ -256,7 +256,7 @@ class Creator:
         except BROKEN as garbled:
             message = f"The answer is not a prediction: {garbled}."
         else:
-            if self._is_anothers(prediction, mine) and await self.find(mine) is Outcome.MADE:
+            if await self._was_mixed_up(prediction, mine):
                 return Outcome.MADE, None
             if mine.answered - self._clock.seen >= ONCE_IN:
                 self._clock.answered(prediction.created_at, mine.sent, mine.answered)
@@ -265,13 +265,16 @@ class Creator:
             message = "Another caller took over the prediction."
         return Outcome.UNKNOWN, APIConnectionError(message, method=request.method, url=request.url)
 
-    def _is_anothers(self, prediction: Prediction, mine: LivePrediction) -> bool:
-        """Whether an answer has another mark than was sent: something between has mixed up two answers."""
+    async def _was_mixed_up(self, prediction: Prediction, mine: LivePrediction) -> bool:
+        """Whether something between has mixed up two answers: this one has another mark than was sent, and the
+        right prediction is found."""
         mark = mark_of(prediction)
         if mark is None or mine.mark is None:
             return False
-        self._marks_are_shown = self._marks_are_shown or mark == mine.mark
-        return self._marks_are_shown and mark != mine.mark
+        if mark != mine.mark and self._marks_are_shown and await self.find(mine) is Outcome.MADE:
+            return True
+        self._marks_are_shown = mark == mine.mark
+        return False
 
 
 def _decoded(body: bytes) -> Prediction:

@@ -358,14 +358,12 @@ async def test_nobody_gets_the_answer_of_another_whom_a_proxy_took_for_them(
         async def keep(router: AsyncRouter, max_tokens: int) -> None:
             texts[max_tokens] = await ask(router, max_tokens=max_tokens, **options)
 
-        for router in (one, two):
-            await ask(router, max_tokens=50)
         hostile.on(kind, crosses(), times=2)
         async with anyio.create_task_group() as group:
             group.start_soon(keep, one, 100)
             group.start_soon(keep, two if two_routers else one, 200)
         assert texts == {100: ["of 100"], 200: ["of 200"]}
-        assert hostile.statuses == {"succeeded": 4}
+        assert hostile.statuses == {"succeeded": 2}
 
 
 async def test_what_is_cancelled_is_what_was_asked_for_though_a_proxy_answers_for_another() -> None:
@@ -384,9 +382,11 @@ async def test_an_answer_with_another_deadline_than_was_asked_for_is_believed_if
     None
 ):
     async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
-        await ask(router)
         hostile.on("*", with_fields(deadline="2099-01-01T00:00:00Z"))
-        assert await ask(router) == ["fine"]
+        for seconds in (10, 1):  # it is looked for once
+            clock = Clock()
+            assert await ask(router) == ["fine"]
+            assert clock() < seconds
         assert len(hostile.predictions) == 2
 
 

@@ -52,6 +52,10 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
     )
 
 
+_MOST = 1e9
+"""Tokens or seconds of one prediction, far beyond any."""
+
+
 def usage_of(prediction: Prediction, prompt_characters: Callable[[], int], text: str) -> Usage:
     """The usage of a prediction that wrote `text`.
 
@@ -101,9 +105,9 @@ def _seconds(runs: Sequence[Prediction], name: str) -> float | None:
     """Seconds of all predictions together; None if the last one does not have its own."""
     seconds, told = 0.0, False
     for run in runs:
-        value = run.metrics.get(name) if run.metrics else None
-        told = isinstance(value, (int, float))
-        seconds += (told and value) or 0.0
+        value = _measured(run.metrics or {}, name)
+        told = value is not None
+        seconds += value or 0.0
     return seconds if told else None
 
 
@@ -112,5 +116,11 @@ def _chunks(output: Any) -> int:
 
 
 def _count(metrics: dict[str, Any], name: str) -> int | None:
+    value = _measured(metrics, name)
+    return None if value is None else int(value)
+
+
+def _measured(metrics: dict[str, Any], name: str) -> float | None:
+    """A number of tokens or seconds; None for one that cannot be: a model may report whatever it likes."""
     value = metrics.get(name)
-    return int(value) if isinstance(value, (int, float)) and value >= 0 else None
+    return value if isinstance(value, (int, float)) and 0 <= value <= _MOST else None

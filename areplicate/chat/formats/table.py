@@ -34,6 +34,7 @@ from .shapes import (
     thinking_chatml,
     turns,
 )
+from .tools import READABLE
 
 BASE = (
     r"-base\b|-pt$"
@@ -77,6 +78,8 @@ _COMMAND_A: dict[str, Any] = {
     "system": SystemText(default=""),
     "tools": forms.COMMAND_A,
 }
+_OLMO_3 = ("<|im_start|>{}\n", "<|im_end|>\n")
+_OLMO_3_NAMES = {"tool": "environment"}
 _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
 
 # fmt: off
@@ -140,7 +143,11 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
     ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), None, True), r"yi-1\.5.*chat", ""),
     ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
-    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|olmo-?3.*(instruct|think|sft|dpo)|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23].*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|smollm-?3|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
+    ("smollm-3", chatml(texts.SMOLLM_3, roles={"opening": (texts.SMOLLM_3_HEAD, "\n\n")}, tools=READABLE), r"smollm-?3", r"## Custom Instructions"),
+    ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n")}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
+    ("olmo-3.1", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3_1} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3_1, unless_anywhere=True)), r"olmo-?3\.[1-9].*(instruct|sft|dpo)", ""),
+    ("olmo-3", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3, unless_anywhere=True)), r"olmo-?3.*(instruct|sft|dpo)", ""),
+    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23].*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
     ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|tinyllama.*chat", r"<\|user\|>.*</s>"),
     # Zhipu
     ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),

@@ -57,7 +57,7 @@ NAMES = {
     "HuggingFaceH4/zephyr-7b-gemma-v0.1 Snowflake/snowflake-arctic-instruct stabilityai/stablelm-2-12b-chat "
     "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
     "cognitivecomputations/dolphin-2.5-mixtral-8x7b tiiuae/Falcon-H1-7B-Instruct openbmb/MiniCPM3-4B "
-    "allenai/Olmo-3-7B-Instruct allenai/Olmo-3-32B-Think HuggingFaceTB/SmolLM3-3B nvidia/NVIDIA-Nemotron-Nano-9B-v2 "
+    "nvidia/NVIDIA-Nemotron-Nano-9B-v2 "
     "cognitivecomputations/dolphin-2_6-phi-2 utter-project/EuroLLM-9B-Instruct anthracite-org/magnum-v4-72b",
     "hermes": "NousResearch/Hermes-3-Llama-3.1-8B NousResearch/Hermes-2-Pro-Llama-3-8B "
     "teknium/OpenHermes-2.5-Mistral-7B NousResearch/Nous-Hermes-2-Mixtral-8x7B-DPO "
@@ -65,6 +65,10 @@ NAMES = {
     "dbrx": "databricks/dbrx-instruct",
     "mpt-chat": "mosaicml/mpt-7b-chat mosaicml/mpt-30b-chat",
     "smollm": "HuggingFaceTB/SmolLM2-1.7B-Instruct",
+    "smollm-3": "HuggingFaceTB/SmolLM3-3B",
+    "olmo-3": "allenai/Olmo-3-7B-Instruct",
+    "olmo-3.1": "allenai/Olmo-3.1-32B-Instruct",
+    "olmo-3-think": "allenai/Olmo-3-32B-Think",
     "yi-1.5": "01-ai/Yi-1.5-34B-Chat 01-ai/Yi-1.5-9B-Chat-16K",
     "zephyr": "HuggingFaceH4/zephyr-7b-beta HuggingFaceH4/zephyr-7b-alpha TinyLlama/TinyLlama-1.1B-Chat-v1.0 "
     "argilla/notus-7b-v1 TheBloke/zephyr-7B-beta-GGUF",

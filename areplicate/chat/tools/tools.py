@@ -70,7 +70,7 @@ def read_tool_use(params: Mapping[str, Any]) -> ToolUse | None:
     tools = _tools(params)
     choice = params.get("tool_choice")
     if choice is None and (older := params.get("function_call")) is not None:
-        choice = older if isinstance(older, str) else {"type": "function", "function": older}
+        choice = older if isinstance(older, str) else {"function": older}
     wanted, required = _chosen(choice, tools)
     if not wanted or choice == "none":
         return None

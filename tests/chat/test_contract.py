@@ -319,6 +319,18 @@ class TestAskingAgain:
         _, told = self.asked("Sunny.", tools=TOOLS, tool_choice="required")
         assert "- One of the tools must be called: get_time, get_weather.\n" in told
 
+    def test_a_call_that_the_next_answer_repeats_hides_none_beside_it(self) -> None:
+        contract = settle(HI, {"tools": TOOLS}, schema=None).contract
+        assert contract is not None
+        time, weather = ('{"name": "get_time", "arguments": {}}', '{"name": "get_weather", "arguments": {}}')
+        first = contract.reader(streamed=True)
+        deltas = first.feed(f"<tool_call>{time}</tool_call><tool_call>{{</tool_call>") + first.end()
+        second = first.again()
+        deltas += second.feed(f"<tool_call>[{time}, {weather}]</tool_call>") + second.end()
+        assert first.faults and not second.faults
+        calls = [call.function.name for delta in deltas for call in delta.tool_calls or ()]
+        assert calls == ["get_time", "get_weather"]
+
     def test_for_json_begins_with_what_was_given_out(self) -> None:
         _, told = self.asked("Sunny.", response_format=PERSON)
         assert told.startswith("Your answer cannot be used:\n- ") and "begin exactly" not in told

@@ -34,7 +34,6 @@ from .options.values import (
     checked_rate,
     checked_timeout,
     checked_whole,
-    first_given,
     wants_usage,
 )
 from .replicate.clients import Clients
@@ -119,7 +118,9 @@ class AsyncRouter:
         allow_files: bool = True,
     ) -> None:
         given = read({"api_key": api_key, "api_base": api_base, "proxy": proxy, "ssl": ssl}).options
-        pool_size = checked_whole("pool_size", first_given(pool_size, _default_pool_size()), least=1)
+        pool_size = checked_whole(
+            "pool_size", _default_pool_size() if pool_size is None else pool_size, least=1
+        )
         transport = transport or _default_transport(pool_size)
         self._live = Live(at_end=self.aclose)
         self._balancer = Balancer(self._live, model_list, fallbacks, allowed_fails, cooldown_time)

@@ -194,14 +194,14 @@ async def _open_again(call: Call, progress: Progress, earlier: LivePrediction, t
     )
 
 
-async def _create(
+def _create(
     call: Call, progress: Progress, *, hold: bool, earlier: LivePrediction | None
-) -> LivePrediction:
+) -> Awaitable[LivePrediction]:
     """A new prediction; with `hold`, the request that creates it may wait for its answer."""
     if progress.watched:
         progress.sending()
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
-    return await call.account.create(
+    return call.account.create(
         call.endpoint,
         call.input,
         call.headers,

@@ -26,7 +26,6 @@ from ..options.values import (
     checked_mapping,
     checked_names,
     chosen,
-    first_given,
     patience,
     wants_usage,
 )
@@ -50,6 +49,7 @@ T = TypeVar("T")
 _LOOK_UP_RETRIES = 3
 """How often a request is tried again on the way to a model's schema."""
 _NO_TEMPLATE = (None,) * 5
+_NO_INPUT = ModelInput({})
 _TARGET_SECONDS = 60.0
 """For how long a `_Target` is good."""
 _TARGETS_KEPT = 500
@@ -120,19 +120,15 @@ class Preparer:
         self._targets: dict[tuple[str, str, str], _Target] = {}
         """By model, base and key."""
 
-    def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Awaitable[Call | Answering]:
+    async def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Call | Answering:
         """The call that was asked for, ready to be sent."""
-        return self._prepared(model, messages, given, CallOptions(**given.options))
-
-    async def _prepared(
-        self, model: str, messages: Sequence[Any], given: Given, options: CallOptions
-    ) -> Call | Answering:
+        options = CallOptions(**given.options)
         draft = await self._draft(model, given, options)
         if isinstance(messages, Texts):
             from .embeddings import EmbeddingCall
 
             parts = inputs_for(messages.texts, draft.params, draft.target.schema, model)
-            asked: Any = EmbeddingCall(await draft.ready(ModelInput({})), messages, parts)
+            asked: Any = EmbeddingCall(draft.blank, messages, parts)
             answering: Answering = asked
             return answering
         if CONTRACT_PARAMS.isdisjoint(draft.params):
@@ -162,10 +158,12 @@ class Preparer:
         count, include_usage = checked_count(options.n), wants_usage(options.stream_options)
         seconds, retries = patience(options.timeout, self._timeout, options.num_retries, self._max_retries)
         base, key = chosen(options.api_base or self._api_base, options.api_key or self._api_key)
-        drop = bool(first_given(options.drop_params, areplicate.drop_params))
+        drop = bool(areplicate.drop_params if options.drop_params is None else options.drop_params)
         begun = now()
         policy = RetryPolicy(retries, begun + seconds)
-        target = await self._target(model, base, key, policy, begun, options)
+        target = self._known_target(model, base, key, begun, options)
+        if target is None:
+            target = await self._look_up_target(model, base, key, policy, begun, options)
         params = dict(given.params)
         values: Mapping[str, Any] = {}
         if given.inputs:
@@ -177,27 +175,42 @@ class Preparer:
         if options.additional_drop_params is not None:
             for name in checked_names("additional_drop_params", options.additional_drop_params):
                 params.pop(name, None)
-        return _Draft(
-            self,
-            model,
-            target,
-            options,
-            params,
-            template,
-            values,
-            drop,
-            policy,
-            seconds,
-            begun,
-            count,
-            include_usage,
+        blank = Call(
+            account=target.account,
+            endpoint=target.endpoint,
+            question=Question(model, _NO_INPUT, target.schema),
+            input=_NO_INPUT.fields,
+            timeout=seconds,
+            begun=begun,
+            policy=policy,
+            headers={}
+            if options.extra_headers is None
+            else checked_headers("extra_headers", options.extra_headers),
+            on_status=options.on_status,
+            slots=self.slots,
+            live=self.live,
+            count=count,
+            stream=bool(options.stream),
+            include_usage=include_usage,
         )
+        return _Draft(self, blank, target, params, template, values, drop, options.supports_system_prompt)
 
     def patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
         """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
         return patience(timeout, self._timeout, retries, self._max_retries)
 
-    async def _target(
+    def _known_target(
+        self, model: str, base: str, key: str, time: float, options: CallOptions
+    ) -> _Target | None:
+        """The target of a call that was found before, as long as it is good."""
+        if options.default_headers is not None or options.proxy is not None or options.ssl is not None:
+            return None
+        target = self._targets.get((model, base, key))
+        if target is None or target.until <= time or target.versions != target.account.versions.changes:
+            return None
+        return target
+
+    async def _look_up_target(
         self,
         model: str,
         base: str,
@@ -206,11 +219,6 @@ class Preparer:
         time: float,
         options: CallOptions,
     ) -> _Target:
-        """The target of a call: the one found before, as long as it is good."""
-        plain = options.default_headers is None and options.proxy is None and options.ssl is None
-        target = self._targets.get((model, base, key)) if plain else None
-        if target is not None and target.until > time and target.versions == target.account.versions.changes:
-            return target
         endpoint = endpoint_of(model)
         headers = checked_headers("default_headers", options.default_headers)
         account = self._clients.of(base, key, headers, options.proxy, options.ssl)
@@ -218,6 +226,7 @@ class Preparer:
         if schema is None:
             schema = await self.in_time(partial(self._schema, endpoint, account), policy)
         target = _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
+        plain = options.default_headers is None and options.proxy is None and options.ssl is None
         if plain and schema is not None:
             if len(self._targets) >= _TARGETS_KEPT:
                 self._targets.clear()
@@ -267,33 +276,34 @@ class _Draft(msgspec.Struct):
     """A call but for its conversation: `call` makes it with one, again with another if an answer did not fit."""
 
     preparer: Preparer
-    model: str
+    blank: Call
     target: _Target
-    options: CallOptions
     params: dict[str, Any]
     template: PromptTemplate | None
     values: Mapping[str, Any]
     drop_params: bool
-    policy: RetryPolicy
-    timeout: float
-    begun: float
-    count: int
-    include_usage: bool
+    supports_system_prompt: bool | None
     tools: Sequence[Any] = ()
 
     async def call(self, messages: Any) -> Call:
-        """The call that asks a conversation."""
-        return await self.ready(self._input(messages))
+        """The call that asks a conversation, its files read and uploaded."""
+        built, blank = self._input(messages), self.blank
+        input = built.fields
+        if built.media:
+            attached = partial(_attached, built, blank.account, blank.policy)
+            input = await self.preparer.in_time(attached, blank.policy)
+        question = Question(blank.question.model, built, blank.question.schema)
+        return msgspec.structs.replace(blank, question=question, input=input)
 
     def _input(self, messages: Any) -> ModelInput:
         try:
             return build_input(
                 messages,
                 self.params,
-                model=self.model,
+                model=self.blank.question.model,
                 schema=self.target.schema,
                 template=self.template,
-                supports_system_prompt=self.options.supports_system_prompt,
+                supports_system_prompt=self.supports_system_prompt,
                 drop_params=self.drop_params,
                 allow_files=self.preparer.allow_files,
                 tools=self.tools,
@@ -302,31 +312,6 @@ class _Draft(msgspec.Struct):
         except UnsupportedParamsError as error:
             # If there is no such model, that says more than which parameters it would take.
             raise self.preparer.missing(self.target) or error from None
-
-    async def ready(self, built: ModelInput) -> Call:
-        """The call with this input, its files read and uploaded."""
-        account, options, preparer = self.target.account, self.options, self.preparer
-        input, policy = built.fields, self.policy
-        if built.media:
-            input = await preparer.in_time(partial(_attached, built, account, policy), policy)
-        return Call(
-            account=account,
-            endpoint=self.target.endpoint,
-            question=Question(self.model, built, self.target.schema),
-            input=input,
-            timeout=self.timeout,
-            begun=self.begun,
-            policy=policy,
-            headers={}
-            if options.extra_headers is None
-            else checked_headers("extra_headers", options.extra_headers),
-            on_status=options.on_status,
-            slots=preparer.slots,
-            live=preparer.live,
-            count=self.count,
-            stream=bool(options.stream),
-            include_usage=self.include_usage,
-        )
 
 
 def _template(model: str, options: CallOptions) -> PromptTemplate | None:

@@ -211,11 +211,21 @@ class Choice(Holder, kw_only=True):
     logprobs: dict[str, Any] | None = None
 
 
-class ModelResponse(Holder, kw_only=True):
-    """A chat completion. `replicate` lists the predictions behind it: one for each choice, and one more for an
-    answer that did not fit and was asked for again."""
+class _Completion(Holder, kw_only=True):
+    """A chat completion, or one chunk of it."""
 
     holds = ("choices", "usage", "replicate")
+
+    def __post_init__(self) -> None:
+        made: Any = self
+        # Looked at in the shortest way: there is a chunk for each token.
+        if type(made.usage) is dict or (made.choices and type(made.choices[0]) is dict):
+            Holder.__post_init__(self)
+
+
+class ModelResponse(_Completion, kw_only=True):
+    """A chat completion. `replicate` lists the predictions behind it: one for each choice, and one more for an
+    answer that did not fit and was asked for again."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -254,10 +264,8 @@ class ChunkChoice(Shape, kw_only=True):
     logprobs: dict[str, Any] | None = None
 
 
-class ModelResponseChunk(Holder, kw_only=True, omit_defaults=True):
+class ModelResponseChunk(_Completion, kw_only=True, omit_defaults=True):
     """One chunk of a streamed chat completion."""
-
-    holds = ("choices", "usage", "replicate")
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -268,12 +276,6 @@ class ModelResponseChunk(Holder, kw_only=True, omit_defaults=True):
     system_fingerprint: str | None = None
     service_tier: str | None = None
     replicate: list[Run] | None = None
-
-    def __post_init__(self) -> None:
-        choices: Any = self.choices  # looked at in the shortest way: there is a chunk for each token
-        usage: Any = self.usage
-        if (choices and type(choices[0]) is dict) or type(usage) is dict:
-            Holder.__post_init__(self)
 
 
 Choices = Choice

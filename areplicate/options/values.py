@@ -39,24 +39,18 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def first_given(*values: Any) -> Any:
-    """The first of these that is not None; None if all are."""
-    for value in values:
-        if value is not None:
-            return value
-    return None
-
-
 def patience(
     timeout: float | None, routers_timeout: float | None, retries: int | None, routers_retries: int | None
 ) -> tuple[float, int]:
     """Seconds for a completion and retries of a request: as set for the call, the router or the process, or
     by default."""
-    seconds = first_given(timeout, routers_timeout, areplicate.request_timeout)
-    count = first_given(retries, routers_retries, areplicate.num_retries)
+    if timeout is None:
+        timeout = areplicate.request_timeout if routers_timeout is None else routers_timeout
+    if retries is None:
+        retries = areplicate.num_retries if routers_retries is None else routers_retries
     return (
-        TIMEOUT if seconds is None else checked_timeout(seconds),
-        MAX_RETRIES if count is None else checked_whole("num_retries", count, least=0),
+        TIMEOUT if timeout is None else checked_timeout(timeout),
+        MAX_RETRIES if retries is None else checked_whole("num_retries", retries, least=0),
     )
 
 

@@ -54,7 +54,7 @@ class Credentials:
         agent = {"User-Agent": f"areplicate/{__version__}"}
         signed = {"Authorization": f"Bearer {key}", **agent}
         given = named(default_headers or {})
-        self.headers = {**signed, **given, "Content-Type": "application/json"}
+        self.headers = named({**signed, **given, "Content-Type": "application/json"})
         self.fingerprint = hashlib.sha256(repr(sorted(self.headers.items())).encode()).hexdigest()[:16]
         self._origin = origin(base)
         self._elsewhere = signed if is_replicates(base) else agent

@@ -166,7 +166,7 @@ class Http:
         masked = self.credentials.masked
         headers = {name.lower(): masked(value) for name, value in response.headers.items()}
         body = masked(response.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        error = self._freed(error_from_response(response._replace(body=body, headers=headers)))
+        error = self._freed(error_from_response(Response(response.status, headers, body)))
         error.method, error.url = request.method, request.url
         return error
 

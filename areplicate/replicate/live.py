@@ -250,11 +250,13 @@ class Live:
 
     def left(self, mine: LivePrediction) -> None:
         """Nobody wants a prediction any more; in the loop's own thread."""
-        if mine not in self._wanted or self.background.inherited:
+        if mine not in self._wanted:
             return
         if not mine.may_exist and (mine.certain or mine.cancelled_elsewhere) and mine.close is None:
             self._wanted.discard(mine)
             self._forget_mark(mine)
+            return
+        if self.background.inherited:
             return
         self._unwanted[mine] = None  # at no moment is it in neither: Ctrl-C may interrupt any line
         self._wanted.discard(mine)

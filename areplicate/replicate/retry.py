@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 import backoff
+import msgspec
 
 from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
@@ -44,7 +44,7 @@ def may_pass(error: APIError) -> bool:
     return passing or error.status_code in _CLEARLY_PASSING
 
 
-class RetryPolicy(NamedTuple):
+class RetryPolicy(msgspec.Struct, frozen=True):
     """How often, and until when, a caller's request is tried again."""
 
     retries: int

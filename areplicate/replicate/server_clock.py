@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
-from functools import lru_cache
-
-import msgspec
 
 from ..clock import now
 
@@ -53,7 +50,7 @@ class ServerClock:
         else:
             self._least, self._most = max(least, self._least), min(most, self._most)
 
-    def answered(self, created_at: str | None, sent: float, answered: float) -> None:
+    def answered(self, created_at: datetime | None, sent: float, answered: float) -> None:
         """`saw`, with the `created_at` of an answer; one answer in `ONCE_IN` seconds is enough."""
         if (created := seconds(created_at)) is not None:
             self.saw(created, sent, answered)
@@ -78,16 +75,9 @@ class ServerClock:
         return (now() - self.seen) * _DRIFT if math.isfinite(self.seen) else 0.0
 
 
-@lru_cache(maxsize=4096)  # the list shows the same predictions again and again
-def seconds(timestamp: str | None) -> float | None:
-    """Seconds since 1970 of Replicate's timestamps, whose fractions have from none to nine digits, and of what
-    else RFC 3339 allows; in UTC if none is named.
-
-    None for anything else.
-    """
-    try:
-        time = msgspec.convert(timestamp, datetime)
-    except msgspec.ValidationError:
+def seconds(time: datetime | None) -> float | None:
+    """Seconds since 1970 of a timestamp; one without a zone is in UTC."""
+    if time is None:
         return None
     return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
 

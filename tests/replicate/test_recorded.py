@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from areplicate.chat.outputs import output_text
 from areplicate.replicate.protocol.models import decode_model, decode_version
 from areplicate.replicate.protocol.predictions import decode_page, decode_prediction
@@ -67,21 +65,3 @@ def test_recorded_models_and_versions_are_understood() -> None:
             assert model.latest_version is None or len(model.latest_version.id) == 64
             models += 1
     assert models >= 1 and versions >= 1
-
-
-@pytest.mark.parametrize(
-    ("text", "microsecond"),
-    [
-        ("2023-10-29T11:19:59.558752983Z", 558752),
-        ("2024-10-04T18:07:35.262Z", 262000),
-        ("2024-10-04T18:07:35Z", 0),
-    ],
-)
-def test_timestamps_of_every_length_are_read(text: str, microsecond: int) -> None:
-    when = seconds(text)
-    assert when is not None and abs(when % 1 - microsecond / 1e6) < 2e-6
-
-
-@pytest.mark.parametrize("text", [None, "", "yesterday", "2024-99-99T00:00:00Z", "2024-10-04"])
-def test_what_is_no_timestamp_is_none(text: str | None) -> None:
-    assert seconds(text) is None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 import anyio
+import msgspec
 import pytest
 
 from areplicate.replicate.creation import nothing_created
 from areplicate.replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint
 from areplicate.replicate.marks import _same_target
 from areplicate.replicate.prediction_list import ListRow
-from areplicate.replicate.protocol.predictions import ListedPrediction
+from areplicate.replicate.protocol.predictions import ListedPrediction, decode_any_prediction
 from areplicate.replicate.server_clock import ServerClock, seconds, timestamp
 
 pytestmark = pytest.mark.anyio
@@ -20,36 +22,44 @@ NEWYEAR = 1767225600.0
 """2026-01-01T00:00:00Z"""
 
 
+def read(timestamp: str | None) -> datetime | None:
+    """A timestamp of a prediction, as it is decoded."""
+    told = {"id": "x", "status": "starting", "created_at": timestamp}
+    return decode_any_prediction(msgspec.json.encode(told)).created_at
+
+
 @pytest.mark.parametrize(
     ("text", "time"),
     [
         ("2026-01-01T00:00:00Z", NEWYEAR),
         ("2026-01-01T00:00:00.5Z", NEWYEAR + 0.5),
+        ("2026-01-01T00:00:00.262Z", NEWYEAR + 0.262),
         ("2026-01-01T00:00:00.123456789Z", NEWYEAR + 0.123456789),
         ("2026-01-01T00:00:00", NEWYEAR),
         ("2026-01-01T02:00:01+02:00", NEWYEAR + 1),
         ("2025-12-31T19:00:00.25-05:00", NEWYEAR + 0.25),
         ("2026-13-01T00:00:00Z", None),
         ("2026-01-01", None),
+        ("yesterday", None),
         ("2026-01-01T00:00:00Z and more", None),
         ("", None),
         (None, None),
     ],
 )
 def test_timestamps(text: str | None, time: float | None) -> None:
-    assert seconds(text) == (None if time is None else pytest.approx(time, abs=1e-6))
+    assert seconds(read(text)) == (None if time is None else pytest.approx(time, abs=1e-6))
 
 
 def test_a_timestamp_is_written_in_utc() -> None:
     assert timestamp(NEWYEAR) == "2026-01-01T00:00:00+00:00"
-    assert seconds(timestamp(NEWYEAR + 0.25)) == NEWYEAR + 0.25
+    assert seconds(read(timestamp(NEWYEAR + 0.25))) == NEWYEAR + 0.25
 
 
 async def test_nothing_is_known_of_a_server_that_has_not_answered() -> None:
     clock = ServerClock()
     assert (clock.earliest(0.0), clock.latest(0.0)) == (-math.inf, math.inf)
     clock.answered(None, 1.0, 2.0)
-    clock.answered("yesterday", 1.0, 2.0)
+    clock.answered(read("yesterday"), 1.0, 2.0)
     assert (clock.earliest(0.0), clock.latest(0.0)) == (-math.inf, math.inf)
 
 
@@ -65,7 +75,7 @@ async def test_an_answer_bounds_the_servers_clock_from_both_sides() -> None:
 async def test_more_answers_narrow_the_bounds() -> None:
     clock = ServerClock()
     clock.saw(1005.0, 1.0, 4.0)
-    clock.answered(timestamp(1003.0), 1.0, 4.0)  # 999 to 1,002
+    clock.answered(read(timestamp(1003.0)), 1.0, 4.0)  # 999 to 1,002
     assert (clock.earliest(0.0, 0.0), clock.latest(0.0, 0.0)) == (1001, 1002)
     clock.saw(1003.0, -math.inf, 1.5)  # 1,001.5 at least
     assert (clock.earliest(0.0, 0.0), clock.latest(0.0, 0.0)) == (1001.5, 1002)
@@ -177,5 +187,6 @@ def test_what_a_row_of_the_list_was_asked_of(listed: dict[str, str], endpoint: E
 def test_a_mark_is_what_lies_between_a_creation_and_its_deadline(
     created_at: str | None, deadline: str | None, mark: int | None
 ) -> None:
-    row = ListRow(ListedPrediction(id="x", status="starting", created_at=created_at, deadline=deadline))
+    times = {"created_at": read(created_at), "deadline": read(deadline)}
+    row = ListRow(ListedPrediction(id="x", status="starting", **times))  # type: ignore[arg-type]
     assert row.mark == mark

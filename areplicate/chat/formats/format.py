@@ -132,9 +132,10 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         plain = not tools
         ragged = False
         for message in messages:
-            plain = plain and not message.tool_calls and message.role != "tool"
-            text = message.text
-            ragged = ragged or text[:1].isspace() or text[-1:].isspace()
+            if message.tool_calls or message.role == "tool":
+                plain = False
+            if message.text.strip() != message.text:
+                ragged = True
         if ragged and self.trim:
             messages = tuple([trimmed(message, self.trim) for message in messages])
         given = messages
@@ -164,7 +165,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         for role, text in turns:
             if previous == "assistant" and (role == "user" or role == "system"):
                 pieces.append(bos)
-            before, after = self._around(role, previous)
+            around = None if previous == "tool" else roles.get(role)
+            before, after = around or self._around(role, previous)
             if "{" in before:
                 before = self._numbered(dated(before), rounds)
             answers = role == "assistant" or role == "calls"
@@ -175,8 +177,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             if "continued" in roles:
                 pieces[-4] = roles["continued"][0]
             return "".join(pieces[:-2])
-        if not (previous == "tool" and "after_tool" in roles):
-            pieces.append(self.opened(after)[len(after) :])
+        if not (after.endswith(self.final_prompt_value) or (previous == "tool" and "after_tool" in roles)):
+            pieces.append(self.final_prompt_value)
         return "".join(pieces)
 
     def _around(self, role: str, previous: str) -> Around:

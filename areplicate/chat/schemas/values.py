@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
+
+import msgspec
 
 from ...errors import BadRequestError, UnsupportedParamsError
 from ...logs import logger
@@ -15,7 +17,7 @@ _LARGE = 2.0**62
 """Numbers below this are always in range; infinity and NaN are not below it."""
 
 
-class AskedModel(NamedTuple):
+class AskedModel(msgspec.Struct, frozen=True):
     """The model that gets a value, for messages, and whether values that do not fit are dropped."""
 
     model: str | None

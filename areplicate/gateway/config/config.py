@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from ...model_names import ModelNames
-from ...options.values import first_given
 from ..addresses import origin_of
 from .database import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
@@ -135,9 +134,10 @@ def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ..
 def _router_options(litellm: LitellmSettings, router: RouterSettings) -> dict[str, Any]:
     """What both sections say of a router; if neither does, its own default holds."""
     options = {
-        "timeout": first_given(litellm.request_timeout, router.timeout),
-        "max_retries": first_given(router.num_retries, litellm.num_retries),
-        "allowed_fails": first_given(router.allowed_fails, litellm.allowed_fails),
-        "cooldown_time": first_given(router.cooldown_time, litellm.cooldown_time),
+        "timeout": (litellm.request_timeout, router.timeout),
+        "max_retries": (router.num_retries, litellm.num_retries),
+        "allowed_fails": (router.allowed_fails, litellm.allowed_fails),
+        "cooldown_time": (router.cooldown_time, litellm.cooldown_time),
     }
-    return {name: value for name, value in options.items() if value is not None}
+    given = {name: [value for value in both if value is not None] for name, both in options.items()}
+    return {name: values[0] for name, values in given.items() if values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -43,8 +44,8 @@ class Prediction(msgspec.Struct, frozen=True):
     model: str | None = None
     version: str | None = None
     deployment: str | None = None
-    created_at: str | None = None
-    deadline: str | None = None
+    created_at: datetime | None = None
+    deadline: datetime | None = None
     data_removed: bool | None = None
 
     @property

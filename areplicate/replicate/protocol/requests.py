@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import urlsplit
+
+import msgspec
+from multidict import istr
 
 REPLICATES_DOMAINS = ("replicate.com", "replicate.net")
 """Replicate's hosts are at or under these domains."""
 
+PREFER, CANCEL_AFTER = istr("Prefer"), istr("Cancel-After")
 OWN_HEADERS = {
-    name.lower(): name
+    name.lower(): istr(name)
     for name in (
-        *("Authorization", "User-Agent", "Content-Type", "Prefer", "Cancel-After"),
+        *("Authorization", "User-Agent", "Content-Type", PREFER, CANCEL_AFTER),
         *("Accept", "Cache-Control", "Last-Event-ID"),
     )
 }
-"""The headers that areplicate sends, as it spells them, by their names in small letters."""
+"""The headers that areplicate sends, as it spells them, by their names in small letters. As `istr` they need not be
+lowered again for each request."""
 
 SHORTEST_CANCEL_AFTER = 5
 """Seconds; Replicate refuses less."""
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """A request that is ready to be sent."""
 
     method: str
@@ -32,7 +36,7 @@ class Request(NamedTuple):
     body: bytes | None = None
 
 
-class Response(NamedTuple):
+class Response(msgspec.Struct, frozen=True):
     """An answer, read to its end. `headers` is looked up without regard to case."""
 
     status: int

@@ -60,17 +60,17 @@ class AiohttpTransport:
             _socks()
 
     async def open(self, request: Request, *, silence: float) -> _Answer:
-        method, url, headers, body = request
+        url, body = request.url, request.body
         socks, proxy = self._route(url) if self._proxies.any else (None, None)
         session = self._sessions.get(socks)
         if session is None or self._loop is not asyncio.get_running_loop():
             session = self._start(socks)
         try:
             response = await session.request(
-                method,
+                request.method,
                 URL(url, encoded=True),
                 data=body if body is None or len(body) < _LARGE else BytesIO(body),
-                headers=headers,
+                headers=request.headers,
                 allow_redirects=False,
                 timeout=_timeout(silence),
                 proxy=proxy,

@@ -50,13 +50,14 @@ class HttpxTransport:
             self._route("https://any")
 
     async def open(self, request: Request, *, silence: float) -> _Answer:
-        method, url, headers, body = request
-        proxy = self._route(url) if self._proxies.any else None
+        proxy = self._route(request.url) if self._proxies.any else None
         client = self._clients.get(proxy) or self._start(proxy)
         timeout = httpx.Timeout(silence, connect=CONNECT_TIMEOUT, pool=None)
         try:
-            encoded = {name.encode(): value.encode() for name, value in headers.items()}
-            prepared = client.build_request(method, url, headers=encoded, content=body, timeout=timeout)
+            encoded = {name.encode(): value.encode() for name, value in request.headers.items()}
+            prepared = client.build_request(
+                request.method, request.url, headers=encoded, content=request.body, timeout=timeout
+            )
             return _Answer(await client.send(prepared, stream=True), request)
         except _FAILURES as error:
             failure: APIError = _failure(error, request, proxy)

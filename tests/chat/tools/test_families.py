@@ -39,3 +39,10 @@ def test_a_family_is_told_of_each_tool_and_each_result(family: str) -> None:
     prompt = FAMILIES[family].template.render(turns, [CLOCK, ALARM])
     assert "clock" in prompt and "alarm" in prompt and "noon" in prompt
     assert "UTC" in prompt and json.loads(CALLS[0]["function"]["arguments"])["zone"] == "UTC"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_of_a_tool_without_a_description_none_is_told(family: str) -> None:
+    bare = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
+    prompt = FAMILIES[family].template.render(HI, [bare])
+    assert "clock" in prompt and "None" not in prompt

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -83,6 +84,13 @@ class Postgres:
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, autocommit=True)
+
+    def new_database(self) -> str:
+        """The URL of another database, which is empty: it takes a tenth of the time of another server."""
+        name = f"database_{uuid4().hex}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url.removesuffix("postgres") + name
 
     def rows(self, query: str) -> list[Any]:
         with self.connect() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.tables import batches
 from areplicate.gateway.config.database_url import parse_database_url
 from areplicate.gateway.config.settings import DatabaseSettings
-from tests.gateway.postgres import postgres
+from tests.gateway.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 
@@ -28,12 +28,11 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/db"
-    else:
-        with postgres() as url:
-            yield url
+        return f"sqlite:///{tmp_path}/db"
+    database: Postgres = request.getfixturevalue("database")
+    return database.new_database()
 
 
 @pytest.fixture

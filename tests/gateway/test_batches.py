@@ -19,7 +19,7 @@ from areplicate.gateway.errors import GatewayError
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.bulk.accidents import answer_in
-from tests.gateway.postgres import postgres
+from tests.gateway.postgres import Postgres
 from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, eventually, gateway
 
 CHAT = "/v1/chat/completions"
@@ -447,9 +447,13 @@ def test_two_workers_run_each_batch_once_and_a_killed_one_is_replaced(tmp_path: 
         assert len(local.predictions) == 120
 
 
-def test_two_gateways_on_one_postgresql_share_batches(tmp_path: Path) -> None:
-    with postgres() as url, LocalReplicate(models=MODELS) as local:
-        shared = {"database_url": url, "files_dir": str(tmp_path / "files"), "batch_requests_in_flight": 5}
+def test_two_gateways_on_one_postgresql_share_batches(database: Postgres, tmp_path: Path) -> None:
+    with LocalReplicate(models=MODELS) as local:
+        shared = {
+            "database_url": database.new_database(),
+            "files_dir": str(tmp_path / "files"),
+            "batch_requests_in_flight": 5,
+        }
         config = config_for(local, **shared)
         with gateway(config, tmp_path / "a") as one, gateway(config, tmp_path / "b") as other:
             key = one.new_key(max_parallel_requests=50, rpm_limit=10_000)

@@ -12,23 +12,18 @@ import pytest
 from areplicate.local import LocalReplicate
 from tests.gateway.agents.conftest import PARIS, SUNNY, configuration
 from tests.gateway.agents.test_openai import ASK, FLAT
-from tests.gateway.postgres import postgres
 from tests.gateway.process import MASTER, Gateway, gateway
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    with postgres() as url:
-        yield url
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def keeps(
     request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    database = {"database_url": request.getfixturevalue("database")} if request.param == "postgresql" else {}
+    database = {}
+    if request.param == "postgresql":
+        database["database_url"] = request.getfixturevalue("database").new_database()
     folder: Path = tmp_path_factory.mktemp("keeps")
     with gateway(configuration(local, store_responses=True, max_stored_mb=30, **database), folder) as running:
         yield running

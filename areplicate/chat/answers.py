@@ -103,12 +103,10 @@ def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
 
 def _seconds(runs: Sequence[Prediction], name: str) -> float | None:
     """Seconds of all predictions together; None if the last one does not have its own."""
-    seconds, told = 0.0, False
-    for run in runs:
-        value = _measured(run.metrics or {}, name)
-        told = value is not None
-        seconds += value or 0.0
-    return seconds if told else None
+    last = _measured(runs[-1].metrics or {}, name)
+    if last is None or len(runs) == 1:
+        return last
+    return last + sum(_measured(run.metrics or {}, name) or 0.0 for run in runs[:-1])
 
 
 def _chunks(output: Any) -> int:

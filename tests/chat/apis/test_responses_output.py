@@ -263,15 +263,16 @@ def test_text_after_something_else_is_a_new_message(after: Delta) -> None:
     ]
 
 
-def test_a_failure_is_told_and_nothing_is_stored() -> None:
+@pytest.mark.parametrize(("status", "code"), [(500, "server_error"), (429, "rate_limit_exceeded")])
+def test_a_failure_is_told_and_nothing_is_stored(status: int, code: str) -> None:
     made = builder()
     made.add(Delta(content="Hel"))
-    [event] = made.failed(500, "The model failed.")
+    [event] = made.failed(status, "The model failed.")
     event_type().validate_python(event)
     assert event["type"] == "response.failed"
     response = event["response"]
     assert (response["status"], response["store"]) == ("failed", False)
-    assert response["error"] == {"code": "server_error", "message": "The model failed."}
+    assert response["error"] == {"code": code, "message": "The model failed."}
     assert response["output"][0]["content"][0]["text"] == "Hel"
 
 

@@ -241,7 +241,7 @@ def crosses() -> Mishap:
             other, others = waiting.pop()
             other.set_result(answer)
             return others
-        mine = asyncio.get_running_loop().create_future()
+        mine: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
         waiting.append((mine, answer))
         return await mine
 

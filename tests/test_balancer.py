@@ -97,7 +97,7 @@ async def test_an_entry_that_failed_four_times_in_a_row_is_left_alone_for_half_a
 
         for _ in range(5):  # which says nothing about the entry
             with pytest.raises(areplicate.BadRequestError):
-                await router.acompletion("chat", HELLO, temperature="hot")
+                await router.acompletion("chat", HELLO, temperature="hot")  # type: ignore[call-overload]
         assert [await predictions() for _ in range(6)] == [2, 2, 2, 2, 1, 1]
         await anyio.sleep(25)
         assert await predictions() == 1

@@ -11,9 +11,7 @@ from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
 from ssl import SSLContext
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from ..chat.plain import as_json, plain
 from ..errors import BadRequestError, UnsupportedParamsError
@@ -26,7 +24,7 @@ _AS_IT_IS = frozenset((bool, int, float))
 """Types of values that need no conversion."""
 
 
-class Given(msgspec.Struct):
+class Given(NamedTuple):
     """A call's keywords, sorted. All are under areplicate's own names, and none is None."""
 
     options: dict[str, Any]

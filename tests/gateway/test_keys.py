@@ -292,5 +292,6 @@ def test_models_that_must_be_looked_up_count(
         # What is refused without a look-up does not count.
         assert running.ask(an_input=1).status_code == 400
         key = running.new_key(rpm_limit=1)
-        told = [running.ask(key, **extra).status_code for extra in ({"an_input": 1}, {"an_input": 2}, {}, {})]
+        extras: list[dict[str, Any]] = [{"an_input": 1}, {"an_input": 2}, {}, {}]
+        told = [running.ask(key, **extra).status_code for extra in extras]
         assert told == [400, 400, 200, 429]

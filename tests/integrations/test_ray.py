@@ -1,5 +1,4 @@
-"""Ray on a stand-in in the driver's process: blocks of rows and a ledger in an actor; and, with the slow tests, Ray Data
-with two actors, one of which is killed while it runs."""
+"""Ray Data on a stand-in in the driver's process: two actors, and one of them killed while it runs."""
 
 from __future__ import annotations
 
@@ -73,7 +72,6 @@ def says_who_asks(pids: Path, killed: Path) -> Callable[[Any], list[dict[str, st
     return messages
 
 
-@pytest.mark.slow
 def test_an_actor_is_killed_and_every_answer_is_right(
     cluster: None, local: LocalReplicate, tmp_path: Path
 ) -> None:

@@ -292,7 +292,7 @@ def test_what_is_left_of_the_account(headers: dict[str, str], found: tuple[int |
 
 
 def prediction(**fields: Any) -> Any:
-    body = {"id": "a", "status": "succeeded", "created_at": "", "urls": {"get": ""}, **fields}
+    body = {"id": "a", "status": "succeeded", "urls": {"get": ""}, **fields}
     return decode_prediction(json.dumps(body).encode())
 
 

@@ -176,10 +176,8 @@ def _same_target(prediction: ListedPrediction, endpoint: Endpoint) -> bool:
     if isinstance(endpoint, DeploymentEndpoint):
         return prediction.deployment in (None, f"{endpoint.owner}/{endpoint.name}")
     if isinstance(endpoint, VersionEndpoint):
-        version = prediction.version or ""
-        return version == endpoint.version or not is_version(
-            version
-        )  # "hidden", "dp-...": it does not say which
+        version = prediction.version or ""  # one such as "hidden" or "dp-..." does not say which it is
+        return version == endpoint.version or not is_version(version)
     model = prediction.model or ""
     # Official models at times go by an internal name, or by none.
     return model == endpoint.model or "/" not in model or model.startswith("replicate-internal/")

@@ -6,8 +6,10 @@ They are imported where they are used: each takes seconds of imports.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pydantic
 import pytest
 
@@ -88,16 +90,24 @@ def test_instructor(running: Gateway, mode: str) -> None:
         assert list(partial)[-1].model_dump() == ADA
 
 
+@pytest.fixture
+async def connections() -> AsyncIterator[httpx.AsyncClient]:
+    """Those of a framework that leaves its own open."""
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("api", ["chat", "responses"])
-async def test_pydantic_ai(running: Gateway, api: str) -> None:
+async def test_pydantic_ai(running: Gateway, api: str, connections: httpx.AsyncClient) -> None:
     from pydantic_ai import Agent, NativeOutput
     from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
     def model(name: str) -> Any:
         kind = OpenAIChatModel if api == "chat" else OpenAIResponsesModel
-        return kind(name, provider=OpenAIProvider(base_url=f"{running.url}/v1", api_key=MASTER))
+        where = {"base_url": f"{running.url}/v1", "api_key": MASTER}
+        return kind(name, provider=OpenAIProvider(**where, http_client=connections))
 
     agent = Agent(model("weather"), instructions="Be kind.")
     asked = []

@@ -161,9 +161,14 @@ class Preparer:
         drop = bool(areplicate.drop_params if options.drop_params is None else options.drop_params)
         begun = now()
         policy = RetryPolicy(retries, begun + seconds)
-        target = self._known_target(model, base, key, begun, options)
+        plain = options.default_headers is None and options.proxy is None and options.ssl is None
+        target = self._known_target(model, base, key, begun) if plain else None
         if target is None:
             target = await self._look_up_target(model, base, key, policy, begun, options)
+            if plain and target.schema is not None:
+                if len(self._targets) >= _TARGETS_KEPT:
+                    self._targets.clear()
+                self._targets[model, base, key] = target
         params = dict(given.params)
         values: Mapping[str, Any] = {}
         if given.inputs:
@@ -199,12 +204,8 @@ class Preparer:
         """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
         return patience(timeout, self._timeout, retries, self._max_retries)
 
-    def _known_target(
-        self, model: str, base: str, key: str, time: float, options: CallOptions
-    ) -> _Target | None:
+    def _known_target(self, model: str, base: str, key: str, time: float) -> _Target | None:
         """The target of a call that was found before, as long as it is good."""
-        if options.default_headers is not None or options.proxy is not None or options.ssl is not None:
-            return None
         target = self._targets.get((model, base, key))
         if target is None or target.until <= time or target.versions != target.account.versions.changes:
             return None
@@ -225,13 +226,7 @@ class Preparer:
         schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
         if schema is None:
             schema = await self.in_time(partial(self._schema, endpoint, account), policy)
-        target = _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
-        plain = options.default_headers is None and options.proxy is None and options.ssl is None
-        if plain and schema is not None:
-            if len(self._targets) >= _TARGETS_KEPT:
-                self._targets.clear()
-            self._targets[model, base, key] = target
-        return target
+        return _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
 
     async def schema_of(self, model: str, account: Client, must_exist: bool = False) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None if that cannot be known.

@@ -165,8 +165,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         for role, text in turns:
             if previous == "assistant" and (role == "user" or role == "system"):
                 pieces.append(bos)
-            around = None if previous == "tool" else roles.get(role)
-            before, after = around or self._around(role, previous)
+            before, after = self._around(role, previous)
             if "{" in before:
                 before = self._numbered(dated(before), rounds)
             answers = role == "assistant" or role == "calls"
@@ -177,8 +176,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             if "continued" in roles:
                 pieces[-4] = roles["continued"][0]
             return "".join(pieces[:-2])
-        if not (after.endswith(self.final_prompt_value) or (previous == "tool" and "after_tool" in roles)):
-            pieces.append(self.final_prompt_value)
+        if not (previous == "tool" and "after_tool" in roles):
+            pieces.append(self.opened(after)[len(after) :])
         return "".join(pieces)
 
     def _around(self, role: str, previous: str) -> Around:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -31,7 +31,6 @@ _SOCKS_MODULES = ("aiohttp_socks", "python_socks")
 _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only if it comes as a file."""
 
-_parsed = lru_cache(maxsize=256)(partial(URL, encoded=True))
 _timeout = lru_cache(maxsize=256)(
     lambda silence: aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
 )
@@ -69,7 +68,7 @@ class AiohttpTransport:
         try:
             response = await session.request(
                 request.method,
-                _parsed(url),
+                URL(url, encoded=True),
                 data=body if body is None or len(body) < _LARGE else BytesIO(body),
                 headers=request.headers,
                 allow_redirects=False,

@@ -96,7 +96,11 @@ class Finder:
         if mine.mark is None or mine.prediction is None:
             return
         await anyio.sleep(max(0.0, mine.answered + _LATEST_ROW - now()))
-        rows, unread = await self._rows([mine])
+        for wait in _LOOKS:
+            rows, unread = await self._rows([mine])
+            if unread is None or not may_pass(unread):
+                break
+            await anyio.sleep(wait)
         if unread is not None:
             return
         own = [row for row in rows if row.mark == mine.mark and self._is_own(row, mine) and not row.cancelled]

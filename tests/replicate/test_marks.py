@@ -171,8 +171,10 @@ async def test_what_merely_resembles_ones_own_is_not_cancelled_although_it_is_al
         assert hostile.statuses == {"succeeded": 1}
 
 
-@pytest.mark.parametrize("late", [0.0, 1.5], ids=["shown", "late"])
-async def test_a_twin_without_a_mark_does_not_keep_ones_own_running(late: float) -> None:
+@pytest.mark.parametrize(
+    ("late", "unread"), [(0.0, 0), (1.5, 0), (0.0, 3)], ids=["shown", "late", "with a list that fails"]
+)
+async def test_a_twin_without_a_mark_does_not_keep_ones_own_running(late: float, unread: int) -> None:
     """Another client asks the same without a deadline, and its row is there before the one with the mark."""
     async with (
         HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile,
@@ -185,6 +187,7 @@ async def test_a_twin_without_a_mark_does_not_keep_ones_own_running(late: float)
             page["results"] = [{**row, "deadline": None} if row["id"] == theirs else row for row in rows]
 
         hostile.on("list", changes(change))
+        hostile.on("list", edge_page(503), skip=1, times=unread)
         hostile.on("create", edge_page(502), skip=1)
         async with anyio.create_task_group() as group:
             group.start_soon(ask, older)

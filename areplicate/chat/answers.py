@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..replicate.protocol.predictions import Prediction
+from ..replicate.protocol.predictions import Metrics, Prediction
 from .inputs import ModelInput
 from .outputs import output_text, read_reply
 from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
@@ -52,8 +52,7 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
     )
 
 
-_MOST = 1e9
-"""Tokens or seconds of one prediction, far beyond any."""
+_NOTHING_MEASURED = Metrics()
 
 
 def usage_of(prediction: Prediction, prompt_characters: Callable[[], int], text: str) -> Usage:
@@ -63,14 +62,13 @@ def usage_of(prediction: Prediction, prompt_characters: Callable[[], int], text:
     missing, a list of output chunks is about a token each, and text is about four characters a
     token; such a usage is marked `estimated`. `prompt_characters` counts those of the input.
     """
-    metrics = prediction.metrics or {}
-    prompt_tokens = _count(metrics, "input_token_count")
-    completion_tokens = _count(metrics, "output_token_count")
-    estimated = prompt_tokens is None or completion_tokens is None
-    if prompt_tokens is None:
-        prompt_tokens = estimate(prompt_characters())
-    if completion_tokens is None:
-        completion_tokens = _chunks(prediction.output) or estimate(len(text))
+    metrics = prediction.metrics or _NOTHING_MEASURED
+    prompt, completion = metrics.input_token_count, metrics.output_token_count
+    estimated = prompt is None or completion is None
+    prompt_tokens = estimate(prompt_characters()) if prompt is None else int(prompt)
+    if completion is None:
+        completion = _chunks(prediction.output) or estimate(len(text))
+    completion_tokens = int(completion)
     return Usage(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
@@ -90,7 +88,11 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
 
 def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
-    predict, total = _seconds(runs, "predict_time"), _seconds(runs, "total_time")
+    measured = [run.metrics or _NOTHING_MEASURED for run in runs]
+    predict, total = (
+        _sum([each.predict_time for each in measured]),
+        _sum([each.total_time for each in measured]),
+    )
     return Run(
         prediction_id=runs[-1].id,
         version=runs[-1].version,
@@ -101,24 +103,10 @@ def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     )
 
 
-def _seconds(runs: Sequence[Prediction], name: str) -> float | None:
-    """Seconds of all predictions together; None if the last one does not have its own."""
-    last = _measured(runs[-1].metrics or {}, name)
-    if last is None or len(runs) == 1:
-        return last
-    return last + sum(_measured(run.metrics or {}, name) or 0.0 for run in runs[:-1])
+def _sum(seconds: list[float | None]) -> float | None:
+    """Of all predictions together; None if the last one does not have its own."""
+    return None if seconds[-1] is None else sum(filter(None, seconds))
 
 
 def _chunks(output: Any) -> int:
     return len(list(filter(None, output))) if isinstance(output, list) else 0
-
-
-def _count(metrics: dict[str, Any], name: str) -> int | None:
-    value = _measured(metrics, name)
-    return None if value is None else int(value)
-
-
-def _measured(metrics: dict[str, Any], name: str) -> float | None:
-    """A number of tokens or seconds; None for one that cannot be: a model may report whatever it likes."""
-    value = metrics.get(name)
-    return value if isinstance(value, (int, float)) and 0 <= value <= _MOST else None

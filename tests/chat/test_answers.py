@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
 import pydantic
 import pytest
 
@@ -16,13 +17,13 @@ from areplicate.chat.responses import Choice, FunctionCall, Message, ModelRespon
 from areplicate.chat.schemas.schema import Field, ModelSchema
 from areplicate.chat.usage import add, add_attempt, characters
 from areplicate.errors import BadRequestError, PredictionFailedError
-from areplicate.replicate.protocol.predictions import Prediction
+from areplicate.replicate.protocol.predictions import Prediction, decode_any_prediction
 
 USAGE = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
 
 
 def prediction(id: str = "p", **fields: Any) -> Prediction:
-    return Prediction(**{"id": id, "status": "succeeded", **fields})
+    return decode_any_prediction(msgspec.json.encode({"id": id, "status": "succeeded", **fields}))
 
 
 def counted(prompt: int, completion: int) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from areplicate.replicate.protocol.files import file_upload
 from areplicate.replicate.protocol.models import decode_version
 from areplicate.replicate.protocol.platform_failures import LARGEST_INPUT, worth_asking_again
 from areplicate.replicate.protocol.predictions import (
+    Metrics,
     Prediction,
+    URLs,
     decode_page,
     decode_prediction,
 )
@@ -144,15 +146,17 @@ def test_what_is_broken_is_a_value_error_in_words(body: bytes, words: str) -> No
 @pytest.mark.parametrize(
     ("told", "read"),
     [
-        (
-            {"output": ["a"], "metrics": "many", "urls": {"get": 7}, "model": 3},
-            ("succeeded", ["a"], None, None),
-        ),
+        ({"output": ["a"], "metrics": "many", "model": 3}, (["a"], None, None, None)),
         (
             {"metrics": {"predict_time": 1.5}, "created_at": 5},
-            ("succeeded", None, {"predict_time": 1.5}, None),
+            (None, Metrics(predict_time=1.5), None, None),
         ),
-        ({"urls": [], "model": "a/b", "new": {"b": []}}, ("succeeded", None, None, "a/b")),
+        (
+            {"metrics": {"predict_time": -1, "total_time": 2, "output_token_count": "3"}},
+            (None, Metrics(total_time=2), None, None),
+        ),
+        ({"urls": {"get": 7, "stream": "https://s"}}, (None, None, None, URLs(stream="https://s"))),
+        ({"urls": [], "model": "a/b", "new": {"b": []}}, (None, None, "a/b", None)),
     ],
 )
 def test_a_field_of_another_type_hides_none_of_the_others(
@@ -160,8 +164,8 @@ def test_a_field_of_another_type_hides_none_of_the_others(
 ) -> None:
     body = json.dumps({"id": "p1", "status": "succeeded", **told}).encode()
     prediction = lenient(Prediction)(body)
-    assert (prediction.status, prediction.output, prediction.metrics, prediction.model) == read
-    assert (prediction.id, prediction.urls, prediction.created_at) == ("p1", None, None)
+    assert (prediction.output, prediction.metrics, prediction.model, prediction.urls) == read
+    assert (prediction.id, prediction.status, prediction.created_at) == ("p1", "succeeded", None)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -23,7 +23,7 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
 
 
 def lenient(kind: type[S]) -> Callable[[bytes | msgspec.Raw], S]:
-    """A decoder of structs that leaves out a field of the wrong type if the struct has a default for it."""
+    """A decoder of structs that leaves out a field of the wrong type if its struct has a default for it."""
     strict, fields = msgspec.json.Decoder(kind).decode, msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def decode(body: bytes | msgspec.Raw) -> S:
@@ -40,9 +40,19 @@ def _readable(
 ) -> Iterator[tuple[str, Any]]:
     for field in msgspec.structs.fields(kind):
         try:
-            value = msgspec.json.decode(fields[field.encode_name], type=field.type)
+            value = _decoded(fields[field.encode_name], field.type)
         except (KeyError, msgspec.ValidationError):
             if field.required:
                 raise error from None
         else:
             yield field.name, value
+
+
+def _decoded(value: msgspec.Raw, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except msgspec.ValidationError:
+        for each in get_args(kind):  # such as of `URLs | None`
+            if isinstance(each, type) and issubclass(each, msgspec.Struct):
+                return lenient(each)(value)
+        raise

@@ -27,6 +27,19 @@ class URLs(msgspec.Struct, frozen=True):
     stream: str | None = None
 
 
+Measure = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""Tokens or seconds of one prediction; the limit is far beyond any."""
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """What a run was measured to take. A number that cannot be is left out: a model may report whatever it likes."""
+
+    input_token_count: Measure | None = None
+    output_token_count: Measure | None = None
+    predict_time: Measure | None = None
+    total_time: Measure | None = None
+
+
 class Prediction(msgspec.Struct, frozen=True):
     """One run of a model.
 
@@ -39,7 +52,7 @@ class Prediction(msgspec.Struct, frozen=True):
     status: str
     output: Any = None
     error: Any = None
-    metrics: dict[str, Any] | None = None
+    metrics: Metrics | None = None
     urls: URLs | None = None
     model: str | None = None
     version: str | None = None

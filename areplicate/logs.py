@@ -9,12 +9,16 @@ import warnings
 from functools import partial
 
 from .errors import AreplicateWarning
-from .replicate.protocol.requests import OWN_HEADERS, Request
+from .replicate.protocol.requests import Request
 
 logger = logging.getLogger("areplicate")
 logger.addHandler(logging.NullHandler())
 
 _LONGEST_BODY = 10_000
+_SHOWN_HEADERS = frozenset(
+    ("user-agent", "content-type", "prefer", "cancel-after", "accept", "cache-control", "last-event-id")
+)
+"""Those that areplicate sets, but for the key. Any other may be a secret."""
 
 
 def warn(message: str) -> None:
@@ -51,13 +55,13 @@ def set_verbose(wanted: bool) -> None:
 def as_curl(request: Request) -> str:
     """The request as a shell command that reads the key from the environment.
 
-    Values of headers that areplicate does not set itself are read from there too: they may be secrets.
+    Values of headers that areplicate does not set itself are read from there, too.
     """
     parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
     for name, value in request.headers.items():
-        if name == "Authorization":
+        if name.lower() == "authorization":
             parts.append(f'-H "{name}: Bearer $REPLICATE_API_KEY"')
-        elif name in OWN_HEADERS.values():
+        elif name.lower() in _SHOWN_HEADERS:
             parts.append("-H " + shlex.quote(f"{name}: {value}"))
         else:
             parts.append(f'-H "{name}: ${name.upper().replace("-", "_")}"')

@@ -44,10 +44,10 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda value: v.checked_names("drop", value), ("a",), ("a",)),
         (lambda value: v.checked_mapping("extra_body", value), None, {}),
         (lambda value: v.checked_mapping("extra_body", value), {"a": 1}, {"a": 1}),
-        (lambda value: v.checked_headers("headers", value), None, {}),
-        (lambda value: v.checked_headers("headers", value), {}, {}),
+        (lambda value: dict(v.checked_headers("headers", value)), None, {}),
+        (lambda value: dict(v.checked_headers("headers", value)), {}, {}),
         (
-            lambda value: v.checked_headers("headers", value),
+            lambda value: dict(v.checked_headers("headers", value)),
             {"X-A": " \tX\tc ! X\t ", "X-B": None},
             {"X-A": "X\tc ! X"},
         ),

@@ -11,11 +11,13 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from multidict import CIMultiDict
+
 import areplicate
 
 from ..chat.plain import shown
 from ..errors import AuthenticationError, BadRequestError
-from ..replicate.protocol.requests import named, origin
+from ..replicate.protocol.requests import merged, origin
 
 API_BASE = "https://api.replicate.com/v1"
 KEY_VARIABLES = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN")
@@ -105,10 +107,10 @@ def checked_base(base: str) -> str:
     return base if base.count("/") > 2 else f"{base}/v1"
 
 
-def checked_headers(name: str, headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Headers under areplicate's own spelling of their names."""
+def checked_headers(name: str, headers: Mapping[str, str] | None) -> CIMultiDict[str]:
+    """Headers, of which none can be sent twice: their names are looked up without regard to case."""
     if not headers:
-        return {}
+        return CIMultiDict()
     if not isinstance(headers, Mapping):
         raise wrong(name, headers, 'a mapping such as {"X-Team": "search"}')
     given = {header: value for header, value in headers.items() if value is not None}
@@ -120,7 +122,7 @@ def checked_headers(name: str, headers: Mapping[str, str] | None) -> dict[str, s
         if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
             # The value is not shown: it may be a secret.
             raise BadRequestError(f"{name}[{header!r}] must be a string of one line.", param=name)
-    return named({header: value.strip(" \t") for header, value in given.items()})
+    return merged({}, {header: value.strip(" \t") for header, value in given.items()})
 
 
 def checked_mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:

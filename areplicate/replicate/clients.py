@@ -10,6 +10,7 @@ from .client import Client
 from .credentials import Credentials
 from .limits import Slots, Turns
 from .live import Live
+from .protocol.requests import merged
 from .transports.base import Transport, through
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Clients:
         client = self._clients[named] = Client(
             self._through(proxy, ssl),
             base,
-            Credentials(base, key, {**self._default_headers, **(default_headers or {})}, self._trusted_hosts),
+            Credentials(base, key, merged(self._default_headers, default_headers or {}), self._trusted_hosts),
             live=self._live,
             held=self._held,
             short=self._short,

@@ -36,7 +36,7 @@ from .marks import Finder, Outcome
 from .prediction_list import mark_of
 from .protocol.decoding import BROKEN
 from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, decode_prediction
-from .protocol.requests import CANCEL_AFTER, PREFER, Request, prefer_wait
+from .protocol.requests import CANCEL_AFTER, PREFER, Request, merged, prefer_wait
 from .retry import RetryPolicy
 from .server_clock import ONCE_IN, ServerClock
 from .versions import LatestVersions
@@ -118,7 +118,8 @@ class Creator:
         A community model, which cannot be called by its name alone, is called by its latest version.
 
         Args:
-            headers: sent beside the account's own; a `Cancel-After` among them holds instead of the mark.
+            headers: sent beside the account's own, and looked up without regard to case; a `Cancel-After`
+                among them holds instead of the mark.
             timeout: seconds after which, or some more, the server cancels it by itself.
             hold: for how many seconds the server may hold the request open to answer with the result;
                 if the pool has no room for that, it answers at once.
@@ -144,7 +145,7 @@ class Creator:
     ) -> LivePrediction:
         body = msgspec.json.encode({**endpoint.beside, "input": input})
         key = hash((endpoint, body))
-        chosen = bool(headers) and any(name.lower() == "cancel-after" for name in headers)
+        chosen = CANCEL_AFTER in headers
         retries: Retries | None = None
         attempts: list[LivePrediction] = []
         made: LivePrediction | None = None
@@ -220,7 +221,7 @@ class Creator:
         It goes on one of the connections that may be held, if one is free.
         """
         http = self._http
-        given = {**http.headers, **headers}
+        given = merged(http.headers, headers)
         if mine.mark is not None:
             given[CANCEL_AFTER] = f"{mine.mark}s"
         held = hold > 0 and self._held.take()

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from .. import __version__
 from ..errors import APIConnectionError, AuthenticationError
-from .protocol.requests import is_replicates, named, origin
+from .protocol.requests import is_replicates, merged, origin
 
 _SHORTEST = 16
 """Characters of a secret that no text holds by chance."""
@@ -53,8 +53,8 @@ class Credentials:
             )
         agent = {"User-Agent": f"areplicate/{__version__}"}
         signed = {"Authorization": f"Bearer {key}", **agent}
-        given = named(default_headers or {})
-        self.headers = named({**signed, **given, "Content-Type": "application/json"})
+        given = default_headers or {}
+        self.headers = merged(merged(signed, given), {"Content-Type": "application/json"})
         self.fingerprint = hashlib.sha256(repr(sorted(self.headers.items())).encode()).hexdigest()[:16]
         self._origin = origin(base)
         self._elsewhere = signed if is_replicates(base) else agent

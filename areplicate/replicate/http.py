@@ -17,7 +17,7 @@ from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
-from .protocol.requests import Request, Response
+from .protocol.requests import Request, Response, merged
 from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
 from .transports.base import Answer, Transport
 
@@ -79,7 +79,7 @@ class Http:
     async def upload(self, content: bytes, filename: str, media_type: str, policy: RetryPolicy) -> str:
         """Puts a file where models can read it, and returns its URL."""
         headers, body = file_upload(content, filename, media_type)
-        request = Request("POST", self.base + "/files", {**self.headers, **headers}, body)
+        request = Request("POST", self.base + "/files", merged(self.headers, headers), body)
         return (await self._retried(request, policy, decode_file)).urls.get
 
     async def _retried(self, request: Request, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
@@ -129,7 +129,7 @@ class Http:
 
     async def open_stream(self, url: str, headers: Mapping[str, str], silence: float) -> Answer:
         """Opens an event stream, on whichever host it is that may be asked."""
-        request = Request("GET", url, {**self.credentials.headers_for(url), **headers})
+        request = Request("GET", url, merged(self.credentials.headers_for(url), headers))
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
         return await self._transport.open(request, silence=silence)

@@ -7,28 +7,19 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
-from multidict import istr
+from multidict import CIMultiDict, istr
 
 REPLICATES_DOMAINS = ("replicate.com", "replicate.net")
 """Replicate's hosts are at or under these domains."""
 
 PREFER, CANCEL_AFTER = istr("Prefer"), istr("Cancel-After")
-OWN_HEADERS = {
-    name.lower(): istr(name)
-    for name in (
-        *("Authorization", "User-Agent", "Content-Type", PREFER, CANCEL_AFTER),
-        *("Accept", "Cache-Control", "Last-Event-ID"),
-    )
-}
-"""The headers that areplicate sends, as it spells them, by their names in small letters. As `istr` they need not be
-lowered again for each request."""
 
 SHORTEST_CANCEL_AFTER = 5
 """Seconds; Replicate refuses less."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request that is ready to be sent."""
+    """A request that is ready to be sent. `headers` has each name once, whatever its case."""
 
     method: str
     url: str
@@ -44,9 +35,11 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def named(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers under the names that areplicate spells them by, so that none is sent twice."""
-    return {OWN_HEADERS.get(name.lower(), name): value for name, value in headers.items()}
+def merged(headers: Mapping[str, str], over: Mapping[str, str]) -> CIMultiDict[str]:
+    """The first headers but for those that the second have under the same name, whatever its case."""
+    both = CIMultiDict(headers)
+    both.update(over)
+    return both
 
 
 def origin(url: str) -> tuple[str, str, int | None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..replicate.protocol.predictions import Metrics, Prediction
+from ..replicate.protocol.predictions import Prediction, PredictionMetrics
 from .inputs import ModelInput
 from .outputs import output_text, read_reply
 from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
@@ -52,7 +52,7 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
     )
 
 
-_NOTHING_MEASURED = Metrics()
+_NOTHING_MEASURED = PredictionMetrics()
 
 
 def usage_of(prediction: Prediction, prompt_characters: Callable[[], int], text: str) -> Usage:

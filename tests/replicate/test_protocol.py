@@ -17,8 +17,8 @@ from areplicate.replicate.protocol.files import file_upload
 from areplicate.replicate.protocol.models import decode_version
 from areplicate.replicate.protocol.platform_failures import LARGEST_INPUT, worth_asking_again
 from areplicate.replicate.protocol.predictions import (
-    Metrics,
     Prediction,
+    PredictionMetrics,
     URLs,
     decode_page,
     decode_prediction,
@@ -149,11 +149,11 @@ def test_what_is_broken_is_a_value_error_in_words(body: bytes, words: str) -> No
         ({"output": ["a"], "metrics": "many", "model": 3}, (["a"], None, None, None)),
         (
             {"metrics": {"predict_time": 1.5}, "created_at": 5},
-            (None, Metrics(predict_time=1.5), None, None),
+            (None, PredictionMetrics(predict_time=1.5), None, None),
         ),
         (
             {"metrics": {"predict_time": -1, "total_time": 2, "output_token_count": "3"}},
-            (None, Metrics(total_time=2), None, None),
+            (None, PredictionMetrics(total_time=2), None, None),
         ),
         ({"urls": {"get": 7, "stream": "https://s"}}, (None, None, None, URLs(stream="https://s"))),
         ({"urls": [], "model": "a/b", "new": {"b": []}}, (None, None, "a/b", None)),

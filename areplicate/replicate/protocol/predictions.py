@@ -31,7 +31,7 @@ Measure = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 """Tokens or seconds of one prediction; the limit is far beyond any."""
 
 
-class Metrics(msgspec.Struct, frozen=True):
+class PredictionMetrics(msgspec.Struct, frozen=True):
     """What a run was measured to take. A number that cannot be is left out: a model may report whatever it likes."""
 
     input_token_count: Measure | None = None
@@ -52,7 +52,7 @@ class Prediction(msgspec.Struct, frozen=True):
     status: str
     output: Any = None
     error: Any = None
-    metrics: Metrics | None = None
+    metrics: PredictionMetrics | None = None
     urls: URLs | None = None
     model: str | None = None
     version: str | None = None

@@ -30,9 +30,10 @@ from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
 from .journal import ChangedRequest, JournalEntry, question_hash, read_journal
 from .map import Kept, map_calls
-from .outputs import EndedRow, Table, check_answer, check_columns, check_output, table_for, write_output
+from .outputs import ADDED, EndedRow, check_answer, check_columns, write_output
 from .requests import Ask, is_embedding
 from .tally import Tally
+from .writing import Table, check_output, table_for
 
 _ASKS = ("model", "messages", "input", "encoding_format")
 MOST_ERRORS = 100
@@ -74,7 +75,7 @@ class Job(msgspec.Struct, frozen=True):
 
     def table(self) -> Table | None:
         """How the rows are written; None in OpenAI's format."""
-        return table_for(self.input, self.output) if self.append_to_rows else None
+        return table_for(self.input, self.output, ADDED) if self.append_to_rows else None
 
 
 class Share(msgspec.Struct):

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..bulk import job as jobs
-from ..bulk.inputs import CSV, PARQUET, Defaults
+from ..bulk.inputs import Defaults
 from ..bulk.job import CheckedJob, Job, Share
+from ..bulk.reading import CSV, PARQUET
 from ..bulk.tally import Tally
 from ..errors import APIError, BadRequestError, NotFoundError
 from ..gateway.config.prices import built_in, published_price

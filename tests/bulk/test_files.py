@@ -12,14 +12,8 @@ from typing import Any
 import pytest
 
 from areplicate.bulk.inputs import Defaults, LineError, Row, read_rows
-from areplicate.bulk.outputs import (
-    EndedRow,
-    check_answer,
-    check_columns,
-    check_output,
-    table_for,
-    write_output,
-)
+from areplicate.bulk.outputs import ADDED, EndedRow, check_answer, check_columns, write_output
+from areplicate.bulk.writing import check_output, table_for
 from areplicate.errors import BadRequestError
 
 MODEL = Defaults(model="meta/meta-llama-3-8b-instruct")
@@ -58,8 +52,8 @@ def test_openais_batch_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"custom_id": None}, "custom_id must be a text"),
-        ({"custom_id": 7}, "custom_id must be a text, not 7"),
+        ({"custom_id": None}, "custom_id must be a string"),
+        ({"custom_id": 7}, "custom_id must be a string, not 7"),
         ({"method": "GET"}, "method must be 'POST', not 'GET'"),
         ({"url": "/v1/audio"}, "url must be one of /v1/chat/completions, "),
         ({"body": []}, "body must be a JSON object"),
@@ -107,8 +101,8 @@ def test_lines_with_prompts_and_with_messages(tmp_path: Path) -> None:
         ("{broken", "this is not JSON"),
         ("[1]", "must be a JSON object"),
         ("[" * 100_000, "this is not JSON"),
-        ('{"prompt": ""}', "must be a text"),
-        ('{"prompt": 5}', "must be a text"),
+        ('{"prompt": ""}', "must be a string"),
+        ('{"prompt": 5}', "must be a string"),
         ('{"text": "x"}', "neither a column 'prompt' nor a list of messages, only 'text'"),
         ('{"mesages": []}', "only 'mesages'. Is it 'mesages' for messages?"),
         ('{"messages": "x"}', "messages must be a list, not 'x'"),
@@ -141,7 +135,7 @@ def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
     [
         ("prompt,b\nx\n", "the row has 1 columns, and the header 2"),
         ('prompt\n"open\n', "this is not CSV"),
-        ("prompt,b\n ,1\n", "must be a text"),
+        ("prompt,b\n ,1\n", "must be a string"),
     ],
 )
 def test_what_is_wrong_with_a_csv_row(tmp_path: Path, text: str, says: str) -> None:
@@ -259,7 +253,7 @@ def test_columns_are_separated_as_in_the_header(tmp_path: Path, text: str) -> No
 def test_what_parquet_cannot_hold_is_told_before_anything_is_asked(tmp_path: Path, values: Any) -> None:
     source = written(tmp_path / "in.jsonl", [{"prompt": "a", "x": each} for each in values])
     with pytest.raises(BadRequestError, match=r"cannot hold the columns of .* Write \.jsonl or \.csv"):
-        table_for(source, tmp_path / "out.parquet")
+        table_for(source, tmp_path / "out.parquet", ADDED)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
@@ -326,7 +320,7 @@ def append(source: Path, output: Path, column: str = "prompt") -> list[dict[str,
     """What is written where the first row of a file was answered and the others failed."""
     rows = read(source, Defaults(model="a/b", column=column))
     ended = outcomes(*(row.columns for row in rows if isinstance(row, Row)))
-    assert write_output(output, ended, table_for(source, output)) == len(rows)
+    assert write_output(output, ended, table_for(source, output, ADDED)) == len(rows)
     return table(output)
 
 

@@ -103,10 +103,10 @@ def test_each_url_is_answered_as_its_api_does(local: LocalReplicate, tmp_path: P
             {"prompt": ["a", "b"]},
             "prompt has 2 texts: give each of them a line of its own",
         ),
-        ("/v1/completions", {"prompt": 5}, "prompt must be a text"),
+        ("/v1/completions", {"prompt": 5}, "prompt must be a string"),
         ("/v1/completions", {"prompt": "a", "suffix": "b"}, "suffix is not available"),
-        ("/v1/completions", {}, "prompt must be a text"),
-        ("/v1/responses", {"input": 5}, "input must be a text or a list of items"),
+        ("/v1/completions", {}, "prompt must be a string"),
+        ("/v1/responses", {"input": 5}, "input must be a string or a list of items"),
         ("/v1/responses", {"input": "a", "previous_response_id": "resp_1"}, "previous_response_id cannot be"),
         ("/v1/responses", {"input": "a", "background": True}, "background cannot be used"),
         ("/v1/responses", {"input": "a", "stream": True}, "stream must not be set"),
@@ -146,7 +146,7 @@ def test_embeddings_are_asked_for_and_kept(tmp_path: Path) -> None:
         assert len(local.predictions) == 4
         source.write_text(asks(("/v1/embeddings", {"model": "acme/embeds", "input": []})))
         wrong = run("batch", str(source), "-o", str(output), local=local)
-        assert wrong.returncode == 1 and "in.jsonl:1: input must be a text" in wrong.stderr
+        assert wrong.returncode == 1 and "in.jsonl:1: input must be a string" in wrong.stderr
 
 
 def test_a_system_message_reaches_responses_too(local: LocalReplicate, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_row_that_fails_is_an_error_in_the_output_and_asked_again_on_demand(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"prompt": "a"}\n{"prompt": 5}\n', "in.jsonl:2: the column 'prompt' must be a text"),
+        ('{"prompt": "a"}\n{"prompt": 5}\n', "in.jsonl:2: the column 'prompt' must be a string"),
         ('{"prompt": "a"}\n{broken\n', "in.jsonl:2: this is not JSON"),
         ('{"prompt": "a", "temperature": "hot"}\n', "in.jsonl:1: temperature must be"),
         ('{"messages": [{"role": "nobody", "content": "x"}]}\n', "in.jsonl:1: "),

@@ -13,7 +13,8 @@ import msgspec
 from ...bulk.inputs import LineError, Row
 from ...bulk.job import Job, outcomes
 from ...bulk.journaled import error_of
-from ...bulk.outputs import EndedRow, batch_line, replaced
+from ...bulk.outputs import EndedRow, batch_line
+from ...bulk.writing import replaced
 from ..errors import from_upstream
 
 

@@ -1,0 +1,167 @@
+"""The lines of a job's files, in each format that it reads and writes: JSON lines, CSV or Parquet.
+
+All are read row by row, so that a file of any length takes little memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..errors import BadRequestError
+
+JSON_LINES = (".jsonl", ".ndjson")
+CSV = (".csv", ".tsv")
+PARQUET = ".parquet"
+_FORMATS = (*JSON_LINES, *CSV, PARQUET)
+
+_NOT_UTF8 = "this is not UTF-8: save the file as UTF-8 (in Excel: CSV UTF-8)"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ENCODINGS = {_BYTE_ORDER_MARK: "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""What a file's byte order mark says of its encoding."""
+_DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+
+_LONGEST_FIELD = 64 * 1024 * 1024
+"""Characters of one CSV field; Python's own bound of 128 KiB is less than many a document."""
+
+
+Lines = Iterator[tuple[int, dict[str, Any] | str]]
+"""Lines by their number, each as its columns, or what is wrong with it."""
+
+
+class CsvForm(NamedTuple):
+    """How a CSV file is written: spreadsheets have several ways.
+
+    Attributes:
+        encoding: UTF-8, unless a byte order mark says otherwise.
+        opening: the line before the header that tells Excel the delimiter, such as `sep=;`.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    opening: str = ""
+
+
+def format_of(path: Path) -> str:
+    """The ending of a file's name, which tells its format; raises a `BadRequestError` if it tells none."""
+    ending = path.suffix.lower()
+    if ending not in _FORMATS:
+        raise BadRequestError(f"{path} must end in one of {', '.join(_FORMATS)}, which tells its format.")
+    return ending
+
+
+def read_lines(path: Path) -> Lines:
+    """The lines of a file.
+
+    Raises:
+        BadRequestError: the file cannot be read at all.
+    """
+    ending = format_of(path)
+    read = _json_lines if ending in JSON_LINES else _csv_rows if ending in CSV else _parquet_rows
+    try:
+        yield from read(path)
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise BadRequestError(f"{path} cannot be read: {error}.") from None
+
+
+def csv_form(path: Path) -> CsvForm:
+    """How a CSV file is written: its delimiter is the one that a line `sep=` names, or its header has most of.
+
+    Excel writes semicolons where commas are decimal points.
+    """
+    with path.open("rb") as raw:
+        start = raw.read(3)
+    encoding = next((name for mark, name in _ENCODINGS.items() if start.startswith(mark)), "utf-8")
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+        header = file.readline(_LONGEST_FIELD)
+    if named := _DELIMITER_LINE.fullmatch(header):
+        return CsvForm(named[1], encoding, header)
+    if path.suffix.lower() == ".tsv":
+        return CsvForm("\t", encoding)
+    unquoted = re.sub(r'"[^"]*"', "", header)
+    return CsvForm(max(",;\t|", key=unquoted.count), encoding)
+
+
+def _json_lines(path: Path) -> Lines:
+    decode = msgspec.json.Decoder().decode
+    with path.open("rb") as file:
+        for line, text in enumerate(file, 1):
+            if line == 1:
+                text = text.removeprefix(_BYTE_ORDER_MARK)
+            if not text.strip():
+                continue
+            try:
+                columns = decode(text)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                a_list = line == 1 and text.startswith(b"[")
+                hint = "; write each element of the list on a line of its own" if a_list else ""
+                yield line, f"this is not JSON: {error}{hint}"
+                continue
+            yield line, columns if isinstance(columns, dict) else "the line must be a JSON object"
+
+
+def _csv_rows(path: Path) -> Lines:
+    csv.field_size_limit(_LONGEST_FIELD)
+    form = csv_form(path)
+    # surrogateescape: so that the error for what is not UTF-8 can name its line.
+    with path.open(encoding=form.encoding, errors="surrogateescape", newline="") as file:
+        rows = csv.reader(file, delimiter=form.delimiter, strict=True)
+        if form.opening:
+            next(rows)
+        names = next(rows, None)
+        if names is None:
+            return
+        if not _is_utf8(names):
+            raise BadRequestError(f"{path}:{rows.line_num}: {_NOT_UTF8}.")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BadRequestError(f"{path} has two columns named {twice[0]!r}.")
+        while True:
+            line = rows.line_num + 1
+            try:
+                values = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield line, f"this is not CSV: {error}"
+                return
+            if not any(values):  # spreadsheets write empty rows as commas alone
+                continue
+            if len(values) != len(names):
+                yield line, f"the row has {len(values)} columns, and the header {len(names)}"
+            elif not _is_utf8(values):
+                yield line, _NOT_UTF8
+            else:
+                yield line, dict(zip(names, values, strict=True))
+
+
+def _is_utf8(values: list[str]) -> bool:
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _parquet_rows(path: Path) -> Lines:
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise BadRequestError(f"To read {path}: pip install 'areplicate[parquet]'") from None
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowException as error:
+        raise BadRequestError(f"{path} cannot be read: {error}.") from None
+    number = 0
+    with file:
+        try:
+            for batch in file.iter_batches(batch_size=1024):
+                for columns in batch.to_pylist():
+                    number += 1
+                    yield number, columns
+        except (pyarrow.ArrowException, ValueError) as error:
+            raise BadRequestError(f"{path}: row {number + 1} cannot be read: {error}.") from None

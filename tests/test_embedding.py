@@ -117,7 +117,7 @@ async def test_ids_of_tokens_are_refused_with_what_to_do(input: Any) -> None:
 @pytest.mark.parametrize("input", ["", [], [""], [1, 2], [[1, 2]], None])
 async def test_what_is_no_text_is_refused(input: Any) -> None:
     async with stage(KINDS["one text"][0]) as (_, router):
-        with pytest.raises(BadRequestError, match="input must be a text"):
+        with pytest.raises(BadRequestError, match="input must be a string"):
             await router.aembedding(MODEL, input)
 
 

@@ -83,5 +83,5 @@ class TestMockResponse:
         async with stage() as (_, router):
             with pytest.raises(areplicate.BadRequestError, match="messages is empty"):
                 await router.acompletion(LLAMA, [], mock_response="x")
-            with pytest.raises(areplicate.BadRequestError, match="mock_response must be a text"):
+            with pytest.raises(areplicate.BadRequestError, match="mock_response must be a string"):
                 await router.acompletion(LLAMA, HELLO, mock_response=3)  # type: ignore[call-overload]

@@ -72,7 +72,7 @@ def read_texts(input: Any) -> list[str]:
     texts = [input] if isinstance(input, str) else input
     if isinstance(texts, Sequence) and texts and _is_tokens(texts[0]):
         raise BadRequestError(
-            "input must be a text or a list of texts: ids of tokens mean nothing to models on Replicate. Where "
+            "input must be a string or a list of strings: ids of tokens mean nothing to models on Replicate. Where "
             "your client makes them, turn that off (check_embedding_ctx_length=False in LangChain).",
             param="input",
         )
@@ -81,7 +81,9 @@ def read_texts(input: Any) -> list[str]:
         or not texts
         or not all(isinstance(text, str) and text for text in texts)
     ):
-        raise BadRequestError("input must be a text or a list of texts, none of them empty.", param="input")
+        raise BadRequestError(
+            "input must be a string or a list of strings, none of them empty.", param="input"
+        )
     if len(texts) > _MOST_TEXTS:
         raise BadRequestError(f"There are {len(texts)} texts; {_MOST_TEXTS} are allowed.", param="input")
     return list(texts)

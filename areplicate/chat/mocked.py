@@ -26,7 +26,7 @@ def mocked(model: Any, messages: Any, answer: Any, count: int) -> ModelResponse:
         return ModelResponse.model_validate(answer)
     if not isinstance(answer, str):
         raise BadRequestError(
-            f"mock_response must be a text, an exception or a ModelResponse, not {type(answer).__name__}.",
+            f"mock_response must be a string, an exception or a ModelResponse, not {type(answer).__name__}.",
             param="mock_response",
         )
     prompt, text = estimate(sum(len(turn.text) for turn in turns)), estimate(len(answer))

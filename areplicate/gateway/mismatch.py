@@ -12,7 +12,7 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _WORDS = {
     "int": "a whole number",
     "float": "a number",
-    "str": "a text",
+    "str": "a string",
     "bool": "true or false",
     "array": "a list",
     "object": "an object",
@@ -21,10 +21,10 @@ _WORDS = {
 
 
 _PATTERNS = {
-    r"\\S": "a text that is not empty",
+    r"\\S": "a string that is not empty",
     r"^[!-~]+$": "printable characters without spaces",
     r"^https?://[^\\s/]+": "a URL that begins with https:// or http://",
-    r"^[^\\u0000]*$": "a text without NUL characters",
+    r"^[^\\u0000]*$": "a string without NUL characters",
     r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$": "a duration such as 45s, 90m, 12h, 30d or 1mo",
 }
 """The meaning of the patterns in this package's structs."""
@@ -53,7 +53,7 @@ def mismatch(error: msgspec.ValidationError) -> Mismatch:
 
 
 def _plain(what: str) -> str:
-    """Such as "must be a whole number or null, not a text" for "Expected `int | null`, got `str`"."""
+    """Such as "must be a whole number or null, not a string" for "Expected `int | null`, got `str`"."""
     if match := re.fullmatch(r"Expected `([^`]+)`(?: of length)? (>=|<=|>|<) (\S+)", what):
         return _bound(match[1], match[2], match[3], "length" in what)
     if match := re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", what):
@@ -61,7 +61,7 @@ def _plain(what: str) -> str:
     if match := re.fullmatch(r"Invalid enum value (.+)", what, re.DOTALL):
         return f"must not be {match[1][:80]}"
     if match := re.fullmatch(r"Expected `str` matching regex '(.+)'", what):
-        return f"must be {_PATTERNS.get(match[1], f'a text that matches {match[1]}')}"
+        return f"must be {_PATTERNS.get(match[1], f'a string that matches {match[1]}')}"
     return f"is wrong: {what[:200]}"
 
 

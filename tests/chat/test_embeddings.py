@@ -23,7 +23,7 @@ def test_one_text_or_several(given: Any, texts: list[str]) -> None:
 
 @pytest.mark.parametrize("given", [None, "", [], ["a", ""], ["a", 1.5], 3, {"a": 1}, [["a"]]])
 def test_anything_else_is_refused(given: Any) -> None:
-    told = "^input must be a text or a list of texts, none of them empty.$"
+    told = "^input must be a string or a list of strings, none of them empty.$"
     with pytest.raises(BadRequestError, match=told) as caught:
         read_texts(given)
     assert caught.value.param == "input"

@@ -135,7 +135,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("model_list:\n  - model_name: a\n", "/config.yaml:2: model_list[0].litellm_params: is missing."),
         (SMALL.replace("replicate/meta/", "gpt/4/"), "/config.yaml:4: model_list[0].litellm_params.model: "),
         (SMALL + "      rpm: 0\n", "/config.yaml:5: model_list[0].litellm_params.rpm: must be at least 1"),
-        (SMALL + "      rpm: many\n", "rpm: must be a number or null, not a text."),
+        (SMALL + "      rpm: many\n", "rpm: must be a number or null, not a string."),
         (
             SMALL + "      rpm: 1\n      rpm: 2\n",
             "/config.yaml:6: model_list[0].litellm_params.rpm: is given twice",
@@ -166,7 +166,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ),
         (
             SMALL + "litellm_settings: {drop_params: maybe}\n",
-            "drop_params: must be true or false, not a text.",
+            "drop_params: must be true or false, not a string.",
         ),
         (
             SMALL + "litellm_settings: {fallbacks: [{nobody: [llama-3]}]}\n",

@@ -149,7 +149,7 @@ def test_names_are_no_sql(running: Gateway) -> None:
         assert http.get("/spend/logs", params={"key_id": "a\0"}).status_code == 400
         assert http.get("/key/info", params={"key": "a\0"}).status_code == 400
         refused = http.post("/key/generate", json={"key_alias": "a\0", "duration": "30d"})
-        assert refused.json()["error"]["message"] == "key_alias must be a text without NUL characters."
+        assert refused.json()["error"]["message"] == "key_alias must be a string without NUL characters."
         refused = http.post("/key/generate", json={"duration": "soon"})
         assert "must be a duration such as 45s, 90m, 12h, 30d or 1mo." in refused.text
     assert running.ask(nasty).status_code == 401

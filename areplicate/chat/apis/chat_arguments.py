@@ -51,7 +51,7 @@ def mapping(place: str, value: Any) -> Mapping[str, Any]:
 
 def text(place: str, value: Any) -> str:
     if not isinstance(value, str):
-        wrong(place, f"must be a text, not {type(value).__name__}")
+        wrong(place, f"must be a string, not {type(value).__name__}")
     return value
 
 

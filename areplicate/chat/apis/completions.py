@@ -49,7 +49,7 @@ def read_completions(body: Mapping[str, Any]) -> list[ChatArguments]:
     prompt = body.get("prompt")
     prompts = prompt if isinstance(prompt, list) else [prompt]
     if not prompts or not all(isinstance(each, str) for each in prompts):
-        wrong("prompt", "must be a text or a list of texts")
+        wrong("prompt", "must be a string or a list of strings")
     params = {name: value for name, value in body.items() if name not in _NOT_PARAMS}
     return [ChatArguments([{"role": "user", "content": each}], params) for each in prompts]
 

@@ -45,7 +45,7 @@ def _system(system: Any) -> str:
     if system is None or isinstance(system, str):
         return system or ""
     if not isinstance(system, list):
-        wrong("system", "must be a text or a list of text blocks")
+        wrong("system", "must be a string or a list of text blocks")
     texts = []
     for index, block in enumerate(system):
         block = mapping(f"system[{index}]", block)
@@ -144,7 +144,7 @@ def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
         messages.append({"role": role, "content": ""})
         return
     if not isinstance(content, list) or not content:
-        wrong(f"{place}.content", "must be a text or a list of blocks, and not empty")
+        wrong(f"{place}.content", "must be a string or a list of blocks, and not empty")
     parts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
     for index, block in enumerate(content):
@@ -170,7 +170,7 @@ def _tool_result(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
         read = [_part(f"{place}.content[{i}]", mapping(place, part)) for i, part in enumerate(content)]
         content = [part for part in read if part is not None]
     elif not isinstance(content, (str, type(None))):
-        wrong(f"{place}.content", "must be a text or a list of blocks")
+        wrong(f"{place}.content", "must be a string or a list of blocks")
     if block.get("is_error"):
         told = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
         content = [{"type": "text", "text": "Error: "}, *told]

@@ -68,7 +68,7 @@ def input_items(body: Mapping[str, Any]) -> list[Item]:
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": given}]}]
     if not isinstance(given, list):
-        wrong("input", "must be a text or a list of items")
+        wrong("input", "must be a string or a list of items")
     return given
 
 
@@ -108,7 +108,7 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
     elif kind.endswith("_output") and "call_id" in item:
         output = item.get("output")
         if kind in _TEXT_OUTPUTS and not (isinstance(output, str) or _is_parts(output)):
-            wrong(f"{place}.output", "must be a text or a list of content parts")
+            wrong(f"{place}.output", "must be a string or a list of content parts")
         content = _content(place, output) if _is_parts(output) else as_text(output or "")
         messages.append({"role": "tool", "tool_call_id": _call_id(place, item), "content": content})
     elif kind.endswith("_call") and "call_id" in item:

@@ -113,7 +113,7 @@ def _tool(index: int, given: Any) -> Tool | None:
         raise BadRequestError(f"tools[{index}] must be an object, not {type(given).__name__}.")
     kind = given.get("type", "function")
     if not isinstance(kind, str):
-        raise BadRequestError(f"tools[{index}].type must be a text.")
+        raise BadRequestError(f"tools[{index}].type must be a string.")
     if kind != "function":
         logger.warning("A tool of the type %.50r is left out: only functions can be offered to models", kind)
         return None
@@ -125,7 +125,7 @@ def _tool(index: int, given: Any) -> Tool | None:
         )
     parameters, description = function.get("parameters"), function.get("description")
     if not isinstance(description, (str, type(None))):
-        raise BadRequestError(f"tools[{index}].function.description must be a text.")
+        raise BadRequestError(f"tools[{index}].function.description must be a string.")
     if not isinstance(parameters, (Mapping, type(None))):
         raise BadRequestError(f"tools[{index}].function.parameters must be a JSON Schema object.")
     return Tool(

@@ -23,7 +23,7 @@ def test_each_prompt_is_one_message_of_a_user(prompt: Any, texts: list[str]) -> 
 
 @pytest.mark.parametrize("prompt", [None, [], 3, ["Hi", 3], [[1, 2]]])
 def test_a_prompt_that_is_no_text_is_refused(prompt: Any) -> None:
-    with pytest.raises(BadRequestError, match="^prompt must be a text or a list of texts.$") as caught:
+    with pytest.raises(BadRequestError, match="^prompt must be a string or a list of strings.$") as caught:
         read_completions({"prompt": prompt})
     assert caught.value.param == "prompt"
 

@@ -197,11 +197,11 @@ class TestMessages:
         [
             ("Hello", "messages[0]", "must be an object, not str"),
             ({"role": "tool", "content": "x"}, "messages[0].role", "must be user or assistant, not 'tool'"),
-            ({"role": "user"}, "messages[0].content", "must be a text or a list of blocks, and not empty"),
+            ({"role": "user"}, "messages[0].content", "must be a string or a list of blocks, and not empty"),
             (
                 {"role": "user", "content": []},
                 "messages[0].content",
-                "must be a text or a list of blocks, and not empty",
+                "must be a string or a list of blocks, and not empty",
             ),
         ],
     )
@@ -214,8 +214,8 @@ class TestMessages:
         ("block", "place", "why"),
         [
             ("Hello", "", "must be an object, not str"),
-            ({"type": "text"}, ".text", "must be a text, not NoneType"),
-            ({}, ".type", "must be a text, not NoneType"),
+            ({"type": "text"}, ".text", "must be a string, not NoneType"),
+            ({}, ".type", "must be a string, not NoneType"),
             (
                 {"type": "audio"},
                 ".type",
@@ -227,22 +227,26 @@ class TestMessages:
                 ".source",
                 "must be base64 or a url: uploaded files cannot be used here",
             ),
-            ({"type": "image", "source": {"type": "url"}}, ".source.url", "must be a text, not NoneType"),
-            ({"type": "image", "source": {"type": "base64"}}, ".source.data", "must be a text, not NoneType"),
+            ({"type": "image", "source": {"type": "url"}}, ".source.url", "must be a string, not NoneType"),
+            (
+                {"type": "image", "source": {"type": "base64"}},
+                ".source.data",
+                "must be a string, not NoneType",
+            ),
             (
                 {"type": "document", "source": {"type": "text"}},
                 ".source.data",
-                "must be a text, not NoneType",
+                "must be a string, not NoneType",
             ),
             ({"type": "document"}, ".source", "must be an object, not NoneType"),
-            ({"type": "tool_use", "name": "x"}, ".id", "must be a text, not NoneType"),
-            ({"type": "tool_use", "id": "x"}, ".name", "must be a text, not NoneType"),
-            ({"type": "tool_result"}, ".tool_use_id", "must be a text, not NoneType"),
-            ({"type": "tool_result", "content": 3}, ".content", "must be a text or a list of blocks"),
+            ({"type": "tool_use", "name": "x"}, ".id", "must be a string, not NoneType"),
+            ({"type": "tool_use", "id": "x"}, ".name", "must be a string, not NoneType"),
+            ({"type": "tool_result"}, ".tool_use_id", "must be a string, not NoneType"),
+            ({"type": "tool_result", "content": 3}, ".content", "must be a string or a list of blocks"),
             (
                 {"type": "tool_result", "content": [{"type": "text"}]},
                 ".content[0].text",
-                "must be a text, not NoneType",
+                "must be a string, not NoneType",
             ),
         ],
     )

@@ -131,24 +131,24 @@ class TestItems:
         ("item", "place", "why"),
         [
             (3, "", "must be an object, not int"),
-            ({"type": 3}, ".type", "must be a text, not int"),
-            ({"type": "item_reference"}, ".id", "must be a text, not NoneType"),
-            ({**CALL, "call_id": 3}, ".call_id", "must be a text, not int"),
+            ({"type": 3}, ".type", "must be a string, not int"),
+            ({"type": "item_reference"}, ".id", "must be a string, not NoneType"),
+            ({**CALL, "call_id": 3}, ".call_id", "must be a string, not int"),
             (
                 {"type": "function_call_output", "call_id": 3},
                 ".output",
-                "must be a text or a list of content",
+                "must be a string or a list of content",
             ),
             (
                 {"type": "custom_tool_call_output", "call_id": "a", "output": [1]},
                 ".output",
-                "must be a text or a list of content parts",
+                "must be a string or a list of content parts",
             ),
-            ({"type": "shell_call_output", "call_id": 3}, ".call_id", "must be a text, not int"),
+            ({"type": "shell_call_output", "call_id": 3}, ".call_id", "must be a string, not int"),
             ({"type": "function_call", "call_id": "a", "name": "x"}, ".arguments", "is missing"),
             ({"type": "function_call", "call_id": "a", "arguments": "{}"}, ".name", "is missing"),
             ({**CALL, "name": ""}, ".name", "must not be empty"),
-            ({**CALL, "name": 3}, ".name", "must be a text, not int"),
+            ({**CALL, "name": 3}, ".name", "must be a string, not int"),
             ({"role": "user", "content": [3]}, ".content[0]", "must be an object, not int"),
             ({"role": "user", "content": [{"type": "input_image"}]}, ".content[0]", "has no image_url"),
             (
@@ -171,7 +171,7 @@ class TestItems:
 
     @pytest.mark.parametrize("given", [None, 3, {}])
     def test_are_needed(self, given: Any) -> None:
-        with pytest.raises(BadRequestError, match="^input must be a text or a list of items.$") as caught:
+        with pytest.raises(BadRequestError, match="^input must be a string or a list of items.$") as caught:
             read_request({"input": given})
         assert caught.value.param == "input"
 

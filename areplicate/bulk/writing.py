@@ -1,5 +1,5 @@
-"""Writes rows to a job's output file, as JSON lines, CSV or Parquet, in one step: whoever reads the file meanwhile sees
-the old one or the new one, never a part."""
+"""Writes rows to the output file of a job, as JSON lines, CSV or Parquet. A reader meanwhile sees the old file or the
+new one, never a part."""
 
 from __future__ import annotations
 

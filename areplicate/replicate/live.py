@@ -116,7 +116,7 @@ class LivePrediction(msgspec.Struct, eq=False):
 
     def is_asked_here(self, mark: int | None) -> bool:
         """Whether some caller of this router has asked for an equal input with that mark, and has it still."""
-        return mark in self._live.marks.get(self.key, ())
+        return (self.key, mark) in self._live.marks
 
     def take(self, prediction: Prediction, *, certain: bool = True, found: bool = False) -> bool:
         """Makes a prediction this caller's own; False if somebody else of this router has it."""
@@ -167,8 +167,8 @@ class Live:
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
         """With the task that settles each."""
-        self.marks: dict[int, set[int | None]] = {}
-        """Of each input in flight, by its key, those that were drawn for it."""
+        self.marks: set[tuple[int, int | None]] = set()
+        """Those of the inputs in flight, each with its input's key."""
         self.claims: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Base and id of what somebody has or had."""
         self._changed: anyio.Event | None = None
@@ -244,7 +244,7 @@ class Live:
         """One that was asked for earlier, perhaps by an earlier process, with its mark: it may exist."""
         mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
         mine.may_exist = True
-        self.marks.setdefault(key, set()).add(mark)
+        self.marks.add((key, mark))
         self._wanted.add(mine)
         return mine
 
@@ -254,7 +254,7 @@ class Live:
             return
         if not mine.may_exist and (mine.certain or mine.cancelled_elsewhere) and mine.close is None:
             self._wanted.discard(mine)
-            self._forget_mark(mine)
+            self.marks.discard((mine.key, mine.mark))
             return
         if self.background.inherited:
             return
@@ -318,7 +318,7 @@ class Live:
         except Exception:
             logs.logger.exception("A prediction may still be running: cancelling it failed")
         self._unwanted.pop(mine, None)
-        self._forget_mark(mine)
+        self.marks.discard((mine.key, mine.mark))
         self._notify()
 
     def _notify(self) -> None:
@@ -329,20 +329,11 @@ class Live:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
         # More than the timeout, so that the server never gives up before the caller does.
         least = int(max(SHORTEST_CANCEL_AFTER, timeout)) + 1
-        drawn = self.marks.setdefault(key, set())
-        # A fifth stays free, so that a few draws find one however many ask the same.
-        span = max(_MARKS, least // 10) + len(drawn) * 5 // 4
-        while (mark := least + int(_marks.random() * span)) in drawn:
-            span += 1
-        drawn.add(mark)
+        span = max(_MARKS, least // 10)
+        while (key, mark := least + int(_marks.random() * span)) in self.marks:
+            span += span // 4  # so that a few draws find one however many ask the same
+        self.marks.add((key, mark))
         return mark
-
-    def _forget_mark(self, mine: LivePrediction) -> None:
-        drawn = self.marks.get(mine.key)
-        if drawn is not None:
-            drawn.discard(mine.mark)
-            if not drawn:
-                del self.marks[mine.key]
 
 
 def tell_running(prediction_ids: list[str]) -> None:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import httpx
@@ -291,6 +292,23 @@ def test_large_bodies(running: Gateway) -> None:
     assert (damaged.status_code, damaged.headers["Connection"]) == (400, "close")
     nine = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 9_000_000 + b'"}]}'
     assert post(running, nine).status_code in (200, 400), "what is allowed is read"
+
+
+def test_there_is_room_for_few_large_bodies_at_once(local: LocalReplicate, tmp_path: Path) -> None:
+    """Also for those that a small body refers to. What has ended counts no more."""
+    config = config_for(local)
+    config["general_settings"].update(max_bodies_mb=50, store_responses=True)
+    large = {"model": "chat", "input": "x" * 9_000_000}
+    with gateway(config, tmp_path) as running, ThreadPoolExecutor(5) as threads:
+        stored = post(running, json.dumps(large), "/v1/responses").json()["id"]
+        for asked in (large, {"input": "Go on", "previous_response_id": stored}):
+            body = json.dumps({**asked, "model": "patient"})
+            asking = [threads.submit(post, running, body, "/v1/responses") for _ in range(5)]
+            answers = [each.result() for each in asking]
+            assert {answer.status_code for answer in answers} == {200, 503}
+            refused = next(answer for answer in answers if answer.status_code == 503)
+            assert_refused(refused, 503, "max_bodies_mb")
+            assert refused.headers["Retry-After"] == "2"
 
 
 ASKED_START = b'{"model": "chat", "messages": [{"role": "user", "content": "Hi"}], '

@@ -47,6 +47,7 @@ class Account:
         "_asked",
         "_at",
         "_begun",
+        "_body_bytes",
         "_demand",
         "_hold",
         "_metrics",
@@ -66,6 +67,7 @@ class Account:
         """What Replicate was asked for it, such as the inputs of a model that nobody knows."""
         self._begun: list[LivePrediction] = []
         """All predictions that were begun for it, also those that failed."""
+        self._body_bytes = 0
         self._demand: Demand | None = None
         self._hold: Hold | None = None
 
@@ -128,6 +130,15 @@ class Account:
             self.record.predictions[error.prediction_id] = error.model
         closed = self.backend.closed and isinstance(error, APIConnectionError)
         return stopping() if closed else from_upstream(error)
+
+    def hold_body(self, size: int) -> None:
+        """Counts bytes that the request holds until it is settled.
+
+        Raises:
+            GatewayError: 503, those in flight leave no room for it.
+        """
+        self._accounts.bodies.take(size, self.backend.config.general.max_bodies_mb * 1e6)
+        self._body_bytes += size
 
     async def admit(self, demand: Demand) -> None:
         """Lets the request in, or raises the `GatewayError` that refuses it.
@@ -261,6 +272,7 @@ class Account:
 
     def _settle(self, cost: float | None) -> None:
         accounts, record = self._accounts, self.record
+        accounts.bodies.give_back(self._body_bytes)
         for run in record.runs:
             if (entry := self._entry(run.prediction_id)) is not None:
                 accounts.costs.learn(entry, run)

@@ -19,6 +19,7 @@ from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .auth import Auth, unauthenticated
 from .costs import Costs
+from .held_bodies import HeldBodies
 from .key_limits import Hold, RoomTaken, SettledHold
 from .ledger import Ledger
 from .rows import UsageRow
@@ -58,6 +59,7 @@ class Accounts:
     def __init__(self, master_key: str | None, settings: AccountSettings, *, alone: bool) -> None:
         self.auth = Auth(master_key, self._key_by_hash, self.now, settings.waits.database_grace_seconds)
         self.costs = Costs()
+        self.bodies = HeldBodies()
         self.usage = UsageWriter(
             settings.usage_folder, settings.usage_name, settings.waits.usage_rows_in_memory
         )

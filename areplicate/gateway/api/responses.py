@@ -194,7 +194,7 @@ async def _read(
     items = [_with_id(f"input[{index}]", item) for index, item in enumerate(input_items(body))]
     earlier = await _earlier(gateway, exchange, body.get("previous_response_id"))
     referred = await _referred(gateway, exchange, items)
-    _check_size(earlier, items, referred)
+    exchange.account.hold_body(_stored_size(earlier, items, referred))
     asked = read_request({**body, "input": items}, earlier, referred.get)
     return asked, [referred.get(item["id"], item) for item in items], earlier
 
@@ -228,17 +228,19 @@ async def _store(gateway: Gateway, param: str) -> ResponseStore:
     return (await gateway.accounts.store()).responses
 
 
-def _check_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) -> None:
-    """Refuses what a few stored items, referred to often enough, would make of a small body."""
+def _stored_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) -> int:
+    """The bytes of what is stored; refuses what a few items, referred to often enough, would make of a small body."""
     sizes = {id: len(msgspec.json.encode(item)) for id, item in referred.items()}
     size = sum(sizes.get(item["id"], 0) for item in items if isinstance(item, dict))
-    if size + len(msgspec.json.encode(earlier)) > MAX_BODY:
+    size += len(msgspec.json.encode(earlier))
+    if size > MAX_BODY:
         raise GatewayError(
             413,
             f"What is stored of this conversation is larger than {MAX_BODY >> 20} MB: send the turns that matter "
             "in input.",
             code="request_too_large",
         )
+    return size
 
 
 async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse:

@@ -196,6 +196,8 @@ class Work:
                 raise APIError(
                     f"Line {row.line} of the input has changed since it was checked: {row.message}."
                 )
+            general = self._gateway.config.general
+            await self._gateway.accounts.bodies.room_for(row.body, general.max_bodies_mb * 1e6)
             yield asks(row)
 
     # The end

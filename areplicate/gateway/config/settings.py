@@ -56,6 +56,8 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
         max_file_mb, max_files: how large a file may be, and how many a key may have.
         max_batch_requests: how many requests a batch may have.
         batch_requests_in_flight: how many requests of batches a process asks at a time.
+        max_bodies_mb: megabytes of all bodies that a process holds for requests in flight; each takes about three
+            times as much memory. Beyond it requests get a 503, the largest first.
         drain_seconds: how long requests in flight may go on after SIGTERM.
         keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
             600), so that none is closed under a request.
@@ -80,6 +82,7 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
     max_files: Count = 1000
     max_batch_requests: Count = 50_000
     batch_requests_in_flight: Count = 100
+    max_bodies_mb: Annotated[float, msgspec.Meta(ge=50, le=_MOST)] = 100.0
     drain_seconds: NotNegative = 30.0
     keepalive_seconds: Positive = 650.0
     pool_size: Count | None = None

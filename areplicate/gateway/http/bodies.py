@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +12,7 @@ from aiohttp import HttpVersion11, StreamReader, web
 
 from ..errors import GatewayError, bad_request
 from ..mismatch import mismatch
+from .exchange import Exchange
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a body."""
@@ -41,21 +41,24 @@ _arriving: dict[anyio.CancelScope, int] = {}
 """The bytes of each body that is arriving, the oldest first."""
 
 
-async def read_body(request: web.BaseRequest, kind: type, fields: Mapping[str, str] = {}) -> Any:
+async def read_body(exchange: Exchange, kind: type) -> Any:
     """The body as the struct `kind`; if that allows unknown fields, the checked object without nulls.
 
-    `fields` count more than the body's own.
+    The fields that the path gives count more than the body's own.
 
     Raises:
-        GatewayError: 400 with the place where it is wrong, 408, or 413.
+        GatewayError: 400 with the place where it is wrong, 408, 413, or 503 if there is no room for it.
     """
     closed = kind.__struct_config__.forbid_unknown_fields  # type: ignore[attr-defined]
-    value = decode(await _received(request) or (b"{}" if closed else b""))
+    body = await _received(exchange.request)
+    exchange.account.hold_body(len(body))
+    value = decode(body or (b"{}" if closed else b""))
+    del body
     if not isinstance(value, dict):
         raise bad_request("The body must be a JSON object.")
     if len(value) > MAX_FIELDS:
         raise bad_request(f"The body has {len(value)} fields; {MAX_FIELDS} are allowed.")
-    value.update(fields)
+    value.update(exchange.fields)
     return _converted(_whole(value), kind) if closed else _checked(value, kind)
 
 

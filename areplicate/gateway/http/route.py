@@ -54,7 +54,7 @@ class Route(NamedTuple):
             return ()
         if self.method == "GET":
             return (await read_query(exchange.request, self.takes),)
-        return (await read_body(exchange.request, self.takes, exchange.fields),)
+        return (await read_body(exchange, self.takes),)
 
 
 def route(method: str, path: str, access: Access, **declared: Any) -> Callable[[Handler], Route]:

@@ -34,7 +34,7 @@ from .limits import Slots
 from .live import Live, LivePrediction
 from .marks import Finder, Outcome
 from .prediction_list import mark_of
-from .protocol.decoding import BROKEN
+from .protocol.decoding import BROKEN, decoded
 from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, decode_prediction
 from .protocol.requests import CANCEL_AFTER, PREFER, Request, merged, prefer_wait
 from .retry import RetryPolicy
@@ -250,7 +250,7 @@ class Creator:
             return (Outcome.UNKNOWN if mine.may_exist else Outcome.NOTHING), http.error(response, request)
         try:
             prediction = _decoded(response.body)
-        except BROKEN as garbled:
+        except ValueError as garbled:
             message = f"The answer is not a prediction: {garbled}."
         else:
             if not _has_mark(prediction, mine.mark) and await self._was_mixed_up(prediction, mine):
@@ -286,5 +286,5 @@ def _has_mark(prediction: Prediction, mark: int | None) -> bool:
 def _decoded(body: bytes) -> Prediction:
     try:
         return decode_prediction(body)
-    except msgspec.ValidationError:
-        return decode_any_prediction(body)
+    except BROKEN:
+        return decoded(decode_any_prediction, body)

@@ -179,3 +179,20 @@ async def test_an_answer_that_is_no_prediction_is_an_error_that_says_so() -> Non
             f"{hostile.api_base}/models/{LLAMA}/predictions",
         )
         assert len(hostile.asked_for("create")) == 2, "nothing shows that it was not created"
+
+
+async def test_an_answer_with_half_of_a_character_is_an_answer() -> None:
+    async def halved(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        answer = await go_on()
+        assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
+        answer.body = answer.body.replace(b"half", rb"\ud83d")
+        return answer
+
+    async with (
+        HostileReplicate([llama(reply=["half of it"])]) as hostile,
+        AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router,
+    ):
+        hostile.on("*", halved)
+        answer = await router.acompletion(LLAMA, HELLO)
+        assert answer.choices[0].message.content == "\ufffd of it"
+        assert len(hostile.asked_for("create")) == 1

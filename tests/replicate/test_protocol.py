@@ -144,6 +144,23 @@ def test_what_is_broken_is_a_value_error_in_words(body: bytes, words: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb"\ud83d", "\ufffd"),
+        (rb"a \ude00b\n", "a \ufffdb\n"),
+        (rb"\ud83d\ude00 \ud83d\ud83d\uDE00", "\U0001f600 \ufffd\U0001f600"),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd"),
+        (b"a\xff \xf0\x9f\x98", "a\ufffd \ufffd"),
+    ],
+)
+def test_half_of_a_character_spoils_no_answer(written: bytes, read: str) -> None:
+    body = b'{"id": "p1", "status": "succeeded", "output": "' + written + b'"}'
+    assert decoded(decode_prediction, body).output == read
+    page = decoded(decode_page, b'{"results": [' + body + b"]}")
+    assert [row.output for row in page.results] == [read]
+
+
+@pytest.mark.parametrize(
     ("told", "read"),
     [
         ({"output": ["a"], "metrics": "many", "model": 3}, (["a"], None, None, None)),

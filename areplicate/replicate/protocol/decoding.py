@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, get_args
 
@@ -13,13 +14,29 @@ S = TypeVar("S", bound=msgspec.Struct)
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors of decoding a broken body."""
 
+_HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(
+    rb"\\(?:" + _HIGH + rb"\\" + _LOW + rb"|(?P<half>" + _HIGH + rb"|" + _LOW + rb")|.)", re.DOTALL
+)
+"""An escape in a JSON text; `half`, if it is one half of a surrogate pair without the other."""
+
 
 def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
-    """The body as a value; ValueError, with the reason in words, for a broken one."""
+    """The body as a value; ValueError, with the reason in words, for a broken one.
+
+    Characters of which a model has written one half only, or some bytes, become U+FFFD: the rest is an answer.
+    """
     try:
         return decode(body)
     except BROKEN as error:
+        mended = _ESCAPE.sub(_whole, body.decode(errors="replace").encode())
+        if mended != body:
+            return decoded(decode, mended)
         raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape[0]
 
 
 def lenient(kind: type[S]) -> Callable[[bytes | msgspec.Raw], S]:

@@ -44,6 +44,10 @@ HOST = "postgresql://user:p%40ss@db.example:5432/name"
             DatabaseURL(conninfo=f"{HOST}?options=-c%20a%3D1%20-c%20b%3D2&password=a%2Bb"),
         ),
         (f"{HOST}?options=", DatabaseURL(conninfo=f"{HOST}?options=")),
+        (
+            f"{HOST}?ssl_min_protocol_version=tlsv1.2&tcp_user_timeout=9",
+            DatabaseURL(conninfo=f"{HOST}?ssl_min_protocol_version=tlsv1.2&tcp_user_timeout=9"),
+        ),
         (f"{HOST}?connect_timeout=0", DatabaseURL(conninfo=HOST)),
         (
             "postgresql:///name?host=/run/postgresql",
@@ -77,6 +81,10 @@ def test_it_is_read(url: str, read: DatabaseURL) -> None:
         (f"{HOST}?sslaccept=maybe", "sslaccept is 'maybe'"),
         (f"{HOST}?sslmode=banana", "sslmode is 'banana'; it must be one of disable, allow,"),
         (f"{HOST}?ssl=banana", "sslmode is 'banana'"),
+        (f"{HOST}?target_session_attrs=x", "target_session_attrs is 'x'; it must be one of any, read-write,"),
+        (f"{HOST}?channel_binding=", "channel_binding is ''; it must be one of disable, prefer, require."),
+        (f"{HOST}?ssl_min_protocol_version=1.2", "must be one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3."),
+        (f"{HOST}?keepalives_idle=long", "keepalives_idle is 'long'; it must be a whole number."),
         ("postgresql://me:p%40ss@a,b:many/name", "has a port that is not a number"),
         ("postgresql://a:65536", "has a port that is not a number"),
         ("postgresql://me:p%40ss@[::1]:70000/name", "has a port that is not a number"),

@@ -34,7 +34,20 @@ _NEEDLESS = frozenset(
 )
 """What others need to get along with PgBouncer, which this gateway always does."""
 
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_TLS_VERSIONS = "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"
+_VALUES = {
+    "sslmode": "disable allow prefer require verify-ca verify-full",
+    "sslnegotiation": "postgres direct",
+    "sslcertmode": "disable allow require",
+    "ssl_min_protocol_version": _TLS_VERSIONS,
+    "ssl_max_protocol_version": _TLS_VERSIONS,
+    "gssencmode": "disable prefer require",
+    "channel_binding": "disable prefer require",
+    "target_session_attrs": "any read-write read-only primary standby prefer-standby",
+    "load_balance_hosts": "disable random",
+}
+"""The values of libpq's parameters that have few of them."""
+_NUMBERS = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
 _SSL = {**dict.fromkeys(("true", "on", "1"), "require"), **dict.fromkeys(("false", "off", "0"), "disable")}
 """asyncpg's `ssl=` if it is not one of libpq's modes."""
 
@@ -110,7 +123,7 @@ def _postgres(rest: str) -> DatabaseURL:
             f"has parameters that are not known here: {unknown}. Those of libpq and Prisma are known: "
             "leave out the others."
         )
-    _check(passed.get("sslmode"), place.rpartition("@")[2].partition("/")[0])
+    _check(passed, place.rpartition("@")[2].partition("/")[0])
     return read
 
 
@@ -124,10 +137,13 @@ def _add_sslmode(passed: dict[str, str], own: dict[str, str]) -> None:
         passed["sslmode"] = "verify-full" if accept == "strict" else "require"
 
 
-def _check(sslmode: str | None, hosts: str) -> None:
+def _check(passed: dict[str, str], hosts: str) -> None:
     """Refuses at the start what libpq would refuse at each attempt to connect."""
-    if sslmode is not None and sslmode not in _SSL_MODES:
-        raise ValueError(f"sslmode is {sslmode!r}; it must be one of {', '.join(_SSL_MODES)}.")
+    for name, value in passed.items():
+        if name in _NUMBERS:
+            _whole(name, value.strip())
+        elif name in _VALUES and value.lower() not in (values := _VALUES[name]).lower().split():
+            raise ValueError(f"{name} is {value!r}; it must be one of {values.replace(' ', ', ')}.")
     for host in hosts.split(","):
         found = _HOST.fullmatch(host)
         if found is None or int(found[1] or 0) >= 1 << 16:

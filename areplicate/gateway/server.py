@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from . import descriptors
 from .api.routes import ROUTES
 from .app import Gateway
 from .batches.batches import Batches
-from .config.config import Config, read_config
+from .config.config import Config, read_config, reread_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
 from .http.connections import Listener, Server
@@ -54,8 +55,9 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     is_worker: bool = False
     certificate: Certificate | None = None
 
-    def read(self) -> Config:
-        return read_config(self.path, self.source).shared_by(self.workers)
+    def read(self, *, again: bool = False) -> Config:
+        read = reread_config if again else read_config
+        return read(self.path, self.source).shared_by(self.workers)
 
 
 def run(config: Config, listener: socket.socket, serving: Serving) -> None:
@@ -179,7 +181,7 @@ class _Process:
             except ValueError as error:
                 logger.error("the certificate was not reloaded: %s", error)
         try:
-            config = await asyncio.to_thread(self._serving.read)
+            config = await asyncio.to_thread(partial(self._serving.read, again=True))
         except ConfigError as error:
             logger.error("the configuration was not reloaded, since it is wrong: %s", error)
             return

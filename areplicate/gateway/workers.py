@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from .config.config import Config, read_config
+from .config.config import Config, reread_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
 from .logs import logger
@@ -132,7 +132,7 @@ class Supervisor:
         """Lets the workers read the configuration again, if it is right."""
         self._reload_wanted = False
         try:
-            config = read_config(self._path)
+            config = reread_config(self._path)
             self._keep(config)
         except (ConfigError, OSError) as error:
             logger.error("the configuration was not reloaded: %s", error)

@@ -109,6 +109,8 @@ def test_the_end_is_heard_during_a_restart_pause(local: LocalReplicate, tmp_path
     Thread(target=pipe.write_text, args=(json.dumps(config_for(local)),), daemon=True).start()
     with gateway({}, tmp_path / "home", "--workers", "2", "--config", str(pipe)) as running:
         eventually(lambda: running.log().count('"listening"') == 2)
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "only a file can be read again" in running.log())
         for _ in range(2):  # quick deaths make the pauses longer
             for pid in running.workers():
                 os.kill(pid, signal.SIGKILL)

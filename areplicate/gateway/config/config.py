@@ -16,7 +16,7 @@ from .pricing import prices_beside
 from .reading import Reader
 from .references import References
 from .settings import Alias, ConfigurationFile, GeneralSettings, LitellmSettings, RouterSettings
-from .yaml_file import load
+from .yaml_file import ConfigError, load
 
 _MASTER_KEYS = ("AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY")
 
@@ -105,6 +105,13 @@ def read_config(path: Path, source: Path | None = None) -> Config:
         warnings=tuple(reader.warnings),
         notices=notices,
     )
+
+
+def reread_config(path: Path, source: Path | None = None) -> Config:
+    """As `read_config`, once more: what can be read once only, such as a pipe, would be waited for."""
+    if not (source or path).is_file():
+        raise ConfigError(f"{path}: is not a file, and only a file can be read again.")
+    return read_config(path, source)
 
 
 def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ...]]:

@@ -38,12 +38,14 @@ _LOOKS_MORE = 8
 _LATEST_ROW = 2.5
 """Seconds by which one row of the list may be later than another."""
 
-
 _NEIGHBOURS = 10.0
 """Seconds before an attempt in which others may have asked the same."""
 
 _JUST_THEN = 0.25
 """Seconds by which a creation's own time may lie outside what is known of the clocks."""
+
+_AT_ONCE = 1.0
+"""Seconds in which Replicate has created what it was asked for, even if it answers only much later."""
 
 
 class Outcome(Enum):
@@ -90,8 +92,9 @@ class Finder:
         """Finds out which prediction is certainly the one that was asked for, and takes that.
 
         Others ask the same at the time, and one of theirs may have the same mark, or was taken because it has
-        none. So the list is read once more, when it must show all. Nothing is certain if two have the mark, or
-        if the only one was not created just then. What is cancelled already is that of a caller who has left.
+        none. So the list is read once more, when it must show all. If several have the mark, it is the only one that
+        was created at once. Nothing is certain if there are two of these, or if the only one was not created while
+        it was asked for. What is cancelled already is that of a caller who has left.
         """
         if mine.mark is None or mine.prediction is None:
             return
@@ -104,9 +107,10 @@ class Finder:
         if unread is not None:
             return
         own = [row for row in rows if row.mark == mine.mark and self._is_own(row, mine) and not row.cancelled]
-        since = self._clock.earliest(mine.sent, _JUST_THEN)
-        until = self._clock.latest(mine.answered, _JUST_THEN)
-        if len(own) == 1 and own[0].created is not None and since <= own[0].created <= until:
+        asked = mine.answered if len(own) == 1 else min(mine.answered, mine.sent + _AT_ONCE)
+        since, until = self._clock.earliest(mine.sent, _JUST_THEN), self._clock.latest(asked, _JUST_THEN)
+        own = [row for row in own if row.created is not None and since <= row.created <= until]
+        if len(own) == 1:
             found = own[0].prediction
             mine.certain = found.id == mine.prediction.id or mine.take(found)
 

@@ -151,6 +151,32 @@ async def test_a_twin_that_shows_late_keeps_the_other_from_being_cancelled(draw:
         assert hostile.counts["cancel"] == 0
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+async def test_of_two_with_ones_mark_the_one_that_was_created_when_it_was_asked_for_is_cancelled(
+    earlier: bool, draw: Callable[..., None]
+) -> None:
+    """Another caller draws the same mark some seconds earlier or later, while one's own creation is held open."""
+    async with (
+        HostileReplicate(MODELS) as hostile,
+        router_of(hostile) as stays,
+        router_of(hostile) as leaves,
+        anyio.create_task_group() as group,
+    ):
+        await ask(leaves, OTHER_MODEL)  # which tells the server's clock
+        with anyio.move_on_after(9):
+            if earlier:
+                group.start_soon(ask, stays)
+                await anyio.sleep(4)
+            async with anyio.create_task_group() as leaving:
+                leaving.start_soon(ask, leaves)
+                if not earlier:
+                    await anyio.sleep(4)
+                    group.start_soon(ask, stays)
+        await anyio.sleep(20)
+        theirs, own = list(hostile.predictions.values())[1:][:: 1 if earlier else -1]
+        assert (theirs.status, own.status) == ("processing", "canceled")
+
+
 OWN = {"extra_headers": {"Cancel-After": "30m"}}
 
 

@@ -123,6 +123,32 @@ def test_replicate_gets_no_key_that_is_not_its_own(tmp_path: Path) -> None:
     assert told_so.models[0].params["api_key"] == "sk-openais"
 
 
+def test_an_entry_has_the_key_that_it_refers_to(tmp_path: Path) -> None:
+    """And not the environment's, which is another account's."""
+    named = SMALL + "      api_key:\n      litellm_credential_name: team-b\n"
+    credentials = """\
+credential_list:
+  - credential_name: team-b
+    credential_values: {api_key: r8_bs, api_base: os.environ/NOWHERE}
+    credential_info: {description: B}
+"""
+    assert "api_base: the environment variable 'NOWHERE' is not set" in refused(tmp_path, named + credentials)
+    own_base = "      api_base: https://b.example/v1\n"
+    [entry] = read(tmp_path, named + own_base + credentials).models
+    assert (entry.params["api_key"], entry.params["api_base"]) == ("r8_bs", "https://b.example/v1")
+    assert not read(tmp_path, named + own_base + credentials).warnings
+    assert "litellm_credential_name: 'team-b' is not in credential_list." in refused(tmp_path, named)
+    foreign = named.replace("replicate/", "") + credentials.replace("r8_bs", "sk-bs").replace(
+        ", api_base: os.environ/NOWHERE", ""
+    )
+    assert "is for another provider (its api_key is not one of Replicate's)" in refused(tmp_path, foreign)
+
+
+def test_models_in_other_files_only_are_not_there(tmp_path: Path) -> None:
+    said = refused(tmp_path, "general_settings: {}\ninclude: [models.yaml]\n")
+    assert said == "/config.yaml:2: include: is ignored: write what it names into this file."
+
+
 def test_without_any_key_the_start_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REPLICATE_API_KEY")
     assert "has no api_key: give one, or set REPLICATE_API_KEY" in refused(tmp_path, SMALL)

@@ -75,13 +75,15 @@ def read_config(path: Path, source: Path | None = None) -> Config:
         ConfigError: the first thing that is wrong, by file, line and key.
     """
     reader = Reader(load(path, source))
+    reader.refuse_include_alone()
     file = reader.part(reader.document.value, ConfigurationFile, ())
     reader.environment.add(file.environment_variables, ["environment_variables"])
     general, notices = _general(reader, file.general_settings)
     litellm = reader.resolved(file.litellm_settings, LitellmSettings, ["litellm_settings"])
     router = reader.resolved(file.router_settings, RouterSettings, ["router_settings"])
     prices = prices_beside(path)
-    entries = EntryReader(reader, general, prices)
+    credentials = {each.credential_name: each.credential_values for each in file.credential_list}
+    entries = EntryReader(reader, general, prices, credentials)
     models = entries.read_all(file.model_list)
     references = References(reader, ModelNames(models), entries.skipped, router.model_group_alias)
     fallbacks = {

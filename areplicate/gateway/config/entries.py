@@ -42,6 +42,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
 """For each option, the check that raises an `APIError` for a value that cannot be used."""
 _ADDRESSES = (*ROAD, "extra_headers")
 """Options that decide where requests go and with which secrets: no placeholder may be left in these."""
+_CREDENTIAL = "litellm_credential_name"
 _PRICES = frozenset(Prices.__struct_fields__)
 
 
@@ -72,8 +73,17 @@ class ModelEntry(msgspec.Struct, frozen=True):
 
 
 class EntryReader:
-    def __init__(self, reader: Reader, general: GeneralSettings, prices: PriceList) -> None:
+    """`credentials` are the parameters that entries refer to, by their names."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        general: GeneralSettings,
+        prices: PriceList,
+        credentials: dict[str, dict[str, Any]],
+    ) -> None:
         self._reader = reader
+        self._credentials = credentials
         self._environment = reader.environment
         self._general = general
         self._prices = prices
@@ -96,8 +106,15 @@ class EntryReader:
         if not name.isprintable():
             raise self._reader.document.wrong([*steps, "model_name"], "must have printable characters only.")
         model = self._reader.resolved({"model": given.get("model")}, LitellmParams, at).model.strip()
+        credential = given.get(_CREDENTIAL)
+        referred = {} if credential is None else self._credentials.get(str(credential))
+        own = {key: value for key, value in given.items() if value is not None and key != _CREDENTIAL}
+        given = {**(referred or {}), **own}
         if self._is_anothers(name, model, given, [*at, "model"]):
             return None
+        if referred is None:
+            why = f"{credential!r} is not in credential_list."
+            raise self._reader.document.wrong([*at, _CREDENTIAL], why)
         params = self._params(given, model, at)
         beside = {key: value for key, value in given.items() if key in _PRICES}
         shown = {key: value for key, value in entry.model_info.items() if key in _PRICES}

@@ -38,6 +38,12 @@ class Reader:
         self.environment = Environment(document)
         self.warnings: list[str] = []
 
+    def refuse_include_alone(self) -> None:
+        """Raises a `ConfigError` if all models are in other files."""
+        value = self.document.value
+        if isinstance(value, dict) and "include" in value and not value.get("model_list"):
+            raise self.document.wrong(["include"], _WITHOUT_EFFECT["include"])
+
     def part(self, value: Any, kind: type[T], steps: Steps) -> T:
         """A mapping as the struct `kind`, `os.environ/NAME` in it still to be replaced.
 

@@ -163,6 +163,13 @@ class EntryParts(msgspec.Struct, frozen=True, kw_only=True):
     model_info: dict[str, Any] = {}
 
 
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters, such as a key, to which entries refer by `litellm_credential_name`."""
+
+    credential_name: Text
+    credential_values: dict[str, Any] = {}
+
+
 class ConfigurationFile(msgspec.Struct, frozen=True, kw_only=True):
     """The file as a whole, its parts still to be read."""
 
@@ -171,3 +178,4 @@ class ConfigurationFile(msgspec.Struct, frozen=True, kw_only=True):
     litellm_settings: Any = {}
     router_settings: Any = {}
     environment_variables: dict[str, Any] = {}
+    credential_list: list[Credential] = []

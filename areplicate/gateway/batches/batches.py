@@ -29,7 +29,7 @@ class Batches:
     """The batches that this process works on.
 
     Args:
-        alone: whether no other process uses the database, so that a lease of before is nobody's.
+        alone: whether no other process uses the database, so that every lease is left over from an earlier run.
     """
 
     def __init__(self, gateway: Gateway, *, alone: bool) -> None:

@@ -5,8 +5,7 @@ Source: "The request output object" under "Batch" in OpenAI's API reference.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,36 +14,55 @@ from ...bulk.job import Job, outcomes
 from ...bulk.journaled import error_of
 from ...bulk.outputs import EndedRow, batch_line
 from ...bulk.writing import replaced
+from ..accounts.folder import Folder
+from ..accounts.rows import BatchRow, FileRow
 from ..errors import from_upstream
 
 
-class LineCounts(msgspec.Struct, frozen=True):
-    """How many lines each file has."""
+class Results(NamedTuple):
+    """The files that are not empty, and the columns of the batch that tell what there is."""
 
-    answers: int
-    errors: int
+    files: list[FileRow]
+    columns: dict[str, Any]
 
 
-def write_results(
-    job: Job, answers: Path, errors: Path, batch_id: str, unasked: dict[str, str]
-) -> LineCounts:
-    """Writes both, in the input's order.
+def write_results(job: Job, folder: Folder, batch: BatchRow, now: float, unasked: dict[str, str]) -> Results:
+    """Writes both files, in the input's order.
 
     Args:
         unasked: the error of a request that has not been answered.
     """
-    counts = [0, 0]
-    with replaced(answers) as good, replaced(errors) as bad:
+    name = batch.id.removeprefix("batch_")
+    ids = {kind: f"file-{name}-{kind}" for kind in ("output", "error")}
+    paths = {kind: folder.file(id) for kind, id in ids.items()}
+    counts = dict.fromkeys(ids, 0)
+    with replaced(paths["output"]) as answers, replaced(paths["error"]) as errors:
         for row, outcome in outcomes(job):
             if isinstance(row, LineError):
                 continue
-            line = _line(row, outcome, unasked)
-            line["id"] = f"batch_req_{batch_id.removeprefix('batch_')}_{row.number}"
             answered = outcome is not None and outcome.response is not None
-            counts[not answered] += 1
-            file = good if answered else bad
-            file.write(msgspec.json.encode(line).decode() + "\n")
-    return LineCounts(*counts)
+            line = {**_line(row, outcome, unasked), "id": f"batch_req_{name}_{row.number}"}
+            (answers if answered else errors).write(msgspec.json.encode(line).decode() + "\n")
+            counts["output" if answered else "error"] += 1
+    completed, failed = counts.values()
+    columns: dict[str, Any] = {"total": completed + failed, "completed": completed, "failed": failed}
+    files = []
+    for kind, count in counts.items():
+        if not count:
+            paths[kind].unlink()
+            continue
+        columns[f"{kind}_file_id"] = ids[kind]
+        files.append(
+            FileRow(
+                id=ids[kind],
+                key_id=batch.key_id,
+                created_at=now,
+                bytes=paths[kind].stat().st_size,
+                filename=f"{batch.id}_{kind}.jsonl",
+                purpose="batch_output",
+            )
+        )
+    return Results(files, columns)
 
 
 def _line(row: Row, outcome: EndedRow | None, unasked: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""One batch as the database has it, for as long as this process has its lease."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from ...errors import AuthenticationError
+from ..accounts.auth import ANYBODY, MASTER, Caller
+from ..accounts.rows import LEASE, BatchRow, FileRow
+from ..app import Gateway
+from ..errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from ..accounts.batch_store import BatchStore
+
+_RENEWAL = 1.0
+"""Seconds between renewals, each of which also looks whether the batch was cancelled or its key changed."""
+
+
+class LeaseLost(Exception):
+    """Another process works on the batch now."""
+
+
+class LeasedBatch:
+    """A batch and the key that it asks with, as they were last read.
+
+    Attributes:
+        counts: the requests that this process has answered, and that have failed; each renewal writes them.
+        stopped: set once no further request may be asked.
+    """
+
+    def __init__(self, gateway: Gateway, store: BatchStore, row: BatchRow) -> None:
+        self.row = row
+        self.counts = {"completed": 0, "failed": 0}
+        self.stopped = asyncio.Event()
+        self._accounts = gateway.accounts
+        self._store = store
+        self._caller: Caller | None = None
+
+    def now(self) -> float:
+        return self._accounts.now()
+
+    def caller(self) -> Caller:
+        """Whose batch it is; raises an `AuthenticationError` if that key may not ask any more."""
+        if self._caller is None:
+            raise AuthenticationError("The batch's key has been deleted or blocked, or has expired.")
+        return self._caller
+
+    async def read_caller(self) -> None:
+        """Reads the batch's key again: it may have been changed or deleted."""
+        id = self.row.key_id
+        if id is None:
+            self._caller = ANYBODY if self._accounts.auth.open else MASTER
+            return
+        key = await (await self._accounts.store()).keys.by_id(id)
+        gone = key is None or key.blocked or (key.expires_at is not None and key.expires_at <= self.now())
+        self._caller = None if gone else Caller(key)
+
+    async def keep(self) -> None:
+        """Renews the lease until it is lost, which is an error."""
+        held = time.monotonic()
+        while True:
+            await asyncio.sleep(_RENEWAL)
+            asked = time.monotonic()
+            try:
+                newer = sum(self.counts.values()) > self.row.completed
+                await self.save(**self.counts if newer else {})
+                await self.read_caller()
+                held = asked
+            except DatabaseUnavailable:
+                if time.monotonic() - held > LEASE - 2 * _RENEWAL:
+                    raise
+
+    async def save(self, **changes: Any) -> None:
+        """Renews the lease and writes what has changed."""
+        row = await self._store.save(self.row.id, **changes)
+        if row is None:
+            raise LeaseLost
+        self._learn(row)
+
+    async def begin(self, total: int, expected: float) -> float:
+        """Begins a batch that has been checked, if its key's budget is enough for it beside its others.
+
+        Gives the dollars that the key had left.
+        """
+        begun = await self._store.begin(self.row.id, self.row.key_id, total, expected)
+        if begun is None:
+            raise LeaseLost
+        self._learn(begun.row)
+        return begun.left
+
+    async def finish(self, made: list[FileRow], **changes: Any) -> None:
+        """Writes the batch's end, with the files that it made."""
+        await self._store.finish(self.row.id, made, **changes)
+
+    async def release(self, seconds: float) -> None:
+        """Leaves the batch, after so many seconds, to the process that claims it next."""
+        await self._store.release(self.row.id, seconds)
+
+    def _learn(self, row: BatchRow) -> None:
+        self.row = row
+        if row.status == "cancelling":
+            self.stopped.set()

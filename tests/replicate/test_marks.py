@@ -49,6 +49,12 @@ async def ask(
         told.append(answer.choices[0].message.content or "")
 
 
+async def read(router: AsyncRouter, told: list[str]) -> None:
+    """Asks for a stream: its creation is answered at once."""
+    stream = await router.acompletion(LLAMA, HELLO, stream=True)
+    told.append("".join([chunk.choices[0].delta.content or "" async for chunk in stream]))
+
+
 @pytest.mark.parametrize("other", [(OTHER_MODEL, HELLO), (LLAMA, OTHER_PROMPT)], ids=["model", "prompt"])
 @pytest.mark.parametrize("later", [False, True])
 async def test_leaving_cancels_nothing_of_another_model_or_prompt(
@@ -265,21 +271,44 @@ async def test_who_took_a_twin_with_the_same_mark_gets_their_own_once_the_twin_i
         hostile.on("create", lost, skip=others, times=1)
         told: list[str] = []
 
-        async def read(router: AsyncRouter) -> None:
-            stream = await router.acompletion(LLAMA, HELLO, stream=True)
-            told.append("".join([chunk.choices[0].delta.content or "" async for chunk in stream]))
-
         async def leaves() -> None:
             with anyio.move_on_after(1.0):
-                await read(owner)
+                await read(owner, told)
 
         async with anyio.create_task_group() as group:
             for _ in range(others):
                 group.start_soon(leaves)
             await anyio.sleep(0.1)
-            await (read(taker) if who == "streamed" else ask(taker, told=told))
+            await (read(taker, told) if who == "streamed" else ask(taker, told=told))
         assert told == ["fine"]
         assert [each.status for each in hostile.predictions.values()] == [*["canceled"] * others, "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("owner_stays", "statuses"), [(100, ["succeeded", "succeeded"]), (2, ["canceled", "canceled"])]
+)
+async def test_of_two_in_the_list_with_one_mark_only_ones_own_is_cancelled(
+    owner_stays: float, statuses: list[str], draw: Callable[..., None]
+) -> None:
+    """Which is whose shows once the owner of the other has cancelled it."""
+    async with (
+        HostileReplicate([llama(boot_seconds=60, reply="fine")]) as hostile,
+        router_of(hostile) as owner,
+        router_of(hostile) as leaves,
+        anyio.create_task_group() as group,
+    ):
+        hostile.on("create", edge_page(502), skip=1)
+
+        async def owns() -> None:
+            with anyio.move_on_after(owner_stays):
+                await read(owner, [])
+
+        group.start_soon(owns)
+        await anyio.sleep(0.1)
+        with anyio.move_on_after(4):
+            await ask(leaves)
+        await anyio.sleep(100)
+        assert [each.status for each in hostile.predictions.values()] == statuses
 
 
 @pytest.mark.parametrize("stream", [False, True])

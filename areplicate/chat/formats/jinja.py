@@ -229,7 +229,7 @@ def _wire(message: Message, arguments: Callable[[Mapping[str, Any]], Any]) -> di
 
 
 def _as_text(function: Mapping[str, Any]) -> str:
-    arguments = function.get("arguments", {})
+    arguments = function["arguments"]
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 

@@ -64,8 +64,8 @@ def own_turns(text: str) -> OwnTurns | None:
     closes = _CLOSER.match(after)
     if closes is not None:
         return OwnTurns(label.removeprefix(closes[1]), after, closes[0])
-    ends = re.search(r"(</s>)?\s*$", gap)
-    answered = ends[0] if ends and ends[0] else (re.match(r"\s*", after) or [""])[0] or "\n"
+    ended = len(gap.rstrip().removesuffix("</s>"))
+    answered = gap[ended:] or after[: len(after) - len(after.lstrip())] or "\n"
     return OwnTurns(label, after, answered)
 
 
@@ -78,7 +78,7 @@ def _candidates(text: str, model: str | None) -> list[Family]:
 
 def _tags(template: PromptTemplate) -> tuple[str, str]:
     """What opens a user's turn, and what stands from its end to the answer."""
-    before, after = template.roles.get("user", ("", ""))
+    before, after = template.roles["user"]
     return before, template.opened(after)
 
 
@@ -95,10 +95,10 @@ def _parted(template: PromptTemplate, text: str) -> tuple[str, str] | None:
 
 def _is_one_turn(template: PromptTemplate, head: str, said: str) -> bool:
     """Whether this is `{prompt}` alone, with or without system text if the format has it."""
-    if template.system.place != "role":
+    around = template.roles.get("system")
+    if around is None:  # it stands in the user's turn
         system = said.removesuffix(PROMPT)
         return not head and said.endswith(PROMPT) and _is_around(template.system.around, system)
-    around = template.roles.get("system", ("", ""))
     return said == PROMPT and _is_around(around, head) and _tags(template)[0].strip() not in head
 
 

@@ -96,7 +96,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
         for message in messages:
             if message.tool_calls:
                 for number, call in enumerate(message.tool_calls, count):
-                    calls[call.get("id")] = _Called(call["function"]["name"], str(number))
+                    calls[call["id"]] = _Called(call["function"]["name"], str(number))
                 if self.after_text is None and message.text:
                     turns.append(Turn(message.role, message.text))
                 turns.append(Turn("calls", self._called(message, count)))
@@ -130,7 +130,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
             )
         else:
             written = arguments if isinstance(arguments, str) else _ARGUMENTS[self.arguments](arguments)
-        name, identity = function["name"], self._id(call.get("id"))
+        name, identity = function["name"], self._id(call["id"])
         return _filled(self.call, name=name, arguments=written, id=identity, number=number)
 
     def _id(self, given: str | None) -> str:
@@ -187,7 +187,7 @@ BARE = msgspec.structs.replace(READABLE, answer="{content}")
 
 def arguments_of(function: Mapping[str, Any]) -> Any:
     """A call's arguments as an object; JSON that is broken, or nested too deep to be read, stays the text that it is."""
-    arguments = function.get("arguments", {})
+    arguments = function["arguments"]
     if isinstance(arguments, str):
         with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
             return msgspec.json.decode(arguments)

@@ -79,9 +79,19 @@ def test_tool_calls_are_given_with_their_arguments_as_objects() -> None:
     assert render(template, messages) == "UTC c1 clock"
 
 
-def test_what_a_template_refuses_is_told() -> None:
-    with pytest.raises(BadRequestError, match=r"The chat template failed: Only user and assistant, please\."):
-        render("{{ raise_exception('Only user and assistant, please.') }}")
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ raise_exception('Only user and assistant, please.') }}", "Only user and assistant, please"),
+        (f"{{{{ raise_exception('{'x' * 400}') }}}}", "x" * 300),
+        ("{{ raise_exception('') }}", "TemplateError"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "it is nested too deeply"),
+    ],
+)
+def test_why_a_template_fails_is_told(template: str, told: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        render(template)
+    assert caught.value.message == f"The chat template failed: {told}."
 
 
 @pytest.mark.parametrize(
@@ -90,6 +100,16 @@ def test_what_a_template_refuses_is_told() -> None:
 def test_what_is_no_template_is_refused_when_it_is_registered(template: str) -> None:
     with pytest.raises(BadRequestError, match="chat template"):
         register_prompt_template("owner/name", chat_template=template)
+
+
+def test_where_a_template_cannot_be_read_is_told() -> None:
+    with pytest.raises(BadRequestError) as caught:
+        make_template(None, chat_template="{% if tools %}\n{{ tools }}\n{% endfor %}")
+    told = caught.value.message
+    assert told.startswith("The chat template cannot be read: ") and told.endswith(" (line 3).")
+    long = "x" * 400
+    with pytest.raises(BadRequestError, match=rf"^The chat template cannot be read: .{{300}} \(line 1\)\.$"):
+        make_template(None, chat_template=f"{{% {long} %}}")
 
 
 @pytest.mark.parametrize(
@@ -220,8 +240,8 @@ def test_a_tokenizer_config_is_taken_whole(tmp_path: Path) -> None:
 
 def test_a_tokenizer_with_several_templates() -> None:
     templates = [
-        {"name": "default", "template": "plain"},
         {"name": "tool_use", "template": "{{ tools | length }}"},
+        {"name": "default", "template": "plain"},
     ]
     register_prompt_template("owner/name", tokenizer_config={**CONFIG, "chat_template": templates})
     template = registered_template("owner/name")
@@ -236,6 +256,7 @@ def test_a_tokenizer_with_several_templates() -> None:
         ({}, "has no chat_template"),
         ("/nowhere/tokenizer_config.json", "cannot be read"),
         ({"chat_template": "{% for %}"}, "cannot be read"),
+        ({"chat_template": "\ud800"}, "tokenizer_config has text that is not valid Unicode"),
     ],
 )
 def test_what_is_wrong_with_a_tokenizer_config_is_said(config: Any, complaint: str) -> None:
@@ -243,13 +264,29 @@ def test_what_is_wrong_with_a_tokenizer_config_is_said(config: Any, complaint: s
         register_prompt_template("owner/name", tokenizer_config=config)
 
 
+def test_a_tokenizer_config_is_an_object(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text("[]")
+    with pytest.raises(BadRequestError, match=f"tokenizer_config: {path} is not a JSON object: Expected"):
+        register_prompt_template("owner/name", tokenizer_config=path)
+
+
 def test_an_answer_that_was_begun_is_continued() -> None:
     template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}[/]{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
     begun = [*HI, {"role": "assistant", "content": "Hel"}]
     assert render(template, begun) == "[user]Hi[/][assistant]Hel"
     assert render(template.replace("m.content", "m.content | trim"), begun) == "[user]Hi[/][assistant]Hel"
-    with pytest.raises(BadRequestError, match="leaves out the assistant's last message"):
-        render("{{ messages[0].content }}", begun)
+    begun[-1]["content"] = "Hel "
+    assert render(template, begun) == "[user]Hi[/][assistant]Hel "
+    assert render(template.replace("m.content", "m.content | trim"), begun) == "[user]Hi[/][assistant]Hel"
+    begun[0] = {"role": "user", "content": "What is CONTINUE_FINAL_MESSAGE ?"}
+    assert render(template, begun) == "[user]What is CONTINUE_FINAL_MESSAGE ?[/][assistant]Hel "
+    with pytest.raises(BadRequestError) as caught:
+        render("{{ messages[0].content[:4] }}", begun)
+    assert caught.value.message == (
+        "The chat template leaves out the assistant's last message, so it cannot be continued: "
+        "end the conversation with a user's message."
+    )
 
 
 def test_arguments_are_text_for_templates_that_take_them_so() -> None:
@@ -276,7 +313,15 @@ def test_json_is_written_as_tokenizers_templates_write_it(value: str, written: s
 
 
 @pytest.mark.parametrize(
-    ("expression", "text"), [("'ab' * n", "ababab"), ("n * 'ab'", "ababab"), ("2 ** 10 * n", "3072")]
+    ("expression", "text"),
+    [
+        ("'ab' * n", "ababab"),
+        ("n * 'ab'", "ababab"),
+        ("2 ** 10 * n", "3072"),
+        ("n * 1000000000", "3000000000"),
+        ("1.5 * n", "4.5"),
+        ("n * 1.5", "4.5"),
+    ],
 )
 def test_products_of_a_bearable_size_are_made(expression: str, text: str) -> None:
     assert render(f"{{% set n = 3 %}}{{{{ {expression} }}}}", HI) == text
@@ -287,7 +332,7 @@ def test_products_of_a_bearable_size_are_made(expression: str, text: str) -> Non
 )
 def test_products_of_any_other_are_not(expression: str) -> None:
     with pytest.raises(BadRequestError, match="it makes a text of more than [0-9,]+ characters"):
-        render(f"{{{{ {expression} }}}}", HI)
+        render(f"{{{{ ({expression}) is none }}}}", HI)
 
 
 def test_a_tokenizer_s_only_template_is_its_default_by_any_name() -> None:

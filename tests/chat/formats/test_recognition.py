@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from areplicate.chat.formats.families import family_seen_in
 from areplicate.chat.formats.recognition import OwnTurns, family_of_prompt, family_of_template, own_turns
 
 LLAMA_3 = "<|start_header_id|>{}<|end_header_id|>\n\n"
 ASKED = LLAMA_3.format("user") + "{prompt}<|eot_id|>" + LLAMA_3.format("assistant")
+GEMMA = "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n"
 CHATML = "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -19,6 +21,9 @@ CHATML = "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
         (f"{ASKED}\n\n  ", "llama-3"),
         (LLAMA_3.format("system") + "{system_prompt}<|eot_id|>" + ASKED, "llama-3"),
         (LLAMA_3.format("system") + "Be kind.<|eot_id|>" + ASKED, "llama-3"),
+        (LLAMA_3.format("system") + "<|eot_id|>" + ASKED, "llama-3"),
+        (LLAMA_3.format("system") + LLAMA_3.format("user") + "Hi<|eot_id|>" + ASKED, None),
+        ("Be kind.<｜User｜>{prompt}<｜Assistant｜>", "deepseek"),  # noqa: RUF001 - its tokens' own bar
         ("<s>[INST] <<SYS>>\n{system_prompt}\n<</SYS>>\n\n{prompt} [/INST]", "llama-2"),
         (CHATML, "chatml"),
         ("[INST] Be kind.\n\n{prompt} [/INST]", "mistral"),
@@ -47,6 +52,10 @@ def test_a_template_is_a_family_s_where_it_is_one_turn_in_its_format(
         (LLAMA_3.format("system") + "Be kind.<|eot_id|>" + ASKED, "llama-3"),
         (CHATML, "chatml"),
         ("Look at this: " + CHATML, None),
+        (GEMMA, "gemma"),
+        (GEMMA + "Hello<end_of_turn>\n" + GEMMA, "gemma"),
+        ("Look at this: " + GEMMA, "gemma"),
+        ("### System: Be kind.\n\n### User:\nHi\n\n### Assistant:\n", "stable-beluga"),
         (ASKED + "Sure!", None),
         ("Hi", None),
     ],
@@ -64,10 +73,23 @@ def test_the_model_s_own_family_counts_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "family"), [("x/vicuna-13b", "vicuna"), ("x/gemma-2b-it", "synthia"), (None, "synthia")]
+)
+def test_of_the_families_whose_marks_a_prompt_has_the_models_own_counts_first(
+    model: str | None, family: str
+) -> None:
+    found = family_seen_in("SYSTEM: Be kind. USER: Hi ASSISTANT: Hello!", model)
+    assert found is not None and found.name == family
+    assert family_seen_in("Hi", model) is None
+
+
+@pytest.mark.parametrize(
     ("template", "turns"),
     [
         ("Q: {prompt}\nA:", ("Q: ", "\nA:", "\n")),
-        ("Be kind.\n\nQ: {prompt}\n\nA:", ("Q: ", "\n\nA:", "\n\n")),
+        ("Be kind.\n\nQ: {prompt}\nA:", ("Q: ", "\nA:", "\n\n")),
+        ("Be kind.\n\n {prompt}\nA:", (" ", "\nA:", "\n\n")),
+        ("Be kind.\n\nX\n{prompt}\nY\n", ("X\n", "\nY\n", "\n\n")),
         ("{system_prompt}\nQ: {prompt}\nA:", ("Q: ", "\nA:", "\n")),
         ("Rules:\n\nBe kind.\n\n### Q\n{prompt}\n\n### A\n", ("### Q\n", "\n\n### A\n", "\n\n")),
         ("<|a|>{prompt}<|b|>", ("<|a|>", "<|b|>", "<|b|>")),

@@ -11,7 +11,7 @@ from .format import PromptTemplate
 PROMPT = "{prompt}"
 SYSTEM = "{system_prompt}"
 
-_OPENING = re.compile(r"\s*(<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>|<｜begin▁of▁sentence｜>)?[ \n]*")  # noqa: RUF001
+_OPENING = re.compile(r"^\s*(<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>|<｜begin▁of▁sentence｜>)?[ \n]*")  # noqa: RUF001
 _CLOSER = re.compile(r"\s*(</s>|<\|[\w ]+\|>|<end_of_turn>)\s*")
 
 
@@ -73,7 +73,7 @@ def _candidates(text: str, model: str | None) -> list[Family]:
     """The model's own family first, then those whose marks stand in the text."""
     named = [family_of(model)] if model else []
     seen = [family for family in FAMILIES.values() if family.is_seen_in(text)]
-    return [family for family in (*named, *seen) if _tags(family.template)[0].strip()]
+    return [*named, *seen]
 
 
 def _tags(template: PromptTemplate) -> tuple[str, str]:
@@ -85,8 +85,7 @@ def _tags(template: PromptTemplate) -> tuple[str, str]:
 def _parted(template: PromptTemplate, text: str) -> tuple[str, str] | None:
     """What stands before the last user's turn, and what the user says in it."""
     before, after = _tags(template)
-    opening = _OPENING.match(text)
-    text = text[opening.end() if opening else 0 :].rstrip()
+    text = _OPENING.sub("", text, count=1).rstrip()
     if not text.endswith(after.rstrip()):
         return None
     head, found, said = text.removesuffix(after.rstrip()).rpartition(before)

@@ -99,13 +99,7 @@ def inline_template(
     """The template that one call brings along; None if it brings nothing of one."""
     if not (roles or initial_prompt_value or final_prompt_value or bos_token or eos_token):
         return None
-    return make_template(
-        roles,
-        initial_prompt_value or "",
-        final_prompt_value or "",
-        UNSET if bos_token is None else bos_token,
-        UNSET if eos_token is None else eos_token,
-    )
+    return make_template(roles, initial_prompt_value or "", final_prompt_value or "", bos_token, eos_token)
 
 
 def make_template(

@@ -31,6 +31,7 @@ NOW: Any = {
     "type": "function",
     "function": {"name": "now", "parameters": {"type": "object", "properties": {}}},
 }
+LIST = {"name": "list", "parameters": {"properties": {"of": {"type": "array"}}}}
 
 PYTHON = '''```python
 def book(day: str, place: Optional[str] = None, guests: Optional[Any] = None, count: int, \
@@ -142,6 +143,7 @@ DECLARATION = (
         ("docstring", BOOK, DOCSTRING),
         ("typescript", BOOK, TYPESCRIPT),
         ("typescript", NOW, "// \ntype now = () => any;"),
+        ("typescript", LIST, "// \ntype list = (_: {\nof?: any[],\n}) => any;"),
         ("declaration", BOOK, DECLARATION),
         (
             "declaration",

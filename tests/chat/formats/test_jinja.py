@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from areplicate.chat.formats import jinja, templates
-from areplicate.chat.formats.templates import make_template, register_prompt_template, registered_template
+from areplicate.chat.formats.templates import (
+    for_template,
+    make_template,
+    register_prompt_template,
+    registered_template,
+)
 from areplicate.chat.inputs import build_input
 from areplicate.errors import BadRequestError
 
@@ -65,6 +70,23 @@ def test_what_tokenizers_templates_use_is_there() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("template", "values"),
+    [
+        (make_template(None, chat_template="{{ enable_thinking }}{{ seed }}"), {"enable_thinking": True}),
+        (make_template(None, "{{ enable_thinking }}"), {}),
+        (None, {}),
+    ],
+    ids=["Jinja", "roles", "none"],
+)
+def test_a_template_is_given_what_it_reads_and_the_model_everything_else(
+    template: Any, values: dict[str, Any]
+) -> None:
+    given = {"enable_thinking": True, "seed": 1, "top_k": 2, "own": 3}
+    rest = {name: value for name, value in given.items() if name not in values}
+    assert for_template(template, given, fields=("seed", "top_k")) == (values, rest)
+
+
 def test_tool_calls_are_given_with_their_arguments_as_objects() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": '{"zone": "UTC"}'}}
     messages = [
@@ -108,7 +130,7 @@ def test_where_a_template_cannot_be_read_is_told() -> None:
     told = caught.value.message
     assert told.startswith("The chat template cannot be read: ") and told.endswith(" (line 3).")
     long = "x" * 400
-    with pytest.raises(BadRequestError, match=rf"^The chat template cannot be read: .{{300}} \(line 1\)\.$"):
+    with pytest.raises(BadRequestError, match=r"^The chat template cannot be read: .{300} \(line 1\)\.$"):
         make_template(None, chat_template=f"{{% {long} %}}")
 
 

@@ -28,6 +28,7 @@ CHATML = "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
         (CHATML, "chatml"),
         ("[INST] Be kind.\n\n{prompt} [/INST]", "mistral"),
         ("[INST] Be kind. {prompt} [/INST]", None),
+        ("[INST] Hi [/INST] Hello</s> [INST] Be kind.\n\n{prompt} [/INST]", None),
         ("Be kind. [INST] {prompt} [/INST]", None),
         ("Be kind. " + ASKED, None),
         (ASKED + "Sure!", None),
@@ -57,6 +58,7 @@ def test_a_template_is_a_family_s_where_it_is_one_turn_in_its_format(
         ("Look at this: " + GEMMA, "gemma"),
         ("### System: Be kind.\n\n### User:\nHi\n\n### Assistant:\n", "stable-beluga"),
         (ASKED + "Sure!", None),
+        ("Hi<|eot_id|>" + LLAMA_3.format("assistant"), None),
         ("Hi", None),
     ],
 )
@@ -78,7 +80,7 @@ def test_the_model_s_own_family_counts_first() -> None:
 def test_of_the_families_whose_marks_a_prompt_has_the_models_own_counts_first(
     model: str | None, family: str
 ) -> None:
-    found = family_seen_in("SYSTEM: Be kind. USER: Hi ASSISTANT: Hello!", model)
+    found = family_seen_in("SYSTEM: Be kind.\nUSER: Hi ASSISTANT: Hello!", model)
     assert found is not None and found.name == family
     assert family_seen_in("Hi", model) is None
 

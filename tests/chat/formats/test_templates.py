@@ -179,6 +179,9 @@ def test_a_template_comes_along_with_one_call() -> None:
     assert inline_template(roles=None, bos_token="", initial_prompt_value=None) is None
     template = inline_template(**OWN)
     assert template == make_template(ROLES, OWN["initial_prompt_value"], OWN["final_prompt_value"])
+    for name, value in (*OWN.items(), ("bos_token", "<s>"), ("eos_token", "</s>")):
+        alone: dict[str, Any] = {name: value}
+        assert inline_template(**alone) == make_template(**alone)
 
 
 ROLES_LOOK = 'roles must look like {"user": {"pre_message": "...", "post_message": "..."}}'

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _PYTHON = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"}
+_HERMES = {**_PYTHON, "array": "list[Union[]]", "object": "dict"}
 _SEED = {**_PYTHON, "number": "int", "array": "list"}
-_TYPESCRIPT = {"integer": "number", "array": "any[]", "object": "object"}
+_DECLARED = ("description", "enum", "items", "properties", "required")
+_TYPESCRIPT = {"integer": "number", "array": "any[]"}
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -31,9 +33,10 @@ def _parameters(tool: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[st
 
 
 def _signature(tool: Mapping[str, Any]) -> str:
-    """Nous Research's: JSON whose description begins with the function's signature."""
+    """Nous Research's: JSON whose description begins with the function's signature, in types as its template has
+    them."""
     function, (properties, _) = _function(tool), _parameters(tool)
-    typed = {name: _PYTHON.get(str(prop.get("type")), "Any") for name, prop in properties.items()}
+    typed = {name: _HERMES.get(str(prop.get("type")), "Union[]") for name, prop in properties.items()}
     called = ", ".join([f"{name}: {kind}" for name, kind in typed.items()])
     text = f"{function['name']}({called}) - {function.get('description', '')}\n\n"
     if properties:
@@ -128,6 +131,13 @@ def _typescript_type(schema: Mapping[str, Any]) -> str:
     kind = str(schema.get("type", "any"))
     if kind == "array" and isinstance(schema.get("items"), Mapping):
         return _typescript_type(schema["items"]) + "[]"
+    if properties := schema.get("properties"):
+        required = schema.get("required") or ()
+        fields = [
+            f"{name}{'' if name in required else '?'}: \n{' ' * 16}{_typescript_type(prop)}"
+            for name, prop in properties.items()
+        ]
+        return "{\n" + ", ".join(fields) + "}"
     return _TYPESCRIPT.get(kind, kind)
 
 
@@ -141,15 +151,15 @@ def _declaration(tool: Mapping[str, Any]) -> str:
 
 
 def _declared(schema: Mapping[str, Any]) -> str:
-    """A schema: its description first, its type last and in capitals; what is empty is left out."""
+    """A schema: its type last and in capitals, and before it what Google's template does not write; what is empty is
+    left out."""
     written = {key: marked(value) for key, value in schema.items() if value not in ({}, [], None)}
     for key in ("items", "properties"):
         if isinstance(schema.get(key), Mapping) and schema[key]:
             written[key] = _declared(schema[key]) if key == "items" else _declared_properties(schema[key])
     if isinstance(schema.get("type"), str):
         written["type"] = marked(schema["type"].upper())
-    order = {"description": 0, "enum": 1, "items": 2, "properties": 3, "required": 4, "type": 6}
-    names = sorted(written, key=lambda name: (order.get(name, 5), name))
+    names = sorted(written, key=lambda name: (name == "type", name not in _DECLARED, name))
     return "{" + ",".join([f"{name}:{written[name]}" for name in names]) + "}"
 
 

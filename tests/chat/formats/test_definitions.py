@@ -32,6 +32,32 @@ NOW: Any = {
     "function": {"name": "now", "parameters": {"type": "object", "properties": {}}},
 }
 LIST = {"name": "list", "parameters": {"properties": {"of": {"type": "array"}}}}
+RESERVE = {
+    "name": "reserve",
+    "description": "Reserves a table.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "guests": {
+                "type": "array",
+                "description": "Who comes",
+                "items": {
+                    "type": "object",
+                    "properties": {"name": {"type": "string"}},
+                    "required": ["name"],
+                },
+            },
+            "area": {"type": "string", "nullable": True, "enum": ["in", "out"], "description": "Where"},
+            "wishes": {
+                "type": "object",
+                "description": "What else",
+                "required": ["cake"],
+                "properties": {"cake": {"type": "boolean"}, "age": {"type": "integer"}},
+            },
+        },
+        "required": ["guests"],
+    },
+}
 
 PYTHON = '''```python
 def book(day: str, place: Optional[str] = None, guests: Optional[Any] = None, count: int, \
@@ -120,9 +146,36 @@ place?: "in" | "out",
 guests?: string[],
 count: number,
 price?: number,
-more?: object,
+more?: {
+b?: 
+                boolean, a?: 
+                null},
 any?: any,
 }) => any;"""
+RESERVE_IN_TYPESCRIPT = """// Reserves a table.
+type reserve = (_: {
+// Who comes
+guests: {
+name: 
+                string}[],
+// Where
+area?: "in" | "out",
+// What else
+wishes?: {
+cake: 
+                boolean, age?: 
+                number},
+}) => any;"""
+RESERVE_DECLARED = (
+    '<|tool>declaration:reserve{description:<|"|>Reserves a table.<|"|>,parameters:{properties:{'
+    'area:{description:<|"|>Where<|"|>,enum:[<|"|>in<|"|>,<|"|>out<|"|>],nullable:true,type:<|"|>STRING<|"|>},'
+    'guests:{description:<|"|>Who comes<|"|>,items:{properties:{name:{type:<|"|>STRING<|"|>}},'
+    'required:[<|"|>name<|"|>],type:<|"|>OBJECT<|"|>},type:<|"|>ARRAY<|"|>},'
+    'wishes:{description:<|"|>What else<|"|>,properties:{age:{type:<|"|>INTEGER<|"|>},'
+    'cake:{type:<|"|>BOOLEAN<|"|>}},required:[<|"|>cake<|"|>],type:<|"|>OBJECT<|"|>}},'
+    'required:[<|"|>guests<|"|>],type:<|"|>OBJECT<|"|>}}<tool|>'
+)
+"""These two are what the published templates of gpt-oss and Gemma 4 write."""
 DECLARATION = (
     '<|tool>declaration:book{description:<|"|>Books a table.<|"|>,parameters:{properties:{any:{},'
     'count:{type:<|"|>INTEGER<|"|>},day:{description:<|"|>The day<|"|>,type:<|"|>STRING<|"|>},'
@@ -144,7 +197,9 @@ DECLARATION = (
         ("typescript", BOOK, TYPESCRIPT),
         ("typescript", NOW, "// \ntype now = () => any;"),
         ("typescript", LIST, "// \ntype list = (_: {\nof?: any[],\n}) => any;"),
+        ("typescript", RESERVE, RESERVE_IN_TYPESCRIPT),
         ("declaration", BOOK, DECLARATION),
+        ("declaration", RESERVE, RESERVE_DECLARED),
         (
             "declaration",
             NOW,
@@ -164,9 +219,10 @@ def test_a_definition_is_what_the_models_were_trained_on(writer: str, tool: Any,
 
 def test_nous_research_s_description_has_the_function_s_signature() -> None:
     told = (
-        "book(day: str, place: str, guests: Any, count: int, price: float, more: Any, any: Any) - Books a table.\n\n"
-        "    Args:\n        day(str): The day        place(str):         guests(Any): Their names"
-        "        count(int):         price(float):         more(Any):         any(Any): "
+        "book(day: str, place: str, guests: list[Union[]], count: int, price: float, more: dict, any: Union[]) "
+        "- Books a table.\n\n    Args:\n        day(str): The day        place(str):         "
+        "guests(list[Union[]]): Their names        count(int):         price(float):         more(dict):         "
+        "any(Union[]): "
     )
     assert WRITERS["signature"](BOOK) == (
         f'{{"type": "function", "function": {{"name": "book", "description": "{told}", '

@@ -1,8 +1,8 @@
-"""Writes tests/data/formats.jsonl: what real chat templates make of seven conversations.
+"""Writes tests/data/formats.jsonl: what real chat templates make of conversations.
 
-Three more are for templates that an entry of SOURCES names in `also`: "tools with descriptions", for those
-that fail if a parameter has none, "tools without system", and "calls alone", for those that never write definitions. An entry's
-`call` is the text of the conversation's call, for templates that take a call as its message's content.
+More are for templates that an entry of SOURCES names in `also`: "tools with descriptions", for those that fail if a
+parameter has none, "tools without system", "calls alone", for those that never write definitions, and "calls again" and
+"calls after text", for those that lose no call in two rounds of them, and no text before them. An entry's `call` is the text of the conversation's call, for templates that take a call as its message's content.
 
     python scripts/render_formats.py FOLDER
 
@@ -28,7 +28,10 @@ import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MORE = ("tools with descriptions", "tools without system", "calls alone")
+MORE = (
+    *("tools with descriptions", "tools without system", "calls alone"),
+    *("calls again", "calls after text"),
+)
 ROOT = Path(__file__).parents[1]
 CONVERSATIONS = ROOT / "tests" / "data" / "conversations.json"
 FORMATS = ROOT / "tests" / "data" / "formats.jsonl"

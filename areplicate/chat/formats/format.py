@@ -41,8 +41,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. These stand
             in for one of them if they are given: `opening` (and `opening_with_tools`) for system
             text that opens the conversation, `default` (and `default_with_tools`) for the text of one
-            that brings none, `calls` for an assistant's message with tool calls, `after_tool` for one
-            after a tool's answer, `continued` for one that the model continues; `tools` is for
+            that brings none, `calls` for an assistant's message with tool calls, `after_tool` for what
+            opens one after a tool's answer, `continued` for one that the model continues; `tools` is for
             definitions of tools in a turn of their own.
         initial_with_tools: the `initial_prompt_value` of a conversation with tools, if it differs.
         system: where system text goes.
@@ -182,11 +182,11 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     def _around(self, role: str, previous: str) -> Around:
         roles = self.roles
-        if role in ("assistant", "calls") and previous == "tool" and "after_tool" in roles:
-            return roles["after_tool"]
         found = roles.get(role)
         if found is None and role in _STANDS_FOR:
             found = roles.get(_STANDS_FOR[role])
+        if found and role in ("assistant", "calls") and previous == "tool" and "after_tool" in roles:
+            return roles["after_tool"][0], found[1]
         return found or _NOTHING
 
     def _numbered(self, text: str, rounds: int) -> str:

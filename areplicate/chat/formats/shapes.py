@@ -116,7 +116,7 @@ def deepseek(
     opens: str = "<｜Assistant｜>", *, tools: ToolFormat = forms.DEEPSEEK, **more: Any
 ) -> PromptTemplate:
     """What follows a tool's answer opens no turn; all system text opens the conversation."""
-    roles = {"after_tool": ("", EOS), "tool": ("", "")}
+    roles = {"after_tool": ("", ""), "tool": ("", "")}
     answer = (opens.removesuffix("<think>\n"), EOS)
     system = SystemText("front")
     return labelled(

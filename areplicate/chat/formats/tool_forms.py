@@ -189,7 +189,7 @@ KIMI = ToolFormat(
     answer="## Return of functions.{name}:{number}\n{content}",
 )
 
-LLAMA_4 = msgspec.structs.replace(LLAMA, calls=("<|python_start|><|python_end|>", ""))
+LLAMA_4 = msgspec.structs.replace(LLAMA, calls=("<|python_end|>", ""), between_calls="", after_text="")
 
 JAMBA = ToolFormat(
     PUBLISHED["jamba-tools"],
@@ -225,6 +225,7 @@ QWEN_CODER = ToolFormat(
     tool="xml",
     call="<tool_call>\n<function={name}>\n{arguments}</function>\n</tool_call>",
     argument="<parameter={key}>\n{value}\n</parameter>\n",
+    after_text="\n\n",
     answer="<tool_response>\n{content}\n</tool_response>\n",
     between_answers="",
 )

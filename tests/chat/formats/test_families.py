@@ -1,4 +1,4 @@
-"""Every family's format, byte for byte, against what real chat templates make of seven conversations."""
+"""Every family's format, byte for byte, against what real chat templates make of conversations."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_how_many_families_are_exact(capsys: pytest.CaptureFixture[str]) -> None
     exact = [name for name, entries in families.items() if all(map(is_exact, entries))]
     texts = [entry for entries in families.values() for entry in entries]
     with capsys.disabled():
-        print(f"\nfamilies exact on all seven conversations: {len(exact)} of {len(families)}")
+        print(f"\nfamilies exact on all conversations: {len(exact)} of {len(families)}")
         print(f"texts of real templates that are exact: {sum(map(is_exact, texts))} of {len(texts)}")
     assert len(exact) == len(families)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
 
 import anyio
@@ -16,7 +16,7 @@ from .bulk.requests import Requests, is_embedding
 from .calls.call import Answering, Call, answer
 from .calls.preparing import Preparer
 from .calls.streams import CompletionStream, replay
-from .chat.embeddings import EmbeddingResponse, Texts, read_texts
+from .chat.embeddings import EmbeddingResponse, Encoding, Texts, read_encoding, read_texts
 from .chat.mocked import mocked
 from .chat.parsed import Parsed, checked_class, parsed
 from .chat.plain import plain
@@ -225,7 +225,7 @@ class AsyncRouter:
         model: str,
         input: str | Sequence[str],
         *,
-        encoding_format: Literal["float", "base64"] = "float",
+        encoding_format: Encoding = "float",
         **params: Any,
     ) -> EmbeddingResponse:
         """The vectors of a text or of several, as OpenAI's embeddings API gives them.
@@ -242,12 +242,11 @@ class AsyncRouter:
         Raises:
             APIError: one of its subclasses. Where one prediction fails, the others are cancelled.
         """
-        if encoding_format not in ("float", "base64"):
-            raise BadRequestError(f"encoding_format must be float or base64, not {encoding_format!r}.")
+        in_base64 = read_encoding(encoding_format) == "base64"
         given = read(params)
         if "mock_response" in given.options:
             raise BadRequestError("mock_response is for completions.", param="mock_response")
-        texts: Any = Texts(read_texts(plain(input, "input")), encoding_format == "base64")
+        texts: Any = Texts(read_texts(plain(input, "input")), in_base64)
         asked = Given(given.options, {}, given.inputs)
         response: Any = await self._answered(plain(model, "model"), texts, asked)
         answered: EmbeddingResponse = response

@@ -11,13 +11,12 @@ import msgspec
 from ..chat.apis.completions import completion, read_completions
 from ..chat.apis.responses_input import read_request
 from ..chat.apis.responses_output import ResponseBuilder
-from ..chat.embeddings import read_texts
+from ..chat.embeddings import params_of, read_encoding, read_texts
 from ..chat.responses import ModelResponse
 from ..errors import BadRequestError
 
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
-_NOT_OF_EMBEDDINGS = ("model", "input", "encoding_format", "user", "stream")
 Body = Mapping[str, Any]
 
 
@@ -76,14 +75,8 @@ def _ask_response(body: Body) -> Arguments:
 
 
 def _ask_embeddings(body: Body) -> Arguments:
-    kind = body.get("encoding_format") or "float"
-    if kind not in ("float", "base64"):
-        raise BadRequestError(
-            f"encoding_format must be 'float' or 'base64', not {kind!r:.50}", param="encoding_format"
-        )
-    texts = read_texts(body.get("input"))
-    params = {name: value for name, value in body.items() if name not in _NOT_OF_EMBEDDINGS}
-    return Arguments({"input": texts, "encoding_format": kind}, params)
+    encoding = read_encoding(body.get("encoding_format"))
+    return Arguments({"input": read_texts(body.get("input")), "encoding_format": encoding}, params_of(body))
 
 
 def _completion(answer: dict[str, Any], body: Body) -> dict[str, Any]:

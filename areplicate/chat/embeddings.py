@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -21,10 +21,13 @@ _LISTS = ("texts", "sentences", "documents", "text_batch", "query_texts", "passa
 """Inputs that take several texts: as a list, or as the JSON of one where their type is a string."""
 _SINGLE = ("text", "input", "prompt", "query", "sentence", "text_input", "inputs", "query_text", "passage")
 _VECTORS = ("embedding", "embeddings", "vector", "vectors", "values", "data", "output", "result")
-_MOST_TEXTS = 2048
+MOST_TEXTS = 2048
 """OpenAI's own bound."""
+_OWN = ("model", "input", "encoding_format", "user", "stream")
+"""Fields of a request that are OpenAI's; the others are options of the call and inputs of the model."""
 
 Vector = list[float]
+Encoding = Literal["float", "base64"]
 
 
 class Texts(msgspec.Struct, frozen=True):
@@ -84,9 +87,24 @@ def read_texts(input: Any) -> list[str]:
         raise BadRequestError(
             "input must be a string or a list of strings, none of them empty.", param="input"
         )
-    if len(texts) > _MOST_TEXTS:
-        raise BadRequestError(f"There are {len(texts)} texts; {_MOST_TEXTS} are allowed.", param="input")
+    if len(texts) > MOST_TEXTS:
+        raise BadRequestError(f"There are {len(texts)} texts; {MOST_TEXTS} are allowed.", param="input")
     return list(texts)
+
+
+def read_encoding(given: Any) -> Encoding:
+    """The form of the vectors, `float` unless one is given; raises a `BadRequestError` if it is not known."""
+    encoding: Encoding = "float" if given is None else given
+    if encoding not in get_args(Encoding):
+        raise BadRequestError(
+            f"encoding_format must be 'float' or 'base64', not {encoding!r:.50}.", param="encoding_format"
+        )
+    return encoding
+
+
+def params_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the call and the inputs of the model in a request's body."""
+    return {name: value for name, value in body.items() if name not in _OWN}
 
 
 def _is_tokens(value: Any) -> bool:

@@ -29,7 +29,7 @@ TIMEOUT = 1800.0
 """Seconds for a whole completion. Replicate itself ends a prediction after 30 minutes of running."""
 
 _LONGEST_TIMEOUT = 7 * 24 * 3600.0
-_MOST_CHOICES = 128
+MOST_CHOICES = 128
 """OpenAI's own bound for `n`."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_HEADER_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
@@ -144,8 +144,8 @@ def checked_names(name: str, value: Sequence[str] | None) -> Sequence[str]:
 def checked_count(n: int | None) -> int:
     if n is None:
         return 1
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST_CHOICES:
-        raise wrong("n", n, f"a whole number from 1 to {_MOST_CHOICES}")
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_CHOICES:
+        raise wrong("n", n, f"a whole number from 1 to {MOST_CHOICES}")
     return n
 
 

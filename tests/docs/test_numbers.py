@@ -82,7 +82,7 @@ TOLD: list[tuple[str, str, Any]] = [
         DEFAULTS["stored_responses_seconds"] / 86_400,
     ),
     ("docs/agents.md", "than `max_stored_mb` ({:,.0f})", DEFAULTS["max_stored_mb"]),
-    ("docs/agents.md", "take a text or up to {:,} for a model", embeddings._MOST_TEXTS),
+    ("docs/agents.md", "take a text or up to {:,} for a model", embeddings.MOST_TEXTS),
     ("docs/security.md", "| {:.0f} MB; ", bodies.MAX_BODY / 2**20),
     ("docs/security.md", " MB; {} levels; ", bodies.MAX_DEPTH),
     ("docs/security.md", " levels; {:,} keys and list elements,", bodies.MAX_ITEMS),

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
-from ...chat.embeddings import EmbeddingResponse, PricedEmbeddingUsage, inputs_for, read_texts
+from ...chat.embeddings import (
+    MOST_TEXTS,
+    EmbeddingResponse,
+    Encoding,
+    PricedEmbeddingUsage,
+    inputs_for,
+    params_of,
+    read_encoding,
+    read_texts,
+)
 from ...errors import BadRequestError
 from ..accounts.account import Account
 from ..accounts.costs import Demand
@@ -16,12 +25,11 @@ from ..app import Gateway
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
-from ..http.route import route
+from ..http.route import ASKS_A_MODEL, route
 from .model_call import ModelName, admitted_call
 from .shapes import FULL_TEXT, either, items
 
-_NOT_PARAMS = ("model", "input", "encoding_format", "user")
-_INPUT = either(FULL_TEXT, items(FULL_TEXT, minItems=1, maxItems=2048))
+_INPUT = either(FULL_TEXT, items(FULL_TEXT, minItems=1, maxItems=MOST_TEXTS))
 
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True):
@@ -29,18 +37,11 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
 
     model: ModelName
     input: Annotated[Any, msgspec.Meta(extra_json_schema=_INPUT)]
-    encoding_format: Literal["float", "base64"] | None = None
+    encoding_format: Encoding | None = None
     user: str | None = None
 
 
-@route(
-    "POST",
-    "/v1/embeddings",
-    "key",
-    takes=EmbeddingRequest,
-    answer=EmbeddingResponse,
-    errors=(402, 403, 404, 408, 429, 500, 502),
-)
+@route("POST", "/v1/embeddings", "key", takes=EmbeddingRequest, answer=EmbeddingResponse, errors=ASKS_A_MODEL)
 async def embeddings(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
     """Embed texts."""
     return await embed(exchange.account, body)
@@ -48,15 +49,14 @@ async def embeddings(gateway: Gateway, exchange: Exchange, body: dict[str, Any])
 
 async def embed(account: Account, body: dict[str, Any]) -> EmbeddingResponse:
     """The vectors that a checked body asks for."""
-    params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    texts = read_texts(body["input"])
-    call = await admitted_call(account, body, [], params, writes=False)
+    texts, encoding = read_texts(body["input"]), read_encoding(body.get("encoding_format"))
+    call = await admitted_call(account, body, [], params_of(body), writes=False)
     predictions = await predictions_for(account.backend, call.entries, texts)
     if predictions != call.count:
         await account.admit(Demand(call.entries, predictions, body=body, writes=False))
     account.record.calling = True
     answer = await account.backend.router.aembedding(
-        call.model, texts, encoding_format=body.get("encoding_format") or "float", **call.params
+        call.model, texts, encoding_format=encoding, **call.params
     )
     account.record.answered(answer.model, answer.replicate, None)
     answer.model = account.answered_by(call.name)

@@ -12,7 +12,7 @@ from ...chat.responses import ModelResponse
 from ...chat.schemas.catalogue import common_inputs
 from ...options import read_from_client
 from ...options.declared import BY_NAME
-from ...options.values import checked_count
+from ...options.values import MOST_CHOICES, checked_count
 from ...replicate.progress import OnStatus
 from ..accounts.account import Account
 from ..accounts.costs import Demand
@@ -22,7 +22,6 @@ from .usable_models import fallbacks_for, usable
 
 MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
-MAX_CHOICES = 128
 
 ModelName = Annotated[str, msgspec.Meta(min_length=1, extra_json_schema={"x-names-models": True})]
 """A name of the configuration, which the OpenAPI document lists for those who may use it."""
@@ -42,7 +41,7 @@ class ModelRequest(msgspec.Struct, kw_only=True):
 class Sampling(ModelRequest, kw_only=True):
     """The further fields of requests for text."""
 
-    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)] | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 

@@ -14,7 +14,7 @@ from ..app import Gateway
 from ..errors import ErrorAnswer
 from .anthropic import ClaudeErrorAnswer
 from .exchange import Exchange
-from .route import Route, route
+from .route import ASKS_A_MODEL, Route, route
 from .uploads import MAX_FIELDS
 
 ERRORS = {
@@ -32,8 +32,6 @@ ERRORS = {
     502: "Replicate failed, could not be reached, or refused the gateway's key",
     503: "The gateway's database or Replicate is not available, or the gateway is stopping",
 }
-_GENERATES = (402, 403, 404, 408, 429, 500, 502)
-"""Further statuses of the routes that ask a model."""
 _FORM = {"propertyNames": {"pattern": r"^[ !#-\[\]-~]+$"}, "maxProperties": MAX_FIELDS}
 """Further fields that a form may have, which are ignored."""
 _REF = "#/components/schemas/"
@@ -136,7 +134,7 @@ def _responses(each: Route, schemas: dict[int, Any]) -> Schema:
     if each.takes is not None:
         statuses |= {400} if each.method == "GET" else {400, 408, 413, 415}
     if each.streams:
-        statuses |= {*_GENERATES}
+        statuses |= set(ASKS_A_MODEL)
     told = ClaudeErrorAnswer if each.path.startswith("/v1/messages") else ErrorAnswer
     error = {"application/json": {"schema": {"$ref": f"{_REF}{told.__name__}"}}}
     refusals = {str(s): {"description": ERRORS[s], "content": error} for s in sorted(statuses)}

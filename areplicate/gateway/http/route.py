@@ -12,6 +12,9 @@ from ..accounts.auth import Access
 from .bodies import read_body, read_query
 from .exchange import Exchange
 
+ASKS_A_MODEL = (402, 403, 404, 408, 429, 500, 502)
+"""The further statuses of routes that ask a model."""
+
 Handler = Callable[..., Coroutine[Any, Any, Any]]
 """Takes the gateway, the exchange and, if the route reads a struct, what was sent."""
 

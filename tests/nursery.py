@@ -28,10 +28,10 @@ IMPORTED = {
         "areplicate.cli.batch",
         "areplicate.cli.chat",
         "areplicate.cli.keys",
+        "areplicate.gateway.accounts.store",
         "areplicate.gateway.server",
         "areplicate.local",
-        "sqlalchemy.dialects.postgresql",
-        "sqlalchemy.dialects.sqlite",
+        "psycopg",
     ),
     "integrations": (
         "langchain_core.language_models.chat_models",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from areplicate.gateway.accounts.rows import StoredResponse
 from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.accounts.tables import responses
 from areplicate.gateway.config.database_url import DatabaseURL
 from areplicate.gateway.config.settings import DatabaseSettings
 
@@ -33,7 +31,9 @@ async def test_a_response_and_its_items_are_found_until_they_expire_and_then_del
 
     await keep("r1")
     for days, is_found in ((29, True), (1, False)):
-        await store.database.execute(update(responses).values(expires_at=responses.c.expires_at - days * DAY))
+        await store.database.execute(
+            "UPDATE areplicate_responses SET expires_at = expires_at - :seconds", seconds=days * DAY
+        )
         assert (await kept.find("k", "r1") is not None) == is_found
         assert ("item of r1" in await kept.find_items("k", ["item of r1"])) == is_found
     await keep("r2")

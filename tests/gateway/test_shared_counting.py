@@ -9,14 +9,12 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from sqlalchemy import update
 
 from areplicate.gateway.accounts.accounts import Accounts
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
 from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.accounts.tables import holds, keys, processes
 from areplicate.gateway.accounts.usage import UsageWriter
 from areplicate.gateway.config.database import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL
@@ -107,18 +105,18 @@ async def test_what_began_or_died_long_ago_no_longer_counts(store: Store) -> Non
     """Predictions count from when they began, tokens from when they ended, and nothing of a process that is gone."""
     await add_key(store, rpm_limit=1)
     await store.admit(first := hold(tokens=10), 5)
-    await store.database.execute(update(holds).values(at=holds.c.at - 30))
+    await store.database.execute("UPDATE areplicate_holds SET at = at - 30")
     assert float((await refused(store, hold())).headers["Retry-After"]) <= WINDOW - 29
-    await store.database.execute(update(holds).values(at=holds.c.at - 31))
+    await store.database.execute("UPDATE areplicate_holds SET at = at - 31")
     await store.admit(second := hold(), 5)  # although the first is in flight
     await store.give_back([second.id])
-    await store.database.execute(update(keys).values(rpm_limit=None, tpm_limit=10))
+    await store.database.execute("UPDATE areplicate_keys SET rpm_limit = NULL, tpm_limit = 10")
     assert "tpm_limit" in (await refused(store, hold())).message
     await store.write_usage([], [SettledHold(first.id, 10, 0.0)])
     assert float((await refused(store, hold())).headers["Retry-After"]) > WINDOW - 5
-    await store.database.execute(update(keys).values(tpm_limit=None, max_parallel_requests=1))
+    await store.database.execute("UPDATE areplicate_keys SET tpm_limit = NULL, max_parallel_requests = 1")
     await store.admit(hold(), 5)
-    silence = update(processes).values(seen_at=processes.c.seen_at - 10)
+    silence = "UPDATE areplicate_processes SET seen_at = seen_at - 10"
     await store.database.execute(silence)
     await refused(store, hold())
     await store.database.execute(silence)

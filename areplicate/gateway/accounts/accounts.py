@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.database import AccountSettings
 from ..errors import DatabaseUnavailable
@@ -21,17 +20,12 @@ from .auth import Auth, unauthenticated
 from .costs import Costs
 from .held_bodies import HeldBodies
 from .key_limits import Hold, RoomTaken, SettledHold
+from .keys import Key
 from .ledger import Ledger
 from .rows import UsageRow
+from .store import HEARTBEAT, Store
 from .usage import UsageWriter
 
-if TYPE_CHECKING:
-    from .keys import Key
-    from .store import Store
-
-_STORE_DELAY = 0.3
-"""Seconds that the first requests have the processor to themselves: importing the database code takes
-half a second of it. A request that needs the database ends the delay."""
 _LOOK_SECONDS = 2.0
 """Seconds that looking a key up may take."""
 _STORE_WAIT = 10.0
@@ -71,7 +65,6 @@ class Accounts:
         self._store: Store | None = None
         self.opened = asyncio.Event()
         """Set once the database has been opened."""
-        self._wanted = asyncio.Event()
         self._opening_error: str | None = None
         self._opener: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -86,7 +79,6 @@ class Accounts:
     async def store(self) -> Store:
         """The database; waits for it while the gateway starts, or raises the `GatewayError` 503."""
         if self._store is None:
-            self._wanted.set()
             wait = 1.0 if self._opening_error else _STORE_WAIT
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.opened.wait(), wait)
@@ -130,9 +122,7 @@ class Accounts:
             await self._store.aclose()
 
     async def _keep_open(self) -> None:
-        """Imports the database code beside the running loop, connects until it succeeds, and looks after it."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wanted.wait(), _STORE_DELAY)
+        """Connects until it succeeds, and looks after the database from then on."""
         pause = 0.5
         while self._store is None:
             try:
@@ -149,8 +139,10 @@ class Accounts:
         await self._look_after(self._store)
 
     async def _open(self) -> None:
-        module = await asyncio.to_thread(importlib.import_module, "areplicate.gateway.accounts.store")
-        store: Store = module.Store(self._settings.database, self._settings.waits, alone=self._alone)
+        # In a thread, since it may import PostgreSQL's driver.
+        store = await asyncio.to_thread(
+            Store, self._settings.database, self._settings.waits, alone=self._alone
+        )
         try:
             await store.open()
             if self._alone:
@@ -163,10 +155,9 @@ class Accounts:
 
     async def _look_after(self, store: Store) -> None:
         """Looks every other second whether the database answers."""
-        period = importlib.import_module("areplicate.gateway.accounts.store").HEARTBEAT
         was_well = True
         while True:
-            await asyncio.sleep(period)
+            await asyncio.sleep(HEARTBEAT)
             try:
                 await store.heartbeat(self._held)
             except Exception as error:

@@ -10,13 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, Update, and_, delete, func, or_, select, true, update
-
 from .auth import Caller
+from .columns import stored
 from .database import Database
 from .key_store import locked_key
 from .rows import LEASE, UNFINISHED, BatchRow, FileRow
-from .tables import added, batches, files
+from .transaction import Transaction, assigned, owned
 
 
 class BegunBatch(NamedTuple):
@@ -34,77 +33,75 @@ class BatchStore:
     async def add_file(self, row: FileRow, most: int) -> bool:
         """Adds a file, unless its key has `most` already."""
 
-        def work(connection: Connection, now: float) -> bool:
-            count = select(func.count()).select_from(files).where(files.c.key_id == row.key_id)
-            if connection.execute(count).scalar_one() >= most:
+        def work(transaction: Transaction) -> bool:
+            count = f"SELECT COUNT(*) FROM areplicate_files WHERE {owned(row.key_id)}"
+            if transaction.value(count, key_id=row.key_id) >= most:
                 return False
-            connection.execute(added(files, row))
+            transaction.add("areplicate_files", row)
             return True
 
         return await self._database.run(work)
 
     async def file(self, id: str, caller: Caller) -> FileRow | None:
         """A file that the caller may see."""
-        query = select(files).where(files.c.id == id, _of(files, caller))
-        return await self._database.row(query, FileRow)
+        query = f"SELECT * FROM areplicate_files WHERE id = :id AND {_seen_by(caller)}"
+        return await self._database.row(FileRow, query, id=id, key_id=caller.key_id)
 
     async def list_files(
         self, caller: Caller, purpose: str | None, after: str | None, limit: int, ascending: bool
     ) -> list[FileRow]:
-        query = _page(files, caller, after, limit, ascending)
-        if purpose is not None:
-            query = query.where(files.c.purpose == purpose)
-        return await self._database.rows(query, FileRow)
+        query = _page("areplicate_files", caller, after, ascending, has_purpose=purpose is not None)
+        return await self._database.rows(
+            FileRow, query, key_id=caller.key_id, purpose=purpose, after=after, limit=limit
+        )
 
     async def delete_file(self, id: str, caller: Caller) -> bool:
-        return bool(await self._database.execute(delete(files).where(files.c.id == id, _of(files, caller))))
+        delete = f"DELETE FROM areplicate_files WHERE id = :id AND {_seen_by(caller)}"
+        return bool(await self._database.execute(delete, id=id, key_id=caller.key_id))
 
     async def add_batch(self, row: BatchRow) -> None:
-        await self._database.execute(added(batches, row))
+        await self._database.run(lambda transaction: transaction.add("areplicate_batches", row))
 
     async def batch(self, id: str, caller: Caller) -> BatchRow | None:
         """A batch that the caller may see."""
-        query = select(batches).where(batches.c.id == id, _of(batches, caller))
-        return await self._database.row(query, BatchRow)
+        query = f"SELECT * FROM areplicate_batches WHERE id = :id AND {_seen_by(caller)}"
+        return await self._database.row(BatchRow, query, id=id, key_id=caller.key_id)
 
     async def list_batches(self, caller: Caller, after: str | None, limit: int) -> list[BatchRow]:
         """The batches that the caller may see, newest first."""
-        return await self._database.rows(_page(batches, caller, after, limit, ascending=False), BatchRow)
+        query = _page("areplicate_batches", caller, after, ascending=False)
+        return await self._database.rows(BatchRow, query, key_id=caller.key_id, after=after, limit=limit)
 
     async def cancel(self, id: str) -> None:
         """Asks for the end of a batch, if it has not ended or is ending already."""
-        may_go_on = update(batches).where(
-            batches.c.id == id, batches.c.status.in_(("validating", "in_progress"))
-        )
-        await self._database.execute(lambda now: may_go_on.values(status="cancelling", cancelling_at=now))
+        cancel = """
+            UPDATE areplicate_batches SET status = 'cancelling', cancelling_at = :now
+            WHERE id = :id AND status IN ('validating', 'in_progress')
+        """
+        await self._database.execute(cancel, id=id)
 
     # Leases
 
     async def claim(self) -> BatchRow | None:
         """Takes the oldest batch that nobody works on."""
+        free = "status IN :unfinished AND (leased_until IS NULL OR leased_until < :now)"
+        values = {"unfinished": list(UNFINISHED), "process": self._process, "lease": LEASE}
 
-        def work(connection: Connection, now: float) -> BatchRow | None:
-            b = batches.c
-            free = and_(b.status.in_(UNFINISHED), or_(b.leased_until.is_(None), b.leased_until < now))
-            oldest = select(b.id).where(free).order_by(b.created_at).limit(1)
-            if not self._database.is_sqlite:
-                oldest = oldest.with_for_update(skip_locked=True)
-            id = connection.execute(oldest).scalar()
-            if id is None:
-                return None
-            taken = update(batches).where(b.id == id, free)
-            values = {"leased_by": self._process, "leased_until": now + LEASE}
-            return _changed(connection, taken.values(**values))
+        def work(transaction: Transaction) -> BatchRow | None:
+            lock = "" if transaction.is_sqlite else "FOR UPDATE SKIP LOCKED"
+            take = f"""
+                UPDATE areplicate_batches SET leased_by = :process, leased_until = :now + :lease
+                WHERE {free} AND id = (
+                    SELECT id FROM areplicate_batches WHERE {free} ORDER BY created_at LIMIT 1 {lock}
+                ) RETURNING *
+            """
+            return transaction.row(BatchRow, take, **values)
 
         return await self._database.run(work)
 
     async def save(self, id: str, **changes: Any) -> BatchRow | None:
         """Renews the lease, and writes what has changed; None if another process has it."""
-
-        def work(connection: Connection, now: float) -> BatchRow | None:
-            return _changed(connection, self._leased(id).values(**{"leased_until": now + LEASE, **changes}))
-
-        return await self._database.run(work)
+        return await self._database.run(lambda transaction: self._change(transaction, id, **changes))
 
     async def begin(self, id: str, key_id: str | None, total: int, expected: float) -> BegunBatch | None:
         """Begins a batch that has been checked, if its key's budget is enough for it beside the key's others.
@@ -116,13 +113,12 @@ class BatchStore:
             expected: dollars that all of it is expected to cost.
         """
 
-        def work(connection: Connection, now: float) -> BegunBatch | None:
-            mine = self._leased(id)
-            left = _left(connection, key_id, now)
-            row = _changed(connection, mine.values(leased_until=now + LEASE, total=total))
+        def work(transaction: Transaction) -> BegunBatch | None:
+            left = _left(transaction, key_id)
+            row = self._change(transaction, id, total=total)
             if row is not None and row.status == "validating" and expected <= left:
-                begun = {"status": "in_progress", "in_progress_at": now, "expected": expected}
-                row = _changed(connection, mine.values(**begun))
+                begun = {"status": "in_progress", "in_progress_at": transaction.now, "expected": expected}
+                row = self._change(transaction, id, **begun)
             return None if row is None else BegunBatch(row, left)
 
         return await self._database.run(work)
@@ -130,58 +126,63 @@ class BatchStore:
     async def finish(self, id: str, made: Sequence[FileRow], **changes: Any) -> None:
         """Writes a batch's end, with the files that it made; nothing where another process has the lease."""
 
-        def work(connection: Connection, now: float) -> None:
-            ended = self._leased(id).values(leased_by=None, leased_until=None, **changes)
-            if connection.execute(ended).rowcount:
-                for file in made:
-                    connection.execute(added(files, file))
+        def work(transaction: Transaction) -> None:
+            if self._change(transaction, id, **changes, leased_by=None, leased_until=None) is not None:
+                transaction.add("areplicate_files", *made)
 
         await self._database.run(work)
 
     async def release(self, id: str, seconds: float = 0.0) -> None:
         """Leaves a batch, after that many seconds, to the process that claims it next."""
-        leased = self._leased(id)
-        await self._database.execute(lambda now: leased.values(leased_by=None, leased_until=now + seconds))
+
+        def work(transaction: Transaction) -> None:
+            self._change(transaction, id, leased_by=None, leased_until=transaction.now + seconds)
+
+        await self._database.run(work)
 
     async def free_all(self) -> None:
         """Ends all leases, for a process that knows itself to be the only one."""
-        await self._database.execute(update(batches).values(leased_by=None, leased_until=None))
+        await self._database.execute("UPDATE areplicate_batches SET leased_by = NULL, leased_until = NULL")
 
-    def _leased(self, id: str) -> Update:
-        """An update of a batch, which changes nothing where another process has the lease."""
-        return update(batches).where(batches.c.id == id, batches.c.leased_by == self._process)
+    def _change(self, transaction: Transaction, id: str, **changes: Any) -> BatchRow | None:
+        """The batch after a change, which also renews its lease; None where another process has the lease."""
+        values = stored({"leased_until": transaction.now + LEASE, **changes})
+        change = f"""
+            UPDATE areplicate_batches SET {assigned(values)}
+            WHERE id = :id AND leased_by = :process RETURNING *
+        """
+        return transaction.row(BatchRow, change, id=id, process=self._process, **values)
 
 
-def _changed(connection: Connection, statement: Update) -> BatchRow | None:
-    """The batch as an update leaves it; None if it changes none."""
-    row = connection.execute(statement.returning(*batches.c)).first()
-    return None if row is None else BatchRow(**row._mapping)
-
-
-def _left(connection: Connection, key_id: str | None, now: float) -> float:
+def _left(transaction: Transaction, key_id: str | None) -> float:
     """Dollars left of a key's budget, after what it and its batches under way have taken; locks the key."""
-    key = locked_key(connection, key_id, now)
+    key = locked_key(transaction, key_id)
     if key is None or key.max_budget is None:
         return math.inf
-    b = batches.c
-    running = and_(b.key_id == key_id, b.status.in_(("in_progress", "finalizing")))
-    others = connection.execute(select(b.expected, b.total, b.completed, b.failed).where(running))
-    taken = sum(float(o.expected * (o.total - o.completed - o.failed) / o.total) for o in others if o.total)
+    running = """
+        SELECT * FROM areplicate_batches
+        WHERE key_id = :key_id AND status IN ('in_progress', 'finalizing') AND total > 0
+    """
+    others = transaction.rows(BatchRow, running, key_id=key_id)
+    taken = sum(o.expected * (o.total - o.completed - o.failed) / o.total for o in others)
     return key.max_budget - key.spend - taken
 
 
-def _of(table: Table, caller: Caller) -> ColumnElement[bool]:
+def _seen_by(caller: Caller) -> str:
     """What the caller may see: its key's own; the master key sees all."""
-    return true() if caller.is_master else table.c.key_id == caller.key_id
+    return "TRUE" if caller.is_master else owned(caller.key_id)
 
 
-def _page(table: Table, caller: Caller, after: str | None, limit: int, ascending: bool) -> Any:
-    """Rows in the order of their making, from behind the one with the id `after`."""
-    c = table.c
-    query = select(table).where(_of(table, caller)).limit(limit)
-    if after is not None:
-        at = select(c.created_at).where(c.id == after).scalar_subquery()
-        beyond = c.created_at > at if ascending else c.created_at < at
-        same = and_(c.created_at == at, c.id > after)
-        query = query.where(or_(beyond, same))
-    return query.order_by(c.created_at if ascending else c.created_at.desc(), c.id)
+def _page(
+    table: str, caller: Caller, after: str | None, ascending: bool, *, has_purpose: bool = False
+) -> str:
+    """Rows in the order of their making, from behind the one with the id `:after`."""
+    than, order = (">", "ASC") if ascending else ("<", "DESC")
+    at = f"(SELECT created_at FROM {table} WHERE id = :after)"
+    conditions = [
+        _seen_by(caller),
+        *(["purpose = :purpose"] if has_purpose else []),
+        *([f"(created_at {than} {at} OR created_at = {at} AND id > :after)"] if after is not None else []),
+    ]
+    where = " AND ".join(conditions)
+    return f"SELECT * FROM {table} WHERE {where} ORDER BY created_at {order}, id LIMIT :limit"

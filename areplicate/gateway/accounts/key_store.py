@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, update
-
+from .columns import stored
 from .database import Database
 from .keys import Key
 from .rows import AuditRow
-from .tables import added, audit, keys
+from .transaction import Transaction, assigned
 
 
 class KeyStore:
@@ -18,29 +17,32 @@ class KeyStore:
         self._database = database
 
     async def by_hash(self, hash: str, seconds: float | None = None) -> Key | None:
-        return await self._key(keys.c.hash == hash, seconds)
+        return await self._key("hash = :value", hash, seconds)
 
     async def by_id(self, id: str) -> Key | None:
-        return await self._key(keys.c.id == id, None)
+        return await self._key("id = :value", id, None)
 
-    async def _key(self, condition: ColumnElement[bool], seconds: float | None) -> Key | None:
-        key = await self._database.row(select(keys).where(condition), Key, seconds=seconds)
+    async def _key(self, condition: str, value: str, seconds: float | None) -> Key | None:
+        query = f"SELECT * FROM areplicate_keys WHERE {condition}"
+        key = await self._database.row(Key, query, seconds=seconds, value=value)
         return None if key is None else key.renewed(self._database.now())
 
     async def page(self, limit: int, offset: int) -> tuple[list[Key], int]:
         """The keys, newest first, and how many there are."""
-        page = select(keys).order_by(keys.c.created_at.desc(), keys.c.id).limit(limit).offset(offset)
+        page = "SELECT * FROM areplicate_keys ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"
 
-        def work(connection: Connection, now: float) -> tuple[list[Key], int]:
-            found = [Key(**row._mapping).renewed(now) for row in connection.execute(page)]
-            return found, connection.execute(select(func.count()).select_from(keys)).scalar_one()
+        def work(transaction: Transaction) -> tuple[list[Key], int]:
+            found = transaction.rows(Key, page, limit=limit, offset=offset)
+            return [key.renewed(transaction.now) for key in found], transaction.value(
+                "SELECT COUNT(*) FROM areplicate_keys"
+            )
 
         return await self._database.run(work, reads=True)
 
     async def add(self, key: Key, entry: AuditRow) -> None:
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(added(keys, key))
-            connection.execute(added(audit, entry, at=now))
+        def work(transaction: Transaction) -> None:
+            transaction.add("areplicate_keys", key)
+            _note(transaction, entry)
 
         await self._database.run(work)
 
@@ -51,56 +53,69 @@ class KeyStore:
 
         `hash` is of the token that it must still have: somebody else may be giving it another.
         """
-        meant = keys.c.id == id if hash is None else and_(keys.c.id == id, keys.c.hash == hash)
+        values = stored({"id": id, **changes})
+        columns = assigned(values)
+        if "budget_resets_at" in changes:  # a budget that is due to renew does so before
+            columns += ", spend = CASE WHEN budget_resets_at <= :now THEN 0.0 ELSE spend END"
+        same = "id = :id" if hash is None else "id = :id AND hash = :hash_before"
+        change = f"UPDATE areplicate_keys SET {columns} WHERE {same} RETURNING *"
 
-        def work(connection: Connection, now: float) -> Key | None:
-            values = {"id": id, **changes}
-            if "budget_resets_at" in changes:  # a budget that is due to renew does so before
-                values["spend"] = case((keys.c.budget_resets_at <= now, 0.0), else_=keys.c.spend)
-            changed = update(keys).where(meant).values(**values).returning(*keys.c)
-            row = connection.execute(changed).first()
-            if row is None:
+        def work(transaction: Transaction) -> Key | None:
+            key = transaction.row(Key, change, hash_before=hash, **values)
+            if key is None:
                 return None
-            connection.execute(added(audit, entry, at=now))
-            return Key(**row._mapping).renewed(now)
+            _note(transaction, entry)
+            return key.renewed(transaction.now)
 
         return await self._database.run(work)
 
     async def delete(self, entries: Sequence[AuditRow]) -> list[str]:
         """Deletes the keys that these entries are about; gives the ids of those that there were."""
 
-        def work(connection: Connection, now: float) -> list[str]:
-            gone = delete(keys).where(keys.c.id.in_([entry.key_id for entry in entries])).returning(keys.c.id)
-            ids = set(connection.execute(gone).scalars())
-            deleted = [entry for entry in entries if entry.key_id in ids]
+        def work(transaction: Transaction) -> list[str]:
+            ids = [entry.key_id for entry in entries]
+            gone = transaction.rows(
+                dict, "DELETE FROM areplicate_keys WHERE id IN :ids RETURNING id", ids=ids
+            )
+            there_were = {row["id"] for row in gone}
+            deleted = [entry for entry in entries if entry.key_id in there_were]
             for entry in deleted:
-                connection.execute(added(audit, entry, at=now))
+                _note(transaction, entry)
             return [entry.key_id for entry in deleted]
 
         return await self._database.run(work)
 
     async def audit_rows(self, limit: int, offset: int, key_id: str | None) -> list[AuditRow]:
         """Who did what, the latest first."""
-        query = select(audit).order_by(audit.c.at.desc(), audit.c.id).limit(limit).offset(offset)
-        if key_id is not None:
-            query = query.where(audit.c.key_id == key_id)
-        return await self._database.rows(query, AuditRow)
+        query = f"""
+            SELECT * FROM areplicate_audit {"WHERE key_id = :key_id" if key_id is not None else ""}
+            ORDER BY at DESC, id LIMIT :limit OFFSET :offset
+        """
+        return await self._database.rows(AuditRow, query, key_id=key_id, limit=limit, offset=offset)
 
 
-def locked_key(connection: Connection, id: str | None, now: float) -> Key | None:
+def _note(transaction: Transaction, entry: AuditRow) -> None:
+    transaction.add("areplicate_audit", entry, at=transaction.now)
+
+
+def locked_key(transaction: Transaction, id: str | None) -> Key | None:
     """A key with its budget renewed, if that is due; None if there is none.
 
     Nobody else gets it before the transaction ends: its row is locked, in SQLite the whole database.
     """
-    lock = update(keys).where(keys.c.id == id).values(blocked=keys.c.blocked)
-    row = connection.execute(lock.returning(*keys.c)).first()
-    return None if row is None else renewed_key(connection, Key(**row._mapping), now)
+    lock = "UPDATE areplicate_keys SET blocked = blocked WHERE id = :id RETURNING *"
+    key = transaction.row(Key, lock, id=id)
+    return None if key is None else renewed_key(transaction, key)
 
 
-def renewed_key(connection: Connection, key: Key, now: float) -> Key:
+def renewed_key(transaction: Transaction, key: Key) -> Key:
     """The key with its budget renewed in the table, too, if that is due."""
-    renewed = key.renewed(now)
+    renewed = key.renewed(transaction.now)
     if renewed is not key:
-        values = {"spend": renewed.spend, "budget_resets_at": renewed.budget_resets_at}
-        connection.execute(update(keys).where(keys.c.id == key.id).values(**values))
+        transaction.execute(
+            "UPDATE areplicate_keys SET spend = :spend, budget_resets_at = :resets_at WHERE id = :id",
+            spend=renewed.spend,
+            resets_at=renewed.budget_resets_at,
+            id=key.id,
+        )
     return renewed

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select
 
 from .database import Database
 from .rows import StoredResponse
-from .tables import response_items, responses
+from .transaction import Transaction, owned
+
+_BEYOND = """
+    SELECT id FROM (
+        SELECT id, SUM(bytes) OVER (ORDER BY expires_at DESC, id) AS and_newer
+        FROM areplicate_responses WHERE {owned}
+    ) AS sums WHERE and_newer > :most
+"""
+"""A key's oldest responses, without which the others have no more than that many bytes."""
 
 
 class ResponseStore:
@@ -25,66 +32,62 @@ class ResponseStore:
         id = stored.response["id"]
         items = {item["id"]: item for item in (*stored.input, *stored.response["output"]) if item.get("id")}
 
-        def work(connection: Connection, now: float) -> None:
+        def work(transaction: Transaction) -> None:
             body = msgspec.json.encode(stored).decode()
             rows = [
                 {"response_id": id, "item_id": item_id, "body": msgspec.json.encode(item).decode()}
                 for item_id, item in items.items()
             ]
             length = sum(map(len, (body, *(row["body"] for row in rows))))
-            values = {"id": id, "key_id": key_id, "expires_at": now + seconds, "bytes": length, "body": body}
-            connection.execute(insert(responses).values(**values))
-            if rows:
-                connection.execute(insert(response_items), rows)
-            _forget(connection, select(responses.c.id).where(responses.c.expires_at < now))
-            total = select(func.sum(responses.c.bytes)).where(_of(key_id))
-            if connection.execute(total).scalar_one() > most:
-                _forget(connection, _beyond(key_id, most))
+            kept = {
+                "id": id,
+                "key_id": key_id,
+                "expires_at": transaction.now + seconds,
+                "bytes": length,
+                "body": body,
+            }
+            transaction.add("areplicate_responses", kept)
+            transaction.add("areplicate_response_items", *rows)
+            _forget(transaction, "SELECT id FROM areplicate_responses WHERE expires_at < :now")
+            total = f"SELECT SUM(bytes) FROM areplicate_responses WHERE {owned(key_id)}"
+            if transaction.value(total, key_id=key_id) > most:
+                _forget(transaction, _BEYOND.format(owned=owned(key_id)), key_id=key_id, most=most)
 
         await self._database.run(work)
 
     async def find(self, key_id: str | None, id: str) -> StoredResponse | None:
         """The key's response of this id."""
-
-        named = select(responses.c.body).where(_of(key_id), responses.c.id == id)
-        found = await self._database.row(lambda now: named.where(responses.c.expires_at >= now), dict)
+        query = f"""
+            SELECT body FROM areplicate_responses
+            WHERE {owned(key_id)} AND id = :id AND expires_at >= :now
+        """
+        found = await self._database.row(dict, query, key_id=key_id, id=id)
         return None if found is None else msgspec.json.decode(found["body"], type=StoredResponse)
 
     async def find_items(self, key_id: str | None, ids: list[str]) -> dict[str, Any]:
         """Items of the key's responses, by their ids."""
-        items = response_items.c
-        named = (
-            select(items.item_id, items.body)
-            .join(responses, responses.c.id == items.response_id)
-            .where(_of(key_id), items.item_id.in_(ids))
-        )
-        found = await self._database.rows(lambda now: named.where(responses.c.expires_at >= now), dict)
+        query = f"""
+            SELECT item_id, body FROM areplicate_response_items WHERE item_id IN :ids AND response_id IN (
+                SELECT id FROM areplicate_responses WHERE {owned(key_id)} AND expires_at >= :now
+            )
+        """
+        found = await self._database.rows(dict, query, key_id=key_id, ids=ids)
         return {row["item_id"]: msgspec.json.decode(row["body"]) for row in found}
 
     async def forget(self, key_id: str | None, id: str) -> bool:
         """Deletes the key's response of this id; False if there is none."""
 
-        def work(connection: Connection, now: float) -> bool:
-            gone = connection.execute(delete(responses).where(_of(key_id), responses.c.id == id)).rowcount
+        def work(transaction: Transaction) -> bool:
+            gone = transaction.execute(
+                f"DELETE FROM areplicate_responses WHERE {owned(key_id)} AND id = :id", key_id=key_id, id=id
+            )
             if gone:
-                connection.execute(delete(response_items).where(response_items.c.response_id == id))
+                transaction.execute("DELETE FROM areplicate_response_items WHERE response_id = :id", id=id)
             return bool(gone)
 
         return await self._database.run(work)
 
 
-def _beyond(key_id: str | None, most: int) -> Select[Any]:
-    """The key's oldest responses, without which the others have no more than that many bytes."""
-    r = responses.c
-    and_newer = func.sum(r.bytes).over(order_by=(r.expires_at.desc(), r.id)).label("and_newer")
-    sums = select(r.id, and_newer).where(_of(key_id)).subquery()
-    return select(sums.c.id).where(sums.c.and_newer > most)
-
-
-def _forget(connection: Connection, ids: Select[Any]) -> None:
-    connection.execute(delete(response_items).where(response_items.c.response_id.in_(ids)))
-    connection.execute(delete(responses).where(responses.c.id.in_(ids)))
-
-
-def _of(key_id: str | None) -> ColumnElement[bool]:
-    return responses.c.key_id.is_(None) if key_id is None else responses.c.key_id == key_id
+def _forget(transaction: Transaction, ids: str, **values: Any) -> None:
+    transaction.execute(f"DELETE FROM areplicate_response_items WHERE response_id IN ({ids})", **values)
+    transaction.execute(f"DELETE FROM areplicate_responses WHERE id IN ({ids})", **values)

@@ -1,7 +1,6 @@
 """The database as one gateway process uses it: tables, signs of life, holds of requests in flight, and usage.
 
-This module and those below it import SQLAlchemy, whose import takes longer than the rest of the gateway: they are
-loaded while the gateway already listens. Each method is one unit of work.
+Each method is one unit of work.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
-from sqlalchemy import text as sql
 
 from ..config.database_url import DatabaseURL
 from ..config.settings import DatabaseSettings
@@ -30,7 +27,8 @@ from .keys import Key
 from .reports import Reports
 from .response_store import ResponseStore
 from .rows import UsageRow
-from .tables import added, audit, create_tables, holds, keys, processes, usage
+from .tables import create_tables
+from .transaction import Transaction
 
 HEARTBEAT = 2.0
 """Seconds between a process's signs of life, which are also its looks at the database's health."""
@@ -38,6 +36,21 @@ _FORGOTTEN_AFTER = 3600.0
 _OPENING_SECONDS = 300.0
 _LATE = 30.0
 """Seconds after which a hold that this process does not know of is one that it gave up on."""
+
+
+_FORGOTTEN = f"seen_at < :now - {_FORGOTTEN_AFTER}"
+_LIVES = """
+    INSERT INTO areplicate_processes (id, seen_at) VALUES (:process, :now)
+    ON CONFLICT (id) DO UPDATE SET seen_at = :now
+"""
+_DELETE_OLD_HOLDS = f"""
+    DELETE FROM areplicate_holds WHERE ended_at < :now - {WINDOW}
+    OR process IN (SELECT id FROM areplicate_processes WHERE {_FORGOTTEN})
+    OR process = :process AND ended_at IS NULL AND at < :now - {_LATE} AND id NOT IN :mine
+"""
+_SETTLE = """
+    UPDATE areplicate_holds SET tokens = :tokens, dollars = :dollars, ended_at = :now WHERE id = :hold_id
+"""
 
 
 class RecentUse(NamedTuple):
@@ -71,13 +84,13 @@ class Store:
             DatabaseUnavailable, RuntimeError: it cannot be, for now; it may be tried again.
         """
 
-        def work(connection: Connection, now: float) -> None:
+        def work(transaction: Transaction) -> None:
             if self._schema:
                 # CREATE SCHEMA IF NOT EXISTS needs the right to create one, even where there is one.
-                there = sql("SELECT to_regnamespace(:schema) IS NOT NULL")
-                if not connection.execute(there, {"schema": self._schema}).scalar():
-                    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
-            create_tables(connection)
+                known = "SELECT to_regnamespace(:schema) IS NOT NULL"
+                if not transaction.value(known, schema=self._schema):
+                    transaction.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+            create_tables(transaction)
 
         if self._file is not None:
             self._file_lock = _lock(self._file, self._alone)
@@ -98,45 +111,30 @@ class Store:
             held: the holds that this process still has. Others of its own are left from units of work
                 whose end it did not learn: they are given back.
         """
-        mine = list(held)
 
-        def work(connection: Connection, now: float) -> None:
+        def work(transaction: Transaction) -> None:
             if _inode(self._file) != self._inode:
                 raise DatabaseUnavailable(
                     f"{self._file} was removed or replaced: put it back, or restart the gateway"
                 )
-            if connection.dialect.name == "postgresql":
-                tables = ", ".join(table.name for table in (keys, usage, holds, audit))
-                connection.execute(sql(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE"))
-            seen = connection.execute(
-                update(processes).where(processes.c.id == self.process).values(seen_at=now)
-            )
-            if not seen.rowcount:
-                connection.execute(insert(processes).values(id=self.process, seen_at=now))
-            forgotten = select(processes.c.id).where(processes.c.seen_at < now - _FORGOTTEN_AFTER)
-            lost = and_(
-                holds.c.process == self.process,
-                holds.c.ended_at.is_(None),
-                holds.c.at < now - _LATE,
-                holds.c.id.not_in(mine),
-            )
-            connection.execute(
-                delete(holds).where(
-                    or_(holds.c.ended_at < now - WINDOW, holds.c.process.in_(forgotten), lost)
+            if not transaction.is_sqlite:
+                transaction.execute(
+                    "LOCK TABLE areplicate_keys, areplicate_usage, areplicate_holds, areplicate_audit "
+                    "IN ROW EXCLUSIVE MODE"
                 )
-            )
-            connection.execute(delete(processes).where(processes.c.seen_at < now - _FORGOTTEN_AFTER))
+            transaction.execute(_LIVES, process=self.process)
+            transaction.execute(_DELETE_OLD_HOLDS, process=self.process, mine=list(held))
+            transaction.execute(f"DELETE FROM areplicate_processes WHERE {_FORGOTTEN}")
 
         await asyncio.shield(self.database.begin(work, seconds=HEARTBEAT, probe=True))
 
     async def leave(self) -> None:
         """What this process had in flight counts no longer."""
 
-        def work(connection: Connection, now: float) -> None:
-            connection.execute(
-                delete(holds).where(holds.c.process == self.process, holds.c.ended_at.is_(None))
-            )
-            connection.execute(delete(processes).where(processes.c.id == self.process))
+        def work(transaction: Transaction) -> None:
+            in_flight = "process = :process AND ended_at IS NULL"
+            transaction.execute(f"DELETE FROM areplicate_holds WHERE {in_flight}", process=self.process)
+            transaction.execute("DELETE FROM areplicate_processes WHERE id = :process", process=self.process)
 
         await self.database.run(work, seconds=HEARTBEAT)
 
@@ -149,53 +147,49 @@ class Store:
         rolls all of it back. `KeyError` where the key has gone.
         """
 
-        def work(connection: Connection, now: float) -> Key:
-            key = locked_key(connection, hold.key_id, now)
+        def work(transaction: Transaction) -> Key:
+            key = locked_key(transaction, hold.key_id)
             if key is None:
                 raise KeyError(hold.key_id)
-            taken = taken_of(connection, key.id, now)
-            if refused := refusal(key, hold, taken, lambda: wait_of(connection, key, hold, now)):
+            taken = taken_of(transaction, key.id)
+            if refused := refusal(key, hold, taken, lambda: wait_of(transaction, key, hold)):
                 raise refused
             # Its own time stays: that is when it was counted in memory, by which it may be given back there.
-            counted = msgspec.structs.replace(hold, at=now)
-            connection.execute(added(holds, counted, process=self.process))
+            transaction.add("areplicate_holds", hold, at=transaction.now, process=self.process)
             return key
 
         return self.database.begin(work, seconds=seconds)
 
     async def recent(self) -> list[RecentUse]:
         """What began within the last minute, oldest first, for limits counted in memory."""
-        u = usage.c
-        tokens = (u.prompt_tokens + u.completion_tokens).label("tokens")
-        query = select(u.key_id, u.at, u.predictions, tokens).where(u.key_id.is_not(None)).order_by(u.at)
-        return await self.database.rows(lambda now: query.where(u.at > now - WINDOW), RecentUse)
+        query = f"""
+            SELECT key_id, at, predictions, prompt_tokens + completion_tokens AS tokens FROM areplicate_usage
+            WHERE key_id IS NOT NULL AND at > :now - {WINDOW} ORDER BY at
+        """
+        return await self.database.rows(RecentUse, query)
 
     # Usage
 
     async def write_usage(self, rows: Sequence[UsageRow], settled: Sequence[SettledHold]) -> None:
         """Writes rows, adds their costs to the keys and settles their holds; once, however often it is tried."""
 
-        def work(connection: Connection, now: float) -> None:
-            ids = [row.request_id for row in rows]
-            there = set(
-                connection.execute(select(usage.c.request_id).where(usage.c.request_id.in_(ids))).scalars()
-            )
-            new = [row for row in rows if row.request_id not in there]
-            if new:
-                connection.execute(insert(usage), [msgspec.structs.asdict(row) for row in new])
-                _add_spend(connection, new, now)
+        def work(transaction: Transaction) -> None:
+            query = "SELECT request_id FROM areplicate_usage WHERE request_id IN :ids"
+            known = {
+                row["request_id"]
+                for row in transaction.rows(dict, query, ids=[row.request_id for row in rows])
+            }
+            new = [row for row in rows if row.request_id not in known]
+            transaction.add("areplicate_usage", *new)
+            _add_spend(transaction, new)
             for each in settled:
-                connection.execute(
-                    update(holds)
-                    .where(holds.c.id == each.hold_id)
-                    .values(tokens=each.tokens, dollars=each.dollars, ended_at=now)
-                )
+                transaction.execute(_SETTLE, **msgspec.structs.asdict(each))
 
         await self.database.run(work)
 
     async def give_back(self, hold_ids: Sequence[str]) -> None:
         """Requests for which nothing was asked of Replicate do not count."""
-        await self.database.execute(delete(holds).where(holds.c.id.in_(hold_ids)))
+        await self.database.execute("DELETE FROM areplicate_holds WHERE id IN :ids", ids=list(hold_ids))
 
 
 def _inode(file: str | None) -> int | None:
@@ -216,15 +210,15 @@ def _lock(file: str, alone: bool) -> int:
     return lock
 
 
-def _add_spend(connection: Connection, rows: Sequence[UsageRow], now: float) -> None:
+def _add_spend(transaction: Transaction, rows: Sequence[UsageRow]) -> None:
     """Adds what the rows cost to their keys, whose budgets are renewed if that is due."""
     spent: dict[str, float] = defaultdict(float)
     for row in rows:
         if row.key_id is not None:
             spent[row.key_id] += row.cost or 0.0
-    due = select(keys).where(keys.c.id.in_(spent), keys.c.budget_resets_at <= now).order_by(keys.c.id)
-    for found in connection.execute(due).all():
-        renewed_key(connection, Key(**found._mapping), now)
+    due = "SELECT * FROM areplicate_keys WHERE id IN :ids AND budget_resets_at <= :now ORDER BY id"
+    for key in transaction.rows(Key, due, ids=list(spent)):
+        renewed_key(transaction, key)
     for key_id in sorted(spent):  # always in one order: two gateways never block each other
-        more = keys.c.spend + spent[key_id]
-        connection.execute(update(keys).where(keys.c.id == key_id).values(spend=more))
+        more = "UPDATE areplicate_keys SET spend = spend + :more WHERE id = :id"
+        transaction.execute(more, more=spent[key_id], id=key_id)

@@ -2,163 +2,110 @@
 
 from __future__ import annotations
 
-import json
-import types
-import typing
-from typing import Annotated, Any, Literal, get_args, get_origin
-
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Double,
-    Index,
-    Insert,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    func,
-    insert,
-    select,
-    text,
-)
-from sqlalchemy.engine import Connection, Dialect
 
+from .columns import definitions
 from .key_limits import Hold
 from .keys import Key
 from .rows import AuditRow, BatchRow, FileRow, UsageRow
+from .transaction import Transaction
 
 
-class _AsJSON(TypeDecorator[Any]):
-    """A list or an object, as text."""
+class _Process(msgspec.Struct):
+    """A gateway's last sign of life: requests in flight in a dead one no longer count."""
 
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+    id: str
+    seen_at: float
 
 
-_TYPES: dict[type, Any] = {str: Text, float: Double, int: BigInteger, bool: Boolean}
+class _Response(msgspec.Struct):
+    """What the Responses API keeps, if the configuration says so; `bytes` counts the items, too."""
 
-metadata = MetaData()
-
-
-def _table(
-    name: str, struct: type[msgspec.Struct], key: str, *further: Column[Any], unique: str = ""
-) -> Table:
-    """A table with a column for each field of the struct."""
-    columns = [
-        Column(
-            field,
-            _type(annotation),
-            primary_key=field == key,
-            nullable=type(None) in get_args(annotation),
-            unique=field == unique or None,
-        )
-        for field, annotation in typing.get_type_hints(struct, include_extras=True).items()
-    ]
-    return Table(name, metadata, *columns, *further)
+    id: str
+    key_id: str | None
+    expires_at: float
+    bytes: int
+    body: str
 
 
-def _type(annotation: Any) -> Any:
-    options = [option for option in get_args(annotation) if option is not type(None)]
-    if get_origin(annotation) in (types.UnionType, typing.Union, Annotated):
-        return _type(options[0])
-    if get_origin(annotation) is Literal:
-        return Text
-    return _TYPES.get(annotation, _AsJSON)
+class _ResponseItem(msgspec.Struct):
+    """An item of such a response, which later requests may refer to."""
+
+    response_id: str
+    item_id: str
+    body: str
 
 
-keys = _table("areplicate_keys", Key, "id", unique="hash")
+class _Hold(Hold):
+    """What a request in flight may take, and for as long as it counts, what one has taken that ended."""
 
-usage = _table("areplicate_usage", UsageRow, "request_id")
-Index("areplicate_usage_at", usage.c.at)
-Index("areplicate_usage_key", usage.c.key_id, usage.c.at)
+    process: str
+    ended_at: float | None
 
-holds = _table(
-    "areplicate_holds",
-    Hold,
-    "id",
-    Column("process", Text, nullable=False, index=True),
-    Column("ended_at", Double),
+
+def _table(name: str, row: type[msgspec.Struct], key: str, *further: str) -> str:
+    parts = ", ".join([*definitions(row), f"PRIMARY KEY ({key})", *further])
+    return f"CREATE TABLE areplicate_{name} ({parts})"
+
+
+_TABLES = (
+    _table("keys", Key, "id", "UNIQUE (hash)"),
+    _table("usage", UsageRow, "request_id"),
+    _table("holds", _Hold, "id"),
+    _table("audit", AuditRow, "id"),
+    _table("files", FileRow, "id"),
+    _table("batches", BatchRow, "id"),
+    _table("processes", _Process, "id"),
+    _table("responses", _Response, "id"),
+    _table("response_items", _ResponseItem, "response_id, item_id"),
 )
-"""What requests in flight may take, and for as long as it counts, what ended ones took."""
-Index("areplicate_holds_key", holds.c.key_id)
-
-audit = _table("areplicate_audit", AuditRow, "id")
-"""Who did what to which key."""
-Index("areplicate_audit_key", audit.c.key_id, audit.c.at)
-
-files = _table("areplicate_files", FileRow, "id")
-Index("areplicate_files_key", files.c.key_id, files.c.created_at)
-
-batches = _table("areplicate_batches", BatchRow, "id")
-Index("areplicate_batches_key", batches.c.key_id, batches.c.created_at)
-
-processes = Table(
-    "areplicate_processes",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("seen_at", Double, nullable=False),
-)
-"""The gateways' signs of life: requests in flight in a dead gateway no longer count."""
-
-_versions = Table("areplicate_schema", MetaData(), Column("version", Integer, primary_key=True))
-
-responses = Table(
-    "areplicate_responses",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("key_id", Text),
-    Column("expires_at", Double, nullable=False, index=True),
-    Column("bytes", BigInteger, nullable=False),
-    Column("body", Text, nullable=False),
-)
-"""What the Responses API keeps, if the configuration says so; `bytes` counts the items, too."""
-Index("areplicate_responses_key", responses.c.key_id, responses.c.expires_at, responses.c.bytes)
-
-response_items = Table(
-    "areplicate_response_items",
-    metadata,
-    Column("response_id", Text, primary_key=True),
-    Column("item_id", Text, primary_key=True, index=True),
-    Column("body", Text, nullable=False),
-)
-"""The items of those responses, which later requests may refer to."""
-
-
-def added(table: Table, row: msgspec.Struct, **further: Any) -> Insert:
-    """The statement that adds a struct as a row; `further` columns count more than its fields."""
-    return insert(table).values(**{**msgspec.structs.asdict(row), **further})
-
+_INDEXES = {
+    "usage_at": "usage (at)",
+    "usage_key": "usage (key_id, at)",
+    "holds_key": "holds (key_id)",
+    "holds_process": "holds (process)",
+    "audit_key": "audit (key_id, at)",
+    "files_key": "files (key_id, created_at)",
+    "batches_key": "batches (key_id, created_at)",
+    "responses_expiry": "responses (expires_at)",
+    "responses_key": "responses (key_id, expires_at, bytes)",
+    "response_items_item": "response_items (item_id)",
+}
 
 _LOCK = 0x617265706C6963  # any number that other users of the database do not take
 _VERSION = 4
 """Of these tables. Raise it with the first change after a release, and bring older databases up to date here."""
 
 
-def create_tables(connection: Connection) -> None:
+def create_tables(transaction: Transaction) -> None:
     """Makes the tables in a database that has none, under a lock that all its gateways share.
 
     Raises:
         RuntimeError: its tables are of another version.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    _versions.create(connection, checkfirst=True)
-    version = connection.execute(select(func.max(_versions.c.version))).scalar()
+    if not transaction.is_sqlite:
+        transaction.value("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+    if not _has_tables(transaction):
+        transaction.execute("CREATE TABLE areplicate_schema (version INTEGER NOT NULL PRIMARY KEY)")
+    version = transaction.value("SELECT MAX(version) FROM areplicate_schema")
     if version is None:
-        metadata.create_all(connection)
-        connection.execute(insert(_versions).values(version=_VERSION))
+        for table in _TABLES:
+            transaction.execute(table)
+        for name, columns in _INDEXES.items():
+            transaction.execute(f"CREATE INDEX areplicate_{name} ON areplicate_{columns}")
+        transaction.execute("INSERT INTO areplicate_schema VALUES (:version)", version=_VERSION)
     elif version != _VERSION:
         raise RuntimeError(
             f"the database's tables are of version {version}, and this areplicate's of version {_VERSION}: install "
             "the areplicate that made them, or give general_settings.database_url another database"
         )
+
+
+def _has_tables(transaction: Transaction) -> bool:
+    # CREATE TABLE IF NOT EXISTS needs the right to create tables, even where there are some.
+    known = (
+        "SELECT COUNT(*) FROM sqlite_master WHERE name = 'areplicate_schema'"
+        if transaction.is_sqlite
+        else "SELECT to_regclass('areplicate_schema') IS NOT NULL"
+    )
+    return bool(transaction.value(known))

@@ -15,7 +15,6 @@ from collections import deque
 from glob import escape
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,9 +22,7 @@ from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .key_limits import SettledHold
 from .rows import UsageRow
-
-if TYPE_CHECKING:
-    from .store import Store
+from .store import Store
 
 _PERIOD = 1.0
 """Seconds that a row waits at most while the database answers; what a `kill -9` can lose."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 
+from ..accounts.batch_store import BatchStore
 from ..accounts.rows import FileRow
 from ..app import Gateway
 from ..errors import bad_request, no_such
@@ -19,9 +20,6 @@ from ..http.exchange import Exchange
 from ..http.route import route
 from ..http.uploads import read_form, send_file
 from .fields import ListPage, Text, in_whole_seconds
-
-if TYPE_CHECKING:
-    from ..accounts.batch_store import BatchStore
 
 MAX_LISTED = 10_000
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
 from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
 from ..accounts.rows import AuditRow
+from ..accounts.store import Store
 from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_master_key
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import Duration, Text, in_whole_seconds, seconds_of, shown_duration
 from .model_call import ModelNames
-
-if TYPE_CHECKING:
-    from ..accounts.store import Store
 
 Name = Annotated[Text, msgspec.Meta(min_length=1, max_length=200)]
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ...chat.apis.chat_arguments import ChatArguments, count_tokens, text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import ResponseBuilder, new_id
+from ..accounts.response_store import ResponseStore
 from ..accounts.rows import StoredResponse
 from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
@@ -27,9 +28,6 @@ from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
 from .relay import relay
 from .shapes import FULL_TEXT, TEXT, either, items, mapping, one_of, tool
 from .usable_models import usable
-
-if TYPE_CHECKING:
-    from ..accounts.response_store import ResponseStore
 
 _MAX_ID = 256
 """Characters of an item's id: PostgreSQL takes no long text into an index."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ..accounts.rows import SpendFilter, UsageRow
+from ..accounts.store import Store
 from ..app import Gateway
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import Text, time_of
 from .keys import key_id_of
-
-if TYPE_CHECKING:
-    from ..accounts.store import Store
 
 Day = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
 

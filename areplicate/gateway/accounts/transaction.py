@@ -1,0 +1,88 @@
+"""SQL within one transaction of a SQLite or PostgreSQL database.
+
+Both databases get the same SQL. Its values are named, such as `:id`, and never part of its text. `:now` is the time
+by the database's clock. A list stands for its items, as in `id IN :ids`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from .columns import read, stored
+
+T = TypeVar("T")
+
+_NAME = re.compile(r":(\w+)")
+_NO_ITEMS = "(SELECT NULL WHERE 1 = 0)"
+
+
+class Transaction:
+    """A transaction that has begun at `now`, in seconds since 1970; who began it also ends it.
+
+    Args:
+        connection: the driver's, with rows as dictionaries.
+    """
+
+    def __init__(self, connection: Any, now: float, *, is_sqlite: bool) -> None:
+        self.now = now
+        self.is_sqlite = is_sqlite
+        self._connection = connection
+
+    def execute(self, sql: str, **values: Any) -> int:
+        """Changes rows; gives how many."""
+        changed: int = self._run(sql, values).rowcount
+        return changed
+
+    def rows(self, kind: type[T], sql: str, **values: Any) -> list[T]:
+        """What a query finds, each row as a struct or a dictionary."""
+        return [read(kind, row) for row in self._run(sql, values).fetchall()]
+
+    def row(self, kind: type[T], sql: str, **values: Any) -> T | None:
+        """The first of `rows`; None if there is none."""
+        row = self._run(sql, values).fetchone()
+        return None if row is None else read(kind, row)
+
+    def value(self, sql: str, **values: Any) -> Any:
+        """The first row's only value; None if there is no row."""
+        row = self._run(sql, values).fetchone()
+        return None if row is None else next(iter(row.values()))
+
+    def add(self, table: str, *rows: msgspec.Struct | Mapping[str, Any], **further: Any) -> None:
+        """Adds rows; `further` columns count more than their own."""
+        added = [{**stored(row), **further} for row in rows]
+        if added:
+            names, places = ", ".join(added[0]), ", ".join(f":{name}" for name in added[0])
+            sql = f"INSERT INTO {table} ({names}) VALUES ({places})"
+            self._connection.cursor().executemany(self._spelled(sql, {}), added)
+
+    def _run(self, sql: str, values: dict[str, Any]) -> Any:
+        values["now"] = self.now
+        return self._connection.execute(self._spelled(sql, values), values)
+
+    def _spelled(self, sql: str, values: dict[str, Any]) -> str:
+        """The statement as the driver takes it. The items of lists become values of their own."""
+
+        def spell(found: re.Match[str]) -> str:
+            name = found[1]
+            items = values.get(name)
+            if not isinstance(items, list):
+                return found[0] if self.is_sqlite else f"%({name})s"
+            values.update((f"{name}_{place}", item) for place, item in enumerate(items))
+            places = ", ".join(f":{name}_{place}" for place in range(len(items)))
+            return f"({_NAME.sub(spell, places)})" if places else _NO_ITEMS
+
+        return _NAME.sub(spell, sql)
+
+
+def assigned(names: Iterable[str]) -> str:
+    """Columns that are set to the values of the same names, for `UPDATE ... SET`."""
+    return ", ".join(f"{name} = :{name}" for name in names)
+
+
+def owned(key_id: str | None) -> str:
+    """The condition for a key's own rows, by the value `:key_id`; without a key for those of nobody."""
+    return "key_id IS NULL" if key_id is None else "key_id = :key_id"

@@ -158,7 +158,7 @@ class AsyncRouter:
         given = read(params)
         options = given.options
         if "mock_response" in options:
-            return _mock(model, messages, options)
+            return _mock(model, messages, given)
         return await self._answered(model, messages, given)
 
     def map(
@@ -362,10 +362,9 @@ class AsyncRouter:
         return prepare
 
 
-def _mock(
-    model: str, messages: Sequence[Any], options: Mapping[str, Any]
-) -> ModelResponse | CompletionStream:
-    response = mocked(model, messages, options["mock_response"], checked_count(options.get("n")))
+def _mock(model: str, messages: Sequence[Any], given: Given) -> ModelResponse | CompletionStream:
+    options, stop = given.options, given.params.get("stop")
+    response = mocked(model, messages, options["mock_response"], checked_count(options.get("n")), stop)
     if options.get("stream"):
         return replay(response, wants_usage(options.get("stream_options")))
     return response

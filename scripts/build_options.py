@@ -79,8 +79,9 @@ the gateway, in the body of a request.
 
 ## OpenAI's chat parameters
 
-Each goes in under the name that the model's schema has for it. One that a model has no input for is an
-`UnsupportedParamsError`, or left out with `drop_params=True`.
+Each goes in under the name that the model's schema has for it. Tools, `response_format` and `stop`
+work without one ([agents](agents.md)); any other that a model has no input for is an `UnsupportedParamsError`, or left
+out with `drop_params=True`.
 
 {openai}
 

@@ -21,6 +21,7 @@ from ..chat.embeddings import inputs_for
 from ..chat.inputs import ModelInput, build_input
 from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
+from ..chat.settling import settle
 from ..chat.usage import characters, estimate
 from ..errors import BadRequestError, NotFoundError
 from ..options import read, read_from_client
@@ -161,13 +162,21 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
     if "input" in request:
         parts = inputs_for(request["input"], given.inputs, schema, model)
         return count, [ModelInput(fields, max_tokens=0) for _, fields in parts]
+    settled = settle(
+        request["messages"],
+        {**given.params, **given.inputs},
+        schema=schema,
+        model=model,
+        emulate=given.options.get("emulate") is not False,
+    )
     return count, [
         build_input(
-            request["messages"],
-            {**given.params, **given.inputs},
+            settled.turns,
+            settled.params,
             model=model,
             schema=schema,
             drop_params=bool(given.options.get("drop_params")),
+            tools=settled.tools,
         )
     ]
 

@@ -2,7 +2,8 @@
 
 This is the one place above a single call. A call gives text; a contract's reader finds the tool calls or
 the JSON in it that were asked for. If they do not fit, the model is asked once more with the reasons, in
-the same conversation and within the same deadline. Both attempts count in `usage` and in `replicate`.
+the same conversation and within the same deadline. Both attempts count in `usage` and in `replicate`. A stream whose
+text has come to a stop sequence is read no further, and its prediction is cancelled.
 """
 
 from __future__ import annotations
@@ -57,20 +58,22 @@ class BoundCall(msgspec.Struct, frozen=True):
 async def _whole(bound: BoundCall, response: ModelResponse) -> ModelResponse:
     usage, choices, runs = response.usage, [], []
     for choice, run in zip(response.choices, response.replicate, strict=True):
-        fitting, again = await _fitting(bound, choice, run)
+        fitting, again, reader = await _fitting(bound, choice, run)
         choices.append(fitting)
-        runs += [_told(bound, run), *(_told(bound, other.replicate[0]) for other in again)]
+        runs += _told(bound, [run, *(other.replicate[0] for other in again)], reader)
         for other in again:
             usage = add_attempt(usage, other.usage)
     return _replace(response, choices=choices, usage=usage, replicate=runs)
 
 
-async def _fitting(bound: BoundCall, choice: Choice, run: Run) -> tuple[Choice, list[ModelResponse]]:
-    """The choice as its contract wants it, and the second response if one was needed."""
+async def _fitting(
+    bound: BoundCall, choice: Choice, run: Run
+) -> tuple[Choice, list[ModelResponse], AnswerReader]:
+    """The choice as its contract wants it, the second response if one was needed, and the last one's reader."""
     reader = bound.contract.reader(streamed=False)
     deltas = _read(reader, choice)
     if not reader.faults:
-        return _choice(choice, deltas, choice.finish_reason), []
+        return _choice(choice, deltas, reader.finish_reason(choice.finish_reason)), [], reader
     second = await answer(_replace(await _again(bound, reader), stream=False))
     assert isinstance(second, ModelResponse)
     reader = reader.again()
@@ -80,7 +83,7 @@ async def _fitting(bound: BoundCall, choice: Choice, run: Run) -> tuple[Choice, 
     deltas = [*kept, *corrected]
     if reader.faults:
         raise _misfit(bound, reader, [run, *second.replicate])
-    return _choice(choice, deltas, second.choices[0].finish_reason), [second]
+    return _choice(choice, deltas, reader.finish_reason(second.choices[0].finish_reason)), [second], reader
 
 
 def _read(reader: AnswerReader, choice: Choice) -> list[Delta]:
@@ -104,7 +107,7 @@ def _choice(choice: Choice, deltas: list[Delta], finish_reason: FinishReason) ->
             tool_calls=calls or None,
             reasoning_content=choice.message.reasoning_content or thought or None,
         ),
-        finish_reason="tool_calls" if calls else finish_reason,
+        finish_reason=finish_reason,
     )
 
 
@@ -130,6 +133,9 @@ class _Reasked:
         for stream in self._streams:
             await stream.aclose()
 
+    def cut(self) -> None:
+        self._streams[-1].cut()
+
     def call_soon(self, do: Callable[[], object]) -> None:
         self._streams[0].call_soon(do)
 
@@ -147,7 +153,7 @@ async def _chunks(
             yield chunk
             continue
         choice = chunk.choices[0]
-        for delta in _deltas(reader, choice):
+        for delta in _deltas(reader, choice, inner[0]):
             yield _with_delta(chunk, delta)
         if choice.finish_reason is None:
             continue
@@ -157,27 +163,28 @@ async def _chunks(
             inner.append(await _stream_again(bound, reader))
             reader = reader.again()
             async for second in inner[-1]:
-                for delta in _deltas(reader, second.choices[0]):
+                for delta in _deltas(reader, second.choices[0], inner[-1]):
                     yield _with_delta(chunk, delta)
                 finish_reason = second.choices[0].finish_reason or finish_reason
                 runs += second.replicate or ()
             extra += [run.usage for run in runs[1:] if run.usage is not None]
             if reader.faults:
                 raise _misfit(bound, reader, runs)
-        if reader.given_calls:
-            finish_reason = "tool_calls"
+        last = _with_delta(chunk, Delta(), reader.finish_reason(finish_reason))
+        yield _replace(last, replicate=_told(bound, runs, reader))
         reader = bound.contract.reader(streamed=True)
-        told = [_told(bound, run) for run in runs]
-        yield _replace(_with_delta(chunk, Delta(), finish_reason), replicate=told)
 
 
-def _deltas(reader: AnswerReader, choice: ChunkChoice) -> list[Delta]:
+def _deltas(reader: AnswerReader, choice: ChunkChoice, stream: CompletionStream) -> list[Delta]:
     """What a chunk of the model's text adds to the answer, as far as it fits."""
     if choice.finish_reason is not None:
         return reader.end(cut_off=choice.finish_reason == "length")
-    if choice.delta.content:
-        return reader.feed(choice.delta.content)
-    return [choice.delta]
+    if not choice.delta.content:
+        return [choice.delta]
+    deltas = reader.feed(choice.delta.content)
+    if reader.stopped_at is not None:
+        stream.cut()
+    return deltas
 
 
 def _with_delta(
@@ -202,8 +209,12 @@ async def _again(bound: BoundCall, reader: AnswerReader) -> Call:
     return _replace(call, count=1, include_usage=False)
 
 
-def _told(bound: BoundCall, run: Run) -> Run:
-    return _replace(run, emulated=list(bound.contract.emulated)) if bound.contract.emulated else run
+def _told(bound: BoundCall, runs: Sequence[Run], reader: AnswerReader) -> list[Run]:
+    """What the attempts at one answer took. The last one may have been ended at a stop sequence."""
+    emulated = list(bound.contract.emulated) or None
+    told = [_replace(run, emulated=emulated) for run in runs]
+    told[-1].stop_sequence = reader.stopped_at
+    return told
 
 
 def _misfit(bound: BoundCall, reader: AnswerReader, runs: Sequence[Run]) -> PredictionFailedError:
@@ -212,6 +223,6 @@ def _misfit(bound: BoundCall, reader: AnswerReader, runs: Sequence[Run]) -> Pred
         f"{' '.join(reader.faults)}"
     )
     error.text = reader.text
-    error.replicate = [_told(bound, run) for run in runs]
+    error.replicate = _told(bound, runs, reader)
     error.about(bound.call.question.model, runs[-1].prediction_id)
     return error

@@ -33,6 +33,11 @@ class Source:
         self.mine.leave()
         await self.stream.aclose()
 
+    async def cut(self) -> None:
+        """Its text is read no further, though the model may be writing still."""
+        self.mine.saw(await self.stream.cut(self.mine.owner.cancel if self.mine.certain else None))
+        await self.end()
+
     async def interrupt(self) -> None:
         """Ends its connection, also under a `read` in another task."""
         await self.stream.interrupt()
@@ -50,6 +55,9 @@ class Chunks(Protocol):
 
     def leave(self) -> None:
         """Nobody reads on: predictions that still run are not wanted any more. In the loop's own thread."""
+
+    def cut(self) -> None:
+        """The present choice is complete for its reader: its last chunk comes next."""
 
     async def interrupt(self) -> None:
         """Ends a `next` that another task is waiting for."""
@@ -119,6 +127,10 @@ class CompletionStream:
         self._ending.reach()
         await self._chunks.interrupt()
 
+    def cut(self) -> None:
+        """The present choice is complete for its reader: its prediction is cancelled, and its last chunk comes next."""
+        self._chunks.cut()
+
     def leave(self) -> None:
         """The same without waiting for the connection to be closed; in the loop's own thread."""
         self._ending.reach()
@@ -174,6 +186,8 @@ class AnswerChunks:
         self._usages: list[Usage] = []
         self._split: ReplySplitter | None = None
         self._lines = Lines()
+        self._cut = False
+        """Whether the present choice is read no further."""
         self._runs: list[Prediction] = []
         """Those of the present choice that have ended."""
 
@@ -196,6 +210,9 @@ class AnswerChunks:
         for source in self._sources:
             source.mine.leave()
 
+    def cut(self) -> None:
+        self._cut = True
+
     async def interrupt(self) -> None:
         for source in self._sources:
             await source.interrupt()
@@ -216,6 +233,9 @@ class AnswerChunks:
             self._say(Delta(role="assistant", content=""))
         elif self._runs and self._runs[-1] is source.stream.prediction:
             await self._conclude(source)
+        elif self._cut:
+            await source.cut()
+            self._runs.append(source.stream.prediction)
         else:
             pieces = await source.stream.read()
             for piece in map(self._lines, pieces):
@@ -244,7 +264,7 @@ class AnswerChunks:
         finish = finish_reason(question, usage)
         self._ready.append(self._make.delta(self._index, Delta(), finish, [run_of(self._runs, usage)]))
         self._usages.append(usage)
-        self._split, self._lines, self._runs = None, Lines(), []
+        self._split, self._lines, self._cut, self._runs = None, Lines(), False, []
         if self._include_usage and self._index == len(self._sources):
             self._ready.append(self._make.usage(add(self._usages)))
 
@@ -271,6 +291,9 @@ class _Replayed:
 
     def leave(self) -> None:
         """Nothing runs."""
+
+    def cut(self) -> None:
+        """It is short."""
 
     async def interrupt(self) -> None:
         """Nobody waits."""

@@ -1,4 +1,5 @@
-"""Reads a model's answer and checks that it fits the tools and the format that were asked for."""
+"""Reads a model's answer, ends it at a stop sequence, and checks that it fits the tools and the format that were
+asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import msgspec
 
 from .messages import Message
 from .reply_splitter import ReplySplitter
-from .responses import Delta, FunctionCall, ToolCallDelta
+from .responses import Delta, FinishReason, FunctionCall, ToolCallDelta
+from .stops import StopCutter
 from .structured.json_reader import JsonReader
 from .structured.response_format import ResponseFormat
 from .tools.checking import CallChecker, Misfit, new_call_id
@@ -15,13 +17,14 @@ from .tools.tools import ToolUse
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """The tools and the format that an answer must fit.
+    """The tools and the format that an answer must fit, and the sequences that end its text.
 
-    `emulated` names the parameters that were explained to the model in words.
+    `emulated` names the parameters that the model has no input for.
     """
 
     tools: ToolUse | None = None
     format: ResponseFormat | None = None
+    stops: tuple[str, ...] = ()
     emulated: tuple[str, ...] = ()
 
     def reader(self, *, streamed: bool) -> AnswerReader:
@@ -59,6 +62,7 @@ class AnswerReader:
         self._contract = contract
         self._streamed = streamed
         self._split = ReplySplitter(thinks=True)
+        self._stops = StopCutter(contract.stops)
         tools, format = contract.tools, contract.format
         self._must_call = tools is not None and tools.required
         self._tools = ToolReader(tools.names) if tools is not None else None
@@ -79,6 +83,16 @@ class AnswerReader:
         """What was given out of the JSON."""
         return self._json.given if self._json is not None else ""
 
+    @property
+    def stopped_at(self) -> str | None:
+        """The stop sequence that has ended the text. Nothing that follows is read."""
+        return self._stops.found
+
+    def finish_reason(self, otherwise: FinishReason) -> FinishReason:
+        if self.given_calls:
+            return "tool_calls"
+        return otherwise if self.stopped_at is None else "stop"
+
     def again(self) -> AnswerReader:
         """The reader of the next attempt."""
         return AnswerReader(self._contract, self._streamed, self)
@@ -89,14 +103,17 @@ class AnswerReader:
         return self._parted(self._split.feed(text))
 
     def end(self, cut_off: bool = False) -> list[Delta]:
-        """The rest, now that no text follows. What was `cut_off` by a limit is incomplete, not wrong."""
+        """The rest, now that no text follows. What was `cut_off` by a limit is incomplete, not wrong; so is JSON that
+        was ended by a stop sequence."""
         deltas = self._parted(self._split.end())
         if self._tools is not None:
             deltas += [delta for piece in self._tools.end() for delta in self._piece(piece)]
+        deltas += self._shown(self._stops.end())
         if self._json is not None and not self.given_calls and not self.faults:
-            if rest := self._json.end(cut_off):
+            ended_early = cut_off or self.stopped_at is not None
+            if rest := self._json.end(ended_early):
                 deltas.append(Delta(content=rest))
-            self.faults += self._json.faults
+            self.faults += [] if ended_early else self._json.faults
         deltas += self._arguments_alone(self._said)
         tools = self._contract.tools
         if tools is not None and self._must_call and not self.given_calls and not self.faults:
@@ -131,6 +148,8 @@ class AnswerReader:
         return parted
 
     def _piece(self, piece: str | Block) -> list[Delta]:
+        if self.stopped_at is not None:
+            return []
         if isinstance(piece, str):
             bare = self._said.lstrip().startswith(_BARE)  # then it comes in one piece
             return (bare and self._arguments_alone(piece)) or self._content(piece)
@@ -138,7 +157,7 @@ class AnswerReader:
             self.faults.append("A tool call cannot be read: its JSON is broken.")
             return []
         assert self._checker is not None and self._contract.tools is not None
-        deltas = []
+        deltas: list[Delta] = []
         for call in piece.calls:
             if self.given_calls and not self._contract.tools.parallel:
                 break
@@ -149,7 +168,7 @@ class AnswerReader:
             if checked in self._said_before:
                 self._said_before.remove(checked)
                 continue
-            deltas.append(self._given(checked))
+            deltas += self._given(checked)
         return deltas
 
     def _arguments_alone(self, text: str) -> list[Delta]:
@@ -157,14 +176,17 @@ class AnswerReader:
         if self._checker is None or not self._must_call or self.given_calls or self.faults:
             return []
         call = self._checker.of_arguments_alone(text)
-        return [] if call is None else [self._given(call)]
+        return [] if call is None else self._given(call)
 
-    def _given(self, call: FunctionCall) -> Delta:
+    def _given(self, call: FunctionCall) -> list[Delta]:
         delta = ToolCallDelta(index=len(self.given_calls), id=new_call_id(), function=call)
         self.given_calls.append(call)
-        return Delta(tool_calls=[delta])
+        return [*self._shown(self._stops.end()), Delta(tool_calls=[delta])]
 
     def _content(self, text: str) -> list[Delta]:
+        return self._shown(self._stops.feed(text))
+
+    def _shown(self, text: str) -> list[Delta]:
         if self._json is not None:
             text = self._json.feed(text)
         return [Delta(content=text)] if text else []

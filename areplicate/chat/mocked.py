@@ -8,16 +8,20 @@ from typing import Any
 
 from ..errors import BadRequestError
 from .messages import read_messages
+from .params import stop_sequences
 from .responses import Choice, Message, ModelResponse, Usage
+from .schemas.values import AskedModel
+from .stops import before_stop
 from .usage import estimate
 
 
-def mocked(model: Any, messages: Any, answer: Any, count: int) -> ModelResponse:
+def mocked(model: Any, messages: Any, answer: Any, count: int, stop: Any = None) -> ModelResponse:
     """What `mock_response` stands for.
 
     Args:
         answer: the text, a whole `ModelResponse` (or its dump), or an exception, which is raised.
         count: how many choices have the text.
+        stop: OpenAI's parameter, which ends the text.
     """
     if isinstance(answer, BaseException):
         raise answer
@@ -29,6 +33,9 @@ def mocked(model: Any, messages: Any, answer: Any, count: int) -> ModelResponse:
             f"mock_response must be a string, an exception or a ModelResponse, not {type(answer).__name__}.",
             param="mock_response",
         )
+    answer = before_stop(
+        answer, stop_sequences("stop", stop or (), AskedModel(str(model), drop_params=False))
+    )
     prompt, text = estimate(sum(len(turn.text) for turn in turns)), estimate(len(answer))
     return ModelResponse(
         id=f"mock-{os.urandom(8).hex()}",

@@ -45,16 +45,19 @@ def _limit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     )
 
 
-def _stop(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
-    """One sequence or several, as a list or as the comma-separated text that most models take."""
+def stop_sequences(name: str, value: Any, asked: AskedModel) -> list[str]:
+    """One sequence or several; an empty one stops nothing."""
     sequences = [value] if isinstance(value, str) else value
     if not isinstance(sequences, (list, tuple)) or not all(isinstance(s, str) for s in sequences):
         wrong_type(name, value, "a string or a list of strings", asked)
-    sequences = [s for s in sequences if s]
-    if not sequences:
-        return None
+    return [s for s in sequences if s]
+
+
+def _stop(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
+    """One sequence or several, as a list or as the comma-separated text that most models take."""
+    sequences = stop_sequences(name, value, asked)
     if field.type == "array":
-        return sequences
+        return sequences or None
     for sequence in [s for s in sequences if "," in s]:
         unsupported(f"{name}={sequence!r}", f"{asked.who} separates stop sequences by commas", asked)
         sequences.remove(sequence)
@@ -145,7 +148,7 @@ PARAMS: dict[str, Param] = {
 }
 
 TOOL_PARAMS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
-CONTRACT_PARAMS = frozenset((*TOOL_PARAMS, "response_format"))
+CONTRACT_PARAMS = frozenset((*TOOL_PARAMS, "response_format", *STOP))
 """The parameters that an answer is held to afterwards: they make a contract."""
 
 INFORMATIONAL = frozenset(

@@ -199,7 +199,10 @@ class Run(Shape, kw_only=True):
     """Time the model ran, in all attempts, which is what Replicate bills."""
     usage: Usage | None = None
     emulated: list[str] | None = None
-    """Parameters without an input of the model, explained to it in words: `tools`, `response_format`."""
+    """Parameters without an input of the model: `tools` and `response_format` were explained to it in words, and the
+    answer was cut at `stop`."""
+    stop_sequence: str | None = None
+    """The one of `stop` at which the answer was cut; None if the model ended it by itself."""
 
 
 class Choice(Holder, kw_only=True):

@@ -1,7 +1,8 @@
-"""Gives a question's tools and answer format the form that its model takes.
+"""Gives a question's tools, answer format and stop sequences the form that its model takes.
 
-What the model has inputs for goes into them, and the rest is explained in the conversation (it is emulated). In
-both cases the contract's reader then checks the answer.
+What the model has inputs for goes into them. Other tools and formats are explained in the conversation, and the answer
+is cut at other stop sequences: these are emulated. In both cases the contract's reader then sees to it that the
+answer is what was asked for.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from .contract import Contract
 from .formats.format import PromptTemplate, written
 from .formats.templates import registered_template
 from .messages import Message, read_messages
-from .params import TOOL_PARAMS
+from .params import STOP, TOOL_PARAMS, stop_sequences
 from .plan import Plan, plan_for
 from .schemas.schema import Field, ModelSchema
+from .schemas.values import AskedModel
 from .structured.response_format import place, read_response_format
 from .tools.telling import tell_format, tell_rules, tell_tools
 from .tools.tools import ToolUse, native_tools, read_tool_use
@@ -46,7 +48,7 @@ def settle(
     template: PromptTemplate | None = None,
     emulate: bool = True,
 ) -> Settled:
-    """The question with its tools and its format in the shape that the model takes.
+    """The question with its tools, its format and its stop sequences in the shape that the model takes.
 
     Args:
         messages: OpenAI's messages.
@@ -58,17 +60,20 @@ def settle(
             dropped like any other.
 
     Raises:
-        BadRequestError: tools, their choice, or the format are wrong; or the extra `[schema]` is needed.
+        BadRequestError: tools, their choice, the format or the stop sequences are wrong; or the extra `[schema]` is needed.
     """
     question = Settled(
         read_messages(messages), {name: value for name, value in params.items() if value is not None}
     )
     fields = schema.fields if schema is not None else {}
+    plan = plan_for(schema, model)
     use = read_tool_use(question.params)
     if use is None or "tools" in fields or emulate:
         template = template or (registered_template(model) if model is not None else None)
-        question = _with_tools(question, use, fields, plan_for(schema, model), template)
+        question = _with_tools(question, use, fields, plan, template)
     question = _with_format(question, fields, emulate)
+    if emulate:
+        question = _with_stops(question, plan, AskedModel(model, drop_params=False))
     if question.contract is not None:
         question.contract.reader(streamed=False)  # raises what is wrong with a schema before anything is sent
     return question
@@ -116,6 +121,35 @@ def _with_format(question: Settled, fields: Mapping[str, Field], emulate: bool) 
         turns = tell_format(turns, format)
         contract = _replace(contract, emulated=(*contract.emulated, "response_format"))
     return _replace(question, turns=turns, params={**placed.params, **rest}, contract=contract)
+
+
+def _with_stops(question: Settled, plan: Plan, asked: AskedModel) -> Settled:
+    """The question with the stop sequences that the model takes in its input. All of them end the answer."""
+    names = [name for name in STOP if name in question.params and (name == "stop" or not plan.takes(name))]
+    given = [each for name in names for each in _stops_of(name, question.params[name], asked)]
+    sequences = tuple(dict.fromkeys(given))
+    taken = [each for each in sequences if _takes_stop(plan, each)]
+    params = {name: value for name, value in question.params.items() if name not in names}
+    if not sequences:
+        return _replace(question, params=params)
+    contract = _replace(question.contract or Contract(), stops=sequences)
+    if len(taken) < len(sequences):
+        contract = _replace(contract, emulated=(*contract.emulated, "stop"))
+    return _replace(question, params={**params, "stop": taken}, contract=contract)
+
+
+def _stops_of(name: str, value: Any, asked: AskedModel) -> list[str]:
+    """Under a model's own name for it, a text is separated by commas, as the models with that name take it."""
+    return stop_sequences(
+        name, value.split(",") if name != "stop" and isinstance(value, str) else value, asked
+    )
+
+
+def _takes_stop(plan: Plan, sequence: str) -> bool:
+    """Whether the model has an input for the sequence: most separate several by commas."""
+    targets = plan.targets["stop"]
+    lists = [name in plan.fields and plan.fields[name].type == "array" for name in targets]
+    return bool(targets) and ("," not in sequence or all(lists))
 
 
 def _is_flat(fields: Mapping[str, Field]) -> bool:

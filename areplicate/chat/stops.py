@@ -1,4 +1,4 @@
-"""Ends a text at a stop sequence, for models that have no input for those."""
+"""Ends a text at a stop sequence, whether its model has an input for those or not."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Collection, Sequence
 
 class StopCutter:
     """Takes a text in pieces and gives what comes before the first of some sequences, however the text is cut.
+
+    The first is the one that is complete first, as for a model that stops while it writes; of those that end at the
+    same character, it is the longest.
 
     Args:
         sequences: what ends the text. None of them is given out.
@@ -26,18 +29,25 @@ class StopCutter:
         if self.found is not None:
             return ""
         text = self._held + piece
-        at, self.found = min(
-            ((text.find(sequence), sequence) for sequence in self._sequences if sequence in text),
-            default=(len(text), None),
-        )
-        held = 0 if self.found is not None else begun_at_the_end(text, self._sequences)
-        self._held = text[len(text) - held :]
-        return text[: min(at, len(text) - held)]
+        found = [(at + len(each), at, each) for each in self._sequences if (at := text.find(each)) >= 0]
+        if found:
+            _, at, self.found = min(found)
+            self._held = ""
+            return text[:at]
+        certain = len(text) - begun_at_the_end(text, self._sequences)
+        self._held = text[certain:]
+        return text[:certain]
 
     def end(self) -> str:
         """The rest, now that no text follows."""
         rest, self._held = self._held, ""
         return rest
+
+
+def before_stop(text: str, sequences: Sequence[str]) -> str:
+    """What comes before the first of the sequences."""
+    cutter = StopCutter(sequences)
+    return cutter.feed(text) + cutter.end()
 
 
 def begun_at_the_end(text: str, sequences: Collection[str]) -> int:

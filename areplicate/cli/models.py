@@ -167,10 +167,11 @@ def _parameters(plan: Plan) -> Table:
 
 
 def _missing(plan: Plan) -> str:
-    dropped = ("max_tokens", "temperature", "top_p", "stop", "reasoning_effort")
+    dropped = ("max_tokens", "temperature", "top_p", "reasoning_effort")
     ways = {
         dropped: "drop_params=True leaves them out",
         ("tools", "response_format"): "the prompt explains them",
+        ("stop",): "the answer is cut there",
     }
     missing = {way: [name for name in names if not plan.targets[name]] for names, way in ways.items()}
     return "\n".join(f"No input for {', '.join(names)}: {way}." for way, names in missing.items() if names)

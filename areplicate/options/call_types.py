@@ -90,7 +90,7 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
             top_p: Only the likeliest tokens are chosen from, up to this share.
             max_tokens: Tokens of the answer at most.
             max_completion_tokens: The newer name of `max_tokens`.
-            stop: The answer ends before one of these texts.
+            stop: The answer ends before the first of these texts, whether the model has an input for them or not.
             seed: Makes the answer repeatable, as far as the model can.
             presence_penalty: Above 0, tokens that were used are less likely.
             frequency_penalty: Above 0, tokens are less likely the more often they were used.
@@ -121,7 +121,7 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
             timeout: Seconds for the whole completion: queue, cold boot and answer. By default the router's: 1800.
             num_retries: How often one HTTP request is tried again if that is safe. By default the router's.
             drop_params: Leave out what the model has no input for and move numbers into its bounds, instead of an error. By default False.
-            emulate: False makes tools and formats that the model has no input for an error, instead of explaining them in words. By default True.
+            emulate: False makes tools, formats and stop sequences that the model has no input for an error, instead of explaining them in words and cutting the answer at the sequences. By default True.
             fallbacks: Models to ask if this one fails, in order: names, or mappings as `{"model": ..., "top_k": 5}`. By default the router's.
             mock_response: The answer, or the error to raise: nothing is sent and nothing costs, for tests.
             additional_drop_params: Names of parameters that are left out of this call, whatever the model takes.

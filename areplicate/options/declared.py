@@ -66,7 +66,11 @@ OPTIONS: tuple[Option, ...] = (
     _openai("top_p", "float", "Only the likeliest tokens are chosen from, up to this share."),
     _openai("max_tokens", "int", "Tokens of the answer at most."),
     _openai("max_completion_tokens", "int", "The newer name of `max_tokens`."),
-    _openai("stop", _STRINGS, "The answer ends before one of these texts."),
+    _openai(
+        "stop",
+        _STRINGS,
+        "The answer ends before the first of these texts, whether the model has an input for them or not.",
+    ),
     _openai("seed", "int", "Makes the answer repeatable, as far as the model can."),
     _openai("presence_penalty", "float", "Above 0, tokens that were used are less likely."),
     _openai("frequency_penalty", "float", "Above 0, tokens are less likely the more often they were used."),
@@ -119,7 +123,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "emulate",
         "bool",
-        "False makes tools and formats that the model has no input for an error, instead of explaining them in words.",
+        "False makes tools, formats and stop sequences that the model has no input for an error, instead of explaining "
+        "them in words and cutting the answer at the sequences.",
         default="True",
     ),
     Option(

@@ -6,7 +6,7 @@ has failed, and while it may not be opened again yet. `text_assembly` joins what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -99,6 +99,26 @@ class PredictionStream:
             if pieces:
                 return pieces
         return []
+
+    async def cut(self, cancel: Callable[[str], Awaitable[object]] | None) -> Prediction:
+        """Ends the text here: from now on `prediction` counts as succeeded, with what it has written.
+
+        Args:
+            cancel: ends the prediction of that id, and its figures are waited for, for a moment.
+
+        Returns:
+            The prediction as it was last seen.
+        """
+        await self.aclose()
+        if cancel is not None and not self.prediction.terminal:
+            with anyio.move_on_after(FIGURES), suppress(APIError):
+                await cancel(self.prediction.id)
+                self.prediction = await self._poller.look(self.prediction.id, self._policy)
+                self.prediction = await self._poller.wait(self.prediction, self._progress, self._policy)
+        seen, self._finished = self.prediction, True
+        output = seen.output or self.text
+        self.prediction = msgspec.structs.replace(seen, status="succeeded", error=None, output=output)
+        return seen
 
     async def interrupt(self) -> None:
         """Ends a `read` that another task is in."""

@@ -134,6 +134,18 @@ async def test_rows_may_come_and_go_at_the_end_and_other_columns_may_change(
     ]
 
 
+async def test_a_row_may_ask_for_what_its_model_does_without_an_input(staged: Stage, tmp_path: Path) -> None:
+    _, router = staged
+    write(tmp_path / "in.csv", ROWS)
+    asked: dict[str, Any] = {"stop": [" to"], "response_format": {"type": "text"}, "tools": []}
+    job = Job(
+        tmp_path / "in.csv", tmp_path / "out.csv", Defaults(model=LLAMA, options=asked), append_to_rows=True
+    )
+    assert not (await check(job, router)).errors
+    await run(job, router, Tally(3, 600))
+    assert export(job) == 3 and {row["answer"] for row in lines(job.output)} == {"answer"}
+
+
 async def test_a_changed_row_is_told_before_the_others_are_asked(staged: Stage, tmp_path: Path) -> None:
     local, router = staged
     job = await answered(router, tmp_path)

@@ -70,8 +70,12 @@ def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(models_cli, "_schema_of", lambda model: found)
     shown = run("show", "x/new")
-    assert "temperature" in shown.output and "No input for max_tokens, top_p, stop" in shown.output
+    assert (
+        "temperature" in shown.output
+        and "No input for max_tokens, top_p, reasoning_effort: drop_params" in shown.output
+    )
     assert "No input for tools, response_format: the prompt explains them." in shown.output
+    assert "No input for stop: the answer is cut there." in shown.output
     found = None
     shown = run("show", "x/new")
     assert shown.exit_code == 1

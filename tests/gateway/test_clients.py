@@ -109,6 +109,23 @@ def test_legacy_completions(client: openai.OpenAI) -> None:
     assert pieces[-1].choices[0].finish_reason == "stop"
 
 
+def test_stop_ends_every_answer(client: openai.OpenAI, local: LocalReplicate) -> None:
+    before, stop = TEXT[:6], TEXT[6:9]
+    chunks = list(
+        client.chat.completions.create(
+            model="patient", messages=HI, stop=stop, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks[:-1]) == before
+    assert chunks[-2].choices[0].finish_reason == "stop" and chunks[-1].usage is not None
+    assert list(local.predictions.values())[-1].status == "canceled"
+    assert client.completions.create(model="chat", prompt="One", stop=[stop]).choices[0].text == before
+    pieces = client.completions.create(model="chat", prompt="One", stop=stop, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in pieces) == before
+    extra = {"stop": stop, "drop_params": False}
+    assert client.responses.create(model="chat", input="One", extra_body=extra).output_text == before
+
+
 def test_responses(client: openai.OpenAI) -> None:
     answer = client.responses.create(model="chat", instructions="Be kind.", input="Hi")
     assert answer.output_text == TEXT

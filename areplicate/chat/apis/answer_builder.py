@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from ..chunks import deltas_of
-from ..responses import Delta, FinishReason, ModelResponse, Usage
+from ..responses import Delta, FinishReason, ModelResponse, Run, Usage
 
 Event = dict[str, Any]
 """One server-sent event of an API, by its `type`."""
@@ -17,13 +18,20 @@ class AnswerBuilder(ABC):
 
     Attributes:
         answer: the whole as it is by now; its `model` has the name that the client knows the model by.
+        stop_sequence: the one that has ended its text.
     """
 
     answer: dict[str, Any]
+    stop_sequence: str | None = None
 
     def answered_by(self, model: str) -> None:
         """Another model answers than was asked."""
         self.answer["model"] = model
+
+    def ran(self, runs: Sequence[Run]) -> None:
+        """What the answer took, before its end."""
+        for run in runs:
+            self.stop_sequence = run.stop_sequence
 
     @abstractmethod
     def begin(self) -> list[Event]: ...
@@ -41,5 +49,6 @@ class AnswerBuilder(ABC):
         choice = response.choices[0]
         for delta in deltas_of(choice.message):
             self.add(delta)
+        self.ran(response.replicate)
         self.end(choice.finish_reason, response.usage)
         return self.answer

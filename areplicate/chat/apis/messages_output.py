@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from ..responses import Delta, FinishReason, PricedUsage, ToolCallDelta, Usage
-from ..stops import StopCutter
 from .answer_builder import AnswerBuilder, Event
 
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -25,14 +24,12 @@ class MessageBuilder(AnswerBuilder):
     Args:
         id: the message's, `msg_...`.
         model: the name that the client knows the model by.
-        body: the request. Without `thinking` in it, none is shown; its `stop_sequences` end the answer, whether
-            the model heeds them or not.
+        body: the request. Without `thinking` in it, none is shown.
     """
 
     def __init__(self, id: str, model: str, body: Mapping[str, Any]) -> None:
         thinking = body.get("thinking")
         self._thinks = isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
-        self._stops = StopCutter(body.get("stop_sequences") or ())
         self._content: list[dict[str, Any]] = []
         self._open: str | None = None
         """The kind of block that is being written: the last one."""
@@ -52,33 +49,25 @@ class MessageBuilder(AnswerBuilder):
 
     def add(self, delta: Delta) -> list[Event]:
         events: list[Event] = []
-        if self._stops.found is not None:
-            return events
         if delta.reasoning_content and self._thinks:
             events += self._written("thinking", delta.reasoning_content)
-        if delta.content and (text := self._stops.feed(delta.content)):
-            events += self._written("text", text)
+        if delta.content:
+            events += self._written("text", delta.content)
         for call in delta.tool_calls or ():
-            events += self._rest()
             events += self._call(call)
         return events
 
     def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]:
-        events = [*self._rest(), *self._close()]
-        found = self._stops.found
-        reason = _STOP_REASONS[finish_reason] if found is None else "stop_sequence"
-        told = {"stop_reason": reason, "stop_sequence": found}
+        events = list(self._close())
+        stopped = finish_reason == "stop" and self.stop_sequence is not None
+        reason = "stop_sequence" if stopped else _STOP_REASONS[finish_reason]
+        told = {"stop_reason": reason, "stop_sequence": self.stop_sequence if stopped else None}
         self.answer |= {**told, "usage": _usage(usage)}
         return [
             *events,
             {"type": "message_delta", "delta": told, "usage": _usage(usage)},
             {"type": "message_stop"},
         ]
-
-    def _rest(self) -> Iterator[Event]:
-        """Text that was kept back as the possible beginning of a stop sequence."""
-        if rest := self._stops.end():
-            yield from self._written("text", rest)
 
     def _written(self, kind: str, text: str) -> Iterator[Event]:
         if self._open != kind:

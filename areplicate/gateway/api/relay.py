@@ -45,6 +45,7 @@ async def relay(
                         builder.answered_by(account.answered_by(call.name))
                         await events.send(_encoded(builder.begin()))
                     usage = chunk.usage or usage
+                    builder.ran(chunk.replicate or ())
                     for choice in chunk.choices:
                         finish_reason = choice.finish_reason or finish_reason
                         if told := builder.add(choice.delta):

@@ -8,7 +8,7 @@ import pytest
 
 from areplicate.chat.apis.answer_builder import Event
 from areplicate.chat.apis.messages_output import MessageBuilder
-from areplicate.chat.responses import Delta, FinishReason, PricedUsage
+from areplicate.chat.responses import Delta, FinishReason, PricedUsage, Run
 from tests.chat.apis.answers import USAGE, call, whole
 from tests.lazily import Lazily
 
@@ -144,25 +144,14 @@ def test_too_long_an_answer_says_so() -> None:
     assert events[-2:] == end("max_tokens") and message["stop_reason"] == "max_tokens"
 
 
-def test_a_stop_sequence_ends_the_answer_however_it_is_cut_and_is_told() -> None:
-    events, message = said(
-        *(Delta(content=piece) for piece in ("One E", "ND two", " three")), call(), stop_sequences=["END"]
-    )
-    assert events == [
-        start(0, type="text", text=""),
-        more(0, type="text_delta", text="One "),
-        stop(0),
-        *end("stop_sequence", "END"),
-    ]
-    assert message["content"] == [{"type": "text", "text": "One "}]
-    assert (message["stop_reason"], message["stop_sequence"]) == ("stop_sequence", "END")
-
-
-def test_what_might_have_become_a_stop_sequence_is_given_out_in_the_end() -> None:
-    _, message = said(Delta(content="One EN"), stop_sequences=["END"])
-    assert message["content"] == [{"type": "text", "text": "One EN"}]
-    _, message = said(Delta(content="One EN"), call(), stop_sequences=["END"])
-    assert message["content"][0] == {"type": "text", "text": "One EN"}
+@pytest.mark.parametrize(
+    ("reason", "told"), [("stop", ("stop_sequence", "END")), ("tool_calls", ("tool_use", None))]
+)
+def test_the_stop_sequence_that_ended_the_answer_is_told(reason: FinishReason, told: tuple[str, ...]) -> None:
+    made = builder()
+    made.ran([Run(prediction_id="a"), Run(prediction_id="b", stop_sequence="END")])
+    assert made.end(reason, USAGE) == end(*told)
+    assert (made.answer["stop_reason"], made.answer["stop_sequence"]) == told
 
 
 def test_a_whole_answer_makes_the_message_that_its_events_would_have_built() -> None:

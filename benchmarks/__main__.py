@@ -58,7 +58,7 @@ def main() -> None:
         "machine": before,
         "loop": options.loop,
         "size": size._asdict(),
-        "clients": {client: of._asdict() for client, of in environments.items()},
+        "clients": {client: of.sizes() for client, of in environments.items()},
         "figures": figures,
         "warm_path": warm_path(size, options.loop),
         "job": bulk.measure(*size.job),

@@ -52,6 +52,10 @@ class Environment(NamedTuple):
     size: float | None
     size_further: float | None
 
+    def sizes(self) -> dict[str, Any]:
+        """What the results tell of it: all but where it is on this machine."""
+        return {"version": self.version, "size": self.size, "size_further": self.size_further}
+
 
 def make_all(clients: list[str]) -> dict[str, Environment]:
     """Every client's environment; one that is there already is used again."""

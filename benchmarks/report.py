@@ -186,8 +186,9 @@ def failures(results: dict[str, Any]) -> Iterator[str]:
         for client, rounds in found.items():
             failed = [of["failed"] for of in rounds if "failed" in of]
             if failed:
-                told = failed[0].splitlines()[-1]
-                yield f"- {figure}, {NAMES[client]}: {len(failed)} of {counted(len(rounds), 'round')}: {told}"
+                yield (
+                    f"- {figure}, {NAMES[client]}: {len(failed)} of {counted(len(rounds), 'round')}: {failed[0]}"
+                )
 
 
 def median(results: dict[str, Any], row: Row, client: str) -> float | None:

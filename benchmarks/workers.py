@@ -31,7 +31,7 @@ def begin(
 
 
 def end(process: subprocess.Popen[str], timeout: float = TIMEOUT) -> dict[str, Any]:
-    """The figures of a scenario, or `failed` with the end of what went wrong."""
+    """The figures of a scenario, or `failed` with the last line of its error."""
     try:
         out, complaints = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -39,7 +39,8 @@ def end(process: subprocess.Popen[str], timeout: float = TIMEOUT) -> dict[str, A
         process.communicate()
         return {"failed": f"not done after {timeout:g} s"}
     if process.returncode:
-        return {"failed": complaints.strip()[-400:] or f"exit status {process.returncode}"}
+        said = complaints.strip().splitlines() or [f"exit status {process.returncode}"]
+        return {"failed": said[-1]}
     figures: dict[str, Any] = json.loads(out.splitlines()[-1])  # clients may print before
     return figures
 

@@ -125,3 +125,30 @@ def test_what_is_told_to_take_at_most_so_long_does_with_room_to_spare() -> None:
     )
     assert key_limits.WINDOW > 60, "any minute that one looks at"
     assert bulk_map.MAX_IN_FLIGHT == 1000
+
+
+MEASURED = {
+    "a warm call of 0.2 s: time on top": "warm call of 0.2 s: overhead, ms",
+    "CPU time of such a call": "the same: CPU a call, ms",
+    "300 calls of 0.5 s at once": "300 calls of 0.5 s at once: wall, s",
+    "3,000 calls of 0.5 s at once": "3000 calls of 0.5 s at once: wall, s",
+    "first streamed token (the model's comes at 50 ms)": "first streamed token (the model's comes at 50 ms), ms",
+}
+"""Rows of README's comparison, and those of the results that they tell."""
+
+
+def rows_of(text: str) -> dict[str, list[str]]:
+    """The cells of Markdown's tables by the first of their row; of equal ones, the first row's."""
+    rows = (line.strip("| ").split("|") for line in reversed(text.splitlines()) if line.startswith("| "))
+    return {first.strip(): [cell.strip() for cell in cells] for first, *cells in rows}
+
+
+def test_readmes_comparison_is_the_last_results() -> None:
+    told = rows_of((ROOT / "README.md").read_text())
+    found = rows_of((ROOT / "benchmarks/results/results.md").read_text())
+    for label, row in MEASURED.items():
+        bare, ours, litellm, replicate, _ = found[row]
+        for cell, measured in zip(told[label], (ours, litellm, replicate, bare), strict=True):
+            number = cell.split()[0]
+            places = len(number.partition(".")[2])
+            assert number == f"{float(measured.split()[0]):.{places}f}", label

@@ -39,6 +39,7 @@ from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, 
 from .protocol.requests import CANCEL_AFTER, PREFER, Request, merged, prefer_wait
 from .retry import RetryPolicy
 from .server_clock import ONCE_IN, ServerClock
+from .transports.base import never_sent
 from .versions import LatestVersions
 
 _UNCLEAR = frozenset({408, 499})
@@ -241,6 +242,9 @@ class Creator:
             mine.answered = now()
             mine.may_exist = error.request_sent
             return (Outcome.UNKNOWN if error.request_sent else Outcome.NOTHING), error
+        except BaseException as left:
+            mine.may_exist = not never_sent(left)
+            raise
         finally:
             if held:
                 self._held.give_back()

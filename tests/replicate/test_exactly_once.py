@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import socket
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from functools import partial
 from random import Random
 from typing import Any
@@ -13,8 +14,11 @@ import anyio
 import pytest
 from aiohttp import web
 
-from areplicate import APIConnectionError, APIError, AsyncRouter, ModelResponse
+from areplicate import APIConnectionError, APIError, AsyncRouter, ModelResponse, Timeout
 from areplicate.local.faults import edge_error
+from areplicate.replicate.transports.aiohttp import AiohttpTransport
+from areplicate.replicate.transports.base import Transport
+from areplicate.replicate.transports.httpx import HttpxTransport
 from tests.hostile import (
     Asked,
     GoOn,
@@ -466,18 +470,47 @@ async def test_a_base_that_is_some_other_site_is_told_within_seconds(status: int
         assert clock() < 7
 
 
-async def test_a_host_that_takes_no_connection_is_tried_once_for_as_long_as_connecting_may_take() -> None:
-    with socket.socket() as full:
+@contextmanager
+def no_room() -> Iterator[str]:
+    """The base of a host that takes no connection, and refuses none."""
+    with socket.socket() as full, ExitStack() as waiting:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        with socket.create_connection(full.getsockname()), ExitStack() as waiting:
-            for _ in range(2):
-                connecting = waiting.enter_context(socket.socket())
-                connecting.setblocking(False)
-                connecting.connect_ex(full.getsockname())
-            base = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
-            async with AsyncRouter(api_key=KEY, api_base=base) as router:
-                clock = Clock()
-                with pytest.raises(APIConnectionError, match=f"Cannot connect to {base}. Check api_base"):
-                    await ask(router)
-                assert clock() < 16
+        for _ in range(3):
+            connecting = waiting.enter_context(socket.socket())
+            connecting.setblocking(False)
+            connecting.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+
+
+async def test_a_host_that_takes_no_connection_is_tried_once_for_as_long_as_connecting_may_take() -> None:
+    with no_room() as base:
+        async with AsyncRouter(api_key=KEY, api_base=base) as router:
+            clock = Clock()
+            with pytest.raises(APIConnectionError, match=f"Cannot connect to {base}. Check api_base"):
+                await ask(router)
+            assert clock() < 16
+
+
+@pytest.mark.parametrize("transport", [AiohttpTransport, HttpxTransport])
+async def test_what_waited_for_its_connection_as_its_caller_left_is_not_looked_for(
+    transport: Callable[[int], Transport],
+) -> None:
+    with no_room() as base:
+        async with AsyncRouter(api_key=KEY, api_base=base, transport=transport(9)) as router:
+            with pytest.raises(Timeout):
+                await ask(router, timeout=1)
+            clock = Clock()
+    assert clock() < 1
+
+
+async def test_what_waited_for_its_turn_as_its_caller_left_is_not_looked_for() -> None:
+    async with HostileReplicate([llama()]) as hostile, router_of(hostile, pool_size=1) as router:
+        hostile.on("create", hangs(3), times=1)
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(ask, router, stream=True))
+            await anyio.sleep(1)
+            with anyio.move_on_after(1):
+                await ask(router, stream=True)
+            await anyio.sleep(9)
+        assert len(hostile.predictions) == 1 and not hostile.asked_for("list")

@@ -15,19 +15,10 @@ from yarl import URL
 
 from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
-from .base import CONNECT_TIMEOUT, connection_error
+from .base import CONNECT_TIMEOUT, connection_error, never_sent
 from .proxies import TLS, Proxies, shown, socks_missing, tls_context
 
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-_NEVER_SENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.InvalidURL,
-)
-
-_SOCKS_MODULES = ("aiohttp_socks", "python_socks")
-
 _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only if it comes as a file."""
 
@@ -181,10 +172,9 @@ def _broken(error: Exception) -> Exception:
 def _failure(error: Exception, request: Request, proxy: str | None) -> APIError:
     if isinstance(error, aiohttp.InvalidURL):
         return _unsendable(error, request.url)
-    shaking_hands = isinstance(error, EOFError) or type(error).__module__.startswith(_SOCKS_MODULES)
-    never_sent = isinstance(error, _NEVER_SENT) or shaking_hands
+    sent = not (never_sent(error) or isinstance(error, aiohttp.ConnectionTimeoutError))
     return connection_error(
-        _broken(error), request, sent=not never_sent, silent=_silent(error), proxy=proxy and shown(proxy)
+        _broken(error), request, sent=sent, silent=_silent(error), proxy=proxy and shown(proxy)
     )
 
 

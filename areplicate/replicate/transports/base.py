@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import APIConnectionError, BadRequestError
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 15.0
 """Seconds for name look-up, TCP and TLS."""
+
+_WAITING = frozenset(
+    {
+        ("areplicate.replicate.limits", "acquire"),
+        ("aiohttp.connector", "connect"),
+        ("httpcore._async.connection", "_connect"),
+        ("httpcore._async.connection_pool", "wait_for_connection"),
+    }
+)
+"""The functions, by their modules, in which a request waits for its turn or its connection: none of it is sent yet."""
 
 _SENT_BY_THE_SERVER = re.compile(r"(\bbytearray\(|\bb['\"]|<Raw).*", re.DOTALL)
 """What libraries quote of an answer that is not HTTP: a server may repeat the key in it."""
@@ -75,6 +86,12 @@ def through(transport: Transport, proxy: str | None, ssl: TLS | None) -> Transpo
         )
     made: Transport = make(proxy=proxy, ssl=ssl)
     return made
+
+
+def never_sent(error: BaseException) -> bool:
+    """Whether what ended a request, such as its caller's cancellation, came before any of it was sent."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return any((frame.f_globals.get("__name__"), frame.f_code.co_name) in _WAITING for frame in frames)
 
 
 def connection_error(

@@ -107,6 +107,8 @@ def test_other_servers_paths_of_other_routes(running: Gateway) -> None:
             "/v1/key/list",
             "/%6bey/list",
             "/key%2flist",
+            "//key/list",
+            "/key//list",
             "/spend/%6cogs?limit=1",
         ):
             assert http.get(path).status_code == 404, path

@@ -128,7 +128,7 @@ class Dispatcher:
     def _route(self, exchange: Exchange, method: str, path: str) -> Route:
         path = (_SLASHES.sub("/", path) if "//" in path else path).rstrip("/")
         methods = self._methods(exchange, path) or self._methods(exchange, _plain(exchange, path))
-        if methods is None or (_is_admins(methods) and "%" in exchange.request.rel_url.raw_path):
+        if methods is None or (_is_admins(methods) and _is_disguised(exchange.request)):
             raise GatewayError(
                 404, f"{method} {path[:200] or '/'} does not exist: /openapi.json lists every route."
             )
@@ -137,6 +137,11 @@ class Dispatcher:
             allowed = ", ".join(sorted(methods))
             raise GatewayError(405, f"{path[:200]} takes {allowed}.", headers={"Allow": allowed})
         return route
+
+
+def _is_disguised(request: web.BaseRequest) -> bool:
+    """Whether a path is written in another way than it is read, which a proxy's rule may not fit."""
+    return "%" in request.rel_url.raw_path or "//" in request.rel_url.raw_path
 
 
 def _is_admins(methods: dict[str, Route]) -> bool:

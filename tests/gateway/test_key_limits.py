@@ -112,6 +112,17 @@ def test_a_request_counts_for_all_its_predictions() -> None:
     ledger.admit(key(max_parallel_requests=3), hold(predictions=2), NOW)
 
 
+def test_what_is_asked_again_counts_once_it_is_known() -> None:
+    ledger, limited = Ledger(), key(rpm_limit=4)
+    ledger.admit(limited, first := hold(2), NOW)
+    ledger.settle(first, 0, 0.0, NOW + 50, again=2)
+    with pytest.raises(GatewayError, match="4 predictions a minute"):
+        ledger.admit(limited, hold(), NOW + 50)
+    ledger.admit(limited, hold(2), NOW + 61)
+    with pytest.raises(GatewayError):
+        ledger.admit(limited, hold(), NOW + 61)
+
+
 def test_tokens_are_reserved_and_then_settled() -> None:
     ledger, limited = Ledger(), key(tpm_limit=100)
     ledger.admit(limited, first := hold(tokens=99), NOW)

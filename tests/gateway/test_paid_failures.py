@@ -206,6 +206,12 @@ def test_who_answered_and_what_all_of_it_cost(running: Gateway, api: str, stream
     assert answered.told == (None if stream else dollars)
 
 
+def test_what_is_asked_again_counts_against_the_limit_of_a_minute(running: Gateway) -> None:
+    key = running.new_key(rpm_limit=4)
+    asked = [running.ask(key, model="talks", response_format=FORMAT).status_code for _ in range(3)]
+    assert asked == [500, 500, 429]
+
+
 def test_answers_that_the_configuration_asks_for_count_as_the_clients_own(running: Gateway) -> None:
     body: dict[str, Any] = {"model": "four", "messages": [{"role": "user", "content": "Hi"}]}
     with running.http(running.new_key(rpm_limit=3)) as http:

@@ -91,6 +91,16 @@ async def test_predictions_count_for_a_minute_from_when_they_begin(store: Store)
     await store.admit(hold(1), 5)
 
 
+async def test_what_is_asked_again_counts_from_when_it_is_known(store: Store) -> None:
+    await add_key(store, rpm_limit=4)
+    await store.admit(first := hold(2), 5)
+    await store.database.execute("UPDATE areplicate_holds SET at = at - :window", window=WINDOW)
+    for _ in range(2):  # it is not known whether the first time was written
+        await store.write_usage([], [SettledHold(first.id, 0, 0.0, again=1)])
+    await store.admit(hold(1), 5)
+    assert "4 predictions a minute" in (await refused(store, hold())).message
+
+
 async def test_tokens_count_while_they_are_held_and_for_a_minute_once_they_are_known(store: Store) -> None:
     await add_key(store, tpm_limit=100)
     await store.admit(first := hold(tokens=100), 5)

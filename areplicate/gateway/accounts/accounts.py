@@ -239,8 +239,9 @@ class Accounts:
         settled = None
         if hold is not None:
             self._held.pop(hold.id, None)
-            self._ledger.settle(hold, tokens, dollars, self.now())
-            settled = None if self._alone else SettledHold(hold.id, tokens, dollars)
+            again = max(0, row.predictions - hold.predictions)
+            self._ledger.settle(hold, tokens, dollars, self.now(), again)
+            settled = None if self._alone else SettledHold(hold.id, tokens, dollars, again)
         self.usage.add(row, settled)
 
     async def up_to_date(self) -> None:

@@ -68,11 +68,16 @@ class Hold(msgspec.Struct, kw_only=True):
 
 
 class SettledHold(msgspec.Struct, frozen=True):
-    """What a hold has really taken."""
+    """What a hold has really taken.
+
+    Attributes:
+        again: predictions besides those that it was let in for: what failed, or did not fit, was asked again.
+    """
 
     hold_id: str
     tokens: int
     dollars: float
+    again: int = 0
 
 
 Taken = dict[tuple[Measure, Span], float]

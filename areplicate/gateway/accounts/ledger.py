@@ -30,10 +30,11 @@ class Ledger:
         hold.at = now
         page.open(hold)
 
-    def settle(self, hold: Hold, tokens: int, dollars: float, now: float) -> None:
-        """The request has ended, and took that much."""
+    def settle(self, hold: Hold, tokens: int, dollars: float, now: float, again: int = 0) -> None:
+        """The request has ended, and took that much; `again` is how many predictions were not foreseen."""
         page = self._pages[hold.key_id]
         page.close(hold)
+        page.windows["predictions"].add(now, again)
         page.windows["tokens"].add(now, tokens)
         page.windows["dollars"].add(now, dollars)
         page.spent = (page.spent or 0.0) + dollars

@@ -49,8 +49,11 @@ _DELETE_OLD_HOLDS = f"""
     OR process = :process AND ended_at IS NULL AND at < :now - {_LATE} AND id NOT IN :mine
 """
 _SETTLE = """
-    UPDATE areplicate_holds SET tokens = :tokens, dollars = :dollars, ended_at = :now WHERE id = :hold_id
+    UPDATE areplicate_holds SET tokens = :tokens, dollars = :dollars, ended_at = :now,
+        predictions = predictions + :again, at = CASE WHEN :again > 0 THEN :now ELSE at END
+    WHERE id = :hold_id AND ended_at IS NULL
 """
+"""What was asked again began later than the rest: then all of it counts from now on."""
 
 
 class RecentUse(NamedTuple):

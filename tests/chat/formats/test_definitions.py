@@ -210,6 +210,8 @@ DECLARATION = (
             BOOK,
             f"### book\nDescription: Books a table.\n\nParameters: {json.dumps(PARAMETERS)}",
         ),
+        ("declaration", {"name": "now"}, '<|tool>declaration:now{description:<|"|><|"|>}<tool|>'),
+        ("docstring", NOW, 'Function:\ndef now():\n    """\n    \n\n\n\n    """'),
         ("headed", {"name": "now"}, "### now\nDescription: \n\nParameters: {}"),
     ],
 )

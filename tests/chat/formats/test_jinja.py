@@ -252,6 +252,7 @@ def registered(config: Any, **more: Any) -> str:
 def test_a_tokenizer_config_is_taken_whole(tmp_path: Path) -> None:
     assert registered(CONFIG) == "<s>Hi</s>"
     assert registered(CONFIG, bos_token=None) == "Hi</s>"
+    assert registered(CONFIG, eos_token="!") == "<s>Hi!"
     path = tmp_path / "tokenizer_config.json"
     path.write_text(json.dumps(CONFIG))
     assert registered(path) == registered(str(path)) == registered(tmp_path) == "<s>Hi</s>"

@@ -167,6 +167,13 @@ def test_a_registered_template_is_the_model_s_with_and_without_the_prefix_and_a_
     assert template_for("owner/other").render([{"role": "user", "content": "Hi"}]) == "Hi!"
 
 
+def test_a_version_may_have_a_template_of_its_own() -> None:
+    register_prompt_template(f"owner/name:{HASH}", final_prompt_value="?")
+    register_prompt_template("owner/name", final_prompt_value="!")
+    for name, prompt in ((f"owner/name:{HASH}", "Hi?"), ("owner/name:another", "Hi!"), ("owner/name", "Hi!")):
+        assert template_for(name).render([{"role": "user", "content": "Hi"}]) == prompt
+
+
 def test_bos_opens_a_turn_and_eos_follows_the_assistant() -> None:
     template = make_template(ROLES, "", "", "<s>", "</s>")
     assert template.render(CONVERSATION) == (
@@ -213,6 +220,13 @@ ROLES_LOOK = 'roles must look like {"user": {"pre_message": "...", "post_message
             )
             for other in ({"roles": ROLES}, {"chat_template": "{{ messages }}"})
         ),
+        *(
+            ({name: value}, f"{name} has text that is not valid Unicode at character 0.")
+            for name, value in (
+                *(("model", "\ud800"), ("chat_template", "\ud800")),
+                ("roles", {"user": {"pre_message": "\ud800"}}),
+            )
+        ),
         (
             {"tokenizer_config": {}},
             "The tokenizer_config has no chat_template: give one as chat_template=...",
@@ -225,7 +239,7 @@ ROLES_LOOK = 'roles must look like {"user": {"pre_message": "...", "post_message
 )
 def test_what_is_wrong_with_a_template_is_said(template: dict[str, Any], complaint: str) -> None:
     with pytest.raises(BadRequestError) as caught:
-        register_prompt_template("owner/name", **template)
+        register_prompt_template(**{"model": "owner/name", **template})
     assert caught.value.message == complaint
 
 

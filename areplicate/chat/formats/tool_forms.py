@@ -189,7 +189,7 @@ KIMI = ToolFormat(
     answer="## Return of functions.{name}:{number}\n{content}",
 )
 
-LLAMA_4 = msgspec.structs.replace(LLAMA, calls=("<|python_end|>", ""), between_calls="", after_text="")
+LLAMA_4 = msgspec.structs.replace(LLAMA, calls=("<|python_start|><|python_end|>", ""), between_calls="")
 
 JAMBA = ToolFormat(
     PUBLISHED["jamba-tools"],

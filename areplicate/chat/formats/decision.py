@@ -109,16 +109,15 @@ def decide(
     if shown.turns is not None:
         own = shown.turns.template()
         return Decision("its own", own, "its prompt template", wraps=True, switch_off=shown.template)
+    chats = chats or any(map(_OLLAMA.search, names))
     family, by = _family(shown, names, chats, inputs)
     has_template = shown.template is not None
     if has_template and shown.adds == "format" and by != _NOTHING:
         return Decision(family.name, family.template, by, switch_off=shown.template)
-    if has_template:
-        wraps = shown.adds != "nothing"
-    else:
-        # What takes an image puts it into the text itself, so it writes the format around it as
-        # well; unless the model's own prompts show the format.
-        wraps = chats or any(map(_OLLAMA.search, names)) or (takes_media and shown.family is None)
+    # What takes an image puts it into the text itself, so it writes the format around it as well;
+    # unless the model's own prompts show the format.
+    writes_it = chats or (takes_media and shown.family is None)
+    wraps = shown.adds != "nothing" if has_template else writes_it
     return Decision(family.name, family.template, by, wraps)
 
 

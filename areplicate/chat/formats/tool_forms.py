@@ -229,3 +229,13 @@ QWEN_CODER = ToolFormat(
     answer="<tool_response>\n{content}\n</tool_response>\n",
     between_answers="",
 )
+
+QWEN_3_5 = msgspec.structs.replace(
+    QWEN_CODER,
+    definitions="# Tools\n\n" + PUBLISHED["qwen-coder-tools"],
+    place="system_top",
+    tool="json",
+    after_text="\n\n",
+    answer="<tool_response>\n{content}\n</tool_response>",
+    between_answers="\n",
+)

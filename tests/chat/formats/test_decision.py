@@ -227,3 +227,8 @@ def test_the_name_decides_between_families_of_one_format() -> None:
     known = schema(prompt={"type": "string", "default": WHOLE})
     assert known.format.by == "default prompt"
     assert plan_for(known, None).format.by == "its default prompt"
+
+
+def test_the_models_of_ollama_are_those_that_chat() -> None:
+    known = sent(THREE, schema(), "lucataco/ollama-llama2-70b")
+    assert known == {"prompt": "s\n\nu1 [/INST] a1 </s><s>[INST] u2"}

@@ -20,7 +20,10 @@ from tests.recorded import DATA
 CONVERSATIONS: dict[str, Any] = json.loads((DATA / "conversations.json").read_text(encoding="utf-8"))
 TEXTS = [json.loads(line) for line in (DATA / "formats.jsonl").read_text(encoding="utf-8").splitlines()]
 
-NO_TEMPLATE = {"orca-mini", "stable-beluga", "phind", "synthia", "starchat", "phi-2", "chatglm-lines"}
+NO_TEMPLATE = {
+    *("orca-mini", "stable-beluga", "phind", "synthia", "starchat", "phi-2", "chatglm-lines"),
+    *("minimax", "qwen-2.5-math", "seed-coder"),
+}
 """Families whose format is described on a model's page or seen in its example; no template is public."""
 
 

@@ -9,14 +9,15 @@ from areplicate.chat.formats.families import FAMILIES, family_of
 NAMES = {
     "llama-2": "meta-llama/Llama-2-7b-chat-hf meta/llama-2-70b-chat TheBloke/Llama-2-13B-chat-GPTQ "
     "meta/codellama-34b-instruct codellama/CodeLlama-7b-Instruct-hf daryl149/llama-2-7b-chat-hf "
-    "jondurbin/airoboros-l2-70b-3.1 TheBloke/Llama-2-70B-Chat-AWQ accounts/llama-v2-7b-chat",
+    "jondurbin/airoboros-l2-70b-3.1 h2oai/h2ogpt-4096-llama2-7b-chat elyza/ELYZA-japanese-Llama-2-7b-instruct "
+    "TheBloke/Llama-2-70B-Chat-AWQ accounts/llama-v2-7b-chat",
     "codellama-70b": "codellama/CodeLlama-70b-Instruct-hf meta/codellama-70b-instruct",
     "llama-3": "meta/meta-llama-3-8b-instruct meta-llama/Meta-Llama-3-70B-Instruct "
     "lucataco/llama-3-8b-instruct-awq Groq/Llama-3-Groq-8B-Tool-Use Groq/Llama-3-Groq-70B-Tool-Use "
     "aaditya/Llama3-OpenBioLLM-70B Sao10K/L3-8B-Stheno-v3.2 NeverSleep/Llama-3-Lumimaid-8B-v0.1 "
     "gradientai/Llama-3-8B-Instruct-Gradient-1048k lucataco/ollama-llama3-70b llama-v3-8b-instruct "
     "abacusai/Smaug-Llama-3-70B-Instruct VAGOsolutions/Llama-3-SauerkrautLM-8b-Instruct "
-    "llava-hf/llava-llama-3-8b-v1_1 meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
+    "deepcogito/cogito-v1-preview-llama-8b llava-hf/llava-llama-3-8b-v1_1 meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
     "llama-3.1": "meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
     "meta-llama/Llama-3.3-70B-Instruct nvidia/Llama-3.1-Nemotron-70B-Instruct-HF "
     "nvidia/nemotron-70b-instruct unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
@@ -32,7 +33,7 @@ NAMES = {
     "mistral-v3": "mistralai/Mistral-7B-Instruct-v0.3 mistralai/Mixtral-8x22B-Instruct-v0.1 "
     "mistralai/Codestral-22B-v0.1 mistralai/Mistral-Large-Instruct-2407 mistralai/mathstral-7B-v0.1 "
     "mistralai/Mistral-Small-Instruct-2409",
-    "mistral-tekken": "mistralai/Mistral-Nemo-Instruct-2407 mistralai/Pixtral-12B-2409 "
+    "mistral-tekken": "mistralai/ministral-3b-2410 mistralai/Mistral-Nemo-Instruct-2407 mistralai/Pixtral-12B-2409 "
     "mistralai/Ministral-8B-Instruct-2410 bartowski/Mistral-Nemo-Instruct-2407-GGUF",
     "mistral-v7": "mistralai/Mistral-Large-Instruct-2411 mistralai/Pixtral-Large-Instruct-2411",
     "mistral-small-3": "mistralai/Mistral-Small-24B-Instruct-2501 mistralai/Mistral-Small-3.1-24B-Instruct-2503",
@@ -40,19 +41,25 @@ NAMES = {
     "devstral": "mistralai/Devstral-Small-2505 lucataco/devstral-small",
     "devstral-2507": "mistralai/Devstral-Small-2507",
     "magistral": "mistralai/Magistral-Small-2506",
-    "mistral-v7-tekken": "mistralai/Magistral-Small-2509 mistralai/Devstral-Small-2-24B-Instruct-2512 "
+    "mistral-v7-tekken": "mistralai/Mistral-Large-3-675B-Instruct-2512 mistralai/Ministral-3-3B-Instruct-2512 "
+    "mistralai/Magistral-Small-2509 mistralai/Devstral-Small-2-24B-Instruct-2512 "
     "mistralai/Devstral-2-123B-Instruct-2512",
     "qwen-1.5": "Qwen/Qwen1.5-72B-Chat Qwen/Qwen1.5-7B-Chat-AWQ",
-    "qwen-2": "Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
+    "qwen-2": "Qwen/Qwen2-57B-A14B-Instruct Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
     "Qwen/Qwen2.5-VL-72B-Instruct lucataco/qwen-vl-chat stabilityai/stable-code-instruct-3b",
     "qwen-2.5": "Qwen/Qwen2.5-7B-Instruct Qwen/Qwen2.5-Coder-32B-Instruct Qwen/Qwen2.5-72B-Instruct-AWQ "
-    "bartowski/Qwen2.5-14B-Instruct-GGUF qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
+    "bartowski/Qwen2.5-14B-Instruct-GGUF lucataco/ollama-qwen2.5-72b someone/qwen2.5-7b-finetuned "
+    "qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
+    "qwen-2.5-math": "Qwen/Qwen2.5-Math-72B-Instruct",
+    "qwen-3.5": "Qwen/Qwen3.5-4B unsloth/Qwen3.6-35B-A3B-GGUF",
     "qwen-3": "Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ qwen/qwen3-235b-a22b-instruct-2507",
     "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507",
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
     "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct",
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
-    "chatml": "01-ai/Yi-34B-Chat cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
+    "chatml": "deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
+    "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
+    "01-ai/Yi-34B-Chat cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
     "HuggingFaceH4/zephyr-7b-gemma-v0.1 Snowflake/snowflake-arctic-instruct stabilityai/stablelm-2-12b-chat "
     "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
@@ -77,14 +84,18 @@ NAMES = {
     "phi-3": "microsoft/Phi-3-mini-4k-instruct microsoft/Phi-3.5-mini-instruct microsoft/Phi-3-medium-128k-instruct "
     "microsoft/Phi-3-vision-128k-instruct xtuner/llava-phi-3-mini-hf",
     "phi-4": "microsoft/phi-4 unsloth/phi-4-GGUF",
+    "phi-4-reasoning": "microsoft/Phi-4-reasoning microsoft/phi-4-reasoning-plus",
+    "phi-4-mini-reasoning": "microsoft/Phi-4-mini-reasoning",
     "phi-4-mini": "microsoft/Phi-4-mini-instruct microsoft/Phi-4-multimodal-instruct",
     "gemma": "google/gemma-2-9b-it google/gemma-7b-it google/gemma-3-27b-it google-deepmind/gemma2-27b-it "
-    "google/codegemma-7b-it princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF "
+    "google/codegemma-7b-it lucataco/ollama-gemma2-27b someone/gemma-2-9b-finetuned "
+    "princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF "
     "google/medgemma-4b-it google/translategemma-4b-it google/gemma-3-4b-it",
-    "deepseek-r1": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
+    "deepseek-r1": "agentica-org/DeepScaleR-1.5B-Preview Skywork/Skywork-OR1-32B-Preview "
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
     "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF perplexity-ai/r1-1776",
     "deepseek-0324": "deepseek-ai/DeepSeek-R1-0528 deepseek-ai/DeepSeek-V3-0324",
-    "deepseek": "unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
+    "deepseek": "Skywork/Skywork-OR1-32B unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
     "deepseek-llm": "deepseek-ai/deepseek-llm-67b-chat deepseek-ai/deepseek-math-7b-instruct "
     "deepseek-ai/DeepSeek-V2-Lite-Chat deepseek-ai/DeepSeek-Coder-V2-Instruct",
     "deepseek-coder": "deepseek-ai/deepseek-coder-33b-instruct TheBloke/deepseek-coder-6.7B-instruct-AWQ",
@@ -110,6 +121,7 @@ NAMES = {
     "granite-4-nano": "ibm-granite/granite-4.0-350m ibm-granite/granite-4.0-h-1b",
     "granite-3.1": "ibm-granite/granite-3.1-8b-instruct ibm-granite/granite-3.2-8b-instruct",
     "granite-3.3": "ibm-granite/granite-3.3-8b-instruct",
+    "granite-vision": "ibm-granite/granite-vision-3.2-2b",
     "granite-code": "ibm-granite/granite-8b-code-instruct-4k ibm-granite/granite-20b-code-instruct-8k",
     "tulu": "allenai/tulu-2-dpo-70b allenai/tulu-v2.5-ppo-13b-uf-mean-70b-uf-rm",
     "tulu-3": "allenai/Llama-3.1-Tulu-3-8B allenai/Llama-3.1-Tulu-3-70B",
@@ -134,18 +146,23 @@ NAMES = {
     "starchat": "HuggingFaceH4/starchat-beta",
     "magicoder": "ise-uiuc/Magicoder-S-DS-6.7B",
     "exaone": "LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct LGAI-EXAONE/EXAONE-3.0-7.8B-Instruct",
+    "hunyuan-dense": "tencent/Hunyuan-7B-Instruct",
+    "minimax": "MiniMaxAI/MiniMax-Text-01 MiniMaxAI/MiniMax-M1-80k",
+    "seed-coder": "ByteDance-Seed/Seed-Coder-8B-Instruct",
+    "glm-5": "zai-org/GLM-4.7",
     "hunyuan": "tencent/Hunyuan-A13B-Instruct",
     "jamba": "ai21labs/AI21-Jamba-1.5-Mini",
-    "nemotron-4": "nvidia/Nemotron-4-340B-Instruct nvidia/Nemotron-Mini-4B-Instruct",
+    "nemotron-4": "nvidia/Mistral-NeMo-Minitron-8B-Instruct nvidia/Nemotron-4-340B-Instruct nvidia/Nemotron-Mini-4B-Instruct",
     "airoboros": "jondurbin/airoboros-l2-70b-2.1",
-    "synthia": "migtissera/Synthia-70B-v1.2",
+    "synthia": "cognitivecomputations/dolphin-llama2-7b migtissera/Synthia-70B-v1.2",
     "dolly": "databricks/dolly-v2-12b replicate/dolly-v2-12b",
     "gpt-oss": "unsloth/gpt-oss-20b-GGUF",
     "kimi-k2": "unsloth/Kimi-K2-Instruct-GGUF moonshotai-community/Kimi-Linear-48B-A3B-Instruct",
     "phi-2": "microsoft/phi-2",
     "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
     "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 meta-llama/LlamaGuard-7b",
-    "plain": "meta/meta-llama-3-8b meta-llama/Llama-3.1-70B meta/llama-2-70b meta-llama/Llama-3.2-1B "
+    "plain": "google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "
+    "Qwen/Qwen2-57B-A14B meta/meta-llama-3-8b meta-llama/Llama-3.1-70B meta/llama-2-70b meta-llama/Llama-3.2-1B "
     "mistralai/Mistral-7B-v0.1 mistralai/Mistral-7B-v0.3 mistralai/Mistral-Nemo-Base-2407 "
     "mistralai/Mixtral-8x22B-v0.1 mistralai/Mixtral-8x7B-v0.1 Qwen/Qwen2.5-7B Qwen/Qwen1.5-72B Qwen/Qwen3-8B-Base "
     "google/gemma-2-9b google/gemma-7b 01-ai/Yi-34B 01-ai/Yi-34B-200K tiiuae/falcon-7b bigcode/starcoder2-15b "

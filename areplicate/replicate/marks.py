@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from itertools import chain, repeat
+from math import isclose
+from typing import Any
 
 import anyio
 import msgspec
@@ -107,6 +109,7 @@ class Finder:
         if unread is not None:
             return
         own = [row for row in rows if row.mark == mine.mark and self._is_own(row, mine) and not row.cancelled]
+        own = [row for row in own if row.input == mine.input] or own
         asked = mine.answered if len(own) == 1 else min(mine.answered, mine.sent + _AT_ONCE)
         since, until = self._clock.earliest(mine.sent, _JUST_THEN), self._clock.latest(asked, _JUST_THEN)
         own = [row for row in own if row.created is not None and since <= row.created <= until]
@@ -156,9 +159,9 @@ class Finder:
         own = [row for row in free if self._is_own(row, attempt)]
         if not own:
             return False
-        row = min(own, key=lambda row: (row.mark != attempt.mark, row.cancelled))
+        row = min(own, key=lambda row: (row.mark != attempt.mark, row.input != attempt.input, row.cancelled))
         logs.logger.info("Prediction %s is in the list: its creation was not answered", row.prediction.id)
-        marked = attempt.mark is not None and row.mark is not None
+        marked = attempt.mark is not None and row.mark is not None and row.input == attempt.input
         others = [each for each in free if each is not row and not each.cancelled]
         alone = all(each.mark != row.mark and attempt.is_asked_here(each.mark) for each in others)
         certain = marked and alone and whole
@@ -176,8 +179,26 @@ class Finder:
 
 
 def resembles(row: ListRow, attempt: LivePrediction) -> bool:
-    """Whether a row has the target and the input of an attempt."""
-    return _same_target(row.prediction, attempt.endpoint) and bool(row.input == attempt.input)
+    """Whether a row has the target and the input of an attempt; with its mark, that may be shown in another form."""
+    if not _same_target(row.prediction, attempt.endpoint):
+        return False
+    marked = row.mark is not None and row.mark == attempt.mark
+    return bool(row.input == attempt.input) or (marked and _shows(row.input, attempt.input))
+
+
+def _shows(shown: Any, sent: Any) -> bool:
+    """Whether what is shown may be what was sent: with defaults, rounded numbers, and URLs in place of files."""
+    if isinstance(sent, dict):
+        known = shown if isinstance(shown, dict) else {}
+        return all(name in known and _shows(known[name], value) for name, value in sent.items())
+    if isinstance(sent, (list, tuple)):
+        listed = shown if isinstance(shown, list) else ()
+        return len(listed) == len(sent) and all(map(_shows, listed, sent))
+    if isinstance(sent, str) and sent.startswith("data:"):
+        return isinstance(shown, str) and shown.startswith(("data:", "http:", "https:"))
+    if isinstance(sent, float) and isinstance(shown, (int, float)):
+        return isclose(shown, sent, rel_tol=1e-6)
+    return bool(shown == sent)
 
 
 def _same_target(prediction: ListedPrediction, endpoint: Endpoint) -> bool:

@@ -142,19 +142,18 @@ class PredictionList:
         url: str | None = "/predictions"
         if (since := min(reader.since() for reader in readers)) > 0:
             url = f"/predictions?created_after={quote(timestamp(since))}"
-        pages = 0
-        while url is not None:
+        read: set[str] = set()
+        while url is not None and url not in read and len(read) < _MOST_PAGES:
             try:
                 page = await self._page(url)
             except APIError as error:
                 return error
-            pages += 1
+            read.add(url)
             oldest = self._show(page, readers)
             past = oldest is not None and oldest < min(reader.since() for reader in readers)
             query = _query_of(page.next or "")
-            following = f"/predictions?{query}" if query and not past and pages < _MOST_PAGES else None
-            url = None if following == url else following
-        self.pages = pages
+            url = f"/predictions?{query}" if query and not past else None
+        self.pages = len(read)
         return None
 
     async def _page(self, url: str) -> PredictionPage:

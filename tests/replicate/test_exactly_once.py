@@ -93,6 +93,14 @@ def with_rows(*rows: Any) -> Mishap:
     return changes(lambda asked, page: page.update(results=[*rows, *page["results"]]))
 
 
+def leads_in_a_circle() -> Mishap:
+    def change(asked: Asked, page: Any) -> None:
+        assert len(asked.server.asked_for("list")) < 50
+        page.update(next="?turn=1" if asked.request.query.get("turn") == "2" else "?turn=2")
+
+    return changes(change)
+
+
 def in_whole_seconds(time: str) -> str:
     return f"{time[:19]}Z"
 
@@ -121,6 +129,7 @@ LISTS = {
         ("*", with_fields(metrics=[], urls="none", model={}, version=7, data_removed="no"))
     ],
     "rows that are no predictions": [("list", with_rows(None, "row", {"id": 7, "status": "starting"}))],
+    "pages that lead to one another": [("list", leads_in_a_circle())],
     "a next page that is no URL": [("list", changes(lambda asked, page: page.update(next="http://[::1")))],
 }
 
@@ -153,6 +162,31 @@ async def test_what_nobody_wants_is_found_and_cancelled_however_the_list_shows_i
             await ask(router, n=3)
         assert await nothing_runs(hostile)
         assert hostile.statuses == {"canceled": 3}
+
+
+FORMS: dict[str, Any] = {
+    "with defaults": {"top_k": 50},
+    "in another order": {"image": "data:image/png;base64,AAAA", "temperature": 0.30000000000000004},
+    "with rounded numbers": {"temperature": 0.3},
+    "with files elsewhere": {"image": "https://replicate.delivery/1.png"},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("stays", [False, True])
+async def test_an_input_that_is_shown_in_another_form_is_known_by_its_mark(form: str, stays: bool) -> None:
+    async with (
+        HostileReplicate([llama(reply="fine", run_seconds=20)]) as hostile,
+        router_of(hostile) as router,
+    ):
+        hostile.on("list", with_fields(input=lambda sent: {**FORMS[form], **sent, **FORMS[form]}))
+        hostile.on("create", resets_after())
+        with anyio.move_on_after(100 if stays else 6):
+            await ask(
+                router, temperature=0.1 + 0.2, extra_body={"image": "data:image/png;base64,AAAA", "stop": []}
+            )
+        assert await nothing_runs(hostile, within=5)
+        assert hostile.statuses == {"succeeded" if stays else "canceled": 1}
 
 
 async def test_hundreds_that_leave_are_all_found_page_after_page() -> None:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ..chat.conversation import Prompting
 from ..chat.embeddings import inputs_for
 from ..chat.inputs import ModelInput, build_input
 from ..chat.schemas.catalogue import common_inputs
@@ -176,7 +177,7 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
             model=model,
             schema=schema,
             drop_params=bool(given.options.get("drop_params")),
-            tools=settled.tools,
+            prompting=Prompting(tools=settled.tools),
         )
     ]
 

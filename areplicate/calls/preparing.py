@@ -11,6 +11,7 @@ import msgspec
 import areplicate
 
 from ..chat.answers import Question
+from ..chat.conversation import Prompting
 from ..chat.embeddings import Texts, inputs_for
 from ..chat.formats import templates
 from ..chat.inputs import ModelInput, build_input
@@ -141,10 +142,12 @@ class Preparer:
             draft.params,
             schema=draft.target.schema,
             model=model,
-            template=draft.template,
+            template=draft.prompting.template,
             emulate=options.emulate is not False,
         )
-        draft.params, draft.tools = settled.params, settled.tools
+        draft.params = settled.params
+        if settled.tools:
+            draft.prompting = msgspec.structs.replace(draft.prompting, tools=settled.tools)
         call = await draft.call(settled.turns)
         if settled.contract is None:
             return call
@@ -198,7 +201,8 @@ class Preparer:
             stream=bool(options.stream),
             include_usage=include_usage,
         )
-        return _Draft(self, blank, target, params, template, values, drop, options.supports_system_prompt)
+        prompting = Prompting(template, options.supports_system_prompt, values=values)
+        return _Draft(self, blank, target, params, prompting, drop)
 
     def patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
         """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
@@ -274,11 +278,8 @@ class _Draft(msgspec.Struct):
     blank: Call
     target: _Target
     params: dict[str, Any]
-    template: PromptTemplate | None
-    values: Mapping[str, Any]
+    prompting: Prompting
     drop_params: bool
-    supports_system_prompt: bool | None
-    tools: Sequence[Any] = ()
 
     async def call(self, messages: Any) -> Call:
         """The call that asks a conversation, its files read and uploaded."""
@@ -297,12 +298,9 @@ class _Draft(msgspec.Struct):
                 self.params,
                 model=self.blank.question.model,
                 schema=self.target.schema,
-                template=self.template,
-                supports_system_prompt=self.supports_system_prompt,
+                prompting=self.prompting,
                 drop_params=self.drop_params,
                 allow_files=self.preparer.allow_files,
-                tools=self.tools,
-                template_values=self.values,
             )
         except UnsupportedParamsError as error:
             # If there is no such model, that says more than which parameters it would take.

@@ -16,28 +16,33 @@ from .messages import Message
 from .plan import Plan
 
 
+class Prompting(msgspec.Struct, frozen=True):
+    """How the prompt of one call is written, where the model has one.
+
+    Attributes:
+        template: the user's own template, which then renders the prompt whatever the model.
+        supports_system_prompt: True puts system text into the system input even if none is known;
+            False keeps it in the prompt even if there is one; by default the schema decides.
+        tools: OpenAI's tools, for the prompt of a model that has no input for them.
+        values: further values for the user's own Jinja template.
+    """
+
+    template: PromptTemplate | None = None
+    supports_system_prompt: bool | None = None
+    tools: Sequence[Any] = ()
+    values: Mapping[str, Any] = {}
+
+
 def conversation_fields(
-    turns: tuple[Message, ...],
-    plan: Plan,
-    *,
-    template: PromptTemplate | None,
-    supports_system_prompt: bool | None,
-    given: Mapping[str, Any],
-    has_media: bool,
-    tools: Sequence[Any] = (),
-    values: Mapping[str, Any] = {},
+    turns: tuple[Message, ...], plan: Plan, prompting: Prompting, given: Mapping[str, Any], has_media: bool
 ) -> dict[str, Any]:
     """The inputs that carry the conversation; no text of any message is lost.
 
     Args:
-        template: the user's own template, which then renders the prompt whatever the model.
-        supports_system_prompt: True puts system text into the system input even if none is known;
-            False keeps it in the prompt even if there is one.
         given: the parameters of the call; inputs among them are left alone here.
         has_media: the conversation has media, which go with a prompt: beside messages, a model may not look at them.
-        tools: OpenAI's tools, for the prompt of a model that has no input for them.
-        values: further values for the user's own Jinja template.
     """
+    template, supports_system_prompt = prompting.template, prompting.supports_system_prompt
     system_by_hand = plan.system is not None and plan.system in given
     if plan.messages is not None:
         by_hand = system_by_hand or plan.prompt in given
@@ -50,7 +55,7 @@ def conversation_fields(
     switch = plan.format.switch_off or "prompt_template"
     wraps = plan.format.wraps or system_by_hand or given.get(switch, PROMPT) != PROMPT
     if template is not None or not (wraps or (supports_system_prompt and plan.format.switch_off)):
-        fields = _rendered(turns, plan, plan.prompt, template, bool(supports_system_prompt), tools, values)
+        fields = _rendered(turns, plan, plan.prompt, prompting)
         if plan.format.switch_off is not None and switch not in given:
             fields[switch] = PROMPT
         return fields
@@ -65,7 +70,7 @@ def conversation_fields(
     if plan.history is not None and plan.history not in given and len(turns) > 1:
         fields |= _history(turns[:-1], plan, plan.history)
         turns = turns[-1:]
-    prompt = plan.format.template.render_within(turns, tools) if turns else ""
+    prompt = plan.format.template.render_within(turns, prompting.tools) if turns else ""
     return {plan.prompt: prompt, **fields}
 
 
@@ -107,19 +112,11 @@ def _pairs(turns: tuple[Message, ...]) -> list[list[str]]:
     return pairs
 
 
-def _rendered(
-    turns: tuple[Message, ...],
-    plan: Plan,
-    prompt: str,
-    template: PromptTemplate | None,
-    separate_system: bool,
-    tools: Sequence[Any],
-    values: Mapping[str, Any],
-) -> dict[str, Any]:
+def _rendered(turns: tuple[Message, ...], plan: Plan, prompt: str, prompting: Prompting) -> dict[str, Any]:
     """The whole conversation in the model's format."""
-    system, rest = leading_system(turns) if separate_system else ("", turns)
-    rendered = (template or plan.format.template).render_turns(rest, tools, **values) if rest else ""
-    fields = {prompt: rendered}
+    system, rest = leading_system(turns) if prompting.supports_system_prompt else ("", turns)
+    template = prompting.template or plan.format.template
+    fields = {prompt: template.render_turns(rest, prompting.tools, **prompting.values) if rest else ""}
     if system:
         fields[plan.system or "system_prompt"] = system
     return fields

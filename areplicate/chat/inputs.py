@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from ..errors import BadRequestError
 from ..logs import logger
-from .conversation import conversation_fields
+from .conversation import Prompting, conversation_fields
 from .formats import templates
-from .formats.format import PromptTemplate
 from .media import MediaSlot, media_inputs, named_media
 from .messages import read_messages
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param, changes_nothing
@@ -21,6 +20,7 @@ from .schemas.schema import Field, ModelSchema
 from .schemas.values import AskedModel, fit, sendable, unsupported
 
 _ANY = Field()
+_AS_THE_MODEL_SAYS = Prompting()
 
 
 class ModelInput(msgspec.Struct, frozen=True):
@@ -44,12 +44,9 @@ def build_input(
     *,
     model: str | None,
     schema: ModelSchema | None = None,
-    template: PromptTemplate | None = None,
-    supports_system_prompt: bool | None = None,
+    prompting: Prompting = _AS_THE_MODEL_SAYS,
     drop_params: bool = False,
     allow_files: bool = False,
-    tools: Sequence[Any] = (),
-    template_values: Mapping[str, Any] | None = None,
 ) -> ModelInput:
     """The input of a prediction that answers a conversation.
 
@@ -60,14 +57,10 @@ def build_input(
             Media among them may be paths, bytes or open files.
         model: the model string, for its family and its registered template.
         schema: what the model takes; without it, the names that most models use.
-        template: the prompt template of this call.
-        supports_system_prompt: True sends system text in an input of its own, False in the prompt;
-            by default the schema decides.
+        prompting: how the prompt is written, where the call says so.
         drop_params: what the model does not take is left out, and numbers outside its bounds are
             moved to the nearest, instead of an error.
         allow_files: media may be paths on this machine. Only for a caller who owns the machine.
-        tools: OpenAI's tools, for the prompt of a model that has no input for them.
-        template_values: further values for a Jinja template.
 
     Raises:
         BadRequestError: something is wrong with the messages or a value.
@@ -77,21 +70,15 @@ def build_input(
     plan = plan_for(schema, model)
     asked = AskedModel(model, drop_params)
     given = {name: value for name, value in params.items() if value is not None}
+    template = prompting.template
     if template is None and templates.REGISTERED and model is not None:
         template = templates.registered_template(model)
     if template is not None and template.is_tokens_alone:
         template = plan.format.opened_by(template)
+    if template is not prompting.template:
+        prompting = msgspec.structs.replace(prompting, template=template)
     has_media = any([turn.media for turn in turns])  # noqa: C419 - a list is faster for a few
-    fields = conversation_fields(
-        turns,
-        plan,
-        template=template,
-        supports_system_prompt=supports_system_prompt,
-        given=given,
-        has_media=has_media,
-        tools=tools,
-        values=template_values or {},
-    )
+    fields = conversation_fields(turns, plan, prompting, given, has_media)
     slots: tuple[MediaSlot, ...] = ()
     if has_media:
         placed, slots = media_inputs(turns, plan, model=model, allow_files=allow_files)

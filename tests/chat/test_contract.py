@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from areplicate.chat.contract import ask_again
+from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats import templates
 from areplicate.chat.formats.format import PromptTemplate
 from areplicate.chat.formats.jinja import ChatTemplate
@@ -54,7 +55,11 @@ def sent(params: dict[str, Any], known: ModelSchema, **options: Any) -> dict[str
     """The input that is sent, without the prompt."""
     settled = settle(HI, params, schema=known, **options)
     fields = build_input(
-        settled.turns, settled.params, model=known.model, schema=known, tools=settled.tools
+        settled.turns,
+        settled.params,
+        model=known.model,
+        schema=known,
+        prompting=Prompting(tools=settled.tools),
     ).fields
     return {name: value for name, value in fields.items() if name != "prompt"}
 
@@ -123,7 +128,9 @@ class TestTools:
             ("qwen/qwen2.5-7b-instruct", None),
             (server_writes, catalogue.find(server_writes)),
         ):
-            built = build_input(settled.turns, {}, model=model, schema=its, tools=settled.tools)
+            built = build_input(
+                settled.turns, {}, model=model, schema=its, prompting=Prompting(tools=settled.tools)
+            )
             assert '"parameters"' in built.fields["prompt"] and "get_weather" not in built.fields["prompt"]
 
     @pytest.mark.parametrize(("writes", "in_words"), [("", True), ("{{ tools }}", False)])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats import templates
 from areplicate.chat.formats.templates import make_template, register_prompt_template
 from areplicate.chat.inputs import build_input
@@ -22,6 +23,7 @@ from areplicate.errors import BadRequestError, UnsupportedParamsError
 
 LLAMA_3 = "meta/meta-llama-3-8b-instruct"
 HELLO = [{"role": "user", "content": "Hello"}]
+SYSTEM_APART = Prompting(supports_system_prompt=True)
 
 
 @pytest.fixture(autouse=True)
@@ -77,19 +79,19 @@ class TestTheSeedExamples:
         self, supports: bool | None, hello: dict[str, Any], alone: dict[str, Any]
     ) -> None:
         model, said = "meta/llama-2-70b-chat", [{"role": "system", "content": "Be brief."}]
-        options: Any = {"schema": catalogue.find(model), "supports_system_prompt": supports}
+        options: Any = {"schema": catalogue.find(model), "prompting": Prompting(None, supports)}
         assert built(messages=[*said, *HELLO], model=model, **options) == hello
         assert built(messages=said, model=model, **options) == {**hello, **alone}
 
     def test_a_system_text_alone_may_be_apart_too(self) -> None:
         said = [{"role": "system", "content": "Be brief."}]
-        apart = built(messages=said, model=LLAMA_3, supports_system_prompt=True)
+        apart = built(messages=said, model=LLAMA_3, prompting=SYSTEM_APART)
         assert apart == {"prompt": "", "system_prompt": "Be brief."}
 
     def test_supports_system_prompt_sends_the_system_text_apart(self) -> None:
         messages = [{"role": "system", "content": "Be brief."}, *HELLO]
         for known in (None, catalogue.find(LLAMA_3)):
-            assert built(messages=messages, model=LLAMA_3, schema=known, supports_system_prompt=True) == {
+            assert built(messages=messages, model=LLAMA_3, schema=known, prompting=SYSTEM_APART) == {
                 "prompt": "<|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|>"
                 "<|start_header_id|>assistant<|end_header_id|>\n\n",
                 "system_prompt": "Be brief.",
@@ -507,19 +509,21 @@ class TestOwnTemplates:
     def test_the_call_s_template_counts_more_than_the_registered_one(self) -> None:
         register_prompt_template("x/y", final_prompt_value="registered")
         assert built() == {"prompt": "Helloregistered"}
-        assert built(template=self.TEMPLATE) == {"prompt": "Q: Hello\nA:"}
+        assert built(prompting=Prompting(self.TEMPLATE)) == {"prompt": "Q: Hello\nA:"}
 
     def test_the_server_s_template_is_switched_off_for_it(self) -> None:
         known = schema(**PROMPT, prompt_template={"type": "string", "default": "<{prompt}>"})
-        assert built(template=self.TEMPLATE, schema=known) == {
+        assert built(prompting=Prompting(self.TEMPLATE), schema=known) == {
             "prompt": "Q: Hello\nA:",
             "prompt_template": "{prompt}",
         }
 
     def test_it_renders_the_system_text_unless_the_model_takes_it_apart(self) -> None:
         messages = [{"role": "system", "content": "Be brief. "}, *HELLO]
-        assert built(messages=messages, template=self.TEMPLATE) == {"prompt": "Be brief. Q: Hello\nA:"}
-        assert built(messages=messages, template=self.TEMPLATE, supports_system_prompt=True) == {
+        assert built(messages=messages, prompting=Prompting(self.TEMPLATE)) == {
+            "prompt": "Be brief. Q: Hello\nA:"
+        }
+        assert built(messages=messages, prompting=Prompting(self.TEMPLATE, True)) == {
             "prompt": "Q: Hello\nA:",
             "system_prompt": "Be brief. ",
         }
@@ -538,7 +542,7 @@ class TestOwnTemplates:
 
     def test_a_model_that_takes_only_messages_gets_them_all_the_same(self) -> None:
         known = schema(messages={"type": "array", "items": {"type": "object"}})
-        assert built(template=self.TEMPLATE, schema=known) == {"messages": HELLO}
+        assert built(prompting=Prompting(self.TEMPLATE), schema=known) == {"messages": HELLO}
 
 
 def test_objects_that_dump_themselves_are_messages() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from areplicate.chat.conversation import Prompting
 from areplicate.chat.inputs import build_input
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
@@ -119,7 +120,7 @@ def test_system_text_goes_where_the_model_takes_it(name: str) -> None:
 def test_system_text_can_be_kept_in_the_prompt() -> None:
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
     fields = build_input(
-        messages, {}, model="x/y", schema=schema(**WRAPS), supports_system_prompt=False
+        messages, {}, model="x/y", schema=schema(**WRAPS), prompting=Prompting(supports_system_prompt=False)
     ).fields
     assert fields == {"prompt": "Be brief.\n\nHi"}
 

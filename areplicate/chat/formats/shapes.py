@@ -72,7 +72,7 @@ def turns(
 
 def chatml(default: str | None = None, *, tools: ToolFormat = forms.QWEN, **more: Any) -> PromptTemplate:
     roles = {"tool": ("<|im_start|>user", "<|im_end|>\n"), **more.pop("roles", {})}
-    system = SystemText(default=default)
+    system = SystemText(default=default, with_tools=more.pop("with_tools", None))
     return tagged("<|im_start|>{}\n", "<|im_end|>\n", roles=roles, system=system, tools=tools, **more)
 
 

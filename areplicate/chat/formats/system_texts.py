@@ -13,6 +13,7 @@ _PARTS = _FILE.read_text(encoding="utf-8").split("======== ")[1:]
 PUBLISHED: dict[str, str] = dict(part.removesuffix("\n").split("\n", 1) for part in _PARTS)
 
 QWEN_2_5 = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+QWEN_3_CODER = "You are Qwen, a helpful AI assistant that can interact with a computer to solve tasks."
 QWEN_2_5_MATH = r"Please reason step by step, and put your final answer within \boxed{}."
 
 PHI_4_REASONING = PUBLISHED["phi-4-reasoning"]

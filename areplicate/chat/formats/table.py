@@ -137,7 +137,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
     ("qwen-3.5", thinking_chatml(roles=_THOUGHT | {"tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL), r"qwen-?3[.p][5-9]", ""),
     ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT), r"qwen-?3(?!\d*b).*thinking", ""),
-    ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
+    ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, with_tools=texts.QWEN_3_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)", ""),
     ("qwen-3", chatml(roles=_THOUGHT), r"qwen-?3(?!\d*b)|baichuan-m2", ""),
     ("qwen-2.5-math", chatml(texts.QWEN_2_5_MATH), r"qwen-?2[.p-]?5-math", ""),

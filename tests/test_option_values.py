@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+import aiohttp
+import httpx
+import openai
 import pytest
 
 import areplicate
-from areplicate.options import checked_fallbacks
+from areplicate.options import checked_fallbacks, read
 from areplicate.options import values as v
 
 BASE = "https://api.replicate.com/v1"
+NAMES = ("timeout", "stop", "temperature", "top_k", "tools", "extra_headers")
 VARIABLES = ("REPLICATE_API_KEY", "REPLICATE_API_TOKEN", "REPLICATE_API_BASE", "REPLICATE_BASE_URL")
 
 
@@ -33,6 +38,11 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         (v.checked_timeout, 0.5, 0.5),
         (v.checked_timeout, 3, 3.0),
         (v.checked_timeout, math.inf, 7 * 24 * 3600.0),
+        (v.checked_timeout, timedelta(minutes=1), 60.0),
+        (v.checked_timeout, httpx.Timeout(30, connect=5), 30.0),
+        (v.checked_timeout, aiohttp.ClientTimeout(total=3), 3.0),
+        (lambda value: read({"timeout": value}).options["timeout"], httpx.Timeout(5), 5.0),
+        (lambda value: tuple(map(len, read(dict.fromkeys(NAMES, value)))), openai.NOT_GIVEN, (0, 0, 0)),
         (lambda value: v.checked_whole("num_retries", value, least=0), 0, 0),
         (lambda value: v.checked_whole("num_retries", value, least=2), 2, 2),
         (lambda value: v.checked_rate("rpm", value), 0.5, 0.5),

@@ -141,7 +141,7 @@ def test_other_clients_names_are_understood(theirs: str, ours: str, value: Any, 
     ("name", "wrong", "wanted"),
     [
         ("num_retries", "2", "a whole number"),
-        ("timeout", "soon", "a number"),
+        ("timeout", "soon", "a positive number of seconds"),
         ("stream", "yes", "True or False"),
         ("extra_body", "x", "a mapping"),
         ("base_url", 3, "a string"),

@@ -15,12 +15,14 @@ from ..errors import BadRequestError
 
 _BYTES = (bytes, bytearray, memoryview)
 _PLAIN = frozenset((str, int, float, bool, type(None), bytes))
+_NOT_GIVEN = frozenset(("NotGiven", "Omit"))
+"""Types of other clients' values for a parameter that is left out, such as `openai.NOT_GIVEN`."""
 
 
 def plain(value: Any, name: str = "value") -> Any:
     """The value with its subclasses and foreign types taken off: `str` for a numpy string, a `StrEnum`'s
     member or Markup, `float` for `np.float64` and `Decimal`, lists for arrays, tuples and sets, dictionaries
-    for pydantic's objects. What has no such form (a function, a file, bytes) stays as it is.
+    for pydantic's objects, None for `openai.NOT_GIVEN`, a PNG's bytes for Pillow's images. What has no such form (a function, a file, bytes) stays as it is.
 
     Raises:
         BadRequestError: it cannot be read; `name` says which argument it is.
@@ -86,9 +88,12 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, msgspec.Struct):
         return _plain(msgspec.to_builtins(value))
-    for method in ("model_dump", "tolist"):  # of pydantic's objects; of numpy's, torch's and pandas' numbers
+    if type(value).__name__ in _NOT_GIVEN:
+        return None
+    # Of pydantic's objects; of numpy's, torch's and pandas' numbers; of what notebooks show as a picture.
+    for method in ("model_dump", "tolist", "_repr_png_"):
         if callable(convert := getattr(value, method, None)):
             converted = convert()
-            if isinstance(converted, (Mapping, list, str, int, float)):
+            if isinstance(converted, (Mapping, list, str, int, float, bytes)):
                 return _plain(converted)
     return value

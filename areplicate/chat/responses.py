@@ -113,6 +113,9 @@ class Shape(msgspec.Struct, kw_only=True):
         """As `model_dump`: the JSON's values, as LiteLLM's method of that name gives them."""
         return self.model_dump(**options)
 
+    copy = model_copy
+    dict = to_dict
+
 
 class Holder(Shape, kw_only=True):
     """An object that holds others, which may be given as mappings: `ModelResponse(**r.model_dump())`."""

@@ -18,7 +18,7 @@ from ..errors import BadRequestError, UnsupportedParamsError
 from ..logs import warn
 from .declared import BY_NAME, Option, Who
 from .other_clients import IGNORED, IGNORED_PREFIXES, INSTEAD, REFUSED
-from .values import is_number, wrong
+from .values import checked_timeout, is_number, wrong
 
 _AS_IT_IS = frozenset((bool, int, float))
 """Types of values that need no conversion."""
@@ -59,6 +59,8 @@ def read(keywords: Mapping[str, Any]) -> Given:
         option = BY_NAME.get(name)
         if type(value) not in _AS_IT_IS and name != "on_status":
             value = plain(value, name)
+            if value is None:
+                continue
         if option is None:
             if means_nothing(name, value):
                 warn(f"{name} has no effect here and is left out: areplicate has no such option.")
@@ -87,6 +89,8 @@ def _checked(option: Option, name: str, value: Any) -> Any:
     """The value, if it has the option's type."""
     wanted, is_right = _TYPES.get(option.type.partition("[")[0], _ANY_TYPE)
     if not is_right(value):
+        if option.name == "timeout":
+            return checked_timeout(value)
         if option.name in _SECRET:
             raise BadRequestError(f"{name} must be {wanted}, not {type(value).__name__}.", param=name)
         raise wrong(name, value, wanted)

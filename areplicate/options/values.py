@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -149,7 +150,14 @@ def checked_count(n: int | None) -> int:
     return n
 
 
-def checked_timeout(timeout: float) -> float:
+def checked_timeout(timeout: Any) -> float:
+    """Seconds; also of a timedelta, of aiohttp's `ClientTimeout`, and of httpx's `Timeout`, whose `read` is what an
+    answer may take."""
+    if isinstance(timeout, timedelta):
+        timeout = timeout.total_seconds()
+    elif not is_number(timeout):
+        theirs = (getattr(timeout, name, None) for name in ("total", "read"))
+        timeout = next(filter(is_number, theirs), timeout)
     if not is_number(timeout) or not timeout > 0:
         raise wrong("timeout", timeout, "a positive number of seconds")
     return float(min(timeout, _LONGEST_TIMEOUT))

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +72,8 @@ class Box(msgspec.Struct):
         (Box("x"), {"inside": "x"}),
         (bytearray(b"x"), b"x"),
         (memoryview(b"x"), b"x"),
+        (SimpleNamespace(_repr_png_=lambda: b"a picture of Pillow's"), b"a picture of Pillow's"),
+        ({"stop": openai.NOT_GIVEN, "n": [openai.omit]}, {"stop": None, "n": [None]}),
     ],
 )
 def test_they_become_plain(value: Any, expected: Any) -> None:

@@ -135,7 +135,8 @@ def test_they_may_be_changed() -> None:
 
 
 def test_json_gives_the_values_and_to_json_the_text() -> None:
-    assert WHOLE.json() == WHOLE.model_dump() == WHOLE.to_dict()
+    assert WHOLE.json() == WHOLE.model_dump() == WHOLE.to_dict() == WHOLE.dict()
+    assert WHOLE.copy(update={"model": "mine"}).model == "mine" != WHOLE.model
     assert list(WHOLE.model_dump(include={"model", "id"})) == ["id", "model"]
     assert "replicate" not in json.loads(WHOLE.model_dump_json(exclude=["replicate"], indent=None))
     assert json.loads(WHOLE.to_json()) == json.loads(WHOLE.model_dump_json()) == WHOLE.json()

@@ -143,7 +143,7 @@ class _Package(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _HOMES and isinstance(value, ModuleType):
-            # Whoever imports the module `completion` first must not hide the function of that name.
+            # Importing the module `completion` must not hide the function of that name.
             value = getattr(value, name)
         known = name in _SETTINGS or name in __all__ or name.startswith("_") or isinstance(value, ModuleType)
         if not known:

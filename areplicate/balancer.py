@@ -107,8 +107,8 @@ class Balancer:
             `litellm_params`, `rpm` (requests a minute), `weight` and `max_parallel_requests` are for sharing;
             the rest are defaults of the call.
         fallbacks: `[{"llama-3": ["mistral"]}]`: names to try when all entries of one have failed.
-        allowed_fails: failures in a row after which an entry is left alone ...
-        cooldown_time: ... for so many seconds.
+        allowed_fails: how many failures in a row an entry may have; with the next one it is left alone.
+        cooldown_time: seconds for which it is left alone.
     """
 
     def __init__(

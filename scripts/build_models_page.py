@@ -93,8 +93,8 @@ templates are in `tests/data/formats.jsonl`, each with its source; every change 
 
 """
 _LEGEND = """
-A tool's form is the family's own where its published template has one; to the others tools, calls and answers are told
-as readable text. A family that was not compared has no public template: its format is described on a model's page.
+A tool's form is the family's own where its published template has one; in the others, tools, calls and answers are
+written as readable text. A family that was not compared has no public template: its format is described on a model's page.
 """
 
 

@@ -36,8 +36,10 @@ OTHERS_NAMES = {"Areplicate", "File", "Message", "Model", "Request", "Response",
 
 
 RIDDLES = re.compile(
-    r"(?<![Tt]here )\b(is|are) (no\b(?! longer| more)|none of|to be\b)|\bnames (no|none)\b"
-    r"|\b(is|are|was|were) told\b|\b(told|tells?) of\b|\b(whoever|nought|amiss|befall\w*)\b"
+    r"(?<!there )\b(is|are) (no\b(?! longer| more)|none of|to be\b)|\bnames (no|none)\b"
+    r"|\b(is|are|was|were) told\b|\b(told|tells?) of\b|\b(whoever|nought|amiss|befall\w*|for want of)\b"
+    r"|\bat the most\b|\bso many seconds\b",
+    re.IGNORECASE,
 )
 """Words that have to be read twice: say what something is, or what must be done."""
 PROMPTS = {"system_texts.py", "tool_forms.py"}
@@ -130,6 +132,13 @@ def test_the_code_is_written_in_plain_english() -> None:
         if path.name not in PROMPTS:
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 assert not RIDDLES.search(line), f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
+
+
+def test_the_documentation_is_written_in_plain_english() -> None:
+    root = PACKAGE.parent
+    for path in (*root.glob("*.md"), *root.glob("docs/**/*.md"), root / "examples/README.md"):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            assert not RIDDLES.search(line), f"{path.relative_to(root)}:{number}: {line.strip()}"
 
 
 def test_the_package_has_few_names_at_its_top() -> None:

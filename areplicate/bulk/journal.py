@@ -220,7 +220,7 @@ class Journal:
                 await in_thread(_write_all, self._writer, batch.statements)
         except Exception as error:  # whatever it is: those who wait must not take it for written
             self._failure = UnwritableJournal(
-                f"The journal {self.path} cannot be written: {error}. Nothing more is asked. Mend that, and "
+                f"The journal {self.path} cannot be written: {error}. Nothing more is asked. Fix that, and "
                 "start the same job again."
             )
         finally:
@@ -243,7 +243,7 @@ def read_journal(path: str | PathLike[str]) -> Iterator[JournalEntry]:
     """
     if not Path(path).is_file():
         raise BadRequestError(f"There is no journal at {path}.")
-    # Whoever leaves last and may write takes SQLite's own files beside the journal away.
+    # The last process to close the journal removes SQLite's own files beside it, if it may write.
     mode = "rw" if os.access(path, os.W_OK) else "ro"
     # A reader that is left half-read may be closed by another thread.
     database = sqlite3.connect(

@@ -29,9 +29,6 @@ from ..replicate.retry import waits
 from .journal import Journal, MaybeCreated, UnwritableJournal
 from .requests import AskOne, JobEnded, is_embedding
 
-_NOT_THE_ROWS_OWN = (APIConnectionError, InternalServerError, RateLimitError)
-"""Errors that say nothing about the row: it is asked again, for `_PATIENCE` seconds."""
-
 EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal)
 """Errors that every row would have. The job ends with them, and no row has failed."""
 
@@ -40,6 +37,13 @@ _PATIENCE = 3600.0
 
 _decode_embeddings: Any = msgspec.json.Decoder(EmbeddingResponse).decode
 _decode = msgspec.json.Decoder(ModelResponse).decode
+
+
+def is_the_rows_own(error: APIError) -> bool:
+    """Whether an error says something about the row; else it may be asked again."""
+    if isinstance(error, InternalServerError):
+        return error.prediction_id is not None
+    return not isinstance(error, (APIConnectionError, RateLimitError))
 
 
 class _RowIntent(NamedTuple):
@@ -113,8 +117,8 @@ class JournaledAsk:
                 response: ModelResponse = await self._ask(number, request)
             except EVERY_ROWS as error:
                 raise JobEnded(error) from error
-            except _NOT_THE_ROWS_OWN as error:
-                if error.prediction_id is not None and isinstance(error, InternalServerError):
+            except APIError as error:
+                if is_the_rows_own(error):
                     raise
                 if now() - self._answered_at > _PATIENCE:
                     raise JobEnded(error) from error

@@ -29,7 +29,7 @@ from .streams import AnswerChunks, CompletionStream, Source
 T = TypeVar("T")
 
 _LONGEST_HOLD = 60.0
-"""Seconds for which Replicate holds a creation open at the most."""
+"""Seconds for which Replicate holds a creation open at most."""
 _WATCHED_HOLD = 2.0
 """The same if the caller watches the phases, which do not show while a creation is held open."""
 

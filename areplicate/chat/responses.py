@@ -84,7 +84,7 @@ class Shape(msgspec.Struct, kw_only=True):
         What is not known here is left out.
 
         Raises:
-            BadRequestError: it has not this form.
+            BadRequestError: it does not have this form.
         """
         read: Self = value if isinstance(value, cls) else _converted(plain(value), cls)
         return read

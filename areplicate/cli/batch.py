@@ -230,7 +230,7 @@ def _stop_at_the_first_interrupt() -> threading.Event:
 
 @asynccontextmanager
 async def _every(seconds: float, show: Callable[[], object]) -> AsyncIterator[None]:
-    """Calls `show` every so many seconds, and once more at the end."""
+    """Calls `show` every `seconds`, and once more at the end."""
 
     async def shows() -> None:
         while True:

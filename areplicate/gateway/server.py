@@ -117,7 +117,7 @@ class _Process:
             await self._batches.aclose()
             await gateway.aclose()
             logger.info("stopped")
-            # The loop would give it back to the system, to which it means the end.
+            # Without a handler, a SIGHUP would kill the process while the loop closes.
             loop.remove_signal_handler(signal.SIGHUP)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 

@@ -10,19 +10,10 @@ import pyarrow as pa
 from anyio.from_thread import start_blocking_portal
 
 from ..bulk.journal import question_hash
-from ..bulk.journaled import EVERY_ROWS, keep_intents
+from ..bulk.journaled import EVERY_ROWS, is_the_rows_own, keep_intents
 from ..calls.call import at_once
-from ..errors import (
-    APIConnectionError,
-    APIError,
-    BadRequestError,
-    RateLimitError,
-    ServiceUnavailableError,
-)
+from ..errors import APIError, BadRequestError
 from ..router import AsyncRouter
-
-_NOT_THE_ROWS_OWN = (APIConnectionError, RateLimitError, ServiceUnavailableError)
-"""Errors that say nothing about the row: the next job asks it again."""
 
 Row: TypeAlias = Mapping[str, Any]
 Outcome: TypeAlias = "tuple[str | None, str | None]"
@@ -93,7 +84,7 @@ class Worker:
             raise
         except APIError as error:
             text, failure = None, f"{type(error).__name__}: {error}"
-            if not isinstance(error, _NOT_THE_ROWS_OWN):
+            if is_the_rows_own(error):  # else the next job asks again
                 await ledger.end.remote(number, question, None, failure, job.retrying)
         if failure is not None and job.raises:
             raise APIError(failure)

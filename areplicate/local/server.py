@@ -39,7 +39,7 @@ class LocalReplicate:
         deployments: names of their own for some of the models.
         host, port: where it listens; port 0 takes a free one.
         tokens: the tokens that are accepted. A mapping gives each the status it meets: 200, or 402
-            (creations are refused for want of credit), or 403 (everything is).
+            (creations are refused for lack of credit), or 403 (everything is).
         faults: what goes wrong on purpose; may be replaced at any time.
         create_per_minute, other_per_minute: each account's rate limits (Replicate's are 600 and 3000);
             None means no limit.

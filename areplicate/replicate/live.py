@@ -41,7 +41,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_marks.seed)
 
 CLOSING = 10.0
-"""Seconds that closing waits at the most until nothing is left running."""
+"""Seconds at most that closing waits until nothing is left running."""
 
 _LOOK_AGAIN = 0.5
 """Seconds after which closing looks whether a task has been interrupted."""

@@ -19,7 +19,7 @@ _LATE = 1.0
 """Seconds that a creation may still be on its way to the server's clock when its connection has broken."""
 
 _DRIFT = 1e-3
-"""Seconds by which two clocks may come apart in a second, at the most."""
+"""Seconds at most by which two clocks may come apart in a second."""
 
 ONCE_IN = 1.0
 """Seconds after which one more answer may tell something new."""
@@ -56,7 +56,7 @@ class ServerClock:
             self.saw(created, sent, answered)
 
     def assume(self, ahead: float, within: float) -> None:
-        """The server's clock is so many seconds ahead of ours, give or take, as long as nothing else is known."""
+        """The server's clock is `ahead` seconds ahead of ours, give or take `within`, as long as nothing else is known."""
         if not math.isfinite(self._least) and not math.isfinite(self._most):
             self._least, self._most, self.seen = ahead - within, ahead + within, now()
 

@@ -68,7 +68,7 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/errors.md", "own failures, at most {word} |", platform_failures.MOST_RETRIES),
     ("docs/errors.md", "`num_retries` ({} by default)", values.MAX_RETRIES),
     ("docs/exactly-once.md", "asked for again, at most {word},", platform_failures.MOST_RETRIES),
-    ("docs/exactly-once.md", "wait for these tasks, for {:g} s at the most", live.CLOSING),
+    ("docs/exactly-once.md", "wait for these tasks, for {:g} s at most", live.CLOSING),
     ("docs/streaming.md", "opened again every {:g} s", event_stream.BOOT_RECONNECT),
     ("docs/files.md", "A `data:` URL of up to {:.0f} KB", media.INLINE_LIMIT / 1024),
     ("docs/poll-schedule.md", "has {:,.0f} a minute of", limits.OTHERS_PER_MINUTE),

@@ -145,8 +145,8 @@ def values_in(text: str, opens: str) -> Iterator[Any]:
             at = _end_of_brackets(text, start)
             if not at:
                 return
-            if (mended := mend(text[start:at])) is not None:
-                yield mended
+            if (repaired := repair(text[start:at])) is not None:
+                yield repaired
 
 
 def _fenced(text: str) -> Iterator[str]:
@@ -183,7 +183,7 @@ def pure(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-def mend(text: str) -> Any:
+def repair(text: str) -> Any:
     """Broken JSON as the only value that it can mean; None if that is not certain.
 
     A repair is certain if it changes punctuation alone: all brackets are closed, so that nothing was cut
@@ -193,10 +193,10 @@ def mend(text: str) -> Any:
         return None
     try:
         value = pure(of_the_extra("json_repair").loads(text, skip_json_loads=True))
-        mended = json.dumps(value, ensure_ascii=False)
+        repaired = json.dumps(value, ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
-    return value if value and _words(mended) == _words(text) else None
+    return value if value and _words(repaired) == _words(text) else None
 
 
 def _words(text: str) -> list[str]:

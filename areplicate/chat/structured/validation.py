@@ -16,7 +16,7 @@ from ...errors import BadRequestError
 from .effort import MOST, MOST_EXPLAINED, Effort
 
 MOST_FAULTS = 8
-"""Faults that are reported at once: a model mends similar ones together."""
+"""Faults that are reported at once: a model corrects similar ones together."""
 _MOST_STEPS = 10_000
 """Of a pattern that no engine reads in linear time."""
 _UNFINISHED = frozenset(

@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import BadRequestError
 from ..responses import FunctionCall
-from ..structured.json_reader import mend, pure, values_in
+from ..structured.json_reader import pure, repair, values_in
 from ..structured.validation import validator_for
 from .notations import RawCall, meant_tool
 from .tools import Tool, ToolUse
@@ -82,7 +82,7 @@ def _decoded(text: str) -> Any:
     try:
         return msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return mend(text)
+        return repair(text)
 
 
 def _schema_of(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:

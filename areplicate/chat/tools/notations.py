@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ..structured.json_reader import mend
+from ..structured.json_reader import repair
 
 
 class RawCall(msgspec.Struct, frozen=True):
@@ -97,7 +97,7 @@ def read_calls(text: str) -> list[RawCall] | None:
     for notation in _NOTATIONS:
         if calls := notation(text):
             return calls
-    return _calls_of(mend(_without_marks(text)))
+    return _calls_of(repair(_without_marks(text)))
 
 
 def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:

@@ -47,7 +47,7 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class _Usual(msgspec.Struct):
-    """What a prediction of a model takes: running means, and the most of late."""
+    """What a prediction of a model takes: running means, and the most that was seen lately."""
 
     tokens: float
     seconds: float

@@ -85,7 +85,7 @@ Taken = dict[tuple[Measure, Span], float]
 
 
 class RoomTaken(GatewayError):
-    """A refusal for want of room, which a request in flight makes when it ends."""
+    """A refusal because requests in flight take all the room; it passes when one of them ends."""
 
     def __init__(self, refusal: GatewayError) -> None:
         super().__init__(

@@ -96,7 +96,7 @@ class LeasedBatch:
         await self._store.finish(self.row.id, made, **changes)
 
     async def release(self, seconds: float) -> None:
-        """Leaves the batch, after so many seconds, to the process that claims it next."""
+        """Leaves the batch to the process that claims it next, which waits for `seconds` before."""
         await self._store.release(self.row.id, seconds)
 
     def _learn(self, row: BatchRow) -> None:

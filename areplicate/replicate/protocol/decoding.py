@@ -29,9 +29,9 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
     try:
         return decode(body)
     except BROKEN as error:
-        mended = _ESCAPE.sub(_whole, body.decode(errors="replace").encode())
-        if mended != body:
-            return decoded(decode, mended)
+        repaired = _ESCAPE.sub(_whole, body.decode(errors="replace").encode())
+        if repaired != body:
+            return decoded(decode, repaired)
         raise ValueError(str(error) or type(error).__name__) from None
 
 

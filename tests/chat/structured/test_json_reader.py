@@ -1,4 +1,4 @@
-"""JSON taken out of answers: out of fences and talk, mended where that is certain, held to its schema."""
+"""JSON taken out of answers: out of fences and talk, repaired where that is certain, held to its schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from areplicate.chat.contract import AnswerReader
 from areplicate.chat.settling import settle
-from areplicate.chat.structured.json_reader import mend
+from areplicate.chat.structured.json_reader import repair
 from areplicate.chat.structured.validation import of_the_extra
 from areplicate.errors import BadRequestError
 
@@ -156,7 +156,7 @@ def test_the_next_attempt_goes_on_from_what_was_given_out() -> None:
     ],
 )
 def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
-    assert mend(text) is None
+    assert repair(text) is None
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
     ],
 )
 def test_punctuation_is_mended(text: str, value: Any) -> None:
-    assert mend(text) == value
+    assert repair(text) == value
 
 
 @pytest.mark.parametrize("step", [1, 1000])

@@ -25,13 +25,18 @@ from typing import NamedTuple
 
 IMPORTED = {
     "package": (
+        "anyio._backends._asyncio",  # which anyio imports in `run`
+        "areplicate.bulk.journaled",
         "areplicate.cli.batch",
         "areplicate.cli.chat",
         "areplicate.cli.keys",
         "areplicate.gateway.accounts.store",
+        "areplicate.gateway.command",
         "areplicate.gateway.server",
         "areplicate.local",
+        "encodings.idna",
         "psycopg",
+        "uvloop",
     ),
     "integrations": (
         "langchain_core.language_models.chat_models",

@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.error import URLError
 from urllib.request import urlopen
 
 PYTHON = ("python", "py")
@@ -113,7 +112,7 @@ class Reader:
             assert process.poll() is None, f"it ended: {command}"
             try:
                 urlopen(f"http://127.0.0.1:{port[1]}/", timeout=1).close()
-            except URLError as answer:
+            except OSError as answer:
                 if hasattr(answer, "code"):  # an answer, if only 404
                     return
                 time.sleep(0.1)

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,16 +52,23 @@ def running(
         }
         for model in MODELS
     ]
+    # For as long as a busy machine may take, too, a request waits where a test locks the database.
+    patience = {"database_lock_timeout": 60, "database_statement_timeout": 60}
+    config["general_settings"].update(patience)
     if request.param == "postgresql":
         config["general_settings"]["database_url"] = request.getfixturevalue("database").url
     with gateway(config, tmp_path_factory.mktemp("leaving")) as running:
         yield running
 
 
+def connected(running: Gateway) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
 def leave(running: Gateway, key: str, request: bytes, moment: float) -> None:
     """Sends a request, and leaves so many seconds later."""
-    host, port = running.url.removeprefix("http://").split(":")
-    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as client:
+    with contextlib.suppress(OSError), connected(running) as client:
         client.sendall(request.replace(b"KEY", key.encode()))
         client.settimeout(moment)
         with contextlib.suppress(TimeoutError):
@@ -134,9 +142,12 @@ def test_what_is_stored_is_whole_whenever_its_client_leaves(running: Gateway) ->
     head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\nContent-Type: {sent.headers['content-type']}\r\n"
     upload = f"{head}Content-Length: {sent.headers['content-length']}\r\n\r\n".encode() + sent.read()
     asked = {"input_file_id": whole, "endpoint": "/v1/chat/completions", "completion_window": "1h"}
-    ways = [upload, request("POST", "/v1/batches", asked)] * 2
-    with locked(running), ThreadPoolExecutor(4) as threads:  # they wait for the database when they are left
-        list(threads.map(lambda way: leave(running, key, way, 0.4), ways))
+    with locked(running), contextlib.ExitStack() as clients:
+        for way in [upload, request("POST", "/v1/batches", asked)] * 2:
+            client = clients.enter_context(connected(running))
+            client.sendall(way.replace(b"KEY", key.encode()))
+        eventually(lambda: in_flight(running) == 4)
+        time.sleep(0.3)  # then they wait for the database, when they are left
 
     def get(path: str) -> list[dict[str, Any]]:
         data: list[dict[str, Any]] = running.get(path, key)["data"]
@@ -169,6 +180,13 @@ def locked(running: Gateway) -> Iterator[None]:
     with psycopg.connect(url) as connection:
         connection.execute("LOCK TABLE areplicate_files, areplicate_batches IN EXCLUSIVE MODE")
         yield
+
+
+def in_flight(running: Gateway) -> int:
+    """How many requests it has, besides the one that asks for it."""
+    with running.http() as http:
+        figures = dict(line.rsplit(" ", 1) for line in http.get("/metrics").text.splitlines())
+    return int(float(figures["areplicate_requests_in_flight"])) - 1
 
 
 def open_holds(running: Gateway) -> int:

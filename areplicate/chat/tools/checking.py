@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -41,7 +41,14 @@ class CallChecker:
         arguments = _arguments(call, tool)
         if arguments is None:
             return Misfit(f"The arguments of {tool.name} are not a JSON object.")
-        if faults := validator.faults(arguments):
+        faults = validator.faults(arguments)
+        if faults:  # small models quote numbers
+            quoted = [
+                n for n, v in arguments.items() if isinstance(v, str) and _schema_of(tool.parameters, n)
+            ]
+            meant = _with_meant_texts(arguments, tool, quoted)
+            arguments, faults = meant, validator.faults(meant)
+        if faults:
             return Misfit(f"The arguments of {tool.name} do not fit: {'; '.join(faults)}.")
         return FunctionCall(name=tool.name, arguments=msgspec.json.encode(arguments).decode())
 
@@ -70,7 +77,7 @@ def _arguments(call: RawCall, tool: Tool) -> dict[str, Any] | None:
     if not isinstance(given, Mapping):
         return None
     if call.as_texts:
-        given = {name: _meant(text, _schema_of(tool.parameters, name)) for name, text in given.items()}
+        given = _with_meant_texts(given, tool, given)
     try:
         arguments: dict[str, Any] = pure(dict(given))
     except ValueError:
@@ -91,6 +98,12 @@ def _schema_of(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
     schema = properties.get(name) if isinstance(properties, Mapping) else None
     shared = {key: parameters[key] for key in ("$schema", "$defs", "definitions") if key in parameters}
     return {**shared, **schema} if isinstance(schema, Mapping) else {}
+
+
+def _with_meant_texts(arguments: Mapping[str, Any], tool: Tool, names: Iterable[str]) -> dict[str, Any]:
+    """The arguments, with those of these names, which are written as texts, as what the tool takes."""
+    meant = {name: _meant(arguments[name], _schema_of(tool.parameters, name)) for name in names}
+    return {**arguments, **meant}
 
 
 def _meant(text: Any, schema: dict[str, Any]) -> Any:

@@ -33,9 +33,15 @@ class RawCall(msgspec.Struct, frozen=True):
 MARKS: dict[str, tuple[str, ...]] = {
     "<tool_call>": ("</tool_call>",),  # Hermes, Qwen, Granite 4, GLM 4.5
     "<tool_calls>": ("</tool_calls>",),  # Jamba
-    "<|tool_call|>": (),  # Granite 3
+    "<|tool_call|>": ("<|/tool_call|>",),  # Phi 4 Mini; Granite 3, which does not close it
     "<|tool_call>": ("<tool_call|>",),  # Gemma 4
     "<seed:tool_call>": ("</seed:tool_call>",),  # ByteDance Seed
+    "<minimax:tool_call>": ("</minimax:tool_call>",),  # MiniMax M2
+    "<|tool_call_start|>": ("<|tool_call_end|>",),  # LFM2
+    "<TOOLCALL>": ("</TOOLCALL>",),  # Nemotron Nano 2
+    "<function_calls>": ("</function_calls>",),  # OLMo 3
+    "<function_call>": ("</function_call>",),
+    "<|action_start|><|plugin|>": ("<|action_end|>",),  # InternLM 2
     "<|start|>assistant to=": ("<|call|>",),  # gpt-oss
     "<|channel|>commentary to=": ("<|call|>",),
     "to=functions.": ("<|call|>",),
@@ -46,6 +52,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "<|START_ACTION|>": ("<|END_ACTION|>",),  # Command R7B and Command A
     "<｜tool▁calls▁begin｜>": ("<｜tool▁calls▁end｜>",),  # DeepSeek
     "<｜tool▁call▁begin｜>": ("<｜tool▁call▁end｜>",),
+    "<｜DSML｜function_calls>": ("</｜DSML｜function_calls>",),  # DeepSeek V3.2
     "<|tool_calls_section_begin|>": ("<|tool_calls_section_end|>",),  # Kimi K2
 }
 """The marks that open calls, each with those that close them; without one, calls last to the text's end."""
@@ -57,7 +64,7 @@ _NOISE = re.compile(
     r"<\|(?:python_start|python_end|eom_id|eot_id|eot|im_end|end_of_text|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
 )
 _BETWEEN = re.compile(r"[\s;,]*")
-_FENCE = re.compile(r"```(?:json|tool_code)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
+_FENCE = re.compile(r"```(?:json|tool_code|tool_call)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
 _DEEPSEEK = re.compile(
     r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?\s*([^\s<]+?)\s*(?:<｜tool▁sep｜>)?\s*"
     r"(?:```(?:json)?\s*)?(\{.*?\})\s*(?:```)?\s*(?:<｜tool▁call▁end｜>|$)",
@@ -76,8 +83,13 @@ _HARMONY = re.compile(
 _GEMMA = re.compile(r"<\|tool_call>\s*call:([\w.-]+)(\{.*\})\s*(?:<tool_call\|>)?", re.DOTALL)
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
 _NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")
-_FUNCTION_TAG = re.compile(r"<function=([^<>\s]+)>(.*?)(?:</function>|$)", re.DOTALL)
-_PARAMETER_TAG = re.compile(r"<parameter=([^<>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_FUNCTION_TAG = re.compile(
+    r'<(?:｜DSML｜)?(?:function=|invoke name=")([^<>\s"]+)"?>(.*?)(?:</(?:｜DSML｜)?(?:function|invoke)>|$)',
+    re.DOTALL,
+)
+_PARAMETER_TAG = re.compile(
+    r'<(?:｜DSML｜)?parameter(?:=| name=")([^<>\s"]+)[^<>]*>\n?(.*?)\n?</(?:｜DSML｜)?parameter>', re.DOTALL
+)
 _GLM = re.compile(r"\s*([\w.-]+)\s*(<arg_key>.*)", re.DOTALL)
 _GLM_ARGUMENT = re.compile(r"<arg_key>([^<]*)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
@@ -97,7 +109,9 @@ def read_calls(text: str) -> list[RawCall] | None:
     for notation in _NOTATIONS:
         if calls := notation(text):
             return calls
-    return _calls_of(repair(_without_marks(text)))
+    written = _without_marks(text)
+    # Small models forget the last bracket: what stands within it is whole.
+    return _calls_of(repair(written)) or _json(written + "}")
 
 
 def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:
@@ -117,9 +131,9 @@ def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:
 
 
 def meant_tool(call: RawCall, names: Container[str]) -> str | None:
-    """The tool that a call means: some models write more than its name."""
+    """The tool that a call means: some models write more than its name, such as `functions.` or `default_api.`."""
     written = call.name
-    meant = (written, written.removeprefix("functions."), written.removesuffix(".call"))
+    meant = (written, written.rpartition(".")[2], written.removesuffix(".call"))
     return next((name for name in meant if name in names), None)
 
 
@@ -150,6 +164,8 @@ def _json(text: str) -> list[RawCall] | None:
             return None
         calls += found
         at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+        if not text[at:].strip("]} \n"):  # brackets too many
+            break
     return calls or None
 
 
@@ -201,10 +217,11 @@ def _tokens(pattern: re.Pattern[str]) -> Callable[[str], list[RawCall] | None]:
 
 
 def _function_tags(text: str) -> list[RawCall] | None:
-    """`<function=name>{...}</function>`, or with a `<parameter=name>` for each argument (Qwen's coders)."""
+    """`<function=name>{...}</function>`, or with a `<parameter=name>` for each argument (Qwen's coders), or both as
+    `<invoke name="name">` and `<parameter name="name">` (MiniMax, DeepSeek V3.2)."""
     calls = []
     for name, body in _FUNCTION_TAG.findall(text):
-        parameters = _PARAMETER_TAG.findall(_up_to_last("</parameter>", body))
+        parameters = _PARAMETER_TAG.findall(_up_to_last("parameter>", body))
         if parameters or not body.strip():
             calls.append(RawCall(name, dict(parameters), as_texts=True))
         else:
@@ -243,23 +260,27 @@ def _gemma(text: str) -> list[RawCall] | None:
 
 
 def _pythonic(text: str) -> list[RawCall] | None:
-    """Llama's `[name(key="value")]`, or `name.call(key="value")` behind a mark: parsed, and only literals are
-    taken."""
+    """Llama's `[name(key="value")]`; behind a mark or in a fence also `name(key="value")`, one a line: parsed, and
+    only literals are taken."""
     marked, text = text, _without_marks(text)
-    if marked != text and not text.startswith("["):  # what Llama 3.1 writes for a tool of its own
-        text = f"[{text}]"
-    if not text.startswith("[") or not text.endswith(")]") or len(text) > _LONGEST_PYTHONIC:
+    if fenced := _FENCE.fullmatch(text):
+        text = fenced[1]
+    is_list = text.startswith("[") and text.endswith(")]")
+    if not (is_list or (marked != text and text.endswith(")"))) or len(text) > _LONGEST_PYTHONIC:
         return None
     try:
-        listed = ast.parse(text, mode="eval").body
-        assert isinstance(listed, ast.List)
-        return [_pythonic_call(call) for call in listed.elts] or None
+        lines = [line.value for line in ast.parse(text).body if isinstance(line, ast.Expr)]
+        calls = [call for line in lines for call in (line.elts if isinstance(line, ast.List) else [line])]
+        return [_pythonic_call(call) for call in calls] or None
     except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError):
         return None
 
 
 def _pythonic_call(call: ast.expr) -> RawCall:
-    assert isinstance(call, ast.Call) and not call.args
+    assert isinstance(call, ast.Call)
+    if ast.unparse(call.func) == "print" and len(call.args) == 1:  # Gemma's
+        return _pythonic_call(call.args[0])
+    assert not call.args
     arguments = {}
     for keyword in call.keywords:
         assert keyword.arg is not None

@@ -23,7 +23,7 @@ Piece = str | Block
 _BARE = ("{", "[", "```")
 """How an answer with calls but without any mark may begin."""
 _MAY_BE_CALLS = re.compile(
-    r"(?:```(?:[a-z_]{0,9}\Z|(?:json|tool_code)?\s*))?(?:\Z|\{|\[\s*(?:\Z|\{|[^\W\d][\w.]*\s*(?:\Z|\()))"
+    r"(?:```(?:[a-z_]{0,9}\Z|(?:json|tool_code|tool_call)?\s*))?(?:\Z|\{|\[\s*(?:\Z|\{|[^\W\d][\w.]*\s*(?:\Z|\())|```tool_code\s+[^\W\d])"
 )
 """Such a beginning in full: an object, a list of objects, or a list of calls in Python's notation."""
 _ACTION = re.compile(rf"{ACTION}\s*```")

@@ -129,6 +129,29 @@ def test_each_familys_notation(family: str, step: int) -> None:
         ),
         ("<tool_call>{'name': 'clock', 'arguments': {'zone': 'UTC',}}</tool_call>", ["clock"], ""),
         ('{"name": "clock", "arguments": "{\\"zone\\": \\"UTC\\"}"}', ["clock"], ""),
+        (f"<|tool_call|>[{ONE}]<|/tool_call|>", ["clock"], ""),
+        (f"<TOOLCALL>[{ONE}, {TWO}]</TOOLCALL>", ["clock", "alarm"], ""),
+        (f"Well.<function_call>{ONE}</function_call>", ["clock"], "Well."),
+        (f"<|action_start|><|plugin|>\n{ONE}<|action_end|>", ["clock"], ""),
+        ('<|tool_call_start|>[clock(zone="UTC"), alarm(at=7)]<|tool_call_end|>', ["clock", "alarm"], ""),
+        ('<function_calls>\nclock(zone="UTC")\nalarm(at=7)\n</function_calls>', ["clock", "alarm"], ""),
+        (
+            '<minimax:tool_call>\n<invoke name="clock">\n<parameter name="zone">UTC</parameter>\n</invoke>\n'
+            '<invoke name="alarm">\n<parameter name="at">7</parameter>\n</invoke>\n</minimax:tool_call>',
+            ["clock", "alarm"],
+            "",
+        ),
+        (
+            '<｜DSML｜function_calls>\n<｜DSML｜invoke name="alarm">\n<｜DSML｜parameter name="at" string="false">7'
+            "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+            ["alarm"],
+            "",
+        ),
+        (f"```tool_call\n{ONE}\n```", ["clock"], ""),
+        ('```tool_code\nprint(default_api.clock(zone="UTC"))\n```', ["clock"], ""),
+        (f"<tool_call>{ONE}}}</tool_call>", ["clock"], ""),
+        (f"<tool_call>{ONE[:-1]}</tool_call>", ["clock"], ""),
+        ('<tool_call>{"name": "alarm", "arguments": {"at": "7"}}</tool_call>', ["alarm"], ""),
     ],
 )
 def test_other_ways_of_writing_calls(text: str, names: list[str], content: str) -> None:
@@ -155,6 +178,8 @@ def test_other_ways_of_writing_calls(text: str, names: list[str], content: str) 
         "",
         "[" * 100_000,
         "[__import__('os').system('true')]",
+        "```tool_code\nprint(1)\n```",
+        "clock()",
     ],
 )
 def test_what_is_no_call_of_a_tool_is_the_answer(text: str) -> None:
@@ -340,7 +365,7 @@ def test_a_call_that_is_repeated_beside_the_corrected_one_is_given_out_once() ->
 
 @pytest.mark.parametrize("step", [1, 5, 1000])
 def test_a_closing_mark_in_an_argument_closes_nothing(step: int) -> None:
-    zone = "a </tool_call> b <tool_call>"
+    zone = "a }</tool_call> b <tool_call>"
     call = json.dumps({"name": "clock", "arguments": {"zone": zone}})
     text = f"Look.<tool_call>{call}</tool_call><tool_call>{TWO}</tool_call>"
     read = Read([text[i : i + step] for i in range(0, len(text), step)])

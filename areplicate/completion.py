@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import concurrent.futures.thread  # noqa: F401  once the main thread has ended, that cannot be imported
 import inspect
 import os
-import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 from weakref import WeakValueDictionary
 
-import anyio
-import anyio.from_thread
-from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
 from .bulk.map import Calls, Kept, MapResult, kept_in, most_in_flight
@@ -28,9 +19,8 @@ from .calls.streams import CompletionStream
 from .chat.embeddings import EmbeddingResponse
 from .chat.parsed import Parsed
 from .chat.responses import ModelResponse, ModelResponseChunk
-from .errors import APIConnectionError
 from .options.signature import signed
-from .replicate.background import at_exit_of_a_child, uninterrupted
+from .portal import is_running, run
 from .replicate.transports.base import Transport
 from .router import AsyncRouter, typed
 
@@ -70,13 +60,8 @@ def completion(model: str, messages: Sequence[Any], **params: Any) -> ModelRespo
     return sync(run(lambda: acompletion(model, messages, **params)))
 
 
-def run(work: Callable[[], Awaitable[T]]) -> T:
-    """Runs an async function on the background thread's loop, and waits for it."""
-    return _portal.call(work)
-
-
 def sync(answer: ModelResponse | CompletionStream) -> ModelResponse | SyncCompletionStream:
-    """An answer from that loop, for code that is not async."""
+    """An answer from the loop in the background, for code that is not async."""
     return SyncCompletionStream(answer) if isinstance(answer, CompletionStream) else answer
 
 
@@ -99,14 +84,14 @@ def _results(
     requests: Iterable[Mapping[str, Any]], most: int, progress: bool, kept: Kept | None
 ) -> Iterator[MapResult]:
     with progress_bar(requests, progress) as saw:
-        calls = _portal.call(lambda: Calls.open(acompletion, most, kept))
+        calls = run(lambda: Calls.open(acompletion, most, kept))
         try:
             for result in _taken_in_turn(calls, requests):
                 saw(result.error)
                 yield result
         finally:
-            if _portal.running:  # else its end has ended them, or they are another process's
-                _portal.call(calls.aclose)
+            if is_running():  # else its end has ended them, or they are another process's
+                run(calls.aclose)
 
 
 def _taken_in_turn(calls: Calls, requests: Iterable[Mapping[str, Any]]) -> Iterator[MapResult]:
@@ -125,10 +110,10 @@ def _taken_in_turn(calls: Calls, requests: Iterable[Mapping[str, Any]]) -> Itera
         except Exception as error:
             calls.fail(error)
             break
-        _portal.call(partial(begin, request))
-        while (result := _portal.call(ready)) is not None:
+        run(partial(begin, request))
+        while (result := run(ready)) is not None:
             yield result
-    while (result := _portal.call(calls.next)) is not None:
+    while (result := run(calls.next)) is not None:
         yield result
 
 
@@ -170,7 +155,7 @@ async def aparse(model: str, messages: Sequence[Any], response_format: type[T], 
 
 def parse(model: str, messages: Sequence[Any], response_format: type[T], **params: Any) -> Parsed[T]:
     """`aparse` for code that is not async."""
-    return _portal.call(lambda: aparse(model, messages, response_format, **params))
+    return run(lambda: aparse(model, messages, response_format, **params))
 
 
 async def aembedding(model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
@@ -182,7 +167,7 @@ async def aembedding(model: str, input: str | Sequence[str], **params: Any) -> E
 
 def embedding(model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
     """`aembedding` for code that is not async."""
-    return _portal.call(lambda: aembedding(model, input, **params))
+    return run(lambda: aembedding(model, input, **params))
 
 
 class SyncCompletionStream:
@@ -198,13 +183,13 @@ class SyncCompletionStream:
         return self
 
     def __next__(self) -> ModelResponseChunk:
-        chunk = _portal.call(self._next)
+        chunk = run(self._next)
         if chunk is None:
             raise StopIteration
         return chunk
 
     def close(self) -> None:
-        _portal.call(self._stream.aclose)
+        run(self._stream.aclose)
 
     def __enter__(self) -> SyncCompletionStream:
         return self
@@ -243,60 +228,4 @@ def _transport_for(loop: Any) -> Transport | None:
     return HttpxTransport()
 
 
-class _Portal:
-    """A background event loop: it begins with the first call and ends with the interpreter."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: AbstractContextManager[BlockingPortal] | None = None
-        self._portal: BlockingPortal | None = None
-        self._inherited: list[object] = []
-        atexit.register(self.close)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget)
-
-    @property
-    def running(self) -> bool:
-        return self._portal is not None
-
-    def call(self, function: Callable[[], Awaitable[T]]) -> T:
-        """Runs an async function there and waits for it; an interrupted wait cancels it."""
-        with self._lock:
-            portal = self._portal or self._start()
-        future = portal.start_task_soon(function)
-        try:
-            return future.result()
-        except CancelledError:
-            raise APIConnectionError("The program ends, which ends its calls.") from None
-        except BaseException:
-            # The prediction is cancelled in the background; `close` waits for that at the latest.
-            future.cancel()
-            raise
-
-    def _start(self) -> BlockingPortal:
-        options = {"use_uvloop": find_spec("uvloop") is not None}
-        self._open = anyio.from_thread.start_blocking_portal("asyncio", options)
-        self._portal = self._open.__enter__()
-        at_exit_of_a_child(self.close)
-        return self._portal
-
-    def close(self) -> None:
-        """Cancels what is still running, since nobody can be waiting for it, and ends the loop."""
-        with self._lock:
-            portal, self._portal = self._portal, None
-            opened, self._open = self._open, None
-        if portal is not None and opened is not None:
-            with uninterrupted():
-                portal.call(portal.stop, True)
-                opened.__exit__(None, None, None)
-
-    def _forget(self) -> None:
-        # A forked child has the portal but not the thread behind it: it is left as it is, for dropping
-        # it would wait for that thread, and another is begun with the next call.
-        self._inherited.append(self._open)
-        self._lock = threading.Lock()
-        self._open = self._portal = None
-
-
-_portal = _Portal()
 _routers = LoopRouters(AsyncRouter)

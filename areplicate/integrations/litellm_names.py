@@ -15,10 +15,11 @@ from ..chat.params import INFORMATIONAL, OWN, PARAMS
 from ..chat.plan import plan_for
 from ..chat.responses import ModelResponse, ModelResponseChunk
 from ..chat.usage import estimate
-from ..completion import LoopRouters, SyncCompletionStream, acompletion, run, sync
+from ..completion import LoopRouters, SyncCompletionStream, acompletion, sync
 from ..errors import APIError, BadRequestError
 from ..logs import warn
 from ..options.values import KEY_VARIABLES, from_environment
+from ..portal import run
 from ..router import AsyncRouter
 from ..schema_lookup import SchemaStore, endpoint_of
 

@@ -1,0 +1,90 @@
+"""The event loop in the background on which code that is not async runs its calls."""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures.thread  # noqa: F401  once the main thread has ended, that cannot be imported
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from typing import TypeVar
+
+import anyio
+import anyio.from_thread
+from anyio.from_thread import BlockingPortal
+
+from .errors import APIConnectionError
+from .replicate.background import at_exit_of_a_child, uninterrupted
+
+T = TypeVar("T")
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs an async function on the background loop, and waits for it."""
+    return _portal.call(work)
+
+
+def is_running() -> bool:
+    """Whether the loop has begun, in this process, and has not ended."""
+    return _portal.running
+
+
+class _Portal:
+    """A background event loop: it begins with the first call and ends with the interpreter."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+        self._inherited: list[object] = []
+        atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    @property
+    def running(self) -> bool:
+        return self._portal is not None
+
+    def call(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Runs an async function there and waits for it; an interrupted wait cancels it."""
+        with self._lock:
+            portal = self._portal or self._start()
+        future = portal.start_task_soon(function)
+        try:
+            return future.result()
+        except CancelledError:
+            raise APIConnectionError("The program ends, which ends its calls.") from None
+        except BaseException:
+            # The prediction is cancelled in the background; `close` waits for that at the latest.
+            future.cancel()
+            raise
+
+    def _start(self) -> BlockingPortal:
+        options = {"use_uvloop": find_spec("uvloop") is not None}
+        self._open = anyio.from_thread.start_blocking_portal("asyncio", options)
+        self._portal = self._open.__enter__()
+        at_exit_of_a_child(self.close)
+        return self._portal
+
+    def close(self) -> None:
+        """Cancels what is still running, since nobody can be waiting for it, and ends the loop."""
+        with self._lock:
+            portal, self._portal = self._portal, None
+            opened, self._open = self._open, None
+        if portal is not None and opened is not None:
+            with uninterrupted():
+                portal.call(portal.stop, True)
+                opened.__exit__(None, None, None)
+
+    def _forget(self) -> None:
+        # A forked child has the portal but not the thread behind it: it is left as it is, for dropping
+        # it would wait for that thread, and another is begun with the next call.
+        self._inherited.append(self._open)
+        self._lock = threading.Lock()
+        self._open = self._portal = None
+
+
+_portal = _Portal()

@@ -36,7 +36,7 @@ from .marks import Finder, Outcome
 from .prediction_list import mark_of
 from .protocol.decoding import BROKEN, decoded
 from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, decode_prediction
-from .protocol.requests import CANCEL_AFTER, PREFER, Request, merged, prefer_wait
+from .protocol.requests import CANCEL_AFTER, PREFER, Request, prefer_wait
 from .retry import RetryPolicy
 from .server_clock import ONCE_IN, ServerClock
 from .transports.base import never_sent
@@ -222,7 +222,8 @@ class Creator:
         It goes on one of the connections that may be held, if one is free.
         """
         http = self._http
-        given = merged(http.headers, headers)
+        given = http.headers.copy()
+        given.update(headers)
         if mine.mark is not None:
             given[CANCEL_AFTER] = f"{mine.mark}s"
         held = hold > 0 and self._held.take()

@@ -62,6 +62,8 @@ def config_for(local: LocalReplicate, **general: Any) -> dict[str, Any]:
         }
         for model in MODELS
     ]
+    wildcard = {"model": "replicate/invented/*", **params}
+    models.append({"model_name": "invented/*", "litellm_params": wildcard, "model_info": DOLLAR_A_TOKEN})
     rates = {"creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
     return {"model_list": models, "general_settings": {"master_key": MASTER, **rates, **general}}
 
@@ -368,6 +370,20 @@ def test_a_batch_of_embeddings_may_cost_what_its_predictions_do(running: Gateway
     body = {"model": "embeds", "input": ["x", "y"]}
     lines = [{"custom_id": "1", "method": "POST", "url": "/v1/embeddings", "body": body}]
     assert ended(api, begin(api, lines, "/v1/embeddings").id).status == "completed"
+
+
+def test_a_check_asks_replicate_about_no_invented_names(running: Gateway, local: LocalReplicate) -> None:
+    api = client(running, running.new_key(rpm_limit=1, max_budget=100))
+    bodies = [{"model": f"invented/{number}", "input": "x"} for number in range(30)]
+    lines = [
+        {"custom_id": body["model"], "method": "POST", "url": "/v1/embeddings", "body": body}
+        for body in bodies
+    ]
+    asked = len(local.requests)
+    batch = begin(api, lines, "/v1/embeddings")
+    eventually(lambda: api.batches.retrieve(batch.id).status == "in_progress")
+    assert len(local.requests) - asked < 10
+    api.batches.cancel(batch.id)
 
 
 def test_a_batch_is_cancelled(local: LocalReplicate, tmp_path: Path) -> None:

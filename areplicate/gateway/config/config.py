@@ -111,7 +111,8 @@ def read_config(path: Path, source: Path | None = None) -> Config:
 
 def reread_config(path: Path, source: Path | None = None) -> Config:
     """As `read_config`, once more: what can be read once only, such as a pipe, would be waited for."""
-    if not (source or path).is_file():
+    read = source or path
+    if read.exists() and not read.is_file():
         raise ConfigError(f"{path}: is not a file, and only a file can be read again.")
     return read_config(path, source)
 

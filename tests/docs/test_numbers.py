@@ -94,6 +94,7 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/security.md", "{:g} s for a first request", connections.HEAD_SECONDS),
     ("docs/security.md", "do not read their answer for {:g} s", connections.FIRST_SILENCE_SECONDS),
     ("docs/security.md", "after {:g} s without reading", connections.STALLED_SECONDS),
+    ("docs/security.md", "where {:.0f} MB wait to be read", connections._MOST_UNREAD / 2**20),
     ("docs/security.md", "{word} lines a request", logs.MAX_LINES),
     ("docs/security.md", "each model in {:g} s", looks.FRESH_SECONDS),
     ("docs/gateway/operations.md", "at most {:g} s old", looks.FRESH_SECONDS),

@@ -128,6 +128,42 @@ async def test_who_does_not_read_the_answer_is_gone_after_a_minute() -> None:
 
 
 @pytest.mark.anyio
+async def test_who_reads_slowly_gets_the_whole_answer() -> None:
+    async with serving(b"x" * 20_000_000) as address:
+        reader, writer = await asyncio.open_connection(*address, limit=1024)
+        writer.write(ASKED)
+        for _ in range(4):
+            await reader.readexactly(2_000_000)
+            await asyncio.sleep(50)
+        assert len(await _all(reader)) > 12_000_000
+        writer.close()
+
+
+@pytest.mark.anyio
+async def test_of_those_who_read_nothing_the_longest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_MOST_UNREAD", 30_000_000)
+    async with serving(b"x" * 20_000_000) as address:
+        clients = []
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(*address, limit=1024)
+            writer.write(ASKED)
+            clients.append((reader, writer))
+            await asyncio.sleep(1)
+        *gone, last = [len(await _all(reader)) for reader, _ in clients]
+        assert last > 20_000_000 > max(gone)
+        for _, writer in clients:
+            writer.close()
+
+
+async def _all(reader: asyncio.StreamReader) -> bytes:
+    read = b""
+    with contextlib.suppress(OSError):
+        while piece := await reader.read(1 << 20):
+            read += piece
+    return read
+
+
+@pytest.mark.anyio
 async def test_bodies_that_arrive_slowly_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many connections send, and however slowly, they do not fill the memory."""
     monkeypatch.setattr(bodies, "_MOST_ARRIVING", 250_000)

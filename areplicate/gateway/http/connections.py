@@ -33,6 +33,8 @@ FIRST_SILENCE_SECONDS = 3.0
 """The same for a connection without a request so far: a busy client may take a while to send its first."""
 STALLED_SECONDS = 60.0
 """Seconds after which a client that reads nothing of its answer counts as gone."""
+_MOST_UNREAD = 256 * 1024 * 1024
+"""Bytes of all answers that wait for their clients to read them."""
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """The answer to a client that may be about to send its first request: it can safely send it again."""
 _AT_ONCE = 64
@@ -65,6 +67,8 @@ class Server(web.Server):
         self.keepalive = keepalive
         self.open: dict[Connection, None] = {}
         """The connections, the oldest first."""
+        self.stalled: dict[Connection, None] = {}
+        """Those whose clients do not read as fast as they get, the longest first."""
 
     def __call__(self) -> Connection:
         return Connection(self)
@@ -77,6 +81,15 @@ class Server(web.Server):
                 self.open.pop(connection, None)
                 return True
         return False
+
+    def end_unread(self) -> None:
+        """Ends the connections that have been stalled the longest, where too much waits to be read."""
+        unread = sum(each.unread for each in self.stalled)
+        for connection in list(self.stalled):
+            if unread <= _MOST_UNREAD:
+                break
+            unread -= connection.unread
+            connection.abort()
 
     def close_idle(self) -> None:
         for connection in [each for each in self.open if each.is_idle]:
@@ -134,10 +147,28 @@ class Connection(RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
+    @property
+    def unread(self) -> int:
+        """Bytes of its answer that its client has not read."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._wait_for_reader()
+        self._server.end_unread()
+
+    def _wait_for_reader(self) -> None:
+        self._server.stalled[self] = None
         self._stalled_since = self._loop.time()
-        self._stalled = self._loop.call_later(STALLED_SECONDS, self.abort)
+        self._stalled = self._loop.call_later(STALLED_SECONDS, self._look_at_reader, self.unread)
+
+    def _look_at_reader(self, unread: int) -> None:
+        """A client that has read something, however slowly, is still there."""
+        if self.unread < unread:
+            self._reads_again()
+            self._wait_for_reader()
+        else:
+            self.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -147,6 +178,7 @@ class Connection(RequestHandler):
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
+            self._server.stalled.pop(self, None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

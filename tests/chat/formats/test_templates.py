@@ -313,7 +313,8 @@ ANSWERED = [Turn("user", "u1"), Turn("system", "s1"), Turn("assistant", "a1"), T
     ],
 )
 def test_system_text_goes_where_the_format_has_it(place: Any, said: list[Turn], placed: list[str]) -> None:
-    assert [turn.text for turn in SystemText(place, ("<", ">")).placed(said)] == placed
+    roles = {"s": "system", "u": "user", "a": "assistant", "<": "user"}
+    assert SystemText(place, ("<", ">")).placed(said) == [Turn(roles[text[0]], text) for text in placed]
 
 
 @pytest.mark.parametrize(

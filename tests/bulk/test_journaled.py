@@ -13,10 +13,19 @@ import pytest
 import areplicate
 from areplicate import AsyncRouter, MapResult
 from areplicate.bulk import journal as journal_module
-from areplicate.bulk.journal import read_journal
-from areplicate.errors import APIError, AuthenticationError, BadRequestError, InsufficientCreditError
+from areplicate.bulk.journal import Journal, MaybeCreated, read_journal
+from areplicate.bulk.journaled import JournaledAsk
+from areplicate.bulk.requests import JobEnded
+from areplicate.errors import (
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    InsufficientCreditError,
+)
 from areplicate.local import LocalModel, LocalReplicate
-from tests.stage import KEY, llama, stage
+from tests.fast_forward import FastForwardLoop
+from tests.stage import KEY, Clock, llama, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -111,6 +120,36 @@ async def test_no_credit_ends_the_job(tmp_path: Path) -> None:
         async with AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
             with pytest.raises(InsufficientCreditError):
                 await run(router, questions(3), tmp_path / "j")
+
+
+class NoDisk(Journal):
+    """A journal of no earlier run, which takes no time: only then may a loop skip waiting."""
+
+    def __init__(self) -> None:
+        pass
+
+    def question(self, number: int, request: Any) -> bytes:
+        return b"?"
+
+    def entry(self, number: int) -> None:
+        return None
+
+    def asked(self, number: int) -> dict[int, MaybeCreated]:
+        return {}
+
+    async def end(self, *told: Any, **more: Any) -> None:
+        raise AssertionError("a row has no error of its own while the network is away")
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": FastForwardLoop})], ids=["skipping"])
+async def test_a_job_waits_for_an_hour_without_an_answer() -> None:
+    async def ask(number: int, request: Any) -> Any:
+        raise APIConnectionError("The network is away.")
+
+    clock = Clock()
+    with pytest.raises(JobEnded):
+        await JournaledAsk(ask, NoDisk(), retry_failed=False)(0, {})
+    assert 3600 < clock() <= 3630
 
 
 async def test_a_full_disk_ends_the_job_and_no_row_has_failed(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 import ssl
 from collections import Counter
@@ -15,16 +16,21 @@ from glob import glob
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import trustme
 from aiohttp import StreamReader, web
 from backports import zstd
 
+from areplicate.errors import BadRequestError
 from areplicate.gateway import logs
+from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.accounts.record import Record
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.usage import UsageWriter
+from areplicate.gateway.api import responses
 from areplicate.gateway.api.fields import seconds_of, shown_duration, time_of
+from areplicate.gateway.api.files import FileQuery
 from areplicate.gateway.config import looks
 from areplicate.gateway.config.database_url import parse_database_url
 from areplicate.gateway.config.entries import ModelEntry
@@ -271,3 +277,26 @@ async def test_a_refused_body_unfolds_no_further_than_an_allowed_one() -> None:
         assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
         writer.close()
     assert seen[0].total_bytes < 2 * bodies.MAX_BODY
+
+
+def test_ten_thousand_files_are_listed_at_most() -> None:
+    """As OpenAI's own API has it."""
+    assert FileQuery().limit == msgspec.convert({"limit": 10_000}, FileQuery).limit == 10_000
+    with pytest.raises(msgspec.ValidationError, match="<= 10000"):
+        msgspec.convert({"limit": 10_001}, FileQuery)
+
+
+def test_an_items_id_has_256_characters_at_most() -> None:
+    item = {"type": "message", "id": "x" * 256}
+    assert responses._with_id("input[0]", item) is item
+    with pytest.raises(BadRequestError, match=r"input\[0\]\.id must have at most 256 characters"):
+        responses._with_id("input[0]", {**item, "id": "x" * 257})
+
+
+def test_an_upload_that_was_interrupted_is_removed_after_a_day(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    for name, age in (("receiving-new", 86_300), ("receiving-old", 86_500), ("kept", 999_999)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    folder.tidy(1e9)
+    assert {path.name for path in tmp_path.iterdir()} == {"receiving-new", "kept"}

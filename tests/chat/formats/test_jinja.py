@@ -62,11 +62,11 @@ def test_what_tokenizers_templates_use_is_there() -> None:
     {%- set ns.count = ns.count + 1 -%}
     {% generation %}{{ loop.index }}/{{ loop.length }}:{{ turn(message, loop.last) }};{% endgeneration %}
 {%- endfor -%}
-{{ ns.count }} {{ {'a': 'é<'} | tojson }} {{ tools is none }} {{ messages | map(attribute='role') | join }}
+{{ ns.count }} {{ {'a': 'é<'} | tojson }} {{ tools is none }} {{ documents is none }} {{ messages | map(attribute='role') | join }}
 {{- strftime_now('%Y') | length }} {{ 'a.b'.split('.')[0].upper() ~ 1 }} {{ [1] + [2] }} {{ 7 % 4 * 2 ** 3 }}
 """
     assert render(template).splitlines() == [
-        '1/3: Hi ;3/3:last: Bye;2 {"a": "é<"} True systemuserassistantuser4 A1 [1, 2] 24'
+        '1/3: Hi ;3/3:last: Bye;2 {"a": "é<"} True True systemuserassistantuser4 A1 [1, 2] 24'
     ]
 
 
@@ -221,8 +221,12 @@ def test_methods_of_strings_work_everywhere(template: str) -> None:
 
 def test_a_token_that_a_template_names_must_be_given() -> None:
     template = "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
-    with pytest.raises(BadRequestError, match=r"needs bos_token: give bos_token="):
+    with pytest.raises(BadRequestError) as caught:
         register_prompt_template("owner/name", chat_template=template)
+    assert caught.value.message == (
+        "The chat template needs bos_token: give bos_token=..., as it stands in the model's tokenizer_config.json, "
+        "or bos_token=None if the model has none; or give that file as tokenizer_config=..."
+    )
     with pytest.raises(BadRequestError, match=r"needs eos_token: give eos_token="):
         register_prompt_template("owner/name", chat_template=template, bos_token="<s>")
     register_prompt_template("owner/name", chat_template=template, bos_token=None, eos_token="</s>")
@@ -302,8 +306,8 @@ def test_an_answer_that_was_begun_is_continued() -> None:
     begun[-1]["content"] = "Hel "
     assert render(template, begun) == "[user]Hi[/][assistant]Hel "
     assert render(template.replace("m.content", "m.content | trim"), begun) == "[user]Hi[/][assistant]Hel"
-    begun[0] = {"role": "user", "content": "What is CONTINUE_FINAL_MESSAGE ?"}
-    assert render(template, begun) == "[user]What is CONTINUE_FINAL_MESSAGE ?[/][assistant]Hel "
+    begun = [{"role": "user", "content": "What is CONTINUE_FINAL_MESSAGE ?"}, *HI, *begun[1:]]
+    assert render(template, begun) == "[user]What is CONTINUE_FINAL_MESSAGE ?[/][user]Hi[/][assistant]Hel "
     with pytest.raises(BadRequestError) as caught:
         render("{{ messages[0].content[:4] }}", begun)
     assert caught.value.message == (

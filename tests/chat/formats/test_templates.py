@@ -119,6 +119,20 @@ def test_formats_of_strict_turns_join_messages_of_one_role() -> None:
         template_for("mistralai/mistral-7b-instruct-v0.2").render(messages)
         == "[INST] U1\n\nU2 [/INST] A1</s> [INST] S2\n\nU3 [/INST]"
     )
+    called = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    answered = [
+        {"role": "user", "content": "U1"},
+        {"role": "assistant", "content": "A1", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c1", "content": "T1"},
+        {"role": "user", "content": "U2"},
+    ]
+    assert (
+        template_for("google/gemma-3-27b-it")
+        .render(answered)
+        .endswith(
+            "<start_of_turn>user\n<tool_response>\nT1\n</tool_response>\n\nU2<end_of_turn>\n<start_of_turn>model\n"
+        )
+    )
 
 
 def test_tool_calls_and_their_results_are_written_out() -> None:

@@ -153,3 +153,9 @@ def test_so_has_looking_for_what_is_referred_to(name: dict[str, str]) -> None:
     definitions |= {f"r{n}": {"$ref": "#here" if "$anchor" in name else "#/$defs/n0"} for n in range(1_000)}
     with pytest.raises(BadRequestError, match="too many documents and anchors"):
         Validator({"$defs": definitions})
+
+
+def test_a_model_is_told_of_eight_faults_at_most() -> None:
+    validator = Validator({"type": "array", "items": {"type": "integer"}})
+    told = validator.faults(["x"] * 20)
+    assert len(told) == 8 and told[7].startswith("[7]: ")

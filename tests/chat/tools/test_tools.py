@@ -165,6 +165,10 @@ class TestAChoice:
                 "tool_choice names 'x', which is not among the tools: weather, time.",
             ),
             ({"tool_choice": function("x")}, "tool_choice names 'x', which is not among the tools: none."),
+            (
+                {"tools": [function(f"t{n}") for n in range(60)], "tool_choice": function("x")},
+                "tool_choice names 'x', which is not among the tools: t0, .*, t49\\.$",
+            ),
             ({"tools": BOTH, "tool_choice": {"type": "function"}}, "tool_choice names None, which"),
             ({"tools": BOTH, "tool_choice": {"type": "function", "function": 3}}, "tool_choice names None"),
             ({"tools": BOTH, "tool_choice": {"type": "web_search"}}, "tool_choice asks for .* 'web_search'"),

@@ -30,7 +30,8 @@ from ..options.values import checked_count
 from ..replicate.progress import OnStatus
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
-from .journal import ChangedRequest, JournalEntry, question_hash, read_journal
+from .journal import ChangedRequest, question_hash
+from .journal_file import JournalEntry, read_journal
 from .map import Kept, map_calls
 from .outputs import ADDED, EndedRow, check_answer, check_columns, write_output
 from .requests import Ask, is_embedding

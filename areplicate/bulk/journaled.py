@@ -26,7 +26,8 @@ from ..errors import (
 from ..logs import logger
 from ..replicate.creation import INTENT
 from ..replicate.retry import waits
-from .journal import Journal, MaybeCreated, UnwritableJournal
+from .journal import Journal, UnwritableJournal
+from .journal_file import MaybeCreated
 from .requests import AskOne, JobEnded, is_embedding
 
 EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal)

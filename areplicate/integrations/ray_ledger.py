@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..bulk.journal import Journal, MaybeCreated
+from ..bulk.journal import Journal
+from ..bulk.journal_file import MaybeCreated
 from ..replicate.limits import Limiter
 
 

@@ -13,7 +13,8 @@ from textwrap import dedent, indent
 import anyio
 import pytest
 
-from areplicate.bulk.journal import Journal, question_hash, read_journal
+from areplicate.bulk.journal import Journal, question_hash
+from areplicate.bulk.journal_file import read_journal
 from areplicate.errors import APIError, BadRequestError
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,9 @@ import pytest
 import areplicate
 from areplicate import AsyncRouter, MapResult
 from areplicate.bulk import journal as journal_module
-from areplicate.bulk.journal import Journal, MaybeCreated, read_journal
+from areplicate.bulk import journal_file
+from areplicate.bulk.journal import Journal
+from areplicate.bulk.journal_file import MaybeCreated, read_journal
 from areplicate.bulk.journaled import JournaledAsk
 from areplicate.bulk.requests import JobEnded
 from areplicate.errors import (
@@ -155,7 +157,7 @@ async def test_a_job_waits_for_an_hour_without_an_answer() -> None:
 async def test_a_full_disk_ends_the_job_and_no_row_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_all = journal_module._write_all
+    write_all = journal_file.write_all
 
     def write_little(database: Any, batch: Any) -> None:
         database.execute("PRAGMA max_page_count = 12")
@@ -164,7 +166,7 @@ async def test_a_full_disk_ends_the_job_and_no_row_has_failed(
     asked = questions(200)
     async with stage() as (_, router):
         with monkeypatch.context() as patched:
-            patched.setattr(journal_module, "_write_all", write_little)
+            patched.setattr(journal_module, "write_all", write_little)
             with pytest.raises(
                 APIError, match=r"cannot be written: database or disk is full\. Nothing more is asked"
             ):

@@ -20,6 +20,7 @@ from ..chat.schemas.schema import ModelSchema
 from ..clock import now
 from ..errors import APIError, BadRequestError, UnsupportedParamsError
 from ..options import Given
+from ..options.declared import TEMPLATE
 from ..options.own_inputs import own_inputs
 from ..options.values import (
     checked_count,
@@ -49,7 +50,6 @@ T = TypeVar("T")
 
 _LOOK_UP_RETRIES = 3
 """How often a request is tried again on the way to a model's schema."""
-_NO_TEMPLATE = (None,) * 5
 _NO_INPUT = ModelInput({})
 _TARGET_SECONDS = 60.0
 """For how long a `_Target` is good."""
@@ -157,7 +157,7 @@ class Preparer:
         """What the call's options and the model's schema settle, whatever the conversation."""
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
-        template = _template(model, options)
+        template = _template(model, given.options)
         count, include_usage = checked_count(options.n), wants_usage(options.stream_options)
         seconds, retries = patience(options.timeout, self._timeout, options.num_retries, self._max_retries)
         base, key = chosen(options.api_base or self._api_base, options.api_key or self._api_key)
@@ -307,18 +307,12 @@ class _Draft(msgspec.Struct):
             raise self.preparer.missing(self.target) or error from None
 
 
-def _template(model: str, options: CallOptions) -> PromptTemplate | None:
+def _template(model: str, options: Mapping[str, Any]) -> PromptTemplate | None:
     """The prompt template of this call, else the one that was registered for its model."""
-    told = (
-        options.roles,
-        options.initial_prompt_value,
-        options.final_prompt_value,
-        options.bos_token,
-        options.eos_token,
-    )
-    if told == _NO_TEMPLATE and not templates.REGISTERED:
+    own = {name: options[name] for name in TEMPLATE if name in options}
+    if not own and not templates.REGISTERED:
         return None
-    return templates.inline_template(*told) or templates.registered_template(model)
+    return templates.inline_template(**own) or templates.registered_template(model)
 
 
 def _viewer(account: Client) -> Viewer:

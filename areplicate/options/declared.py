@@ -211,6 +211,9 @@ OPTIONS: tuple[Option, ...] = (
 )
 """In the order in which an editor shows them."""
 
+TEMPLATE = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")
+"""The options that make up a call's own prompt template."""
+
 ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")
 """The options that say how requests reach the API, and as whom."""
 

@@ -13,7 +13,7 @@ from ...chat.schemas import catalogue
 from ...model_names import model_meant
 from ...options import means_nothing
 from ...options import read as read_options
-from ...options.declared import BY_NAME, ROAD
+from ...options.declared import BY_NAME, ROAD, TEMPLATE
 from ...options.values import checked_headers
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
@@ -26,15 +26,13 @@ from .reading import Reader
 from .settings import EntryParts, GeneralSettings, LitellmParams, Prices
 from .yaml_file import Steps
 
-_TEMPLATE_FIELDS = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")
-
 
 def _check_template(name: str, value: Any) -> None:
     inline_template(**{name: value})
 
 
 _CHECKS: dict[str, Callable[[Any], object]] = {
-    **{name: partial(_check_template, name) for name in _TEMPLATE_FIELDS},
+    **{name: partial(_check_template, name) for name in TEMPLATE},
     "default_headers": partial(checked_headers, "default_headers"),
     "proxy": Proxies,
     "ssl": tls_context,

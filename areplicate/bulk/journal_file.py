@@ -90,6 +90,8 @@ def locked(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         connection.close()
+        if "locked" not in str(error):
+            raise BadRequestError(f"{lock} cannot be used: {error}.") from None
         raise BadRequestError(
             f"Another process works on this job: {lock} is locked ({error}). Wait for it, or give "
             "this job a journal of its own."

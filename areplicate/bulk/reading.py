@@ -74,9 +74,7 @@ def csv_form(path: Path) -> CsvForm:
 
     Excel writes semicolons where commas are decimal points.
     """
-    with path.open("rb") as raw:
-        start = raw.read(3)
-    encoding = next((name for mark, name in _ENCODINGS.items() if start.startswith(mark)), "utf-8")
+    encoding = _encoding_of(path)
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         header = file.readline(_LONGEST_FIELD)
     if named := _DELIMITER_LINE.fullmatch(header):
@@ -87,10 +85,19 @@ def csv_form(path: Path) -> CsvForm:
     return CsvForm(max(",;\t|", key=unquoted.count), encoding)
 
 
+def _encoding_of(path: Path) -> str:
+    with path.open("rb") as raw:
+        start = raw.read(3)
+    return next((name for mark, name in _ENCODINGS.items() if start.startswith(mark)), "utf-8")
+
+
 def _json_lines(path: Path) -> Lines:
     decode = msgspec.json.Decoder().decode
-    with path.open("rb") as file:
-        for line, text in enumerate(file, 1):
+    encoding = _encoding_of(path)
+    with path.open("rb") as raw, path.open(encoding=encoding, newline="\n") as decoded:
+        # PowerShell writes UTF-16.
+        lines = (text.encode() for text in decoded) if encoding == "utf-16" else raw
+        for line, text in enumerate(lines, 1):
             if line == 1:
                 text = text.removeprefix(_BYTE_ORDER_MARK)
             if not text.strip():

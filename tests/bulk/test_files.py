@@ -277,6 +277,15 @@ def test_a_spreadsheets_csv_comes_back_as_the_spreadsheet_writes_it(
     assert "\r\nWer, ü?;1,5;" in written
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_json_lines_are_read_as_powershell_writes_them(tmp_path: Path, encoding: str) -> None:
+    text = '{"prompt": "Wer, ü?\u2028"}\r\n\r\n{"prompt": "Wo?"}\r\n'
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "in.jsonl").write_bytes((mark + text).encode(encoding))
+    rows = [row for row in read(tmp_path / "in.jsonl") if isinstance(row, Row)]
+    assert [(row.line, row.columns["prompt"]) for row in rows] == [(1, "Wer, ü?\u2028"), (3, "Wo?")]
+
+
 def test_a_spreadsheet_that_ends_amid_a_character_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes("prompt,ü\n1,x\n".encode("utf-16") + b"\0")
     with pytest.raises(BadRequestError, match="in.csv cannot be read: .*utf-16"):

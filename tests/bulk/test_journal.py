@@ -119,6 +119,10 @@ async def test_two_processes_on_one_journal_are_refused(tmp_path: Path) -> None:
             async with Journal(tmp_path / "j"):
                 pass
     assert not _python(f"async with Journal({str(tmp_path / 'j')!r}): pass").stderr
+    (tmp_path / "k.lock").write_bytes(b"no database" * 100)
+    with pytest.raises(BadRequestError, match=r"k\.lock cannot be used: file is not a database"):
+        async with Journal(tmp_path / "k"):
+            pass
 
 
 async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path) -> None:

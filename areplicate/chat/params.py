@@ -32,6 +32,8 @@ TOKEN_LIMIT = (
 )
 
 STOP = ("stop_sequences", "stop", "stop_words", "stop_sequence")
+MOST_STOPS = 128
+"""Editors send dozens of sequences. All of them are looked for in every piece of a stream."""
 
 
 def _limit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
@@ -50,6 +52,8 @@ def stop_sequences(name: str, value: Any, asked: AskedModel) -> list[str]:
     sequences = [value] if isinstance(value, str) else value
     if not isinstance(sequences, (list, tuple)) or not all(isinstance(s, str) for s in sequences):
         wrong_type(name, value, "a string or a list of strings", asked)
+    if len(sequences) > MOST_STOPS:
+        raise asked.refusal(name, f"{name} takes up to {MOST_STOPS} sequences, not {len(sequences)}.")
     return [s for s in sequences if s]
 
 

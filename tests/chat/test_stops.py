@@ -48,7 +48,7 @@ def test_an_answer_ends_there_however_it_comes(
     contract = settle([{"role": "user", "content": "Hi"}], params, schema=None).contract
     assert contract is not None
 
-    def read(*pieces: str) -> tuple[list[str | None], list[str], str | None]:
+    def read(*pieces: str) -> tuple[list[str], list[str], str | None]:
         reader = contract.reader(streamed=True)
         deltas = [delta for piece in pieces for delta in reader.feed(piece)] + reader.end()
         texts = ["".join(filter(None, [getattr(d, name) for d in deltas])) for name in _TEXTS]

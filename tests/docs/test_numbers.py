@@ -15,7 +15,7 @@ import pytest
 
 from areplicate import balancer
 from areplicate.bulk import map as bulk_map
-from areplicate.chat import embeddings, media
+from areplicate.chat import embeddings, media, params
 from areplicate.gateway import logs
 from areplicate.gateway.accounts import auth, counting, database, key_limits, reports, rows, usage
 from areplicate.gateway.batches import work
@@ -82,6 +82,7 @@ TOLD: list[tuple[str, str, Any]] = [
         DEFAULTS["stored_responses_seconds"] / 86_400,
     ),
     ("docs/agents.md", "than `max_stored_mb` ({:,.0f})", DEFAULTS["max_stored_mb"]),
+    ("docs/agents.md", "up to {} sequences; empty ones", params.MOST_STOPS),
     ("docs/agents.md", "take a text or up to {:,} for a model", embeddings.MOST_TEXTS),
     ("docs/security.md", "| {:.0f} MB; ", bodies.MAX_BODY / 2**20),
     ("docs/security.md", " MB; {} levels; ", bodies.MAX_DEPTH),

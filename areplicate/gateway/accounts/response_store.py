@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,9 @@ import msgspec
 from .database import Database
 from .rows import StoredResponse
 from .transaction import Transaction, owned
+
+Hold = Callable[[int], object]
+"""Counts that many bytes as held in memory, or raises an error if they are too many."""
 
 _BEYOND = """
     SELECT id FROM (
@@ -55,24 +59,28 @@ class ResponseStore:
 
         await self._database.run(work)
 
-    async def find(self, key_id: str | None, id: str) -> StoredResponse | None:
+    async def find(self, key_id: str | None, id: str, hold: Hold) -> StoredResponse | None:
         """The key's response of this id."""
-        query = f"""
-            SELECT body FROM areplicate_responses
-            WHERE {owned(key_id)} AND id = :id AND expires_at >= :now
-        """
-        found = await self._database.row(dict, query, key_id=key_id, id=id)
-        return None if found is None else msgspec.json.decode(found["body"], type=StoredResponse)
+        source = f"areplicate_responses WHERE {owned(key_id)} AND id = :id AND expires_at >= :now"
+        for row in await self._read("body", source, hold, key_id=key_id, id=id):
+            return msgspec.json.decode(row["body"], type=StoredResponse)
+        return None
 
-    async def find_items(self, key_id: str | None, ids: list[str]) -> dict[str, Any]:
+    async def find_items(self, key_id: str | None, ids: list[str], hold: Hold) -> dict[str, Any]:
         """Items of the key's responses, by their ids."""
-        query = f"""
-            SELECT item_id, body FROM areplicate_response_items WHERE item_id IN :ids AND response_id IN (
+        source = f"""
+            areplicate_response_items WHERE item_id IN :ids AND response_id IN (
                 SELECT id FROM areplicate_responses WHERE {owned(key_id)} AND expires_at >= :now
             )
         """
-        found = await self._database.rows(dict, query, key_id=key_id, ids=ids)
+        found = await self._read("item_id, body", source, hold, key_id=key_id, ids=ids)
         return {row["item_id"]: msgspec.json.decode(row["body"]) for row in found}
+
+    async def _read(self, columns: str, source: str, hold: Hold, **values: Any) -> list[dict[str, Any]]:
+        """Rows with their bodies, which may be large: `hold` is asked first."""
+        sizes = await self._database.rows(dict, f"SELECT LENGTH(body) AS size FROM {source}", **values)
+        hold(sum(row["size"] for row in sizes))
+        return await self._database.rows(dict, f"SELECT {columns} FROM {source}", **values)
 
     async def forget(self, key_id: str | None, id: str) -> bool:
         """Deletes the key's response of this id; False if there is none."""

@@ -231,6 +231,11 @@ def _stored_size(earlier: list[Any], items: list[Any], referred: dict[str, Any])
     sizes = {id: len(msgspec.json.encode(item)) for id, item in referred.items()}
     size = sum(sizes.get(item["id"], 0) for item in items if isinstance(item, dict))
     size += len(msgspec.json.encode(earlier))
+    _check_size(size)
+    return size
+
+
+def _check_size(size: int) -> None:
     if size > MAX_BODY:
         raise GatewayError(
             413,
@@ -238,11 +243,13 @@ def _stored_size(earlier: list[Any], items: list[Any], referred: dict[str, Any])
             "in input.",
             code="request_too_large",
         )
-    return size
 
 
 async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse:
-    stored = await (await _store(gateway, param)).find(exchange.caller.key_id, id)
+    def hold(size: int) -> None:
+        exchange.account.hold_body(min(size, MAX_BODY))
+
+    stored = await (await _store(gateway, param)).find(exchange.caller.key_id, id, hold)
     if stored is None:
         raise no_such("response", id, param)
     return stored
@@ -269,7 +276,7 @@ async def _referred(gateway: Gateway, exchange: Exchange, items: list[Any]) -> d
         return {}
     if len(ids) > MAX_MESSAGES:
         raise bad_request(f"input refers to {len(ids)} items; {MAX_MESSAGES} are allowed.", param="input")
-    return await (await _store(gateway, "input")).find_items(exchange.caller.key_id, ids)
+    return await (await _store(gateway, "input")).find_items(exchange.caller.key_id, ids, _check_size)
 
 
 async def _keep(

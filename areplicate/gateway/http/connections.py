@@ -33,8 +33,8 @@ FIRST_SILENCE_SECONDS = 3.0
 """The same for a connection without a request so far: a busy client may take a while to send its first."""
 STALLED_SECONDS = 60.0
 """Seconds after which a client that reads nothing of its answer counts as gone."""
-_MOST_UNREAD = 256 * 1024 * 1024
-"""Bytes of all answers that wait for their clients to read them."""
+_MOST_UNREAD = 128 * 1024 * 1024
+"""Bytes of all answers that wait for their clients to read them; each is in memory twice until all of it is sent."""
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """The answer to a client that may be about to send its first request: it can safely send it again."""
 _AT_ONCE = 64
@@ -99,7 +99,15 @@ class Server(web.Server):
 class Connection(RequestHandler):
     """One connection. Its answer to what is not HTTP is an error as OpenAI's API has them."""
 
-    __slots__ = ("_answered", "_first_patience", "_server", "_silent_since", "_stalled", "_stalled_since")
+    __slots__ = (
+        "_answer_size",
+        "_answered",
+        "_first_patience",
+        "_server",
+        "_silent_since",
+        "_stalled",
+        "_stalled_since",
+    )
 
     def __init__(self, server: Server) -> None:
         loop = asyncio.get_running_loop()
@@ -108,6 +116,8 @@ class Connection(RequestHandler):
         self._first_patience = min(HEAD_SECONDS, server.keepalive)
         self._silent_since = loop.time()
         self._answered = 0
+        self._answer_size = 0
+        """Bytes of the answer that is being sent, if it is sent at once."""
         self._stalled: asyncio.TimerHandle | None = None
         self._stalled_since = 0.0
 
@@ -149,7 +159,10 @@ class Connection(RequestHandler):
 
     @property
     def unread(self) -> int:
-        """Bytes of its answer that its client has not read."""
+        """Bytes of an answer that its client has not read yet, or of one of which it has not read all."""
+        return max(self._answer_size, self._left_to_send())
+
+    def _left_to_send(self) -> int:
         return 0 if self.transport is None else self.transport.get_write_buffer_size()
 
     def pause_writing(self) -> None:
@@ -160,11 +173,11 @@ class Connection(RequestHandler):
     def _wait_for_reader(self) -> None:
         self._server.stalled[self] = None
         self._stalled_since = self._loop.time()
-        self._stalled = self._loop.call_later(STALLED_SECONDS, self._look_at_reader, self.unread)
+        self._stalled = self._loop.call_later(STALLED_SECONDS, self._look_at_reader, self._left_to_send())
 
-    def _look_at_reader(self, unread: int) -> None:
+    def _look_at_reader(self, left: int) -> None:
         """A client that has read something, however slowly, is still there."""
-        if self.unread < unread:
+        if self._left_to_send() < left:
             self._reads_again()
             self._wait_for_reader()
         else:
@@ -192,6 +205,8 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        whole = resp if isinstance(resp, web.Response) else None
+        self._answer_size = len(whole.body) if whole is not None and isinstance(whole.body, bytes) else 0
         sent = await super().finish_response(request, resp, start_time)
         compressed = "Content-Encoding" in request.headers
         if compressed:
@@ -200,8 +215,8 @@ class Connection(RequestHandler):
         self._lingering_time = 0.0 if compressed else LINGER_SECONDS
         self._answered += 1
         self._silent_since = self._loop.time()
-        if isinstance(resp, web.Response):
-            resp.body = None  # aiohttp keeps the answer until the next request comes
+        if whole is not None:
+            whole.body = None  # aiohttp keeps the answer until the next request comes
         return sent
 
     def connection_lost(self, exc: BaseException | None) -> None:

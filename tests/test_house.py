@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,11 +71,16 @@ def files() -> list[Path]:
     return [path for path in sorted(PACKAGE.rglob("*.py")) if path not in dunder]
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> set[tuple[str, ...]]:
     """The modules that a file imports, as paths from the top: ("areplicate", "chat") or ("aiohttp",)."""
     here = ("areplicate", *path.relative_to(PACKAGE).parts[:-1])
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -120,7 +126,7 @@ def test_a_room_says_what_it_is_for_in_a_dozen_words() -> None:
 def test_a_class_shares_its_name_with_no_other() -> None:
     places: dict[str, set[str]] = {}
     for path in files():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, set()).add(str(path.relative_to(PACKAGE)))
     shared = {name: where for name, where in places.items() if len(where) > 1 and name not in OTHERS_NAMES}

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,11 +104,13 @@ def _work(session: pytest.Session, items: Iterator[pytest.Item], says: Connectio
 
 def _be_silent(config: pytest.Config) -> None:
     """Leaves the terminal to the process that hears of all tests; what tests print is kept apart for each process."""
-    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    plugins = config.pluginmanager
+    terminal: Any = plugins.unregister(name="terminalreporter")
+    plugins.register(
+        SimpleNamespace(_tw=terminal._tw), "terminalreporter"
+    )  # assertions are shown in its colours
+    capture: Any = plugins.getplugin("capturemanager")
     capture.stop_global_capturing()
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.close(nothing)
     capture.start_global_capturing()
     capture.suspend_global_capture()
 

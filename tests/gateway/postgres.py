@@ -6,7 +6,9 @@ on which that cannot be done skips them, except where CI=true says that nothing 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
@@ -30,6 +32,8 @@ from tests.stage import free_port
 _HOMES = Path("/usr/lib/postgresql")
 _OPTIONS = "-c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=60"
 """fsync=off: the data are thrown away in any case."""
+_SHARED = "TESTS_POSTGRES"
+"""The environment variable with the folder of the cluster that is copied."""
 
 
 @lru_cache
@@ -45,6 +49,13 @@ def binaries() -> Path:
     return found
 
 
+def share_a_cluster() -> None:
+    """Lets the processes that are forked from this one copy the first that is made: it takes a second to make one."""
+    folder = _folder()
+    os.environ[_SHARED] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
 class Postgres:
     """A server with an empty database.
 
@@ -54,13 +65,21 @@ class Postgres:
 
     def __init__(self) -> None:
         self._home = binaries()
-        self.folder = Path(tempfile.mkdtemp(prefix="areplicate-postgres-"))
-        if (user := _user()) is not None:
-            shutil.chown(self.folder, user.pw_uid, user.pw_gid)
+        self.folder = _folder()
         self.port = free_port()
         self.url = f"postgresql://tester@127.0.0.1:{self.port}/postgres"
-        how = ("-U", "tester", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
-        _run([self._home / "initdb", "-D", self.folder / "d", *how])
+        self._make(self.folder / "d")
+
+    def _make(self, data: Path) -> None:
+        shared = os.environ.get(_SHARED)
+        made = Path(shared or self.folder) / "d"
+        with (made.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                how = ("-U", "tester", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+                _run([self._home / "initdb", "-D", made, *how])
+        if made != data:
+            _run(["cp", "-a", made, data])
 
     def start(self) -> None:
         options = f"{_OPTIONS} -p {self.port} -k {self.folder}"
@@ -198,6 +217,13 @@ def _install() -> None:
             subprocess.run(["apt-get", "-qq", *command], env=environment, check=False, timeout=600)
     finally:
         lock.rmdir()
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="areplicate-postgres-"))
+    if (user := _user()) is not None:
+        shutil.chown(folder, user.pw_uid, user.pw_gid)
+    return folder
 
 
 def _user() -> pwd.struct_passwd | None:

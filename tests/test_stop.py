@@ -9,7 +9,7 @@ import pytest
 
 from areplicate import AsyncRouter, CompletionStream, UnsupportedParamsError, stream_to_completion
 from areplicate.chat.responses import ModelResponse
-from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local import Faults, LocalModel, LocalReplicate
 from areplicate.local.components import language_model_schema
 from tests.scripted import calls_tools
 from tests.stage import HELLO, LLAMA, llama, nothing_runs, sent, stage
@@ -111,6 +111,17 @@ async def test_a_stream_is_paid_until_the_sequence_and_no_further() -> None:
         assert response.usage.completion_tokens == sum(
             run.usage.completion_tokens for run in response.replicate if run.usage is not None
         )
+
+
+async def test_the_end_does_not_wait_for_a_prediction_that_cannot_be_cancelled_yet() -> None:
+    async with stage(model(run_seconds=100), faults=Faults(cancel_error=1.0)) as (local, router):
+        stream = await router.acompletion(BARE, HELLO, stop=OBSERVATION, stream=True)
+        response = await stream_to_completion(stream)
+        assert response.choices[0].message.content == CUT and response.usage.estimated
+        [prediction] = local.predictions.values()
+        assert prediction.status == "processing" and prediction.clock.now() - prediction.created < 40
+        local.faults = Faults()
+        assert await nothing_runs(local, within=60)
 
 
 async def test_leaving_a_stream_that_is_being_cut_leaves_nothing_running() -> None:

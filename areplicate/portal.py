@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures.thread  # noqa: F401  once the main thread has ended, that cannot be imported
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
@@ -63,7 +64,9 @@ class _Portal:
             raise
 
     def _start(self) -> BlockingPortal:
-        options = {"use_uvloop": find_spec("uvloop") is not None}
+        # Beside gevent, the "thread" is a greenlet: uvloop would wait in C and let no other run.
+        uvloop = find_spec("uvloop") is not None and "gevent.monkey" not in sys.modules
+        options = {"use_uvloop": uvloop}
         self._open = anyio.from_thread.start_blocking_portal("asyncio", options)
         self._portal = self._open.__enter__()
         at_exit_of_a_child(self.close)

@@ -129,6 +129,19 @@ def test_an_asyncio_program_ends_without_a_word(local: LocalReplicate) -> None:
     assert (ended.stdout, ended.stderr, ended.returncode) == ("I am fine.\n", "", 0)
 
 
+def test_greenlets_of_gevent_wait_beside_each_other(local: LocalReplicate) -> None:
+    ended = run(f"""
+        import gevent.monkey
+        gevent.monkey.patch_all()
+        import gevent
+        from areplicate import completion
+        asked = [gevent.spawn(completion, {LLAMA!r}, {HELLO!r}) for _ in range(3)]
+        gevent.joinall(asked, timeout=20)
+        print(*[greenlet.value and greenlet.value.choices[0].message.content for greenlet in asked])
+    """)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("I am fine. I am fine. I am fine.\n", "", 0)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_can_call_too(local: LocalReplicate) -> None:
     ended = run(f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import anyio
 import pytest
@@ -42,9 +43,11 @@ async def test_a_block_that_is_left_in_time_ends_nothing_later() -> None:
     blocks = Blocks()
     assert await blocks.wait(1.0, sleeps=0.5) is None
     assert await blocks.wait(1000.0, sleeps=5.0) is None
-    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+    if sys.version_info >= (3, 11):
+        assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 does not count cancellations")
 async def test_a_caller_who_cancels_at_the_deadline_is_heard() -> None:
     blocks = Blocks()
     task = asyncio.ensure_future(blocks.wait(1.0))

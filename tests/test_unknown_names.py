@@ -43,7 +43,7 @@ async def test_a_mistyped_name_is_told_with_the_nearest_before_anything_is_sent(
         assert caught.value.model == LLAMA and f"an input of {LLAMA}." in str(caught.value)
         assert not local.requests
         await router.acompletion(LLAMA, HELLO, **mistyped, drop_params=True)
-        assert f"{LLAMA}: {name} left out" in caplog.messages[-1]
+        assert f"{LLAMA}: {name} is left out" in caplog.messages[-1]
         await router.acompletion(LLAMA, HELLO, extra_body=mistyped)
     left_out, sent_anyway = (body["input"] for body in sent(local))
     assert name not in left_out and sent_anyway[name] == mistyped[name]

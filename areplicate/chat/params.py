@@ -40,7 +40,7 @@ def _limit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if not isinstance(value, (int, float)) or value >= 1 or value != value:
         return value
     if asked.drop_params:  # some clients say -1 or 0 for "no limit"
-        logger.info("%s: %s=%r left out", asked.who, name, value)
+        logger.info("%s: %s=%r is left out", asked.who, name, value)
         return None
     raise asked.refusal(
         name, f"{name}={value} leaves no room for an answer: give 1 or more, or leave it out for no limit."

@@ -85,11 +85,7 @@ class _Process:
     async def run(self, sock: socket.socket) -> None:
         gateway, serving = self._gateway, self._serving
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, self._stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
-        if take_over():
-            self._reload_wanted.set()
+        self._handle_signals(loop)
         general = gateway.config.general
         server = Server(self._dispatcher.handle, keepalive=general.keepalive_seconds)
         most = descriptors.most_clients(general.pool_size or descriptors.default_pool_size())
@@ -104,8 +100,7 @@ class _Process:
         ]
         if serving.is_worker:
             background.append(loop.create_task(self._watch_parent(os.getppid())))
-        host, port = sock.getsockname()[:2]
-        url = f"{'https' if tls is not None else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        url = _url_of(sock, "http" if tls is None else "https")
         logger.info("listening", extra={"url": url, "models": list(gateway.config.names.own)})
         try:
             await self._stopped.wait()
@@ -122,6 +117,13 @@ class _Process:
             # Without a handler, a SIGHUP would kill the process while the loop closes.
             loop.remove_signal_handler(signal.SIGHUP)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _handle_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._stopped.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        if take_over():
+            self._reload_wanted.set()
 
     async def _drain(self, listener: Listener) -> None:
         """Ends what is in flight: by waiting; then, or at a second signal, by cancelling it.
@@ -202,3 +204,8 @@ class _Process:
         await gateway.reload(config)
         server.keepalive = config.general.keepalive_seconds
         logger.info("configuration reloaded", extra={"models": list(config.names.own)})
+
+
+def _url_of(sock: socket.socket, scheme: str) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -152,21 +152,8 @@ class LocalReplicate:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The front door: the log, the faults, and then the answer."""
-        body = await request.read() if request.body_exists else b""
-        url = request.rel_url
-        route, names = find_route(request.method, url.path)
-        seen = SeenRequest(
-            method=request.method,
-            path=url.path,
-            query=url.query if url.raw_query_string else {},
-            headers=request.headers,
-            body=body,
-            time=self._service.clock.now(),
-            kind=route.kind,
-        )
-        self.counts[route.kind] += 1
-        if self._log_requests:
-            self.requests.append(seen)
+        route, names = find_route(request.method, request.rel_url.path)
+        seen = await self._seen(request, route)
         fate = self._fate
         if fate.faults.latency:
             await asyncio.sleep(fate.faults.latency)
@@ -185,6 +172,23 @@ class LocalReplicate:
         if mishap in ("not_json", "truncated_gzip", "huge_body"):
             return await garble(request, answer, mishap, fate.faults.huge_megabytes)
         return answer
+
+    async def _seen(self, request: web.BaseRequest, route: Route) -> SeenRequest:
+        """The request, read and counted."""
+        url = request.rel_url
+        seen = SeenRequest(
+            method=request.method,
+            path=url.path,
+            query=url.query if url.raw_query_string else {},
+            headers=request.headers,
+            body=await request.read() if request.body_exists else b"",
+            time=self._service.clock.now(),
+            kind=route.kind,
+        )
+        self.counts[route.kind] += 1
+        if self._log_requests:
+            self.requests.append(seen)
+        return seen
 
     async def _answer(self, route: Route, call: RouteCall) -> web.StreamResponse:
         """The route's answer, or the refusal of the token or the limits, with the headers that every answer has."""

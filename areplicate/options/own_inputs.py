@@ -35,7 +35,7 @@ def own_inputs(
     for name in inputs.keys() - taken.keys():
         if not drop_params:
             raise unknown(name, [*BY_NAME, *schema.fields], model)
-        logger.info("%s: %s left out: the model has no such input", model, name)
+        logger.info("%s: %s is left out: the model has no such input", model, name)
     return taken
 
 

@@ -285,7 +285,7 @@ class TestValues:
         known = schema(**PROMPT, max_tokens=INTEGER)
         with caplog.at_level(logging.INFO, "areplicate"):
             assert built({name: limit}, schema=known, drop_params=True) == {"prompt": "Hello"}
-        assert "x/y: " in caplog.text and f"={limit} left out" in caplog.text
+        assert "x/y: " in caplog.text and f"={limit} is left out" in caplog.text
         with pytest.raises(BadRequestError, match="give 1 or more, or leave it out for no limit"):
             built({name: limit}, schema=known)
 
@@ -302,7 +302,7 @@ class TestValues:
         )
         assert fields == {"prompt": "Hello", "max_tokens": 1024, "temperature": 5}
         assert "max_tokens=20 became 1024; it takes 1024 to 64000" in caplog.text
-        assert "mode='medium' left out" in caplog.text
+        assert "mode='medium' is left out" in caplog.text
 
     def test_the_name_the_user_gave_and_the_model_s_are_both_told(self) -> None:
         known = schema(**PROMPT, max_new_tokens={"type": "integer", "maximum": 512})
@@ -332,7 +332,7 @@ class TestWhatAModelDoesNotTake:
         assert (caught.value.param, caught.value.model) == ("reasoning_effort", "x/y")
         caplog.set_level(logging.INFO, "areplicate")
         assert built({"reasoning_effort": "low"}, schema=known, drop_params=True) == {"prompt": "Hello"}
-        assert "reasoning_effort left out" in caplog.text
+        assert "reasoning_effort is left out" in caplog.text
 
     @pytest.mark.parametrize(
         "param",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -62,16 +62,21 @@ def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     elif kind == "object" and not isinstance(value, Mapping):
         wrong_type(name, value, "an object", asked)
     if field.enum is not None and value not in field.enum:
-        choices = ", ".join(map(repr, field.enum))
-        if asked.drop_params:
-            logger.info("%s: %s=%r left out; it takes %s", asked.who, name, value, choices)
-            return None
+        _drop_unknown_choice(name, value, field.enum, asked)
+        return None
+    return value
+
+
+def _drop_unknown_choice(name: str, value: Any, enum: Iterable[Any], asked: AskedModel) -> None:
+    """Logs that a value was dropped, or raises a `BadRequestError`."""
+    choices = ", ".join(map(repr, enum))
+    if not asked.drop_params:
         raise asked.refusal(
             name,
             f"{name}={shown(value)} is not a choice of {asked.who}, which are {choices}. "
             "Give one of them, or drop_params=True to leave it out.",
         )
-    return value
+    logger.info("%s: %s=%r is left out; it takes %s", asked.who, name, value, choices)
 
 
 def sendable(name: str, value: Any, asked: AskedModel) -> Any:
@@ -100,7 +105,7 @@ def unsupported(name: str, why: str, asked: AskedModel) -> None:
             model=asked.model,
             param=name,
         )
-    logger.info("%s: %s left out: %s", asked.who, name, why)
+    logger.info("%s: %s is left out: %s", asked.who, name, why)
 
 
 def _number(name: str, value: Any, kind: str, asked: AskedModel) -> Any:

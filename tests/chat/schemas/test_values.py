@@ -125,7 +125,7 @@ def test_another_choice_is_refused_or_left_out(caplog: pytest.LogCaptureFixture)
     assert (caught.value.param, caught.value.model) == ("x", "a/b")
     with caplog.at_level(logging.INFO, "areplicate"):
         assert fit("x", "mid", CHOICE, DROPS) is None
-    assert "x='mid' left out; it takes 'low', 'high'" in caplog.text
+    assert "x='mid' is left out; it takes 'low', 'high'" in caplog.text
 
 
 def test_a_model_without_a_name_is_this_model() -> None:

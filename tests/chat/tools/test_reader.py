@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from itertools import pairwise
 from typing import Any
@@ -476,3 +477,52 @@ def test_an_answer_of_calls_that_never_end_is_read_quickly(begun: str) -> None:
     before = time.process_time()
     read_calls(begun * 10_000)
     assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize("arguments", ["null", "[]", '""', '" "', "{}"])
+def test_arguments_may_be_left_empty(arguments: str) -> None:
+    read = Read([f'<tool_call>{{"name": "clock", "arguments": {arguments}}}</tool_call>'])
+    assert read.told() == ("", [("clock", {})], [])
+
+
+NUMBER, TEXT = {"type": "integer"}, {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("at", "written", "meant"),
+    [
+        (NUMBER, "7", 7),
+        (TEXT, "7", "7"),
+        ({"$ref": "#/$defs/text"}, "7", "7"),
+        ({"$ref": "#/definitions/text"}, "7", "7"),
+        ({"$ref": "#/$defs/number"}, "7", 7),
+        ({"type": ["string", "integer"]}, "7", "7"),
+        ({"type": ["string", "null"]}, "null", None),
+        ({}, "7", 7),
+    ],
+)
+def test_what_is_written_as_text_is_what_its_tool_takes(at: Any, written: str, meant: Any) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"at": at},
+        "$defs": {"text": TEXT, "number": NUMBER},
+        "definitions": {"text": TEXT},
+    }
+    tool = {"type": "function", "function": {"name": "alarm", "parameters": parameters}}
+    text = (
+        f"<tool_call>\n<function=alarm>\n<parameter=at>\n{written}\n</parameter>\n</function>\n</tool_call>"
+    )
+    assert Read([text], contract(tools=[tool])).told() == ("", [("alarm", {"at": meant})], [])
+
+
+def test_an_id_is_as_long_as_openais_and_all_faults_of_a_call_are_told() -> None:
+    [id] = Read([f"<tool_call>{ONE}</tool_call>"]).ids
+    assert re.fullmatch(r"call_[0-9a-f]{24}", id or "")
+    pair = {"type": "object", "properties": {"a": NUMBER, "b": NUMBER}}
+    tool = {"type": "function", "function": {"name": "add", "parameters": pair}}
+    text = '<tool_call>{"name": "add", "arguments": {"a": "x", "b": "y"}}</tool_call>'
+    [fault] = Read([text], contract(tools=[tool])).faults
+    assert fault == (
+        'The arguments of add do not fit: [\'a\']: "x" is not of type "integer"; '
+        '[\'b\']: "y" is not of type "integer".'
+    )

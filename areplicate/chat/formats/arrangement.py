@@ -71,7 +71,7 @@ class SystemText(msgspec.Struct, frozen=True):
             last = Turn("user", self._head(opening) + turns[users[-1]].text)
             turns = [*turns[leading(turns) : users[-1]], last, *turns[users[-1] + 1 :]]
         if self.place == "first_user":
-            first = (leading(turns) + 1) if turns[0].role == "system" else 0
+            first = leading(turns) + 1
             return [*self._into_next_user(turns[:first]), *turns[first:]]
         return list(self._into_next_user(turns))
 

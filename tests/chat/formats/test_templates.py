@@ -322,6 +322,7 @@ ANSWERED = [Turn("user", "u1"), Turn("system", "s1"), Turn("assistant", "a1"), T
         ("next_user", ANSWERED, ["u1", "<s1>", "a1", "<s2>"]),
         ("first_user", ANSWERED, ["u1", "s1", "a1", "s2"]),
         ("last_user", ANSWERED, ["u1", "<s1>", "a1", "<s2>"]),
+        ("last_user", [SAID[0], *ANSWERED[::2]], ["<s1>u1", "a1"]),
         ("front", ANSWERED, ["s1\n\ns2", "u1", "a1"]),
         ("front", ANSWERED[:1], ["u1"]),
     ],

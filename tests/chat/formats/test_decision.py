@@ -82,6 +82,13 @@ def test_a_family_s_template_is_switched_off_whatever_its_input_is_called(name: 
     assert plan_for(known, None).format.by == "its prompt template"
 
 
+def test_an_empty_template_adds_nothing_and_the_examples_own_tells_the_format() -> None:
+    known = schema(prompt_template={"type": "string", "default": ""})
+    assert sent(ONE, known, "x/qwen2-7b-instruct")["prompt"].endswith(WHOLE)
+    known = schema({"prompt": "Hi", "prompt_template": CHATML}, prompt_template=STRING)
+    assert (known.format.family, known.format.by) == ("chatml", "example")
+
+
 @pytest.mark.parametrize("default", ["{} ->", "Q: {question}", "{{ messages }}"])
 def test_a_template_without_a_place_for_the_prompt_is_left_alone(default: str) -> None:
     known = schema(prompt_template={"type": "string", "default": default})
@@ -106,6 +113,9 @@ def test_turns_within_a_template_of_its_own(template: str, before: str, after: s
     prompt = sent([*ONE, *THREE[2:]], known, "x/unheard-of")["prompt"]
     assert prompt.startswith(f"u1{after}") and prompt.endswith(f"{before}u2")
     assert template.replace("{prompt}", prompt).count(before.strip()) == 2
+    assert known.format.by == "prompt template"
+    decision = plan_for(known, "x/unheard-of").format
+    assert (decision.family, decision.by) == ("its own", "its prompt template")
 
 
 def test_a_default_prompt_counts_more_than_an_example_and_both_more_than_the_name() -> None:
@@ -113,7 +123,8 @@ def test_a_default_prompt_counts_more_than_an_example_and_both_more_than_the_nam
     known = schema({"prompt": chatml}, prompt={"type": "string", "default": vicuna})
     assert plan_for(known, "x/gemma-2b-it").format.family == "vicuna"
     assert plan_for(schema({"prompt": chatml}), "x/gemma-2b-it").format.family == "chatml"
-    assert plan_for(schema({"prompt": "Hi"}), "x/gemma-2b-it").format.family == "gemma"
+    by_name = plan_for(schema({"prompt": "Hi"}), "x/gemma-2b-it").format
+    assert (by_name.family, by_name.by) == ("gemma", "its name")
     assert plan_for(schema(), None).format.by == "nothing: plain text"
 
 
@@ -206,7 +217,9 @@ def test_a_model_whose_server_is_known_has_its_format(model: str, family: str, w
 
 def test_the_inputs_of_replicate_s_own_llama_2_server_tell_its_format() -> None:
     both = schema(replicate_weights=STRING, system_prompt=STRING)
-    assert plan_for(both, "x/unheard-of").format.family == "llama-2"
+    decision = plan_for(both, "x/unheard-of").format
+    assert decision.family == "llama-2"
+    assert decision.by == "its inputs: Replicate's own Llama 2 server has the same"
     for known in (schema(replicate_weights=STRING), schema(system_prompt=STRING)):
         assert plan_for(known, "x/unheard-of").format.family == "plain"
 

@@ -112,12 +112,13 @@ def test_formats_of_strict_turns_join_messages_of_one_role() -> None:
         {"role": "user", "content": "U1"},
         {"role": "user", "content": "U2"},
         {"role": "assistant", "content": "A1"},
+        {"role": "assistant", "content": "A2"},
         {"role": "system", "content": "S2"},
         {"role": "user", "content": "U3"},
     ]
     assert (
         template_for("mistralai/mistral-7b-instruct-v0.2").render(messages)
-        == "[INST] U1\n\nU2 [/INST] A1</s> [INST] S2\n\nU3 [/INST]"
+        == "[INST] U1\n\nU2 [/INST] A1\n\nA2</s> [INST] S2\n\nU3 [/INST]"
     )
     called = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     answered = [

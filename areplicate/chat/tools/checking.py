@@ -72,8 +72,6 @@ def _arguments(call: RawCall, tool: Tool) -> dict[str, Any] | None:
     given = call.arguments
     if isinstance(given, str):
         given = _decoded(given) if given.strip() else {}
-    elif given in (None, []):
-        given = {}
     if not isinstance(given, Mapping):
         return None
     if call.as_texts:

@@ -210,6 +210,11 @@ DECLARATION = (
             BOOK,
             f"### book\nDescription: Books a table.\n\nParameters: {json.dumps(PARAMETERS)}",
         ),
+        (
+            "declaration",
+            {"name": "f", "parameters": {"type": "array", "uniqueItems": True}},
+            '<|tool>declaration:f{description:<|"|><|"|>,parameters:{uniqueItems:true,type:<|"|>ARRAY<|"|>}}<tool|>',
+        ),
         ("declaration", {"name": "now"}, '<|tool>declaration:now{description:<|"|><|"|>}<tool|>'),
         ("docstring", NOW, 'Function:\ndef now():\n    """\n    \n\n\n\n    """'),
         ("headed", {"name": "now"}, "### now\nDescription: \n\nParameters: {}"),

@@ -15,6 +15,7 @@ import pytest
 from areplicate.chat.formats import arrangement
 from areplicate.chat.formats.families import FAMILIES
 from areplicate.chat.formats.shapes import PLAIN
+from areplicate.chat.messages import Message
 from tests.recorded import DATA
 
 CONVERSATIONS: dict[str, Any] = json.loads((DATA / "conversations.json").read_text(encoding="utf-8"))
@@ -114,3 +115,19 @@ def test_two_calls_with_text_and_their_answers_stand_in_the_prompt_in_order(fami
     told = text.index("How high the sea is.")
     assert told < text.index("I look.") < text.rindex("get_wind")
     assert text.index("I look.") < text.index("flood") < text.index("west")
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_what_a_server_gets_to_wrap_is_part_of_the_whole(family: str) -> None:
+    template = FAMILIES[family].template
+    said = (Message("user", "U1"), Message("assistant", "A1"), Message("user", "U2"))
+    within = template.render_within(said)
+    assert within in template.render(said)
+    if not template.lone_turn_as_is:
+        assert within.startswith("U1") and within.endswith("U2")
+    assert "How high the sea is." in template.render_within(said[:1], [TOOL])
+
+
+def test_an_answer_of_a_tool_is_marked_as_one_although_its_call_is_missing() -> None:
+    said = [{"role": "user", "content": "May we sail?"}, {"role": "tool", "content": "flood"}]
+    assert "<tool_response>\nflood\n</tool_response>" in FAMILIES["qwen-3"].template.render(said)

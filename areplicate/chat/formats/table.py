@@ -41,7 +41,7 @@ BASE = (
     r"|^(meta-)?llama-?v?3([.p-]?[12])?-\d+b$"
     r"|^mi[sx]tral-(7b|8x\d+b|nemo-\d+b)?(-?v0\.\d)?(-32k\w*)?$"
     r"|^qwen(-?(1[.p]5|2|2[.p-]?5))?-((coder|math)-)?[\d.]+b(-a[\d.]+b)?$"
-    r"|^(code|recurrent|pali|shield)?gemma-?\d?n?(\.\d)?-e?\d+b(-a\d+b)?$|^paligemma|^yarn-"
+    r"|^(code|recurrent|pali|shield)?gemma-?\d?n?(\.\d)?-e?\d+[bm](-a\d+b)?$|^paligemma|^yarn-"
     r"|^(code-?llama|falcon|mpt|pythia|starcoder)-?\d?-\d+b$"
 )
 """The names of base models, if the family's chat models have no word of their own in theirs."""
@@ -94,7 +94,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # DeepSeek
     ("deepseek-0324", deepseek(answered=(True,)), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
     ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
-    ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1.*preview|qwenlong-l1|r1-1776|deepcoder|deepscaler|deephermes-r1|light-r1", r"<｜User｜>.*<think>"),
+    ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1.*preview|qwenlong-l1|r1-1776|mai-ds-r1|deepcoder|deepscaler|deephermes-r1|light-r1", r"<｜User｜>.*<think>"),
     ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)|skywork-or1", r"<｜User｜>"),
     ("deepseek-llm", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", EOS)), r"deepseek-(coder-)?v2|deepseek.*(chat|math)", r"<｜end▁of▁sentence｜>"),
     ("deepseek-coder", labelled(("", ""), ("### Instruction:\n", "\n"), ("### Response:\n", "\n<|EOT|>\n"), system=SystemText(default=texts.DEEPSEEK_CODER, unless_anywhere=True)), r"deepseek-?coder(?!.*base)|opencodeinterpreter-ds|rtlcoder", r"### Instruction:\n.*[^\n]\n### Response:"),
@@ -143,7 +143,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("qwen-2.5-math", chatml(texts.QWEN_2_5_MATH), r"qwen-?2[.p-]?5-math", ""),
     ("qwen-2.5", chatml(texts.QWEN_2_5), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
-    ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|stable-?code.*instruct", ""),
+    ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|stable-?code(?!.*alpha).*instruct", ""),
     ("dbrx", chatml(texts.DBRX), r"dbrx-instruct", ""),
     ("mpt-chat", chatml(texts.MPT, roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),

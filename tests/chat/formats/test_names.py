@@ -91,7 +91,7 @@ NAMES = {
     "google/codegemma-7b-it lucataco/ollama-gemma2-27b someone/gemma-2-9b-finetuned "
     "princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF "
     "google/medgemma-4b-it google/translategemma-4b-it google/gemma-3-4b-it",
-    "deepseek-r1": "agentica-org/DeepScaleR-1.5B-Preview Skywork/Skywork-OR1-32B-Preview "
+    "deepseek-r1": "microsoft/MAI-DS-R1 agentica-org/DeepScaleR-1.5B-Preview Skywork/Skywork-OR1-32B-Preview "
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
     "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF perplexity-ai/r1-1776",
     "deepseek-0324": "deepseek-ai/DeepSeek-R1-0528 deepseek-ai/DeepSeek-V3-0324",
@@ -161,7 +161,7 @@ NAMES = {
     "phi-2": "microsoft/phi-2",
     "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
     "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 meta-llama/LlamaGuard-7b",
-    "plain": "google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "
+    "plain": "google/gemma-3-270m stabilityai/stablecode-instruct-alpha-3b google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "
     "Qwen/Qwen2-57B-A14B meta/meta-llama-3-8b meta-llama/Llama-3.1-70B meta/llama-2-70b meta-llama/Llama-3.2-1B "
     "mistralai/Mistral-7B-v0.1 mistralai/Mistral-7B-v0.3 mistralai/Mistral-Nemo-Base-2407 "
     "mistralai/Mixtral-8x22B-v0.1 mistralai/Mixtral-8x7B-v0.1 Qwen/Qwen2.5-7B Qwen/Qwen1.5-72B Qwen/Qwen3-8B-Base "

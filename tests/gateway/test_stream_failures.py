@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -74,7 +75,7 @@ async def as_response(exchange: Exchange) -> web.StreamResponse:
 )
 async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
-        exchange = Exchange(request, Account(None, None, None))  # type: ignore[arg-type]
+        exchange = Exchange(request, Account(SimpleNamespace(costs=None), None, None))  # type: ignore[arg-type]
         response: web.StreamResponse = await answer(exchange)
         assert exchange.account.record.status == 500
         return response

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...chat.responses import ModelResponseChunk, PricedUsage, Run, Usage
+from ...chat.responses import ModelResponseChunk, PricedUsage, Usage
 from ...errors import APIConnectionError, APIError
 from ...replicate.live import LivePrediction, begun
 from ..config.backend import Backend
@@ -25,10 +25,10 @@ from ..metrics import Metrics
 from ..upstream import asked
 from .accounts import Accounts
 from .auth import ANYBODY, Caller
+from .bill import Bill
 from .costs import Demand
 from .key_limits import Hold
 from .keys import Key
-from .late_look import look_at, unanswered_run
 from .record import Record
 from .rows import UsageRow
 
@@ -46,9 +46,8 @@ class Account:
         "_accounts",
         "_asked",
         "_at",
-        "_begun",
+        "_bill",
         "_body_bytes",
-        "_demand",
         "_hold",
         "_metrics",
         "backend",
@@ -65,14 +64,12 @@ class Account:
         self._at = 0.0
         self._asked: set[str] = set()
         """What Replicate was asked for it, such as the inputs of a model that nobody knows."""
-        self._begun: list[LivePrediction] = []
-        """All predictions that were begun for it, also those that failed."""
+        self._bill = Bill(backend, accounts.costs, self.record)
         self._body_bytes = 0
-        self._demand: Demand | None = None
         self._hold: Hold | None = None
 
     async def __aenter__(self) -> None:
-        begun.set(self._begun.append)
+        begun.set(self._bill.begun.append)
         asked.set(self._asked)
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,8 +79,8 @@ class Account:
         self._at = self._accounts.now() - record.seconds()
         begun.set(None)
         asked.set(None)
-        record.runs = self._runs()
-        if open_ends := self._without_run(record.runs):
+        record.runs = self._bill.runs()
+        if open_ends := self._bill.without_run(record.runs):
             self._accounts.in_background(self._settle_later(open_ends))
         else:
             self._settle(self.cost())
@@ -146,7 +143,7 @@ class Account:
         One that turns out to need more than it was let in for is let in anew. If it is refused then, what Replicate
         was asked by then counts all the same.
         """
-        self._demand = demand
+        self._bill.demand = demand
         key = self.caller.key
         if key is None or not key.limited:
             return
@@ -170,7 +167,7 @@ class Account:
 
     def answered_by(self, name: str) -> str:
         """The name of the model that answered: the client's own `name` for it, or that of a fallback."""
-        entry, demand = self._entry(), self._demand
+        entry, demand = self._bill.entry(), self._bill.demand
         if entry is None or demand is None or entry.shown == demand.entries[0].shown:
             return name
         return entry.shown
@@ -191,93 +188,23 @@ class Account:
 
     def headers(self) -> dict[str, str]:
         """The header with the cost, by LiteLLM's name for it; errors have it too, if the cost is known by then."""
-        cost = self.cost() if self._runs() else None
+        cost = self.cost() if self._bill.runs() else None
         return {} if cost is None else {"x-litellm-response-cost": f"{cost:.12g}"}
-
-    def _entry(self, prediction_id: str | None = None) -> ModelEntry | None:
-        """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""
-        demand = self._demand
-        if demand is None:
-            return None
-        if len(demand.entries) == 1:
-            return demand.entries[0]
-        model = self.record.predictions.get(prediction_id or "") or self.record.upstream_model
-        return next((entry for entry in demand.entries if entry.model == model), demand.entries[0])
-
-    def _cost_of(self, run: Run) -> float | None:
-        entry = self._entry(run.prediction_id)
-        price = None if entry is None else self.backend.price_of(entry)
-        return None if price is None else price.of_run(run)
-
-    def _without_run(self, runs: Sequence[Run]) -> list[LivePrediction]:
-        """The predictions that are in no run."""
-        if len(runs) == len(self._begun) == 1:
-            return []
-        ended = {run.prediction_id for run in runs}
-        # What failed on Replicate's side and was asked again is in the run of the attempt that did not.
-        in_a_run = sum(run.attempts - 1 for run in runs)
-        without = []
-        for each in self._begun:
-            seen = each.prediction
-            if seen is not None and seen.status == "failed" and in_a_run and seen.id not in ended:
-                in_a_run -= 1
-            elif each.may_exist if seen is None else seen.id not in ended:
-                without.append(each)
-        return without
-
-    def _runs(self) -> Sequence[Run]:
-        """What has run, as far as is known: predictions that answered, and those that ended without an answer.
-
-        Replicate bills predictions that failed, and those whose answer did not fit, whatever the client gets.
-        """
-        runs = self.record.runs
-        ended = [each for each in self._without_run(runs) if each.prediction and each.prediction.terminal]
-        return [*runs, *map(self._run_of, ended)] if ended else runs
-
-    def _run_of(self, ended: LivePrediction) -> Run:
-        demand = self._demand
-        assert ended.prediction is not None and demand is not None
-        made = demand.made(ended.endpoint)
-        self.record.predictions.setdefault(ended.prediction.id, made[0].model)
-        return unanswered_run(ended.prediction, ended.input, writes=demand.writes)
 
     async def _settle_later(self, open_ends: list[LivePrediction]) -> None:
         """Looks at the predictions whose end is not known, and settles the account by what it finds."""
-        record, demand = self.record, self._demand
-        unknown = 0
-        for left in open_ends:
-            if demand is not None and await look_at(self.backend, demand.made(left.endpoint), left):
-                record.runs = (*record.runs, self._run_of(left))
-            elif left.may_exist:
-                unknown += 1
-        self._settle(self.cost(unknown))
+        self._settle(await self._bill.look_later(open_ends))
 
-    def cost(self, unknown: int = 0) -> float | None:
-        """Dollars for all that has run by now, and the expected cost of `unknown` further predictions.
-
-        Replicate bills what ran, also for a client who leaves early. None if a price is missing.
-        """
-        entry, demand = self._entry(), self._demand
-        if entry is None or demand is None or not self.record.calling:
-            return 0.0
-        costs = [self._cost_of(run) for run in self._runs()]
-        price = self.backend.price_of(entry)
-        if unknown and price is not None:
-            by_it = msgspec.structs.replace(demand, entries=[entry])
-            _, expected = self._accounts.costs.expected(by_it, lambda _: price)
-            streamed = price.of_tokens(0, self.record.pieces)
-            costs.append(max(expected * unknown / demand.predictions, streamed))
-        known = [cost for cost in costs if cost is not None]
-        return sum(known, 0.0) if price is not None and len(known) == len(costs) else None
+    def cost(self) -> float | None:
+        """Dollars for all that has run by now; None if a price is missing."""
+        return self._bill.cost()
 
     def _settle(self, cost: float | None) -> None:
         accounts, record = self._accounts, self.record
         accounts.bodies.give_back(self._body_bytes)
-        for run in record.runs:
-            if (entry := self._entry(run.prediction_id)) is not None:
-                accounts.costs.learn(entry, run)
+        self._bill.learn()
         hold = self._hold
-        if hold is not None and not self._begun and not self._asked:
+        if hold is not None and not self._bill.begun and not self._asked:
             accounts.give_back(hold)  # it was refused on its way to Replicate
             hold = None
         _count(self._metrics, record)
@@ -287,14 +214,14 @@ class Account:
                 at=self._at,
                 key_id=self.caller.key_id,
                 answered_by=None if answered_by == record.model else answered_by,
-                predictions=len(self._begun),
+                predictions=len(self._bill.begun),
                 cost=cost,
             )
             accounts.settle(row, hold)
             _count_usage(self._metrics, record, row)
         # A connection that was opened for this request keeps the request's context, and with it this list: without
         # this, each connection of the pool would keep a prompt and its answer.
-        self._begun.clear()
+        self._bill.begun.clear()
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:

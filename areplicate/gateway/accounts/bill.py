@@ -1,0 +1,115 @@
+"""What one request made run on Replicate, and what that cost.
+
+Replicate bills what ran: also predictions that failed, those whose answer did not fit, and those whose client left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ...chat.responses import Run
+from ...replicate.live import LivePrediction
+from ..config.backend import Backend
+from ..config.entries import ModelEntry
+from .costs import Costs, Demand
+from .late_look import look_at, unanswered_run
+from .record import Record
+
+
+class Bill:
+    """The bill of one request.
+
+    Attributes:
+        demand: what the request asks for, once that is known.
+        begun: all predictions that were begun for it, also those that failed.
+    """
+
+    __slots__ = ("_backend", "_costs", "_record", "begun", "demand")
+
+    def __init__(self, backend: Backend, costs: Costs, record: Record) -> None:
+        self._backend = backend
+        self._costs = costs
+        self._record = record
+        self.demand: Demand | None = None
+        self.begun: list[LivePrediction] = []
+
+    def entry(self, prediction_id: str | None = None) -> ModelEntry | None:
+        """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""
+        demand = self.demand
+        if demand is None:
+            return None
+        if len(demand.entries) == 1:
+            return demand.entries[0]
+        model = self._record.predictions.get(prediction_id or "") or self._record.upstream_model
+        return next((entry for entry in demand.entries if entry.model == model), demand.entries[0])
+
+    def without_run(self, runs: Sequence[Run]) -> list[LivePrediction]:
+        """The predictions that are in no run."""
+        if len(runs) == len(self.begun) == 1:
+            return []
+        ended = {run.prediction_id for run in runs}
+        # What failed on Replicate's side and was asked again is in the run of the attempt that did not.
+        in_a_run = sum(run.attempts - 1 for run in runs)
+        without = []
+        for each in self.begun:
+            seen = each.prediction
+            if seen is not None and seen.status == "failed" and in_a_run and seen.id not in ended:
+                in_a_run -= 1
+            elif each.may_exist if seen is None else seen.id not in ended:
+                without.append(each)
+        return without
+
+    def runs(self) -> Sequence[Run]:
+        """What has run, as far as is known: predictions that answered, and those that ended without an answer."""
+        runs = self._record.runs
+        ended = [each for each in self.without_run(runs) if each.prediction and each.prediction.terminal]
+        return [*runs, *map(self._run_of, ended)] if ended else runs
+
+    def cost(self, unknown: int = 0) -> float | None:
+        """Dollars for all that has run by now, and the expected cost of `unknown` further predictions.
+
+        None if a price is missing.
+        """
+        entry, demand = self.entry(), self.demand
+        if entry is None or demand is None or not self._record.calling:
+            return 0.0
+        costs = [self._cost_of(run) for run in self.runs()]
+        price = self._backend.price_of(entry)
+        if unknown and price is not None:
+            by_it = msgspec.structs.replace(demand, entries=[entry])
+            _, expected = self._costs.expected(by_it, lambda _: price)
+            streamed = price.of_tokens(0, self._record.pieces)
+            costs.append(max(expected * unknown / demand.predictions, streamed))
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, 0.0) if price is not None and len(known) == len(costs) else None
+
+    async def look_later(self, open_ends: list[LivePrediction]) -> float | None:
+        """Looks at predictions whose end is not known; the cost of all, with what is expected of those still unknown."""
+        record, demand = self._record, self.demand
+        unknown = 0
+        for left in open_ends:
+            if demand is not None and await look_at(self._backend, demand.made(left.endpoint), left):
+                record.runs = (*record.runs, self._run_of(left))
+            elif left.may_exist:
+                unknown += 1
+        return self.cost(unknown)
+
+    def learn(self) -> None:
+        """Remembers what each prediction took, for what the next requests are expected to take."""
+        for run in self._record.runs:
+            if (entry := self.entry(run.prediction_id)) is not None:
+                self._costs.learn(entry, run)
+
+    def _cost_of(self, run: Run) -> float | None:
+        entry = self.entry(run.prediction_id)
+        price = None if entry is None else self._backend.price_of(entry)
+        return None if price is None else price.of_run(run)
+
+    def _run_of(self, ended: LivePrediction) -> Run:
+        demand = self.demand
+        assert ended.prediction is not None and demand is not None
+        made = demand.made(ended.endpoint)
+        self._record.predictions.setdefault(ended.prediction.id, made[0].model)
+        return unanswered_run(ended.prediction, ended.input, writes=demand.writes)

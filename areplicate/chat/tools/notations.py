@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -130,11 +130,19 @@ def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:
     return (calls, rest) if calls and rest.startswith(follows) and not broken else None
 
 
-def meant_tool(call: RawCall, names: Container[str]) -> str | None:
-    """The tool that a call means: some models write more than its name, such as `functions.` or `default_api.`."""
+def meant_tool(call: RawCall, names: Collection[str]) -> str | None:
+    """The tool that a call means: some models write more than its name, such as `functions.` or `default_api.`, or
+    spell it another way, such as `Get-Weather`, where only one tool can be meant."""
     written = call.name
     meant = (written, written.rpartition(".")[2], written.removesuffix(".call"))
-    return next((name for name in meant if name in names), None)
+    if exact := next((name for name in meant if name in names), None):
+        return exact
+    alike = [name for name in names if _letters(name) == _letters(written)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _without_marks(text: str) -> str:

@@ -153,6 +153,7 @@ def test_each_familys_notation(family: str, step: int) -> None:
         (f"<tool_call>{ONE}}}</tool_call>", ["clock"], ""),
         (f"<tool_call>{ONE[:-1]}</tool_call>", ["clock"], ""),
         ('<tool_call>{"name": "alarm", "arguments": {"at": "7"}}</tool_call>', ["alarm"], ""),
+        ('<tool_call>{"name": "A-Larm", "arguments": {"at": 7}}</tool_call>', ["alarm"], ""),
     ],
 )
 def test_other_ways_of_writing_calls(text: str, names: list[str], content: str) -> None:

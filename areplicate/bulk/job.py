@@ -7,7 +7,6 @@ at the end or at any moment before.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import aclosing, closing
 from functools import partial
@@ -17,30 +16,23 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..chat.conversation import Prompting
-from ..chat.embeddings import inputs_for
-from ..chat.inputs import ModelInput, build_input
 from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
-from ..chat.settling import settle
-from ..chat.usage import characters, estimate
-from ..errors import BadRequestError, NotFoundError
-from ..options import read, read_from_client
-from ..options.values import checked_count
+from ..errors import BadRequestError
+from ..options import read_from_client
 from ..replicate.progress import OnStatus
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
 from .journal import ChangedRequest, question_hash
 from .journal_file import JournalEntry, read_journal
 from .map import Kept, map_calls
-from .outputs import ADDED, EndedRow, check_answer, check_columns, write_output
+from .outputs import ADDED, EndedRow, write_output
 from .requests import Ask, is_embedding
 from .tally import Tally
-from .writing import Table, check_output, table_for
+from .writing import Table, table_for
 
-_ASKS = ("model", "messages", "input", "encoding_format")
-MOST_ERRORS = 100
-"""Wrong lines that are listed one by one."""
+ASKS = ("model", "messages", "input", "encoding_format")
+"""The arguments that say what a row asks; all others are options of the call."""
 
 
 class JobRouter(Protocol):
@@ -81,120 +73,18 @@ class Job(msgspec.Struct, frozen=True):
         return table_for(self.input, self.output, ADDED) if self.append_to_rows else None
 
 
-class Share(msgspec.Struct):
-    """What one model is asked: rows, tokens of their prompts (estimated), and the most tokens of the answers.
-
-    `most_tokens` is None if a row sets no `max_tokens`.
-    """
-
-    rows: int = 0
-    prompt_tokens: int = 0
-    most_tokens: int | None = 0
-
-
-class CheckedJob(msgspec.Struct, frozen=True):
-    """What a job asks, by model. `errors` are the first `MOST_ERRORS` of the `wrong` lines."""
-
-    rows: int
-    wrong: int
-    errors: list[LineError]
-    models: dict[str, Share]
-
-
-async def check(job: Job, router: JobRouter) -> CheckedJob:
-    """Reads all rows, and builds what each would send; nothing is asked of any model.
-
-    Raises:
-        BadRequestError: the input cannot be read, or has changed since the job began; or the output cannot be
-            written.
-        APIError: a model does not exist, or the key may not see it.
-    """
-    if job.input.exists() and job.output.exists() and job.output.samefile(job.input):
-        raise BadRequestError(
-            f"{job.output} is the input, which the answers would overwrite: give another output."
-        )
-    check_output(job.output)
-    job.table()
-    errors: list[LineError] = []
-    shares: defaultdict[str, Share] = defaultdict(Share)
-    rows = wrong = 0
-    for row, _ in _known(job):
-        rows += 1
-        error = row if isinstance(row, LineError) else await _error_of(row, job, router, shares)
-        if error is not None:
-            wrong += 1
-            if len(errors) < MOST_ERRORS:
-                errors.append(error)
-    if not rows:
-        raise BadRequestError(f"{job.input} has no rows.")
-    return CheckedJob(rows, wrong, errors, dict(shares))
-
-
-async def _error_of(
-    row: Row, job: Job, router: JobRouter, shares: defaultdict[str, Share]
-) -> LineError | None:
-    """What is wrong with a row; if nothing is, it is counted among its model's."""
-    if job.append_to_rows:
-        check_columns(row)
-    model = row.body["model"]
-    try:
-        if job.append_to_rows:
-            check_answer(row)
-        schema = await router.schema_of(model, must_exist=True)
-        count, built = _built(_request(asks(row), schema), schema)
-    except BadRequestError as error:
-        return LineError(row.line, error.message.removesuffix("."), row.custom_id)
-    except NotFoundError as error:
-        return LineError(row.line, f"model {model}: {error.message.removesuffix('.')}", row.custom_id)
-    share = shares[model]
-    share.rows += 1
-    for each in built:
-        share.prompt_tokens += count * estimate(characters(each.fields))
-        if share.most_tokens is not None:
-            most = each.max_tokens
-            share.most_tokens = None if most is None else share.most_tokens + count * most
-    return None
-
-
-def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, list[ModelInput]]:
-    """How many predictions of which inputs would be made; raises the `BadRequestError` that says what is wrong."""
-    model = request["model"]
-    given = read({name: value for name, value in request.items() if name not in _ASKS})
-    count = checked_count(given.options.get("n"))
-    if "input" in request:
-        parts = inputs_for(request["input"], given.inputs, schema, model)
-        return count, [ModelInput(fields, max_tokens=0) for _, fields in parts]
-    settled = settle(
-        request["messages"],
-        {**given.params, **given.inputs},
-        schema=schema,
-        model=model,
-        emulate=given.options.get("emulate") is not False,
-    )
-    return count, [
-        build_input(
-            settled.turns,
-            settled.params,
-            model=model,
-            schema=schema,
-            drop_params=bool(given.options.get("drop_params")),
-            prompting=Prompting(tools=settled.tools),
-        )
-    ]
-
-
 def asks(row: Row) -> dict[str, Any]:
     """What a row asks, as arguments of a call, still to be checked. By these the journal knows it again."""
     question = APIS[row.url].ask(row.body)
     return {**question.params, "model": row.body["model"], **question.asks}
 
 
-def _request(asked: dict[str, Any], schema: ModelSchema | None) -> dict[str, Any]:
+def request_of(asked: dict[str, Any], schema: ModelSchema | None) -> dict[str, Any]:
     """The router's arguments for what is asked: what a gateway's client may set, and the model's own inputs.
 
     A file may come from anywhere: it chooses neither where the key goes nor how the router behaves.
     """
-    asks = {name: asked[name] for name in _ASKS if name in asked}
+    asks = {name: asked[name] for name in ASKS if name in asked}
     params = {name: value for name, value in asked.items() if name not in asks}
     return {**asks, **read_from_client(params, common_inputs() if schema is None else schema.fields)}
 
@@ -236,7 +126,7 @@ async def _requests(job: Job, tally: Tally, stopping: Callable[[], bool]) -> Asy
 
 
 async def _ask(router: JobRouter, /, on_status: OnStatus, **asked: Any) -> Any:
-    request = _request(asked, await router.schema_of(asked["model"]))
+    request = request_of(asked, await router.schema_of(asked["model"]))
     ask = router.aembedding if is_embedding(request) else router.acompletion
     return await ask(**request, on_status=on_status)
 
@@ -261,7 +151,7 @@ def outcomes(job: Job) -> Iterator[tuple[Row | LineError, EndedRow | None]]:
     Raises:
         BadRequestError: the input has changed since the job began.
     """
-    for row, entry in _known(job):
+    for row, entry in known(job):
         if entry is None or not entry.ended:
             yield row, None
         elif isinstance(row, LineError):
@@ -270,7 +160,7 @@ def outcomes(job: Job) -> Iterator[tuple[Row | LineError, EndedRow | None]]:
             yield row, EndedRow(row, _json(entry.response), _json(entry.error))
 
 
-def _known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
+def known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
     """The rows, each with its entry in the journal, if it has one.
 
     Raises:

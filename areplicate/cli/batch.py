@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..bulk import job as jobs
+from ..bulk.checking import CheckedJob, Share, check
 from ..bulk.inputs import Defaults
-from ..bulk.job import CheckedJob, Job, Share
+from ..bulk.job import Job
 from ..bulk.reading import CSV, PARQUET
 from ..bulk.tally import Tally
 from ..errors import APIError, BadRequestError, NotFoundError
@@ -126,7 +127,7 @@ def run(
 
     async def work() -> Tally | None:
         async with AsyncRouter(api_base=api_base, creations_per_minute=creations_per_minute) as router:
-            checked = await jobs.check(job, router)
+            checked = await check(job, router)
             _tell(job, checked, creations_per_minute)
             if dry_run:
                 return None

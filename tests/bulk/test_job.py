@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from areplicate import AsyncRouter, MapResult
+from areplicate.bulk.checking import check
 from areplicate.bulk.inputs import Defaults
-from areplicate.bulk.job import Job, check, export, run
+from areplicate.bulk.job import Job, export, run
 from areplicate.bulk.tally import Tally
 from areplicate.errors import BadRequestError
 from areplicate.local import LocalReplicate

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from ...bulk.apis import EMBEDDINGS
+from ...bulk.checking import MOST_ERRORS
 from ...bulk.inputs import LineError, Row
-from ...bulk.job import MOST_ERRORS, Job
+from ...bulk.job import Job
 from ...chat.embeddings import read_texts
 from ...errors import BadRequestError
 from ..accounts.account import check_prices

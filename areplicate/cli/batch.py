@@ -26,7 +26,7 @@ from ..errors import APIError, BadRequestError, NotFoundError
 from ..gateway.config.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
-from .chat import parsed_inputs
+from .chat import parsed_inputs, tell_that_it_cannot_connect
 
 err = Console(stderr=True)
 
@@ -123,6 +123,7 @@ def run(
     stops it once what is in flight has been answered.
     """
     job = _job(**files)
+    tell_that_it_cannot_connect()
     stopping = _stop_at_the_first_interrupt()
 
     async def work() -> Tally | None:

@@ -82,7 +82,7 @@ def chat(
     The answer alone goes to the standard output. Ctrl-C stops an answer; at the prompt it ends the
     conversation, as Ctrl-D does.
     """
-    _tell_that_it_cannot_connect()
+    tell_that_it_cannot_connect()
     params = {name: value for name, value in options.items() if value is not None}
     if stop:
         params["stop"] = list(stop)
@@ -98,11 +98,20 @@ def chat(
         _guarded(ask, model, [*messages, message], params)
 
 
-def _tell_that_it_cannot_connect() -> None:
-    """Shows the warning that a connection fails, while it is tried again; --verbose shows the whole log anyway."""
+def tell_that_it_cannot_connect() -> None:
+    """Shows once that a connection fails, while it is tried again; --verbose shows the whole log anyway."""
+    told: set[str] = set()
+
+    def is_news(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if not message.startswith("Cannot connect") or message in told:
+            return False
+        told.add(message)
+        return True
+
     if not areplicate.set_verbose:
         handler = logging.StreamHandler()
-        handler.addFilter(lambda record: record.getMessage().startswith("Cannot connect"))
+        handler.addFilter(is_news)
         logging.getLogger("areplicate").addHandler(handler)
 
 

@@ -354,6 +354,22 @@ def test_sigterm_cancels_and_says_what_to_do(tmp_path: Path) -> None:
         assert nothing_runs(local)
 
 
+def test_a_job_that_cannot_connect_says_so_once_and_waits(tmp_path: Path) -> None:
+    source = questions(tmp_path / "in.jsonl", 5)
+    with LocalReplicate([llama()]) as local:
+        pass
+    with (tmp_path / "said").open("w+b") as said:
+        command = ("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA)
+        job = Process("areplicate", *command, env=_environment(local, {}), stderr=said)
+        for _ in range(600):
+            if b"Cannot connect" in (told := Path(said.name).read_bytes()):
+                break
+            time.sleep(0.05)
+        job.kill()
+        job.communicate()
+    assert told.count(f"Cannot connect to {local.api_base}. Trying again.".encode()) == 1
+
+
 def test_the_answers_so_far_can_be_had_while_it_runs(tmp_path: Path) -> None:
     source, output = questions(tmp_path / "in.jsonl", 200), tmp_path / "out.jsonl"
     with LocalReplicate([llama(reply=echo, run_seconds=0.2)]) as local:

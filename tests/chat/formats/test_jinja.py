@@ -193,6 +193,14 @@ def test_a_template_that_never_ends_or_grows_without_end_is_stopped(
     assert time.thread_time() - begun < 3
 
 
+def test_many_pieces_together_are_not_more_than_one_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jinja, "MAX_CHARACTERS", 1000)
+    template = "{% for n in range(count) %}0123456789{% endfor %}"
+    assert len(render(template.replace("count", "100"))) == 1000
+    with pytest.raises(BadRequestError, match="it makes a text of more than 1,000 characters"):
+        render(template.replace("count", "101"))
+
+
 def test_a_long_conversation_is_within_bounds() -> None:
     messages = [{"role": "user", "content": "x" * 1000}] * 10_000
     template = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}"

@@ -196,6 +196,37 @@ def test_bos_opens_a_turn_and_eos_follows_the_assistant() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "prompt"),
+    [
+        (("user", "assistant", "system", "user"), "<s>U:u;A:a;</s><s>S:s;U:u;"),
+        (("user", "assistant", "assistant", "user"), "<s>U:u;A:a;</s>A:a;</s><s>U:u;"),
+        (("assistant", "user"), "<s>A:a;</s><s>U:u;"),
+    ],
+)
+def test_only_a_question_or_system_text_after_an_answer_opens_a_turn(
+    said: tuple[str, ...], prompt: str
+) -> None:
+    roles = {
+        role: {"pre_message": f"{role[0].upper()}:", "post_message": ";"}
+        for role in ("system", "user", "assistant")
+    }
+    template = make_template(roles, "", "", "<s>", "</s>")
+    assert template.render([{"role": role, "content": role[0]} for role in said]) == prompt
+
+
+def test_calls_are_an_answer_that_is_closed() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "user", "content": "u"}]
+    assert make_template({}, "", "", "<s>", "</s>").render(said).endswith("</tool_call></s><s>u")
+
+
+def test_white_space_around_a_lone_message_is_taken_off_where_the_format_does() -> None:
+    template = FAMILIES["llama-3"].template
+    hi, ragged = ([{"role": "user", "content": text}] for text in ("Hi", " Hi\n"))
+    assert template.render(ragged) == template.render(hi)
+
+
 def test_a_template_comes_along_with_one_call() -> None:
     assert inline_template() is None
     assert inline_template(roles=None, bos_token="", initial_prompt_value=None) is None

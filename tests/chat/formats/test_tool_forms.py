@@ -65,6 +65,14 @@ def test_calls_are_numbered_through_and_answers_belong_to_theirs_by_their_ids() 
     ]
 
 
+def test_what_is_no_field_of_a_text_stays() -> None:
+    told = form(definitions="{name} of {tools} in {braces}")
+    assert written(told, user("u"), tools=[{"name": "f"}])[0] == (
+        "system",
+        '{name} of {"name": "f"} in {braces}',
+    )
+
+
 def test_a_call_may_have_no_id() -> None:
     assert written(PLAIN, calls(call(None, "f")), answer(None, "A")) == [
         ("calls", "f({})#0@"),
@@ -118,6 +126,7 @@ def test_answers_may_share_a_turn() -> None:
     [
         ({}, '{"a": 1, "b": "é"}', '{"a": 1, "b": "é"}'),
         ({}, '{"a": 1', '{"a": 1'),
+        ({}, "[" * 100_000, "[" * 100_000),
         ({"arguments": "indented"}, '{"a": 1}', '{\n            "a": 1\n        }'),
         ({"arguments": "marked"}, '{"b": "x", "a": [1, true]}', '{a:[1,true],b:<|"|>x<|"|>}'),
         (

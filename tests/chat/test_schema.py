@@ -47,6 +47,10 @@ URI = {"type": "string", "format": "uri"}
             Field("string", enum=("a", "b"), default="a"),
         ),
         ({"$ref": "#/components/schemas/mode"}, Field("string", enum=("a", "b"))),
+        (
+            {"type": "array", "items": {"$ref": "#/components/schemas/mode"}},
+            Field("array", "string"),
+        ),
         ({"$ref": "#/components/schemas/loop"}, Field("any")),
         ({"$ref": "#/components/schemas/missing"}, Field("any")),
         ({}, Field("any")),
@@ -70,11 +74,19 @@ def test_inputs(prop: Any, read: Field) -> None:
         ({"type": "number"}, "number"),
         ({"type": "object"}, "object"),
         ({"$ref": "#/components/schemas/Answer"}, "object"),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/Image"}}, "media"),
         ({}, "any"),
     ],
 )
 def test_outputs(output: Any, kind: str) -> None:
-    assert from_openapi({"Output": output, "Answer": {"type": "object"}}).output == kind
+    assert from_openapi({"Output": output, "Answer": {"type": "object"}, "Image": URI}).output == kind
+
+
+def test_the_input_itself_may_be_a_reference_and_a_version_is_kept() -> None:
+    schemas = {"Input": {"$ref": "#/components/schemas/Asked"}, "Asked": {"properties": {"prompt": {}}}}
+    known = from_openapi(schemas, model="owner/name", version="f" * 64)
+    assert list(known.fields) == ["prompt"]
+    assert (known.model, known.version) == ("owner/name", "f" * 64)
 
 
 def test_inputs_are_in_the_order_of_the_model_s_page() -> None:

@@ -173,6 +173,8 @@ def test_other_ways_of_writing_calls(text: str, names: list[str], content: str) 
         "[see below]",
         "{not json",
         f"{ONE} is how to call it",
+        f"{ONE}<tool_call>",
+        f'[{ONE}, {{"city": "Troy"}}]',
         "Action: go home.",
         "```python\nclock()\n``` shows the time",
         "a < b and [b] > c",

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio
 import openai
 import pytest
 
 from areplicate.gateway.accounts.folder import Folder
-from areplicate.gateway.accounts.held_bodies import HeldBodies
 from areplicate.gateway.batches.checking import _too_much
 from areplicate.gateway.errors import GatewayError
 from areplicate.local import LocalModel, LocalReplicate
@@ -309,20 +307,16 @@ def test_lines_have_the_bounds_of_a_body(running: Gateway, tmp_path: Path) -> No
     assert (told_of["line"], told_of["message"]) == (2, "The line is larger than 10 MB.")
 
 
-@pytest.mark.anyio
-async def test_rows_wait_for_room_and_leave_half_of_it_to_others() -> None:
-    bodies = HeldBodies()
-    row = {"input": "x" * 20}
-    async with anyio.create_task_group() as group:
-        bodies.take(10, 100)
-        with anyio.move_on_after(1) as waiting:
-            await bodies.room_for(row, 100)
-        assert waiting.cancelled_caught
-        group.start_soon(bodies.room_for, row, 100)
-        bodies.give_back(10)
-    with bodies.held(row), pytest.raises(GatewayError, match="max_bodies_mb"):
-        bodies.take(20, 100)
-    bodies.take(25, 100)
+def test_rows_wait_for_room_and_leave_half_of_it_to_others(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running:
+        api = client(running, running.new_key())
+        batch = begin(api, [line(str(number), "x" * 3_000_000, model="steady") for number in range(9)])
+        most = 0
+        while api.batches.retrieve(batch.id).status not in ENDED:
+            most = max(most, len(local.running()))
+            time.sleep(0.02)
+        assert counts(ended(api, batch.id)) == (9, 9, 0)
+        assert most <= 5, "a row has a quarter of what is left of 25 MB"
 
 
 def test_what_a_batch_may_not_be(running: Gateway) -> None:

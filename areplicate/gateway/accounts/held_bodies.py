@@ -6,21 +6,13 @@ takes. Without a bound, few clients with valid keys would take all memory. `most
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-import msgspec
 
 from ..errors import server_error
 
 _SHARE = 4
 """A body may have a quarter of what is left: large ones are refused first, and small ones nearly never."""
 _RETRY_AFTER = 2.0
-_LOOK = 0.2
-"""Seconds between two looks for room."""
 
 
 class HeldBodies:
@@ -42,25 +34,9 @@ class HeldBodies:
     def give_back(self, size: int) -> None:
         self._bytes -= size
 
-    @contextmanager
-    def held(self, body: dict[str, Any]) -> Iterator[None]:
-        """Within it the body of a batch's request counts."""
-        size = _size_of(body)
-        self.take(size)
-        try:
-            yield
-        finally:
-            self.give_back(size)
-
-    async def room_for(self, body: dict[str, Any], most: float) -> None:
-        """Waits until the body of a batch's request fits; those leave half of the room to others."""
-        size = _size_of(body)
-        while self._bytes and not self._fits(size, most / 2):
-            await asyncio.sleep(_LOOK)
+    def has_room_beside(self, size: int, most: float) -> bool:
+        """Whether a request of a batch has room: those leave half of it to others."""
+        return not self._bytes or self._fits(size, most / 2)
 
     def _fits(self, size: int, most: float) -> bool:
         return size * _SHARE <= most - self._bytes
-
-
-def _size_of(body: dict[str, Any]) -> int:
-    return len(msgspec.json.encode(body))

@@ -49,10 +49,6 @@ class Asker:
         Raises:
             APIError: of a class by which `bulk` tells whether it passes, ends the job, or is the request's own.
         """
-        with self._gateway.accounts.bodies.held(request):
-            return await self._ask(request)
-
-    async def _ask(self, request: dict[str, Any]) -> Any:
         async with self._room:
             RANK.set(Rank.YIELDING)
             gateway = self._gateway

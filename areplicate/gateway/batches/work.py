@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ...bulk.inputs import LineError
 from ...bulk.job import asks
 from ...bulk.map import Kept, map_calls
@@ -28,6 +30,8 @@ from .results import write_results
 if TYPE_CHECKING:
     from ..accounts.batch_store import BatchStore
 
+_LOOK_FOR_ROOM = 0.2
+"""Seconds between two looks whether there is room for a request's body."""
 _LAST_ANSWERS = 30.0
 """Seconds for which a batch that is cancelled, or whose window is over, waits for what is in flight."""
 _LAST_ANSWERS_AT_THE_END = 5.0
@@ -169,21 +173,33 @@ class Work:
 
     async def _read_all(self) -> None:
         most = self._gateway.config.general.batch_requests_in_flight
-        calls = map_calls(self._asker.ask, self._requests(), most, kept=Kept(self._job.journal))
-        async with aclosing(calls):
-            async for result in calls:
-                self._batch.counts["completed" if result.error is None else "failed"] += 1
+        bodies = self._gateway.accounts.bodies
+        held: dict[int, int] = {}
+        calls = map_calls(self._asker.ask, self._requests(held), most, kept=Kept(self._job.journal))
+        try:
+            async with aclosing(calls):
+                async for result in calls:
+                    bodies.give_back(held.pop(result.index))
+                    self._batch.counts["completed" if result.error is None else "failed"] += 1
+        finally:
+            bodies.give_back(sum(held.values()))
 
-    async def _requests(self) -> AsyncIterator[dict[str, Any]]:
-        for row in self._job.rows():
-            if self._batch.stopped.is_set():
-                return
+    async def _requests(self, held: dict[int, int]) -> AsyncIterator[dict[str, Any]]:
+        """The requests, each once there is room for its body, whose bytes are then in `held` by its number."""
+        bodies, stopped = self._gateway.accounts.bodies, self._batch.stopped
+        for number, row in enumerate(self._job.rows()):
             if isinstance(row, LineError):
                 raise APIError(
                     f"Line {row.line} of the input has changed since it was checked: {row.message}."
                 )
-            general = self._gateway.config.general
-            await self._gateway.accounts.bodies.room_for(row.body, general.max_bodies_mb * 1e6)
+            size = len(msgspec.json.encode(row.body))
+            most = self._gateway.config.general.max_bodies_mb * 1e6
+            while not stopped.is_set() and not bodies.has_room_beside(size, most):
+                await asyncio.sleep(_LOOK_FOR_ROOM)
+            if stopped.is_set():
+                return
+            bodies.take(size)
+            held[number] = size
             yield asks(row)
 
     async def _finish(self, status: str, **changes: Any) -> None:

@@ -32,11 +32,11 @@ from .endpoints import Endpoint
 from .http import SILENCE, Http, Retries
 from .limits import Slots
 from .live import Live, LivePrediction
-from .marks import Finder, Outcome
+from .marks import Finder, Outcome, echoes
 from .prediction_list import mark_of
 from .protocol.decoding import BROKEN, decoded
 from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, decode_prediction
-from .protocol.requests import CANCEL_AFTER, PREFER, Request, prefer_wait
+from .protocol.requests import CANCEL_AFTER, PREFER, Request, Response, prefer_wait
 from .retry import RetryPolicy
 from .server_clock import ONCE_IN, ServerClock
 from .transports.base import never_sent
@@ -258,25 +258,30 @@ class Creator:
         except ValueError as garbled:
             message = f"The answer is not a prediction: {garbled}."
         else:
-            if not _has_mark(prediction, mine.mark) and await self._was_mixed_up(prediction, mine):
-                return Outcome.MADE, None
-            if mine.answered - self._clock.seen >= ONCE_IN:
-                self._clock.answered(prediction.created_at, mine.sent, mine.answered)
-            if mine.take(prediction):
-                return Outcome.MADE, None
-            message = "Another caller took over the prediction."
+            if not _has_mark(prediction, mine.mark) and await self._is_anothers(prediction, response, mine):
+                if mine.prediction is not None:
+                    return Outcome.MADE, None
+                message = "The answer is about another caller's prediction."
+            else:
+                if mine.answered - self._clock.seen >= ONCE_IN:
+                    self._clock.answered(prediction.created_at, mine.sent, mine.answered)
+                if mine.take(prediction):
+                    return Outcome.MADE, None
+                message = "Another caller took over the prediction."
         return Outcome.UNKNOWN, APIConnectionError(message, method=request.method, url=request.url)
 
-    async def _was_mixed_up(self, prediction: Prediction, mine: LivePrediction) -> bool:
-        """Whether something between has mixed up two answers: this one has another mark than was sent, and the
-        right prediction is found."""
+    async def _is_anothers(self, prediction: Prediction, answer: Response, mine: LivePrediction) -> bool:
+        """Whether something between has mixed up two answers: this one has another mark than was sent, and another
+        input, or the right prediction is found."""
         mark = mark_of(prediction)
-        if mark is None or mine.mark is None:
+        if mark is None or mine.mark is None or mark == mine.mark:
             return False
-        if mark != mine.mark and self._marks_are_shown and await self.find(mine) is Outcome.MADE:
+        input = msgspec.json.decode(answer.body).get("input")
+        if input is not None and not echoes(input, mine.input):
             return True
-        self._marks_are_shown = mark == mine.mark
-        return False
+        if self._marks_are_shown:
+            self._marks_are_shown = await self.find(mine) is Outcome.MADE
+        return mine.prediction is not None
 
 
 def _has_mark(prediction: Prediction, mark: int | None) -> bool:

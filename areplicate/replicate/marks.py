@@ -183,18 +183,18 @@ def resembles(row: ListRow, attempt: LivePrediction) -> bool:
     """Whether a row has the target and the input of an attempt; with its mark, that may be shown in another form."""
     same = row.input == attempt.input  # this first: a thousand calls may each look at a thousand rows
     if not same and row.mark is not None and row.mark == attempt.mark:
-        same = _shows(row.input, attempt.input)
+        same = echoes(row.input, attempt.input)
     return same and _same_target(row.prediction, attempt.endpoint)
 
 
-def _shows(shown: Any, sent: Any) -> bool:
+def echoes(shown: Any, sent: Any) -> bool:
     """Whether what is shown may be what was sent: with defaults, rounded numbers, and URLs in place of files."""
     if isinstance(sent, dict):
         known = shown if isinstance(shown, dict) else {}
-        return all(name in known and _shows(known[name], value) for name, value in sent.items())
+        return all(name in known and echoes(known[name], value) for name, value in sent.items())
     if isinstance(sent, (list, tuple)):
         listed = shown if isinstance(shown, list) else ()
-        return len(listed) == len(sent) and all(map(_shows, listed, sent))
+        return len(listed) == len(sent) and all(map(echoes, listed, sent))
     if isinstance(sent, str) and sent.startswith("data:"):
         return isinstance(shown, str) and shown.startswith(("data:", "http:", "https:"))
     if isinstance(sent, float) and isinstance(shown, (int, float)):

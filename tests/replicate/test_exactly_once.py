@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from functools import partial
 from random import Random
 from typing import Any
@@ -405,6 +405,29 @@ async def test_nobody_gets_the_answer_of_another_whom_a_proxy_took_for_them(
             group.start_soon(keep, two if two_routers else one, 200)
         assert texts == {100: ["of 100"], 200: ["of 200"]}
         assert hostile.statuses == {"succeeded": 2}
+
+
+async def test_nobody_gets_the_answer_of_another_though_their_own_cannot_be_looked_for() -> None:
+    model = llama(reply=lambda input: f"of {input['max_tokens']}", run_seconds=1)
+    async with HostileReplicate([model]) as hostile, router_of(hostile) as router:
+        texts: list[list[str]] = []
+
+        async def keep(max_tokens: int) -> None:
+            with suppress(APIConnectionError):
+                texts.append(await ask(router, max_tokens=max_tokens, timeout=6.0 * max_tokens))
+
+        async def both() -> None:
+            hostile.on("create", crosses(), times=2)
+            async with anyio.create_task_group() as group:
+                group.start_soon(keep, 100)
+                group.start_soon(keep, 200)
+
+        hostile.on("list", problem(500))
+        await both()
+        assert texts == []
+        hostile.behave()
+        await both()
+        assert sorted(texts) == [["of 100"], ["of 200"]]
 
 
 async def test_what_is_cancelled_is_what_was_asked_for_though_a_proxy_answers_for_another() -> None:

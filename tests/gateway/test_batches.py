@@ -402,12 +402,12 @@ def test_a_cancelled_batch_waits_half_a_minute_for_what_is_in_flight(
 ) -> None:
     api = client(running, running.new_key())
     batch = begin(api, questions(1, model="never"))
-    eventually(local.running, 30)
+    eventually(local.running)
     api.batches.cancel(batch.id)
     batch = ended(api, batch.id)
     assert batch.cancelled_at and batch.cancelling_at
     assert 29 <= batch.cancelled_at - batch.cancelling_at < 60
-    eventually(lambda: not local.running(), 10)
+    eventually(lambda: not local.running())
 
 
 def test_a_window_that_is_over_ends_the_batch(local: LocalReplicate, tmp_path: Path) -> None:

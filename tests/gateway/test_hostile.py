@@ -57,11 +57,11 @@ def post(running: Gateway, content: bytes | str, path: str = "/v1/chat/completio
         return http.post(path, content=content, headers=headers)
 
 
-def raw(running: Gateway, *pieces: bytes) -> bytes:
-    """What the gateway says to these very bytes until it closes, or for two seconds."""
+def raw(running: Gateway, *pieces: bytes, patience: float = 2) -> bytes:
+    """What the gateway says to these very bytes until it closes, or says nothing for two seconds."""
     host, port = running.url.removeprefix("http://").split(":")
     said = b""
-    with socket.create_connection((host, int(port)), timeout=2) as client:
+    with socket.create_connection((host, int(port)), timeout=patience) as client:
         try:
             for piece in pieces:
                 client.sendall(piece)
@@ -277,7 +277,7 @@ def test_a_refused_body_is_read_also_where_an_earlier_one_was_compressed(running
     small, large = gzip.compress(b"{}"), b"x" * 30_000_000
     compressed = f"{head}Content-Encoding: gzip\r\nContent-Length: {len(small)}\r\n\r\n".encode() + small
     refused = f"{head}Content-Length: {len(large)}\r\n\r\n".encode() + large
-    assert b"HTTP/1.1 413 " in raw(running, compressed, refused)
+    assert b"HTTP/1.1 413 " in raw(running, compressed, refused, patience=30)
 
 
 def test_large_bodies(running: Gateway) -> None:

@@ -86,7 +86,7 @@ def test_a_client_that_leaves_cancels_its_prediction(
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n"
         client.sendall(head.encode() + f"Content-Length: {len(payload)}\r\n\r\n".encode() + payload)
         eventually(lambda: len(local.running()) == 1)
-    eventually(lambda: not local.running(), 3)
+    eventually(lambda: not local.running(), 20)
     eventually(lambda: running.get("/spend/logs?limit=1")["data"][0]["status"] == 499)
     assert '"client_gone"' in running.log()
 

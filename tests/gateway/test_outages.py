@@ -121,7 +121,7 @@ def test_an_outage(running: Gateway, database: Postgres, outage: Outage) -> None
             with running.http() as http:
                 assert http.post("/key/block", json={"key": key}).status_code == 503
         assert readiness(running) == 503
-    eventually(lambda: readiness(running) == 200, 15)
+    eventually(lambda: readiness(running) == 200)
     assert running.ask(limited).status_code == 200
     rows = running.get(f"/spend/logs?key_id={limited_id}&limit=1000")["data"]
     assert [row["status"] for row in rows] == [200] * (asked + 1)
@@ -134,7 +134,7 @@ def test_an_outage(running: Gateway, database: Postgres, outage: Outage) -> None
 
 def test_a_table_that_is_missing_is_an_outage(running: Gateway, database: Postgres) -> None:
     """As one that this user may not see."""
-    eventually(lambda: readiness(running) == 200, 15)
+    eventually(lambda: readiness(running) == 200)
     key = running.new_key(rpm_limit=1000)
     assert running.ask(key).status_code == 200
     noticed = running.log().count("the database does not answer")
@@ -148,7 +148,7 @@ def test_a_table_that_is_missing_is_an_outage(running: Gateway, database: Postgr
             assert running.ask("sk-never-seen-before-either").status_code == 503
         finally:
             connection.execute("ALTER TABLE elsewhere RENAME TO areplicate_usage")
-    eventually(lambda: readiness(running) == 200, 15)
+    eventually(lambda: readiness(running) == 200)
     key_id = running.get(f"/key/info?key={key}")["key_id"]
     assert [row["status"] for row in running.get(f"/spend/logs?key_id={key_id}")["data"]] == [200] * 2
 
@@ -158,7 +158,7 @@ def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
     running: Gateway, database: Postgres, local: LocalReplicate, outage: Outage
 ) -> None:
     """It is paid: what is lost with the database is only that it can be gone on from."""
-    eventually(lambda: readiness(running) == 200, 15)
+    eventually(lambda: readiness(running) == 200)
     key = running.new_key()
 
     def ask(stream: bool = False, **more: Any) -> Any:
@@ -184,7 +184,7 @@ def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
         created = local.counts["create"]
         assert ask(previous_response_id=kept["id"]) == 503
         assert local.counts["create"] == created, "nothing is paid for what cannot be gone on from"
-    eventually(lambda: readiness(running) == 200, 15)
+    eventually(lambda: readiness(running) == 200)
     assert ask(previous_response_id=kept["id"])["status"] == "completed"
     assert ask(previous_response_id=unkept["id"]) == 404
 
@@ -292,12 +292,12 @@ def test_sqlite(local: LocalReplicate, tmp_path: Path, busy: str) -> None:
         key = running.new_key(rpm_limit=10_000, max_budget=100)
         assert running.ask(key).status_code == 200
         with _busy_sqlite(busy, file, running):
-            eventually(lambda: running.ask(key).status_code == 200 and readiness(running) == 503, 15)
+            eventually(lambda: running.ask(key).status_code == 200 and readiness(running) == 503)
             for _ in range(40):
                 assert running.ask(key).status_code == 200
-            eventually(lambda: bool(list(tmp_path.glob("areplicate-usage-*.jsonl"))), 15)
-        eventually(lambda: readiness(running) == 200, 15)
-        eventually(lambda: not list(tmp_path.glob("areplicate-usage-*.jsonl")), 15)
+            eventually(lambda: bool(list(tmp_path.glob("areplicate-usage-*.jsonl"))))
+        eventually(lambda: readiness(running) == 200)
+        eventually(lambda: not list(tmp_path.glob("areplicate-usage-*.jsonl")))
         asked = running.log().count('"POST /v1/chat/completions 200"')
         assert len(running.get("/spend/logs?limit=1000")["data"]) == asked
         assert oct(file.stat().st_mode & 0o777) == "0o600"
@@ -363,6 +363,6 @@ def test_two_gateways_on_one_sqlite_file_are_noticed(local: LocalReplicate, tmp_
             assert readiness(second) == 503
             assert second.ask("sk-any").status_code == 503
             first.stop()
-            eventually(lambda: readiness(second) == 200, 15)
+            eventually(lambda: readiness(second) == 200)
     for file in tmp_path.glob("shared.db*"):
         assert file.stat().st_mode & 0o077 == 0, file

@@ -35,6 +35,7 @@ _File = click.Path(path_type=Path, dir_okay=False)
 @click.option("--debug", is_flag=True, help="Log more.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes.")
 @click.option("--listener", type=int, hidden=True, help="The inherited socket of a worker.")
+@click.option("--parent", type=int, hidden=True, help="The process id of a worker's parent.")
 @click.option(
     "--source", type=_File, hidden=True, help="What a worker reads in the place of the configuration."
 )
@@ -47,6 +48,7 @@ def serve(
     debug: bool,
     workers: int,
     listener: int | None,
+    parent: int | None,
     source: Path | None,
 ) -> None:
     """Serve Replicate's models to clients of OpenAI's API.
@@ -65,9 +67,7 @@ def serve(
     logs.set_up(debug)
     descriptors.raise_limit()
     certificate = _certificate(ssl_certfile, ssl_keyfile)
-    serving = Serving(
-        path=path, source=source, workers=workers, is_worker=listener is not None, certificate=certificate
-    )
+    serving = Serving(path=path, source=source, workers=workers, parent=parent, certificate=certificate)
     try:
         config = serving.read()
     except ConfigError as error:

@@ -47,14 +47,14 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         path: the configuration file; `source`: a copy that is read in its place, if the parent process keeps one.
         alone: whether no other process uses the database.
         workers: how many processes share the account's limits.
-        is_worker: whether it is one of several under a parent process, and ends with that.
+        parent: the process id of the parent of several of them, with which they end.
     """
 
     path: Path
     source: Path | None = None
     alone: bool = True
     workers: int = 1
-    is_worker: bool = False
+    parent: int | None = None
     certificate: Certificate | None = None
 
     def read(self, *, again: bool = False) -> Config:
@@ -66,9 +66,8 @@ def run(config: Config, listener: socket.socket, serving: Serving) -> None:
     """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
     give_back_early()
     loop = {"use_uvloop": find_spec("uvloop") is not None}
-    parent = os.getppid()
     anyio.run(_Process(config, serving).run, listener, backend_options=loop)
-    if serving.source is not None and os.getppid() != parent:
+    if serving.source is not None and os.getppid() != serving.parent:
         # What the parent process has kept for its workers holds keys, and nobody else deletes it now.
         shutil.rmtree(serving.source.parent, ignore_errors=True)
 
@@ -98,8 +97,8 @@ class _Process:
             loop.create_task(self._reload_when_asked(server, listener)),
             loop.create_task(self._collect_less_garbage()),
         ]
-        if serving.is_worker:
-            background.append(loop.create_task(self._watch_parent(os.getppid())))
+        if serving.parent is not None:
+            background.append(loop.create_task(self._watch_parent(serving.parent)))
         url = _url_of(sock, "http" if tls is None else "https")
         logger.info("listening", extra={"url": url, "models": list(gateway.config.names.own)})
         try:
@@ -193,7 +192,7 @@ class _Process:
         except ConfigError as error:
             logger.error("the configuration was not reloaded, since it is wrong: %s", error)
             return
-        if not self._serving.is_worker:
+        if self._serving.parent is None:
             for warning in config.warnings:
                 logger.warning("%s", warning)
         if config.master_key is None and not gateway.accounts.auth.open:

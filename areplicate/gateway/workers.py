@@ -39,7 +39,8 @@ class Supervisor:
     """Keeps `count` workers running.
 
     Args:
-        arguments: of the command that runs one worker, which gets `--listener FD` and `--source FILE` besides.
+        arguments: of the command that runs one worker, which gets `--listener FD`, `--parent PID` and
+            `--source FILE` besides.
         path: the configuration file; `config`: what was read from it, which may be a pipe that can be read once.
     """
 
@@ -100,7 +101,10 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
         try:
             process = subprocess.Popen(
-                [*self._arguments, "--listener", str(fd), "--source", str(self._source)],
+                [
+                    *self._arguments,
+                    *("--listener", str(fd), "--parent", str(os.getpid()), "--source", str(self._source)),
+                ],
                 pass_fds=(fd,),
                 start_new_session=True,  # Ctrl-C on a terminal reaches it through us alone
                 env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self._home)},

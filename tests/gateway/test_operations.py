@@ -186,8 +186,11 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
 
 
 def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path) -> None:
-    with gateway(config_for(local), tmp_path, "--workers", "2") as running:
+    with gateway(config_for(local), tmp_path, "--workers", "2", started=False) as running:
+        eventually(lambda: len(running.workers()) == 2)
         left = running.workers()
+        os.kill(left[1], signal.SIGSTOP)  # it still begins when its parent ends
+        running.wait()
         variables = Path(f"/proc/{left[0]}/environ").read_text().split("\0")
         [kept] = [
             each.partition("=")[2] for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")
@@ -195,6 +198,7 @@ def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path) ->
         assert list(Path(kept).iterdir())
         running.process.kill()
         running.process.wait()
+        os.kill(left[1], signal.SIGCONT)
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
         assert not Path(kept).exists()
 

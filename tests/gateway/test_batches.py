@@ -310,12 +310,12 @@ def test_lines_have_the_bounds_of_a_body(running: Gateway, tmp_path: Path) -> No
 def test_rows_wait_for_room_and_leave_half_of_it_to_others(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running:
         api = client(running, running.new_key())
-        batch = begin(api, [line(str(number), "x" * 3_000_000, model="steady") for number in range(9)])
+        batch = begin(api, [line(str(number), "x" * 3_000_000, model="steady") for number in range(7)])
         most = 0
         while api.batches.retrieve(batch.id).status not in ENDED:
             most = max(most, len(local.running()))
             time.sleep(0.02)
-        assert counts(ended(api, batch.id)) == (9, 9, 0)
+        assert counts(ended(api, batch.id)) == (7, 7, 0)
         assert most <= 5, "a row has a quarter of what is left of 25 MB"
 
 

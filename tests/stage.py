@@ -7,13 +7,16 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
 
 from areplicate import AsyncRouter, ModelResponseChunk
 from areplicate.local import Faults, LocalDeployment, LocalModel, LocalReplicate
+
+if TYPE_CHECKING:
+    import pytest
 
 KEY = "r8_ThisIsTheSecretKeyOfTheTests0123456789"
 LLAMA = "meta/meta-llama-3-8b-instruct"
@@ -26,6 +29,12 @@ def llama(**options: Any) -> LocalModel:
 
 def router_of(local: LocalReplicate, **options: Any) -> AsyncRouter:
     return AsyncRouter(**{"api_key": KEY, "api_base": local.api_base, **options})
+
+
+def in_the_environment(local: LocalReplicate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls without a key and a base of their own, and processes that begin from now on, ask this server."""
+    monkeypatch.setenv("REPLICATE_API_KEY", KEY)
+    monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
 
 
 @asynccontextmanager

@@ -27,14 +27,13 @@ from areplicate import (
     stream_to_completion,
 )
 from areplicate.local import LocalModel, LocalReplicate
-from tests.stage import HELLO, KEY, LLAMA, llama, wait_until_nothing_runs
+from tests.stage import HELLO, KEY, LLAMA, in_the_environment, llama, wait_until_nothing_runs
 
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReplicate]:
     with LocalReplicate([llama(reply=["I", " am", " fine."])]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
         yield local
 
 
@@ -164,8 +163,7 @@ def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
     """Parent and child ask the same at the same moment, with what the parent's router has learnt before."""
     quick = LocalModel(owner="acme", name="quick")
     with LocalReplicate([quick, llama(reply=["fine"], run_seconds=6)]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
         ended = run(f"""
             import asyncio, os, warnings, areplicate
             warnings.simplefilter("ignore")
@@ -195,8 +193,7 @@ def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
 def test_a_child_of_multiprocessing_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends without what `atexit` would do."""
     with LocalReplicate([llama(reply=["a"] * 100, run_seconds=60)]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
         ended = run(f"""
             import areplicate, asyncio, multiprocessing, warnings
             warnings.simplefilter("ignore")

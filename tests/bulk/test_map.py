@@ -18,7 +18,7 @@ import areplicate
 from areplicate import AsyncRouter, MapResult
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.replicate.transports.httpx import HttpxTransport
-from tests.stage import HELLO, KEY, LLAMA, llama, stage, wait_until_nothing_runs
+from tests.stage import HELLO, KEY, LLAMA, in_the_environment, llama, stage, wait_until_nothing_runs
 
 pytestmark = pytest.mark.anyio
 
@@ -224,8 +224,7 @@ class TestInAScript:
     def test_leaving_it_cancels_the_rest(self, monkeypatch: pytest.MonkeyPatch) -> None:
         never = LocalModel(owner="meta", name="never", boot_seconds=1000)
         with LocalReplicate([llama(), never]) as local:
-            monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-            monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+            in_the_environment(local, monkeypatch)
             for result in areplicate.map([*[ask("meta/never")] * 3, ask()]):
                 assert result.index == 3
                 break
@@ -246,6 +245,5 @@ class TestInAScript:
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReplicate]:
     with LocalReplicate([llama(reply=["I", " am", " fine."])]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
         yield local

@@ -14,15 +14,14 @@ import pytest
 import areplicate as litellm
 from areplicate.chat.responses import Run
 from areplicate.local import LocalModel, LocalReplicate
-from tests.stage import HELLO, KEY, LLAMA, llama, sent
+from tests.stage import HELLO, LLAMA, in_the_environment, llama, sent
 
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReplicate]:
     models = [llama(reply=["I", " am", " fine."]), LocalModel(owner="meta", name="fails", failure="broken")]
     with LocalReplicate(models) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
         yield local
 
 

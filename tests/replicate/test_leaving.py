@@ -30,7 +30,17 @@ from tests.hostile import (
     resets_after,
     without_date,
 )
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, wait_until_nothing_runs
+from tests.stage import (
+    HELLO,
+    KEY,
+    LLAMA,
+    Clock,
+    in_the_environment,
+    llama,
+    nothing_runs,
+    stage,
+    wait_until_nothing_runs,
+)
 
 fast = pytest.mark.anyio
 SLOW = LocalModel(owner="meta", name="slow", reply=["a"] * 20, boot_seconds=40, run_seconds=1000)
@@ -202,8 +212,7 @@ def test_streams_that_are_open_as_main_returns_are_cancelled(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with LocalReplicate([llama(reply=["a"] * 50, run_seconds=500)]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
 
         async def main() -> None:
             streams = [await areplicate.acompletion(LLAMA, HELLO, stream=True) for _ in range(count)]
@@ -232,8 +241,7 @@ def test_a_router_that_nobody_closes_is_closed_by_the_end_of_its_loop() -> None:
 def test_loops_of_ones_own_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each with a call, and closed without more ado."""
     with LocalReplicate([llama(reply="fine")]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
         before = 0
         for _ in range(60):
             loop = asyncio.new_event_loop()
@@ -263,8 +271,7 @@ def test_a_loop_that_is_merely_closed_leaves_nothing_running() -> None:
 def test_held_calls_that_leave_as_trio_ends_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing can be given a task of its own by then."""
     with LocalReplicate([llama(boot_seconds=500)]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
 
         async def main() -> None:
             async with anyio.create_task_group() as group:
@@ -280,8 +287,7 @@ def test_held_calls_that_leave_as_trio_ends_are_cancelled(monkeypatch: pytest.Mo
 
 def test_trio_within_asyncio_as_in_a_cell_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalReplicate([llama(reply=["Hi"], boot_seconds=0)]) as local:
-        monkeypatch.setenv("REPLICATE_API_KEY", KEY)
-        monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+        in_the_environment(local, monkeypatch)
 
         async def ask() -> str | None:
             with anyio.fail_after(10):

@@ -185,22 +185,28 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
     assert usage(tmp_path, "status").count(200) == 12
 
 
-def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path) -> None:
-    with gateway(config_for(local), tmp_path, "--workers", "2", started=False) as running:
-        eventually(lambda: len(running.workers()) == 2)
+@pytest.mark.parametrize("serving", [True, False])
+def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path, serving: bool) -> None:
+    """While they serve, and while they still begin."""
+    with gateway(config_for(local), tmp_path, "--workers", "2", started=serving) as running:
+        eventually(lambda: len([pid for pid in running.workers() if kept_for(pid)]) == 2)
         left = running.workers()
-        os.kill(left[1], signal.SIGSTOP)  # it still begins when its parent ends
-        running.wait()
-        variables = Path(f"/proc/{left[0]}/environ").read_text().split("\0")
-        [kept] = [
-            each.partition("=")[2] for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")
-        ]
-        assert list(Path(kept).iterdir())
+        for pid in [] if serving else left:
+            os.kill(pid, signal.SIGSTOP)
+        [kept] = {kept_for(pid) for pid in left}
+        assert kept and list(Path(kept).iterdir())
         running.process.kill()
         running.process.wait()
-        os.kill(left[1], signal.SIGCONT)
+        for pid in left:
+            os.kill(pid, signal.SIGCONT)
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
         assert not Path(kept).exists()
+
+
+def kept_for(worker: int) -> str | None:
+    """The folder that its parent keeps for it."""
+    variables = Path(f"/proc/{worker}/environ").read_text().split("\0")
+    return dict(each.partition("=")[::2] for each in variables).get("PROMETHEUS_MULTIPROC_DIR")
 
 
 def counted(text: str, series: str) -> float:

@@ -72,6 +72,7 @@ def test_inputs(prop: Any, read: Field) -> None:
         ({"type": "string"}, "text"),
         (URI, "media"),
         ({"type": "number"}, "number"),
+        ({"type": "integer"}, "number"),
         ({"type": "object"}, "object"),
         ({"$ref": "#/components/schemas/Answer"}, "object"),
         ({"type": "array", "items": {"$ref": "#/components/schemas/Image"}}, "media"),

@@ -79,7 +79,8 @@ WHOLE = "<|im_start|>user\nu1<|im_end|>\n<|im_start|>assistant\n"
 def test_a_family_s_template_is_switched_off_whatever_its_input_is_called(name: str, default: str) -> None:
     known = schema(**{name: {"type": "string", "default": default}})
     assert sent(ONE, known, "x/unheard-of") == {"prompt": WHOLE, name: "{prompt}"}
-    assert plan_for(known, None).format.by == "its prompt template"
+    decision = plan_for(known, None).format
+    assert (decision.family, decision.by) == ("chatml", "its prompt template")
 
 
 def test_an_empty_template_adds_nothing_and_the_examples_own_tells_the_format() -> None:
@@ -130,7 +131,13 @@ def test_a_default_prompt_counts_more_than_an_example_and_both_more_than_the_nam
 
 def test_a_model_that_takes_system_text_is_a_chat_model_by_any_name() -> None:
     known = schema(system_prompt=STRING)
-    assert plan_for(known, "x/qwen2.5-7b").format.family == "qwen-2.5"
+    for name, family in (
+        ("x/qwen2.5-7b", "qwen-2.5"),
+        (f"x/qwen2.5-7b:{'0' * 64}", "qwen-2.5"),
+        ("x/granite-3.1-8b", "granite-3.1"),
+        ("x/phi-2", "phi-2"),
+    ):
+        assert plan_for(known, name).format.family == family
     assert plan_for(schema(), "x/qwen2.5-7b").format.family == "plain"
 
 
@@ -237,6 +244,10 @@ def test_the_name_decides_between_families_of_one_format() -> None:
         example = {"prompt": WHOLE}
         known = from_openapi({"Input": {"properties": {"prompt": STRING}}}, model=model, example=example)
         assert (known.format.family, known.format.by) == (family, "example")
+    example = {"prompt": "So: SYSTEM: Be kind. USER: Hi ASSISTANT: Hello!"}
+    for model, family in (("x/vicuna-13b", "vicuna"), ("x/unheard-of", "synthia")):
+        known = from_openapi({"Input": {"properties": {"prompt": STRING}}}, model=model, example=example)
+        assert known.format.family == family
     known = schema(prompt={"type": "string", "default": WHOLE})
     assert known.format.by == "default prompt"
     assert plan_for(known, None).format.by == "its default prompt"

@@ -128,6 +128,11 @@ def test_what_a_server_gets_to_wrap_is_part_of_the_whole(family: str) -> None:
     assert "How high the sea is." in template.render_within(said[:1], [TOOL])
 
 
+def test_a_server_that_opens_the_conversation_gets_the_tools_in_the_first_question() -> None:
+    within = FAMILIES["qwen-3"].template.render_within((Message("user", "U1"),), [TOOL])
+    assert within.endswith("U1") and "<|im_start|>" not in within
+
+
 def test_an_answer_of_a_tool_is_marked_as_one_although_its_call_is_missing() -> None:
     said = [{"role": "user", "content": "May we sail?"}, {"role": "tool", "content": "flood"}]
     assert "<tool_response>\nflood\n</tool_response>" in FAMILIES["qwen-3"].template.render(said)

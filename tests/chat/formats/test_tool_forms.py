@@ -54,6 +54,7 @@ def test_calls_are_numbered_through_and_answers_belong_to_theirs_by_their_ids() 
         calls(call("c", "h")),
         answer("c", "C"),
         answer("a", "D", name="mine"),
+        calls(call("d", "i")),
     )
     assert turns == [
         ("calls", "f({})#0@a; g({})#1@b"),
@@ -62,6 +63,7 @@ def test_calls_are_numbered_through_and_answers_belong_to_theirs_by_their_ids() 
         ("calls", "h({})#2@c"),
         ("tool", "h#2@c=C"),
         ("tool", "mine#0@a=D"),
+        ("calls", "i({})#3@d"),
     ]
 
 

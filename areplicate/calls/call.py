@@ -175,6 +175,7 @@ async def _open(call: Call, progress: Progress, earlier: LivePrediction | None =
             call.account.poller,
             prediction,
             progress,
+            live=call.live,
             policy=call.policy,
             slots=call.slots,
             text_of=output_text,

@@ -13,12 +13,13 @@ from typing import Any
 import anyio
 import msgspec
 
-from ..clock import now
+from ..clock import Scope, now
 from ..errors import APIConnectionError, APIError
 from ..logs import logger
-from .event_stream import SILENCE, EventStream
+from .event_stream import EventStream
 from .http import Http
 from .limits import Slots
+from .live import Live
 from .poller import Poller, poll_waits
 from .progress import Progress
 from .protocol.predictions import Prediction
@@ -36,6 +37,7 @@ class PredictionStream:
     """Reads one prediction's text.
 
     Args:
+        live: ends a `read` when the router closes.
         policy: its deadline is when `read` raises TimeoutError.
         slots: connections that may be held; if none is free, the prediction is looked at.
         text_of: the text of a prediction's `output`.
@@ -48,6 +50,7 @@ class PredictionStream:
         prediction: Prediction,
         progress: Progress,
         *,
+        live: Live,
         policy: RetryPolicy,
         slots: Slots,
         text_of: Callable[[Any], str],
@@ -55,6 +58,7 @@ class PredictionStream:
         self.prediction = prediction
         self._poller = poller
         self._progress = progress
+        self._live = live
         self._policy = policy
         self._text_of = text_of
         self._streams = prediction.urls is not None and prediction.urls.stream is not None
@@ -63,7 +67,7 @@ class PredictionStream:
         self._waits: Iterator[float] | None = None
         """Between looks, once there is one."""
         self._finished = self._closed = False
-        self._scope: anyio.CancelScope | None = None
+        self._scope: Scope | None = None
 
     @property
     def text(self) -> str:
@@ -84,18 +88,19 @@ class PredictionStream:
         if not self._finished and now() >= self._policy.deadline:
             return await self._read_late()
         while not self._finished:
-            if self._events.connected and self._policy.deadline - now() > SILENCE:
-                pieces = await self._receive()  # ends by itself before the deadline
-            else:
-                with anyio.CancelScope(deadline=self._policy.deadline) as scope:
-                    self._scope = scope
-                    pieces = await self._advance()
-                self._scope = None  # a scope takes 700 bytes, and most streams are only received from now on
-                if scope.cancelled_caught and not self._closed:
-                    if not self._whole:
-                        raise TimeoutError
-                    pieces = self._end()
             self._check_open()
+            scope = self._scope = self._live.begin_call(self._policy.deadline)
+            try:
+                with scope:
+                    pieces = await self._advance()
+            finally:
+                self._scope = None
+                self._live.end_call(scope)
+            self._check_open()
+            if scope.cancelled_caught:
+                if not self._whole:
+                    raise TimeoutError
+                pieces = self._end()
             if pieces:
                 return pieces
         return []
@@ -142,7 +147,7 @@ class PredictionStream:
         return self.prediction.status == "starting"
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._closed or self._live.closed:
             raise APIConnectionError("The stream was closed.")
 
     async def _advance(self) -> list[str]:

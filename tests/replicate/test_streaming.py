@@ -339,6 +339,37 @@ async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
         assert clock() < 60
 
 
+async def test_the_deadline_holds_though_no_transport_tells_of_silence() -> None:
+    class Silence:
+        status, headers = 200, {"content-type": "text/event-stream"}
+
+        async def receive(self) -> bytes:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+        async def aclose(self) -> None:
+            """Nobody hears of it."""
+
+    class Silent:
+        """A transport whose streams end neither by themselves nor for their silence."""
+
+        def __init__(self, real: Any) -> None:
+            self.real = real
+
+        async def open(self, request: Any, *, silence: float) -> Any:
+            return Silence() if "/streams/" in request.url else await self.real.open(request, silence=silence)
+
+        async def aclose(self) -> None:
+            await self.real.aclose()
+
+    async with stage(llama(reply=POEM, run_seconds=5000)) as (_, router):
+        router._clients.transport = Silent(router._clients.transport)
+        clock = Clock()
+        with pytest.raises(areplicate.Timeout):
+            await chunks_of(router, timeout=300)
+        assert 300 <= clock() < 301
+
+
 async def test_a_replay_under_new_ids_repeats_nothing() -> None:
     class NewIds:
         """A transport on whose streams each connection names its events anew."""

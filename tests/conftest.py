@@ -12,8 +12,6 @@ from tests.fast_forward import FastForwardLoop
 from tests.forked import nursery
 from tests.nursery import IMPORTED
 
-pytest_plugins = ["tests.workers"]
-
 # Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -46,7 +44,7 @@ settings.register_profile(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("numprocesses"):  # which share what forks other processes for them
+    if config.getoption("numprocesses", None):  # which share what forks other processes for them
         for imports in IMPORTED:
             nursery(imports)
     if config.getoption("--hypothesis-profile") == "mutants":
@@ -67,6 +65,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """No garbage is looked for in what has been collected: that would take a fifth of the time of the tests."""
     gc.freeze()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n auto`, five processes on two processors: tests of the gateway wait for more than half of their time."""
+    return 1 + 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture

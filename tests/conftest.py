@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.nursery import IMPORTED
 # Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# A shell that runs the tests in the background ignores Ctrl-C, and so would the programs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What one test looks up must not be there for the next, whose server may have the same port; nor may tests write into a
 # home. The processes that tests start have it from here.

@@ -276,7 +276,7 @@ class Creator:
         mark = mark_of(prediction)
         if mark is None or mine.mark is None or mark == mine.mark:
             return False
-        input = msgspec.json.decode(answer.body).get("input")
+        input = decoded(msgspec.json.decode, answer.body).get("input")
         if input is not None and not echoes(input, mine.input):
             return True
         if self._marks_are_shown:

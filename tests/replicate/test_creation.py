@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -181,10 +182,15 @@ async def test_an_answer_that_is_no_prediction_is_an_error_that_says_so() -> Non
         assert len(hostile.asked_for("create")) == 2, "nothing shows that it was not created"
 
 
-async def test_an_answer_with_half_of_a_character_is_an_answer() -> None:
+@pytest.mark.parametrize("deadline", [None, "2030-01-01T00:00:00Z"])
+async def test_an_answer_with_half_of_a_character_is_an_answer(deadline: str | None) -> None:
+    """Also one that shows another mark than was sent, of which the input is looked at, too."""
+
     async def halved(asked: Asked, go_on: GoOn) -> web.StreamResponse:
         answer = await go_on()
         assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
+        if deadline and asked.kind == "create":
+            answer.body = json.dumps({**json.loads(answer.body), "deadline": deadline}).encode()
         answer.body = answer.body.replace(b"half", rb"\ud83d")
         return answer
 

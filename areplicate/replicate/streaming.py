@@ -118,8 +118,7 @@ class PredictionStream:
         if cancel is not None and not self.prediction.terminal:
             with anyio.move_on_after(FIGURES), suppress(APIError):
                 await cancel(self.prediction.id)
-                self.prediction = await self._poller.look(self.prediction.id, self._policy)
-                self.prediction = await self._poller.wait(self.prediction, self._progress, self._policy)
+                await self._wait_for_end()
         seen, self._finished = self.prediction, True
         output = seen.output or self.text
         self.prediction = msgspec.structs.replace(seen, status="succeeded", error=None, output=output)
@@ -198,8 +197,7 @@ class PredictionStream:
         whole = self._whole
         with anyio.move_on_after(FIGURES if whole else None):
             try:
-                self.prediction = await self._poller.look(self.prediction.id, self._policy)
-                self.prediction = await self._poller.wait(self.prediction, self._progress, self._policy)
+                await self._wait_for_end()
             except APIError as error:
                 if not whole:
                     raise
@@ -209,6 +207,10 @@ class PredictionStream:
                     error,
                 )
         return self._end()
+
+    async def _wait_for_end(self) -> None:
+        self.prediction = await self._poller.look(self.prediction.id, self._policy)
+        self.prediction = await self._poller.wait(self.prediction, self._progress, self._policy)
 
     async def _read_late(self) -> list[str]:
         """What the model wrote until the deadline, for a reader who comes only after it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -309,61 +310,54 @@ async def test_closing_a_router_ends_the_streams_that_others_read() -> None:
         assert len(ended) == 20
 
 
+class SaysOnly:
+    """A transport whose streams bring what a function gives, and do not end by themselves."""
+
+    status, headers = 200, {"content-type": "text/event-stream"}
+
+    def __init__(self, real: Any, receive: Callable[[], Awaitable[bytes]]) -> None:
+        self._real, self.receive = real, receive
+
+    async def open(self, request: Any, *, silence: float) -> Any:
+        if "/streams/" in request.url:
+            return _OtherBody(self, self.receive, _nothing)
+        return await self._real.open(request, silence=silence)
+
+    async def aclose(self) -> None:
+        await self._real.aclose()
+
+
+async def _nothing() -> None:
+    """A stream's end, of which it does not hear."""
+
+
+class _OtherBody:
+    """An answer whose body is another."""
+
+    def __init__(self, answer: Any, receive: Any, aclose: Any = None) -> None:
+        self.status, self.headers, self.receive = answer.status, answer.headers, receive
+        self.aclose = aclose or answer.aclose
+
+
 async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
-    class Ping:
-        status, headers = 200, {"content-type": "text/event-stream"}
-
-        async def receive(self) -> bytes:
-            await anyio.sleep(5)
-            return b": ping\n\n"
-
-        async def aclose(self) -> None:
-            pass
-
-    class Pings:
-        """A transport whose streams say nothing but that they are there."""
-
-        def __init__(self, real: Any) -> None:
-            self.real = real
-
-        async def open(self, request: Any, *, silence: float) -> Any:
-            return Ping() if "/streams/" in request.url else await self.real.open(request, silence=silence)
-
-        async def aclose(self) -> None:
-            await self.real.aclose()
+    async def pings() -> bytes:
+        await anyio.sleep(5)
+        return b": ping\n\n"
 
     async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
-        router._clients.transport = Pings(router._clients.transport)
+        router._clients.transport = SaysOnly(router._clients.transport, pings)
         clock = Clock()
         assert streamed_text(await chunks_of(router)) == "".join(POEM)
         assert clock() < 60
 
 
 async def test_the_deadline_holds_though_no_transport_tells_of_silence() -> None:
-    class Silence:
-        status, headers = 200, {"content-type": "text/event-stream"}
-
-        async def receive(self) -> bytes:
-            await anyio.sleep_forever()
-            raise AssertionError
-
-        async def aclose(self) -> None:
-            """Nobody hears of it."""
-
-    class Silent:
-        """A transport whose streams end neither by themselves nor for their silence."""
-
-        def __init__(self, real: Any) -> None:
-            self.real = real
-
-        async def open(self, request: Any, *, silence: float) -> Any:
-            return Silence() if "/streams/" in request.url else await self.real.open(request, silence=silence)
-
-        async def aclose(self) -> None:
-            await self.real.aclose()
+    async def silence() -> bytes:
+        await anyio.sleep_forever()
+        raise AssertionError
 
     async with stage(llama(reply=POEM, run_seconds=5000)) as (_, router):
-        router._clients.transport = Silent(router._clients.transport)
+        router._clients.transport = SaysOnly(router._clients.transport, silence)
         clock = Clock()
         with pytest.raises(areplicate.Timeout):
             await chunks_of(router, timeout=300)
@@ -386,20 +380,11 @@ async def test_a_replay_under_new_ids_repeats_nothing() -> None:
                 async def receive() -> bytes:
                     return (await real_receive()).replace(b"id: ", mark)  # type: ignore[no-any-return]
 
-                return _Renamed(answer, receive)
+                return _OtherBody(answer, receive)
             return answer
 
         async def aclose(self) -> None:
             await self.real.aclose()
-
-    class _Renamed:
-        def __init__(self, answer: Any, receive: Any) -> None:
-            self.status, self.headers, self.receive, self.aclose = (
-                answer.status,
-                answer.headers,
-                receive,
-                answer.aclose,
-            )
 
     faults = Faults(stream_cut=0.7, stream_forgets=True, seed=4)
     async with stage(llama(reply=POEM * 2, run_seconds=30), faults=faults) as (local, router):

@@ -57,7 +57,7 @@ def _readable(
 ) -> Iterator[tuple[str, Any]]:
     for field in msgspec.structs.fields(kind):
         try:
-            value = _decoded(fields[field.encode_name], field.type)
+            value = _field(fields[field.encode_name], field.type)
         except (KeyError, msgspec.ValidationError):
             if field.required:
                 raise error from None
@@ -65,7 +65,7 @@ def _readable(
             yield field.name, value
 
 
-def _decoded(value: msgspec.Raw, kind: Any) -> Any:
+def _field(value: msgspec.Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(value, type=kind)
     except msgspec.ValidationError:

@@ -30,6 +30,9 @@ from .chat import parsed_inputs, tell_that_it_cannot_connect
 
 err = Console(stderr=True)
 
+SOME_FAILED = 3
+"""The exit status of a job that has ended, and some of whose rows have an error instead of an answer."""
+
 
 class _Group(click.Group):
     """`areplicate batch FILE` runs a job; `areplicate batch export FILE` writes what it has so far."""
@@ -120,7 +123,8 @@ def run(
 
     INPUT is OpenAI's batch format, JSON lines with a prompt or messages, CSV, or Parquet. All lines are checked
     before anything is asked. The same command again goes on where it stopped, whatever stopped it. Ctrl-C
-    stops it once what is in flight has been answered.
+    stops it once what is in flight has been answered. The exit status is 3 if a row has an error instead of an
+    answer.
     """
     job = _job(**files)
     tell_that_it_cannot_connect()
@@ -153,6 +157,8 @@ def run(
         click.echo(f"{_rows(_exported(job))} in {job.output}{hint if tally.failed else ''}", err=True)
     if stopping.is_set():
         _stop(job, "stopped", 130)
+    if tally is not None and tally.failed:
+        sys.exit(SOME_FAILED)
 
 
 @batch.command()

@@ -17,13 +17,13 @@ from areplicate.local.components import component_schemas
 from tests.bulk.accidents import answer_in, echo
 from tests.cli.test_cli import _environment, nothing_runs, run
 from tests.forked import Process
+from tests.hostile import fails_first
 from tests.stage import LLAMA, llama, sent
 
 
 @pytest.fixture
 def local() -> Iterator[LocalReplicate]:
-    fails = LocalModel(owner="meta", name="fails", failure="out of memory")
-    with LocalReplicate([llama(reply=echo), fails]) as local:
+    with LocalReplicate([llama(reply=echo)]) as local:
         yield local
 
 
@@ -183,24 +183,22 @@ def test_csv_with_a_column_and_a_system_message(local: LocalReplicate, tmp_path:
     assert "Be brief." in sent(local)[0]["input"]["prompt"]
 
 
-def test_a_row_that_fails_is_an_error_in_the_output_and_asked_again_on_demand(
-    local: LocalReplicate, tmp_path: Path
+def test_a_row_that_fails_is_an_error_in_the_output_and_in_the_exit_status_and_asked_again_on_demand(
+    tmp_path: Path,
 ) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_text(
-        json.dumps({"prompt": "x", "model": "meta/fails"})
-        + "\n"
-        + json.dumps({"prompt": "y", "model": LLAMA})
-    )
+    rows = [{"prompt": "x", "model": "meta/fails"}, {"prompt": "y", "model": LLAMA}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     command = ("batch", str(source), "-o", str(output))
-    assert run(*command, local=local).returncode == 0
-    failed, answered = lines(output)
-    assert "out of memory" in failed["error"]["message"] and answered["response"]["status_code"] == 200
-    asked = len(local.predictions)
-    run(*command, local=local)
-    assert len(local.predictions) == asked
-    run(*command, "--retry-failed", local=local)
-    assert len(local.predictions) > asked
+    fails = LocalModel(owner="meta", name="fails", reply=fails_first(1, "at last", error="out of memory"))
+    with LocalReplicate([llama(reply=echo), fails]) as local:
+        runs = [run(*command, local=local) for _ in range(2)]
+        failed, answered = lines(output)
+        assert "out of memory" in failed["error"]["message"] and answered["response"]["status_code"] == 200
+        assert len(local.predictions) == 2
+        assert [(ran.returncode, "1 of them with an error" in ran.stderr) for ran in runs] == [(3, True)] * 2
+        retried = run(*command, "--retry-failed", local=local)
+    assert retried.returncode == 0 and answers(output)[0] == "at last", retried.stderr
 
 
 @pytest.mark.parametrize(

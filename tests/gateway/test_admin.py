@@ -43,6 +43,9 @@ def test_a_budget_is_raised_without_a_new_key(running: Gateway) -> None:
     assert post(running, "/key/update", key=key, max_budget=None)["max_budget"] is None
     assert running.ask(key).status_code == 200
     assert running.get(f"/key/info?key={key}")["spend"] == pytest.approx(15)
+    post(running, "/key/update", key=key, max_budget=12)
+    assert running.ask(key).status_code == 429, "what it spent without a budget counts"
+    post(running, "/key/update", key=key, max_budget=None)
     for wrong in ({"max_budget": -1}, {"models": ["nothing"]}, {"models": None}, {"colour": "red"}):
         post(running, "/key/update", 400, key=key, **wrong)
     post(running, "/key/update", 404, key="key-none", max_budget=1)

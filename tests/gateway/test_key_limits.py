@@ -387,6 +387,15 @@ def test_what_the_database_says_was_spent_counts() -> None:
     assert not admitted(ledger, raised, hold()), "others have spent the rest"
 
 
+def test_what_was_spent_while_there_was_no_budget_counts_once_there_is_one_again() -> None:
+    ledger, limited = Ledger(), key(max_budget=1, budget_duration=10.0, budget_resets_at=NOW + 10)
+    ledger.admit(limited, first := hold(), NOW)
+    ledger.settle(first, 0, 0.5, NOW)
+    spent = msgspec.structs.replace(limited, spend=1.25)  # in the row, and never in the ledger
+    assert not admitted(ledger, spent, hold(), NOW + 1)
+    assert admitted(ledger, spent, hold(), NOW + 11), "the budget has renewed"
+
+
 def test_only_the_turns_of_the_request_itself_are_given_back() -> None:
     ledger, limited = Ledger(), key(rpm_limit=5)
     ledger.admit(limited, hold(2), NOW)

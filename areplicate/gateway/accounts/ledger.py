@@ -24,7 +24,7 @@ class Ledger:
         """
         key = key.renewed(now)
         page = self._page(key, now)
-        known = msgspec.structs.replace(key, spend=page.spent or 0.0) if alone else key
+        known = msgspec.structs.replace(key, spend=page.spent) if alone else key
         if refused := refusal(known, hold, page.taken(now), lambda: page.wait(key, hold, now)):
             raise refused
         hold.at = now
@@ -37,7 +37,7 @@ class Ledger:
         page.windows["predictions"].add(now, again)
         page.windows["tokens"].add(now, tokens)
         page.windows["dollars"].add(now, dollars)
-        page.spent = (page.spent or 0.0) + dollars
+        page.spent += dollars
 
     def give_back(self, hold: Hold) -> None:
         """The request was let in here, but nothing was asked of Replicate for it."""
@@ -47,29 +47,29 @@ class Ledger:
 
     def remember(self, key_id: str, at: float, predictions: int, tokens: int) -> None:
         """What a key took before this process began, oldest first."""
-        page = self._pages.setdefault(key_id, _Page(None))
+        page = self._pages.setdefault(key_id, _Page())
         page.windows["predictions"].add(at, predictions)
         page.windows["tokens"].add(at, tokens)
 
     def saw(self, key: Key) -> None:
         """The database has said what the key has spent. What was settled here may not be written there yet."""
         if (page := self._pages.get(key.id)) is not None:
-            page.spent = max(page.spent or 0.0, key.spend)
+            page.spent = max(page.spent, key.spend)
 
     def _page(self, key: Key, now: float) -> _Page:
-        if (page := self._pages.get(key.id)) is None:
-            page = self._pages[key.id] = _Page(key)
-        elif page.spent is None or (page.resets_at or math.inf) <= now:  # its budget has renewed
-            page.spent = key.spend
+        page = self._pages.setdefault(key.id, _Page())
+        if (page.resets_at or math.inf) <= now:  # its budget has renewed
+            page.spent = 0.0
         page.resets_at = key.budget_resets_at
+        self.saw(key)  # the row knows more where it had no limits for a while, or usage waited in a file
         return page
 
 
 class _Page:
     __slots__ = ("held", "resets_at", "spent", "windows")
 
-    def __init__(self, key: Key | None) -> None:
-        self.spent = None if key is None else key.spend
+    def __init__(self) -> None:
+        self.spent = 0.0
         self.resets_at: float | None = None
         self.held: dict[Measure, float] = dict.fromkeys(MEASURES, 0)
         self.windows = {measure: _Window() for measure in MEASURES}

@@ -18,59 +18,26 @@ from typing import Any
 import msgspec
 
 from areplicate.chat.schemas.schema import from_openapi
+from areplicate.local import component_schemas
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 
 PROPERTY = ("type", "format", "items", "allOf", "minimum", "maximum", "minLength", "maxLength", "x-order")
 """What is kept of an input besides its default."""
 WORDS = frozenset(
-    [
-        "id",
-        "version",
-        "model",
-        "owner",
-        "name",
-        "url",
-        "username",
-        "visibility",
-        "status",
-        "source",
-        "created_at",
-        "started_at",
-        "completed_at",
-        "expires_at",
-        "detail",
-        "title",
-        "cog_version",
-        "content_type",
-        "etag",
-        "sha256",
-        "md5",
-        "sku",
-        "get",
-        "cancel",
-        "stream",
-        "web",
-        "next",
-        "previous",
-        "github_url",
-        "paper_url",
-        "license_url",
-        "cover_image_url",
-        "destination",
-    ]
+    (
+        *("id", "version", "model", "owner", "name", "url", "username", "visibility", "status", "source"),
+        *("detail", "title", "destination", "cog_version", "content_type", "etag", "sha256", "md5", "sku"),
+        *("created_at", "started_at", "completed_at", "expires_at", "get", "cancel", "stream", "web"),
+        *("next", "previous", "github_url", "paper_url", "license_url", "cover_image_url"),
+    )
 )
 """The fields of an answer whose texts are facts."""
 HEADERS = frozenset(
-    [
-        "accept",
-        "content-type",
-        "prefer",
-        "preference-applied",
-        "ratelimit-remaining",
-        "ratelimit-reset",
-        "retry-after",
-    ]
+    (
+        *("accept", "content-type", "prefer", "preference-applied"),
+        *("ratelimit-remaining", "ratelimit-reset", "retry-after"),
+    )
 )
 PROSE = frozenset(("description", "summary", "example", "examples", "externalDocs", "bearerFormat"))
 """The keywords of an OpenAPI document that explain."""
@@ -83,11 +50,9 @@ def default(value: Any) -> Any:
 
 def model(row: Mapping[str, Any]) -> dict[str, Any]:
     """One line of models.jsonl; what its prose says about the chat format is worked out here."""
-    enums = {name: {"type": "string", "enum": values} for name, values in row["enums"].items()}
     ran_with = (row["example"] or {}).get("input") or {}
-    schema = from_openapi(
-        {"Input": row["input"], "Output": row["output"], **enums}, model=row["model"], example=ran_with
-    )
+    schemas = component_schemas(row["input"], row["output"], row["enums"])
+    schema = from_openapi(schemas, model=row["model"], example=ran_with)
     properties = row["input"]["properties"]
     return {
         "model": row["model"],
@@ -133,9 +98,7 @@ def without_prose(value: Any, key: str = "") -> Any:
         return [without_prose(item, key) for item in value]
     if isinstance(value, dict):
         return {
-            name: None
-            if name == "openapi_schema" and item is None
-            else contract(item)
+            name: contract(item)
             if name == "openapi_schema"
             else without_prose(item, "" if name in ("input", "output") else name)
             for name, item in value.items()

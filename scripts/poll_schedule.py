@@ -13,7 +13,6 @@ import argparse
 import itertools
 import json
 import random
-import re
 import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,15 +20,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import backoff
+import pages
 from matplotlib import rcParams
 from matplotlib.figure import Figure as Plot
 
 from areplicate.replicate.poller import poll_waits
 from areplicate.replicate.retry import growing
 
-ROOT = Path(__file__).parents[1]
-TRACES = ROOT / "tests" / "data" / "traces.jsonl"
-PAGE = ROOT / "docs" / "poll-schedule.md"
+TRACES = pages.ROOT / "tests" / "data" / "traces.jsonl"
+PAGE = pages.ROOT / "docs" / "poll-schedule.md"
 HOLD, LONGEST = 60.0, 9.5
 """Seconds for which Replicate holds a creation open, and between two looks at most."""
 FIRST, GROWTH = (0.05, 0.1, 0.3, 1.0), (1.2, 1.4, 2.0)
@@ -228,9 +227,7 @@ def main() -> None:
     runs = [Run(run["queued_s"], run["predict_s"]) for run in map(json.loads, lines)]
     found = "\n".join(tables(runs))
     print(found)
-    page = PAGE.read_text(encoding="utf-8")
-    between = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- end -->)", re.DOTALL)
-    PAGE.write_text(between.sub(lambda _: f"\n{found}\n\n", page), encoding="utf-8")
+    PAGE.write_text(pages.filled(PAGE, tables=found), encoding="utf-8")
     draw(runs, PAGE.with_suffix(".svg"))
 
 

@@ -1,12 +1,11 @@
 """Counts the files of areplicate/ that one warm call visits, and how often it changes from one to another.
 
-    python scripts/road.py [--list] [--library] [--source DIRECTORY]
+    python scripts/road.py [--list] [--library]
 
 The functions that are entered are noted in order (a coroutine that goes on is not entered again); a change is
 one that lies in another file than the one before. Three roads are counted, each after two that warm up: a
-completion, a stream, and a chat completion through the gateway, in the gateway's process. `--list` shows the
-files in order; `--library` leaves out the gateway; `--source` counts another checkout's package. A road that is
-longer than its limit is an exit status of 1.
+completion, a stream, and a chat completion through the gateway. `--list` shows the files in order; `--library`
+leaves out the gateway. A road that is longer than its limit is an exit status of 1.
 """
 
 from __future__ import annotations
@@ -16,20 +15,25 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
+import socket
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import inf
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from areplicate import AsyncRouter
+from areplicate.gateway import server
+from areplicate.local import LocalModel, LocalReplicate
+
+PACKAGE = str(Path(__file__).resolve().parents[1] / "areplicate") + os.sep
 MODEL = "meta/meta-llama-3-8b-instruct"
 MESSAGES = [{"role": "user", "content": "Hello, how are you?"}]
 KEY = "sk-road-master"
@@ -38,24 +42,30 @@ LIMITS = {"completion": (20, 40)}
 
 
 class Recorder:
-    """Notes the file of each of the package's functions that is entered."""
+    """Notes the file of each of the package's functions that this thread enters, while it is open."""
 
-    def __init__(self, package: Path) -> None:
-        self._package = f"{package}{os.sep}"
+    def __init__(self) -> None:
         self._frames: list[FrameType] = []
         """Kept, so that a coroutine that goes on is known again."""
         self._seen: set[int] = set()
 
-    def start(self) -> None:
+    def __enter__(self) -> Recorder:
         sys.setprofile(self._note)
+        return self
 
-    def stop(self) -> list[str]:
-        """The files in the order in which their functions were entered."""
+    def __exit__(self, *_: object) -> None:
         sys.setprofile(None)
-        return [frame.f_code.co_filename.removeprefix(self._package) for frame in self._frames]
+
+    def forget(self) -> None:
+        self._frames, self._seen = [], set()
+
+    @property
+    def entered(self) -> list[str]:
+        """The files in the order in which their functions were entered."""
+        return [frame.f_code.co_filename.removeprefix(PACKAGE) for frame in self._frames]
 
     def _note(self, frame: FrameType, event: str, _: Any) -> None:
-        inside = event == "call" and frame.f_code.co_filename.startswith(self._package)
+        inside = event == "call" and frame.f_code.co_filename.startswith(PACKAGE)
         if inside and id(frame) not in self._seen:
             self._seen.add(id(frame))
             self._frames.append(frame)
@@ -81,10 +91,7 @@ class Road(NamedTuple):
         return len(self.files) > files or self.changes > changes
 
 
-async def library_roads(package: Path, api_base: str) -> list[Road]:
-    """A completion and a stream, in this process."""
-    from areplicate import AsyncRouter
-
+async def library_roads(api_base: str) -> list[Road]:
     async with AsyncRouter(api_key="r8_road", api_base=api_base) as router:
 
         async def completion() -> None:
@@ -94,78 +101,43 @@ async def library_roads(package: Path, api_base: str) -> list[Road]:
             async for _ in await router.acompletion(MODEL, MESSAGES, max_tokens=20, stream=True):
                 pass
 
-        return [await record(package, name, call) for name, call in named(completion, stream)]
+        return [await road_of(completion), await road_of(stream)]
 
 
-def named(*calls: Callable[[], Awaitable[None]]) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
-    for call in calls:
-        yield call.__name__, call
-
-
-async def record(package: Path, name: str, call: Callable[[], Awaitable[None]]) -> Road:
+async def road_of(call: Callable[[], Awaitable[None]]) -> Road:
     for _ in range(2):
         await call()
-    recorder = Recorder(package)
-    recorder.start()
-    await call()
-    return Road(name, recorder.stop())
+    with Recorder() as recorder:
+        await call()
+    return Road(call.__name__, recorder.entered)
 
 
-def gateway_road(source: Path, api_base: str) -> Road:
-    """One request to a gateway that runs in another process and records itself when it is told to."""
-    with tempfile.TemporaryDirectory() as folder:
-        config, entered = Path(folder) / "config.yaml", Path(folder) / "entered.json"
-        entry = {"model": MODEL, "api_key": "r8_road", "api_base": api_base}
-        settings = {"model_list": [{"model_name": "chat", "litellm_params": entry}]}
-        config.write_text(json.dumps({**settings, "general_settings": {"master_key": KEY}}))
-        with gateway(source, config, entered) as (process, url):
-            while not ready(url):  # it opens its database meanwhile
-                time.sleep(0.05)
-            for _ in range(2):
-                ask(url)
-            process.send_signal(signal.SIGUSR1)
-            time.sleep(0.2)
-            ask(url)
-            process.send_signal(signal.SIGUSR2)
-            while not entered.exists():
-                time.sleep(0.05)
-            return Road("gateway request", json.loads(entered.read_text()))
+def gateway_road(api_base: str) -> Road:
+    """One request to a gateway in this thread, which another one asks."""
+    entry = {"model": MODEL, "api_key": "r8_road", "api_base": api_base}
+    models = [{"model_name": "chat", "litellm_params": entry}]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as beside, Recorder() as recorder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": KEY}}))
+        serving = server.Serving(path=config)
+        listener = socket.create_server(("127.0.0.1", 0))
+        entered = beside.submit(ask_and_end, listener.getsockname()[1], recorder)
+        server.run(serving.read(), listener, serving)
+        return Road("gateway request", entered.result())
 
 
-@contextmanager
-def gateway(source: Path, config: Path, entered: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, __file__, "--source", str(source), "--serve", str(config), str(entered)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
+def ask_and_end(port: int, recorder: Recorder) -> list[str]:
+    """What the gateway entered for the last of three requests."""
+    url = f"http://127.0.0.1:{port}"
     try:
-        said = ""
-        while "http://" not in said:
-            if not (line := process.stderr.readline()):
-                raise SystemExit(f"The gateway did not start:\n{said}")
-            said += line
-        port = said.rpartition("http://")[2].partition(":")[2].split('"')[0].split()[0].rstrip("/,")
-        yield process, f"http://127.0.0.1:{port}"
+        while not ready(url):  # it opens its database meanwhile
+            time.sleep(0.05)
+        for _ in range(3):
+            recorder.forget()
+            ask(url)
+        return recorder.entered
     finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
-
-def serve(package: Path, config: Path, entered: Path) -> None:
-    """Runs the gateway; SIGUSR1 starts the recording, SIGUSR2 ends it and writes it down."""
-    from areplicate.cli import main as areplicate
-
-    recorder = Recorder(package)
-
-    def write(*_: Any) -> None:
-        part = entered.with_suffix(".part")
-        part.write_text(json.dumps(recorder.stop()))
-        part.rename(entered)
-
-    signal.signal(signal.SIGUSR1, lambda *_: recorder.start())
-    signal.signal(signal.SIGUSR2, write)
-    sys.argv = ["areplicate", "--config", str(config), "--host", "127.0.0.1", "--port", "0"]
-    areplicate()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def ready(url: str) -> bool:
@@ -199,21 +171,12 @@ def main() -> None:
         "--list", action="store_true", help="show the files in the order of their first visit"
     )
     parser.add_argument("--library", action="store_true", help="leave out the gateway")
-    parser.add_argument("--source", type=Path, default=Path(__file__).resolve().parents[1])
-    parser.add_argument("--serve", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    source = options.source.resolve()
-    sys.path.insert(0, str(source))
-    if options.serve:
-        serve(source / "areplicate", *options.serve)
-        return
-    from areplicate.local import LocalModel, LocalReplicate
-
     owner, name = MODEL.split("/")
     with LocalReplicate([LocalModel(owner=owner, name=name, reply=["One", " word."])]) as local:
-        roads = asyncio.run(library_roads(source / "areplicate", local.api_base))
+        roads = asyncio.run(library_roads(local.api_base))
         if not options.library:
-            roads.append(gateway_road(source, local.api_base))
+            roads.append(gateway_road(local.api_base))
     show(roads, listed=options.list)
     if any(road.too_long for road in roads):
         raise SystemExit(1)

@@ -10,26 +10,20 @@ import pytest
 from areplicate.gateway.accounts import auth
 from areplicate.gateway.accounts.auth import Auth
 from areplicate.gateway.accounts.keys import Key, hash_token
-from areplicate.gateway.accounts.rows import AuditRow
-from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.config.database_url import parse_database_url
-from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.gateway.errors import DatabaseUnavailable, GatewayError
+from tests.gateway.stores import MADE, opened
 
 NOW = 1_800_000_000.0
-CHANGE = AuditRow(id="1", at=NOW, actor="master key", action="generate", key_id="k", request_id="r")
 
 
 def test_random_tokens_push_out_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever tries a lot of them takes no real key its grace during an outage."""
     monkeypatch.setattr(auth, "_MOST_REMEMBERED", 3)
     monkeypatch.setattr(auth, "_FRESH", 0.0)
-    asyncio.run(
-        _attack(Store(parse_database_url(f"sqlite:///{tmp_path}/keys.db"), DatabaseSettings(), alone=True))
-    )
+    asyncio.run(_attack(f"{tmp_path}/keys.db"))
 
 
-async def _attack(database: Store) -> None:
+async def _attack(file: str) -> None:
     gone = False
 
     async def look_up(hash: str) -> Key | None:
@@ -38,10 +32,9 @@ async def _attack(database: Store) -> None:
         return await database.keys.by_hash(hash)
 
     callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
-    await database.open()
-    try:
+    async with opened(file) as database:
         key = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW, spend=0.0)
-        await database.keys.add(key, CHANGE)
+        await database.keys.add(key, MADE)
         assert (await callers.caller("sk-real")).key_id == "k"
         for number in range(10):
             with pytest.raises(GatewayError) as refused:
@@ -51,5 +44,3 @@ async def _attack(database: Store) -> None:
         assert (await callers.caller("sk-real")).key_id == "k"
         with pytest.raises(DatabaseUnavailable):
             await callers.caller("sk-random-9")
-    finally:
-        await database.aclose()

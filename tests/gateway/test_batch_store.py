@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from areplicate.gateway.accounts.keys import Key
-from areplicate.gateway.accounts.rows import AuditRow, BatchRow
+from areplicate.gateway.accounts.rows import BatchRow
 from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.config.database_url import parse_database_url
-from areplicate.gateway.config.settings import DatabaseSettings
 from tests.gateway.postgres import Postgres
+from tests.gateway.stores import MADE, execute, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -37,11 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def stores(url: str) -> AsyncIterator[list[Store]]:
     """Two processes on one database."""
     async with AsyncExitStack() as stack:
-        stores = [Store(parse_database_url(url), DatabaseSettings(), alone=False) for _ in range(2)]
-        for store in stores:
-            await store.open()
-            stack.push_async_callback(store.aclose)
-        yield stores
+        yield [await stack.enter_async_context(opened(url)) for _ in range(2)]
 
 
 def a_batch(number: int, key_id: str | None = None) -> BatchRow:
@@ -64,15 +59,14 @@ async def test_a_batch_of_a_process_that_has_died_is_anothers_after_fifteen_seco
     assert await mine.claim() is not None
     for seconds, is_free in ((10, False), (5, True)):
         later = "UPDATE areplicate_batches SET leased_until = leased_until - :by"
-        await stores[0].database.execute(later, by=seconds)
+        await execute(stores[0], later, by=seconds)
         assert (await others.claim() is not None) == is_free
     assert await mine.save("batch_1") is None
 
 
 async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:
     key = Key(id="key-1", hash="h", hint="sk-...1", created_at=0.0, max_budget=12.0, spend=2.0)
-    made = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id=key.id, request_id="1")
-    await stores[0].keys.add(key, made)
+    await stores[0].keys.add(key, MADE)
     for n in range(8):
         await stores[0].batches.add_batch(a_batch(n, key.id if n < 7 else None))
     held = [(store.batches, await store.batches.claim()) for store in (*stores, *stores, *stores, *stores)]

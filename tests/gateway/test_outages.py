@@ -16,14 +16,11 @@ import pytest
 
 from areplicate.gateway.accounts.key_limits import Hold
 from areplicate.gateway.accounts.keys import Key
-from areplicate.gateway.accounts.rows import AuditRow
-from areplicate.gateway.accounts.store import Store
-from areplicate.gateway.config.database_url import parse_database_url
-from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.gateway.errors import DatabaseUnavailable
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres, pgbouncer, server
 from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
+from tests.gateway.stores import MADE, opened
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SECONDS = 8
@@ -221,17 +218,12 @@ def test_a_user_with_few_rights_few_connections_and_strange_defaults(database: P
         connection.execute("ALTER ROLE few SET client_encoding = SQL_ASCII")
         connection.execute("ALTER ROLE few SET default_transaction_isolation = serializable")
     url = f"{database.url.replace('tester', 'few')}?schema=Its%20own"
-    made = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id="k", request_id="1")
 
     async def use() -> None:
-        store = Store(parse_database_url(url), DatabaseSettings(), alone=False)
-        try:
-            await store.open()
-            await store.keys.add(Key(id="k", hash="h", hint="hint", created_at=0.0, rpm_limit=100), made)
+        async with opened(url) as store:
+            await store.keys.add(Key(id="k", hash="h", hint="hint", created_at=0.0, rpm_limit=100), MADE)
             holds = [Hold(key_id="k", predictions=1, tokens=0, dollars=0.0) for _ in range(40)]
-            await asyncio.gather(*(store.admit(hold, 5) for hold in holds))
-        finally:
-            await store.aclose()
+            await asyncio.gather(*map(store.admit, holds))
 
     asyncio.run(use())
 
@@ -243,9 +235,7 @@ def test_a_failover_leaves_no_connection_to_a_server_that_only_reads(database: P
     url = f"{database.url.replace('tester', 'moved')}?schema=moved"
 
     async def use() -> None:
-        store = Store(parse_database_url(url), DatabaseSettings(), alone=False)
-        try:
-            await store.open()
+        async with opened(url) as store:
             with database.connect() as connection:
                 connection.execute("ALTER ROLE moved SET default_transaction_read_only = on")
                 connection.execute(
@@ -255,8 +245,6 @@ def test_a_failover_leaves_no_connection_to_a_server_that_only_reads(database: P
                     await store.heartbeat(())
                 connection.execute("ALTER ROLE moved RESET default_transaction_read_only")
             await store.heartbeat(())
-        finally:
-            await store.aclose()
 
     asyncio.run(use())
 
@@ -267,9 +255,7 @@ def test_a_sqlite_file_that_was_moved_away_is_an_outage(tmp_path: Path) -> None:
     file.touch()
 
     async def use() -> None:
-        store = Store(parse_database_url(f"sqlite:///{file}"), DatabaseSettings(), alone=True)
-        try:
-            await store.open()
+        async with opened(str(file), alone=True) as store:
             away = file.rename(tmp_path / "away.db")
             with pytest.raises(DatabaseUnavailable, match="was removed or replaced"):
                 await store.heartbeat(())
@@ -277,8 +263,6 @@ def test_a_sqlite_file_that_was_moved_away_is_an_outage(tmp_path: Path) -> None:
             away.rename(file)
             await store.heartbeat(())
             assert store.database.trouble is None
-        finally:
-            await store.aclose()
 
     asyncio.run(use())
 

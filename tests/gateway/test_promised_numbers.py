@@ -26,17 +26,16 @@ from areplicate.errors import BadRequestError
 from areplicate.gateway import logs
 from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.accounts.record import Record
-from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.usage import UsageWriter
 from areplicate.gateway.api import responses
 from areplicate.gateway.api.fields import seconds_of, shown_duration, time_of
 from areplicate.gateway.api.files import FileQuery
 from areplicate.gateway.config import looks
-from areplicate.gateway.config.database_url import parse_database_url
 from areplicate.gateway.config.entries import ModelEntry
-from areplicate.gateway.config.settings import DatabaseSettings, GeneralSettings
+from areplicate.gateway.config.settings import GeneralSettings
 from areplicate.gateway.errors import GatewayError
 from areplicate.gateway.http import bodies, connections
+from tests.gateway.stores import closed
 
 
 @pytest.mark.parametrize(
@@ -217,7 +216,7 @@ async def test_replicate_is_asked_about_each_model_once_in_half_a_minute(
 
 @pytest.mark.anyio
 async def test_usage_waits_in_memory_for_a_minute_and_then_in_a_file(tmp_path: Path) -> None:
-    store = Store(parse_database_url(f"sqlite:///{tmp_path}/db"), DatabaseSettings(), alone=True)
+    store = closed(f"{tmp_path}/db")
     store.database.trouble = "it is gone"
     usage = UsageWriter(tmp_path, "gateway", most=10)
     usage.start(store)

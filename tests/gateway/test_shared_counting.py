@@ -13,18 +13,18 @@ import pytest
 from areplicate.gateway.accounts.accounts import Accounts
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold
 from areplicate.gateway.accounts.keys import Key
-from areplicate.gateway.accounts.rows import AuditRow, SpendFilter, UsageRow
+from areplicate.gateway.accounts.reports import SpendFilter
+from areplicate.gateway.accounts.rows import UsageRow
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.usage import UsageWriter
 from areplicate.gateway.config.database import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL
-from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.gateway.errors import GatewayError
+from tests.gateway.stores import MADE, execute, opened
 
 pytestmark = pytest.mark.anyio
 
 DAY = 86400.0
-MADE = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id="k", request_id="1")
 
 
 @pytest.fixture
@@ -34,10 +34,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(DatabaseURL(file=f"{tmp_path}/db"), DatabaseSettings(), alone=False)
-    await store.open()
-    yield store
-    await store.aclose()
+    async with opened(f"{tmp_path}/db") as store:
+        yield store
 
 
 async def add_key(store: Store, **limits: Any) -> Key:
@@ -74,63 +72,63 @@ def row(id: str, at: float = 0.0, cost: float | None = 0.0, **fields: Any) -> Us
 
 async def refused(store: Store, wanted: Hold) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
-        await store.admit(wanted, 5)
+        await store.admit(wanted)
     return caught.value
 
 
 async def test_predictions_count_for_a_minute_from_when_they_begin(store: Store) -> None:
     await add_key(store, rpm_limit=3)
-    await store.admit(first := hold(2), 5)
+    await store.admit(first := hold(2))
     await store.write_usage([], [SettledHold(first.id, 0, 0.0)])  # it has ended, and counts all the same
     error = await refused(store, hold(2))
     assert "rpm_limit of this key allows 3 predictions a minute" in error.message
     assert WINDOW - 5 < float(error.headers["Retry-After"]) <= WINDOW + 1
-    await store.admit(last := hold(1), 5)
+    await store.admit(last := hold(1))
     await refused(store, hold(1))
-    await store.give_back([last.id])
-    await store.admit(hold(1), 5)
+    await store.give_back(last.id)
+    await store.admit(hold(1))
 
 
 async def test_what_is_asked_again_counts_from_when_it_is_known(store: Store) -> None:
     await add_key(store, rpm_limit=4)
-    await store.admit(first := hold(2), 5)
-    await store.database.execute("UPDATE areplicate_holds SET at = at - :window", window=WINDOW)
+    await store.admit(first := hold(2))
+    await execute(store, "UPDATE areplicate_holds SET at = at - :window", window=WINDOW)
     for _ in range(2):  # it is not known whether the first time was written
         await store.write_usage([], [SettledHold(first.id, 0, 0.0, again=1)])
-    await store.admit(hold(1), 5)
+    await store.admit(hold(1))
     assert "4 predictions a minute" in (await refused(store, hold())).message
 
 
 async def test_tokens_count_while_they_are_held_and_for_a_minute_once_they_are_known(store: Store) -> None:
     await add_key(store, tpm_limit=100)
-    await store.admit(first := hold(tokens=100), 5)
+    await store.admit(first := hold(tokens=100))
     assert "tpm_limit of this key allows 100 tokens a minute" in (await refused(store, hold())).message
     await store.write_usage([], [SettledHold(first.id, 90, 0.0)])
     await refused(store, hold(3, tokens=60))
-    await store.admit(hold(tokens=60), 5)
+    await store.admit(hold(tokens=60))
     await refused(store, hold())
 
 
 async def test_what_began_or_died_long_ago_no_longer_counts(store: Store) -> None:
     """Predictions count from when they began, tokens from when they ended, and nothing of a process that is gone."""
     await add_key(store, rpm_limit=1)
-    await store.admit(first := hold(tokens=10), 5)
-    await store.database.execute("UPDATE areplicate_holds SET at = at - 30")
+    await store.admit(first := hold(tokens=10))
+    await execute(store, "UPDATE areplicate_holds SET at = at - 30")
     assert float((await refused(store, hold())).headers["Retry-After"]) <= WINDOW - 29
-    await store.database.execute("UPDATE areplicate_holds SET at = at - 31")
-    await store.admit(second := hold(), 5)  # although the first is in flight
-    await store.give_back([second.id])
-    await store.database.execute("UPDATE areplicate_keys SET rpm_limit = NULL, tpm_limit = 10")
+    await execute(store, "UPDATE areplicate_holds SET at = at - 31")
+    await store.admit(second := hold())  # although the first is in flight
+    await store.give_back(second.id)
+    await execute(store, "UPDATE areplicate_keys SET rpm_limit = NULL, tpm_limit = 10")
     assert "tpm_limit" in (await refused(store, hold())).message
     await store.write_usage([], [SettledHold(first.id, 10, 0.0)])
     assert float((await refused(store, hold())).headers["Retry-After"]) > WINDOW - 5
-    await store.database.execute("UPDATE areplicate_keys SET tpm_limit = NULL, max_parallel_requests = 1")
-    await store.admit(hold(), 5)
+    await execute(store, "UPDATE areplicate_keys SET tpm_limit = NULL, max_parallel_requests = 1")
+    await store.admit(hold())
     silence = "UPDATE areplicate_processes SET seen_at = seen_at - 10"
-    await store.database.execute(silence)
+    await execute(store, silence)
     await refused(store, hold())
-    await store.database.execute(silence)
-    await store.admit(hold(), 5)
+    await execute(store, silence)
+    await store.admit(hold())
 
 
 async def test_a_refusal_without_the_database_makes_no_room_for_the_next_request(tmp_path: Path) -> None:
@@ -170,15 +168,15 @@ async def test_rows_that_wait_in_files_go_to_the_database_of_their_own_configura
 
 async def test_what_is_in_flight_ends_when_it_is_settled(store: Store) -> None:
     await add_key(store, max_parallel_requests=2, max_budget=1.0)
-    await store.admit(first := hold(2, dollars=0.5), 5)
+    await store.admit(first := hold(2, dollars=0.5))
     assert "max_parallel_requests" in (await refused(store, hold())).message
     await store.write_usage([row("1", cost=0.75)], [SettledHold(first.id, 0, 0.75)])
-    await store.admit(second := hold(1, dollars=0.5), 5)
+    await store.admit(second := hold(1, dollars=0.5))
     assert "$0.25 of its budget of $1 left" in (await refused(store, hold(dollars=0.1))).message
     await store.write_usage([row("2", cost=0.5)], [SettledHold(second.id, 0, 0.5)])
     assert "used up its budget of $1" in (await refused(store, hold())).message
     with pytest.raises(KeyError):
-        await store.admit(Hold(key_id="nobody", predictions=1, tokens=0, dollars=0.0), 5)
+        await store.admit(Hold(key_id="nobody", predictions=1, tokens=0, dollars=0.0))
 
 
 async def test_a_row_is_written_once_and_paid_once(store: Store) -> None:

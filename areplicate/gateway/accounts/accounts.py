@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from ..config.database import AccountSettings
@@ -23,15 +24,11 @@ from .key_limits import Hold, RoomTaken, SettledHold
 from .keys import Key
 from .ledger import Ledger
 from .rows import UsageRow
-from .store import HEARTBEAT, Store
+from .store import ADMISSION_SECONDS, HEARTBEAT, Store
 from .usage import UsageWriter
 
-_LOOK_SECONDS = 2.0
-"""Seconds that looking a key up may take."""
 _STORE_WAIT = 10.0
 """Seconds for which a request waits for the database while the gateway starts."""
-_ADMISSION_SECONDS = 2.0
-"""Seconds that counting a request in the database may take, before it is counted in memory alone."""
 _ANOTHER_LOOK = 0.05
 """Seconds after which a key that has no room is looked at once more.
 
@@ -87,7 +84,7 @@ class Accounts:
         return self._store
 
     async def _key_by_hash(self, hash: str) -> Key | None:
-        return await (await self.store()).keys.by_hash(hash, seconds=_LOOK_SECONDS)
+        return await (await self.store()).keys.by_hash(hash)
 
     @property
     def ready(self) -> bool:
@@ -178,23 +175,30 @@ class Accounts:
         self._held[hold.id] = hold
         if self._alone:
             return
+        counting = self.in_background(self._admit_shared(store, key, hold))
         try:
-            await self._admit_shared(store, key, hold)
+            await asyncio.shield(counting)
         except BaseException:
-            self.give_back(hold)
+            counting.add_done_callback(partial(self._not_let_in, hold))
             raise
+
+    def _not_let_in(self, hold: Hold, counting: asyncio.Task[None]) -> None:
+        """Gives a hold back once nothing counts it any more: a caller who leaves interrupts nothing."""
+        if not counting.cancelled():
+            counting.exception()  # asyncio would log it if nobody asked for it
+        self.give_back(hold)
 
     async def _admit_shared(self, store: Store, key: Key, hold: Hold) -> None:
         if self._giving_back:  # what was refused a moment ago must not count
-            await asyncio.wait(self._giving_back, timeout=_ADMISSION_SECONDS)
+            await asyncio.wait(self._giving_back, timeout=ADMISSION_SECONDS)
         try:
             try:
-                known = await self._ask(store, hold)
+                known = await store.admit(hold)
             except RoomTaken:
                 with contextlib.suppress(DatabaseUnavailable):
                     await self.usage.flush()
                 await asyncio.sleep(_ANOTHER_LOOK)
-                known = await self._ask(store, hold)
+                known = await store.admit(hold)
             self._ledger.saw(known)
         except KeyError:
             self.auth.forget(key.hash)
@@ -205,20 +209,6 @@ class Accounts:
             self._ledger.give_back(hold)
             self._ledger.admit(key, hold, self.now(), alone=True)
             self._held[hold.id] = hold
-
-    async def _ask(self, store: Store, hold: Hold) -> Key:
-        """Counts the hold in the database. A caller who leaves meanwhile interrupts nothing: the hold is
-        given back."""
-        asked = store.admit(hold, _ADMISSION_SECONDS)
-        try:
-            return await asyncio.shield(asked)
-        except asyncio.CancelledError:
-            asked.add_done_callback(lambda done: self._let_in_late(store, done, hold))
-            raise
-
-    def _let_in_late(self, store: Store, done: asyncio.Future[Key], hold: Hold) -> None:
-        if not done.cancelled() and done.exception() is None:
-            self.in_background(self._give_back_shared(store, hold))
 
     def give_back(self, hold: Hold) -> None:
         """Replicate was not asked for it, so it does not count."""
@@ -231,7 +221,7 @@ class Accounts:
 
     async def _give_back_shared(self, store: Store, hold: Hold) -> None:
         with contextlib.suppress(Exception):  # the next look after the database finds what is left
-            await store.give_back([hold.id])
+            await store.give_back(hold.id)
 
     def settle(self, row: UsageRow, hold: Hold | None) -> None:
         """A request has ended: writes down what it took."""

@@ -1,4 +1,4 @@
-"""Files and batches in the database. Each method is one unit of work.
+"""Files and batches in the database.
 
 A batch is worked on by one process at a time: the one that has its lease, and renews it. A process that dies
 renews nothing, and when the lease is over another one takes the batch.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .auth import Caller
 from .columns import stored
-from .database import Database
+from .database import Database, Stored, unit
 from .key_store import locked_key
 from .rows import LEASE, UNFINISHED, BatchRow, FileRow
 from .transaction import Transaction, assigned, owned
@@ -25,85 +25,97 @@ class BegunBatch(NamedTuple):
     left: float
 
 
-class BatchStore:
+class BatchStore(Stored):
     def __init__(self, database: Database, process: str) -> None:
-        self._database = database
+        super().__init__(database)
         self._process = process
 
-    async def add_file(self, row: FileRow, most: int) -> bool:
+    @unit()
+    def add_file(self, transaction: Transaction, row: FileRow, most: int) -> bool:
         """Adds a file, unless its key has `most` already."""
+        count = f"SELECT COUNT(*) FROM areplicate_files WHERE {owned(row.key_id)}"
+        if transaction.value(count, key_id=row.key_id) >= most:
+            return False
+        transaction.add("areplicate_files", row)
+        return True
 
-        def work(transaction: Transaction) -> bool:
-            count = f"SELECT COUNT(*) FROM areplicate_files WHERE {owned(row.key_id)}"
-            if transaction.value(count, key_id=row.key_id) >= most:
-                return False
-            transaction.add("areplicate_files", row)
-            return True
-
-        return await self._database.run(work)
-
-    async def file(self, id: str, caller: Caller) -> FileRow | None:
+    @unit(reads=True)
+    def file(self, transaction: Transaction, id: str, caller: Caller) -> FileRow | None:
         """A file that the caller may see."""
         query = f"SELECT * FROM areplicate_files WHERE id = :id AND {_seen_by(caller)}"
-        return await self._database.row(FileRow, query, id=id, key_id=caller.key_id)
+        return transaction.row(FileRow, query, id=id, key_id=caller.key_id)
 
-    async def list_files(
-        self, caller: Caller, purpose: str | None, after: str | None, limit: int, ascending: bool
+    @unit(reads=True)
+    def list_files(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        purpose: str | None,
+        after: str | None,
+        limit: int,
+        ascending: bool,
     ) -> list[FileRow]:
         query = _page("areplicate_files", caller, after, ascending, has_purpose=purpose is not None)
-        return await self._database.rows(
-            FileRow, query, key_id=caller.key_id, purpose=purpose, after=after, limit=limit
-        )
+        values = {"key_id": caller.key_id, "purpose": purpose, "after": after, "limit": limit}
+        return transaction.rows(FileRow, query, **values)
 
-    async def delete_file(self, id: str, caller: Caller) -> bool:
+    @unit()
+    def delete_file(self, transaction: Transaction, id: str, caller: Caller) -> bool:
         delete = f"DELETE FROM areplicate_files WHERE id = :id AND {_seen_by(caller)}"
-        return bool(await self._database.execute(delete, id=id, key_id=caller.key_id))
+        return bool(transaction.execute(delete, id=id, key_id=caller.key_id))
 
-    async def add_batch(self, row: BatchRow) -> None:
-        await self._database.run(lambda transaction: transaction.add("areplicate_batches", row))
+    @unit()
+    def add_batch(self, transaction: Transaction, row: BatchRow) -> None:
+        transaction.add("areplicate_batches", row)
 
-    async def batch(self, id: str, caller: Caller) -> BatchRow | None:
+    @unit(reads=True)
+    def batch(self, transaction: Transaction, id: str, caller: Caller) -> BatchRow | None:
         """A batch that the caller may see."""
         query = f"SELECT * FROM areplicate_batches WHERE id = :id AND {_seen_by(caller)}"
-        return await self._database.row(BatchRow, query, id=id, key_id=caller.key_id)
+        return transaction.row(BatchRow, query, id=id, key_id=caller.key_id)
 
-    async def list_batches(self, caller: Caller, after: str | None, limit: int) -> list[BatchRow]:
+    @unit(reads=True)
+    def list_batches(
+        self, transaction: Transaction, caller: Caller, after: str | None, limit: int
+    ) -> list[BatchRow]:
         """The batches that the caller may see, newest first."""
         query = _page("areplicate_batches", caller, after, ascending=False)
-        return await self._database.rows(BatchRow, query, key_id=caller.key_id, after=after, limit=limit)
+        return transaction.rows(BatchRow, query, key_id=caller.key_id, after=after, limit=limit)
 
-    async def cancel(self, id: str) -> None:
+    @unit()
+    def cancel(self, transaction: Transaction, id: str) -> None:
         """Asks for the end of a batch, if it has not ended or is ending already."""
         cancel = """
             UPDATE areplicate_batches SET status = 'cancelling', cancelling_at = :now
             WHERE id = :id AND status IN ('validating', 'in_progress')
         """
-        await self._database.execute(cancel, id=id)
+        transaction.execute(cancel, id=id)
 
     # Leases
 
-    async def claim(self) -> BatchRow | None:
+    @unit()
+    def claim(self, transaction: Transaction) -> BatchRow | None:
         """Takes the oldest batch that nobody works on."""
         free = "status IN :unfinished AND (leased_until IS NULL OR leased_until < :now)"
+        lock = "" if transaction.is_sqlite else "FOR UPDATE SKIP LOCKED"
+        take = f"""
+            UPDATE areplicate_batches SET leased_by = :process, leased_until = :now + :lease
+            WHERE {free} AND id = (
+                SELECT id FROM areplicate_batches WHERE {free} ORDER BY created_at LIMIT 1 {lock}
+            ) RETURNING *
+        """
         values = {"unfinished": list(UNFINISHED), "process": self._process, "lease": LEASE}
+        return transaction.row(BatchRow, take, **values)
 
-        def work(transaction: Transaction) -> BatchRow | None:
-            lock = "" if transaction.is_sqlite else "FOR UPDATE SKIP LOCKED"
-            take = f"""
-                UPDATE areplicate_batches SET leased_by = :process, leased_until = :now + :lease
-                WHERE {free} AND id = (
-                    SELECT id FROM areplicate_batches WHERE {free} ORDER BY created_at LIMIT 1 {lock}
-                ) RETURNING *
-            """
-            return transaction.row(BatchRow, take, **values)
-
-        return await self._database.run(work)
-
-    async def save(self, id: str, **changes: Any) -> BatchRow | None:
+    @unit()
+    def save(self, transaction: Transaction, /, id: str, **changes: Any) -> BatchRow | None:
         """Renews the lease, and writes what has changed; None if another process has it."""
-        return await self._database.run(lambda transaction: self._change(transaction, id, **changes))
+        return self._change(transaction, id, **changes)
 
-    async def begin(self, id: str, key_id: str | None, total: int, expected: float) -> BegunBatch | None:
+    @unit()
+    def begin(
+        self, transaction: Transaction, id: str, key_id: str | None, total: int, expected: float
+    ) -> BegunBatch | None:
         """Begins a batch that has been checked, if its key's budget is enough for it beside the key's others.
 
         One batch of a key after the other: two at once cannot both take what is left. One that has been cancelled
@@ -112,37 +124,28 @@ class BatchStore:
         Args:
             expected: dollars that all of it is expected to cost.
         """
+        left = _left(transaction, key_id)
+        row = self._change(transaction, id, total=total)
+        if row is not None and row.status == "validating" and expected <= left:
+            begun = {"status": "in_progress", "in_progress_at": transaction.now, "expected": expected}
+            row = self._change(transaction, id, **begun)
+        return None if row is None else BegunBatch(row, left)
 
-        def work(transaction: Transaction) -> BegunBatch | None:
-            left = _left(transaction, key_id)
-            row = self._change(transaction, id, total=total)
-            if row is not None and row.status == "validating" and expected <= left:
-                begun = {"status": "in_progress", "in_progress_at": transaction.now, "expected": expected}
-                row = self._change(transaction, id, **begun)
-            return None if row is None else BegunBatch(row, left)
-
-        return await self._database.run(work)
-
-    async def finish(self, id: str, made: Sequence[FileRow], **changes: Any) -> None:
+    @unit()
+    def finish(self, transaction: Transaction, /, id: str, made: Sequence[FileRow], **changes: Any) -> None:
         """Writes a batch's end, with the files that it made; nothing where another process has the lease."""
+        if self._change(transaction, id, **changes, leased_by=None, leased_until=None) is not None:
+            transaction.add("areplicate_files", *made)
 
-        def work(transaction: Transaction) -> None:
-            if self._change(transaction, id, **changes, leased_by=None, leased_until=None) is not None:
-                transaction.add("areplicate_files", *made)
-
-        await self._database.run(work)
-
-    async def release(self, id: str, seconds: float = 0.0) -> None:
+    @unit()
+    def release(self, transaction: Transaction, id: str, seconds: float) -> None:
         """Leaves a batch, after that many seconds, to the process that claims it next."""
+        self._change(transaction, id, leased_by=None, leased_until=transaction.now + seconds)
 
-        def work(transaction: Transaction) -> None:
-            self._change(transaction, id, leased_by=None, leased_until=transaction.now + seconds)
-
-        await self._database.run(work)
-
-    async def free_all(self) -> None:
+    @unit()
+    def free_all(self, transaction: Transaction) -> None:
         """Ends all leases, for a process that knows itself to be the only one."""
-        await self._database.execute("UPDATE areplicate_batches SET leased_by = NULL, leased_until = NULL")
+        transaction.execute("UPDATE areplicate_batches SET leased_by = NULL, leased_until = NULL")
 
     def _change(self, transaction: Transaction, id: str, **changes: Any) -> BatchRow | None:
         """The batch after a change, which also renews its lease; None where another process has the lease."""

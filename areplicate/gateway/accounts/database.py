@@ -1,6 +1,6 @@
-"""Runs units of work in a SQLite or PostgreSQL database, each as one transaction in a thread.
+"""Runs units of work in a SQLite or PostgreSQL database.
 
-Each unit of work is one transaction and runs to its end in one of these threads, even if the task that asked
+Each unit of work is one transaction and runs to its end in a thread, even if the task that asked
 for it is cancelled: a thread cannot be interrupted half-way. Its time is bounded instead: statements and
 locks have time limits at the server, and if that does not even answer, the connection is cut. After that the
 database is only checked every other second, so that no request waits for one that is known to be down.
@@ -16,10 +16,11 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
@@ -30,6 +31,8 @@ from .dialects import GRACE, Dialect, PostgreSQL, SQLite
 from .transaction import Transaction
 
 T = TypeVar("T")
+P = ParamSpec("P")
+S = TypeVar("S", bound="Stored")
 Work = Callable[[Transaction], T]
 """A unit of work."""
 
@@ -65,49 +68,23 @@ class Database:
         """The time by the database's clock, as far as it is known without asking."""
         return time.monotonic() + self._clock
 
-    async def run(self, work: Work[T], *, seconds: float | None = None, reads: bool = False) -> T:
-        """What `work` gives, once its transaction is committed.
+    async def run(
+        self, work: Work[T], *, seconds: float | None = None, reads: bool = False, probe: bool = False
+    ) -> T:
+        """What `work` gives, once its transaction is committed. It runs to its end even if its caller is cancelled.
 
         Args:
             seconds: how long it may take, and each of its statements; the settings' by default.
             reads: it writes nothing.
+            probe: it is tried even while the database is left alone, and any failure of it counts as trouble.
 
         Raises:
             DatabaseUnavailable: it did not, or it is not known whether it did.
         """
-        return await asyncio.shield(self.begin(work, seconds=seconds, reads=reads))
-
-    async def rows(
-        self, kind: type[T], query: str, *, seconds: float | None = None, **values: Any
-    ) -> list[T]:
-        """What a query finds, each row as a struct or a dictionary; `seconds` and errors as `run` has them."""
-        return await self.run(
-            lambda transaction: transaction.rows(kind, query, **values), seconds=seconds, reads=True
-        )
-
-    async def row(
-        self, kind: type[T], query: str, *, seconds: float | None = None, **values: Any
-    ) -> T | None:
-        """The first of `rows`; None if there is none."""
-        return await self.run(
-            lambda transaction: transaction.row(kind, query, **values), seconds=seconds, reads=True
-        )
-
-    async def execute(self, sql: str, **values: Any) -> int:
-        """Changes rows in a transaction of its own; gives how many; errors as `run` has them."""
-        return await self.run(lambda transaction: transaction.execute(sql, **values))
-
-    def begin(
-        self, work: Work[T], *, seconds: float | None = None, reads: bool = False, probe: bool = False
-    ) -> asyncio.Future[T]:
-        """As `run`, but only begun: it runs to its end even if nobody waits for it.
-
-        A `probe` is tried even while the database is left alone, and any failure of it counts as trouble.
-        """
         unit = _Unit(seconds or self._waits.database_statement_timeout, reads=reads, is_broken=probe)
         task = asyncio.ensure_future(self._bounded(unit, work))
         task.add_done_callback(_is_retrieved)  # asyncio would complain if nobody waited for it
-        return task
+        return await asyncio.shield(task)
 
     async def aclose(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -206,6 +183,35 @@ class Database:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+class Stored:
+    """One kind of things in the database; each method that is a `unit` is one unit of work."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+
+def unit(
+    *, seconds: float | None = None, reads: bool = False, probe: bool = False
+) -> Callable[
+    [Callable[Concatenate[S, Transaction, P], T]], Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+]:
+    """Makes a method that takes a transaction one that runs in its own, as `Database.run` has it."""
+
+    def unit_of(
+        work: Callable[Concatenate[S, Transaction, P], T],
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+        @wraps(work)
+        async def run(store: S, /, *args: P.args, **values: P.kwargs) -> T:
+            def whole(transaction: Transaction) -> T:
+                return work(store, transaction, *args, **values)
+
+            return await store.database.run(whole, seconds=seconds, reads=reads, probe=probe)
+
+        return run
+
+    return unit_of
 
 
 class _Unit:

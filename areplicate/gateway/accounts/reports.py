@@ -1,4 +1,4 @@
-"""Reports of usage and spend: sums over the usage table, and its rows. Each method is one unit of work."""
+"""Reports of usage and spend: sums over the usage table, and its rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from .database import Database
-from .rows import SpendFilter, UsageRow
+from .database import Stored, unit
+from .rows import UsageRow
 from .transaction import Transaction
 
 _SECONDS = 30.0
@@ -18,6 +18,19 @@ _SUMS = """
     SUM(completion_tokens) AS completion_tokens, SUM(run_s) AS run_s, COALESCE(SUM(cost), 0.0) AS cost,
     SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS without_price
 """
+
+
+class SpendFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """None means any. `start` and `end` are in seconds since 1970; `end` itself is not in it."""
+
+    start: float | None = None
+    end: float | None = None
+    key_id: str | None = None
+    model: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+
+
 _CONDITIONS = {
     "start": "at >= :start",
     "end": "at < :end",
@@ -26,36 +39,33 @@ _CONDITIONS = {
 """By the fields of a `SpendFilter`."""
 
 
-class Reports:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def spend_by(
-        self, column: str, wanted: SpendFilter, *, by_day: bool = False
+class Reports(Stored):
+    @unit(reads=True, seconds=_SECONDS)
+    def spend_by(
+        self, transaction: Transaction, column: str, wanted: SpendFilter, *, by_day: bool = False
     ) -> list[dict[str, Any]]:
         """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first."""
-
-        def work(transaction: Transaction) -> list[dict[str, Any]]:
-            # Days since 1970, UTC. PostgreSQL's cast rounds, and not every SQLite has floor.
-            days = "CAST(at / 86400 AS BIGINT)" if transaction.is_sqlite else "FLOOR(at / 86400)"
-            of, day, first = (f"{column}, {days}", f"{days} AS day,", "day,") if by_day else (column, "", "")
-            query = f"""
-                SELECT {column}, {day} {_SUMS} FROM areplicate_usage WHERE {_filter(wanted)}
-                GROUP BY {of} ORDER BY {first} cost DESC, {column}
-            """
-            return transaction.rows(dict, query, **msgspec.structs.asdict(wanted))
-
-        rows = await self._database.run(work, seconds=_SECONDS, reads=True)
+        # Days since 1970, UTC. PostgreSQL's cast rounds, and not every SQLite has floor.
+        days = "CAST(at / 86400 AS BIGINT)" if transaction.is_sqlite else "FLOOR(at / 86400)"
+        of, day, first = (f"{column}, {days}", f"{days} AS day,", "day,") if by_day else (column, "", "")
+        query = f"""
+            SELECT {column}, {day} {_SUMS} FROM areplicate_usage WHERE {_filter(wanted)}
+            GROUP BY {of} ORDER BY {first} cost DESC, {column}
+        """
+        rows = transaction.rows(dict, query, **msgspec.structs.asdict(wanted))
         return [{name: _number_of(value) for name, value in row.items()} for row in rows]
 
-    async def usage_rows(self, wanted: SpendFilter, limit: int, offset: int) -> list[UsageRow]:
+    @unit(reads=True, seconds=_SECONDS)
+    def usage_rows(
+        self, transaction: Transaction, wanted: SpendFilter, limit: int, offset: int
+    ) -> list[UsageRow]:
         """The latest usage rows, newest first."""
         query = f"""
             SELECT * FROM areplicate_usage WHERE {_filter(wanted)}
             ORDER BY at DESC, request_id LIMIT :limit OFFSET :offset
         """
-        values = {**msgspec.structs.asdict(wanted), "limit": limit, "offset": offset}
-        return await self._database.rows(UsageRow, query, seconds=_SECONDS, **values)
+        values = msgspec.structs.asdict(wanted)
+        return transaction.rows(UsageRow, query, **values, limit=limit, offset=offset)
 
 
 def _filter(wanted: SpendFilter) -> str:

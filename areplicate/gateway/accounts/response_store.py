@@ -1,4 +1,4 @@
-"""Stored responses of the Responses API, in the database. Each method is one unit of work."""
+"""Stored responses of the Responses API, in the database."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import Any
 
 import msgspec
 
-from .database import Database
-from .rows import StoredResponse
+from .database import Stored, unit
 from .transaction import Transaction, owned
+
+
+class StoredResponse(msgspec.Struct, frozen=True):
+    """A response, what it was asked with, and the whole conversation that it answered, as items."""
+
+    response: dict[str, Any]
+    input: list[Any]
+    earlier: list[Any] = []
+
 
 Hold = Callable[[int], object]
 """Counts that many bytes as held in memory, or raises an error if they are too many."""
@@ -23,11 +31,11 @@ _BEYOND = """
 """A key's oldest responses, without which the others have no more than that many bytes."""
 
 
-class ResponseStore:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def keep(self, key_id: str | None, stored: StoredResponse, seconds: float, most: int) -> None:
+class ResponseStore(Stored):
+    @unit()
+    def keep(
+        self, transaction: Transaction, key_id: str | None, stored: StoredResponse, seconds: float, most: int
+    ) -> None:
         """Keeps a response for that many seconds, and deletes those that have expired.
 
         Args:
@@ -35,29 +43,24 @@ class ResponseStore:
         """
         id = stored.response["id"]
         items = {item["id"]: item for item in (*stored.input, *stored.response["output"]) if item.get("id")}
-
-        def work(transaction: Transaction) -> None:
-            body = msgspec.json.encode(stored).decode()
-            rows = [
-                {"response_id": id, "item_id": item_id, "body": msgspec.json.encode(item).decode()}
-                for item_id, item in items.items()
-            ]
-            length = sum(map(len, (body, *(row["body"] for row in rows))))
-            kept = {
-                "id": id,
-                "key_id": key_id,
-                "expires_at": transaction.now + seconds,
-                "bytes": length,
-                "body": body,
-            }
-            transaction.add("areplicate_responses", kept)
-            transaction.add("areplicate_response_items", *rows)
-            _forget(transaction, "SELECT id FROM areplicate_responses WHERE expires_at < :now")
-            total = f"SELECT SUM(bytes) FROM areplicate_responses WHERE {owned(key_id)}"
-            if transaction.value(total, key_id=key_id) > most:
-                _forget(transaction, _BEYOND.format(owned=owned(key_id)), key_id=key_id, most=most)
-
-        await self._database.run(work)
+        body = msgspec.json.encode(stored).decode()
+        rows = [
+            {"response_id": id, "item_id": item_id, "body": msgspec.json.encode(item).decode()}
+            for item_id, item in items.items()
+        ]
+        kept = {
+            "id": id,
+            "key_id": key_id,
+            "expires_at": transaction.now + seconds,
+            "bytes": sum(map(len, (body, *(row["body"] for row in rows)))),
+            "body": body,
+        }
+        transaction.add("areplicate_responses", kept)
+        transaction.add("areplicate_response_items", *rows)
+        _forget(transaction, "SELECT id FROM areplicate_responses WHERE expires_at < :now")
+        total = f"SELECT SUM(bytes) FROM areplicate_responses WHERE {owned(key_id)}"
+        if transaction.value(total, key_id=key_id) > most:
+            _forget(transaction, _BEYOND.format(owned=owned(key_id)), key_id=key_id, most=most)
 
     async def find(self, key_id: str | None, id: str, hold: Hold) -> StoredResponse | None:
         """The key's response of this id."""
@@ -78,22 +81,25 @@ class ResponseStore:
 
     async def _read(self, columns: str, source: str, hold: Hold, **values: Any) -> list[dict[str, Any]]:
         """Rows with their bodies, which may be large: `hold` is asked first."""
-        sizes = await self._database.rows(dict, f"SELECT LENGTH(body) AS size FROM {source}", **values)
+        sizes = await self._select("LENGTH(body) AS size", source, **values)
         hold(sum(row["size"] for row in sizes))
-        return await self._database.rows(dict, f"SELECT {columns} FROM {source}", **values)
+        return await self._select(columns, source, **values)
 
-    async def forget(self, key_id: str | None, id: str) -> bool:
+    @unit(reads=True)
+    def _select(
+        self, transaction: Transaction, /, columns: str, source: str, **values: Any
+    ) -> list[dict[str, Any]]:
+        return transaction.rows(dict, f"SELECT {columns} FROM {source}", **values)
+
+    @unit()
+    def forget(self, transaction: Transaction, key_id: str | None, id: str) -> bool:
         """Deletes the key's response of this id; False if there is none."""
-
-        def work(transaction: Transaction) -> bool:
-            gone = transaction.execute(
-                f"DELETE FROM areplicate_responses WHERE {owned(key_id)} AND id = :id", key_id=key_id, id=id
-            )
-            if gone:
-                transaction.execute("DELETE FROM areplicate_response_items WHERE response_id = :id", id=id)
-            return bool(gone)
-
-        return await self._database.run(work)
+        gone = transaction.execute(
+            f"DELETE FROM areplicate_responses WHERE {owned(key_id)} AND id = :id", key_id=key_id, id=id
+        )
+        if gone:
+            transaction.execute("DELETE FROM areplicate_response_items WHERE response_id = :id", id=id)
+        return bool(gone)
 
 
 def _forget(transaction: Transaction, ids: str, **values: Any) -> None:

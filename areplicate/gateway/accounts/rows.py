@@ -54,17 +54,6 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None
 
 
-class SpendFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """None means any. `start` and `end` are in seconds since 1970; `end` itself is not in it."""
-
-    start: float | None = None
-    end: float | None = None
-    key_id: str | None = None
-    model: str | None = None
-    status: int | None = None
-    request_id: str | None = None
-
-
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     """One change of a key. `at` is in seconds since 1970, by the database's clock.
 
@@ -99,14 +88,6 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     filename: str
     purpose: str
-
-
-class StoredResponse(msgspec.Struct, frozen=True):
-    """A response, what it was asked with, and the whole conversation that it answered, as items."""
-
-    response: dict[str, Any]
-    input: list[Any]
-    earlier: list[Any] = []
 
 
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):

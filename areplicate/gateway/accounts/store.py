@@ -1,11 +1,7 @@
-"""The database as one gateway process uses it: tables, signs of life, holds of requests in flight, and usage.
-
-Each method is one unit of work.
-"""
+"""The database as one gateway process uses it: tables, signs of life, holds of requests in flight, and usage."""
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import secrets
@@ -20,7 +16,7 @@ from ..config.settings import DatabaseSettings
 from ..errors import DatabaseUnavailable
 from .batch_store import BatchStore
 from .counting import taken_of, wait_of
-from .database import Database
+from .database import Database, Stored, unit
 from .key_limits import WINDOW, Hold, SettledHold, refusal
 from .key_store import KeyStore, locked_key, renewed_key
 from .keys import Key
@@ -32,11 +28,12 @@ from .transaction import Transaction
 
 HEARTBEAT = 2.0
 """Seconds between a process's signs of life, which are also its looks at the database's health."""
+ADMISSION_SECONDS = 2.0
+"""Seconds that counting a request in the database may take, before it is counted in memory alone."""
 _FORGOTTEN_AFTER = 3600.0
 _OPENING_SECONDS = 300.0
 _LATE = 30.0
 """Seconds after which a hold that this process does not know of is one that it gave up on."""
-
 
 _FORGOTTEN = f"seen_at < :now - {_FORGOTTEN_AFTER}"
 _LIVES = """
@@ -65,9 +62,9 @@ class RecentUse(NamedTuple):
     tokens: int
 
 
-class Store:
+class Store(Stored):
     def __init__(self, url: DatabaseURL, waits: DatabaseSettings, *, alone: bool) -> None:
-        self.database = Database(url, waits)
+        super().__init__(Database(url, waits))
         self.process = secrets.token_hex(8)
         self.keys = KeyStore(self.database)
         self.reports = Reports(self.database)
@@ -86,20 +83,20 @@ class Store:
         Raises:
             DatabaseUnavailable, RuntimeError: it cannot be, for now; it may be tried again.
         """
-
-        def work(transaction: Transaction) -> None:
-            if self._schema:
-                # CREATE SCHEMA IF NOT EXISTS needs the right to create one, even where there is one.
-                known = "SELECT to_regnamespace(:schema) IS NOT NULL"
-                if not transaction.value(known, schema=self._schema):
-                    transaction.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
-            create_tables(transaction)
-
         if self._file is not None:
             self._file_lock = _lock(self._file, self._alone)
-        await self.database.begin(work, seconds=_OPENING_SECONDS, probe=True)
+        await self._make_tables()
         self._inode = _inode(self._file)
         await self.heartbeat(())
+
+    @unit(seconds=_OPENING_SECONDS, probe=True)
+    def _make_tables(self, transaction: Transaction) -> None:
+        if self._schema:
+            # CREATE SCHEMA IF NOT EXISTS needs the right to create one, even where there is one.
+            known = "SELECT to_regnamespace(:schema) IS NOT NULL"
+            if not transaction.value(known, schema=self._schema):
+                transaction.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+        create_tables(transaction)
 
     async def aclose(self) -> None:
         await self.database.aclose()
@@ -107,92 +104,82 @@ class Store:
             os.close(self._file_lock)
             self._file_lock = None
 
-    async def heartbeat(self, held: Iterable[str]) -> None:
+    @unit(seconds=HEARTBEAT, probe=True)
+    def heartbeat(self, transaction: Transaction, held: Iterable[str]) -> None:
         """Shows that this process lives, checks that the tables can be written to, and tidies up.
 
         Args:
             held: the holds that this process still has. Others of its own are left from units of work
                 whose end it did not learn: they are given back.
         """
+        if _inode(self._file) != self._inode:
+            raise DatabaseUnavailable(
+                f"{self._file} was removed or replaced: put it back, or restart the gateway"
+            )
+        if not transaction.is_sqlite:
+            transaction.execute(
+                "LOCK TABLE areplicate_keys, areplicate_usage, areplicate_holds, areplicate_audit "
+                "IN ROW EXCLUSIVE MODE"
+            )
+        transaction.execute(_LIVES, process=self.process)
+        transaction.execute(_DELETE_OLD_HOLDS, process=self.process, mine=list(held))
+        transaction.execute(f"DELETE FROM areplicate_processes WHERE {_FORGOTTEN}")
 
-        def work(transaction: Transaction) -> None:
-            if _inode(self._file) != self._inode:
-                raise DatabaseUnavailable(
-                    f"{self._file} was removed or replaced: put it back, or restart the gateway"
-                )
-            if not transaction.is_sqlite:
-                transaction.execute(
-                    "LOCK TABLE areplicate_keys, areplicate_usage, areplicate_holds, areplicate_audit "
-                    "IN ROW EXCLUSIVE MODE"
-                )
-            transaction.execute(_LIVES, process=self.process)
-            transaction.execute(_DELETE_OLD_HOLDS, process=self.process, mine=list(held))
-            transaction.execute(f"DELETE FROM areplicate_processes WHERE {_FORGOTTEN}")
-
-        await asyncio.shield(self.database.begin(work, seconds=HEARTBEAT, probe=True))
-
-    async def leave(self) -> None:
+    @unit(seconds=HEARTBEAT)
+    def leave(self, transaction: Transaction) -> None:
         """What this process had in flight counts no longer."""
-
-        def work(transaction: Transaction) -> None:
-            in_flight = "process = :process AND ended_at IS NULL"
-            transaction.execute(f"DELETE FROM areplicate_holds WHERE {in_flight}", process=self.process)
-            transaction.execute("DELETE FROM areplicate_processes WHERE id = :process", process=self.process)
-
-        await self.database.run(work, seconds=HEARTBEAT)
+        in_flight = "process = :process AND ended_at IS NULL"
+        transaction.execute(f"DELETE FROM areplicate_holds WHERE {in_flight}", process=self.process)
+        transaction.execute("DELETE FROM areplicate_processes WHERE id = :process", process=self.process)
 
     # Limits
 
-    def admit(self, hold: Hold, seconds: float) -> asyncio.Future[Key]:
+    @unit(seconds=ADMISSION_SECONDS)
+    def admit(self, transaction: Transaction, hold: Hold) -> Key:
         """Counts a hold against its key, or raises the `GatewayError` that refuses it; gives the key.
 
         The key is locked first, so that what follows sees every request that was let in before; a refusal
         rolls all of it back. `KeyError` where the key has gone.
         """
+        key = locked_key(transaction, hold.key_id)
+        if key is None:
+            raise KeyError(hold.key_id)
+        taken = taken_of(transaction, key.id)
+        if refused := refusal(key, hold, taken, lambda: wait_of(transaction, key, hold)):
+            raise refused
+        # Its own time stays: that is when it was counted in memory, by which it may be given back there.
+        transaction.add("areplicate_holds", hold, at=transaction.now, process=self.process)
+        return key
 
-        def work(transaction: Transaction) -> Key:
-            key = locked_key(transaction, hold.key_id)
-            if key is None:
-                raise KeyError(hold.key_id)
-            taken = taken_of(transaction, key.id)
-            if refused := refusal(key, hold, taken, lambda: wait_of(transaction, key, hold)):
-                raise refused
-            # Its own time stays: that is when it was counted in memory, by which it may be given back there.
-            transaction.add("areplicate_holds", hold, at=transaction.now, process=self.process)
-            return key
-
-        return self.database.begin(work, seconds=seconds)
-
-    async def recent(self) -> list[RecentUse]:
+    @unit(reads=True)
+    def recent(self, transaction: Transaction) -> list[RecentUse]:
         """What began within the last minute, oldest first, for limits counted in memory."""
         query = f"""
             SELECT key_id, at, predictions, prompt_tokens + completion_tokens AS tokens FROM areplicate_usage
             WHERE key_id IS NOT NULL AND at > :now - {WINDOW} ORDER BY at
         """
-        return await self.database.rows(RecentUse, query)
+        return transaction.rows(RecentUse, query)
+
+    @unit()
+    def give_back(self, transaction: Transaction, hold_id: str) -> None:
+        """A request for which nothing was asked of Replicate does not count."""
+        transaction.execute("DELETE FROM areplicate_holds WHERE id = :id", id=hold_id)
 
     # Usage
 
-    async def write_usage(self, rows: Sequence[UsageRow], settled: Sequence[SettledHold]) -> None:
+    @unit()
+    def write_usage(
+        self, transaction: Transaction, rows: Sequence[UsageRow], settled: Sequence[SettledHold]
+    ) -> None:
         """Writes rows, adds their costs to the keys and settles their holds; once, however often it is tried."""
-
-        def work(transaction: Transaction) -> None:
-            query = "SELECT request_id FROM areplicate_usage WHERE request_id IN :ids"
-            known = {
-                row["request_id"]
-                for row in transaction.rows(dict, query, ids=[row.request_id for row in rows])
-            }
-            new = [row for row in rows if row.request_id not in known]
-            transaction.add("areplicate_usage", *new)
-            _add_spend(transaction, new)
-            for each in settled:
-                transaction.execute(_SETTLE, **msgspec.structs.asdict(each))
-
-        await self.database.run(work)
-
-    async def give_back(self, hold_ids: Sequence[str]) -> None:
-        """Requests for which nothing was asked of Replicate do not count."""
-        await self.database.execute("DELETE FROM areplicate_holds WHERE id IN :ids", ids=list(hold_ids))
+        query = "SELECT request_id FROM areplicate_usage WHERE request_id IN :ids"
+        found = transaction.rows(dict, query, ids=[row.request_id for row in rows])
+        known = {row["request_id"] for row in found}
+        new = [row for row in rows if row.request_id not in known]
+        transaction.add("areplicate_usage", *new)
+        _add_spend(transaction, new)
+        for each in settled:
+            transaction.execute(_SETTLE, **msgspec.structs.asdict(each))
 
 
 def _inode(file: str | None) -> int | None:

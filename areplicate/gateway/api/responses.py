@@ -15,8 +15,7 @@ import msgspec
 from ...chat.apis.chat_arguments import ChatArguments, count_tokens, text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import ResponseBuilder, new_id
-from ..accounts.response_store import ResponseStore
-from ..accounts.rows import StoredResponse
+from ..accounts.response_store import ResponseStore, StoredResponse
 from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.bodies import MAX_BODY

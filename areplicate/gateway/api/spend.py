@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..accounts.rows import SpendFilter, UsageRow
+from ..accounts.reports import SpendFilter
+from ..accounts.rows import UsageRow
 from ..accounts.store import Store
 from ..app import Gateway
 from ..http.exchange import Exchange

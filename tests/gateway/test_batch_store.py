@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from areplicate.gateway.accounts.keys import Key
-from areplicate.gateway.accounts.rows import BatchRow
+from areplicate.gateway.accounts.rows import BatchRow, FileRow
 from areplicate.gateway.accounts.store import Store
 from tests.gateway.postgres import Postgres
 from tests.gateway.stores import MADE, execute, opened
@@ -51,11 +51,43 @@ def a_batch(number: int, key_id: str | None = None) -> BatchRow:
     )
 
 
+def a_file(number: int, key_id: str) -> FileRow:
+    return FileRow(
+        id=f"file-{number}", key_id=key_id, created_at=float(number), bytes=1, filename="a", purpose="batch"
+    )
+
+
+async def a_key(store: Store, **limits: float) -> Key:
+    key = Key(id="key-1", hash="h", hint="sk-...1", created_at=0.0, **limits)
+    await store.keys.add(key, MADE)
+    return key
+
+
+async def test_of_files_and_batches_that_are_made_at_once_no_more_fit_than_a_key_may_have(
+    stores: list[Store],
+) -> None:
+    key = await a_key(stores[0])
+    both = [store.batches for store in stores]
+    added = await asyncio.gather(
+        *(both[n % 2].add_file(a_file(n, key.id), most=9) for n in range(4)),
+        *(both[n % 2].add_batch(a_batch(n, key.id), most=9) for n in range(8)),
+    )
+    files, batches = sum(added[:4]), sum(added[4:])
+    assert 8 <= files + 2 * batches <= 9, "a batch makes two files"
+    assert not await both[0].add_batch(a_batch(99, key.id), most=9)
+    assert await both[0].add_batch(a_batch(99), most=9), "another's are another's"
+    cancel = "UPDATE areplicate_batches SET status = 'cancelled' WHERE key_id = 'key-1'"
+    await execute(stores[0], cancel)
+    assert await both[0].add_batch(a_batch(100, key.id), most=files + 2), (
+        "what they have made is counted as it is"
+    )
+
+
 async def test_a_batch_of_a_process_that_has_died_is_anothers_after_fifteen_seconds(
     stores: list[Store],
 ) -> None:
     mine, others = (store.batches for store in stores)
-    await mine.add_batch(a_batch(1))
+    await mine.add_batch(a_batch(1), most=2)
     assert await mine.claim() is not None
     for seconds, is_free in ((10, False), (5, True)):
         later = "UPDATE areplicate_batches SET leased_until = leased_until - :by"
@@ -65,10 +97,9 @@ async def test_a_batch_of_a_process_that_has_died_is_anothers_after_fifteen_seco
 
 
 async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:
-    key = Key(id="key-1", hash="h", hint="sk-...1", created_at=0.0, max_budget=12.0, spend=2.0)
-    await stores[0].keys.add(key, MADE)
+    key = await a_key(stores[0], max_budget=12.0, spend=2.0)
     for n in range(8):
-        await stores[0].batches.add_batch(a_batch(n, key.id if n < 7 else None))
+        await stores[0].batches.add_batch(a_batch(n, key.id if n < 7 else None), most=14)
     held = [(store.batches, await store.batches.claim()) for store in (*stores, *stores, *stores, *stores)]
     await stores[0].batches.cancel("batch_0")
     begun = await asyncio.gather(

@@ -17,6 +17,9 @@ from .key_store import locked_key
 from .rows import LEASE, UNFINISHED, BatchRow, FileRow
 from .transaction import Transaction, assigned, owned
 
+_RESULTS = 2
+"""Files that a batch may make: its output, and its errors."""
+
 
 class BegunBatch(NamedTuple):
     """A batch that is `in_progress`, or `validating` if it is expected to cost more than the dollars `left`."""
@@ -33,11 +36,7 @@ class BatchStore(Stored):
     @unit()
     def add_file(self, transaction: Transaction, row: FileRow, most: int) -> bool:
         """Adds a file, unless its key has `most` already."""
-        count = f"SELECT COUNT(*) FROM areplicate_files WHERE {owned(row.key_id)}"
-        if transaction.value(count, key_id=row.key_id) >= most:
-            return False
-        transaction.add("areplicate_files", row)
-        return True
+        return _added(transaction, "areplicate_files", row, 1, most)
 
     @unit(reads=True)
     def file(self, transaction: Transaction, id: str, caller: Caller) -> FileRow | None:
@@ -65,8 +64,9 @@ class BatchStore(Stored):
         return bool(transaction.execute(delete, id=id, key_id=caller.key_id))
 
     @unit()
-    def add_batch(self, transaction: Transaction, row: BatchRow) -> None:
-        transaction.add("areplicate_batches", row)
+    def add_batch(self, transaction: Transaction, row: BatchRow, most: int) -> bool:
+        """Adds a batch, unless its key would have more than `most` files with its results."""
+        return _added(transaction, "areplicate_batches", row, _RESULTS, most)
 
     @unit(reads=True)
     def batch(self, transaction: Transaction, id: str, caller: Caller) -> BatchRow | None:
@@ -155,6 +155,25 @@ class BatchStore(Stored):
             WHERE id = :id AND leased_by = :process RETURNING *
         """
         return transaction.row(BatchRow, change, id=id, process=self._process, **values)
+
+
+def _added(transaction: Transaction, table: str, row: FileRow | BatchRow, files: int, most: int) -> bool:
+    """Adds a row by which its key may have so many files more, unless they would be more than `most`."""
+    locked_key(transaction, row.key_id)  # of several at once, each sees those before
+    if _files_of(transaction, row.key_id) + files > most:
+        return False
+    transaction.add(table, row)
+    return True
+
+
+def _files_of(transaction: Transaction, key_id: str | None) -> int:
+    """How many files a key has, with the results of its batches under way."""
+    count = f"""
+        SELECT (SELECT COUNT(*) FROM areplicate_files WHERE {owned(key_id)}) + {_RESULTS} * (
+            SELECT COUNT(*) FROM areplicate_batches WHERE {owned(key_id)} AND status IN :unfinished
+        )
+    """
+    return int(transaction.value(count, key_id=key_id, unfinished=list(UNFINISHED)))
 
 
 def _left(transaction: Transaction, key_id: str | None) -> float:

@@ -18,7 +18,7 @@ from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import Duration, ListPage, Text, in_whole_seconds, seconds_of
-from .files import file_of, stored
+from .files import file_of, stored, too_many_files
 
 Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
 Metadata = Annotated[
@@ -117,10 +117,11 @@ async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any
         expires_at=now + window,
         metadata=body.get("metadata"),
     )
-    folder = gateway.files
+    folder, most = gateway.files, exchange.backend.config.general.max_files
     try:
         await asyncio.to_thread(folder.begin, row.id, file.id)
-        await store.add_batch(row)
+        if not await store.add_batch(row, most):
+            raise too_many_files(most)
     except BaseException as error:
         folder.end(row.id)
         if isinstance(error, FileNotFoundError):

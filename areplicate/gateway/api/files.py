@@ -15,7 +15,7 @@ from aiohttp import web
 from ..accounts.batch_store import BatchStore
 from ..accounts.rows import FileRow
 from ..app import Gateway
-from ..errors import bad_request, no_such
+from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..http.uploads import read_form, send_file
@@ -88,10 +88,7 @@ async def upload(gateway: Gateway, exchange: Exchange) -> File:
         raise
     if not added:
         folder.remove(row.id)
-        raise bad_request(
-            f"This key has {general.max_files} files, which is the most allowed: delete some of them.",
-            code="too_many_files",
-        )
+        raise too_many_files(general.max_files)
     return _shown(row)
 
 
@@ -128,6 +125,13 @@ async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
         raise no_such("file", id)
     await asyncio.to_thread(gateway.files.remove, id)
     return DeletedFile(id=id)
+
+
+def too_many_files(most: int) -> GatewayError:
+    return bad_request(
+        f"This key may have {most} files, those that its batches under way will make among them: delete some.",
+        code="too_many_files",
+    )
 
 
 async def file_of(gateway: Gateway, exchange: Exchange, id: str) -> FileRow:

@@ -2,7 +2,7 @@
 # make test   everything that a change must pass; what fails beside the others is tried once more, alone
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak, a thousand examples of all
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
-# make bench  every client side by side, into benchmarks/results/ (a quarter of an hour)
+# make bench  every client side by side, into benchmarks/results/ (half an hour)
 # make docs   the documentation, into site/
 # make lint   formatting, lints and types alone
 # make pytest   the tests alone

@@ -13,9 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from .machine import machine
 from .models import all_models
 from .stand import server
 from .suite import QUICK, Rounds, Size, Suite
-from .workers import LOOPS, in_turn
+from .workers import in_turn
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_CLIENTS = ["aiohttp", "areplicate", "replicate1"]
@@ -39,7 +37,6 @@ def main() -> None:
     parser.add_argument(
         "--clients", nargs="+", choices=INSTALLATIONS, help="all; with --quick, three of them"
     )
-    parser.add_argument("--loop", choices=LOOPS, default="uvloop", help="the event loop of every client")
     parser.add_argument("--results", type=Path, help="where to write; --quick writes to a temporary folder")
     options = parser.parse_args()
     # Every client is measured as it is after an installation: with its bytecode.
@@ -53,14 +50,13 @@ def main() -> None:
     folder = options.results or (Path(tempfile.mkdtemp()) if options.quick else RESULTS)
 
     before = machine()
-    figures = measure(environments, size, options.loop)
+    figures = measure(environments, size)
     results = {
         "machine": before,
-        "loop": options.loop,
         "size": size._asdict(),
         "clients": {client: of.sizes() for client, of in environments.items()},
         "figures": figures,
-        "warm_path": warm_path(size, options.loop),
+        "warm_path": warm_call.in_processes(*size.warm_path),
         "job": bulk.measure(*size.job),
         "seconds": time.monotonic() - begun,
     }
@@ -70,13 +66,13 @@ def main() -> None:
     print(f"Done in {results['seconds']:.0f} s: {folder}")
 
 
-def measure(environments: dict[str, Environment], size: Size, loop: str) -> dict[str, Rounds]:
+def measure(environments: dict[str, Environment], size: Size) -> dict[str, Rounds]:
     """Every figure of every client, round by round."""
     figures: dict[str, Rounds] = {}
     with server(
         all_models(size.boot_seconds), log_requests=True, stream_timeout=size.stream_timeout
     ) as local:
-        suite = Suite(environments, local, size, loop)
+        suite = Suite(environments, local, size)
         for name, run in suite.figures():
             print(f"{name} ...", flush=True)
             figures[name] = run()
@@ -92,26 +88,10 @@ def measure(environments: dict[str, Environment], size: Size, loop: str) -> dict
     return figures
 
 
-def warm_path(size: Size, loop: str) -> dict[str, Any]:
-    """CPU of warm calls, `ours`, and of `bare` ones, round by round.
-
-    In several processes, one after the other: how a process lies in memory shifts the ratio by some percent.
-    """
-    calls, rounds, processes = size.warm_path
-    ours: list[float] = []
-    bare: list[float] = []
-    for _ in range(processes):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            found = process.submit(warm_call.in_a_process, calls, rounds, loop).result()
-        ours += found[0]
-        bare += found[1]
-    return {"ours": ours, "bare": bare}
-
-
 def write(results: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    (folder / "results.md").write_text("\n".join(report.page(results)) + "\n", encoding="utf-8")
+    (folder / "results.md").write_text(report.page(results), encoding="utf-8")
     if find_spec("matplotlib") is None:
         print("No plot: it needs areplicate[bench].")
         return

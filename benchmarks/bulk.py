@@ -8,12 +8,9 @@ process: what is left is the job's own work.
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
 import selectors
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,7 +27,7 @@ from areplicate.replicate.limits import CREATIONS_PER_MINUTE, Limiter
 
 from . import models
 from .stand import KEY, server
-from .workers import ROOT, in_turn
+from .workers import in_a_process, in_turn
 
 ROWS = 10_000
 LONG_ROWS = 100_000
@@ -65,7 +62,11 @@ async def job(router: AsyncRouter, count: int, journal: Path) -> None:
 WAYS: dict[str, Callable[[AsyncRouter, int, Path], Awaitable[None]]] = {"gather": gather, "job": job}
 
 
-async def over_http(way: str, count: int, api_base: str, journal: Path) -> Figures:
+def over_http(way: str, count: int, api_base: str, journal: Path) -> Figures:
+    return asyncio.run(_over_http(way, count, api_base, journal))
+
+
+async def _over_http(way: str, count: int, api_base: str, journal: Path) -> Figures:
     async with AsyncRouter(
         api_key=KEY, api_base=api_base, creations_per_minute=1e9, others_per_minute=1e9
     ) as router:
@@ -114,8 +115,14 @@ class MadeUp:
         return msgspec.convert(self._answer, ModelResponse)
 
 
-async def long_job(count: int, journal: Path) -> Figures:
-    """A run of a job whose journal lies at `journal`."""
+def long_job(count: int, journal: Path) -> Figures:
+    """A run of a job in simulated time."""
+    loop = asyncio.SelectorEventLoop(skipping := Skipping())
+    setattr(loop, "time", lambda: skipping.now)  # noqa: B010
+    return {**loop.run_until_complete(_long_job(count, journal)), "journal": journal_mb(journal)}
+
+
+async def _long_job(count: int, journal: Path) -> Figures:
     made_up = MadeUp()
     begun, cpu, wall = asyncio.get_running_loop().time(), time.process_time(), time.monotonic()
     async for result in map_calls(made_up.ask, requests(count, models.WARM.full_name), kept=Kept(journal)):
@@ -148,20 +155,20 @@ def measure(rows: int, long_rows: int, rounds: int) -> Figures:
 
         def one(way: str) -> Figures:
             journal = Path(tempfile.mkdtemp(dir=folder)) / "journal"
-            return _in_a_process("http", way, rows, local.api_base, journal)
+            return in_a_process(over_http, way, rows, local.api_base, journal)
 
         found: Figures = {"rows": rows, "long_rows": long_rows, **in_turn(WAYS, rounds, one)}
         for run in ("long", "resumed"):
-            found[run] = _in_a_process("long", "", long_rows, "", Path(folder) / "journal of the long job")
+            found[run] = in_a_process(long_job, long_rows, Path(folder) / "journal of the long job")
     return found
 
 
-def page(found: Figures) -> Iterator[str]:
+def section(found: Figures) -> Iterator[str]:
     """Lines of Markdown."""
     cpu = {way: 1e3 * statistics.median(of["cpu_per_row"] for of in found[way]) for way in WAYS}
     memory = {way: statistics.median(of["memory"] for of in found[way]) for way in WAYS}
     long, resumed = found["long"], found["resumed"]
-    yield from ("", "## A job beside a fan-out", "")
+    yield from ("## A job beside a fan-out", "")
     yield (
         f"{found['rows']:,} rows over HTTP, 1,000 at a time: `map(journal=...)` takes {cpu['job']:.2f} ms of CPU a "
         f"row and {memory['job']:.0f} MB, a bare `asyncio.gather` of `acompletion` {cpu['gather']:.2f} ms and "
@@ -176,25 +183,5 @@ def page(found: Figures) -> Iterator[str]:
     )
 
 
-def _in_a_process(kind: str, way: str, count: int, api_base: str, journal: Path) -> Figures:
-    command = [sys.executable, "-m", "benchmarks.bulk", kind, way, str(count), api_base, str(journal)]
-    return dict(json.loads(subprocess.check_output(command, cwd=ROOT).splitlines()[-1]))
-
-
-def main(arguments: list[str]) -> None:
-    if not arguments:
-        print("\n".join(page(measure(ROWS, LONG_ROWS, rounds=2))))
-        return
-    kind, way, count, api_base, journal = arguments
-    if kind == "http":
-        figures = asyncio.run(over_http(way, int(count), api_base, Path(journal)))
-    else:
-        loop = asyncio.SelectorEventLoop(skipping := Skipping())
-        setattr(loop, "time", lambda: skipping.now)  # noqa: B010
-        figures = loop.run_until_complete(long_job(int(count), Path(journal)))
-        figures["journal"] = journal_mb(Path(journal))
-    print(json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print("\n".join(section(measure(ROWS, LONG_ROWS, rounds=2))))

@@ -29,7 +29,7 @@ import aiohttp
 
 from . import models
 from .environments import Environment, found
-from .processes import cpu_seconds, free_port, resident_mb
+from .machine import cpu_seconds, free_port, resident_mb
 from .stand import ratio, server
 from .workers import ROOT, in_turn
 
@@ -78,7 +78,7 @@ class OpenAI:
         return {"model": model, "messages": messages, "stream": stream}
 
 
-class Bare(OpenAI):
+class Bare:
     """Asks in Replicate's way."""
 
     async def whole(self, session: aiohttp.ClientSession, model: str = "warm") -> str:
@@ -110,7 +110,7 @@ async def _json(answer: aiohttp.ClientResponse) -> dict[str, Any]:
 
 
 async def _measure(
-    caller: OpenAI, process: subprocess.Popen[bytes], url: str, begun: float, requests: int, held: int
+    caller: OpenAI | Bare, process: subprocess.Popen[bytes], url: str, begun: float, requests: int, held: int
 ) -> dict[str, Any]:
     connector = aiohttp.TCPConnector(limit=0)
     headers = {"Authorization": f"Bearer {MASTER_KEY}"}
@@ -184,7 +184,7 @@ async def _answers(session: aiohttp.ClientSession, process: subprocess.Popen[byt
         await asyncio.sleep(0.02)
 
 
-async def _ask(caller: OpenAI, session: aiohttp.ClientSession) -> float:
+async def _ask(caller: OpenAI | Bare, session: aiohttp.ClientSession) -> float:
     begun = time.perf_counter()
     if (text := await caller.whole(session)) != models.TEXT:
         raise RuntimeError(f"not the model's answer: {text[:200]}")

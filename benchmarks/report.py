@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from . import bulk
@@ -30,18 +30,19 @@ SETTINGS = {
     "function with one shared client, where its own `use` makes one for each request",
 }
 BARE = "aiohttp"
+FIRST_TOKEN = "first streamed token (the model's comes at 50 ms)"
 
 Round = dict[str, Any]
 
 
 class Row(NamedTuple):
-    """One line of the table: the median over rounds, and how many times the bare client's."""
+    """One line of a table: the median over the rounds, and how many times the bare client's."""
 
     label: str
     figure: str
-    read: Callable[[Round], float | None]
-    digits: int
-    compared: bool = True
+    read: Callable[[Round], float]
+    digits: int = 0
+    compared: bool = False
 
 
 def rows(results: dict[str, Any]) -> list[Row]:
@@ -52,118 +53,100 @@ def rows(results: dict[str, Any]) -> list[Row]:
             "warm",
             lambda of: 1e3 * (statistics.median(of["latencies"]) - 0.2),
             1,
-            False,
         ),
-        Row("the same: CPU a call, ms", "warm", lambda of: 1e3 * of["cpu_per_call"], 2),
-        Row("HTTP requests a warm call", "warm", lambda of: of["requests_per_call"], 1, False),
+        Row("the same: CPU a call, ms", "warm", lambda of: 1e3 * of["cpu_per_call"], 2, True),
+        Row("HTTP requests a warm call", "warm", lambda of: of["requests_per_call"], 1),
         *(row for name in fanouts for row in _fan_out(name)),
-        Row(
-            "first streamed token (the model's comes at 50 ms), ms",
-            "stream",
-            lambda of: 1e3 * statistics.median(of["first"]),
-            0,
-            False,
-        ),
+        Row(f"{FIRST_TOKEN}, ms", "stream", lambda of: 1e3 * statistics.median(of["first"])),
         Row(
             "longest gap between tokens (the model: 50 ms), ms",
             "stream",
             lambda of: 1e3 * statistics.median(of["longest_gap"]),
-            0,
-            False,
         ),
-        Row("50 streams at once: CPU a piece, us", "streams", lambda of: 1e6 * of["cpu_per_piece"], 0),
-        Row("open streams: memory of each, KB", "open streams", lambda of: 1e3 * of["memory_per_stream"], 0),
-        Row("import of what a call needs, CPU s", "import", lambda of: of["cpu"], 2),
+        Row("50 streams at once: CPU a piece, us", "streams", lambda of: 1e6 * of["cpu_per_piece"], 0, True),
+        Row(
+            "open streams: memory of each, KB",
+            "open streams",
+            lambda of: 1e3 * of["memory_per_stream"],
+            0,
+            True,
+        ),
+        Row("import of what a call needs, CPU s", "import", lambda of: of["cpu"], 2, True),
     ]
 
 
 def _fan_out(name: str) -> list[Row]:
-    count = name.split()[1]
-
     return [
-        Row(f"{count} calls of 0.5 s at once: wall, s", name, lambda of: of["wall"], 2),
-        Row("the same: CPU a call, ms", name, lambda of: 1e3 * of["cpu_per_call"], 2),
-        Row("the same: peak memory, MB", name, lambda of: of["memory_peak"], 0),
-        Row(
-            "the same: answers not right", name, lambda of: of["wrong"] + sum(of["errors"].values()), 0, False
-        ),
+        Row(f"{name.split()[1]} calls of 0.5 s at once: wall, s", name, lambda of: of["wall"], 2, True),
+        Row("the same: CPU a call, ms", name, lambda of: 1e3 * of["cpu_per_call"], 2, True),
+        Row("the same: peak memory, MB", name, lambda of: of["memory_peak"], 0, True),
+        Row("the same: answers not right", name, lambda of: of["wrong"] + sum(of["errors"].values())),
     ]
 
 
-def page(results: dict[str, Any]) -> Iterator[str]:
-    """Lines of Markdown."""
-    of = results["machine"]
-    clients = list(results["clients"])
+GATEWAY_ROWS = (
+    Row("start until it answers, s", "gateway", lambda of: of["start"], 1),
+    Row("memory after the load, MB", "gateway", lambda of: of["memory"]),
+    Row("CPU a request, ms", "gateway", lambda of: 1e3 * of["cpu_per_request"], 2, True),
+    Row(f"{FIRST_TOKEN}, ms", "gateway", lambda of: 1e3 * of["first_token"]),
+    Row("100 in flight, model of 0.2 s: p50, ms", "gateway", lambda of: 1e3 * of["p50"]),
+    Row("the same: p99, ms", "gateway", lambda of: 1e3 * of["p99"]),
+)
+
+
+def page(results: dict[str, Any]) -> str:
+    """All of it, in Markdown."""
+    sections = (_side_by_side(results), _warm_path(results), bulk.section(results["job"]), _ledger(results))
+    lines = [line for section in (*sections, _gateways(results)) for line in (*section, "")]
+    if failed := list(failures(results)):
+        lines += ["## Rounds that failed, and are in no median", "", *failed, ""]
+    lines += ["## Settings", ""]
+    lines += [f"- {NAMES[client]}: {SETTINGS[client]}." for client in results["clients"]]
+    return "\n".join(lines) + "\n"
+
+
+def _side_by_side(results: dict[str, Any]) -> Iterator[str]:
+    of, clients, figures = results["machine"], results["clients"], results["figures"]
     yield "# Side by side"
     yield ""
     yield (
         f"{of['processor']}, {of['cores']} cores, {of['memory_gb']} GB; {of['system']}; Python {of['python']}; "
-        f"{of['taken']}{_load(of)}; {results['seconds'] / 60:.0f} minutes. Each client in a process of its own on "
-        f"{results['loop']}, in turn, against one stand-in for Replicate on the same machine. Medians over the "
+        f"{of['taken']}; load average before {of['load']:.1f}; {results['seconds'] / 60:.0f} minutes. Each client in a "
+        "process of its own on uvloop, in turn, against one stand-in for Replicate on the same machine. Medians over the "
         "rounds; in brackets how many times the bare client's, the median of the ratios round by round. CPU is "
         "the client's process alone, user and system. Made by `python -m benchmarks`; every round is in "
         "[results.json](results.json)."
     )
     yield ""
-    yield (
-        "| |"
-        + "|".join(
-            f" {INSTALLATIONS[client].package} {results['clients'][client]['version']} " for client in clients
-        )
-        + "|"
+    size = results["size"]
+    boots = {
+        "whole": f"a cold boot of {size['boot_seconds']:g} s",
+        "streamed": f"the same streamed, where streams time out after {size['stream_timeout']:g} s",
+    }
+    yield from _table(
+        [f"{INSTALLATIONS[client].package} {about['version']}" for client, about in clients.items()],
+        *(_row(results, row, clients) for row in rows(results)),
+        *(
+            (label, *(_boot(figures["boot"][client][0][kind]) for client in clients))
+            for kind, label in boots.items()
+        ),
+        (
+            f"left running of {size['cancelled']} whose callers were cancelled",
+            *(figures["cancel"][client][0].get("left_running", "failed") for client in clients),
+        ),
+        ("installed with dependencies, MB", *(_size(about["size"]) for about in clients.values())),
     )
-    yield "| --- |" + " --: |" * len(clients)
-    for row in rows(results):
-        yield f"| {row.label} |" + "|".join(f" {_cell(results, row, client)} " for client in clients) + "|"
-    seconds = results["size"]["boot_seconds"]
-    silence = results["size"]["stream_timeout"]
-    for kind, label in (
-        ("whole", f"a cold boot of {seconds:g} s"),
-        ("streamed", f"the same streamed, where streams time out after {silence:g} s"),
-    ):
-        boots = results["figures"]["boot"]
-        yield f"| {label} |" + "|".join(f" {_boot(boots[client][0][kind])} " for client in clients) + "|"
-    cancelled = results["size"]["cancelled"]
-    left = results["figures"]["cancel"]
-    yield (
-        f"| left running of {cancelled} whose callers were cancelled |"
-        + "|".join(f" {_get(left[client][0], 'left_running')} " for client in clients)
-        + "|"
-    )
-    yield (
-        "| installed with dependencies, MB |"
-        + "|".join(f" {_size(results['clients'][client]['size'])} " for client in clients)
-        + "|"
-    )
-    yield from _warm_path(results)
-    yield from bulk.page(results["job"])
-    yield from _ledger(results, clients)
-    yield from _gateways(results)
-    if failed := list(failures(results)):
-        yield from ("", "## Rounds that failed, and are in no median", "", *failed)
-    yield from ("", "## Settings", "")
-    yield from (f"- {NAMES[client]}: {SETTINGS[client]}." for client in clients)
 
 
 def gaps(results: dict[str, Any]) -> list[str]:
-    """What is missing: figures that a client should have and has not."""
-    table = rows(results)
+    """What is missing: figures that a client should have and has not, and promises that are not kept."""
     missing = [
-        f"{row.figure}: {client}: {row.label}"
-        for row in table
-        for client in results["clients"]
-        if median(results, row, client) is None
+        f"{figure}: {client}: {rounds[0]['failed']}"
+        for figure, found in results["figures"].items()
+        for client, rounds in found.items()
+        if all("failed" in of for of in rounds)
     ]
-    return (
-        missing
-        + list(broken_promises(results))
-        + [
-            f"{figure}: {client}: {rounds[0]['failed']}"
-            for figure, found in results["figures"].items()
-            for client, rounds in found.items()
-            if rounds and all("failed" in of for of in rounds)
-        ]
-    )
+    return [*missing, *broken_promises(results)]
 
 
 def broken_promises(results: dict[str, Any]) -> Iterator[str]:
@@ -193,20 +176,22 @@ def failures(results: dict[str, Any]) -> Iterator[str]:
 
 def median(results: dict[str, Any], row: Row, client: str) -> float | None:
     """Over the rounds; None where the client has none."""
-    found = [_read(row, of) for of in results["figures"][row.figure].get(client, ())]
-    values = [value for value in found if value is not None]
+    values = [row.read(of) for of in results["figures"][row.figure].get(client, ()) if "failed" not in of]
     return statistics.median(values) if values else None
 
 
 def times_bare(results: dict[str, Any], row: Row, client: str) -> float | None:
-    """How many times the bare client's: the median of the ratios, round by round."""
+    """How many times the bare client's, of the rounds in which neither failed."""
     figures = results["figures"][row.figure]
     if client == BARE or BARE not in figures:
         return None
-    pairs = zip(figures[client], figures[BARE], strict=True)
-    found = [(_read(row, ours), _read(row, bare)) for ours, bare in pairs]
-    ratios = [ours / bare for ours, bare in found if ours is not None and bare]
-    return statistics.median(ratios) if ratios else None
+    whole = [
+        (row.read(ours), row.read(bare))
+        for ours, bare in zip(figures[client], figures[BARE], strict=True)
+        if "failed" not in ours and "failed" not in bare
+    ]
+    comparable = [(ours, bare) for ours, bare in whole if bare]
+    return ratio(*zip(*comparable, strict=True)) if comparable else None
 
 
 def counted(count: int, thing: str) -> str:
@@ -214,24 +199,23 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
-def _read(row: Row, of: Round) -> float | None:
-    return None if "failed" in of else row.read(of)
+def _table(head: Iterable[object], *rows: Iterable[object]) -> Iterator[str]:
+    """A table whose first column names its rows."""
+    columns = list(head)
+    for row in (("", *columns), ("---", *("--:" for _ in columns)), *rows):
+        yield "|" + "|".join(f" {cell} " if cell != "" else " " for cell in row) + "|"
+
+
+def _row(results: dict[str, Any], row: Row, clients: Iterable[str]) -> tuple[str, ...]:
+    return (row.label, *(_cell(results, row, client) for client in clients))
 
 
 def _cell(results: dict[str, Any], row: Row, client: str) -> str:
     value = median(results, row, client)
     if value is None:
         return "failed"
-    ratio = times_bare(results, row, client) if row.compared else None
-    return f"{value:.{row.digits}f}" + (f" ({ratio:.1f})" if ratio is not None else "")
-
-
-def _load(machine: dict[str, Any]) -> str:
-    return f"; load average before {machine['load']:.1f}" if "load" in machine else ""
-
-
-def _get(of: Round, key: str) -> str:
-    return str(of.get(key, "failed"))
+    times = times_bare(results, row, client) if row.compared else None
+    return f"{value:.{row.digits}f}" + (f" ({times:.1f})" if times is not None else "")
 
 
 def _size(size: float | None) -> str:
@@ -247,61 +231,41 @@ def _boot(of: Round) -> str:
 def _warm_path(results: dict[str, Any]) -> Iterator[str]:
     ours, bare = (results["warm_path"][key] for key in ("ours", "bare"))
     calls, rounds, processes = results["size"]["warm_path"]
-    yield from ("", "## The CPU of a warm call", "")
+    yield from ("## The CPU of a warm call", "")
     yield (
-        f"A model that answers at once, one call after another: "
-        f"{1e6 * statistics.median(ours):.0f} us a call against the bare client's "
-        f"{1e6 * statistics.median(bare):.0f}, {ratio(ours, bare):.2f} times as much (medians over {rounds} "
+        f"A model that answers at once, one call after another: {1e6 * statistics.median(ours):.0f} us a call against the bare "
+        f"client's {1e6 * statistics.median(bare):.0f}, {ratio(ours, bare):.2f} times as much (medians over {rounds} "
         f"rounds of {calls} calls in each of {processes} processes, `python -m benchmarks.warm_call`)."
     )
 
 
-def _ledger(results: dict[str, Any], clients: list[str]) -> Iterator[str]:
-    columns = ("asked", "right", "wrong", "errors", "created", "left_running", "wall")
-    yield from ("", "## A fault campaign", "")
+def _ledger(results: dict[str, Any]) -> Iterator[str]:
+    yield from ("## A fault campaign", "")
     yield (
         f"{FAULTS.create_error:.0%} of creations are answered 502, {FAULTS.create_reset:.0%} are reset before and "
         f"{FAULTS.create_lost:.0%} after the prediction was made, and {FAULTS.get_error:.0%} of looks at "
         "predictions fail. Each client with the retries that it has by default."
     )
     yield ""
-    yield "| | asked | right | wrong | errors | predictions created | left running | wall, s |"
-    yield "| --- |" + " --: |" * len(columns)
-    for client in clients:
-        of = results["figures"]["faults"][client][0]
-        if "failed" in of:
-            yield f"| {NAMES[client]} | failed |" + " |" * (len(columns) - 1)
-            continue
-        cells = {**of, "errors": sum(of["errors"].values()), "wall": f"{of['wall']:.1f}"}
-        yield f"| {NAMES[client]} |" + "|".join(f" {cells[column]} " for column in columns) + "|"
+    yield from _table(
+        ("asked", "right", "wrong", "errors", "predictions created", "left running", "wall, s"),
+        *((NAMES[client], *_ledger_of(rounds[0])) for client, rounds in results["figures"]["faults"].items()),
+    )
+
+
+def _ledger_of(of: Round) -> tuple[object, ...]:
+    if "failed" in of:
+        return ("failed", *6 * [""])
+    errors, wall = sum(of["errors"].values()), f"{of['wall']:.1f}"
+    return of["asked"], of["right"], of["wrong"], errors, of["created"], of["left_running"], wall
 
 
 def _gateways(results: dict[str, Any]) -> Iterator[str]:
-    served: dict[str, list[Round]] = results["figures"]["gateway"]
-    rows = (
-        ("start until it answers, s", "start", 1, 1),
-        ("memory after the load, MB", "memory", 1, 0),
-        ("CPU a request, ms", "cpu_per_request", 1e3, 2),
-        ("first streamed token (the model's comes at 50 ms), ms", "first_token", 1e3, 0),
-        ("100 in flight, model of 0.2 s: p50, ms", "p50", 1e3, 0),
-        ("the same: p99, ms", "p99", 1e3, 0),
-    )
-    yield from ("", "## Gateways, one process each", "")
-    yield "| |" + "|".join(f" {NAMES[client]} " for client in served) + "|"
-    yield "| --- |" + " --: |" * len(served)
-    for label, key, scale, digits in rows:
-        cells = []
-        for rounds in served.values():
-            found = [of[key] for of in rounds if key in of]
-            cells.append(f"{scale * statistics.median(found):.{digits}f}" if found else "failed")
-        yield f"| {label} |" + "|".join(f" {cell} " for cell in cells) + "|"
-    ours, bare = (served.get(client, []) for client in ("areplicate", BARE))
-    pairs = [
-        (a["cpu_per_request"], b["cpu_per_request"])
-        for a, b in zip(ours, bare, strict=False)
-        if "failed" not in a and "failed" not in b
-    ]
-    if pairs:
-        yield f"| areplicate's CPU over the bare proxy's | {ratio(*zip(*pairs, strict=True)):.2f} |"
+    served = list(results["figures"]["gateway"])
     further = [_size(results["clients"][client]["size_further"]) for client in served]
-    yield "| installed with what the gateway needs, MB |" + "|".join(f" {cell} " for cell in further) + "|"
+    yield from ("## Gateways, one process each", "")
+    yield from _table(
+        (NAMES[client] for client in served),
+        *(_row(results, row, served) for row in GATEWAY_ROWS),
+        ("installed with what the gateway needs, MB", *further),
+    )

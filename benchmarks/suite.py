@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from areplicate.local import Faults
+from areplicate.local import Faults, LocalModel
 
 from . import models
 from .environments import INSTALLATIONS, Environment
@@ -67,61 +67,43 @@ QUICK = Size(
 class Suite:
     """The benchmarks of some clients, against one server."""
 
-    def __init__(self, environments: dict[str, Environment], local: Server, size: Size, loop: str) -> None:
+    def __init__(self, environments: dict[str, Environment], local: Server, size: Size) -> None:
         self._environments = environments
         self._local = local
         self._size = size
-        self._loop = loop
         self._keys = 0
 
     def figures(self) -> Iterator[tuple[str, Callable[[], Rounds]]]:
         """Each figure's name, and what measures it."""
         size = self._size
-        yield "import", lambda: in_turn(self._environments, size.rounds, self._import)
+        yield "import", self._in_turn(size.rounds, self._import)
         yield "boot", self._boots
-        yield "warm", lambda: in_turn(self._environments, size.rounds, self._warm)
+        yield "warm", self._in_turn(size.rounds, self._warm)
         for count, rounds in size.fanouts:
-            yield (
-                f"fanout {count}",
-                lambda count=count, rounds=rounds: in_turn(  # type: ignore[misc]
-                    self._environments, rounds, lambda client: self._fan_out(client, count)
-                ),
-            )
-        yield "stream", lambda: in_turn(self._environments, size.rounds, self._stream)
-        yield "streams", lambda: in_turn(self._environments, size.streams, self._streams)
-        yield "open streams", lambda: in_turn(self._environments, 1, self._open_streams)
-        yield "cancel", lambda: in_turn(self._environments, 1, self._cancel)
-        yield "faults", lambda: in_turn(self._environments, 1, self._faults)
+            fanout = {"count": count, "text": models.TEXT, "warm_model": models.WARM.full_name}
+            yield f"fanout {count}", self._scenario(rounds, "fanout", models.FAN, **fanout)
+        yield "stream", self._scenario(size.rounds, "stream", models.STREAMED, runs=size.streams)
+        at_once, opened = size.streams_at_once, size.open_streams
+        yield "streams", self._scenario(size.streams, "streams", models.QUICK_STREAM, count=at_once)
+        yield "open streams", self._scenario(1, "open_streams", models.ENDLESS, count=opened)
+        yield "cancel", self._in_turn(1, self._cancel)
+        yield "faults", self._in_turn(1, self._faults)
+
+    def _in_turn(self, rounds: int, measure: Callable[[str], dict[str, Any]]) -> Callable[[], Rounds]:
+        return lambda: in_turn(self._environments, rounds, measure)
+
+    def _scenario(self, rounds: int, scenario: str, model: LocalModel, **given: Any) -> Callable[[], Rounds]:
+        """The figures that the clients themselves tell of a scenario."""
+        return self._in_turn(rounds, lambda client: self._work(client, scenario, model, **given)[1])
 
     def _import(self, client: str) -> dict[str, Any]:
         python, module = self._environments[client].python, INSTALLATIONS[client].module
         return {"cpu": _cpu_of(python, f"import {module}") - _cpu_of(python, "pass")}
 
     def _warm(self, client: str) -> dict[str, Any]:
-        key, figures = self._work(client, "warm", model=models.WARM.full_name, calls=self._size.warm_calls)
+        key, figures = self._work(client, "warm", models.WARM, calls=self._size.warm_calls)
         account = self._local.account(key)
         return {**figures, "requests_per_call": account["requests"] / account["created"]}
-
-    def _fan_out(self, client: str, count: int) -> dict[str, Any]:
-        return self._work(
-            client,
-            "fanout",
-            model=models.FAN.full_name,
-            warm_model=models.WARM.full_name,
-            count=count,
-            text=models.TEXT,
-        )[1]
-
-    def _stream(self, client: str) -> dict[str, Any]:
-        return self._work(client, "stream", model=models.STREAMED.full_name, runs=self._size.streams)[1]
-
-    def _streams(self, client: str) -> dict[str, Any]:
-        count = self._size.streams_at_once
-        return self._work(client, "streams", model=models.QUICK_STREAM.full_name, count=count)[1]
-
-    def _open_streams(self, client: str) -> dict[str, Any]:
-        count = self._size.open_streams
-        return self._work(client, "open_streams", model=models.ENDLESS.full_name, count=count)[1]
 
     def _boots(self) -> Rounds:
         """Cold boots of all clients at the same time, whole and streamed: they do little but wait."""
@@ -143,31 +125,33 @@ class Suite:
         return rounds
 
     def _cancel(self, client: str) -> dict[str, Any]:
-        key, figures = self._work(
-            client, "cancel", model=models.ENDLESS.full_name, count=self._size.cancelled, after=2.0
-        )
-        time.sleep(self._size.afterwards)
-        account = self._local.account(key)
-        return {**figures, "created": account["created"], "left_running": account["running"]}
+        count = self._size.cancelled
+        key, figures = self._work(client, "cancel", models.ENDLESS, count=count, after=2.0)
+        return {**figures, **self._afterwards(key)}
 
     def _faults(self, client: str) -> dict[str, Any]:
-        self._local.set_faults(FAULTS)
         count = self._size.asked_in_faults
-        key, figures = self._work(
-            client, "faults", model=models.NUMBERED.full_name, count=count, concurrency=min(30, count)
-        )
+        self._local.set_faults(FAULTS)
+        key, figures = self._work(client, "faults", models.NUMBERED, count=count, concurrency=min(30, count))
         self._local.set_faults(Faults())
+        return {**figures, "asked": count, **self._afterwards(key)}
+
+    def _afterwards(self, key: str) -> dict[str, float]:
+        """What a client has left behind, a while after its end."""
         time.sleep(self._size.afterwards)
         account = self._local.account(key)
-        return {**figures, "asked": count, "created": account["created"], "left_running": account["running"]}
+        return {"created": account["created"], "left_running": account["running"]}
 
-    def _work(self, client: str, scenario: str, **given: Any) -> tuple[str, dict[str, Any]]:
+    def _work(
+        self, client: str, scenario: str, model: LocalModel, **given: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """The key that a client used, and its figures."""
         key = self._key(client)
-        return key, end(self._begin(client, scenario, key, **given))
+        return key, end(self._begin(client, scenario, key, model=model.full_name, **given))
 
     def _begin(self, client: str, scenario: str, key: str, **given: Any) -> subprocess.Popen[str]:
         python, api_base = self._environments[client].python, self._local.api_base
-        return begin(client, scenario, python=python, api_base=api_base, key=key, loop=self._loop, **given)
+        return begin(client, scenario, python=python, api_base=api_base, key=key, **given)
 
     def _key(self, client: str) -> str:
         """A key of its own for each worker, by which the server tells them apart."""

@@ -1,41 +1,31 @@
 """What a warm call costs beside a bare aiohttp call in the same run: `python -m benchmarks.warm_call`.
 
+Prints CPU per call (user and system time of this process), as the median of several rounds.
 `python scripts/road.py` shows which files it visits.
-
-Prints CPU per call (user and system time of this process), requests a call, and the CPU of
-`import areplicate`, each as the median of several rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
+import uvloop
 
 from areplicate import AsyncRouter
 from areplicate.local import LocalModel
 
-from .clients.worker import runner
 from .models import CHUNKS
 from .stand import KEY, bare_call, ratio, server
-from .workers import LOOPS
+from .workers import in_a_process
 
 Call = Callable[[], Awaitable[object]]
 MODEL = "meta/meta-llama-3-8b-instruct"
 PROMPT = "Hello, how are you?"
 MESSAGES = [{"role": "user", "content": PROMPT}]
-
-
-def local_model() -> LocalModel:
-    """A model that answers at once."""
-    owner, _, name = MODEL.partition("/")
-    return LocalModel(owner=owner, name=name, reply=CHUNKS)
 
 
 async def cpu_per_call(call: Call, calls: int) -> float:
@@ -74,43 +64,35 @@ async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], 
     return ours, bare
 
 
-def in_a_process(calls: int, rounds: int, loop: str) -> tuple[list[float], list[float]]:
+def in_this_process(calls: int, rounds: int) -> tuple[list[float], list[float]]:
     """CPU of a warm call and of a bare one, round by round."""
-    with server([local_model()]) as local:
-        ours, bare = runner(loop)(measure(local.api_base, calls, rounds))
-        return ours, bare
+    owner, _, name = MODEL.partition("/")
+    with server([LocalModel(owner=owner, name=name, reply=CHUNKS)]) as local:
+        return uvloop.run(measure(local.api_base, calls, rounds))
 
 
-def import_cpu(module: str) -> float:
-    """CPU seconds of importing a module in a fresh interpreter, beyond starting that."""
+def in_processes(calls: int, rounds: int, processes: int) -> dict[str, list[float]]:
+    """CPU of warm calls, `ours`, and of `bare` ones.
 
-    def cpu(code: str) -> float:
-        probe = f"import time\n{code}\nprint(time.process_time())"
-        return float(subprocess.check_output([sys.executable, "-c", probe]))
-
-    return statistics.median(cpu(f"import {module}") - cpu("") for _ in range(7))
+    In several processes, one after the other: how a process lies in memory shifts the ratio by some percent.
+    """
+    found: dict[str, list[float]] = {"ours": [], "bare": []}
+    for _ in range(processes):
+        ours, bare = in_a_process(in_this_process, calls, rounds)
+        found["ours"] += ours
+        found["bare"] += bare
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--loop", choices=LOOPS, default="uvloop")
     options = parser.parse_args()
-    with server([local_model()]) as local:
-        before = local.counts().get("create", 0)
-        ours, bare = runner(options.loop)(measure(local.api_base, options.calls, options.rounds))
-        counts = local.counts()
-        made = counts["create"] - before
-        extra = sum(counts.values()) - counts["running"] - made
+    ours, bare = in_this_process(options.calls, options.rounds)
     print(f"CPU a warm call: {statistics.median(ours) * 1e6:.0f} us")
     print(f"CPU a bare aiohttp call: {statistics.median(bare) * 1e6:.0f} us")
     print(f"ratio: {ratio(ours, bare):.2f}")
-    print(f"HTTP requests a warm call: {1 + extra / made:.2f}")
-    print(f"CPU of import areplicate: {import_cpu('areplicate') * 1e3:.1f} ms")
-    router_cpu = import_cpu("areplicate.completion, areplicate.replicate.transports.aiohttp")
-    print(f"CPU of importing all that a call needs: {router_cpu * 1e3:.0f} ms")
-    print(f"CPU of import aiohttp: {import_cpu('aiohttp') * 1e3:.0f} ms")
 
 
 if __name__ == "__main__":

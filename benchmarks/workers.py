@@ -1,18 +1,16 @@
-"""Running the clients' workers, each in a process of its own."""
+"""Processes: a worker of a client in its own environment, or a function of this one."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .stand import KEY
-
 ROOT = Path(__file__).resolve().parents[1]
-LOOPS = ("uvloop", "asyncio")
 TIMEOUT = 300.0
 """Seconds after which a worker is taken for dead."""
 
@@ -20,9 +18,9 @@ T = TypeVar("T")
 
 
 def begin(
-    client: str, scenario: str, *, python: str = sys.executable, api_base: str, key: str = KEY, **given: Any
+    client: str, scenario: str, *, python: str, api_base: str, key: str, **given: Any
 ) -> subprocess.Popen[str]:
-    """Starts one client on one scenario; `loop` and `settings` are as in `clients.worker.main`."""
+    """Starts one client on one scenario, with what `clients.worker.main` reads."""
     keywords = json.dumps({"api_base": api_base, "key": key, **given})
     command = [python, "-m", f"benchmarks.clients.{client}_client", scenario, keywords]
     return subprocess.Popen(
@@ -45,9 +43,10 @@ def end(process: subprocess.Popen[str], timeout: float = TIMEOUT) -> dict[str, A
     return figures
 
 
-def work(client: str, scenario: str, **given: Any) -> dict[str, Any]:
-    """One client through one scenario."""
-    return end(begin(client, scenario, **given))
+def in_a_process(work: Callable[..., T], *arguments: Any) -> T:
+    """What a function gives in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
 
 
 def in_turn(clients: Iterable[str], rounds: int, measure: Callable[[str], T]) -> dict[str, list[T]]:

@@ -13,13 +13,9 @@ from . import worker
 
 
 class Client:
-    def __init__(self, api_base: str, key: str, pool_size: int | None = None) -> None:
+    def __init__(self, api_base: str, key: str) -> None:
         self._router = AsyncRouter(
-            api_key=key,
-            api_base=api_base,
-            pool_size=pool_size,
-            creations_per_minute=1e9,
-            others_per_minute=1e9,
+            api_key=key, api_base=api_base, creations_per_minute=1e9, others_per_minute=1e9
         )
 
     async def complete(self, model: str, prompt: str) -> str:

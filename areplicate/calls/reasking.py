@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
+from ..chat.chunks import message_of
 from ..chat.contract import AnswerReader, Contract, ask_again
 from ..chat.messages import Message
 from ..chat.responses import (
@@ -22,7 +23,6 @@ from ..chat.responses import (
     ModelResponse,
     ModelResponseChunk,
     Run,
-    ToolCall,
     Usage,
 )
 from ..chat.usage import add_attempt
@@ -94,21 +94,9 @@ def _read(reader: AnswerReader, choice: Choice) -> list[Delta]:
 
 
 def _choice(choice: Choice, deltas: list[Delta], finish_reason: FinishReason) -> Choice:
-    content = "".join([delta.content for delta in deltas if delta.content])
-    thought = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])
-    calls = [
-        ToolCall(id=call.id, function=call.function) for delta in deltas for call in delta.tool_calls or ()
-    ]
-    return _replace(
-        choice,
-        message=_replace(
-            choice.message,
-            content=None if calls and not content else content,
-            tool_calls=calls or None,
-            reasoning_content=choice.message.reasoning_content or thought or None,
-        ),
-        finish_reason=finish_reason,
-    )
+    message = message_of(deltas)
+    message.reasoning_content = choice.message.reasoning_content or message.reasoning_content
+    return _replace(choice, message=message, finish_reason=finish_reason)
 
 
 def _stream(bound: BoundCall, stream: CompletionStream) -> CompletionStream:

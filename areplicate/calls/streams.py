@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
-from ..chat.answers import Question, finish_reason, run_of, usage_for
+from ..chat.answers import Question, finish_reason, run_of, usage_of
 from ..chat.chunks import ChunkMaker
 from ..chat.outputs import Lines, output_text, reply_splitter
 from ..chat.reply_splitter import ReplySplitter
@@ -260,7 +260,7 @@ class AnswerChunks:
             raise failure
         question = self._question
         text = output_text(prediction.output)
-        usage = usage_for(question, prediction, text)
+        usage = usage_of(prediction, question.input.fields, text)
         finish = finish_reason(question, usage)
         self._ready.append(self._make.delta(self._index, Delta(), finish, [run_of(self._runs, usage)]))
         self._usages.append(usage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from ..replicate.protocol.predictions import Prediction, PredictionMetrics
 from .inputs import ModelInput
 from .outputs import output_text, read_reply
-from .responses import Choice, FinishReason, Message, ModelResponse, Run, Usage
+from .responses import Choice, FinishReason, ModelResponse, Run, Usage
 from .schemas.schema import ModelSchema
 from .usage import add, characters, estimate
 
@@ -35,12 +35,11 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
     for index, runs in enumerate(answers):
         prediction = runs[-1]
         text = output_text(prediction.output)
-        reply = read_reply(text, question.schema, question.model)
-        usage = usage_for(question, prediction, text)
+        message = read_reply(text, question.schema, question.model)
+        usage = usage_of(prediction, question.input.fields, text)
         usages.append(usage)
         ran.append(run_of(runs, usage))
         finish = finish_reason(question, usage)
-        message = Message(role="assistant", content=reply.content, reasoning_content=reply.reasoning_content)
         choices.append(Choice(index=index, message=message, finish_reason=finish))
     return ModelResponse(
         id=answers[0][-1].id,
@@ -55,17 +54,16 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
 _NOTHING_MEASURED = PredictionMetrics()
 
 
-def usage_of(prediction: Prediction, prompt_characters: Callable[[], int], text: str) -> Usage:
+def usage_of(prediction: Prediction, input: dict[str, Any], text: str) -> Usage:
     """The usage of a prediction that wrote `text`.
 
-    Language models on Replicate report `input_token_count` and `output_token_count`. Where one is
-    missing, a list of output chunks is about a token each, and text is about four characters a
-    token; such a usage is marked `estimated`. `prompt_characters` counts those of the input.
+    Language models on Replicate report `input_token_count` and `output_token_count`. Where one is missing, a list of
+    output chunks is about a token each, and text is about four characters a token; such a usage is marked `estimated`.
     """
     metrics = prediction.metrics or _NOTHING_MEASURED
     prompt, completion = metrics.input_token_count, metrics.output_token_count
     estimated = prompt is None or completion is None
-    prompt_tokens = estimate(prompt_characters()) if prompt is None else int(prompt)
+    prompt_tokens = int(estimate(characters(input)) if prompt is None else prompt)
     if completion is None:
         completion = _chunks(prediction.output) or estimate(len(text))
     completion_tokens = int(completion)
@@ -77,10 +75,6 @@ def usage_of(prediction: Prediction, prompt_characters: Callable[[], int], text:
     )
 
 
-def usage_for(question: Question, prediction: Prediction, text: str) -> Usage:
-    return usage_of(prediction, lambda: characters(question.input.fields), text)
-
-
 def finish_reason(question: Question, usage: Usage) -> FinishReason:
     limit = question.input.max_tokens
     return "length" if limit is not None and usage.completion_tokens >= limit else "stop"
@@ -89,10 +83,8 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
 def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
     measured = [run.metrics or _NOTHING_MEASURED for run in runs]
-    predict, total = (
-        _sum([each.predict_time for each in measured]),
-        _sum([each.total_time for each in measured]),
-    )
+    predict = _sum([each.predict_time for each in measured])
+    total = _sum([each.total_time for each in measured])
     return Run(
         prediction_id=runs[-1].id,
         version=runs[-1].version,

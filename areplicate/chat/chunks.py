@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from typing import overload
 
 from .responses import (
@@ -18,7 +18,7 @@ from .responses import (
     ToolCallDelta,
     Usage,
 )
-from .usage import add
+from .usage import add, counted
 
 
 class ChunkMaker:
@@ -68,6 +68,20 @@ def deltas_of(message: Message) -> list[Delta]:
     return deltas
 
 
+def message_of(deltas: Sequence[Delta]) -> Message:
+    """The message that deltas build."""
+    content = "".join([delta.content for delta in deltas if delta.content])
+    calls = [
+        ToolCall(id=call.id, function=call.function) for delta in deltas for call in delta.tool_calls or ()
+    ]
+    return Message(
+        role="assistant",
+        content=None if calls and not content else content,
+        reasoning_content="".join([d.reasoning_content for d in deltas if d.reasoning_content]) or None,
+        tool_calls=calls or None,
+    )
+
+
 @overload
 def stream_to_completion(chunks: Iterable[ModelResponseChunk]) -> ModelResponse: ...
 @overload
@@ -93,55 +107,30 @@ async def _collect(chunks: AsyncIterable[ModelResponseChunk]) -> ModelResponse:
     return _put_together([chunk async for chunk in chunks])
 
 
-class _Parts:
-    """What the chunks of one choice add up to."""
-
-    def __init__(self) -> None:
-        self.content: list[str] = []
-        self.reasoning: list[str] = []
-        self.tool_calls: list[ToolCall] = []
-        self.finish_reason: FinishReason = "stop"
-        self.runs: list[Run] = []
-
-
 def _put_together(chunks: list[ModelResponseChunk]) -> ModelResponse:
     if not chunks:
         raise ValueError("chunks is empty: a completion is made of at least one.")
-    choices: dict[int, _Parts] = {}
     usage: Usage | None = None
+    deltas: dict[int, list[Delta]] = {}
+    reasons: dict[int, FinishReason] = {}
+    runs: dict[int, list[Run]] = {}
     for chunk in chunks:
         usage = chunk.usage or usage
         for choice in chunk.choices:
-            parts = choices.setdefault(choice.index, _Parts())
-            delta = choice.delta
-            if delta.content:
-                parts.content.append(delta.content)
-            if delta.reasoning_content:
-                parts.reasoning.append(delta.reasoning_content)
-            parts.tool_calls += [
-                ToolCall(id=call.id, function=call.function) for call in delta.tool_calls or ()
-            ]
-            parts.finish_reason = choice.finish_reason or parts.finish_reason
-            parts.runs += chunk.replicate or ()
-    runs = [run for index in sorted(choices) for run in choices[index].runs]
-    counted = [run.usage for run in runs if run.usage is not None]
+            deltas.setdefault(choice.index, []).append(choice.delta)
+            runs.setdefault(choice.index, []).extend(chunk.replicate or ())
+            if choice.finish_reason is not None:
+                reasons[choice.index] = choice.finish_reason
+    ran = [run for index in sorted(runs) for run in runs[index]]
+    measured = [run.usage for run in ran if run.usage is not None]
     return ModelResponse(
         id=chunks[0].id,
         created=chunks[0].created,
         model=chunks[0].model,
-        choices=[_choice(index, choices[index]) for index in sorted(choices)],
-        usage=usage
-        or (add(counted) if counted else Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)),
-        replicate=runs,
+        choices=[
+            Choice(index=index, message=message_of(deltas[index]), finish_reason=reasons.get(index, "stop"))
+            for index in sorted(deltas)
+        ],
+        usage=usage or (add(measured) if measured else counted(0, 0)),
+        replicate=ran,
     )
-
-
-def _choice(index: int, parts: _Parts) -> Choice:
-    content = "".join(parts.content)
-    message = Message(
-        role="assistant",
-        content=None if parts.tool_calls and not content else content,
-        reasoning_content="".join(parts.reasoning) or None,
-        tool_calls=parts.tool_calls or None,
-    )
-    return Choice(index=index, message=message, finish_reason=parts.finish_reason)

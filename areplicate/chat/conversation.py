@@ -14,6 +14,9 @@ from .formats.format import PromptTemplate, written
 from .formats.recognition import PROMPT
 from .messages import Message
 from .plan import Plan
+from .schemas.schema import Field
+
+_OBJECTS = Field()
 
 
 class Prompting(msgspec.Struct, frozen=True):
@@ -65,38 +68,37 @@ def conversation_fields(
             "begins a new answer instead of going on.",
             _who(plan),
         )
-    may_split = supports_system_prompt is not False
-    fields, turns = _system_apart(turns, plan, may_split, given)
+    fields = {}
+    if supports_system_prompt is not False and plan.system is not None and plan.system not in given:
+        system, turns = leading_system(turns)
+        if system:
+            fields[plan.system] = system
     if plan.history is not None and plan.history not in given and len(turns) > 1:
-        fields |= _history(turns[:-1], plan, plan.history)
+        fields[plan.history] = _wire(turns[:-1], plan, plan.history)
         turns = turns[-1:]
     prompt = plan.format.template.render_within(turns, prompting.tools) if turns else ""
     return {plan.prompt: prompt, **fields}
 
 
 def _native(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
-    """OpenAI's messages, in the form in which the model takes them."""
-    wire: Any = [turn.as_openai() for turn in turns]
-    field = plan.fields.get(name)
-    if field is not None and field.type == "string":
-        wire = msgspec.json.encode(wire).decode()
-    elif field is not None and field.items == "string":
-        wire = [msgspec.json.encode(message).decode() for message in wire]
-    fields = {name: wire}
+    """The whole conversation in the input for messages, beside which a prompt that must be given is empty."""
+    fields = {name: _wire(turns, plan, name)}
     if plan.schema and plan.prompt in plan.schema.required:
         fields[plan.prompt] = ""
     return fields
 
 
-def _history(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
-    """The earlier messages, in the form in which the model takes them: pairs, texts or objects."""
-    wire: list[Any] = [turn.as_openai() for turn in turns]
-    items = plan.fields[name].items
-    if items == "string":
-        wire = [msgspec.json.encode(message).decode() for message in wire]
-    elif items == "array":
-        wire = _pairs(turns)
-    return {name: wire}
+def _wire(turns: tuple[Message, ...], plan: Plan, name: str) -> Any:
+    """OpenAI's messages in the form in which the model takes them: objects, texts, one text, or pairs."""
+    field = plan.fields.get(name, _OBJECTS)
+    if field.items == "array":
+        return _pairs(turns)
+    wire = [turn.as_openai() for turn in turns]
+    if field.type == "string":
+        return msgspec.json.encode(wire).decode()
+    if field.items == "string":
+        return [msgspec.json.encode(message).decode() for message in wire]
+    return wire
 
 
 def _pairs(turns: tuple[Message, ...]) -> list[list[str]]:
@@ -120,17 +122,6 @@ def _rendered(turns: tuple[Message, ...], plan: Plan, prompt: str, prompting: Pr
     if system:
         fields[plan.system or "system_prompt"] = system
     return fields
-
-
-def _system_apart(
-    turns: tuple[Message, ...], plan: Plan, may_split: bool, given: Mapping[str, Any]
-) -> tuple[dict[str, Any], tuple[Message, ...]]:
-    """The system text in its own input, if there is one, and the rest of the conversation."""
-    if may_split and plan.system is not None and plan.system not in given:
-        system, turns = leading_system(turns)
-        if system:
-            return {plan.system: system}, turns
-    return {}, turns
 
 
 def _who(plan: Plan) -> str:

@@ -15,9 +15,9 @@ from .media import MediaSlot, media_inputs, named_media
 from .messages import read_messages
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param, changes_nothing
 from .plan import Plan, plan_for
-from .schemas.context import over_context
 from .schemas.schema import Field, ModelSchema
 from .schemas.values import AskedModel, fit, sendable, unsupported
+from .usage import CHARACTERS_PER_TOKEN, characters
 
 _ANY = Field()
 _AS_THE_MODEL_SAYS = Prompting()
@@ -200,9 +200,12 @@ class _Inputs:
 def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: AskedModel) -> None:
     """Warns of a text that is longer than the model's context: the model may cut it off without a word."""
     texts = [fields.get(name) for name in (plan.prompt, plan.system) if name is not None]
-    texts += [message.get("content") for message in _list(fields.get(plan.messages or ""))]
-    tokens = over_context(texts, context)
-    if tokens is not None:
+    messages = fields.get(plan.messages or "")
+    if isinstance(messages, list):
+        texts += [message.get("content") for message in messages if isinstance(message, dict)]
+    # Other languages than English, and code, have fewer characters a token: a warning is never too early.
+    tokens = characters(texts) // CHARACTERS_PER_TOKEN
+    if tokens > context:
         logger.warning(
             "%s reads %d tokens at once, and the text has about %d: the model may not see all of it. "
             "Shorten the conversation or choose a model with a longer context.",
@@ -210,10 +213,6 @@ def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: Ask
             context,
             tokens,
         )
-
-
-def _list(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _how_to_give(name: str, plan: Plan) -> str:

@@ -24,8 +24,7 @@ INLINE_LIMIT = 256 * 1024
 
 _LONGEST_PATH = 4096
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_KINDS: tuple[MediaKind, ...] = ("image", "audio", "video", "file")
-_PLURAL = {"image": "images", "audio": "audio", "video": "video", "file": "files"}
+_PLURAL: dict[MediaKind, str] = {"image": "images", "audio": "audio", "video": "video", "file": "files"}
 
 
 class MediaSlot(msgspec.Struct, frozen=True):
@@ -49,31 +48,27 @@ class MediaSlot(msgspec.Struct, frozen=True):
 
 def media_inputs(
     turns: tuple[Message, ...], plan: Plan, *, model: str | None, allow_files: bool
-) -> tuple[dict[str, object], tuple[MediaSlot, ...]]:
+) -> tuple[dict[str, Any], tuple[MediaSlot, ...]]:
     """The inputs that carry a conversation's media, and the files that must still be read for them.
 
     Raises:
         BadRequestError: the model takes no media of a kind, or fewer than the conversation has; a
             source is not a URL or a data URI, or with `allow_files` a path.
     """
-    fields: dict[str, object] = {}
-    slots: list[MediaSlot] = []
-    for kind in _KINDS:
+    fields: dict[str, Any] = {}
+    slots: tuple[MediaSlot, ...] = ()
+    for kind in _PLURAL:
         media = [m for turn in turns for m in turn.media if m.kind == kind]
         if not media:
             continue
         for medium, (name, index) in zip(media, _places(plan, kind, len(media), model), strict=True):
-            ready = _ready(medium, name, index, allow_files=allow_files, model=model)
-            if isinstance(ready, MediaSlot):
-                slots.append(ready)
-            value = "" if isinstance(ready, MediaSlot) else ready
+            value, unread = _placed(medium, name, index, allow_files=allow_files, model=model)
+            slots += unread
             if index is None:
                 fields[name] = value
             else:
-                entries = fields.setdefault(name, [])
-                assert isinstance(entries, list)
-                entries.append(value)
-    return fields, tuple(slots)
+                fields.setdefault(name, []).append(value)
+    return fields, slots
 
 
 def named_media(
@@ -90,17 +85,15 @@ def named_media(
     if not _takes_files(name, plan) and not any(isinstance(entry, PathLike) for entry in entries):
         wrong_type(name, value, "text or a number: this input takes no files", asked)
     placed: list[object] = []
-    slots: list[MediaSlot] = []
+    slots: tuple[MediaSlot, ...] = ()
     for index, entry in enumerate(entries):
-        medium = entry
         if _is_file(name, entry, plan, allow_files):
             place = index if isinstance(value, list) else None
-            medium = _ready(medium_of("file", entry), name, place, allow_files=allow_files, model=asked.model)
-        if isinstance(medium, MediaSlot):
-            slots.append(medium)
-            medium = ""
-        placed.append(medium)
-    return placed if isinstance(value, list) else placed[0], tuple(slots)
+            medium = medium_of("file", entry)
+            entry, unread = _placed(medium, name, place, allow_files=allow_files, model=asked.model)
+            slots += unread
+        placed.append(entry)
+    return placed if isinstance(value, list) else placed[0], slots
 
 
 def _is_file(name: str, value: Any, plan: Plan, allow_files: bool) -> bool:
@@ -150,21 +143,22 @@ def _places(plan: Plan, kind: MediaKind, count: int, model: str | None) -> list[
     raise BadRequestError(f"{why}.", model=model)
 
 
-def _ready(
+def _placed(
     medium: Media, name: str, index: int | None, *, allow_files: bool, model: str | None
-) -> str | MediaSlot:
+) -> tuple[str, tuple[MediaSlot, ...]]:
+    """An input's value, and the slot of a medium that must be read or uploaded first."""
     if medium.file is not None:
-        return MediaSlot(name, index, file=medium.file, filename=medium.filename)
+        return "", (MediaSlot(name, index, file=medium.file, filename=medium.filename),)
     source = medium.source
     if source.startswith("data:"):
         if "," not in source[:300]:
             raise BadRequestError(f"The data URI {source[:40]}... has no comma before its data.", model=model)
         if len(source) <= INLINE_LIMIT * 4 // 3 + 64:
-            return source
-        return MediaSlot(name, index, data_uri=source, filename=medium.filename)
+            return source, ()
+        return "", (MediaSlot(name, index, data_uri=source, filename=medium.filename),)
     scheme = match[1].lower() if (match := _SCHEME.match(source)) else ""
     if scheme in ("http", "https"):
-        return source
+        return source, ()
     if scheme not in ("", "file"):
         raise BadRequestError(
             f"{source[:60]!r} cannot be read: give an http(s) URL, a data URI or a path.", model=model
@@ -175,4 +169,5 @@ def _ready(
             model=model,
         )
     path = unquote(urlsplit(source).path) if scheme else source
-    return MediaSlot(name, index, path=path, filename=medium.filename or re.split(r"[/\\]", path)[-1])
+    filename = medium.filename or re.split(r"[/\\]", path)[-1]
+    return "", (MediaSlot(name, index, path=path, filename=filename),)

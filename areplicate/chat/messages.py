@@ -27,6 +27,15 @@ _ROLES: dict[Any, Role] = {
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
 _UNKNOWN = "application/octet-stream"
+_MEDIA: dict[str, tuple[MediaKind, str]] = {
+    "image_url": ("image", "image/png"),
+    "audio_url": ("audio", "audio/wav"),
+    "input_audio": ("audio", "audio/wav"),
+    "video_url": ("video", "video/mp4"),
+    "input_video": ("video", "video/mp4"),
+    "file": ("file", _UNKNOWN),
+}
+"""The types of parts that hold a medium: its kind, and what its base64 is unless it says so itself."""
 _BEGINNINGS = {
     b"\x89PNG": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -134,20 +143,17 @@ def _content(
         return content, ()
     if content is None and role == "tool":
         return "", ()  # it ran, and had nothing to tell
+    if (
+        content is None and role == "assistant"
+    ):  # it called tools, refused, or was cut off before its first word
+        refusal = message.get("refusal")
+        return (refusal if isinstance(refusal, str) else ""), ()
     if content is None:
-        if role == "assistant":  # it called tools, refused, or was cut off before its first word
-            refusal = message.get("refusal")
-            return (refusal if isinstance(refusal, str) else ""), ()
         _refuse(index, "has no content: give a string or a list of content parts")
     if isinstance(content, (list, tuple)):
-        texts, media = [], []
-        for part in content:
-            read = _part(index, part)
-            if isinstance(read, Media):
-                media.append(read)
-            else:
-                texts.append(read)
-        return "".join(texts), tuple(media)
+        read = [_part(index, part) for part in content]
+        text = "".join([part for part in read if isinstance(part, str)])
+        return text, tuple([part for part in read if isinstance(part, Media)])
     _refuse(index, f"has content of type {type(content).__name__}: give a string or a list of content parts")
 
 
@@ -165,19 +171,8 @@ def _part(index: int, part: Any) -> str | Media:
         if not isinstance(text, str):
             _refuse(index, f'has a part of type "{kind}" whose {key} is not a string')
         return text
-    match kind:
-        case "image_url":
-            return _medium(index, part, "image_url", "image")
-        case "video_url":
-            return _medium(index, part, "video_url", "video")
-        case "audio_url":
-            return _medium(index, part, "audio_url", "audio")
-        case "input_audio":
-            return _data_or_url(index, part, "input_audio", "audio", "wav")
-        case "input_video":
-            return _data_or_url(index, part, "input_video", "video", "mp4")
-        case "file":
-            return _file(index, part)
+    if kind in _MEDIA:
+        return _medium(index, part, kind)
     _refuse(
         index,
         f"has a content part of type {shown(kind)}; known are text, image_url, audio_url, input_audio, "
@@ -185,15 +180,27 @@ def _part(index: int, part: Any) -> str | Media:
     )
 
 
-def _medium(index: int, part: Mapping[str, Any], key: str, kind: MediaKind) -> Media:
-    """The medium under `key`: a URL, a mapping with a URL, a path, bytes or an open file."""
-    value = part.get(key)
-    if isinstance(value, Mapping):
-        value = value.get("url")
-    if isinstance(value, str) and value:
-        return Media(kind, value)
-    if isinstance(value, PathLike) or is_content(value):
-        return medium_of(kind, value)
+def _medium(index: int, part: Mapping[str, Any], key: str) -> Media:
+    """The medium under `key`: a URL, a path, bytes or an open file; or a mapping that has one of these, or base64."""
+    kind, mime = _MEDIA[key]
+    given, filename = part.get(key), None
+    if isinstance(given, Mapping):
+        filename = _string_or_none(index, given, "filename")
+        data = given.get("data") or given.get("file_data")
+        if isinstance(data, str):
+            if given.get("format") and kind != "file":
+                mime = f"{kind}/{given['format']}"
+            return Media(kind, _as_url(data, mime), filename)
+        given = data or given.get("file_url") or given.get("url")
+    if (isinstance(given, str) and given) or isinstance(given, PathLike) or is_content(given):
+        medium = medium_of(kind, given)
+        return medium if filename is None else msgspec.structs.replace(medium, filename=filename)
+    if kind == "file":
+        _refuse(
+            index,
+            'has a file part without file_data: give {"file": {"file_data": "data:application/pdf;base64,...", '
+            '"filename": "a.pdf"}}; ids of files that were uploaded elsewhere mean nothing to Replicate',
+        )
     _refuse(index, f'has a part of type "{key}" without a URL: write {{"{key}": {{"url": "https://..."}}}}')
 
 
@@ -224,39 +231,6 @@ def mime_of(content: bytes) -> str:
 def _as_url(data: str, mime: str) -> str:
     """Base64 as a data URI; a URL as it is."""
     return data if data.startswith(("data:", "http:", "https:")) else f"data:{mime};base64,{data}"
-
-
-def _data_or_url(
-    index: int, part: Mapping[str, Any], key: str, kind: MediaKind, default_format: str
-) -> Media:
-    value = part.get(key)
-    if isinstance(value, Mapping):
-        data = value.get("data")
-        if isinstance(data, str) and data:
-            return Media(kind, _as_url(data, f"{kind}/{value.get('format') or default_format}"))
-        if is_content(data):
-            return medium_of(kind, data)
-    return _medium(index, part, key, kind)
-
-
-def _file(index: int, part: Mapping[str, Any]) -> Media:
-    file = part.get("file")
-    if isinstance(file, Mapping):
-        filename = _string_or_none(index, file, "filename")
-        data = file.get("file_data")
-        if isinstance(data, str) and data:
-            return Media("file", _as_url(data, _UNKNOWN), filename)
-        if is_content(data):
-            medium = medium_of("file", data)
-            return msgspec.structs.replace(medium, filename=filename or medium.filename)
-        if "file_url" in file or "url" in file:
-            medium = _medium(index, {"file_url": file.get("file_url") or file}, "file_url", "file")
-            return msgspec.structs.replace(medium, filename=filename or medium.filename)
-    _refuse(
-        index,
-        'has a file part without file_data: give {"file": {"file_data": "data:application/pdf;base64,...", '
-        '"filename": "a.pdf"}}; ids of files that were uploaded elsewhere mean nothing to Replicate',
-    )
 
 
 def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -9,10 +9,10 @@ from typing import Any
 from ..errors import BadRequestError
 from .messages import read_messages
 from .params import stop_sequences
-from .responses import Choice, Message, ModelResponse, Usage
+from .responses import Choice, Message, ModelResponse
 from .schemas.values import AskedModel
 from .stops import before_stop
-from .usage import estimate
+from .usage import counted, estimate
 
 
 def mocked(model: Any, messages: Any, answer: Any, count: int, stop: Any = None) -> ModelResponse:
@@ -33,22 +33,16 @@ def mocked(model: Any, messages: Any, answer: Any, count: int, stop: Any = None)
             f"mock_response must be a string, an exception or a ModelResponse, not {type(answer).__name__}.",
             param="mock_response",
         )
-    answer = before_stop(
-        answer, stop_sequences("stop", stop or (), AskedModel(str(model), drop_params=False))
-    )
-    prompt, text = estimate(sum(len(turn.text) for turn in turns)), estimate(len(answer))
+    sequences = stop_sequences("stop", stop or (), AskedModel(str(model), drop_params=False))
+    text = before_stop(answer, sequences)
+    prompt = estimate(sum(len(turn.text) for turn in turns))
     return ModelResponse(
         id=f"mock-{os.urandom(8).hex()}",
         created=int(time.time()),
         model=str(model),
         choices=[
-            Choice(index=index, message=Message(role="assistant", content=answer), finish_reason="stop")
+            Choice(index=index, message=Message(role="assistant", content=text), finish_reason="stop")
             for index in range(count)
         ],
-        usage=Usage(
-            prompt_tokens=prompt,
-            completion_tokens=text * count,
-            total_tokens=prompt + text * count,
-            estimated=True,
-        ),
+        usage=counted(prompt, estimate(len(text)) * count, estimated=True),
     )

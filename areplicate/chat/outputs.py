@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from .chunks import message_of
 from .reply_splitter import ReplySplitter
+from .responses import Message
 from .schemas.schema import ModelSchema
 
 _REASONS = (
@@ -18,13 +20,6 @@ _REASONS = (
 """The names of models that write `<think>...</think>` before they answer."""
 
 _SCHEMES = ("https://", "http://", "data:")
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """What a model answered: its text, and what it wrote between `<think>` and `</think>`."""
-
-    content: str
-    reasoning_content: str | None = None
 
 
 def output_text(output: Any) -> str:
@@ -92,18 +87,15 @@ class Lines:
         return f"\n{piece}" if after_url and self._after_url else piece
 
 
-def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) -> Reply:
-    """A model's text, split into content and reasoning as OpenAI's API has them.
+def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) -> Message:
+    """A model's text as a message, its reasoning apart.
 
     Only the text of models that are known to reason or that take tools is searched for a `<think>` block.
     """
     if not _thinks(schema, model):
-        return Reply(text)
+        return Message(role="assistant", content=text)
     splitter = reply_splitter(schema, model)
-    deltas = [*splitter.feed(text), *splitter.end()]
-    content = "".join([delta.content for delta in deltas if delta.content])
-    reasoning = "".join([delta.reasoning_content for delta in deltas if delta.reasoning_content])
-    return Reply(content, reasoning or None)
+    return message_of([*splitter.feed(text), *splitter.end()])
 
 
 def reply_splitter(schema: ModelSchema | None, model: str | None = None) -> ReplySplitter:

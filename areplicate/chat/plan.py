@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from .formats.decision import Decision, Shown, decide
 from .params import PARAMS, TOKEN_LIMIT
-from .schemas.context import context_tokens
 from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
 from .schemas.schema import Field, ModelSchema
 
@@ -16,6 +18,19 @@ _PROMPT = ("prompt", "text", "question", "query", "instruction", "message", "inp
 SYSTEM_INPUTS = ("system_prompt", "system_instruction", "system_message", "instructions", "system")
 _TEXT = ("string", "any")
 _HISTORY = ("history", "chat_history", "message_history", "conversation_history", "conversation")
+_CONTEXT = (
+    "n_ctx",
+    "num_ctx",
+    "ctx_size",
+    "context_length",
+    "context_size",
+    "context_window",
+    "max_context_length",
+    "max_model_len",
+    "max_seq_len",
+    "max_sequence_length",
+)
+_CONTEXT_IN_NAME = re.compile(r"(?<![\d.])(\d{1,4})k(?=$|[^a-z\d]|seqlen|context)", re.IGNORECASE)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -97,3 +112,22 @@ def _first(fields: dict[str, Field], names: tuple[str, ...], types: tuple[str, .
 
 def _targets(fields: dict[str, Field], names: tuple[str, ...]) -> tuple[str, ...]:
     return next(((name,) for name in names if name in fields), ())
+
+
+def context_tokens(fields: Mapping[str, Field], names: tuple[str, ...]) -> int | None:
+    """The model's context in tokens; None if neither its inputs nor its names tell.
+
+    >>> context_tokens({}, ("microsoft/phi-3-mini-4k-instruct",))
+    4096
+    """
+    for name in _CONTEXT:
+        if name in fields and (told := _tokens(fields[name].default) or _tokens(fields[name].maximum)):
+            return told
+    for name in names:
+        if found := _CONTEXT_IN_NAME.search(name.partition(":")[0]):
+            return int(found[1]) * 1024
+    return None
+
+
+def _tokens(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and value > 1 else None

@@ -10,27 +10,29 @@ CHARACTERS_PER_TOKEN = 4
 """Of English text, with the tokenizers of most models."""
 
 
-def add(usages: list[Usage]) -> Usage:
-    """The usage of several predictions that answered one prompt: OpenAI counts the prompt once."""
-    if len(usages) == 1:
-        return usages[0]
-    prompt_tokens = usages[0].prompt_tokens
-    completion_tokens = sum(usage.completion_tokens for usage in usages)
+def counted(prompt_tokens: int, completion_tokens: int, estimated: bool = False) -> Usage:
     return Usage(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         total_tokens=prompt_tokens + completion_tokens,
-        estimated=any(usage.estimated for usage in usages),
+        estimated=estimated,
     )
+
+
+def add(usages: list[Usage]) -> Usage:
+    """The usage of several predictions that answered one prompt: OpenAI counts the prompt once."""
+    if len(usages) == 1:
+        return usages[0]
+    completion_tokens = sum(usage.completion_tokens for usage in usages)
+    return counted(usages[0].prompt_tokens, completion_tokens, any(usage.estimated for usage in usages))
 
 
 def add_attempt(usage: Usage, again: Usage) -> Usage:
     """The usage of a completion with that of one more attempt at it, which has a prompt of its own."""
-    return Usage(
-        prompt_tokens=usage.prompt_tokens + again.prompt_tokens,
-        completion_tokens=usage.completion_tokens + again.completion_tokens,
-        total_tokens=usage.total_tokens + again.total_tokens,
-        estimated=usage.estimated or again.estimated,
+    return counted(
+        usage.prompt_tokens + again.prompt_tokens,
+        usage.completion_tokens + again.completion_tokens,
+        usage.estimated or again.estimated,
     )
 
 

@@ -50,7 +50,7 @@ class TestUsage:
         self, metrics: Any, output: Any, prompt: int, completion: int, estimated: bool
     ) -> None:
         """An estimate has a token for each chunk, or for four characters, begun ones included."""
-        usage = usage_of(prediction(metrics=metrics, output=output), lambda: 17, "twelve chars")
+        usage = usage_of(prediction(metrics=metrics, output=output), {"prompt": "x" * 17}, "twelve chars")
         assert usage == Usage(
             prompt_tokens=prompt,
             completion_tokens=completion,

@@ -38,6 +38,27 @@ def test_a_context_that_an_input_tells(caplog: pytest.LogCaptureFixture) -> None
     assert not warned(caplog, 1000, "x/y", n_ctx={"type": "integer", "default": 2048})
 
 
+@pytest.mark.parametrize(
+    ("prompt", "system", "too_long"),
+    [
+        ("a" * 43, None, False),
+        ("a" * 44, None, True),
+        ("a" * 20, "b" * 24, True),
+        ("data:image/png;base64," + "A" * 999, None, False),
+    ],
+)
+def test_a_text_is_too_long_where_its_characters_are_more_than_four_a_token(
+    caplog: pytest.LogCaptureFixture, prompt: str, system: str | None, too_long: bool
+) -> None:
+    inputs = {"prompt": STRING, "system_prompt": STRING, "n_ctx": {"type": "integer", "default": 10}}
+    messages = [{"role": "user", "content": prompt}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    with caplog.at_level(logging.WARNING, logger="areplicate"):
+        build_input(messages, {}, model="x/y", schema=from_openapi({"Input": {"properties": inputs}}))
+    assert bool(caplog.records) is too_long
+
+
 def test_a_long_conversation_of_messages_is_told_with_its_size(caplog: pytest.LogCaptureFixture) -> None:
     known = from_openapi({"Input": {"properties": {"messages": {"type": "array"}}}}, model="x/y-4k")
     with caplog.at_level(logging.WARNING, logger="areplicate"):

@@ -12,7 +12,6 @@ import msgspec
 from ...chat.answers import run_of, usage_of
 from ...chat.outputs import output_text
 from ...chat.responses import Run
-from ...chat.usage import characters
 from ...errors import APIError
 from ...replicate.live import LivePrediction
 from ...replicate.protocol.predictions import Prediction
@@ -52,4 +51,4 @@ def unanswered_run(prediction: Prediction, input: dict[str, Any], *, writes: boo
     """
     text = output_text(prediction.output) if writes else ""
     shown = prediction if writes else msgspec.structs.replace(prediction, output=None)
-    return run_of([prediction], usage_of(shown, lambda: characters(input), text))
+    return run_of([prediction], usage_of(shown, input, text))

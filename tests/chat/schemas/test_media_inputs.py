@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from areplicate.chat.schemas.context import context_tokens, over_context
+from areplicate.chat.plan import context_tokens
 from areplicate.chat.schemas.media_inputs import MediaFields, media_fields, place_media
 from areplicate.chat.schemas.schema import Field
 
@@ -106,11 +106,3 @@ def test_how_much_a_model_reads_at_once(
     fields: dict[str, Field], names: tuple[str, ...], tokens: int | None
 ) -> None:
     assert context_tokens(fields, names) == tokens
-
-
-def test_a_text_is_too_long_where_its_characters_are_more_than_four_a_token() -> None:
-    assert over_context(["a" * 40], 10) is None
-    assert over_context(["a" * 43], 10) is None
-    assert over_context(["a" * 44], 10) == 11
-    assert over_context(["a" * 20, "b" * 24, None, 3], 10) == 11
-    assert over_context(["data:image/png;base64," + "A" * 999], 10) is None

@@ -167,10 +167,8 @@ class Account:
 
     def answered_by(self, name: str) -> str:
         """The name of the model that answered: the client's own `name` for it, or that of a fallback."""
-        entry, demand = self._bill.entry(), self._bill.demand
-        if entry is None or demand is None or entry.shown == demand.entries[0].shown:
-            return name
-        return entry.shown
+        entry, entries = self._bill.entry(), self._bill.demand.entries
+        return name if entry is None or entry.shown == entries[0].shown else entry.shown
 
     def priced(self, usage: Usage) -> PricedUsage:
         """The usage of the whole answer with what it cost; null if there is no price.

@@ -5,24 +5,32 @@ Replicate bills what ran: also predictions that failed, those whose answer did n
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
 
+from ...chat.answers import run_of, usage_of
+from ...chat.outputs import output_text
 from ...chat.responses import Run
+from ...errors import APIError
 from ...replicate.live import LivePrediction
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from .costs import Costs, Demand
-from .late_look import look_at, unanswered_run
 from .record import Record
+
+_PAUSES = (0.0, 0.3, 0.7, 1.0, 2.0, 4.0)
+"""Seconds before each look: a prediction that has not ended by itself is being cancelled meanwhile."""
+_NOTHING = Demand(())
 
 
 class Bill:
     """The bill of one request.
 
     Attributes:
-        demand: what the request asks for, once that is known.
+        demand: what the request asks for; of no entries until that is known.
         begun: all predictions that were begun for it, also those that failed.
     """
 
@@ -32,18 +40,16 @@ class Bill:
         self._backend = backend
         self._costs = costs
         self._record = record
-        self.demand: Demand | None = None
+        self.demand = _NOTHING
         self.begun: list[LivePrediction] = []
 
     def entry(self, prediction_id: str | None = None) -> ModelEntry | None:
         """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""
-        demand = self.demand
-        if demand is None:
-            return None
-        if len(demand.entries) == 1:
-            return demand.entries[0]
+        entries = self.demand.entries
+        if len(entries) < 2:
+            return entries[0] if entries else None
         model = self._record.predictions.get(prediction_id or "") or self._record.upstream_model
-        return next((entry for entry in demand.entries if entry.model == model), demand.entries[0])
+        return next((entry for entry in entries if entry.model == model), entries[0])
 
     def without_run(self, runs: Sequence[Run]) -> list[LivePrediction]:
         """The predictions that are in no run."""
@@ -72,29 +78,44 @@ class Bill:
 
         None if a price is missing.
         """
-        entry, demand = self.entry(), self.demand
-        if entry is None or demand is None or not self._record.calling:
+        entry = self.entry()
+        if entry is None or not self._record.calling:
             return 0.0
         costs = [self._cost_of(run) for run in self.runs()]
         price = self._backend.price_of(entry)
         if unknown and price is not None:
-            by_it = msgspec.structs.replace(demand, entries=[entry])
+            by_it = msgspec.structs.replace(self.demand, entries=[entry])
             _, expected = self._costs.expected(by_it, lambda _: price)
             streamed = price.of_tokens(0, self._record.pieces)
-            costs.append(max(expected * unknown / demand.predictions, streamed))
+            costs.append(max(expected * unknown / by_it.predictions, streamed))
         known = [cost for cost in costs if cost is not None]
         return sum(known, 0.0) if price is not None and len(known) == len(costs) else None
 
     async def look_later(self, open_ends: list[LivePrediction]) -> float | None:
         """Looks at predictions whose end is not known; the cost of all, with what is expected of those still unknown."""
-        record, demand = self._record, self.demand
-        unknown = 0
+        record, unknown = self._record, 0
         for left in open_ends:
-            if demand is not None and await look_at(self._backend, demand.made(left.endpoint), left):
+            await self._look_at(left)
+            if left.prediction is not None:
                 record.runs = (*record.runs, self._run_of(left))
             elif left.may_exist:
                 unknown += 1
         return self.cost(unknown)
+
+    async def _look_at(self, left: LivePrediction) -> None:
+        """Looks at a prediction until its end, or for some seconds; by each account that may have made it."""
+        for pause in _PAUSES:
+            await asyncio.sleep(pause)
+            if left.prediction is None:
+                if not left.may_exist:
+                    return  # it was never created
+            elif left.prediction.terminal:
+                return
+            else:
+                for entry in self.demand.made(left.endpoint):
+                    with contextlib.suppress(APIError):
+                        left.prediction = await self._backend.prediction(entry, left.prediction.id)
+                        break
 
     def learn(self) -> None:
         """Remembers what each prediction took, for what the next requests are expected to take."""
@@ -108,8 +129,10 @@ class Bill:
         return None if price is None else price.of_run(run)
 
     def _run_of(self, ended: LivePrediction) -> Run:
-        demand = self.demand
-        assert ended.prediction is not None and demand is not None
-        made = demand.made(ended.endpoint)
-        self._record.predictions.setdefault(ended.prediction.id, made[0].model)
-        return unanswered_run(ended.prediction, ended.input, writes=demand.writes)
+        """What a prediction did that gave no answer, or whose answer did not reach its client."""
+        prediction, demand = ended.prediction, self.demand
+        assert prediction is not None, "only those that are known have ended"
+        self._record.predictions.setdefault(prediction.id, demand.made(ended.endpoint)[0].model)
+        text = output_text(prediction.output) if demand.writes else ""
+        shown = prediction if demand.writes else msgspec.structs.replace(prediction, output=None)
+        return run_of([prediction], usage_of(shown, ended.input, text))

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from .key_limits import LIMITS, WINDOW, Hold, Measure, Span, Taken, room_for, wait_for
-from .keys import Key
+from .key_limits import LIMITS, WINDOW, Measure, Span, Taken
 from .transaction import Transaction
 
 DEAD_AFTER = 20.0
@@ -38,18 +37,11 @@ def taken_of(transaction: Transaction, key_id: str) -> Taken:
     return {(limit.measure, limit.span): float(taken[limit.field]) for limit in LIMITS}
 
 
-def wait_of(transaction: Transaction, key: Key, hold: Hold) -> float:
-    """Seconds until the limits of a minute have room, as far as it is known by now."""
-    waits = [0.0]
-    for field, measure, span in LIMITS:
-        limit = getattr(key, field)
-        if span != "a minute" or limit is None:
-            continue
-        since = "at" if measure == "predictions" else "COALESCE(ended_at, :now)"
-        query = f"""
-            SELECT {since} AS since, {measure} AS amount FROM areplicate_holds
-            WHERE key_id = :key_id AND {_counted(measure, span)} ORDER BY since
-        """
-        entries = [(row["since"], row["amount"]) for row in transaction.rows(dict, query, key_id=key.id)]
-        waits.append(wait_for(entries, room_for(hold, measure, limit), transaction.now))
-    return max(waits)
+def recent_of(transaction: Transaction, key_id: str, measure: Measure) -> list[tuple[float, float]]:
+    """What counts in the minute of a measure: since when and how much, oldest first."""
+    since = "at" if measure == "predictions" else "COALESCE(ended_at, :now)"
+    query = f"""
+        SELECT {since} AS since, {measure} AS amount FROM areplicate_holds
+        WHERE key_id = :key_id AND {_counted(measure, "a minute")} ORDER BY since
+    """
+    return [(row["since"], row["amount"]) for row in transaction.rows(dict, query, key_id=key_id)]

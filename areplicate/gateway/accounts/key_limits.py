@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -82,6 +82,8 @@ class SettledHold(msgspec.Struct, frozen=True):
 
 Taken = dict[tuple[Measure, Span], float]
 """How much of each limit a key has taken."""
+Recent = Callable[[Measure], Iterable[tuple[float, float]]]
+"""Gives what counts in the minute of a measure: since when and how much, oldest first."""
 
 
 class RoomTaken(GatewayError):
@@ -93,12 +95,11 @@ class RoomTaken(GatewayError):
         )
 
 
-def refusal(key: Key, hold: Hold, taken: Taken, wait: Callable[[], float]) -> GatewayError | None:
+def refusal(key: Key, hold: Hold, taken: Taken, recent: Recent, now: float) -> GatewayError | None:
     """Why the key may not have the hold; None if it may.
 
     Args:
         taken: what its other holds take; of dollars, what is held and not yet spent.
-        wait: seconds until something that counts in the minute no longer does.
     """
     for limit in LIMITS:
         most = getattr(key, limit.field)
@@ -110,9 +111,9 @@ def refusal(key: Key, hold: Hold, taken: Taken, wait: Callable[[], float]) -> Ga
         if used + all_but_one < most:
             continue
         never = all_but_one >= most
-        return (
-            _beyond_budget(key, most, hold, never) if in_budget else _limited(limit, most, hold, never, wait)
-        )
+        if in_budget:
+            return _beyond_budget(key, most, hold, never)
+        return _limited(limit, most, hold, never, partial(_wait, key, hold, recent, now))
     return None
 
 
@@ -155,14 +156,19 @@ def _plain(number: float) -> str:
     return f"{number:.8f}".rstrip("0").rstrip(".")
 
 
-def room_for(hold: Hold, measure: Measure, limit: float) -> float:
-    """How much may be taken already, so that the hold still fits."""
-    return limit - 1 - _all_but_one(hold, measure)
+def _wait(key: Key, hold: Hold, recent: Recent, now: float) -> float:
+    """Seconds until the limits of a minute have room, as far as it is known by now."""
+    waits = [0.0]
+    for field, measure, span in LIMITS:
+        most = getattr(key, field)
+        if span == "a minute" and most is not None:
+            room = most - 1 - _all_but_one(hold, measure)
+            waits.append(_seconds_until(room, list(recent(measure)), now))
+    return max(waits)
 
 
-def wait_for(entries: Iterable[tuple[float, float]], most: float, now: float) -> float:
+def _seconds_until(most: float, entries: Sequence[tuple[float, float]], now: float) -> float:
     """Seconds until no more than `most` is left of what was taken at these times, oldest first."""
-    entries = list(entries)
     over = sum(amount for _, amount in entries) - most
     seconds = 0.0
     for at, amount in entries:

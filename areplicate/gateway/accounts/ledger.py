@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
-from .key_limits import LIMITS, MEASURES, WINDOW, Hold, Measure, Taken, refusal, room_for, wait_for
+from .key_limits import MEASURES, WINDOW, Hold, Measure, Taken, refusal
 from .keys import Key
 
 
@@ -25,7 +26,7 @@ class Ledger:
         key = key.renewed(now)
         page = self._page(key, now)
         known = msgspec.structs.replace(key, spend=page.spent) if alone else key
-        if refused := refusal(known, hold, page.taken(now), lambda: page.wait(key, hold, now)):
+        if refused := refusal(known, hold, page.taken(now), page.recent, now):
             raise refused
         hold.at = now
         page.open(hold)
@@ -86,6 +87,9 @@ class _Page:
         if not self.held["predictions"]:
             self.held = dict.fromkeys(MEASURES, 0)  # sums of floats drift
 
+    def recent(self, measure: Measure) -> Iterable[tuple[float, float]]:
+        return self.windows[measure].entries
+
     def taken(self, now: float) -> Taken:
         taken: Taken = {}
         for measure in MEASURES:
@@ -94,15 +98,6 @@ class _Page:
             taken[measure, "at once"] = taken[measure, "in all"] = held
             taken[measure, "a minute"] = recent if measure == "predictions" else recent + held
         return taken
-
-    def wait(self, key: Key, hold: Hold, now: float) -> float:
-        """Seconds until the limits of a minute have room, as far as it is known by now."""
-        waits = [0.0]
-        for field, measure, span in LIMITS:
-            limit = getattr(key, field)
-            if span == "a minute" and limit is not None:
-                waits.append(wait_for(self.windows[measure].entries, room_for(hold, measure, limit), now))
-        return max(waits)
 
 
 class _Window:

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from ..config.database_url import DatabaseURL
 from ..config.settings import DatabaseSettings
 from ..errors import DatabaseUnavailable
 from .batch_store import BatchStore
-from .counting import taken_of, wait_of
+from .counting import recent_of, taken_of
 from .database import Database, Stored, unit
 from .key_limits import WINDOW, Hold, SettledHold, refusal
 from .key_store import KeyStore, locked_key, renewed_key
@@ -144,8 +145,8 @@ class Store(Stored):
         key = locked_key(transaction, hold.key_id)
         if key is None:
             raise KeyError(hold.key_id)
-        taken = taken_of(transaction, key.id)
-        if refused := refusal(key, hold, taken, lambda: wait_of(transaction, key, hold)):
+        recent = partial(recent_of, transaction, key.id)
+        if refused := refusal(key, hold, taken_of(transaction, key.id), recent, transaction.now):
             raise refused
         # Its own time stays: that is when it was counted in memory, by which it may be given back there.
         transaction.add("areplicate_holds", hold, at=transaction.now, process=self.process)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from areplicate.gateway.accounts.rows import AuditRow
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.tables import AuditRow
 from areplicate.gateway.config.database_url import parse_database_url
 from areplicate.gateway.config.settings import DatabaseSettings
 

@@ -7,12 +7,17 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from areplicate.gateway.accounts.batch_store import LeaseLost
+from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.accounts.keys import Key
-from areplicate.gateway.accounts.rows import BatchRow, FileRow
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.tables import BatchRow, FileRow
+from areplicate.gateway.batches.work import Work
 from tests.gateway.postgres import Postgres
 from tests.gateway.stores import MADE, execute, opened
 
@@ -57,7 +62,7 @@ def a_file(number: int, key_id: str) -> FileRow:
     )
 
 
-async def a_key(store: Store, **limits: float) -> Key:
+async def a_key(store: Store, **limits: Any) -> Key:
     key = Key(id="key-1", hash="h", hint="sk-...1", created_at=0.0, **limits)
     await store.keys.add(key, MADE)
     return key
@@ -93,7 +98,27 @@ async def test_a_batch_of_a_process_that_has_died_is_anothers_after_fifteen_seco
         later = "UPDATE areplicate_batches SET leased_until = leased_until - :by"
         await execute(stores[0], later, by=seconds)
         assert (await others.claim() is not None) == is_free
-    assert await mine.save("batch_1") is None
+    with pytest.raises(LeaseLost):
+        await mine.save("batch_1")
+
+
+async def test_who_has_lost_a_batch_at_its_end_leaves_it_to_the_other(
+    stores: list[Store], tmp_path: Path
+) -> None:
+    """Its folder, too, in which the other works."""
+    mine, others = (store.batches for store in stores)
+    await mine.add_batch(a_batch(1), most=2)
+    batch = await mine.claim()
+    assert batch is not None
+    gateway: Any = SimpleNamespace(files=Folder(tmp_path), accounts=None)
+    work = Work(gateway, mine, batch, asyncio.Semaphore(1))
+    (tmp_path / "batch_1").mkdir()
+    await execute(stores[0], "UPDATE areplicate_batches SET leased_until = 0.0")
+    assert await others.claim() is not None
+    with pytest.raises(LeaseLost):
+        await work._end("completed", [], completed_at=1.0)
+    assert (tmp_path / "batch_1").is_dir()
+    await others.finish("batch_1", [], status="completed")
 
 
 async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:
@@ -105,7 +130,7 @@ async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: 
     begun = await asyncio.gather(
         *(store.begin(batch.id, batch.key_id, 10, 4.0) for store, batch in held if batch)
     )
-    rows = {each.row.id: each for each in begun if each}
+    rows = {each.row.id: each for each in begun}
     assert Counter(each.row.status for each in rows.values()) == {
         "cancelling": 1,
         "in_progress": 3,
@@ -113,4 +138,5 @@ async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: 
     }
     assert rows["batch_0"].row.status == "cancelling" and rows["batch_7"].row.status == "in_progress"
     assert {each.left for each in rows.values() if each.row.status == "validating"} == {2.0}
-    assert await stores[1].batches.begin("batch_0", key.id, 10, 4.0) is None  # another process has its lease
+    with pytest.raises(LeaseLost):
+        await stores[1].batches.begin("batch_0", key.id, 10, 4.0)

@@ -14,8 +14,8 @@ from areplicate.gateway.accounts.accounts import Accounts
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.reports import SpendFilter
-from areplicate.gateway.accounts.rows import UsageRow
 from areplicate.gateway.accounts.store import Store
+from areplicate.gateway.accounts.tables import UsageRow
 from areplicate.gateway.accounts.usage import UsageWriter
 from areplicate.gateway.config.database import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL

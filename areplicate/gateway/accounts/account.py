@@ -30,7 +30,7 @@ from .costs import Demand
 from .key_limits import Hold
 from .keys import Key
 from .record import Record
-from .rows import UsageRow
+from .tables import UsageRow
 
 
 class Account:

@@ -23,8 +23,8 @@ from .held_bodies import HeldBodies
 from .key_limits import Hold, RoomTaken, SettledHold
 from .keys import Key
 from .ledger import Ledger
-from .rows import UsageRow
 from .store import ADMISSION_SECONDS, HEARTBEAT, Store
+from .tables import UsageRow
 from .usage import UsageWriter
 
 _STORE_WAIT = 10.0

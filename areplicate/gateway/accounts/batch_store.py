@@ -14,11 +14,17 @@ from .auth import Caller
 from .columns import stored
 from .database import Database, Stored, unit
 from .key_store import locked_key
-from .rows import LEASE, UNFINISHED, BatchRow, FileRow
+from .tables import UNFINISHED, BatchRow, FileRow
 from .transaction import Transaction, assigned, owned
 
 _RESULTS = 2
 """Files that a batch may make: its output, and its errors."""
+LEASE = 15.0
+"""Seconds after which a batch no longer belongs to a process that has not renewed its lease."""
+
+
+class LeaseLost(Exception):
+    """Another process works on the batch now."""
 
 
 class BegunBatch(NamedTuple):
@@ -108,34 +114,34 @@ class BatchStore(Stored):
         return transaction.row(BatchRow, take, **values)
 
     @unit()
-    def save(self, transaction: Transaction, /, id: str, **changes: Any) -> BatchRow | None:
-        """Renews the lease, and writes what has changed; None if another process has it."""
+    def save(self, transaction: Transaction, /, id: str, **changes: Any) -> BatchRow:
+        """Renews the lease, and writes what has changed; raises `LeaseLost`, as what follows does."""
         return self._change(transaction, id, **changes)
 
     @unit()
     def begin(
         self, transaction: Transaction, id: str, key_id: str | None, total: int, expected: float
-    ) -> BegunBatch | None:
+    ) -> BegunBatch:
         """Begins a batch that has been checked, if its key's budget is enough for it beside the key's others.
 
         One batch of a key after the other: two at once cannot both take what is left. One that has been cancelled
-        meanwhile stays so. None if another process has the lease.
+        meanwhile stays so.
 
         Args:
             expected: dollars that all of it is expected to cost.
         """
         left = _left(transaction, key_id)
         row = self._change(transaction, id, total=total)
-        if row is not None and row.status == "validating" and expected <= left:
+        if row.status == "validating" and expected <= left:
             begun = {"status": "in_progress", "in_progress_at": transaction.now, "expected": expected}
             row = self._change(transaction, id, **begun)
-        return None if row is None else BegunBatch(row, left)
+        return BegunBatch(row, left)
 
     @unit()
     def finish(self, transaction: Transaction, /, id: str, made: Sequence[FileRow], **changes: Any) -> None:
-        """Writes a batch's end, with the files that it made; nothing where another process has the lease."""
-        if self._change(transaction, id, **changes, leased_by=None, leased_until=None) is not None:
-            transaction.add("areplicate_files", *made)
+        """Writes a batch's end, with the files that it made."""
+        self._change(transaction, id, **changes, leased_by=None, leased_until=None)
+        transaction.add("areplicate_files", *made)
 
     @unit()
     def release(self, transaction: Transaction, id: str, seconds: float) -> None:
@@ -147,14 +153,17 @@ class BatchStore(Stored):
         """Ends all leases, for a process that knows itself to be the only one."""
         transaction.execute("UPDATE areplicate_batches SET leased_by = NULL, leased_until = NULL")
 
-    def _change(self, transaction: Transaction, id: str, **changes: Any) -> BatchRow | None:
-        """The batch after a change, which also renews its lease; None where another process has the lease."""
+    def _change(self, transaction: Transaction, id: str, **changes: Any) -> BatchRow:
+        """The batch after a change, which also renews its lease; raises `LeaseLost`."""
         values = stored({"leased_until": transaction.now + LEASE, **changes})
         change = f"""
             UPDATE areplicate_batches SET {assigned(values)}
             WHERE id = :id AND leased_by = :process RETURNING *
         """
-        return transaction.row(BatchRow, change, id=id, process=self._process, **values)
+        row = transaction.row(BatchRow, change, id=id, process=self._process, **values)
+        if row is None:
+            raise LeaseLost
+        return row
 
 
 def _added(transaction: Transaction, table: str, row: FileRow | BatchRow, files: int, most: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from .columns import stored
 from .database import Stored, unit
 from .keys import Key
-from .rows import AuditRow
+from .tables import AuditRow
 from .transaction import Transaction, assigned
 
 _LOOK_SECONDS = 2.0

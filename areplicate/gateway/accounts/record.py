@@ -10,7 +10,7 @@ import msgspec
 
 from ...chat.responses import ModelResponseChunk, Run, Usage
 from ...replicate.progress import BOOTING_AFTER
-from .rows import UsageRow
+from .tables import UsageRow
 
 
 def new_request_id() -> str:

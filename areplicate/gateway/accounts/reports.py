@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from .database import Stored, unit
-from .rows import UsageRow
+from .tables import UsageRow
 from .transaction import Transaction
 
 _SECONDS = 30.0

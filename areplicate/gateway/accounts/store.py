@@ -23,8 +23,7 @@ from .key_store import KeyStore, locked_key, renewed_key
 from .keys import Key
 from .reports import Reports
 from .response_store import ResponseStore
-from .rows import UsageRow
-from .tables import create_tables
+from .tables import UsageRow, create_tables
 from .transaction import Transaction
 
 HEARTBEAT = 2.0

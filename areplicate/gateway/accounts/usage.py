@@ -21,8 +21,8 @@ import msgspec
 from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .key_limits import SettledHold
-from .rows import UsageRow
 from .store import Store
+from .tables import UsageRow
 
 _PERIOD = 1.0
 """Seconds that a row waits at most while the database answers; what a `kill -9` can lose."""

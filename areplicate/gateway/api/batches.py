@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ...bulk.apis import APIS
-from ..accounts.rows import UNFINISHED, BatchRow, BatchStatus
+from ..accounts.tables import UNFINISHED, BatchRow, BatchStatus
 from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange

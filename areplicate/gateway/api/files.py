@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from ..accounts.batch_store import BatchStore
-from ..accounts.rows import FileRow
+from ..accounts.tables import FileRow
 from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange

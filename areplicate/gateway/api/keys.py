@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 
 from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
-from ..accounts.rows import AuditRow
 from ..accounts.store import Store
+from ..accounts.tables import AuditRow
 from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_master_key
 from ..http.exchange import Exchange

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ..accounts.reports import SpendFilter
-from ..accounts.rows import UsageRow
 from ..accounts.store import Store
+from ..accounts.tables import UsageRow
 from ..app import Gateway
 from ..http.exchange import Exchange
 from ..http.route import route

@@ -7,12 +7,12 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from ..accounts.batch_store import BatchStore
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..logs import logger
 
 if TYPE_CHECKING:
-    from ..accounts.batch_store import BatchStore
     from .work import Work
 
 _LOOK = 3.0

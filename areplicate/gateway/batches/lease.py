@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import AuthenticationError
 from ..accounts.auth import ANYBODY, MASTER, Caller
-from ..accounts.rows import LEASE, BatchRow, FileRow
+from ..accounts.batch_store import LEASE, BatchStore
+from ..accounts.tables import BatchRow
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
 
-if TYPE_CHECKING:
-    from ..accounts.batch_store import BatchStore
-
 _RENEWAL = 1.0
 """Seconds between renewals, each of which also looks whether the batch was cancelled or its key changed."""
-
-
-class LeaseLost(Exception):
-    """Another process works on the batch now."""
 
 
 class LeasedBatch:
@@ -75,10 +69,7 @@ class LeasedBatch:
 
     async def save(self, **changes: Any) -> None:
         """Renews the lease and writes what has changed."""
-        row = await self._store.save(self.row.id, **changes)
-        if row is None:
-            raise LeaseLost
-        self._learn(row)
+        self._learn(await self._store.save(self.row.id, **changes))
 
     async def begin(self, total: int, expected: float) -> float:
         """Begins a batch that has been checked, if its key's budget is enough for it beside its others.
@@ -86,18 +77,8 @@ class LeasedBatch:
         Gives the dollars that the key had left.
         """
         begun = await self._store.begin(self.row.id, self.row.key_id, total, expected)
-        if begun is None:
-            raise LeaseLost
         self._learn(begun.row)
         return begun.left
-
-    async def finish(self, made: list[FileRow], **changes: Any) -> None:
-        """Writes the batch's end, with the files that it made."""
-        await self._store.finish(self.row.id, made, **changes)
-
-    async def release(self, seconds: float) -> None:
-        """Leaves the batch to the process that claims it next, which waits for `seconds` before."""
-        await self._store.release(self.row.id, seconds)
 
     def _learn(self, row: BatchRow) -> None:
         self.row = row

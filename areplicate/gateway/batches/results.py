@@ -15,7 +15,7 @@ from ...bulk.journaled import error_of
 from ...bulk.outputs import EndedRow, batch_line
 from ...bulk.writing import replaced
 from ..accounts.folder import Folder
-from ..accounts.rows import BatchRow, FileRow
+from ..accounts.tables import BatchRow, FileRow
 from ..errors import from_upstream
 
 

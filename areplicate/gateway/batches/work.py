@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -18,17 +18,15 @@ from ...bulk.inputs import LineError
 from ...bulk.job import asks
 from ...bulk.map import Kept, map_calls
 from ...errors import APIError, AuthenticationError, InsufficientCreditError
-from ..accounts.rows import BatchRow, FileRow
+from ..accounts.batch_store import BatchStore, LeaseLost
+from ..accounts.tables import BatchRow, FileRow
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .asking import Asker
 from .checking import CheckedFile, LineChecker, error
-from .lease import LeasedBatch, LeaseLost
+from .lease import LeasedBatch
 from .results import write_results
-
-if TYPE_CHECKING:
-    from ..accounts.batch_store import BatchStore
 
 _LOOK_FOR_ROOM = 0.2
 """Seconds between two looks whether there is room for a request's body."""
@@ -49,6 +47,7 @@ class Work:
 
     def __init__(self, gateway: Gateway, store: BatchStore, batch: BatchRow, room: asyncio.Semaphore) -> None:
         self._gateway = gateway
+        self._store = store
         self._batch = LeasedBatch(gateway, store, batch)
         self._job = gateway.files.job(batch.id)
         self._asker = Asker(gateway, self._batch.caller, room)
@@ -79,8 +78,8 @@ class Work:
             pause = again
             logger.exception("a batch has failed and is tried again", extra=about)
         finally:
-            with contextlib.suppress(DatabaseUnavailable):
-                await self._batch.release(pause)
+            with contextlib.suppress(DatabaseUnavailable, LeaseLost):
+                await self._store.release(self._batch.row.id, pause)
 
     async def _run(self) -> None:
         """Works while the lease is kept; raises what ends either of the two."""
@@ -210,6 +209,6 @@ class Work:
         await self._end(status, results.files, **results.columns, **changes)
 
     async def _end(self, status: str, made: list[FileRow], **changes: Any) -> None:
-        await self._batch.finish(made, status=status, **changes)
+        await self._store.finish(self._batch.row.id, made, status=status, **changes)
         await asyncio.to_thread(self._gateway.files.end, self._batch.row.id)
         logger.info("batch ended", extra={"batch_id": self._batch.row.id, "status": status})

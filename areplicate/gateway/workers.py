@@ -133,17 +133,17 @@ class Supervisor:
                 process.kill()
 
     def _reload(self) -> None:
-        """Lets the workers read the configuration again, if it is right."""
+        """Lets the workers read the certificate again, and the configuration, or the last one that was right."""
         self._reload_wanted = False
         try:
             config = reread_config(self._path)
             self._keep(config)
         except (ConfigError, OSError) as error:
-            logger.error("the configuration was not reloaded: %s", error)
-            return
-        for warning in config.warnings:
-            logger.warning("%s", warning)
-        self._config = config
+            logger.error("the configuration was not reloaded, the last one stays: %s", error)
+        else:
+            for warning in config.warnings:
+                logger.warning("%s", warning)
+            self._config = config
         self._pass_on(signal.SIGHUP)
 
     def _keep(self, config: Config) -> None:

@@ -205,7 +205,8 @@ def hang_up_blocked() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
 
 
-def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path, workers: int) -> None:
     authority = trustme.CA()
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
 
@@ -226,7 +227,7 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path) 
             return int(str(found["serialNumber"]), 16)
 
     renew()
-    arguments = ("--ssl-certfile", str(cert), "--ssl-keyfile", str(key))
+    arguments = ("--ssl-certfile", str(cert), "--ssl-keyfile", str(key), "--workers", str(workers))
     with gateway(config_for(local), tmp_path / "home", *arguments) as running:
         assert running.url.startswith("https://")
         assert running.ask().status_code == 200 and running.ask(stream=True).status_code == 200
@@ -235,8 +236,9 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path) 
             silent.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert running.ask().status_code == 200, "one that speaks no TLS holds nobody up"
         renew()
+        running.config.write_text("model_list: [")
         running.process.send_signal(signal.SIGHUP)
-        eventually(lambda: served() != first)
+        eventually(lambda: all(served() != first for _ in range(5)))
         cert.write_text("broken")
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: "the certificate was not reloaded" in running.log())

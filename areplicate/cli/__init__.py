@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from importlib import import_module
+from typing import Any
 
 from ..gateway import early_signals
 
@@ -20,6 +21,8 @@ except ModuleNotFoundError:  # the entry point is installed without the extra, t
     sys.exit("The areplicate command needs click: pip install 'areplicate[cli]'")
 
 import areplicate  # noqa: E402
+
+from ..errors import APIError  # noqa: E402
 
 _COMMANDS = {
     "batch": ("areplicate.cli.batch", "cli"),
@@ -41,6 +44,12 @@ class _Commands(click.Group):
         if args and args[0].partition("=")[0] in SERVING:
             args = ["serve", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except APIError as error:
+            raise click.ClickException(str(error)) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -144,8 +144,8 @@ def run(
 
     try:
         tally = anyio.run(work)
-    except (BadRequestError, NotFoundError) as error:  # the same command would say the same again
-        raise click.ClickException(str(error)) from None
+    except (BadRequestError, NotFoundError):  # the same command would say the same again
+        raise
     except APIError as error:
         _stop(job, f"error: {error}", 1)
     except (KeyboardInterrupt, asyncio.CancelledError):  # before Python 3.11 it ends in the latter
@@ -172,8 +172,6 @@ def export(**files: Any) -> None:
 def _exported(job: Job) -> int:
     try:
         return jobs.export(job)
-    except APIError as error:
-        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(
             f"{job.output} cannot be written: {error.strerror or error}. The answers are kept in {job.journal}."

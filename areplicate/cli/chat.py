@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
@@ -95,7 +96,8 @@ def chat(
         _converse(model, messages, params)
     else:
         ask = _answer if stream and not as_json else partial(_whole_answer, as_json=as_json)
-        _guarded(ask, model, [*messages, message], params)
+        with _stopping():
+            ask(model, [*messages, message], params)
 
 
 def tell_that_it_cannot_connect() -> None:
@@ -123,15 +125,16 @@ def demo() -> None:
     if from_environment(*KEY_VARIABLES):
         base = from_environment(*BASE_VARIABLES) or "Replicate"
         err.print(f"(asking {base}, with the key in the environment)", highlight=False)
-        _guarded(_answer, DEMO_MODEL, messages, {})
+        with _stopping():
+            _answer(DEMO_MODEL, messages, {})
         return
     from ..local import LocalModel, LocalReplicate
 
     err.print("(asking a stand-in on this machine; set REPLICATE_API_KEY to ask Replicate)")
     owner, name = DEMO_MODEL.split("/")
     model = LocalModel(owner=owner, name=name, boot_seconds=6, tokens_per_second=20, reply=DEMO_ANSWER)
-    with LocalReplicate(models=[model]) as server:
-        _guarded(_answer, DEMO_MODEL, messages, {"api_base": server.api_base, "api_key": "demo"})
+    with LocalReplicate(models=[model]) as server, _stopping():
+        _answer(DEMO_MODEL, messages, {"api_base": server.api_base, "api_key": "demo"})
 
 
 def _converse(model: str, messages: list[dict[str, Any]], params: dict[str, Any]) -> None:
@@ -149,22 +152,21 @@ def _converse(model: str, messages: list[dict[str, Any]], params: dict[str, Any]
             answer = _answer(model, asked, params)
         except KeyboardInterrupt:
             err.print("\n[yellow]stopped[/yellow]")
-        except AuthenticationError as error:
-            _fail(str(error))
+        except AuthenticationError:
+            raise
         except APIError as error:
-            _complain(str(error))
+            err.print("[red]error:[/red] ", end="")
+            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         else:
             messages = [*asked, {"role": "assistant", "content": answer}]
 
 
 def _answer(model: str, messages: list[dict[str, Any]], params: dict[str, Any]) -> str:
     """Streams an answer to the terminal, after a status line that lives until its first words."""
-    from ..completion import completion
-
     waiting = _Waiting()
     text: list[str] = []
     with waiting.shown() as stop_showing:
-        stream = completion(model, messages, stream=True, on_status=waiting.saw, **params)
+        stream = areplicate.completion(model, messages, stream=True, on_status=waiting.saw, **params)
         try:
             with stream:
                 for chunk in stream:
@@ -187,11 +189,9 @@ def _answer(model: str, messages: list[dict[str, Any]], params: dict[str, Any]) 
 def _whole_answer(
     model: str, messages: list[dict[str, Any]], params: dict[str, Any], *, as_json: bool
 ) -> None:
-    from ..completion import completion
-
     waiting = _Waiting()
     with waiting.shown():
-        response = completion(model, messages, on_status=waiting.saw, **params)
+        response = areplicate.completion(model, messages, on_status=waiting.saw, **params)
     click.echo(response.model_dump_json(indent=2) if as_json else response.choices[0].message.content or "")
     err.print(f"[dim]{waiting.summary()}[/dim]", highlight=False)
 
@@ -239,11 +239,11 @@ class _Waiting:
         return time.monotonic() - self._begun
 
 
-def _guarded(ask: Any, *args: Any) -> None:
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Ctrl-C within it ends the command."""
     try:
-        ask(*args)
-    except APIError as error:
-        _fail(str(error))
+        yield
     except KeyboardInterrupt:
         err.print("\n[yellow]stopped[/yellow]")
         sys.exit(130)
@@ -251,8 +251,6 @@ def _guarded(ask: Any, *args: Any) -> None:
 
 def parsed_inputs(inputs: tuple[str, ...], option: str = "--option") -> dict[str, Any]:
     """`NAME=VALUE` as values: JSON if it is that, else text."""
-    import msgspec
-
     parsed: dict[str, Any] = {}
     for pair in inputs:
         name, equals, value = pair.partition("=")
@@ -263,13 +261,3 @@ def parsed_inputs(inputs: tuple[str, ...], option: str = "--option") -> dict[str
         except msgspec.DecodeError:
             parsed[name] = value
     return parsed
-
-
-def _complain(message: str) -> None:
-    err.print("[red]error:[/red] ", end="")
-    err.print(message, markup=False, highlight=False, soft_wrap=True)
-
-
-def _fail(message: str) -> NoReturn:
-    _complain(message)
-    sys.exit(1)

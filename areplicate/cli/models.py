@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import APIError
-
 if TYPE_CHECKING:
     from ..chat.plan import Plan
     from ..chat.schemas.schema import Field, ModelSchema
-    from ..replicate.protocol.models import FoundModel
+    from ..router import AsyncRouter
+
+T = TypeVar("T")
 
 _SAMPLE = [
     {"role": "system", "content": "Be brief."},
@@ -56,20 +57,8 @@ def list_models(search: str) -> None:
 @click.option("--api-base", help="Where the API is, such as http://127.0.0.1:4100/v1.")
 def search_models(words: tuple[str, ...], limit: int, api_base: str | None) -> None:
     """Search Replicate's models for WORDS. This needs a key."""
-    import anyio
-
-    from ..router import AsyncRouter
-
     query = " ".join(words)
-
-    async def found() -> list[FoundModel]:
-        async with AsyncRouter(api_base=api_base) as router:
-            return await router.search_models(query, limit)
-
-    try:
-        hits = anyio.run(found)
-    except APIError as error:
-        raise click.ClickException(str(error)) from error
+    hits = _asked(lambda router: router.search_models(query, limit), api_base)
     if not hits:
         raise click.ClickException(f"Replicate finds no model for {query!r}.")
     table = Table("model", "runs", "what it is", box=None)
@@ -88,10 +77,7 @@ def show_model(model: str) -> None:
     """
     from ..chat.plan import plan_for
 
-    try:
-        schema = _schema_of(model)
-    except APIError as error:
-        raise click.ClickException(str(error)) from error
+    schema = _schema_of(model)
     if schema is None:
         raise click.ClickException(
             f"The inputs of {model} could not be looked up: it does not exist, the key may not see it, or it does "
@@ -116,15 +102,20 @@ def _schema_of(model: str) -> ModelSchema | None:
 
     if known := catalogue.find(model) or SchemaStore().known(endpoint_of(model)):
         return known
+    return _asked(lambda router: router.schema_of(model))
+
+
+def _asked(question: Callable[[AsyncRouter], Awaitable[T]], api_base: str | None = None) -> T:
+    """What a router says. It takes a while to import, and the catalogue needs none."""
     import anyio
 
     from ..router import AsyncRouter
 
-    async def look_up() -> ModelSchema | None:
-        async with AsyncRouter() as router:
-            return await router.schema_of(model)
+    async def ask() -> T:
+        async with AsyncRouter(api_base=api_base) as router:
+            return await question(router)
 
-    return anyio.run(look_up)
+    return anyio.run(ask)
 
 
 def _inputs(schema: ModelSchema) -> Table:

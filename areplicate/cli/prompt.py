@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import mimetypes
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,9 +59,6 @@ def _image_url(image: str) -> str:
     """A URL as it is; of a file, its content as a data URL."""
     if image.startswith(("http://", "https://", "data:")):
         return image
-    import base64
-    import mimetypes
-
     path = Path(image)
     if not path.is_file():
         raise click.BadParameter(f"The file {image!r} does not exist.", param_hint="--image")

@@ -129,7 +129,7 @@ def test_mistakes_are_explained_without_a_traceback(
 def test_a_model_that_does_not_exist_is_an_error_in_a_line(local: LocalReplicate) -> None:
     failed = run("chat", "nobody/nothing", "x", local=local)
     assert failed.returncode == 1
-    assert "error: Replicate answered 404" in failed.stderr and "Traceback" not in failed.stderr
+    assert "Error: Replicate answered 404" in failed.stderr and "Traceback" not in failed.stderr
 
 
 def test_version_and_help() -> None:

@@ -6,11 +6,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
+from areplicate.cli import main
 from areplicate.cli import models as models_cli
 
 
 def run(*args: str) -> Result:
-    return CliRunner().invoke(models_cli.models, list(args))
+    return CliRunner().invoke(main, ["models", *args])
 
 
 def test_show_tells_inputs_mapping_and_conversation() -> None:

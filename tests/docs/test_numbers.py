@@ -17,7 +17,7 @@ from areplicate import balancer
 from areplicate.bulk import map as bulk_map
 from areplicate.chat import embeddings, media, params
 from areplicate.gateway import logs
-from areplicate.gateway.accounts import auth, counting, database, key_limits, reports, rows, usage
+from areplicate.gateway.accounts import auth, batch_store, counting, database, key_limits, reports, usage
 from areplicate.gateway.batches import work
 from areplicate.gateway.config import looks
 from areplicate.gateway.config.settings import GeneralSettings
@@ -74,7 +74,7 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/poll-schedule.md", "has {:,.0f} a minute of", limits.OTHERS_PER_MINUTE),
     ("docs/bulk.md", "At {:g} creations a minute", limits.CREATIONS_PER_MINUTE),
     ("docs/bulk.md", "at most {} requests of batches at a time", GeneralSettings().batch_requests_in_flight),
-    ("docs/bulk.md", "where theirs has died: within {:g} seconds", rows.LEASE),
+    ("docs/bulk.md", "where theirs has died: within {:g} seconds", batch_store.LEASE),
     ("docs/bulk.md", "waits up to {:g} seconds for what is in flight", work._LAST_ANSWERS),
     (
         "docs/agents.md",

@@ -17,6 +17,8 @@ from typing import Any
 import trustme
 from anyio.from_thread import start_blocking_portal
 
+from tests.stage import free_port
+
 USER, PASSWORD = "user", "pa@ss:word"
 CREDENTIALS = "user:pa%40ss%3Aword"
 """The same as they stand in a URL."""
@@ -34,7 +36,7 @@ main(sys.argv[1:])
 @contextlib.contextmanager
 def http_proxy(auth: bool = False) -> Iterator[str]:
     """proxy.py; gives `host:port`."""
-    port = _free_port()
+    port = free_port()
     options = ["--hostname", "127.0.0.1", "--port", str(port), "--num-workers", "1", "--num-acceptors", "1"]
     if auth:
         options += ["--basic-auth", f"{USER}:{PASSWORD}"]
@@ -45,7 +47,7 @@ def http_proxy(auth: bool = False) -> Iterator[str]:
 @contextlib.contextmanager
 def socks_proxy(auth: bool = False) -> Iterator[str]:
     """pproxy, which speaks SOCKS4 and SOCKS5; gives `host:port`."""
-    port = _free_port()
+    port = free_port()
     wanted = f"#{USER}:{PASSWORD}" if auth else ""
     with _running(_SOCKS_PROXY, ["--auth=-1", "-l", f"socks4+socks5://127.0.0.1:{port}/{wanted}"], port):
         yield f"127.0.0.1:{port}"
@@ -97,13 +99,6 @@ def _listening(connected: Any, **options: Any) -> Iterator[str]:
             yield f"{host}:{port}"
         finally:
             portal.call(server.close)
-
-
-def _free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

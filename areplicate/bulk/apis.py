@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from ..chat.apis.completions import completion, read_completions
 from ..chat.apis.responses_input import read_request
 from ..chat.apis.responses_output import ResponseBuilder
@@ -37,13 +35,12 @@ class Api(NamedTuple):
 
     Attributes:
         ask: the router's arguments for a request's body; raises a `BadRequestError` if the body is wrong.
-        answer: the API's answer as plain JSON values, from the router's answer and the request's body; None if
-            it is the router's.
+        answer: the API's answer, from the router's and the request's body; None if it is the router's.
         instruct: the body with a system message added; None if the API has none.
     """
 
     ask: Callable[[Body], Arguments]
-    answer: Callable[[dict[str, Any], Body], dict[str, Any]] | None = None
+    answer: Callable[[ModelResponse, Body], Any] | None = None
     instruct: Callable[[Body, str], dict[str, Any]] | None = None
 
 
@@ -79,19 +76,13 @@ def _ask_embeddings(body: Body) -> Arguments:
     return Arguments({"input": read_texts(body.get("input")), "encoding_format": encoding}, params_of(body))
 
 
-def _completion(answer: dict[str, Any], body: Body) -> dict[str, Any]:
-    response = msgspec.convert(answer, ModelResponse)
-    made: dict[str, Any] = msgspec.to_builtins(completion([response], response.usage))
-    return made
+def _completion(response: ModelResponse, body: Body) -> Any:
+    return completion([response], response.usage)
 
 
-def _response(answer: dict[str, Any], body: Body) -> dict[str, Any]:
-    response = msgspec.convert(answer, ModelResponse)
-    id, created, model = f"resp_{response.id}", response.created, response.model
-    built: dict[str, Any] = msgspec.to_builtins(
-        ResponseBuilder(id, created, model, body, stored=False).build(response)
-    )
-    return built
+def _response(response: ModelResponse, body: Body) -> Any:
+    id = f"resp_{response.id}"
+    return ResponseBuilder(id, response.created, response.model, body, stored=False).build(response)
 
 
 def _instruct_chat(body: Body, system: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -84,23 +84,32 @@ def read_rows(path: Path, defaults: Defaults) -> Iterator[Row | LineError]:
                 f"{path}: {_no_question(defaults.column, columns)} Say which column has the question (--column)."
             )
         try:
-            row = _row(number, line, columns, defaults, options)
-            if row.custom_id in seen:
-                raise BadRequestError(f"custom_id {row.custom_id!r} is used by an earlier line")
+            request = _request(columns, defaults, options)
+            body = _checked_body(request, defaults)
+            if request.custom_id in seen:
+                raise BadRequestError(f"custom_id {request.custom_id!r} is used by an earlier line")
         except BadRequestError as error:
             name = columns.get("custom_id")
             known = name if isinstance(name, str) else None
             yield LineError(line, error.message.removesuffix("."), known)
             continue
-        if row.custom_id is not None:
-            seen.add(row.custom_id)
-        yield row
+        if request.custom_id is not None:
+            seen.add(request.custom_id)
+        yield Row(number, line, request.url, body, request.custom_id, columns)
 
 
-def _row(number: int, line: int, columns: dict[str, Any], defaults: Defaults, options: frozenset[str]) -> Row:
-    """The row in a line; raises the `BadRequestError` that says what is wrong with it."""
+class _Request(NamedTuple):
+    """What a line asks, as it stands there."""
+
+    custom_id: str | None
+    url: str
+    body: dict[str, Any]
+
+
+def _request(columns: dict[str, Any], defaults: Defaults, options: frozenset[str]) -> _Request:
+    """The request in a line; raises the `BadRequestError` that says what is wrong with it."""
     if "body" in columns and not columns.keys().isdisjoint(("url", "method", "custom_id")):
-        return _batch_row(number, line, columns, defaults)
+        return _batch_request(columns)
     custom_id = columns.get("custom_id")
     if custom_id is not None and not isinstance(custom_id, str):
         raise BadRequestError(f"custom_id must be a string, not {custom_id!r}")
@@ -114,8 +123,7 @@ def _row(number: int, line: int, columns: dict[str, Any], defaults: Defaults, op
             raise BadRequestError(f"the column {defaults.column!r} must be a string, not {prompt!r}")
         messages = [{"role": "user", "content": prompt}]
     given = {name: columns[name] for name in columns.keys() & options if columns[name] is not None}
-    body = {**defaults.options, **given, "messages": messages}
-    return _checked(Row(number, line, CHAT, body, custom_id, columns), defaults)
+    return _Request(custom_id, CHAT, {**given, "messages": messages})
 
 
 def _no_question(column: str, columns: Iterable[str]) -> str:
@@ -130,7 +138,7 @@ def _no_question(column: str, columns: Iterable[str]) -> str:
     return f"there is neither a column {column!r} nor a list of messages, only {names or 'nothing'}.{hint}"
 
 
-def _batch_row(number: int, line: int, columns: dict[str, Any], defaults: Defaults) -> Row:
+def _batch_request(columns: dict[str, Any]) -> _Request:
     custom_id, method, url, body = (columns.get(name) for name in ("custom_id", "method", "url", "body"))
     if not isinstance(custom_id, str) or not custom_id:
         raise BadRequestError(f"custom_id must be a string, not {custom_id!r}")
@@ -140,21 +148,24 @@ def _batch_row(number: int, line: int, columns: dict[str, Any], defaults: Defaul
         raise BadRequestError(f"url must be one of {', '.join(APIS)}, not {url!r}")
     if not isinstance(body, dict):
         raise BadRequestError(f"body must be a JSON object, not {body!r:.50}")
-    return _checked(Row(number, line, url, {**defaults.options, **body}, custom_id, columns), defaults)
+    return _Request(custom_id, url, body)
 
 
-def _checked(row: Row, defaults: Defaults) -> Row:
-    model = row.body.get("model") or defaults.model
+def _checked_body(request: _Request, defaults: Defaults) -> dict[str, Any]:
+    """A request's body with what holds for all rows."""
+    body = {**defaults.options, **request.body}
+    model = body.get("model") or defaults.model
     if not isinstance(model, str):
         raise BadRequestError("has no model: give one in the row, or for the whole job (--model)")
-    api, body = APIS[row.url], {**row.body, "model": model}
+    body["model"] = model
+    api = APIS[request.url]
     if defaults.system:
         if api.instruct is None:
             raise BadRequestError(
-                f"a request to {row.url} has no system message, which the job gives (--system)"
+                f"a request to {request.url} has no system message, which the job gives (--system)"
             )
         body = api.instruct(body, defaults.system)
     api.ask(body)
     if body.get("stream"):
         raise BadRequestError("stream must not be set: a job writes whole answers")
-    return msgspec.structs.replace(row, body=body)
+    return body

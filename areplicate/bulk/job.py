@@ -7,7 +7,7 @@ at the end or at any moment before.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing
 from functools import partial
 from itertools import islice
@@ -166,7 +166,7 @@ def known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
     Raises:
         BadRequestError: the journal has another question for a row.
     """
-    with closing(_entries(job.journal)) as entries:
+    with closing(read_journal(job.journal)) as entries:
         entry = next(entries, None)
         for number, row in enumerate(job.rows()):
             while entry is not None and entry.number < number:
@@ -175,12 +175,6 @@ def known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
             if known is not None and isinstance(row, Row) and known.question != question_hash(asks(row)):
                 raise _changed(job, row)
             yield row, known
-
-
-def _entries(journal: Path) -> Generator[JournalEntry, None, None]:
-    """What is in the journal; nothing if the job has not begun."""
-    if journal.is_file():
-        yield from read_journal(journal)
 
 
 def _changed(job: Job, row: Row | LineError) -> BadRequestError:

@@ -39,7 +39,6 @@ from .journal_file import (
     entry_of,
     locked,
     opened,
-    question_of,
     write_all,
 )
 
@@ -123,8 +122,8 @@ class Journal:
         Raises:
             ChangedRequest: the journal has another question under this number.
         """
-        asks = question_hash(request)
-        if question_of(self._readable(), number) not in (None, asks):
+        asks, entry = question_hash(request), self.entry(number)
+        if entry is not None and entry.question != asks:
             raise ChangedRequest(
                 f"Request {number} differs from the one in the journal {self.path}: the job has changed since "
                 "it began. Give the changed job a journal of its own."

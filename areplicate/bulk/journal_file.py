@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -154,31 +153,24 @@ def entry_of(database: sqlite3.Connection, number: int) -> JournalEntry | None:
     return None if found is None else JournalEntry(*found)
 
 
-def question_of(database: sqlite3.Connection, number: int) -> bytes | None:
-    found = database.execute("SELECT question FROM rows WHERE number = ?", (number,)).fetchone()
-    return None if found is None else found[0]
-
-
 def asked_of(database: sqlite3.Connection, number: int) -> dict[int, MaybeCreated]:
     """The predictions of a row that has not ended, by their part."""
     found = database.execute("SELECT part, mark, at FROM asked WHERE number = ?", (number,))
     return {part: MaybeCreated(mark, at) for part, mark, at in found}
 
 
-def read_journal(path: str | PathLike[str]) -> Iterator[JournalEntry]:
-    """The rows of a journal in their order, also while a job writes it. The file is only read.
+def read_journal(path: Path) -> Generator[JournalEntry, None, None]:
+    """The rows of a journal in their order, also while a job writes it; none if there is no file.
 
     Raises:
-        BadRequestError: there is no journal at `path`.
+        BadRequestError: it is not a journal of this format.
     """
-    if not Path(path).is_file():
-        raise BadRequestError(f"There is no journal at {path}.")
+    if not path.is_file():
+        return
     # The last process to close the journal removes SQLite's own files beside it, if it may write.
     mode = "rw" if os.access(path, os.W_OK) else "ro"
     # A reader that is left half-read may be closed by another thread.
-    database = sqlite3.connect(
-        f"{Path(path).absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
-    )
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False)
     try:
         with _read_as_a_journal(path):
             _check_format(database, path)
@@ -189,14 +181,14 @@ def read_journal(path: str | PathLike[str]) -> Iterator[JournalEntry]:
 
 
 @contextmanager
-def _read_as_a_journal(path: str | PathLike[str]) -> Iterator[None]:
+def _read_as_a_journal(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         raise BadRequestError(f"{path} is not a journal of areplicate: {error}.") from None
 
 
-def _check_format(database: sqlite3.Connection, path: str | PathLike[str]) -> None:
+def _check_format(database: sqlite3.Connection, path: Path) -> None:
     found = database.execute("SELECT value FROM job WHERE name = 'format'").fetchone()
     if found != (str(_FORMAT),):
         raise BadRequestError(

@@ -124,7 +124,7 @@ class Calls:
         calls = cls(ask, most, kept)
         _in_background(calls._run)
         try:
-            await calls._change()
+            await calls._changed.wait()
         except BaseException:
             calls._closing.set()
             await calls._wait_until_ended()  # a journal that is left as it opens is free for the next
@@ -177,7 +177,7 @@ class Calls:
                 raise self._failure or APIConnectionError(
                     "The event loop ended the calls: it is shutting down."
                 )
-            await self._change()
+            await self._changed.wait()
         return self.ready()
 
     async def aclose(self) -> None:
@@ -214,7 +214,7 @@ class Calls:
                 async for request in each:
                     self.begin(request)
                     while self.full:
-                        await self._change()
+                        await self._changed.wait()
                     if self.failed:
                         return
         except Exception as error:
@@ -235,9 +235,6 @@ class Calls:
             self._unread -= 1
             self.fail(error)
         self._tell()
-
-    async def _change(self) -> None:
-        await self._changed.wait()
 
     def _tell(self) -> None:
         self._changed.set()

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ..chat.responses import ModelResponse
 from ..errors import BadRequestError
 from .apis import APIS, EMBEDDINGS
 from .inputs import Row
@@ -46,8 +47,9 @@ def batch_line(outcome: EndedRow) -> dict[str, Any]:
         "error": None,
     }
     if response is not None:
-        answer = APIS[row.url].answer
-        body = response if answer is None else answer(response, row.body)
+        body, answer = response, APIS[row.url].answer
+        if answer is not None:
+            body = msgspec.to_builtins(answer(msgspec.convert(response, ModelResponse), row.body))
         line["response"] = {"status_code": 200, "request_id": response.get("id") or "", "body": body}
     elif error is not None:
         line["error"] = {"code": error.get("code") or "error", "message": error.get("message") or ""}
@@ -95,9 +97,5 @@ def appended(outcome: EndedRow) -> dict[str, Any]:
 
 
 def write_output(path: Path, outcomes: Iterable[EndedRow], table: Table | None) -> int:
-    """Writes a job's output; gives how many rows it has.
-
-    Args:
-        table: how the input's rows are written with columns added; None for OpenAI's format.
-    """
+    """Writes a job's output, in OpenAI's format without a table; gives how many rows it has."""
     return write_rows(path, map(batch_line if table is None else appended, outcomes), table)

@@ -68,14 +68,24 @@ def check_output(path: Path) -> None:
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]], table: Table | None) -> int:
     """Writes rows, as JSON lines without a table; gives how many there are."""
+    count = 0
+
+    def counted() -> Iterator[dict[str, Any]]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield row
+
     ending = path.suffix.lower()
     if table is not None and ending == PARQUET:
-        return _write_parquet(path, iter(rows), table.schema)
-    if table is not None and ending in CSV:
+        _write_parquet(path, counted(), table.schema)
+    elif table is not None and ending in CSV:
         with replaced(path, table.csv.encoding) as file:
-            return _write_csv(file, rows, table)
-    with replaced(path) as file:
-        return _write_json_lines(file, rows)
+            _write_csv(file, counted(), table)
+    else:
+        with replaced(path) as file:
+            file.writelines(msgspec.json.encode(row, enc_hook=str).decode() + "\n" for row in counted())
+    return count
 
 
 @contextmanager
@@ -87,24 +97,11 @@ def replaced(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
         os.fsync(file.fileno())
 
 
-def _write_json_lines(file: IO[str], lines: Iterable[dict[str, Any]]) -> int:
-    count = 0
-    for line in lines:
-        file.write(msgspec.json.encode(line, enc_hook=str).decode())
-        file.write("\n")
-        count += 1
-    return count
-
-
-def _write_csv(file: IO[str], rows: Iterable[dict[str, Any]], table: Table) -> int:
+def _write_csv(file: IO[str], rows: Iterable[dict[str, Any]], table: Table) -> None:
     file.write(table.csv.opening)
     writer = csv.writer(file, delimiter=table.csv.delimiter)
     writer.writerow(table.names)
-    count = 0
-    for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in table.names])
-        count += 1
-    return count
+    writer.writerows([_cell(row.get(name)) for name in table.names] for row in rows)
 
 
 def _cell(value: Any) -> Any:
@@ -115,16 +112,13 @@ def _cell(value: Any) -> Any:
     return plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
 
 
-def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], schema: Any) -> int:
+def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], schema: Any) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    count = 0
     with _in_place_of(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
         while batch := list(islice(rows, _BATCH)):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
-            count += len(batch)
-    return count
 
 
 def _parquet_schema(source: Path, output: Path, added: Mapping[str, type]) -> Any:

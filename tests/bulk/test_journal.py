@@ -208,8 +208,7 @@ async def test_a_full_disk_is_told_and_the_journal_stays_whole(tmp_path: Path) -
 
 
 async def test_there_is_no_journal(tmp_path: Path) -> None:
-    with pytest.raises(BadRequestError, match="no journal"):
-        next(read_journal(tmp_path / "j"))
+    assert not list(read_journal(tmp_path / "j"))
     with pytest.raises(BadRequestError, match="cannot be opened"):
         async with Journal(tmp_path / "no" / "such" / "folder"):
             pass

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, UnsetType
 
 from .predictions import LocalPrediction, State
 from .replies import count_tokens, prompt_text
@@ -21,30 +20,10 @@ def json_answer(body: Any, status: int = 200) -> web.Response:
     return web.Response(status=status, body=_encode(body), headers=_JSON)
 
 
-class _Body(msgspec.Struct):
-    """`schemas.Prediction`, its fields in the order that Replicate sends them."""
-
-    id: str
-    model: str
-    version: str
-    input: dict[str, Any] | None
-    logs: str
-    output: Any
-    data_removed: bool
-    error: str | None
-    source: str
-    status: str
-    created_at: datetime
-    urls: dict[str, str]
-    deployment: str | UnsetType = UNSET
-    deadline: datetime | UnsetType = UNSET
-    started_at: datetime | UnsetType = UNSET
-    completed_at: datetime | UnsetType = UNSET
-    metrics: dict[str, float] | UnsetType = UNSET
-
-
-def prediction_body(prediction: LocalPrediction, state: State, origin: str, elsewhere: str = "") -> _Body:
-    """A prediction in that state, for `msgspec` to encode.
+def prediction_body(
+    prediction: LocalPrediction, state: State, origin: str, elsewhere: str = ""
+) -> dict[str, Any]:
+    """A prediction in that state (`schemas.Prediction`), its fields in the order that Replicate sends them.
 
     `origin` is where the caller found the server (`http://127.0.0.1:4100`): its URLs lead back there,
     or, those to watch and to stream it, to the origin `elsewhere` if that is given.
@@ -53,39 +32,38 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str, else
     removed = clock.now() >= prediction.removed_at
     begun = state.status in ("processing", "succeeded", "failed")
     begun = begun or (state.status == "canceled" and prediction.starts < prediction.ends)
-    watched = f"{elsewhere or origin}/v1/predictions/{prediction.id}"
     urls = {
         "cancel": f"{origin}/v1/predictions/{prediction.id}/cancel",
-        "get": watched,
+        "get": f"{elsewhere or origin}/v1/predictions/{prediction.id}",
         "web": f"https://replicate.com/p/{prediction.id}",
     }
     if model.streams:
         urls["stream"] = f"{elsewhere or origin}/v1/streams/{prediction.id}"
     shown, version = model.shown_as or (model.full_name, "hidden" if model.official else model.version)
-    body = _Body(
-        id=prediction.id,
-        model=shown,
-        version=version,
-        input=None if removed else prediction.input,
-        logs=model.logs if begun and not removed else "",
-        output=None if removed else _output(prediction, state),
-        data_removed=removed,
-        error=prediction.error if state.terminal else None,
-        source="api",
-        status=state.status,
-        created_at=clock.wall(prediction.created),
-        urls=urls,
-    )
+    created = clock.wall(prediction.created)
+    body = {
+        "id": prediction.id,
+        "model": shown,
+        "version": version,
+        "input": None if removed else prediction.input,
+        "logs": model.logs if begun and not removed else "",
+        "output": None if removed else _output(prediction, state),
+        "data_removed": removed,
+        "error": prediction.error if state.terminal else None,
+        "source": "api",
+        "status": state.status,
+        "created_at": created,
+        "urls": urls,
+    }
     if prediction.deployment is not None:
-        body.deployment = prediction.deployment
-    if prediction.deadline is not None:
-        lifetime = timedelta(seconds=prediction.deadline - prediction.created)
-        body.deadline = body.created_at + lifetime  # to the microsecond: callers subtract the two
+        body["deployment"] = prediction.deployment
+    if prediction.deadline is not None:  # to the microsecond: callers subtract the two
+        body["deadline"] = created + timedelta(seconds=prediction.deadline - prediction.created)
     if begun:
-        body.started_at = clock.wall(prediction.starts)
+        body["started_at"] = clock.wall(prediction.starts)
     if state.terminal:
-        body.completed_at = clock.wall(prediction.ends)
-        body.metrics = _metrics(prediction, state)
+        body["completed_at"] = clock.wall(prediction.ends)
+        body["metrics"] = _metrics(prediction, state)
     return body
 
 

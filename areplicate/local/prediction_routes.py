@@ -169,9 +169,9 @@ def _answer(
     return json_answer(_body(call, prediction, state), status)
 
 
-def _body(call: RouteCall, prediction: LocalPrediction, state: State) -> msgspec.Struct:
+def _body(call: RouteCall, prediction: LocalPrediction, state: State) -> dict[str, Any]:
     faults = call.fate.faults
     body = prediction_body(prediction, state, call.origin, faults.elsewhere)
     if faults.without_deadline:
-        body.deadline = msgspec.UNSET
+        body.pop("deadline", None)
     return body

@@ -47,12 +47,11 @@ class Machine:
     def begin(
         self,
         clock: Clock,
-        *,
         id: str,
         token: str,
         input: dict[str, Any],
-        deployment: str | None = None,
-        cancel_after: float | None = None,
+        deployment: str | None,
+        cancel_after: float | None,
     ) -> LocalPrediction:
         """A prediction that arrives now, its whole timeline laid out.
 
@@ -180,6 +179,6 @@ def _pace(model: LocalModel, tokens: int, starts: float) -> tuple[float, float, 
         pace = max(0.0, model.run_seconds - model.time_to_first_token) / max(1, tokens)
     first_piece = starts + model.time_to_first_token
     ends = max(starts + model.run_seconds, first_piece + tokens * pace)
-    return (
-        (first_piece, pace, ends) if model.output_kind == "list" else (ends, 0.0, ends)
-    )  # else in one piece
+    if model.output_kind != "list":  # in one piece
+        return ends, 0.0, ends
+    return first_piece, pace, ends

@@ -85,14 +85,7 @@ class Service:
         machine = self._machines.get(place)
         if machine is None:
             machine = self._machines[place] = Machine(model)
-        prediction = machine.begin(
-            self.clock,
-            id=self.new_id(),
-            token=token,
-            input=input,
-            deployment=deployment,
-            cancel_after=cancel_after,
-        )
+        prediction = machine.begin(self.clock, self.new_id(), token, input, deployment, cancel_after)
         self.predictions[prediction.id] = prediction
         self.in_order.append(prediction)
         return prediction

@@ -65,9 +65,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
 
 
+def pytest_collection() -> None:
+    gc.disable()  # all that is collected stays
+
+
 def pytest_collection_finish() -> None:
     """No garbage is looked for in what has been collected: that would take a fifth of the time of the tests."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_xdist_auto_num_workers() -> int:

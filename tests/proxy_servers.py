@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import trustme
 from anyio.from_thread import start_blocking_portal
 
+from tests.lazily import Lazily
 from tests.stage import free_port
+
+trustme: Any = Lazily("trustme")
 
 USER, PASSWORD = "user", "pa@ss:word"
 CREDENTIALS = "user:pa%40ss%3Aword"

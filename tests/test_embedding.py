@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 
 from areplicate import BadRequestError, PredictionFailedError
@@ -15,7 +14,13 @@ from areplicate.chat.embeddings import EmbeddingResponse, read_vectors
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.gateway.process import MASTER, UPSTREAM_KEY, gateway
+from tests.lazily import Lazily
 from tests.stage import LLAMA, llama, sent, stage
+
+if TYPE_CHECKING:
+    import openai
+else:
+    openai = Lazily("openai")
 
 pytestmark = pytest.mark.anyio
 STRING = {"type": "string"}

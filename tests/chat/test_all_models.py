@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 
 from areplicate.chat.inputs import ModelInput, build_input
@@ -13,7 +12,10 @@ from areplicate.chat.params import TOKEN_LIMIT
 from areplicate.chat.plan import plan_for
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema
+from tests.lazily import Lazily
 from tests.recorded import components, models, schema_of
+
+jsonschema: Any = Lazily("jsonschema")
 
 TEXTS = ("Speak like Homer.", "Who left Troy?", "Odysseus did.", "And who waited?")
 ASKED: dict[str, Any] = {"max_tokens": 20, "temperature": 0.5, "top_p": 0.9, "stop": ["STOP", "END"]}

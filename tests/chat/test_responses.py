@@ -6,14 +6,10 @@ import copy
 import json
 import pickle
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import pytest
-from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
-from openai.types.chat.chat_completion import Choice as OpenAIChoice
-from openai.types.chat.chat_completion_chunk import Choice as OpenAIChunkChoice
-from openai.types.chat.chat_completion_chunk import ChoiceDelta
-from openai.types.completion_usage import CompletionUsage
 
 from areplicate import BadRequestError, ModelResponse, ModelResponseChunk
 from areplicate.chat.responses import (
@@ -27,6 +23,9 @@ from areplicate.chat.responses import (
     ToolCallDelta,
     Usage,
 )
+from tests.lazily import Lazily
+
+openai_types: Any = Lazily("openai.types")
 
 USAGE = Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
 CALL = ToolCall(id="c", function=FunctionCall(name="f", arguments="{}"))
@@ -62,18 +61,18 @@ CHUNK = ModelResponseChunk(
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (WHOLE, ChatCompletion),
-        (WHOLE.choices[0], OpenAIChoice),
-        (WHOLE.choices[0].message, ChatCompletionMessage),
-        (USAGE, CompletionUsage),
-        (CHUNK, ChatCompletionChunk),
-        (CHUNK.choices[0], OpenAIChunkChoice),
-        (CHUNK.choices[0].delta, ChoiceDelta),
+        (WHOLE, "chat.ChatCompletion"),
+        (WHOLE.choices[0], "chat.chat_completion.Choice"),
+        (WHOLE.choices[0].message, "chat.ChatCompletionMessage"),
+        (USAGE, "CompletionUsage"),
+        (CHUNK, "chat.ChatCompletionChunk"),
+        (CHUNK.choices[0], "chat.chat_completion_chunk.Choice"),
+        (CHUNK.choices[0].delta, "chat.chat_completion_chunk.ChoiceDelta"),
     ],
 )
-def test_every_attribute_of_openai_s_is_there(ours: Any, theirs: Any) -> None:
+def test_every_attribute_of_openai_s_is_there(ours: Any, theirs: str) -> None:
     elsewhere = {"moderation", "metadata", "obfuscation"}  # of what OpenAI checks, stores or pads
-    for name in theirs.model_fields.keys() - elsewhere:
+    for name in attrgetter(theirs)(openai_types).model_fields.keys() - elsewhere:
         getattr(ours, name)
         ours[name]
 
@@ -106,7 +105,8 @@ class TestMadeAnew:
         assert made.model_copy().choices is made.choices, "as pydantic's, it is a flat copy unless deep"
 
     def test_and_read_by_openai_s_own_types(self, made: Any) -> None:
-        kind = ChatCompletion if made is WHOLE else ChatCompletionChunk
+        chat = openai_types.chat
+        kind = chat.ChatCompletion if made is WHOLE else chat.ChatCompletionChunk
         theirs = kind.model_validate(made.model_dump())
         assert type(made).model_validate(theirs).choices == made.choices
 

@@ -8,9 +8,8 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 
 from areplicate.gateway.accounts.folder import Folder
@@ -21,6 +20,12 @@ from areplicate.local.components import component_schemas
 from tests.bulk.accidents import answer_in
 from tests.gateway.postgres import Postgres
 from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, eventually, gateway
+from tests.lazily import Lazily
+
+if TYPE_CHECKING:
+    import openai
+else:
+    openai = Lazily("openai")
 
 CHAT = "/v1/chat/completions"
 ENDED = ("completed", "failed", "expired", "cancelled")

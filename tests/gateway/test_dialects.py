@@ -7,16 +7,21 @@ import json
 import socket
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import brotli
-import openai
 import pytest
 from backports import zstd
 
 from areplicate.gateway.http.events import data_event
 from areplicate.local import LocalReplicate
 from tests.gateway.process import MASTER, MODELS, UPSTREAM_KEY, Gateway, config_for, gateway
+from tests.lazily import Lazily
+
+if TYPE_CHECKING:
+    import openai
+else:
+    openai = Lazily("openai")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}

@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from glob import glob
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
-import trustme
 from aiohttp import StreamReader, web
 from backports import zstd
 
@@ -36,6 +36,9 @@ from areplicate.gateway.config.settings import GeneralSettings
 from areplicate.gateway.errors import GatewayError
 from areplicate.gateway.http import bodies, connections
 from tests.gateway.stores import closed
+from tests.lazily import Lazily
+
+trustme: Any = Lazily("trustme")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from typing import Any
 
 import httpx
 import pytest
-import trustme
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -31,6 +30,9 @@ from cryptography.hazmat.primitives.serialization import (
 from areplicate.gateway.tls import Certificate
 from areplicate.local import LocalReplicate
 from tests.gateway.process import MASTER, MODELS, Gateway, config_for, cpu_seconds, eventually, gateway
+from tests.lazily import Lazily
+
+trustme: Any = Lazily("trustme")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}

@@ -6,15 +6,17 @@ import asyncio
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from areplicate.local.schemas import find_faults
+from tests.lazily import Lazily
 from tests.local.client import LLAMA, connect, llama, serving
 from tests.recorded import components, exchanges, models
+
+jsonschema: Any = Lazily("jsonschema")
 
 SCHEMA = language_model_schema(
     {

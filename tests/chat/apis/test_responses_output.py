@@ -7,14 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from openai.types.responses import Response as OpenAIResponse
-from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from areplicate.chat.apis.answer_builder import Event
 from areplicate.chat.apis.responses_output import ResponseBuilder
 from areplicate.chat.responses import Delta, FinishReason, PricedUsage
 from tests.chat.apis.answers import USAGE, call, whole
+from tests.lazily import Lazily
+
+openai_responses: Any = Lazily("openai.types.responses")
 
 COUNTED = {
     "input_tokens": 7,
@@ -28,7 +29,7 @@ PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 @lru_cache
 def event_type() -> TypeAdapter[Any]:
-    return TypeAdapter(ResponseStreamEvent)
+    return TypeAdapter(openai_responses.ResponseStreamEvent)
 
 
 def builder(**body: Any) -> ResponseBuilder:
@@ -44,7 +45,7 @@ def said(*deltas: Delta, reason: FinishReason = "stop", **body: Any) -> tuple[li
     sent += [msgspec.json.encode(event) for event in made.end(reason, USAGE)]
     for event in sent:
         event_type().validate_json(event)
-    OpenAIResponse.model_validate(made.answer)
+    openai_responses.Response.model_validate(made.answer)
     events = [msgspec.json.decode(event) for event in sent]
     assert [event.pop("sequence_number") for event in events] == list(range(len(events)))
     return events, made.answer

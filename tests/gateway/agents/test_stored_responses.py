@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 
 from areplicate.local import LocalReplicate
 from tests.gateway.agents.conftest import PARIS, SUNNY, configuration
 from tests.gateway.agents.test_openai import ASK, FLAT
 from tests.gateway.process import MASTER, Gateway, gateway
+from tests.lazily import Lazily
+
+if TYPE_CHECKING:
+    import openai
+else:
+    openai = Lazily("openai")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

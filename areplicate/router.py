@@ -156,8 +156,7 @@ class AsyncRouter:
         if type(model) is not str or not model.isascii():
             model = plain(model, "model")
         given = read(params)
-        options = given.options
-        if "mock_response" in options:
+        if "mock_response" in given.options:
             return _mock(model, messages, given)
         return await self._answered(model, messages, given)
 
@@ -309,14 +308,14 @@ class AsyncRouter:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _answered(
+    def _answered(
         self, model: str, messages: Sequence[Any], given: Given
-    ) -> ModelResponse | CompletionStream:
+    ) -> Awaitable[ModelResponse | CompletionStream]:
         """The answer of the model, or of the first of the call's own fallbacks that has one."""
         fallbacks = given.options.pop("fallbacks", None)
         if fallbacks is None or self._balancer.knows(model, fallbacks):
-            return await self._ask(model, messages, given, fallbacks)
-        return await self._first_to_answer([(model, given), *checked_fallbacks(fallbacks)], messages)
+            return self._ask(model, messages, given, fallbacks)
+        return self._first_to_answer([(model, given), *checked_fallbacks(fallbacks)], messages)
 
     async def _ask(
         self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None

@@ -309,9 +309,9 @@ class _Draft(msgspec.Struct):
 
 def _template(model: str, options: Mapping[str, Any]) -> PromptTemplate | None:
     """The prompt template of this call, else the one that was registered for its model."""
-    own = {name: options[name] for name in TEMPLATE if name in options}
-    if not own and not templates.REGISTERED:
+    if TEMPLATE.isdisjoint(options) and not templates.REGISTERED:
         return None
+    own = {name: options[name] for name in TEMPLATE & options.keys()}
     return templates.inline_template(**own) or templates.registered_template(model)
 
 

@@ -82,9 +82,11 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
 
 def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
-    measured = [run.metrics or _NOTHING_MEASURED for run in runs]
-    predict = _sum([each.predict_time for each in measured])
-    total = _sum([each.total_time for each in measured])
+    *failed, last = [run.metrics or _NOTHING_MEASURED for run in runs]
+    predict, total = last.predict_time, last.total_time
+    for each in failed:
+        predict = None if predict is None else predict + (each.predict_time or 0.0)
+        total = None if total is None else total + (each.total_time or 0.0)
     return Run(
         prediction_id=runs[-1].id,
         version=runs[-1].version,
@@ -93,11 +95,6 @@ def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
         predict_s=predict,
         usage=usage,
     )
-
-
-def _sum(seconds: list[float | None]) -> float | None:
-    """Of all predictions together; None if the last one does not have its own."""
-    return None if seconds[-1] is None else sum(filter(None, seconds))
 
 
 def _chunks(output: Any) -> int:

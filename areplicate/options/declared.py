@@ -211,7 +211,7 @@ OPTIONS: tuple[Option, ...] = (
 )
 """In the order in which an editor shows them."""
 
-TEMPLATE = ("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token")
+TEMPLATE = frozenset(("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"))
 """The options that make up a call's own prompt template."""
 
 ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")

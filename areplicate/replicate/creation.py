@@ -153,20 +153,18 @@ class Creator:
         intent = remember() if (remember := INTENT.get()) else None
         try:
             if earlier is not None and earlier.cancelled_elsewhere:
-                mine = self._live.begin_again(
-                    self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent
-                )
-                mine.answered = earlier.answered
-                attempts.append(mine)
+                attempts.append(self._begun_before(input, earlier))
             elif intent is not None and intent.earlier is not None:
-                mine = self._begun_earlier(endpoint, input, key, *intent.earlier)
-                attempts.append(mine)
-            if attempts and await self._found_again(attempts[0]):
-                made = attempts[0]
-                return made
-            if earlier is not None and earlier.cancelled_elsewhere and earlier.certain:  # it was their own
-                assert earlier.prediction is not None
-                raise self._http.error_of(earlier.prediction) or AssertionError("it was cancelled")
+                attempts.append(self._begun_earlier(endpoint, input, key, *intent.earlier))
+            if attempts:
+                if await self._found_again(attempts[0]):
+                    made = attempts[0]
+                    return made
+                if (
+                    earlier is not None and earlier.cancelled_elsewhere and earlier.certain
+                ):  # it was their own
+                    assert earlier.prediction is not None
+                    raise self._http.error_of(earlier.prediction) or AssertionError("it was cancelled")
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)
                 mine = self._live.begin(self, endpoint, input, key, None if chosen else timeout, sent)
@@ -190,6 +188,12 @@ class Creator:
             for attempt in attempts:
                 if attempt is not made:
                     attempt.leave()
+
+    def _begun_before(self, input: dict[str, Any], earlier: LivePrediction) -> LivePrediction:
+        """What this caller asked for before they had another's."""
+        mine = self._live.begin_again(self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent)
+        mine.answered = earlier.answered
+        return mine
 
     def _begun_earlier(
         self, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int, at: float

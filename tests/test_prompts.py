@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from areplicate import register_prompt_template
+from areplicate import register_prompt_template, stream_to_completion
 from areplicate.chat.formats import templates
 from areplicate.local import LocalModel
-from tests.stage import stage
+from areplicate.local.components import language_model_schema
+from tests.stage import sent, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -85,3 +86,56 @@ async def test_a_token_alone_opens_the_model_s_own_format() -> None:
     assert opened == f"<|begin_of_text|>{bare}"
     register_prompt_template(model, bos_token="<s>")
     assert (await prompt_of(model, HI))["prompt"] == f"<s>{bare}"
+
+
+THOUGHT = "Hm.\n</think>\n\nNoon."
+
+
+@pytest.mark.parametrize(
+    ("model", "mark"),
+    [
+        ("x/qwq-32b", "think"),
+        ("x/deepseek-r1-distill-llama-70b", "think"),
+        ("x/qwen3-4b-thinking-2507", "think"),
+        ("x/glm-5", "think"),
+        ("x/olmo-3-7b-think", "think"),
+        ("x/exaone-deep-32b", "thought"),
+    ],
+)
+@pytest.mark.parametrize("again", ["", "<{}>\n"])
+async def test_an_answer_goes_on_with_the_thought_that_its_prompt_has_opened(
+    model: str, mark: str, again: str
+) -> None:
+    owner, name = model.split("/")
+    reply = again.format(mark) + f"Hm.\n</{mark}>\n\nNoon."
+    async with stage(LocalModel(owner=owner, name=name, reply=reply)) as (local, router):
+        whole = await router.acompletion(model, HI)
+        streamed = await stream_to_completion(await router.acompletion(model, HI, stream=True))
+        called = await router.acompletion(model, HI, tools=[TOOL], stop=["Never"])
+        assert all(body["input"]["prompt"].rstrip().endswith(f"<{mark}>") for body in sent(local))
+    for response in (whole, streamed, called):
+        message = response.choices[0].message
+        assert (message.reasoning_content, message.content) == ("Hm.", "Noon.")
+
+
+async def test_a_thought_that_the_caller_begins_is_gone_on_with() -> None:
+    async with stage(LocalModel(owner="x", name="qwen3-8b", reply=THOUGHT)) as (_, router):
+        begun = [*HI, {"role": "assistant", "content": "<think>\nLet me see:"}]
+        response = await router.acompletion("x/qwen3-8b", begun)
+        assert response.choices[0].message.reasoning_content == "Hm."
+        closed = [*HI, {"role": "assistant", "content": "<think>\nHm.\n</think>\n\nIt is"}]
+        response = await router.acompletion("x/qwen3-8b", closed)
+        assert response.choices[0].message.content == THOUGHT
+
+
+async def test_a_server_that_writes_the_format_decides_where_a_thought_begins() -> None:
+    server = LocalModel(
+        owner="x",
+        name="qwq-32b",
+        reply="Noon.",
+        schema=language_model_schema({"system_prompt": {"type": "string"}}),
+    )
+    async with stage(server) as (local, router):
+        response = await router.acompletion("x/qwq-32b", [{"role": "user", "content": "What is <think>"}])
+        assert sent(local)[0]["input"]["prompt"] == "What is <think>"
+    assert response.choices[0].message.content == "Noon."

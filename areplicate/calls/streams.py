@@ -229,7 +229,7 @@ class AnswerChunks:
         """Takes the present choice one step further; the new chunks are put into `_ready`."""
         question = self._question
         if self._split is None:
-            self._split = reply_splitter(question.schema, question.model)
+            self._split = reply_splitter(question.schema, question.model, question.input.thought)
             self._say(Delta(role="assistant", content=""))
         elif self._runs and self._runs[-1] is source.stream.prediction:
             await self._conclude(source)

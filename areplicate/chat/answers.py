@@ -35,7 +35,7 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
     for index, runs in enumerate(answers):
         prediction = runs[-1]
         text = output_text(prediction.output)
-        message = read_reply(text, question.schema, question.model)
+        message = read_reply(text, question.schema, question.model, question.input.thought)
         usage = usage_of(prediction, question.input.fields, text)
         usages.append(usage)
         ran.append(run_of(runs, usage))

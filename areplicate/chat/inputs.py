@@ -12,9 +12,10 @@ from ..logs import logger
 from .conversation import Prompting, conversation_fields
 from .formats import templates
 from .media import MediaSlot, media_inputs, named_media
-from .messages import read_messages
+from .messages import Message, read_messages
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param, changes_nothing
 from .plan import Plan, plan_for
+from .reply_splitter import THOUGHTS
 from .schemas.schema import Field, ModelSchema
 from .schemas.values import AskedModel, fit, sendable, unsupported
 from .usage import CHARACTERS_PER_TOKEN, characters
@@ -31,11 +32,13 @@ class ModelInput(msgspec.Struct, frozen=True):
         media: files that must be read, and large data that must be uploaded, first:
             `areplicate.calls.attachments.attach` does.
         max_tokens: the most tokens that the answer may have, if the call said so.
+        thought: the mark that has opened a thought at the prompt's end, with which the answer goes on.
     """
 
     fields: dict[str, Any]
     media: tuple[MediaSlot, ...] = ()
     max_tokens: int | None = None
+    thought: str = ""
 
 
 def build_input(
@@ -90,7 +93,21 @@ def build_input(
         inputs.check(schema)
     if plan.context is not None:
         _warn_of_length(fields, plan, plan.context, asked)
-    return ModelInput(fields, slots, _limit(fields, plan))
+    begun = ""
+    if prompting.template is not None or not plan.format.wraps:
+        begun = _thought_begun(fields.get(plan.prompt or ""), turns)
+    return ModelInput(fields, slots, _limit(fields, plan), begun)
+
+
+def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
+    """The mark of the thought within which a prompt ends: the model's format opens it, or the answer that is
+    continued."""
+    if not isinstance(prompt, str):
+        return ""
+    if turns[-1].role != "assistant":
+        return next((mark for mark in THOUGHTS if prompt.rstrip().endswith(mark)), "")
+    said = turns[-1].text
+    return next((mark for mark, close in THOUGHTS.items() if said.rfind(mark) > said.rfind(close)), "")
 
 
 class _Inputs:

@@ -15,9 +15,9 @@ from .schemas.schema import ModelSchema
 
 _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep"
-    r"|glm-(4\.[1-9]|[5-9])"
+    r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|deepcoder|deepscaler|skywork-or1"
 )
-"""The names of models that write `<think>...</think>` before they answer."""
+"""The names of models that write a thought before they answer."""
 
 _SCHEMES = ("https://", "http://", "data:")
 
@@ -87,20 +87,21 @@ class Lines:
         return f"\n{piece}" if after_url and self._after_url else piece
 
 
-def read_reply(text: str, schema: ModelSchema | None, model: str | None = None) -> Message:
+def read_reply(text: str, schema: ModelSchema | None, model: str | None = None, begun: str = "") -> Message:
     """A model's text as a message, its reasoning apart.
 
-    Only the text of models that are known to reason or that take tools is searched for a `<think>` block.
+    Only the text of models that are known to reason or that take tools is searched for a thought, and that which
+    goes on with a thought that the prompt has `begun`, with this mark.
     """
-    if not _thinks(schema, model):
+    if not begun and not _thinks(schema, model):
         return Message(role="assistant", content=text)
-    splitter = reply_splitter(schema, model)
+    splitter = reply_splitter(schema, model, begun)
     return message_of([*splitter.feed(text), *splitter.end()])
 
 
-def reply_splitter(schema: ModelSchema | None, model: str | None = None) -> ReplySplitter:
+def reply_splitter(schema: ModelSchema | None, model: str | None = None, begun: str = "") -> ReplySplitter:
     """The splitter for a stream: what it gives piece by piece adds up to what `read_reply` gives."""
-    return ReplySplitter(thinks=_thinks(schema, model))
+    return ReplySplitter(thinks=_thinks(schema, model), begun=begun)
 
 
 def _thinks(schema: ModelSchema | None, model: str | None) -> bool:

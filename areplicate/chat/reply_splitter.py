@@ -5,7 +5,15 @@ from __future__ import annotations
 from .responses import Delta
 from .stops import begun_at_the_end
 
-_OPEN, _CLOSE = "<think>", "</think>"
+THOUGHTS = {
+    "<think>": "</think>",
+    "<thought>": "</thought>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+}
+"""What opens a thought in the models' formats, and what closes it: Seed-OSS, EXAONE Deep, Magistral and Kimi-VL have
+their own marks."""
 
 
 class ReplySplitter:
@@ -16,13 +24,15 @@ class ReplySplitter:
 
     Args:
         thinks: a `<think>` block at the beginning is reasoning.
+        begun: the mark with which the prompt has opened the block, so that the text begins within it.
     """
 
-    def __init__(self, *, thinks: bool) -> None:
+    def __init__(self, *, thinks: bool, begun: str = "") -> None:
         self._held = ""
+        self._close = THOUGHTS.get(begun, "")
         self._reasoned = False
         self._step = ReplySplitter._begin
-        self.verbatim = not thinks
+        self.verbatim = not (thinks or begun)
         """Whether nothing is looked for any more: what comes is content as it is."""
 
     def feed(self, text: str) -> list[Delta]:
@@ -46,23 +56,25 @@ class ReplySplitter:
 
     def _begin(self, ended: bool) -> list[Delta]:
         start = self._held.lstrip()
-        if start.startswith(_OPEN):
-            self._held = start[len(_OPEN) :]
-            self._step = ReplySplitter._think
-        elif ended or not _OPEN.startswith(start):
-            self._step = ReplySplitter._answer
+        for mark, close in THOUGHTS.items():
+            if start.startswith(mark):
+                self._held, self._close = start[len(mark) :], close
+                self._step = ReplySplitter._think
+                return []
+        if ended or not any(mark.startswith(start) for mark in THOUGHTS):
+            self._step = ReplySplitter._think if self._close else ReplySplitter._answer
         return []
 
     def _think(self, ended: bool) -> list[Delta]:
         """Reasoning, without the white space around it."""
-        text, closed, rest = self._held.partition(_CLOSE)
+        text, closed, rest = self._held.partition(self._close)
         if not self._reasoned:
             text = text.lstrip()
         if closed:
             self._held, self._step = rest, ReplySplitter._skip_space
             certain = text.rstrip()
         else:
-            certain = text if ended else text[: len(text) - begun_at_the_end(text, (_CLOSE,))]
+            certain = text if ended else text[: len(text) - begun_at_the_end(text, (self._close,))]
             certain = certain.rstrip()
             self._held = text[len(certain) :]
         self._reasoned = self._reasoned or bool(certain)

@@ -78,6 +78,20 @@ def test_reasoning_is_kept_apart_for_models_that_are_known_to_reason() -> None:
     assert (reply.content, reply.reasoning_content) == ("Yes.", "Hm.")
 
 
+@pytest.mark.parametrize(
+    ("open", "close"),
+    [
+        ("<thought>", "</thought>"),
+        ("<seed:think>", "</seed:think>"),
+        ("[THINK]", "[/THINK]"),
+        ("◁think▷", "◁/think▷"),
+    ],
+)
+def test_other_families_have_other_marks_for_a_thought(open: str, close: str) -> None:
+    reply = read_reply(f"{open}Is it </think> or [/INST]?{close}\n\nYes.", REASONER)
+    assert (reply.content, reply.reasoning_content) == ("Yes.", "Is it </think> or [/INST]?")
+
+
 def test_white_space_before_a_thought_belongs_to_nothing() -> None:
     reply = read_reply(" \n<think> Hm. </think> Yes. ", REASONER)
     assert (reply.content, reply.reasoning_content) == ("Yes. ", "Hm.")
@@ -122,6 +136,9 @@ pieces = st.lists(
         [
             "<think>",
             "</think>",
+            "<thought>",
+            "</thought>",
+            "[THINK]",
             "<",
             " ",
             "\n",
@@ -137,17 +154,19 @@ pieces = st.lists(
     pieces,
     st.lists(st.integers(0, 60), max_size=12),
     st.sampled_from([TOOLS, REASONER, OTHER, None]),
+    st.sampled_from(["", "<think>", "[THINK]"]),
 )
-@example(["<think>", "a \n", " </th", "ink> b"], [9, 10, 11, 12, 13, 14], REASONER)
+@example(["<think>", "a \n", " </th", "ink> b"], [9, 10, 11, 12, 13, 14], REASONER, "")
+@example(["a \n", " </th", "ink> b"], [1, 2, 5, 8], None, "<think>")
 def test_a_stream_adds_up_to_the_whole_however_it_is_cut(
-    parts: list[str], cuts: list[int], schema: ModelSchema | None
+    parts: list[str], cuts: list[int], schema: ModelSchema | None, begun: str
 ) -> None:
     text = "".join(parts)
     bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    splitter = reply_splitter(schema)
+    splitter = reply_splitter(schema, begun=begun)
     deltas = [delta for a, b in pairwise(bounds) for delta in splitter.feed(text[a:b])]
     deltas += splitter.end()
-    reply = read_reply(text, schema)
+    reply = read_reply(text, schema, begun=begun)
 
     assert "".join(d.content or "" for d in deltas) == reply.content
     assert "".join(d.reasoning_content or "" for d in deltas) == (reply.reasoning_content or "")

@@ -1,5 +1,5 @@
-"""A gateway whose completions cost a dollar a token, on SQLite and on PostgreSQL; modules with needs of their own
-have their own."""
+"""A gateway whose completions cost a dollar a token, on SQLite and on PostgreSQL, before a stand-in that has a module's
+own `MODELS`; modules with needs of their own have their own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def pytest_collection_finish() -> None:
     share_a_cluster()  # before the processes that run the tests are forked
 
 
-@pytest.fixture(scope="session")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
+@pytest.fixture(scope="module")
+def local(request: pytest.FixtureRequest) -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=getattr(request.module, "MODELS", MODELS)) as local:
         yield local
 
 
@@ -28,12 +28,10 @@ def database() -> Iterator[Postgres]:
         yield database
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def running(
     request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    config = priced(local)
-    if request.param == "postgresql":
-        config["general_settings"]["database_url"] = request.getfixturevalue("database").url
-    with gateway(config, tmp_path_factory.mktemp("gateway")) as running:
+    general = {} if request.param == "sqlite" else {"database_url": request.getfixturevalue("database").url}
+    with gateway(priced(local, **general), tmp_path_factory.mktemp("gateway")) as running:
         yield running

@@ -6,10 +6,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ MASTER = "sk-master-of-the-tests"
 UPSTREAM_KEY = "r8_the_gateways_own_key"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 WORDS = ["Hello", ", ", "dear ", "world", "!"]
+PATH = "/v1/chat/completions"
+HI: Any = [{"role": "user", "content": "Hi"}]
+ASKED = {"model": "chat", "messages": HI}
 
 MODELS = (
     LocalModel(owner="acme", name="chat", reply=WORDS, run_seconds=0.05),
@@ -56,6 +60,14 @@ class Gateway:
             base_url=self.url, headers=headers, timeout=timeout, trust_env=False, verify=False, **options
         )
 
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.url.rpartition("/")[2].rsplit(":", 1)
+        return host, int(port)
+
+    def connect(self, timeout: float = 10) -> socket.socket:
+        return socket.create_connection(self.address, timeout)
+
     def workers(self) -> list[int]:
         """The process ids of its children."""
         pid = self.process.pid
@@ -68,9 +80,8 @@ class Gateway:
 
     def ask(self, key: str | None = MASTER, model: str = "chat", **body: Any) -> httpx.Response:
         """One chat completion."""
-        messages = [{"role": "user", "content": "Hi"}]
         with self.http(key) as http:
-            return http.post("/v1/chat/completions", json={"model": model, "messages": messages, **body})
+            return http.post(PATH, json={"model": model, "messages": HI, **body})
 
     def new_key(self, **limits: Any) -> str:
         with self.http() as http:
@@ -115,31 +126,37 @@ class Gateway:
         return self.process.wait(timeout)
 
 
-def config_for(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
-    """A configuration with all of the stand-in's models, by their bare names."""
-    params = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
-    models = [
-        {
-            "model_name": model.name,
-            "litellm_params": {"model": f"replicate/{model.full_name}", **params},
-            "model_info": {"hardware": "gpu-a100-large"},
-        }
-        for model in MODELS
-    ]
-    settings = {"master_key": MASTER, "creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
-    return {"model_list": models, "general_settings": settings, **sections}
-
-
 DOLLAR_A_TOKEN = {"output_cost_per_token": 1.0}
 """Makes a completion of five tokens cost five dollars."""
+A_SECOND = {"hardware": "gpu-a100-large"}
 
 
-def priced(local: LocalReplicate, **sections: Any) -> dict[str, Any]:
+def entry(
+    local: LocalReplicate, name: str, model: str | None = None, *, info: Any = A_SECOND, **params: Any
+) -> dict[str, Any]:
+    """An entry of `model_list`: a model of acme's, by its bare name if no other is said."""
+    road = {
+        "model": f"replicate/{model or f'acme/{name}'}",
+        "api_key": UPSTREAM_KEY,
+        "api_base": local.api_base,
+    }
+    return {"model_name": name, "litellm_params": {**road, **params}, "model_info": info}
+
+
+def config_for(
+    local: LocalReplicate, models: Iterable[LocalModel] = MODELS, info: Any = A_SECOND, **general: Any
+) -> dict[str, Any]:
+    """A configuration with all of these models, by their bare names; `general` are further `general_settings`."""
+    rates = {"creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
+    return {
+        "model_list": [entry(local, model.name, info=info) for model in models],
+        "general_settings": {"master_key": MASTER, **rates, **general},
+    }
+
+
+def priced(local: LocalReplicate, models: Iterable[LocalModel] = MODELS, **general: Any) -> dict[str, Any]:
     """The same, with a price for all models."""
-    config = config_for(local, **sections)
-    for entry in config["model_list"]:
-        entry["model_info"] = DOLLAR_A_TOKEN
-    return config
+    return config_for(local, models, DOLLAR_A_TOKEN, **general)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tests.gateway.process import (
     ROOT,
     Gateway,
     config_for,
+    entry,
     eventually,
     gateway,
     priced,
@@ -179,8 +180,7 @@ def test_spend_by_day_and_filters(running: Gateway) -> None:
 def test_a_blocked_key_is_blocked_elsewhere_within_five_seconds(
     local: LocalReplicate, database: Postgres, tmp_path: Path
 ) -> None:
-    config = config_for(local)
-    config["general_settings"]["database_url"] = database.url
+    config = config_for(local, database_url=database.url)
     with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:
         key = a.new_key()
         assert b.ask(key).status_code == 200
@@ -207,8 +207,7 @@ def test_a_gateway_whose_clock_is_wrong_counts_by_the_databases(
     late = "import time\nright = time.time\ntime.time = lambda: right() - 3600\n"
     (tmp_path / "sitecustomize.py").write_text(late)
     monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", f"{tmp_path}:{ROOT}")
-    config = config_for(local)
-    config["general_settings"]["database_url"] = database.url
+    config = config_for(local, database_url=database.url)
     with gateway(config, tmp_path / "late") as running:
         key = running.new_key(duration="2s", rpm_limit=100)
         assert abs(running.get(f"/key/info?key={key}")["expires_at"] - time.time()) < 10
@@ -237,20 +236,14 @@ def test_tokens_or_seconds_is_for_replicate_to_say(tmp_path: Path) -> None:
         LocalModel(owner="meta", name="llama-2-13b-chat", reply=["a", "b"], run_seconds=0.05, official=False),
     ]
     with LocalReplicate(models=models) as local:
+        entries: dict[str, tuple[str, dict[str, str]]] = {
+            "official": (models[0].full_name, {}),
+            "community": (models[1].full_name, {}),
+            "doubtful": (models[0].full_name, {"hardware": "gpu-t4"}),
+        }
         config = config_for(local)
-        params = config["model_list"][0]["litellm_params"]
-        entries: list[tuple[str, LocalModel, dict[str, str]]] = [
-            ("official", models[0], {}),
-            ("community", models[1], {}),
-        ]
-        entries.append(("doubtful", models[0], {"hardware": "gpu-t4"}))
         config["model_list"] = [
-            {
-                "model_name": name,
-                "litellm_params": {**params, "model": f"replicate/{model.full_name}"},
-                "model_info": info,
-            }
-            for name, model, info in entries
+            entry(local, name, model, info=info) for name, (model, info) in entries.items()
         ]
         with gateway(config, tmp_path) as running:
             eventually(lambda: "is not an official model (any more)" in running.log())

@@ -18,8 +18,10 @@ from areplicate.gateway.errors import GatewayError
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.bulk.accidents import answer_in
+from tests.gateway import process
 from tests.gateway.postgres import Postgres
-from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, eventually, gateway
+from tests.gateway.process import MASTER, Gateway, entry, eventually, gateway
+from tests.gateway.process import PATH as CHAT
 from tests.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 else:
     openai = Lazily("openai")
 
-CHAT = "/v1/chat/completions"
 ENDED = ("completed", "failed", "expired", "cancelled")
 DOLLAR_A_TOKEN = {"input_cost_per_token": 1.0, "output_cost_per_token": 1.0}
 
@@ -56,25 +57,9 @@ MODELS = (
 
 
 def config_for(local: LocalReplicate, **general: Any) -> dict[str, Any]:
-    params = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
-    models = [
-        {
-            "model_name": model.name,
-            "litellm_params": {"model": f"replicate/{model.full_name}", **params},
-            "model_info": DOLLAR_A_TOKEN,
-        }
-        for model in MODELS
-    ]
-    wildcard = {"model": "replicate/invented/*", **params}
-    models.append({"model_name": "invented/*", "litellm_params": wildcard, "model_info": DOLLAR_A_TOKEN})
-    rates = {"creations_per_minute": 1_000_000, "others_per_minute": 1_000_000}
-    return {"model_list": models, "general_settings": {"master_key": MASTER, **rates, **general}}
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
+    config = process.config_for(local, MODELS, DOLLAR_A_TOKEN, **general)
+    config["model_list"].append(entry(local, "invented/*", "invented/*", info=DOLLAR_A_TOKEN))
+    return config
 
 
 @pytest.fixture(scope="module")

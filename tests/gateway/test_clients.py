@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from areplicate.local import Faults, LocalReplicate
-from tests.gateway.process import MASTER, MODELS, UPSTREAM_KEY, WORDS, Gateway, config_for, gateway
+from tests.gateway.process import HI, MASTER, MODELS, UPSTREAM_KEY, WORDS, Gateway, config_for, entry, gateway
 from tests.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ else:
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TEXT = "".join(WORDS)
-HI: Any = [{"role": "user", "content": "Hi"}]
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,7 @@ def local() -> Iterator[LocalReplicate]:
 @pytest.fixture(scope="module")
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     config = config_for(local)
-    wrong = {**config["model_list"][0]["litellm_params"], "api_key": "r8_wrong"}
-    config["model_list"].append({"model_name": "misconfigured", "litellm_params": wrong})
+    config["model_list"].append(entry(local, "misconfigured", "acme/chat", api_key="r8_wrong"))
     with gateway(config, tmp_path_factory.mktemp("gateway")) as running:
         yield running
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from backports import zstd
 
 from areplicate.gateway.http.events import data_event
 from areplicate.local import LocalReplicate
-from tests.gateway.process import MASTER, MODELS, UPSTREAM_KEY, Gateway, config_for, gateway
+from tests.gateway.process import ASKED, HI, MASTER, MODELS, PATH, UPSTREAM_KEY, Gateway, config_for, gateway
 from tests.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -24,21 +23,12 @@ else:
     openai = Lazily("openai")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
-PATH = "/v1/chat/completions"
 PAGE = "https://chat.example.com"
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
-
-
-@pytest.fixture(scope="module")
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    config = config_for(local)
-    config["general_settings"]["cors_origins"] = [PAGE]
+    config = config_for(local, cors_origins=[PAGE])
     with gateway(config, tmp_path_factory.mktemp("dialects")) as running:
         yield running
 
@@ -46,7 +36,7 @@ def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def open_one(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway without a master key."""
-    config = config_for(local, general_settings={"cors_origins": [PAGE]})
+    config = config_for(local) | {"general_settings": {"cors_origins": [PAGE]}}
     with gateway(config, tmp_path_factory.mktemp("open")) as running:
         yield running
 
@@ -130,11 +120,10 @@ def test_the_model_in_a_path_is_the_one_that_is_asked(running: Gateway) -> None:
 
 
 def test_azures_client(running: Gateway) -> None:
-    messages: Any = ASKED["messages"]
     with openai.AzureOpenAI(azure_endpoint=running.url, api_key=MASTER, api_version="2024-10-21") as client:
-        answer = client.chat.completions.create(model="chat", messages=messages)
+        answer = client.chat.completions.create(model="chat", messages=HI)
         assert answer.choices[0].message.content == "Hello, dear world!"
-        with client.chat.completions.create(model="chat", messages=messages, stream=True) as chunks:
+        with client.chat.completions.create(model="chat", messages=HI, stream=True) as chunks:
             assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello, dear world!"
         assert client.completions.create(model="chat", prompt="Hi").choices[0].text == "Hello, dear world!"
 
@@ -210,8 +199,7 @@ def test_answers_are_for_their_caller_alone_and_tell_no_version(running: Gateway
             http.post(PATH, json=ASKED),
             http.post(PATH, json={**ASKED, "stream": True}),
         ]
-    host, port = running.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as client:
+    with running.connect(5) as client:
         client.sendall(b"\x16\x03\x01 no HTTP\r\n\r\n")
         broken = client.recv(65536).decode()
     assert "aiohttp" not in broken and "Python" not in broken and "no-store" in broken
@@ -229,8 +217,7 @@ def test_a_log_line_tells_the_clients_address(running: Gateway) -> None:
 def test_connections_are_kept_longer_than_a_load_balancer_keeps_them(
     running: Gateway, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    config = config_for(local)
-    config["general_settings"]["keepalive_seconds"] = 0.3
+    config = config_for(local, keepalive_seconds=0.3)
     with gateway(config, tmp_path_factory.mktemp("short")) as short:
         closed = [kept_open(each, 2.0) for each in (short, running)]
     assert closed == [False, True]
@@ -238,8 +225,7 @@ def test_connections_are_kept_longer_than_a_load_balancer_keeps_them(
 
 def kept_open(running: Gateway, seconds: float) -> bool:
     """Whether a connection that has asked once is still open after so many silent seconds."""
-    host, port = running.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=seconds) as client:
+    with running.connect(seconds) as client:
         client.sendall(b"GET /health/liveness HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 200")
         try:

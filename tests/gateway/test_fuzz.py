@@ -23,9 +23,9 @@ def keeps_to_its_document(tmp_path: Path, *arguments: str) -> None:
     """The paths without /v1 are left out: their handlers are those of the paths with it. So are embeddings,
     for the one model here does not embed."""
     with LocalReplicate(models=MODELS[:1]) as local:
-        config = config_for(local, litellm_settings={"drop_params": True})
-        config["model_list"] = config["model_list"][:1]
-        config["general_settings"]["store_responses"] = True
+        config = config_for(local, MODELS[:1], store_responses=True) | {
+            "litellm_settings": {"drop_params": True}
+        }
         with gateway(config, tmp_path) as running:
             command = [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),

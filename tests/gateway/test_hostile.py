@@ -18,9 +18,10 @@ import pytest
 from areplicate.gateway.api.routes import ROUTES
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.options.declared import BY_NAME
+from tests.gateway import process
 from tests.gateway.process import (
+    HI,
     MASTER,
-    MODELS,
     UPSTREAM_KEY,
     Gateway,
     config_for,
@@ -30,23 +31,13 @@ from tests.gateway.process import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-HI = [{"role": "user", "content": "Hi"}]
 LONG_TEXT = "word " * 200_000
-LONG = LocalModel(owner="acme", name="long", reply=LONG_TEXT, run_seconds=0.5)
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=(*MODELS, LONG)) as local:
-        yield local
+MODELS = (*process.MODELS, LocalModel(owner="acme", name="long", reply=LONG_TEXT, run_seconds=0.5))
 
 
 @pytest.fixture(scope="module")
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    config = config_for(local)
-    long = {**config["model_list"][0]["litellm_params"], "model": f"replicate/{LONG.full_name}"}
-    config["model_list"].append({"model_name": "long", "litellm_params": long})
-    with gateway(config, tmp_path_factory.mktemp("hostile")) as running:
+    with gateway(config_for(local, MODELS), tmp_path_factory.mktemp("hostile")) as running:
         yield running
         assert running.process.poll() is None, running.log()
         assert "Traceback" not in running.log(), running.log()
@@ -59,9 +50,8 @@ def post(running: Gateway, content: bytes | str, path: str = "/v1/chat/completio
 
 def raw(running: Gateway, *pieces: bytes, patience: float = 2) -> bytes:
     """What the gateway says to these very bytes until it closes, or says nothing for two seconds."""
-    host, port = running.url.removeprefix("http://").split(":")
     said = b""
-    with socket.create_connection((host, int(port)), timeout=patience) as client:
+    with running.connect(patience) as client:
         try:
             for piece in pieces:
                 client.sendall(piece)
@@ -296,8 +286,7 @@ def test_large_bodies(running: Gateway) -> None:
 
 def test_there_is_room_for_few_large_bodies_at_once(local: LocalReplicate, tmp_path: Path) -> None:
     """Also for those that a small body refers to. What has ended counts no more."""
-    config = config_for(local)
-    config["general_settings"].update(max_bodies_mb=50, store_responses=True)
+    config = config_for(local, max_bodies_mb=50, store_responses=True)
     large = {"model": "chat", "input": "x" * 9_000_000}
     with gateway(config, tmp_path) as running, ThreadPoolExecutor(5) as threads:
         stored = post(running, json.dumps(large), "/v1/responses").json()["id"]
@@ -443,8 +432,7 @@ def test_who_asks_before_sending_is_answered(running: Gateway) -> None:
 
 
 def test_slow_clients_hold_nobody_up(running: Gateway) -> None:
-    host, port = running.url.removeprefix("http://").split(":")
-    slow = [socket.create_connection((host, int(port))) for _ in range(200)]
+    slow = [running.connect() for _ in range(200)]
     try:
         for i, client in enumerate(slow):
             client.sendall(

@@ -12,7 +12,7 @@ import pytest
 
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres
-from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, eventually, gateway, priced
+from tests.gateway.process import DOLLAR_A_TOKEN, HI, Gateway, config_for, entry, eventually, gateway, priced
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -116,7 +116,7 @@ def test_a_budget_holds_against_many_at_once(running: Gateway) -> None:
 def test_leaving_early_is_paid(running: Gateway, local: LocalReplicate) -> None:
     key = running.new_key(max_budget=1000)
     with running.http(key) as http:
-        body = {"model": "slow", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        body = {"model": "slow", "messages": HI, "stream": True}
         with http.stream("POST", "/v1/chat/completions", json=body) as answer:
             next(answer.iter_lines())
     eventually(lambda: info(running, key)["spend"] > 0)
@@ -171,8 +171,7 @@ def test_tokens_are_kept_nowhere(local: LocalReplicate, tmp_path: Path) -> None:
 def test_gateways_that_share_a_database_share_the_limits(
     local: LocalReplicate, database: Postgres, tmp_path: Path
 ) -> None:
-    config = priced(local)
-    config["general_settings"]["database_url"] = database.url
+    config = priced(local, database_url=database.url)
     with gateway(config, tmp_path / "a") as a, gateway(config, tmp_path / "b") as b:
         both = [a, b] * 6
         a.ask(), b.ask()
@@ -197,16 +196,18 @@ def test_gateways_that_share_a_database_share_the_limits(
 def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) -> None:
     fallbacks: dict[str, list[str]] = {"fails": ["chat"], "gone": ["chat"], "replicate/*": ["gone", "chat"]}
     fallbacks["boots"] = ["replicate/acme/chat"]
-    config = priced(
-        local, litellm_settings={"fallbacks": [{name: others} for name, others in fallbacks.items()]}
-    )
-    params = config["model_list"][0]["litellm_params"]
-    for entry in config["model_list"]:
-        if entry["model_name"] == "boots":
-            entry["litellm_params"] = {**params, "model": "replicate/acme/gone"}
-    for name, model in {"gone": "replicate/acme/gone", "replicate/*": "replicate/*"}.items():
-        entry = {"model_name": name, "litellm_params": {**params, "model": model}}
-        config["model_list"].append({**entry, "model_info": DOLLAR_A_TOKEN})
+    models = {
+        "chat": "acme/chat",
+        "fails": "acme/fails",
+        "boots": "acme/gone",
+        "gone": "acme/gone",
+        "replicate/*": "*",
+    }
+    config = {
+        **config_for(local),
+        "model_list": [entry(local, *each, info=DOLLAR_A_TOKEN) for each in models.items()],
+        "litellm_settings": {"fallbacks": [{name: others} for name, others in fallbacks.items()]},
+    }
     with gateway(config, tmp_path) as running:
         key = running.new_key()
         whole = running.ask(key, "fails")
@@ -251,10 +252,9 @@ def test_a_key_with_a_budget_is_answered_by_nobody_without_a_price(
     local: LocalReplicate, tmp_path: Path
 ) -> None:
     """Neither by a fallback, nor by another model of the same name: what cannot be counted would be free."""
-    config = config_for(local, litellm_settings={"fallbacks": [{"fails": ["chat"]}], "num_retries": 0})
+    config = config_for(local) | {"litellm_settings": {"fallbacks": [{"fails": ["chat"]}], "num_retries": 0}}
     del config["model_list"][0]["model_info"]
-    unpriced = {**config["model_list"][0]["litellm_params"], "model": "replicate/acme/other"}
-    config["model_list"].append({"model_name": "patient", "litellm_params": unpriced})
+    config["model_list"].append(entry(local, "patient", "acme/other", info={}))
     with gateway(config, tmp_path) as running:
         budget = running.new_key(max_budget=1)
         failed = running.ask(budget, "fails")
@@ -268,16 +268,12 @@ def test_models_that_must_be_looked_up_count(
     local: LocalReplicate, database: Postgres, tmp_path: Path
 ) -> None:
     """Whoever invents names of models would else ask Replicate as often as they like."""
-    config = priced(local)
-    config["general_settings"]["database_url"] = database.url
-    params = config["model_list"][0]["litellm_params"]
-    any_model = {"model_name": "replicate/*", "litellm_params": {**params, "model": "replicate/*"}}
-    config["model_list"].append(any_model)
-    messages = [{"role": "user", "content": "Hi"}]
+    config = priced(local, database_url=database.url)
+    config["model_list"].append(entry(local, "replicate/*", "*"))
     requests: dict[str, dict[str, Any]] = {
-        "/v1/chat/completions": {"messages": messages, "an_input": 1},
+        "/v1/chat/completions": {"messages": HI, "an_input": 1},
         "/v1/completions": {"prompt": ["a", "b"], "an_input": 1},
-        "/v1/messages": {"messages": messages, "max_tokens": 5, "an_input": 1},
+        "/v1/messages": {"messages": HI, "max_tokens": 5, "an_input": 1},
         "/v1/embeddings": {"input": ["a", "b", "c"]},
     }
     with gateway(config, tmp_path) as running:

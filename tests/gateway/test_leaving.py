@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -17,11 +16,10 @@ from typing import Any
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
-from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, eventually, gateway
+from tests.gateway.process import ASKED, HI, PATH, Gateway, eventually, gateway, priced
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MOMENTS = 20
-ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
 TIMES = int(os.environ.get("AREPLICATE_LEAVING_TIMES", "5"))
 """How often a client leaves at each moment; more, where there is time for it."""
 WORDS = [f"word{n} " for n in range(20)]
@@ -32,43 +30,21 @@ MODELS = (
 )
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
-
-
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def running(
     request: pytest.FixtureRequest, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    config = config_for(local)
-    entry = config["model_list"][0]
-    config["model_list"] = [
-        {
-            "model_name": model.name,
-            "litellm_params": {**entry["litellm_params"], "model": f"replicate/{model.full_name}"},
-            "model_info": DOLLAR_A_TOKEN,
-        }
-        for model in MODELS
-    ]
     # For as long as a busy machine may take, too, a request waits where a test locks the database.
-    patience = {"database_lock_timeout": 60, "database_statement_timeout": 60}
-    config["general_settings"].update(patience)
+    general: dict[str, Any] = {"database_lock_timeout": 60, "database_statement_timeout": 60}
     if request.param == "postgresql":
-        config["general_settings"]["database_url"] = request.getfixturevalue("database").url
-    with gateway(config, tmp_path_factory.mktemp("leaving")) as running:
+        general["database_url"] = request.getfixturevalue("database").url
+    with gateway(priced(local, MODELS, **general), tmp_path_factory.mktemp("leaving")) as running:
         yield running
-
-
-def connected(running: Gateway) -> socket.socket:
-    host, port = running.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=10)
 
 
 def leave(running: Gateway, key: str, request: bytes, moment: float) -> None:
     """Sends a request, and leaves so many seconds later."""
-    with contextlib.suppress(OSError), connected(running) as client:
+    with contextlib.suppress(OSError), running.connect() as client:
         client.sendall(request.replace(b"KEY", key.encode()))
         client.settimeout(moment)
         with contextlib.suppress(TimeoutError):
@@ -84,7 +60,7 @@ def request(method: str, path: str, body: dict[str, Any] | None = None) -> bytes
 
 def chat(model: str, text: str = "Hi", **body: Any) -> bytes:
     messages = [{"role": "user", "content": text}]
-    return request("POST", "/v1/chat/completions", {"model": model, "messages": messages, **body})
+    return request("POST", PATH, {"model": model, "messages": messages, **body})
 
 
 def test_at_every_moment(running: Gateway, local: LocalReplicate, tmp_path: Path) -> None:
@@ -144,7 +120,7 @@ def test_what_is_stored_is_whole_whenever_its_client_leaves(running: Gateway) ->
     asked = {"input_file_id": whole, "endpoint": "/v1/chat/completions", "completion_window": "1h"}
     with locked(running), contextlib.ExitStack() as clients:
         for way in [upload, request("POST", "/v1/batches", asked)] * 2:
-            client = clients.enter_context(connected(running))
+            client = clients.enter_context(running.connect())
             client.sendall(way.replace(b"KEY", key.encode()))
         eventually(lambda: in_flight(running) == 4)
         time.sleep(0.3)  # then they wait for the database, when they are left
@@ -210,8 +186,8 @@ def open_holds(running: Gateway) -> int:
 def test_leaving_just_before_the_end_costs_what_it_cost(running: Gateway, local: LocalReplicate) -> None:
     key = running.new_key(max_budget=1000)
     with running.http(key) as http:
-        body = {"model": "long", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
-        with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        body = {"model": "long", "messages": HI, "stream": True}
+        with http.stream("POST", PATH, json=body) as answer:
             pieces = 0
             for line in answer.iter_lines():
                 pieces += '"content":"word' in line

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -35,12 +34,6 @@ from tests.gateway.process import (
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TEXT = "".join(WORDS)
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +74,7 @@ def test_a_client_that_leaves_cancels_its_prediction(
     running: Gateway, local: LocalReplicate, stream: bool
 ) -> None:
     payload = json.dumps(body("slow", stream)).encode()
-    host, port = running.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as client:
+    with running.connect() as client:
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n"
         client.sendall(head.encode() + f"Content-Length: {len(payload)}\r\n\r\n".encode() + payload)
         eventually(lambda: len(local.running()) == 1)
@@ -106,8 +98,7 @@ def test_sigterm_lets_what_is_in_flight_finish(own: Gateway, local: LocalReplica
 
 
 def test_sigterm_cancels_what_does_not_finish(local: LocalReplicate, tmp_path: Path) -> None:
-    config = config_for(local)
-    config["general_settings"]["drain_seconds"] = 0.5
+    config = config_for(local, drain_seconds=0.5)
     with gateway(config, tmp_path) as running, ThreadPoolExecutor(2) as threads:
         answers = [threads.submit(running.ask, model="slow", stream=stream) for stream in (False, True)]
         eventually(lambda: len(local.running()) == 2)
@@ -265,7 +256,7 @@ def test_who_starts_it_may_have_closed_stderr() -> None:
 
 
 def test_without_a_master_key_it_is_open_and_on_loopback_only(local: LocalReplicate, tmp_path: Path) -> None:
-    config = config_for(local, general_settings={})
+    config = config_for(local) | {"general_settings": {}}
     with gateway(config, tmp_path) as running:
         assert running.ask(None).status_code == 200
         assert running.ask("sk-whatever").status_code == 200
@@ -300,8 +291,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_without_its_database_it_serves_the_master_key_and_says_it_is_not_ready(
     local: LocalReplicate, tmp_path: Path
 ) -> None:
-    config = config_for(local)
-    config["general_settings"]["database_url"] = "postgresql://nobody@127.0.0.1:1/none"
+    config = config_for(local, database_url="postgresql://nobody@127.0.0.1:1/none")
     with gateway(config, tmp_path, ready=False) as running:
         assert running.ask().status_code == 200
         eventually(lambda: "cannot be opened" in running.log())

@@ -19,23 +19,17 @@ from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.errors import DatabaseUnavailable
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres, pgbouncer, server
-from tests.gateway.process import MODELS, Gateway, config_for, eventually, gateway
+from tests.gateway.process import Gateway, config_for, eventually, gateway
 from tests.gateway.stores import MADE, opened
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SECONDS = 8
 """Within which everybody is told, with the time-outs below."""
-TIMEOUTS = {
+TIMEOUTS: dict[str, Any] = {
     "database_connect_timeout": 2,
     "database_statement_timeout": 2,
     "database_lock_timeout": 1,
 }
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +42,7 @@ def database() -> Iterator[Postgres]:
 def running(
     local: LocalReplicate, database: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    config = config_for(local)
-    config["general_settings"].update(TIMEOUTS, database_url=database.url, store_responses=True)
+    config = config_for(local, **TIMEOUTS, database_url=database.url, store_responses=True)
     with gateway(config, tmp_path_factory.mktemp("outages")) as running:
         yield running
 
@@ -194,11 +187,8 @@ def test_through_pgbouncer_in_transaction_mode(
     local: LocalReplicate, database: Postgres, tmp_path: Path
 ) -> None:
     with pgbouncer(database) as url:
-        config = config_for(local)
-        # As Prisma's users write it.
-        config["general_settings"]["database_url"] = (
-            f"{url}?pgbouncer=true&connect_timeout=5&schema=gateway&connection_limit=4"
-        )
+        as_prismas_users = f"{url}?pgbouncer=true&connect_timeout=5&schema=gateway&connection_limit=4"
+        config = config_for(local, database_url=as_prismas_users)
         with gateway(config, tmp_path) as running:
             keys = [running.new_key(rpm_limit=1000, max_budget=10) for _ in range(4)]
             for _ in range(10):
@@ -269,8 +259,7 @@ def test_a_sqlite_file_that_was_moved_away_is_an_outage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("busy", ["locked", "full"])
 def test_sqlite(local: LocalReplicate, tmp_path: Path, busy: str) -> None:
-    config = config_for(local)
-    config["general_settings"].update(TIMEOUTS, usage_rows_in_memory=20)
+    config = config_for(local, **TIMEOUTS, usage_rows_in_memory=20)
     file = tmp_path / "areplicate.db"
     with gateway(config, tmp_path) as running:
         key = running.new_key(rpm_limit=10_000, max_budget=100)
@@ -314,8 +303,7 @@ def _busy_sqlite(how: str, file: Path, running: Gateway) -> Iterator[None]:
 def test_rows_that_are_left_at_the_end_are_read_in_by_the_next_gateway(
     local: LocalReplicate, database: Postgres, tmp_path: Path
 ) -> None:
-    config = config_for(local)
-    config["general_settings"].update(TIMEOUTS, database_url="postgresql://nobody@127.0.0.1:1/none")
+    config = config_for(local, **TIMEOUTS, database_url="postgresql://nobody@127.0.0.1:1/none")
     with gateway(config, tmp_path, ready=False) as running:
         for _ in range(3):
             assert running.ask().status_code == 200
@@ -336,8 +324,7 @@ def test_rows_that_are_left_at_the_end_are_read_in_by_the_next_gateway(
 
 
 def test_two_gateways_on_one_sqlite_file_are_noticed(local: LocalReplicate, tmp_path: Path) -> None:
-    config = config_for(local)
-    config["general_settings"]["database_url"] = f"sqlite:///{tmp_path}/shared.db"
+    config = config_for(local, database_url=f"sqlite:///{tmp_path}/shared.db")
     link = tmp_path / "link.db"
     link.symlink_to("shared.db")
     with gateway(config, tmp_path / "a") as first:

@@ -13,7 +13,7 @@ import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
-from tests.gateway.process import UPSTREAM_KEY, Gateway, config_for, eventually, gateway
+from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, entry, eventually, gateway
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
@@ -75,48 +75,21 @@ whole_and_streamed = pytest.mark.parametrize("stream", [False, True], ids=["whol
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
-
-
-@pytest.fixture(scope="module")
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     fallbacks = [{name: others} for name, others in FALLBACKS.items()]
-    config = config_for(local, litellm_settings={"request_timeout": 1, "fallbacks": fallbacks})
-    road = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
+    config = config_for(local) | {"litellm_settings": {"request_timeout": 1, "fallbacks": fallbacks}}
+    by_input = {"input_cost_per_token": 1.0}
     config["model_list"] = [
-        {
-            "model_name": name,
-            "litellm_params": {"model": f"replicate/acme/{name}", **road},
-            "model_info": {"input_cost_per_token" if "embeds" in name else "output_cost_per_token": 1.0},
-        }
-        for name in (*(model.name for model in MODELS), "gone")
+        *(
+            entry(local, name, info=by_input if "embeds" in name else DOLLAR_A_TOKEN)
+            for name in (*(model.name for model in MODELS), "gone")
+        ),
+        entry(local, "slow", info=DOLLAR_A_TOKEN, api_key="r8_the_key_of_another_account"),
+        entry(local, "replicate/*", "*", info=DOLLAR_A_TOKEN),
+        entry(local, "four", "acme/chat", info=DOLLAR_A_TOKEN, n=4),
+        # The last entry of a model is not who answers for it, and its price is not theirs.
+        entry(local, "dear", "acme/chat", info={"output_cost_per_token": 100.0}),
     ]
-    second_account = {"model": "replicate/acme/slow", **road, "api_key": "r8_the_key_of_another_account"}
-    config["model_list"].append(
-        {"model_name": "slow", "litellm_params": second_account, "model_info": {"output_cost_per_token": 1.0}}
-    )
-    anything = {"model": "replicate/*", **road}
-    config["model_list"].append(
-        {
-            "model_name": "replicate/*",
-            "litellm_params": anything,
-            "model_info": {"output_cost_per_token": 1.0},
-        }
-    )
-    config["model_list"].append(
-        {
-            "model_name": "four",
-            "litellm_params": {"model": "replicate/acme/chat", **road, "n": 4},
-            "model_info": {"output_cost_per_token": 1.0},
-        }
-    )
-    # The last entry of a model is not who answers for it, and its price is not theirs.
-    dear = {"model": "replicate/acme/chat", **road}
-    config["model_list"].append(
-        {"model_name": "dear", "litellm_params": dear, "model_info": {"output_cost_per_token": 100.0}}
-    )
     with gateway(config, tmp_path_factory.mktemp("paid")) as running:
         yield running
 

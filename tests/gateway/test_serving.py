@@ -11,7 +11,6 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,32 +28,19 @@ from cryptography.hazmat.primitives.serialization import (
 
 from areplicate.gateway.tls import Certificate
 from areplicate.local import LocalReplicate
-from tests.gateway.process import MASTER, MODELS, Gateway, config_for, cpu_seconds, eventually, gateway
+from tests.gateway.process import ASKED, MASTER, PATH, Gateway, config_for, cpu_seconds, eventually, gateway
 from tests.lazily import Lazily
 
 trustme: Any = Lazily("trustme")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-ASKED = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
-PATH = "/v1/chat/completions"
 MOMENTS = (0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
 """Seconds after the start of a process, before it serves and about then."""
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalReplicate]:
-    with LocalReplicate(models=MODELS) as local:
-        yield local
-
-
-def address(running: Gateway) -> tuple[str, int]:
-    host, port = running.url.rpartition("/")[2].split(":")
-    return host, int(port)
-
-
 def refuses(running: Gateway) -> bool:
     try:
-        socket.create_connection(address(running), timeout=1).close()
+        running.connect(1).close()
     except (ConnectionRefusedError, TimeoutError) as error:
         return isinstance(error, ConnectionRefusedError)
     return False
@@ -221,7 +207,7 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path, 
         context = ssl.create_default_context()
         authority.configure_trust(context)
         with (
-            socket.create_connection(address(running), timeout=5) as plain,
+            running.connect(5) as plain,
             context.wrap_socket(plain, server_hostname="localhost") as tls,
         ):
             found = tls.getpeercert()
@@ -234,7 +220,7 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path, 
         assert running.url.startswith("https://")
         assert running.ask().status_code == 200 and running.ask(stream=True).status_code == 200
         first = served()
-        with socket.create_connection(address(running)) as silent:
+        with running.connect() as silent:
             silent.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert running.ask().status_code == 200, "one that speaks no TLS holds nobody up"
         renew()
@@ -280,7 +266,7 @@ def test_more_silent_connections_than_open_files(local: LocalReplicate, tmp_path
         silent: list[socket.socket] = []
         try:
             for _ in range(150):
-                silent.append(socket.create_connection(address(running), timeout=5))
+                silent.append(running.connect(5))
             for _ in range(5):
                 assert running.ask().status_code == 200
             log, cpu = len(running.log()), cpu_seconds(running.process.pid)
@@ -299,7 +285,7 @@ def deaf_client(running: Gateway) -> socket.socket:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(5)
-    client.connect(address(running))
+    client.connect(running.address)
     client.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
@@ -325,7 +311,7 @@ def asking(running: Gateway, **body: Any) -> socket.socket:
     """A connection on which a completion has been asked for."""
     data = json.dumps({**ASKED, **body})
     head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\nConnection: close\r\n"
-    client = socket.create_connection(address(running), timeout=30)
+    client = running.connect(30)
     client.sendall(
         f"{head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n{data}".encode()
     )
@@ -347,8 +333,7 @@ def test_the_soft_limit_is_raised(local: LocalReplicate, tmp_path: Path) -> None
 
 
 def test_what_a_client_leaves_is_499_and_nothing_else(local: LocalReplicate, tmp_path: Path) -> None:
-    config = config_for(local)
-    config["general_settings"]["drain_seconds"] = 0
+    config = config_for(local, drain_seconds=0)
     with gateway(config, tmp_path) as running, ThreadPoolExecutor(1) as threads:
         answer = threads.submit(running.ask, model="slow")
         eventually(lambda: local.running())

@@ -10,7 +10,7 @@ import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import language_model_schema
-from tests.gateway.process import MASTER, UPSTREAM_KEY, Gateway, gateway
+from tests.gateway.process import UPSTREAM_KEY, Gateway, config_for, gateway
 from tests.scripted import calls_tools, wrong_then_right
 
 PARIS = ("get_weather", {"city": "Paris"})
@@ -73,17 +73,5 @@ def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def configuration(local: LocalReplicate, **general: Any) -> dict[str, Any]:
-    params = {"api_key": UPSTREAM_KEY, "api_base": local.api_base}
-    return {
-        "model_list": [
-            {"model_name": each.name, "litellm_params": {"model": each.full_name, **params}}
-            for each in MODELS
-        ],
-        "general_settings": {
-            "master_key": MASTER,
-            "creations_per_minute": 1_000_000,
-            "others_per_minute": 1_000_000,
-            **general,
-        },
-        "router_settings": {"model_group_alias": {"claude-sonnet-4-5": "claude"}},
-    }
+    aliases = {"model_group_alias": {"claude-sonnet-4-5": "claude"}}
+    return config_for(local, MODELS, **general) | {"router_settings": aliases}

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from areplicate.chat.formats.decision import server_of
 from areplicate.chat.formats.families import FAMILIES
-from areplicate.chat.formats.servers import server_of
 from areplicate.chat.inputs import build_input
 from areplicate.chat.outputs import output_text
 from areplicate.chat.plan import Plan, plan_for

@@ -10,8 +10,8 @@ import msgspec
 from ..errors import BadRequestError
 from ..logs import logger
 from .formats.arrangement import fold_leading_system, is_continued, leading_system
+from .formats.families import PROMPT
 from .formats.format import PromptTemplate, written
-from .formats.recognition import PROMPT
 from .messages import Message
 from .plan import Plan
 from .schemas.schema import Field

@@ -1,6 +1,7 @@
 """Decides which chat format a model gets, in this order:
 
-1. What is known of the model itself, from its server's source (`servers`).
+1. What is known of its server, from the published source (`SERVERS`): a schema does not show that a server without
+   an input for system text writes the format itself, and models of one family differ in that.
 2. Its own template and its default prompt. A family is named only if its rendering of one turn equals
    the model's template; a template of no known family is kept, with earlier turns in its own tags.
 3. The prompt of its example.
@@ -12,17 +13,71 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from .families import FAMILIES, PLAIN_FAMILY, Family, family_of, family_seen_in
+from .families import (
+    FAMILIES,
+    PLAIN_FAMILY,
+    PROMPT,
+    Family,
+    OwnTurns,
+    family_of,
+    family_of_prompt,
+    family_of_template,
+    family_seen_in,
+    own_turns,
+)
 from .format import PromptTemplate
-from .recognition import PROMPT, OwnTurns, family_of_prompt, family_of_template, own_turns
-from .servers import server_of
 
 _NOTHING = "nothing: plain text"
 _OLLAMA = re.compile("ollama", re.IGNORECASE)
+
+
+class ModelServer(NamedTuple):
+    """A server: the models that it runs, their family, whether it writes the format itself, the source."""
+
+    models: str
+    family: str
+    wraps: bool
+    source: str
+
+
+SERVERS = (
+    ModelServer(r"google-deepmind/gemma2-(9b|27b)-it", "gemma", True, "lucataco/cog-gemma2-it predict.py"),
+    ModelServer(r"google-deepmind/gemma-2-2b-it", "gemma", False, "lucataco/cog-gemma-2-2b predict.py"),
+    ModelServer(r"google-deepmind/gemma-(2b|7b)-it", "gemma", False, "chenxwh/cog-gemma predict.py"),
+    ModelServer(
+        r"stability-ai/stablelm-tuned-alpha-\db", "stablelm", True, "replicate/cog-stablelm predict.py"
+    ),
+    ModelServer(r"lucataco/mistrallite", "oasst-llama", True, "lucataco/cog-mistral-lite predict.py"),
+    ModelServer(
+        r"(replicate/)?dolly-v2-12b|deniyes/dolly-v2-12b-demo",
+        "dolly",
+        True,
+        "replicate/cog-dolly-v2-12b predict.py",
+    ),
+    ModelServer(r"lucataco/vicuna-\d+b-v1\.3", "vicuna", False, "lucataco/cog-vicuna-7b-v1.3 predict.py"),
+    ModelServer(r"lucataco/phi-2", "phi-2", False, "lucataco/cog-phi-2 predict.py"),
+    ModelServer(
+        r"joehoover/falcon-40b-instruct|tvytlx/chatglm6b", "plain", False, "their examples: bare questions"
+    ),
+    ModelServer(
+        r"nwhitehead/llama2-7b-chat-gptq",
+        "llama-2",
+        False,
+        "its example; its default prompt is of a model before",
+    ),
+)
+
+
+@lru_cache(maxsize=4096)
+def server_of(model: str | None) -> ModelServer | None:
+    """What is known of a model's server, by `owner/name`."""
+    name = (model or "").removeprefix("replicate/").partition(":")[0].lower()
+    return next((server for server in SERVERS if re.fullmatch(server.models, name)), None)
 
 
 class Shown(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,13 +1,20 @@
-"""Finds a model's family by its name, or by a prompt in the family's format."""
+"""Finds a model's family: by its name, or by a prompt or a server's prompt template in the family's format."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 from .format import PromptTemplate
 from .table import BASE, ROWS
+
+PROMPT = "{prompt}"
+SYSTEM = "{system_prompt}"
+
+_OPENING = re.compile(r"^\s*(<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>|<｜begin▁of▁sentence｜>)?[ \n]*")  # noqa: RUF001
+_CLOSER = re.compile(r"\s*(</s>|<\|[\w ]+\|>|<end_of_turn>)\s*")
 
 _QUANTIZED = re.compile(
     r"([-_.](gguf|ggml|gptq|awq|exl2|mlx|bnb|hf|fp\d+|bf16|int\d|[\d.]+-?(bits?|bpw)|i?q\d(_\w+)*|w\d+a\d+))+$"
@@ -30,6 +37,23 @@ class Family(NamedTuple):
 
     def is_seen_in(self, prompt: str) -> bool:
         return bool(self.marks and re.search(self.marks, prompt, re.DOTALL))
+
+
+class OwnTurns(NamedTuple):
+    """The tags of a template that belongs to no known family: before a prompt, after it, and after an answer."""
+
+    before: str
+    after: str
+    answered: str
+
+    def template(self) -> PromptTemplate:
+        """The format in which earlier turns stand within such a server's prompt."""
+        roles = {
+            "system": ("", "\n\n"),
+            "user": (self.before, self.after),
+            "assistant": (" " if self.after.endswith(":") else "", self.answered),
+        }
+        return PromptTemplate(roles)
 
 
 FAMILIES = {row[0]: Family(*row) for row in ROWS}
@@ -58,3 +82,81 @@ def family_seen_in(prompt: str, model: str | None = None) -> Family | None:
     if named is not PLAIN_FAMILY and named.is_seen_in(prompt):
         return named
     return next((family for family in FAMILIES.values() if family.is_seen_in(prompt)), None)
+
+
+def family_of_template(text: str, model: str | None) -> Family | None:
+    """The family whose rendering of one turn equals a server's prompt template.
+
+    White space at its end does not count, nor does what the template says as system text.
+    """
+    return _recognized(text, model, _is_one_turn)
+
+
+def family_of_prompt(text: str, model: str | None) -> Family | None:
+    """The family in whose format a prompt is written, from its beginning to its end."""
+    return _recognized(text, model, _may_precede)
+
+
+def own_turns(text: str) -> OwnTurns | None:
+    """The turns of a template that belongs to no known family; None if it has no place for a prompt."""
+    before, found, after = text.rpartition(PROMPT)
+    if not found:
+        return None
+    before = before.rpartition(SYSTEM)[2]
+    line = before.rstrip("\n").rfind("\n") + 1
+    gap, label = before[:line], before[line:]
+    closes = _CLOSER.match(after)
+    if closes is not None:
+        return OwnTurns(label.removeprefix(closes[1]), after, closes[0])
+    ended = len(gap.rstrip().removesuffix("</s>"))
+    answered = gap[ended:] or after[: len(after) - len(after.lstrip())] or "\n"
+    return OwnTurns(label, after, answered)
+
+
+def _recognized(
+    text: str, model: str | None, fits: Callable[[PromptTemplate, str, str], bool]
+) -> Family | None:
+    """The model's own family, or one whose marks stand in the text, if what is before the last turn and in it fits."""
+    named = [family_of(model)] if model else []
+    for family in (*named, *[family for family in FAMILIES.values() if family.is_seen_in(text)]):
+        parts = _parted(family.template, text)
+        if parts is not None and fits(family.template, *parts):
+            return family
+    return None
+
+
+def _tags(template: PromptTemplate) -> tuple[str, str]:
+    """What opens a user's turn, and what stands from its end to the answer."""
+    before, after = template.roles["user"]
+    return before, template.opened(after)
+
+
+def _parted(template: PromptTemplate, text: str) -> tuple[str, str] | None:
+    """What stands before the last user's turn, and what the user says in it."""
+    before, after = _tags(template)
+    text = _OPENING.sub("", text, count=1).rstrip()
+    if not text.endswith(after.rstrip()):
+        return None
+    head, found, said = text.removesuffix(after.rstrip()).rpartition(before)
+    return (head, said) if found else None
+
+
+def _is_one_turn(template: PromptTemplate, head: str, said: str) -> bool:
+    """Whether this is `{prompt}` alone, with or without system text if the format has it."""
+    around = template.roles.get("system")
+    if around is None:  # it stands in the user's turn
+        system = said.removesuffix(PROMPT)
+        return not head and said.endswith(PROMPT) and _is_around(template.system.around, system)
+    return said == PROMPT and _is_around(around, head) and _tags(template)[0].strip() not in head
+
+
+def _is_around(around: tuple[str, str], text: str) -> bool:
+    before, after = around
+    fits = text.startswith(before) and text.endswith(after) and len(text) >= len(before) + len(after)
+    return not text or fits
+
+
+def _may_precede(template: PromptTemplate, head: str, said: str) -> bool:
+    """Whether this may stand before a user's turn: nothing, system text, or earlier turns."""
+    system, user = template.roles.get("system", ("", ""))[0], template.roles["user"][0]
+    return not head.strip() or not system.strip() or head.startswith((system.rstrip(), user))

@@ -76,11 +76,6 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         told = self.roles or self.initial_prompt_value or self.final_prompt_value or self.chat_template
         return bool(self.bos_token or self.eos_token) and not told
 
-    @property
-    def reads(self) -> frozenset[str]:
-        """The values besides the conversation that a Jinja template looks at, such as `enable_thinking`."""
-        return self.chat_template.reads if self.chat_template is not None else frozenset()
-
     def render(self, messages: Any, tools: Sequence[Any] = ()) -> str:
         """The whole conversation in this format, ready for the model to answer."""
         return self.render_turns(read_messages(messages), tools)

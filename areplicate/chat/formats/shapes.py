@@ -13,6 +13,7 @@ from .tools import BARE, READABLE, ToolFormat
 ALL = ("system", "user", "assistant")
 EOS = "<｜end▁of▁sentence｜>"
 IN_USER = SystemText("next_user")
+_MISTRAL = {"calls": ("", "</s>"), "tool": ("", ""), "tools": ("", "")}
 
 PLAIN = PromptTemplate(
     {
@@ -41,7 +42,8 @@ def tagged(
     """
     names = {"system": "system", "user": "user", "assistant": "assistant", **more.pop("names", {})}
     roles = {role: (before.format(name), after) for role, name in names.items()} | more.pop("roles", {})
-    return labelled(roles["system"], roles["user"], roles["assistant"], final, answered, roles=roles, **more)
+    system, user, assistant = (roles[role] for role in ALL)
+    return labelled(system, user, assistant, final, roles=roles, answered=answered, **more)
 
 
 def labelled(
@@ -49,8 +51,9 @@ def labelled(
     user: Around,
     assistant: Around,
     final: str | None = None,
-    answered: bool = False,
     /,
+    *,
+    answered: bool = False,
     **more: Any,
 ) -> PromptTemplate:
     """A format whose roles differ in more than a name; the parameters are those of `tagged`."""
@@ -99,17 +102,15 @@ def dated_llama_3(day: str) -> PromptTemplate:
 
 def mistral(space: str, tools: ToolFormat, **more: Any) -> PromptTemplate:
     """Version 3 of Mistral's format: system text opens the last question."""
-    roles = {"calls": ("", "</s>"), "tool": ("", ""), "tools": ("", "")}
     user, assistant = (f"[INST]{space}", "[/INST]"), (space, "</s>")
-    return turns(user, assistant, system=SystemText("last_user"), roles=roles, tools=tools, **more)
+    return turns(user, assistant, system=SystemText("last_user"), roles=_MISTRAL, tools=tools, **more)
 
 
 def mistral_7(space: str, tools: ToolFormat, default: str | None = None) -> PromptTemplate:
     """Version 7 of Mistral's format: system text has a place of its own."""
-    roles = {"calls": ("", "</s>"), "tool": ("", ""), "tools": ("", "")}
     system, user = (f"[SYSTEM_PROMPT]{space}", "[/SYSTEM_PROMPT]"), (f"[INST]{space}", "[/INST]")
     text = SystemText(default=default)
-    return labelled(system, user, (space, "</s>"), "", roles=roles, system=text, tools=tools)
+    return labelled(system, user, (space, "</s>"), "", roles=_MISTRAL, system=text, tools=tools)
 
 
 def deepseek(
@@ -120,12 +121,5 @@ def deepseek(
     answer = (opens.removesuffix("<think>\n"), EOS)
     system = SystemText("front")
     return labelled(
-        ("", ""),
-        ("<｜User｜>", ""),
-        answer,
-        opens,
-        *more.pop("answered", ()),
-        roles=roles,
-        system=system,
-        tools=tools,
+        ("", ""), ("<｜User｜>", ""), answer, opens, roles=roles, system=system, tools=tools, **more
     )

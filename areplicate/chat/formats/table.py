@@ -34,6 +34,7 @@ from .shapes import (
     thinking_chatml,
     turns,
 )
+from .system_texts import PUBLISHED
 from .tools import READABLE
 
 BASE = (
@@ -92,7 +93,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("minimax", labelled(("<beginning_of_sentence>system ai_setting=assistant\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>user name=user\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>ai name=assistant\n", "<end_of_sentence>\n")), r"minimax-(text|vl|m1)", r"<beginning_of_sentence>"),
     ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n"), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
-    ("deepseek-0324", deepseek(answered=(True,)), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
+    ("deepseek-0324", deepseek(answered=True), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
     ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
     ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1.*preview|qwenlong-l1|r1-1776|mai-ds-r1|deepcoder|deepscaler|deephermes-r1|light-r1", r"<｜User｜>.*<think>"),
     ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)|skywork-or1", r"<｜User｜>"),
@@ -127,7 +128,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("stablelm", labelled(("<|SYSTEM|>", ""), ("<|USER|>", ""), ("<|ASSISTANT|>", "")), r"stablelm-tuned", r"<\|USER\|>"),
     ("starchat", tagged("<|{}|>\n", "<|end|>\n", system=_WHERE), r"starchat(?!-?2)", ""),
     # Microsoft
-    ("phi-4-reasoning", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>", system=SystemText(default=texts.PHI_4_REASONING)), r"phi-?4-reasoning", ""),
+    ("phi-4-reasoning", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>", system=SystemText(default=PUBLISHED["phi-4-reasoning"])), r"phi-?4-reasoning", ""),
     ("phi-4", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>"), r"phi-?4(?!-m)", r"<\|im_sep\|>"),
     ("phi-4-mini-reasoning", tagged("<|{}|>", "<|end|>", roles={"opening": (f"<|system|>{texts.PHI_4_MINI} ", "<|end|>"), "default": ("<|system|>", "<|end|>")}, system=SystemText(default=texts.PHI_4_MINI)), r"phi-?4-mini-reasoning", ""),
     ("phi-4-mini", tagged("<|{}|>", "<|end|>"), r"phi-?4-m", ""),
@@ -144,10 +145,10 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("qwen-2.5", chatml(texts.QWEN_2_5), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
     ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|stable-?code(?!.*alpha).*instruct", ""),
-    ("dbrx", chatml(texts.DBRX), r"dbrx-instruct", ""),
+    ("dbrx", chatml(PUBLISHED["dbrx"]), r"dbrx-instruct", ""),
     ("mpt-chat", chatml(texts.MPT, roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
-    ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), None, True), r"yi-1\.5.*chat", ""),
+    ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), answered=True), r"yi-1\.5.*chat", ""),
     ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
     ("smollm-3", chatml(texts.SMOLLM_3, roles={"opening": (texts.SMOLLM_3_HEAD, "\n\n")}, tools=READABLE), r"smollm-?3", r"## Custom Instructions"),
     ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n")}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
@@ -175,7 +176,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?3.*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
     ("command-r7b", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>"), r"command-r7b", ""),
     ("command-a", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"), r"command-a", r"<\|START_RESPONSE\|>"),
-    ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + texts.COMMAND_R_TOOLS, _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\n", "\n"), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
+    ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + PUBLISHED["command-r"], _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\n", "\n"), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
     ("exaone-deep", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), "[|assistant|]<thought>\n", system=_WHERE), r"exaone-deep", ""),
     ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", names={"tool": "tool"}, tools=forms.EXAONE_4, roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
     ("exaone", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), system=_WHERE), r"exaone", r"\[\|user\|\]"),
@@ -184,13 +185,13 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("baichuan-2", labelled(("", ""), ("<reserved_106>", ""), ("<reserved_107>", "")), r"baichuan-?2.*chat", r"<reserved_106>"),
     ("baichuan", labelled(("", ""), ("<reserved_102>", ""), ("<reserved_103>", "")), r"baichuan.*chat", r"<reserved_102>"),
     ("internlm", labelled(("", "<s>"), ("<|User|>:", "<eoh>\n"), ("<|Bot|>:", "<eoa>\n<s>")), r"internlm.*chat", r"<\|User\|>:"),
-    ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), None, True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
+    ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), answered=True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
     ("jamba", labelled(("<|bom|><|system|> ", "<|eom|>"), ("<|bom|><|user|> ", "<|eom|>"), ("<|bom|><|assistant|> ", "<|eom|>"), roles={"tool": ("<|bom|><|tool|> ", "<|eom|>")}, system=_WHERE, tools=forms.JAMBA), r"jamba", r"<\|bom\|>"),
     ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
     ("seed-coder", tagged("<[begin▁of▁sentence]>{}\n", "<[end▁of▁sentence]>", roles={"system": ("<[begin▁of▁sentence]>system\n", "\n\n<[end▁of▁sentence]>")}, system=SystemText(default=texts.SEED_CODER), trim=ALL), r"seed-coder.*instruct", r"<\[begin▁of▁sentence\]>"),
     ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=texts.SEED_OSS_TOOLS), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-oss", r"<seed:bos>"),
-    ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), None, True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
-    ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), None, True), r"orion.*chat", ""),
+    ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), answered=True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
+    ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), answered=True), r"orion.*chat", ""),
     # Meta
     ("vicuna", labelled(("", " "), ("USER: ", " "), ("ASSISTANT: ", "</s>")), r"vicuna|wizardlm|airoboros.*gpt4-1\.|goliath|capybara|xwin|longchat|bakllava|llava(?!.*(mistral|mixtral|llama-?3|gemma))", r"USER:.*ASSISTANT:"),
     ("codellama-70b", labelled(("Source: system\n\n ", " <step> "), ("Source: user\n\n ", " <step> "), ("Source: assistant\n\n ", " <step> "), "Source: assistant\nDestination: user\n\n ", trim=ALL), r"code-?llama-70b.*instruct", r"Source: user"),
@@ -202,11 +203,11 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("llama-3", llama_3(), r"llama-?v?3(?!\d)|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b", r"<\|start_header_id\|>"),
     ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*(chat|instruct)|code-?llama.*instruct|airoboros", r"<<SYS>>"),
     # Mistral
-    ("devstral-2507", mistral_7("", forms.DEVSTRAL, texts.DEVSTRAL_2507), r"devstral.*(2507|-1[.p]1)", ""),
-    ("devstral", mistral_7("", forms.MISTRAL_TEKKEN, texts.DEVSTRAL), r"devstral(?!-?(2\b|small-?2\b|.*-25(0[6-9]|1\d))|-medium)", ""),
-    ("magistral", mistral_7("", forms.MISTRAL_TEKKEN, texts.MAGISTRAL), r"magistral.*2506", ""),
-    ("mistral-small-3.2", mistral_7("", forms.MISTRAL_SMALL_3_2, texts.MISTRAL_SMALL_3_2), r"mistral-small-3[.p-]2|mistral-small.*2506", ""),
-    ("mistral-small-3", mistral_7("", forms.MISTRAL_TEKKEN, texts.MISTRAL_SMALL_3), r"mistral-small-3(?![.p]\d)|mistral-small-3[.p-]1|mistral-small-24b|mistral-small.*250[13]", ""),
+    ("devstral-2507", mistral_7("", forms.DEVSTRAL, PUBLISHED["devstral-2507"]), r"devstral.*(2507|-1[.p]1)", ""),
+    ("devstral", mistral_7("", forms.MISTRAL_TEKKEN, PUBLISHED["devstral"]), r"devstral(?!-?(2\b|small-?2\b|.*-25(0[6-9]|1\d))|-medium)", ""),
+    ("magistral", mistral_7("", forms.MISTRAL_TEKKEN, PUBLISHED["magistral"]), r"magistral.*2506", ""),
+    ("mistral-small-3.2", mistral_7("", forms.MISTRAL_SMALL_3_2, PUBLISHED["mistral-small-3.2"]), r"mistral-small-3[.p-]2|mistral-small.*2506", ""),
+    ("mistral-small-3", mistral_7("", forms.MISTRAL_TEKKEN, PUBLISHED["mistral-small-3"]), r"mistral-small-3(?![.p]\d)|mistral-small-3[.p-]1|mistral-small-24b|mistral-small.*250[13]", ""),
     ("mistral-v7-tekken", mistral_7("", forms.MISTRAL_TEKKEN), r"mistral-small-3|mistral-(small|large).*-25\d\d|mistral-large-3|devstral|magistral|mistral-medium|ministral-3(?!b)|voxtral", r"\[SYSTEM_PROMPT\]\S"),
     ("mistral-v7", mistral_7(" ", forms.MISTRAL_V3), r"mistral-large.*2411|pixtral-large", r"\[SYSTEM_PROMPT\] "),
     ("mistral-tekken", mistral("", forms.MISTRAL_TEKKEN), r"mistral-nemo|ministral|pixtral", r"\[INST\][^\s<]"),

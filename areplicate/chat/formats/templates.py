@@ -51,19 +51,15 @@ def register_prompt_template(
     """
     if not isinstance(model, str) or not model.strip():
         raise BadRequestError("register_prompt_template needs the name of a model.")
-    model, roles = plain(model, "model"), plain(roles, "roles")
-    chat_template = plain(chat_template, "chat_template")
-    if tokenizer_config is not None:
-        if roles or chat_template:
-            raise BadRequestError("Give exactly one of tokenizer_config, chat_template and roles.")
-        given = {"bos_token": bos_token, "eos_token": eos_token}
-        chat = read_tokenizer_config(tokenizer_config, {n: t for n, t in given.items() if t is not UNSET})
-        template = PromptTemplate(chat_template=chat)
-    else:
-        template = make_template(
-            roles, initial_prompt_value, final_prompt_value, bos_token, eos_token, chat_template
-        )
-    REGISTERED[model.removeprefix("replicate/")] = template
+    REGISTERED[plain(model, "model").removeprefix("replicate/")] = make_template(
+        plain(roles, "roles"),
+        initial_prompt_value,
+        final_prompt_value,
+        bos_token,
+        eos_token,
+        plain(chat_template, "chat_template"),
+        tokenizer_config,
+    )
 
 
 def registered_template(model: str) -> PromptTemplate | None:
@@ -84,58 +80,47 @@ def for_template(
     """
     if template is None or template.chat_template is None:
         return {}, inputs
-    reads = template.reads
+    reads = template.chat_template.reads
     values = {name: value for name, value in inputs.items() if name in reads and name not in fields}
     return values, {name: value for name, value in inputs.items() if name not in values}
 
 
-def inline_template(
-    roles: Mapping[str, Mapping[str, str]] | None = None,
-    initial_prompt_value: str | None = None,
-    final_prompt_value: str | None = None,
-    bos_token: str | None = None,
-    eos_token: str | None = None,
-) -> PromptTemplate | None:
-    """The template that one call brings along; None if it brings nothing of one."""
-    if not (roles or initial_prompt_value or final_prompt_value or bos_token or eos_token):
-        return None
-    return make_template(roles, initial_prompt_value or "", final_prompt_value or "", bos_token, eos_token)
+def inline_template(**own: Any) -> PromptTemplate | None:
+    """The template that one call brings along, as `make_template` takes it; None if it brings nothing of one."""
+    return make_template(**own) if any(own.values()) else None
 
 
 def make_template(
     roles: Mapping[str, Mapping[str, str]] | None = None,
-    initial_prompt_value: str = "",
-    final_prompt_value: str = "",
+    initial_prompt_value: str | None = None,
+    final_prompt_value: str | None = None,
     bos_token: Token = UNSET,
     eos_token: Token = UNSET,
     chat_template: str | None = None,
+    tokenizer_config: TokenizerConfig | None = None,
 ) -> PromptTemplate:
     """A template from what users write, checked."""
     tokens = {"bos_token": bos_token, "eos_token": eos_token}
     tokens = {name: token for name, token in tokens.items() if token is not UNSET}
-    texts = {
-        "initial_prompt_value": initial_prompt_value,
-        "final_prompt_value": final_prompt_value,
+    if bool(roles) + bool(chat_template) + (tokenizer_config is not None) > 1:
+        raise BadRequestError("Give exactly one of tokenizer_config, chat_template and roles.")
+    if tokenizer_config is not None:
+        return PromptTemplate(chat_template=read_tokenizer_config(tokenizer_config, tokens))
+    texts: dict[str, Any] = {
+        "initial_prompt_value": initial_prompt_value or "",
+        "final_prompt_value": final_prompt_value or "",
         "chat_template": chat_template or "",
         **{name: token or "" for name, token in tokens.items()},
     }
     for name, value in texts.items():
         if not isinstance(value, str):
             raise BadRequestError(f"{name} must be a string, not {type(value).__name__}.")
-    if chat_template and roles:
-        raise BadRequestError("A prompt template has either roles or a chat_template, not both.")
     if chat_template:
         chat = ChatTemplate(chat_template, tokens)
         chat.check()
         return PromptTemplate(chat_template=chat)
-    return PromptTemplate(
-        _roles(roles or {}),
-        initial_prompt_value,
-        final_prompt_value,
-        texts.get("bos_token", ""),
-        texts.get("eos_token", ""),
-        tools=BARE,
-    )
+    texts.pop("chat_template")
+    return PromptTemplate(_roles(roles or {}), **texts, tools=BARE)
 
 
 def _roles(roles: Any) -> dict[str, tuple[str, str]]:

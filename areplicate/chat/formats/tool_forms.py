@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, COMMAND_R_REMINDER, PUBLISHED
+from .system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, PUBLISHED
 from .tools import ToolFormat
 
 _TAGGED_CALL = '<tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</tool_call>'
@@ -102,7 +102,7 @@ COMMAND_R = ToolFormat(
     arguments="indented",
     calls=("Action:\n```json\n[\n", "\n]```"),
     between_calls=",\n",
-    reminder=COMMAND_R_REMINDER,
+    reminder=PUBLISHED["command-r-reminder"],
 )
 
 COMMAND_A = ToolFormat(
@@ -142,12 +142,7 @@ GPT_OSS = ToolFormat(
     answer="<|start|>functions.{name} to=assistant<|channel|>commentary<|message|>{json}<|end|>",
 )
 
-GRANITE_4 = ToolFormat(
-    PUBLISHED["granite-4-tools"],
-    call=_TAGGED_CALL,
-    answer="\n<tool_response>\n{content}\n</tool_response>",
-    between_answers="",
-)
+GRANITE_4 = msgspec.structs.replace(QWEN, definitions=PUBLISHED["granite-4-tools"])
 
 EXAONE_4 = ToolFormat(
     PUBLISHED["exaone-4-tools"],
@@ -235,7 +230,6 @@ QWEN_3_5 = msgspec.structs.replace(
     definitions="# Tools\n\n" + PUBLISHED["qwen-coder-tools"],
     place="system_top",
     tool="json",
-    after_text="\n\n",
     answer="<tool_response>\n{content}\n</tool_response>",
     between_answers="\n",
 )

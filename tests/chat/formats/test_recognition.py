@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from areplicate.chat.formats.families import family_seen_in
-from areplicate.chat.formats.recognition import OwnTurns, family_of_prompt, family_of_template, own_turns
+from areplicate.chat.formats.families import (
+    OwnTurns,
+    family_of_prompt,
+    family_of_template,
+    family_seen_in,
+    own_turns,
+)
 
 LLAMA_3 = "<|start_header_id|>{}<|end_header_id|>\n\n"
 ASKED = LLAMA_3.format("user") + "{prompt}<|eot_id|>" + LLAMA_3.format("assistant")

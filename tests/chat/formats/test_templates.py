@@ -255,16 +255,13 @@ ROLES_LOOK = 'roles must look like {"user": {"pre_message": "...", "post_message
                 *("bos_token", "eos_token"),
             )
         ),
-        (
-            {"roles": ROLES, "chat_template": "{{ messages }}"},
-            "A prompt template has either roles or a chat_template, not both.",
-        ),
         *(
-            (
-                {"tokenizer_config": {}, **other},
-                "Give exactly one of tokenizer_config, chat_template and roles.",
+            (several, "Give exactly one of tokenizer_config, chat_template and roles.")
+            for several in (
+                {"roles": ROLES, "chat_template": "{{ messages }}"},
+                {"roles": ROLES, "tokenizer_config": {}},
+                {"chat_template": "{{ messages }}", "tokenizer_config": {}},
             )
-            for other in ({"roles": ROLES}, {"chat_template": "{{ messages }}"})
         ),
         *(
             ({name: value}, f"{name} has text that is not valid Unicode at character 0.")

@@ -18,7 +18,7 @@ from .formats.templates import registered_template
 from .messages import Message, read_messages
 from .params import STOP, TOOL_PARAMS, stop_sequences
 from .plan import Plan, plan_for
-from .schemas.schema import Field, ModelSchema
+from .schemas.schema import ModelSchema
 from .schemas.values import AskedModel
 from .structured.response_format import place, read_response_format
 from .tools.telling import tell_format, tell_rules, tell_tools
@@ -65,13 +65,12 @@ def settle(
     question = Settled(
         read_messages(messages), {name: value for name, value in params.items() if value is not None}
     )
-    fields = schema.fields if schema is not None else {}
     plan = plan_for(schema, model)
     use = read_tool_use(question.params)
-    if use is None or "tools" in fields or emulate:
+    if use is None or "tools" in plan.fields or emulate:
         template = template or (registered_template(model) if model is not None else None)
-        question = _with_tools(question, use, fields, plan, template)
-    question = _with_format(question, fields, emulate)
+        question = _with_tools(question, use, plan, template)
+    question = _with_format(question, plan, emulate)
     if emulate:
         question = _with_stops(question, plan, AskedModel(model, drop_params=False))
     if question.contract is not None:
@@ -80,24 +79,14 @@ def settle(
 
 
 def _with_tools(
-    question: Settled,
-    use: ToolUse | None,
-    fields: Mapping[str, Field],
-    plan: Plan,
-    template: PromptTemplate | None,
+    question: Settled, use: ToolUse | None, plan: Plan, template: PromptTemplate | None
 ) -> Settled:
     """The question with its tools in an input, in the prompt's own form, or in words."""
     rest = {name: value for name, value in question.params.items() if name not in TOOL_PARAMS}
     if use is None:
         return _replace(question, params=rest)
-    if "tools" in fields:
-        native = native_tools(
-            use,
-            flat=_is_flat(fields),
-            takes_choice="tool_choice" in fields,
-            takes_parallel="parallel_tool_calls" in fields,
-        )
-        return _replace(question, params=rest | native, contract=Contract(use))
+    if "tools" in plan.fields:
+        return _replace(question, params=rest | native_tools(use, plan.fields), contract=Contract(use))
     told = Contract(use, emulated=("tools",))
     if _prompt_has_tools(plan, template):
         tools = tuple([tool.nested() for tool in use.tools])
@@ -105,14 +94,14 @@ def _with_tools(
     return Settled(tell_tools(_in_words(question.turns), use), rest, (), told)
 
 
-def _with_format(question: Settled, fields: Mapping[str, Field], emulate: bool) -> Settled:
+def _with_format(question: Settled, plan: Plan, emulate: bool) -> Settled:
     """The question with the format of its answer in an input, in words, or in both."""
     given = question.params.get("response_format")
     format = None if given is None else read_response_format(given)
     rest = {name: value for name, value in question.params.items() if name != "response_format"}
     if format is None:
         return _replace(question, params=rest)
-    placed = place(format, fields, flat=_is_flat(fields))
+    placed = place(format, plan.fields)
     if not (placed.enforced or emulate):
         return question
     contract = _replace(question.contract or Contract(), format=format)
@@ -152,11 +141,6 @@ def _takes_stop(plan: Plan, sequence: str) -> bool:
     return bool(targets) and ("," not in sequence or all(lists))
 
 
-def _is_flat(fields: Mapping[str, Field]) -> bool:
-    """Whether the model takes the shapes of OpenAI's Responses API."""
-    return "input_item_list" in fields
-
-
 def _prompt_has_tools(plan: Plan, template: PromptTemplate | None) -> bool:
     """Whether rendering the conversation writes the tools into it, so that they need no explaining in words."""
     if plan.messages is not None or plan.history is not None:
@@ -167,10 +151,11 @@ def _prompt_has_tools(plan: Plan, template: PromptTemplate | None) -> bool:
 
 def _in_words(turns: tuple[Message, ...]) -> tuple[Message, ...]:
     """Calls and their results as text, for a model whose format has no place for them."""
-    return tuple([_in_words_one(turn) for turn in turns])
-
-
-def _in_words_one(turn: Message) -> Message:
-    if turn.role == "tool":
-        return Message("user", f"<tool_response>\n{turn.text}\n</tool_response>", turn.media)
-    return Message(turn.role, written(turn), turn.media) if turn.tool_calls else turn
+    told: list[Message] = []
+    for turn in turns:
+        if turn.role == "tool":
+            turn = Message("user", f"<tool_response>\n{turn.text}\n</tool_response>", turn.media)
+        elif turn.tool_calls:
+            turn = Message(turn.role, written(turn), turn.media)
+        told.append(turn)
+    return tuple(told)

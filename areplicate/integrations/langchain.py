@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, LangSmithParams
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_openai_messages
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
 from langchain_core.utils.utils import secret_from_env
 from pydantic import ConfigDict, Field, SecretStr
 
+from ..chat.responses import Message, ModelResponse, ModelResponseChunk, Usage
 from ..completion import acompletion, completion
 from ..options.values import KEY_VARIABLES
 from . import STREAMED
-from .langchain_bindings import Tool, form_options, tool_options, with_raw
-from .langchain_messages import chunk_of, openai_messages, result_of
 
+Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
 _Messages: TypeAlias = list[BaseMessage]
 _Run: TypeAlias = "CallbackManagerForLLMRun | None"
 _AsyncRun: TypeAlias = "AsyncCallbackManagerForLLMRun | None"
@@ -69,7 +77,7 @@ class ChatAreplicate(BaseChatModel):
             "timeout": self.timeout,
             "num_retries": self.max_retries,
             **given,
-            "messages": openai_messages(messages),
+            "messages": _openai_messages(messages),
         }
         if stop is not None:
             request["stop"] = stop
@@ -79,12 +87,12 @@ class ChatAreplicate(BaseChatModel):
     def _generate(
         self, messages: _Messages, stop: _Stop = None, run_manager: _Run = None, **kwargs: Any
     ) -> ChatResult:
-        return result_of(completion(**self._request(messages, stop, kwargs)))
+        return _result_of(completion(**self._request(messages, stop, kwargs)))
 
     async def _agenerate(
         self, messages: _Messages, stop: _Stop = None, run_manager: _AsyncRun = None, **kwargs: Any
     ) -> ChatResult:
-        return result_of(await acompletion(**self._request(messages, stop, kwargs)))
+        return _result_of(await acompletion(**self._request(messages, stop, kwargs)))
 
     def _stream(
         self, messages: _Messages, stop: _Stop = None, run_manager: _Run = None, **kwargs: Any
@@ -92,7 +100,7 @@ class ChatAreplicate(BaseChatModel):
         request = self._request(messages, stop, kwargs)
         with completion(**request, **STREAMED) as stream:
             for piece in stream:
-                chunk = chunk_of(piece)
+                chunk = _chunk_of(piece)
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -103,7 +111,7 @@ class ChatAreplicate(BaseChatModel):
         request = self._request(messages, stop, kwargs)
         async with await acompletion(**request, **STREAMED) as stream:
             async for piece in stream:
-                chunk = chunk_of(piece)
+                chunk = _chunk_of(piece)
                 if run_manager:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -121,7 +129,7 @@ class ChatAreplicate(BaseChatModel):
         Args:
             tool_choice: "any" (or True) for one of them, a tool's name, or what OpenAI takes.
         """
-        return super().bind(**tool_options(tools, tool_choice, strict), **kwargs)
+        return super().bind(**_tool_options(tools, tool_choice, strict), **kwargs)
 
     def with_structured_output(
         self,
@@ -141,6 +149,127 @@ class ChatAreplicate(BaseChatModel):
         """
         if method == "function_calling":
             return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
-        options, parser = form_options(schema, method, strict)
+        options, parser = _form_options(schema, method, strict)
         model = self.bind(**options, **kwargs)
-        return with_raw(model, parser) if include_raw else model | parser
+        return _with_raw(model, parser) if include_raw else model | parser
+
+
+def _openai_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """The conversation as OpenAI's API has it. What a model said is its text and its calls of tools: the other
+    blocks of an answer (reasoning, calls once more) are for people."""
+    said = [
+        message.model_copy(update={"content": str(message.text)})
+        if isinstance(message, AIMessage)
+        else message
+        for message in messages
+    ]
+    return convert_to_openai_messages(said)
+
+
+def _result_of(response: ModelResponse) -> ChatResult:
+    """A completion: one generation for each choice."""
+    about = {"model_name": response.model, "model_provider": "replicate", "id": response.id}
+    generations = [
+        ChatGeneration(
+            message=_message(choice.message, about | {"finish_reason": choice.finish_reason}, response.usage),
+            generation_info={"finish_reason": choice.finish_reason},
+        )
+        for choice in response.choices
+    ]
+    return ChatResult(
+        generations=generations, llm_output={**about, "token_usage": response.usage.model_dump()}
+    )
+
+
+def _chunk_of(piece: ModelResponseChunk) -> ChatGenerationChunk:
+    """One piece of a stream. Metadata comes once: LangChain joins the texts of all chunks."""
+    usage = _usage(piece.usage)
+    if not piece.choices:
+        return ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage, id=piece.id))
+    choice = piece.choices[0]
+    delta = choice.delta
+    calls = [
+        tool_call_chunk(name=call.function.name, args=call.function.arguments, id=call.id, index=call.index)
+        for call in delta.tool_calls or ()
+    ]
+    message = AIMessageChunk(
+        content=delta.content or "",
+        additional_kwargs=_reasoning(delta.reasoning_content),
+        tool_call_chunks=calls,
+        usage_metadata=usage,
+        id=piece.id,
+    )
+    info: dict[str, Any] = {}
+    if choice.finish_reason:
+        info = {
+            "finish_reason": choice.finish_reason,
+            "model_name": piece.model,
+            "model_provider": "replicate",
+        }
+    return ChatGenerationChunk(message=message, generation_info=info or None)
+
+
+def _message(message: Message, about: dict[str, Any], usage: Usage) -> AIMessage:
+    calls, invalid = [], []
+    for call in message.tool_calls or ():
+        name, arguments = call.function.name, call.function.arguments
+        try:
+            calls.append(tool_call(name=name, args=json.loads(arguments), id=call.id))
+        except ValueError as error:
+            invalid.append(invalid_tool_call(name=name, args=arguments, id=call.id, error=str(error)))
+    return AIMessage(
+        content=message.content or "",
+        additional_kwargs=_reasoning(message.reasoning_content),
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        usage_metadata=_usage(usage),
+        response_metadata=about,
+    )
+
+
+def _reasoning(text: str | None) -> dict[str, Any]:
+    return {"reasoning_content": text} if text else {}
+
+
+def _usage(usage: Usage | None) -> UsageMetadata | None:
+    if usage is None:
+        return None
+    return UsageMetadata(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+    )
+
+
+def _tool_options(
+    tools: Sequence[Tool], choice: str | dict[str, Any] | bool | None, strict: bool | None
+) -> dict[str, Any]:
+    """`tools`, and `tool_choice` if there is one: "any" and True for one of them, a name, or OpenAI's."""
+    described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+    if choice in ("any", True):
+        choice = "required"
+    elif choice in [tool["function"]["name"] for tool in described]:
+        choice = {"type": "function", "function": {"name": choice}}
+    return {"tools": described, **({"tool_choice": choice} if choice else {})}
+
+
+def _form_options(
+    schema: dict[str, Any] | type, method: str, strict: bool | None
+) -> tuple[dict[str, Any], Runnable[Any, Any]]:
+    """`response_format` for structured answers, and their parser; tracers get the schema, too."""
+    json_schema = convert_to_json_schema(schema)
+    response_format: dict[str, Any] = {"type": "json_object"}
+    if method == "json_schema":
+        form = {"name": json_schema.get("title", "answer"), "schema": json_schema, "strict": strict}
+        response_format = {"type": "json_schema", "json_schema": form}
+    is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
+    parser = PydanticOutputParser(pydantic_object=schema) if is_class else JsonOutputParser()
+    told = {"kwargs": {"method": method}, "schema": json_schema}
+    return {"response_format": response_format, "ls_structured_output_format": told}, parser
+
+
+def _with_raw(model: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """What a model says as `raw`, with `parsed` or `parsing_error`."""
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    failed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=model) | parsed.with_fallbacks([failed], exception_key="parsing_error")

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import llm
-from llm.parts import StreamEvent
+from llm.parts import AttachmentPart, StreamEvent, TextPart, ToolCallPart, ToolResultPart
 from pydantic import ConfigDict
 
+from ..chat.apis.chat_arguments import call_of
+from ..chat.responses import Choice, ModelResponse, ModelResponseChunk
 from ..chat.schemas import catalogue
 from ..chat.tools.tools import Tool
 from ..completion import acompletion, completion
 from ..options.values import KEY_VARIABLES
 from . import STREAMED
-from .llm_messages import events_of, openai_messages
 
 _PREFIX = "areplicate/"
 
@@ -63,7 +64,7 @@ class _Shared:
         request = {
             **options,
             "model": self._name,
-            "messages": openai_messages(prompt.messages),
+            "messages": _openai_messages(prompt.messages),
             "api_key": key,
         }
         if prompt.schema:
@@ -84,11 +85,11 @@ class Areplicate(_Shared, llm.KeyModel):
     ) -> Iterator[StreamEvent]:
         request = self._request(prompt, key, stream)
         if not stream:
-            yield from events_of(completion(**request), response)
+            yield from _events_of(completion(**request), response)
             return
         with completion(**request) as chunks:
             for chunk in chunks:
-                yield from events_of(chunk, response)
+                yield from _events_of(chunk, response)
 
 
 class AsyncAreplicate(_Shared, llm.AsyncKeyModel):
@@ -97,12 +98,12 @@ class AsyncAreplicate(_Shared, llm.AsyncKeyModel):
     ) -> AsyncIterator[StreamEvent]:
         request = self._request(prompt, key, stream)
         if not stream:
-            for event in events_of(await acompletion(**request), response):
+            for event in _events_of(await acompletion(**request), response):
                 yield event
             return
         async with await acompletion(**request) as chunks:
             async for chunk in chunks:
-                for event in events_of(chunk, response):
+                for event in _events_of(chunk, response):
                     yield event
 
 
@@ -124,6 +125,54 @@ def register_commands(cli: click.Group) -> None:
         """Adds a model: OWNER/NAME, OWNER/NAME:VERSION or deployments/OWNER/NAME."""
         _file().write_text(json.dumps(sorted({*_added(), name}), indent=2), encoding="utf-8")
         click.echo(f"llm -m {_PREFIX}{name} asks it from now on.")
+
+
+def _openai_messages(messages: Iterable[Any]) -> list[dict[str, Any]]:
+    """llm's messages as OpenAI's API has them."""
+    return [made for message in messages for made in _made(message)]
+
+
+def _events_of(answer: ModelResponse | ModelResponseChunk, response: Any) -> Iterator[StreamEvent]:
+    """What an answer or one piece of it says, as llm's events; calls and usage are noted in its response."""
+    if answer.usage is not None:
+        response.set_usage(input=answer.usage.prompt_tokens, output=answer.usage.completion_tokens)
+    for choice in answer.choices[:1]:
+        said: Any = choice.message if isinstance(choice, Choice) else choice.delta
+        if said.reasoning_content:
+            yield StreamEvent(type="reasoning", chunk=said.reasoning_content)
+        if said.content:
+            yield StreamEvent(type="text", chunk=said.content)
+        for call in said.tool_calls or ():
+            name, arguments = call.function.name, call.function.arguments
+            response.add_tool_call(
+                llm.ToolCall(tool_call_id=call.id, name=name, arguments=json.loads(arguments or "{}"))
+            )
+            yield StreamEvent(type="tool_call_name", chunk=name, tool_call_id=call.id)
+            yield StreamEvent(type="tool_call_args", chunk=arguments, tool_call_id=call.id)
+
+
+def _made(message: Any) -> Iterator[dict[str, Any]]:
+    parts = message.parts
+    if message.role == "tool":
+        for part in parts:
+            if isinstance(part, ToolResultPart):
+                yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": part.output}
+        return
+    text = "".join(part.text for part in parts if isinstance(part, TextPart))
+    images = [_image(part.attachment) for part in parts if isinstance(part, AttachmentPart)]
+    calls = [
+        call_of(part.tool_call_id, part.name, json.dumps(part.arguments))
+        for part in parts
+        if isinstance(part, ToolCallPart)
+    ]
+    content = [{"type": "text", "text": text}, *images] if images else text
+    if content or calls:
+        yield {"role": message.role, "content": content or None, **({"tool_calls": calls} if calls else {})}
+
+
+def _image(attachment: Any) -> dict[str, Any]:
+    url = attachment.url or f"data:{attachment.resolve_type()};base64,{attachment.base64_content()}"
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _file() -> Path:

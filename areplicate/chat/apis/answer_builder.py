@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..chunks import deltas_of
-from ..responses import Delta, FinishReason, ModelResponse, Run, Usage
+from ..responses import Delta, FinishReason, ModelResponse, Run, ToolCallDelta, Usage
 
 Event = dict[str, Any]
 """One server-sent event of an API, by its `type`."""
@@ -36,12 +36,28 @@ class AnswerBuilder(ABC):
     @abstractmethod
     def begin(self) -> list[Event]: ...
 
-    @abstractmethod
     def add(self, delta: Delta) -> list[Event]:
         """The events for what a chunk adds."""
+        events: list[Event] = []
+        if delta.reasoning_content:
+            events += self._reasoning(delta.reasoning_content)
+        if delta.content:
+            events += self._text(delta.content)
+        for call in delta.tool_calls or ():
+            events += self._call(call)
+        return events
 
     @abstractmethod
     def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]: ...
+
+    @abstractmethod
+    def _reasoning(self, text: str) -> Iterable[Event]: ...
+
+    @abstractmethod
+    def _text(self, text: str) -> Iterable[Event]: ...
+
+    @abstractmethod
+    def _call(self, call: ToolCallDelta) -> Iterable[Event]: ...
 
     def build(self, response: ModelResponse) -> dict[str, Any]:
         """The answer that a whole completion makes: the one that its events would have built."""

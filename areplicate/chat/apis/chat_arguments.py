@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 import msgspec
@@ -58,6 +58,14 @@ def text(place: str, value: Any) -> str:
 def as_text(value: Any) -> str:
     """A text as it is, anything else as its JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def passed_on(
+    body: Mapping[str, Any], read_here: Collection[str], renamed: Mapping[str, str]
+) -> dict[str, Any]:
+    """The fields of a request that are a chat completion's parameters, under their names there."""
+    given = {name: value for name, value in body.items() if name not in read_here and value is not None}
+    return {renamed.get(name, name): value for name, value in given.items()}
 
 
 def add_call(messages: list[Any], call: dict[str, Any]) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...logs import logger
-from .chat_arguments import ChatArguments, as_text, call_of, mapping, text, wrong
+from .chat_arguments import ChatArguments, as_text, call_of, mapping, passed_on, text, wrong
 
-_RENAMED = {"stop_sequences": "stop"}
 _READ_HERE = frozenset(
     (
         *("model", "messages", "system", "stream", "tools", "tool_choice", "metadata", "thinking"),
@@ -56,11 +55,7 @@ def _system(system: Any) -> str:
 
 
 def _params(body: Mapping[str, Any]) -> dict[str, Any]:
-    params = {
-        _RENAMED.get(name, name): value
-        for name, value in body.items()
-        if name not in _READ_HERE and value is not None
-    }
+    params = passed_on(body, _READ_HERE, {"stop_sequences": "stop"})
     if tools := _tools(body.get("tools")):
         params["tools"] = tools
         params |= _tool_choice(body.get("tool_choice"))
@@ -70,10 +65,8 @@ def _params(body: Mapping[str, Any]) -> dict[str, Any]:
     format = config.get("format") or body.get("output_format")
     if format is not None:
         schema = mapping("output_config.format", format).get("schema")
-        params["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": schema},
-        }
+        named = {"name": "answer", "schema": schema}
+        params["response_format"] = {"type": "json_schema", "json_schema": named}
     if effort := config.get("effort") or _effort(mapping("thinking", body.get("thinking") or {})):
         params["reasoning_effort"] = effort
     return params
@@ -94,22 +87,16 @@ def _tools(tools: Any) -> list[dict[str, Any]]:
     for index, tool in enumerate(tools or ()):
         tool = mapping(f"tools[{index}]", tool)
         if tool.get("type") is not None and text(f"tools[{index}].type", tool["type"]) != "custom":
-            logger.warning(
-                "The tool %.50r is left out: it runs only on Anthropic's servers", tool.get("type")
-            )
+            logger.warning("The tool %.50r is left out: it runs only on Anthropic's servers", tool["type"])
             continue
         if not (name := text(f"tools[{index}].name", tool.get("name"))):
             wrong(f"tools[{index}].name", "must not be empty")
-        found.append(
-            {
-                "type": "function",
-                "function": {
-                    "name": name,
-                    "description": text(f"tools[{index}].description", tool.get("description", "")),
-                    "parameters": mapping(f"tools[{index}].input_schema", tool.get("input_schema")),
-                },
-            }
-        )
+        function = {
+            "name": name,
+            "description": text(f"tools[{index}].description", tool.get("description", "")),
+            "parameters": mapping(f"tools[{index}].input_schema", tool.get("input_schema")),
+        }
+        found.append({"type": "function", "function": function})
     return found
 
 
@@ -137,11 +124,10 @@ def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
     role, content = message.get("role"), message.get("content")
     if role not in ("user", "assistant", "system"):
         wrong(f"{place}.role", f"must be user or assistant, not {role!r:.50}")
+    if content == [] and role == "assistant":  # an answer without a word, as it is given out here
+        content = ""
     if isinstance(content, str):
         messages.append({"role": role, "content": content})
-        return
-    if content == [] and role == "assistant":  # an answer without a word, as it is given out here
-        messages.append({"role": role, "content": ""})
         return
     if not isinstance(content, list) or not content:
         wrong(f"{place}.content", "must be a string or a list of blocks, and not empty")
@@ -158,10 +144,9 @@ def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
             calls.append(call_of(id, name, as_text(block.get("input") or {})))
         elif (part := _part(at, block)) is not None:
             parts.append(part)
-    if calls:
-        messages.append({"role": role, "content": parts or None, "tool_calls": calls})
-    elif parts:
-        messages.append({"role": role, "content": parts})
+    if calls or parts:
+        made = {"tool_calls": calls} if calls else {}
+        messages.append({"role": role, "content": parts or None, **made})
 
 
 def _tool_result(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,34 +174,35 @@ def _part(place: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
         case "document":
             return _document(place, block)
         case "search_result":
-            said = [mapping(place, part).get("text") or "" for part in block.get("content") or ()]
-            return {"type": "text", "text": "\n".join([str(block.get("title") or ""), *said])}
+            found = (str(block.get("title") or ""), _said(place, block.get("content")))
+            return {"type": "text", "text": "\n".join(filter(None, found))}
     if kind in _SAY_NOTHING or kind.endswith(("tool_use", "tool_result")):
         return None  # thoughts, and what Anthropic's own tools did
     wrong(f"{place}.type", f"must be text, image, document, tool_use or tool_result, not {kind[:50]!r}")
 
 
 def _document(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    """A document; one that is text is marked off from what stands around it."""
     source = mapping(f"{place}.source", block.get("source"))
-    if source.get("type") == "text":
-        return _text_of_document(block, text(f"{place}.source.data", source.get("data")))
-    if source.get("type") == "content":
-        parts = source.get("content")
-        said = (
-            [parts] if isinstance(parts, str) else [mapping(place, p).get("text") or "" for p in parts or ()]
-        )
-        return _text_of_document(block, "\n".join(said))
-    return {
-        "type": "file",
-        "file": {"file_data": _source(place, block), "filename": block.get("title") or "document"},
-    }
-
-
-def _text_of_document(block: Mapping[str, Any], said: str) -> dict[str, Any]:
-    """A document that is text, apart from what stands around it."""
-    title = block.get("title")
-    opening = f"<document title={as_text(title)!r}>" if title else "<document>"
+    match source.get("type"):
+        case "text":
+            said = text(f"{place}.source.data", source.get("data"))
+        case "content":
+            said = _said(place, source.get("content"))
+        case _:
+            data = {"file_data": _source(place, block), "filename": block.get("title") or "document"}
+            return {"type": "file", "file": data}
+    opening = f"<document title={as_text(block['title'])!r}>" if block.get("title") else "<document>"
     return {"type": "text", "text": f"{opening}\n{said}\n</document>\n"}
+
+
+def _said(place: str, content: Any) -> str:
+    """A text, or those in a list of blocks, a line each."""
+    return (
+        content
+        if isinstance(content, str)
+        else "\n".join([mapping(place, part).get("text") or "" for part in content or ()])
+    )
 
 
 def _source(place: str, block: Mapping[str, Any]) -> str:

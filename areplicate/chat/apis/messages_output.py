@@ -5,12 +5,12 @@ Source: "Messages" and "Streaming messages" in Anthropic's API reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from ..responses import Delta, FinishReason, PricedUsage, ToolCallDelta, Usage
+from ..responses import FinishReason, PricedUsage, ToolCallDelta, Usage
 from .answer_builder import AnswerBuilder, Event
 
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -47,16 +47,6 @@ class MessageBuilder(AnswerBuilder):
     def begin(self) -> list[Event]:
         return [{"type": "message_start", "message": {**self.answer, "content": []}}]
 
-    def add(self, delta: Delta) -> list[Event]:
-        events: list[Event] = []
-        if delta.reasoning_content and self._thinks:
-            events += self._written("thinking", delta.reasoning_content)
-        if delta.content:
-            events += self._written("text", delta.content)
-        for call in delta.tool_calls or ():
-            events += self._call(call)
-        return events
-
     def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]:
         events = list(self._close())
         stopped = finish_reason == "stop" and self.stop_sequence is not None
@@ -68,6 +58,12 @@ class MessageBuilder(AnswerBuilder):
             {"type": "message_delta", "delta": told, "usage": _usage(usage)},
             {"type": "message_stop"},
         ]
+
+    def _reasoning(self, text: str) -> Iterable[Event]:
+        return self._written("thinking", text) if self._thinks else ()
+
+    def _text(self, text: str) -> Iterable[Event]:
+        return self._written("text", text)
 
     def _written(self, kind: str, text: str) -> Iterator[Event]:
         if self._open != kind:

@@ -10,13 +10,12 @@ from typing import Any
 
 from ...errors import BadRequestError
 from ...logs import logger
-from .chat_arguments import ChatArguments, add_call, as_text, call_of, mapping, text, wrong
+from .chat_arguments import ChatArguments, add_call, as_text, call_of, mapping, passed_on, text, wrong
 
 Item = Mapping[str, Any]
 Find = Callable[[str], "Item | None"]
 """Finds an item of a stored response by its id."""
 
-_RENAMED = {"max_output_tokens": "max_tokens"}
 _READ_HERE = frozenset(
     (
         *("model", "input", "instructions", "stream", "stream_options", "text", "reasoning", "conversation"),
@@ -73,11 +72,7 @@ def input_items(body: Mapping[str, Any]) -> list[Item]:
 
 
 def _params(body: Mapping[str, Any]) -> dict[str, Any]:
-    params = {
-        _RENAMED.get(name, name): value
-        for name, value in body.items()
-        if name not in _READ_HERE and value is not None
-    }
+    params = passed_on(body, _READ_HERE, {"max_output_tokens": "max_tokens"})
     reasoning = mapping("reasoning", body.get("reasoning") or {})
     if reasoning.get("effort") is not None:
         params["reasoning_effort"] = reasoning["effort"]
@@ -104,7 +99,15 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
         role = item.get("role")
         messages.append({"role": role, "content": _content(place, item.get("content"))})
     elif kind == "item_reference":
-        _add_referred(messages, place, text(f"{place}.id", item.get("id")), find)
+        id = text(f"{place}.id", item.get("id"))
+        if (found := find(id)) is not None:
+            _add(messages, place, found, lambda id: None)
+        elif not id.startswith("rs_"):  # reasoning is not given back to a model
+            wrong(
+                place,
+                f"refers to {id[:100]!r}, which is not stored here: send the item itself, or set "
+                "general_settings.store_responses",
+            )
     elif kind.endswith("_output") and "call_id" in item:
         output = item.get("output")
         if kind in _TEXT_OUTPUTS and not (isinstance(output, str) or _is_parts(output)):
@@ -127,18 +130,6 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
 
 def _call_id(place: str, item: Item) -> str:
     return text(f"{place}.call_id", item["call_id"])
-
-
-def _add_referred(messages: list[Any], place: str, id: str, find: Find) -> None:
-    found = find(id)
-    if found is not None:
-        _add(messages, place, found, lambda id: None)
-    elif not id.startswith("rs_"):  # reasoning is not given back to a model
-        wrong(
-            place,
-            f"refers to {id[:100]!r}, which is not stored here: send the item itself, or set "
-            "general_settings.store_responses",
-        )
 
 
 def _is_parts(value: Any) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..responses import Delta, FinishReason, PricedUsage, ToolCallDelta, Usage
+from ..responses import FinishReason, PricedUsage, ToolCallDelta, Usage
 from ..tools.tools import read_tool_use
 from .answer_builder import AnswerBuilder, Event
 
@@ -65,16 +65,6 @@ class ResponseBuilder(AnswerBuilder):
     def begin(self) -> list[Event]:
         return [self._whole("response.created"), self._whole("response.in_progress")]
 
-    def add(self, delta: Delta) -> list[Event]:
-        events: list[Event] = []
-        if delta.reasoning_content:
-            events += self._reasoning(delta.reasoning_content)
-        if delta.content:
-            events += self._text(delta.content)
-        for call in delta.tool_calls or ():
-            events += self._call(call)
-        return events
-
     def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]:
         status = "incomplete" if finish_reason == "length" else "completed"
         events: list[Event] = []
@@ -86,8 +76,7 @@ class ResponseBuilder(AnswerBuilder):
             self.answer["incomplete_details"] = {"reason": "max_output_tokens"}
         else:
             self.answer["completed_at"] = int(time.time())
-        if usage is not None:
-            self.answer["usage"] = _usage(usage)
+        self.answer["usage"] = None if usage is None else _usage(usage)
         # The response itself and no copy: `store` may still change before this event is sent.
         return [*events, self._event(f"response.{status}", response=self.answer)]
 

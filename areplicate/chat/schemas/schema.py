@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import msgspec
@@ -34,6 +34,11 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     max_length: int | None = None
     enum: tuple[Any, ...] | None = None
     default: Any = None
+
+
+def is_flat(fields: Container[str]) -> bool:
+    """Whether a model takes the shapes of OpenAI's Responses API."""
+    return "input_item_list" in fields
 
 
 class ModelSchema(msgspec.Struct, frozen=True, omit_defaults=True, eq=False):

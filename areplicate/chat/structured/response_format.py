@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import BadRequestError
 from ..plain import shown
-from ..schemas.schema import Field
+from ..schemas.schema import Field, is_flat
 from .gbnf import grammar_of
 from .validation import Validator, validator_for
 
@@ -117,17 +117,12 @@ class Placed(msgspec.Struct, frozen=True):
     enforced: bool = False
 
 
-def place(format: ResponseFormat, fields: Mapping[str, Field], *, flat: bool) -> Placed:
-    """The inputs that ask for the format, those that hold the answer to the whole schema first.
-
-    Args:
-        fields: the model's inputs.
-        flat: the model takes the Responses API's shapes.
-    """
+def place(format: ResponseFormat, fields: Mapping[str, Field]) -> Placed:
+    """The inputs that ask for the format, those that hold the answer to the whole schema first."""
     if (field := fields.get("response_format")) is not None and field.enum is None:
         return Placed({"response_format": _as_openai(format)}, enforced=True)
     if (field := fields.get("json_schema")) is not None:
-        wanted = {"format": _as_openai(format, flat=True)} if flat else format.schema
+        wanted = {"format": _as_openai(format, flat=True)} if is_flat(fields) else format.schema
         return Placed({"json_schema": _sent(wanted, field)}, enforced=True)
     if (field := fields.get("jsonschema")) is not None:
         return Placed({"jsonschema": _sent(format.schema, field)}, enforced=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from ...errors import BadRequestError
 from ...logs import logger
 from ..plain import shown
+from ..schemas.schema import is_flat
 
 _MOST_NAMED = 50
 """Tools that an error names: a request may have thousands."""
@@ -77,12 +78,13 @@ def read_tool_use(params: Mapping[str, Any]) -> ToolUse | None:
     return ToolUse(wanted, required, params.get("parallel_tool_calls") is not False)
 
 
-def native_tools(use: ToolUse, *, flat: bool, takes_choice: bool, takes_parallel: bool) -> dict[str, Any]:
+def native_tools(use: ToolUse, fields: Container[str]) -> dict[str, Any]:
     """The parameters for a model that has an input for tools, in the shape in which it takes them."""
+    flat = is_flat(fields)
     params: dict[str, Any] = {"tools": [tool.flat() if flat else tool.nested() for tool in use.tools]}
-    if takes_choice:
+    if "tool_choice" in fields:
         params["tool_choice"] = "required" if use.required else "auto"
-    if takes_parallel:
+    if "parallel_tool_calls" in fields:
         params["parallel_tool_calls"] = use.parallel
     return params
 

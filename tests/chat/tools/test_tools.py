@@ -215,14 +215,13 @@ class TestAModelWithAnInputForTools:
     )
     def test_is_given_them_in_its_shape(self, flat: bool, shown: Any) -> None:
         use = ToolUse((Tool("weather", "Tells it.", PARAMETERS, True), Tool("time")))
-        assert native_tools(use, flat=flat, takes_choice=False, takes_parallel=False) == {"tools": shown}
+        assert native_tools(use, ("tools", "input_item_list") if flat else ("tools",)) == {"tools": shown}
 
     @pytest.mark.parametrize(("required", "choice"), [(False, "auto"), (True, "required")])
     @pytest.mark.parametrize("parallel", [False, True])
     def test_is_told_the_rules_where_it_takes_them(self, required: bool, choice: str, parallel: bool) -> None:
-        given = native_tools(
-            ToolUse((Tool("a"),), required, parallel), flat=False, takes_choice=True, takes_parallel=True
-        )
+        use = ToolUse((Tool("a"),), required, parallel)
+        given = native_tools(use, ("tools", "tool_choice", "parallel_tool_calls"))
         assert (given["tool_choice"], given["parallel_tool_calls"]) == (choice, parallel)
 
 

@@ -19,9 +19,8 @@ from ..chat.params import CONTRACT_PARAMS
 from ..chat.schemas.schema import ModelSchema
 from ..clock import now
 from ..errors import APIError, BadRequestError, UnsupportedParamsError
-from ..options import Given
+from ..options import Given, own_inputs
 from ..options.declared import TEMPLATE
-from ..options.own_inputs import own_inputs
 from ..options.values import (
     checked_count,
     checked_headers,

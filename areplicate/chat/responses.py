@@ -103,18 +103,12 @@ class Shape(msgspec.Struct, kw_only=True):
             copied[name] = value
         return copied
 
-    def to_dict(self, **options: Any) -> dict[str, Any]:
-        return self.model_dump(**options)
-
-    def to_json(self, **options: Any) -> str:
-        return self.model_dump_json(**options)
-
-    def json(self, **options: Any) -> dict[str, Any]:
-        """As `model_dump`: the JSON's values, as LiteLLM's method of that name gives them."""
-        return self.model_dump(**options)
-
+    # The names of other clients, OpenAI's, LiteLLM's and older pydantic's, for the same:
+    to_dict = model_dump
+    to_json = model_dump_json
+    json = model_dump
     copy = model_copy
-    dict = to_dict
+    dict = model_dump
 
 
 class Holder(Shape, kw_only=True):

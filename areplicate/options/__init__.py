@@ -13,9 +13,12 @@ from os import PathLike
 from ssl import SSLContext
 from typing import Any, NamedTuple
 
+from ..chat.params import ALIASES, SYNONYMS
 from ..chat.plain import as_json, plain
+from ..chat.schemas import catalogue
+from ..chat.schemas.schema import ModelSchema
 from ..errors import BadRequestError, UnsupportedParamsError
-from ..logs import warn
+from ..logs import logger, warn
 from .declared import BY_NAME, Option, Who
 from .other_clients import IGNORED, IGNORED_PREFIXES, INSTEAD, REFUSED
 from .values import checked_timeout, is_number, wrong
@@ -206,3 +209,34 @@ def checked_fallbacks(value: Any) -> list[tuple[str, Given]]:
         model = entry["model"]
         read_ones.append((model, read({name: own for name, own in entry.items() if name != "model"})))
     return read_ones
+
+
+def own_inputs(
+    inputs: Mapping[str, Any], schema: ModelSchema | None, model: str, drop_params: bool
+) -> Mapping[str, Any]:
+    """Those of `inputs` that go to the model.
+
+    Raises:
+        UnsupportedParamsError: the model's schema is known and has no such input; it names the nearest.
+    """
+    if not inputs:
+        return inputs
+    if schema is None:
+        for name in inputs:
+            if name not in SYNONYMS and name not in catalogue.common_inputs():
+                warn(
+                    f"{name} is sent as it is, and {model} may ignore it: the inputs of this model are not known, and "
+                    "hardly any model has one of that name."
+                )
+        return inputs
+    taken = {name: value for name, value in inputs.items() if _takes(schema, name)}
+    for name in inputs.keys() - taken.keys():
+        if not drop_params:
+            raise unknown(name, [*BY_NAME, *schema.fields], model)
+        logger.info("%s: %s is left out: the model has no such input", model, name)
+    return taken
+
+
+def _takes(schema: ModelSchema, name: str) -> bool:
+    """Whether the model has this input, under this name or another."""
+    return name in schema.fields or name in SYNONYMS or any(a in schema.fields for a in ALIASES.get(name, ()))

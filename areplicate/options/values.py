@@ -143,11 +143,7 @@ def checked_names(name: str, value: Sequence[str] | None) -> Sequence[str]:
 
 
 def checked_count(n: int | None) -> int:
-    if n is None:
-        return 1
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_CHOICES:
-        raise wrong("n", n, f"a whole number from 1 to {MOST_CHOICES}")
-    return n
+    return 1 if n is None else checked_whole("n", n, least=1, most=MOST_CHOICES)
 
 
 def checked_timeout(timeout: Any) -> float:
@@ -163,9 +159,11 @@ def checked_timeout(timeout: Any) -> float:
     return float(min(timeout, _LONGEST_TIMEOUT))
 
 
-def checked_whole(name: str, value: int, *, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise wrong(name, value, f"a whole number, at least {least}")
+def checked_whole(name: str, value: int, *, least: int, most: int | None = None) -> int:
+    fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= (most or value)
+    if not fits:
+        bounds = f", at least {least}" if most is None else f" from {least} to {most}"
+        raise wrong(name, value, f"a whole number{bounds}")
     return int(value)
 
 

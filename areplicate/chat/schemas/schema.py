@@ -128,12 +128,8 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _number(value: Any, kinds: tuple[type, ...] = (int, float)) -> Any:
+    return value if isinstance(value, kinds) and not isinstance(value, bool) else None
 
 
 def _field(prop: Mapping[str, Any], schemas: Mapping[str, Any]) -> Field:
@@ -148,8 +144,8 @@ def _field(prop: Mapping[str, Any], schemas: Mapping[str, Any]) -> Field:
         "uri" in (prop.get("format"), items.get("format")),
         _number(prop.get("minimum")),
         _number(prop.get("maximum")),
-        _count(prop.get("minLength")),
-        _count(prop.get("maxLength")),
+        _number(prop.get("minLength"), (int,)),
+        _number(prop.get("maxLength"), (int,)),
         tuple(_list(prop.get("enum"))) or None,
         None if len(str(default)) > _LONGEST_DEFAULT else default,
     )

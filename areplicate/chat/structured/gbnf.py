@@ -6,6 +6,7 @@ to the check of the answer; what this does not know of JSON Schema becomes any J
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -25,11 +26,6 @@ _PRIMITIVES = {
     "value": "object | array | string | number | boolean | null",
     "object": r'"{" ws (string ws ":" ws value ws ("," ws string ws ":" ws value ws)*)? "}"',
     "array": r'"[" ws (value ws ("," ws value ws)*)? "]"',
-}
-_NEEDS = {
-    "value": ("object", "array", "string", "number", "boolean", "null"),
-    "object": ("ws", "string", "value"),
-    "array": ("ws", "value"),
 }
 
 
@@ -53,8 +49,9 @@ class _Grammar:
     def primitive(self, name: str) -> str:
         if name not in self.rules:
             self.rules[name] = _PRIMITIVES[name]
-            for needed in _NEEDS.get(name, ()):
-                self.primitive(needed)
+            for word in re.findall("[a-z]+", _PRIMITIVES[name]):
+                if word in _PRIMITIVES:
+                    self.primitive(word)
         return name
 
     def rule(self, schema: Any, path: str) -> str:

@@ -155,8 +155,6 @@ class _Inputs:
     def _add_openai(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
         if name == "max_tokens" and given.get("max_completion_tokens") is not None:
             return  # OpenAI's newer name for the same thing
-        if name == "tools" and given.get("tool_choice") == "none" and not self._plan.targets["tool_choice"]:
-            return  # a model that is not shown its tools uses none
         self._add_mapped(name, value, PARAMS[name], self._plan.targets[name])
 
     def _add_synonym(self, name: str, value: Any) -> None:

@@ -68,33 +68,21 @@ def _stop(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     return ",".join(sequences) or None
 
 
-def _objects(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(v, Mapping) for v in value):
-        wrong_type(name, value, "a list of objects", asked)
-    return _as_text(list(value), field) if value else None
-
-
 def _object(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if field.enum is not None and isinstance(value, str):
         return value  # a choice by its name, as `response_format` is with some models
     if not isinstance(value, Mapping):
         wrong_type(name, value, "an object", asked)
-    return _as_text(value, field)
+    return _structured(name, value, field, asked)
 
 
-def _choice(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
-    if not isinstance(value, (str, Mapping)):
-        wrong_type(name, value, "a string or an object", asked)
-    return _as_text(value, field)
-
-
-def _as_text(value: Any, field: Field) -> Any:
-    """JSON text if a model takes structured values as text, whole or entry by entry."""
+def _structured(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
+    """JSON text if a model takes structured values as text, whole or entry by entry; what is empty is left out."""
     if field.type == "string" and not isinstance(value, str):
-        return msgspec.json.encode(value).decode()
+        return msgspec.json.encode(value).decode() if value else None
     if field.type == "array" and field.items == "string":
-        return [msgspec.json.encode(entry).decode() for entry in value]
-    return value
+        return [msgspec.json.encode(entry).decode() for entry in value] or None
+    return value or None
 
 
 class Param(NamedTuple):
@@ -135,11 +123,11 @@ PARAMS: dict[str, Param] = {
     "reasoning_effort": Param(_TEXT),
     "verbosity": Param(_TEXT),
     "response_format": Param(_ANY, (), _object, ({"type": "text"},)),
-    "tools": Param(_ANY, (), _objects, ([], ())),
-    "tool_choice": Param(_ANY, (), _choice, ("auto", "none")),
+    "tools": Param(_ANY, (), _structured, ([], ())),
+    "tool_choice": Param(_ANY, (), _structured, ("auto", "none")),
     "parallel_tool_calls": Param(_FLAG, (), None, (True,)),
-    "functions": Param(_ANY, (), _objects, ([], ())),
-    "function_call": Param(_ANY, (), _choice, ("auto", "none")),
+    "functions": Param(_ANY, (), _structured, ([], ())),
+    "function_call": Param(_ANY, (), _structured, ("auto", "none")),
     "logit_bias": Param(_ANY, (), _object, ({},)),
     "logprobs": Param(_FLAG, (), None, (False,)),
     "top_logprobs": Param(_INTEGER, (), None, (0,)),

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..gateway import early_signals
 
-SERVING = ("--config", "--host", "--port", "--workers", "--debug", "--ssl-certfile")
+SERVING = ("--config", "--host", "--port", "--workers", "--debug", "--ssl-certfile", "--ssl-keyfile")
 """Options that mean `serve` if no command is named."""
 
 if sys.argv[1:] and sys.argv[1].partition("=")[0] in ("serve", *SERVING):

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 import areplicate
+from areplicate.cli import SERVING
+from areplicate.gateway.command import serve
 from areplicate.local import LocalReplicate
 from tests import forked
 from tests.stage import KEY, LLAMA, llama
@@ -244,3 +246,8 @@ def test_a_base_where_nobody_listens_is_told_at_once_and_given_up_soon() -> None
     assert ran.returncode != 0 and not ran.stdout
     told, given_up = ran.stderr.index("Trying again"), ran.stderr.index("Check api_base")
     assert ran.stderr.index(f"Cannot connect to {base}.") < told < given_up
+
+
+def test_whatever_option_a_gateway_is_started_with_may_come_first() -> None:
+    options = {name for param in serve.params if not getattr(param, "hidden", False) for name in param.opts}
+    assert set(SERVING) == options

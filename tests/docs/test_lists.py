@@ -1,0 +1,45 @@
+"""What README and docs list is all that there is: pages, extras, variables of the environment, errors."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import metadata
+from pathlib import Path
+
+import areplicate
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_each_page_is_in_the_menu_and_in_the_list_for_language_models() -> None:
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    assert set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)) == pages
+    assert set(re.findall(r"\]\((\S+\.md)\)", (DOCS / "llms.txt").read_text())) == pages
+
+
+def test_the_extras_for_users_are_listed() -> None:
+    extras = set(metadata("areplicate").get_all("Provides-Extra") or ())
+    listed = re.search(r"\(extras: ([\w, ]+)\)", (DOCS / "llms.txt").read_text())
+    assert listed and set(listed[1].split(", ")) == extras - {"bench", "docs", "mutants", "test"}
+
+
+def test_each_variable_of_the_environment_has_a_line() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "areplicate").rglob("*.py"))
+    variables = set(re.findall(r"\b(?:AREPLICATE|REPLICATE)_[A-Z_]+\b", code))
+    assert (
+        set(re.findall(r"`((?:AREPLICATE|REPLICATE)_[A-Z_]+)`", (DOCS / "environment.md").read_text()))
+        == variables
+    )
+
+
+def test_the_statuses_of_errors_are_theirs() -> None:
+    told = re.findall(
+        r"^\| (`\w+Error`|`Timeout`)(?:, `\w+Error`)? \| ([^|]*) \|",
+        (DOCS / "errors.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(told) >= 12
+    for name, statuses in told:
+        status = str(getattr(areplicate, name.strip("`")).default_status)
+        assert any(re.fullmatch(each.replace("x", r"\d"), status) for each in statuses.split(", ")), name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -21,6 +22,10 @@ from .schemas.values import AskedModel, fit, sendable, unsupported
 from .usage import CHARACTERS_PER_TOKEN, characters
 
 _ANY = Field()
+_media_of = attrgetter("media")
+_MARKS = tuple(THOUGHTS)
+_END = 100
+"""Characters at a prompt's end among which its last mark is, if white space follows it."""
 _AS_THE_MODEL_SAYS = Prompting()
 
 
@@ -80,7 +85,7 @@ def build_input(
         template = plan.format.opened_by(template)
     if template is not prompting.template:
         prompting = msgspec.structs.replace(prompting, template=template)
-    has_media = any([turn.media for turn in turns])  # noqa: C419 - a list is faster for a few
+    has_media = any(map(_media_of, turns))
     fields = conversation_fields(turns, plan, prompting, given, has_media)
     slots: tuple[MediaSlot, ...] = ()
     if has_media:
@@ -104,10 +109,11 @@ def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
     continued."""
     if not isinstance(prompt, str):
         return ""
-    if turns[-1].role != "assistant":
-        return next((mark for mark in THOUGHTS if prompt.rstrip().endswith(mark)), "")
-    said = turns[-1].text
-    return next((mark for mark, close in THOUGHTS.items() if said.rfind(mark) > said.rfind(close)), "")
+    if turns[-1].role == "assistant":
+        said = turns[-1].text
+        return next((mark for mark, close in THOUGHTS.items() if said.rfind(mark) > said.rfind(close)), "")
+    end = prompt[-_END:].rstrip()
+    return next(filter(end.endswith, THOUGHTS)) if end.endswith(_MARKS) else ""
 
 
 class _Inputs:

@@ -111,6 +111,9 @@ class Shape(msgspec.Struct, kw_only=True):
     dict = model_dump
 
 
+_PLAIN = frozenset((dict, list))
+
+
 class Holder(Shape, kw_only=True):
     """An object that holds others, which may be given as mappings: `ModelResponse(**r.model_dump())`."""
 
@@ -120,8 +123,7 @@ class Holder(Shape, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.holds:
             value = getattr(self, name)
-            given = type(value)
-            if given is dict or (given is list and value and type(value[0]) is dict):
+            if type(value) in _PLAIN and (type(value) is dict or (value and type(value[0]) is dict)):
                 kind = next(field.type for field in msgspec.structs.fields(type(self)) if field.name == name)
                 setattr(self, name, _converted(value, kind))
 

@@ -84,7 +84,8 @@ class OfRayAlone:
         starts = range(0, len(self._rows), batch_size)
         self._batches = [self._rows[start : start + batch_size] for start in starts]
         self._threads = ThreadPoolExecutor(concurrency)
-        self._actor = lambda: ray.remote(worker).options(num_cpus=num_cpus).remote(*fn_constructor_args)
+        actor = ray.remote(worker).options(num_cpus=num_cpus)
+        self._actor: Callable[[], Any] = lambda: actor.remote(*fn_constructor_args)
         self._idle: list[Any] = []
         return self
 
@@ -101,7 +102,7 @@ class OfRayAlone:
                 actor = self._actor()
             else:
                 self._idle.append(actor)
-                return answered.to_pylist()  # type: ignore[no-any-return]
+                return answered.to_pylist()
 
 
 def says_who_asks(pids: Path, killed: Path) -> Callable[[Any], list[dict[str, str]]]:

@@ -74,7 +74,6 @@ def read_rows(path: Path, defaults: Defaults) -> Iterator[Row | LineError]:
     """
     seen: set[str] = set()
     is_table = path.suffix.lower() not in JSON_LINES
-    options = frozenset[str]() if is_table else _OPTIONS
     for number, (line, columns) in enumerate(read_lines(path)):
         if isinstance(columns, str):
             yield LineError(line, columns)
@@ -84,7 +83,12 @@ def read_rows(path: Path, defaults: Defaults) -> Iterator[Row | LineError]:
                 f"{path}: {_no_question(defaults.column, columns)} Say which column has the question (--column)."
             )
         try:
-            request = _request(columns, defaults, options)
+            if is_table:
+                request = _table_request(columns, defaults.column)
+            elif _is_batch_line(columns, defaults.column):
+                request = _batch_request(columns)
+            else:
+                request = _request(columns, defaults.column)
             body = _checked_body(request, defaults)
             if request.custom_id in seen:
                 raise BadRequestError(f"custom_id {request.custom_id!r} is used by an earlier line")
@@ -106,24 +110,43 @@ class _Request(NamedTuple):
     body: dict[str, Any]
 
 
-def _request(columns: dict[str, Any], defaults: Defaults, options: frozenset[str]) -> _Request:
-    """The request in a line; raises the `BadRequestError` that says what is wrong with it."""
-    if "body" in columns and not columns.keys().isdisjoint(("url", "method", "custom_id")):
-        return _batch_request(columns)
+def _table_request(columns: dict[str, Any], column: str) -> _Request:
+    """The request in a table's row. All of its columns but the question's are its owner's, whatever their names."""
+    custom_id = columns.get("custom_id")
+    named = None if custom_id is None else str(custom_id)
+    return _Request(named, CHAT, {"messages": _question(columns, column)})
+
+
+def _is_batch_line(columns: dict[str, Any], column: str) -> bool:
+    """Whether a line is meant in OpenAI's batch format. A `body` beside a `url` may be an article's."""
+    return (
+        column != "body"
+        and "body" in columns
+        and not columns.keys().isdisjoint(("url", "method", "custom_id"))
+    )
+
+
+def _request(columns: dict[str, Any], column: str) -> _Request:
+    """The request in a JSON line with a prompt or messages; raises the `BadRequestError` that says what is wrong."""
     custom_id = columns.get("custom_id")
     if custom_id is not None and not isinstance(custom_id, str):
         raise BadRequestError(f"custom_id must be a string, not {custom_id!r}")
-    prompt, messages = columns.get(defaults.column), columns.get("messages")
-    if not isinstance(messages, list):
-        if messages is not None and defaults.column not in columns:
+    given = {name: columns[name] for name in columns.keys() & _OPTIONS if columns[name] is not None}
+    return _Request(custom_id, CHAT, {**given, "messages": _question(columns, column)})
+
+
+def _question(columns: dict[str, Any], column: str) -> list[Any]:
+    """The messages of a row, or the message that its prompt is."""
+    prompt, messages = columns.get(column), columns.get("messages")
+    if isinstance(messages, list):
+        return messages
+    if column not in columns:
+        if messages is not None:
             raise BadRequestError(f"messages must be a list, not {messages!r:.50}")
-        if defaults.column not in columns:
-            raise BadRequestError(_no_question(defaults.column, columns))
-        if not isinstance(prompt, str) or not prompt.strip():
-            raise BadRequestError(f"the column {defaults.column!r} must be a string, not {prompt!r}")
-        messages = [{"role": "user", "content": prompt}]
-    given = {name: columns[name] for name in columns.keys() & options if columns[name] is not None}
-    return _Request(custom_id, CHAT, {**given, "messages": messages})
+        raise BadRequestError(_no_question(column, columns))
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise BadRequestError(f"the column {column!r} must be a string, not {prompt!r}")
+    return [{"role": "user", "content": prompt}]
 
 
 def _no_question(column: str, columns: Iterable[str]) -> str:

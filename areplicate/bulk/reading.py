@@ -105,11 +105,21 @@ def _json_lines(path: Path) -> Lines:
             try:
                 columns = decode(text)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                a_list = line == 1 and text.startswith(b"[")
-                hint = "; write each element of the list on a line of its own" if a_list else ""
-                yield line, f"this is not JSON: {error}{hint}"
+                yield line, f"this is not JSON: {error}{_hint(line, text)}"
                 continue
-            yield line, columns if isinstance(columns, dict) else "the line must be a JSON object"
+            if isinstance(columns, dict):
+                yield line, columns
+            else:
+                yield line, f"the line must be a JSON object{_hint(line, text)}"
+
+
+def _hint(line: int, text: bytes) -> str:
+    """What to do with a file that is JSON, and not JSON lines."""
+    if line == 1 and text.startswith(b"["):
+        return "; write each element of the list on a line of its own"
+    if line == 1 and text.strip() == b"{":
+        return "; write each object on one line"
+    return ""
 
 
 def _csv_rows(path: Path) -> Lines:
@@ -125,6 +135,8 @@ def _csv_rows(path: Path) -> Lines:
             return
         if not _is_utf8(names):
             raise BadRequestError(f"{path}:{rows.line_num}: {_NOT_UTF8}.")
+        while not names[-1] and names.count("") > 1:  # spreadsheets write empty columns as commas alone
+            names.pop()
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise BadRequestError(f"{path} has two columns named {twice[0]!r}.")
         while True:
@@ -138,6 +150,8 @@ def _csv_rows(path: Path) -> Lines:
                 return
             if not any(values):  # spreadsheets write empty rows as commas alone
                 continue
+            while len(values) > len(names) and not values[-1]:
+                values.pop()
             if len(values) != len(names):
                 yield line, f"the row has {len(values)} columns, and the header {len(names)}"
             elif not _is_utf8(values):

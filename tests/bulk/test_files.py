@@ -70,6 +70,38 @@ def test_what_is_wrong_with_a_batch_line(tmp_path: Path, change: dict[str, Any],
     assert wrong.line == 2 and says in wrong.message
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+def test_columns_may_be_named_as_the_batch_format_s_keys(tmp_path: Path, ending: str) -> None:
+    columns = {"url": "https://a.b/c", "method": "GET", "body": "An article."}
+    path = tmp_path / f"in{ending}"
+    if ending == ".jsonl":
+        lines(path, columns)
+    elif ending == ".csv":
+        path.write_text("url,method,body\nhttps://a.b/c,GET,An article.\n")
+    else:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pytest.importorskip("pyarrow").Table.from_pylist([columns]), path)
+    (row,) = read(path, Defaults(model="a/b", column="body"))
+    assert isinstance(row, Row) and row.columns == columns
+    assert row.body["messages"] == [{"role": "user", "content": "An article."}]
+
+
+def test_a_table_s_custom_id_may_be_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    table = pytest.importorskip("pyarrow").table({"custom_id": [7, 8], "prompt": ["a", "b"]})
+    pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    assert [row.custom_id for row in read(path)] == ["7", "8"]
+
+
+def test_empty_columns_of_a_spreadsheet_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id,prompt,,,\n1,a,,,\n2,b,,,,\n3,c,,,note\n")
+    first, second, noted = read(path)
+    assert isinstance(first, Row) and isinstance(second, Row) and isinstance(noted, LineError)
+    assert second.columns == {"id": "2", "prompt": "b", "": ""}
+    assert noted.message == "the row has 5 columns, and the header 3"
+
+
 def test_a_custom_id_is_used_once(tmp_path: Path) -> None:
     row = {"custom_id": "a", "prompt": "x"}
     _, twice = read(lines(tmp_path / "in.jsonl", row, row))
@@ -118,6 +150,21 @@ def test_what_is_wrong_with_a_line_is_told_and_the_others_are_read(
     first, wrong, last = read(path)
     assert isinstance(first, Row) and isinstance(last, Row)
     assert isinstance(wrong, LineError) and says in wrong.message and wrong.line == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[{"prompt": "a"}, {"prompt": "b"}]', "write each element of the list on a line of its own"),
+        ('[{"prompt": "a"},\n {"prompt": "b"}]', "write each element of the list on a line of its own"),
+        ('{\n  "prompt": "a"\n}', "write each object on one line"),
+    ],
+)
+def test_json_that_is_no_json_lines_is_told_what_to_do(tmp_path: Path, text: str, hint: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(text)
+    wrong = read(path)[0]
+    assert isinstance(wrong, LineError) and hint in wrong.message
 
 
 def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:

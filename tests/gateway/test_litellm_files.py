@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from areplicate.gateway.accounts.auth import ANYBODY
-from areplicate.gateway.api.usable_models import fallbacks_for
+from areplicate.gateway.api.model_call import fallbacks_for
 from areplicate.gateway.config.backend import Backend
 from areplicate.gateway.metrics import Metrics
 from tests.gateway.config_files import SMALL, read, refused

@@ -18,6 +18,7 @@ from areplicate.chat.responses import ChunkChoice, Delta, ModelResponseChunk
 from areplicate.gateway.accounts.account import Account
 from areplicate.gateway.api import chat, messages, model_call
 from areplicate.gateway.api.relay import relay
+from areplicate.gateway.http.events import data_event
 from areplicate.gateway.http.exchange import Exchange
 
 CHUNK = ModelResponseChunk(
@@ -57,7 +58,7 @@ CALL = _Call("m", "m", [], {}, count=1, entries=[])
 
 
 async def as_chat(exchange: Exchange) -> web.StreamResponse:
-    return await chat._stream(exchange, CALL)
+    return await chat.send_chunks(exchange, [CALL], lambda number, chunk: data_event(chunk))
 
 
 async def as_message(exchange: Exchange) -> web.StreamResponse:

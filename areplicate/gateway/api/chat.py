@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 
-from ...chat.responses import ModelResponse
+from ...chat.responses import ModelResponse, ModelResponseChunk
 from ..app import Gateway
-from ..errors import GatewayError
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelCall, Sampling, admitted_call
 from .shapes import TEXT, either, items, mapping, one_of
 
-DONE = b"data: [DONE]\n\n"
 _NOT_PARAMS = ("model", "messages", "stream")
 
 
@@ -51,28 +50,40 @@ async def chat_completions(gateway: Gateway, exchange: Exchange, body: dict[str,
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
     call = await admitted_call(exchange.account, body, body["messages"], params)
     del body, params
-    if exchange.account.record.streamed:
-        return await _stream(exchange, call)
-    return await call.ask(exchange.account)
+    if not exchange.account.record.streamed:
+        return await call.ask(exchange.account)
+
+    def event_of(_: int, chunk: ModelResponseChunk) -> bytes:
+        return data_event(exchange.account.shown_chunk(chunk, call.name))
+
+    return await send_chunks(exchange, [call], event_of)
 
 
-async def _stream(exchange: Exchange, call: ModelCall) -> web.StreamResponse:
+async def send_chunks(
+    exchange: Exchange,
+    calls: Sequence[ModelCall],
+    event_of: Callable[[int, ModelResponseChunk], bytes],
+    end: Callable[[], bytes] = bytes,
+) -> web.StreamResponse:
+    """Streams the answers to calls, one after the other.
+
+    Args:
+        event_of: gives the event for a chunk of the call of that number; empty if the client gets none.
+        end: gives what is sent after the last chunk.
+    """
     account = exchange.account
     with EventWriter(exchange) as events:
         try:
-            chunks = await call.stream(account, events.saw)
-            await events.open()
-            async with chunks:
-                async for chunk in chunks:
-                    account.record.streamed_chunk(chunk)
-                    await events.send(data_event(account.shown_chunk(chunk, call.name)))
+            for number, call in enumerate(calls):
+                chunks = await call.stream(account, events.saw)
+                await events.open()
+                async with chunks:
+                    async for chunk in chunks:
+                        account.record.streamed_chunk(chunk)
+                        if event := event_of(number, chunk):
+                            await events.send(event)
+            await events.send(end() + b"data: [DONE]\n\n")
         except Exception as error:
-            await events.send(error_event(events.failed(error)))
-        else:
-            await events.send(DONE)
+            failure = events.failed(error)  # after the answer has begun
+            await events.send(b"data: " + failure.envelope() + b"\n\n")
     return events.response
-
-
-def error_event(error: GatewayError) -> bytes:
-    """An error after the answer has begun."""
-    return b"data: " + error.envelope() + b"\n\n"

@@ -16,10 +16,10 @@ from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
 from ...chat.usage import add_attempt
 from ..accounts.account import Account
 from ..app import Gateway
-from ..http.events import EventWriter, data_event
+from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route
-from .chat import DONE, error_event
+from .chat import send_chunks
 from .model_call import ModelCall, Sampling, admitted_call
 
 MAX_PROMPTS = 64
@@ -62,28 +62,30 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamR
     """The prompts' answers one after the other, which their indexes tell apart."""
     account, created = exchange.account, int(time.time())
     usages: list[Usage] = []
-    with EventWriter(exchange) as events:
-        try:
-            for i, call in enumerate(calls):
-                chunks = await call.stream(account, events.saw)
-                await events.open()
-                async with chunks:
-                    async for chunk in chunks:
-                        account.record.streamed_chunk(chunk)
-                        if chunk.usage is not None:
-                            usages.append(chunk.usage)
-                        elif (choice := _piece(chunk, i * call.count)) is not None:
-                            name = account.answered_by(call.name)
-                            await events.send(_event(account.record.request_id, name, created, [choice]))
-            if usages:
-                total = account.priced(reduce(add_attempt, usages))
-                name = account.answered_by(calls[0].name)
-                await events.send(_event(account.record.request_id, name, created, [], total))
-        except Exception as error:
-            await events.send(error_event(events.failed(error)))
-        else:
-            await events.send(DONE)
-    return events.response
+
+    def event(choices: list[CompletionChoice], usage: Usage | None = None) -> bytes:
+        return data_event(
+            Completion(
+                id=f"cmpl-{account.record.request_id}",
+                object="text_completion",
+                created=created,
+                model=account.answered_by(calls[0].name),
+                choices=choices,
+                usage=usage,
+            )
+        )
+
+    def event_of(number: int, chunk: ModelResponseChunk) -> bytes:
+        if chunk.usage is not None:
+            usages.append(chunk.usage)
+            return b""
+        choice = _piece(chunk, number * calls[0].count)
+        return b"" if choice is None else event([choice])
+
+    def end() -> bytes:
+        return event([], account.priced(reduce(add_attempt, usages))) if usages else b""
+
+    return await send_chunks(exchange, calls, event_of, end)
 
 
 def _piece(chunk: ModelResponseChunk, offset: int) -> CompletionChoice | None:
@@ -93,19 +95,4 @@ def _piece(chunk: ModelResponseChunk, offset: int) -> CompletionChoice | None:
         return None
     return CompletionChoice(
         index=offset + choice.index, text=choice.delta.content or "", finish_reason=choice.finish_reason
-    )
-
-
-def _event(
-    request_id: str, name: str, created: int, choices: list[CompletionChoice], usage: Usage | None = None
-) -> bytes:
-    return data_event(
-        Completion(
-            id=f"cmpl-{request_id}",
-            object="text_completion",
-            created=created,
-            model=name,
-            choices=choices,
-            usage=usage,
-        )
     )

@@ -147,9 +147,6 @@ async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeySh
         for name, value in msgspec.structs.asdict(wanted).items()
         if name != "key" and value is not msgspec.UNSET
     }
-    for name in ("models", "metadata", "role"):
-        if name in given and given[name] is None:
-            raise bad_request(f"{name} must not be null: leave it out.", param=name)
     changes = _terms(exchange, given, gateway.accounts.now())
     return _shown(await _change(gateway, exchange, wanted.key, changes))
 

@@ -20,10 +20,9 @@ from ..http.anthropic import error_type
 from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route
-from .model_call import MAX_MESSAGES, ModelName, admitted_call
+from .model_call import MAX_MESSAGES, ModelName, admitted_call, usable
 from .relay import relay
 from .shapes import TEXT, either, items, mapping, one_of, tool
-from .usable_models import usable
 
 _PING = data_event({"type": "ping"}, "ping")
 _BLOCK = mapping("type text", type=one_of("text"), text=TEXT)

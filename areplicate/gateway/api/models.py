@@ -11,7 +11,7 @@ from ..app import Gateway
 from ..http.anthropic import is_anthropics
 from ..http.exchange import Exchange
 from ..http.route import route
-from .usable_models import usable
+from .model_call import usable
 
 
 class Model(msgspec.Struct, frozen=True):

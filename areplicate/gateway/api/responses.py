@@ -23,10 +23,9 @@ from ..http.exchange import Exchange
 from ..http.route import route
 from ..logs import logger
 from .fields import ListPage, Text
-from .model_call import MAX_MESSAGES, ModelRequest, admitted_call
+from .model_call import MAX_MESSAGES, ModelRequest, admitted_call, usable
 from .relay import relay
 from .shapes import FULL_TEXT, TEXT, either, items, mapping, one_of, tool
-from .usable_models import usable
 
 _MAX_ID = 256
 """Characters of an item's id: PostgreSQL takes no long text into an index."""

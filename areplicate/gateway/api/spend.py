@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,13 +20,15 @@ Day = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Sums over requests; `cost` is in dollars.
+    """Sums over the requests of a key or of a model; `cost` is in dollars.
 
     Attributes:
         day: in UTC, if the sums are by day.
         without_price: requests whose cost is not known.
     """
 
+    key_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
     day: str | None = None
     requests: int
     predictions: int
@@ -37,20 +39,8 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     without_price: int = 0
 
 
-class KeySpend(Spend, frozen=True, kw_only=True):
-    key_id: str | None
-
-
-class ModelSpend(Spend, frozen=True, kw_only=True):
-    model: str | None
-
-
-class SpendByKey(msgspec.Struct, frozen=True):
-    data: list[KeySpend]
-
-
-class SpendByModel(msgspec.Struct, frozen=True):
-    data: list[ModelSpend]
+class SpendList(msgspec.Struct, frozen=True):
+    data: list[Spend]
 
 
 class Period(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -93,16 +83,16 @@ class SpendLogs(msgspec.Struct, frozen=True, omit_defaults=True):
     next_page: int | None = None
 
 
-@route("GET", "/spend/keys", "master", takes=SpendQuery, answer=SpendByKey)
-async def spend_by_key(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendByKey:
+@route("GET", "/spend/keys", "master", takes=SpendQuery, answer=SpendList)
+async def spend_by_key(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendList:
     """Spend by key."""
-    return SpendByKey([KeySpend(**row) for row in await _spend_by(gateway, "key_id", asked)])
+    return await _spend_by(gateway, "key_id", asked)
 
 
-@route("GET", "/spend/models", "master", takes=SpendQuery, answer=SpendByModel)
-async def spend_by_model(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendByModel:
+@route("GET", "/spend/models", "master", takes=SpendQuery, answer=SpendList)
+async def spend_by_model(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendList:
     """Spend by model."""
-    return SpendByModel([ModelSpend(**row) for row in await _spend_by(gateway, "model", asked)])
+    return await _spend_by(gateway, "model", asked)
 
 
 @route("GET", "/spend/logs", "master", takes=LogQuery, answer=SpendLogs)
@@ -123,7 +113,7 @@ async def spend_logs(gateway: Gateway, exchange: Exchange, asked: LogQuery) -> S
     return SpendLogs(rows[: asked.limit], asked.page + 1 if len(rows) > asked.limit else None)
 
 
-async def _spend_by(gateway: Gateway, column: str, asked: SpendQuery) -> list[dict[str, Any]]:
+async def _spend_by(gateway: Gateway, column: str, asked: SpendQuery) -> SpendList:
     store = await _up_to_date(gateway)
     wanted = SpendFilter(
         start=time_of(asked.start_date, "start_date"),
@@ -135,7 +125,7 @@ async def _spend_by(gateway: Gateway, column: str, asked: SpendQuery) -> list[di
     for row in rows:
         if "day" in row:
             row["day"] = (datetime.date(1970, 1, 1) + datetime.timedelta(int(row["day"]))).isoformat()
-    return rows
+    return SpendList([Spend(**row) for row in rows])
 
 
 async def _up_to_date(gateway: Gateway) -> Store:

@@ -20,8 +20,7 @@ from ..accounts.account import check_prices
 from ..accounts.auth import Caller
 from ..accounts.costs import Costs, Demand
 from ..api.embeddings import predictions_for
-from ..api.model_call import answers_of
-from ..api.usable_models import fallbacks_for, usable
+from ..api.model_call import answers_of, fallbacks_for, usable
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..errors import GatewayError

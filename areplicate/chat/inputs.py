@@ -14,7 +14,7 @@ from .conversation import Prompting, conversation_fields
 from .formats import templates
 from .media import MediaSlot, media_inputs, named_media
 from .messages import Message, read_messages
-from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, Param, changes_nothing
+from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, TOKEN_LIMIT, Param, changes_nothing
 from .plan import Plan, plan_for
 from .reply_splitter import THOUGHTS
 from .schemas.schema import Field, ModelSchema
@@ -114,6 +114,20 @@ def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
         return next((mark for mark, close in THOUGHTS.items() if said.rfind(mark) > said.rfind(close)), "")
     end = prompt[-_END:].rstrip()
     return next(filter(end.endswith, THOUGHTS)) if end.endswith(_MARKS) else ""
+
+
+def sent_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) -> int | None:
+    """The limit of tokens that is sent to a model; None if none is sent.
+
+    It may have no input for the limit in the parameters, or one with bounds into which the limit is moved.
+    """
+    limits = {name: value for name in TOKEN_LIMIT if (value := params.get(name)) is not None}
+    plan, fields = plan_for(schema, model), dict[str, Any]()
+    try:
+        _Inputs(fields, plan, AskedModel(model, drop_params=True)).add(limits, allow_files=False)
+    except BadRequestError:
+        return None
+    return _limit(fields, plan)
 
 
 class _Inputs:

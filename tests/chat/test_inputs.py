@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats import templates
 from areplicate.chat.formats.templates import make_template, register_prompt_template
-from areplicate.chat.inputs import build_input
+from areplicate.chat.inputs import build_input, sent_limit
 from areplicate.chat.params import PARAMS
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
@@ -570,3 +570,22 @@ def test_whatever_is_passed_is_sendable_or_refused(params: dict[str, Any], drop:
         msgspec.json.encode(fields)
         if drop and known:
             assert fields.keys() <= known.fields.keys() | params.keys() - PARAMS.keys()
+
+
+@pytest.mark.parametrize(
+    ("fields", "params", "limit"),
+    [
+        ({"max_tokens": INTEGER}, {"max_tokens": 7}, 7),
+        ({"max_new_tokens": INTEGER}, {"max_completion_tokens": 7, "top_k": 3}, 7),
+        ({"max_tokens": {**INTEGER, "minimum": 1024}}, {"max_tokens": 7}, 1024),
+        ({"max_tokens": {**INTEGER, "maximum": 5}}, {"max_tokens": 7}, 5),
+        ({"max_tokens": INTEGER}, {"max_tokens": 0}, None),
+        ({"max_tokens": INTEGER}, {"max_tokens": "many"}, None),
+        ({"max_tokens": INTEGER}, {"max_tokens": None}, None),
+        ({}, {"max_tokens": 7}, None),
+    ],
+)
+def test_the_limit_that_is_sent_to_a_model(
+    fields: dict[str, Any], params: dict[str, Any], limit: int | None
+) -> None:
+    assert sent_limit(params, model="x/y", schema=schema(**PROMPT, **fields)) == limit

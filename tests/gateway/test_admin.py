@@ -89,6 +89,14 @@ def test_predictions_are_counted_and_not_requests(running: Gateway, local: Local
     assert running.get(f"/spend/logs?api_key={key}&status=200")["data"][0]["predictions"] == 4
 
 
+def test_several_predictions_are_held_to_the_limit_that_is_sent(running: Gateway) -> None:
+    key = running.new_key(max_budget=40)
+    several: Any = {"n": 8, "max_tokens": 4}
+    refused = running.ask(key, **several, additional_drop_params=["max_tokens"])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert running.ask(key, **several).status_code == 200
+
+
 def test_a_new_token_for_a_key(running: Gateway) -> None:
     old = running.new_key(rpm_limit=2, key_alias="kept")
     assert running.ask(old).status_code == 200

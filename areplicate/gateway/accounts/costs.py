@@ -97,7 +97,7 @@ class Costs:
         seconds = max(_FIRST_GUESS.seconds, usual.most_seconds) if several else usual.seconds
         if not demand.writes:
             return 0, seconds
-        allowed = _allowed_tokens(demand.body)
+        allowed = allowed_tokens(demand.body)
         if allowed is None:
             return tokens, seconds
         return allowed if several else min(tokens, allowed), seconds
@@ -118,7 +118,7 @@ def _makes(entry: ModelEntry, endpoint: Endpoint) -> bool:
     return own == endpoint or (isinstance(own, ModelEndpoint) and own.model == endpoint.model)
 
 
-def _allowed_tokens(body: dict[str, Any]) -> int | None:
+def allowed_tokens(body: dict[str, Any]) -> int | None:
     """The most tokens that a request allows an answer, by whichever name; None if it sets no limit.
 
     A model may read any of several names. A number below 1 sets no limit: it is not sent to models.

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 from ...calls.streams import CompletionStream
+from ...chat.inputs import sent_limit
+from ...chat.params import TOKEN_LIMIT
 from ...chat.responses import ModelResponse
 from ...chat.schemas.catalogue import common_inputs
 from ...options import read_from_client
@@ -16,7 +18,7 @@ from ...options.values import MOST_CHOICES, checked_count
 from ...replicate.progress import OnStatus
 from ..accounts.account import Account
 from ..accounts.auth import Caller
-from ..accounts.costs import Demand
+from ..accounts.costs import Demand, allowed_tokens
 from ..config.backend import Backend, Target
 from ..config.entries import ModelEntry
 from ..errors import GatewayError
@@ -105,8 +107,13 @@ async def admitted_call(
     fallbacks = fallbacks_for(backend, caller, target)
     entries = backend.entries_of(target, fallbacks)
     count = answers_of(params, entries)
-    await account.admit(Demand(entries, count * prompts, copies=count, body=body, writes=writes))
+    demand = Demand(entries, count * prompts, copies=count, body=body, writes=writes)
+    await account.admit(demand)
     allowed = await _allowed(backend, target, params)
+    if demand.predictions > 1 and allowed_tokens(demand.body) is not None:
+        sent = await _as_sent(backend, demand, allowed)
+        if allowed_tokens(sent.body) != allowed_tokens(demand.body):
+            await account.admit(sent)
     steps_in = {} if fallbacks is None else {"fallbacks": fallbacks}
     return ModelCall(name, target.model, messages, {**allowed, **steps_in}, count, entries)
 
@@ -150,6 +157,21 @@ def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
     if params.get("n") is not None:
         return checked_count(params["n"])
     return max(checked_count(entry.params.get("n")) for entry in entries)
+
+
+async def _as_sent(backend: Backend, demand: Demand, params: dict[str, Any]) -> Demand:
+    """A demand with the limit of tokens that is sent to the models: its own may be dropped, or moved into bounds."""
+    limits: list[int | None] = []
+    for entry in demand.entries:
+        schema = await backend.schema_of(entry)
+        dropped = {**entry.params, **params}.get("additional_drop_params") or ()
+        kept = {name: value for name, value in params.items() if name not in dropped}
+        limits.append(None if schema is None else sent_limit(kept, model=entry.model, schema=schema))
+    body = {name: value for name, value in demand.body.items() if name not in TOKEN_LIMIT}
+    sent = [limit for limit in limits if limit is not None]
+    if len(sent) == len(limits):
+        body["max_tokens"] = max(sent)
+    return msgspec.structs.replace(demand, body=body)
 
 
 async def _allowed(backend: Backend, target: Target, params: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 import msgspec
 from aiohttp import web
@@ -46,6 +46,7 @@ class Asked(NamedTuple):
 
 
 Mishap = Callable[[Asked, GoOn], Awaitable[web.StreamResponse]]
+P = ParamSpec("P")
 
 
 class _Rule(msgspec.Struct):
@@ -150,85 +151,77 @@ class HostileReplicate(LocalReplicate):
         return await mishaps[0](asked, lambda: self._befall(asked, mishaps[1:]))
 
 
-def edge_page(status: int, *, created: bool = True) -> Mishap:
+def mishap(
+    strike: Callable[Concatenate[Asked, GoOn, P], Awaitable[web.StreamResponse]],
+) -> Callable[P, Mishap]:
+    """Makes a mishap's further arguments those of a function that gives it."""
+
+    def with_these(*args: P.args, **options: P.kwargs) -> Mishap:
+        return lambda asked, go_on: strike(asked, go_on, *args, **options)
+
+    return with_these
+
+
+@mishap
+async def edge_page(asked: Asked, go_on: GoOn, status: int, created: bool = True) -> web.StreamResponse:
     """An error page in HTML, from something between that gave up; after the request went through, or before."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        if created:
-            await go_on()
-        return edge_error(status)
-
-    return mishap
-
-
-def gives_up_after(seconds: float, status: int = 504) -> Mishap:
-    """An edge that answers with an error page where the server takes longer; what was asked for goes on."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        answer = asyncio.ensure_future(go_on())
-        done, _ = await asyncio.wait({answer}, timeout=seconds)
-        if done:
-            return answer.result()
-        answer.cancel()
-        return edge_error(status)
-
-    return mishap
-
-
-def problem(status: int, detail: str = "Internal server error") -> Mishap:
-    """The API's own error, in JSON; the request has no effect."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        raise Refusal(status, detail)
-
-    return mishap
-
-
-def away_for(seconds: float) -> Mishap:
-    """503, with a `Retry-After` of that long; the request has no effect."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        return web.Response(status=503, headers={"Retry-After": f"{seconds:g}"})
-
-    return mishap
-
-
-def hangs(seconds: float | None = None) -> Mishap:
-    """No answer at all, or none for that long; the request arrives after it."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        if seconds is None:
-            await asyncio.get_running_loop().create_future()
-        await asyncio.sleep(seconds or 0.0)
-        return await go_on()
-
-    return mishap
-
-
-def trickles(pause: float = 1.0) -> Mishap:
-    """The answer comes a byte at a time, with a pause of so many seconds before each."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        answer = await go_on()
-        slow = web.StreamResponse(status=answer.status, headers=_content_headers(answer))
-        await slow.prepare(asked.request)
-        for byte in _body(answer):
-            await asyncio.sleep(pause)
-            await slow.write(bytes([byte]))
-        return slow
-
-    return mishap
-
-
-def resets_after(seconds: float = 0.0) -> Mishap:
-    """The request goes through, and the connection is reset before the answer is out."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+    if created:
         await go_on()
-        await asyncio.sleep(seconds)
-        return await reset(asked.request)
+    return edge_error(status)
 
-    return mishap
+
+@mishap
+async def gives_up_after(asked: Asked, go_on: GoOn, seconds: float, status: int = 504) -> web.StreamResponse:
+    """An edge that answers with an error page where the server takes longer; what was asked for goes on."""
+    answer = asyncio.ensure_future(go_on())
+    done, _ = await asyncio.wait({answer}, timeout=seconds)
+    if done:
+        return answer.result()
+    answer.cancel()
+    return edge_error(status)
+
+
+@mishap
+async def problem(
+    asked: Asked, go_on: GoOn, status: int, detail: str = "Internal server error"
+) -> web.StreamResponse:
+    """The API's own error, in JSON; the request has no effect."""
+    raise Refusal(status, detail)
+
+
+@mishap
+async def away_for(asked: Asked, go_on: GoOn, seconds: float) -> web.StreamResponse:
+    """503, with a `Retry-After` of that long; the request has no effect."""
+    return web.Response(status=503, headers={"Retry-After": f"{seconds:g}"})
+
+
+@mishap
+async def hangs(asked: Asked, go_on: GoOn, seconds: float | None = None) -> web.StreamResponse:
+    """No answer at all, or none for that long; the request arrives after it."""
+    if seconds is None:
+        await asyncio.get_running_loop().create_future()
+    await asyncio.sleep(seconds or 0.0)
+    return await go_on()
+
+
+@mishap
+async def trickles(asked: Asked, go_on: GoOn, pause: float = 1.0) -> web.StreamResponse:
+    """The answer comes a byte at a time, with a pause of so many seconds before each."""
+    answer = await go_on()
+    slow = web.StreamResponse(status=answer.status, headers=_content_headers(answer))
+    await slow.prepare(asked.request)
+    for byte in _body(answer):
+        await asyncio.sleep(pause)
+        await slow.write(bytes([byte]))
+    return slow
+
+
+@mishap
+async def resets_after(asked: Asked, go_on: GoOn, seconds: float = 0.0) -> web.StreamResponse:
+    """The request goes through, and the connection is reset before the answer is out."""
+    await go_on()
+    await asyncio.sleep(seconds)
+    return await reset(asked.request)
 
 
 def crosses() -> Mishap:
@@ -248,41 +241,32 @@ def crosses() -> Mishap:
     return mishap
 
 
-def without_date() -> Mishap:
+@mishap
+async def without_date(asked: Asked, go_on: GoOn) -> web.StreamResponse:
     """The answer has no `Date`, as an edge's own pages often have none."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        answer = await go_on()
-        return _Undated(status=answer.status, headers=_content_headers(answer), body=_body(answer))
-
-    return mishap
+    answer = await go_on()
+    return _Undated(status=answer.status, headers=_content_headers(answer), body=_body(answer))
 
 
-def date_ahead(seconds: float) -> Mishap:
+@mishap
+async def date_ahead(asked: Asked, go_on: GoOn, seconds: float) -> web.StreamResponse:
     """`Date` is that far ahead of the clock in the predictions, or behind it."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        answer = await go_on()
-        clock = asked.server._service.clock
-        moment = clock.wall(clock.now() + seconds)
-        answer.headers["Date"] = moment.strftime("%a, %d %b %Y %H:%M:%S GMT")
-        return answer
-
-    return mishap
+    answer = await go_on()
+    clock = asked.server._service.clock
+    moment = clock.wall(clock.now() + seconds)
+    answer.headers["Date"] = moment.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    return answer
 
 
-def changes(change: Callable[[Asked, Any], None]) -> Mishap:
+@mishap
+async def changes(asked: Asked, go_on: GoOn, change: Callable[[Asked, Any], None]) -> web.StreamResponse:
     """A mishap that changes the JSON of what succeeds."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        answer = await go_on()
-        if isinstance(answer, web.Response) and answer.status < 300:
-            body = msgspec.json.decode(_body(answer))
-            change(asked, body)
-            answer.body = msgspec.json.encode(body)
-        return answer
-
-    return mishap
+    answer = await go_on()
+    if isinstance(answer, web.Response) and answer.status < 300:
+        body = msgspec.json.decode(_body(answer))
+        change(asked, body)
+        answer.body = msgspec.json.encode(body)
+    return answer
 
 
 def rows_late(seconds: float) -> Mishap:
@@ -322,15 +306,12 @@ def without_field(name: str) -> Mishap:
     return changes(change)
 
 
-def wants_header(name: str, value: str) -> Mishap:
+@mishap
+async def wants_header(asked: Asked, go_on: GoOn, name: str, value: str) -> web.StreamResponse:
     """401 unless the request has this header, which is kept from the server: an authenticating proxy."""
-
-    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
-        if asked.request.headers.get(name) != value:
-            raise unauthenticated()
-        return await go_on()
-
-    return mishap
+    if asked.request.headers.get(name) != value:
+        raise unauthenticated()
+    return await go_on()
 
 
 def low_credit() -> Mishap:

@@ -29,8 +29,6 @@ def _serve(models: Sequence[LocalModel], options: dict[str, Any], told: Connecti
                 match told.recv():
                     case "stop":
                         return
-                    case "counts":
-                        told.send({"running": len(local.running()), **local.counts})
                     case Faults() as faults:
                         local.faults = faults
                     case ("account", key):
@@ -67,12 +65,6 @@ class Server:
     def __init__(self, api_base: str, told: Connection) -> None:
         self.api_base = api_base
         self._told = told
-
-    def counts(self) -> dict[str, int]:
-        """Requests by kind so far, and how many predictions are `running`."""
-        self._told.send("counts")
-        counts: dict[str, int] = self._told.recv()
-        return counts
 
     def account(self, key: str) -> dict[str, float]:
         """The requests of one key, all and by kind, and its predictions: `created`, and still `running`.

@@ -14,7 +14,6 @@ import itertools
 import json
 import random
 import statistics
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -139,34 +138,6 @@ def schedule(first: float, growth: float) -> Callable[[float], Iterator[float]]:
     )
 
 
-def hindsight(runs: Sequence[Run], price: float) -> tuple[float, float]:
-    """Mean requests and mean lateness in percent of the poll times that are best for `runs`, not held.
-
-    Every run is polled at the same ages, found by dynamic programming over the ages at which runs ended;
-    `price` is what one request costs, as a part of the run's time.
-    """
-    totals = sorted(run.total for run in runs)
-    ages = [0.0, *sorted({*totals, *(float(second) for second in range(5, int(totals[-1]), 4))})]
-    inverses = list(itertools.accumulate((1 / total for total in totals), initial=0.0))
-    ended = [bisect_right(totals, age) for age in ages]
-    least, before = [0.0] + [float("inf")] * (len(ages) - 1), [0] * len(ages)
-    for look in range(1, len(ages)):
-        for last in range(look - 1, -1, -1):
-            if ages[look] - ages[last] > LONGEST:
-                break
-            late = ages[look] * (inverses[ended[look]] - inverses[ended[last]]) - ended[look] + ended[last]
-            cost = least[last] + late + price * (len(totals) - ended[last])
-            if cost < least[look]:
-                least[look], before[look] = cost, last
-    chosen = [len(ages) - 1]
-    while before[chosen[-1]]:
-        chosen.append(before[chosen[-1]])
-    looks = [ages[look] for look in reversed(chosen)]
-    seen = [(total, bisect_left(looks, total)) for total in totals]
-    late_percent = statistics.mean(100 * (looks[index] - total) / total for total, index in seen)
-    return statistics.mean(index + 2 for _, index in seen), late_percent
-
-
 def tables(runs: Sequence[Run]) -> Iterator[str]:
     """Lines of Markdown."""
     yield f"| on {len(runs)} recorded runs | completed | late, mean % of the run | worst s | requests, mean | most |"
@@ -196,7 +167,7 @@ def tables(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def draw(runs: Sequence[Run], path: Path) -> None:
-    """Lateness over requests: schedules, areplicate's (the stars), and what hindsight can do."""
+    """Lateness over requests: of other schedules, and of areplicate's (the stars)."""
     rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "areplicate", "font.size": 9})
     plot = Plot(figsize=(6.4, 3.4), layout="constrained")
     axes = plot.subplots()
@@ -210,8 +181,6 @@ def draw(runs: Sequence[Run], path: Path) -> None:
         requests, late = [of.requests for of in grid], [of.late_percent for of in grid]
         axes.scatter(requests, late, s=10, alpha=0.5, color=colour, label=label)
         axes.scatter(mine.requests, mine.late_percent, s=130, marker="*", color=colour, edgecolor="black")
-    best = [hindsight(runs, price) for price in (0.002, 0.003, 0.005, 0.01, 0.02)]
-    axes.plot(*zip(*best, strict=True), ":", color="tab:orange", label="not held: best in hindsight")
     axes.set(
         yscale="log", xlim=(8, 60), ylim=(0.5, 100), xlabel="requests a run", ylabel="late, % of the run"
     )

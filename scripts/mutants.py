@@ -142,7 +142,6 @@ PARTS = {
             "tests/test_prompts.py",
         ),
         (
-            "tests/chat/formats/test_families.py::test_the_page_of_families_is_current",
             "tests/chat/formats/test_jinja.py::test_a_template_that_never_ends_or_grows_without_end_is_stopped",
         ),
     ),

@@ -1,27 +1,21 @@
-"""Compares ways of polling on recorded runs, and writes docs/poll-schedule.svg and that page's tables.
+"""Writes the tables of docs/poll-schedule.md: ways of polling, compared on recorded runs.
 
-    python scripts/poll_schedule.py [traces.jsonl]
-
-A line of the file has `queued_s` (queue and cold boot) and `predict_s` of one run; by default it is that of
-tests/data. Time is simulated and the network costs none: a client creates the prediction, which is held open
-for as long as it asks, then looks after each of its waits.
+A line of tests/data/traces.jsonl has `queued_s` (queue and cold boot) and `predict_s` of one run. Time is simulated
+and the network costs none: a client creates the prediction, which is held open for as long as it asks, then looks
+after each of its waits.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import random
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import backoff
 import pages
-from matplotlib import rcParams
-from matplotlib.figure import Figure as Plot
 
 from areplicate.replicate.poller import poll_waits
 from areplicate.replicate.retry import growing
@@ -166,39 +160,10 @@ def tables(runs: Sequence[Run]) -> Iterator[str]:
         )
 
 
-def draw(runs: Sequence[Run], path: Path) -> None:
-    """Lateness over requests: of other schedules, and of areplicate's (the stars)."""
-    rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "areplicate", "font.size": 9})
-    plot = Plot(figsize=(6.4, 3.4), layout="constrained")
-    axes = plot.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    for colour, label, hold in (("tab:blue", "held for 60 s", HOLD), ("tab:orange", "not held", 0.0)):
-        grid = [
-            figures(runs, Policy("", "", schedule(first, growth), hold), range(3))
-            for first, growth in itertools.product(FIRST, (1.1, *GROWTH))
-        ]
-        mine = figures(runs, Policy("", "", poll_waits, hold))
-        requests, late = [of.requests for of in grid], [of.late_percent for of in grid]
-        axes.scatter(requests, late, s=10, alpha=0.5, color=colour, label=label)
-        axes.scatter(mine.requests, mine.late_percent, s=130, marker="*", color=colour, edgecolor="black")
-    axes.set(
-        yscale="log", xlim=(8, 60), ylim=(0.5, 100), xlabel="requests a run", ylabel="late, % of the run"
-    )
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.legend(fontsize=8)
-    plot.savefig(path, metadata={"Date": None})
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("traces", type=Path, nargs="?", default=TRACES)
-    lines = parser.parse_args().traces.read_text(encoding="utf-8").splitlines()
-    runs = [Run(run["queued_s"], run["predict_s"]) for run in map(json.loads, lines)]
-    found = "\n".join(tables(runs))
-    print(found)
-    PAGE.write_text(pages.filled(PAGE, tables=found), encoding="utf-8")
-    draw(runs, PAGE.with_suffix(".svg"))
+def recorded() -> list[Run]:
+    lines = TRACES.read_text(encoding="utf-8").splitlines()
+    return [Run(run["queued_s"], run["predict_s"]) for run in map(json.loads, lines)]
 
 
 if __name__ == "__main__":
-    main()
+    pages.write({PAGE: pages.filled(PAGE, tables="\n".join(tables(recorded())))}, __doc__)

@@ -70,12 +70,6 @@ def test_a_function_is_given_the_options_and_keeps_what_it_says_of_itself() -> N
     assert signed(lambda model: None).__doc__.startswith("\n\nArgs:")
 
 
-def test_the_types_and_the_page_are_current() -> None:
-    script = ROOT / "scripts" / "build_options.py"
-    run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-
-
 def test_what_openai_takes_is_declared_here() -> None:
     """OpenAI's own client, as installed, asks for no parameter that a call here would not know."""
     from openai.resources.chat.completions import AsyncCompletions

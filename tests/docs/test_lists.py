@@ -1,4 +1,5 @@
-"""What README and docs list is all that there is: pages, extras, variables of the environment, errors."""
+"""What README and docs list is all that there is: pages, extras, variables of the environment, errors; and what scripts
+write into them is current."""
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ import re
 from importlib.metadata import metadata
 from pathlib import Path
 
+import pytest
+
 import areplicate
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -43,3 +47,9 @@ def test_the_statuses_of_errors_are_theirs() -> None:
     for name, statuses in told:
         status = str(getattr(areplicate, name.strip("`")).default_status)
         assert any(re.fullmatch(each.replace("x", r"\d"), status) for each in statuses.split(", ")), name
+
+
+@pytest.mark.parametrize("script", ["build_options", "build_models_page", "poll_schedule"])
+def test_what_a_script_writes_is_current(script: str) -> None:
+    ran = forked.run(str(ROOT / "scripts" / f"{script}.py"), "--check")
+    assert ran.returncode == 0, ran.stderr

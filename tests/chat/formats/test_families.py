@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-import subprocess
-import sys
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,12 +81,6 @@ def test_how_many_families_are_exact(capsys: pytest.CaptureFixture[str]) -> None
         print(f"\nfamilies exact on all conversations: {len(exact)} of {len(families)}")
         print(f"texts of real templates that are exact: {sum(map(is_exact, texts))} of {len(texts)}")
     assert len(exact) == len(families)
-
-
-def test_the_page_of_families_is_current() -> None:
-    script = Path(__file__).parents[3] / "scripts" / "build_models_page.py"
-    ran = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
 
 
 CALLED = {

@@ -19,7 +19,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
@@ -294,7 +293,7 @@ def _has_mark(prediction: Prediction, mark: int | None) -> bool:
     created, deadline = prediction.created_at, prediction.deadline
     if mark is None or created is None or deadline is None or created.tzinfo is not deadline.tzinfo:
         return False
-    return deadline - created == timedelta(seconds=mark)
+    return (deadline - created).total_seconds() == mark
 
 
 def _decoded(body: bytes) -> Prediction:

@@ -17,6 +17,7 @@ from enum import IntEnum
 from itertools import chain
 
 import anyio
+from multidict import istr
 
 from ..clock import now
 from ..errors import RateLimitError
@@ -33,6 +34,7 @@ _RECOVERY = 0.005
 LONGEST_PAUSE = 600.0
 """Seconds that a server may make everybody wait."""
 _MINUTE = 60.0
+_REMAINING, _RESET = istr("ratelimit-remaining"), istr("ratelimit-reset")
 _MOST = 10**9
 """Requests of which no server allows more, whatever it says."""
 
@@ -179,7 +181,7 @@ class Limiter:
 
 def ratelimit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
     """`ratelimit-remaining` (requests) and `ratelimit-reset` (seconds), None if absent."""
-    remaining, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
+    remaining, reset = headers.get(_REMAINING), headers.get(_RESET)
     try:
         return (min(int(remaining), _MOST) if remaining else None), (float(reset) if reset else None)
     except ValueError:

@@ -195,8 +195,13 @@ class AnswerChunks:
         while not self._ready:
             if self._index == len(self._sources):
                 return None
+            if self._split is None:
+                question = self._question
+                self._split = reply_splitter(question.schema, question.model, question.input.thought)
+                self._say(Delta(role="assistant", content=""))
+                break
             try:
-                await self._advance(self._sources[self._index])
+                await self._advance(self._sources[self._index], self._split)
             except TimeoutError as late:
                 phase = self._sources[self._index].stream.phase
                 error = Timeout(f"The deadline passed while the prediction was {phase}; it is cancelled.")
@@ -225,32 +230,30 @@ class AnswerChunks:
         """The choice that is read."""
         return len(self._usages)
 
-    async def _advance(self, source: Source) -> None:
+    def _advance(self, source: Source, split: ReplySplitter) -> Awaitable[None]:
         """Takes the present choice one step further; the new chunks are put into `_ready`."""
-        question = self._question
-        if self._split is None:
-            self._split = reply_splitter(question.schema, question.model, question.input.thought)
-            self._say(Delta(role="assistant", content=""))
-        elif self._runs and self._runs[-1] is source.stream.prediction:
-            await self._conclude(source)
-        elif self._cut:
-            await source.cut()
-            self._runs.append(source.stream.prediction)
-        else:
-            pieces = await source.stream.read()
-            for piece in map(self._lines, pieces):
-                self._say(*self._split.feed(piece))
-            if not pieces:
-                self._runs.append(source.mine.saw(source.stream.prediction))
-                await self._end_text(source)
+        if self._runs and self._runs[-1] is source.stream.prediction:
+            return self._conclude(source)
+        return self._stop(source) if self._cut else self._read(source, split)
 
-    async def _end_text(self, source: Source) -> None:
+    async def _stop(self, source: Source) -> None:
+        await source.cut()
+        self._runs.append(source.stream.prediction)
+
+    async def _read(self, source: Source, split: ReplySplitter) -> None:
+        pieces = await source.stream.read()
+        for piece in map(self._lines, pieces):
+            self._say(*split.feed(piece))
+        if not pieces:
+            self._runs.append(source.mine.saw(source.stream.prediction))
+            await self._end_text(source, split)
+
+    async def _end_text(self, source: Source, split: ReplySplitter) -> None:
         """A prediction has ended; if it failed on Replicate's side, another may take its place."""
-        assert self._split is not None
         if not source.stream.text and (other := await self._again(source.mine, len(self._runs))) is not None:
             self._sources[self._index] = other
         else:
-            self._say(*self._split.end())
+            self._say(*split.end())
         await source.end()
 
     async def _conclude(self, source: Source) -> None:

@@ -149,11 +149,14 @@ class PredictionStream:
         if self._closed or self._live.closed:
             raise APIConnectionError("The stream was closed.")
 
-    async def _advance(self) -> list[str]:
+    def _advance(self) -> Awaitable[list[str]]:
+        """The next step. Were this a coroutine too, each stream would keep one more in memory while it waits."""
         if self._assembly.done:
-            return await self._finish()
-        if self._events.connected:
-            return await self._receive()
+            return self._finish()
+        return self._receive() if self._events.connected else self._connect()
+
+    async def _connect(self) -> list[str]:
+        """Opens the event stream, or looks at the prediction if it cannot be opened yet."""
         opens_in = self._events.opens_in(self._booting)
         if opens_in <= 0:
             await self._events.open(self._assembly.last_id, self._booting)

@@ -27,6 +27,9 @@ _LINE_BREAK = re.compile("\r\n?")
 _COUNT = re.compile(r"(?<![0-9])[0-9]{1,18}$")
 _TAIL = 40
 """Characters that a text does not by chance contain twice."""
+_LOOSE = 8
+"""Pieces of a short text, of which each takes ten times the bytes of its characters, that are kept before they are
+joined. A long text has more: joining copies all of it."""
 
 
 class TextAssembly:
@@ -55,7 +58,7 @@ class TextAssembly:
     def text(self) -> str:
         """What has been given out so far."""
         if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
+            self._join()
         return self._pieces[0] if self._pieces else ""
 
     def reconnected(self) -> None:
@@ -134,10 +137,15 @@ class TextAssembly:
             self.last_id, self._last_start = id, start
         self._end = max(self._end, end)
 
+    def _join(self) -> None:
+        self._pieces = ["".join(self._pieces)]
+
     def _give(self, piece: str) -> str:
         if piece:
             self._pieces.append(piece)
             self._length += len(piece)
+            if len(self._pieces) > _LOOSE + self._length // 1024:
+                self._join()
         return piece
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -261,6 +263,20 @@ def test_white_space_never_loses_or_repeats_a_word(output: str, data: Any) -> No
     rest, agrees = remainder(text, output)
     assert agrees
     assert "".join((text + rest).split()) == "".join(output.split())
+
+
+def test_a_text_in_small_pieces_takes_little_more_memory_than_its_characters() -> None:
+    gc.collect()
+    tracemalloc.start()
+    try:
+        assembly = TextAssembly()
+        for number in range(5_000):
+            assembly.add(Event("output", f"{number:04} ", f"17:{number}"))
+        took, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert assembly.text == "".join(f"{number:04} " for number in range(5_000))
+    assert took < 2 * 25_000
 
 
 @given(ids=st.tuples(st.text(max_size=4) | st.just("9" * 5000), st.text(max_size=4) | st.just("1" * 5000)))

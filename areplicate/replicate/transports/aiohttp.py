@@ -75,7 +75,7 @@ class AiohttpTransport:
                 raise
             failure = _failure(error, request, socks)
         else:
-            return _Answer(response, request)
+            return _Answer(response, url)
         raise failure  # without its cause, whose repr shows the headers, the key among them
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> AiohttpTransport:
@@ -131,13 +131,18 @@ class AiohttpTransport:
 
 
 class _Answer:
-    __slots__ = ("_request", "_response", "headers", "status")
+    """Of its request it keeps no more than errors tell: a stream lasts long."""
 
-    def __init__(self, response: aiohttp.ClientResponse, request: Request) -> None:
+    __slots__ = ("_response", "_url", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, url: str) -> None:
         self._response = response
-        self._request = request
+        self._url = url
         self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._response.headers
 
     @property
     def ended(self) -> bool:
@@ -147,7 +152,9 @@ class _Answer:
         try:
             return await self._response.content.readany()
         except (*_FAILURES, ValueError) as error:
-            failure = connection_error(_broken(error), self._request, sent=True, silent=_silent(error))
+            failure = connection_error(
+                _broken(error), self._response.method, self._url, sent=True, silent=_silent(error)
+            )
         raise failure
 
     async def aclose(self) -> None:
@@ -174,7 +181,12 @@ def _failure(error: Exception, request: Request, proxy: str | None) -> APIError:
         return _unsendable(error, request.url)
     sent = not (never_sent(error) or isinstance(error, aiohttp.ConnectionTimeoutError))
     return connection_error(
-        _broken(error), request, sent=sent, silent=_silent(error), proxy=proxy and shown(proxy)
+        _broken(error),
+        request.method,
+        request.url,
+        sent=sent,
+        silent=_silent(error),
+        proxy=proxy and shown(proxy),
     )
 
 

@@ -95,7 +95,7 @@ def never_sent(error: BaseException) -> bool:
 
 
 def connection_error(
-    error: Exception, request: Request, *, sent: bool, silent: bool = False, proxy: str | None = None
+    error: Exception, method: str, url: str, *, sent: bool, silent: bool = False, proxy: str | None = None
 ) -> APIConnectionError:
     """The error for an exchange that broke.
 
@@ -114,7 +114,7 @@ def connection_error(
     message = f"{'The connection broke' if sent else 'No connection'}{through}: {reason}."
     if untrusted:
         message += " Name the certificates to trust with ssl= or SSL_CERT_FILE."
-    return APIConnectionError(message, method=request.method, url=request.url, request_sent=sent)
+    return APIConnectionError(message, method=method, url=url, request_sent=sent)
 
 
 def _reason(error: Exception) -> str:

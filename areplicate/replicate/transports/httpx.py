@@ -135,5 +135,10 @@ def _failure(error: Exception, request: Request, proxy: str | None) -> APIError:
         return BadRequestError(f"The request cannot be sent: {type(error).__name__}.", url=request.url)
     silent = isinstance(error, httpx.TimeoutException)
     return connection_error(
-        error, request, sent=not isinstance(error, _NEVER_SENT), silent=silent, proxy=proxy and shown(proxy)
+        error,
+        request.method,
+        request.url,
+        sent=not isinstance(error, _NEVER_SENT),
+        silent=silent,
+        proxy=proxy and shown(proxy),
     )

@@ -43,6 +43,8 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         (v.checked_timeout, timedelta(minutes=1), 60.0),
         (v.checked_timeout, httpx.Timeout(30, connect=5), 30.0),
         (v.checked_timeout, aiohttp.ClientTimeout(total=3), 3.0),
+        (v.checked_timeout, httpx.Timeout(None), v.checked_timeout(float("inf"))),
+        (v.checked_timeout, aiohttp.ClientTimeout(total=None), v.checked_timeout(float("inf"))),
         (lambda value: read({"timeout": value}).options["timeout"], httpx.Timeout(5), 5.0),
         (lambda _: tuple(map(len, read(dict.fromkeys(NAMES, openai.NOT_GIVEN)))), None, (0, 0, 0)),
         (lambda value: v.checked_whole("num_retries", value, least=0), 0, 0),

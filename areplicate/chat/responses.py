@@ -47,6 +47,9 @@ class Shape(msgspec.Struct, kw_only=True):
     def get(self, key: str, default: Any = None) -> Any:
         return getattr(self, key) if key in self.__struct_fields__ else default
 
+    def values(self) -> list[Any]:
+        return [getattr(self, name) for name in self.__struct_fields__]
+
     def items(self) -> list[tuple[str, Any]]:
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..calls.streams import CompletionStream
 from ..chat.chunks import stream_to_completion
+from ..chat.embeddings import EmbeddingResponse
 from ..chat.messages import read_messages
 from ..chat.params import INFORMATIONAL, OWN, PARAMS
 from ..chat.plan import plan_for
@@ -18,7 +19,7 @@ from ..chat.usage import estimate
 from ..completion import LoopRouters, SyncCompletionStream, acompletion, sync
 from ..errors import APIError, BadRequestError
 from ..logs import warn
-from ..options.values import KEY_VARIABLES, from_environment
+from ..options.values import KEY_VARIABLES, checked_whole, from_environment
 from ..portal import run
 from ..router import AsyncRouter
 from ..schema_lookup import SchemaStore, endpoint_of
@@ -75,30 +76,44 @@ class Router:
     ) -> ModelResponse | SyncCompletionStream:
         return sync(run(lambda: self.acompletion(model, messages, **params)))
 
+    async def aembedding(self, /, model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
+        router = await self._routers.here()
+        answer: EmbeddingResponse = await router.aembedding(model, input, **params)
+        return answer
+
+    def embedding(self, /, model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
+        return run(lambda: self.aembedding(model, input, **params))
+
 
 async def abatch_completion(
-    model: str, messages: Sequence[Sequence[Any]], **params: Any
+    model: str, messages: Sequence[Sequence[Any]], max_workers: int | None = None, **params: Any
 ) -> list[ModelResponse | APIError]:
     """The answers to several conversations at once, in their order; one that failed is its error.
 
     For thousands of them, `AsyncRouter.map` gives each as it comes.
+
+    Args:
+        max_workers: the most that are asked at a time; None for all.
     """
+    most = len(messages) if max_workers is None else checked_whole("max_workers", max_workers, least=1)
+    room = asyncio.Semaphore(most)
 
     async def one(conversation: Sequence[Any]) -> ModelResponse | APIError:
-        try:
-            answer: ModelResponse = await acompletion(model, conversation, **params)
-            return answer
-        except APIError as error:
-            return error
+        async with room:
+            try:
+                answer: ModelResponse = await acompletion(model, conversation, **params)
+                return answer
+            except APIError as error:
+                return error
 
     return list(await asyncio.gather(*(one(conversation) for conversation in messages)))
 
 
 def batch_completion(
-    model: str, messages: Sequence[Sequence[Any]], **params: Any
+    model: str, messages: Sequence[Sequence[Any]], max_workers: int | None = None, **params: Any
 ) -> list[ModelResponse | APIError]:
     """`abatch_completion` for code that is not async."""
-    return run(lambda: abatch_completion(model, messages, **params))
+    return run(lambda: abatch_completion(model, messages, max_workers, **params))
 
 
 def stream_chunk_builder(
@@ -108,15 +123,30 @@ def stream_chunk_builder(
     return stream_to_completion([ModelResponseChunk.model_validate(chunk) for chunk in chunks])
 
 
-def completion_cost(completion_response: ModelResponse, model: str | None = None, **unused: Any) -> float:
+def completion_cost(
+    completion_response: ModelResponse | Mapping[str, Any] | None = None,
+    model: str | None = None,
+    prompt: str = "",
+    messages: Sequence[Any] = (),
+    completion: str = "",
+    **unused: Any,
+) -> float:
     """What an answer cost in US dollars, by Replicate's published prices for tokens.
 
+    Args:
+        completion_response: the answer, or its `model_dump()`.
+        prompt, messages, completion: texts instead of an answer; their tokens are estimated.
+
     Raises:
-        BadRequestError: Replicate has not published a price per token for this model.
+        BadRequestError: there is neither an answer nor a model; or Replicate has not published a price per token for
+            the model.
     """
     from ..gateway.config.prices import built_in, published_price
 
-    name = model or completion_response.model
+    answer = None if completion_response is None else ModelResponse.model_validate(completion_response)
+    name = model or (answer.model if answer is not None else "")
+    if not name:
+        raise BadRequestError("completion_cost needs an answer, or model= with prompt= and completion=.")
     price = published_price(name, built_in())
     if price is None:
         raise BadRequestError(
@@ -124,7 +154,10 @@ def completion_cost(completion_response: ModelResponse, model: str | None = None
             "see response.replicate[0].predict_s.",
             model=name,
         )
-    return sum(price.of_run(run) for run in completion_response.replicate)
+    if answer is not None:
+        return sum(price.of_run(run) for run in answer.replicate)
+    asked = len(prompt) + sum(len(turn.text) for turn in (read_messages(messages) if messages else ()))
+    return price.of_tokens(estimate(asked), estimate(len(completion)))
 
 
 def token_counter(

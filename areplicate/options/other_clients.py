@@ -63,6 +63,7 @@ REFUSED = {
 INSTEAD = {
     **dict.fromkeys(SYSTEM_INPUTS, 'give it as a message: {"role": "system", "content": ...}'),
     "input": "give each of the model's inputs as a keyword of its own",
+    "thinking": "reasoning_effort= says how long a model thinks, where it has an input for that",
     "wait": "timeout= says how long a call waits, 1800 seconds unless it is given",
     **dict.fromkeys(("webhook", "webhook_events_filter"), "on_status= is called at each phase"),
 }

@@ -148,12 +148,12 @@ def checked_count(n: int | None) -> int:
 
 def checked_timeout(timeout: Any) -> float:
     """Seconds; also of a timedelta, of aiohttp's `ClientTimeout`, and of httpx's `Timeout`, whose `read` is what an
-    answer may take."""
+    answer may take; theirs may have no limit."""
     if isinstance(timeout, timedelta):
         timeout = timeout.total_seconds()
     elif not is_number(timeout):
-        theirs = (getattr(timeout, name, None) for name in ("total", "read"))
-        timeout = next(filter(is_number, theirs), timeout)
+        theirs = [getattr(timeout, name, timeout) for name in ("total", "read")]
+        timeout = next(filter(is_number, theirs), math.inf if None in theirs else timeout)
     if not is_number(timeout) or not timeout > 0:
         raise wrong("timeout", timeout, "a positive number of seconds")
     return float(min(timeout, _LONGEST_TIMEOUT))

@@ -145,6 +145,7 @@ def test_json_gives_the_values_and_to_json_the_text() -> None:
 def test_they_are_mappings_too() -> None:
     assert {**USAGE} == dict(USAGE.items()) == {name: USAGE[name] for name in USAGE}
     assert list(USAGE.keys()) == list(USAGE) == [name for name, _ in USAGE.items()]
+    assert USAGE.values() == [value for _, value in USAGE.items()]
     assert "total_tokens" in USAGE and "no such field" not in USAGE
     assert USAGE.get("total_tokens") == 3 and USAGE.get("no such field") is None
     assert USAGE.get("no such field", 7) == 7

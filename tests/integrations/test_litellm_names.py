@@ -14,6 +14,7 @@ import pytest
 import areplicate as litellm
 from areplicate.chat.responses import Run
 from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local.components import component_schemas
 from tests.stage import HELLO, LLAMA, in_the_environment, llama, sent
 
 
@@ -132,6 +133,23 @@ def test_several_conversations(local: LocalReplicate) -> None:
     assert len(asyncio.run(litellm.abatch_completion(LLAMA, [HELLO] * 3))) == 3
 
 
+def test_max_workers_bounds_how_many_conversations_are_asked_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def reply(_: Any) -> str:
+        others.append(len(local.running()))
+        return "Hi"
+
+    others: list[int] = []
+    with LocalReplicate([llama(reply=reply, run_seconds=0.05)]) as local:
+        in_the_environment(local, monkeypatch)
+        answers = litellm.batch_completion(LLAMA, [HELLO] * 4, max_workers=1)
+        assert [type(answer).__name__ for answer in answers] == ["ModelResponse"] * 4
+        assert others == [0] * 4
+        with pytest.raises(litellm.BadRequestError, match="max_workers must be a whole number"):
+            litellm.batch_completion(LLAMA, [HELLO], max_workers=0)
+
+
 def test_a_stream_s_chunks_are_built_into_an_answer(local: LocalReplicate) -> None:
     chunks = list(litellm.completion(LLAMA, HELLO, stream=True))
     built = litellm.stream_chunk_builder(chunks, messages=HELLO)
@@ -146,6 +164,15 @@ def test_what_an_answer_cost() -> None:
     assert 0.01 < litellm.completion_cost(completion_response=answer) < 1
     with pytest.raises(litellm.BadRequestError, match="has not published a price per token for some/body"):
         litellm.completion_cost(answer, model="some/body")
+    assert litellm.completion_cost(answer.model_dump()) == litellm.completion_cost(answer)
+
+
+def test_what_texts_would_cost_is_estimated() -> None:
+    asked = litellm.completion_cost(model=LLAMA, prompt="a" * 400)
+    assert 0 < asked < litellm.completion_cost(model=LLAMA, prompt="a" * 400, completion="b" * 400)
+    assert litellm.completion_cost(model=LLAMA, messages=HELLO) > 0
+    with pytest.raises(litellm.BadRequestError, match="needs an answer, or model="):
+        litellm.completion_cost()
 
 
 def test_tokens_are_estimated_and_that_is_said() -> None:
@@ -187,6 +214,19 @@ class TestRouter:
         chunks: Any = router.completion(model="other", messages=HELLO, stream=True)
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "I am fine."
         assert sent(local)[-1]["input"]["max_tokens"] == 7
+
+    def test_embeddings(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        schema = component_schemas({"properties": {"text": {"type": "string"}}, "required": []}, {})
+        embeds = LocalModel(
+            owner="a", name="embeds", reply={"embedding": [1.0]}, output_kind="object", schema=schema
+        )
+        with LocalReplicate([embeds]) as local:
+            in_the_environment(local, monkeypatch)
+            entry = {"model_name": "vectors", "litellm_params": {"model": "replicate/a/embeds"}}
+            router = litellm.Router(model_list=[entry])
+            assert router.embedding(model="vectors", input=["Hello"]).data[0].embedding == [1.0]
+            answer = asyncio.run(router.aembedding(model="vectors", input="Hello"))
+            assert answer.data[0].embedding == [1.0]
 
     def test_what_it_cannot_do_is_told_when_it_is_made(self) -> None:
         with pytest.raises(litellm.BadRequestError, match="routing_strategy"):

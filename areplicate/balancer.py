@@ -198,8 +198,7 @@ class Balancer:
             self._ended(entry, error)
             raise
         if isinstance(answered, CompletionStream):
-            stream = answered
-            stream.when_ended(lambda: self._ended(entry, stream.error))
+            answered.when_ended(partial(self._ended, entry))
         else:
             self._ended(entry, None)
         return answered

@@ -69,16 +69,20 @@ class Chunks(Protocol):
 class _Ending:
     """How a stream ends. An object of its own, because the stream itself may have been dropped by then."""
 
+    __slots__ = ("_leave", "error", "reached", "todo")
+
     def __init__(self, leave: Callable[[], object]) -> None:
         self.reached = False
         self.error: APIError | None = None
-        self.todo: list[Callable[[], object]] = [leave]
+        self.todo: tuple[Callable[[APIError | None], object], ...] = ()
+        self._leave = leave
 
     def reach(self) -> None:
-        self.reached = True
-        todo, self.todo = self.todo, []  # they may refer to the stream: kept, they would keep it
-        for do in todo:
-            do()
+        if not self.reached:
+            self.reached = True
+            self._leave()
+            for do in self.todo:
+                do(self.error)
 
 
 class CompletionStream:
@@ -139,12 +143,15 @@ class CompletionStream:
         """Calls `do` in the loop's own thread."""
         self._chunks.call_soon(do)
 
-    def when_ended(self, do: Callable[[], object]) -> None:
-        """Calls `do` once the stream has ended, however that comes about."""
+    def when_ended(self, do: Callable[[APIError | None], object]) -> None:
+        """Calls `do` with what the stream has failed with, once it has ended, however that comes about.
+
+        `do` must not hold the stream, which would then not be noticed to be dropped.
+        """
         if self._ending.reached:
-            do()
+            do(self.error)
         else:
-            self._ending.todo.append(do)
+            self._ending.todo += (do,)
 
     def __del__(self) -> None:
         if not self._ending.reached:

@@ -151,7 +151,8 @@ def read_from_client(
             allowed[name] = value
         elif "client" not in option.by:
             raise BadRequestError(
-                f"{name} is set in the gateway's configuration, not in requests.", param=name
+                f"{name} cannot be set in a request, nor in a row of a job: who runs the gateway or the job sets it.",
+                param=name,
             )
         elif name == option.name or body.get(option.name) is None:
             allowed[option.name] = value

@@ -242,6 +242,7 @@ def test_no_row_chooses_where_the_key_goes(local: LocalReplicate, tmp_path: Path
         (tmp_path / "in.jsonl").write_text(json.dumps(batch_line))
         ran = run("batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), local=local)
         assert ran.returncode == 1 and name in ran.stderr, name
+        assert "nor in a row of a job" in ran.stderr and "gateway's configuration" not in ran.stderr
     assert not local.predictions
 
 

@@ -1,16 +1,19 @@
 """Writes tests/data/formats.jsonl: what real chat templates make of conversations.
 
-More are for templates that an entry of SOURCES names in `also`: "tools with descriptions", for those that fail if a
-parameter has none, "tools without system", "calls alone", for those that never write definitions, and "calls again" and
-"calls after text", for those that lose no call in two rounds of them, and no text before them. An entry's `call` is the text of the conversation's call, for templates that take a call as its message's content.
-
     python scripts/render_formats.py FOLDER
 
-FOLDER holds what public repositories publish: chat templates (`*.jinja`) and FastChat's
-`conversation.py`, named as in SOURCES. Templates are rendered as Transformers does it; only what comes
-out is kept, with its source. A token that opens the text is left out, as tokenizers put it there.
-A line has `family`, `conversation`, `source`, and `text`; or `refused`, if the template takes no such
-conversation, or would lose text of it.
+FOLDER holds what public repositories publish: chat templates (`*.jinja`) and FastChat's `conversation.py`, named as
+in format_sources.json. Templates are rendered as Transformers does it; only what comes out is kept, with its source.
+A token that opens the text is left out, as tokenizers put it there. A line has `family`, `conversation`, `source`, and
+`text`; or `refused`, if the template takes no such conversation, or would lose text of it.
+
+An entry of format_sources.json may have:
+
+    only, skip   the conversations that are rendered, or that are not
+    also         of the conversations in `MORE`, those that are rendered: few templates take them
+    call         the text of a call, for templates that take it as its message's content
+    name         the template's name in FastChat; `default` is its system text
+    bos_token, eos_token, opening   the template's tokens
 """
 
 from __future__ import annotations
@@ -28,10 +31,7 @@ import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MORE = (
-    *("tools with descriptions", "tools without system", "calls alone"),
-    *("calls again", "calls after text"),
-)
+MORE = ("tools with descriptions", "tools without system", "calls alone", "calls again", "calls after text")
 ROOT = Path(__file__).parents[1]
 CONVERSATIONS = ROOT / "tests" / "data" / "conversations.json"
 FORMATS = ROOT / "tests" / "data" / "formats.jsonl"
@@ -128,14 +128,11 @@ def from_fastchat(path: Path, entry: dict[str, Any]) -> Callable[[Any, Any], str
 def lost(text: str, messages: list[dict[str, Any]], tools: Any) -> str | None:
     """What the text leaves out of the conversation."""
     said = [str(message["content"] or "").strip() for message in messages]
-    calls = [str(value) for m in messages for c in m.get("tool_calls", ()) for value in values_of(c)]
+    functions = [call["function"] for message in messages for call in message.get("tool_calls", ())]
+    calls = [str(value) for function in functions for value in function["arguments"].values()]
     told = [tool["function"]["description"] for tool in tools or ()]
     missing = [piece for piece in (*said, *calls, *told) if piece not in text.replace('\\"', '"')]
     return missing[0] if missing else None
-
-
-def values_of(call: dict[str, Any]) -> list[Any]:
-    return list(call["function"]["arguments"].values())
 
 
 def with_call_as_text(messages: list[dict[str, Any]], entry: dict[str, Any]) -> list[dict[str, Any]]:

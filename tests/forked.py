@@ -133,21 +133,15 @@ def nursery(imports: str = "package") -> str:
 def _started(imports: str) -> str:
     folder = Path(tempfile.mkdtemp(prefix="areplicate-nursery-"))
     address = str(folder / "socket")
+    # LiteLLM would look for its prices on GitHub.
+    env = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
         fd = listener.fileno()
         command = [sys.executable, "-m", "tests.nursery", str(fd), imports]
         process = subprocess.Popen(
-            command,
-            pass_fds=[fd],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            },  # it would look for its prices on GitHub
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            command, pass_fds=[fd], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
 
     @atexit.register

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests.fast_forward import FastForwardLoop
 from tests.forked import nursery
+from tests.gateway.postgres import share_a_cluster
 from tests.nursery import IMPORTED
 
 # Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
@@ -47,9 +48,10 @@ settings.register_profile(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("numprocesses", None):  # which share what forks other processes for them
+    if config.getoption("numprocesses", None):  # which share these
         for imports in IMPORTED:
             nursery(imports)
+        share_a_cluster()
     if config.getoption("--hypothesis-profile") == "mutants":
         # `make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage,
         # and what functions kept of the tests before would hide the mutant.

@@ -8,12 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from areplicate.local import LocalReplicate
-from tests.gateway.postgres import Postgres, server, share_a_cluster
+from tests.gateway.postgres import Postgres, server
 from tests.gateway.process import MODELS, Gateway, gateway, priced
-
-
-def pytest_collection_finish() -> None:
-    share_a_cluster()  # before the processes that run the tests are forked
 
 
 @pytest.fixture(scope="module")

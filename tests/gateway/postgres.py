@@ -50,7 +50,7 @@ def binaries() -> Path:
 
 
 def share_a_cluster() -> None:
-    """Lets the processes that are forked from this one copy the first that is made: it takes a second to make one."""
+    """Lets the processes that this one starts copy the first that is made: it takes a second to make one."""
     folder = _folder()
     os.environ[_SHARED] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

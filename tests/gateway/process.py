@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -72,6 +74,12 @@ class Gateway:
         """The process ids of its children."""
         pid = self.process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    @staticmethod
+    def kept_for(worker: int) -> str | None:
+        """The folder that a worker's parent keeps for it."""
+        variables = Path(f"/proc/{worker}/environ").read_text().split("\0")
+        return dict(each.partition("=")[::2] for each in variables).get("PROMETHEUS_MULTIPROC_DIR")
 
     def status(self, path: str) -> int:
         """What anybody is answered."""
@@ -200,6 +208,12 @@ def gateway(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def recorded(folder: Path) -> list[int]:
+    """The statuses of all requests in the account of a gateway that runs there."""
+    with contextlib.closing(sqlite3.connect(folder / "areplicate.db")) as database:
+        return [row[0] for row in database.execute("SELECT status FROM areplicate_usage")]
 
 
 def cpu_seconds(pid: int) -> float:

@@ -82,6 +82,19 @@ def test_what_a_request_is_expected_to_take(demand: dict[str, Any], tokens: int,
     assert expected(Costs(), **demand) == (tokens, dollars)
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_new_tokens", "max_length"])
+def test_a_request_is_expected_to_write_what_it_allows(name: str) -> None:
+    def tokens(**body: Any) -> int:
+        return expected(Costs(), predictions=2, copies=2, body=body)[0]
+
+    assert tokens(**{name: 900}) == tokens(**{name: 900.0}) == 1800
+    assert tokens(**{name: 900, "max_gen_len": 1}) == 1800, "the model may heed either"
+    without: tuple[Any, ...] = (-1, -(10**9), 0, True, [])
+    for no_limit in without:
+        assert tokens(**{name: no_limit}) == tokens(), "others' reservations stay what they are"
+    assert tokens(**{name: 10**400}) < 2**62
+
+
 def test_what_has_no_price_is_expected_to_take_tokens_and_no_dollars() -> None:
     assert expected(Costs(), OTHER) == (500, 0.0)
 

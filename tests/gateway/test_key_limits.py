@@ -11,12 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from areplicate.gateway.accounts.costs import Costs, Demand
 from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Hold, RoomTaken
 from areplicate.gateway.accounts.keys import Key, KeyLimits, hash_token, new_key_id, new_token, renewal
 from areplicate.gateway.accounts.ledger import Ledger
-from areplicate.gateway.config.entries import ModelEntry
-from areplicate.gateway.config.prices import Price
 from areplicate.gateway.errors import GatewayError
 
 NOW = 1_800_000_000.0
@@ -69,32 +66,6 @@ def test_a_limit_of_a_minute_is_used_up_before_it_refuses(limit: int, seed: int)
     assert admitted(ledger, key(rpm_limit=limit), hold(), now + wait), (
         "and it is right about when it is free again"
     )
-
-
-PRICE = Price(input_token=1e-6, output_token=1e-6)
-ENTRY = ModelEntry("chat", {"model": "replicate/acme/chat"}, PRICE)
-
-
-def expected(**body: object) -> tuple[int, float]:
-    return Costs().expected(Demand([ENTRY], 2, copies=2, body=body), lambda _: PRICE)
-
-
-@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_new_tokens", "max_length"])
-def test_a_request_is_expected_to_write_what_it_allows(name: str) -> None:
-    assert expected(**{name: 900})[0] == expected(**{name: 900.0})[0] == 1800
-    assert expected(**{name: 900, "max_gen_len": 1})[0] == 1800, "the model may heed either"
-    without: tuple[Any, ...] = (-1, -(10**9), 0, True, [])
-    for no_limit in without:
-        assert expected(**{name: no_limit}) == expected(), "others' reservations stay what they are"
-    assert expected(**{name: 10**400})[0] < 2**62
-
-
-def test_only_what_stands_for_an_image_is_no_text() -> None:
-    picture = "data:image/png;base64," + "A" * 4000
-    image = {"type": "image_url", "image_url": {"url": picture}}
-    assert expected(messages=[{"role": "user", "content": [image]}])[0] < expected(prompt=picture)[0]
-    as_text = {"type": "text", "text": picture}
-    assert expected(messages=[{"role": "user", "content": [as_text]}])[0] > expected()[0] + 1000
 
 
 def test_a_request_counts_for_all_its_predictions() -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
@@ -141,21 +142,23 @@ def test_what_is_stored_is_whole_whenever_its_client_leaves(running: Gateway) ->
 
 
 @contextlib.contextmanager
+def database_of(running: Gateway) -> Iterator[Any]:
+    url = json.loads(running.config.read_text())["general_settings"].get("database_url")
+    file = running.config.with_name("areplicate.db")
+    connection: Any = psycopg.connect(url) if url else sqlite3.connect(file, isolation_level=None)
+    with contextlib.closing(connection):
+        yield connection
+
+
+@contextlib.contextmanager
 def locked(running: Gateway) -> Iterator[None]:
     """Nobody else writes to the database."""
-    url = json.loads(running.config.read_text())["general_settings"].get("database_url")
-    if url is None:
-        database = sqlite3.connect(running.config.with_name("areplicate.db"), isolation_level=None)
-        database.execute("BEGIN IMMEDIATE")
+    with database_of(running) as database:
+        is_sqlite = isinstance(database, sqlite3.Connection)
+        tables = "areplicate_files, areplicate_batches"
+        database.execute("BEGIN IMMEDIATE" if is_sqlite else f"LOCK TABLE {tables} IN EXCLUSIVE MODE")
         yield
         database.rollback()
-        database.close()
-        return
-    import psycopg
-
-    with psycopg.connect(url) as connection:
-        connection.execute("LOCK TABLE areplicate_files, areplicate_batches IN EXCLUSIVE MODE")
-        yield
 
 
 def in_flight(running: Gateway) -> int:
@@ -166,21 +169,9 @@ def in_flight(running: Gateway) -> int:
 
 
 def open_holds(running: Gateway) -> int:
-    file = running.config.with_name("areplicate.db")
-    url = json.loads(running.config.read_text())["general_settings"].get("database_url")
-    query = "SELECT count(*) FROM areplicate_holds WHERE ended_at IS NULL"
-    if url is None:
-        database = sqlite3.connect(file)
-        try:
-            return int(database.execute(query).fetchone()[0])
-        finally:
-            database.close()
-    import psycopg
-
-    with psycopg.connect(url) as connection:
-        row = connection.execute(query).fetchone()
-        assert row is not None
-        return int(row[0])
+    with database_of(running) as database:
+        query = "SELECT count(*) FROM areplicate_holds WHERE ended_at IS NULL"
+        return int(database.execute(query).fetchone()[0])
 
 
 def test_leaving_just_before_the_end_costs_what_it_cost(running: Gateway, local: LocalReplicate) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from areplicate.local import LocalReplicate
@@ -30,6 +28,7 @@ from tests.gateway.process import (
     config_for,
     eventually,
     gateway,
+    recorded,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -40,13 +39,6 @@ TEXT = "".join(WORDS)
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway for all tests that leave it running as it is."""
     with gateway(config_for(local), tmp_path_factory.mktemp("operations")) as running:
-        yield running
-
-
-@pytest.fixture
-def own(local: LocalReplicate, tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway of the test's own."""
-    with gateway(config_for(local), tmp_path) as running:
         yield running
 
 
@@ -83,20 +75,6 @@ def test_a_client_that_leaves_cancels_its_prediction(
     assert '"client_gone"' in running.log()
 
 
-def test_sigterm_lets_what_is_in_flight_finish(own: Gateway, local: LocalReplicate, tmp_path: Path) -> None:
-    running = own
-    with ThreadPoolExecutor(4) as threads:
-        answers = [threads.submit(running.ask, model="patient", stream=i % 2 == 0) for i in range(4)]
-        eventually(lambda: len(local.running()) == 4)
-        running.process.send_signal(signal.SIGTERM)
-        eventually(lambda: '"draining"' in running.log())
-        with pytest.raises(httpx.ConnectError):
-            running.ask()
-        assert [answer.result().status_code for answer in answers] == [200] * 4
-    assert running.process.wait(10) == 0
-    assert usage(tmp_path, "status") == [200] * 4
-
-
 def test_sigterm_cancels_what_does_not_finish(local: LocalReplicate, tmp_path: Path) -> None:
     config = config_for(local, drain_seconds=0.5)
     with gateway(config, tmp_path) as running, ThreadPoolExecutor(2) as threads:
@@ -110,41 +88,35 @@ def test_sigterm_cancels_what_does_not_finish(local: LocalReplicate, tmp_path: P
         assert whole.status_code == 503 and whole.headers["Retry-After"] == "1"
         assert whole.json()["error"]["code"] == "gateway_stopping"
         assert streamed.status_code == 200 and '"code":"gateway_stopping"' in streamed.text
-    assert usage(tmp_path, "status") == [503, 503]
+    assert recorded(tmp_path) == [503, 503]
 
 
 def test_no_row_is_lost_by_stopping_right_after_the_start(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local), tmp_path, ready=False) as running:
         assert running.ask().status_code == 200
         assert running.stop() == 0
-    assert usage(tmp_path, "status") == [200]
+    assert recorded(tmp_path) == [200]
 
 
-def usage(folder: Path, column: str) -> list[Any]:
-    database = sqlite3.connect(folder / "areplicate.db")
-    try:
-        return [row[0] for row in database.execute(f"SELECT {column} FROM areplicate_usage")]
-    finally:
-        database.close()
-
-
-def test_sighup_reloads_what_is_right_and_refuses_what_is_wrong(own: Gateway, local: LocalReplicate) -> None:
-    running = own
-    with ThreadPoolExecutor(1) as threads:
-        under_the_old = threads.submit(running.ask, model="patient")
-        eventually(lambda: len(local.running()) == 1)
-        config = config_for(local)
-        config["model_list"] = [{**config["model_list"][0], "model_name": "renamed"}]
-        running.config.write_text(json.dumps(config))
+def test_sighup_reloads_what_is_right_and_refuses_what_is_wrong(
+    local: LocalReplicate, tmp_path: Path
+) -> None:
+    with gateway(config_for(local), tmp_path) as running:
+        with ThreadPoolExecutor(1) as threads:
+            under_the_old = threads.submit(running.ask, model="patient")
+            eventually(lambda: len(local.running()) == 1)
+            config = config_for(local)
+            config["model_list"] = [{**config["model_list"][0], "model_name": "renamed"}]
+            running.config.write_text(json.dumps(config))
+            running.process.send_signal(signal.SIGHUP)
+            eventually(lambda: "configuration reloaded" in running.log())
+            assert running.ask(model="renamed").status_code == 200
+            assert running.ask(model="chat").status_code == 404
+            assert under_the_old.result().status_code == 200
+        running.config.write_text("model_list: 3")
         running.process.send_signal(signal.SIGHUP)
-        eventually(lambda: "configuration reloaded" in running.log())
+        eventually(lambda: "model_list: must be a list" in running.log())
         assert running.ask(model="renamed").status_code == 200
-        assert running.ask(model="chat").status_code == 404
-        assert under_the_old.result().status_code == 200
-    running.config.write_text("model_list: 3")
-    running.process.send_signal(signal.SIGHUP)
-    eventually(lambda: "model_list: must be a list" in running.log())
-    assert running.ask(model="renamed").status_code == 200
 
 
 def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_path: Path) -> None:
@@ -154,7 +126,7 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
         with ThreadPoolExecutor(8) as threads:
             statuses = list(threads.map(lambda _: running.ask(key).status_code, range(8)))
         assert statuses.count(200) == 4
-        eventually(lambda: len(usage(tmp_path, "status")) == 8)
+        eventually(lambda: len(recorded(tmp_path)) == 8)
         worker = running.workers()[0]
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: '"worker died"' in running.log())
@@ -173,18 +145,18 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: running.log().count("configuration reloaded") == 2)
         assert running.stop() == 0
-    assert usage(tmp_path, "status").count(200) == 12
+    assert recorded(tmp_path).count(200) == 12
 
 
 @pytest.mark.parametrize("serving", [True, False])
 def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path, serving: bool) -> None:
     """While they serve, and while they still begin."""
     with gateway(config_for(local), tmp_path, "--workers", "2", started=serving) as running:
-        eventually(lambda: len([pid for pid in running.workers() if kept_for(pid)]) == 2)
+        eventually(lambda: len([pid for pid in running.workers() if running.kept_for(pid)]) == 2)
         left = running.workers()
         for pid in [] if serving else left:
             os.kill(pid, signal.SIGSTOP)
-        [kept] = {kept_for(pid) for pid in left}
+        [kept] = {running.kept_for(pid) for pid in left}
         assert kept and list(Path(kept).iterdir())
         running.process.kill()
         running.process.wait()
@@ -192,12 +164,6 @@ def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path, se
             os.kill(pid, signal.SIGCONT)
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
         assert not Path(kept).exists()
-
-
-def kept_for(worker: int) -> str | None:
-    """The folder that its parent keeps for it."""
-    variables = Path(f"/proc/{worker}/environ").read_text().split("\0")
-    return dict(each.partition("=")[::2] for each in variables).get("PROMETHEUS_MULTIPROC_DIR")
 
 
 def counted(text: str, series: str) -> float:
@@ -232,7 +198,6 @@ def test_health(running: Gateway, local: LocalReplicate) -> None:
     report = running.get("/health")
     assert (report["healthy_count"], report["unhealthy_count"]) == (len(MODELS), 0)
     assert local.counts["create"] == before
-    assert running.get("/health/liveliness", None) == {"status": "alive"}
     assert running.get("/health/readiness", None) == {"status": "ready"}
 
 

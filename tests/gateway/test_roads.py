@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from areplicate.gateway.config.config import read_config
-from areplicate.gateway.config.yaml_file import ConfigError
 from areplicate.local import LocalModel
+from tests.gateway.config_files import SMALL, refused
 from tests.gateway.process import MASTER, gateway
 from tests.hostile import HostileReplicate, wants_header
 from tests.proxy_servers import CREDENTIALS, http_proxy
@@ -74,39 +72,5 @@ def test_a_wrong_road_ends_the_start_with_its_line(
     setting: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_KEY", "r8_secret")
-    path = tmp_path / "config.yaml"
-    path.write_text(
-        "model_list:\n"
-        "  - model_name: llama-3\n"
-        "    litellm_params:\n"
-        "      model: replicate/meta/meta-llama-3-8b-instruct\n"
-        f"      {setting}\n"
-    )
-    with pytest.raises(ConfigError, match=message) as caught:
-        read_config(path)
-    assert "config.yaml:5" in str(caught.value) and "secret" not in str(caught.value)
-
-
-def test_a_client_cannot_choose_the_road(tmp_path: Path) -> None:
-    with HostileReplicate([llama()]) as hostile:
-        entry: dict[str, Any] = {
-            "model": "replicate/meta/meta-llama-3-8b-instruct",
-            "api_base": hostile.api_base,
-            "api_key": "r8_key_of_the_company",
-        }
-        config = {
-            "model_list": [{"model_name": "llama-3", "litellm_params": entry}],
-            "general_settings": {"master_key": MASTER},
-        }
-        with gateway(config, tmp_path) as running, running.http() as http:
-            for chosen in (
-                {"proxy": "http://attacker:3128"},
-                {"ssl": False},
-                {"ssl_verify": False},
-                {"default_headers": {"a": "b"}},
-            ):
-                answer = http.post(
-                    "/v1/chat/completions", json={"model": "llama-3", "messages": HELLO, **chosen}
-                )
-                assert answer.status_code == 400 and next(iter(chosen)) in answer.text
-        assert not [seen for seen in hostile.asked if seen.kind == "create"]
+    said = refused(tmp_path, f"{SMALL}      {setting}\n")
+    assert message in said and "config.yaml:5" in said and "secret" not in said

@@ -28,7 +28,17 @@ from cryptography.hazmat.primitives.serialization import (
 
 from areplicate.gateway.tls import Certificate
 from areplicate.local import LocalReplicate
-from tests.gateway.process import ASKED, MASTER, PATH, Gateway, config_for, cpu_seconds, eventually, gateway
+from tests.gateway.process import (
+    ASKED,
+    MASTER,
+    PATH,
+    Gateway,
+    config_for,
+    cpu_seconds,
+    eventually,
+    gateway,
+    recorded,
+)
 from tests.lazily import Lazily
 
 trustme: Any = Lazily("trustme")
@@ -65,6 +75,8 @@ def test_at_the_end_every_request_is_answered_or_refused(
         assert [answer.result().status_code for answer in answers] == [200] * 4
         assert again.result() == [200, 503], "whose stream ends meanwhile may ask again on its connection"
         assert running.process.wait(10) == 0
+        assert '"draining"' in running.log()
+    assert recorded(tmp_path).count(200) == 5, "all of it is in the account"
 
 
 def ask_again_after_a_stream(running: Gateway) -> list[int]:
@@ -109,12 +121,6 @@ def test_the_end_is_heard_during_a_restart_pause(local: LocalReplicate, tmp_path
         assert running.log().count("worker started") == 6, "it did not wait for the end of the pause"
 
 
-def _figures(worker: int) -> str:
-    """The folder that the workers share."""
-    variables = Path(f"/proc/{worker}/environ").read_text().split("\0")
-    return next(each for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")).partition("=")[2]
-
-
 def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
         eventually(lambda: running.log().count('"listening"') == 2)
@@ -122,7 +128,7 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: "was not reloaded" in running.log())
         killed = running.workers()
-        shutil.rmtree(_figures(killed[0]))  # as those who tidy up do to old files
+        shutil.rmtree(str(running.kept_for(killed[0])))  # as those who tidy up do to old files
         files = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (3, files[1]))
         for pid in killed:

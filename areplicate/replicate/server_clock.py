@@ -31,21 +31,28 @@ class ServerClock:
     def __init__(self) -> None:
         self._least, self._most = -math.inf, math.inf
         """Seconds by which the server's clock is ahead of ours."""
+        self._least_before, self._most_before = math.inf, -math.inf
+        """The same before one of the clocks was last set: ours stands still while the machine sleeps."""
+        self._set_at = -math.inf
+        """When that showed. What was sent until then may be of either time."""
         self.seen = -math.inf
 
     def earliest(self, at: float, margin: float = MARGIN) -> float:
         """The server's time before which nothing sent at `at` was created; -inf if nothing is known."""
-        return at + self._least - self._drift() - margin
+        least = self._least if at > self._set_at else min(self._least, self._least_before)
+        return at + least - self._drift() - margin
 
     def latest(self, at: float, margin: float = MARGIN + _LATE) -> float:
         """The server's time after which nothing asked for until `at` was created; inf if nothing is known."""
-        return at + self._most + self._drift() + margin
+        most = self._most if at > self._set_at else max(self._most, self._most_before)
+        return at + most + self._drift() + margin
 
     def saw(self, created: float, sent: float, answered: float) -> None:
         """A prediction was asked for and answered at these times, and was created at that time of the server."""
         least, most = created - answered, created - sent
         self._forget_slowly()
         if least > self._most + MARGIN or most < self._least - MARGIN:  # one of the clocks was set
+            self._least_before, self._most_before, self._set_at = self._least, self._most, now()
             self._least, self._most = least, most
         else:
             self._least, self._most = max(least, self._least), min(most, self._most)

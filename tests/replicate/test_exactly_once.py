@@ -6,6 +6,7 @@ import itertools
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from areplicate import APIConnectionError, APIError, AsyncRouter, ModelResponse, Timeout
-from areplicate.local.faults import edge_error
+from areplicate.local.faults import edge_error, reset
 from areplicate.replicate.transports.aiohttp import AiohttpTransport
 from areplicate.replicate.transports.base import Transport
 from areplicate.replicate.transports.httpx import HttpxTransport
@@ -151,6 +152,34 @@ async def test_what_was_created_is_found_however_the_list_shows_it(shown: str, w
                 group.start_soon(ask, router)
         assert len(hostile.predictions) == 5 + warm
         assert hostile.statuses == {"succeeded": 5 + warm}
+
+
+async def test_calls_that_a_machine_sleeps_through_are_not_paid_twice() -> None:
+    """This machine's clock stands still meanwhile, its connections break, and as it wakes others ask first."""
+    async with (
+        HostileReplicate([llama(reply="fine", run_seconds=9)]) as hostile,
+        router_of(hostile) as router,
+        anyio.create_task_group() as group,
+    ):
+        awake = anyio.Event()
+
+        async def sleeps(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+            group.start_soon(go_on)
+            await awake.wait()
+            return await reset(asked.request)
+
+        await ask(router)
+        hostile.on("create", sleeps, times=5)
+        for _ in range(5):
+            group.start_soon(ask, router)
+        await anyio.sleep(5)
+        clock = hostile._service.clock
+        asleep_at, before = clock.now(), clock.wall
+        clock.wall = lambda at: before(at) + timedelta(hours=at >= asleep_at)  # type: ignore[method-assign]
+        await ask(router)
+        awake.set()
+        await anyio.sleep(30)
+        assert hostile.statuses == {"succeeded": 7}
 
 
 @pytest.mark.parametrize("shown", [name for name in LISTS if name != "no deadlines"])

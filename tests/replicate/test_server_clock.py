@@ -102,7 +102,19 @@ async def test_a_clock_that_was_set_is_learnt_anew(created: float, bounds: tuple
     clock = ServerClock()
     clock.saw(1005.0, 1.0, 4.0)
     clock.saw(created, 1.0, 4.0)
-    assert (clock.earliest(0.0, 0.0), clock.latest(0.0, 0.0)) == bounds
+    assert (clock.earliest(5.0, 0.0) - 5, clock.latest(5.0, 0.0) - 5) == bounds
+
+
+async def test_what_was_sent_before_a_clock_was_set_may_be_of_either_time() -> None:
+    clock = ServerClock()
+    clock.saw(1005.0, 1.0, 4.0)
+    await anyio.sleep(10)
+    clock.saw_row(2010.0, 10.0)
+    assert clock.earliest(9.0, 0.0) == pytest.approx(9 + 1001, abs=0.1)
+    assert clock.latest(9.0, 0.0) == math.inf
+    assert clock.earliest(11.0, 0.0) == 11 + 2000
+    clock.saw(2013.0, 11.0, 14.0)
+    assert clock.latest(9.0, 0.0) == pytest.approx(9 + 2002, abs=0.1)
 
 
 async def test_what_is_known_fades_by_a_thousandth() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from areplicate.gateway.accounts import auth
@@ -44,3 +45,29 @@ async def _attack(file: str) -> None:
         assert (await callers.caller("sk-real")).key_id == "k"
         with pytest.raises(DatabaseUnavailable):
             await callers.caller("sk-random-9")
+
+
+def test_what_was_read_before_a_change_is_not_remembered_after_it() -> None:
+    """A request that looks its key up while that is blocked brings none of it back."""
+    asyncio.run(_block_while_it_is_looked_up())
+
+
+async def _block_while_it_is_looked_up() -> None:
+    row = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW)
+    read, answer = asyncio.Event(), asyncio.Event()
+
+    async def look_up(hash: str) -> Key | None:
+        found = row
+        read.set()
+        await answer.wait()
+        return found
+
+    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
+    asking = asyncio.ensure_future(callers.caller("sk-real"))
+    await read.wait()
+    row = msgspec.structs.replace(row, blocked=True)
+    callers.forget(row.hash)
+    answer.set()
+    assert (await asking).key_id == "k", "it came before"
+    with pytest.raises(GatewayError, match="blocked"):
+        await callers.caller("sk-real")

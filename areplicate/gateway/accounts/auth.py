@@ -72,6 +72,8 @@ class Auth:
         self._keys: OrderedDict[str, tuple[float, Key]] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
         """When each was last looked up, by the tokens' hashes."""
+        self._changes = 0
+        """How often keys have been changed here: what was read before a change is not remembered after it."""
         self.set_master_key(master_key)
 
     def set_master_key(self, master_key: str | None) -> None:
@@ -102,12 +104,16 @@ class Auth:
 
     def forget(self, *hashes: str) -> None:
         """The keys have changed: they are read from the database again when they are next used."""
+        self._changes += 1
         for hash in hashes:
-            self._keys.pop(hash, None)
-            self._unknown.pop(hash, None)
+            self._drop(hash)
+
+    def _drop(self, hash: str) -> None:
+        self._keys.pop(hash, None)
+        self._unknown.pop(hash, None)
 
     async def _find(self, hash: str) -> Key | None:
-        asked = time.monotonic()
+        asked, changes = time.monotonic(), self._changes
         known = self._keys.get(hash)
         if known is not None and asked - known[0] < _FRESH:
             return known[1]
@@ -119,7 +125,9 @@ class Auth:
             if known is not None and asked - known[0] < self._grace:
                 return known[1]
             raise
-        self.forget(hash)
+        if changes != self._changes:
+            return key
+        self._drop(hash)
         if key is None:
             _remember(self._unknown, hash, asked)
         else:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import areplicate
-from areplicate.options import checked_fallbacks, read
+from areplicate.options import Given, checked_fallbacks, read
 from areplicate.options import values as v
 from tests.lazily import Lazily
 
@@ -46,7 +46,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         (v.checked_timeout, httpx.Timeout(None), v.checked_timeout(float("inf"))),
         (v.checked_timeout, aiohttp.ClientTimeout(total=None), v.checked_timeout(float("inf"))),
         (lambda value: read({"timeout": value}).options["timeout"], httpx.Timeout(5), 5.0),
-        (lambda _: tuple(map(len, read(dict.fromkeys(NAMES, openai.NOT_GIVEN)))), None, (0, 0, 0)),
+        (lambda _: read(dict.fromkeys(NAMES, openai.NOT_GIVEN)), None, Given({}, {}, {})),
         (lambda value: v.checked_whole("num_retries", value, least=0), 0, 0),
         (lambda value: v.checked_whole("num_retries", value, least=2), 2, 2),
         (lambda value: v.checked_rate("rpm", value), 0.5, 0.5),
@@ -300,7 +300,7 @@ def test_fallbacks_are_models_with_options_of_their_own(given: Any, models: list
     read = checked_fallbacks(given)
     assert [model for model, _ in read] == models
     if isinstance(given, list) and given and isinstance(given[0], dict):
-        assert read[0][1] == ({"timeout": 3}, {"temperature": 0.5}, {"top_k": 1})
+        assert read[0][1] == Given({"timeout": 3}, {"temperature": 0.5}, {"top_k": 1})
 
 
 @pytest.mark.parametrize("given", [3, [3], [["a/b"]], {"temperature": 1}, [{"model": 3}], ["a/b", None]])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import areplicate
 from areplicate.calls.preparing import CallOptions
-from areplicate.options import names_for, read, read_from_client, unknown
+from areplicate.options import Given, names_for, read, read_from_client, unknown
 from areplicate.options.declared import BY_NAME, OPTIONS
 from areplicate.options.values import checked_base, checked_count, checked_timeout
 
@@ -30,13 +30,13 @@ def test_keywords_are_parted_and_none_is_not_given() -> None:
     given = read(
         {"seed": None, "timeout": 5, "temperature": 0.5, "top_k": 3, "tools": None, "n": None, **drop}
     )
-    assert given == ({"timeout": 5, **drop}, {"temperature": 0.5}, {"top_k": 3})
+    assert given == Given({"timeout": 5, **drop}, {"temperature": 0.5}, {"top_k": 3})
 
 
 def test_what_a_call_says_counts_more_than_what_was_set_up_for_it() -> None:
     setup = read({"timeout": 5, "n": 2, "temperature": 0.5, "seed": 1, "top_k": 3, "min_tokens": 1})
     call = read({"timeout": 6, "temperature": 0.75, "top_k": 4})
-    assert setup.updated(call) == (
+    assert setup.updated(call) == Given(
         {"timeout": 6, "n": 2},
         {"temperature": 0.75, "seed": 1},
         {"top_k": 4, "min_tokens": 1},
@@ -167,7 +167,7 @@ def test_a_secret_of_another_type_is_not_shown() -> None:
 @pytest.mark.parametrize("name", ["cache", "api_version", "tags", "model_info", "aws_secret_access_key"])
 def test_what_means_nothing_here_is_left_out_with_a_warning(name: str) -> None:
     with pytest.warns(areplicate.AreplicateWarning, match=f"^{name} has no effect") as caught:
-        assert read({name: "s3cret"}) == ({}, {}, {})
+        assert read({name: "s3cret"}) == Given({}, {}, {})
     assert "s3cret" not in str(caught[0].message)
 
 
@@ -184,7 +184,7 @@ def test_what_would_change_something_is_refused_with_what_to_do(name: str) -> No
     assert caught.value.param == name
     assert len(str(caught.value)) > len(f"{name} cannot be given to a call here: .")
     with pytest.warns(areplicate.AreplicateWarning):
-        assert read({name: []}) == ({}, {}, {}), "asking for nothing of it is no mistake"
+        assert read({name: []}) == Given({}, {}, {}), "asking for nothing of it is no mistake"
 
 
 def test_the_router_takes_exactly_the_options_that_are_declared() -> None:

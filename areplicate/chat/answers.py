@@ -82,11 +82,12 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
 
 def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
-    *failed, last = [run.metrics or _NOTHING_MEASURED for run in runs]
+    last = runs[-1].metrics or _NOTHING_MEASURED
     predict, total = last.predict_time, last.total_time
-    for each in failed:
-        predict = None if predict is None else predict + (each.predict_time or 0.0)
-        total = None if total is None else total + (each.total_time or 0.0)
+    for run in runs[:-1]:
+        failed = run.metrics or _NOTHING_MEASURED
+        predict = None if predict is None else predict + (failed.predict_time or 0.0)
+        total = None if total is None else total + (failed.total_time or 0.0)
     return Run(
         prediction_id=runs[-1].id,
         version=runs[-1].version,

@@ -130,15 +130,12 @@ def sent_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) ->
     return _limit(fields, plan)
 
 
-class _Inputs:
+class _Inputs(msgspec.Struct):
     """The inputs of one prediction, to which a call's parameters are added."""
 
-    __slots__ = ("_asked", "_fields", "_plan")
-
-    def __init__(self, fields: dict[str, Any], plan: Plan, asked: AskedModel) -> None:
-        self._fields = fields
-        self._plan = plan
-        self._asked = asked
+    _fields: dict[str, Any]
+    _plan: Plan
+    _asked: AskedModel
 
     def add(self, given: dict[str, Any], allow_files: bool) -> tuple[MediaSlot, ...]:
         """Adds the parameters: OpenAI's first, so that the model's own win. Gives the media still to be read."""

@@ -11,7 +11,9 @@ from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
 from ssl import SSLContext
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ..chat.params import ALIASES, SYNONYMS
 from ..chat.plain import as_json, plain
@@ -27,7 +29,7 @@ _AS_IT_IS = frozenset((bool, int, float))
 """Types of values that need no conversion."""
 
 
-class Given(NamedTuple):
+class Given(msgspec.Struct, frozen=True):
     """A call's keywords, sorted. All are under areplicate's own names, and none is None."""
 
     options: dict[str, Any]

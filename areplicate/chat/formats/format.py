@@ -157,14 +157,15 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         roles, bos, eos = self.roles, self.bos_token, self.eos_token
         pieces = [bos, dated(opening) if opening else ""]
         rounds, previous, after = 0, "", ""
-        for role, text in turns:
+        for turn in turns:
+            role = turn.role
             if previous == "assistant" and (role == "user" or role == "system"):
                 pieces.append(bos)
             before, after = self._around(role, previous)
             if "{" in before:
                 before = self._numbered(dated(before), rounds)
             answers = role == "assistant" or role == "calls"
-            pieces += (before, text, after, eos if answers else "")
+            pieces += (before, turn.text, after, eos if answers else "")
             rounds += role == "user"
             previous = "assistant" if answers else role
         if continued:

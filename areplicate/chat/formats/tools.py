@@ -15,7 +15,7 @@ from .definitions import WRITERS, as_json, marked, plain
 _FIELD = re.compile(r"\{(tools|name|arguments|id|number|content|json|key|value)\}")
 
 
-class Turn(NamedTuple):
+class Turn(msgspec.Struct, frozen=True):
     """A message as a format writes it: `role` is a message's, or `opening`, `calls`, `tools`."""
 
     role: str

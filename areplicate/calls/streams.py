@@ -9,8 +9,7 @@ from typing import Protocol
 
 from ..chat.answers import Question, finish_reason, run_of, usage_of
 from ..chat.chunks import ChunkMaker
-from ..chat.outputs import Lines, output_text, reply_splitter
-from ..chat.reply_splitter import ReplySplitter
+from ..chat.outputs import Lines, ReplySplitter, output_text, reply_splitter
 from ..chat.responses import Delta, ModelResponse, ModelResponseChunk, Usage
 from ..chat.usage import add
 from ..errors import APIError, BadRequestError, PredictionCanceledError, PredictionFailedError, Timeout

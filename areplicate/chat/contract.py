@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from .messages import Message
-from .reply_splitter import ReplySplitter
+from .outputs import ReplySplitter
 from .responses import Delta, FinishReason, FunctionCall, ToolCallDelta
 from .stops import StopCutter
 from .structured.json_reader import JsonReader

@@ -50,7 +50,10 @@ def conversation_fields(
     if plan.messages is not None:
         by_hand = system_by_hand or plan.prompt in given
         if plan.prompt is None or (template is None and not (by_hand or has_media)):
-            return _native(turns, plan, plan.messages)
+            fields = {plan.messages: _wire(turns, plan, plan.messages)}
+            if plan.schema and plan.prompt in plan.schema.required:
+                fields[plan.prompt] = ""
+            return fields
     if plan.prompt is None:
         raise BadRequestError(
             f"{_who(plan)} has no input for a conversation. Its inputs are {', '.join(plan.fields)}."
@@ -78,14 +81,6 @@ def conversation_fields(
         turns = turns[-1:]
     prompt = plan.format.template.render_within(turns, prompting.tools) if turns else ""
     return {plan.prompt: prompt, **fields}
-
-
-def _native(turns: tuple[Message, ...], plan: Plan, name: str) -> dict[str, Any]:
-    """The whole conversation in the input for messages, beside which a prompt that must be given is empty."""
-    fields = {name: _wire(turns, plan, name)}
-    if plan.schema and plan.prompt in plan.schema.required:
-        fields[plan.prompt] = ""
-    return fields
 
 
 def _wire(turns: tuple[Message, ...], plan: Plan, name: str) -> Any:

@@ -14,9 +14,9 @@ from .conversation import Prompting, conversation_fields
 from .formats import templates
 from .media import MediaSlot, media_inputs, named_media
 from .messages import Message, read_messages
+from .outputs import THOUGHTS
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, TOKEN_LIMIT, Param, changes_nothing
 from .plan import Plan, plan_for
-from .reply_splitter import THOUGHTS
 from .schemas.schema import Field, ModelSchema
 from .schemas.values import AskedModel, fit, sendable, unsupported
 from .usage import CHARACTERS_PER_TOKEN, characters

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from .chunks import message_of
-from .reply_splitter import ReplySplitter
-from .responses import Message
+from .responses import Delta, Message
 from .schemas.schema import ModelSchema
+from .stops import begun_at_the_end
 
 _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep"
@@ -19,6 +19,15 @@ _REASONS = (
 )
 """The names of models that write a thought before they answer."""
 
+THOUGHTS = {
+    "<think>": "</think>",
+    "<thought>": "</thought>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+}
+"""What opens a thought in the models' formats, and what closes it: Seed-OSS, EXAONE Deep, Magistral and Kimi-VL have
+their own marks."""
 _SCHEMES = ("https://", "http://", "data:")
 
 
@@ -42,6 +51,7 @@ def output_text(output: Any) -> str:
     return msgspec.json.encode(output).decode() if known is None else known
 
 
+_TEXTS = ("text", "content", "output_text", "generated_text", "response")
 _BESIDE_TEXT = frozenset(
     ("role", "json_output", "response_id", "id", "model", "finish_reason", "stop_reason", "usage", "metrics")
 )
@@ -61,15 +71,85 @@ def _text_of(output: dict[str, Any]) -> str | None:
     if isinstance(output.get("json_output"), (dict, list)) and not output.get("text"):
         return msgspec.json.encode(output["json_output"]).decode()
     rest = output.keys() - _BESIDE_TEXT
-    if len(rest) == 1 and (name := rest.pop()) in (
-        "text",
-        "content",
-        "output_text",
-        "generated_text",
-        "response",
-    ):
+    if len(rest) == 1 and (name := rest.pop()) in _TEXTS:
         return output[name] if isinstance(output[name], str) else None
     return None
+
+
+class ReplySplitter:
+    """Takes a model's text in pieces and gives what each adds to the message.
+
+    However the text is cut, the pieces add up to the same. What may be the beginning of a tag is kept back
+    until that is clear.
+
+    Args:
+        thinks: a `<think>` block at the beginning is reasoning.
+        begun: the mark with which the prompt has opened the block, so that the text begins within it.
+    """
+
+    def __init__(self, *, thinks: bool, begun: str = "") -> None:
+        self._held = ""
+        self._close = THOUGHTS.get(begun, "")
+        self._reasoned = False
+        self._step = ReplySplitter._begin
+        self.verbatim = not (thinks or begun)
+        """Whether nothing is looked for any more: what comes is content as it is."""
+
+    def feed(self, text: str) -> list[Delta]:
+        """What this piece of text makes certain."""
+        if self.verbatim and not self._held:
+            return _content(text)
+        self._held += text
+        return self._run(ended=False)
+
+    def end(self) -> list[Delta]:
+        """What was kept back, now that no text follows."""
+        return self._run(ended=True)
+
+    def _run(self, ended: bool) -> list[Delta]:
+        deltas: list[Delta] = []
+        while True:
+            step = self._step
+            deltas += step(self, ended)
+            if self._step is step:
+                return deltas
+
+    def _begin(self, ended: bool) -> list[Delta]:
+        start = self._held.lstrip()
+        for mark, close in THOUGHTS.items():
+            if start.startswith(mark):
+                self._held, self._close = start[len(mark) :], close
+                self._step = ReplySplitter._think
+                return []
+        if ended or not any(mark.startswith(start) for mark in THOUGHTS):
+            self._step = ReplySplitter._think if self._close else ReplySplitter._answer
+        return []
+
+    def _think(self, ended: bool) -> list[Delta]:
+        """Reasoning, without the white space around it."""
+        text, closed, rest = self._held.partition(self._close)
+        if not self._reasoned:
+            text = text.lstrip()
+        if closed:
+            self._held, self._step = rest, ReplySplitter._skip_space
+            certain = text.rstrip()
+        else:
+            certain = text if ended else text[: len(text) - begun_at_the_end(text, (self._close,))]
+            certain = certain.rstrip()
+            self._held = text[len(certain) :]
+        self._reasoned = self._reasoned or bool(certain)
+        return [Delta(reasoning_content=certain)] if certain else []
+
+    def _skip_space(self, ended: bool) -> list[Delta]:
+        self._held = self._held.lstrip()
+        if self._held or ended:
+            self._step = ReplySplitter._answer
+        return []
+
+    def _answer(self, ended: bool) -> list[Delta]:
+        self.verbatim = True
+        text, self._held = self._held, ""
+        return _content(text)
 
 
 class Lines:
@@ -114,3 +194,7 @@ def _thinks(schema: ModelSchema | None, model: str | None) -> bool:
 def reasons(model: str) -> bool:
     """Whether a model of this name is known to write its reasoning down."""
     return bool(re.search(_REASONS, model.lower()))
+
+
+def _content(text: str) -> list[Delta]:
+    return [Delta(content=text)] if text else []

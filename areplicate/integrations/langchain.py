@@ -129,7 +129,13 @@ class ChatAreplicate(BaseChatModel):
         Args:
             tool_choice: "any" (or True) for one of them, a tool's name, or what OpenAI takes.
         """
-        return super().bind(**_tool_options(tools, tool_choice, strict), **kwargs)
+        described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        if tool_choice in ("any", True):
+            tool_choice = "required"
+        elif tool_choice in [tool["function"]["name"] for tool in described]:
+            tool_choice = {"type": "function", "function": {"name": tool_choice}}
+        choice = {"tool_choice": tool_choice} if tool_choice else {}
+        return super().bind(tools=described, **choice, **kwargs)
 
     def with_structured_output(
         self,
@@ -239,18 +245,6 @@ def _usage(usage: Usage | None) -> UsageMetadata | None:
         output_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
     )
-
-
-def _tool_options(
-    tools: Sequence[Tool], choice: str | dict[str, Any] | bool | None, strict: bool | None
-) -> dict[str, Any]:
-    """`tools`, and `tool_choice` if there is one: "any" and True for one of them, a name, or OpenAI's."""
-    described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-    if choice in ("any", True):
-        choice = "required"
-    elif choice in [tool["function"]["name"] for tool in described]:
-        choice = {"type": "function", "function": {"name": choice}}
-    return {"tools": described, **({"tool_choice": choice} if choice else {})}
 
 
 def _form_options(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import takewhile
 from typing import Literal
 
 import msgspec
@@ -96,14 +97,9 @@ class SystemText(msgspec.Struct, frozen=True):
         return before + "\n\n".join(texts) + after
 
 
-def leading(turns: Iterable[Message] | Iterable[Turn]) -> int:
+def leading(turns: Iterable[Message | Turn]) -> int:
     """How many turns of system text open a conversation."""
-    count = 0
-    for turn in turns:
-        if turn.role != "system":
-            break
-        count += 1
-    return count
+    return len(list(takewhile(lambda turn: turn.role == "system", turns)))
 
 
 def leading_system(messages: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from ...errors import BadRequestError
 from ..plain import plain, shown
 from .format import PromptTemplate
-from .jinja import ChatTemplate
-from .tokenizer_config import TokenizerConfig, read_tokenizer_config
+from .jinja import TOKENS, ChatTemplate
 from .tools import BARE
 
 Token: TypeAlias = str | UnsetType | None
 """A special token; None if the model has none, UNSET if it is not known."""
 
+TokenizerConfig: TypeAlias = str | PathLike[str] | Mapping[str, Any]
+"""The path of the file or of its folder, or its content."""
 _AROUND = ("pre_message", "post_message")
 REGISTERED: dict[str, PromptTemplate] = {}
 
@@ -105,7 +109,7 @@ def make_template(
     if bool(roles) + bool(chat_template) + (tokenizer_config is not None) > 1:
         raise BadRequestError("Give exactly one of tokenizer_config, chat_template and roles.")
     if tokenizer_config is not None:
-        return PromptTemplate(chat_template=read_tokenizer_config(tokenizer_config, tokens))
+        return PromptTemplate(chat_template=_from_tokenizer_config(tokenizer_config, tokens))
     texts: dict[str, Any] = {
         "initial_prompt_value": initial_prompt_value or "",
         "final_prompt_value": final_prompt_value or "",
@@ -138,3 +142,62 @@ def _roles(roles: Any) -> dict[str, tuple[str, str]]:
             raise BadRequestError(f"{how}; {role!r} has values that are not strings.")
         read[str(role)] = (before, after)
     return read
+
+
+def _from_tokenizer_config(config: TokenizerConfig, tokens: Mapping[str, Any]) -> ChatTemplate:
+    """The chat template of a tokenizer, checked.
+
+    Newer tokenizers keep the template beside the file, in `chat_template.jinja`; some have several, of
+    which `tool_use` is for conversations with tools.
+
+    Args:
+        tokens: what is given by hand, which counts more than the file.
+
+    Raises:
+        BadRequestError: the file does not exist, or has no template.
+    """
+    folder: Path | None = None
+    config = plain(config, "tokenizer_config")
+    if not isinstance(config, Mapping):
+        if not isinstance(config, (str, PathLike)):
+            raise BadRequestError(
+                "tokenizer_config must be the path of a tokenizer_config.json or a mapping of what stands in it, "
+                f"not {shown(config)}."
+            )
+        path = Path(config)
+        path = path / "tokenizer_config.json" if path.is_dir() else path
+        folder = path.parent
+        config = _object_in(path)
+    known = {name: _token(config[name]) for name in TOKENS if name in config}
+    sources = _sources(config.get("chat_template"), folder)
+    default = sources.get("default") or next(iter(sources.values()), None)
+    if not default:
+        raise BadRequestError("The tokenizer_config has no chat_template: give one as chat_template=...")
+    chat = ChatTemplate(default, {**dict.fromkeys(TOKENS), **known, **tokens}, sources.get("tool_use"))
+    chat.check()
+    return chat
+
+
+def _object_in(path: Path) -> Mapping[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise BadRequestError(f"tokenizer_config: {path} cannot be read: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise BadRequestError(f"tokenizer_config: {path} is not a JSON object: {error}.") from error
+
+
+def _sources(found: Any, folder: Path | None) -> dict[str, str]:
+    """The templates by name."""
+    if isinstance(found, str):
+        return {"default": found}
+    if isinstance(found, list):
+        named = [entry for entry in found if isinstance(entry, Mapping)]
+        return {entry["name"]: entry["template"] for entry in named if {"name", "template"} <= set(entry)}
+    beside = folder / "chat_template.jinja" if folder else None
+    return {"default": beside.read_text(encoding="utf-8")} if beside and beside.is_file() else {}
+
+
+def _token(token: Any) -> Any:
+    """A token is a string, or an object that has it as `content`."""
+    return token.get("content") if isinstance(token, Mapping) else token

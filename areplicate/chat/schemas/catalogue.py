@@ -18,12 +18,14 @@ _FILE = Path(__file__).with_name("catalogue.json")
 _decode_schema = msgspec.json.Decoder(ModelSchema).decode
 
 
-class _Version(msgspec.Struct):
+class _Entry(msgspec.Struct):
+    """A schema as far as models are compared."""
+
+    fields: dict[str, msgspec.Raw]
     version: str | None = None
 
 
-class _Inputs(msgspec.Struct):
-    fields: dict[str, msgspec.Raw]
+_decode_entry = msgspec.json.Decoder(_Entry).decode
 
 
 @lru_cache(maxsize=4096)
@@ -47,8 +49,7 @@ def names() -> list[str]:
 @lru_cache(maxsize=1)
 def common_inputs() -> frozenset[str]:
     """The inputs that several models have: what to expect of a model whose schema is not known."""
-    decode = msgspec.json.Decoder(_Inputs).decode
-    count = Counter(name for entry in _entries().values() for name in decode(entry).fields)
+    count = Counter(name for entry in _entries().values() for name in _decode_entry(entry).fields)
     return frozenset(name for name, models in count.items() if models > 1)
 
 
@@ -59,6 +60,5 @@ def _entries() -> dict[str, msgspec.Raw]:
 
 @lru_cache(maxsize=1)
 def _by_version() -> dict[str, str]:
-    decode = msgspec.json.Decoder(_Version).decode
-    versions = {decode(entry).version: model for model, entry in _entries().items()}
+    versions = {_decode_entry(entry).version: model for model, entry in _entries().items()}
     return {version: model for version, model in versions.items() if version is not None}

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from areplicate.chat.formats.decision import Shown
+from areplicate.chat.formats.families import Shown
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 
 ROOT = Path(__file__).parents[1]

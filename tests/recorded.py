@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from areplicate.chat.formats.decision import Shown
+from areplicate.chat.formats.families import Shown
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.local import component_schemas
 

@@ -19,16 +19,8 @@ from .schemas.values import AskedModel, unsupported, wrong_type
 Converter = Callable[[str, Any, Field, AskedModel], Any]
 
 TOKEN_LIMIT = (
-    "max_new_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "max_tokens",
-    "max_gen_len",
-    "max_output_len",
-    "new_tokens",
-    "max_length",
-    "num_predict",
-    "n_predict",
+    *("max_new_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens", "max_gen_len"),
+    *("max_output_len", "new_tokens", "max_length", "num_predict", "n_predict"),
 )
 
 STOP = ("stop_sequences", "stop", "stop_words", "stop_sequence")
@@ -145,14 +137,8 @@ CONTRACT_PARAMS = frozenset((*TOOL_PARAMS, "response_format", *STOP))
 
 INFORMATIONAL = frozenset(
     (
-        "user",
-        "metadata",
-        "store",
-        "service_tier",
-        "safety_identifier",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "prompt_cache_options",
+        *("user", "metadata", "store", "service_tier", "safety_identifier"),
+        *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"),
     )
 )
 """Parameters that inform OpenAI and change no answer: they are left out."""

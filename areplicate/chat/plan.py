@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from .formats.decision import Decision, Shown, decide
+from .formats.decision import Decision, decide
+from .formats.families import Shown
 from .params import PARAMS, TOKEN_LIMIT
 from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
 from .schemas.schema import Field, ModelSchema
@@ -19,16 +20,8 @@ SYSTEM_INPUTS = ("system_prompt", "system_instruction", "system_message", "instr
 _TEXT = ("string", "any")
 _HISTORY = ("history", "chat_history", "message_history", "conversation_history", "conversation")
 _CONTEXT = (
-    "n_ctx",
-    "num_ctx",
-    "ctx_size",
-    "context_length",
-    "context_size",
-    "context_window",
-    "max_context_length",
-    "max_model_len",
-    "max_seq_len",
-    "max_sequence_length",
+    *("n_ctx", "num_ctx", "ctx_size", "context_length", "context_size", "context_window"),
+    *("max_context_length", "max_model_len", "max_seq_len", "max_sequence_length"),
 )
 _CONTEXT_IN_NAME = re.compile(r"(?<![\d.])(\d{1,4})k(?=$|[^a-z\d]|seqlen|context)", re.IGNORECASE)
 

@@ -90,10 +90,8 @@ class SchemaStore:
 
         `version` is the model's latest version, if known; a schema of another version is out of date.
         """
-        if isinstance(endpoint, VersionEndpoint):
-            schema = catalogue.find(None, endpoint.version)
-        else:
-            schema = catalogue.find(endpoint.model)
+        named = endpoint.version if isinstance(endpoint, VersionEndpoint) else None
+        schema = catalogue.find(endpoint.model, named)
         if schema is None and (found := self._kept(endpoint, viewer)) and self._fresh(found, version):
             return found.schema
         return schema
@@ -135,10 +133,8 @@ class SchemaStore:
 
     async def _look(self, key: _Key, fetch: Fetch, version: str | None) -> FoundSchema | None:
         viewer, endpoint = key
-        names = [
-            f"{viewer.base} {endpoint.schema_path}",
-            f"{viewer.base} {viewer.key} {endpoint.schema_path}",
-        ]
+        path = endpoint.schema_path
+        names = [f"{viewer.base} {path}", f"{viewer.base} {viewer.key} {path}"]
         kept = cache.kept()
         found = await in_thread(cache.read, *names) if kept else None
         if found is None or not self._fresh(found, version):
@@ -201,10 +197,5 @@ class SchemaStore:
         schemas = version.schemas()
         if "Input" not in schemas:
             raise APIError("the version publishes no schema")
-        schema = from_openapi(
-            schemas,
-            model=model,
-            version=version.id,
-            example=example if isinstance(example, dict) else None,
-        )
+        schema = from_openapi(schemas, model=model, version=version.id, example=example)
         return FoundSchema(schema, self._clock() + seconds, version.id)

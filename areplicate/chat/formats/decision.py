@@ -12,24 +12,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from .families import (
-    FAMILIES,
-    PLAIN_FAMILY,
-    PROMPT,
-    Family,
-    OwnTurns,
-    family_of,
-    family_of_prompt,
-    family_of_template,
-    family_seen_in,
-    own_turns,
-)
+from .families import FAMILIES, PLAIN_FAMILY, Family, Shown, family_of
 from .format import PromptTemplate
 
 _NOTHING = "nothing: plain text"
@@ -80,25 +68,6 @@ def server_of(model: str | None) -> ModelServer | None:
     return next((server for server in SERVERS if re.fullmatch(server.models, name)), None)
 
 
-class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a model's schema and its example show of its format.
-
-    Attributes:
-        family: the family whose format stands there.
-        by: where: "template", "default prompt" or "example".
-        turns: the tags of a template of no known family.
-        template: the input for the server's prompt template.
-        adds: what that template does: "format", which `{prompt}` in its place switches off; "nothing";
-            "unknown", if it has no place for the prompt, so that it is left alone.
-    """
-
-    family: str | None = None
-    by: str | None = None
-    turns: OwnTurns | None = None
-    template: str | None = None
-    adds: Literal["format", "nothing", "unknown"] = "format"
-
-
 class Decision(msgspec.Struct, frozen=True):
     """A model's format.
 
@@ -123,27 +92,6 @@ class Decision(msgspec.Struct, frozen=True):
             return None
         opening = tokens.bos_token + self.template.initial_prompt_value
         return msgspec.structs.replace(self.template, initial_prompt_value=opening)
-
-
-def shown_format(
-    properties: Mapping[str, Mapping[str, Any]], example: Mapping[str, Any], model: str | None
-) -> Shown:
-    """What the inputs' defaults and the example's input show; the model's name decides where several fit."""
-    name = _template_input(properties)
-    default = properties[name].get("default") if name else None
-    shown = Shown(template=name, adds=_adds(default))
-    if isinstance(default, str) and PROMPT in default and shown.adds == "format":
-        if family := family_of_template(default, model):
-            return msgspec.structs.replace(shown, family=family.name, by="prompt template")
-        return msgspec.structs.replace(shown, by="prompt template", turns=own_turns(default))
-    for by, text in (
-        ("default prompt", properties.get("prompt", {}).get("default")),
-        ("example", example.get(name) if name else None),
-        ("example", example.get("prompt")),
-    ):
-        if isinstance(text, str) and (family := family_of_prompt(text, model) or family_seen_in(text, model)):
-            return msgspec.structs.replace(shown, family=family.name, by=by)
-    return shown
 
 
 def decide(
@@ -188,19 +136,3 @@ def _family(shown: Shown, names: tuple[str, ...], chats: bool, inputs: frozenset
     if {"replicate_weights", "system_prompt"} <= inputs:
         return FAMILIES["llama-2"], "its inputs: Replicate's own Llama 2 server has the same"
     return PLAIN_FAMILY, _NOTHING
-
-
-def _template_input(properties: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The input for the prompt's template: by its name, or by a default with a place for the prompt."""
-    if "prompt_template" in properties:
-        return "prompt_template"
-    defaults = {name: prop.get("default") for name, prop in properties.items() if name != "prompt"}
-    return next((name for name, text in defaults.items() if isinstance(text, str) and PROMPT in text), None)
-
-
-def _adds(default: Any) -> Literal["format", "nothing", "unknown"]:
-    if default is None:
-        return "format"
-    if not isinstance(default, str) or default.strip() in ("", PROMPT):
-        return "nothing"
-    return "format" if PROMPT in default else "unknown"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from .format import PromptTemplate
 from .table import BASE, ROWS
@@ -54,6 +56,25 @@ class OwnTurns(NamedTuple):
             "assistant": (" " if self.after.endswith(":") else "", self.answered),
         }
         return PromptTemplate(roles)
+
+
+class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model's schema and its example show of its format.
+
+    Attributes:
+        family: the family whose format stands there.
+        by: where: "template", "default prompt" or "example".
+        turns: the tags of a template of no known family.
+        template: the input for the server's prompt template.
+        adds: what that template does: "format", which `{prompt}` in its place switches off; "nothing";
+            "unknown", if it has no place for the prompt, so that it is left alone.
+    """
+
+    family: str | None = None
+    by: str | None = None
+    turns: OwnTurns | None = None
+    template: str | None = None
+    adds: Literal["format", "nothing", "unknown"] = "format"
 
 
 FAMILIES = {row[0]: Family(*row) for row in ROWS}
@@ -113,6 +134,27 @@ def own_turns(text: str) -> OwnTurns | None:
     return OwnTurns(label, after, answered)
 
 
+def shown_format(
+    properties: Mapping[str, Mapping[str, Any]], example: Mapping[str, Any], model: str | None
+) -> Shown:
+    """What the inputs' defaults and the example's input show; the model's name decides where several fit."""
+    name = _template_input(properties)
+    default = properties[name].get("default") if name else None
+    shown = Shown(template=name, adds=_adds(default))
+    if isinstance(default, str) and PROMPT in default and shown.adds == "format":
+        if family := family_of_template(default, model):
+            return msgspec.structs.replace(shown, family=family.name, by="prompt template")
+        return msgspec.structs.replace(shown, by="prompt template", turns=own_turns(default))
+    for by, text in (
+        ("default prompt", properties.get("prompt", {}).get("default")),
+        ("example", example.get(name) if name else None),
+        ("example", example.get("prompt")),
+    ):
+        if isinstance(text, str) and (family := family_of_prompt(text, model) or family_seen_in(text, model)):
+            return msgspec.structs.replace(shown, family=family.name, by=by)
+    return shown
+
+
 def _recognized(
     text: str, model: str | None, fits: Callable[[PromptTemplate, str, str], bool]
 ) -> Family | None:
@@ -160,3 +202,19 @@ def _may_precede(template: PromptTemplate, head: str, said: str) -> bool:
     """Whether this may stand before a user's turn: nothing, system text, or earlier turns."""
     system, user = template.roles.get("system", ("", ""))[0], template.roles["user"][0]
     return not head.strip() or not system.strip() or head.startswith((system.rstrip(), user))
+
+
+def _template_input(properties: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The input for the prompt's template: by its name, or by a default with a place for the prompt."""
+    if "prompt_template" in properties:
+        return "prompt_template"
+    defaults = {name: prop.get("default") for name, prop in properties.items() if name != "prompt"}
+    return next((name for name, text in defaults.items() if isinstance(text, str) and PROMPT in text), None)
+
+
+def _adds(default: Any) -> Literal["format", "nothing", "unknown"]:
+    if default is None:
+        return "format"
+    if not isinstance(default, str) or default.strip() in ("", PROMPT):
+        return "nothing"
+    return "format" if PROMPT in default else "unknown"

@@ -8,15 +8,7 @@ from typing import Any
 import msgspec
 
 from ..messages import Message, read_messages
-from .arrangement import (
-    SystemText,
-    dated,
-    fold_leading_system,
-    is_continued,
-    lone_turn,
-    merged,
-    trimmed,
-)
+from .arrangement import SystemText, dated, fold_leading_system, is_continued, lone_turn, merged, trimmed
 from .jinja import ChatTemplate
 from .tools import READABLE, ToolFormat, Turn
 

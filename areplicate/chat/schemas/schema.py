@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..formats.decision import Shown, shown_format
+from ..formats.families import Shown, shown_format
 
 _TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object"))
 _LONGEST_DEFAULT = 60
@@ -68,7 +68,7 @@ def from_openapi(
     *,
     model: str | None = None,
     version: str | None = None,
-    example: Mapping[str, Any] | None = None,
+    example: object = None,
 ) -> ModelSchema:
     """The schema in a version's `openapi_schema.components.schemas`.
 
@@ -85,7 +85,7 @@ def from_openapi(
         model,
         version,
         _output_kind(_resolve(schemas.get("Output") or {}, schemas), schemas),
-        shown_format(properties, example or {}, model),
+        shown_format(properties, example if isinstance(example, Mapping) else {}, model),
         bool(_MESSAGES_AS_PROMPT.search(str(prompt.get("description") or ""))),
     )
 

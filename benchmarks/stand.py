@@ -1,4 +1,4 @@
-"""What every benchmark stands on: a local server in a process of its own, and a bare client to compare with."""
+"""What every benchmark stands on: a local server in a process of its own, and ratios to a bare client."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
-
-import aiohttp
 
 from areplicate.local import Faults, LocalModel, LocalReplicate
 from areplicate.replicate.protocol.predictions import TERMINAL
@@ -94,17 +92,6 @@ def server(models: Sequence[LocalModel], **options: Any) -> Iterator[Server]:
         here.send("stop")
         process.join(5)
         process.kill()
-
-
-async def bare_call(session: aiohttp.ClientSession, api_base: str, model: str, prompt: str) -> str:
-    """What a careful developer writes by hand for a warm model: one POST, held open."""
-    async with session.post(
-        f"{api_base}/models/{model}/predictions",
-        json={"input": {"prompt": prompt}},
-        headers={"Authorization": f"Bearer {KEY}", "Prefer": "wait"},
-    ) as response:
-        response.raise_for_status()
-        return "".join((await response.json())["output"])
 
 
 def ratio(ours: Sequence[float], bare: Sequence[float]) -> float:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
-import aiohttp
 import uvloop
 
 from areplicate import AsyncRouter
 from areplicate.local import LocalModel
 
+from .clients.aiohttp_client import Client
 from .models import CHUNKS
-from .stand import KEY, bare_call, ratio, server
+from .stand import KEY, ratio, server
 from .workers import in_a_process
 
 Call = Callable[[], Awaitable[object]]
@@ -35,32 +34,25 @@ async def cpu_per_call(call: Call, calls: int) -> float:
     return (time.process_time() - begun) / calls
 
 
-@asynccontextmanager
-async def callers(api_base: str) -> AsyncIterator[tuple[Call, Call]]:
-    """What makes one of our calls, and what makes a bare one, each on connections of its own."""
-    async with (
-        AsyncRouter(api_key=KEY, api_base=api_base, creations_per_minute=1e9) as router,
-        aiohttp.ClientSession() as session,
-    ):
-
-        async def our_call() -> object:
-            return await router.acompletion(MODEL, MESSAGES, max_tokens=100)
-
-        async def its_call() -> object:
-            return await bare_call(session, api_base, MODEL, PROMPT)
-
-        yield our_call, its_call
-
-
 async def measure(api_base: str, calls: int, rounds: int) -> tuple[list[float], list[float]]:
+    """CPU of our calls and of bare ones, each on connections of their own."""
+    client = Client(api_base, KEY)
     ours: list[float] = []
     bare: list[float] = []
-    async with callers(api_base) as (our_call, its_call):
+
+    async def our_call() -> object:
+        return await router.acompletion(MODEL, MESSAGES, max_tokens=100)
+
+    async def bare_call() -> object:
+        return await client.complete(MODEL, PROMPT)
+
+    async with AsyncRouter(api_key=KEY, api_base=api_base, creations_per_minute=1e9) as router:
         await cpu_per_call(our_call, calls // 10 + 1)
-        await cpu_per_call(its_call, calls // 10 + 1)
+        await cpu_per_call(bare_call, calls // 10 + 1)
         for _ in range(rounds):
             ours.append(await cpu_per_call(our_call, calls))
-            bare.append(await cpu_per_call(its_call, calls))
+            bare.append(await cpu_per_call(bare_call, calls))
+    await client.aclose()
     return ours, bare
 
 

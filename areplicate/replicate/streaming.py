@@ -61,8 +61,8 @@ class PredictionStream:
         self._live = live
         self._policy = policy
         self._text_of = text_of
-        self._streams = prediction.urls is not None and prediction.urls.stream is not None
-        self._events = EventStream(http, prediction.urls.stream if prediction.urls else None, slots)
+        self._streams = prediction.stream_url is not None
+        self._events = EventStream(http, prediction.stream_url, slots)
         self._assembly = TextAssembly()
         self._waits: Iterator[float] | None = None
         """Between looks, once there is one."""

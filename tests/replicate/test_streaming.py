@@ -16,7 +16,8 @@ import areplicate
 from areplicate import CompletionStream, ModelResponseChunk, Status, stream_to_completion
 from areplicate.local import Faults, LocalModel, LocalReplicate
 from tests.fast_forward import FastForwardLoop
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, streamed_text
+from tests.hostile import HostileReplicate, changes
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, router_of, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
 
@@ -220,6 +221,16 @@ async def test_a_stream_elsewhere_is_refused_and_sees_no_key(elsewhere: str) -> 
             with pytest.raises(areplicate.APIError, match="outside the API's own hosts"):
                 await chunks_of(router)
         assert not local.running()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", " ", "/v1/stream/1", "streams", "http://", "ftp://replicate.com/1", "https://[::1", "http://a:b/"],
+)
+async def test_what_is_no_url_of_a_stream_is_looked_at(url: str) -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        hostile.on("create", changes(lambda asked, prediction: prediction["urls"].update(stream=url)))
+        assert streamed_text(await chunks_of(router)) == "fine"
 
 
 async def test_many_streams_at_once_are_all_whole() -> None:

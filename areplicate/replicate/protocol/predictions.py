@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from .decoding import BROKEN, lenient
+from .requests import is_http
 
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 """The statuses after which a prediction does not change. Any other, known or not, means wait."""
@@ -64,6 +65,12 @@ class Prediction(msgspec.Struct, frozen=True):
     @property
     def terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def stream_url(self) -> str | None:
+        """Where its text can be read as it is written; None if it tells no URL."""
+        url = self.urls.stream if self.urls is not None else None
+        return url if url is not None and is_http(url) else None
 
 
 class ListedPrediction(Prediction, frozen=True):

@@ -49,6 +49,15 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or default_port
 
 
+def is_http(url: str) -> bool:
+    """Whether a text is the whole URL of something that HTTP reaches."""
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError:  # the port is not a number, or the address has half of its brackets
+        return False
+    return scheme in ("http", "https") and host != ""
+
+
 def is_replicates(url: str) -> bool:
     """Whether a URL is on one of Replicate's own hosts, over https."""
     try:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 else:
     openai = Lazily("openai")
 
+EMBEDDINGS = "/v1/embeddings"
 ENDED = ("completed", "failed", "expired", "cancelled")
 DOLLAR_A_TOKEN = {"input_cost_per_token": 1.0, "output_cost_per_token": 1.0}
 
@@ -77,9 +78,9 @@ def client(running: Gateway, key: str = MASTER) -> openai.OpenAI:
     )
 
 
-def line(name: str, text: str, url: str = CHAT, model: str = "echo", **body: Any) -> dict[str, Any]:
+def line(name: str, text: Any, url: str = CHAT, model: str = "echo", **body: Any) -> dict[str, Any]:
     messages: Any = [{"role": "user", "content": text}]
-    field = {CHAT: "messages", "/v1/completions": "prompt", "/v1/responses": "input"}[url]
+    field = {CHAT: "messages", "/v1/completions": "prompt"}.get(url, "input")
     asks = {field: messages if url == CHAT else text}
     return {"custom_id": name, "method": "POST", "url": url, "body": {"model": model, **asks, **body}}
 
@@ -137,16 +138,8 @@ def test_a_batch_from_its_file_to_its_answers(running: Gateway, endpoint: str) -
 
 def test_a_batch_of_embeddings(running: Gateway) -> None:
     api = client(running, running.new_key())
-    lines = [
-        {
-            "custom_id": str(n),
-            "method": "POST",
-            "url": "/v1/embeddings",
-            "body": {"model": "embeds", "input": ["x" * n, "y"]},
-        }
-        for n in range(1, 6)
-    ]
-    batch = ended(api, begin(api, lines, "/v1/embeddings").id)
+    lines = [line(str(n), ["x" * n, "y"], EMBEDDINGS, "embeds") for n in range(1, 6)]
+    batch = ended(api, begin(api, lines, EMBEDDINGS).id)
     assert batch.status == "completed" and counts(batch) == (5, 5, 0)
     bodies = [each["response"]["body"] for each in lines_of(api, batch.output_file_id)]
     assert [body["data"][0]["embedding"][0] for body in bodies] == [1, 2, 3, 4, 5]
@@ -353,20 +346,15 @@ def test_a_row_that_its_key_may_never_ask_says_so(running: Gateway) -> None:
 def test_a_batch_of_embeddings_may_cost_what_its_predictions_do(running: Gateway) -> None:
     """Vectors are no text, of which each might be long."""
     api = client(running, running.new_key(max_budget=100))
-    body = {"model": "embeds", "input": ["x", "y"]}
-    lines = [{"custom_id": "1", "method": "POST", "url": "/v1/embeddings", "body": body}]
-    assert ended(api, begin(api, lines, "/v1/embeddings").id).status == "completed"
+    lines = [line("1", ["x", "y"], EMBEDDINGS, "embeds")]
+    assert ended(api, begin(api, lines, EMBEDDINGS).id).status == "completed"
 
 
 def test_a_check_asks_replicate_about_no_invented_names(running: Gateway, local: LocalReplicate) -> None:
     api = client(running, running.new_key(rpm_limit=1, max_budget=100))
-    bodies = [{"model": f"invented/{number}", "input": "x"} for number in range(30)]
-    lines = [
-        {"custom_id": body["model"], "method": "POST", "url": "/v1/embeddings", "body": body}
-        for body in bodies
-    ]
+    lines = [line(str(number), "x", EMBEDDINGS, f"invented/{number}") for number in range(30)]
     asked = len(local.requests)
-    batch = begin(api, lines, "/v1/embeddings")
+    batch = begin(api, lines, EMBEDDINGS)
     eventually(lambda: api.batches.retrieve(batch.id).status == "in_progress")
     assert len(local.requests) - asked < 10
     api.batches.cancel(batch.id)

@@ -1,4 +1,4 @@
-"""What people use: the openai package, LangChain and curl, against a real gateway process."""
+"""What people use: the openai package and curl, against a real gateway process."""
 
 from __future__ import annotations
 
@@ -129,32 +129,6 @@ def test_stop_ends_every_answer(client: openai.OpenAI, local: LocalReplicate) ->
     assert client.responses.create(model="chat", input="One", extra_body=extra).output_text == before
 
 
-def test_responses(client: openai.OpenAI) -> None:
-    answer = client.responses.create(model="chat", instructions="Be kind.", input="Hi")
-    assert answer.output_text == TEXT
-    assert answer.status == "completed"
-    assert answer.usage is not None and answer.usage.output_tokens == len(WORDS)
-    turns: Any = [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]
-    assert client.responses.create(model="chat", input=turns, max_output_tokens=2).status == "incomplete"
-
-
-def test_streamed_responses(client: openai.OpenAI) -> None:
-    with client.responses.stream(model="chat", input="Hi") as stream:
-        kinds = [event.type for event in stream]
-        final = stream.get_final_response()
-    assert final.output_text == TEXT
-    assert kinds[0] == "response.created" and kinds[-1] == "response.completed"
-    assert "response.output_text.done" in kinds
-    events = list(client.responses.create(model="chat", input="Hi", stream=True))
-    assert [event.sequence_number for event in events] == list(range(len(events)))
-    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == TEXT
-
-
-def test_a_failed_response(client: openai.OpenAI) -> None:
-    events = list(client.responses.create(model="fails", input="Hi", stream=True))
-    assert events[-1].type == "response.failed"
-
-
 @pytest.mark.parametrize(
     ("request_", "error", "code"),
     [
@@ -207,14 +181,6 @@ def test_replicates_own_faults_are_ridden_out(client: openai.OpenAI, local: Loca
         assert client.chat.completions.create(model="chat", messages=HI).choices[0].message.content == TEXT
     finally:
         local.faults = Faults()
-
-
-def test_langchain(running: Gateway) -> None:
-    from langchain_openai import ChatOpenAI  # seconds of imports, in each process
-
-    model = ChatOpenAI(model="chat", base_url=f"{running.url}/v1", api_key=MASTER, max_retries=0)
-    assert model.invoke("Hi").content == TEXT
-    assert "".join(str(chunk.content) for chunk in model.stream("Hi")) == TEXT
 
 
 def curl(*arguments: str) -> str:

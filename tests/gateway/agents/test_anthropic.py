@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pydantic
 import pytest
 
@@ -46,6 +47,13 @@ def client(running: Gateway) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
+def post(running: Gateway, body: dict[str, Any]) -> httpx.Response:
+    """What the gateway answers on the wire."""
+    with running.http(None) as http:
+        headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
+        return http.post("/v1/messages", json=body, headers=headers)
+
+
 QUESTIONS: list[dict[str, Any]] = [
     {"model": "chat", "system": "Be kind.", "metadata": {"user_id": "u1"}, "temperature": 1},
     {"model": "chat", "max_tokens": 2, "stop_sequences": ["END"]},
@@ -69,10 +77,7 @@ def test_every_message_and_event_is_of_the_published_types(
     running: Gateway, question: dict[str, Any]
 ) -> None:
     body = {"max_tokens": 100, "messages": ASK, **question}
-    headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
-    with running.http(None) as http:
-        whole = http.post("/v1/messages", json=body, headers=headers)
-        streamed = http.post("/v1/messages", json={**body, "stream": True}, headers=headers)
+    whole, streamed = post(running, body), post(running, {**body, "stream": True})
     assert whole.status_code == streamed.status_code == 200, whole.text + streamed.text
     assert whole.headers["request-id"].startswith("req_")
     anthropic.types.Message.model_validate(whole.json(), strict=True)
@@ -186,12 +191,9 @@ def test_thinking(client: anthropic.Anthropic) -> None:
 
 
 def test_pings_through_a_boot(running: Gateway) -> None:
-    headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
-    body = {"model": "boots", "max_tokens": 100, "messages": ASK, "stream": True}
-    with running.http(None) as http:
-        begun = time.monotonic()
-        text = http.post("/v1/messages", json=body, headers=headers).text
-        assert time.monotonic() - begun > 9
+    begun = time.monotonic()
+    text = post(running, {"model": "boots", "max_tokens": 100, "messages": ASK, "stream": True}).text
+    assert time.monotonic() - begun > 9
     assert 'event: ping\ndata: {"type":"ping"}\n\n' in text and "event: message_stop" in text
     assert not any(line.startswith(":") for line in text.splitlines())
 
@@ -238,7 +240,6 @@ def test_a_wrong_key(running: Gateway) -> None:
 
 
 def test_a_stream_that_fails(running: Gateway) -> None:
-    headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
     body = {
         "model": "never-json",
         "max_tokens": 100,
@@ -246,8 +247,7 @@ def test_a_stream_that_fails(running: Gateway) -> None:
         "stream": True,
         "output_config": {"format": {"type": "json_schema", "schema": PERSON}},
     }
-    with running.http(None) as http:
-        last = http.post("/v1/messages", json=body, headers=headers).text.strip().split("\n\n")[-1]
+    last = post(running, body).text.strip().split("\n\n")[-1]
     name, data = last.split("\n")
     assert name == "event: error" and json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"
 

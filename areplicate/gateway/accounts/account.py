@@ -158,7 +158,7 @@ class Account:
             await self._let_in(key, hold)
         except GatewayError:
             if held is not None and self._asked:
-                await self._let_in(key, msgspec.structs.replace(held, id=hold.id))
+                await self._let_in(key, held.again())
             raise
 
     async def _let_in(self, key: Key, hold: Hold) -> None:

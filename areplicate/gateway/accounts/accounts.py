@@ -178,12 +178,15 @@ class Accounts:
         counting = self.in_background(self._admit_shared(store, key, hold))
         try:
             await asyncio.shield(counting)
-        except BaseException:
-            counting.add_done_callback(partial(self._not_let_in, hold))
+        except asyncio.CancelledError:
+            counting.add_done_callback(partial(self._left, hold))
+            raise
+        except Exception:
+            self.give_back(hold)
             raise
 
-    def _not_let_in(self, hold: Hold, counting: asyncio.Task[None]) -> None:
-        """Gives a hold back once nothing counts it any more: a caller who leaves interrupts nothing."""
+    def _left(self, hold: Hold, counting: asyncio.Task[None]) -> None:
+        """Gives the hold of a caller who left back, once it is counted: leaving interrupts nothing."""
         if not counting.cancelled():
             counting.exception()  # asyncio would log it if nobody asked for it
         self.give_back(hold)

@@ -66,6 +66,12 @@ class Hold(msgspec.Struct, kw_only=True):
     tokens: int
     dollars: float
 
+    def again(self) -> Hold:
+        """The same anew, with an id of its own: this one may still be on its way out of the database."""
+        return Hold(
+            key_id=self.key_id, predictions=self.predictions, tokens=self.tokens, dollars=self.dollars
+        )
+
 
 class SettledHold(msgspec.Struct, frozen=True):
     """What a hold has really taken.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from areplicate.local import Faults, LocalReplicate
-from tests.cli.test_cli import _environment
+from tests.cli.command import environment
 from tests.forked import Process
 from tests.stage import LLAMA
 
@@ -97,4 +97,4 @@ def run_through_kills(local: LocalReplicate, folder: Path, rows: int, kills: int
 def _start(local: LocalReplicate, folder: Path) -> Process:
     command = ("batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl"), "--model", LLAMA)
     fast = ("--creations-per-minute", "60000")
-    return Process("areplicate", *command, *fast, env=_environment(local, {}))
+    return Process("areplicate", *command, *fast, env=environment(local))

@@ -15,10 +15,10 @@ import pytest
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.bulk.accidents import answer_in, echo
-from tests.cli.test_cli import _environment, nothing_runs, run
+from tests.cli.command import environment, run
 from tests.forked import Process
 from tests.hostile import fails_first
-from tests.stage import LLAMA, llama, sent
+from tests.stage import LLAMA, llama, sent, wait_until_nothing_runs
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def test_an_unknown_model_a_wrong_key_and_no_credit_cost_nothing(tmp_path: Path)
 
 def start(local: LocalReplicate, source: Path, output: Path, *more: str) -> Process:
     command = ("batch", str(source), "-o", str(output), "--model", LLAMA, *more)
-    return Process("areplicate", *command, env=_environment(local, {}))
+    return Process("areplicate", *command, env=environment(local))
 
 
 def wait_for(count: int, local: LocalReplicate) -> None:
@@ -339,7 +339,7 @@ def test_a_second_interrupt_cancels(tmp_path: Path) -> None:
         job.send_signal(signal.SIGINT)
         _, said = job.communicate(timeout=30)
         assert job.returncode == 130 and "Traceback" not in said, said
-        assert nothing_runs(local)
+        wait_until_nothing_runs(local)
 
 
 def test_sigterm_cancels_and_says_what_to_do(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_sigterm_cancels_and_says_what_to_do(tmp_path: Path) -> None:
         job.send_signal(signal.SIGTERM)
         _, said = job.communicate(timeout=30)
         assert job.returncode == 143 and "goes on from here" in said and "Traceback" not in said, said
-        assert nothing_runs(local)
+        wait_until_nothing_runs(local)
 
 
 def test_a_job_that_cannot_connect_says_so_once_and_waits(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_a_job_that_cannot_connect_says_so_once_and_waits(tmp_path: Path) -> Non
         pass
     with (tmp_path / "said").open("w+b") as said:
         command = ("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA)
-        job = Process("areplicate", *command, env=_environment(local, {}), stderr=said)
+        job = Process("areplicate", *command, env=environment(local), stderr=said)
         for _ in range(600):
             if b"Cannot connect" in (told := Path(said.name).read_bytes()):
                 break

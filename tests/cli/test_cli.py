@@ -21,22 +21,10 @@ from areplicate.cli import SERVING
 from areplicate.gateway.command import serve
 from areplicate.local import LocalReplicate
 from tests import forked
-from tests.stage import KEY, LLAMA, llama
+from tests.cli.command import environment, run
+from tests.stage import KEY, LLAMA, llama, wait_until_nothing_runs
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
-
-
-def run(
-    *arguments: str, local: LocalReplicate | None = None, piped: str | bytes = b"", **environment: Any
-) -> subprocess.CompletedProcess[str]:
-    given = piped.encode() if isinstance(piped, str) else piped
-    return forked.run("areplicate", *arguments, env=_environment(local, environment), piped=given)
-
-
-def _environment(local: LocalReplicate | None, more: dict[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("REPLICATE_")}
-    there = {"REPLICATE_API_KEY": KEY, "REPLICATE_API_BASE": local.api_base} if local else {}
-    return {**kept, **there, **more}
 
 
 class Terminal:
@@ -72,7 +60,7 @@ def terminal(*arguments: str, local: LocalReplicate) -> Iterator[Terminal]:
         stdin=program_side,
         stdout=program_side,
         stderr=program_side,
-        env=_environment(local, {"TERM": "xterm", "COLUMNS": "200"}),
+        env=environment(local, TERM="xterm", COLUMNS="200"),
         start_new_session=True,
         preexec_fn=lambda: __import__("fcntl").ioctl(program_side, __import__("termios").TIOCSCTTY, 0),
     )
@@ -89,14 +77,6 @@ def terminal(*arguments: str, local: LocalReplicate) -> Iterator[Terminal]:
 def local() -> Iterator[LocalReplicate]:
     with LocalReplicate([llama(reply=["I", " am", " [bold]fine[/bold]."])]) as local:
         yield local
-
-
-def nothing_runs(local: LocalReplicate) -> bool:
-    for _ in range(200):
-        if local.predictions and not local.running():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_the_answer_is_all_that_goes_to_stdout(local: LocalReplicate) -> None:
@@ -183,7 +163,7 @@ def test_a_conversation_remembers_and_ctrl_c_stops_only_the_answer() -> None:
             screen.wait_for("slowslow")
             screen.type("\x03")
             screen.wait_for("stopped")
-            assert nothing_runs(local)
+            wait_until_nothing_runs(local)
             screen.type("again\n")
             screen.wait_for("turn 3")
             screen.type("\x04")
@@ -193,7 +173,7 @@ def test_a_conversation_remembers_and_ctrl_c_stops_only_the_answer() -> None:
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_running(ending: signal.Signals) -> None:
     with LocalReplicate([llama(boot_seconds=60)]) as local:
-        process = forked.Process("areplicate", "chat", LLAMA, "x", env=_environment(local, {}))
+        process = forked.Process("areplicate", "chat", LLAMA, "x", env=environment(local))
         for _ in range(400):
             if local.predictions:
                 break
@@ -202,7 +182,7 @@ def test_a_signal_leaves_nothing_running(ending: signal.Signals) -> None:
         _, said = process.communicate(timeout=20)
         assert process.returncode in (130, 143)
         assert "Traceback" not in said
-        assert nothing_runs(local)
+        wait_until_nothing_runs(local)
 
 
 def test_local_serves_until_it_is_stopped(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
-from tests.cli.test_cli import run
+from tests.cli.command import run
 from tests.stage import LLAMA, llama, sent
 
 VISION = "acme/vision"

@@ -17,7 +17,7 @@ import asyncio
 import itertools
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 import msgspec
@@ -32,7 +32,7 @@ from areplicate.local.routes import find_route
 INTERRUPTED = "Prediction interrupted; please retry (code: PA)"
 """A failure of the platform's, not of the model's."""
 
-GoOn = Callable[[], Awaitable[web.StreamResponse]]
+GoOn = Callable[[], Coroutine[Any, Any, web.StreamResponse]]
 """Lets the request go on towards the server, and gives its answer."""
 
 

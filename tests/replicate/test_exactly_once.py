@@ -175,7 +175,7 @@ async def test_calls_that_a_machine_sleeps_through_are_not_paid_twice() -> None:
         await anyio.sleep(5)
         clock = hostile._service.clock
         asleep_at, before = clock.now(), clock.wall
-        clock.wall = lambda at: before(at) + timedelta(hours=at >= asleep_at)  # type: ignore[method-assign]
+        clock.wall = lambda instant: before(instant) + timedelta(hours=instant >= asleep_at)  # type: ignore[method-assign]
         await ask(router)
         awake.set()
         await anyio.sleep(30)

@@ -31,7 +31,10 @@ import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MORE = ("tools with descriptions", "tools without system", "calls alone", "calls again", "calls after text")
+MORE = (
+    *("tools with descriptions", "tools without system", "calls alone"),
+    *("calls again", "calls after text", "thoughts"),
+)
 ROOT = Path(__file__).parents[1]
 CONVERSATIONS = ROOT / "tests" / "data" / "conversations.json"
 FORMATS = ROOT / "tests" / "data" / "formats.jsonl"
@@ -127,7 +130,7 @@ def from_fastchat(path: Path, entry: dict[str, Any]) -> Callable[[Any, Any], str
 
 def lost(text: str, messages: list[dict[str, Any]], tools: Any) -> str | None:
     """What the text leaves out of the conversation."""
-    said = [str(message["content"] or "").strip() for message in messages]
+    said = [str(message["content"] or "").rpartition("</think>")[2].strip() for message in messages]
     functions = [call["function"] for message in messages for call in message.get("tool_calls", ())]
     calls = [str(value) for function in functions for value in function["arguments"].values()]
     told = [tool["function"]["description"] for tool in tools or ()]

@@ -15,7 +15,7 @@ from .stops import begun_at_the_end
 
 _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep"
-    r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|deepcoder|deepscaler|skywork-or1"
+    r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|hermes-?4|deepcoder|deepscaler|skywork-or1"
 )
 """The names of models that write a thought before they answer."""
 

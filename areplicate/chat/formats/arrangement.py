@@ -15,6 +15,7 @@ from .tools import Turn
 
 _TURNS = ["user", "assistant"] * 50
 """The roles of a conversation that alternates as it is."""
+_ENDS_A_THOUGHT = "</think>"
 _TODAY = re.compile(r"\{today:([^}]*)\}")
 
 
@@ -135,6 +136,21 @@ def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
     if message.role not in roles or message.text == message.text.strip():
         return message
     return msgspec.structs.replace(message, text=message.text.strip())
+
+
+def without_thoughts(messages: tuple[Message, ...], stripped: str) -> tuple[Message, ...]:
+    """The messages without the thoughts of answers before the last question."""
+    if not any(_ENDS_A_THOUGHT in message.text for message in messages if message.role == "assistant"):
+        return messages
+    last = max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
+    return (*[_without_thought(message, stripped) for message in messages[:last]], *messages[last:])
+
+
+def _without_thought(message: Message, stripped: str) -> Message:
+    if message.role != "assistant" or _ENDS_A_THOUGHT not in message.text:
+        return message
+    said = message.text.rpartition(_ENDS_A_THOUGHT)[2].lstrip(stripped)
+    return msgspec.structs.replace(message, text=said)
 
 
 def merged(turns: list[Turn], tool_is_user: bool) -> list[Turn]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 _PYTHON = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"}
 _HERMES = {**_PYTHON, "array": "list[Union[]]", "object": "dict"}
 _SEED = {**_PYTHON, "number": "int", "array": "list"}
+_PARAMETER = ("name", "type", "description")
 _DECLARED = ("description", "enum", "items", "properties", "required")
 _TYPESCRIPT = {"integer": "number", "array": "any[]"}
 
@@ -70,24 +72,28 @@ def _python(tool: Mapping[str, Any]) -> str:
     )
 
 
-def _xml(tool: Mapping[str, Any]) -> str:
-    """Qwen's coders': an element for each thing that a definition says."""
+def _xml(tool: Mapping[str, Any], structured: tuple[type, ...] = (Mapping,)) -> str:
+    """Qwen's coders': an element for each thing that a definition says; what is `structured` is JSON in it."""
     function, (properties, _) = _function(tool), _parameters(tool)
     parameters = "".join(
         [
-            f"\n<parameter>{_elements({'name': name, **prop}, ('name', 'type', 'description'))}\n</parameter>"
+            f"\n<parameter>{_elements({'name': name, **prop}, structured, _PARAMETER)}\n</parameter>"
             for name, prop in properties.items()
         ]
     )
     rest = {k: v for k, v in (function.get("parameters") or {}).items() if k not in ("type", "properties")}
-    told = _elements({name: function[name] for name in ("name", "description") if name in function})
-    return f"<function>{told}\n<parameters>{parameters}{_elements(rest)}\n</parameters>\n</function>"
+    told = _elements(
+        {name: function[name] for name in ("name", "description") if name in function}, structured
+    )
+    return (
+        f"<function>{told}\n<parameters>{parameters}{_elements(rest, structured)}\n</parameters>\n</function>"
+    )
 
 
-def _elements(values: Mapping[str, Any], first: Sequence[str] = ()) -> str:
+def _elements(values: Mapping[str, Any], structured: tuple[type, ...], first: Sequence[str] = ()) -> str:
     order = [*[name for name in first if name in values], *[name for name in values if name not in first]]
     written = {
-        n: as_json(values[n]) if isinstance(values[n], Mapping) else str(values[n]).strip() for n in order
+        n: as_json(values[n]) if isinstance(values[n], structured) else str(values[n]).strip() for n in order
     }
     return "".join([f"\n<{name}>{text}</{name}>" for name, text in written.items()])
 
@@ -189,6 +195,7 @@ WRITERS: dict[str, Callable[[Any], str]] = {
     "signature": _signature,
     "python": _python,
     "xml": _xml,
+    "xml with lists": partial(_xml, structured=(Mapping, list)),
     "headed": _headed,
     "docstring": _docstring,
     "typescript": _typescript,

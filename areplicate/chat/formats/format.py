@@ -8,7 +8,16 @@ from typing import Any
 import msgspec
 
 from ..messages import Message, read_messages
-from .arrangement import SystemText, dated, fold_leading_system, is_continued, lone_turn, merged, trimmed
+from .arrangement import (
+    SystemText,
+    dated,
+    fold_leading_system,
+    is_continued,
+    lone_turn,
+    merged,
+    trimmed,
+    without_thoughts,
+)
 from .jinja import ChatTemplate
 from .tools import READABLE, ToolFormat, Turn
 
@@ -43,6 +52,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             without labels.
         trim: the roles whose text loses white space at both ends; "turn" trims a user message with
             the system text that opens it.
+        forgets: the thoughts of answers before the last question are left out; these characters are stripped from
+            what follows a thought. None: they stay.
         first_round: the number of the first turn, for formats that count them: `{round}` in a role.
         tools: how tools, calls and answers are written.
         chat_template: a Jinja template as tokenizers publish them, instead of all the above.
@@ -58,6 +69,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     alternating: bool = False
     lone_turn_as_is: bool = False
     trim: tuple[str, ...] = ()
+    forgets: str | None = None
     first_round: int | None = None
     tools: ToolFormat = READABLE
     chat_template: ChatTemplate | None = None
@@ -118,6 +130,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         """The conversation as this format holds it; `opens`: with the beginning that it has, if any."""
         plain = not tools
         ragged = False
+        if self.forgets is not None:
+            messages = without_thoughts(messages, self.forgets)
         for message in messages:
             if message.tool_calls or message.role == "tool":
                 plain = False

@@ -81,7 +81,7 @@ def chatml(default: str | None = None, *, tools: ToolFormat = forms.QWEN, **more
 
 def thinking_chatml(**more: Any) -> PromptTemplate:
     """ChatML that has the model think first."""
-    return chatml(final="<|im_start|>assistant\n<think>\n", **more)
+    return chatml(final="<|im_start|>assistant\n<think>\n", **{"forgets": "\n", **more})
 
 
 def llama_3(**more: Any) -> PromptTemplate:
@@ -121,5 +121,13 @@ def deepseek(
     answer = (opens.removesuffix("<think>\n"), EOS)
     system = SystemText("front")
     return labelled(
-        ("", ""), ("<｜User｜>", ""), answer, opens, roles=roles, system=system, tools=tools, **more
+        ("", ""),
+        ("<｜User｜>", ""),
+        answer,
+        opens,
+        roles=roles,
+        system=system,
+        tools=tools,
+        forgets="",
+        **more,
     )

@@ -38,7 +38,7 @@ from .system_texts import PUBLISHED
 from .tools import READABLE
 
 BASE = (
-    r"-base\b|-pt$"
+    r"-base\b|^(?!ernie).*-pt$"
     r"|^(meta-)?llama-?v?3([.p-]?[12])?-\d+b$"
     r"|^mi[sx]tral-(7b|8x\d+b|nemo-\d+b)?(-?v0\.\d)?(-32k\w*)?$"
     r"|^qwen(-?(1[.p]5|2|2[.p-]?5))?-((coder|math)-)?[\d.]+b(-a[\d.]+b)?$"
@@ -91,7 +91,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=texts.GPT_OSS, initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl|linear)|moonlight", r"<\|im_middle\|>"),
     ("minimax", labelled(("<beginning_of_sentence>system ai_setting=assistant\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>user name=user\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>ai name=assistant\n", "<end_of_sentence>\n")), r"minimax-(text|vl|m1)", r"<beginning_of_sentence>"),
-    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n"), r"minimax-m2", r"\]~b\]user"),
+    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", forgets="\n"), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
     ("deepseek-0324", deepseek(answered=True), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
     ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
@@ -102,7 +102,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # Fine-tunes and formats that others share
     ("openchat-3.6", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"system": "System", "user": "GPT4 Correct User", "assistant": "GPT4 Correct Assistant"}, trim=ALL), r"openchat-?3[.p]6", r"GPT4 Correct User<\|end_header_id"),
     ("openchat", tagged("GPT4 Correct {}: ", "<|end_of_turn|>", names={"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}), r"openchat|starling", r"<\|end_of_turn\|>"),
-    ("hermes", chatml(tools=forms.HERMES, roles={"tool": ("<|im_start|>tool\n", "\n<|im_end|>")}), r"hermes-?[2-9](?!\d*b)|openhermes|deephermes|hermes.*(mistral|mixtral|solar|yi)", ""),
+    ("hermes", chatml(tools=forms.HERMES, roles={"tool": ("<|im_start|>tool\n", "\n<|im_end|>")}), r"(?<!deep)hermes-?([235-9](?!\d*b)|4(?!\d*b|-(70|405)b))|openhermes|hermes.*(mistral|mixtral|solar|yi)", ""),
     ("solar", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "")), r"solar-(10|0).*instruct|solar-uncensored", ""),
     ("neural-chat", labelled(("### System:\n", "\n"), ("### User:\n", " \n"), ("### Assistant:\n", "</s>\n")), r"neural-?chat", r""),
     ("orca-mini", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Response:\n", "\n\n")), r"orca-?mini(?!-v[3-9])", r"### User:.*### Response:"),
@@ -136,11 +136,13 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"^(?!.*dolphin).*phi-?2$", r"Instruct:.*Output:"),
     # Qwen and others that write ChatML
     ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
+    ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n"), r"nemotron-3-(nano|super|ultra)", ""),
+    ("qwen-3.8", thinking_chatml(default=texts.QWEN_3_8, with_tools="", roles={"opening": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n"), "default_with_tools": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "assistant": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, forgets=None), r"qwen-?3[.p][89]", ""),
     ("qwen-3.5", thinking_chatml(roles=_THOUGHT | {"tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL), r"qwen-?3[.p][5-9]", ""),
     ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT), r"qwen-?3(?!\d*b).*thinking", ""),
     ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, with_tools=texts.QWEN_3_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)", ""),
-    ("qwen-3", chatml(roles=_THOUGHT), r"qwen-?3(?!\d*b)|baichuan-m2", ""),
+    ("qwen-3", chatml(roles=_THOUGHT, forgets="\n"), r"qwen-?3(?!\d*b)|baichuan-m2", ""),
     ("qwen-2.5-math", chatml(texts.QWEN_2_5_MATH), r"qwen-?2[.p-]?5-math", ""),
     ("qwen-2.5", chatml(texts.QWEN_2_5), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
@@ -150,19 +152,20 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
     ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), answered=True), r"yi-1\.5.*chat", ""),
     ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
-    ("smollm-3", chatml(texts.SMOLLM_3, roles={"opening": (texts.SMOLLM_3_HEAD, "\n\n")}, tools=READABLE), r"smollm-?3", r"## Custom Instructions"),
+    ("smollm-3", chatml(texts.SMOLLM_3, roles={"opening": (texts.SMOLLM_3_HEAD, "\n\n")}, tools=READABLE), r"smollm-?3(?!\d)", r"## Custom Instructions"),
     ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n")}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
     ("olmo-3.1", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3_1} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3_1, unless_anywhere=True)), r"olmo-?3\.[1-9].*(instruct|sft|dpo)", ""),
     ("olmo-3", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3, unless_anywhere=True)), r"olmo-?3.*(instruct|sft|dpo)", ""),
-    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23].*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
+    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23](?!\d).*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
     ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|tinyllama.*chat", r"<\|user\|>.*</s>"),
     # Zhipu
     ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),
     ("chatglm-2", labelled(("", "\n\n"), ("[Round {round}]\n\n问：", "\n\n"), ("答：", "\n\n"), first_round=1), r"chatglm-?2", r"\[Round 1\]"),
     ("chatglm-3", tagged("<|{}|>\n ", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?3", ""),
-    ("glm-5", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|></think>", "")}, final="<|assistant|><think>", trim=("assistant",)), r"glm-5|glm-4\.7", ""),
-    ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",)), r"glm-4\.[5-9]", ""),
-    ("glm-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?4|glm-?4(?!\.)|glm-z1", ""),
+    ("glm-5.2", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5_2, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|><think></think>", "")}, final="<|assistant|><think>", initial_prompt_value="<|system|>Reasoning Effort: Max", trim=("assistant",), forgets="\n"), r"glm-5\.[2-9]", ""),
+    ("glm-5", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|></think>", "")}, final="<|assistant|><think>", trim=("assistant",), forgets="\n"), r"glm-5|glm-4\.7", ""),
+    ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",), forgets="\n"), r"glm-4\.[5-9]", ""),
+    ("glm-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?4|glm-?4(?!\.[5-9])|glm-z1", ""),
     ("glm-edge", tagged("<|{}|>\n", "", names={"tool": "observation"}), r"glm-edge", ""),
     ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=texts.CODEGEEX)), r"codegeex-?4", ""),
     ("chatglm-lines", tagged("<|{}|>\n", "\n", names={"tool": "observation"}), "", r"<\|user\|>\n.*<\|assistant\|>"),
@@ -200,7 +203,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)", ""),
     ("llama-3.1", dated_llama_3("26 Jul 2024"), r"(llama-?v?|\bl)3[.p-]?[13](?!\d*b)|nemotron", ""),
-    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b", r"<\|start_header_id\|>"),
+    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|hermes-?4-(70|405)b|deephermes-3|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b", r"<\|start_header_id\|>"),
     ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*(chat|instruct)|code-?llama.*instruct|airoboros", r"<<SYS>>"),
     # Mistral
     ("devstral-2507", mistral_7("", forms.DEVSTRAL, PUBLISHED["devstral-2507"]), r"devstral.*(2507|-1[.p]1)", ""),

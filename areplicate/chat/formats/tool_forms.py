@@ -225,6 +225,16 @@ QWEN_CODER = ToolFormat(
     between_answers="",
 )
 
+GLM_5_2 = msgspec.structs.replace(GLM_5, tool="function")
+
+NEMOTRON_3 = msgspec.structs.replace(
+    QWEN_CODER,
+    definitions="# Tools\n\n" + PUBLISHED["qwen-coder-tools"],
+    tool="xml with lists",
+    calls=("\n", "\n"),
+    after_text="",
+)
+
 QWEN_3_5 = msgspec.structs.replace(
     QWEN_CODER,
     definitions="# Tools\n\n" + PUBLISHED["qwen-coder-tools"],

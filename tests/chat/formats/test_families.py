@@ -68,6 +68,22 @@ def test_a_family_writes_what_its_templates_write(family: str) -> None:
         assert written == expected(entry), entry["source"]
 
 
+def test_what_was_thought_since_the_last_question_stays() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+    asked = [
+        {"role": "user", "content": "Is it late?"},
+        {"role": "assistant", "content": "<think>\nI look.\n</think>\n\n", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "noon"},
+    ]
+    for family in ("qwen-3", "deepseek-r1", "glm-4.5"):
+        written = FAMILIES[family].template.render(asked)
+        assert "I look." in written
+        begun = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "<think>No.</think>It"}]
+        assert FAMILIES[family].template.render(begun).endswith("<think>No.</think>It")
+        later = [*asked, {"role": "assistant", "content": "No."}, {"role": "user", "content": "Sure?"}]
+        assert "I look." not in FAMILIES[family].template.render(later)
+
+
 def test_every_family_has_expected_texts() -> None:
     without = {name for name, family in FAMILIES.items() if family.template is not PLAIN} - set(by_family())
     assert without == NO_TEMPLATE

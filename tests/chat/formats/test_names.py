@@ -17,7 +17,8 @@ NAMES = {
     "aaditya/Llama3-OpenBioLLM-70B Sao10K/L3-8B-Stheno-v3.2 NeverSleep/Llama-3-Lumimaid-8B-v0.1 "
     "gradientai/Llama-3-8B-Instruct-Gradient-1048k lucataco/ollama-llama3-70b llama-v3-8b-instruct "
     "abacusai/Smaug-Llama-3-70B-Instruct VAGOsolutions/Llama-3-SauerkrautLM-8b-Instruct "
-    "deepcogito/cogito-v1-preview-llama-8b llava-hf/llava-llama-3-8b-v1_1 meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
+    "deepcogito/cogito-v1-preview-llama-8b NousResearch/Hermes-4-70B NousResearch/Hermes-4-405B-FP8 "
+    "NousResearch/DeepHermes-3-Llama-3-8B-Preview llava-hf/llava-llama-3-8b-v1_1 meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
     "llama-3.1": "meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
     "meta-llama/Llama-3.3-70B-Instruct nvidia/Llama-3.1-Nemotron-70B-Instruct-HF "
     "nvidia/nemotron-70b-instruct unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
@@ -59,7 +60,7 @@ NAMES = {
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
     "chatml": "deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
-    "01-ai/Yi-34B-Chat cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
+    "01-ai/Yi-34B-Chat HuggingFaceTB/SmolLM-360M-Instruct cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
     "HuggingFaceH4/zephyr-7b-gemma-v0.1 Snowflake/snowflake-arctic-instruct stabilityai/stablelm-2-12b-chat "
     "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
@@ -68,7 +69,7 @@ NAMES = {
     "cognitivecomputations/dolphin-2_6-phi-2 utter-project/EuroLLM-9B-Instruct anthracite-org/magnum-v4-72b",
     "hermes": "NousResearch/Hermes-3-Llama-3.1-8B NousResearch/Hermes-2-Pro-Llama-3-8B "
     "teknium/OpenHermes-2.5-Mistral-7B NousResearch/Nous-Hermes-2-Mixtral-8x7B-DPO "
-    "NousResearch/Nous-Hermes-2-Yi-34B nateraw/nous-hermes-2-solar-10.7b NousResearch/Hermes-4-70B",
+    "NousResearch/Nous-Hermes-2-Yi-34B nateraw/nous-hermes-2-solar-10.7b NousResearch/Hermes-4-14B NousResearch/Hermes-4.3-36B",
     "dbrx": "databricks/dbrx-instruct",
     "mpt-chat": "mosaicml/mpt-7b-chat mosaicml/mpt-30b-chat",
     "smollm": "HuggingFaceTB/SmolLM2-1.7B-Instruct",
@@ -135,9 +136,10 @@ NAMES = {
     "chatglm-1": "THUDM/chatglm-6b",
     "chatglm-2": "THUDM/chatglm2-6b THUDM/chatglm2-6b-int4",
     "chatglm-3": "THUDM/chatglm3-6b THUDM/chatglm3-6b-32k",
-    "glm-4": "THUDM/glm-4-9b-chat cuuupid/glm-4v-9b",
+    "glm-4": "THUDM/glm-4-9b-chat cuuupid/glm-4v-9b zai-org/GLM-4.1V-9B-Thinking",
     "glm-4.5": "zai-org/GLM-4.5 zai-org/GLM-4.5-Air zai-org/GLM-4.6",
-    "internlm": "internlm/internlm-chat-7b",
+    "internlm": "internlm/internlm-chat-7b internlm/internlm-20b-chat",
+    "ernie-4.5": "baidu/ERNIE-4.5-21B-A3B-PT baidu/ERNIE-4.5-21B-A3B-Thinking",
     "oasst": "OpenAssistant/oasst-sft-4-pythia-12b-epoch-3.5 OpenAssistant/falcon-40b-sft-top1-oasst",
     "oasst-llama": "OpenAssistant/oasst-sft-6-llama-30b amazon/MistralLite lucataco/mistrallite",
     "redpajama": "togethercomputer/RedPajama-INCITE-7B-Chat",
@@ -149,7 +151,10 @@ NAMES = {
     "hunyuan-dense": "tencent/Hunyuan-7B-Instruct",
     "minimax": "MiniMaxAI/MiniMax-Text-01 MiniMaxAI/MiniMax-M1-80k",
     "seed-coder": "ByteDance-Seed/Seed-Coder-8B-Instruct",
-    "glm-5": "zai-org/GLM-4.7",
+    "glm-5": "zai-org/GLM-4.7 zai-org/GLM-4.7-Flash zai-org/GLM-5 zai-org/GLM-5.1",
+    "glm-5.2": "zai-org/GLM-5.2 zai-org/GLM-5.2-FP8",
+    "nemotron-3": "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 nvidia/nemotron-3-super-120b",
+    "qwen-3.8": "Qwen/Qwen3.8-32B",
     "hunyuan": "tencent/Hunyuan-A13B-Instruct",
     "jamba": "ai21labs/AI21-Jamba-1.5-Mini",
     "nemotron-4": "nvidia/Mistral-NeMo-Minitron-8B-Instruct nvidia/Nemotron-4-340B-Instruct nvidia/Nemotron-Mini-4B-Instruct",

@@ -72,7 +72,8 @@ class ToolReader:
 
     def _text(self, ended: bool) -> Iterator[Piece]:
         """Text, up to the next mark."""
-        if not self._begun:
+        opens = not self._begun
+        if opens:
             start = self._held.lstrip()
             if not ended and start not in ("{", "```") and any(mark.startswith(start) for mark in _STARTS):
                 return  # white space, or the half of what may begin a call
@@ -87,8 +88,8 @@ class ToolReader:
             kept = 0 if ended else _partial(self._held)
             text = self._held[: len(self._held) - kept]
             self._held = self._held[len(text) :]
-        if self._called and not text.strip():
-            return  # white space between calls
+        if not text.strip() and (self._called or (opens and mark is not None)):
+            return  # white space before calls and between them
         if text:
             yield text
 

@@ -65,6 +65,16 @@ class Read:
         return self.content, self.calls, self.faults
 
 
+@pytest.mark.parametrize("step", [1, 2, 1000])
+def test_white_space_before_the_first_call_is_no_text(step: int) -> None:
+    call = '\n\n<tool_call>\n{"name": "clock", "arguments": {"zone": "UTC"}}\n</tool_call>\n'
+    read = Read([call[i : i + step] for i in range(0, len(call), step)])
+    assert read.told() == ("", [("clock", {"zone": "UTC"})], [])
+    said = "\n\nI look." + call
+    read = Read([said[i : i + step] for i in range(0, len(said), step)])
+    assert read.told() == ("\n\nI look.\n\n", [("clock", {"zone": "UTC"})], [])
+
+
 @pytest.mark.parametrize("family", NOTATIONS)
 @pytest.mark.parametrize("step", [1, 3, 1000])
 def test_each_familys_notation(family: str, step: int) -> None:

@@ -73,10 +73,9 @@ def measure(environments: dict[str, Environment], size: Size) -> dict[str, Round
         all_models(size.boot_seconds), log_requests=True, stream_timeout=size.stream_timeout
     ) as local:
         suite = Suite(environments, local, size)
-        for name, run in suite.figures():
-            print(f"{name} ...", flush=True)
-            figures[name] = run()
-        print("gateway ...", flush=True)
+        for name, rounds in suite.figures():
+            print(f"{name}: measured", flush=True)
+            figures[name] = rounds
         served = [client for client in GATEWAYS if client in environments]
         figures["gateway"] = in_turn(
             served,

@@ -73,11 +73,11 @@ class Suite:
         self._size = size
         self._keys = 0
 
-    def figures(self) -> Iterator[tuple[str, Callable[[], Rounds]]]:
-        """Each figure's name, and what measures it."""
+    def figures(self) -> Iterator[tuple[str, Rounds]]:
+        """Each figure, by its name, as soon as it is measured."""
         size = self._size
         yield "import", self._in_turn(size.rounds, self._import)
-        yield "boot", self._boots
+        yield "boot", self._boots()
         yield "warm", self._in_turn(size.rounds, self._warm)
         for count, rounds in size.fanouts:
             fanout = {"count": count, "text": models.TEXT, "warm_model": models.WARM.full_name}
@@ -89,10 +89,10 @@ class Suite:
         yield "cancel", self._in_turn(1, self._cancel)
         yield "faults", self._in_turn(1, self._faults)
 
-    def _in_turn(self, rounds: int, measure: Callable[[str], dict[str, Any]]) -> Callable[[], Rounds]:
-        return lambda: in_turn(self._environments, rounds, measure)
+    def _in_turn(self, rounds: int, measure: Callable[[str], dict[str, Any]]) -> Rounds:
+        return in_turn(self._environments, rounds, measure)
 
-    def _scenario(self, rounds: int, scenario: str, model: LocalModel, **given: Any) -> Callable[[], Rounds]:
+    def _scenario(self, rounds: int, scenario: str, model: LocalModel, **given: Any) -> Rounds:
         """The figures that the clients themselves tell of a scenario."""
         return self._in_turn(rounds, lambda client: self._work(client, scenario, model, **given)[1])
 
@@ -103,7 +103,7 @@ class Suite:
     def _warm(self, client: str) -> dict[str, Any]:
         key, figures = self._work(client, "warm", models.WARM, calls=self._size.warm_calls)
         account = self._local.account(key)
-        return {**figures, "requests_per_call": account["requests"] / account["created"]}
+        return {**figures, "requests_per_call": account["requests"] / max(1, account["created"])}
 
     def _boots(self) -> Rounds:
         """Cold boots of all clients at the same time, whole and streamed: they do little but wait."""

@@ -47,8 +47,8 @@ class _Group(click.Group):
 def batch() -> None:
     """Answer a file of questions, and go on where it stopped.
 
-    `areplicate batch INPUT -o OUTPUT` asks; `areplicate batch export INPUT -o OUTPUT` writes the answers that
-    there are so far.
+    `areplicate batch INPUT -o OUTPUT` asks (its options: `areplicate batch run --help`);
+    `areplicate batch export INPUT -o OUTPUT` writes the answers that there are so far.
     """
 
 

@@ -121,16 +121,16 @@ def tell_that_it_cannot_connect() -> None:
 def demo() -> None:
     """Ask a model through a cold boot: Replicate's if a key is set, else one on this machine."""
     messages = [{"role": "user", "content": DEMO_PROMPT}]
-    err.print(f"[bold]{DEMO_MODEL}[/bold]: {DEMO_PROMPT}", highlight=False, soft_wrap=True)
+    click.echo(f"{click.style(DEMO_MODEL, bold=True)}: {DEMO_PROMPT}", err=True)
     if from_environment(*KEY_VARIABLES):
         base = from_environment(*BASE_VARIABLES) or "Replicate"
-        err.print(f"(asking {base}, with the key in the environment)", highlight=False)
+        click.echo(f"(asking {base}, with the key in the environment)", err=True)
         with _stopping():
             _answer(DEMO_MODEL, messages, {})
         return
     from ..local import LocalModel, LocalReplicate
 
-    err.print("(asking a stand-in on this machine; set REPLICATE_API_KEY to ask Replicate)")
+    click.echo("(asking a stand-in on this machine; set REPLICATE_API_KEY to ask Replicate)", err=True)
     owner, name = DEMO_MODEL.split("/")
     model = LocalModel(owner=owner, name=name, boot_seconds=6, tokens_per_second=20, reply=DEMO_ANSWER)
     with LocalReplicate(models=[model]) as server, _stopping():
@@ -138,12 +138,12 @@ def demo() -> None:
 
 
 def _converse(model: str, messages: list[dict[str, Any]], params: dict[str, Any]) -> None:
-    err.print(f"[bold]{model}[/bold] (Ctrl-D ends the conversation)")
+    click.echo(f"{click.style(model, bold=True)} (Ctrl-D ends the conversation)", err=True)
     while True:
         try:
             prompt = out.input("[bold cyan]> [/bold cyan]").strip()
         except (EOFError, KeyboardInterrupt):
-            err.print()
+            click.echo(err=True)
             return
         if not prompt:
             continue
@@ -151,12 +151,11 @@ def _converse(model: str, messages: list[dict[str, Any]], params: dict[str, Any]
         try:
             answer = _answer(model, asked, params)
         except KeyboardInterrupt:
-            err.print("\n[yellow]stopped[/yellow]")
+            _tell_stopped()
         except AuthenticationError:
             raise
         except APIError as error:
-            err.print("[red]error:[/red] ", end="")
-            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
         else:
             messages = [*asked, {"role": "assistant", "content": answer}]
 
@@ -182,7 +181,7 @@ def _answer(model: str, messages: list[dict[str, Any]], params: dict[str, Any]) 
         finally:
             if text:
                 click.echo()
-    err.print(f"[dim]{waiting.summary()}[/dim]", highlight=False)
+    click.secho(waiting.summary(), dim=True, err=True)
     return "".join(text)
 
 
@@ -193,7 +192,7 @@ def _whole_answer(
     with waiting.shown():
         response = areplicate.completion(model, messages, on_status=waiting.saw, **params)
     click.echo(response.model_dump_json(indent=2) if as_json else response.choices[0].message.content or "")
-    err.print(f"[dim]{waiting.summary()}[/dim]", highlight=False)
+    click.secho(waiting.summary(), dim=True, err=True)
 
 
 class _Waiting:
@@ -245,8 +244,12 @@ def _stopping() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        err.print("\n[yellow]stopped[/yellow]")
+        _tell_stopped()
         sys.exit(130)
+
+
+def _tell_stopped() -> None:
+    click.secho("\nstopped", fg="yellow", err=True)
 
 
 def parsed_inputs(inputs: tuple[str, ...], option: str = "--option") -> dict[str, Any]:

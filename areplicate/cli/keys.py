@@ -6,16 +6,17 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from ..gateway.accounts.keys import KeyLimits
 from ..gateway.api.keys import NewKey
+from .terminal import console, table
 
 _SECONDS = 30.0
 _KINDS: dict[str, tuple[type, str]] = {
@@ -47,7 +48,7 @@ class Admin(NamedTuple):
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise click.ClickException(_message(error)) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise click.ClickException(f"The gateway at {self.url} cannot be reached: {reason}.") from None
 
@@ -201,8 +202,8 @@ def delete(admin: Admin, keys: tuple[str, ...]) -> None:
 @click.pass_obj
 def audit(admin: Admin, key: str | None) -> None:
     """Tell who did what to a key, or to all."""
-    named = f"&key={key}" if key else ""
-    for row in reversed(admin.ask(f"/key/audit?size=1000{named}")["data"]):
+    query = urlencode({"size": 1000, **({"key": key} if key else {})})
+    for row in reversed(admin.ask(f"/key/audit?{query}")["data"]):
         click.echo(json.dumps(row))
 
 
@@ -212,14 +213,12 @@ def _show_token(made: dict[str, Any]) -> None:
 
 
 def _show(found: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("key_id", "alias", "role", "models", "spent", "limits", ""):
-        table.add_column(heading)
+    keys = table("key_id", "alias", "role", "models", "spent", "limits", "")
     for key in found:
         limits = [f"{name}={key[name]}" for name in KeyLimits.__struct_fields__ if key[name] is not None]
         if key["budget_duration"]:
             limits.append(f"each {key['budget_duration']}")
-        table.add_row(
+        keys.add_row(
             key["key_id"],
             key["key_alias"] or "",
             key["role"],
@@ -228,4 +227,4 @@ def _show(found: list[dict[str, Any]]) -> None:
             " ".join(limits) or "none",
             "blocked" if key["blocked"] else "",
         )
-    Console(soft_wrap=True).print(table)
+    console().print(keys, soft_wrap=True)

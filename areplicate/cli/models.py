@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from .terminal import console, table
 
 if TYPE_CHECKING:
     from ..chat.plan import Plan
@@ -37,18 +39,18 @@ def list_models(search: str) -> None:
     from ..chat.plan import plan_for
     from ..chat.schemas import catalogue
 
-    table = _table("model", "format", "conversation", "media")
+    found = table("model", "format", "conversation", "media")
     for name in catalogue.names():
         if search.lower() in name.lower():
             plan = plan_for(catalogue.find(name), name)
             kinds = {*plan.media.single, *plan.media.lists}
-            table.add_row(name, plan.format.family, _manner(plan), ", ".join(sorted(kinds)))
-    if not table.row_count:
+            found.add_row(name, plan.format.family, _manner(plan), ", ".join(sorted(kinds)))
+    if not found.row_count:
         raise click.ClickException(
             f"No model in the catalogue has {search!r} in its name. Others are looked up when they are "
             "called: try areplicate models show OWNER/NAME."
         )
-    _console().print(table)
+    console().print(found)
 
 
 @models.command("search")
@@ -61,10 +63,10 @@ def search_models(words: tuple[str, ...], limit: int, api_base: str | None) -> N
     hits = _asked(lambda router: router.search_models(query, limit), api_base)
     if not hits:
         raise click.ClickException(f"Replicate finds no model for {query!r}.")
-    table = Table("model", "runs", "what it is", box=None)
+    found = table("model", "runs", "what it is")
     for model in hits:
-        table.add_row(f"{model.owner}/{model.name}", f"{model.run_count or 0:,}", model.description or "")
-    Console().print(table)
+        found.add_row(f"{model.owner}/{model.name}", f"{model.run_count or 0:,}", model.description or "")
+    console().print(found)
 
 
 @models.command("show")
@@ -84,15 +86,15 @@ def show_model(model: str) -> None:
             f"not publish them. `areplicate -v models show {model}` tells which."
         )
     plan = plan_for(schema, schema.model)
-    console = _console()
-    console.print(f"[bold]{schema.model or model}[/bold]", schema.version or "", highlight=False)
-    console.print("", _inputs(schema), "", _parameters(plan), _missing(plan), sep="\n", highlight=False)
-    console.print(_explained(plan), highlight=False)
-    console.print_json(_sample(plan, schema))
-    console.print(_format(plan), highlight=False)
+    out = console()
+    out.print(Text(schema.model or model, "bold"), schema.version or "")
+    out.print("", _inputs(schema), "", _parameters(plan), _missing(plan), sep="\n")
+    out.print(_explained(plan))
+    out.print_json(_sample(plan, schema))
+    out.print(_format(plan))
     if (text := _effective(plan)) is not None:
-        console.print("The model reads:\n")
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        out.print("The model reads:\n")
+        out.print(text, soft_wrap=True)
 
 
 def _schema_of(model: str) -> ModelSchema | None:
@@ -119,14 +121,14 @@ def _asked(question: Callable[[AsyncRouter], Awaitable[T]], api_base: str | None
 
 
 def _inputs(schema: ModelSchema) -> Table:
-    table = _table("input", "type", "takes", "default")
+    inputs = table("input", "type", "takes", "default")
     for name, field in schema.fields.items():
-        required = "[red]*[/red]" if name in schema.required else ""
+        required = Text("*", "red") if name in schema.required else ""
         default = "" if field.default is None else json.dumps(field.default, ensure_ascii=False)
-        table.add_row(name + required, _type(field), _takes(field), default)
+        inputs.add_row(Text.assemble(name, required), _type(field), _takes(field), default)
     if schema.required:
-        table.caption = "[red]*[/red] must be given"
-    return table
+        inputs.caption = Text.assemble(("*", "red"), " must be given")
+    return inputs
 
 
 def _type(field: Field) -> str:
@@ -147,14 +149,14 @@ def _takes(field: Field) -> str:
 
 def _parameters(plan: Plan) -> Table:
     """Where OpenAI's parameters, and the media in messages, go."""
-    table = _table("OpenAI's", "goes into")
+    parameters = table("OpenAI's", "goes into")
     for name, targets in plan.targets.items():
         if targets:
-            table.add_row(name, ", ".join(targets))
+            parameters.add_row(name, ", ".join(targets))
     for kind in ("image", "audio", "video", "file"):
         if inputs := [*plan.media.single.get(kind, ()), *filter(None, [plan.media.lists.get(kind)])]:
-            table.add_row(f"{kind} parts", ", ".join(inputs))
-    return table
+            parameters.add_row(f"{kind} parts", ", ".join(inputs))
+    return parameters
 
 
 def _missing(plan: Plan) -> str:
@@ -194,12 +196,14 @@ def _explained(plan: Plan) -> str:
     return f"\nA conversation goes into {plan.prompt}, in the {plan.format.family} format.{off} For example:"
 
 
-def _format(plan: Plan) -> str:
+def _format(plan: Plan) -> Text:
     """The chat format, and what decided it."""
     format, context = plan.format, ""
     if plan.context is not None:
         context = f" It reads {plan.context:,} tokens at once."
-    return f"\nIts chat format: [bold]{format.family}[/bold], decided by {format.by}.{context}"
+    return Text.assemble(
+        "\nIts chat format: ", (format.family, "bold"), f", decided by {format.by}.{context}"
+    )
 
 
 def _effective(plan: Plan) -> str | None:
@@ -229,15 +233,3 @@ def _something(field: Field) -> Any:
         return field.minimum if field.minimum is not None else 1
     text = "https://example.com/cat.png" if field.media else "..."
     return {"boolean": True, "array": [text], "object": {}}.get(field.type, text)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(header_style="bold", box=None, pad_edge=False, caption_justify="left", padding=(0, 2, 0, 0))
-    for index, column in enumerate(columns):
-        table.add_column(column, no_wrap=index == 0)
-    return table
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=160)

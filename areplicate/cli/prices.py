@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import urllib.request
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import click
@@ -44,7 +45,7 @@ def update(source: str, target: Path) -> None:
         found = read_price_list(_read(source), source, datetime.datetime.now(datetime.timezone.utc).date())
         before = _before(target)
         target.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise click.ClickException(str(error)) from None
     changed = sum(before.get(name) != price for name, price in found.models.items())
     missing = sorted(set(before) - set(found.models))

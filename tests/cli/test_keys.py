@@ -29,24 +29,17 @@ def run(running: Gateway, *arguments: str, key: str = MASTER) -> Result:
 
 
 def test_a_key_from_its_making_to_its_end(running: Gateway) -> None:
-    made = run(
-        running,
-        "create",
-        "--key-alias",
-        "team",
-        "--rpm-limit",
-        "60",
-        "--max-budget",
-        "1.5",
-        "--model",
-        "chat",
-    )
+    alias = "the [/INST] :cat: team"  # no markup, and no emoji
+    limits = ["--rpm-limit", "60", "--max-budget", "1.5", "--model", "chat"]
+    made = run(running, "create", "--key-alias", alias, *limits)
     assert made.exit_code == 0, made.output
     key = made.stdout.strip()
     key_id = made.stderr.partition(":")[0]
     assert running.ask(key).status_code == 200 and running.ask(key, "slow").status_code == 404
     listed = run(running, "list").stdout
-    assert key_id in listed and "rpm_limit=60 max_budget=1.5" in listed and key not in listed
+    assert (
+        key_id in listed and alias in listed and "rpm_limit=60 max_budget=1.5" in listed and key not in listed
+    )
     changed = run(
         running, "update", key_id, "--rpm-limit", "none", "--max-budget", "3", "--tpm-limit", "1000"
     )
@@ -56,7 +49,7 @@ def test_a_key_from_its_making_to_its_end(running: Gateway) -> None:
     assert run(running, "unblock", key_id).exit_code == 0
     fresh = run(running, "regenerate", key_id).stdout.strip()
     assert (running.ask(key).status_code, running.ask(fresh).status_code) == (401, 200)
-    assert json.loads(run(running, "list", "--json").stdout)[0]["key_alias"] == "team"
+    assert json.loads(run(running, "list", "--json").stdout)[0]["key_alias"] == alias
     assert run(running, "delete", key_id).stdout.strip() == key_id
     assert running.ask(fresh).status_code == 401
     actions = [json.loads(line)["action"] for line in run(running, "audit", key_id).stdout.splitlines()]
@@ -69,8 +62,10 @@ def test_what_is_wrong_is_told(running: Gateway) -> None:
     assert "not a number" in run(running, "create", "--rpm-limit", "many").output
     assert "(401)" in run(running, "list", key="sk-not-the-master").output
     assert "AREPLICATE_MASTER_KEY" in run(running, "list", key="").output
-    away = CliRunner().invoke(main, ["keys", "--url", "http://127.0.0.1:1", "--master-key", MASTER, "list"])
-    assert "cannot be reached" in away.output and "Traceback" not in away.output
+    assert run(running, "audit", "no such key").output == "" and not run(running, "audit", "a&b").exception
+    for url in ("http://127.0.0.1:1", "http://no such host"):
+        away = CliRunner().invoke(main, ["keys", "--url", url, "--master-key", MASTER, "list"])
+        assert away.output.startswith(f"Error: The gateway at {url} cannot be reached: ")
 
 
 def test_prices_are_renewed(tmp_path: Path) -> None:
@@ -101,6 +96,7 @@ def test_prices_are_renewed(tmp_path: Path) -> None:
     source.write_text("{}")
     assert "has no price for the tokens of any of Replicate's models" in update(str(source)).output
     assert "litellm.txt" in update(str(tmp_path / "litellm.txt")).output
+    assert update("http://no such host/list").output.startswith("Error: ")
     shown = CliRunner().invoke(main, ["prices", "list", "--config", str(tmp_path / "config.yaml")])
     assert "acme/new" in shown.output
 

@@ -67,7 +67,16 @@ def test_show_works_for_every_model_of_the_catalogue() -> None:
 
 def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     found: ModelSchema | None = from_openapi(
-        {"Input": {"properties": {"prompt": {"type": "string"}, "temp": {"type": "number"}}}}, model="x/new"
+        {
+            "Input": {
+                "properties": {
+                    "prompt": {"type": "string"},
+                    "temp": {"type": "number"},
+                    "style": {"type": "string", "enum": ["[/b]", ":cat:"]},
+                }
+            }
+        },
+        model="x/new",
     )
     monkeypatch.setattr(models_cli, "_schema_of", lambda model: found)
     shown = run("show", "x/new")
@@ -75,6 +84,7 @@ def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
         "temperature" in shown.output
         and "No input for max_tokens, top_p, reasoning_effort: drop_params" in shown.output
     )
+    assert "[/b], :cat:" in shown.output, "what others have written is no markup"
     assert "No input for tools, response_format: the prompt explains them." in shown.output
     assert "No input for stop: the answer is cut there." in shown.output
     found = None

@@ -23,7 +23,7 @@ PNG = base64.b64decode(
 
 @pytest.fixture
 def local() -> Iterator[LocalReplicate]:
-    stops = LocalModel(owner="meta", name="llama-2-7b-chat")
+    stops = LocalModel(owner="meta", name="llama-2-7b-chat", description="[/INST] ends a [b]turn[/b] :cat:")
     fields = {"prompt": {"type": "string"}, "image": {"type": "string", "format": "uri"}}
     vision = LocalModel(owner="acme", name="vision", schema={"Input": {"properties": fields}, "Output": {}})
     with LocalReplicate([llama(reply=["I", " am", " fine."], boot_seconds=0), stops, vision]) as local:
@@ -141,5 +141,6 @@ def test_models_are_searched_for_at_replicate(local: LocalReplicate) -> None:
     found = run("models", "search", "llama", "2", local=local, COLUMNS="120")
     assert found.returncode == 0, found.stderr
     assert STOPS in found.stdout and VISION not in found.stdout
+    assert "[/INST] ends a [b]turn[/b] :cat:" in found.stdout, "what others have written is no markup"
     none = run("models", "search", "nothing of the kind", local=local)
     assert none.returncode == 1 and "finds no model" in none.stderr

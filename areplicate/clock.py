@@ -20,9 +20,6 @@ from typing import Any, Protocol
 import anyio
 import msgspec
 
-_BETWEEN_LOOKS = 0.02
-"""Seconds, at least, between two looks at all deadlines: there may be thousands."""
-
 
 def now() -> float:
     """`anyio.current_time()`, at a tenth of its cost where asyncio runs; it is read several times a call."""
@@ -81,43 +78,67 @@ class _AnyioScopes:
         """Each has a timer of its own."""
 
 
-class Deadlines:
-    """The timer of the scopes in use."""
+class Sleeper(Protocol):
+    """What is woken at a time of its own, `due`, which `wake` sets anew."""
 
-    def __init__(self, scopes: Collection[TaskScope]) -> None:
-        self._scopes = scopes
+    due: float
+
+    def wake(self) -> None: ...
+
+
+class SharedTimer:
+    """One timer of asyncio's for all of `sleepers`: each of its own would take 800 bytes of memory.
+
+    Args:
+        between: seconds, at least, between two looks at all of them: there may be thousands.
+    """
+
+    def __init__(self, sleepers: Collection[Sleeper], between: float) -> None:
+        self._sleepers = sleepers
+        self._between = between
         self._timer: asyncio.TimerHandle | None = None
-        self._next = inf
+        self.next = inf
+        """When it looks."""
 
-    def scope(self, deadline: float) -> TaskScope:
-        if deadline < self._next:
-            self._look_at(deadline)
-        return TaskScope(deadline)
+    def look_at(self, time: float) -> None:
+        """One of them is due then, which is before `next`."""
+        self.close()
+        self.next = time
+        self._timer = asyncio.get_running_loop().call_at(time, self._look)
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look_at(self, time: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._next = time
-        self._timer = asyncio.get_running_loop().call_at(time, self._look)
-
     def _look(self) -> None:
-        time, self._next = now(), inf
-        for scope in self._scopes:
-            if scope.deadline <= time:
-                scope.cancel()
-        following = min((scope.deadline for scope in self._scopes if not scope.cancel_called), default=inf)
+        time, self.next = now(), inf
+        for sleeper in self._sleepers:
+            if sleeper.due <= time:
+                sleeper.wake()
+        following = min((sleeper.due for sleeper in self._sleepers), default=inf)
         if following < inf:
-            self._look_at(max(following, time + _BETWEEN_LOOKS))
+            self.look_at(max(following, time + self._between))
+
+
+class Deadlines:
+    """Makes scopes, of which those in use share a timer."""
+
+    def __init__(self, scopes: Collection[TaskScope]) -> None:
+        self._timer = SharedTimer(scopes, between=0.02)
+
+    def scope(self, deadline: float) -> TaskScope:
+        if deadline < self._timer.next:
+            self._timer.look_at(deadline)
+        return TaskScope(deadline)
+
+    def close(self) -> None:
+        self._timer.close()
 
 
 class TaskScope(msgspec.Struct, eq=False):
-    """A block of an asyncio task, which can be cancelled, as with `anyio.CancelScope`."""
+    """A block of an asyncio task, which can be cancelled, as with `anyio.CancelScope`. `due` is its deadline."""
 
-    deadline: float
+    due: float
     cancel_called: bool = False
     cancelled_caught: bool = False
     _task: Any = None
@@ -129,6 +150,10 @@ class TaskScope(msgspec.Struct, eq=False):
         if not self.cancel_called:
             self.cancel_called = True
             self._task.cancel()
+
+    def wake(self) -> None:
+        self.due = inf
+        self.cancel()
 
     def __enter__(self) -> TaskScope:
         self._task = asyncio.current_task()

@@ -18,6 +18,7 @@ from areplicate.chat.responses import ChunkChoice, Delta, ModelResponseChunk
 from areplicate.gateway.accounts.account import Account
 from areplicate.gateway.api import chat, messages, model_call
 from areplicate.gateway.api.relay import relay
+from areplicate.gateway.http.beats import Beats
 from areplicate.gateway.http.events import data_event
 from areplicate.gateway.http.exchange import Exchange
 
@@ -77,7 +78,7 @@ async def as_response(exchange: Exchange) -> web.StreamResponse:
 )
 async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
-        exchange = Exchange(request, Account(SimpleNamespace(costs=None), None, None))  # type: ignore[arg-type]
+        exchange = Exchange(request, Account(SimpleNamespace(costs=None), None, None), Beats())  # type: ignore[arg-type]
         response: web.StreamResponse = await answer(exchange)
         assert exchange.account.record.status == 500
         return response

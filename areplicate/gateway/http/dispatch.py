@@ -15,6 +15,7 @@ from ..app import Gateway
 from ..errors import CLIENT_GONE, GatewayError, no_master_key, stopping
 from ..logs import bound_lines
 from .anthropic import envelope, is_anthropics
+from .beats import Beats
 from .exchange import Exchange
 from .origins import check_browser, check_content_type, cors_headers, preflight
 from .route import Route
@@ -36,6 +37,7 @@ class Dispatcher:
 
     def __init__(self, gateway: Gateway, routes: Sequence[Route]) -> None:
         self._gateway = gateway
+        self._beats = Beats()
         self._whole: dict[str, dict[str, Route]] = {}
         self._around: dict[tuple[str, str], dict[str, Route]] = {}
         """By what stands before and after the id, the longest end first."""
@@ -63,7 +65,7 @@ class Dispatcher:
         self.tasks.add(task)
         try:
             async with account:
-                response = await self._answer(Exchange(request, account))
+                response = await self._answer(Exchange(request, account, self._beats))
         finally:
             account.log(request.method, request.remote)
             self.tasks.discard(task)

@@ -46,7 +46,7 @@ class EventWriter:
         "_opening",
         "_sending",
         "_status",
-        "_timer",
+        "due",
         "response",
     )
 
@@ -66,13 +66,15 @@ class EventWriter:
         self._beating: asyncio.Task[None] | None = None
         self._sending = False
         self._last = self._loop.time()
-        self._timer = self._loop.call_at(self._last + _HEAD_SECONDS, self._tick)
+        self.due = self._last + _HEAD_SECONDS
+        """When it is looked at whether anything has gone out."""
 
     def __enter__(self) -> EventWriter:
+        self._exchange.beats.begin(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self._exchange.beats.end(self)
         if self._beating is not None:
             self._beating.cancel()
 
@@ -105,13 +107,15 @@ class EventWriter:
             raise error
         return self._exchange.account.failed(error)
 
-    def _tick(self) -> None:
-        quiet = self._loop.time() - self._last
+    def wake(self) -> None:
+        time = self._loop.time()
         due = BEAT_SECONDS if self.response.prepared else _HEAD_SECONDS
-        if not self._sending and quiet >= due - 0.01:
+        if self._sending:  # to a client that reads slowly
+            self._last = time
+        elif time - self._last >= due - 0.01:
             self._beating = self._loop.create_task(self._beat())
-            self._last = self._loop.time()
-        self._timer = self._loop.call_at(self._last + BEAT_SECONDS, self._tick)
+            self._last = time
+        self.due = self._last + BEAT_SECONDS
 
     async def _beat(self) -> None:
         try:

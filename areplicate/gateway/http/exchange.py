@@ -10,6 +10,7 @@ from multidict import istr
 from ..accounts.account import Account
 from ..accounts.auth import Caller
 from ..config.backend import Backend
+from .beats import Beats
 
 JSON = "application/json"
 _REQUEST_ID = istr("x-request-id")  # of a plain string, aiohttp would make one for each answer, and keep it
@@ -19,11 +20,12 @@ _ANTHROPICS_REQUEST_ID = istr("request-id")
 class Exchange:
     """A request on its way through the gateway. Its account says who sent it, and what has become of it."""
 
-    __slots__ = ("account", "cors", "fields", "request", "rest")
+    __slots__ = ("account", "beats", "cors", "fields", "request", "rest")
 
-    def __init__(self, request: web.BaseRequest, account: Account) -> None:
+    def __init__(self, request: web.BaseRequest, account: Account, beats: Beats) -> None:
         self.request = request
         self.account = account
+        self.beats = beats
         self.rest = ""
         """What the path has in the place of the route's `{id}`."""
         self.fields: Mapping[str, str] = {}

@@ -116,7 +116,8 @@ def inputs_for(
 ) -> list[tuple[int, dict[str, Any]]]:
     """For each prediction that embeds texts, how many of them, and its inputs.
 
-    A model that takes a list gets all texts in one prediction, any other one text a prediction.
+    A model that takes a list gets all texts in one prediction, any other one text a prediction. A list of another
+    name than those for texts is taken for one only if there is nothing else.
 
     Raises:
         BadRequestError: the model has no input for text, or it writes text.
@@ -128,20 +129,23 @@ def inputs_for(
             f"{model} writes text and gives no vectors: choose a model that embeds.", model=model
         )
     fields = schema.fields
-    for name in fields:
-        field = fields[name]
-        if field.type == "array" and field.items in ("string", "any") and not field.media:
-            return [(len(texts), {name: list(texts), **given})]
-        if name in _LISTS and field.type == "string":
-            return [(len(texts), {name: msgspec.json.encode(list(texts)).decode(), **given})]
-    single = next(
-        (name for name in _SINGLE if name in fields and fields[name].type in ("string", "any")), None
+    many = [
+        name
+        for name, field in fields.items()
+        if field.type == "array" and field.items in ("string", "any") and not field.media
+    ]
+    lists = [name for name in (*_LISTS, *_SINGLE) if name in many]
+    texts_as_json = [name for name in _LISTS if name in fields and fields[name].type == "string"]
+    single = [name for name in _SINGLE if name in fields and fields[name].type in ("string", "any")]
+    if lists or (many and not texts_as_json and not single):
+        return [(len(texts), {(lists or many)[0]: list(texts), **given})]
+    if texts_as_json:
+        return [(len(texts), {texts_as_json[0]: msgspec.json.encode(list(texts)).decode(), **given})]
+    if single:
+        return [(1, {single[0]: text, **given}) for text in texts]
+    raise BadRequestError(
+        f"{model} has no input for text to embed. Its inputs are {', '.join(fields)}.", model=model
     )
-    if single is None:
-        raise BadRequestError(
-            f"{model} has no input for text to embed. Its inputs are {', '.join(fields)}.", model=model
-        )
-    return [(1, {single: text, **given}) for text in texts]
 
 
 def read_vectors(output: Any, count: int, model: str) -> list[Vector]:

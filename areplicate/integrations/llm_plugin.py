@@ -60,7 +60,7 @@ class _Shared:
 
     def _request(self, prompt: Any, key: str | None, stream: bool) -> dict[str, Any]:
         """The arguments of `acompletion`."""
-        options = {name: _value(value) for name, value in prompt.options if value is not None}
+        options = {name: _value(name, value) for name, value in prompt.options if value is not None}
         request = {
             **options,
             "model": self._name,
@@ -183,9 +183,10 @@ def _added() -> list[str]:
     return json.loads(_file().read_text(encoding="utf-8")) if _file().is_file() else []
 
 
-def _value(given: Any) -> Any:
-    """An option's value: a model's own inputs come as text from the command line."""
+def _value(name: str, given: Any) -> Any:
+    """An option's value. What a model's own inputs are comes as text from the command line, as do several `stop`s."""
     try:
-        return json.loads(given) if isinstance(given, str) else given
+        value = json.loads(given) if isinstance(given, str) else given
     except ValueError:
         return given
+    return given if name in Options.model_fields and not isinstance(value, list) else value

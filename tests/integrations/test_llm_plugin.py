@@ -103,6 +103,10 @@ def test_the_command_asks_a_model_and_goes_on(command: Command, local: LocalRepl
     assert f"areplicate/{MODEL}" in command("logs", "list")
 
 
+def test_a_text_among_the_options_may_look_like_a_number(command: Command, local: LocalReplicate) -> None:
+    assert command("-m", f"areplicate/{MODEL}", "Hi", "-o", "stop", "4", "--no-stream") == "Hello, world"
+
+
 def test_a_model_is_added_by_its_name(command: Command) -> None:
     assert "acme/json" not in command("models")
     command("areplicate", "add", "acme/json")

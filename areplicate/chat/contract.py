@@ -11,7 +11,7 @@ from .responses import Delta, FinishReason, FunctionCall, ToolCallDelta
 from .stops import StopCutter
 from .structured.json_reader import JsonReader
 from .structured.response_format import ResponseFormat
-from .tools.checking import CallChecker, Misfit, new_call_id
+from .tools.checking import CallChecker, new_call_id
 from .tools.reader import Block, ToolReader
 from .tools.tools import ToolUse
 
@@ -67,16 +67,10 @@ class AnswerReader:
         self._must_call = tools is not None and tools.required
         self._tools = ToolReader(tools.names) if tools is not None else None
         self._checker = CallChecker(tools) if tools is not None else None
-        self._json = (
-            JsonReader(
-                format.opens,
-                format.validator(),
-                before.given_json if before is not None else "",
-                streamed=streamed,
-            )
-            if format is not None
-            else None
-        )
+        self._json: JsonReader | None = None
+        if format is not None:
+            given = "" if before is None else before.given_json
+            self._json = JsonReader(format.opens, format.validator(), given, streamed=streamed)
 
     @property
     def given_json(self) -> str:
@@ -106,8 +100,8 @@ class AnswerReader:
         """The rest, now that no text follows. What was `cut_off` by a limit is incomplete, not wrong; so is JSON that
         was ended by a stop sequence."""
         deltas = self._parted(self._split.end())
-        if self._tools is not None:
-            deltas += [delta for piece in self._tools.end() for delta in self._piece(piece)]
+        for piece in self._tools.end() if self._tools is not None else ():
+            deltas += self._piece(piece)
         deltas += self._shown(self._stops.end())
         if self._json is not None and not self.given_calls and not self.faults:
             ended_early = cut_off or self.stopped_at is not None
@@ -162,13 +156,12 @@ class AnswerReader:
             if self.given_calls and not self._contract.tools.parallel:
                 break
             checked = self._checker.checked(call)
-            if isinstance(checked, Misfit):
-                self.faults.append(checked.why)
-                continue
-            if checked in self._said_before:
+            if isinstance(checked, str):
+                self.faults.append(checked)
+            elif checked in self._said_before:
                 self._said_before.remove(checked)
-                continue
-            deltas += self._given(checked)
+            else:
+                deltas += self._given(checked)
         return deltas
 
     def _arguments_alone(self, text: str) -> list[Delta]:

@@ -141,10 +141,12 @@ class _Inputs(msgspec.Struct):
         """Adds the parameters: OpenAI's first, so that the model's own win. Gives the media still to be read."""
         own: list[tuple[str, Any]] = []
         for name, value in given.items():
-            if name in PARAMS:
-                self._add_openai(name, value, given)
-            else:
+            if name not in PARAMS:
                 own.append((name, value))
+            elif (
+                name != "max_tokens" or given.get("max_completion_tokens") is None
+            ):  # the newer name for the same
+                self._add_mapped(name, value, PARAMS[name], self._plan.targets[name])
         slots: tuple[MediaSlot, ...] = ()
         for name, value in own:
             if (media := named_media(name, value, self._plan, self._asked, allow_files)) is not None:
@@ -168,11 +170,6 @@ class _Inputs(msgspec.Struct):
             field = schema.fields[prompt]
             if field.max_length is not None or field.min_length is not None:
                 fit(prompt, self._fields[prompt], field, self._asked)
-
-    def _add_openai(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
-        if name == "max_tokens" and given.get("max_completion_tokens") is not None:
-            return  # OpenAI's newer name for the same thing
-        self._add_mapped(name, value, PARAMS[name], self._plan.targets[name])
 
     def _add_synonym(self, name: str, value: Any) -> None:
         """Adds one of OpenAI's parameters that was given under some model's name for it."""

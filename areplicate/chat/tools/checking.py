@@ -16,12 +16,6 @@ from .notations import RawCall, meant_tool
 from .tools import Tool, ToolUse
 
 
-class Misfit(msgspec.Struct, frozen=True):
-    """A call that cannot be given out, and why, in words for the model."""
-
-    why: str
-
-
 class CallChecker:
     """Checks calls against the tools of one question.
 
@@ -32,15 +26,15 @@ class CallChecker:
     def __init__(self, use: ToolUse) -> None:
         self._tools = {tool.name: (tool, validator_for(tool.parameters)) for tool in use.tools}
 
-    def checked(self, call: RawCall) -> FunctionCall | Misfit:
-        """The call as OpenAI's API has it, or what is wrong with it."""
+    def checked(self, call: RawCall) -> FunctionCall | str:
+        """The call as OpenAI's API has it, or what is wrong with it, in words for the model."""
         name = meant_tool(call, self._tools)
         if name is None:
-            return Misfit(f"There is no tool {call.name!r}; there are: {', '.join(self._tools)}.")
+            return f"There is no tool {call.name!r}; there are: {', '.join(self._tools)}."
         tool, validator = self._tools[name]
         arguments = _arguments(call, tool)
         if arguments is None:
-            return Misfit(f"The arguments of {tool.name} are not a JSON object.")
+            return f"The arguments of {tool.name} are not a JSON object."
         faults = validator.faults(arguments)
         if faults:  # small models quote numbers
             quoted = [
@@ -49,7 +43,7 @@ class CallChecker:
             meant = _with_meant_texts(arguments, tool, quoted)
             arguments, faults = meant, validator.faults(meant)
         if faults:
-            return Misfit(f"The arguments of {tool.name} do not fit: {'; '.join(faults)}.")
+            return f"The arguments of {tool.name} do not fit: {'; '.join(faults)}."
         return FunctionCall(name=tool.name, arguments=msgspec.json.encode(arguments).decode())
 
     def of_arguments_alone(self, text: str) -> FunctionCall | None:

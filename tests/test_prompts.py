@@ -58,6 +58,21 @@ async def test_what_a_template_reads_is_taken_from_the_call() -> None:
     assert told["prompt"] == "Hi True 0 clock"
 
 
+async def test_a_call_s_own_template_counts_more_than_the_registered_one() -> None:
+    register_prompt_template("acme/reader", final_prompt_value="registered")
+    assert (await prompt_of("acme/reader", HI))["prompt"] == "Hiregistered"
+    roles = {"user": {"pre_message": "Q: ", "post_message": "\n"}}
+    own = await prompt_of("acme/reader", HI, roles=roles, final_prompt_value="A:")
+    assert own["prompt"] == "Q: Hi\nA:"
+
+
+async def test_a_registered_template_that_has_no_tools_gets_them_in_words() -> None:
+    register_prompt_template(
+        "acme/reader", chat_template="{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    assert "<tools>" in (await prompt_of("acme/reader", HI, tools=[TOOL]))["prompt"]
+
+
 async def test_tools_are_told_and_remembered_as_the_family_reads_them() -> None:
     prompt = (await prompt_of("acme/qwen3-8b", HISTORY, tools=[TOOL]))["prompt"]
     assert prompt.startswith("<|im_start|>system\n# Tools\n\nYou may call one or more functions")

@@ -9,6 +9,7 @@ import msgspec
 
 from ..chat.conversation import Prompting
 from ..chat.embeddings import inputs_for
+from ..chat.formats.templates import registered_template
 from ..chat.inputs import ModelInput, build_input
 from ..chat.schemas.schema import ModelSchema
 from ..chat.settling import settle
@@ -108,11 +109,13 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
     if "input" in request:
         parts = inputs_for(request["input"], given.inputs, schema, model)
         return count, [ModelInput(fields, max_tokens=0) for _, fields in parts]
+    template = registered_template(model)
     settled = settle(
         request["messages"],
         {**given.params, **given.inputs},
         schema=schema,
         model=model,
+        template=template,
         emulate=given.options.get("emulate") is not False,
     )
     return count, [
@@ -122,6 +125,6 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
             model=model,
             schema=schema,
             drop_params=bool(given.options.get("drop_params")),
-            prompting=Prompting(tools=settled.tools),
+            prompting=Prompting(template, tools=settled.tools),
         )
     ]

@@ -11,7 +11,6 @@ import msgspec
 from ..errors import BadRequestError
 from ..logs import logger
 from .conversation import Prompting, conversation_fields
-from .formats import templates
 from .media import MediaSlot, media_inputs, named_media
 from .messages import Message, read_messages
 from .outputs import THOUGHTS
@@ -63,7 +62,7 @@ def build_input(
         params: OpenAI's chat parameters and the model's own inputs by name; None means not given. The
             model's own are sent as they are, and count more than what OpenAI's would be mapped to.
             Media among them may be paths, bytes or open files.
-        model: the model string, for its family and its registered template.
+        model: the model string, for its family.
         schema: what the model takes; without it, the names that most models use.
         prompting: how the prompt is written, where the call says so.
         drop_params: what the model does not take is left out, and numbers outside its bounds are
@@ -79,12 +78,8 @@ def build_input(
     asked = AskedModel(model, drop_params)
     given = {name: value for name, value in params.items() if value is not None}
     template = prompting.template
-    if template is None and templates.REGISTERED and model is not None:
-        template = templates.registered_template(model)
     if template is not None and template.is_tokens_alone:
-        template = plan.format.opened_by(template)
-    if template is not prompting.template:
-        prompting = msgspec.structs.replace(prompting, template=template)
+        prompting = msgspec.structs.replace(prompting, template=plan.format.opened_by(template))
     has_media = any(map(_media_of, turns))
     fields = conversation_fields(turns, plan, prompting, given, has_media)
     slots: tuple[MediaSlot, ...] = ()

@@ -14,7 +14,6 @@ import msgspec
 
 from .contract import Contract
 from .formats.format import PromptTemplate, written
-from .formats.templates import registered_template
 from .messages import Message, read_messages
 from .params import STOP, TOOL_PARAMS, stop_sequences
 from .plan import Plan, plan_for
@@ -68,7 +67,6 @@ def settle(
     plan = plan_for(schema, model)
     use = read_tool_use(question.params)
     if use is None or "tools" in plan.fields or emulate:
-        template = template or (registered_template(model) if model is not None else None)
         question = _with_tools(question, use, plan, template)
     question = _with_format(question, plan, emulate)
     if emulate:

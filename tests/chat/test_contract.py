@@ -9,7 +9,6 @@ import pytest
 
 from areplicate.chat.contract import ask_again
 from areplicate.chat.conversation import Prompting
-from areplicate.chat.formats import templates
 from areplicate.chat.formats.format import PromptTemplate
 from areplicate.chat.formats.jinja import ChatTemplate
 from areplicate.chat.inputs import build_input
@@ -142,13 +141,6 @@ class TestTools:
         settled = settle(HI, {"tools": TOOLS}, schema=schema(), template=template)
         assert (settled.tools == ()) is in_words is ("get_weather" in settled.turns[0].text)
         assert settled.contract is not None and settled.contract.emulated == ("tools",)
-
-    def test_so_does_a_template_that_is_registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(templates, "REGISTERED", {})
-        templates.register_prompt_template("acme/model", chat_template="{{ messages[0].content }}")
-        for model, in_words in (("acme/model", True), ("acme/other", False), (None, False)):
-            settled = settle(HI, {"tools": TOOLS}, schema=schema(), model=model)
-            assert (settled.tools == ()) is in_words
 
     def test_results_come_back_in_words_too(self) -> None:
         call = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats import templates
-from areplicate.chat.formats.templates import make_template, register_prompt_template
+from areplicate.chat.formats.templates import make_template
 from areplicate.chat.inputs import build_input, sent_limit
 from areplicate.chat.params import PARAMS
 from areplicate.chat.schemas import catalogue
@@ -507,9 +507,7 @@ class TestNativeMessages:
 class TestOwnTemplates:
     TEMPLATE = make_template({"user": {"pre_message": "Q: ", "post_message": "\n"}}, "", "A:")
 
-    def test_the_call_s_template_counts_more_than_the_registered_one(self) -> None:
-        register_prompt_template("x/y", final_prompt_value="registered")
-        assert built() == {"prompt": "Helloregistered"}
+    def test_it_renders_the_prompt_of_any_model(self) -> None:
         assert built(prompting=Prompting(self.TEMPLATE)) == {"prompt": "Q: Hello\nA:"}
 
     def test_the_server_s_template_is_switched_off_for_it(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats import jinja, templates
 from areplicate.chat.formats.templates import (
     for_template,
@@ -37,6 +38,12 @@ def render(template: str, messages: Any = CONVERSATION, **tokens: str) -> str:
     return make_template(None, chat_template=template, **tokens).render(messages)
 
 
+def prompt_of(model: str, messages: Any) -> str:
+    """The prompt in the template that is registered for a model."""
+    prompting = Prompting(registered_template(model))
+    return str(build_input(messages, {}, model=model, prompting=prompting).fields["prompt"])
+
+
 def test_a_registered_template_makes_the_prompt() -> None:
     register_prompt_template(
         "owner/name",
@@ -46,9 +53,8 @@ def test_a_registered_template_makes_the_prompt() -> None:
         bos_token="<s>",
         eos_token="</s>",
     )
-    assert build_input(CONVERSATION, {}, model="owner/name").fields == {
-        "prompt": "<s>[system] Be brief.[user] Hi[assistant] Hello</s>[user] Bye[assistant]"
-    }
+    prompt = "<s>[system] Be brief.[user] Hi[assistant] Hello</s>[user] Bye[assistant]"
+    assert prompt_of("owner/name", CONVERSATION) == prompt
 
 
 def test_what_tokenizers_templates_use_is_there() -> None:
@@ -238,9 +244,7 @@ def test_a_token_that_a_template_names_must_be_given() -> None:
     with pytest.raises(BadRequestError, match=r"needs eos_token: give eos_token="):
         register_prompt_template("owner/name", chat_template=template, bos_token="<s>")
     register_prompt_template("owner/name", chat_template=template, bos_token=None, eos_token="</s>")
-    assert build_input([{"role": "user", "content": "Hi"}], {}, model="owner/name").fields == {
-        "prompt": "Hi</s>"
-    }
+    assert prompt_of("owner/name", [{"role": "user", "content": "Hi"}]) == "Hi</s>"
 
 
 def test_a_token_that_a_template_sets_itself_need_not_be_given() -> None:
@@ -258,7 +262,7 @@ HI = [{"role": "user", "content": "Hi"}]
 
 def registered(config: Any, **more: Any) -> str:
     register_prompt_template("owner/name", tokenizer_config=config, **more)
-    return str(build_input(HI, {}, model="owner/name").fields["prompt"])
+    return prompt_of("owner/name", HI)
 
 
 def test_a_tokenizer_config_is_taken_whole(tmp_path: Path) -> None:

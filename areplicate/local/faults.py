@@ -77,8 +77,6 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
 
     list_delay: float = 0.0
     """Seconds after its creation from which the list shows a prediction."""
-    without_deadline: bool = False
-    """Predictions do not tell their `deadline`, as they did not before 2026."""
     elsewhere: str = ""
     """An origin, `https://example.com`, in the `get` and `stream` URLs in place of our own."""
     latency: float = 0.0

@@ -143,9 +143,8 @@ async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
 
 def _row(call: RouteCall, prediction: LocalPrediction, now: float) -> msgspec.Raw:
     """A prediction in the list, which is asked for far more often than its predictions change."""
-    state, faults = prediction.state_at(now), call.fate.faults
-    removed = now >= prediction.removed_at
-    seen = (state, prediction.ends, removed, call.origin, faults.elsewhere, faults.without_deadline)
+    state, removed = prediction.state_at(now), now >= prediction.removed_at
+    seen = (state, prediction.ends, removed, call.origin, call.fate.faults.elsewhere)
     if prediction.listed is None or prediction.listed[0] != seen:
         row = msgspec.Raw(msgspec.json.encode(_body(call, prediction, state)))
         prediction.listed = seen, row
@@ -170,8 +169,4 @@ def _answer(
 
 
 def _body(call: RouteCall, prediction: LocalPrediction, state: State) -> dict[str, Any]:
-    faults = call.fate.faults
-    body = prediction_body(prediction, state, call.origin, faults.elsewhere)
-    if faults.without_deadline:
-        body.pop("deadline", None)
-    return body
+    return prediction_body(prediction, state, call.origin, call.fate.faults.elsewhere)

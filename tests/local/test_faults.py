@@ -178,9 +178,3 @@ async def test_the_list_may_show_a_prediction_late() -> None:
         assert (await client.get(created["urls"]["get"])).status == 200
         await asyncio.sleep(0.2)
         assert [one["id"] for one in (await client.get("/predictions")).json["results"]] == [created["id"]]
-
-
-async def test_predictions_may_not_tell_their_deadline() -> None:
-    async with serving(llama(), faults=Faults(without_deadline=True)) as (_, client):
-        assert "deadline" not in (await client.create(Cancel_After="90s")).json
-        assert "deadline" not in (await client.get("/predictions")).json["results"][0]

@@ -116,13 +116,24 @@ def sent_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) ->
 
     It may have no input for the limit in the parameters, or one with bounds into which the limit is moved.
     """
-    limits = {name: value for name in TOKEN_LIMIT if (value := params.get(name)) is not None}
-    plan, fields = plan_for(schema, model), dict[str, Any]()
+    limits = {name: params.get(name) for name in TOKEN_LIMIT}
     try:
-        _Inputs(fields, plan, AskedModel(model, drop_params=True)).add(limits, allow_files=False)
+        fields = fields_of(limits, model=model, schema=schema)
     except BadRequestError:
         return None
-    return _limit(fields, plan)
+    return _limit(fields, plan_for(schema, model))
+
+
+def fields_of(params: Mapping[str, Any], *, model: str, schema: ModelSchema | None) -> dict[str, Any]:
+    """The inputs that parameters make, without what the model does not take.
+
+    Raises:
+        BadRequestError: a value cannot be sent, such as one of the wrong type.
+    """
+    fields: dict[str, Any] = {}
+    given = {name: value for name, value in params.items() if value is not None}
+    _Inputs(fields, plan_for(schema, model), AskedModel(model, drop_params=True)).add(given, False)
+    return fields
 
 
 class _Inputs(msgspec.Struct):

@@ -177,7 +177,10 @@ class _Process:
         while True:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
-            await self._reload(server, listener)
+            try:
+                await self._reload(server, listener)
+            except Exception:  # the next one is heard all the same
+                logger.exception("the configuration was not reloaded")
 
     async def _reload(self, server: Server, listener: Listener) -> None:
         """Reads the certificate and the configuration again; what is wrong changes nothing."""

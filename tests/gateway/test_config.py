@@ -140,6 +140,23 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
             SMALL + "      rpm: 1\n      rpm: 2\n",
             "/config.yaml:6: model_list[0].litellm_params.rpm: is given twice",
         ),
+        (
+            SMALL + "      weight: 0\n",
+            "/config.yaml:5: model_list[0].litellm_params.weight: must be more than 0",
+        ),
+        (
+            SMALL + "      n: 0\n",
+            "/config.yaml:5: model_list[0].litellm_params.n: n must be a whole number from 1",
+        ),
+        (
+            SMALL + "      additional_drop_params: n\n",
+            ":5: model_list[0].litellm_params.additional_drop_params: ",
+        ),
+        (
+            SMALL + "      temperature: hot\n",
+            ":3: model_list[0].litellm_params: temperature must be a number",
+        ),
+        (SMALL + "      top_k: x\n", ":3: model_list[0].litellm_params: top_k must be an integer"),
         (SMALL + "      rpm: .inf\n", ":5: model_list[0].litellm_params.rpm: must be at most 1000000000.0."),
         (SMALL + "      stop: !!binary aGk=\n", ":3: model_list[0].litellm_params: stop must be text"),
         (

@@ -113,10 +113,16 @@ def test_sighup_reloads_what_is_right_and_refuses_what_is_wrong(
             assert running.ask(model="renamed").status_code == 200
             assert running.ask(model="chat").status_code == 404
             assert under_the_old.result().status_code == 200
-        running.config.write_text("model_list: 3")
+        rested = json.loads(json.dumps(config))
+        rested["model_list"][0]["litellm_params"]["weight"] = 0
+        for wrong, why in (("model_list: 3", "must be a list"), (json.dumps(rested), "must be more than 0")):
+            running.config.write_text(wrong)
+            running.process.send_signal(signal.SIGHUP)
+            eventually(lambda why=why: why in running.log())
+            assert running.ask(model="renamed").status_code == 200
+        running.config.write_text(json.dumps(config_for(local)))
         running.process.send_signal(signal.SIGHUP)
-        eventually(lambda: "model_list: must be a list" in running.log())
-        assert running.ask(model="renamed").status_code == 200
+        eventually(lambda: running.ask(model="chat").status_code == 200)
 
 
 def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_path: Path) -> None:

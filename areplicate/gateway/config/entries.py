@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
+from ...balancer import Entry
 from ...chat.formats.templates import inline_template
+from ...chat.inputs import fields_of
 from ...chat.schemas import catalogue
 from ...model_names import model_meant
 from ...options import means_nothing
 from ...options import read as read_options
 from ...options.declared import BY_NAME, ROAD, TEMPLATE
-from ...options.values import checked_headers
+from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup import endpoint_of
@@ -33,7 +35,9 @@ def _check_template(name: str, value: Any) -> None:
 
 _CHECKS: dict[str, Callable[[Any], object]] = {
     **{name: partial(_check_template, name) for name in TEMPLATE},
+    "additional_drop_params": partial(checked_names, "additional_drop_params"),
     "default_headers": partial(checked_headers, "default_headers"),
+    "n": checked_count,
     "proxy": Proxies,
     "ssl": tls_context,
 }
@@ -178,7 +182,11 @@ class EntryReader:
         for name in _ADDRESSES:
             self._environment.refuse_placeholder(read.get(name), [*at, name])
         with self._reader.checking(at):
-            read_options({name: value for name, value in read.items() if name not in fields})
+            # What each request would be refused for is refused here, with its line.
+            Entry("it", read)
+            own = read_options({name: value for name, value in read.items() if name not in fields})
+            schema = catalogue.find(strip_prefix(model))
+            fields_of({**own.params, **own.inputs}, model=model, schema=schema)
         if not strip_prefix(model).startswith("cog/"):
             read["api_key"] = self._key(read, at)
         return read

@@ -139,7 +139,7 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     ssl: bool | str | None = None
     rpm: Rate | None = None
-    weight: NotNegative | None = None
+    weight: Positive | None = None
     timeout: Positive | None = None
     max_parallel_requests: Count | None = None
     num_retries: Retries | None = None

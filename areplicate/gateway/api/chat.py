@@ -82,6 +82,7 @@ async def send_chunks(
                         account.record.streamed_chunk(chunk)
                         if event := event_of(number, chunk):
                             await events.send(event)
+                        del chunk, event  # the next may be long in coming
             await events.send(end() + b"data: [DONE]\n\n")
         except Exception as error:
             failure = events.failed(error)  # after the answer has begun

@@ -215,8 +215,9 @@ class Connection(RequestHandler):
         self._lingering_time = 0.0 if compressed else LINGER_SECONDS
         self._answered += 1
         self._silent_since = self._loop.time()
+        resp.headers.clear()  # aiohttp keeps the answer until the next request comes
         if whole is not None:
-            whole.body = None  # aiohttp keeps the answer until the next request comes
+            whole.body = None
         return sent
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -87,6 +87,7 @@ class EventWriter:
         async with self._opening:
             if not self.response.prepared:
                 await self.response.prepare(self._exchange.request)
+                self.response.headers.clear()  # they are sent; aiohttp would keep them to the end
                 self._last = self._loop.time()
 
     async def send(self, data: bytes) -> None:

@@ -13,6 +13,8 @@ from ..config.backend import Backend
 from .beats import Beats
 
 JSON = "application/json"
+NONE: Mapping[str, str] = {}
+"""No fields and no headers: one for all requests."""
 _REQUEST_ID = istr("x-request-id")  # of a plain string, aiohttp would make one for each answer, and keep it
 _ANTHROPICS_REQUEST_ID = istr("request-id")
 
@@ -28,9 +30,9 @@ class Exchange:
         self.beats = beats
         self.rest = ""
         """What the path has in the place of the route's `{id}`."""
-        self.fields: Mapping[str, str] = {}
+        self.fields = NONE
         """Fields of the body that the path gives."""
-        self.cors: Mapping[str, str] = {}
+        self.cors = NONE
         """Headers for a browser's page that may read the answer."""
 
     @property

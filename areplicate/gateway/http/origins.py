@@ -17,7 +17,7 @@ from aiohttp import web
 
 from ..addresses import is_loopback
 from ..errors import GatewayError
-from .exchange import JSON, Exchange
+from .exchange import JSON, NONE, Exchange
 
 _EXPOSED = "x-request-id, retry-after, x-litellm-response-cost"
 _METHODS = "GET, POST, DELETE"
@@ -50,8 +50,9 @@ def check_content_type(request: web.BaseRequest, *, open: bool, form: bool) -> N
 
     A route that takes a `form` with a file is excepted: see above.
     """
-    is_json = request.content_type == JSON or request.content_type.endswith("+json")
-    if open and not form and request.method == "POST" and request.body_exists and not is_json:
+    if not open or form or request.method != "POST" or not request.body_exists:
+        return
+    if request.content_type != JSON and not request.content_type.endswith("+json"):
         raise GatewayError(
             415,
             "Without a master key the gateway takes JSON only: send Content-Type: application/json.",
@@ -63,7 +64,7 @@ def cors_headers(request: web.BaseRequest, origins: Collection[str]) -> Mapping[
     """What lets a page that is allowed read the answer."""
     origin = request.headers.get("Origin")
     if not origin or not origins:
-        return {}
+        return NONE
     if not _allowed(origin, origins):
         return {"Vary": "Origin"}
     return {

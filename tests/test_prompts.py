@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from areplicate import register_prompt_template, stream_to_completion
+from areplicate import Message, register_prompt_template, stream_to_completion
 from areplicate.chat.formats import templates
-from areplicate.local import LocalModel
+from areplicate.local import LocalDeployment, LocalModel
 from areplicate.local.components import language_model_schema
 from tests.stage import sent, stage
 
@@ -131,6 +131,31 @@ async def test_an_answer_goes_on_with_the_thought_that_its_prompt_has_opened(
     for response in (whole, streamed, called):
         message = response.choices[0].message
         assert (message.reasoning_content, message.content) == ("Hm.", "Noon.")
+
+
+@pytest.mark.parametrize("model", ["x/gpt-oss-20b", "deployments/x/mine"])
+async def test_gpt_oss_thinks_and_calls_in_channels_of_their_own(model: str) -> None:
+    def reply(input: dict[str, Any]) -> str:
+        called = "<|channel|>commentary to=functions.clock <|constrain|>json<|message|>{}<|call|>"
+        said = "<|channel|>final<|message|>Noon."
+        end = called if "namespace functions" in input["prompt"] else said
+        return f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant{end}"
+
+    oss = LocalModel(owner="x", name="gpt-oss-20b", reply=reply)
+    mine = LocalDeployment(owner="x", name="mine", model="x/gpt-oss-20b")
+    async with stage(oss, deployments=[mine]) as (_, router):
+
+        async def ask(stream: bool, **options: Any) -> Message:
+            answered: Any = await router.acompletion(model, HI, stream=stream, **options)
+            response: Any = await stream_to_completion(answered) if stream else answered
+            return response.choices[0].message  # type: ignore[no-any-return]
+
+        for stream in (False, True):
+            message = await ask(stream)
+            assert (message.reasoning_content, message.content) == ("Hm.", "Noon.")
+            message = await ask(stream, tools=[TOOL])
+            assert (message.reasoning_content, message.content) == ("Hm.", None)
+            assert [call.function.name for call in message.tool_calls or ()] == ["clock"]
 
 
 async def test_a_thought_that_the_caller_begins_is_gone_on_with() -> None:

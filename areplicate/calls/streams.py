@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..chat.answers import Question, finish_reason, run_of, usage_of
 from ..chat.chunks import ChunkMaker
-from ..chat.outputs import Lines, ReplySplitter, output_text, reply_splitter
+from ..chat.outputs import Lines, Splitter, output_text, reply_splitter
 from ..chat.responses import Delta, ModelResponse, ModelResponseChunk, Usage
 from ..chat.usage import add
 from ..errors import APIError, BadRequestError, PredictionCanceledError, PredictionFailedError, Timeout
@@ -190,7 +190,7 @@ class AnswerChunks:
         self._make = ChunkMaker(sources[0].stream.prediction.id, int(time.time()), question.model)
         self._ready: list[ModelResponseChunk] = []  # few: an empty deque takes 700 bytes
         self._usages: list[Usage] = []
-        self._split: ReplySplitter | None = None
+        self._split: Splitter | None = None
         self._lines = Lines()
         self._cut = False
         """Whether the present choice is read no further."""
@@ -236,7 +236,7 @@ class AnswerChunks:
         """The choice that is read."""
         return len(self._usages)
 
-    def _advance(self, source: Source, split: ReplySplitter) -> Awaitable[None]:
+    def _advance(self, source: Source, split: Splitter) -> Awaitable[None]:
         """Takes the present choice one step further; the new chunks are put into `_ready`."""
         if self._runs and self._runs[-1] is source.stream.prediction:
             return self._conclude(source)
@@ -246,7 +246,7 @@ class AnswerChunks:
         await source.cut()
         self._runs.append(source.stream.prediction)
 
-    async def _read(self, source: Source, split: ReplySplitter) -> None:
+    async def _read(self, source: Source, split: Splitter) -> None:
         pieces = await source.stream.read()
         for piece in map(self._lines, pieces):
             self._say(*split.feed(piece))
@@ -254,7 +254,7 @@ class AnswerChunks:
             self._runs.append(source.mine.saw(source.stream.prediction))
             await self._end_text(source, split)
 
-    async def _end_text(self, source: Source, split: ReplySplitter) -> None:
+    async def _end_text(self, source: Source, split: Splitter) -> None:
         """A prediction has ended; if it failed on Replicate's side, another may take its place."""
         if not source.stream.text and (other := await self._again(source.mine, len(self._runs))) is not None:
             self._sources[self._index] = other

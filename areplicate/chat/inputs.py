@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import BadRequestError
 from ..logs import logger
+from .channels import OPENS
 from .conversation import Prompting, conversation_fields
 from .media import MediaSlot, media_inputs, named_media
 from .messages import Message, read_messages
@@ -22,7 +23,7 @@ from .usage import CHARACTERS_PER_TOKEN, characters
 
 _ANY = Field()
 _media_of = attrgetter("media")
-_MARKS = tuple(THOUGHTS)
+_MARKS = (*THOUGHTS, OPENS)
 _END = 100
 """Characters at a prompt's end among which its last mark is, if white space follows it."""
 _AS_THE_MODEL_SAYS = Prompting()
@@ -36,7 +37,8 @@ class ModelInput(msgspec.Struct, frozen=True):
         media: files that must be read, and large data that must be uploaded, first:
             `areplicate.calls.attachments.attach` does.
         max_tokens: the most tokens that the answer may have, if the call said so.
-        thought: the mark that has opened a thought at the prompt's end, with which the answer goes on.
+        thought: the mark that has opened a thought (or gpt-oss's channels) at the prompt's end, with which the answer
+            goes on.
     """
 
     fields: dict[str, Any]
@@ -100,15 +102,15 @@ def build_input(
 
 
 def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
-    """The mark of the thought within which a prompt ends: the model's format opens it, or the answer that is
-    continued."""
+    """The mark of the thought or of the channels within which a prompt ends: the model's format opens it, or the
+    answer that is continued."""
     if not isinstance(prompt, str):
         return ""
     if turns[-1].role == "assistant":
         said = turns[-1].text
         return next((mark for mark, close in THOUGHTS.items() if said.rfind(mark) > said.rfind(close)), "")
     end = prompt[-_END:].rstrip()
-    return next(filter(end.endswith, THOUGHTS)) if end.endswith(_MARKS) else ""
+    return next(filter(end.endswith, _MARKS)) if end.endswith(_MARKS) else ""
 
 
 def sent_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) -> int | None:

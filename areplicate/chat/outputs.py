@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from .channels import OPENS, ChannelSplitter
 from .chunks import message_of
 from .responses import Delta, Message
 from .schemas.schema import ModelSchema
@@ -15,7 +16,7 @@ from .stops import begun_at_the_end
 
 _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep"
-    r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|hermes-?4|deepcoder|deepscaler|skywork-or1"
+    r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|gpt-oss|hermes-?4|deepcoder|deepscaler|skywork-or1"
 )
 """The names of models that write a thought before they answer."""
 
@@ -152,6 +153,9 @@ class ReplySplitter:
         return _content(text)
 
 
+Splitter = ReplySplitter | ChannelSplitter
+
+
 class Lines:
     """Puts URLs that follow one another in an output on lines of their own; call it with each piece in turn.
 
@@ -179,8 +183,10 @@ def read_reply(text: str, schema: ModelSchema | None, model: str | None = None, 
     return message_of([*splitter.feed(text), *splitter.end()])
 
 
-def reply_splitter(schema: ModelSchema | None, model: str | None = None, begun: str = "") -> ReplySplitter:
+def reply_splitter(schema: ModelSchema | None, model: str | None = None, begun: str = "") -> Splitter:
     """The splitter for a stream: what it gives piece by piece adds up to what `read_reply` gives."""
+    if begun == OPENS or "gpt-oss" in (model or "").lower():
+        return ChannelSplitter()
     return ReplySplitter(thinks=_thinks(schema, model), begun=begun)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from areplicate.chat.chunks import message_of
 from areplicate.chat.outputs import output_text, read_reply, reasons, reply_splitter
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 
@@ -170,6 +171,48 @@ def test_a_stream_adds_up_to_the_whole_however_it_is_cut(
 
     assert "".join(d.content or "" for d in deltas) == reply.content
     assert "".join(d.reasoning_content or "" for d in deltas) == (reply.reasoning_content or "")
+
+
+CALL = '<|start|>assistant to=functions.clock<|channel|>commentary<|message|>{"zone": "UTC"}<|call|>'
+CHANNELS = [
+    (
+        "<|channel|>analysis<|message|>Is <b>?<|end|><|start|>assistant<|channel|>final<|message|>Yes.<|return|>",
+        "Is <b>?",
+        "Yes.",
+    ),
+    ("<|start|>assistant<|channel|>final<|message|>Yes.", None, "Yes."),
+    ("analysisIs it?assistantfinalYes, assistant said.", "Is it?", "Yes, assistant said."),
+    ("finalYes.", None, "Yes."),
+    (
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.clock "
+        '<|constrain|>json<|message|>{"zone": "UTC"}<|call|>',
+        "Hm.",
+        CALL,
+    ),
+    (
+        "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant to=functions.clock<|channel|>commentary json"
+        '<|message|>{"zone": "UTC"}<|call|>',
+        None,
+        f"I look.{CALL}",
+    ),
+    ('analysisHm.assistantcommentary to=functions.clock json{"zone": "UTC"}', "Hm.", CALL),
+    ("analysisLet me see", "Let me see", ""),
+    ("finally, an analysis of it", None, "finally, an analysis of it"),
+    ("analysis of it", None, "analysis of it"),
+    ("Yes. <|end|>", None, "Yes. <|end|>"),
+    ("<|channel|>final Yes, it is", None, "final Yes, it is"),
+]
+
+
+@pytest.mark.parametrize(("text", "thought", "said"), CHANNELS)
+@pytest.mark.parametrize("step", [1, 2, 5, 1000])
+def test_the_channels_of_gpt_oss_are_told_apart(text: str, thought: str | None, said: str, step: int) -> None:
+    reply = read_reply(text, None, "x/gpt-oss-20b")
+    assert (reply.reasoning_content, reply.content) == (thought, said)
+    splitter = reply_splitter(None, "x/gpt-oss-20b")
+    deltas = [d for i in range(0, len(text), step) for d in splitter.feed(text[i : i + step])]
+    streamed = message_of([*deltas, *splitter.end()])
+    assert (streamed.reasoning_content, streamed.content) == (thought, said)
 
 
 def test_reasoning_streams_on() -> None:

@@ -190,9 +190,9 @@ async def problem(
 
 
 @mishap
-async def away_for(asked: Asked, go_on: GoOn, seconds: float) -> web.StreamResponse:
-    """503, with a `Retry-After` of that long; the request has no effect."""
-    return web.Response(status=503, headers={"Retry-After": f"{seconds:g}"})
+async def away_for(asked: Asked, go_on: GoOn, seconds: float, status: int = 503) -> web.StreamResponse:
+    """An error with a `Retry-After` of that long; the request has no effect."""
+    return web.Response(status=status, headers={"Retry-After": f"{seconds:g}"})
 
 
 @mishap

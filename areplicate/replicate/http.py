@@ -12,13 +12,13 @@ from .. import logs
 from ..clock import now
 from ..errors import APIConnectionError, APIError
 from .credentials import Credentials
-from .limits import LONGEST_PAUSE, Limiter, Turns, ratelimit
+from .limits import Limiter, Turns, ratelimit
 from .protocol.decoding import decoded
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
 from .protocol.requests import Request, Response, merged
-from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, waits
+from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, told_wait, waits
 from .transports.base import Answer, Transport
 
 T = TypeVar("T")
@@ -205,8 +205,7 @@ class Retries:
         self._left -= 1
         if wait is None:
             self._waits = self._waits or waits()
-            told = min(error.retry_after or 0.0, LONGEST_PAUSE)
-            wait = max(next(self._waits), told) + self._http.budget.spend()
+            wait = max(next(self._waits), told_wait(error) or 0.0) + self._http.budget.spend()
         if now() + wait > self._deadline:
             raise error
         logs.logger.debug("Trying again in %.1f s: %s", wait, error)

@@ -32,7 +32,7 @@ _SLOWEST = 1.0
 _RECOVERY = 0.005
 """What each answer but a 429 gives back of the rate that 429s have taken."""
 LONGEST_PAUSE = 600.0
-"""Seconds that a server may make everybody wait."""
+"""Seconds that a server may make anybody wait. If it says more, it has not said when."""
 _MINUTE = 60.0
 _REMAINING, _RESET = istr("ratelimit-remaining"), istr("ratelimit-reset")
 _MOST = 10**9
@@ -169,7 +169,7 @@ class Limiter:
 
     def _pause(self, time: float, seconds: float) -> None:
         """Nobody sends for that many seconds, and no turns gather meanwhile."""
-        until = time + (min(seconds, LONGEST_PAUSE) if math.isfinite(seconds) else 0.0)
+        until = time + (seconds if 0 < seconds <= LONGEST_PAUSE else 0.0)
         if until > self._paused_until:
             self._next = max(self._next, time - _MINUTE) + until - max(time, self._paused_until)
             self._paused_until = until

@@ -11,6 +11,7 @@ import msgspec
 
 from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
+from .limits import LONGEST_PAUSE
 
 _CLEARLY_PASSING = frozenset({408, 425})
 """Besides 429, the 4xx after which the same request may succeed: the server waited in vain, or it was too early."""
@@ -33,9 +34,17 @@ def growing(*, base: float, factor: float, longest: float) -> Iterator[float]:
     return islice(backoff.expo(base=base, factor=factor, max_value=longest), 1, None)
 
 
+def told_wait(error: APIError) -> float | None:
+    """Seconds after which the server wants to be asked again; None if it does not say, or says more than
+    anybody can wait for."""
+    told = error.retry_after
+    return told if told is not None and told <= LONGEST_PAUSE else None
+
+
 def throttle_seconds(error: APIError) -> float:
     """How long everybody holds back after a 429."""
-    return _DEFAULT_THROTTLE if error.retry_after is None else error.retry_after
+    told = told_wait(error)
+    return _DEFAULT_THROTTLE if told is None else told
 
 
 def may_pass(error: APIError) -> bool:

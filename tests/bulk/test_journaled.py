@@ -24,6 +24,7 @@ from areplicate.errors import (
     AuthenticationError,
     BadRequestError,
     InsufficientCreditError,
+    RateLimitError,
 )
 from areplicate.local import LocalModel, LocalReplicate
 from tests.fast_forward import FastForwardLoop
@@ -144,9 +145,12 @@ class NoDisk(Journal):
 
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": FastForwardLoop})], ids=["skipping"])
-async def test_a_job_waits_for_an_hour_without_an_answer() -> None:
+@pytest.mark.parametrize(
+    "error", [APIConnectionError("The network is away."), RateLimitError("In 30 years.", retry_after=1e9)]
+)
+async def test_a_job_waits_for_an_hour_without_an_answer(error: APIError) -> None:
     async def ask(number: int, request: Any) -> Any:
-        raise APIConnectionError("The network is away.")
+        raise error
 
     clock = Clock()
     with pytest.raises(JobEnded):

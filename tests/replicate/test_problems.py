@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import pickle
 import time
 from datetime import datetime, timedelta, timezone
@@ -231,7 +230,11 @@ def test_an_error_keeps_how_long_to_hold_back() -> None:
         ({}, {"retry_after": -3, "detail": "resets in ~8s"}, 8.0),
         ({}, {"retry_after": True}, None),
         ({}, {"retry_after": {"seconds": 3}}, None),
-        ({}, {"retry_after": 10**400}, math.inf),
+        ({}, {"retry_after": 10**400}, None),
+        ({}, b'{"retry_after": 1e999, "detail": "resets in ~8s"}', 8.0),
+        ({"retry-after": "inf"}, {}, None),
+        ({"retry-after": "9" * 400, "ratelimit-reset": "5"}, {}, 5.0),
+        ({"ratelimit-reset": "-inf"}, {}, None),
         ({"ratelimit-reset": "5"}, b"x" * 1990 + b"resets in ~30s", 5.0),
         ({"retry-after": "soon"}, {"retry_after": 4}, 4.0),
         ({"retry-after": "nan"}, {"retry_after": 4}, 4.0),

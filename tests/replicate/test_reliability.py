@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -117,11 +118,30 @@ async def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
         assert caught.value.retry_after == 30
 
 
-async def test_a_service_that_says_it_is_away_for_long_is_asked_again_for_what_is_paid() -> None:
+@pytest.mark.parametrize("seconds", [601, 1e9, math.inf])
+@pytest.mark.parametrize(("kind", "status"), [("get", 503), ("get", 429), ("create", 503), ("create", 429)])
+async def test_a_service_that_says_it_is_away_for_longer_than_anybody_waits_is_asked_again_soon(
+    kind: str, status: int, seconds: float
+) -> None:
     async with HostileReplicate([llama(boot_seconds=90, reply="fine")]) as hostile:
-        hostile.on("get", away_for(1e9), times=1)
+        hostile.on(kind, away_for(seconds, status), times=1)
         async with AsyncRouter(api_key="k", api_base=hostile.api_base) as router:
+            clock = Clock()
             assert await text_of(router) == "fine"
+            assert clock() < 130
+
+
+async def test_a_service_that_says_when_it_is_back_is_asked_then() -> None:
+    async with HostileReplicate([llama(reply="fine")]) as hostile:
+        hostile.on("create", away_for(300), times=1)
+        async with AsyncRouter(api_key="k", api_base=hostile.api_base) as router:
+            clock = Clock()
+            assert await text_of(router) == "fine"
+            assert 300 <= clock() < 310
+            hostile.on("create", away_for(300), times=1)
+            with pytest.raises(areplicate.ServiceUnavailableError) as caught:
+                await text_of(router, timeout=200)
+            assert caught.value.retry_after == 300 and clock() < 330, "which is after its deadline"
 
 
 async def test_one_callers_429_holds_everybody_back_once() -> None:

@@ -34,7 +34,9 @@ def test_a_retry_waits_for_up_to_half_a_second_then_twice_as_long_each_time_up_t
         assert ceiling * 9 / 10 < max(drawn) <= ceiling
 
 
-@pytest.mark.parametrize(("said", "seconds"), [(None, 5.0), (0.0, 0.0), (17.0, 17.0)])
+@pytest.mark.parametrize(
+    ("said", "seconds"), [(None, 5.0), (0.0, 0.0), (17.0, 17.0), (600.0, 600.0), (1e9, 5.0)]
+)
 def test_after_a_429_everybody_holds_back_for_as_long_as_it_says_or_five_seconds(
     said: float | None, seconds: float
 ) -> None:

@@ -155,7 +155,7 @@ def _number(text: str | None) -> float | None:
         number = float(text) if text else math.nan
     except ValueError:
         return None
-    return None if math.isnan(number) else number
+    return number if math.isfinite(number) else None
 
 
 def _seconds_or_date(value: str | None, date: str | None) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from areplicate.gateway.accounts.batch_store import LeaseLost
+from areplicate.gateway.accounts.batch_store import OF_A_KEY, LeaseLost
 from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.store import Store
@@ -119,6 +119,22 @@ async def test_who_has_lost_a_batch_at_its_end_leaves_it_to_the_other(
         await work._end("completed", [], completed_at=1.0)
     assert (tmp_path / "batch_1").is_dir()
     await others.finish("batch_1", [], status="completed")
+
+
+async def test_a_key_with_many_batches_leaves_room_for_those_of_others(stores: list[Store]) -> None:
+    mine, others = (store.batches for store in stores)
+    for n in range(OF_A_KEY + 2):
+        await mine.add_batch(a_batch(n, "key-1"), most=100)
+    await mine.add_batch(a_batch(98, "key-2"), most=100)
+    await mine.add_batch(a_batch(99), most=100)
+    taken = [await mine.claim() for _ in range(OF_A_KEY + 3)]
+    first = [f"batch_{n}" for n in range(OF_A_KEY)]
+    assert [batch and batch.id for batch in taken] == [*first, "batch_98", "batch_99", None]
+    assert (batch := await others.claim()) and batch.id == f"batch_{OF_A_KEY}", (
+        "another process has a share, too"
+    )
+    await mine.finish("batch_0", [], status="completed")
+    assert (batch := await mine.claim()) and batch.id == f"batch_{OF_A_KEY + 1}"
 
 
 async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:

@@ -17,6 +17,8 @@ from .key_store import locked_key
 from .tables import UNFINISHED, BatchRow, FileRow
 from .transaction import Transaction, assigned, owned
 
+OF_A_KEY = 4
+"""Batches of one key that a process works on: those of others do not wait for all of them."""
 _RESULTS = 2
 """Files that a batch may make: its output, and its errors."""
 LEASE = 15.0
@@ -101,13 +103,17 @@ class BatchStore(Stored):
 
     @unit()
     def claim(self, transaction: Transaction) -> BatchRow | None:
-        """Takes the oldest batch that nobody works on."""
+        """Takes the oldest batch that nobody works on, of a key of which this process has not its share already."""
         free = "status IN :unfinished AND (leased_until IS NULL OR leased_until < :now)"
         lock = "" if transaction.is_sqlite else "FOR UPDATE SKIP LOCKED"
         take = f"""
             UPDATE areplicate_batches SET leased_by = :process, leased_until = :now + :lease
             WHERE {free} AND id = (
-                SELECT id FROM areplicate_batches WHERE {free} ORDER BY created_at LIMIT 1 {lock}
+                SELECT id FROM areplicate_batches AS next WHERE {free} AND {OF_A_KEY} > (
+                    SELECT COUNT(*) FROM areplicate_batches AS other
+                    WHERE other.leased_by = :process AND other.leased_until >= :now
+                    AND COALESCE(other.key_id, '') = COALESCE(next.key_id, '')
+                ) ORDER BY created_at LIMIT 1 {lock}
             ) RETURNING *
         """
         values = {"unfinished": list(UNFINISHED), "process": self._process, "lease": LEASE}

@@ -183,7 +183,13 @@ def test_a_header_that_says_how_a_request_is_sent_is_refused(name: str) -> None:
             )
         ),
         ("https://me:secret@a.b/v1", "api_base must not contain a user or a password: give default_headers="),
-        ("https://me@a.b/v1", "api_base must not contain a user or a password: give default_headers="),
+        *(
+            (base, "api_base must not contain a user or a password: give default_headers=")
+            for base in (
+                *("https://me@a.b/v1", "https://me:secret@a.b:99999/v1", "https://me:secret@[::1/v1"),
+                *("me:secret@a.b", "ftp://me:secret@a.b", "https://me:secret@a b", "https://me:secret/7@a.b"),
+            )
+        ),
     ],
 )
 def test_a_base_that_is_no_url_is_refused(base: Any, message: str) -> None:

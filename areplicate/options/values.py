@@ -87,6 +87,11 @@ def chosen_base(given: str | None) -> str:
 @lru_cache(maxsize=256)
 def checked_base(base: str) -> str:
     """The base without a slash at its end, and with `/v1` if it has no path, as Replicate's has."""
+    if "@" in str(base):  # not shown, whatever else is wrong with it
+        raise BadRequestError(
+            "api_base must not contain a user or a password: give default_headers= for what the server needs.",
+            param="api_base",
+        )
     if not isinstance(base, str) or not base.startswith(("https://", "http://")):
         raise wrong("api_base", base, "a URL that begins with https:// or http://")
     try:
@@ -97,11 +102,6 @@ def checked_base(base: str) -> str:
     if not host or not base.isprintable() or set(base) & set(" ?#"):  # not shown: what follows may be a key
         raise BadRequestError(
             f"api_base must be the URL of a host and a path, such as {API_BASE}, without spaces, ? and #.",
-            param="api_base",
-        )
-    if "@" in urlsplit(base).netloc:
-        raise BadRequestError(
-            "api_base must not contain a user or a password: give default_headers= for what the server needs.",
             param="api_base",
         )
     base = base.rstrip("/")

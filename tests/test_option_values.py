@@ -56,8 +56,6 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda value: v.checked_names("drop", value), None, ()),
         (lambda value: v.checked_names("drop", value), ["a", "b"], ["a", "b"]),
         (lambda value: v.checked_names("drop", value), ("a",), ("a",)),
-        (lambda value: v.checked_mapping("extra_body", value), None, {}),
-        (lambda value: v.checked_mapping("extra_body", value), {"a": 1}, {"a": 1}),
         (lambda value: dict(v.checked_headers("headers", value)), None, {}),
         (lambda value: dict(v.checked_headers("headers", value)), {}, {}),
         (
@@ -110,15 +108,6 @@ def test_right_values(check: Callable[[Any], Any], given: Any, value: Any) -> No
             )
             for names in ("abc", [1], {"a": 1}, ["a", None])
         ),
-        *(
-            (
-                lambda value: v.checked_mapping("extra_body", value),
-                value,
-                f"extra_body must be a mapping of names to values, not {value}",
-            )
-            for value in ("abc", [1], {1: "a"}, {"a": 1, 2: 3})
-        ),
-        (v.wants_usage, [1], "stream_options must be a mapping of names to values, not "),
         (
             lambda value: v.checked_headers("h", value),
             ["X-A"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import warnings
 from datetime import date
 from decimal import Decimal
@@ -143,14 +144,18 @@ def test_other_clients_names_are_understood(theirs: str, ours: str, value: Any, 
         ("num_retries", "2", "a whole number"),
         ("timeout", "soon", "a positive number of seconds"),
         ("stream", "yes", "True or False"),
-        ("extra_body", "x", "a mapping"),
+        *(
+            ("extra_body", value, "a mapping of names to values")
+            for value in ("x", [1], {1: "a"}, {"a": 1, 2: 3})
+        ),
+        ("stream_options", [1], "a mapping of names to values"),
         ("base_url", 3, "a string"),
         ("on_status", 3, "a function"),
     ],
 )
 def test_a_value_of_another_type_is_refused_by_name(name: str, wrong: Any, wanted: str) -> None:
     with pytest.raises(
-        areplicate.BadRequestError, match=f"^{name} must be {wanted}.*, not {wrong!r}"
+        areplicate.BadRequestError, match=f"^{name} must be {wanted}.*, not {re.escape(repr(wrong))}"
     ) as caught:
         read({name: wrong})
     assert caught.value.param == name

@@ -24,7 +24,6 @@ from ..options.declared import TEMPLATE
 from ..options.values import (
     checked_count,
     checked_headers,
-    checked_mapping,
     checked_names,
     chosen,
     patience,
@@ -178,7 +177,7 @@ class Preparer:
             values, inputs = templates.for_template(template, given.inputs, own)
             params.update(own_inputs(inputs, target.schema, model, drop))
         if options.extra_body is not None:
-            params.update(checked_mapping("extra_body", options.extra_body))
+            params.update(options.extra_body)
         if options.additional_drop_params is not None:
             for name in checked_names("additional_drop_params", options.additional_drop_params):
                 params.pop(name, None)

@@ -110,7 +110,10 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("True or False", lambda value: isinstance(value, bool)),
     "int": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "float": ("a number", is_number),
-    "Mapping": ("a mapping of names to values", lambda value: isinstance(value, dict)),
+    "Mapping": (
+        "a mapping of names to values",
+        lambda value: isinstance(value, dict) and all(isinstance(key, str) for key in value),
+    ),
     "Callable": (
         "a function that is not async",
         lambda value: callable(value) and not iscoroutinefunction(value),

@@ -57,11 +57,9 @@ def patience(
     )
 
 
-def wants_usage(stream_options: Any) -> bool:
+def wants_usage(stream_options: Mapping[str, Any] | None) -> bool:
     """Whether a stream ends with its usage."""
-    return stream_options is not None and bool(
-        checked_mapping("stream_options", stream_options).get("include_usage")
-    )
+    return stream_options is not None and bool(stream_options.get("include_usage"))
 
 
 def chosen(base: str | None, key: str | None) -> tuple[str, str]:
@@ -124,14 +122,6 @@ def checked_headers(name: str, headers: Mapping[str, str] | None) -> CIMultiDict
             # The value is not shown: it may be a secret.
             raise BadRequestError(f"{name}[{header!r}] must be a string of one line.", param=name)
     return merged({}, {header: value.strip(" \t") for header, value in given.items()})
-
-
-def checked_mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise wrong(name, value, "a mapping of names to values")
-    return value
 
 
 def checked_names(name: str, value: Sequence[str] | None) -> Sequence[str]:

@@ -70,7 +70,7 @@ class AnswerReader:
         self._json: JsonReader | None = None
         if format is not None:
             given = "" if before is None else before.given_json
-            self._json = JsonReader(format.opens, format.validator(), given, streamed=streamed)
+            self._json = JsonReader(format, given, streamed=streamed)
 
     @property
     def given_json(self) -> str:

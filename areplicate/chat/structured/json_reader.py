@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from .validation import Validator, of_the_extra
+from .response_format import ResponseFormat
+from .validation import of_the_extra, validator_for
 
 _FENCE = re.compile(r"```(?:json)?\s*\n")
 _FENCE_END = re.compile(r"\n[^\S\n]*```")
@@ -44,15 +45,15 @@ class JsonReader:
     What it gives adds up to compact JSON, whatever white space the model wrote.
 
     Args:
-        opens: what the value may begin with: `{`, or `{[` if it may be a list.
-        validator: what the value must fit.
+        format: what the value must fit.
         given: what an earlier answer has given out already: this one goes on from there.
         streamed: whether anything is given before the end, when it cannot be taken back.
     """
 
-    def __init__(self, opens: str, validator: Validator, given: str, *, streamed: bool) -> None:
-        self._opens = opens
-        self._validator = validator
+    def __init__(self, format: ResponseFormat, given: str, *, streamed: bool) -> None:
+        self._format = format
+        self._opens = format.opens
+        self._validator = validator_for(format.schema)
         self._text = ""
         self._streamed = streamed
         self._from = 0
@@ -113,7 +114,7 @@ class JsonReader:
         """The value in the answer that fits; else `faults` says what is wrong with the likeliest."""
         faults: list[str] = []
         for value in values_in(self._text, self._opens):
-            found = self._validator.faults(value)
+            found = self._format.faults(value)
             if not found:
                 return value
             faults = faults or found

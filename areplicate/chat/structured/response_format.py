@@ -12,7 +12,7 @@ from ...errors import BadRequestError
 from ..plain import shown
 from ..schemas.schema import Field, is_flat
 from .gbnf import grammar_of
-from .validation import Validator, validator_for
+from .validation import MOST_FAULTS, validator_for
 
 OBJECT: dict[str, Any] = {"type": "object"}
 
@@ -27,10 +27,12 @@ class ResponseFormat(msgspec.Struct, frozen=True):
     faults_of: Callable[[str], list[str]] | None = None
     """What a class that the JSON is for finds wrong with it, beyond its schema."""
 
-    def validator(self) -> Validator:
-        """What holds an answer to it."""
-        validator = validator_for(self.schema)
-        return validator if self.faults_of is None else validator.followed_by(self.faults_of)
+    def faults(self, value: Any) -> list[str]:
+        """What does not fit, in words for the model: its schema's, else its class's."""
+        found = validator_for(self.schema).faults(value)
+        if not found and self.faults_of is not None:
+            found = self.faults_of(msgspec.json.encode(value).decode())[:MOST_FAULTS]
+        return found
 
     @property
     def any_object(self) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Callable
-from copy import copy
 from functools import lru_cache, partial
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -38,8 +38,6 @@ def of_the_extra(name: str) -> Any:
 class Validator:
     """A JSON Schema that values are held to. Nothing is fetched for it, and neither it nor a pattern runs away."""
 
-    _faults_of: Callable[[str], list[str]] | None = None
-
     def __init__(self, schema: dict[str, Any]) -> None:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
@@ -49,24 +47,12 @@ class Validator:
             why = str(error).partition("\n")[0].rstrip(".")
             raise BadRequestError(f"The JSON Schema cannot be used: {why}.") from None
 
-    def followed_by(self, faults_of: Callable[[str], list[str]]) -> Validator:
-        """The same, and then what `faults_of` finds in a value's JSON."""
-        both = copy(self)
-        both._faults_of = faults_of
-        return both
-
     def faults(self, value: Any) -> list[str]:
         """What does not fit, in words for the model; nothing if all fits.
 
         Raises:
             BadRequestError: it would take too long to find out.
         """
-        found = self._schema_faults(value)
-        if not found and self._faults_of is not None:
-            found = self._faults_of(msgspec.json.encode(value).decode())
-        return found[:MOST_FAULTS]
-
-    def _schema_faults(self, value: Any) -> list[str]:
         effort = self._effort.of(value)
         if effort > MOST:
             raise BadRequestError(
@@ -78,11 +64,9 @@ class Validator:
         if effort > MOST_EXPLAINED:
             return ["It does not fit the JSON Schema"]
         found = []
-        for error in self._validator.iter_errors(value):
+        for error in islice(self._validator.iter_errors(value), MOST_FAULTS):
             place = "".join(f"[{key!r}]" for key in error.instance_path)
             found.append(f"{place}: {error.message}" if place else error.message)
-            if len(found) == MOST_FAULTS:
-                break
         return found
 
     def may_yet_fit(self, value: Any) -> bool:

@@ -54,7 +54,7 @@ def test_a_schema_is_read(given: Any, format: ResponseFormat) -> None:
 @pytest.mark.parametrize("more", [{}, {"schema": None}, {"schema": 3}])
 def test_any_object_may_be_asked_for(more: Any) -> None:
     format = read({"type": "json_object", **more})
-    assert format.any_object and not format.validator().faults({"a": 1}) and format.validator().faults([])
+    assert format.any_object and not format.faults({"a": 1}) and format.faults([])
 
 
 def test_text_is_no_format() -> None:
@@ -75,11 +75,11 @@ class Count(pydantic.BaseModel):
 def test_a_class_is_read_with_its_own_checks() -> None:
     format = read(Count)
     assert (format.name, format.strict, format.schema) == ("Count", True, Count.model_json_schema())
-    faults = format.validator().faults
+    faults = format.faults
     assert faults({"n": 1}) == []
     assert faults({"n": 0}) == ["['n']: Value error, too few"]
     assert "integer" in faults({"n": "x"})[0], "its schema comes first"
-    assert not read(json_schema()).validator().faults({"n": 0}), "the checks are the class's alone"
+    assert not read(json_schema()).faults({"n": 0}), "the checks are the class's alone"
 
 
 def test_a_class_whose_checks_fail_in_another_way_is_told() -> None:
@@ -92,7 +92,7 @@ def test_a_class_whose_checks_fail_in_another_way_is_told() -> None:
         def model_validate_json(text: str) -> None:
             raise ValueError(f"not {text}")
 
-    assert read(Odd).validator().faults(3) == ["not 3"]
+    assert read(Odd).faults(3) == ["not 3"]
 
 
 def test_a_class_without_a_schema_is_refused() -> None:

@@ -241,19 +241,14 @@ async def _every(seconds: float, show: Callable[[], object]) -> AsyncIterator[No
     async def shows() -> None:
         while True:
             show()
-            await anyio.sleep(seconds)
+            await asyncio.sleep(seconds)
 
-    failure: APIError | None = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(shows)
-        try:
-            yield
-        except APIError as error:  # out of the group, which would wrap it
-            failure = error
-        group.cancel_scope.cancel()
-    show()
-    if failure is not None:
-        raise failure
+    showing = asyncio.create_task(shows())
+    try:
+        yield
+    finally:
+        showing.cancel()
+        show()
 
 
 def _rows(count: int) -> str:

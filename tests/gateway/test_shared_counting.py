@@ -38,6 +38,17 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield store
 
 
+@pytest.fixture
+async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
+    """Those of one of several processes."""
+    database = DatabaseURL(file=f"{tmp_path}/db")
+    settings = AccountSettings(database=database, usage_folder=tmp_path, files_dir=tmp_path)
+    accounts = Accounts("sk-master", settings, alone=False)
+    accounts.start()
+    yield accounts
+    await accounts.aclose()
+
+
 async def add_key(store: Store, **limits: Any) -> Key:
     key = Key(id="k", hash="h", hint="hint", created_at=0.0, **limits)
     await store.keys.add(key, MADE)
@@ -131,41 +142,27 @@ async def test_what_began_or_died_long_ago_no_longer_counts(store: Store) -> Non
     await store.admit(hold())
 
 
-async def test_a_refusal_without_the_database_makes_no_room_for_the_next_request(tmp_path: Path) -> None:
-    database = DatabaseURL(file=f"{tmp_path}/db")
-    settings = AccountSettings(database=database, usage_folder=tmp_path, files_dir=tmp_path)
-    accounts = Accounts("sk-master", settings, alone=False)
-    accounts.start()
-    try:
-        store = await accounts.store()
-        poor = await add_key(store, max_budget=1.0, spend=1.0)
-        store.database.trouble = "it is gone"
-        for _ in range(3):
-            with pytest.raises(GatewayError, match="used up its budget"):
-                await accounts.admit(poor, hold(dollars=0.5))
-    finally:
-        await accounts.aclose()
+async def test_a_refusal_without_the_database_makes_no_room_for_the_next_request(accounts: Accounts) -> None:
+    store = await accounts.store()
+    poor = await add_key(store, max_budget=1.0, spend=1.0)
+    store.database.trouble = "it is gone"
+    for _ in range(3):
+        with pytest.raises(GatewayError, match="used up its budget"):
+            await accounts.admit(poor, hold(dollars=0.5))
 
 
-async def test_what_is_let_in_after_a_refusal_stays_in(tmp_path: Path) -> None:
+async def test_what_is_let_in_after_a_refusal_stays_in(accounts: Accounts) -> None:
     """A request that turned out to need more than it may have goes on with what it was let in for."""
-    database = DatabaseURL(file=f"{tmp_path}/db")
-    settings = AccountSettings(database=database, usage_folder=tmp_path, files_dir=tmp_path)
-    accounts = Accounts("sk-master", settings, alone=False)
-    accounts.start()
-    try:
-        store = await accounts.store()
-        key = await add_key(store, max_parallel_requests=3)
-        await store.admit(hold())  # of which the counting in memory knows nothing
-        too_much = hold(3)
-        with pytest.raises(GatewayError, match="in flight"):
-            await accounts.admit(key, too_much)
-        await accounts.admit(key, msgspec.structs.replace(too_much, predictions=2))
-        await execute(store, "UPDATE areplicate_holds SET at = at - 31")
-        await store.heartbeat(accounts._held)
-        assert "in flight" in (await refused(store, hold(2))).message
-    finally:
-        await accounts.aclose()
+    store = await accounts.store()
+    key = await add_key(store, max_parallel_requests=3)
+    await store.admit(hold())  # of which the counting in memory knows nothing
+    too_much = hold(3)
+    with pytest.raises(GatewayError, match="in flight"):
+        await accounts.admit(key, too_much)
+    await accounts.admit(key, msgspec.structs.replace(too_much, predictions=2))
+    await execute(store, "UPDATE areplicate_holds SET at = at - 31")
+    await store.heartbeat(accounts._held)
+    assert "in flight" in (await refused(store, hold(2))).message
 
 
 async def test_rows_that_wait_in_files_go_to_the_database_of_their_own_configuration(

@@ -30,10 +30,8 @@ def taken_of(transaction: Transaction, key_id: str) -> Taken:
         f"COALESCE(SUM(CASE WHEN {_counted(measure, span)} THEN {measure} ELSE 0 END), 0) AS {field}"
         for field, measure, span in LIMITS
     )
-    taken = transaction.row(
-        dict, f"SELECT {sums} FROM areplicate_holds WHERE key_id = :key_id", key_id=key_id
-    )
-    assert taken is not None
+    query = f"SELECT {sums} FROM areplicate_holds WHERE key_id = :key_id"
+    [taken] = transaction.rows(dict, query, key_id=key_id)
     return {(limit.measure, limit.span): float(taken[limit.field]) for limit in LIMITS}
 
 

@@ -62,11 +62,11 @@ async def as_chat(exchange: Exchange) -> web.StreamResponse:
     return await chat.send_chunks(exchange, [CALL], lambda number, chunk: data_event(chunk))
 
 
-async def as_message(exchange: Exchange) -> web.StreamResponse:
+async def as_message(exchange: Exchange) -> Any:
     return await relay(exchange, CALL, MessageBuilder("msg_1", "m", {}), messages._failed)
 
 
-async def as_response(exchange: Exchange) -> web.StreamResponse:
+async def as_response(exchange: Exchange) -> Any:
     builder = ResponseBuilder("resp_1", 0, "m", {}, stored=False)
     return await relay(exchange, CALL, builder, builder.failed)
 
@@ -79,6 +79,7 @@ async def as_response(exchange: Exchange) -> web.StreamResponse:
 async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
         exchange = Exchange(request, Account(SimpleNamespace(costs=None), None, None), Beats())  # type: ignore[arg-type]
+        exchange.account.record.streamed = True
         response: web.StreamResponse = await answer(exchange)
         assert exchange.account.record.status == 500
         return response

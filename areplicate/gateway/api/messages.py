@@ -98,9 +98,7 @@ async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -
     asked = read_request(body)
     call = await admitted_call(exchange.account, body, asked.messages, {"drop_params": True, **asked.params})
     builder = MessageBuilder(new_id("msg"), call.name, body)
-    if exchange.account.record.streamed:
-        return await relay(exchange, call, builder, _failed, beat=_PING)
-    return builder.build(await call.ask(exchange.account))
+    return await relay(exchange, call, builder, _failed, beat=_PING)
 
 
 @route("POST", "/v1/messages/count_tokens", "key", takes=Counted, answer=TokenCount, errors=(404,))

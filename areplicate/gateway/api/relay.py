@@ -1,11 +1,11 @@
-"""A streamed chat completion as the events of another API."""
+"""A chat completion as the answer of another API, whole or as events."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
-from aiohttp import web
 
 from ...chat.apis.answer_builder import AnswerBuilder, Event
 from ...chat.responses import FinishReason, Usage
@@ -22,8 +22,8 @@ async def relay(
     *,
     beat: bytes | None = None,
     before_end: Callable[[], Awaitable[None]] | None = None,
-) -> web.StreamResponse:
-    """Streams the answer.
+) -> Any:
+    """Answers as the builder builds it; streamed if the request says so.
 
     Args:
         failed: gives the events for an error after the answer has begun, by its status and message.
@@ -31,6 +31,11 @@ async def relay(
         before_end: awaited when the answer is whole, before the client is sent its end.
     """
     account = exchange.account
+    if not account.record.streamed:
+        answer = builder.build(await call.ask(account))
+        if before_end is not None:
+            await before_end()
+        return answer
     counted = msgspec.structs.replace(call, params={**call.params, "stream_options": {"include_usage": True}})
     finish_reason: FinishReason = "stop"
     usage: Usage | None = None

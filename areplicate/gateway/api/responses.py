@@ -132,12 +132,7 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
             logger.error("%s is not stored: %s", builder.answer["id"], error)
             builder.answer["store"] = False
 
-    if exchange.account.record.streamed:
-        return await relay(exchange, call, builder, builder.failed, before_end=keep if kept else None)
-    response = builder.build(await call.ask(exchange.account))
-    if kept:
-        await keep()
-    return response
+    return await relay(exchange, call, builder, builder.failed, before_end=keep if kept else None)
 
 
 @route(

@@ -82,13 +82,11 @@ async def upload(gateway: Gateway, exchange: Exchange) -> File:
         )
         await asyncio.to_thread(folder.keep, path, row.id)
     try:
-        added = await (await stored(gateway)).add_file(row, general.max_files)
+        if not await (await stored(gateway)).add_file(row, general.max_files):
+            raise too_many_files(general.max_files)
     except BaseException:
         folder.remove(row.id)
         raise
-    if not added:
-        folder.remove(row.id)
-        raise too_many_files(general.max_files)
     return _shown(row)
 
 

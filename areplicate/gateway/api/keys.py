@@ -163,18 +163,17 @@ async def regenerate_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) 
 @route("GET", "/key/info", "key", takes=KeyQuery, answer=KeyShown, errors=(404,))
 async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> KeyShown:
     """Look at a key: by `?key=`; without it, the caller's own. Only the master key sees others'."""
-    named = asked.key
-    caller = exchange.caller
-    if caller.key is not None and named and caller.key.id != named and caller.key.hash != hash_token(named):
-        raise GatewayError(403, "Only the master key may look at other keys.", code="master_key_needed")
-    if not caller.is_master and caller.key is None:
+    named, own = asked.key, exchange.caller.key
+    if own is not None:
+        if named is not None and named != own.id and hash_token(named) != own.hash:
+            raise GatewayError(403, "Only the master key may look at other keys.", code="master_key_needed")
+        named = own.id
+    elif not exchange.caller.is_master:
         raise no_master_key()
-    if caller.is_master and not named:
+    elif named is None:
         raise GatewayError(404, "Say which key: /key/info?key=...", param="key", code="key_not_found")
     await gateway.accounts.up_to_date()
-    store = await gateway.accounts.store()
-    key = await _find(store, named or (caller.key.id if caller.key is not None else ""))
-    return _shown(key)
+    return _shown(await _find(await gateway.accounts.store(), named))
 
 
 @route("GET", "/key/list", "master", takes=KeyPage, answer=KeyList)

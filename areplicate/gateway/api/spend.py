@@ -99,15 +99,10 @@ async def spend_by_model(gateway: Gateway, exchange: Exchange, asked: SpendQuery
 async def spend_logs(gateway: Gateway, exchange: Exchange, asked: LogQuery) -> SpendLogs:
     """The latest requests, newest first."""
     store = await _up_to_date(gateway)
-    named = asked.key_id or asked.api_key
-    end = time_of(asked.end_date, "end_date", end=True)
-    wanted = SpendFilter(
-        start=time_of(asked.start_date, "start_date"),
-        end=min((moment for moment in (end, asked.before) if moment is not None), default=None),
-        key_id=None if named is None else await key_id_of(store, named),
-        model=asked.model,
-        status=asked.status,
-        request_id=asked.request_id,
+    among = await _filter(store, asked, asked.key_id or asked.api_key)
+    ends = [moment for moment in (among.end, asked.before) if moment is not None]
+    wanted = msgspec.structs.replace(
+        among, end=min(ends, default=None), status=asked.status, request_id=asked.request_id
     )
     rows = await store.reports.usage_rows(wanted, asked.limit + 1, (asked.page - 1) * asked.limit)
     return SpendLogs(rows[: asked.limit], asked.page + 1 if len(rows) > asked.limit else None)
@@ -115,17 +110,22 @@ async def spend_logs(gateway: Gateway, exchange: Exchange, asked: LogQuery) -> S
 
 async def _spend_by(gateway: Gateway, column: str, asked: SpendQuery) -> SpendList:
     store = await _up_to_date(gateway)
-    wanted = SpendFilter(
-        start=time_of(asked.start_date, "start_date"),
-        end=time_of(asked.end_date, "end_date", end=True),
-        key_id=None if asked.key_id is None else await key_id_of(store, asked.key_id),
-        model=asked.model,
-    )
+    wanted = await _filter(store, asked, asked.key_id)
     rows = await store.reports.spend_by(column, wanted, by_day=asked.by == "day")
     for row in rows:
         if "day" in row:
             row["day"] = (datetime.date(1970, 1, 1) + datetime.timedelta(int(row["day"]))).isoformat()
     return SpendList([Spend(**row) for row in rows])
+
+
+async def _filter(store: Store, asked: SpendQuery | LogQuery, key: str | None) -> SpendFilter:
+    """The requests of a period, of a key and of a model, as far as these are named."""
+    return SpendFilter(
+        start=time_of(asked.start_date, "start_date"),
+        end=time_of(asked.end_date, "end_date", end=True),
+        key_id=None if key is None else await key_id_of(store, key),
+        model=asked.model,
+    )
 
 
 async def _up_to_date(gateway: Gateway) -> Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ Around = tuple[str, str]
 """What stands before and after a message."""
 
 _NOTHING = ("", "")
+_EMPTY_THOUGHT = re.compile(r"(?:<think>\s*)?</think>\s*\Z")
+"""What some formats put before an answer without a thought of its own."""
 _STANDS_FOR = {"calls": "assistant", "tool": "user", "opening_with_tools": "opening", "tools": "system"}
 """The role that stands in for one that a format does not have."""
 
@@ -162,7 +165,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     def _joined(self, turns: list[Turn], continued: bool, opening: str) -> str:
         roles, bos, eos = self.roles, self.bos_token, self.eos_token
         pieces = [bos, dated(opening) if opening else ""]
-        rounds, previous, after = 0, "", ""
+        rounds, previous, after, thought = 0, "", "", False
         for turn in turns:
             role = turn.role
             if previous == "assistant" and (role == "user" or role == "system"):
@@ -171,11 +174,14 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             if "{" in before:
                 before = self._numbered(dated(before), rounds)
             answers = role == "assistant" or role == "calls"
+            thought = answers and turn.text.startswith("<think>")
+            if thought:
+                before = _EMPTY_THOUGHT.sub("", before)
             pieces += (before, turn.text, after, eos if answers else "")
             rounds += role == "user"
             previous = "assistant" if answers else role
         if continued:
-            if "continued" in roles:
+            if "continued" in roles and not thought:
                 pieces[-4] = roles["continued"][0]
             return "".join(pieces[:-2])
         if not (previous == "tool" and "after_tool" in roles):

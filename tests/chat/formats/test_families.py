@@ -84,6 +84,17 @@ def test_what_was_thought_since_the_last_question_stays() -> None:
         assert "I look." not in FAMILIES[family].template.render(later)
 
 
+@pytest.mark.parametrize(
+    "family", ["qwen-3", "qwen-3-thinking", "qwen-3.5", "glm-4.5", "glm-5", "nemotron-3"]
+)
+@pytest.mark.parametrize("said", ["<think>\nLet me", "<think>\nNo.\n</think>\n\nIt is"])
+def test_an_answer_that_begins_with_its_thought_has_no_empty_one_before(family: str, said: str) -> None:
+    asked = {"role": "user", "content": "Is it late?"}
+    written = FAMILIES[family].template.render([asked, {"role": "assistant", "content": said}])
+    assert written.endswith(said)
+    assert "think" not in written.removesuffix(said).partition("late?")[2]
+
+
 def test_every_family_has_expected_texts() -> None:
     without = {name for name, family in FAMILIES.items() if family.template is not PLAIN} - set(by_family())
     assert without == NO_TEMPLATE

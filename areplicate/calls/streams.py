@@ -189,15 +189,16 @@ class AnswerChunks:
         self._include_usage = include_usage
         self._make = ChunkMaker(sources[0].stream.prediction.id, int(time.time()), question.model)
         self._ready: list[ModelResponseChunk] = []  # few: an empty deque takes 700 bytes
-        self._usages: list[Usage] = []
+        self._usages: tuple[Usage, ...] = ()
         self._split: Splitter | None = None
         self._lines = Lines()
         self._cut = False
         """Whether the present choice is read no further."""
-        self._runs: list[Prediction] = []
+        self._runs: tuple[Prediction, ...] = ()
         """Those of the present choice that have ended."""
 
     async def next(self) -> ModelResponseChunk | None:
+        # The steps are taken here: each stream would keep a further coroutine in memory while it waits.
         while not self._ready:
             if self._index == len(self._sources):
                 return None
@@ -206,10 +207,20 @@ class AnswerChunks:
                 self._split = reply_splitter(question.schema, question.model, question.input.thought)
                 self._say(Delta(role="assistant", content=""))
                 break
+            source = self._sources[self._index]
             try:
-                await self._advance(self._sources[self._index], self._split)
+                if self._runs and self._runs[-1] is source.stream.prediction:
+                    self._conclude()
+                elif self._cut:
+                    await source.cut()
+                    self._runs += (source.stream.prediction,)
+                elif pieces := await source.stream.read():
+                    for piece in map(self._lines, pieces):
+                        self._say(*self._split.feed(piece))
+                else:
+                    await self._end_text(source, self._split)
             except TimeoutError as late:
-                phase = self._sources[self._index].stream.phase
+                phase = source.stream.phase
                 error = Timeout(f"The deadline passed while the prediction was {phase}; it is cancelled.")
                 raise self._about(error) from late
             except APIError as error:
@@ -236,33 +247,16 @@ class AnswerChunks:
         """The choice that is read."""
         return len(self._usages)
 
-    def _advance(self, source: Source, split: Splitter) -> Awaitable[None]:
-        """Takes the present choice one step further; the new chunks are put into `_ready`."""
-        if self._runs and self._runs[-1] is source.stream.prediction:
-            return self._conclude(source)
-        return self._stop(source) if self._cut else self._read(source, split)
-
-    async def _stop(self, source: Source) -> None:
-        await source.cut()
-        self._runs.append(source.stream.prediction)
-
-    async def _read(self, source: Source, split: Splitter) -> None:
-        pieces = await source.stream.read()
-        for piece in map(self._lines, pieces):
-            self._say(*split.feed(piece))
-        if not pieces:
-            self._runs.append(source.mine.saw(source.stream.prediction))
-            await self._end_text(source, split)
-
     async def _end_text(self, source: Source, split: Splitter) -> None:
         """A prediction has ended; if it failed on Replicate's side, another may take its place."""
+        self._runs += (source.mine.saw(source.stream.prediction),)
         if not source.stream.text and (other := await self._again(source.mine, len(self._runs))) is not None:
             self._sources[self._index] = other
         else:
             self._say(*split.end())
         await source.end()
 
-    async def _conclude(self, source: Source) -> None:
+    def _conclude(self) -> None:
         """Gives the choice its last chunk; after the last choice comes the one with the usage."""
         prediction = self._runs[-1]
         if failure := self._error_of(prediction):
@@ -272,8 +266,8 @@ class AnswerChunks:
         usage = usage_of(prediction, question.input.fields, text)
         finish = finish_reason(question, usage)
         self._ready.append(self._make.delta(self._index, Delta(), finish, [run_of(self._runs, usage)]))
-        self._usages.append(usage)
-        self._split, self._lines, self._cut, self._runs = None, Lines(), False, []
+        self._usages += (usage,)
+        self._split, self._lines, self._cut, self._runs = None, Lines(), False, ()
         if self._include_usage and self._index == len(self._sources):
             self._ready.append(self._make.usage(add(self._usages)))
 

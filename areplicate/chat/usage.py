@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .responses import Usage
@@ -19,7 +20,7 @@ def counted(prompt_tokens: int, completion_tokens: int, estimated: bool = False)
     )
 
 
-def add(usages: list[Usage]) -> Usage:
+def add(usages: Sequence[Usage]) -> Usage:
     """The usage of several predictions that answered one prompt: OpenAI counts the prompt once."""
     if len(usages) == 1:
         return usages[0]

@@ -10,7 +10,7 @@ from ..replicate.transports.base import Answer, Transport, through
 from ..replicate.transports.proxies import TLS
 from .metrics import Metrics
 
-asked: ContextVar[set[str] | None] = ContextVar("asked", default=None)
+asked: ContextVar[list[str] | None] = ContextVar("asked", default=None)
 """The kinds of requests that were sent to Replicate in this context."""
 
 
@@ -24,8 +24,8 @@ class CountedTransport:
 
     async def open(self, request: Request, *, silence: float) -> Answer:
         kind = _kind(request)
-        if (kinds := asked.get()) is not None:
-            kinds.add(kind)
+        if (kinds := asked.get()) is not None and kind not in kinds:
+            kinds.append(kind)
         try:
             answer = await self._transport.open(request, silence=silence)
         except APIConnectionError:

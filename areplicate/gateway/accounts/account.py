@@ -62,7 +62,7 @@ class Account:
         self._accounts = accounts
         self._metrics = metrics
         self._at = 0.0
-        self._asked: set[str] = set()
+        self._asked: list[str] = []
         """What Replicate was asked for it, such as the inputs of a model that nobody knows."""
         self._bill = Bill(backend, accounts.costs, self.record)
         self._body_bytes = 0

@@ -277,12 +277,12 @@ class Creator:
         """Whether something between has mixed up two answers: this one has another mark than was sent, and another
         input, or the right prediction is found."""
         mark = mark_of(prediction)
-        if mark is None or mine.mark is None or mark == mine.mark:
+        if mark is None or mark == mine.mark:
             return False
         input = decoded(msgspec.json.decode, answer.body).get("input")
         if input is not None and not echoes(input, mine.input):
             return True
-        if self._marks_are_shown:
+        if mine.mark is not None and self._marks_are_shown:
             self._marks_are_shown = await self.find(mine) is Outcome.MADE
         return mine.prediction is not None
 

@@ -415,8 +415,9 @@ async def test_an_answer_whose_id_is_none_is_not_believed(id: Any) -> None:
 @pytest.mark.parametrize("kind", ["create", "get"])
 @pytest.mark.parametrize("options", ROADS[:3], ids=NAMES[:3])
 @pytest.mark.parametrize("two_routers", [False, True])
+@pytest.mark.parametrize("chosen", [{}, {"extra_headers": {"Cancel-After": "40m"}}], ids=["mark", "chosen"])
 async def test_nobody_gets_the_answer_of_another_whom_a_proxy_took_for_them(
-    kind: str, options: dict[str, Any], two_routers: bool
+    kind: str, options: dict[str, Any], two_routers: bool, chosen: dict[str, Any]
 ) -> None:
     """Unless both have the same mark, as one pair in sixty has."""
     model = llama(reply=lambda input: f"of {input['max_tokens']}", run_seconds=9)
@@ -425,7 +426,7 @@ async def test_nobody_gets_the_answer_of_another_whom_a_proxy_took_for_them(
 
         async def keep(router: AsyncRouter, max_tokens: int) -> None:
             # Marks are drawn from a minute beyond the timeout: these two never draw the same.
-            timed = {**options, "timeout": 6.0 * max_tokens}
+            timed = {**options, **chosen, "timeout": 6.0 * max_tokens}
             texts[max_tokens] = await ask(router, max_tokens=max_tokens, **timed)
 
         hostile.on(kind, crosses(), times=2)

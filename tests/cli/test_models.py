@@ -56,10 +56,12 @@ def test_show_prints_the_prompt_that_the_model_reads() -> None:
     assert "The model reads" not in run("show", "anthropic/claude-4-sonnet").output
 
 
-def test_show_works_for_every_model_of_the_catalogue() -> None:
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
+def test_show_works_for_every_model_of_the_catalogue(step: int) -> None:
+    """For one in eight, but for `make test-slow`: to draw all of the tables takes seconds."""
     from areplicate.chat.schemas import catalogue
 
-    for name in catalogue.names():
+    for name in catalogue.names()[::step]:
         shown = run("show", name)
         assert shown.exit_code == 0, (name, shown.output)
         assert name in shown.output

@@ -8,6 +8,7 @@ import sys
 import time
 from contextvars import ContextVar
 from functools import lru_cache
+from itertools import filterfalse
 from typing import Any
 
 import msgspec
@@ -100,7 +101,8 @@ def _leave_out_what_no_line_shows() -> None:
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    values = vars(record)
+    return {name: values[name] for name in filterfalse(_STANDARD.__contains__, values)}
 
 
 def _time(seconds: float) -> str:

@@ -34,7 +34,7 @@ class Bill:
         begun: all predictions that were begun for it, also those that failed.
     """
 
-    __slots__ = ("_backend", "_costs", "_record", "begun", "demand")
+    __slots__ = ("_backend", "_costs", "_counted", "_record", "begun", "demand")
 
     def __init__(self, backend: Backend, costs: Costs, record: Record) -> None:
         self._backend = backend
@@ -42,6 +42,8 @@ class Bill:
         self._record = record
         self.demand = _NOTHING
         self.begun: list[LivePrediction] = []
+        self._counted: tuple[Sequence[Run], list[float | None]] = ((), [])
+        """The runs that were counted last, with the cost of each: header, body and usage row ask for it."""
 
     def entry(self, prediction_id: str | None = None) -> ModelEntry | None:
         """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""
@@ -81,7 +83,9 @@ class Bill:
         entry = self.entry()
         if entry is None or not self._record.calling:
             return 0.0
-        costs = [self._cost_of(run) for run in self.runs()]
+        if (runs := self.runs()) is not self._counted[0]:
+            self._counted = runs, [self._cost_of(run) for run in runs]
+        costs = [*self._counted[1]]
         price = self._backend.price_of(entry)
         if unknown and price is not None:
             by_it = msgspec.structs.replace(self.demand, entries=[entry])

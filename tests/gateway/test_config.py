@@ -92,6 +92,15 @@ def test_an_unset_database_url_is_warned_of(tmp_path: Path, monkeypatch: pytest.
     assert any("DATABASE_URL is not set" in warning for warning in config.warnings)
 
 
+def test_a_folder_for_usage_that_cannot_be_written_to_is_warned_of(tmp_path: Path) -> None:
+    config = read(tmp_path, SMALL + f"general_settings: {{usage_folder: {tmp_path}/nothing}}\n")
+    assert (
+        f":5: general_settings.usage_folder: {tmp_path}/nothing cannot be written to" in config.warnings[-1]
+    )
+    config = read(tmp_path, SMALL + f"general_settings: {{usage_folder: {tmp_path}}}\n")
+    assert not any("usage_folder" in warning for warning in config.warnings)
+
+
 def test_unknown_keys_warn_with_their_line(tmp_path: Path) -> None:
     config = read(tmp_path, SMALL + "general_settings:\n  master_kye: x\nwhatever: 1\n")
     assert [warning.replace(str(tmp_path), "") for warning in config.warnings] == [

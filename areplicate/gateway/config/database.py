@@ -34,11 +34,15 @@ def account_settings(reader: Reader, general: GeneralSettings) -> AccountSetting
     folder = reader.document.path.resolve().parent
     database = _database(reader, general.database_url, folder)
     beside = folder if database.file is None else Path(database.file).resolve().parent
+    usage = Path(general.usage_folder) if general.usage_folder else folder
+    if not os.access(usage, os.W_OK):
+        why = f"{usage} cannot be written to: usage that the database does not take for a minute goes into the log."
+        reader.warn(["general_settings", "usage_folder"], why)
     return AccountSettings(
         database=database,
         files_dir=Path(general.files_dir) if general.files_dir else beside / "areplicate-files",
         waits=msgspec.convert(general, DatabaseSettings, from_attributes=True),
-        usage_folder=Path(general.usage_folder) if general.usage_folder else folder,
+        usage_folder=usage,
         usage_name=reader.document.path.stem,
     )
 

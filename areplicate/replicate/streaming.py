@@ -188,6 +188,10 @@ class PredictionStream:
         self._progress.saw(self.prediction)
         if self.prediction.terminal:
             return self._end()
+        return self._ahead()
+
+    def _ahead(self) -> list[str]:
+        """What the output of the running prediction has beyond the text so far."""
         output = self.prediction.output
         piece = self._assembly.catch_up(self._text_of(self._as_given(output))) if grows(output) else ""
         return [piece] if piece else []
@@ -195,9 +199,10 @@ class PredictionStream:
     async def _finish(self) -> list[str]:
         """Waits for the prediction to be terminal, which it is a moment after its stream's end.
 
-        If the text is whole, only the figures are missing, and it does not fail without them.
+        If the text is whole, only the figures are missing, and it does not fail without them. But as long as looks
+        show that it runs, its stream may have ended too early.
         """
-        whole = self._whole
+        before, whole = self.prediction, self._whole
         with anyio.move_on_after(FIGURES if whole else None):
             try:
                 await self._wait_for_end()
@@ -209,6 +214,10 @@ class PredictionStream:
                     self.prediction.id,
                     error,
                 )
+        if self.prediction is not before and not self.prediction.terminal:
+            pieces = self._ahead()
+            self._assembly.whole = whole and not pieces
+            return pieces
         return self._end()
 
     async def _wait_for_end(self) -> None:

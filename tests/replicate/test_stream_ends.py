@@ -14,7 +14,7 @@ import areplicate
 from areplicate import AsyncRouter, ModelResponseChunk, Status
 from areplicate.local import Faults
 from tests.hostile import Asked, GoOn, HostileReplicate, changes, hangs, problem
-from tests.stage import HELLO, LLAMA, Clock, llama, router_of, stage, streamed_text
+from tests.stage import HELLO, LLAMA, Clock, llama, nothing_runs, router_of, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +110,24 @@ async def test_a_stream_that_is_done_before_any_text_came_proves_nothing() -> No
         async with router_of(hostile) as router:
             hostile.on("stream", says_done)
             assert streamed_text(await chunks_of(router)) == "one two"
+
+
+@pytest.mark.parametrize("timeout", [100, 20])
+async def test_a_stream_that_is_done_before_its_prediction_loses_no_text(timeout: float) -> None:
+    async def says_done(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        text = "event: output\nid: 1:0\ndata: one \n\nevent: done\ndata: {}\n\n"
+        return web.Response(text=text, content_type="text/event-stream")
+
+    model = llama(reply=["one ", "two ", "three"], run_seconds=30)
+    async with HostileReplicate([model]) as hostile, router_of(hostile) as router:
+        hostile.on("stream", says_done)
+        if timeout == 100:
+            assert streamed_text(await chunks_of(router, timeout=timeout)) == "one two three"
+        else:
+            with pytest.raises(areplicate.Timeout):
+                await chunks_of(router, timeout=timeout)
+        assert await nothing_runs(hostile)
+        assert hostile.statuses == {"succeeded" if timeout == 100 else "canceled": 1}
 
 
 async def test_a_deadline_after_the_end_of_the_text_is_no_failure() -> None:

@@ -91,7 +91,10 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         system,
         messages,
         history,
-        {name: _targets(fields, param.names or (name,)) for name, param in PARAMS.items()},
+        {
+            name: tuple([n for n in param.names or (name,) if n in fields][:1])
+            for name, param in PARAMS.items()
+        },
         tuple(name for name in TOKEN_LIMIT if name in fields),
         media,
         fields,
@@ -101,10 +104,6 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
 
 def _first(fields: dict[str, Field], names: tuple[str, ...], types: tuple[str, ...]) -> str | None:
     return next((name for name in names if name in fields and fields[name].type in types), None)
-
-
-def _targets(fields: dict[str, Field], names: tuple[str, ...]) -> tuple[str, ...]:
-    return next(((name,) for name in names if name in fields), ())
 
 
 def context_tokens(fields: Mapping[str, Field], names: tuple[str, ...]) -> int | None:

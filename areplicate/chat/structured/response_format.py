@@ -56,10 +56,7 @@ def read_response_format(value: Any) -> ResponseFormat | None:
         schema, faults_of = _schema_of(value, schema_of), partial(_faults, value)
         return ResponseFormat(schema, value.__name__, strict=True, faults_of=faults_of)
     if not isinstance(value, Mapping):
-        raise BadRequestError(
-            f'response_format must be an object such as {{"type": "json_object"}}, not {shown(value)}.',
-            param="response_format",
-        )
+        raise _wrong(f'must be an object such as {{"type": "json_object"}}, not {shown(value)}')
     match value.get("type"):
         case "text":
             return None
@@ -68,10 +65,11 @@ def read_response_format(value: Any) -> ResponseFormat | None:
             return ResponseFormat(dict(schema) if isinstance(schema, Mapping) else OBJECT)
         case "json_schema":
             return _with_schema(value.get("json_schema"))
-    raise BadRequestError(
-        f"response_format has the type {value.get('type')!r:.60}; use text, json_object or json_schema.",
-        param="response_format",
-    )
+    raise _wrong(f"has the type {value.get('type')!r:.60}; use text, json_object or json_schema")
+
+
+def _wrong(why: str) -> BadRequestError:
+    return BadRequestError(f"response_format {why}.", param="response_format")
 
 
 def _schema_of(model: type, schema_of: Callable[[], Any]) -> dict[str, Any]:
@@ -98,10 +96,8 @@ def _faults(model: type, text: str) -> list[str]:
 def _with_schema(given: Any) -> ResponseFormat:
     schema = given.get("schema") if isinstance(given, Mapping) else None
     if not isinstance(schema, Mapping):
-        raise BadRequestError(
-            'response_format needs a schema: write {"type": "json_schema", "json_schema": {"name": ..., '
-            '"schema": {...}}}.',
-            param="response_format",
+        raise _wrong(
+            'needs a schema: write {"type": "json_schema", "json_schema": {"name": ..., "schema": {...}}}'
         )
     strict = given.get("strict")
     return ResponseFormat(

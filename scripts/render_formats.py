@@ -33,7 +33,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MORE = (
     *("tools with descriptions", "tools without system", "calls alone"),
-    *("calls again", "calls after text", "thoughts"),
+    *("calls again", "calls after text", "thoughts", "thought of a call"),
 )
 ROOT = Path(__file__).parents[1]
 CONVERSATIONS = ROOT / "tests" / "data" / "conversations.json"

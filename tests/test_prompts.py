@@ -133,6 +133,19 @@ async def test_an_answer_goes_on_with_the_thought_that_its_prompt_has_opened(
         assert (message.reasoning_content, message.content) == ("Hm.", "Noon.")
 
 
+async def test_what_was_thought_since_the_last_question_is_given_back() -> None:
+    thinking = {"role": "assistant", "content": None, "reasoning_content": "I look.", "tool_calls": [CALL]}
+    since = [*HI, thinking, HISTORY[-1]]
+    later = [*since, {"role": "assistant", "content": "Noon."}, *HI]
+    assert "<think>\nI look.\n</think>" in (await prompt_of("x/qwen3-8b", since, tools=[TOOL]))["prompt"]
+    assert "I look." not in (await prompt_of("x/qwen3-8b", later, tools=[TOOL]))["prompt"]
+    assert "I look." not in (await prompt_of("x/qwen2.5-7b-instruct", since, tools=[TOOL]))["prompt"]
+    register_prompt_template(
+        "x/mine", chat_template="{% for m in messages %}{{ m.reasoning_content }}|{% endfor %}"
+    )
+    assert await prompt_of("x/mine", since) == {"prompt": "|I look.||"}
+
+
 @pytest.mark.parametrize("model", ["x/gpt-oss-20b", "deployments/x/mine"])
 async def test_gpt_oss_thinks_and_calls_in_channels_of_their_own(model: str) -> None:
     def reply(input: dict[str, Any]) -> str:

@@ -61,7 +61,8 @@ class Media(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message. `developer` is read as `system`, the older `function` as `tool`."""
+    """One message. `developer` is read as `system`, the older `function` as `tool`; `thought` is what an assistant
+    thought before it answered."""
 
     role: Role
     text: str = ""
@@ -69,6 +70,7 @@ class Message(msgspec.Struct, frozen=True):
     tool_calls: tuple[dict[str, Any], ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    thought: str = ""
 
     def as_openai(self) -> dict[str, Any]:
         """The message in OpenAI's form, with its text alone for content."""
@@ -133,7 +135,14 @@ def _read_message(index: int, message: Any) -> Message:
         _tool_calls(index, message) if known == "assistant" else (),
         _string_or_none(index, message, "tool_call_id"),
         _string_or_none(index, message, "name"),
+        _thought(message) if known == "assistant" else "",
     )
+
+
+def _thought(message: Mapping[str, Any]) -> str:
+    """What other clients give back of an answer's reasoning; that of no known form is left out."""
+    given = message.get("reasoning_content") or message.get("reasoning")
+    return given if isinstance(given, str) else ""
 
 
 def _content(

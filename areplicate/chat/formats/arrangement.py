@@ -138,12 +138,19 @@ def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
     return msgspec.structs.replace(message, text=message.text.strip())
 
 
-def without_thoughts(messages: tuple[Message, ...], stripped: str) -> tuple[Message, ...]:
-    """The messages without the thoughts of answers before the last question."""
-    if not any(_ENDS_A_THOUGHT in message.text for message in messages if message.role == "assistant"):
+def remembered(
+    messages: tuple[Message, ...], stripped: str, around: tuple[str, str] | None, always: bool
+) -> tuple[Message, ...]:
+    """The messages without the thoughts of answers before the last question, and with those since, if a model is
+    shown them; `always`: an answer without any has an empty one."""
+    if not any([message.role == "assistant" for message in messages]):  # noqa: C419 - a list is faster for a few
         return messages
     last = max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
-    return (*[_without_thought(message, stripped) for message in messages[:last]], *messages[last:])
+    earlier = [_without_thought(message, stripped) for message in messages[:last]]
+    since = messages[last:]
+    if around is not None:
+        since = tuple([_with_thought(message, around, always) for message in since])
+    return (*earlier, *since)
 
 
 def _without_thought(message: Message, stripped: str) -> Message:
@@ -151,6 +158,16 @@ def _without_thought(message: Message, stripped: str) -> Message:
         return message
     said = message.text.rpartition(_ENDS_A_THOUGHT)[2].lstrip(stripped)
     return msgspec.structs.replace(message, text=said)
+
+
+def _with_thought(message: Message, around: tuple[str, str], always: bool) -> Message:
+    own = message.text.startswith("<think>") or _ENDS_A_THOUGHT in message.text
+    if message.role != "assistant" or own or not (message.thought or always):
+        return message
+    before, after = around
+    said = message.text.lstrip("\n")
+    thought = before + message.thought.strip("\n") + (after if said else after.removesuffix("\n"))
+    return msgspec.structs.replace(message, text=thought + said)
 
 
 def merged(turns: list[Turn], tool_is_user: bool) -> list[Turn]:

@@ -16,8 +16,8 @@ from .arrangement import (
     is_continued,
     lone_turn,
     merged,
+    remembered,
     trimmed,
-    without_thoughts,
 )
 from .jinja import ChatTemplate
 from .tools import READABLE, ToolFormat, Turn
@@ -57,6 +57,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             the system text that opens it.
         forgets: the thoughts of answers before the last question are left out; these characters are stripped from
             what follows a thought. None: they stay.
+        thought: what stands around the thought of an answer since the last question, if the model is shown it.
+        thinks_always: such an answer has an empty thought if it brings none.
         first_round: the number of the first turn, for formats that count them: `{round}` in a role.
         tools: how tools, calls and answers are written.
         chat_template: a Jinja template as tokenizers publish them, instead of all the above.
@@ -73,6 +75,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     lone_turn_as_is: bool = False
     trim: tuple[str, ...] = ()
     forgets: str | None = None
+    thought: Around | None = None
+    thinks_always: bool = False
     first_round: int | None = None
     tools: ToolFormat = READABLE
     chat_template: ChatTemplate | None = None
@@ -134,7 +138,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         plain = not tools
         ragged = False
         if self.forgets is not None:
-            messages = without_thoughts(messages, self.forgets)
+            messages = remembered(messages, self.forgets, self.thought, self.thinks_always)
         for message in messages:
             if message.tool_calls or message.role == "tool":
                 plain = False

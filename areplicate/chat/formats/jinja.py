@@ -220,6 +220,8 @@ def _tojson(
 def _wire(message: Message, arguments: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
     """A message as templates expect it, with a tool call's arguments as an object."""
     wire = message.as_openai()
+    if message.thought:
+        wire["reasoning_content"] = message.thought  # as many templates call it
     if message.tool_calls:
         wire["tool_calls"] = [
             {**call, "function": {**call["function"], "arguments": arguments(call["function"])}}

@@ -82,6 +82,7 @@ _COMMAND_A: dict[str, Any] = {
 }
 _OLMO_3 = ("<|im_start|>{}\n", "<|im_end|>\n")
 _OLMO_3_NAMES = {"tool": "environment"}
+_IN_LINES = ("<think>\n", "\n</think>\n\n")
 _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
 
 # fmt: off
@@ -91,7 +92,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=texts.GPT_OSS, initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl|linear)|moonlight", r"<\|im_middle\|>"),
     ("minimax", labelled(("<beginning_of_sentence>system ai_setting=assistant\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>user name=user\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>ai name=assistant\n", "<end_of_sentence>\n")), r"minimax-(text|vl|m1)", r"<beginning_of_sentence>"),
-    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", forgets="\n"), r"minimax-m2", r"\]~b\]user"),
+    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", forgets="\n", thought=_IN_LINES), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
     ("deepseek-0324", deepseek(answered=True), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
     ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
@@ -136,13 +137,13 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"^(?!.*dolphin).*phi-?2$", r"Instruct:.*Output:"),
     # Qwen and others that write ChatML
     ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
-    ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n"), r"nemotron-3-(nano|super|ultra)", ""),
+    ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n", thought=("<think>\n", "\n</think>\n")), r"nemotron-3-(nano|super|ultra)", ""),
     ("qwen-3.8", thinking_chatml(default=texts.QWEN_3_8, with_tools="", roles={"opening": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n"), "default_with_tools": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "assistant": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, forgets=None), r"qwen-?3[.p][89]", ""),
-    ("qwen-3.5", thinking_chatml(roles=_THOUGHT | {"tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL), r"qwen-?3[.p][5-9]", ""),
-    ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT), r"qwen-?3(?!\d*b).*thinking", ""),
+    ("qwen-3.5", thinking_chatml(roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, thought=_IN_LINES, thinks_always=True), r"qwen-?3[.p][5-9]", ""),
+    ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT, thought=_IN_LINES), r"qwen-?3(?!\d*b).*thinking", ""),
     ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, with_tools=texts.QWEN_3_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)", ""),
-    ("qwen-3", chatml(roles=_THOUGHT, forgets="\n"), r"qwen-?3(?!\d*b)|baichuan-m2", ""),
+    ("qwen-3", chatml(roles=_THOUGHT, forgets="\n", thought=_IN_LINES), r"qwen-?3(?!\d*b)|baichuan-m2", ""),
     ("qwen-2.5-math", chatml(texts.QWEN_2_5_MATH), r"qwen-?2[.p-]?5-math", ""),
     ("qwen-2.5", chatml(texts.QWEN_2_5), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
@@ -162,9 +163,9 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),
     ("chatglm-2", labelled(("", "\n\n"), ("[Round {round}]\n\n问：", "\n\n"), ("答：", "\n\n"), first_round=1), r"chatglm-?2", r"\[Round 1\]"),
     ("chatglm-3", tagged("<|{}|>\n ", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?3", ""),
-    ("glm-5.2", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5_2, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|><think></think>", "")}, final="<|assistant|><think>", initial_prompt_value="<|system|>Reasoning Effort: Max", trim=("assistant",), forgets="\n"), r"glm-5\.[2-9]", ""),
-    ("glm-5", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|></think>", "")}, final="<|assistant|><think>", trim=("assistant",), forgets="\n"), r"glm-5|glm-4\.7", ""),
-    ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",), forgets="\n"), r"glm-4\.[5-9]", ""),
+    ("glm-5.2", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5_2, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|><think></think>", "")}, final="<|assistant|><think>", initial_prompt_value="<|system|>Reasoning Effort: Max", trim=("assistant",), forgets="\n", thought=("<think>", "</think>")), r"glm-5\.[2-9]", ""),
+    ("glm-5", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|></think>", "")}, final="<|assistant|><think>", trim=("assistant",), forgets="\n", thought=("<think>", "</think>")), r"glm-5|glm-4\.7", ""),
+    ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",), forgets="\n", thought=("<think>", "</think>\n")), r"glm-4\.[5-9]", ""),
     ("glm-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?4|glm-?4(?!\.[5-9])|glm-z1", ""),
     ("glm-edge", tagged("<|{}|>\n", "", names={"tool": "observation"}), r"glm-edge", ""),
     ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=texts.CODEGEEX)), r"codegeex-?4", ""),

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
+
+import anyio
 
 from ..clock import now
 from ..errors import APIConnectionError
@@ -53,6 +56,11 @@ class EventStream:
     def connected(self) -> bool:
         return self._answer is not None
 
+    @property
+    def silent_at(self) -> float:
+        """When the connection counts as dead if no event comes; comments do not count."""
+        return math.inf if self._answer is None else self._heard_at + SILENCE
+
     def opens_in(self, booting: bool) -> float:
         """Seconds until it may be opened; infinity if the prediction has no stream."""
         if self._url is None:
@@ -67,9 +75,10 @@ class EventStream:
         if last_id:
             headers["Last-Event-ID"] = last_id
         self._fruitful = False
-        try:
-            answer = await self._http.open_stream(self._url, headers, SILENCE)
-        except APIConnectionError:
+        answer: Answer | None = None
+        with suppress(APIConnectionError), anyio.move_on_after(SILENCE):
+            answer = await self._http.open_stream(self._url, headers)
+        if answer is None:
             self._failed(booting)
             return
         if answer.status == 200:
@@ -84,7 +93,7 @@ class EventStream:
             self.release()
 
     async def receive(self, booting: bool) -> list[Event] | None:
-        """The next events, perhaps none yet; None if the connection has ended."""
+        """The next events, perhaps none yet; None if the connection has ended. It waits beyond `silent_at`."""
         assert self._answer is not None
         try:
             data = await self._answer.receive()
@@ -93,11 +102,16 @@ class EventStream:
             data, events = b"", []
         if events:
             self._heard_at = now()
-        elif not data or now() - self._heard_at > SILENCE:  # comments alone keep it open
-            await self.disconnect()
-            self._failed(booting)
+        elif not data:
+            await self.give_up(booting)
             return None
         return events
+
+    async def give_up(self, booting: bool) -> None:
+        """The present connection has ended, or counts as dead."""
+        if self.connected:
+            await self.disconnect()
+            self._failed(booting)
 
     def brought_text(self) -> None:
         """The present connection has brought text."""

@@ -127,12 +127,13 @@ class Http:
         finally:
             self._short.release()
 
-    async def open_stream(self, url: str, headers: Mapping[str, str], silence: float) -> Answer:
-        """Opens an event stream, on whichever host it is that may be asked."""
+    async def open_stream(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """Opens an event stream, on whichever host it is that may be asked. Its reader has to notice silence: a timer
+        for each connection would take memory of each stream, and be set anew at each piece."""
         request = Request("GET", url, merged(self.credentials.headers_for(url), headers))
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
-        return await self._transport.open(request, silence=silence)
+        return await self._transport.open(request, silence=math.inf)
 
     def first_contact_wait(self, error: APIError, tries: int) -> float | None:
         """Seconds before trying again to connect to a base that never answered; None for any other failure.

@@ -87,16 +87,21 @@ class PredictionStream:
         """
         if not self._finished and now() >= self._policy.deadline:
             return await self._read_late()
+        silent = False
         while not self._finished:
             self._check_open()
-            scope = self._scope = self._live.begin_call(self._policy.deadline)
+            scope = self._scope = self._live.begin_call(min(self._policy.deadline, self._events.silent_at))
             try:
                 with scope:
-                    pieces = await self._advance()
+                    pieces = await (self._look() if silent else self._advance())
             finally:
                 self._scope = None
                 self._live.end_call(scope)
             self._check_open()
+            silent = scope.cancelled_caught and now() < self._policy.deadline
+            if silent:
+                await self._events.give_up(self._booting)
+                continue
             if scope.cancelled_caught:
                 if not self._whole:
                     raise TimeoutError

@@ -362,13 +362,22 @@ async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
         assert clock() < 60
 
 
-async def test_the_deadline_holds_though_no_transport_tells_of_silence() -> None:
-    async def silence() -> bytes:
-        await anyio.sleep_forever()
-        raise AssertionError
+async def _silence() -> bytes:
+    await anyio.sleep_forever()
+    raise AssertionError
 
+
+async def test_a_silent_stream_is_looked_at_though_no_transport_tells_of_silence() -> None:
+    async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
+        router._clients.transport = SaysOnly(router._clients.transport, _silence)
+        clock = Clock()
+        assert streamed_text(await chunks_of(router)) == "".join(POEM)
+        assert clock() < 60
+
+
+async def test_the_deadline_holds_though_no_transport_tells_of_silence() -> None:
     async with stage(llama(reply=POEM, run_seconds=5000)) as (_, router):
-        router._clients.transport = SaysOnly(router._clients.transport, silence)
+        router._clients.transport = SaysOnly(router._clients.transport, _silence)
         clock = Clock()
         with pytest.raises(areplicate.Timeout):
             await chunks_of(router, timeout=300)

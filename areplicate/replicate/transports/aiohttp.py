@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from io import BytesIO
+from math import inf
 from typing import Any
 
 import aiohttp
@@ -23,7 +24,9 @@ _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only if it comes as a file."""
 
 _timeout = lru_cache(maxsize=256)(
-    lambda silence: aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
+    lambda silence: aiohttp.ClientTimeout(
+        total=None, connect=CONNECT_TIMEOUT, sock_read=None if silence == inf else silence
+    )
 )
 
 

@@ -64,7 +64,7 @@ class Transport(Protocol):
     async def open(self, request: Request, *, silence: float) -> Answer:
         """Sends the request and waits for the head of the answer.
 
-        Gives up after `silence` seconds without a byte from the server, here and in `receive`.
+        Gives up after `silence` seconds without a byte from the server, here and in `receive`; infinity for never.
         """
 
     async def aclose(self) -> None:

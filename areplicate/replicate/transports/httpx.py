@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.util import find_spec
+from math import inf
 from typing import cast
 
 import httpx
@@ -52,7 +53,7 @@ class HttpxTransport:
     async def open(self, request: Request, *, silence: float) -> _Answer:
         proxy = self._route(request.url) if self._proxies.any else None
         client = self._clients.get(proxy) or self._start(proxy)
-        timeout = httpx.Timeout(silence, connect=CONNECT_TIMEOUT, pool=None)
+        timeout = httpx.Timeout(None if silence == inf else silence, connect=CONNECT_TIMEOUT, pool=None)
         try:
             encoded = {name.encode(): value.encode() for name, value in request.headers.items()}
             prepared = client.build_request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
 class Lazily:
@@ -16,3 +16,9 @@ class Lazily:
         if attribute.startswith("_"):  # pytest asks whatever it collects for these
             raise AttributeError(attribute)
         return getattr(importlib.import_module(self._name), attribute)
+
+
+if TYPE_CHECKING:
+    import openai as openai
+else:
+    openai = Lazily("openai")

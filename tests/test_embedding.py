@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,13 +14,8 @@ from areplicate.chat.embeddings import EmbeddingResponse, read_vectors
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.gateway.process import MASTER, UPSTREAM_KEY, gateway
-from tests.lazily import Lazily
+from tests.lazily import openai
 from tests.stage import LLAMA, llama, sent, stage
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = Lazily("openai")
 
 pytestmark = pytest.mark.anyio
 STRING = {"type": "string"}

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -22,12 +22,7 @@ from tests.gateway import process
 from tests.gateway.postgres import Postgres
 from tests.gateway.process import MASTER, Gateway, entry, eventually, gateway
 from tests.gateway.process import PATH as CHAT
-from tests.lazily import Lazily
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = Lazily("openai")
+from tests.lazily import openai
 
 EMBEDDINGS = "/v1/embeddings"
 ENDED = ("completed", "failed", "expired", "cancelled")

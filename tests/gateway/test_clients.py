@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from areplicate.local import Faults, LocalReplicate
 from tests.gateway.process import HI, MASTER, MODELS, UPSTREAM_KEY, WORDS, Gateway, config_for, entry, gateway
-from tests.lazily import Lazily
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = Lazily("openai")
+from tests.lazily import openai
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TEXT = "".join(WORDS)

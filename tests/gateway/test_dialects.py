@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import brotli
 import pytest
@@ -15,12 +15,7 @@ from backports import zstd
 from areplicate.gateway.http.events import data_event
 from areplicate.local import LocalReplicate
 from tests.gateway.process import ASKED, HI, MASTER, MODELS, PATH, UPSTREAM_KEY, Gateway, config_for, gateway
-from tests.lazily import Lazily
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = Lazily("openai")
+from tests.lazily import openai
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 PAGE = "https://chat.example.com"

@@ -6,19 +6,14 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pydantic
 import pytest
 
 from tests.gateway.agents.conftest import ADA, OSLO, PARIS, SUNNY
 from tests.gateway.process import MASTER, Gateway
-from tests.lazily import Lazily
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = Lazily("openai")
+from tests.lazily import openai
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CITY = {

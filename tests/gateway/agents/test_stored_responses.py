@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,12 +12,7 @@ from areplicate.local import LocalReplicate
 from tests.gateway.agents.conftest import PARIS, SUNNY, configuration
 from tests.gateway.agents.test_openai import ASK, FLAT
 from tests.gateway.process import MASTER, Gateway, gateway
-from tests.lazily import Lazily
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = Lazily("openai")
+from tests.lazily import openai
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -20,7 +20,7 @@ _READ_HERE = frozenset(
 )
 """Fields that are read here, or that concern Anthropic's servers alone and change no answer."""
 _SAY_NOTHING = frozenset(("thinking", "redacted_thinking", "compaction"))
-"""Blocks that are not given back to a model."""
+"""Blocks that say nothing to a model; an assistant's thoughts go with its answer."""
 
 
 def read_request(body: Mapping[str, Any]) -> ChatArguments:
@@ -133,6 +133,7 @@ def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
         wrong(f"{place}.content", "must be a string or a list of blocks, and not empty")
     parts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
+    thoughts: list[str] = []
     for index, block in enumerate(content):
         at = f"{place}.content[{index}]"
         block = mapping(at, block)
@@ -142,10 +143,14 @@ def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
         elif kind == "tool_use":
             id, name = text(f"{at}.id", block.get("id")), text(f"{at}.name", block.get("name"))
             calls.append(call_of(id, name, as_text(block.get("input") or {})))
+        elif kind == "thinking" and role == "assistant":
+            thoughts.append(text(f"{at}.thinking", block.get("thinking", "")))
         elif (part := _part(at, block)) is not None:
             parts.append(part)
     if calls or parts:
-        made = {"tool_calls": calls} if calls else {}
+        made: dict[str, Any] = {"tool_calls": calls} if calls else {}
+        if any(thoughts):
+            made["reasoning_content"] = "\n".join(thoughts)
         messages.append({"role": role, "content": parts or None, **made})
 
 

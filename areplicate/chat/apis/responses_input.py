@@ -56,6 +56,7 @@ def read_request(
         _add(messages, f"earlier[{index}]", item, find)
     for index, item in enumerate(input_items(body)):
         _add(messages, f"input[{index}]", item, find)
+    messages = [message for message in messages if not _is_thought_alone(message)]
     if not any(message["role"] != "system" for message in messages):
         wrong("input", "has no message that could be answered")
     return ChatArguments(messages, _params(body))
@@ -96,13 +97,16 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
     item = mapping(place, item)
     kind = text(f"{place}.type", item.get("type") or ("message" if "role" in item else "item_reference"))
     if kind == "message":
-        role = item.get("role")
-        messages.append({"role": role, "content": _content(place, item.get("content"))})
+        role, content = item.get("role"), _content(place, item.get("content"))
+        if role == "assistant" and messages and _is_thought_alone(messages[-1]):
+            messages[-1]["content"] = content
+        else:
+            messages.append({"role": role, "content": content})
     elif kind == "item_reference":
         id = text(f"{place}.id", item.get("id"))
         if (found := find(id)) is not None:
             _add(messages, place, found, lambda id: None)
-        elif not id.startswith("rs_"):  # reasoning is not given back to a model
+        elif not id.startswith("rs_"):  # reasoning that is not stored is not missed
             wrong(
                 place,
                 f"refers to {id[:100]!r}, which is not stored here: send the item itself, or set "
@@ -124,8 +128,33 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
         if not name:
             wrong(f"{place}.name", "must not be empty")
         add_call(messages, call_of(_call_id(place, item), name, arguments))
-    elif kind != "reasoning":
+    elif kind == "reasoning":
+        _add_thought(messages, item)
+    else:
         logger.warning("%s is left out: items of the type %.50r mean nothing to models here", place, kind)
+
+
+def _add_thought(messages: list[Any], item: Item) -> None:
+    """Adds what was thought before the answer or the call that follows, of which the item has the text or none."""
+    pieces = item.get("content") or item.get("summary")
+    given = (
+        [piece.get("text") for piece in pieces if isinstance(piece, Mapping)]
+        if isinstance(pieces, list)
+        else []
+    )
+    thought = "\n\n".join([piece for piece in given if isinstance(piece, str) and piece])
+    if not thought:
+        return
+    last = messages[-1] if messages else {}
+    if not _is_thought_alone(last) and "tool_calls" not in last:
+        messages.append({"role": "assistant", "content": None, "reasoning_content": thought})
+    else:
+        earlier = last.get("reasoning_content")
+        last["reasoning_content"] = f"{earlier}\n\n{thought}" if earlier else thought
+
+
+def _is_thought_alone(message: Mapping[str, Any]) -> bool:
+    return "reasoning_content" in message and message["content"] is None and "tool_calls" not in message
 
 
 def _call_id(place: str, item: Item) -> str:

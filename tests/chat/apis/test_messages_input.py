@@ -99,6 +99,13 @@ class TestMessages:
         assert message == {"role": "assistant", "content": [{"type": "text", "text": "Hi"}]}
         assert read(HELLO, {"role": "assistant", "content": [{"type": kind}]}) == [HELLO]
 
+    def test_give_what_was_thought_before_an_answer(self) -> None:
+        thought = {"type": "thinking", "thinking": "I look.", "signature": "s"}
+        call = {"type": "tool_use", "id": "a", "name": "weather"}
+        (message,) = read({"role": "assistant", "content": [thought, call]})
+        assert message["reasoning_content"] == "I look." and len(message["tool_calls"]) == 1
+        assert read(HELLO, {"role": "assistant", "content": [thought]}) == [HELLO]
+
     @pytest.mark.parametrize(
         "source",
         [

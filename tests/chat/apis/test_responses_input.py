@@ -114,6 +114,20 @@ class TestItems:
         assert "input[1] is left out: items of the type 'web_search_call' mean nothing" in caplog.text
         assert "input[2] is left out: items of the type 'computer_call' mean nothing" in caplog.text
 
+    def test_give_what_was_thought_before_an_answer_or_a_call(self) -> None:
+        thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "I look."}]}
+        more = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Again."}]}
+        call = {"type": "function_call", "call_id": "a", "name": "weather", "arguments": "{}"}
+        said = {"type": "message", "role": "assistant", "content": "Rain."}
+        output = {"type": "function_call_output", "call_id": "a", "output": "rain"}
+        _, called, _, answered = read(HELLO, thought, call, output, thought, more, said)
+        assert (called["reasoning_content"], len(called["tool_calls"])) == ("I look.", 1)
+        assert answered == {"role": "assistant", "content": "Rain.", "reasoning_content": "I look.\n\nAgain."}
+        _, both = read(HELLO, thought, call, more, {**call, "call_id": "b"})
+        assert (both["reasoning_content"], len(both["tool_calls"])) == ("I look.\n\nAgain.", 2)
+        assert read(HELLO, thought) == read(HELLO, thought, {"id": "rs_1"}) == [HELLO]
+        assert [m["role"] for m in read(HELLO, thought, HELLO)] == ["user", "user"]
+
     def test_may_refer_to_those_that_are_stored(self) -> None:
         stored = {"msg_1": {"type": "message", **HELLO}, "chain": {"type": "item_reference", "id": "msg_1"}}
         for item in ({"type": "item_reference", "id": "msg_1"}, {"id": "msg_1"}):

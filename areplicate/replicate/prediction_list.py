@@ -51,8 +51,8 @@ class ListRow:
     @cached_property
     def input(self) -> Any:
         try:
-            return msgspec.json.decode(self.prediction.input)
-        except msgspec.DecodeError:
+            return decoded(msgspec.json.decode, bytes(self.prediction.input))
+        except ValueError:
             return None
 
 

@@ -94,6 +94,19 @@ def with_rows(*rows: Any) -> Mishap:
     return changes(lambda asked, page: page.update(results=[*rows, *page["results"]]))
 
 
+def with_half_of_a_character() -> Mishap:
+    """Another's row, with a broken character in its input, stands before those of the list."""
+    before_all = with_rows({"id": "another", "status": "processing", "input": {"prompt": "HERE"}})
+
+    async def mishap(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+        answer = await before_all(asked, go_on)
+        assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
+        answer.body = answer.body.replace(b"HERE", b"\xe9")
+        return answer
+
+    return mishap
+
+
 def leads_in_a_circle() -> Mishap:
     def change(asked: Asked, page: Any) -> None:
         assert len(asked.server.asked_for("list")) < 50
@@ -130,6 +143,7 @@ LISTS = {
         ("*", with_fields(metrics=[], urls="none", model={}, version=7, data_removed="no"))
     ],
     "rows that are no predictions": [("list", with_rows(None, "row", {"id": 7, "status": "starting"}))],
+    "a row with half of a character": [("list", with_half_of_a_character())],
     "pages that lead to one another": [("list", leads_in_a_circle())],
     "a next page that is no URL": [("list", changes(lambda asked, page: page.update(next="http://[::1")))],
 }

@@ -218,6 +218,8 @@ async def test_a_first_caller_that_is_cancelled_fails_nobody_else() -> None:
         APIError("broken"),
         b"<html>",
         b'{"latest_version": 7}',
+        b'{"latest_version": {"id": "\xe9"}}',
+        b'{"latest_version": {"id": "", "openapi_schema": {"": ' + b"[" * 9999 + b"]" * 9999 + b"}}}",
         model(None),
         model({"id": VERSION}),
         model({"id": VERSION, "openapi_schema": {}}),
@@ -348,7 +350,9 @@ class TestDisk:
             assert len(api.asked) == looks
 
     @pytest.mark.anyio
-    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff" * 9, b"[" * 100_000])
+    @pytest.mark.parametrize(
+        "content", [b"", b"{", b"[]", b'{"name": "x"}', b"\xff" * 9, b'{"name": "\xe9"}', b"[" * 100_000]
+    )
     async def test_a_broken_file_is_as_good_as_none(self, cache: Path, content: bytes) -> None:
         api = API({"/models/someone/new-model": model(version())})
         await SchemaStore().of(UNKNOWN, api.get)

@@ -15,6 +15,7 @@ from ..chat.schemas.schema import ModelSchema, from_openapi
 from ..errors import APIError, AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError
 from ..logs import logger
 from ..replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint, parse_model
+from ..replicate.protocol.decoding import decoded
 from ..replicate.protocol.models import Version, decode_deployment, decode_model, decode_version
 from ..threads import in_thread
 from . import cache
@@ -159,7 +160,7 @@ class SchemaStore:
             why = str(error)
         except (AuthenticationError, PermissionDeniedError) as error:
             why = f"the key may not see them ({error.status_code})"
-        except (APIError, msgspec.DecodeError) as error:
+        except (APIError, ValueError) as error:
             why = str(error)
         except TimeoutError:
             why = f"no answer within {LOOK_UP_SECONDS:g} s"
@@ -174,17 +175,19 @@ class SchemaStore:
         path = endpoint.schema_path
         assert path is not None
         if isinstance(endpoint, VersionEndpoint):
-            version = decode_version(await fetch(path))
+            version = decoded(decode_version, await fetch(path))
             return self._read(version, endpoint.model, cache.VERSION_SECONDS)
         if isinstance(endpoint, DeploymentEndpoint):
-            release = decode_deployment(await fetch(path)).current_release
+            release = decoded(decode_deployment, await fetch(path)).current_release
             if release is None:
                 raise APIError("the deployment has no release")
             if schema := catalogue.find(None, release.version):
                 return FoundSchema(schema, self._clock() + cache.MODEL_SECONDS, release.version)
-            version = decode_version(await fetch(f"/models/{release.model}/versions/{release.version}"))
+            version = decoded(
+                decode_version, await fetch(f"/models/{release.model}/versions/{release.version}")
+            )
             return self._read(version, release.model, cache.MODEL_SECONDS)
-        model = decode_model(await fetch(path))
+        model = decoded(decode_model, await fetch(path))
         if model.latest_version is None:
             raise APIError("the model has no version")
         example = model.default_example or {}

@@ -16,6 +16,7 @@ import msgspec
 
 from ..chat.schemas.schema import ModelSchema
 from ..logs import logger
+from ..replicate.protocol.decoding import BROKEN
 
 MODEL_SECONDS = 24 * 3600.0
 """For how long a model's latest schema, or a deployment's, is good."""
@@ -53,7 +54,7 @@ def _read(name: str) -> FoundSchema | None:
         return None
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+    except (OSError, *BROKEN) as error:
         if not isinstance(error, FileNotFoundError):
             logger.debug("The cached schema %s cannot be read: %s", path, error)
         return None

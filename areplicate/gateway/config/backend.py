@@ -16,7 +16,7 @@ from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
 from ...replicate.endpoints import ModelEndpoint
 from ...replicate.http import exchange
-from ...replicate.protocol.decoding import decoded
+from ...replicate.protocol.decoding import BROKEN, decoded
 from ...replicate.protocol.predictions import Prediction
 from ...replicate.protocol.problems import error_from_response
 from ...replicate.protocol.requests import Request, Response
@@ -125,7 +125,7 @@ class Backend:
         endpoint = endpoint_of(entry.model)
         response = await self._get(entry, endpoint.schema_path or "/account")
         if isinstance(endpoint, ModelEndpoint):
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(*BROKEN):
                 self.official[entry.model] = _decode_official(response.body).is_official
 
     async def check_prices(self) -> None:

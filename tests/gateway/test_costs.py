@@ -68,6 +68,7 @@ def test_what_has_no_price_by_the_token_costs_its_seconds_alone() -> None:
         # At first 500 tokens and 5 seconds are taken to be usual; four characters are a token.
         ({}, 500, 500 * 3 + 500),
         ({"body": {"prompt": "a" * 400}}, 600, 200 + 1500 + 500),
+        ({"body": {"prompt": "a" * 300}, "around": 100}, 600, 200 + 1500 + 500),
         ({"body": {"max_tokens": 100}}, 100, 300 + 500),
         ({"body": {"max_tokens": 1}}, 1, 3 + 500),
         ({"body": {"max_tokens": 9000}}, 500, 1500 + 500),

@@ -352,6 +352,27 @@ def test_texts_count_as_one(running: Gateway) -> None:
     assert post(running, json.dumps(asked)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"roles": {"user": {"pre_message": "x" * 100_000}}},
+        {"bos_token": "x" * 100_000},
+        {"eos_token": "x" * 100_000},
+    ],
+)
+def test_a_template_makes_no_gigabytes_of_a_small_body(running: Gateway, template: dict[str, Any]) -> None:
+    """What it writes around each message counts as the body does: in bytes, in the estimate, in what is held."""
+    asked = {"model": "chat", "messages": [{"role": "user", "content": "x"}] * 2000, **template}
+    refused = post(running, json.dumps(asked))
+    assert refused.status_code == 413 and "makes its 2000 messages 190 MB longer" in refused.text
+    assert post(running, json.dumps({**asked, "messages": asked["messages"][:50]})).status_code == 200
+    key = running.new_key(tpm_limit=1_000_000)
+    two = {**asked, "messages": asked["messages"][:50], "n": 2}
+    assert post(running, json.dumps(two), Authorization=f"Bearer {key}").status_code == 429, (
+        "two prompts of 1.25 million tokens"
+    )
+
+
 def test_a_request_writes_few_lines_of_log(running: Gateway) -> None:
     log = len(running.log().splitlines())
     ignored = [*("caching", "verbose", "tags", "cache", "ttl", "api_version", "organization", "max_budget")]

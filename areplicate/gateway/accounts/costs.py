@@ -32,6 +32,7 @@ class Demand(msgspec.Struct, frozen=True):
         predictions: as many as there are answers.
         copies: how many of them have the same prompt.
         body: the request's, which has all its prompts in it.
+        around: characters that its own prompt template adds to them.
         writes: whether the answers are texts; vectors have no tokens.
     """
 
@@ -39,6 +40,7 @@ class Demand(msgspec.Struct, frozen=True):
     predictions: int = 1
     copies: int = 1
     body: dict[str, Any] = {}
+    around: int = 0
     writes: bool = True
 
     def made(self, endpoint: Endpoint) -> Sequence[ModelEntry]:
@@ -74,7 +76,7 @@ class Costs:
         A single prediction is expected to take what is usual. Several at once could exceed any budget together, so
         each of them is expected to write as much as it may.
         """
-        prompt = estimate(characters(demand.body)) * demand.copies
+        prompt = estimate(characters(demand.body) + demand.around) * demand.copies
         of_each = [self._expected_of(entry, demand, prompt, price_of(entry)) for entry in demand.entries]
         return max(tokens for tokens, _ in of_each), max(dollars for _, dollars in of_each)
 

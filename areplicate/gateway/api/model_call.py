@@ -18,13 +18,16 @@ from ...options.values import MOST_CHOICES, checked_count
 from ...replicate.progress import OnStatus
 from ..accounts.account import Account
 from ..accounts.auth import Caller
-from ..accounts.costs import Demand, allowed_tokens
+from ..accounts.costs import Demand, allowed_tokens, characters
 from ..config.backend import Backend, Target
 from ..config.entries import ModelEntry
 from ..errors import GatewayError
+from ..http.bodies import MAX_BODY
 
 MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
+_EACH_TURN = ("roles", "bos_token", "eos_token")
+"""The options of a prompt template that are written for each message."""
 
 ModelName = Annotated[str, msgspec.Meta(min_length=1, extra_json_schema={"x-names-models": True})]
 """A name of the configuration, which the OpenAPI document lists for those who may use it."""
@@ -107,7 +110,9 @@ async def admitted_call(
     fallbacks = fallbacks_for(backend, caller, target)
     entries = backend.entries_of(target, fallbacks)
     count = answers_of(params, entries)
-    demand = Demand(entries, count * prompts, copies=count, body=body, writes=writes)
+    if around := _written_around(messages, params) * prompts:
+        account.hold_body(around)
+    demand = Demand(entries, count * prompts, copies=count, body=body, around=around, writes=writes)
     await account.admit(demand)
     allowed = await _allowed(backend, target, params)
     if demand.predictions > 1 and allowed_tokens(demand.body) is not None:
@@ -157,6 +162,24 @@ def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
     if params.get("n") is not None:
         return checked_count(params["n"])
     return max(checked_count(entry.params.get("n")) for entry in entries)
+
+
+def _written_around(messages: Any, params: dict[str, Any]) -> int:
+    """Characters that a request's own prompt template writes around its messages: around each of them.
+
+    Raises:
+        GatewayError: 413, they are more than a body may have.
+    """
+    turns = len(messages) if isinstance(messages, list) else 0
+    count = turns * characters([params.get(name) for name in _EACH_TURN])
+    if count > MAX_BODY:
+        raise GatewayError(
+            413,
+            f"The prompt template of this request makes its {turns} messages {count >> 20} MB longer; "
+            f"{MAX_BODY >> 20} MB are allowed.",
+            code="request_too_large",
+        )
+    return count
 
 
 async def _as_sent(backend: Backend, demand: Demand, params: dict[str, Any]) -> Demand:

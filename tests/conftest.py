@@ -98,6 +98,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture
-def anyio_backend() -> Any:
-    """Tests marked `anyio` run on a loop that skips waiting; override this where time must be real."""
-    return "asyncio", {"loop_factory": FastForwardLoop}
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Tests marked `anyio` run on a loop that skips waiting; on one that waits if they are marked `real_time`, too."""
+    waits = request.node.get_closest_marker("real_time") is not None
+    return "asyncio", {} if waits else {"loop_factory": FastForwardLoop}

@@ -21,17 +21,12 @@ from areplicate.replicate.progress import Status
 from tests.bulk.accidents import echo
 from tests.stage import LLAMA, llama, stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
 ROWS = ["number 0", "number 1", "number 2"]
 DEFAULTS = Defaults(model=LLAMA, options={"max_tokens": 9})
 Stage = tuple[LocalReplicate, AsyncRouter]
 Change = Callable[[Job], Job]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # the disk takes the time it takes
 
 
 @pytest.fixture

@@ -17,14 +17,9 @@ from areplicate.bulk.journal import Journal, question_hash
 from areplicate.bulk.journal_file import read_journal
 from areplicate.errors import APIError, BadRequestError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
 QUESTION = question_hash({"model": "a/b", "messages": []})
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # the disk takes the time it takes
 
 
 def counts(journal: Journal) -> tuple[int, int, int]:

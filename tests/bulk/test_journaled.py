@@ -30,12 +30,7 @@ from areplicate.local import LocalModel, LocalReplicate
 from tests.fast_forward import FastForwardLoop
 from tests.stage import KEY, Clock, llama, stage
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # the disk takes the time it takes
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
 
 FAILS = LocalModel(owner="meta", name="fails", failure="out of memory")

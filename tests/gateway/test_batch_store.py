@@ -21,12 +21,7 @@ from areplicate.gateway.batches.work import Work
 from tests.gateway.postgres import Postgres
 from tests.gateway.stores import MADE, execute, opened
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # a database takes the time it takes
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -37,11 +37,6 @@ def client(running: Gateway) -> Iterator[openai.OpenAI]:
         yield client
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def test_a_completion(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(model="chat", messages=HI, temperature=0.5, max_tokens=50)
     assert answer.choices[0].message.content == TEXT
@@ -70,6 +65,7 @@ def test_a_streamed_completion(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.real_time
 async def test_async(running: Gateway) -> None:
     async with openai.AsyncOpenAI(base_url=running.url, api_key=MASTER, max_retries=0) as client:
         answer = await client.chat.completions.create(model="chat", messages=HI)

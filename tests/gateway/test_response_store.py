@@ -12,12 +12,8 @@ from tests.gateway.stores import execute, opened
 DAY = 86_400.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # a database takes the time it takes
-
-
 @pytest.mark.anyio
+@pytest.mark.real_time
 async def test_a_response_and_its_items_are_found_until_they_expire_and_then_deleted(tmp_path: Path) -> None:
     async with opened(f"{tmp_path}/db") as store:
         kept = store.responses

@@ -22,14 +22,9 @@ from areplicate.gateway.config.database_url import DatabaseURL
 from areplicate.gateway.errors import GatewayError
 from tests.gateway.stores import MADE, execute, opened
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
 DAY = 86400.0
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # a database takes the time it takes
 
 
 @pytest.fixture

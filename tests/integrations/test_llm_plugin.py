@@ -19,7 +19,7 @@ llm: Any = Lazily("llm")
 llm_cli: Any = Lazily("llm.cli")
 plugin: Any = Lazily("areplicate.integrations.llm_plugin")
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore"), pytest.mark.real_time]
 
 KEY = "r8_llm"
 MODEL = "meta/meta-llama-3-8b-instruct"
@@ -31,11 +31,6 @@ INPUTS = {
     "top_k": {"type": "integer"},
 }
 SCHEMA = language_model_schema(INPUTS)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(scope="module")

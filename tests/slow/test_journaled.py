@@ -14,12 +14,7 @@ from areplicate.local import LocalReplicate
 from tests.bulk.test_journaled import questions, run
 from tests.stage import KEY, llama, stage
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # the disk takes the time it takes
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.real_time]
 
 
 async def test_a_job_that_was_left_goes_on(tmp_path: Path) -> None:

@@ -19,11 +19,6 @@ from tests.gateway.process import MASTER, Gateway
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Person(pydantic.BaseModel):
     """A person."""
 
@@ -32,6 +27,7 @@ class Person(pydantic.BaseModel):
 
 
 @pytest.mark.anyio
+@pytest.mark.real_time
 @pytest.mark.parametrize("api", ["responses", "chat"])
 async def test_openai_agents(running: Gateway, api: str) -> None:
     import agents
@@ -98,6 +94,7 @@ async def connections() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.anyio
+@pytest.mark.real_time
 @pytest.mark.parametrize("api", ["chat", "responses"])
 async def test_pydantic_ai(running: Gateway, api: str, connections: httpx.AsyncClient) -> None:
     from pydantic_ai import Agent, NativeOutput

@@ -40,7 +40,7 @@ class CallChecker:
             quoted = [
                 n for n, v in arguments.items() if isinstance(v, str) and _schema_of(tool.parameters, n)
             ]
-            meant = _with_meant_texts(arguments, tool, quoted)
+            meant = _without_idle(_with_meant_texts(arguments, tool, quoted), tool.parameters)
             arguments, faults = meant, validator.faults(meant)
         if faults:
             return f"The arguments of {tool.name} do not fit: {'; '.join(faults)}."
@@ -90,6 +90,30 @@ def _schema_of(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
     schema = properties.get(name) if isinstance(properties, Mapping) else None
     shared = {key: parameters[key] for key in ("$schema", "$defs", "definitions") if key in parameters}
     return {**shared, **schema} if isinstance(schema, Mapping) else {}
+
+
+def _without_idle(arguments: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments without those that say nothing to the tool: null for one that may be left out and is never null,
+    and those beside all that the tool has. Beside some of them, another may be one of the rest by a wrong name."""
+    declared, required = parameters.get("properties"), parameters.get("required")
+    if not isinstance(declared, Mapping):
+        return arguments
+    needed = required if isinstance(required, list) else ()
+    idle = {
+        name
+        for name, value in arguments.items()
+        if value is None and name in declared and name not in needed and not _takes_null(parameters, name)
+    }
+    if parameters.get("additionalProperties") is False and declared.keys() <= arguments.keys():
+        idle |= arguments.keys() - declared.keys()
+    return {name: value for name, value in arguments.items() if name not in idle}
+
+
+def _takes_null(parameters: Mapping[str, Any], name: str) -> bool:
+    try:
+        return not validator_for(_schema_of(parameters, name)).faults(None)
+    except BadRequestError:  # it refers to another part of the parameters
+        return True
 
 
 def _with_meant_texts(arguments: Mapping[str, Any], tool: Tool, names: Iterable[str]) -> dict[str, Any]:

@@ -65,6 +65,40 @@ class Read:
         return self.content, self.calls, self.faults
 
 
+FORECAST: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "days": {"type": "integer"},
+        "unit": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    },
+    "required": ["city"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        ({"city": "Ithaca", "days": None}, {"city": "Ithaca"}),
+        ({"city": "Ithaca", "days": None, "unit": None}, {"city": "Ithaca", "unit": None}),
+        (
+            {"city": "Ithaca", "days": "2", "unit": "C", "language": "el"},
+            {"city": "Ithaca", "days": 2, "unit": "C"},
+        ),
+        ({"city": "Ithaca", "language": "el"}, None),  # it may stand for days or unit
+        ({"city": None}, None),
+        ({"city": "Ithaca", "days": "soon"}, None),
+    ],
+)
+def test_arguments_that_say_nothing_to_the_tool_are_left_out(given: Any, called: Any) -> None:
+    tool = {"type": "function", "function": {"name": "forecast", "parameters": FORECAST}}
+    text = json.dumps({"name": "forecast", "arguments": given})
+    read = Read([f"<tool_call>{text}</tool_call>"], contract(tools=[tool]))
+    assert read.calls == ([] if called is None else [("forecast", called)])
+    assert bool(read.faults) is (called is None)
+
+
 @pytest.mark.parametrize("step", [1, 2, 1000])
 def test_white_space_before_the_first_call_is_no_text(step: int) -> None:
     call = '\n\n<tool_call>\n{"name": "clock", "arguments": {"zone": "UTC"}}\n</tool_call>\n'

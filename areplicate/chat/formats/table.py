@@ -92,7 +92,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=texts.GPT_OSS, initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl|linear)|moonlight", r"<\|im_middle\|>"),
     ("minimax", labelled(("<beginning_of_sentence>system ai_setting=assistant\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>user name=user\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>ai name=assistant\n", "<end_of_sentence>\n")), r"minimax-(text|vl|m1)", r"<beginning_of_sentence>"),
-    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", forgets="\n", thought=_IN_LINES), r"minimax-m2", r"\]~b\]user"),
+    ("minimax-m2.5", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", system=SystemText(default=texts.MINIMAX_2_5), forgets="\n", thought=_IN_LINES), r"minimax-m2\.5", ""),
+    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", system=SystemText(default="You are a helpful assistant."), forgets="\n", thought=_IN_LINES), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
     ("deepseek-0324", deepseek(answered=True), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
     ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),

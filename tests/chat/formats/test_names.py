@@ -152,6 +152,8 @@ NAMES = {
     "minimax": "MiniMaxAI/MiniMax-Text-01 MiniMaxAI/MiniMax-M1-80k",
     "seed-coder": "ByteDance-Seed/Seed-Coder-8B-Instruct",
     "glm-5": "zai-org/GLM-4.7 zai-org/GLM-4.7-Flash zai-org/GLM-5 zai-org/GLM-5.1",
+    "minimax-m2": "MiniMaxAI/MiniMax-M2 minimax/minimax-m2.1",
+    "minimax-m2.5": "MiniMaxAI/MiniMax-M2.5",
     "glm-5.2": "zai-org/GLM-5.2 zai-org/GLM-5.2-FP8",
     "nemotron-3": "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 nvidia/nemotron-3-super-120b",
     "qwen-3.8": "Qwen/Qwen3.8-32B",

@@ -81,8 +81,8 @@ class _AnyioScopes:
 class Sleeper(Protocol):
     """What is woken at a time of its own, `due`, which `wake` sets anew."""
 
-    due: float
-
+    @property
+    def due(self) -> float: ...
     def wake(self) -> None: ...
 
 
@@ -112,9 +112,8 @@ class SharedTimer:
 
     def _look(self) -> None:
         time, self.next = now(), inf
-        for sleeper in self._sleepers:
-            if sleeper.due <= time:
-                sleeper.wake()
+        for sleeper in [each for each in self._sleepers if each.due <= time]:
+            sleeper.wake()
         following = min((sleeper.due for sleeper in self._sleepers), default=inf)
         if following < inf:
             self.look_at(max(following, time + self._between))

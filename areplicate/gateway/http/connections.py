@@ -18,6 +18,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from ...clock import SharedTimer
 from ..accounts.record import new_request_id
 from ..errors import bad_request, unexpected
 from ..logs import logger
@@ -41,6 +42,8 @@ _AT_ONCE = 64
 """Connections that are accepted before others have their turn."""
 _PAUSE = 0.1
 """Seconds without accepting connections while no file is free."""
+_BETWEEN_LOOKS = 0.25
+"""Seconds, at least, between two looks for connections that have been idle for too long."""
 _TELL_EVERY = 1.0
 """Seconds at least between two lines in the log about that."""
 
@@ -69,6 +72,12 @@ class Server(web.Server):
         """The connections, the oldest first."""
         self.stalled: dict[Connection, None] = {}
         """Those whose clients do not read as fast as they get, the longest first."""
+        self._timer = SharedTimer(self.open, between=_BETWEEN_LOOKS)
+
+    def add(self, connection: Connection) -> None:
+        self.open[connection] = None
+        if connection.due < self._timer.next:
+            self._timer.look_at(connection.due)
 
     def __call__(self) -> Connection:
         return Connection(self)
@@ -94,6 +103,15 @@ class Server(web.Server):
     def close_idle(self) -> None:
         for connection in [each for each in self.open if each.is_idle]:
             connection.force_close()
+
+
+class _NoTimer:
+    """In the place of the timer that aiohttp would set for each connection: its server has one for all."""
+
+    def cancel(self) -> None: ...
+
+
+_NO_TIMER = _NoTimer()
 
 
 class Connection(RequestHandler):
@@ -195,12 +213,22 @@ class Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._server.open[self] = None
         if self._keepalive_handle is not None:
-            # The first request comes soon; only between two of them may there be a long silence.
             self._keepalive_handle.cancel()
-            self._next_keepalive_close_time = self._loop.time() + self._first_patience
-            self._keepalive_handle = self._loop.call_later(self._first_patience, self._process_keepalive)
+        self._keepalive_handle = _NO_TIMER  # type: ignore[assignment]
+        # The first request comes soon; only between two of them may there be a long silence.
+        self._next_keepalive_close_time = self._loop.time() + self._first_patience
+        self._server.add(self)
+
+    @property
+    def due(self) -> float:
+        """When it is closed if it waits for a request then."""
+        return self._next_keepalive_close_time
+
+    def wake(self) -> None:
+        self._next_keepalive_close_time = self._loop.time() + self._server.keepalive
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from ..gateway.accounts.keys import KeyLimits
-from ..gateway.api.keys import NewKey
+from ..gateway.api.keys import AuditList, KeyList, KeysDeleted, KeyShown, NewKey, NewKeyShown
 from .terminal import console, table
 
 _SECONDS = 30.0
@@ -28,6 +28,7 @@ _KINDS: dict[str, tuple[type, str]] = {
 _NONE = object()
 """`none`, as it was given: no limit."""
 Command = TypeVar("Command", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Admin(NamedTuple):
@@ -36,7 +37,7 @@ class Admin(NamedTuple):
     url: str
     master_key: str | None
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def ask(self, path: str, kind: type[T], body: dict[str, Any] | None = None) -> T:
         """The answer to a POST of `body`, or to a GET; a `ClickException` says what went wrong."""
         if not self.master_key:
             raise click.ClickException("This needs the gateway's master key: set AREPLICATE_MASTER_KEY.")
@@ -45,7 +46,12 @@ class Admin(NamedTuple):
         request = urllib.request.Request(self.url + path, data, headers)
         try:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-                return json.load(answer)
+                return msgspec.json.decode(answer.read(), type=kind)
+        except msgspec.DecodeError as error:
+            raise click.ClickException(
+                f"What listens at {self.url} is not a gateway of areplicate: its answer to {path} is not what is "
+                f"expected ({error}). Give the gateway's address by --url."
+            ) from None
         except urllib.error.HTTPError as error:
             raise click.ClickException(_message(error)) from None
         except (OSError, ValueError, HTTPException) as error:
@@ -135,7 +141,7 @@ def _given(terms: dict[str, Any]) -> dict[str, Any]:
 @click.pass_obj
 def create(admin: Admin, /, **terms: Any) -> None:
     """Make a key. It is printed once, and kept nowhere."""
-    _show_token(admin.ask("/key/generate", _given(terms)))
+    _show_token(admin.ask("/key/generate", NewKeyShown, _given(terms)))
 
 
 @keys.command()
@@ -144,7 +150,7 @@ def create(admin: Admin, /, **terms: Any) -> None:
 @click.pass_obj
 def update(admin: Admin, /, key: str, **terms: Any) -> None:
     """Change what a key may do; `none` takes a limit away."""
-    _show([admin.ask("/key/update", {"key": key, **_given(terms)})])
+    _show([admin.ask("/key/update", KeyShown, {"key": key, **_given(terms)})])
 
 
 @keys.command("list")
@@ -152,14 +158,14 @@ def update(admin: Admin, /, key: str, **terms: Any) -> None:
 @click.pass_obj
 def list_(admin: Admin, as_json: bool) -> None:
     """List all keys, newest first."""
-    found: list[dict[str, Any]] = []
+    found: list[KeyShown] = []
     for page in count(1):
-        answer = admin.ask(f"/key/list?size=1000&page={page}")
-        found += answer["keys"]
-        if len(found) >= answer["total"] or not answer["keys"]:
+        answer = admin.ask(f"/key/list?size=1000&page={page}", KeyList)
+        found += answer.keys
+        if len(found) >= answer.total or not answer.keys:
             break
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
         _show(found)
 
@@ -169,7 +175,7 @@ def list_(admin: Admin, as_json: bool) -> None:
 @click.pass_obj
 def block(admin: Admin, key: str) -> None:
     """Refuse a key from now on."""
-    _show([admin.ask("/key/block", {"key": key})])
+    _show([admin.ask("/key/block", KeyShown, {"key": key})])
 
 
 @keys.command()
@@ -177,7 +183,7 @@ def block(admin: Admin, key: str) -> None:
 @click.pass_obj
 def unblock(admin: Admin, key: str) -> None:
     """Take a blocked key again."""
-    _show([admin.ask("/key/unblock", {"key": key})])
+    _show([admin.ask("/key/unblock", KeyShown, {"key": key})])
 
 
 @keys.command()
@@ -185,7 +191,7 @@ def unblock(admin: Admin, key: str) -> None:
 @click.pass_obj
 def regenerate(admin: Admin, key: str) -> None:
     """Give a key a new token; the old one ends at once."""
-    _show_token(admin.ask("/key/regenerate", {"key": key}))
+    _show_token(admin.ask("/key/regenerate", NewKeyShown, {"key": key}))
 
 
 @keys.command()
@@ -193,7 +199,7 @@ def regenerate(admin: Admin, key: str) -> None:
 @click.pass_obj
 def delete(admin: Admin, keys: tuple[str, ...]) -> None:
     """Delete keys; what they have spent stays in the account."""
-    for key in admin.ask("/key/delete", {"keys": list(keys)})["deleted_keys"]:
+    for key in admin.ask("/key/delete", KeysDeleted, {"keys": list(keys)}).deleted_keys:
         click.echo(key)
 
 
@@ -203,28 +209,29 @@ def delete(admin: Admin, keys: tuple[str, ...]) -> None:
 def audit(admin: Admin, key: str | None) -> None:
     """Tell who did what to a key, or to all."""
     query = urlencode({"size": 1000, **({"key": key} if key else {})})
-    for row in reversed(admin.ask(f"/key/audit?{query}")["data"]):
-        click.echo(json.dumps(row))
+    for row in reversed(admin.ask(f"/key/audit?{query}", AuditList).data):
+        click.echo(msgspec.json.encode(row))
 
 
-def _show_token(made: dict[str, Any]) -> None:
-    click.echo(f"{made['key_id']}: this is shown once", err=True)
-    click.echo(made["key"])
+def _show_token(made: NewKeyShown) -> None:
+    click.echo(f"{made.key_id}: this is shown once", err=True)
+    click.echo(made.key)
 
 
-def _show(found: list[dict[str, Any]]) -> None:
+def _show(found: list[KeyShown]) -> None:
     keys = table("key_id", "alias", "role", "models", "spent", "limits", "")
     for key in found:
-        limits = [f"{name}={key[name]}" for name in KeyLimits.__struct_fields__ if key[name] is not None]
-        if key["budget_duration"]:
-            limits.append(f"each {key['budget_duration']}")
+        limits = {name: getattr(key, name) for name in KeyLimits.__struct_fields__}
+        told = [f"{name}={limit}" for name, limit in limits.items() if limit is not None]
+        if key.budget_duration:
+            told.append(f"each {key.budget_duration}")
         keys.add_row(
-            key["key_id"],
-            key["key_alias"] or "",
-            key["role"],
-            ", ".join(key["models"]) or "all",
-            f"${key['spend']:.4f}",
-            " ".join(limits) or "none",
-            "blocked" if key["blocked"] else "",
+            key.key_id,
+            key.key_alias or "",
+            key.role,
+            ", ".join(key.models) or "all",
+            f"${key.spend:.4f}",
+            " ".join(told) or "none",
+            "blocked" if key.blocked else "",
         )
     console().print(keys, soft_wrap=True)

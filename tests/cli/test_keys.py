@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import CliRunner, Result
@@ -66,6 +68,36 @@ def test_what_is_wrong_is_told(running: Gateway) -> None:
     for url in ("http://127.0.0.1:1", "http://no such host"):
         away = CliRunner().invoke(main, ["keys", "--url", url, "--master-key", MASTER, "list"])
         assert away.output.startswith(f"Error: The gateway at {url} cannot be reached: ")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"{}", b"[]", b'{"keys": [{"token": "hash"}], "total": 1}', b"<html>", b""]
+)
+@pytest.mark.parametrize("command", [["list"], ["create"], ["block", "k"], ["delete", "k"], ["audit"]])
+def test_another_server_is_told_from_a_gateway(command: list[str], answer: bytes) -> None:
+    """LiteLLM's proxy listens at the same port, unless told otherwise."""
+
+    class Foreign(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Foreign) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        asked = CliRunner().invoke(main, ["keys", "--url", url, "--master-key", MASTER, *command])
+        server.shutdown()
+    assert asked.exit_code == 1 and asked.output.startswith(
+        f"Error: What listens at {url} is not a gateway of"
+    )
 
 
 def test_prices_are_renewed(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ ROADS: dict[str, dict[str, Any]] = {
 @fast
 @pytest.mark.parametrize(
     ("times", "step"),
-    [(1, 1), (2, 2), (3, 3), *(pytest.param(times, 1, marks=pytest.mark.slow) for times in (2, 3))],
+    [(1, 1), (2, 3), (3, 5), *(pytest.param(times, 1, marks=pytest.mark.slow) for times in (2, 3))],
 )
 @pytest.mark.parametrize("road", ROADS)
 async def test_leaving_at_every_suspension_leaves_nothing_running(road: str, times: int, step: int) -> None:

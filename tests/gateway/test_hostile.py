@@ -300,6 +300,17 @@ def test_there_is_room_for_few_large_bodies_at_once(local: LocalReplicate, tmp_p
             assert refused.headers["Retry-After"] == "2"
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_each_of_several_predictions_holds_a_prompt_of_its_own(running: Gateway, path: str) -> None:
+    text = "x" * 9_000_000
+    asked = {"model": "chat", "messages": [{"role": "user", "content": text}]}
+    asked = asked if "chat" in path else {"model": "chat", "prompt": [text[:100_000]] * 60}
+    assert post(running, json.dumps({**asked, "n": 2}), path).status_code == 200
+    memory = resident_mb(running.process.pid)
+    assert_refused(post(running, json.dumps({**asked, "n": 64}), path), 413, "Ask for fewer at once")
+    assert resident_mb(running.process.pid) - memory < 60
+
+
 ASKED_START = b'{"model": "chat", "messages": [{"role": "user", "content": "Hi"}], '
 
 

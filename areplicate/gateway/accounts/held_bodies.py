@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import server_error
+from ..errors import GatewayError, server_error
 
 _SHARE = 4
 """A body may have a quarter of what is left: large ones are refused first, and small ones nearly never."""
@@ -20,7 +20,15 @@ class HeldBodies:
         self._bytes = 0
 
     def take(self, size: int, most: float = math.inf) -> None:
-        """Counts a body, or raises the `GatewayError` 503 if there is no room for it."""
+        """Counts a body, or raises the `GatewayError` 503 if there is no room for it, 413 if there never is."""
+        if size * _SHARE > most:
+            raise GatewayError(
+                413,
+                f"This request would take {size / 1e6:.1f} MB beside its body, as each of its predictions has its own "
+                f"prompt; {most / _SHARE / 1e6:g} MB are allowed. Ask for fewer at once, or raise "
+                "general_settings.max_bodies_mb.",
+                code="request_too_large",
+            )
         if not self._fits(size, most):
             raise server_error(
                 503,

@@ -110,8 +110,9 @@ async def admitted_call(
     fallbacks = fallbacks_for(backend, caller, target)
     entries = backend.entries_of(target, fallbacks)
     count = answers_of(params, entries)
-    if around := _written_around(messages, params) * prompts:
-        account.hold_body(around)
+    around = _written_around(messages, params) * prompts
+    if count > 1 or around:  # each prediction is sent a prompt of its own
+        account.hold_body(around * count + len(msgspec.json.encode(body)) * (count - 1))
     demand = Demand(entries, count * prompts, copies=count, body=body, around=around, writes=writes)
     await account.admit(demand)
     allowed = await _allowed(backend, target, params)

@@ -24,7 +24,7 @@ from ..accounts.key_limits import RoomTaken
 from ..api.embeddings import embed
 from ..api.model_call import admitted_call
 from ..app import Gateway
-from ..errors import NO_RETRY, DatabaseUnavailable, GatewayError
+from ..errors import NO_RETRY, GatewayError
 
 _A_MOMENT = 1.0
 """Seconds until a request is tried again whose key has no room for it."""
@@ -87,7 +87,7 @@ class Asker:
 
 def refused(error: GatewayError) -> APIError:
     """A refusal of the gateway's own as bulk's jobs understand it."""
-    if isinstance(error, DatabaseUnavailable):
+    if error.status == 503:  # the database does not answer, or there is no room for now
         return ServiceUnavailableError(error.message)
     if isinstance(error, RoomTaken):
         return RateLimitError(error.message, retry_after=_A_MOMENT)

@@ -68,18 +68,18 @@ class Chunks(Protocol):
 class _Ending:
     """How a stream ends. An object of its own, because the stream itself may have been dropped by then."""
 
-    __slots__ = ("_leave", "error", "reached", "todo")
+    __slots__ = ("_chunks", "error", "reached", "todo")
 
-    def __init__(self, leave: Callable[[], object]) -> None:
+    def __init__(self, chunks: Chunks) -> None:
         self.reached = False
         self.error: APIError | None = None
         self.todo: tuple[Callable[[APIError | None], object], ...] = ()
-        self._leave = leave
+        self._chunks = chunks
 
     def reach(self) -> None:
         if not self.reached:
             self.reached = True
-            self._leave()
+            self._chunks.leave()
             for do in self.todo:
                 do(self.error)
 
@@ -94,7 +94,7 @@ class CompletionStream:
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
-        self._ending = _Ending(chunks.leave)
+        self._ending = _Ending(chunks)
         self._being_read = False
 
     @property

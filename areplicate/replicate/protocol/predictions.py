@@ -22,9 +22,8 @@ PredictionID = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+\Z")]
 
 
 class URLs(msgspec.Struct, frozen=True):
-    """Where a prediction is looked at, and streamed."""
+    """Where a prediction is streamed."""
 
-    get: str | None = None
     stream: str | None = None
 
 

@@ -21,6 +21,8 @@ from ..replicate.streaming import PredictionStream
 class Source:
     """One prediction and its text: leaving it closes its connection and cancels it."""
 
+    __slots__ = ("mine", "stream")
+
     def __init__(self, mine: LivePrediction, stream: PredictionStream) -> None:
         self.mine = mine
         self.stream = stream
@@ -172,6 +174,21 @@ class AnswerChunks:
     Args:
         again: gives another source for a failed prediction that is worth creating again, after so many tries.
     """
+
+    __slots__ = (
+        "_again",
+        "_cut",
+        "_error_of",
+        "_include_usage",
+        "_lines",
+        "_make",
+        "_question",
+        "_ready",
+        "_runs",
+        "_sources",
+        "_split",
+        "_usages",
+    )
 
     def __init__(
         self,

@@ -162,6 +162,8 @@ class Lines:
     Media models give a list of URLs.
     """
 
+    __slots__ = ("_after_url",)
+
     def __init__(self) -> None:
         self._after_url = False
 

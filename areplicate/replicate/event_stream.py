@@ -39,6 +39,20 @@ class EventStream:
             stream.
     """
 
+    __slots__ = (
+        "_answer",
+        "_fruitful",
+        "_fruitless",
+        "_heard_at",
+        "_http",
+        "_opened_at",
+        "_parser",
+        "_retry_at",
+        "_slots",
+        "_url",
+        "_waits",
+    )
+
     def __init__(self, http: Http, url: str | None, slots: Slots) -> None:
         if url is not None:
             http.credentials.headers_for(url)  # raises if it must not be asked

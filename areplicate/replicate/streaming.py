@@ -43,6 +43,22 @@ class PredictionStream:
         text_of: the text of a prediction's `output`.
     """
 
+    __slots__ = (
+        "_assembly",
+        "_closed",
+        "_events",
+        "_finished",
+        "_live",
+        "_policy",
+        "_poller",
+        "_progress",
+        "_scope",
+        "_streams",
+        "_text_of",
+        "_waits",
+        "prediction",
+    )
+
     def __init__(
         self,
         http: Http,

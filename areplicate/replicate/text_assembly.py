@@ -27,7 +27,7 @@ _LINE_BREAK = re.compile("\r\n?")
 _COUNT = re.compile(r"(?<![0-9])[0-9]{1,18}$")
 _TAIL = 40
 """Characters that a text does not by chance contain twice."""
-_LOOSE = 8
+_LOOSE = 4
 """Pieces of a short text, of which each takes ten times the bytes of its characters, that are kept before they are
 joined. A long text has more: joining copies all of it."""
 
@@ -41,6 +41,21 @@ class TextAssembly:
         whole: it has said that the model succeeded, and all of its text has been placed.
         lost: the event stream cannot be placed; the text must come from looks.
     """
+
+    __slots__ = (
+        "_connected",
+        "_end",
+        "_first_id",
+        "_last_start",
+        "_length",
+        "_pieces",
+        "_position",
+        "_unplaced",
+        "done",
+        "last_id",
+        "lost",
+        "whole",
+    )
 
     def __init__(self) -> None:
         self.last_id = ""

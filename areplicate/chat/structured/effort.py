@@ -17,6 +17,8 @@ MOST_EXPLAINED = 2_000
 """Steps of a check whose failure is explained in as little time."""
 MOST_REFERENCES = 2_000
 """References of a schema that is read in as little time."""
+MOST_OF_PATTERNS = 100_000
+"""Characters of all patterns together: a regular expression takes hundreds of times its length while it is read."""
 _MOST_LOOKS = 300_000
 """Steps that the counting itself may take."""
 _MOST_TARGETS = 200_000
@@ -61,7 +63,11 @@ class Effort:
         self._anchors: dict[str, list[Any]] = {}
         self._parts: dict[int, _Parts] = {}
         self._references = 0
+        self.patterns: list[str] = []
+        """The regular expressions in it."""
         self._note_names(schema)
+        if sum(map(len, self.patterns)) > MOST_OF_PATTERNS:
+            raise ValueError(f"its patterns have more than {MOST_OF_PATTERNS:,} characters")
         targets = len(self._documents) + sum(map(len, self._anchors.values()))
         if self._references * targets > _MOST_TARGETS:
             raise ValueError("it has too many documents and anchors for its references")
@@ -142,6 +148,8 @@ class Effort:
             for name in ("$anchor", "$dynamicAnchor"):
                 if isinstance(anchor := part.get(name), str):
                     self._anchors.setdefault(anchor, []).append(part)
+            self.patterns += [each for each in (part.get("pattern"),) if isinstance(each, str)]
+            self.patterns += _mapping(part.get("patternProperties"))
         for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
             self._note_names(each)
 

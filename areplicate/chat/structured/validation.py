@@ -17,6 +17,10 @@ from .effort import MOST, MOST_EXPLAINED, Effort
 
 MOST_FAULTS = 8
 """Faults that are reported at once: a model corrects similar ones together."""
+_MOST_COMPILED = 64_000_000
+"""Bytes of all patterns of a schema together, once they are compiled: short ones may become megabytes."""
+_FEW = 8
+"""Patterns that share all of it at least."""
 _MOST_STEPS = 10_000
 """Of a pattern that no engine reads in linear time."""
 _UNFINISHED = frozenset(
@@ -42,7 +46,7 @@ class Validator:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
             self._effort = Effort(schema)
-            self._validator = _compiled(jsonschema_rs, schema)
+            self._validator = _compiled(jsonschema_rs, schema, len(self._effort.patterns))
         except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
             why = str(error).partition("\n")[0].rstrip(".")
             raise BadRequestError(f"The JSON Schema cannot be used: {why}.") from None
@@ -76,15 +80,17 @@ class Validator:
         )
 
 
-def _compiled(jsonschema_rs: Any, schema: dict[str, Any]) -> Any:
-    """Patterns take linear time, or, if they cannot, are given up after so many steps."""
+def _compiled(jsonschema_rs: Any, schema: dict[str, Any], patterns: int) -> Any:
+    """Patterns take linear time, or, if they cannot, are given up after so many steps; all share so much memory."""
+    size = _MOST_COMPILED // max(_FEW, patterns)
     compile = partial(
         jsonschema_rs.validator_for, schema, offline=True, validate_formats=True, formats=_FORMATS
     )
     try:
-        return compile(pattern_options=jsonschema_rs.RegexOptions())
+        return compile(pattern_options=jsonschema_rs.RegexOptions(size_limit=size))
     except ValueError:  # a pattern that looks ahead, perhaps, as zod's of an e-mail address does
-        return compile(pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS))
+        options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS, size_limit=size)
+        return compile(pattern_options=options)
 
 
 def _reads_as(kind: type, text: str) -> bool:

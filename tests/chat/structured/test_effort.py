@@ -159,3 +159,18 @@ def test_a_model_is_told_of_eight_faults_at_most() -> None:
     validator = Validator({"type": "array", "items": {"type": "integer"}})
     told = validator.faults(["x"] * 20)
     assert len(told) == 8 and told[7].startswith("[7]: ")
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [["a" * 100_001], ["a" * 1000] * 101, [r"[\p{L}\p{N}]{60}" + str(n) for n in range(200)]],
+)
+def test_patterns_take_little_memory_whether_long_or_many(patterns: list[str]) -> None:
+    named = {
+        "type": "object",
+        "patternProperties": {f"{pattern}{n}": {} for n, pattern in enumerate(patterns)},
+    }
+    members = {f"m{n}": {"type": "string", "pattern": pattern} for n, pattern in enumerate(patterns)}
+    for schema in (named, {"type": "object", "properties": members}):
+        with pytest.raises(BadRequestError, match="pattern|regex"):
+            Validator(schema)

@@ -77,8 +77,9 @@ class PredictionStream:
         self._live = live
         self._policy = policy
         self._text_of = text_of
-        self._streams = prediction.stream_url is not None
-        self._events = EventStream(http, prediction.stream_url, slots)
+        url = prediction.stream_url
+        self._streams = url is not None
+        self._events = EventStream(http, url, slots)
         self._assembly = TextAssembly()
         self._waits: Iterator[float] | None = None
         """Between looks, once there is one."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
+from pathlib import Path
+
 import pytest
 
+from areplicate.gateway.accounts.dialects import SQLite
 from areplicate.gateway.config.database_url import DatabaseURL, parse_database_url
+from areplicate.gateway.config.settings import DatabaseSettings
 
 HOST = "postgresql://user:p%40ss@db.example:5432/name"
 
@@ -99,3 +105,12 @@ def test_what_is_wrong_is_told_without_the_password(url: str, why: str) -> None:
     with pytest.raises(ValueError) as wrong:
         parse_database_url(url)
     assert why in str(wrong.value) and "p%40ss" not in str(wrong.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which files are open")
+def test_a_file_that_cannot_be_used_is_not_kept_open(tmp_path: Path) -> None:
+    (tmp_path / "keys.db").write_bytes(b"something else entirely" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        SQLite(str(tmp_path / "keys.db"), DatabaseSettings()).open()
+    files = [file.readlink() for file in Path("/proc/self/fd").iterdir() if file.exists()]
+    assert tmp_path / "keys.db" not in files

@@ -42,8 +42,12 @@ class SQLite:
             check_same_thread=False,
         )
         connection.row_factory = _as_dictionary
-        # Readers and the writer do not wait for one another; kept in the file.
-        connection.execute("PRAGMA journal_mode=WAL")
+        try:
+            # Readers and the writer do not wait for one another; kept in the file.
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def begin(self, connection: sqlite3.Connection, seconds: float, *, reads: bool) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -55,8 +56,8 @@ def test_a_stream_is_kept_alive_while_its_model_boots(running: Gateway) -> None:
         assert time.monotonic() - began < 8, "the head does not wait for the boot"
         assert answer.headers["X-Accel-Buffering"] == "no", "nginx would collect the events"
         lines = list(answer.iter_lines())
-    comments = [line for line in lines if line.startswith(":")]
-    assert comments == [": booting 10s"]
+    [comment] = [line for line in lines if line.startswith(":")]
+    assert re.fullmatch(": booting 1[0-9]s", comment), "after ten seconds, and some on a busy machine"
     data = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
     assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in data) == TEXT
 

@@ -159,10 +159,8 @@ class Creator:
                 if await self._found_again(attempts[0]):
                     made = attempts[0]
                     return made
-                if (
-                    earlier is not None and earlier.cancelled_elsewhere and earlier.certain
-                ):  # it was their own
-                    assert earlier.prediction is not None
+                if earlier is not None and earlier.cancelled_elsewhere and earlier.certain:
+                    assert earlier.prediction is not None, "and it was their own"
                     raise self._http.error_of(earlier.prediction) or AssertionError("it was cancelled")
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)

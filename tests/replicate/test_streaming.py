@@ -350,16 +350,9 @@ class _OtherBody:
         self.aclose = aclose or answer.aclose
 
 
-async def test_a_stream_that_only_sends_comments_is_looked_at() -> None:
-    async def pings() -> bytes:
-        await anyio.sleep(5)
-        return b": ping\n\n"
-
-    async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
-        router._clients.transport = SaysOnly(router._clients.transport, pings)
-        clock = Clock()
-        assert streamed_text(await chunks_of(router)) == "".join(POEM)
-        assert clock() < 60
+async def _pings() -> bytes:
+    await anyio.sleep(5)
+    return b": ping\n\n"
 
 
 async def _silence() -> bytes:
@@ -367,9 +360,12 @@ async def _silence() -> bytes:
     raise AssertionError
 
 
-async def test_a_silent_stream_is_looked_at_though_no_transport_tells_of_silence() -> None:
+@pytest.mark.parametrize("says", [_pings, _silence])
+async def test_a_stream_without_events_is_looked_at_though_no_transport_tells_of_silence(
+    says: Callable[[], Awaitable[bytes]],
+) -> None:
     async with stage(llama(reply=POEM, run_seconds=20)) as (_, router):
-        router._clients.transport = SaysOnly(router._clients.transport, _silence)
+        router._clients.transport = SaysOnly(router._clients.transport, says)
         clock = Clock()
         assert streamed_text(await chunks_of(router)) == "".join(POEM)
         assert clock() < 60

@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -90,6 +91,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_for_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A file that ignores warnings, as other people's clients leave connections open, leaves none to the next one,
+    which might not ignore them."""
+    yield
+    if request.node.get_closest_marker("filterwarnings") is not None:
+        gc.collect()
 
 
 def pytest_xdist_auto_num_workers() -> int:

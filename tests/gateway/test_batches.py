@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -185,6 +186,19 @@ def test_files_have_bounds(running: Gateway) -> None:
         assert "plain fields" in http.post("/v1/files", files=unnamed).text
     assert not list(running.config.parent.glob("areplicate-files/receiving-*"))
     assert "Traceback" not in running.log()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_before_a_forms_first_part_are_not_read_for_minutes(running: Gateway, packed: bool) -> None:
+    with running.http() as http:
+        form: Any = {"purpose": (None, "batch"), "file": ("a.jsonl", b"{}")}
+        request = http.build_request("POST", "/v1/files", files=form)
+        body, headers = b"\r\n" * 40_000 + request.read(), {"Content-Type": request.headers["Content-Type"]}
+        if packed:
+            body, headers = gzip.compress(body), {**headers, "Content-Encoding": "gzip"}
+        refused = http.post("/v1/files", content=body, headers=headers)
+        assert "The form is damaged" in refused.text
+        assert http.post("/v1/files", files=form).status_code == 200
 
 
 def test_an_upload_that_finds_no_room_says_so(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ..errors import GatewayError, bad_request
@@ -50,7 +50,7 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
 async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict[str, str], str]:
     fields: dict[str, str] = {}
     filename: str | None = None
-    form = await request.multipart()
+    form = MultipartReader(request.headers, cast(StreamReader, _BoundedLines(request.content)))
     for _ in range(MAX_FIELDS + 1):
         part = await asyncio.wait_for(form.next(), BODY_SECONDS)
         if part is None:
@@ -69,6 +69,26 @@ async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict
     if filename is None:
         raise bad_request("file is missing: send it as the form's field of that name.", param="file")
     return fields, filename[:255].replace("\x00", "")
+
+
+class _BoundedLines:
+    """A form's content, of which few bytes may be read as lines: that is how aiohttp reads what stands before and
+    between the parts, all of it at once. Lines without end, which gzip makes of a small body, would stop the gateway.
+    """
+
+    def __init__(self, content: StreamReader) -> None:
+        self._content = content
+        self._left = _HEAD
+
+    async def readline(self, **options: Any) -> bytes:
+        line = await self._content.readline(**options)
+        self._left -= len(line)
+        if self._left < 0:
+            raise ValueError
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
 
 
 async def _save(part: BodyPartReader, target: Path, most: int) -> None:

@@ -25,7 +25,9 @@ TOKEN_LIMIT = (
 
 STOP = ("stop_sequences", "stop", "stop_words", "stop_sequence")
 MOST_STOPS = 128
-"""Editors send dozens of sequences. All of them are looked for in every piece of a stream."""
+LONGEST_STOP = 1000
+"""Editors send dozens of sequences, of some words at most. In every piece of a stream all of them are looked for, and
+what they may begin with, which takes the square of their length."""
 
 
 def _limit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
@@ -46,6 +48,10 @@ def stop_sequences(name: str, value: Any, asked: AskedModel) -> list[str]:
         wrong_type(name, value, "a string or a list of strings", asked)
     if len(sequences) > MOST_STOPS:
         raise asked.refusal(name, f"{name} takes up to {MOST_STOPS} sequences, not {len(sequences)}.")
+    if (longest := max(map(len, sequences), default=0)) > LONGEST_STOP:
+        raise asked.refusal(
+            name, f"A sequence of {name} may have {LONGEST_STOP:,} characters, not {longest:,}."
+        )
     return [s for s in sequences if s]
 
 

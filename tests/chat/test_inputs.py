@@ -251,6 +251,7 @@ class TestValues:
             ({"options": []}, "options must be an object, not list []."),
             ({"stop": 7}, "stop must be a string or a list of strings, not int 7."),
             ({"stop": ["x"] * 129}, "stop takes up to 128 sequences, not 129."),
+            ({"stop": ["x" * 1001]}, "A sequence of stop may have 1,000 characters, not 1,001."),
             ({"stop_words": [7]}, "stop_words must be a string or a list of strings, not list [7]."),
             ({"n_predict": [7]}, "n_predict must be an integer, not list [7]."),
             ({"temp": "warm"}, "temp (temperature) must be a number, not str 'warm'."),

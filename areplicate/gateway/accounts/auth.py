@@ -15,7 +15,7 @@ from ..errors import DatabaseUnavailable, GatewayError
 from .keys import Key, hash_token
 
 T = TypeVar("T")
-Access = Literal["anyone", "anyone, with a key", "key", "master", "metrics", "health"]
+Access = Literal["anyone", "key", "master", "metrics", "health"]
 """Who may call a route. `metrics` and `health` are for the master key, and for keys of that role."""
 
 _FRESH = 4.0
@@ -35,7 +35,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     def may_call(self, access: Access) -> bool:
         """Whether it may call a route of that kind."""
-        if access in ("anyone", "anyone, with a key") or self.is_master:
+        if access == "anyone" or self.is_master:
             return True
         if self.key is None:  # there is no master key, so that nobody manages keys
             return access != "master"

@@ -92,7 +92,7 @@ class BatchList(ListPage, frozen=True, kw_only=True):
     data: list[Batch]
 
 
-@route("POST", "/v1/batches", "key", takes=BatchRequest, answer=Batch, changes=True, errors=(404,))
+@route("POST", "/v1/batches", "key", takes=BatchRequest, answer=Batch, changes=True)
 async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Batch:
     """Begin a batch."""
     endpoint, window = body["endpoint"], seconds_of(body["completion_window"])
@@ -138,13 +138,13 @@ async def list_batches(gateway: Gateway, exchange: Exchange, asked: BatchQuery) 
     return BatchList.of([_shown(row) for row in rows], asked.limit)
 
 
-@route("GET", "/v1/batches/{id}", "key", answer=Batch, errors=(404,))
+@route("GET", "/v1/batches/{id}", "key", answer=Batch)
 async def get_batch(gateway: Gateway, exchange: Exchange) -> Batch:
     """Look at a batch."""
     return _shown(await _batch_of(gateway, exchange))
 
 
-@route("POST", "/v1/batches/{id}/cancel", "key", answer=Batch, changes=True, errors=(404, 409))
+@route("POST", "/v1/batches/{id}/cancel", "key", answer=Batch, changes=True)
 async def cancel_batch(gateway: Gateway, exchange: Exchange) -> Batch:
     """Cancel a batch; requests in flight get a moment, and what was answered is in its output file."""
     row = await _batch_of(gateway, exchange)

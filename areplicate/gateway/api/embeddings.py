@@ -25,7 +25,7 @@ from ..app import Gateway
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
-from ..http.route import ASKS_A_MODEL, route
+from ..http.route import route
 from .model_call import ModelName, admitted_call
 from .shapes import FULL_TEXT, either, items
 
@@ -41,7 +41,7 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
     user: str | None = None
 
 
-@route("POST", "/v1/embeddings", "key", takes=EmbeddingRequest, answer=EmbeddingResponse, errors=ASKS_A_MODEL)
+@route("POST", "/v1/embeddings", "key", takes=EmbeddingRequest, answer=EmbeddingResponse)
 async def embeddings(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
     """Embed texts."""
     return await embed(exchange.account, body)

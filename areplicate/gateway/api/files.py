@@ -99,13 +99,13 @@ async def list_files(gateway: Gateway, exchange: Exchange, asked: FileQuery) -> 
     return FileList.of([_shown(row) for row in rows], asked.limit)
 
 
-@route("GET", "/v1/files/{id}", "key", answer=File, errors=(404,))
+@route("GET", "/v1/files/{id}", "key", answer=File)
 async def get_file(gateway: Gateway, exchange: Exchange) -> File:
     """Look at a file."""
     return _shown(await file_of(gateway, exchange, exchange.rest))
 
 
-@route("GET", "/v1/files/{id}/content", "key", answer="application/octet-stream", errors=(404,))
+@route("GET", "/v1/files/{id}/content", "key", answer="application/octet-stream")
 async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
     """Download a file."""
     row = await file_of(gateway, exchange, exchange.rest)
@@ -115,7 +115,7 @@ async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamRespons
         raise no_such("file", row.id) from None
 
 
-@route("DELETE", "/v1/files/{id}", "key", answer=DeletedFile, changes=True, errors=(404,))
+@route("DELETE", "/v1/files/{id}", "key", answer=DeletedFile, changes=True)
 async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
     """Delete a file; a batch that has begun with it goes on."""
     id = exchange.rest

@@ -16,7 +16,6 @@ from ..errors import GatewayError, bad_request, no_master_key
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import Duration, Text, in_whole_seconds, seconds_of, shown_duration
-from .model_call import ModelNames
 
 Name = Annotated[Text, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -24,7 +23,7 @@ Name = Annotated[Text, msgspec.Meta(min_length=1, max_length=200)]
 class NewKey(KeyLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new key may do; what is left out is not limited."""
 
-    models: ModelNames = msgspec.field(default_factory=list)
+    models: Annotated[list[str], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
     duration: Annotated[Duration, says("After which it expires.")] | None = None
     budget_duration: (
         Annotated[Duration, says("After which what it has spent counts from 0 again.")] | None
@@ -139,7 +138,7 @@ async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> 
     return _with_token(key, token)
 
 
-@route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, changes=True, errors=(404,))
+@route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, changes=True)
 async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeyShown:
     """Change what a key may do; what is left out stays as it is."""
     given = {
@@ -151,7 +150,7 @@ async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeySh
     return _shown(await _change(gateway, exchange, wanted.key, changes))
 
 
-@route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, changes=True, errors=(404,))
+@route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, changes=True)
 async def regenerate_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> NewKeyShown:
     """Give a key a new token; the old one ends, and all else stays. It is shown once."""
     token = new_token()
@@ -160,7 +159,7 @@ async def regenerate_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) 
     return _with_token(key, token)
 
 
-@route("GET", "/key/info", "key", takes=KeyQuery, answer=KeyShown, errors=(404,))
+@route("GET", "/key/info", "key", takes=KeyQuery, answer=KeyShown)
 async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> KeyShown:
     """Look at a key: by `?key=`; without it, the caller's own. Only the master key sees others'."""
     named, own = asked.key, exchange.caller.key
@@ -185,7 +184,7 @@ async def list_keys(gateway: Gateway, exchange: Exchange, asked: KeyPage) -> Key
     return KeyList(keys=[_shown(key) for key in keys], total=total, page=page, size=size)
 
 
-@route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, changes=True, errors=(404,))
+@route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, changes=True)
 async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) -> KeysDeleted:
     """Delete keys."""
     store = await gateway.accounts.store()
@@ -198,13 +197,13 @@ async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) ->
     return KeysDeleted(deleted)
 
 
-@route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, changes=True, errors=(404,))
+@route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, changes=True)
 async def block_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Block a key."""
     return _shown(await _change(gateway, exchange, named.key, {"blocked": True}))
 
 
-@route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, changes=True, errors=(404,))
+@route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, changes=True)
 async def unblock_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Unblock a key."""
     return _shown(await _change(gateway, exchange, named.key, {"blocked": False}))

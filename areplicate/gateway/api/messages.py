@@ -74,7 +74,7 @@ class MessageRequest(Counted, kw_only=True):
     top_p: float | None = None
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class ClaudeMessage(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a conversation."""
 
     id: str
@@ -92,7 +92,7 @@ class TokenCount(msgspec.Struct, frozen=True):
     input_tokens: int
 
 
-@route("POST", "/v1/messages", "key", takes=MessageRequest, answer=Message, streams=True)
+@route("POST", "/v1/messages", "key", takes=MessageRequest, answer=ClaudeMessage, streams=True)
 async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as Anthropic's Messages API does."""
     asked = read_request(body)
@@ -101,7 +101,7 @@ async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -
     return await relay(exchange, call, builder, _failed, beat=_PING)
 
 
-@route("POST", "/v1/messages/count_tokens", "key", takes=Counted, answer=TokenCount, errors=(404,))
+@route("POST", "/v1/messages/count_tokens", "key", takes=Counted, answer=TokenCount)
 async def count_message_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> TokenCount:
     """Estimate how many tokens a conversation has."""
     usable(exchange.backend, exchange.caller, body["model"])

@@ -29,9 +29,7 @@ MAX_MESSAGES = 2048
 _EACH_TURN = ("roles", "bos_token", "eos_token")
 """The options of a prompt template that are written for each message."""
 
-ModelName = Annotated[str, msgspec.Meta(min_length=1, extra_json_schema={"x-names-models": True})]
-"""A name of the configuration, which the OpenAPI document lists for those who may use it."""
-ModelNames = Annotated[list[str], msgspec.Meta(max_length=1000, extra_json_schema={"x-names-models": True})]
+ModelName = Annotated[str, msgspec.Meta(min_length=1, description="One of those that /v1/models lists.")]
 
 
 class ModelRequest(msgspec.Struct, kw_only=True):

@@ -135,9 +135,7 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
     return await relay(exchange, call, builder, builder.failed, before_end=keep if kept else None)
 
 
-@route(
-    "POST", "/v1/responses/input_tokens", "key", takes=ResponseRequest, answer=InputTokens, errors=(400, 404)
-)
+@route("POST", "/v1/responses/input_tokens", "key", takes=ResponseRequest, answer=InputTokens)
 async def count_input_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> InputTokens:
     """Estimate how many tokens the model reads."""
     usable(exchange.backend, exchange.caller, body["model"])
@@ -145,7 +143,7 @@ async def count_input_tokens(gateway: Gateway, exchange: Exchange, body: dict[st
     return InputTokens(input_tokens=count_tokens(asked))
 
 
-@route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any], errors=(400, 404))
+@route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any])
 async def get_response(gateway: Gateway, exchange: Exchange) -> dict[str, Any]:
     """Look at a response that is kept."""
     if exchange.request.query.get("stream", "").lower() == "true":
@@ -155,7 +153,7 @@ async def get_response(gateway: Gateway, exchange: Exchange) -> dict[str, Any]:
     return (await _find(gateway, exchange, exchange.rest)).response
 
 
-@route("GET", "/v1/responses/{id}/input_items", "key", takes=ItemQuery, answer=ListPage, errors=(400, 404))
+@route("GET", "/v1/responses/{id}/input_items", "key", takes=ItemQuery, answer=ListPage)
 async def list_input_items(gateway: Gateway, exchange: Exchange, asked: ItemQuery) -> ListPage:
     """List what a response that is kept was asked with."""
     stored = await _find(gateway, exchange, exchange.rest)
@@ -169,7 +167,7 @@ async def list_input_items(gateway: Gateway, exchange: Exchange, asked: ItemQuer
     return ListPage.of(items, asked.limit, id_of)
 
 
-@route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, changes=True, errors=(400, 404))
+@route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, changes=True)
 async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedResponse:
     """Forget a response that is kept."""
     store = await _store(gateway, "id")

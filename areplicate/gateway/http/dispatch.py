@@ -107,9 +107,8 @@ class Dispatcher:
         route = self._route(exchange, request.method, request.path)
         account.record.endpoint = route.path
         check_content_type(request, open=auth.open, form=route.form)
-        token = _token(request)
-        if route.access != "anyone" and (token or route.access != "anyone, with a key"):
-            account.caller = await auth.caller(token)
+        if route.access != "anyone":
+            account.caller = await auth.caller(_token(request))
             if not account.caller.may_call(route.access):
                 raise _not_allowed(account.caller, route.access, open=auth.open)
         if gateway.draining and route.streams:

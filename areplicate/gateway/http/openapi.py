@@ -14,24 +14,16 @@ from ..app import Gateway
 from ..errors import ErrorAnswer
 from .anthropic import ClaudeErrorAnswer
 from .exchange import Exchange
-from .route import ASKS_A_MODEL, Route, route
+from .route import Route, route
 from .uploads import MAX_FIELDS
 
-ERRORS = {
-    400: "The request is wrong; the message says where",
-    401: "No key, or one that is not known or has expired",
-    402: "The gateway's account at Replicate has no credit",
-    403: "The key may not do this",
-    404: "It does not exist, or this key may not see it",
-    408: "The body or the model's answer did not come in time",
-    409: "It has ended already",
-    413: "The body is too large",
-    415: "The body is not JSON",
-    429: "A limit of the key or of Replicate; Retry-After says when it passes",
-    500: "The model failed, or the gateway did",
-    502: "Replicate failed, could not be reached, or refused the gateway's key",
-    503: "The gateway's database or Replicate is not available, or the gateway is stopping",
-}
+_ERROR = (
+    "An error. 400, 415: the request is wrong. 401: the key is missing, unknown or expired. 402: the gateway's account "
+    "at Replicate has no credit. 403: the key may not do this. 404: it does not exist, or this key may not see it. "
+    "408: the body or the answer did not come in time. 409: it has ended already. 413: it is too large. 429: a limit of "
+    "the key or of Replicate; Retry-After says when it passes. 500: the model or the gateway failed. 502: Replicate "
+    "failed. 503: the database or Replicate is not available, or the gateway is stopping."
+)
 _FORM = {"propertyNames": {"pattern": r"^[ !#-\[\]-~]+$"}, "maxProperties": MAX_FIELDS}
 """Further fields that a form may have, which are ignored."""
 _REF = "#/components/schemas/"
@@ -42,29 +34,22 @@ Schema = dict[str, Any]
 def document_of(routes: Sequence[Route]) -> Route:
     """The route of the document of these routes, which is in it, too."""
 
-    @route("GET", "/openapi.json", "anyone, with a key", answer=dict[str, Any])
+    @route("GET", "/openapi.json", "anyone", answer=dict[str, Any])
     async def document(gateway: Gateway, exchange: Exchange) -> web.Response:
-        """The OpenAPI document of this gateway.
-
-        Needs no key, but names models only to those who may use them.
-        """
-        caller = exchange.caller
-        named = gateway.accounts.auth.open or caller.is_master or caller.key is not None
-        names = tuple(name for name in exchange.backend.names if caller.may_use(name)) if named else None
-        return exchange.json(_encoded(described, names))
+        """The OpenAPI document of this gateway."""
+        return exchange.json(_encoded(described))
 
     described = (*routes, document)
     return document
 
 
-@lru_cache(maxsize=64)
-def _encoded(routes: Sequence[Route], models: Sequence[str] | None) -> bytes:
+@lru_cache(maxsize=1)
+def _encoded(routes: Sequence[Route]) -> bytes:
     """The document as it is sent. Anybody may ask for it, and it takes long to make."""
-    return msgspec.json.encode(describe(routes, models))
+    return msgspec.json.encode(_describe(routes))
 
 
-def describe(routes: Sequence[Route], models: Sequence[str] | None) -> Schema:
-    """The document. `models` are the names that requests may give; None if the caller may not see them."""
+def _describe(routes: Sequence[Route]) -> Schema:
     kinds = [
         kind for each in routes for kind in (each.takes, each.answer) if kind and not isinstance(kind, str)
     ]
@@ -72,8 +57,6 @@ def describe(routes: Sequence[Route], models: Sequence[str] | None) -> Schema:
         [*kinds, ErrorAnswer, ClaudeErrorAnswer], ref_template=_REF + "{name}"
     )
     schemas = dict(zip(map(id, kinds), found, strict=False))
-    if models is not None:
-        _name_models(components, models)
     paths: dict[str, Schema] = {}
     for each in routes:
         operation = _operation(each, schemas, components)
@@ -128,17 +111,12 @@ def _responses(each: Route, schemas: dict[int, Any]) -> Schema:
         content = {"application/json": {"schema": schemas[id(each.answer)]}}
     if each.streams:
         content["text/event-stream"] = {}
-    statuses = {*each.errors, 503}
-    if each.access != "anyone":
-        statuses |= {401, 403}
-    if each.takes is not None:
-        statuses |= {400} if each.method == "GET" else {400, 408, 413, 415}
-    if each.streams:
-        statuses |= set(ASKS_A_MODEL)
     told = ClaudeErrorAnswer if each.path.startswith("/v1/messages") else ErrorAnswer
     error = {"application/json": {"schema": {"$ref": f"{_REF}{told.__name__}"}}}
-    refusals = {str(s): {"description": ERRORS[s], "content": error} for s in sorted(statuses)}
-    return {"200": {"description": "The answer", "content": content}, **refusals}
+    return {
+        "200": {"description": "The answer", "content": content},
+        "default": {"description": _ERROR, "content": error},
+    }
 
 
 def _query(schema: Schema) -> list[Schema]:
@@ -153,12 +131,3 @@ def _query(schema: Schema) -> list[Schema]:
 def _not_null(field: Schema) -> Schema:
     kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
     return kinds[0] if len(kinds) == 1 else field
-
-
-def _name_models(components: Schema, models: Sequence[str]) -> None:
-    """Lists the models' names wherever a request gives one."""
-    for schema in components.values():
-        for field, named in (("model", None), ("models", "items")):
-            place = schema.get("properties", {}).get(field, {})
-            if place.get("x-names-models"):
-                (place if named is None else place.setdefault(named, {})).update(enum=models)

@@ -5,15 +5,12 @@ The dispatcher takes requests to it, and the OpenAPI document is derived from it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from ..accounts.auth import Access
 from .bodies import read_body, read_query
 from .exchange import Exchange
-
-ASKS_A_MODEL = (402, 403, 404, 408, 429, 500, 502)
-"""The further statuses of routes that ask a model."""
 
 Handler = Callable[..., Coroutine[Any, Any, Any]]
 """Takes the gateway, the exchange and, if the route reads a struct, what was sent."""
@@ -32,7 +29,6 @@ class Route(NamedTuple):
         form: whether a POST's body is a form with a file, which the handler reads as it comes.
         changes: whether it changes what is stored: then it runs to its end even if its client leaves.
         streams: whether `stream: true` makes the answer server-sent events.
-        errors: the statuses that it answers besides those that all routes do.
     """
 
     method: str
@@ -44,7 +40,6 @@ class Route(NamedTuple):
     form: bool = False
     changes: bool = False
     streams: bool = False
-    errors: Sequence[int] = ()
 
     @property
     def summary(self) -> str:

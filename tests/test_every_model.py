@@ -25,13 +25,15 @@ PICTURE = "data:image/png;base64,iVBORw0KGgo="
 def local_model(row: dict[str, Any]) -> LocalModel:
     owner, name = row["model"].split("/")
     kind = "string" if row["output"]["type"] == "string" else "list"
+    schema = components(row)
+    schema["Input"] = {**schema["Input"], "additionalProperties": False}  # nothing is sent that it does not name
     return LocalModel(
         owner=owner,
         name=name,
         version=row["version"] or "",
         output_kind=kind,  # type: ignore[arg-type]
         reply="Penelope waited.",
-        schema=components(row),
+        schema=schema,
     )
 
 

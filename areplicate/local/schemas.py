@@ -26,11 +26,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_input(model: LocalModel, input: dict[str, Any]) -> None:
-    """Raise the 422 that the service would give for `input`; a model without a schema takes anything."""
+    """Raise the 422 that the service would give for `input`; a model without a schema takes anything.
+
+    What the schema does not name is taken and ignored, unless it says `additionalProperties: false`: Replicate
+    refuses unknown names beside `input`, not in it (its changelog of 2024-05-01).
+    """
     if not model.schema:
         return
-    # Community models ignore what they do not know.
-    schema = {**model.schema.get("Input", {}), "type": "object", "additionalProperties": not model.official}
+    schema = {**model.schema.get("Input", {}), "type": "object"}
     if found := list(find_faults(schema, input, "input", model.schema)):
         raise invalid(found)
 

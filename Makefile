@@ -29,10 +29,10 @@ test: $(TESTABLE)
 
 pytest: $(TESTABLE)
 	$(BIN)/python -m tests.gateway.postgres
-	$(BIN)/pytest -n auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
+	$(BIN)/pytest --processes auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
 
 test-slow: $(TESTABLE)
-	$(BIN)/pytest -n auto -m 'slow or hypothesis' --hypothesis-profile thorough
+	$(BIN)/pytest --processes auto -m 'slow or hypothesis' --hypothesis-profile thorough
 
 mutants: $(TESTABLE)
 	$(PIP) install -e '.[mutants]'

@@ -14,6 +14,7 @@ from tests.fast_forward import FastForwardLoop
 from tests.forked import nursery
 from tests.gateway.postgres import share_a_cluster
 from tests.nursery import IMPORTED
+from tests.side_by_side import SideBySide
 
 # Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -52,11 +53,21 @@ ROOMS_THAT_WAIT = ("tests/gateway/", "tests/integrations/", "tests/docs/", "test
 """Where tests wait for other processes; those that wait longest come first."""
 
 
+def _processes(number: str) -> int:
+    """With `auto`, five on two processors: tests of the gateway wait for more than half of their time."""
+    return 1 + 2 * (os.cpu_count() or 1) if number == "auto" else int(number)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--processes", type=_processes, help="how many processes run the tests, or auto")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("numprocesses", None):  # which share these
-        for imports in IMPORTED:
+    if processes := config.getoption("processes"):
+        for imports in IMPORTED:  # they share these
             nursery(imports)
         share_a_cluster()
+        config.pluginmanager.register(SideBySide(processes))
     if config.getoption("--hypothesis-profile") == "mutants":
         # `make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage,
         # and what functions kept of the tests before would hide the mutant.
@@ -100,11 +111,6 @@ def _no_garbage_for_others(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if request.node.get_closest_marker("filterwarnings") is not None:
         gc.collect()
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """With `-n auto`, five processes on two processors: tests of the gateway wait for more than half of their time."""
-    return 1 + 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture

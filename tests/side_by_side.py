@@ -1,0 +1,135 @@
+"""Runs the tests in several processes: `pytest --processes auto`.
+
+All tests are collected once, by the process that then forks the others. Each of these takes the next file whenever it
+has done one, so that what a file's tests share is started once, and the files are begun in their order. What they
+report is told to pytest's plugins in the first process, as if the tests had run there.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain, groupby
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import pytest
+
+_NUMBER = struct.Struct("!I")
+
+
+class SideBySide:
+    """The plugin: it runs the tests that have been collected, `count` files at a time."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        option = session.config.option
+        if session.testsfailed or option.collectonly or option.usepdb:
+            return None  # which is pytest's own business
+        files = [list(items) for _, items in groupby(session.items, _file)]
+        context = multiprocessing.get_context("fork")
+        source = _pipe_of_numbers(len(files))
+        processes: dict[Connection, Any] = {}
+        for _ in range(min(self._count, len(files))):
+            reports, told = context.Pipe(duplex=False)
+            process = context.Process(target=_run, args=(session, files, source, told))
+            process.start()
+            told.close()
+            processes[reports] = process
+        os.close(source)
+        done = _tell_on(session, list(processes))
+        reason = session.shouldfail or session.shouldstop
+        for process in processes.values():
+            if reason:
+                os.kill(process.pid, signal.SIGINT)
+            process.join()
+        if reason:
+            raise (session.Failed if session.shouldfail else session.Interrupted)(reason)
+        problem = f"the processes ended with {[process.exitcode for process in processes.values()]}"
+        for item in session.items:
+            if item.nodeid not in done:
+                report = pytest.TestReport(item.nodeid, item.location, {}, "failed", problem, "call")
+                session.config.hook.pytest_runtest_logreport(report=report)
+        return True
+
+
+def _tell_on(session: pytest.Session, processes: list[Connection]) -> set[str]:
+    """Tells pytest's plugins what the processes report, until they have ended or it is to stop; gives the tests that
+    are done."""
+    done = set()
+    while processes and not (session.shouldfail or session.shouldstop):
+        for process in wait(processes):
+            assert isinstance(process, Connection)
+            try:
+                hook, told = process.recv()
+            except EOFError:
+                processes.remove(process)
+                continue
+            getattr(session.config.hook, hook)(**told)
+            if hook == "pytest_runtest_logfinish":
+                done.add(told["nodeid"])
+    return done
+
+
+class _Teller:
+    """The plugin of a process that runs tests: it tells the first one what there is to report."""
+
+    def __init__(self, told: Connection) -> None:
+        self._told = told
+
+    def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
+        self._told.send(("pytest_runtest_logstart", {"nodeid": nodeid, "location": location}))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._told.send(("pytest_runtest_logreport", {"report": report}))
+
+    def pytest_runtest_logfinish(self, nodeid: str, location: Any) -> None:
+        self._told.send(("pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
+
+
+def _run(session: pytest.Session, files: list[list[pytest.Item]], source: int, told: Connection) -> None:
+    """Runs the tests of one file after another, as long as there are any, in a process of its own."""
+    config: Any = session.config
+    plugins = config.pluginmanager
+    plugins.unregister(name="terminalreporter")
+    plugins.register(_Teller(told))
+    # The processes would share a file for what is captured, and look through one folder for names that are free.
+    capture = plugins.get_plugin("capturemanager")
+    capture.stop_global_capturing()
+    capture.start_global_capturing()
+    folders = config._tmp_path_factory
+    folders._basetemp = folders.mktemp("process")
+    try:
+        with suppress(KeyboardInterrupt):
+            items = chain.from_iterable(files[number] for number in _numbers(source))
+            item = next(items, None)
+            while item is not None:
+                following = next(items, None)
+                config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                item = following
+    finally:
+        plugins.get_plugin("runner").pytest_sessionfinish(session)
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _pipe_of_numbers(count: int) -> int:
+    """A pipe that holds the numbers below `count`, and nothing after them."""
+    source, sink = os.pipe()
+    with os.fdopen(sink, "wb") as writing:
+        writing.write(b"".join(map(_NUMBER.pack, range(count))))
+    return source
+
+
+def _numbers(source: int) -> Iterator[int]:
+    """What this process takes out of the pipe, which all of them read."""
+    while number := os.read(source, _NUMBER.size):
+        yield _NUMBER.unpack(number)[0]

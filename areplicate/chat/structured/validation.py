@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable
-from functools import lru_cache, partial
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -17,10 +19,15 @@ from .effort import MOST, MOST_EXPLAINED, Effort
 
 MOST_FAULTS = 8
 """Faults that are reported at once: a model corrects similar ones together."""
-_MOST_COMPILED = 64_000_000
-"""Bytes of all patterns of a schema together, once they are compiled: short ones may become megabytes."""
-_FEW = 8
-"""Patterns that share all of it at least."""
+_MOST_BYTES = 32_000_000
+"""Bytes of memory for the schemas of a call."""
+_MOST_KEPT = 64_000_000
+"""Bytes of memory for those that are kept for the next call."""
+_READ = 75
+"""Bytes that a byte of a schema takes once it is read."""
+_COMPILED = (16_000, 256_000, 2_000_000)
+"""Bytes that each pattern may take once it is compiled: few characters may become megabytes, but nearly all fit into
+the first."""
 _MOST_STEPS = 10_000
 """Of a pattern that no engine reads in linear time."""
 _UNFINISHED = frozenset(
@@ -40,13 +47,22 @@ def of_the_extra(name: str) -> Any:
 
 
 class Validator:
-    """A JSON Schema that values are held to. Nothing is fetched for it, and neither it nor a pattern runs away."""
+    """A JSON Schema that values are held to. Nothing is fetched for it, and neither it nor a pattern runs away.
+
+    Attributes:
+        size: bytes of memory that it takes at most, about.
+    """
 
     def __init__(self, schema: dict[str, Any]) -> None:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
             self._effort = Effort(schema)
-            self._validator = _compiled(jsonschema_rs, schema, len(self._effort.patterns))
+            self.size = _READ * len(msgspec.json.encode(schema))
+            if self.size > _MOST_BYTES:
+                raise ValueError(f"it has more than {_MOST_BYTES // _READ:,} bytes")
+            patterns = len(self._effort.patterns)
+            self._validator, compiled = _compiled(jsonschema_rs, schema, patterns, _MOST_BYTES - self.size)
+            self.size += patterns * compiled
         except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
             why = str(error).partition("\n")[0].rstrip(".")
             raise BadRequestError(f"The JSON Schema cannot be used: {why}.") from None
@@ -80,17 +96,28 @@ class Validator:
         )
 
 
-def _compiled(jsonschema_rs: Any, schema: dict[str, Any], patterns: int) -> Any:
-    """Patterns take linear time, or, if they cannot, are given up after so many steps; all share so much memory."""
-    size = _MOST_COMPILED // max(_FEW, patterns)
+def _compiled(jsonschema_rs: Any, schema: dict[str, Any], patterns: int, room: int) -> tuple[Any, int]:
+    """The validator, and how many bytes each pattern may take; all of them fit into `room`.
+
+    Patterns take linear time, or, if they cannot, are given up after so many steps.
+    """
     compile = partial(
         jsonschema_rs.validator_for, schema, offline=True, validate_formats=True, formats=_FORMATS
     )
-    try:
-        return compile(pattern_options=jsonschema_rs.RegexOptions(size_limit=size))
-    except ValueError:  # a pattern that looks ahead, perhaps, as zod's of an e-mail address does
-        options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS, size_limit=size)
-        return compile(pattern_options=options)
+    if not patterns:
+        return compile(), 0
+    looking_ahead = partial(jsonschema_rs.FancyRegexOptions, backtrack_limit=_MOST_STEPS)
+    wrong: ValueError = ValueError("its patterns are too large")
+    for engine in (
+        jsonschema_rs.RegexOptions,
+        looking_ahead,
+    ):  # as zod's pattern of an e-mail address looks ahead
+        for size in [size for size in _COMPILED if size * patterns <= room]:
+            try:
+                return compile(pattern_options=engine(size_limit=size)), size
+            except ValueError as error:
+                wrong = error
+    raise wrong
 
 
 def _reads_as(kind: type, text: str) -> bool:
@@ -118,19 +145,48 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
 addresses, hosts, IP addresses and durations, which the validator knows."""
 
 
+def validators_for(schemas: Iterable[dict[str, Any]]) -> list[Validator]:
+    """The validators of several schemas of one call, as `validator_for` has them; all together have the memory of one."""
+    found, size = [], 0
+    for schema in schemas:
+        found.append(validator_for(schema))
+        size += found[-1].size
+        if size > _MOST_BYTES:
+            raise BadRequestError("The JSON Schemas of the tools are too large together: offer fewer tools.")
+    return found
+
+
 def validator_for(schema: dict[str, Any]) -> Validator:
     """The schema's validator, kept for the next call with the same schema.
 
     Raises:
-        BadRequestError: it is not a JSON Schema, it refers to another document, or the extra `[schema]`
-            is not installed.
+        BadRequestError: it is not a JSON Schema, it refers to another document, it is too large, or the extra
+            `[schema]` is not installed.
     """
     try:
-        return _kept(msgspec.json.encode(schema))
+        return _kept.validator(msgspec.json.encode(schema))
     except RecursionError:
         raise BadRequestError("The JSON Schema is nested too deep.") from None
 
 
-@lru_cache(maxsize=256)
-def _kept(schema: bytes) -> Validator:
-    return Validator(msgspec.json.decode(schema))
+class _Kept:
+    """The validators that were used last, as many as there is memory for."""
+
+    def __init__(self) -> None:
+        self._validators: OrderedDict[bytes, Validator] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def validator(self, schema: bytes) -> Validator:
+        with self._lock:
+            if (known := self._validators.get(schema)) is not None:
+                self._validators.move_to_end(schema)
+                return known
+            made = self._validators[schema] = Validator(msgspec.json.decode(schema))
+            self._size += made.size
+            while self._size > _MOST_KEPT:
+                self._size -= self._validators.popitem(last=False)[1].size
+            return made
+
+
+_kept = _Kept()

@@ -11,7 +11,7 @@ import msgspec
 from ...errors import BadRequestError
 from ..responses import FunctionCall
 from ..structured.json_reader import pure, repair, values_in
-from ..structured.validation import validator_for
+from ..structured.validation import validator_for, validators_for
 from .notations import RawCall, meant_tool
 from .tools import Tool, ToolUse
 
@@ -24,7 +24,8 @@ class CallChecker:
     """
 
     def __init__(self, use: ToolUse) -> None:
-        self._tools = {tool.name: (tool, validator_for(tool.parameters)) for tool in use.tools}
+        validators = validators_for(tool.parameters for tool in use.tools)
+        self._tools = {tool.name: (tool, each) for tool, each in zip(use.tools, validators, strict=True)}
 
     def checked(self, call: RawCall) -> FunctionCall | str:
         """The call as OpenAI's API has it, or what is wrong with it, in words for the model."""

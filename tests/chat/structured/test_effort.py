@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from areplicate import BadRequestError
-from areplicate.chat.structured.validation import Validator, validator_for
+from areplicate.chat.structured.validation import Validator, validator_for, validators_for
 
 
 def chain(keyword: str, length: int, last: dict[str, Any], copies: int = 2) -> dict[str, Any]:
@@ -174,3 +175,25 @@ def test_patterns_take_little_memory_whether_long_or_many(patterns: list[str]) -
     for schema in (named, {"type": "object", "properties": members}):
         with pytest.raises(BadRequestError, match="pattern|regex"):
             Validator(schema)
+
+
+def test_a_schema_has_a_size() -> None:
+    with pytest.raises(BadRequestError, match="more than 426,666 bytes"):
+        Validator({"enum": [f"{n:09}" for n in range(40_000)]})
+
+
+def test_the_schemas_of_all_tools_together_have_the_size_of_one() -> None:
+    patterns = {"type": "string", "pattern": r"[\p{L}\p{N}]{20}"}
+    for parameters in ({"enum": ["x" * 50_000]}, {"properties": dict.fromkeys("abcdefgh", patterns)}):
+        with pytest.raises(BadRequestError, match="tools are too large together"):
+            validators_for({**parameters, "title": str(n)} for n in range(20))
+    assert len(
+        validators_for({"properties": {"a": {"type": "integer"}}, "title": str(n)} for n in range(300))
+    )
+
+
+def test_large_schemas_are_not_kept_by_the_hundreds() -> None:
+    kept = [ref(validator_for({"enum": [f"{n} {m}" for m in range(30_000)]})) for n in range(10)]
+    assert sum(each() is not None for each in kept) < 4
+    last = validator_for({"enum": [f"9 {m}" for m in range(30_000)]})
+    assert last is kept[-1]()

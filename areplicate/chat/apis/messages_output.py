@@ -25,12 +25,15 @@ class MessageBuilder(AnswerBuilder):
         id: the message's, `msg_...`.
         model: the name that the client knows the model by.
         body: the request. Without `thinking` in it, none is shown.
+        read: about how many tokens the model reads, for a stream's beginning, where Anthropic counts them. Many
+            clients look nowhere else, though the end has the model's own count.
     """
 
-    def __init__(self, id: str, model: str, body: Mapping[str, Any]) -> None:
+    def __init__(self, id: str, model: str, body: Mapping[str, Any], read: int = 0) -> None:
         thinking = body.get("thinking")
         self._thinks = isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
         self._content: list[dict[str, Any]] = []
+        self._read = read
         self._open: str | None = None
         """The kind of block that is being written: the last one."""
         self.answer = {
@@ -45,7 +48,8 @@ class MessageBuilder(AnswerBuilder):
         }
 
     def begin(self) -> list[Event]:
-        return [{"type": "message_start", "message": {**self.answer, "content": []}}]
+        usage = {**_usage(None), "input_tokens": self._read}
+        return [{"type": "message_start", "message": {**self.answer, "content": [], "usage": usage}}]
 
     def end(self, finish_reason: FinishReason, usage: Usage | None) -> list[Event]:
         events = list(self._close())

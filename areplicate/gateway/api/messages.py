@@ -96,8 +96,9 @@ class TokenCount(msgspec.Struct, frozen=True):
 async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as Anthropic's Messages API does."""
     asked = read_request(body)
+    read = count_tokens(asked) if body.get("stream") else 0
     call = await admitted_call(exchange.account, body, asked.messages, {"drop_params": True, **asked.params})
-    builder = MessageBuilder(new_id("msg"), call.name, body)
+    builder = MessageBuilder(new_id("msg"), call.name, body, read)
     return await relay(exchange, call, builder, _failed, beat=_PING)
 
 

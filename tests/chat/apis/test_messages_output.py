@@ -75,6 +75,12 @@ def test_a_message_begins_empty() -> None:
     ]
 
 
+def test_a_stream_s_beginning_counts_what_is_read_and_its_end_all() -> None:
+    made = MessageBuilder("msg_1", "a/b", {}, read=12)
+    assert made.begin()[0]["message"]["usage"] == {**NOTHING, "input_tokens": 12}
+    assert made.end("stop", None)[0]["usage"] == NOTHING
+
+
 def test_text_is_one_block() -> None:
     events, message = said(Delta(content="Hel"), Delta(content="lo"))
     assert events == [

@@ -47,11 +47,11 @@ def client(running: Gateway) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
-def post(running: Gateway, body: dict[str, Any]) -> httpx.Response:
+def post(running: Gateway, body: dict[str, Any], path: str = "/v1/messages") -> httpx.Response:
     """What the gateway answers on the wire."""
     with running.http(None) as http:
         headers = {"x-api-key": MASTER, "anthropic-version": "2023-06-01"}
-        return http.post("/v1/messages", json=body, headers=headers)
+        return http.post(path, json=body, headers=headers)
 
 
 QUESTIONS: list[dict[str, Any]] = [
@@ -88,6 +88,9 @@ def test_every_message_and_event_is_of_the_published_types(
         assert name == f"event: {events[-1]['type']}"
         event_type().validate_python(events[-1], strict=True)
     assert [events[0]["type"], events[-1]["type"]] == ["message_start", "message_stop"]
+    # LangChain.js and Cline, for two, count what was read from here alone.
+    read = post(running, body, "/v1/messages/count_tokens").json()["input_tokens"]
+    assert events[0]["message"]["usage"]["input_tokens"] == read > 0
     assert _built(events) == _without_ids(whole.json()), "a stream builds what is given whole"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,11 +14,13 @@ from ..chat.answers import Question
 from ..chat.conversation import Prompting
 from ..chat.embeddings import Texts, inputs_for
 from ..chat.formats import templates
-from ..chat.inputs import ModelInput, build_input
+from ..chat.inputs import ModelInput, Settings, input_of, read_settings
 from ..chat.params import CONTRACT_PARAMS
+from ..chat.plan import plan_for
 from ..chat.schemas.schema import ModelSchema
+from ..chat.schemas.values import AskedModel
 from ..clock import now
-from ..errors import APIError, BadRequestError, UnsupportedParamsError
+from ..errors import BadRequestError, UnsupportedParamsError
 from ..options import Given, own_inputs
 from ..options.declared import TEMPLATE
 from ..options.values import (
@@ -49,13 +51,35 @@ T = TypeVar("T")
 _LOOK_UP_RETRIES = 3
 """How often a request is tried again on the way to a model's schema."""
 _NO_INPUT = ModelInput({})
+_NO_POLICY = RetryPolicy(0)
 _TARGET_SECONDS = 60.0
 """For how long a `_Target` is good."""
 _TARGETS_KEPT = 500
 """How many are kept: fewer than the accounts whose limits are remembered."""
+_DRAFTS_KEPT = 16
+"""How many of them each keeps: a program asks a model in few ways."""
+_LONGEST_KEPT = 100
+"""Characters of a keyword's value above which its draft is not kept."""
+_NUMBERS = frozenset((bool, int, float))
+_ROAD = frozenset(("default_headers", "proxy", "ssl"))
+"""Options with which a call does not go the router's own way."""
 
 
-class _Target(NamedTuple):
+class _Draft(msgspec.Struct):
+    """What a call's keywords settle, whatever its conversation and its time.
+
+    Attributes:
+        settings: what goes into the model's inputs; None as long as no call has needed it.
+    """
+
+    blank: Call
+    params: dict[str, Any]
+    drop_params: bool
+    prompting: Prompting
+    settings: Settings | None = None
+
+
+class _Target(msgspec.Struct):
     """Which model a call asks on which account, and its schema; good `until` then, unless `versions` change."""
 
     account: Client
@@ -63,6 +87,11 @@ class _Target(NamedTuple):
     schema: ModelSchema | None
     until: float
     versions: int
+    drafts: dict[Any, _Draft] = {}
+    """By the keywords of a call; programs use the same ones over and over."""
+
+    def is_good(self, time: float) -> bool:
+        return time < self.until and self.versions == self.account.versions.changes
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,55 +150,43 @@ class Preparer:
 
     async def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Call | Answering:
         """The call that was asked for, ready to be sent."""
-        options = CallOptions(**given.options)
-        draft = await self._draft(model, given, options)
-        if isinstance(messages, Texts):
-            from .embeddings import EmbeddingCall
-
-            parts = inputs_for(messages.texts, draft.params, draft.target.schema, model)
-            asked: Any = EmbeddingCall(draft.blank, messages, parts)
-            answering: Answering = asked
-            return answering
-        if CONTRACT_PARAMS.isdisjoint(draft.params):
-            return await draft.call(messages)
-        from ..chat.settling import settle  # only calls that need it pay for its import
-        from .reasking import BoundCall
-
-        settled = settle(
-            messages,
-            draft.params,
-            schema=draft.target.schema,
-            model=model,
-            template=draft.prompting.template,
-            emulate=options.emulate is not False,
-        )
-        draft.params = settled.params
-        if settled.tools:
-            draft.prompting = msgspec.structs.replace(draft.prompting, tools=settled.tools)
-        call = await draft.call(settled.turns)
-        if settled.contract is None:
-            return call
-        return BoundCall(call, settled.contract, settled.turns, draft.call)
-
-    async def _draft(self, model: str, given: Given, options: CallOptions) -> _Draft:
-        """What the call's options and the model's schema settle, whatever the conversation."""
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
-        template = _template(model, given.options)
-        count, include_usage = checked_count(options.n), wants_usage(options.stream_options)
-        seconds, retries = patience(options.timeout, self._timeout, options.num_retries, self._max_retries)
-        base, key = chosen(options.api_base or self._api_base, options.api_key or self._api_key)
-        drop = bool(areplicate.drop_params if options.drop_params is None else options.drop_params)
-        begun = now()
+        options, begun = given.options, now()
+        # No part of the draft: what is left of a time-out is another number for each call.
+        seconds, retries = self.patience(options.pop("timeout", None), options.get("num_retries"))
         policy = RetryPolicy(retries, begun + seconds)
-        plain = options.default_headers is None and options.proxy is None and options.ssl is None
-        target = self._known_target(model, base, key, begun) if plain else None
-        if target is None:
-            target = await self._look_up_target(model, base, key, policy, begun, options)
-            if plain and target.schema is not None:
-                if len(self._targets) >= _TARGETS_KEPT:
-                    self._targets.clear()
-                self._targets[model, base, key] = target
+        base, key = chosen(options.get("api_base") or self._api_base, options.get("api_key") or self._api_key)
+        target = self._targets.get((model, base, key)) if _ROAD.isdisjoint(options) else None
+        if target is None or not target.is_good(begun):
+            target = await self._look_up_target(model, base, key, options, policy, begun)
+        draft = self._draft(model, given, target)
+        blank = msgspec.structs.replace(draft.blank, begun=begun, timeout=seconds, policy=policy)
+        if isinstance(messages, Texts):
+            return _embedding(messages, blank, draft.params)
+        if draft.settings is None:
+            if not CONTRACT_PARAMS.isdisjoint(draft.params):
+                return await self._bound(messages, blank, draft, options.get("emulate") is not False)
+            draft.settings = self._settings(blank, draft.params, draft.drop_params)
+        call = _asking(messages, blank, draft.settings, draft.prompting)
+        return await self._with_files(call) if call.question.input.media else call
+
+    def _draft(self, model: str, given: Given, target: _Target) -> _Draft:
+        """What the call's keywords settle, which may be known from a call with the same ones."""
+        keywords = _as_key(given)
+        draft = target.drafts.get(keywords)
+        if draft is None:
+            draft = self._new_draft(model, given, target)
+            if keywords is not None:
+                if len(target.drafts) >= _DRAFTS_KEPT:
+                    target.drafts.clear()
+                target.drafts[keywords] = draft
+        return draft
+
+    def _new_draft(self, model: str, given: Given, target: _Target) -> _Draft:
+        options = CallOptions(**given.options)
+        template = _template(model, given.options)
+        drop = bool(areplicate.drop_params if options.drop_params is None else options.drop_params)
         params = dict(given.params)
         values: Mapping[str, Any] = {}
         if given.inputs:
@@ -186,49 +203,91 @@ class Preparer:
             endpoint=target.endpoint,
             question=Question(model, _NO_INPUT, target.schema),
             input=_NO_INPUT.fields,
-            timeout=seconds,
-            begun=begun,
-            policy=policy,
+            timeout=0.0,
+            begun=0.0,
+            policy=_NO_POLICY,
             headers={}
             if options.extra_headers is None
             else checked_headers("extra_headers", options.extra_headers),
             on_status=options.on_status,
             slots=self.slots,
             live=self.live,
-            count=count,
+            count=checked_count(options.n),
             stream=bool(options.stream),
-            include_usage=include_usage,
+            include_usage=wants_usage(options.stream_options),
         )
         prompting = Prompting(template, options.supports_system_prompt, values=values)
-        return _Draft(self, blank, target, params, prompting, drop)
+        return _Draft(blank, params, drop, prompting)
+
+    async def _bound(
+        self, messages: Sequence[Any], blank: Call, draft: _Draft, emulate: bool
+    ) -> Call | Answering:
+        """The call whose answer is held to tools, a format or stop sequences."""
+        from ..chat.settling import settle  # only calls that need it pay for its import
+        from .reasking import BoundCall
+
+        settled = settle(
+            messages,
+            draft.params,
+            schema=blank.question.schema,
+            model=blank.question.model,
+            template=draft.prompting.template,
+            emulate=emulate,
+        )
+        settings = self._settings(blank, settled.params, draft.drop_params)
+        prompting = msgspec.structs.replace(draft.prompting, tools=settled.tools)
+
+        async def prepare(turns: Any) -> Call:
+            return await self._with_files(_asking(turns, blank, settings, prompting))
+
+        call = await prepare(settled.turns)
+        if settled.contract is None:
+            return call
+        return BoundCall(call, settled.contract, settled.turns, prepare)
+
+    async def _with_files(self, call: Call) -> Call:
+        """The call with its files read and uploaded."""
+        built = call.question.input
+        if not built.media:
+            return call
+        input = await self.in_time(partial(_attached, built, call.account, call.policy), call.policy)
+        return msgspec.structs.replace(call, input=input)
+
+    def _settings(self, blank: Call, params: dict[str, Any], drop_params: bool) -> Settings:
+        model, schema = blank.question.model, blank.question.schema
+        try:
+            asked = AskedModel(model, drop_params)
+            return read_settings(params, plan_for(schema, model), asked, self.allow_files)
+        except UnsupportedParamsError as error:
+            # If there is no such model, that says more than which parameters it would take.
+            viewer = _viewer(blank.account)
+            raise self._schemas.missing(blank.endpoint, viewer) or error from None
 
     def patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
         """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
         return patience(timeout, self._timeout, retries, self._max_retries)
-
-    def _known_target(self, model: str, base: str, key: str, time: float) -> _Target | None:
-        """The target of a call that was found before, as long as it is good."""
-        target = self._targets.get((model, base, key))
-        if target is None or target.until <= time or target.versions != target.account.versions.changes:
-            return None
-        return target
 
     async def _look_up_target(
         self,
         model: str,
         base: str,
         key: str,
+        options: Mapping[str, Any],
         policy: RetryPolicy,
         time: float,
-        options: CallOptions,
     ) -> _Target:
         endpoint = endpoint_of(model)
-        headers = checked_headers("default_headers", options.default_headers)
-        account = self._clients.of(base, key, headers, options.proxy, options.ssl)
+        headers = checked_headers("default_headers", options.get("default_headers"))
+        account = self._clients.of(base, key, headers, options.get("proxy"), options.get("ssl"))
         schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
         if schema is None:
             schema = await self.in_time(partial(self._schema, endpoint, account), policy)
-        return _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
+        target = _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
+        if schema is not None and _ROAD.isdisjoint(options):
+            if len(self._targets) >= _TARGETS_KEPT:
+                self._targets.clear()
+            self._targets[model, base, key] = target
+        return target
 
     async def schema_of(self, model: str, account: Client, must_exist: bool = False) -> ModelSchema | None:
         """What the model takes, from the catalogue or looked up; None if that cannot be known.
@@ -248,10 +307,6 @@ class Preparer:
         viewer, version = _viewer(account), _version(account, endpoint)
         return await self._schemas.of(endpoint, lambda path: account.http.get(path, policy), viewer, version)
 
-    def missing(self, target: _Target) -> APIError | None:
-        """The error for a model that does not exist, if the look-up of its schema has shown that."""
-        return self._schemas.missing(target.endpoint, _viewer(target.account))
-
     async def in_time(self, work: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
         """Does what must be done before the prediction is created, within the deadline."""
         late = "The deadline passed before the prediction was asked for."
@@ -269,40 +324,36 @@ class Preparer:
         return self._clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
 
 
-class _Draft(msgspec.Struct):
-    """A call but for its conversation: `call` makes it with one, again with another if an answer did not fit."""
+def _asking(messages: Any, blank: Call, settings: Settings, prompting: Prompting) -> Call:
+    """The call that asks a conversation, its files not read yet."""
+    built = input_of(messages, settings, prompting)
+    question = Question(blank.question.model, built, blank.question.schema)
+    return msgspec.structs.replace(blank, question=question, input=built.fields)
 
-    preparer: Preparer
-    blank: Call
-    target: _Target
-    params: dict[str, Any]
-    prompting: Prompting
-    drop_params: bool
 
-    async def call(self, messages: Any) -> Call:
-        """The call that asks a conversation, its files read and uploaded."""
-        built, blank = self._input(messages), self.blank
-        input = built.fields
-        if built.media:
-            attached = partial(_attached, built, blank.account, blank.policy)
-            input = await self.preparer.in_time(attached, blank.policy)
-        question = Question(blank.question.model, built, blank.question.schema)
-        return msgspec.structs.replace(blank, question=question, input=input)
+def _embedding(texts: Texts, blank: Call, params: dict[str, Any]) -> Answering:
+    from .embeddings import EmbeddingCall
 
-    def _input(self, messages: Any) -> ModelInput:
-        try:
-            return build_input(
-                messages,
-                self.params,
-                model=self.blank.question.model,
-                schema=self.target.schema,
-                prompting=self.prompting,
-                drop_params=self.drop_params,
-                allow_files=self.preparer.allow_files,
-            )
-        except UnsupportedParamsError as error:
-            # If there is no such model, that says more than which parameters it would take.
-            raise self.preparer.missing(self.target) or error from None
+    parts = inputs_for(texts.texts, params, blank.question.schema, blank.question.model)
+    asked: Any = EmbeddingCall(blank, texts, parts)
+    answering: Answering = asked
+    return answering
+
+
+def _as_key(given: Given) -> tuple[Any, ...] | None:
+    """A call's keywords as one value, which is the same for the same ones; None if they are not short plain values.
+
+    None, too, with inputs of the model's own: one that it does not have is warned of at each caller's line.
+    """
+    values = (*given.options.values(), *given.params.values())
+    if given.inputs or templates.REGISTERED or not all(map(_is_short, values)):
+        return None
+    # 1 and True are equal, and mean different things.
+    return (bool(areplicate.drop_params), *given.options, *given.params, *map(type, values), *values)
+
+
+def _is_short(value: Any) -> bool:
+    return type(value) in _NUMBERS or (type(value) is str and len(value) <= _LONGEST_KEPT)
 
 
 def _template(model: str, options: Mapping[str, Any]) -> PromptTemplate | None:

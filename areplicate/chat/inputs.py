@@ -75,24 +75,52 @@ def build_input(
         BadRequestError: something is wrong with the messages or a value.
         UnsupportedParamsError: the model has no input for one of OpenAI's parameters.
     """
-    turns = read_messages(messages)
-    plan = plan_for(schema, model)
-    asked = AskedModel(model, drop_params)
+    settings = read_settings(params, plan_for(schema, model), AskedModel(model, drop_params), allow_files)
+    return input_of(messages, settings, prompting)
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What goes into the inputs of one model besides the conversation.
+
+    Attributes:
+        given: the parameters as they were given, without those that are None.
+        fields: the inputs that they make.
+        media: those that must be read or uploaded first.
+    """
+
+    plan: Plan
+    asked: AskedModel
+    allow_files: bool
+    given: dict[str, Any]
+    fields: dict[str, Any]
+    media: tuple[MediaSlot, ...] = ()
+
+
+def read_settings(params: Mapping[str, Any], plan: Plan, asked: AskedModel, allow_files: bool) -> Settings:
+    """A call's parameters as inputs of its model, as `build_input` takes them."""
     given = {name: value for name, value in params.items() if value is not None}
+    fields: dict[str, Any] = {}
+    media = _Inputs(fields, plan, asked).add(given, allow_files)
+    return Settings(plan, asked, allow_files, given, fields, media)
+
+
+def input_of(messages: Any, settings: Settings, prompting: Prompting = _AS_THE_MODEL_SAYS) -> ModelInput:
+    """`build_input` with parameters that were read already."""
+    turns = read_messages(messages)
+    plan, asked = settings.plan, settings.asked
     template = prompting.template
     if template is not None and template.is_tokens_alone:
         prompting = msgspec.structs.replace(prompting, template=plan.format.opened_by(template))
     has_media = any(map(_media_of, turns))
-    fields = conversation_fields(turns, plan, prompting, given, has_media)
-    slots: tuple[MediaSlot, ...] = ()
+    fields = conversation_fields(turns, plan, prompting, settings.given, has_media)
+    slots = settings.media
     if has_media:
-        placed, slots = media_inputs(turns, plan, model=model, allow_files=allow_files)
+        placed, found = media_inputs(turns, plan, model=asked.model, allow_files=settings.allow_files)
         fields.update(placed)
-    inputs = _Inputs(fields, plan, asked)
-    if given:
-        slots += inputs.add(given, allow_files)
-    if schema is not None:
-        inputs.check(schema)
+        slots = found + slots
+    fields.update(settings.fields)
+    if plan.schema is not None:
+        _check(fields, plan, plan.schema, asked)
     if plan.context is not None:
         _warn_of_length(fields, plan, plan.context, asked)
     begun = ""
@@ -132,14 +160,11 @@ def fields_of(params: Mapping[str, Any], *, model: str, schema: ModelSchema | No
     Raises:
         BadRequestError: a value cannot be sent, such as one of the wrong type.
     """
-    fields: dict[str, Any] = {}
-    given = {name: value for name, value in params.items() if value is not None}
-    _Inputs(fields, plan_for(schema, model), AskedModel(model, drop_params=True)).add(given, False)
-    return fields
+    return read_settings(params, plan_for(schema, model), AskedModel(model, drop_params=True), False).fields
 
 
 class _Inputs(msgspec.Struct):
-    """The inputs of one prediction, to which a call's parameters are added."""
+    """The inputs that a call's parameters make."""
 
     _fields: dict[str, Any]
     _plan: Plan
@@ -165,19 +190,6 @@ class _Inputs(msgspec.Struct):
             else:
                 self._add_own(name, value)
         return slots
-
-    def check(self, schema: ModelSchema) -> None:
-        """Raises `BadRequestError` if a required input is missing, or the prompt is too short or too long."""
-        for name in schema.required:
-            if name not in self._fields:
-                raise self._asked.refusal(
-                    name, f"{self._asked.who} needs the input {name}{_how_to_give(name, self._plan)}."
-                )
-        prompt = self._plan.prompt
-        if prompt in self._fields:
-            field = schema.fields[prompt]
-            if field.max_length is not None or field.min_length is not None:
-                fit(prompt, self._fields[prompt], field, self._asked)
 
     def _add_synonym(self, name: str, value: Any) -> None:
         """Adds one of OpenAI's parameters that was given under some model's name for it."""
@@ -232,6 +244,18 @@ class _Inputs(msgspec.Struct):
         value = fit(name, sendable(name, value, self._asked), field, self._asked)
         if value is not None:
             self._fields[name] = value
+
+
+def _check(fields: dict[str, Any], plan: Plan, schema: ModelSchema, asked: AskedModel) -> None:
+    """Raises `BadRequestError` if a required input is missing, or the prompt is too short or too long."""
+    for name in schema.required:
+        if name not in fields:
+            raise asked.refusal(name, f"{asked.who} needs the input {name}{_how_to_give(name, plan)}.")
+    prompt = plan.prompt
+    if prompt in fields:
+        field = schema.fields[prompt]
+        if field.max_length is not None or field.min_length is not None:
+            fit(prompt, fields[prompt], field, asked)
 
 
 def _warn_of_length(fields: dict[str, Any], plan: Plan, context: int, asked: AskedModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from itertools import count
 from os import PathLike, fsdecode
 from os.path import basename
 from typing import Any, Literal, NoReturn
@@ -96,15 +97,15 @@ def read_messages(messages: Any) -> tuple[Message, ...]:
     """
     if not isinstance(messages, (list, tuple)):
         messages = plain(messages, "messages")
-    if not isinstance(messages, (list, tuple)):
-        raise BadRequestError(
-            f'messages must be a list such as [{{"role": "user", "content": "Hello"}}], '
-            f"not {type(messages).__name__}.",
-            param="messages",
-        )
+        if not isinstance(messages, (list, tuple)):
+            raise BadRequestError(
+                f'messages must be a list such as [{{"role": "user", "content": "Hello"}}], '
+                f"not {type(messages).__name__}.",
+                param="messages",
+            )
     if not messages:
         raise BadRequestError("messages is empty: give at least one message.", param="messages")
-    return tuple([_read_message(i, message) for i, message in enumerate(messages)])
+    return tuple(map(_read_message, count(), messages))
 
 
 def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:

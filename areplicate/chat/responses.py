@@ -114,9 +114,6 @@ class Shape(msgspec.Struct, kw_only=True):
     dict = model_dump
 
 
-_PLAIN = frozenset((dict, list))
-
-
 class Holder(Shape, kw_only=True):
     """An object that holds others, which may be given as mappings: `ModelResponse(**r.model_dump())`."""
 
@@ -126,7 +123,7 @@ class Holder(Shape, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.holds:
             value = getattr(self, name)
-            if type(value) in _PLAIN and (type(value) is dict or (value and type(value[0]) is dict)):
+            if type(value) is dict or (type(value) is list and value and type(value[0]) is dict):
                 kind = next(field.type for field in msgspec.structs.fields(type(self)) if field.name == name)
                 setattr(self, name, _converted(value, kind))
 
@@ -215,6 +212,11 @@ class Choice(Holder, kw_only=True):
     message: Message
     finish_reason: FinishReason
     logprobs: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        message: Any = self.message
+        if type(message) is dict:
+            Holder.__post_init__(self)
 
 
 class _Completion(Holder, kw_only=True):

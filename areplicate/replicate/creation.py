@@ -250,7 +250,7 @@ class Creator:
         finally:
             if held:
                 self._held.give_back()
-        mine.answered = now()
+        mine.answered = response.ended
         if response.status >= 300:
             mine.may_exist = not nothing_created(response.status)
             return (Outcome.UNKNOWN if mine.may_exist else Outcome.NOTHING), http.error(response, request)

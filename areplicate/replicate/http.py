@@ -109,12 +109,11 @@ class Http:
         if not self.reached:
             self._first_tried = min(self._first_tried, now())
         response = await exchange(self._transport, request, silence=silence)
-        headers = response.headers
         self.reached = True
         if response.status == 429:
             limiter.throttled(throttle_seconds(self.error(response, request)), *reduced_limits(response))
         else:
-            limiter.observe(now(), *ratelimit(headers))
+            limiter.observe(response.ended, *ratelimit(response.headers))
         if response.status < 300 and self.budget.left < self.budget.reserve:
             self.budget.succeeded()
         return response
@@ -220,7 +219,7 @@ async def exchange(transport: Transport, request: Request, *, silence: float) ->
         body = await answer.receive()
         if not answer.ended and (more := await answer.receive()):
             body = await _joined([body, more], answer, request)
-        return Response(answer.status, answer.headers, body)
+        return Response(answer.status, answer.headers, body, now())
     finally:
         await answer.aclose()
 

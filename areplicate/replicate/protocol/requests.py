@@ -28,11 +28,12 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer, read to its end. `headers` is looked up without regard to case."""
+    """An answer, read to its end at the time `ended` (on our clock). `headers` is looked up without regard to case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    ended: float = 0.0
 
 
 def merged(headers: Mapping[str, str], over: Mapping[str, str]) -> CIMultiDict[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from io import BytesIO
 from math import inf
@@ -23,6 +23,7 @@ _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only if it comes as a file."""
 
+_url = lru_cache(maxsize=256)(partial(URL, encoded=True))
 _timeout = lru_cache(maxsize=256)(
     lambda silence: aiohttp.ClientTimeout(
         total=None, connect=CONNECT_TIMEOUT, sock_read=None if silence == inf else silence
@@ -62,7 +63,7 @@ class AiohttpTransport:
         try:
             response = await session.request(
                 request.method,
-                URL(url, encoded=True),
+                _url(url),
                 data=body if body is None or len(body) < _LARGE else BytesIO(body),
                 headers=request.headers,
                 allow_redirects=False,

@@ -250,6 +250,22 @@ async def test_what_does_not_exist_is_said_so(model: str, error: type[areplicate
     assert not local.predictions
 
 
+async def test_calls_of_what_does_not_exist_leave_nothing_of_their_conversations() -> None:
+    class Conversation(list[Any]):
+        """A list that can be referred to weakly."""
+
+    async with stage() as (_, router):
+        kept = []
+        for _ in range(3):
+            conversation = Conversation(HELLO)
+            kept.append(weakref.ref(conversation))
+            with pytest.raises(areplicate.NotFoundError):
+                await router.acompletion("nobody/nothing", conversation, logprobs=True)
+            del conversation
+        gc.collect()
+        assert [each() for each in kept] == [None] * 3
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_name_that_is_nearly_right_is_told_the_right_one(stream: bool) -> None:
     async with stage() as (_, router):

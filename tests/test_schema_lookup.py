@@ -286,6 +286,21 @@ async def test_a_missing_model_is_missing_for_the_key_that_asked() -> None:
 
 
 @pytest.mark.anyio
+async def test_missing_models_are_forgotten_and_their_errors_keep_nobody() -> None:
+    store = SchemaStore(clock := Clock())
+    for _ in range(2):
+        await store.of(UNKNOWN, API({}).get)
+        caught = store.missing(UNKNOWN)
+        assert caught is not None and (caught.__traceback__, caught.__context__) == (None, None)
+        with pytest.raises(NotFoundError):
+            raise caught
+    clock.now += 61
+    assert store.missing(UNKNOWN) is not None
+    await store.of(ModelEndpoint("someone", "else"), API({}).get)
+    assert store.missing(UNKNOWN) is None
+
+
+@pytest.mark.anyio
 async def test_a_schema_of_a_version_that_was_replaced_is_looked_up_anew() -> None:
     api, store = API({"/models/someone/new-model": model(version())}), SchemaStore()
     assert await store.of(UNKNOWN, api.get) is store.known(UNKNOWN, version=VERSION)

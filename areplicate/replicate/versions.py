@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -26,7 +26,7 @@ class LatestVersions:
         self._found: dict[Endpoint, tuple[VersionEndpoint, float]] = {}
         self.changes = 0
         """How often a version was looked up."""
-        self._looking_up: defaultdict[Endpoint, anyio.Lock] = defaultdict(anyio.Lock)
+        self._looking_up: WeakValueDictionary[Endpoint, anyio.Lock] = WeakValueDictionary()
 
     def known(self, endpoint: Endpoint) -> VersionEndpoint | None:
         """A model's latest version, if it was looked up within the last hour."""
@@ -48,7 +48,8 @@ class LatestVersions:
         """
         if not isinstance(endpoint, ModelEndpoint) or not _is_of_version(refused):
             raise refused
-        async with self._looking_up[endpoint]:
+        looking_up = self._looking_up.get(endpoint) or self._looking_up.setdefault(endpoint, anyio.Lock())
+        async with looking_up:
             known = self.known(endpoint)
             if known is None or known == called:
                 known = await self._look_up(endpoint, refused, policy)

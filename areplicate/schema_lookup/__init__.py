@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from copy import copy
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -124,7 +125,9 @@ class SchemaStore:
 
     def missing(self, endpoint: Endpoint, viewer: Viewer = _ANYBODY) -> NotFoundError | None:
         """The error of the last look-up, if that was that the model does not exist."""
-        return self._missing.get((viewer, endpoint))
+        return copy(
+            self._missing.get((viewer, endpoint))
+        )  # one that is raised keeps who raised it, and all they have
 
     def _kept(self, endpoint: Endpoint, viewer: Viewer) -> FoundSchema | None:
         return self._found.get((viewer, endpoint)) or self._found.get((Viewer(viewer.base), endpoint))
@@ -141,12 +144,23 @@ class SchemaStore:
         if found is None or not self._fresh(found, version):
             found = await self._fetch(key, fetch) or found
             if found is None or not self._fresh(found, version):
-                self._not_before[key] = self._clock() + RETRY_SECONDS
+                self._failed(key)
             elif kept:
                 await in_thread(cache.write, names[not found.public], found)
         if found is not None:
             self._found[Viewer(viewer.base) if found.public else viewer, endpoint] = found
         return found
+
+    def _failed(self, key: _Key) -> None:
+        """Keeps for a while that a look-up has failed; names may be invented by the thousands."""
+        time = self._clock()
+        self._not_before.pop(key, None)
+        self._not_before[key] = time + RETRY_SECONDS
+        for other, end in list(self._not_before.items()):
+            if end > time:
+                break
+            del self._not_before[other]
+            self._missing.pop(other, None)
 
     async def _fetch(self, key: _Key, fetch: Fetch) -> FoundSchema | None:
         endpoint = key[1]
@@ -156,7 +170,7 @@ class SchemaStore:
                 return await self._ask(endpoint, fetch)
         except NotFoundError as error:
             error.message += suggestion(endpoint.model)
-            self._missing[key] = error
+            self._missing[key] = copy(error)
             why = str(error)
         except (AuthenticationError, PermissionDeniedError) as error:
             why = f"the key may not see them ({error.status_code})"

@@ -42,8 +42,8 @@ class Bill:
         self._record = record
         self.demand = _NOTHING
         self.begun: list[LivePrediction] = []
-        self._counted: tuple[Sequence[Run], list[float | None]] = ((), [])
-        """The runs that were counted last, with the cost of each: header, body and usage row ask for it."""
+        self._counted: tuple[Sequence[Run], float | None] = ((), 0.0)
+        """The runs that were counted last, and their cost: header, body and usage row ask for it."""
 
     def entry(self, prediction_id: str | None = None) -> ModelEntry | None:
         """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""
@@ -55,8 +55,6 @@ class Bill:
 
     def without_run(self, runs: Sequence[Run]) -> list[LivePrediction]:
         """The predictions that are in no run."""
-        if len(runs) == len(self.begun) == 1:
-            return []
         ended = {run.prediction_id for run in runs}
         # What failed on Replicate's side and was asked again is in the run of the attempt that did not.
         in_a_run = sum(run.attempts - 1 for run in runs)
@@ -72,6 +70,8 @@ class Bill:
     def runs(self) -> Sequence[Run]:
         """What has run, as far as is known: predictions that answered, and those that ended without an answer."""
         runs = self._record.runs
+        if len(runs) == len(self.begun) == 1:
+            return runs
         ended = [each for each in self.without_run(runs) if each.prediction and each.prediction.terminal]
         return [*runs, *map(self._run_of, ended)] if ended else runs
 
@@ -84,16 +84,18 @@ class Bill:
         if entry is None or not self._record.calling:
             return 0.0
         if (runs := self.runs()) is not self._counted[0]:
-            self._counted = runs, [self._cost_of(run) for run in runs]
-        costs = [*self._counted[1]]
-        price = self._backend.price_of(entry)
-        if unknown and price is not None:
+            costs = [self._cost_of(run) for run in runs]
+            known = [cost for cost in costs if cost is not None]
+            self._counted = runs, sum(known, 0.0) if len(known) == len(costs) else None
+        cost, price = self._counted[1], self._backend.price_of(entry)
+        if cost is None or price is None:
+            return None
+        if unknown:
             by_it = msgspec.structs.replace(self.demand, entries=[entry])
             _, expected = self._costs.expected(by_it, lambda _: price)
             streamed = price.of_tokens(0, self._record.pieces)
-            costs.append(max(expected * unknown / by_it.predictions, streamed))
-        known = [cost for cost in costs if cost is not None]
-        return sum(known, 0.0) if price is not None and len(known) == len(costs) else None
+            cost += max(expected * unknown / by_it.predictions, streamed)
+        return cost
 
     async def look_later(self, open_ends: list[LivePrediction]) -> float | None:
         """Looks at predictions whose end is not known; the cost of all, with what is expected of those still unknown."""

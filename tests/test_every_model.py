@@ -26,7 +26,10 @@ def local_model(row: dict[str, Any]) -> LocalModel:
     owner, name = row["model"].split("/")
     kind = "string" if row["output"]["type"] == "string" else "list"
     schema = components(row)
-    schema["Input"] = {**schema["Input"], "additionalProperties": False}  # nothing is sent that it does not name
+    schema["Input"] = {
+        **schema["Input"],
+        "additionalProperties": False,
+    }  # nothing is sent that it does not name
     return LocalModel(
         owner=owner,
         name=name,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -53,6 +54,10 @@ ROOMS_THAT_WAIT = ("tests/gateway/", "tests/integrations/", "tests/docs/", "test
 """Where tests wait for other processes; those that wait longest come first."""
 
 
+MOST_IMPORT = ("anthropic.types", "jsonschema", "openai.types.responses", "trustme")
+"""What takes most processes that run tests a second to import (`tests/lazily.py`), if it is not there before."""
+
+
 def _processes(number: str) -> int:
     """With `auto`, five on two processors: tests of the gateway wait for more than half of their time."""
     return 1 + 2 * (os.cpu_count() or 1) if number == "auto" else int(number)
@@ -97,8 +102,11 @@ def pytest_collection() -> None:
     gc.disable()  # all that is collected stays
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """No garbage is looked for in what has been collected: that would take a fifth of the time of the tests."""
+    if session.config.getoption("processes"):
+        for name in MOST_IMPORT:
+            importlib.import_module(name)
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     gc.enable()

@@ -3,8 +3,7 @@
     python -m tests.nursery FD IMPORTS
 
 FD is a Unix socket that listens. Whoever connects sends three files and what to run; a fork that waits for its end
-answers with its id and its status. What it imports, of `IMPORTED`, it does when the first connects. The interpreter
-ends when its standard input does.
+answers with its id and its status. The interpreter ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -87,17 +86,12 @@ def number(keeper: socket.socket) -> int:
     return int.from_bytes(said, "big", signed=True)
 
 
-def wait_for_somebody(listener: socket.socket) -> None:
-    """Returns when somebody connects."""
-    ready, _, _ = select.select([listener, sys.stdin], [], [])
-    if listener not in ready:
-        sys.exit()
-
-
 def wait_for_a_demand(listener: socket.socket) -> socket.socket:
     """Returns in a fork, with the connection of somebody who wants a process."""
     while True:
-        wait_for_somebody(listener)
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if listener not in ready:
+            sys.exit()
         connection, _ = listener.accept()
         if os.fork() == 0:
             return connection
@@ -149,7 +143,6 @@ def import_for_good(names: tuple[str, ...]) -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as listener:
-        wait_for_somebody(listener)
         import_for_good(IMPORTED[sys.argv[2]])
         connection = wait_for_a_demand(listener)
     demand = start(connection)

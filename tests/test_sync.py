@@ -12,8 +12,9 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from areplicate import (
     stream_to_completion,
 )
 from areplicate.local import LocalModel, LocalReplicate
+from tests import forked
 from tests.stage import HELLO, KEY, LLAMA, in_the_environment, llama, wait_until_nothing_runs
 
 
@@ -41,13 +43,26 @@ def text_of(response: ModelResponse) -> str | None:
     return response.choices[0].message.content
 
 
-def run(code: str, **options: object) -> subprocess.CompletedProcess[str]:
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """In an interpreter that begins and ends as those of users do."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[[str], forked.Process]:
+    """The same in one that has imported the package."""
+
+    def start(code: str) -> forked.Process:
+        program = tmp_path / "program.py"
+        program.write_text(f'import warnings\nwarnings.simplefilter("error")\n{textwrap.dedent(code)}')
+        return forked.Process(str(program))
+
+    return start
 
 
 def test_a_script_gets_its_answer(local: LocalReplicate) -> None:
@@ -146,8 +161,8 @@ def test_greenlets_of_gevent_wait_beside_each_other(local: LocalReplicate) -> No
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_can_call_too(local: LocalReplicate) -> None:
-    ended = run(f"""
+def test_a_forked_child_can_call_too(local: LocalReplicate, start: Callable[[str], forked.Process]) -> None:
+    script = start(f"""
         import os, sys, warnings, areplicate
         warnings.simplefilter("ignore")
         areplicate.completion({LLAMA!r}, {HELLO!r})
@@ -157,18 +172,20 @@ def test_a_forked_child_can_call_too(local: LocalReplicate) -> None:
             os._exit(0)
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """)
-    assert (ended.stdout, ended.returncode) == ("I am fine.\n", 0)
+    stdout, _ = script.communicate(timeout=60)
+    assert (stdout, script.returncode) == ("I am fine.\n", 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
     monkeypatch: pytest.MonkeyPatch,
+    start: Callable[[str], forked.Process],
 ) -> None:
     """Parent and child ask the same at the same moment, with what the parent's router has learnt before."""
     quick = LocalModel(owner="acme", name="quick")
     with LocalReplicate([quick, llama(reply=["fine"], run_seconds=6)]) as local:
         in_the_environment(local, monkeypatch)
-        ended = run(f"""
+        script = start(f"""
             import asyncio, os, warnings, areplicate
             warnings.simplefilter("ignore")
             areplicate.completion("acme/quick", {HELLO!r})
@@ -187,18 +204,21 @@ def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
             print(asked.choices[0].message.content, flush=True)
             raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """)
-        assert (ended.stdout, ended.returncode) == ("fine\n", 0), ended.stderr
+        stdout, stderr = script.communicate(timeout=60)
+        assert (stdout, script.returncode) == ("fine\n", 0), stderr
         wait_until_nothing_runs(local)
         statuses = sorted(prediction.status for prediction in local.predictions.values())
         assert statuses == ["canceled"] * 3 + ["succeeded"] * 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_of_multiprocessing_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_of_multiprocessing_leaves_nothing_running(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[str], forked.Process]
+) -> None:
     """It ends without what `atexit` would do."""
     with LocalReplicate([llama(reply=["a"] * 100, run_seconds=60)]) as local:
         in_the_environment(local, monkeypatch)
-        ended = run(f"""
+        script = start(f"""
             import areplicate, asyncio, multiprocessing, warnings
             warnings.simplefilter("ignore")
             def leave():
@@ -209,13 +229,16 @@ def test_a_child_of_multiprocessing_leaves_nothing_running(monkeypatch: pytest.M
             child.start()
             child.join()
         """)
-        assert (ended.stderr, ended.returncode) == ("", 0)
+        _, stderr = script.communicate(timeout=60)
+        assert (stderr, script.returncode) == ("", 0)
         assert len(local.predictions) == 2 and not local.running()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(local: LocalReplicate) -> None:
-    ended = run(f"""
+def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(
+    local: LocalReplicate, start: Callable[[str], forked.Process]
+) -> None:
+    script = start(f"""
         import asyncio, os, warnings, areplicate
         warnings.simplefilter("ignore")
         async def main():
@@ -225,7 +248,8 @@ def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(local
                     assert os.waitpid(child, 0)[1] == 0
         asyncio.run(main())
     """)
-    assert (ended.stderr, ended.returncode) == ("", 0)
+    _, stderr = script.communicate(timeout=60)
+    assert (stderr, script.returncode) == ("", 0)
 
 
 @pytest.mark.parametrize(
@@ -236,15 +260,12 @@ def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(local
         (f"asyncio.run(areplicate.acompletion({LLAMA!r}, {HELLO!r}))", 1),
     ],
 )
-def test_ctrl_c_cancels_the_prediction(call: str, times: int) -> None:
+def test_ctrl_c_cancels_the_prediction(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[str], forked.Process], call: str, times: int
+) -> None:
     with LocalReplicate([llama(boot_seconds=60)]) as local:
-        environment = os.environ | {"REPLICATE_API_KEY": KEY, "REPLICATE_API_BASE": local.api_base}
-        script = subprocess.Popen(
-            [sys.executable, "-c", f"import asyncio, areplicate; {call}"],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        in_the_environment(local, monkeypatch)
+        script = start(f"import asyncio, areplicate; {call}")
         for _ in range(1000):
             if local.predictions:
                 break

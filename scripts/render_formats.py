@@ -14,6 +14,7 @@ An entry of format_sources.json may have:
     call         the text of a call, for templates that take it as its message's content
     name         the template's name in FastChat; `default` is its system text
     bos_token, eos_token, opening   the template's tokens
+    otherwise    what the file has otherwise than the model's owner: its words, and the owner's
 """
 
 from __future__ import annotations
@@ -158,6 +159,8 @@ def rows(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
         messages, tools = conversation["messages"], conversation.get("tools")
         try:
             text = render(with_call_as_text(messages, entry), copy.deepcopy(tools))
+            for theirs, owners in entry.get("otherwise", {}).items():
+                text = text.replace(theirs, owners)
         except (Refused, TypeError, jinja2.TemplateError) as error:
             row["refused"] = str(error)
         else:

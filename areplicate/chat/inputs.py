@@ -23,7 +23,8 @@ from .usage import CHARACTERS_PER_TOKEN, characters
 
 _ANY = Field()
 _media_of = attrgetter("media")
-_MARKS = (*THOUGHTS, OPENS)
+_MARKS = (*[mark for mark in THOUGHTS if not mark[0].isalpha()], OPENS)
+"""What opens a thought at a prompt's end; words alone may be the question's own."""
 _END = 100
 """Characters at a prompt's end among which its last mark is, if white space follows it."""
 _AS_THE_MODEL_SAYS = Prompting()

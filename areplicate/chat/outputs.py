@@ -15,8 +15,10 @@ from .schemas.schema import ModelSchema
 from .stops import begun_at_the_end
 
 _REASONS = (
-    r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|reasoning|magistral|nemotron|exaone-deep"
+    r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|thinker|reasoning|magistral|nemotron|exaone-(deep|4)"
     r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|gpt-oss|hermes-?4|deepcoder|deepscaler|skywork-or1"
+    r"|deepseek-?v(3\.[1-9]|[4-9])|kimi-k2[.p-][5-9]|step-?3|\bring-|\bling-3|mimo|apertus|granite-3\.[23]|gemma-?4|hunyuan-a13b"
+    r"|command-(a|r7b)|ernie-?4\.5"
 )
 """The names of models that write a thought before they answer."""
 
@@ -26,9 +28,23 @@ THOUGHTS = {
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",
     "◁think▷": "◁/think▷",
+    "<longcat_think>": "</longcat_think>",
+    "<|inner_prefix|>": "<|inner_suffix|>",
+    "<|channel>thought": "<channel|>",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+    "<|begin_assistant|>\nHere are my reasoning steps:": "[BEGIN FINAL RESPONSE]",
+    "Here are my reasoning steps:": "[BEGIN FINAL RESPONSE]",
+    "Here is my thought process:": "Here is my response:",
 }
-"""What opens a thought in the models' formats, and what closes it: Seed-OSS, EXAONE Deep, Magistral and Kimi-VL have
-their own marks."""
+"""What opens a thought in the models' formats, and what closes it: Seed-OSS, EXAONE Deep, Magistral, Kimi-VL, LongCat,
+Apertus, Gemma 4, Command A, Apriel and Granite 3.2 have their own marks."""
+
+_WRAPPED = (
+    (r"command-(a|r7b)", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    (r"hunyuan", "<answer>", "</answer>"),
+    (r"ernie|granite", "<response>", "</response>"),
+)
+"""What some models, by their names, write around the answer that follows a thought. For others, it is the answer's."""
 _SCHEMES = ("https://", "http://", "data:")
 
 
@@ -86,12 +102,16 @@ class ReplySplitter:
     Args:
         thinks: a `<think>` block at the beginning is reasoning.
         begun: the mark with which the prompt has opened the block, so that the text begins within it.
+        wrap: the marks that the model writes around the answer that follows.
     """
 
-    def __init__(self, *, thinks: bool, begun: str = "") -> None:
+    def __init__(self, *, thinks: bool, begun: str = "", wrap: tuple[str, str] | None = None) -> None:
         self._held = ""
         self._close = THOUGHTS.get(begun, "")
-        self._reasoned = False
+        self._wrap = wrap
+        self._wrapped = False
+        """Whether the marks around the answer are read, and not those around the thought."""
+        self._begun = False
         self._step = ReplySplitter._begin
         self.verbatim = not (thinks or begun)
         """Whether nothing is looked for any more: what comes is content as it is."""
@@ -120,30 +140,43 @@ class ReplySplitter:
         for mark, close in THOUGHTS.items():
             if start.startswith(mark):
                 self._held, self._close = start[len(mark) :], close
-                self._step = ReplySplitter._think
+                self._step = ReplySplitter._within
                 return []
         if ended or not any(mark.startswith(start) for mark in THOUGHTS):
-            self._step = ReplySplitter._think if self._close else ReplySplitter._answer
+            self._step = ReplySplitter._within if self._close else ReplySplitter._answer
         return []
 
-    def _think(self, ended: bool) -> list[Delta]:
-        """Reasoning, without the white space around it."""
+    def _within(self, ended: bool) -> list[Delta]:
+        """The thought, or the answer within its marks, without the white space around it."""
         text, closed, rest = self._held.partition(self._close)
-        if not self._reasoned:
+        if not self._begun:
             text = text.lstrip()
         if closed:
-            self._held, self._step = rest, ReplySplitter._skip_space
+            self._held = rest
+            self._step = ReplySplitter._answer if self._wrapped else ReplySplitter._skip_space
             certain = text.rstrip()
         else:
             certain = text if ended else text[: len(text) - begun_at_the_end(text, (self._close,))]
             certain = certain.rstrip()
             self._held = text[len(certain) :]
-        self._reasoned = self._reasoned or bool(certain)
-        return [Delta(reasoning_content=certain)] if certain else []
+        self._begun = not closed and (self._begun or bool(certain))
+        if not certain:
+            return []
+        return [Delta(content=certain) if self._wrapped else Delta(reasoning_content=certain)]
 
     def _skip_space(self, ended: bool) -> list[Delta]:
         self._held = self._held.lstrip()
         if self._held or ended:
+            self._step = ReplySplitter._answer if self._wrap is None else ReplySplitter._unwrap
+        return []
+
+    def _unwrap(self, ended: bool) -> list[Delta]:
+        assert self._wrap is not None
+        mark, close = self._wrap
+        if self._held.startswith(mark):
+            self._held, self._close, self._wrapped = self._held[len(mark) :], close, True
+            self._step = ReplySplitter._within
+        elif ended or not mark.startswith(self._held):
             self._step = ReplySplitter._answer
         return []
 
@@ -189,13 +222,22 @@ def reply_splitter(schema: ModelSchema | None, model: str | None = None, begun: 
     """The splitter for a stream: what it gives piece by piece adds up to what `read_reply` gives."""
     if begun == OPENS or "gpt-oss" in (model or "").lower():
         return ChannelSplitter()
-    return ReplySplitter(thinks=_thinks(schema, model), begun=begun)
+    return ReplySplitter(thinks=_thinks(schema, model), begun=begun, wrap=_wrap(_name(schema, model)))
 
 
 def _thinks(schema: ModelSchema | None, model: str | None) -> bool:
     if schema is not None and "tools" in schema.fields:
         return True
-    return reasons(model or (schema.model if schema is not None else None) or "")
+    return reasons(_name(schema, model))
+
+
+def _name(schema: ModelSchema | None, model: str | None) -> str:
+    return model or (schema.model if schema is not None else None) or ""
+
+
+@lru_cache(maxsize=1024)
+def _wrap(model: str) -> tuple[str, str] | None:
+    return next(((mark, close) for names, mark, close in _WRAPPED if re.search(names, model.lower())), None)
 
 
 @lru_cache(maxsize=1024)

@@ -86,11 +86,38 @@ def test_reasoning_is_kept_apart_for_models_that_are_known_to_reason() -> None:
         ("<seed:think>", "</seed:think>"),
         ("[THINK]", "[/THINK]"),
         ("◁think▷", "◁/think▷"),
+        ("<longcat_think>", "</longcat_think>"),
+        ("<|inner_prefix|>", "<|inner_suffix|>"),
+        ("<|channel>thought", "<channel|>"),
+        ("<|START_THINKING|>", "<|END_THINKING|>"),
+        ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
+        ("Here is my thought process:", "Here is my response:"),
     ],
 )
 def test_other_families_have_other_marks_for_a_thought(open: str, close: str) -> None:
     reply = read_reply(f"{open}Is it </think> or [/INST]?{close}\n\nYes.", REASONER)
     assert (reply.content, reply.reasoning_content) == ("Yes.", "Is it </think> or [/INST]?")
+
+
+@pytest.mark.parametrize(
+    ("model", "open", "close"),
+    [
+        ("tencent/hunyuan-a13b-instruct", "<answer>", "</answer>"),
+        ("baidu/ernie-4.5-21b-a3b-thinking", "<response>", "</response>"),
+        ("cohere/command-a-reasoning", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    ],
+)
+def test_the_marks_around_an_answer_after_a_thought_are_no_part_of_it(
+    model: str, open: str, close: str
+) -> None:
+    text = f"<think>Hm.</think>\n{open}\n I say {close[:4]} yes. \n{close}\n"
+    for cut in range(len(text)):
+        splitter = reply_splitter(None, model)
+        deltas = [*splitter.feed(text[:cut]), *splitter.feed(text[cut:]), *splitter.end()]
+        assert "".join(delta.reasoning_content or "" for delta in deltas) == "Hm."
+        assert "".join(delta.content or "" for delta in deltas).rstrip() == f"I say {close[:4]} yes."
+    asked_for = read_reply(f"<think>Hm.</think>{open}Yes.{close}", None, "deepseek-ai/deepseek-r1")
+    assert asked_for.content == f"{open}Yes.{close}"
 
 
 def test_white_space_before_a_thought_belongs_to_nothing() -> None:

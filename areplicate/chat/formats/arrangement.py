@@ -13,6 +13,9 @@ import msgspec
 from ..messages import Message
 from .tools import Turn
 
+Thought = tuple[str, str, str]
+"""What stands before a thought, after it, and after it where the answer says nothing else but calls."""
+
 _TURNS = ["user", "assistant"] * 50
 """The roles of a conversation that alternates as it is."""
 _ENDS_A_THOUGHT = "</think>"
@@ -139,14 +142,17 @@ def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
 
 
 def remembered(
-    messages: tuple[Message, ...], stripped: str, around: tuple[str, str] | None, always: bool
+    messages: tuple[Message, ...], stripped: str | None, around: Thought | None, always: bool
 ) -> tuple[Message, ...]:
     """The messages without the thoughts of answers before the last question, and with those since, if a model is
-    shown them; `always`: an answer without any has an empty one."""
+    shown them; with all of them if `stripped` is None. `always`: an answer without any has an empty one."""
     if not any([message.role == "assistant" for message in messages]):  # noqa: C419 - a list is faster for a few
         return messages
-    last = max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
-    earlier = [_without_thought(message, stripped) for message in messages[:last]]
+    last = 0
+    earlier: list[Message] = []
+    if stripped is not None:
+        last = max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
+        earlier = [_without_thought(message, stripped) for message in messages[:last]]
     since = messages[last:]
     if around is not None:
         since = tuple([_with_thought(message, around, always) for message in since])
@@ -160,13 +166,13 @@ def _without_thought(message: Message, stripped: str) -> Message:
     return msgspec.structs.replace(message, text=said)
 
 
-def _with_thought(message: Message, around: tuple[str, str], always: bool) -> Message:
+def _with_thought(message: Message, around: Thought, always: bool) -> Message:
     own = message.text.startswith("<think>") or _ENDS_A_THOUGHT in message.text
     if message.role != "assistant" or own or not (message.thought or always):
         return message
-    before, after = around
+    before, after, alone = around
     said = message.text.lstrip("\n")
-    thought = before + message.thought.strip("\n") + (after if said else after.removesuffix("\n"))
+    thought = before + message.thought.strip("\n") + (after if said else alone)
     return msgspec.structs.replace(message, text=thought + said)
 
 

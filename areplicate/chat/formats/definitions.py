@@ -105,6 +105,14 @@ def _headed(tool: Mapping[str, Any]) -> str:
     return f"### {function['name']}\nDescription: {function.get('description', '')}\n\nParameters: {schema}"
 
 
+def _longcat(tool: Mapping[str, Any]) -> str:
+    """Meituan's: the same in another form."""
+    function = _function(tool)
+    schema = as_json(function.get("parameters") or {}, indent=2)
+    told = function.get("description", "")
+    return f"#### Tool name: {function['name']}\n\nDescription: {told}\n\nInputSchema: \n{schema}"
+
+
 def _docstring(tool: Mapping[str, Any]) -> str:
     """ByteDance Seed's: a function of Python whose docstring says which arguments must be given."""
     function, (properties, required) = _function(tool), _parameters(tool)
@@ -119,15 +127,15 @@ def _docstring(tool: Mapping[str, Any]) -> str:
     return f'Function:\ndef {function["name"]}({called}):\n    """\n    {told}\n\n{arguments}\n\n    """'
 
 
-def _typescript(tool: Mapping[str, Any]) -> str:
-    """OpenAI's: a type of TypeScript with comments."""
+def _typescript(tool: Mapping[str, Any], last: str = ",") -> str:
+    """OpenAI's: a type of TypeScript with comments; `last` stands behind its last field."""
     function, (properties, required) = _function(tool), _parameters(tool)
     lines = [
         (f"// {prop['description']}\n" if prop.get("description") else "")
-        + f"{name}{'' if name in required else '?'}: {_typescript_type(prop)},\n"
+        + f"{name}{'' if name in required else '?'}: {_typescript_type(prop)}"
         for name, prop in properties.items()
     ]
-    arguments = "_: {\n" + "".join(lines) + "}" if lines else ""
+    arguments = "_: {\n" + ",\n".join(lines) + last + "\n}" if lines else ""
     return f"// {function.get('description', '')}\ntype {function['name']} = ({arguments}) => any;"
 
 
@@ -186,6 +194,7 @@ def marked(value: Any) -> str:
 
 WRITERS: dict[str, Callable[[Any], str]] = {
     "json": as_json,
+    "compact": lambda tool: json.dumps(tool, ensure_ascii=False, separators=(",", ":")),
     "indented": lambda tool: as_json(tool, indent=4),
     "listed": lambda tool: as_json(tool, indent=4).replace("\n", "\n    "),
     "with responses": lambda tool: as_json({**_function(tool), "responses": None}),
@@ -199,6 +208,10 @@ WRITERS: dict[str, Callable[[Any], str]] = {
     "headed": _headed,
     "docstring": _docstring,
     "typescript": _typescript,
+    "typescript without a last comma": partial(_typescript, last=""),
+    "tagged function": lambda tool: f"<tool>{as_json(_function(tool))}</tool>",
+    "python literal": str,
+    "longcat": _longcat,
     "declaration": _declaration,
 }
 """The ways of writing a tool: the first three as OpenAI has it, "function" without its type."""

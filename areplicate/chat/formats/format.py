@@ -11,6 +11,7 @@ import msgspec
 from ..messages import Message, read_messages
 from .arrangement import (
     SystemText,
+    Thought,
     dated,
     fold_leading_system,
     is_continued,
@@ -46,7 +47,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             in for one of them if they are given: `opening` (and `opening_with_tools`) for system
             text that opens the conversation, `default` (and `default_with_tools`) for the text of one
             that brings none, `calls` for an assistant's message with tool calls, `after_tool` for what
-            opens one after a tool's answer, `continued` for one that the model continues; `tools` is for
+            opens one after a tool's answer (one of the conversation, and one that is asked for), `continued` for one that the model continues; `tools` is for
             definitions of tools in a turn of their own.
         initial_with_tools: the `initial_prompt_value` of a conversation with tools, if it differs.
         system: where system text goes.
@@ -57,7 +58,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             the system text that opens it.
         forgets: the thoughts of answers before the last question are left out; these characters are stripped from
             what follows a thought. None: they stay.
-        thought: what stands around the thought of an answer since the last question, if the model is shown it.
+        thought: what stands around the thought of an answer since the last question, if the model is shown it
+            (of any answer, if none is forgotten).
         thinks_always: such an answer has an empty thought if it brings none.
         first_round: the number of the first turn, for formats that count them: `{round}` in a role.
         tools: how tools, calls and answers are written.
@@ -75,7 +77,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     lone_turn_as_is: bool = False
     trim: tuple[str, ...] = ()
     forgets: str | None = None
-    thought: Around | None = None
+    thought: Thought | None = None
     thinks_always: bool = False
     first_round: int | None = None
     tools: ToolFormat = READABLE
@@ -137,7 +139,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         """The conversation as this format holds it; `opens`: with the beginning that it has, if any."""
         plain = not tools
         ragged = False
-        if self.forgets is not None:
+        if self.forgets is not None or self.thought is not None:
             messages = remembered(messages, self.forgets, self.thought, self.thinks_always)
         for message in messages:
             if message.tool_calls or message.role == "tool":
@@ -188,7 +190,9 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             if "continued" in roles and not thought:
                 pieces[-4] = roles["continued"][0]
             return "".join(pieces[:-2])
-        if not (previous == "tool" and "after_tool" in roles):
+        if previous == "tool" and "after_tool" in roles:
+            pieces.append(roles["after_tool"][1])
+        else:
             pieces.append(self.opened(after)[len(after) :])
         return "".join(pieces)
 

@@ -117,7 +117,7 @@ def deepseek(
     opens: str = "<｜Assistant｜>", *, tools: ToolFormat = forms.DEEPSEEK, **more: Any
 ) -> PromptTemplate:
     """What follows a tool's answer opens no turn; all system text opens the conversation."""
-    roles = {"after_tool": ("", ""), "tool": ("", "")}
+    roles = more.pop("roles", {"after_tool": ("", ""), "tool": ("", "")})
     answer = (opens.removesuffix("<think>\n"), EOS)
     system = SystemText("front")
     return labelled(
@@ -130,4 +130,25 @@ def deepseek(
         tools=tools,
         forgets="",
         **more,
+    )
+
+
+def minimax_m1(system: SystemText) -> PromptTemplate:
+    tags = ("<beginning_of_sentence>{}\n", "<end_of_sentence>\n")
+    names = {"system": "system ai_setting=assistant", "tools": "system tool_setting=tools"}
+    names |= {"user": "user name=user", "assistant": "ai name=assistant", "tool": "tool name=tools"}
+    return tagged(*tags, names=names, system=system, tools=forms.MINIMAX_M1, trim=ALL)
+
+
+def minimax_m2(default: str) -> PromptTemplate:
+    return tagged(
+        "]~b]{}\n",
+        "[e~[\n",
+        names={"assistant": "ai"},
+        roles={"tool": ("]~b]tool", "[e~[\n")},
+        final="]~b]ai\n<think>\n",
+        system=SystemText(default=default),
+        tools=forms.MINIMAX_M2,
+        forgets="\n",
+        thought=("<think>\n", "\n</think>\n\n", "\n</think>\n\n"),
     )

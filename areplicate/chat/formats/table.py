@@ -28,6 +28,8 @@ from .shapes import (
     deepseek,
     labelled,
     llama_3,
+    minimax_m1,
+    minimax_m2,
     mistral,
     mistral_7,
     tagged,
@@ -59,6 +61,7 @@ _KIMI_ROLES = {
     "tools": ("<|im_system|>tool_declare<|im_middle|>", "<|im_end|>"),
     "tool": ("<|im_system|>tool<|im_middle|>", "<|im_end|>"),
 }
+_KIMI_THINKS = ("<|im_assistant|>assistant<|im_middle|><think>", "<|im_end|>")
 _GRANITE = ("<|start_of_role|>{}<|end_of_role|>", "<|end_of_text|>\n")
 _GRANITE_NAMES = {"tool": "tool_response", "tools": "available_tools"}
 _COMMAND = ("<|START_OF_TURN_TOKEN|><|{}_TOKEN|>", "<|END_OF_TURN_TOKEN|>")
@@ -82,20 +85,45 @@ _COMMAND_A: dict[str, Any] = {
 }
 _OLMO_3 = ("<|im_start|>{}\n", "<|im_end|>\n")
 _OLMO_3_NAMES = {"tool": "environment"}
-_IN_LINES = ("<think>\n", "\n</think>\n\n")
+_IN_LINES = ("<think>\n", "\n</think>\n\n", "\n</think>\n")
+_IN_MARKS = ("<think>", "</think>", "</think>")
+_LING = ("<role>{}</role>", "<|role_end|>")
+_LING_NAMES = {"system": "SYSTEM", "user": "HUMAN", "assistant": "ASSISTANT", "tool": "OBSERVATION"}
+_RNJ_1 = f"<|start_header_id|>system<|end_header_id|>\n{texts.RNJ_1}"
+_APERTUS = "<|developer_start|>Deliberation: disabled\n"
 _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
+
+
+def _ling(thinking: str) -> dict[str, tuple[str, str]]:
+    """The turn that opens a conversation and says whether the model thinks."""
+    head, said = "<role>SYSTEM</role>", ("<role>SYSTEM</role>", f"\n{thinking}<|role_end|>")
+    return {
+        "default": (head, f"{thinking}<|role_end|>"),
+        "opening": said,
+        "opening_with_tools": said,
+        "default_with_tools": said,
+    }
+
 
 # fmt: off
 ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
-    ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
+    ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)(-(flash|pro|exp|speciale|terminus))?$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
     ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=texts.GPT_OSS, initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
-    ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(k2|dev|vl|linear)|moonlight", r"<\|im_middle\|>"),
-    ("minimax", labelled(("<beginning_of_sentence>system ai_setting=assistant\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>user name=user\n", "<end_of_sentence>\n"), ("<beginning_of_sentence>ai name=assistant\n", "<end_of_sentence>\n")), r"minimax-(text|vl|m1)", r"<beginning_of_sentence>"),
-    ("minimax-m2.5", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", system=SystemText(default=texts.MINIMAX_2_5), forgets="\n", thought=_IN_LINES), r"minimax-m2\.5", ""),
-    ("minimax-m2", labelled(("]~b]system\n", "[e~[\n"), ("]~b]user\n", "[e~[\n"), ("]~b]ai\n", "[e~[\n"), "]~b]ai\n<think>\n", system=SystemText(default="You are a helpful assistant."), forgets="\n", thought=_IN_LINES), r"minimax-m2", r"\]~b\]user"),
+    ("kimi-k2.5", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI_THINKS[0], roles=_KIMI_ROLES, tools=forms.KIMI_2_5, forgets="\n", thought=_IN_MARKS), r"kimi-k2[.p-][5-9]", ""),
+    ("kimi-k2-thinking", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI[2][0], roles=_KIMI_ROLES, system=SystemText(default=texts.KIMI), tools=forms.KIMI, forgets="\n", thought=_IN_MARKS), r"kimi-k2-thinking", ""),
+    ("moonlight", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-(dev|vl)|moonlight", ""),
+    ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=SystemText(default=texts.KIMI), tools=forms.KIMI), r"kimi-(k2|linear)", r"<\|im_middle\|>"),
+    ("minimax-m1", minimax_m1(SystemText(default=texts.MINIMAX_M1)), r"minimax-m1", ""),
+    ("minimax", minimax_m1(SystemText()), r"minimax-(text|vl)", r"<beginning_of_sentence>"),
+    ("minimax-m2.7", minimax_m2(texts.MINIMAX.format("2.7")), r"minimax-m2\.7", ""),
+    ("minimax-m2.5", minimax_m2(texts.MINIMAX.format("2.5")), r"minimax-m2\.5", ""),
+    ("minimax-m2.1", minimax_m2(texts.MINIMAX.format("2.1")), r"minimax-m2\.1", ""),
+    ("minimax-m2", minimax_m2("You are a helpful assistant."), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
     ("deepseek-0324", deepseek(answered=True), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
+    ("deepseek-v4", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_4, roles={}, alternating=True), r"deepseek-?v4", ""),
+    ("deepseek-v3.2", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_2, roles={"tool": ("", ""), "after_tool": ("\n\n</think>", "\n\n</think>")}), r"deepseek-?v3\.2(?!-exp)", ""),
     ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]", r"<｜Assistant｜></think>"),
     ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1.*preview|qwenlong-l1|r1-1776|mai-ds-r1|deepcoder|deepscaler|deephermes-r1|light-r1", r"<｜User｜>.*<think>"),
     ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)|skywork-or1", r"<｜User｜>"),
@@ -110,7 +138,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("orca-mini", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Response:\n", "\n\n")), r"orca-?mini(?!-v[3-9])", r"### User:.*### Response:"),
     ("stable-beluga", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "\n\n")), r"beluga|orca-?mini|upstage.*instruct|llama-2-70b-instruct", r"### User:"),
     ("deci", labelled(("### System:\n", "\n"), ("### User:\n", "\n"), ("### Assistant:\n", "\n")), r"decilm.*instruct", ""),
-    ("alpaca", labelled(("", "\n\n"), ("### Instruction:\n", "\n\n"), ("### Response:\n", "</s>\n\n")), r"alpaca|mpt.*instruct|wizardcoder|wizardmath|platypus|metamath|nous-hermes|mythomax|mytholite|mythalion|toppy|psyfighter|tiefighter|codeup|chronos", r"### Instruction"),
+    ("alpaca", labelled(("", "\n\n"), ("### Instruction:\n", "\n\n"), ("### Response:\n", "</s>\n\n")), r"alpaca|mpt.*instruct|wizardcoder|wizardmath|platypus|metamath|fimbulvetr|noromaid|nous-hermes|mythomax|mytholite|mythalion|toppy|psyfighter|tiefighter|codeup|chronos", r"### Instruction"),
     ("dolly", labelled(("", ""), ("### Instruction:\n", "\n\n"), ("### Response:\n", "### End\n\n"), system=SystemText(default=texts.DOLLY)), r"dolly", r"### Instruction:.*### End"),
     ("starcoder-2", labelled(("", "\n\n"), ("### Instruction\n", "\n\n"), ("### Response\n", "<|endoftext|>\n\n"), system=SystemText(default=texts.MAGICODER)), r"starcoder-?2.*instruct", r"### Instruction\n"),
     ("magicoder", labelled(("", "\n\n"), ("@@ Instruction\n", "\n\n"), ("@@ Response\n", f"{EOS}\n\n"), system=SystemText(default=texts.MAGICODER)), r"magicoder", r"@@ Instruction"),
@@ -134,21 +162,27 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("phi-4", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>"), r"phi-?4(?!-m)", r"<\|im_sep\|>"),
     ("phi-4-mini-reasoning", tagged("<|{}|>", "<|end|>", roles={"opening": (f"<|system|>{texts.PHI_4_MINI} ", "<|end|>"), "default": ("<|system|>", "<|end|>")}, system=SystemText(default=texts.PHI_4_MINI)), r"phi-?4-mini-reasoning", ""),
     ("phi-4-mini", tagged("<|{}|>", "<|end|>"), r"phi-?4-m", ""),
-    ("phi-3", tagged("<|{}|>\n", "<|end|>\n"), r"phi-?3|llava-phi", r"<\|user\|>.*<\|end\|>"),
+    ("phi-3", tagged("<|{}|>\n", "<|end|>\n"), r"phi-?3|phi-(mini|tiny)-moe|llava-phi", r"<\|user\|>.*<\|end\|>"),
     ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"^(?!.*dolphin).*phi-?2$", r"Instruct:.*Output:"),
     # Qwen and others that write ChatML
     ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
-    ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n", thought=("<think>\n", "\n</think>\n")), r"nemotron-3-(nano|super|ultra)", ""),
+    ("nemotron-nano-2", tagged("<SPECIAL_11>{}\n", "\n", names={"user": "User"}, roles={"opening": ("<SPECIAL_10>System\n", "\n\n"), "opening_with_tools": ("<SPECIAL_10>System\n", "\n\n"), "system": ("<SPECIAL_11>System\n", "\n"), "assistant": ("<SPECIAL_11>Assistant\n", "\n<SPECIAL_12>\n"), "tool": ("<SPECIAL_11>User\n", ""), "continued": ("<SPECIAL_11>Assistant\n<think></think>", "")}, final="<SPECIAL_11>Assistant\n<think>\n", system=SystemText(default=""), tools=forms.NEMOTRON_NANO_2, trim=ALL, forgets="\n"), r"nemotron-nano-(9|12)b-v2", r"<SPECIAL_11>User"),
+    ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n", thought=("<think>\n", "\n</think>\n", "\n</think>")), r"nemotron-3-(nano|super|ultra)", ""),
+    ("step-3.5", thinking_chatml(roles={"tool": ("<|im_start|>tool_response\n", "<|im_end|>\n")}, tools=forms.STEP_3_5, thought=("<think>\n", "\n</think>\n", "\n</think>\n"), thinks_always=True), r"step-?3[.p-]5", ""),
+    ("mimo", chatml(texts.MIMO), r"mimo-(7b(?!-base)|vl)", ""),
     ("qwen-3.8", thinking_chatml(default=texts.QWEN_3_8, with_tools="", roles={"opening": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n"), "default_with_tools": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "assistant": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, forgets=None), r"qwen-?3[.p][89]", ""),
-    ("qwen-3.5", thinking_chatml(roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, thought=_IN_LINES, thinks_always=True), r"qwen-?3[.p][5-9]", ""),
+    ("qwen-3.5", thinking_chatml(roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, thought=_IN_LINES, thinks_always=True), r"qwen-?3[.p][5-9]|nex-n2|ornith", ""),
     ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT, thought=_IN_LINES), r"qwen-?3(?!\d*b).*thinking", ""),
     ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, with_tools=texts.QWEN_3_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)", ""),
     ("qwen-3", chatml(roles=_THOUGHT, forgets="\n", thought=_IN_LINES), r"qwen-?3(?!\d*b)|baichuan-m2", ""),
     ("qwen-2.5-math", chatml(texts.QWEN_2_5_MATH), r"qwen-?2[.p-]?5-math", ""),
-    ("qwen-2.5", chatml(texts.QWEN_2_5), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|huatuo.*qwen|qwq.*preview", ""),
-    ("qwen-1.5", chatml("You are a helpful assistant"), r"qwen-?1[.p]5.*chat", ""),
-    ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|stable-?code(?!.*alpha).*instruct", ""),
+    ("qwen-2.5", chatml(texts.QWEN_2_5), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|dianjin|huatuogpt-o1-(7|72)b|huatuo.*qwen|nextcoder|sky-t1|bespoke-stratos|xlam-2-(1|3|32)b|qwq.*preview", ""),
+    ("qwen-1.5", chatml("You are a helpful assistant"), r"(?<!code)qwen-?1[.p]5.*chat", ""),
+    ("qvq", chatml(texts.QVQ), r"qvq", ""),
+    ("opencoder", chatml(texts.OPENCODER), r"opencoder.*instruct", ""),
+    ("sailor-2", chatml(texts.SAILOR_2), r"sailor2?.*chat", ""),
+    ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|codeqwen.*chat|seallms?-v3|vibethinker|xiyansql|hammer2|smallthinker-3b|ui-tars|cosmos-reason1|stable-?code(?!.*alpha).*instruct", ""),
     ("dbrx", chatml(PUBLISHED["dbrx"]), r"dbrx-instruct", ""),
     ("mpt-chat", chatml(texts.MPT, roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
@@ -158,15 +192,16 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n")}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
     ("olmo-3.1", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3_1} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3_1, unless_anywhere=True)), r"olmo-?3\.[1-9].*(instruct|sft|dpo)", ""),
     ("olmo-3", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3, unless_anywhere=True)), r"olmo-?3.*(instruct|sft|dpo)", ""),
-    ("chatml", chatml(), r"qwq|qvq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23](?!\d).*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|codeqwen.*chat|openthinker|marco-o1|seallm", r"<\|im_start\|>"),
+    ("chatml", chatml(), r"qwq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23](?!\d).*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|yi|qwen)|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|lfm-?2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|openthinker|marco-o1|seallm|bielik.*instruct|cogagent|mirothinker", r"<\|im_start\|>"),
     ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|tinyllama.*chat", r"<\|user\|>.*</s>"),
     # Zhipu
     ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),
     ("chatglm-2", labelled(("", "\n\n"), ("[Round {round}]\n\n问：", "\n\n"), ("答：", "\n\n"), first_round=1), r"chatglm-?2", r"\[Round 1\]"),
     ("chatglm-3", tagged("<|{}|>\n ", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?3", ""),
-    ("glm-5.2", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5_2, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|><think></think>", "")}, final="<|assistant|><think>", initial_prompt_value="<|system|>Reasoning Effort: Max", trim=("assistant",), forgets="\n", thought=("<think>", "</think>")), r"glm-5\.[2-9]", ""),
-    ("glm-5", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|></think>", "")}, final="<|assistant|><think>", trim=("assistant",), forgets="\n", thought=("<think>", "</think>")), r"glm-5|glm-4\.7", ""),
-    ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",), forgets="\n", thought=("<think>", "</think>\n")), r"glm-4\.[5-9]", ""),
+    ("glm-5.2", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5_2, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|><think></think>", "")}, final="<|assistant|><think>", initial_prompt_value="<|system|>Reasoning Effort: Max", trim=("assistant",), forgets="\n", thought=_IN_MARKS), r"glm-5\.[2-9]", ""),
+    ("glm-5", tagged("<|{}|>", "", names={"tool": "observation"}, tools=forms.GLM_5, roles={"tools": ("<|system|>\n", ""), "assistant": ("<|assistant|></think>", "")}, final="<|assistant|><think>", trim=("assistant",), forgets="\n", thought=_IN_MARKS), r"glm-5|glm-4\.7", ""),
+    ("glm-4.5v", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>\n", trim=("assistant",), forgets="\n", thought=("<think>", "</think>\n", "</think>")), r"glm-4\.[5-9]v", ""),
+    ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",), forgets="\n", thought=("<think>", "</think>\n", "</think>")), r"glm-4\.[5-9]", ""),
     ("glm-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?4|glm-?4(?!\.[5-9])|glm-z1", ""),
     ("glm-edge", tagged("<|{}|>\n", "", names={"tool": "observation"}), r"glm-edge", ""),
     ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=texts.CODEGEEX)), r"codegeex-?4", ""),
@@ -177,7 +212,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("granite-3.3", tagged(*_GRANITE, names={"tool": "tool", "tools": "available_tools"}, system=SystemText(default=texts.GRANITE_3_3, with_tools=texts.GRANITE_3_3_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[3-9].*instruct", ""),
     ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=texts.GRANITE_3_1, with_tools=texts.GRANITE_3_1_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
     ("granite-4-nano", tagged(*_GRANITE, names={"tool": "user"}, system=SystemText(default=texts.GRANITE_4_NANO), tools=forms.GRANITE_4), r"granite-?4.*(350m|-1b)", ""),
-    ("granite-4", tagged(*_GRANITE, names={"tool": "user"}, tools=forms.GRANITE_4), r"granite-?4.*(instruct|small|tiny|micro|3b)", ""),
+    ("granite-4", tagged(*_GRANITE, names={"tool": "user"}, tools=forms.GRANITE_4), r"granite-?4.*(instruct|small|tiny|micro|3b)|granite-?4\.[1-9]-\d+b", ""),
     ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?3.*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
     ("command-r7b", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>"), r"command-r7b", ""),
     ("command-a", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"), r"command-a", r"<\|START_RESPONSE\|>"),
@@ -195,6 +230,15 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
     ("seed-coder", tagged("<[begin▁of▁sentence]>{}\n", "<[end▁of▁sentence]>", roles={"system": ("<[begin▁of▁sentence]>system\n", "\n\n<[end▁of▁sentence]>")}, system=SystemText(default=texts.SEED_CODER), trim=ALL), r"seed-coder.*instruct", r"<\[begin▁of▁sentence\]>"),
     ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=texts.SEED_OSS_TOOLS), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-oss", r"<seed:bos>"),
+    ("ling-3", tagged(*_LING, names=_LING_NAMES, roles=_ling("detailed thinking on") | {"assistant": ("<role>ASSISTANT</role>\n<think></think>", "<|role_end|>")}, final="<role>ASSISTANT</role>\n<think>", system=SystemText(default=""), tools=forms.LING_3, forgets=None, thought=_IN_MARKS), r"\b(ling|ring)\b.*-3\.\d", ""),
+    ("ling-2", tagged(*_LING, names=_LING_NAMES, roles=_ling("detailed thinking off"), system=SystemText(default=""), tools=forms.LING_2, forgets="\n", thought=("\n<think>\n", "\n</think>\n\n", "\n</think>\n")), r"\bling-(1t|(flash|mini)-2\.0)", r"<role>HUMAN</role>.*<\|role_end\|>"),
+    ("ring-2", tagged("<role>{}</role>", "", names=_LING_NAMES, final="<role>ASSISTANT</role><think>\n", forgets="\n"), r"\bring-(1t|(flash|mini)-2\.0|lite)", r"<role>HUMAN</role>.*<think>"),
+    ("ling", tagged("<role>{}</role>", "", names=_LING_NAMES), r"\bling-(lite|plus|coder)", r"<role>HUMAN</role>"),
+    ("longcat-thinking", labelled(("SYSTEM:", " "), ("[Round {round}] USER:", ""), (" ASSISTANT:", "</longcat_s> "), " /think_on ASSISTANT:", roles={"tool": ("TOOL:", "")}, first_round=0, tools=forms.LONGCAT), r"longcat.*thinking", ""),
+    ("longcat", labelled(("SYSTEM:", " "), ("[Round {round}] USER:", ""), (" ASSISTANT:", "</longcat_s> "), " ASSISTANT:", roles={"tool": ("TOOL:", "")}, first_round=0, tools=forms.LONGCAT), r"longcat-flash-(chat|lite)", r"\[Round \d+\] USER:"),
+    ("apertus", tagged("<|{}_start|>", "", roles={"system": ("<|system_start|>", "<|system_end|>"), "user": ("<|user_start|>", "<|user_end|>"), "opening": ("<|system_start|>", f"<|system_end|>{_APERTUS}Tool Capabilities: disabled<|developer_end|>"), "opening_with_tools": ("<|system_start|>", "<|system_end|>"), "tools": (f"{_APERTUS}Tool Capabilities:\n", "<|developer_end|>"), "assistant": ("<|assistant_start|>", "<|assistant_end|>"), "calls": ("<|assistant_start|>", ""), "tool": ("", ""), "after_tool": ("", "<|assistant_start|>")}, system=SystemText(default=texts.APERTUS), tools=forms.APERTUS), r"apertus.*instruct", r"<\|user_start\|>"),
+    ("apriel-1.5", tagged("<|{}|>\n", "\n<|end|>\n", names={"tool": "tool_result"}, roles={"system": (f"<|system|>\n{texts.APRIEL_1_5}", "\n<|end|>\n")}, system=SystemText(default="", unless_anywhere=True), tools=forms.APRIEL_1_5), r"apriel-1[.p]5|apriel-nemotron", ""),
+    ("apriel-1.6", tagged("<|begin_{}|>\n", "\n", names={"tool": "tool_result"}, roles={"opening": (f"<|begin_system|>\n{texts.APRIEL_1_6}\n", "\n"), "opening_with_tools": (f"<|begin_system|>\n{texts.APRIEL_1_6}\n", "\n"), "default": (f"<|begin_system|>\n{texts.APRIEL_1_6}", "\n"), "user": ("<|begin_user|>\n", ""), "assistant": ("\n<|begin_assistant|>\n", "\n<|end|>\n")}, final="\n<|begin_assistant|>\nHere are my reasoning steps:\n", system=SystemText(default=""), tools=forms.APRIEL_1_6), r"apriel-1[.p]6", r"<\|begin_user\|>"),
     ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), answered=True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
     ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), answered=True), r"orion.*chat", ""),
     # Meta
@@ -204,8 +248,10 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), roles={"default": ("<extra_id_0>System\n", "\n")}, system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)|minitron.*instruct", r"<extra_id_1>User"),
     ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)", ""),
-    ("llama-3.1", dated_llama_3("26 Jul 2024"), r"(llama-?v?|\bl)3[.p-]?[13](?!\d*b)|nemotron", ""),
-    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|hermes-?4-(70|405)b|deephermes-3|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b", r"<\|start_header_id\|>"),
+    ("nemotron-70b", llama_3(system=SystemText(default="")), r"nemotron-70b", ""),
+    ("llama-3.1", dated_llama_3("26 Jul 2024"), r"(llama-?v?|\bl)3[.p-]?[13](?!\d*b)|nemotron|toolace-|watt-tool|foundation-sec.*instruct|llama-(xlam-2|sea-lion)", ""),
+    ("rnj-1", tagged("<|start_header_id|>{}<|end_header_id|>\n", "<|eot_id|>", names={"tool": "user"}, roles={"default": (f"{_RNJ_1}\n", "<|eot_id|>"), "opening": (f"{_RNJ_1}\n\n", "<|eot_id|>"), "opening_with_tools": (f"{_RNJ_1}\n\n", "<|eot_id|>"), "default_with_tools": (f"{_RNJ_1}\n\n", "<|eot_id|>")}, tools=forms.QWEN, system=SystemText(default="")), r"\brnj-1.*instruct", ""),
+    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|hermes-?4-(70|405)b|deephermes-3|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b|openbiollm", r"<\|start_header_id\|>"),
     ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*(chat|instruct)|code-?llama.*instruct|airoboros", r"<<SYS>>"),
     # Mistral
     ("devstral-2507", mistral_7("", forms.DEVSTRAL, PUBLISHED["devstral-2507"]), r"devstral.*(2507|-1[.p]1)", ""),

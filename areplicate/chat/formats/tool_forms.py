@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from .system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, PUBLISHED
@@ -184,6 +186,8 @@ KIMI = ToolFormat(
     answer="## Return of functions.{name}:{number}\n{content}",
 )
 
+KIMI_2_5 = msgspec.structs.replace(KIMI, tool="compact", between_tools=",")
+
 LLAMA_4 = msgspec.structs.replace(LLAMA, calls=("<|python_start|><|python_end|>", ""), between_calls="")
 
 JAMBA = ToolFormat(
@@ -242,4 +246,113 @@ QWEN_3_5 = msgspec.structs.replace(
     tool="json",
     answer="<tool_response>\n{content}\n</tool_response>",
     between_answers="\n",
+)
+
+MINIMAX_M2 = ToolFormat(
+    PUBLISHED["minimax-m2-tools"],
+    tool="tagged function",
+    call='<invoke name="{name}">\n{arguments}</invoke>\n',
+    argument='<parameter name="{key}">{value}</parameter>\n',
+    calls=("\n<minimax:tool_call>\n", "</minimax:tool_call>"),
+    between_calls="",
+    after_text="",
+    answer="\n<response>{content}</response>",
+    between_answers="",
+)
+
+MINIMAX_M1 = ToolFormat(
+    PUBLISHED["minimax-m1-tools"],
+    place="after",
+    calls=("<tool_calls>\n", "\n</tool_calls>"),
+    answer="tool result: {content}\n\n",
+)
+
+_DSML: dict[str, Any] = {
+    "tool": "function",
+    "call": '<｜DSML｜invoke name="{name}">\n{arguments}</｜DSML｜invoke>\n',
+    "argument": '<｜DSML｜parameter name="{key}" string="{is_text}">{value}</｜DSML｜parameter>\n',
+    "between_calls": "",
+    "after_text": "",
+}
+
+DEEPSEEK_3_2 = ToolFormat(
+    PUBLISHED["deepseek-3.2-tools"],
+    calls=("\n\n<｜DSML｜function_calls>\n", "</｜DSML｜function_calls>"),
+    answer="\n<result>{content}</result>",
+    between_answers="",
+    answers=("\n\n<function_results>", "\n</function_results>"),
+    **_DSML,
+)
+
+DEEPSEEK_4 = ToolFormat(
+    PUBLISHED["deepseek-4-tools"],
+    calls=("\n\n<｜DSML｜tool_calls>\n", "</｜DSML｜tool_calls>"),
+    answer="<tool_result>{content}</tool_result>",
+    between_answers="\n\n",
+    **_DSML,
+)
+
+LING_2 = msgspec.structs.replace(QWEN, between_system="\n")
+
+LING_3 = ToolFormat(
+    PUBLISHED["ling-3-tools"],
+    between_system="\n",
+    call="<tool_call>{name}\n{arguments}\n</tool_call>",
+    argument="<arg_key>{key}</arg_key>\n<arg_value>{value}</arg_value>",
+    answer="\n<tool_response>\n{content}\n</tool_response>",
+    between_answers="",
+)
+
+STEP_3_5 = msgspec.structs.replace(
+    QWEN_CODER,
+    definitions=PUBLISHED["step-3.5-tools"],
+    tool="json",
+    call="<tool_call>\n<function={name}>\n{arguments}</function>\n</tool_call>",
+    between_calls="",
+    after_text="",
+    answer="<tool_response>{content}</tool_response>",
+)
+
+NEMOTRON_NANO_2 = ToolFormat(
+    PUBLISHED["nemotron-nano-2-tools"],
+    tool="function",
+    between_tools=", ",
+    calls=("<TOOLCALL>[", "]</TOOLCALL>"),
+    between_calls=", ",
+    between_answers=", ",
+    answers=("<TOOL_RESPONSE>[", "]</TOOL_RESPONSE>"),
+)
+
+APERTUS = ToolFormat(
+    "{tools}",
+    place="after",
+    tool="typescript without a last comma",
+    call='{"{name}": {arguments}}',
+    calls=("<|tools_prefix|>[", "]<|tools_suffix|>"),
+    between_calls=", ",
+    after_text="",
+    between_answers=", ",
+    answers=("[", "]"),
+)
+
+APRIEL_1_5 = ToolFormat(
+    PUBLISHED["apriel-1.5-tools"],
+    tool="python literal",
+    between_tools="\n",
+    between_system="\n",
+    call='{"name": "{name}", "arguments": {arguments}, "id": "{id}"}',
+    calls=("\n<tool_calls>[", "]</tool_calls>"),
+    between_calls=", ",
+    after_text="",
+)
+
+APRIEL_1_6 = msgspec.structs.replace(APRIEL_1_5, definitions=PUBLISHED["apriel-1.6-tools"], between_tools="")
+
+LONGCAT = ToolFormat(
+    PUBLISHED["longcat-tools"],
+    place="before",
+    tool="longcat",
+    between_tools="\n\n",
+    call='<longcat_tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</longcat_tool_call>',
+    between_calls="",
 )

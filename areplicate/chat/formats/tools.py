@@ -12,7 +12,7 @@ import msgspec
 from ..messages import Message
 from .definitions import WRITERS, as_json, marked, plain
 
-_FIELD = re.compile(r"\{(tools|name|arguments|id|number|content|json|key|value)\}")
+_FIELD = re.compile(r"\{(tools|name|arguments|id|number|content|json|key|value|is_text)\}")
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -49,7 +49,8 @@ class ToolFormat(msgspec.Struct, frozen=True):
             calls, from 0).
         arguments: how a call's arguments are written: as "json", "indented" below the name of their
             field, or "marked" as Google's.
-        argument: one argument with `{key}` and `{value}`, for formats that write them one by one.
+        argument: one argument with `{key}` and `{value}`, for formats that write them one by one; `{is_text}`
+            is "true" for a string and "false" for all else, which is JSON.
         calls: what stands around all calls of a message.
         between_calls: what parts two calls.
         after_text: what parts a message's text from its calls; None if the text has a turn of its own.
@@ -125,13 +126,15 @@ class ToolFormat(msgspec.Struct, frozen=True):
         function = call["function"]
         arguments = arguments_of(function)
         if self.argument and isinstance(arguments, Mapping):
-            written = "".join(
-                [_filled(self.argument, key=key, value=plain(value)) for key, value in arguments.items()]
-            )
+            written = "".join([self._argument(key, value) for key, value in arguments.items()])
         else:
             written = arguments if isinstance(arguments, str) else _ARGUMENTS[self.arguments](arguments)
         name, identity = function["name"], self._id(call["id"])
         return _filled(self.call, name=name, arguments=written, id=identity, number=number)
+
+    def _argument(self, key: str, value: Any) -> str:
+        is_text = as_json(isinstance(value, str))
+        return _filled(self.argument, key=key, value=plain(value), is_text=is_text)
 
     def _id(self, given: str | None) -> str:
         return (given or "")[-self.longest_id :]

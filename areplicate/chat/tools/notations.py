@@ -53,7 +53,17 @@ MARKS: dict[str, tuple[str, ...]] = {
     "<｜tool▁calls▁begin｜>": ("<｜tool▁calls▁end｜>",),  # DeepSeek
     "<｜tool▁call▁begin｜>": ("<｜tool▁call▁end｜>",),
     "<｜DSML｜function_calls>": ("</｜DSML｜function_calls>",),  # DeepSeek V3.2
+    "<｜DSML｜tool_calls>": ("</｜DSML｜tool_calls>",),  # DeepSeek V4
     "<|tool_calls_section_begin|>": ("<|tool_calls_section_end|>",),  # Kimi K2
+    "<|tool_call_section_begin|>": ("<|tool_call_section_end|>",),
+    "<|tool_call_begin|>": ("<|tool_call_end|>",),
+    "<｜tool_calls_begin｜>": ("<｜tool_calls_end｜>",),  # Step 3
+    "<longcat_tool_call>": ("</longcat_tool_call>",),  # LongCat
+    "<|tools_prefix|>": ("<|tools_suffix|>",),  # Apertus
+    "<start_function_call>": ("<end_function_call>",),  # FunctionGemma
+    "<function name=": ("</function>",),  # MiniCPM 5
+    "function call<|role_sep|>": (),  # GigaChat 3
+    "functools[": (),  # Phi 4 Mini
 }
 """The marks that open calls, each with those that close them; without one, calls last to the text's end."""
 
@@ -80,18 +90,29 @@ _HARMONY = re.compile(
     r"to=functions\.([\w.-]+)(?:(?!to=functions).)*?<\|message\|>\s*(\{(?:(?!<\|message\|>).)*?\})\s*(?:<\|call\|>|$)",
     re.DOTALL,
 )
-_GEMMA = re.compile(r"<\|tool_call>\s*call:([\w.-]+)(\{.*\})\s*(?:<tool_call\|>)?", re.DOTALL)
+_GEMMA = re.compile(
+    r"(?:<\|tool_call>|<start_function_call>)\s*call:([\w.-]+)(\{.*\})\s*(?:<tool_call\|>|<end_function_call>)?",
+    re.DOTALL,
+)
+_GEMMA_QUOTE = re.compile(r"<\|\"\|>|<escape>")
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
 _NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")
 _FUNCTION_TAG = re.compile(
-    r'<(?:｜DSML｜)?(?:function=|invoke name=")([^<>\s"]+)"?>(.*?)(?:</(?:｜DSML｜)?(?:function|invoke)>|$)',
+    r'<(?:｜DSML｜|steptml:)?(?:function=|(?:function|invoke) name=")([^<>\s"]+)"?>(.*?)'
+    r"(?:</(?:｜DSML｜|steptml:)?(?:function|invoke)>|$)",
     re.DOTALL,
 )
 _PARAMETER_TAG = re.compile(
-    r'<(?:｜DSML｜)?parameter(?:=| name=")([^<>\s"]+)[^<>]*>\n?(.*?)\n?</(?:｜DSML｜)?parameter>', re.DOTALL
+    r'<(?:｜DSML｜|steptml:)?param(?:eter)?(?:=| name=")([^<>\s"]+)[^<>]*>\n?(.*?)\n?'
+    r"</(?:｜DSML｜|steptml:)?param(?:eter)?>",
+    re.DOTALL,
 )
-_GLM = re.compile(r"\s*([\w.-]+)\s*(<arg_key>.*)", re.DOTALL)
-_GLM_ARGUMENT = re.compile(r"<arg_key>([^<]*)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_GLM = re.compile(r"\s*([\w.-]+)\s*(<(?:longcat_)?arg_key>.*)", re.DOTALL)
+_GLM_ARGUMENT = re.compile(
+    r"<(?:longcat_)?arg_key>([^<]*)</(?:longcat_)?arg_key>\s*"
+    r"<(?:longcat_)?arg_value>(.*?)</(?:longcat_)?arg_value>",
+    re.DOTALL,
+)
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
 _OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
@@ -229,7 +250,8 @@ def _function_tags(text: str) -> list[RawCall] | None:
     `<invoke name="name">` and `<parameter name="name">` (MiniMax, DeepSeek V3.2)."""
     calls = []
     for name, body in _FUNCTION_TAG.findall(text):
-        parameters = _PARAMETER_TAG.findall(_up_to_last("parameter>", body))
+        found = _PARAMETER_TAG.findall(_up_to_last(body, "parameter>", "param>"))
+        parameters = [(key, _unwrapped(value)) for key, value in found]
         if parameters or not body.strip():
             calls.append(RawCall(name, dict(parameters), as_texts=True))
         else:
@@ -237,9 +259,16 @@ def _function_tags(text: str) -> list[RawCall] | None:
     return calls or None
 
 
-def _up_to_last(closing: str, text: str) -> str:
+def _up_to_last(text: str, *closings: str) -> str:
     """The text without what follows the last closing tag: each tag that opens there would be read to the end in vain."""
-    return text[: text.rfind(closing) + len(closing)] if closing in text else ""
+    return text[: max([text.rfind(closing) + len(closing) if closing in text else 0 for closing in closings])]
+
+
+def _unwrapped(value: str) -> str:
+    """A value without the marks that keep text from being read as XML."""
+    if value.startswith("<![CDATA["):
+        return value.removeprefix("<![CDATA[").removesuffix("]]>")
+    return value
 
 
 def _glm(text: str) -> list[RawCall] | None:
@@ -247,17 +276,30 @@ def _glm(text: str) -> list[RawCall] | None:
     head = _GLM.fullmatch(_without_marks(text))
     if head is None:
         return None
-    pairs = _GLM_ARGUMENT.findall(_up_to_last("</arg_value>", head[2]))
+    pairs = _GLM_ARGUMENT.findall(_up_to_last(head[2], "</arg_value>", "</longcat_arg_value>"))
     arguments = {key.strip(): value.strip("\n") for key, value in pairs}
     return [RawCall(head[1], arguments, as_texts=True)] if pairs else None
 
 
+def _keyed(text: str) -> list[RawCall] | None:
+    """Apertus': a list of objects whose one key is the tool's name."""
+    if not text.startswith("<|tools_prefix|>"):
+        return None
+    try:
+        calls = [
+            RawCall(name, given) for call in json.loads(_without_marks(text)) for name, given in call.items()
+        ]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return calls or None
+
+
 def _gemma(text: str) -> list[RawCall] | None:
-    """Gemma 4's: JSON whose keys are bare, and whose texts stand between marks of their own."""
+    """Gemma 4's and FunctionGemma's: JSON whose keys are bare, and whose texts stand between marks of their own."""
     found = _GEMMA.fullmatch(text)
     if found is None:
         return None
-    parts = found[2].split('<|"|>')
+    parts = _GEMMA_QUOTE.split(found[2])
     written = [
         json.dumps(part) if n % 2 else _BARE_KEY.sub(r'\1"\2"\3', part) for n, part in enumerate(parts)
     ]
@@ -305,5 +347,6 @@ _NOTATIONS: tuple[Callable[[str], list[RawCall] | None], ...] = (
     _tokens(_HARMONY),
     _gemma,
     _glm,
+    _keyed,
     _pythonic,
 )

@@ -20,11 +20,34 @@ NAMES = {
     "deepcogito/cogito-v1-preview-llama-8b NousResearch/Hermes-4-70B NousResearch/Hermes-4-405B-FP8 "
     "NousResearch/DeepHermes-3-Llama-3-8B-Preview llava-hf/llava-llama-3-8b-v1_1 meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
     "llama-3.1": "meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
-    "meta-llama/Llama-3.3-70B-Instruct nvidia/Llama-3.1-Nemotron-70B-Instruct-HF "
-    "nvidia/nemotron-70b-instruct unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
+    "meta-llama/Llama-3.3-70B-Instruct "
+    "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
     "hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4 llama-v3p1-70b-instruct llama3.1-8b-instruct-q4_K_M "
     "mattshumer/Reflection-Llama-3.1-70B lucataco/ollama-llama3.3-70b nvidia/Llama-3_1-Nemotron-51B-Instruct "
     "meta/llama-3.3-70b nvidia/Llama-3.1-Nemotron-Nano-8B-v1 Sao10K/L3.3-70B-Euryale-v2.3",
+    "nemotron-70b": "nvidia/Llama-3.1-Nemotron-70B-Instruct-HF nvidia/nemotron-70b-instruct",
+    "nemotron-nano-2": "nvidia/NVIDIA-Nemotron-Nano-9B-v2 nvidia/NVIDIA-Nemotron-Nano-12B-v2",
+    "rnj-1": "essentialai/rnj-1-instruct",
+    "apertus": "swiss-ai/Apertus-8B-Instruct-2509 swiss-ai/Apertus-70B-Instruct-2509",
+    "apriel-1.5": "ServiceNow-AI/Apriel-1.5-15b-Thinker ServiceNow-AI/Apriel-Nemotron-15b-Thinker",
+    "apriel-1.6": "ServiceNow-AI/Apriel-1.6-15b-Thinker",
+    "ling": "inclusionAI/Ling-lite-1.5 inclusionAI/Ling-plus",
+    "ling-2": "inclusionAI/Ling-1T someone/ling-1t inclusionAI/Ling-flash-2.0 inclusionAI/Ling-mini-2.0",
+    "ling-3": "inclusionAI/Ling-3.0-flash inclusionAI/Ling-3.0-tiny",
+    "ring-2": "inclusionAI/Ring-1T inclusionAI/Ring-flash-2.0 inclusionAI/Ring-lite",
+    "longcat": "meituan-longcat/LongCat-Flash-Chat",
+    "longcat-thinking": "meituan-longcat/LongCat-Flash-Thinking",
+    "step-3.5": "stepfun-ai/Step-3.5-Flash",
+    "mimo": "XiaomiMiMo/MiMo-7B-RL XiaomiMiMo/MiMo-VL-7B-RL",
+    "deepseek-v3.2": "someone/DeepSeek-V3.2",
+    "deepseek-v4": "someone/deepseek-v4-flash unsloth/DeepSeek-V4-Pro",
+    "kimi-k2-thinking": "moonshotai-community/Kimi-K2-Thinking",
+    "kimi-k2.5": "unsloth/Kimi-K2.5 someone/kimi-k2.6",
+    "moonlight": "moonshotai-community/Moonlight-16B-A3B-Instruct someone/Kimi-VL-A3B-Instruct",
+    "glm-4.5v": "zai-org/GLM-4.5V zai-org/GLM-4.6V-Flash",
+    "qvq": "Qwen/QVQ-72B-Preview",
+    "opencoder": "infly/OpenCoder-8B-Instruct",
+    "sailor-2": "sail/Sailor2-20B-Chat",
     "llama-3.2": "meta-llama/Llama-3.2-3B-Instruct meta-llama/Llama-3.2-11B-Vision-Instruct "
     "lucataco/ollama-llama3.2-vision-90b qubit999/llama3.2-3b-instruct",
     "llama-4": "meta/llama-4-scout-instruct meta-llama/Llama-4-Maverick-17B-128E-Instruct",
@@ -65,7 +88,6 @@ NAMES = {
     "HuggingFaceH4/zephyr-7b-gemma-v0.1 Snowflake/snowflake-arctic-instruct stabilityai/stablelm-2-12b-chat "
     "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
     "cognitivecomputations/dolphin-2.5-mixtral-8x7b tiiuae/Falcon-H1-7B-Instruct openbmb/MiniCPM3-4B "
-    "nvidia/NVIDIA-Nemotron-Nano-9B-v2 "
     "cognitivecomputations/dolphin-2_6-phi-2 utter-project/EuroLLM-9B-Instruct anthracite-org/magnum-v4-72b",
     "hermes": "NousResearch/Hermes-3-Llama-3.1-8B NousResearch/Hermes-2-Pro-Llama-3-8B "
     "teknium/OpenHermes-2.5-Mistral-7B NousResearch/Nous-Hermes-2-Mixtral-8x7B-DPO "
@@ -149,10 +171,13 @@ NAMES = {
     "magicoder": "ise-uiuc/Magicoder-S-DS-6.7B",
     "exaone": "LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct LGAI-EXAONE/EXAONE-3.0-7.8B-Instruct",
     "hunyuan-dense": "tencent/Hunyuan-7B-Instruct",
-    "minimax": "MiniMaxAI/MiniMax-Text-01 MiniMaxAI/MiniMax-M1-80k",
+    "minimax": "MiniMaxAI/MiniMax-Text-01",
+    "minimax-m1": "MiniMaxAI/MiniMax-M1-80k",
     "seed-coder": "ByteDance-Seed/Seed-Coder-8B-Instruct",
     "glm-5": "zai-org/GLM-4.7 zai-org/GLM-4.7-Flash zai-org/GLM-5 zai-org/GLM-5.1",
-    "minimax-m2": "MiniMaxAI/MiniMax-M2 minimax/minimax-m2.1",
+    "minimax-m2": "MiniMaxAI/MiniMax-M2",
+    "minimax-m2.1": "minimax/minimax-m2.1",
+    "minimax-m2.7": "MiniMaxAI/MiniMax-M2.7",
     "minimax-m2.5": "MiniMaxAI/MiniMax-M2.5",
     "glm-5.2": "zai-org/GLM-5.2 zai-org/GLM-5.2-FP8",
     "nemotron-3": "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 nvidia/nemotron-3-super-120b",
@@ -167,7 +192,7 @@ NAMES = {
     "kimi-k2": "unsloth/Kimi-K2-Instruct-GGUF moonshotai-community/Kimi-Linear-48B-A3B-Instruct",
     "phi-2": "microsoft/phi-2",
     "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
-    "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 meta-llama/LlamaGuard-7b",
+    "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 deepseek-ai/deepseek-v4-flash meta-llama/LlamaGuard-7b",
     "plain": "google/gemma-3-270m stabilityai/stablecode-instruct-alpha-3b google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "
     "Qwen/Qwen2-57B-A14B meta/meta-llama-3-8b meta-llama/Llama-3.1-70B meta/llama-2-70b meta-llama/Llama-3.2-1B "
     "mistralai/Mistral-7B-v0.1 mistralai/Mistral-7B-v0.3 mistralai/Mistral-Nemo-Base-2407 "

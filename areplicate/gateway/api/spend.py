@@ -63,7 +63,6 @@ class LogQuery(Period, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         api_key: a key, by its token or its `key_id`; `key_id` says the same.
-        before: seconds since 1970, for paging without a number.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
@@ -73,7 +72,6 @@ class LogQuery(Period, kw_only=True, forbid_unknown_fields=True):
     model: Text | None = None
     status: Annotated[int, msgspec.Meta(ge=100, le=599)] | None = None
     request_id: Text | None = None
-    before: Annotated[float, msgspec.Meta(ge=0, le=1e11)] | None = None
 
 
 class SpendLogs(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -100,10 +98,7 @@ async def spend_logs(gateway: Gateway, exchange: Exchange, asked: LogQuery) -> S
     """The latest requests, newest first."""
     store = await _up_to_date(gateway)
     among = await _filter(store, asked, asked.key_id or asked.api_key)
-    ends = [moment for moment in (among.end, asked.before) if moment is not None]
-    wanted = msgspec.structs.replace(
-        among, end=min(ends, default=None), status=asked.status, request_id=asked.request_id
-    )
+    wanted = msgspec.structs.replace(among, status=asked.status, request_id=asked.request_id)
     rows = await store.reports.usage_rows(wanted, asked.limit + 1, (asked.page - 1) * asked.limit)
     return SpendLogs(rows[: asked.limit], asked.page + 1 if len(rows) > asked.limit else None)
 

@@ -20,7 +20,7 @@ from . import descriptors
 from .api.routes import ROUTES
 from .app import Gateway
 from .batches.batches import Batches
-from .config.config import Config, read_config, reread_config
+from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
 from .http.connections import Listener, Server
@@ -58,8 +58,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate | None = None
 
     def read(self, *, again: bool = False) -> Config:
-        read = reread_config if again else read_config
-        return read(self.path, self.source).shared_by(self.workers)
+        return read_config(self.path, self.source, again=again).shared_by(self.workers)
 
 
 def run(config: Config, listener: socket.socket, serving: Serving) -> None:

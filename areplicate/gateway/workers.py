@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from .config.config import Config, reread_config
+from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
 from .logs import logger
@@ -136,7 +136,7 @@ class Supervisor:
         """Lets the workers read the certificate again, and the configuration, or the last one that was right."""
         self._reload_wanted = False
         try:
-            config = reread_config(self._path)
+            config = read_config(self._path, again=True)
             self._keep(config)
         except (ConfigError, OSError) as error:
             logger.error("the configuration was not reloaded, the last one stays: %s", error)

@@ -65,15 +65,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, general=general)
 
 
-def read_config(path: Path, source: Path | None = None) -> Config:
+def read_config(path: Path, source: Path | None = None, *, again: bool = False) -> Config:
     """The configuration in a file.
 
     Args:
         source: a copy of it that is read in its place.
+        again: whether it was read before. What can be read once only, such as a pipe, would be waited for.
 
     Raises:
         ConfigError: the first thing that is wrong, by file, line and key.
     """
+    if again and (source or path).exists() and not (source or path).is_file():
+        raise ConfigError(f"{path}: is not a file, and only a file can be read again.")
     reader = Reader(load(path, source))
     reader.refuse_include_alone()
     file = reader.part(reader.document.value, ConfigurationFile, ())
@@ -107,14 +110,6 @@ def read_config(path: Path, source: Path | None = None) -> Config:
         warnings=tuple(reader.warnings),
         notices=notices,
     )
-
-
-def reread_config(path: Path, source: Path | None = None) -> Config:
-    """As `read_config`, once more: what can be read once only, such as a pipe, would be waited for."""
-    read = source or path
-    if read.exists() and not read.is_file():
-        raise ConfigError(f"{path}: is not a file, and only a file can be read again.")
-    return read_config(path, source)
 
 
 def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ...]]:

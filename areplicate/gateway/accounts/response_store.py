@@ -19,7 +19,7 @@ class StoredResponse(msgspec.Struct, frozen=True):
     earlier: list[Any] = []
 
 
-Hold = Callable[[int], object]
+CountBytes = Callable[[int], object]
 """Counts that many bytes as held in memory, or raises an error if they are too many."""
 
 _BEYOND = """
@@ -62,27 +62,29 @@ class ResponseStore(Stored):
         if transaction.value(total, key_id=key_id) > most:
             _forget(transaction, _BEYOND.format(owned=owned(key_id)), key_id=key_id, most=most)
 
-    async def find(self, key_id: str | None, id: str, hold: Hold) -> StoredResponse | None:
+    async def find(self, key_id: str | None, id: str, count: CountBytes) -> StoredResponse | None:
         """The key's response of this id."""
         source = f"areplicate_responses WHERE {owned(key_id)} AND id = :id AND expires_at >= :now"
-        for row in await self._read("body", source, hold, key_id=key_id, id=id):
+        for row in await self._read("body", source, count, key_id=key_id, id=id):
             return msgspec.json.decode(row["body"], type=StoredResponse)
         return None
 
-    async def find_items(self, key_id: str | None, ids: list[str], hold: Hold) -> dict[str, Any]:
+    async def find_items(self, key_id: str | None, ids: list[str], count: CountBytes) -> dict[str, Any]:
         """Items of the key's responses, by their ids."""
         source = f"""
             areplicate_response_items WHERE item_id IN :ids AND response_id IN (
                 SELECT id FROM areplicate_responses WHERE {owned(key_id)} AND expires_at >= :now
             )
         """
-        found = await self._read("item_id, body", source, hold, key_id=key_id, ids=ids)
+        found = await self._read("item_id, body", source, count, key_id=key_id, ids=ids)
         return {row["item_id"]: msgspec.json.decode(row["body"]) for row in found}
 
-    async def _read(self, columns: str, source: str, hold: Hold, **values: Any) -> list[dict[str, Any]]:
-        """Rows with their bodies, which may be large: `hold` is asked first."""
+    async def _read(
+        self, columns: str, source: str, count: CountBytes, **values: Any
+    ) -> list[dict[str, Any]]:
+        """Rows with their bodies, which may be large: `count` is asked first."""
         sizes = await self._select("LENGTH(body) AS size", source, **values)
-        hold(sum(row["size"] for row in sizes))
+        count(sum(row["size"] for row in sizes))
         return await self._select(columns, source, **values)
 
     @unit(reads=True)

@@ -46,25 +46,42 @@ class Endpoint(Protocol):
         """What goes into the body of that POST beside the input."""
 
 
-class ModelEndpoint(msgspec.Struct, frozen=True, dict=True):
-    """An official model: `POST /models/{owner}/{name}/predictions`. A `version` is refused there."""
+class _Named(msgspec.Struct, frozen=True, dict=True):
+    """What an owner has given a name."""
 
+    kind: ClassVar[str]
     beside: ClassVar[Mapping[str, str]] = {}
 
     owner: str
     name: str
 
     @property
-    def model(self) -> str:
-        return f"{self.owner}/{self.name}"
+    def schema_path(self) -> str:
+        return f"/{self.kind}/{self.owner}/{self.name}"
 
     @cached_property
     def path(self) -> str:
-        return f"/models/{self.owner}/{self.name}/predictions"
+        return f"{self.schema_path}/predictions"
+
+
+class ModelEndpoint(_Named, frozen=True, dict=True):
+    """An official model: `POST /models/{owner}/{name}/predictions`. A `version` is refused there."""
+
+    kind = "models"
 
     @property
-    def schema_path(self) -> str:
-        return f"/models/{self.owner}/{self.name}"
+    def model(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+class DeploymentEndpoint(_Named, frozen=True, dict=True):
+    """A deployment: `POST /deployments/{owner}/{name}/predictions`."""
+
+    kind = "deployments"
+
+    @property
+    def model(self) -> str:
+        return f"deployments/{self.owner}/{self.name}"
 
 
 class VersionEndpoint(msgspec.Struct, frozen=True, dict=True):
@@ -84,27 +101,6 @@ class VersionEndpoint(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def beside(self) -> Mapping[str, str]:
         return {"version": self.version}
-
-
-class DeploymentEndpoint(msgspec.Struct, frozen=True, dict=True):
-    """A deployment: `POST /deployments/{owner}/{name}/predictions`."""
-
-    beside: ClassVar[Mapping[str, str]] = {}
-
-    owner: str
-    name: str
-
-    @property
-    def model(self) -> str:
-        return f"deployments/{self.owner}/{self.name}"
-
-    @cached_property
-    def path(self) -> str:
-        return f"/deployments/{self.owner}/{self.name}/predictions"
-
-    @property
-    def schema_path(self) -> str:
-        return f"/deployments/{self.owner}/{self.name}"
 
 
 def is_version(text: str) -> bool:

@@ -269,6 +269,36 @@ async def changes(asked: Asked, go_on: GoOn, change: Callable[[Asked, Any], None
     return answer
 
 
+@mishap
+async def body_is(
+    asked: Asked, go_on: GoOn, damage: Callable[[bytes], bytes], encoding: str | None = None
+) -> web.StreamResponse:
+    """The answer has another body: what `damage` makes of its own."""
+    answer = await go_on()
+    headers = _content_headers(answer)
+    if encoding is not None:
+        headers["Content-Encoding"] = encoding
+    return web.Response(status=answer.status, headers=headers, body=damage(_body(answer)))
+
+
+@mishap
+async def redirects(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+    """A redirect to the very same URL; the request has no effect."""
+    return web.Response(status=307, headers={"Location": str(asked.request.url)})
+
+
+def leads_to(origin: str) -> Mishap:
+    """For `create`: the URLs at which the prediction is looked at and streamed are of another origin."""
+
+    def change(asked: Asked, prediction: Any) -> None:
+        own = f"http://{asked.request.host}"
+        prediction["urls"] |= {
+            name: prediction["urls"][name].replace(own, origin) for name in ("get", "stream")
+        }
+
+    return changes(change)
+
+
 def rows_late(seconds: float) -> Mishap:
     """For `list`: a prediction appears that long after it was created."""
 

@@ -20,13 +20,10 @@ def json_answer(body: Any, status: int = 200) -> web.Response:
     return web.Response(status=status, body=_encode(body), headers=_JSON)
 
 
-def prediction_body(
-    prediction: LocalPrediction, state: State, origin: str, elsewhere: str = ""
-) -> dict[str, Any]:
+def prediction_body(prediction: LocalPrediction, state: State, origin: str) -> dict[str, Any]:
     """A prediction in that state (`schemas.Prediction`), its fields in the order that Replicate sends them.
 
-    `origin` is where the caller found the server (`http://127.0.0.1:4100`): its URLs lead back there,
-    or, those to watch and to stream it, to the origin `elsewhere` if that is given.
+    `origin` is where the caller found the server (`http://127.0.0.1:4100`): its URLs lead back there.
     """
     model, clock = prediction.model, prediction.clock
     removed = clock.now() >= prediction.removed_at
@@ -34,11 +31,11 @@ def prediction_body(
     begun = begun or (state.status == "canceled" and prediction.starts < prediction.ends)
     urls = {
         "cancel": f"{origin}/v1/predictions/{prediction.id}/cancel",
-        "get": f"{elsewhere or origin}/v1/predictions/{prediction.id}",
+        "get": f"{origin}/v1/predictions/{prediction.id}",
         "web": f"https://replicate.com/p/{prediction.id}",
     }
     if model.streams:
-        urls["stream"] = f"{elsewhere or origin}/v1/streams/{prediction.id}"
+        urls["stream"] = f"{origin}/v1/streams/{prediction.id}"
     shown, version = model.shown_as or (model.full_name, "hidden" if model.official else model.version)
     created = clock.wall(prediction.created)
     body = {

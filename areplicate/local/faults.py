@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import random
 import socket
 import struct
@@ -12,18 +11,7 @@ from typing import Literal, NoReturn, get_args
 import msgspec
 from aiohttp import web
 
-Mishap = Literal[
-    "error",
-    "reset",
-    "throttled",
-    "redirect_loop",
-    "lost",
-    "not_json",
-    "truncated_gzip",
-    "huge_body",
-    "cut",
-    "stall",
-]
+Mishap = Literal["error", "reset", "throttled", "lost", "cut", "stall"]
 """What may go wrong with one request."""
 
 Group = Literal["create", "get", "cancel", "stream", "other"]
@@ -56,13 +44,6 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     other_error: float = 0.0
     other_reset: float = 0.0
 
-    redirect_loop: float = 0.0
-    """A redirect to the very same URL; this and the next three for every request but a stream's."""
-    not_json: float = 0.0
-    truncated_gzip: float = 0.0
-    huge_body: float = 0.0
-    """An endless-looking body of `huge_megabytes`."""
-
     stream_error: float = 0.0
     """A 5xx in HTML in place of a stream."""
     stream_cut: float = 0.0
@@ -75,14 +56,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     stream_forgets: bool = False
     """`Last-Event-ID` is ignored: every stream replays from the start."""
 
-    list_delay: float = 0.0
-    """Seconds after its creation from which the list shows a prediction."""
-    elsewhere: str = ""
-    """An origin, `https://example.com`, in the `get` and `stream` URLs in place of our own."""
     latency: float = 0.0
     """Seconds by which every request is held up."""
     error_status: int = 502
-    huge_megabytes: int = 64
 
 
 class Fate:
@@ -105,10 +81,8 @@ class Fate:
 
 
 def _chances(faults: Faults, group: Group) -> list[tuple[Mishap, float]]:
-    """What may go wrong with a group's requests: `create_reset` for one, `not_json` for all but streams."""
+    """What may go wrong with a group's requests, such as `create_reset`."""
     every = [(mishap, getattr(faults, f"{group}_{mishap}", 0.0)) for mishap in get_args(Mishap)]
-    if group != "stream":
-        every += [(mishap, getattr(faults, mishap, 0.0)) for mishap in get_args(Mishap)]
     return [(mishap, probability) for mishap, probability in every if probability]
 
 
@@ -137,31 +111,3 @@ def edge_error(status: int) -> web.Response:
     """An error page of whatever stands in front of the API."""
     page = f"<html><head><title>{status}</title></head><body><h1>Error {status}</h1></body></html>"
     return web.Response(status=status, text=page, content_type="text/html")
-
-
-async def garble(
-    request: web.BaseRequest, answer: web.StreamResponse, mishap: Mishap, megabytes: int
-) -> web.StreamResponse:
-    """Send a damaged body in place of the answer's own."""
-    if mishap == "not_json":
-        return web.Response(
-            status=answer.status,
-            text="<!doctype html><p>upstream said nothing",
-            content_type="application/json",
-        )
-    if mishap == "truncated_gzip":
-        body = answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b"{}"
-        squeezed = gzip.compress(body)
-        return web.Response(
-            status=answer.status,
-            body=squeezed[: len(squeezed) // 2],
-            headers={"Content-Encoding": "gzip"},
-            content_type="application/json",
-        )
-    response = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    await response.write(b'{"id": "')
-    for _ in range(megabytes):
-        await response.write(b"x" * 2**20)
-    await response.write(b'"}')
-    return response

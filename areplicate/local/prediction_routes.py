@@ -60,7 +60,7 @@ async def _create(
         return _answer(call, prediction, 201, State("starting", 0))  # even if the model is warm
     # Should the caller leave meanwhile, the wait ends with its connection and the prediction goes on.
     state = await _hold_open(prediction, service.clock.now() + seconds)
-    answer = _answer(call, prediction, service.late_status if state is None else 201, state)
+    answer = _answer(call, prediction, 202 if state is None else 201, state)
     answer.headers["Preference-Applied"] = prefer or ""
     return answer
 
@@ -125,12 +125,11 @@ async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
     if (start := position(call)) is None:
         start = last
     now = service.clock.now()
-    newest = now - call.fate.faults.list_delay + TICK
 
     def is_shown(number: int) -> bool:
         prediction = service.in_order[number]
-        known = prediction.token == call.token and prediction.created <= newest
-        return known and (before is None or service.clock.wall(prediction.created) < before)
+        earlier = before is None or service.clock.wall(prediction.created) < before
+        return earlier and prediction.token == call.token
 
     def is_recent(number: int) -> bool:
         return after is None or service.clock.wall(service.in_order[number].created) >= after
@@ -144,9 +143,9 @@ async def list_all(service: Service, call: RouteCall) -> web.StreamResponse:
 def _row(call: RouteCall, prediction: LocalPrediction, now: float) -> msgspec.Raw:
     """A prediction in the list, which is asked for far more often than its predictions change."""
     state, removed = prediction.state_at(now), now >= prediction.removed_at
-    seen = (state, prediction.ends, removed, call.origin, call.fate.faults.elsewhere)
+    seen = (state, prediction.ends, removed, call.origin)
     if prediction.listed is None or prediction.listed[0] != seen:
-        row = msgspec.Raw(msgspec.json.encode(_body(call, prediction, state)))
+        row = msgspec.Raw(msgspec.json.encode(prediction_body(prediction, state, call.origin)))
         prediction.listed = seen, row
     return prediction.listed[1]
 
@@ -165,8 +164,4 @@ def _answer(
     call: RouteCall, prediction: LocalPrediction, status: int, state: State | None = None
 ) -> web.Response:
     state = state or prediction.state_at(prediction.clock.now())
-    return json_answer(_body(call, prediction, state), status)
-
-
-def _body(call: RouteCall, prediction: LocalPrediction, state: State) -> dict[str, Any]:
-    return prediction_body(prediction, state, call.origin, call.fate.faults.elsewhere)
+    return json_answer(prediction_body(prediction, state, call.origin), status)

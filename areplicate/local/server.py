@@ -13,7 +13,7 @@ from anyio.from_thread import start_blocking_portal
 
 from .calls import Route, RouteCall, SeenRequest
 from .defaults import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS
-from .faults import Fate, Faults, edge_error, garble, reset
+from .faults import Fate, Faults, edge_error, reset
 from .models import LocalDeployment, LocalModel
 from .predictions import LocalPrediction
 from .rate_limits import Bucket, throttled
@@ -45,7 +45,6 @@ class LocalReplicate:
             None means no limit.
         create_burst, other_burst: how many of those may come at once; a minute's worth if left out.
         retry_after: whether a 429 says `Retry-After`.
-        late_status: what `Prefer: wait` answers when the wait ran out; the service gives 200, 201 or 202.
         stream_timeout: seconds of silence after which a stream ends.
         log_requests: whether `requests` remembers them; a long-lived server should not.
     """
@@ -64,7 +63,6 @@ class LocalReplicate:
         create_burst: int | None = None,
         other_burst: int | None = None,
         retry_after: bool = True,
-        late_status: int = 202,
         stream_timeout: float = 30.0,
         log_requests: bool = True,
     ) -> None:
@@ -73,9 +71,7 @@ class LocalReplicate:
         self.requests: list[SeenRequest] = []
         self.counts: Counter[str] = Counter()
         """How many requests of each kind arrived: `create`, `get`, `list`, `cancel`, `stream`, ..."""
-        self._service = Service(
-            models, deployments or (), stream_timeout=stream_timeout, late_status=late_status
-        )
+        self._service = Service(models, deployments or (), stream_timeout=stream_timeout)
         self._host, self._port = host, port
         if tokens is not None and not isinstance(tokens, Mapping):
             tokens = dict.fromkeys(tokens, 200)
@@ -162,16 +158,11 @@ class LocalReplicate:
                 return edge_error(fate.faults.error_status)
             case "reset":
                 return await reset(request)
-            case "redirect_loop":
-                return web.Response(status=307, headers={"Location": str(request.url)})
         try:
             call = RouteCall(request=request, seen=seen, names=names, token="", fate=fate, mishap=mishap)
-            answer = await self._answer(route, call)
+            return await self._answer(route, call)
         except ConnectionError:  # the caller left while a stream was being written
             return await reset(request)
-        if mishap in ("not_json", "truncated_gzip", "huge_body"):
-            return await garble(request, answer, mishap, fate.faults.huge_megabytes)
-        return answer
 
     async def _seen(self, request: web.BaseRequest, route: Route) -> SeenRequest:
         """The request, read and counted."""

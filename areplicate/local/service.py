@@ -31,7 +31,6 @@ class Service:
         deployments: Iterable[LocalDeployment],
         *,
         stream_timeout: float = 30.0,
-        late_status: int = 202,
     ) -> None:
         self.clock = Clock()
         self.versions = {model.version: model for model in models}
@@ -41,7 +40,6 @@ class Service:
         self.in_order: list[LocalPrediction] = []
         self.files: dict[str, StoredFile] = {}
         self.stream_timeout = stream_timeout
-        self.late_status = late_status
         self._machines: dict[str, Machine] = {}
         for deployment in self.deployments.values():
             if deployment.model not in self.models:

@@ -10,15 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from areplicate.local import Faults, LocalReplicate
+from areplicate.local import Faults, LocalModel, LocalReplicate
 from tests.cli.command import environment
 from tests.forked import Process
+from tests.hostile import HostileReplicate, rows_late
 from tests.stage import LLAMA
 
-FAULTS = Faults(
-    seed=7, create_lost=0.02, create_reset=0.02, create_error=0.02, get_error=0.05, list_delay=1.0
-)
-"""A bad day at Replicate's."""
+
+def a_bad_day(*models: LocalModel) -> HostileReplicate:
+    """Replicate on a bad day."""
+    faults = Faults(seed=7, create_lost=0.02, create_reset=0.02, create_error=0.02, get_error=0.05)
+    hostile = HostileReplicate(models, faults=faults, create_per_minute=6000)
+    hostile.on("list", rows_late(1.0))
+    return hostile
 
 
 def echo(input: dict[str, Any]) -> list[str]:

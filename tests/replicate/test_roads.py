@@ -12,11 +12,11 @@ from aiohttp import web
 
 import areplicate
 from areplicate import AsyncRouter, acompletion, completion
-from areplicate.local import Faults, LocalModel, LocalReplicate
+from areplicate.local import LocalModel, LocalReplicate
 from areplicate.replicate.credentials import Credentials
 from areplicate.replicate.live import LivePrediction, begun
 from areplicate.replicate.transports.httpx import HttpxTransport
-from tests.hostile import Asked, GoOn, HostileReplicate, Mishap, problem, wants_header
+from tests.hostile import Asked, GoOn, HostileReplicate, Mishap, leads_to, problem, wants_header
 from tests.proxy_servers import CREDENTIALS, http_proxy
 from tests.stage import HELLO, KEY, LLAMA, llama, router_of
 
@@ -116,8 +116,8 @@ class TestAGateway:
 
 @pytest.mark.anyio
 async def test_predictions_are_watched_and_cancelled_by_the_base_whatever_their_urls_say() -> None:
-    faults = Faults(elsewhere="https://evil.example")
-    async with HostileReplicate([llama(boot_seconds=100)], faults=faults) as hostile:
+    async with HostileReplicate([llama(boot_seconds=100)]) as hostile:
+        hostile.on("create", leads_to("https://evil.example"))
         async with router_of(hostile) as router:
             await router.acompletion(LLAMA, HELLO)
             async with anyio.create_task_group() as group:
@@ -130,8 +130,8 @@ async def test_predictions_are_watched_and_cancelled_by_the_base_whatever_their_
 @pytest.mark.anyio
 async def test_the_host_of_a_stream_sees_the_key_where_it_is_trusted_and_never_the_bases_headers() -> None:
     async with LocalReplicate([llama()]) as streams:
-        faults = Faults(elsewhere=streams.api_base.removesuffix("/v1"))
-        async with LocalReplicate([llama()], faults=faults) as local:
+        async with HostileReplicate([llama()]) as local:
+            local.on("create", leads_to(streams.api_base.removesuffix("/v1")))
             options = {"default_headers": HEADERS, "trusted_hosts": ["127.0.0.1"]}
             async with router_of(local, **options) as router:
                 stream = await router.acompletion(LLAMA, HELLO, stream=True)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import areplicate
 from areplicate import CompletionStream, ModelResponseChunk, Status, stream_to_completion
-from areplicate.local import Faults, LocalModel, LocalReplicate
+from areplicate.local import Faults, LocalModel
 from tests.fast_forward import FastForwardLoop
-from tests.hostile import HostileReplicate, changes
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, router_of, stage, streamed_text
+from tests.hostile import HostileReplicate, changes, leads_to
+from tests.stage import HELLO, LLAMA, Clock, llama, nothing_runs, router_of, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
 
@@ -216,11 +216,12 @@ async def test_a_collected_stream_equals_the_call_without_stream(options: dict[s
     "elsewhere", ["https://evil.example", "http://replicate.com", "https://notreplicate.com"]
 )
 async def test_a_stream_elsewhere_is_refused_and_sees_no_key(elsewhere: str) -> None:
-    async with LocalReplicate([llama()], faults=Faults(elsewhere=elsewhere)) as local:
-        async with areplicate.AsyncRouter(api_key=KEY, api_base=local.api_base) as router:
+    async with HostileReplicate([llama()]) as hostile:
+        hostile.on("create", leads_to(elsewhere))
+        async with router_of(hostile) as router:
             with pytest.raises(areplicate.APIError, match="outside the API's own hosts"):
                 await chunks_of(router)
-        assert not local.running()
+        assert not hostile.running()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from areplicate.replicate.protocol.requests import Request
 from areplicate.replicate.transports.aiohttp import AiohttpTransport
 from areplicate.replicate.transports.base import Transport
 from areplicate.replicate.transports.httpx import HttpxTransport
+from tests.hostile import HostileReplicate, redirects
 from tests.stage import HELLO, KEY, LLAMA, llama
 
 
@@ -170,12 +171,13 @@ async def test_requests_share_a_connection_and_no_cookies(transport: Transport) 
 
 
 @pytest.mark.anyio
-async def test_a_redirect_is_not_followed(transport: Transport, local: LocalReplicate) -> None:
-    local.faults = Faults(redirect_loop=1.0)
-    request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
-    response = await exchange(transport, request, silence=5)
-    assert response.status == 307
-    assert len(local.requests) == 1
+async def test_a_redirect_is_not_followed(transport: Transport) -> None:
+    with HostileReplicate() as hostile:
+        hostile.on("*", redirects())
+        request = Request("GET", f"{hostile.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+        response = await exchange(transport, request, silence=5)
+        assert response.status == 307
+        assert len(hostile.asked) == 1
     await transport.aclose()
 
 

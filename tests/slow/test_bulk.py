@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from areplicate.local import LocalReplicate
-from tests.bulk.accidents import FAULTS, Moments, assert_paid_once, echo, run_through_kills
+from tests.bulk.accidents import Moments, a_bad_day, assert_paid_once, echo, run_through_kills
 from tests.gateway.postgres import postgres
 from tests.gateway.process import Gateway, eventually, gateway
 from tests.gateway.test_batches import (
@@ -47,7 +47,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
 
 def test_two_thousand_rows_killed_twenty_times(tmp_path: Path, say: Say) -> None:
     model = llama(reply=echo, boot_seconds=5, run_seconds=0.5)
-    with LocalReplicate([model], faults=FAULTS, create_per_minute=6000) as local:
+    with a_bad_day(model) as local:
         answers = run_through_kills(local, tmp_path, ROWS, KILLS, seed=7)
         say(assert_paid_once(local, ROWS))
         assert answers == [f"answer to {n}" for n in range(ROWS)]
@@ -104,7 +104,7 @@ def test_two_workers_one_of_which_is_killed_twenty_times(
 
 @contextmanager
 def bad_service() -> Iterator[LocalReplicate]:
-    with LocalReplicate(MODELS, faults=FAULTS, create_per_minute=6000) as local:
+    with a_bad_day(*MODELS) as local:
         yield local
 
 

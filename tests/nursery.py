@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -120,34 +121,42 @@ def start(connection: socket.socket) -> Demand:
     os._exit(0)
 
 
-def import_for_good(names: tuple[str, ...]) -> None:
-    """Imports these modules, and leaves all of that alone when a process ends.
-
-    Its memory is shared until somebody writes to it: to take the modules apart would copy most of it.
+def run_to_the_end(demand: Demand) -> None:
+    """Runs it, and ends as an interpreter does, but takes nothing apart: what has been imported is in memory that all
+    share until somebody writes to it, and to take it apart would copy most of it.
     """
-    before = set(sys.modules)
-
-    @atexit.register  # before all imports, and so the last to be called
-    def forget() -> None:
-        for name in imported:
-            sys.modules.pop(name, None)
-
-    for name in names:
-        importlib.import_module(name)
-    imported = set(sys.modules) - before
-    modules: list[object] = [sys.modules[name] for name in imported]
-    modules.append(modules)  # a cycle, which nothing but the garbage collector would free
-    gc.freeze()
+    status = 0
+    try:
+        demand.run()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()  # which tells of what was left open
+    for file in (sys.stdout, sys.stderr):
+        try:
+            if file is not None and not file.closed:
+                file.flush()
+        except OSError:
+            status = 120  # Python's own
+    os._exit(status)
 
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as listener:
-        import_for_good(IMPORTED[sys.argv[2]])
+        for name in IMPORTED[sys.argv[2]]:
+            importlib.import_module(name)
+        gc.freeze()
         connection = wait_for_a_demand(listener)
     demand = start(connection)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    demand.run()
+    run_to_the_end(demand)
 
 
 if __name__ == "__main__":

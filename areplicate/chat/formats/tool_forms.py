@@ -356,3 +356,14 @@ LONGCAT = ToolFormat(
     call='<longcat_tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</longcat_tool_call>',
     between_calls="",
 )
+
+LFM_2 = ToolFormat(
+    "List of tools: [{tools}]",
+    between_tools=", ",
+    between_system="\n",
+    call="{name}({arguments})",
+    arguments="python",
+    calls=("<|tool_call_start|>[", "]<|tool_call_end|>"),
+    between_calls=", ",
+    after_text="",
+)

@@ -48,7 +48,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
         call: one call with `{name}`, `{arguments}`, `{id}` and `{number}` (of the conversation's
             calls, from 0).
         arguments: how a call's arguments are written: as "json", "indented" below the name of their
-            field, or "marked" as Google's.
+            field, "marked" as Google's, or as keyword arguments of "python".
         argument: one argument with `{key}` and `{value}`, for formats that write them one by one; `{is_text}`
             is "true" for a string and "false" for all else, which is JSON.
         calls: what stands around all calls of a message.
@@ -67,7 +67,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
     between_tools: str = "\n"
     between_system: str = "\n\n"
     call: str = '{"name": "{name}", "arguments": {arguments}}'
-    arguments: Literal["json", "indented", "marked"] = "json"
+    arguments: Literal["json", "indented", "marked", "python"] = "json"
     argument: str = ""
     calls: tuple[str, str] = ("", "")
     between_calls: str = "\n"
@@ -168,10 +168,19 @@ class ToolFormat(msgspec.Struct, frozen=True):
         return [*turns[:at], Turn("tools", text), *turns[at:]]
 
 
+def _keywords(arguments: Any) -> str:
+    """Arguments as Liquid AI's models write those of a call in Python."""
+    if not isinstance(arguments, Mapping):
+        return as_json(arguments)
+    written = {name: f"'{v}'" if isinstance(v, str) else str(v) for name, v in arguments.items()}
+    return ", ".join([f"{name}={value}" for name, value in written.items()])
+
+
 _ARGUMENTS: dict[str, Callable[[Any], str]] = {
     "json": as_json,
     "indented": lambda arguments: as_json(arguments, indent=4).replace("\n", "\n" + " " * 8),
     "marked": marked,
+    "python": _keywords,
 }
 
 READABLE = ToolFormat(

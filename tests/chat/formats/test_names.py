@@ -48,7 +48,7 @@ NAMES = {
     "qvq": "Qwen/QVQ-72B-Preview",
     "opencoder": "infly/OpenCoder-8B-Instruct",
     "sailor-2": "sail/Sailor2-20B-Chat",
-    "llama-3.2": "meta-llama/Llama-3.2-3B-Instruct meta-llama/Llama-3.2-11B-Vision-Instruct "
+    "llama-3.2": "meta-llama/Llama-3.2-3B-Instruct meta-llama/Llama-3.2-11B-Vision-Instruct Xkev/Llama-3.2V-11B-cot pku-yuangroup/llava-cot "
     "lucataco/ollama-llama3.2-vision-90b qubit999/llama3.2-3b-instruct",
     "llama-4": "meta/llama-4-scout-instruct meta-llama/Llama-4-Maverick-17B-128E-Instruct",
     "mistral-v0.1": "mistralai/Mistral-7B-Instruct-v0.1 TheBloke/Mistral-7B-Instruct-v0.1-GGUF",
@@ -65,9 +65,12 @@ NAMES = {
     "devstral": "mistralai/Devstral-Small-2505 lucataco/devstral-small",
     "devstral-2507": "mistralai/Devstral-Small-2507",
     "magistral": "mistralai/Magistral-Small-2506",
-    "mistral-v7-tekken": "mistralai/Mistral-Large-3-675B-Instruct-2512 mistralai/Ministral-3-3B-Instruct-2512 "
+    "mistral-v7-tekken": "mistralai/Mistral-Small-Instruct-2510 mistralai/Voxtral-Mini-3B-2507",
+    "mistral-v13": "mistralai/Mistral-Large-3-675B-Instruct-2512 mistralai/Ministral-3-3B-Instruct-2512 "
     "mistralai/Magistral-Small-2509 mistralai/Devstral-Small-2-24B-Instruct-2512 "
     "mistralai/Devstral-2-123B-Instruct-2512",
+    "ministral-3-reasoning": "mistralai/Ministral-3-14B-Reasoning-2512",
+    "lfm-2": "LiquidAI/LFM2-1.2B LiquidAI/LFM2.5-8B-A1B LiquidAI/LFM2-VL-1.6B",
     "qwen-1.5": "Qwen/Qwen1.5-72B-Chat Qwen/Qwen1.5-7B-Chat-AWQ",
     "qwen-2": "Qwen/Qwen2-57B-A14B-Instruct Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
     "Qwen/Qwen2.5-VL-72B-Instruct lucataco/qwen-vl-chat stabilityai/stable-code-instruct-3b",
@@ -174,7 +177,8 @@ NAMES = {
     "minimax": "MiniMaxAI/MiniMax-Text-01",
     "minimax-m1": "MiniMaxAI/MiniMax-M1-80k",
     "seed-coder": "ByteDance-Seed/Seed-Coder-8B-Instruct",
-    "glm-5": "zai-org/GLM-4.7 zai-org/GLM-4.7-Flash zai-org/GLM-5 zai-org/GLM-5.1",
+    "glm-5": "zai-org/GLM-4.7 zai-org/GLM-4.7-Flash zai-org/GLM-5",
+    "glm-5.1": "zai-org/GLM-5.1 zai-org/GLM-5.1-FP8",
     "minimax-m2": "MiniMaxAI/MiniMax-M2",
     "minimax-m2.1": "minimax/minimax-m2.1",
     "minimax-m2.7": "MiniMaxAI/MiniMax-M2.7",

@@ -119,14 +119,19 @@ if not TYPE_CHECKING:  # a type checker knows the names above, and flags any oth
     def __getattr__(name: str) -> Any:
         home = _HOMES.get(name)
         if home is None:
-            return _refuse(name)
+            return _of_other_packages(name)
         module = import_module(f".{home}", __name__)
         # All of a module's names at once: importing `.completion` binds that name to the module itself.
         globals().update({each: getattr(module, each) for each in _NAMES[home].split()})
         return globals()[name]
 
 
-def _refuse(name: str) -> Any:
+def _of_other_packages(name: str) -> Any:
+    if not name.startswith("__"):
+        from .integrations.absent_names import other_error
+
+        if (error := other_error(name)) is not None:
+            return error
     raise AttributeError(_absent(name))
 
 
@@ -162,7 +167,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 sys.modules[f"{__name__}.exceptions"] = exceptions
 """The errors by LiteLLM's name for their module."""
-exceptions.__dict__["__getattr__"] = _refuse
+exceptions.__dict__["__getattr__"] = _of_other_packages
 
 
 def __dir__() -> list[str]:

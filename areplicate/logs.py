@@ -28,10 +28,14 @@ def warn(message: str) -> None:
     """
     level = 2
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("areplicate."):
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
         level += 1
     warnings.warn(message, AreplicateWarning, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module == "areplicate" or module.startswith("areplicate.")
 
 
 verbose = partial(logger.isEnabledFor, logging.DEBUG)

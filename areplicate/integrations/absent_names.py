@@ -1,7 +1,16 @@
 """What to do instead of names that LiteLLM's, OpenAI's and Replicate's packages have and `areplicate` does
-not."""
+not.
+
+Their errors are there, though: an `except` clause looks up its names when an error has come, and one that is not
+there would be raised in that error's place.
+"""
 
 from __future__ import annotations
+
+from functools import cache
+
+from .. import errors
+from ..logs import warn
 
 _INSTEAD = {
     "areplicate calls language models alone": "image_generation aimage_generation ImageResponse transcription "
@@ -19,26 +28,49 @@ _INSTEAD = {
     "messages go in as they are given": "modify_params",
     "the gateway has budgets for each key": "max_budget BudgetManager",
     "models need no registering": "register_model",
-    "completion_cost(response) gives what an answer cost": "model_cost",
-    "`areplicate models show MODEL` shows a model's inputs": "get_model_info",
+    "completion_cost(response) gives what an answer cost": "model_cost cost_per_token",
+    "`areplicate models show MODEL` shows a model's inputs": "get_model_info get_max_tokens supports_vision",
+    "every model takes them": "supports_function_calling supports_parallel_function_calling supports_response_schema "
+    "enable_json_schema_validation add_function_to_prompt",
+    "the gateway answers /v1/responses": "responses aresponses",
+    "give several models to AsyncRouter(model_list=...)": "batch_completion_models "
+    "batch_completion_models_all_responses abatch_completion_fastest_response",
+    "set_verbose = True logs each request": "_turn_on_debug",
+    "it is num_retries": "num_retries_per_request",
+    "every model here is Replicate's": "get_llm_provider LlmProviders custom_provider_map",
+    "it is CompletionStream, or SyncCompletionStream": "CustomStreamWrapper",
     "the models' tokenizers are not here; token_counter() estimates": "encode decode trim_messages",
     "it is acompletion": "acreate",
     "it is what embedding() and aembedding() give": "EmbeddingResponse",
     "give AsyncRouter(transport=...)": "aclient_session client_session",
+    "use acompletion or AsyncRouter; or start the gateway for openai's client": "OpenAI AsyncOpenAI",
+    "it is completion(model, messages), or acompletion": "run async_run use ChatCompletion",
+    "it is completion(model, messages, stream=True), or acompletion": "stream async_stream",
+    "replicate's own package has it": "Client default_client predictions models deployments files",
+}
+"""What to do, and instead of which names."""
+_SAME: dict[type[errors.APIError], str] = {
+    errors.APIError: "APIStatusError OpenAIError ReplicateError",
+    errors.BadRequestError: "InvalidRequestError UnprocessableEntityError",
+    errors.InsufficientCreditError: "PaymentRequiredError",
+    errors.InternalServerError: "BadGatewayError",
+    errors.PredictionFailedError: "ModelError",
+    errors.Timeout: "APITimeoutError",
+}
+"""Errors, and their names in those packages."""
+_NEVER_RAISED = {
     "a prompt that is too long is a BadRequestError": "ContextWindowExceededError",
     "what a model refuses is a PredictionFailedError or its answer": "ContentPolicyViolationError",
     "an answer that cannot be read is an APIError": "APIResponseValidationError",
+    "an answer that does not fit its schema is a PredictionFailedError": "JSONSchemaValidationError",
     "the gateway's refusals are RateLimitErrors": "BudgetExceededError",
-    "Replicate's 422 is a BadRequestError": "UnprocessableEntityError",
-    "it is Timeout": "APITimeoutError",
-    "every error is an APIError": "APIStatusError OpenAIError ReplicateError",
-    "it is PredictionFailedError": "ModelError",
-    "use acompletion or AsyncRouter; or start the gateway for openai's client": "OpenAI AsyncOpenAI",
-    "it is completion(model, messages), or acompletion": "run async_run",
-    "it is completion(model, messages, stream=True), or acompletion": "stream async_stream",
-    "replicate's own package has it": "Client predictions models deployments",
+    "nothing here checks texts": "RejectedRequestError GuardrailRaisedException BlockedPiiEntityError",
+    "a model string that is none is a BadRequestError": "LiteLLMUnknownProvider",
+    "a stream that has begun ends with the error itself": "MidStreamFallbackError",
 }
-"""What to do, and instead of which names."""
+"""What is raised, and instead of which errors."""
+_ERROR_BY_NAME = {name: error for error, names in _SAME.items() for name in names.split()}
+_NEVER_BY_NAME = {name: why for why, names in _NEVER_RAISED.items() for name in names.split()}
 _BY_NAME = {name: instead for instead, names in _INSTEAD.items() for name in names.split()}
 
 
@@ -48,3 +80,16 @@ def absent(name: str) -> str:
     if why is None:
         return f"areplicate has no {name!r}."
     return f"areplicate has no {name!r}: {why}."
+
+
+def other_error(name: str) -> type[errors.APIError] | None:
+    """The error that another package calls so: one of ours, or one that is never raised, of which a warning tells."""
+    if (why := _NEVER_BY_NAME.get(name)) is None:
+        return _ERROR_BY_NAME.get(name)
+    warn(f"areplicate raises no {name}: {why}.")
+    return _never_raised(name)
+
+
+@cache
+def _never_raised(name: str) -> type[errors.APIError]:
+    return type(name, (errors.APIError,), {"__doc__": f"Never raised: {_NEVER_BY_NAME[name]}."})

@@ -61,8 +61,16 @@ def test_the_usual_names_are_there(name: str) -> None:
         ),
         *("success_callback", "failure_callback", "callbacks", "fallbacks", "model_list", "telemetry"),
         *("suppress_debug_info", "modify_params", "max_budget", "register_model", "model_cost", "encode"),
-        *("ContextWindowExceededError", "headers", "nothing_of_the_kind"),
-        *("run", "stream", "Client", "OpenAI", "APITimeoutError", "ReplicateError"),
+        *(
+            "headers",
+            "nothing_of_the_kind",
+            "run",
+            "stream",
+            "Client",
+            "OpenAI",
+            "responses",
+            "supports_vision",
+        ),
     ],
 )
 def test_any_other_says_what_to_do_when_it_is_read_or_set(name: str) -> None:
@@ -81,8 +89,42 @@ def test_the_errors_have_a_module() -> None:
     code = "from areplicate.exceptions import RateLimitError; import areplicate; assert RateLimitError is areplicate.RateLimitError"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert litellm.exceptions.Timeout is litellm.Timeout
-    with pytest.raises(AttributeError, match="a prompt that is too long is a BadRequestError"):
-        getattr(litellm.exceptions, "ContextWindowExceededError")  # noqa: B009 - a checker knows it is not there
+
+
+# An `except` clause looks its names up when an error has come: one that is not there would be raised in its place.
+SAME = [
+    *(("OpenAIError", "APIError"), ("APIStatusError", "APIError"), ("ReplicateError", "APIError")),
+    *(("InvalidRequestError", "BadRequestError"), ("UnprocessableEntityError", "BadRequestError")),
+    *(("PaymentRequiredError", "InsufficientCreditError"), ("BadGatewayError", "InternalServerError")),
+    *(("ModelError", "PredictionFailedError"), ("APITimeoutError", "Timeout")),
+]
+NEVER_RAISED = [
+    *("ContextWindowExceededError", "ContentPolicyViolationError", "APIResponseValidationError"),
+    *("JSONSchemaValidationError", "BudgetExceededError", "RejectedRequestError", "MidStreamFallbackError"),
+    *("GuardrailRaisedException", "BlockedPiiEntityError", "LiteLLMUnknownProvider"),
+]
+MODULES = pytest.mark.parametrize("module", [litellm, litellm.exceptions])
+
+
+@MODULES
+@pytest.mark.parametrize(("theirs", "ours"), SAME)
+def test_an_error_of_theirs_is_caught_by_its_name_there(module: Any, theirs: str, ours: str) -> None:
+    assert getattr(module, theirs) is getattr(litellm, ours)
+
+
+@MODULES
+@pytest.mark.parametrize("name", NEVER_RAISED)
+def test_an_error_that_is_never_raised_hides_none_and_says_what_is(
+    local: LocalReplicate, module: Any, name: str
+) -> None:
+    with pytest.warns(litellm.AreplicateWarning, match=f"raises no {name}: .* ") as warned:
+        try:
+            litellm.completion("meta/fails", HELLO)
+        except getattr(module, name):
+            pytest.fail("it was raised")
+        except litellm.APIError as error:
+            assert isinstance(error, litellm.PredictionFailedError)
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_errors_have_openai_s_and_litellm_s_attributes() -> None:

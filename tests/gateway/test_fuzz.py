@@ -29,10 +29,12 @@ def keeps_to_its_document(tmp_path: Path, *arguments: str) -> None:
             "litellm_settings": {"drop_params": True}
         }
         with gateway(config, tmp_path) as running:
-            document = tmp_path / "openapi.json"
-            document.write_text(json.dumps(_naming_models(running.get("/openapi.json"))))
+            document, settings = tmp_path / "openapi.json", tmp_path / "schemathesis.toml"
+            document.write_text(json.dumps(_narrowed(running.get("/openapi.json"))))
+            settings.write_text(_SETTINGS)
             command = [
-                *(sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", running.url),
+                *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings)),
+                *("run", str(document), "--url", running.url),
                 *("--header", f"Authorization: Bearer {MASTER}", "--no-color", "--seed", "1", *arguments),
                 *(
                     "--exclude-path-regex",
@@ -48,11 +50,33 @@ def keeps_to_its_document(tmp_path: Path, *arguments: str) -> None:
             assert "Traceback" not in running.log()
 
 
-def _naming_models(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the one model's name in each request: any other is refused."""
+_SETTINGS = """
+[[operations]]
+include-path-regex = "^/v1/(chat|messages|responses)"
+checks.negative_data_rejection.enabled = false
+"""
+"""Conversations may be more than `_narrowed` leaves of them."""
+
+
+def _narrowed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what no struct says: the name of the one model, and conversations that it answers."""
     schemas = document["components"]["schemas"]
     for name in ("ChatRequest", "CompletionRequest", "ResponseRequest", "MessageRequest", "Counted"):
         schemas[name]["properties"]["model"]["enum"] = [MODELS[0].name]
     for name in ("NewKey", "KeyChanges"):
         schemas[name]["properties"]["models"]["items"]["enum"] = [MODELS[0].name]
+    text, function = {"type": "string"}, {"type": "string", "pattern": "^[a-z]+$"}
+    tool = {"type": "object", "properties": {"type": {"const": "function"}, "name": function}}
+    schemas["ChatMessage"]["properties"] = {
+        "role": {"enum": ["system", "user", "assistant"]},
+        "content": text,
+    }
+    schemas["ChatMessage"]["required"] = ["role", "content"]
+    schemas["MessageParam"]["properties"]["content"] = text
+    for name in ("MessageRequest", "Counted"):
+        schemas[name]["properties"] |= {"system": text, "tools": {"type": "null"}}
+    schemas["ResponseRequest"]["properties"] |= {
+        "input": text,
+        "tools": {"type": "array", "items": tool | {"required": ["type", "name"]}, "maxItems": 1},
+    }
     return document

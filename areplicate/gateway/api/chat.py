@@ -14,20 +14,18 @@ from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelCall, Sampling, admitted_call
-from .shapes import TEXT, either, items, mapping, one_of
 
 _NOT_PARAMS = ("model", "messages", "stream")
 
 
-_TEXT_PART = mapping("type text", type=one_of("text", "input_text", "output_text"), text=TEXT)
-_CONTENT = either(TEXT, items(either(TEXT, _TEXT_PART)))
-
-
 class ChatMessage(msgspec.Struct):
-    """One message of a conversation. Images, sounds and files are further parts, for models that take them."""
+    """One message of a conversation, by system, developer, user, assistant or tool.
 
-    role: Annotated[str, msgspec.Meta(extra_json_schema=one_of("system", "developer", "user", "assistant"))]
-    content: Annotated[Any, msgspec.Meta(extra_json_schema=_CONTENT)] = None
+    Its content is a text, or a list of parts: texts, images, sounds, films and files.
+    """
+
+    role: str
+    content: Any = None
 
 
 class StreamOptions(msgspec.Struct):
@@ -37,10 +35,7 @@ class StreamOptions(msgspec.Struct):
 class ChatRequest(Sampling, kw_only=True):
     """A conversation. Further fields are the model's own inputs, which are sent to it as they are."""
 
-    messages: Annotated[
-        list[Annotated[ChatMessage, msgspec.Meta(extra_json_schema={"required": ["role", "content"]})]],
-        msgspec.Meta(min_length=1, max_length=MAX_MESSAGES),
-    ]
+    messages: Annotated[list[ChatMessage], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
     stream_options: StreamOptions | None = None
 
 

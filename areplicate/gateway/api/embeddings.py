@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from ...chat.embeddings import (
-    MOST_TEXTS,
     EmbeddingResponse,
     Encoding,
     PricedEmbeddingUsage,
@@ -27,16 +26,14 @@ from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import ModelName, admitted_call
-from .shapes import FULL_TEXT, either, items
-
-_INPUT = either(FULL_TEXT, items(FULL_TEXT, minItems=1, maxItems=MOST_TEXTS))
 
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True):
-    """Texts to embed. Further fields are the model's own inputs, which are sent to it as they are."""
+    """A text to embed, or a list of up to 2,048. Further fields are the model's own inputs, which are sent to it as
+    they are."""
 
     model: ModelName
-    input: Annotated[Any, msgspec.Meta(extra_json_schema=_INPUT)]
+    input: Any
     encoding_format: Encoding | None = None
     user: str | None = None
 

@@ -22,46 +22,24 @@ from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelName, admitted_call, usable
 from .relay import relay
-from .shapes import TEXT, either, items, mapping, one_of, tool
 
 _PING = data_event({"type": "ping"}, "ping")
-_BLOCK = mapping("type text", type=one_of("text"), text=TEXT)
-_CONTENT = either(
-    TEXT,
-    items(_BLOCK),
-    description="Images, documents, tool_use and tool_result are further blocks.",
-)
-_PARAM: dict[str, Any] = {
-    "if": {"properties": {"role": one_of("assistant")}},  # an empty answer may be sent back
-    "else": {"properties": {"content": {"minItems": 1}}},
-}
-_SYSTEM = either(TEXT, items(_BLOCK), {"type": "null"})
-_TOOL = tool(
-    one_of("custom", None),
-    "name input_schema",
-    "A tool that runs on Anthropic's servers is left out.",
-    description=TEXT,
-    input_schema={"type": "object", "description": "A JSON Schema."},
-)
 
 
 class MessageParam(msgspec.Struct):
-    """One message of a conversation."""
+    """One message of a conversation. Its content is a text, or a list of blocks."""
 
     role: Literal["user", "assistant", "system"]
-    content: Annotated[Any, msgspec.Meta(extra_json_schema=_CONTENT)]
+    content: Any
 
 
 class Counted(msgspec.Struct, kw_only=True):
-    """What a model reads."""
+    """What a model reads. Tools that run on Anthropic's servers are left out."""
 
     model: ModelName
-    messages: Annotated[
-        list[Annotated[MessageParam, msgspec.Meta(extra_json_schema=_PARAM)]],
-        msgspec.Meta(min_length=1, max_length=MAX_MESSAGES),
-    ]
-    system: Annotated[Any, msgspec.Meta(extra_json_schema=_SYSTEM)] = None
-    tools: list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
+    messages: Annotated[list[MessageParam], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
+    system: Any = None
+    tools: list[dict[str, Any]] | None = None
 
 
 class MessageRequest(Counted, kw_only=True):

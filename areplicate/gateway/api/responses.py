@@ -25,49 +25,18 @@ from ..logs import logger
 from .fields import ListPage, Text
 from .model_call import MAX_MESSAGES, ModelRequest, admitted_call, usable
 from .relay import relay
-from .shapes import FULL_TEXT, TEXT, either, items, mapping, one_of, tool
 
 _MAX_ID = 256
 """Characters of an item's id: PostgreSQL takes no long text into an index."""
-_ITEM = either(
-    mapping(
-        "role content",
-        type=one_of("message"),
-        role=one_of("system", "developer", "user", "assistant"),
-        content=TEXT,
-    ),
-    mapping(
-        "type call_id name arguments",
-        type=one_of("function_call"),
-        call_id=TEXT,
-        name=FULL_TEXT,
-        arguments={"description": "A JSON object, as text."},
-    ),
-    mapping("type call_id output", type=one_of("function_call_output"), call_id=TEXT, output=TEXT),
-    description="Items of other kinds are accepted, too; those that mean nothing to a model are left out.",
-)
-_TOOL = tool(
-    one_of("function"),
-    "name",
-    "A tool of another type is left out.",
-    description={"type": ["string", "null"]},
-    parameters={"type": ["object", "null"], "description": "A JSON Schema."},
-)
-_INPUT = either(
-    TEXT,
-    items(
-        _ITEM,
-        minItems=1,
-        maxItems=MAX_MESSAGES - 1,
-        contains={"properties": {"role": one_of("user", "assistant")}, "required": ["role"]},
-    ),
-)
 
 
 class ResponseRequest(ModelRequest, kw_only=True):
-    """A conversation. What a model has no input for is left out, unless `drop_params` is false."""
+    """A conversation: a text, or a list of messages, calls of functions and their outputs.
 
-    input: Annotated[Any, msgspec.Meta(extra_json_schema=_INPUT)]
+    Tools that are not functions are left out; so is what a model has no input for, unless `drop_params` is false.
+    """
+
+    input: Any
     instructions: str | None = None
     max_output_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     metadata: dict[str, str] | None = None
@@ -76,7 +45,7 @@ class ResponseRequest(ModelRequest, kw_only=True):
     reasoning: dict[str, Any] | None = None
     store: bool | None = None
     text: dict[str, Any] | None = None
-    tools: list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema=_TOOL)]] | None = None
+    tools: list[dict[str, Any]] | None = None
     truncation: Literal["auto", "disabled"] | None = None
 
 

@@ -367,3 +367,12 @@ LFM_2 = ToolFormat(
     between_calls=", ",
     after_text="",
 )
+
+MIMO_2 = msgspec.structs.replace(
+    QWEN_CODER,
+    definitions=PUBLISHED["mimo-2-tools"],
+    call="<tool_call>\n<function={name}>\n{arguments}</function>\n</tool_call>",
+    argument="<parameter={key}>{value}</parameter>\n",
+    between_calls="",
+    after_text="",
+)

@@ -29,6 +29,8 @@ NO_TEMPLATE = {
         "ring-2",
         "longcat",
         "longcat-thinking",
+        "mimo-v2",
+        "mimo-v2.5",
     ),
 }
 """Families whose format is described on a model's page or seen in its example; no template is public."""

@@ -38,6 +38,8 @@ NAMES = {
     "longcat": "meituan-longcat/LongCat-Flash-Chat",
     "longcat-thinking": "meituan-longcat/LongCat-Flash-Thinking",
     "step-3.5": "stepfun-ai/Step-3.5-Flash",
+    "mimo-v2": "XiaomiMiMo/MiMo-V2-Flash",
+    "mimo-v2.5": "XiaomiMiMo/MiMo-V2.5-Pro",
     "mimo": "XiaomiMiMo/MiMo-7B-RL XiaomiMiMo/MiMo-VL-7B-RL",
     "deepseek-v3.2": "someone/DeepSeek-V3.2",
     "deepseek-v4": "someone/deepseek-v4-flash unsloth/DeepSeek-V4-Pro",
@@ -68,7 +70,7 @@ NAMES = {
     "mistral-v7-tekken": "mistralai/Mistral-Small-Instruct-2510 mistralai/Voxtral-Mini-3B-2507",
     "mistral-v13": "mistralai/Mistral-Large-3-675B-Instruct-2512 mistralai/Ministral-3-3B-Instruct-2512 "
     "mistralai/Magistral-Small-2509 mistralai/Devstral-Small-2-24B-Instruct-2512 "
-    "mistralai/Devstral-2-123B-Instruct-2512",
+    "mistralai/Devstral-2-123B-Instruct-2512 mistralai/Mistral-Small-4-119B-2603",
     "ministral-3-reasoning": "mistralai/Ministral-3-14B-Reasoning-2512",
     "lfm-2": "LiquidAI/LFM2-1.2B LiquidAI/LFM2.5-8B-A1B LiquidAI/LFM2-VL-1.6B",
     "qwen-1.5": "Qwen/Qwen1.5-72B-Chat Qwen/Qwen1.5-7B-Chat-AWQ",
@@ -197,7 +199,7 @@ NAMES = {
     "phi-2": "microsoft/phi-2",
     "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
     "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 deepseek-ai/deepseek-v4-flash meta-llama/LlamaGuard-7b",
-    "plain": "google/gemma-3-270m stabilityai/stablecode-instruct-alpha-3b google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "
+    "plain": "google/gemma-3-270m LGAI-EXAONE/K-EXAONE-236B-A23B stabilityai/stablecode-instruct-alpha-3b google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "
     "Qwen/Qwen2-57B-A14B meta/meta-llama-3-8b meta-llama/Llama-3.1-70B meta/llama-2-70b meta-llama/Llama-3.2-1B "
     "mistralai/Mistral-7B-v0.1 mistralai/Mistral-7B-v0.3 mistralai/Mistral-Nemo-Base-2407 "
     "mistralai/Mixtral-8x22B-v0.1 mistralai/Mixtral-8x7B-v0.1 Qwen/Qwen2.5-7B Qwen/Qwen1.5-72B Qwen/Qwen3-8B-Base "

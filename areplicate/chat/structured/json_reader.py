@@ -35,6 +35,10 @@ _MAY_BE_INFINITE = re.compile(r"[eE]\+?\d{3}|\d{300}")
 _CLOSERS = '"]}\\'
 _LOOKAHEAD = 12
 """Characters at the end in which an escape may be cut off."""
+_SHORT = 1000
+"""Characters of a text that is read anew at each piece."""
+_PARTS = 32
+"""A longer one is read anew whenever it has grown by such a part: at each piece, a long answer would take minutes."""
 _MOST_STARTS = 50
 """Brackets at which an answer is looked into before it counts as talk."""
 
@@ -56,6 +60,8 @@ class JsonReader:
         self._validator = validator_for(format.schema)
         self._text = ""
         self._streamed = streamed
+        self._read_at = 0
+        """How long the text is when it is read next."""
         self._from = 0
         self._parse = of_the_extra("jiter").from_json
         self.given = given
@@ -64,7 +70,11 @@ class JsonReader:
     def feed(self, text: str) -> str:
         """The JSON that this piece of text makes certain."""
         self._text += text
-        return self._as_far_as_certain() if self._streamed else ""
+        length = len(self._text)
+        if not self._streamed or length < self._read_at:
+            return ""
+        self._read_at = length + max(0, length - _SHORT) // _PARTS
+        return self._as_far_as_certain()
 
     def _as_far_as_certain(self) -> str:
         while (start := _next_start(self._text, self._from, self._opens)) >= 0:
@@ -84,7 +94,7 @@ class JsonReader:
         """The rest, now that no text follows, or is `cut_off`; `faults` says why there is no whole value."""
         value = self._value()
         if self.faults:
-            return self._as_far_as_certain() if cut_off and not self._streamed else ""
+            return self._as_far_as_certain() if cut_off else ""
         whole = msgspec.json.encode(value).decode()
         if not whole.startswith(self.given):
             self.faults = [f"It must begin with exactly {self.given}"]

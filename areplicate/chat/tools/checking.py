@@ -54,7 +54,8 @@ class CallChecker:
         [(tool, validator)] = self._tools.values()
         declared = tool.parameters.get("properties") or {}
         for value in values_in(text, "{"):
-            if value and value.keys() <= declared.keys() and not validator.faults(value):
+            known = isinstance(value, dict) and value and value.keys() <= declared.keys()
+            if known and not validator.faults(value):
                 return FunctionCall(name=tool.name, arguments=msgspec.json.encode(value).decode())
         return None
 

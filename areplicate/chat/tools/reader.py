@@ -27,6 +27,8 @@ _MAY_BE_CALLS = re.compile(
 )
 """Such a beginning in full: an object, a list of objects, or a list of calls in Python's notation."""
 _ACTION = re.compile(rf"{ACTION}\s*```")
+_MOST_ENDS = 64
+"""Closing marks that are tried before the first ends the block: each is read with all that stands before it."""
 _MARKS = (*MARKS, ACTION)
 _STARTS = (*_BARE, *MARKS)
 
@@ -104,12 +106,12 @@ class ToolReader:
         closings = MARKS.get(self._mark or "", ())
         ends = sorted(
             [found.end() for closing in closings for found in re.finditer(re.escape(closing), self._held)]
-        )
+        )[:_MOST_ENDS]
         for end in ends[self._tried :]:
             if read_calls(self._held[:end]):
                 return end
         self._tried = len(ends)
-        if not ended:
+        if not ended and len(ends) < _MOST_ENDS:
             return 0
         return ends[0] if ends else len(self._held)
 

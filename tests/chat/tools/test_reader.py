@@ -288,7 +288,9 @@ def test_the_arguments_of_the_one_tool_that_must_be_called_are_a_call(text: str,
         assert Read(pieces, named).told() == (content, [("alarm", {"at": 7})], [])
 
 
-@pytest.mark.parametrize("text", ['{"at": 7, "why": "late"}', '{"at": "seven"}', "{}"])
+@pytest.mark.parametrize(
+    "text", ['{"at": 7, "why": "late"}', '{"at": "seven"}', "{}", "```json\n7", "```json\n[7]\n```"]
+)
 def test_what_does_not_fit_the_one_tool_is_no_call(text: str) -> None:
     named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
     assert Read([text], named).faults == ["One of the tools must be called: alarm."]
@@ -523,6 +525,13 @@ def test_an_answer_of_calls_that_never_end_is_read_quickly(begun: str) -> None:
     """Each tag once read on to the answer's end, which took minutes."""
     before = time.process_time()
     read_calls(begun * 10_000)
+    assert time.process_time() - before < 2
+
+
+def test_a_call_with_many_closing_marks_is_read_quickly() -> None:
+    """Each was once tried with all that stands before it, which took minutes."""
+    before = time.process_time()
+    assert Read(['<tool_call>{"name": "clock", "arguments": {"zone": "' + "</tool_call>" * 4_000]).faults
     assert time.process_time() - before < 2
 
 

@@ -18,7 +18,7 @@ _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|thinker|reasoning|magistral|nemotron|exaone-(deep|4)"
     r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|gpt-oss|hermes-?4|deepcoder|deepscaler|skywork-or1"
     r"|deepseek-?v(3\.[1-9]|[4-9])|kimi-k2[.p-][5-9]|step-?3|\bring-|\bling-3|mimo|apertus|granite-3\.[23]|gemma-?4|hunyuan-a13b"
-    r"|command-(a|r7b)|ernie-?4\.5"
+    r"|command-(a|r7b)|ernie-?4\.5|\bhy-?3"
 )
 """The names of models that write a thought before they answer."""
 
@@ -29,6 +29,8 @@ THOUGHTS = {
     "[THINK]": "[/THINK]",
     "◁think▷": "◁/think▷",
     "<longcat_think>": "</longcat_think>",
+    "<mm:think>": "</mm:think>",
+    "<think:opensource>": "</think:opensource>",
     "<|inner_prefix|>": "<|inner_suffix|>",
     "<|channel>thought": "<channel|>",
     "<|START_THINKING|>": "<|END_THINKING|>",
@@ -37,7 +39,7 @@ THOUGHTS = {
     "Here is my thought process:": "Here is my response:",
 }
 """What opens a thought in the models' formats, and what closes it: Seed-OSS, EXAONE Deep, Magistral, Kimi-VL, LongCat,
-Apertus, Gemma 4, Command A, Apriel and Granite 3.2 have their own marks."""
+MiniMax M3, Hy3, Apertus, Gemma 4, Command A, Apriel and Granite 3.2 have their own marks."""
 
 _WRAPPED = (
     (r"command-(a|r7b)", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),

@@ -87,6 +87,8 @@ def test_reasoning_is_kept_apart_for_models_that_are_known_to_reason() -> None:
         ("[THINK]", "[/THINK]"),
         ("◁think▷", "◁/think▷"),
         ("<longcat_think>", "</longcat_think>"),
+        ("<mm:think>", "</mm:think>"),
+        ("<think:opensource>", "</think:opensource>"),
         ("<|inner_prefix|>", "<|inner_suffix|>"),
         ("<|channel>thought", "<channel|>"),
         ("<|START_THINKING|>", "<|END_THINKING|>"),

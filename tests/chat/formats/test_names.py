@@ -81,10 +81,10 @@ NAMES = {
     "qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
     "qwen-2.5-math": "Qwen/Qwen2.5-Math-72B-Instruct",
     "qwen-3.5": "Qwen/Qwen3.5-4B unsloth/Qwen3.6-35B-A3B-GGUF",
-    "qwen-3": "Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ qwen/qwen3-235b-a22b-instruct-2507",
+    "qwen-3": "Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-Omni-30B-A3B-Thinking",
     "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507",
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
-    "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct",
+    "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507",
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
     "chatml": "deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
@@ -187,6 +187,7 @@ NAMES = {
     "minimax-m2.5": "MiniMaxAI/MiniMax-M2.5",
     "glm-5.2": "zai-org/GLM-5.2 zai-org/GLM-5.2-FP8",
     "nemotron-3": "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 nvidia/nemotron-3-super-120b",
+    "nemotron-3-ultra": "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B",
     "qwen-3.8": "Qwen/Qwen3.8-32B",
     "hunyuan": "tencent/Hunyuan-A13B-Instruct",
     "jamba": "ai21labs/AI21-Jamba-1.5-Mini",

@@ -71,7 +71,7 @@ HASH = "2796ee9483c3fd7aa2e171d38f4ca12251a30609463dcfd4cd76703f22e96cdf"
         ("lucataco/hermes-2-pro-llama-3-70b", "hermes"),
         ("lucataco/dolphin-2.9-llama3-8b", "chatml"),
         ("nateraw/nous-hermes-llama2-awq", "alpaca"),
-        ("qwen/qwen3-235b-a22b-instruct-2507", "qwen-3"),
+        ("qwen/qwen3-235b-a22b-instruct-2507", "qwen-3-next"),
         ("01-ai/yi-34b-chat", "chatml"),
         ("01-ai/yi-34b", "plain"),
         ("google-deepmind/gemma-2-2b-it", "gemma"),

@@ -213,10 +213,13 @@ def test_a_gateway_whose_clock_is_wrong_counts_by_the_databases(
     local: LocalReplicate, database: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = "import time\nright = time.time\ntime.time = lambda: right() - 3600\n"
+    late += f"open({str(tmp_path / 'is late')!r}, 'w').close()\n"
     (tmp_path / "sitecustomize.py").write_text(late)
     monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", f"{tmp_path}:{ROOT}")
     config = config_for(local, database_url=database.url)
-    with gateway(config, tmp_path / "late") as running:
+    # A forked one has begun before: who says `before` starts an interpreter, which reads the file.
+    with gateway(config, tmp_path / "late", before=lambda: None) as running:
+        assert (tmp_path / "is late").exists()
         key = running.new_key(duration="2s", rpm_limit=100)
         assert abs(running.get(f"/key/info?key={key}")["expires_at"] - time.time()) < 10
         assert running.ask(key).status_code == 200

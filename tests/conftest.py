@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests.fast_forward import FastForwardLoop
 from tests.forked import nursery
-from tests.gateway.postgres import share_a_cluster
+from tests.gateway import postgres
 from tests.nursery import IMPORTED
 from tests.side_by_side import SideBySide
 
@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if processes := config.getoption("processes"):
         for imports in IMPORTED:  # they share these
             nursery(imports)
-        share_a_cluster()
+        postgres.share()
         config.pluginmanager.register(SideBySide(processes))
     if config.getoption("--hypothesis-profile") == "mutants":
         # `make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage,

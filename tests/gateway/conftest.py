@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from areplicate.local import LocalReplicate
-from tests.gateway.postgres import Postgres, server
+from tests.gateway.postgres import Postgres, shared_server
 from tests.gateway.process import MODELS, Gateway, gateway, priced
 
 
@@ -20,7 +20,7 @@ def local(request: pytest.FixtureRequest) -> Iterator[LocalReplicate]:
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[Postgres]:
-    with server() as database:
+    with shared_server() as database:
         yield database
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import json
 import os
 import pwd
 import shutil
@@ -30,10 +31,11 @@ import pytest
 from tests.stage import free_port
 
 _HOMES = Path("/usr/lib/postgresql")
-_OPTIONS = "-c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=60"
+_OPTIONS = "-c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=200"
 """fsync=off: the data are thrown away in any case."""
 _SHARED = "TESTS_POSTGRES"
-"""The environment variable with the folder of the cluster that is copied."""
+"""The environment variable with the folder of what the processes that run tests share: a cluster, which servers copy,
+and a server, whose folder and port are in the file `server`."""
 
 
 @lru_cache
@@ -49,11 +51,16 @@ def binaries() -> Path:
     return found
 
 
-def share_a_cluster() -> None:
-    """Lets the processes that this one starts copy the first that is made: it takes a second to make one."""
-    folder = _folder()
-    os.environ[_SHARED] = str(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def share() -> None:
+    """Lets the processes that this one starts share what one of them makes: it takes each a second to make its own."""
+    shared = _folder()
+    os.environ[_SHARED] = str(shared)
+
+    @atexit.register
+    def end() -> None:
+        if (told := shared / "server").exists():
+            _end(Postgres(*json.loads(told.read_text())))
+        shutil.rmtree(shared, ignore_errors=True)
 
 
 class Postgres:
@@ -63,18 +70,16 @@ class Postgres:
     may not enter pytest's folders.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str | Path, port: int) -> None:
         self._home = binaries()
-        self.folder = _folder()
-        self.port = free_port()
-        self.url = f"postgresql://tester@127.0.0.1:{self.port}/postgres"
-        self._make(self.folder / "d")
+        self.folder = Path(folder)
+        self.port = port
+        self.url = f"postgresql://tester@127.0.0.1:{port}/postgres"
 
-    def _make(self, data: Path) -> None:
-        shared = os.environ.get(_SHARED)
-        made = Path(shared or self.folder) / "d"
-        with (made.parent / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    def make(self) -> None:
+        data = self.folder / "d"
+        made = Path(os.environ.get(_SHARED, self.folder)) / "d"
+        with _alone(made.parent / "lock"):
             if not made.exists():
                 how = ("-U", "tester", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
                 _run([self._home / "initdb", "-D", made, *how])
@@ -109,7 +114,7 @@ class Postgres:
         name = f"database_{uuid4().hex}"
         with self.connect() as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
-        return self.url.removesuffix("postgres") + name
+        return self.url.rpartition("/")[0] + f"/{name}"
 
     def rows(self, query: str) -> list[Any]:
         with self.connect() as connection:
@@ -134,14 +139,52 @@ class Postgres:
 @contextmanager
 def server() -> Iterator[Postgres]:
     """Runs a server until the block ends."""
-    running = Postgres()
+    running = Postgres(_folder(), free_port())
     try:
+        running.make()
         running.start()
         yield running
     finally:
-        with contextlib.suppress(RuntimeError):
-            running.stop()
-        shutil.rmtree(running.folder, ignore_errors=True)
+        _end(running)
+
+
+@contextmanager
+def shared_server() -> Iterator[Postgres]:
+    """A server on which this process has a database of its own."""
+    with contextlib.ExitStack() as own:
+        if shared := os.environ.get(_SHARED):
+            running = _running(Path(shared))
+        else:
+            running = own.enter_context(server())
+        running.url = running.new_database()
+        yield running
+
+
+def _running(shared: Path) -> Postgres:
+    """The server that all share, which the first to ask starts."""
+    told = shared / "server"
+    with _alone(shared / "server.lock"):
+        if told.exists():
+            return Postgres(*json.loads(told.read_text()))
+        running = Postgres(_folder(), free_port())
+        told.write_text(json.dumps([str(running.folder), running.port]))
+        running.make()
+        running.start()
+        return running
+
+
+def _end(running: Postgres) -> None:
+    with contextlib.suppress(RuntimeError):
+        running.stop()
+    shutil.rmtree(running.folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other process is in a block with this file at the same time."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

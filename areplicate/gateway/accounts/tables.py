@@ -92,17 +92,11 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
 
 
-class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch. The names are OpenAI's; times are in seconds since 1970, by the database's clock.
-
-    Attributes:
-        total, completed, failed: requests.
-        expected: dollars that all of it is expected to cost.
-        leased_by: the process that works on it, until `leased_until`.
-    """
+class BatchFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch is, for its key and in the database. The names are OpenAI's; times are in seconds since 1970, by
+    the database's clock."""
 
     id: str
-    key_id: str | None
     endpoint: str
     input_file_id: str
     completion_window: str
@@ -118,11 +112,23 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_at: float | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class BatchRow(BatchFields, frozen=True, kw_only=True):
+    """A batch.
+
+    Attributes:
+        total, completed, failed: requests.
+        expected: dollars that all of it is expected to cost.
+        leased_by: the process that works on it, until `leased_until`.
+    """
+
+    key_id: str | None
     total: int = 0
     completed: int = 0
     failed: int = 0
     errors: list[dict[str, Any]] | None = None
-    metadata: dict[str, str] | None = None
     expected: float = 0.0
     leased_by: str | None = None
     leased_until: float | None = None

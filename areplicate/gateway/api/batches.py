@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ...bulk.apis import APIS
-from ..accounts.tables import UNFINISHED, BatchRow, BatchStatus
+from ..accounts.tables import UNFINISHED, BatchFields, BatchRow
 from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
@@ -63,29 +63,12 @@ class RequestCounts(msgspec.Struct, frozen=True):
     failed: int
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class Batch(BatchFields, frozen=True, kw_only=True):
     """A batch; times are in seconds since 1970."""
 
-    id: str
     object: Literal["batch"] = "batch"
-    endpoint: str
     errors: BatchErrors | None
-    input_file_id: str
-    completion_window: str
-    status: BatchStatus
-    output_file_id: str | None
-    error_file_id: str | None
-    created_at: int
-    in_progress_at: int | None
-    expires_at: int
-    finalizing_at: int | None
-    completed_at: int | None
-    failed_at: int | None
-    expired_at: int | None
-    cancelling_at: int | None
-    cancelled_at: int | None
     request_counts: RequestCounts
-    metadata: dict[str, str] | None
 
 
 class BatchList(ListPage, frozen=True, kw_only=True):
@@ -163,7 +146,6 @@ async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
 
 
 def _shown(row: BatchRow) -> Batch:
-    fields = in_whole_seconds(msgspec.structs.asdict(row))
-    counts = {"total": row.total, "completed": row.completed, "failed": row.failed}
-    errors = None if row.errors is None else {"data": row.errors}
-    return msgspec.convert({**fields, "request_counts": counts, "errors": errors}, Batch)
+    fields = in_whole_seconds({name: getattr(row, name) for name in BatchFields.__struct_fields__})
+    errors = None if row.errors is None else BatchErrors(data=msgspec.convert(row.errors, list[BatchError]))
+    return Batch(**fields, errors=errors, request_counts=RequestCounts(row.total, row.completed, row.failed))

@@ -36,6 +36,9 @@ EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal)
 _PATIENCE = 3600.0
 """Seconds without a single answer after which a job no longer waits for the network or the service."""
 
+_KEPT = ("message", "status_code", "model", "prediction_id", "param")
+"""What a journal keeps of an error, beside its class."""
+
 _decode_embeddings: Any = msgspec.json.Decoder(EmbeddingResponse).decode
 _decode = msgspec.json.Decoder(ModelResponse).decode
 
@@ -132,16 +135,8 @@ class JournaledAsk:
 
 
 def _plain(error: APIError) -> bytes:
-    return msgspec.json.encode(
-        {
-            "code": type(error).__name__,
-            "message": error.message,
-            "status_code": error.status_code,
-            "model": error.model,
-            "prediction_id": error.prediction_id,
-            "param": error.param,
-        }
-    )
+    fields = {name: getattr(error, name) for name in _KEPT}
+    return msgspec.json.encode({"code": type(error).__name__, **fields})
 
 
 def error_of(plain: Mapping[str, Any]) -> APIError:

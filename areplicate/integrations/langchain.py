@@ -12,7 +12,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_openai_messages
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.messages.tool import tool_call, tool_call_chunk
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
@@ -216,18 +216,14 @@ def _chunk_of(piece: ModelResponseChunk) -> ChatGenerationChunk:
 
 
 def _message(message: Message, about: dict[str, Any], usage: Usage) -> AIMessage:
-    calls, invalid = [], []
-    for call in message.tool_calls or ():
-        name, arguments = call.function.name, call.function.arguments
-        try:
-            calls.append(tool_call(name=name, args=json.loads(arguments), id=call.id))
-        except ValueError as error:
-            invalid.append(invalid_tool_call(name=name, args=arguments, id=call.id, error=str(error)))
+    calls = [
+        tool_call(name=call.function.name, args=json.loads(call.function.arguments), id=call.id)
+        for call in message.tool_calls or ()
+    ]
     return AIMessage(
         content=message.content or "",
         additional_kwargs=_reasoning(message.reasoning_content),
         tool_calls=calls,
-        invalid_tool_calls=invalid,
         usage_metadata=_usage(usage),
         response_metadata=about,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from areplicate.gateway.http.uploads import MAX_FIELDS
 from areplicate.local import LocalReplicate
 from tests.gateway.process import MASTER, MODELS, config_for, gateway
 
@@ -79,4 +80,6 @@ def _narrowed(document: dict[str, Any]) -> dict[str, Any]:
         "input": text,
         "tools": {"type": "array", "items": tool | {"required": ["type", "name"]}, "maxItems": 1},
     }
+    # Further fields of a form are ignored; how they may be called is for those who write forms to know.
+    schemas["FileUpload"] |= {"propertyNames": {"pattern": r"^[ !#-\[\]-~]+$"}, "maxProperties": MAX_FIELDS}
     return document

@@ -15,7 +15,6 @@ from ..errors import ErrorAnswer
 from .anthropic import ClaudeErrorAnswer
 from .exchange import Exchange
 from .route import Route, route
-from .uploads import MAX_FIELDS
 
 _ERROR = (
     "An error. 400, 415: the request is wrong. 401: the key is missing, unknown or expired. 402: the gateway's account "
@@ -24,8 +23,6 @@ _ERROR = (
     "the key or of Replicate; Retry-After says when it passes. 500: the model or the gateway failed. 502: Replicate "
     "failed. 503: the database or Replicate is not available, or the gateway is stopping."
 )
-_FORM = {"propertyNames": {"pattern": r"^[ !#-\[\]-~]+$"}, "maxProperties": MAX_FIELDS}
-"""Further fields that a form may have, which are ignored."""
 _REF = "#/components/schemas/"
 
 Schema = dict[str, Any]
@@ -91,7 +88,6 @@ def _operation(each: Route, schemas: dict[int, Any], components: Schema) -> Sche
         if each.method == "GET":
             parameters += _query(component)
         else:
-            component |= _FORM if each.form else {}
             operation["requestBody"] = {
                 "required": bool(component.get("required")),
                 "content": {"multipart/form-data" if each.form else "application/json": {"schema": schema}},

@@ -17,7 +17,7 @@ from areplicate.gateway.accounts.reports import SpendFilter
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.tables import UsageRow
 from areplicate.gateway.accounts.usage import UsageWriter
-from areplicate.gateway.config.database import AccountSettings
+from areplicate.gateway.config.account_settings import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL
 from areplicate.gateway.errors import GatewayError
 from tests.gateway.stores import MADE, execute, opened

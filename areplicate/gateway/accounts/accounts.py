@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from ..config.database import AccountSettings
+from ..config.account_settings import AccountSettings
 from ..errors import DatabaseUnavailable
 from ..logs import logger
 from .auth import Auth, unauthenticated

@@ -9,7 +9,7 @@ import msgspec
 
 from ...model_names import ModelNames
 from ..addresses import origin_of
-from .database import AccountSettings, account_settings
+from .account_settings import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
 from .prices import PriceList
 from .pricing import prices_beside

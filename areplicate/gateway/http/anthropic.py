@@ -40,8 +40,8 @@ class ClaudeErrorAnswer(msgspec.Struct, frozen=True):
 
 
 def is_anthropics(request: web.BaseRequest) -> bool:
-    """Whether the request comes from a client of Anthropic's API: they all send its version."""
-    return "anthropic-version" in request.headers or "/v1/messages" in request.path
+    """Whether the request comes from a client of Anthropic's API: most send its version."""
+    return "anthropic-version" in request.headers or "/messages" in request.path
 
 
 def error_type(status: int) -> str:

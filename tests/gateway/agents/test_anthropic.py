@@ -54,6 +54,21 @@ def post(running: Gateway, body: dict[str, Any], path: str = "/v1/messages") -> 
         return http.post(path, json=body, headers=headers)
 
 
+@pytest.mark.parametrize("prefix", ["", "/v1", "/anthropic"])
+@pytest.mark.parametrize("path", ["/messages", "/messages/count_tokens"])
+@pytest.mark.parametrize("key", [MASTER, "sk-wrong"])
+def test_an_error_has_anthropic_s_form_wherever_its_api_is_reached(
+    running: Gateway, prefix: str, path: str, key: str
+) -> None:
+    """Without the version, which curl does not send."""
+    with running.http(None) as http:
+        answer = http.post(prefix + path, json={}, headers={"x-api-key": key})
+    assert answer.status_code == (400 if key == MASTER else 401)
+    told = answer.json()
+    assert told["type"] == "error" and told["error"].keys() == {"type", "message"}
+    assert told["request_id"] == answer.headers["request-id"]
+
+
 QUESTIONS: list[dict[str, Any]] = [
     {"model": "chat", "system": "Be kind.", "metadata": {"user_id": "u1"}, "temperature": 1},
     {"model": "chat", "max_tokens": 2, "stop_sequences": ["END"]},

@@ -21,7 +21,7 @@ TEXTS = [json.loads(line) for line in (DATA / "formats.jsonl").read_text(encodin
 NO_TEMPLATE = {
     *("orca-mini", "stable-beluga", "phind", "synthia", "starchat", "phi-2", "chatglm-lines"),
     *("minimax", "minimax-m2.1", "qwen-2.5-math", "seed-coder", "ling", "ring-2"),
-    *("longcat", "longcat-thinking", "mimo-v2", "mimo-v2.5"),
+    *("longcat", "longcat-thinking", "mimo-v2", "mimo-v2.5", "iquest-coder", "dots-1"),
 }
 """Families whose format is described on a model's page or seen in its example; no template is public."""
 

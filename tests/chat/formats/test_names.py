@@ -7,7 +7,7 @@ import pytest
 from areplicate.chat.formats.families import FAMILIES, family_of
 
 NAMES = {
-    "llama-2": "meta-llama/Llama-2-7b-chat-hf meta/llama-2-70b-chat TheBloke/Llama-2-13B-chat-GPTQ "
+    "llama-2": "hfl/chinese-alpaca-2-7b meta-llama/Llama-2-7b-chat-hf meta/llama-2-70b-chat TheBloke/Llama-2-13B-chat-GPTQ "
     "meta/codellama-34b-instruct codellama/CodeLlama-7b-Instruct-hf daryl149/llama-2-7b-chat-hf "
     "jondurbin/airoboros-l2-70b-3.1 h2oai/h2ogpt-4096-llama2-7b-chat elyza/ELYZA-japanese-Llama-2-7b-instruct "
     "TheBloke/Llama-2-70B-Chat-AWQ accounts/llama-v2-7b-chat",
@@ -18,7 +18,7 @@ NAMES = {
     "gradientai/Llama-3-8B-Instruct-Gradient-1048k lucataco/ollama-llama3-70b llama-v3-8b-instruct "
     "abacusai/Smaug-Llama-3-70B-Instruct VAGOsolutions/Llama-3-SauerkrautLM-8b-Instruct "
     "deepcogito/cogito-v1-preview-llama-8b NousResearch/Hermes-4-70B NousResearch/Hermes-4-405B-FP8 "
-    "NousResearch/DeepHermes-3-Llama-3-8B-Preview llava-hf/llava-llama-3-8b-v1_1 meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
+    "NousResearch/DeepHermes-3-Llama-3-8B-Preview llava-hf/llava-llama-3-8b-v1_1 lmms-lab/llama3-llava-next-8b meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
     "llama-3.1": "meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
     "meta-llama/Llama-3.3-70B-Instruct "
     "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
@@ -41,6 +41,8 @@ NAMES = {
     "mimo-v2": "XiaomiMiMo/MiMo-V2-Flash",
     "mimo-v2.5": "XiaomiMiMo/MiMo-V2.5-Pro",
     "mimo": "XiaomiMiMo/MiMo-7B-RL XiaomiMiMo/MiMo-VL-7B-RL",
+    "iquest-coder": "IQuestLab/IQuest-Coder-V1-40B-Instruct",
+    "dots-1": "rednote-hilab/dots.llm1.inst",
     "deepseek-v3.2": "someone/DeepSeek-V3.2",
     "deepseek-v4": "someone/deepseek-v4-flash unsloth/DeepSeek-V4-Pro",
     "kimi-k2-thinking": "moonshotai-community/Kimi-K2-Thinking",
@@ -55,7 +57,7 @@ NAMES = {
     "llama-4": "meta/llama-4-scout-instruct meta-llama/Llama-4-Maverick-17B-128E-Instruct",
     "mistral-v0.1": "mistralai/Mistral-7B-Instruct-v0.1 TheBloke/Mistral-7B-Instruct-v0.1-GGUF",
     "mistral": "mistralai/Mistral-7B-Instruct-v0.2 mistralai/Mixtral-8x7B-Instruct-v0.1 "
-    "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ llava-hf/llava-v1.6-mistral-7b-hf yorickvp/llava-v1.6-mistral-7b miqudev/miqu-1-70b",
+    "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ llava-hf/llava-v1.6-mistral-7b-hf yorickvp/llava-v1.6-mistral-7b miqudev/miqu-1-70b llava-hf/LLaVA-NeXT-Video-7B-32K-hf",
     "mistral-v3": "mistralai/Mistral-7B-Instruct-v0.3 mistralai/Mixtral-8x22B-Instruct-v0.1 "
     "mistralai/Codestral-22B-v0.1 mistralai/Mistral-Large-Instruct-2407 mistralai/mathstral-7B-v0.1 "
     "mistralai/Mistral-Small-Instruct-2409",
@@ -77,21 +79,21 @@ NAMES = {
     "qwen-2": "Qwen/Qwen2-57B-A14B-Instruct Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
     "Qwen/Qwen2.5-VL-72B-Instruct lucataco/qwen-vl-chat stabilityai/stable-code-instruct-3b",
     "qwen-2.5": "Qwen/Qwen2.5-7B-Instruct Qwen/Qwen2.5-Coder-32B-Instruct Qwen/Qwen2.5-72B-Instruct-AWQ "
-    "bartowski/Qwen2.5-14B-Instruct-GGUF lucataco/ollama-qwen2.5-72b someone/qwen2.5-7b-finetuned "
+    "bartowski/Qwen2.5-14B-Instruct-GGUF lucataco/ollama-qwen2.5-72b someone/qwen2.5-7b-finetuned unsloth/Kimi-Dev-72B-GGUF "
     "qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
     "qwen-2.5-math": "Qwen/Qwen2.5-Math-72B-Instruct",
     "qwen-3.5": "Qwen/Qwen3.5-4B unsloth/Qwen3.6-35B-A3B-GGUF",
     "qwen-3": "Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-Omni-30B-A3B-Thinking",
-    "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507",
+    "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507 Tongyi-Zhiwen/QwenLong-L1.5-30B-A3B",
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
-    "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507",
+    "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507 AIDC-AI/Marco-Mini-Instruct",
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
     "chatml": "deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
     "01-ai/Yi-34B-Chat HuggingFaceTB/SmolLM-360M-Instruct cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
     "HuggingFaceH4/zephyr-7b-gemma-v0.1 Snowflake/snowflake-arctic-instruct stabilityai/stablelm-2-12b-chat "
-    "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
+    "mlabonne/phixtral-2x2_8 liuhaotian/llava-v1.6-34b lmms-lab/llava-next-72b lmms-lab/LLaVA-OneVision-1.5-8B-Instruct internlm/Intern-S1-mini openbmb/MiniCPM-2B-128k yorickvp/llava-v1.6-34b mlabonne/NeuralBeagle14-7B "
     "cognitivecomputations/dolphin-2.5-mixtral-8x7b tiiuae/Falcon-H1-7B-Instruct openbmb/MiniCPM3-4B "
     "cognitivecomputations/dolphin-2_6-phi-2 utter-project/EuroLLM-9B-Instruct anthracite-org/magnum-v4-72b",
     "hermes": "NousResearch/Hermes-3-Llama-3.1-8B NousResearch/Hermes-2-Pro-Llama-3-8B "
@@ -175,7 +177,7 @@ NAMES = {
     "starchat": "HuggingFaceH4/starchat-beta",
     "magicoder": "ise-uiuc/Magicoder-S-DS-6.7B",
     "exaone": "LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct LGAI-EXAONE/EXAONE-3.0-7.8B-Instruct",
-    "hunyuan-dense": "tencent/Hunyuan-7B-Instruct",
+    "hunyuan-dense": "tencent/Hunyuan-4B-Instruct tencent/HY-MT1.5-1.8B",
     "minimax": "MiniMaxAI/MiniMax-Text-01",
     "minimax-m1": "MiniMaxAI/MiniMax-M1-80k",
     "seed-coder": "ByteDance-Seed/Seed-Coder-8B-Instruct",
@@ -186,10 +188,10 @@ NAMES = {
     "minimax-m2.7": "MiniMaxAI/MiniMax-M2.7",
     "minimax-m2.5": "MiniMaxAI/MiniMax-M2.5",
     "glm-5.2": "zai-org/GLM-5.2 zai-org/GLM-5.2-FP8",
-    "nemotron-3": "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 nvidia/nemotron-3-super-120b",
+    "nemotron-3": "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 nvidia/nemotron-3-super-120b nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16",
     "nemotron-3-ultra": "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B",
     "qwen-3.8": "Qwen/Qwen3.8-32B",
-    "hunyuan": "tencent/Hunyuan-A13B-Instruct",
+    "hunyuan": "tencent/Hunyuan-A13B-Instruct tencent/Hunyuan-7B-Instruct tencent/HY-MT1.5-7B",
     "jamba": "ai21labs/AI21-Jamba-1.5-Mini",
     "nemotron-4": "nvidia/Mistral-NeMo-Minitron-8B-Instruct nvidia/Nemotron-4-340B-Instruct nvidia/Nemotron-Mini-4B-Instruct",
     "airoboros": "jondurbin/airoboros-l2-70b-2.1",

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TypeVar
@@ -51,9 +51,7 @@ class _Portal:
 
     def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs an async function there and waits for it; an interrupted wait cancels it."""
-        with self._lock:
-            portal = self._portal or self._start()
-        future = portal.start_task_soon(function)
+        future = self._begun().start_task_soon(function)
         try:
             return future.result()
         except CancelledError:
@@ -62,6 +60,23 @@ class _Portal:
             # The prediction is cancelled in the background; `close` waits for that at the latest.
             future.cancel()
             raise
+
+    def _begun(self) -> BlockingPortal:
+        """The loop, which a thread of its own begins if it has not: Ctrl-C interrupts the main thread, and a loop that
+        is half begun would keep the interpreter from ending."""
+        if self._portal is not None:
+            return self._portal
+        begun: Future[BlockingPortal] = Future()
+
+        def begin() -> None:
+            try:
+                with self._lock:
+                    begun.set_result(self._portal or self._start())
+            except BaseException as error:
+                begun.set_exception(error)
+
+        threading.Thread(target=begin, daemon=True).start()
+        return begun.result()
 
     def _start(self) -> BlockingPortal:
         # Beside gevent, the "thread" is a greenlet: uvloop would wait in C and let no other run.

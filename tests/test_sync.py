@@ -279,6 +279,31 @@ def test_ctrl_c_cancels_the_prediction(
         assert local.predictions and not local.running()
 
 
+def test_ctrl_c_in_the_first_moment_leaves_nothing_half_begun(local: LocalReplicate) -> None:
+    """The main thread is interrupted wherever it first waits for another one."""
+    ended = run(f"""
+        import threading
+        from concurrent.futures import Future
+        import areplicate
+
+        result = Future.result
+
+        def interrupted(future, timeout=None):
+            if threading.current_thread() is threading.main_thread():
+                Future.result = result
+                raise KeyboardInterrupt
+            return result(future, timeout)
+
+        Future.result = interrupted
+        try:
+            areplicate.completion({LLAMA!r}, {HELLO})
+        except KeyboardInterrupt:
+            print("interrupted")
+        print(areplicate.completion({LLAMA!r}, {HELLO}).choices[0].message.content)
+    """)
+    assert (ended.stdout, ended.stderr) == ("interrupted\nI am fine.\n", "")
+
+
 def test_a_stream_has_one_reader_at_a_time_and_stays_whole() -> None:
     async def read_twice(base: str) -> str:
         stream = await acompletion(LLAMA, HELLO, stream=True, api_key=KEY, api_base=base)

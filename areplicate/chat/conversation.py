@@ -112,8 +112,12 @@ def _pairs(turns: tuple[Message, ...]) -> list[list[str]]:
 def _rendered(turns: tuple[Message, ...], plan: Plan, prompt: str, prompting: Prompting) -> dict[str, Any]:
     """The whole conversation in the model's format."""
     system, rest = leading_system(turns) if prompting.supports_system_prompt else ("", turns)
-    template = prompting.template or plan.format.template
-    fields = {prompt: template.render_turns(rest, prompting.tools, **prompting.values) if rest else ""}
+    template, tools = prompting.template, prompting.tools
+    text = None if template or tools else plan.format.template.framed(rest)
+    if text is None:
+        whole = template or plan.format.template
+        text = whole.render_turns(rest, tools, **prompting.values) if rest else ""
+    fields = {prompt: text}
     if system:
         fields[plan.system or "system_prompt"] = system
     return fields

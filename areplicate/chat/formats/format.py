@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -27,13 +28,16 @@ Around = tuple[str, str]
 """What stands before and after a message."""
 
 _NOTHING = ("", "")
+_PROBES = (Message("system", "\0s"), Message("user", "\0u"))
+_PROBE = re.compile("(\0.)")
+"""Texts that no format has, to see what it puts around a conversation's own."""
 _EMPTY_THOUGHT = re.compile(r"(?:<think>\s*)?</think>\s*\Z")
 """What some formats put before an answer without a thought of its own."""
 _STANDS_FOR = {"calls": "assistant", "tool": "user", "opening_with_tools": "opening", "tools": "system"}
 """The role that stands in for one that a format does not have."""
 
 
-class PromptTemplate(msgspec.Struct, frozen=True):
+class PromptTemplate(msgspec.Struct, frozen=True, dict=True):
     """A chat format.
 
     The prompt is `bos_token + initial_prompt_value`, then each message between its role's
@@ -111,6 +115,35 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         opening = (self.initial_with_tools if tools else "") or self.initial_prompt_value
         return self._joined(self._turns(messages, tools, opens=True), continued, opening)
 
+    def framed(self, messages: tuple[Message, ...]) -> str | None:
+        """`render_turns` of a question, with or without system text, in the shortest way; None for any other
+        conversation, and where white space at its ends may have to go.
+
+        What stands around such texts does not depend on them, and is found out once for each template.
+        """
+        frame = self._frames.get(tuple([message.role for message in messages]))
+        if frame is None:
+            return None
+        framed = frame[0]
+        for message, after in zip(messages, frame[1:], strict=True):
+            text = message.text
+            if not text or text.strip() != text:
+                return None
+            framed += text + after
+        return framed
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, ...], list[str]]:
+        """By the roles of a conversation, what stands before, between and after its texts."""
+        frames: dict[tuple[str, ...], list[str]] = {}
+        if self.chat_template is not None or "{today:" in repr(self):  # tomorrow they would be others
+            return frames
+        for messages in (_PROBES[1:], _PROBES):
+            pieces = _PROBE.split(self.render_turns(messages))
+            if pieces[1::2] == [message.text for message in messages]:
+                frames[tuple(message.role for message in messages)] = pieces[::2]
+        return frames
+
     def render_within(self, messages: tuple[Message, ...], tools: Sequence[Any] = ()) -> str:
         """The prompt that a server turns into the whole conversation.
 
@@ -165,7 +198,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         if brought_none in self.roles and messages is not given:
             turns[0] = Turn(brought_none, turns[0].text)
         elif opens and turns[0].role == "system" and "opening" in self.roles:
-            turns[0] = Turn("opening_with_tools" if tools else "opening", dated(turns[0].text))
+            turns[0] = Turn("opening_with_tools" if tools else "opening", turns[0].text)
         return turns
 
     def _joined(self, turns: list[Turn], continued: bool, opening: str) -> str:

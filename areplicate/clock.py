@@ -44,6 +44,8 @@ def _on_trio() -> bool:
 class Scope(Protocol):
     """What is used of `anyio.CancelScope`."""
 
+    deadline: float
+
     @property
     def cancelled_caught(self) -> bool: ...
     def cancel(self) -> None: ...
@@ -65,6 +67,29 @@ def scopes_of_the_loop(entered: Collection[Any]) -> Scopes:
     if sys.version_info >= (3, 11) and running_loop() is not None:
         return Deadlines(entered)
     return _AnyioScopes()
+
+
+class TimeLimits:
+    """Begins scopes with deadlines, all on the loop on which it is first used. `entered` are those in use."""
+
+    def __init__(self) -> None:
+        self.entered: set[Scope] = set()
+        self._scopes: Scopes | None = None
+
+    def begin(self, deadline: float) -> Scope:
+        """A scope for one block; who begins it ends it, too."""
+        if self._scopes is None:
+            self._scopes = scopes_of_the_loop(self.entered)
+        scope = self._scopes.scope(deadline)
+        self.entered.add(scope)
+        return scope
+
+    def end(self, scope: Scope) -> None:
+        self.entered.discard(scope)
+
+    def close(self) -> None:
+        if self._scopes is not None:
+            self._scopes.close()
 
 
 class _AnyioScopes:
@@ -124,20 +149,23 @@ class Deadlines:
 
     def __init__(self, scopes: Collection[TaskScope]) -> None:
         self._timer = SharedTimer(scopes, between=0.02)
+        self._loop = asyncio.get_running_loop()
 
     def scope(self, deadline: float) -> TaskScope:
         if deadline < self._timer.next:
             self._timer.look_at(deadline)
-        return TaskScope(deadline)
+        return TaskScope(deadline, self._loop)
 
     def close(self) -> None:
         self._timer.close()
 
 
 class TaskScope(msgspec.Struct, eq=False):
-    """A block of an asyncio task, which can be cancelled, as with `anyio.CancelScope`. `due` is its deadline."""
+    """A block of an asyncio task, which can be cancelled, as with `anyio.CancelScope`."""
 
-    due: float
+    deadline: float
+    _loop: Any
+    """An `asyncio.AbstractEventLoop`: Python 3.11 asks the system for it each time."""
     cancel_called: bool = False
     cancelled_caught: bool = False
     _task: Any = None
@@ -150,12 +178,16 @@ class TaskScope(msgspec.Struct, eq=False):
             self.cancel_called = True
             self._task.cancel()
 
+    @property
+    def due(self) -> float:
+        return self.deadline
+
     def wake(self) -> None:
-        self.due = inf
+        self.deadline = inf
         self.cancel()
 
     def __enter__(self) -> TaskScope:
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._loop)
         self._earlier = self._task.cancelling()
         return self
 

@@ -22,12 +22,12 @@ class CountedTransport:
         self._metrics = metrics
         self._count = metrics.upstream
 
-    async def open(self, request: Request, *, silence: float) -> Answer:
+    async def open(self, request: Request) -> Answer:
         kind = _kind(request)
         if (kinds := asked.get()) is not None and kind not in kinds:
             kinds.append(kind)
         try:
-            answer = await self._transport.open(request, silence=silence)
+            answer = await self._transport.open(request)
         except APIConnectionError:
             self._count.labels(kind, "broken").inc()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..clock import TimeLimits
 from .bulk_poller import BulkPoller
 from .creation import Creator
 from .credentials import Credentials
@@ -31,6 +32,7 @@ class Client:
         live: Live,
         held: Slots,
         short: Turns,
+        limits: TimeLimits,
         creations_per_minute: float,
         others_per_minute: float,
     ) -> None:
@@ -41,6 +43,7 @@ class Client:
             creations=Limiter(creations_per_minute),
             others=Limiter(others_per_minute),
             short=short,
+            limits=limits,
         )
         clock = ServerClock()
         predictions = PredictionList(http, clock, live.background)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..clock import TimeLimits
 from .client import Client
 from .credentials import Credentials
 from .limits import Slots, Turns
@@ -49,6 +50,7 @@ class Clients:
         self._live = live
         self._held = held
         self._short = short
+        self._limits = TimeLimits()
         self._rates = creations_per_minute, others_per_minute
         self._default_headers = default_headers
         self._trusted_hosts = trusted_hosts
@@ -78,6 +80,7 @@ class Clients:
             live=self._live,
             held=self._held,
             short=self._short,
+            limits=self._limits,
             creations_per_minute=creations,
             others_per_minute=others,
         )
@@ -87,6 +90,7 @@ class Clients:
 
     async def aclose(self) -> None:
         """Closes all connections."""
+        self._limits.close()
         for transport in (self.transport, *self._transports.values()):
             await transport.aclose()
 

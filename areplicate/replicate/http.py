@@ -9,7 +9,7 @@ from typing import TypeVar
 import anyio
 
 from .. import logs
-from ..clock import now
+from ..clock import Scope, TimeLimits, now
 from ..errors import APIConnectionError, APIError
 from .credentials import Credentials
 from .limits import Limiter, Turns, ratelimit
@@ -19,7 +19,7 @@ from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
 from .protocol.requests import Request, Response, merged
 from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, told_wait, waits
-from .transports.base import Answer, Transport
+from .transports.base import Answer, Transport, connection_error, never_sent
 
 T = TypeVar("T")
 
@@ -28,6 +28,9 @@ MAX_BODY = 64 * 1024 * 1024
 
 SILENCE = 30.0
 """Seconds within which Replicate answers anything but a creation that is held open."""
+
+_SLOWEST_UPLOAD = 20_000.0
+"""Bytes a second at which a body is sent at least; 64 MB take an hour."""
 
 _FIRST_CONTACT = (1.5, 2.0)
 """Seconds before the second and the third try to connect to a base that never answered; the third is the last."""
@@ -43,6 +46,7 @@ class Http:
         credentials: of that base.
         creations, others: the account's limiters.
         short: the connections for requests that are answered at once.
+        limits: the time limits of all requests on them.
     """
 
     def __init__(
@@ -54,12 +58,14 @@ class Http:
         creations: Limiter,
         others: Limiter,
         short: Turns,
+        limits: TimeLimits,
     ) -> None:
         self.base = base
         self.creations = creations
         self.others = others
         self.budget = RetryBudget()
         self._short = short
+        self._limits = limits
         self.headers = credentials.headers
         self.credentials = credentials
         self._transport = transport
@@ -108,7 +114,7 @@ class Http:
             logs.logger.debug("%s", logs.as_curl(request))
         if not self.reached:
             self._first_tried = min(self._first_tried, now())
-        response = await exchange(self._transport, request, silence=silence)
+        response = await exchange(self._transport, request, silence=silence, limits=self._limits)
         self.reached = True
         if response.status == 429:
             limiter.throttled(throttle_seconds(self.error(response, request)), *reduced_limits(response))
@@ -127,12 +133,11 @@ class Http:
             self._short.release()
 
     async def open_stream(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """Opens an event stream, on whichever host it is that may be asked. Its reader has to notice silence: a timer
-        for each connection would take memory of each stream, and be set anew at each piece."""
+        """Opens an event stream, on whichever host it is that may be asked. Its reader has to notice silence."""
         request = Request("GET", url, merged(self.credentials.headers_for(url), headers))
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
-        return await self._transport.open(request, silence=math.inf)
+        return await self._transport.open(request)
 
     def first_contact_wait(self, error: APIError, tries: int) -> float | None:
         """Seconds before trying again to connect to a base that never answered; None for any other failure.
@@ -212,21 +217,49 @@ class Retries:
         await anyio.sleep(wait)
 
 
-async def exchange(transport: Transport, request: Request, *, silence: float) -> Response:
-    """Sends one request and reads its answer whole, up to `MAX_BODY` bytes."""
-    answer = await transport.open(request, silence=silence)
+async def exchange(
+    transport: Transport, request: Request, *, silence: float, limits: TimeLimits | None = None
+) -> Response:
+    """Sends one request and reads its answer whole, up to `MAX_BODY` bytes.
+
+    Args:
+        silence: seconds without a byte from the server after which it is given up; a large body gets the time
+            that it takes to send it.
+        limits: measures them. One for many requests costs each of them less than aiohttp's own timers.
+
+    Raises:
+        APIConnectionError: there is no answer.
+    """
+    limits, sent = limits or TimeLimits(), True
+    scope = limits.begin(now() + silence + len(request.body or b"") / _SLOWEST_UPLOAD)
     try:
-        body = await answer.receive()
-        if not answer.ended and (more := await answer.receive()):
-            body = await _joined([body, more], answer, request)
-        return Response(answer.status, answer.headers, body, now())
+        with scope:
+            try:
+                answer = await transport.open(request)
+            except BaseException as left:
+                sent = not never_sent(left)
+                raise
+            try:
+                body = await answer.receive()
+                if not answer.ended:
+                    body = await _joined(body, answer, request, scope, silence)
+                return Response(answer.status, answer.headers, body, now())
+            finally:
+                await answer.aclose()
     finally:
-        await answer.aclose()
+        limits.end(scope)
+    late = TimeoutError(f"nothing came within {silence:g} s")
+    raise connection_error(late, request.method, request.url, sent=sent, silent=True)
 
 
-async def _joined(pieces: list[bytes], answer: Answer, request: Request) -> bytes:
-    length = sum(map(len, pieces))
-    while more := await answer.receive():
+async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, silence: float) -> bytes:
+    """The body that begins with these bytes."""
+    pieces, length = [first], len(first)
+    while True:
+        scope.deadline = now() + silence
+        more = await answer.receive()
+        if not more:
+            return b"".join(pieces)
         pieces.append(more)
         length += len(more)
         if length > MAX_BODY:
@@ -235,4 +268,3 @@ async def _joined(pieces: list[bytes], answer: Answer, request: Request) -> byte
                 method=request.method,
                 url=request.url,
             )
-    return b"".join(pieces)

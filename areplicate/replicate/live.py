@@ -25,7 +25,7 @@ import anyio
 import msgspec
 
 from .. import logs
-from ..clock import Scope, Scopes, scopes_of_the_loop
+from ..clock import Scope, TimeLimits
 from ..errors import APIConnectionError, AreplicateWarning, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
@@ -162,8 +162,7 @@ class Live:
     def __init__(self, at_end: Work) -> None:
         self.background = Background(at_end)
         self.closed = False
-        self._scopes: Scopes | None = None
-        self._calls: set[Scope] = set()
+        self._calls = TimeLimits()
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
         """With the task that settles each."""
@@ -186,15 +185,12 @@ class Live:
                 "(each asyncio.run has its own, and needs a router of its own).",
                 request_sent=False,
             )
-        if self._scopes is None:
+        if not self.background.begun:
             self.background.begin()
-            self._scopes = scopes_of_the_loop(self._calls)
-        scope = self._scopes.scope(deadline)
-        self._calls.add(scope)
-        return scope
+        return self._calls.begin(deadline)
 
     def end_call(self, scope: Scope) -> None:
-        self._calls.discard(scope)
+        self._calls.end(scope)
         if self.closed:
             self._notify()
 
@@ -276,18 +272,17 @@ class Live:
         """Ends all calls and leaves all predictions, and waits until nothing runs; for `CLOSING` seconds at most."""
         self.closed = True
         with anyio.move_on_after(CLOSING, shield=True):
-            for scope in list(self._calls):
+            for scope in list(self._calls.entered):
                 scope.cancel()
             for mine in list(self._wanted):
                 self.left(mine)
-            while self._calls or self._unwanted:
+            while self._calls.entered or self._unwanted:
                 if self._changed is None or self._changed.is_set():
                     self._changed = anyio.Event()
                 await self._settle_again()
                 with anyio.move_on_after(_LOOK_AGAIN):
                     await self._changed.wait()
-        if self._scopes is not None:
-            self._scopes.close()
+        self._calls.close()
         with anyio.CancelScope(shield=True):
             await self.background.aclose()
         tell_running([mine.prediction.id for mine in self._unwanted if mine.prediction is not None])

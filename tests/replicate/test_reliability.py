@@ -244,11 +244,11 @@ async def test_thousands_of_short_requests_share_a_tenth_of_the_pool() -> None:
         def __init__(self, real: Any) -> None:
             self.real, self.open_now, self.most, self.aclose = real, 0, 0, real.aclose
 
-        async def open(self, request: Any, *, silence: float) -> Any:
+        async def open(self, request: Any) -> Any:
             self.open_now += 1
             self.most = max(self.most, self.open_now)
             try:
-                return await self.real.open(request, silence=silence)
+                return await self.real.open(request)
             finally:
                 self.open_now -= 1
 

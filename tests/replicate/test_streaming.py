@@ -330,10 +330,10 @@ class SaysOnly:
     def __init__(self, real: Any, receive: Callable[[], Awaitable[bytes]]) -> None:
         self._real, self.receive = real, receive
 
-    async def open(self, request: Any, *, silence: float) -> Any:
+    async def open(self, request: Any) -> Any:
         if "/streams/" in request.url:
             return _OtherBody(self, self.receive, _nothing)
-        return await self._real.open(request, silence=silence)
+        return await self._real.open(request)
 
     async def aclose(self) -> None:
         await self._real.aclose()
@@ -388,8 +388,8 @@ async def test_a_replay_under_new_ids_repeats_nothing() -> None:
         def __init__(self, real: Any) -> None:
             self.real, self.opened = real, 0
 
-        async def open(self, request: Any, *, silence: float) -> Any:
-            answer = await self.real.open(request, silence=silence)
+        async def open(self, request: Any) -> Any:
+            answer = await self.real.open(request)
             if "/streams/" in request.url:
                 self.opened += 1
                 real_receive, mark = answer.receive, b"id: %d-" % self.opened

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from importlib import import_module
 from io import BytesIO
-from math import inf
 from typing import Any
 
 import aiohttp
@@ -24,11 +23,6 @@ _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only if it comes as a file."""
 
 _url = lru_cache(maxsize=256)(partial(URL, encoded=True))
-_timeout = lru_cache(maxsize=256)(
-    lambda silence: aiohttp.ClientTimeout(
-        total=None, connect=CONNECT_TIMEOUT, sock_read=None if silence == inf else silence
-    )
-)
 
 
 class AiohttpTransport:
@@ -54,7 +48,7 @@ class AiohttpTransport:
         if proxy and proxy.startswith("socks"):
             _socks()
 
-    async def open(self, request: Request, *, silence: float) -> _Answer:
+    async def open(self, request: Request) -> _Answer:
         url, body = request.url, request.body
         socks, proxy = self._route(url) if self._proxies.any else (None, None)
         session = self._sessions.get(socks)
@@ -67,7 +61,6 @@ class AiohttpTransport:
                 data=body if body is None or len(body) < _LARGE else BytesIO(body),
                 headers=request.headers,
                 allow_redirects=False,
-                timeout=_timeout(silence),
                 proxy=proxy,
             )
         except _FAILURES as error:
@@ -109,6 +102,7 @@ class AiohttpTransport:
             if socks is None
             else _socks().ProxyConnector.from_url(socks, **options),
             cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
         )
         return session
 

@@ -61,11 +61,8 @@ class Transport(Protocol):
     certainly never reached the server.
     """
 
-    async def open(self, request: Request, *, silence: float) -> Answer:
-        """Sends the request and waits for the head of the answer.
-
-        Gives up after `silence` seconds without a byte from the server, here and in `receive`; infinity for never.
-        """
+    async def open(self, request: Request) -> Answer:
+        """Sends the request and waits for the head of the answer, for as long as its caller does."""
 
     async def aclose(self) -> None:
         """Closes all connections. The transport may be used again afterwards."""

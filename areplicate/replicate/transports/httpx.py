@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.util import find_spec
-from math import inf
 from typing import cast
 
 import httpx
@@ -50,14 +49,13 @@ class HttpxTransport:
         if proxy:
             self._route("https://any")
 
-    async def open(self, request: Request, *, silence: float) -> _Answer:
+    async def open(self, request: Request) -> _Answer:
         proxy = self._route(request.url) if self._proxies.any else None
         client = self._clients.get(proxy) or self._start(proxy)
-        timeout = httpx.Timeout(None if silence == inf else silence, connect=CONNECT_TIMEOUT, pool=None)
         try:
             encoded = {name.encode(): value.encode() for name, value in request.headers.items()}
             prepared = client.build_request(
-                request.method, request.url, headers=encoded, content=request.body, timeout=timeout
+                request.method, request.url, headers=encoded, content=request.body
             )
             return _Answer(await client.send(prepared, stream=True), request)
         except _FAILURES as error:
@@ -84,6 +82,7 @@ class HttpxTransport:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             proxy=proxy,
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
             trust_env=False,
             verify=self._ssl,
         )

@@ -35,11 +35,15 @@ THOUGHTS = {
     "<|channel>thought": "<channel|>",
     "<|START_THINKING|>": "<|END_THINKING|>",
     "<|begin_assistant|>\nHere are my reasoning steps:": "[BEGIN FINAL RESPONSE]",
-    "Here are my reasoning steps:": "[BEGIN FINAL RESPONSE]",
-    "Here is my thought process:": "Here is my response:",
 }
 """What opens a thought in the models' formats, and what closes it: Seed-OSS, EXAONE Deep, Magistral, Kimi-VL, LongCat,
 MiniMax M3, Hy3, Apertus, Gemma 4, Command A, Apriel and Granite 3.2 have their own marks."""
+
+_IN_WORDS = (
+    (r"apriel", "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
+    (r"granite-3\.[23]", "Here is my thought process:", "Here is my response:"),
+)
+"""The same for models, by their names, that open it in words, which are any other model's answer."""
 
 _WRAPPED = (
     (r"command-(a|r7b)", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
@@ -47,6 +51,7 @@ _WRAPPED = (
     (r"ernie|granite", "<response>", "</response>"),
 )
 """What some models, by their names, write around the answer that follows a thought. For others, it is the answer's."""
+Around = tuple[str, str]
 _SCHEMES = ("https://", "http://", "data:")
 
 
@@ -104,11 +109,15 @@ class ReplySplitter:
     Args:
         thinks: a `<think>` block at the beginning is reasoning.
         begun: the mark with which the prompt has opened the block, so that the text begins within it.
-        wrap: the marks that the model writes around the answer that follows.
+        words: the words with which the model opens and closes a thought, too.
+        wrap: the marks that it writes around the answer that follows.
     """
 
-    def __init__(self, *, thinks: bool, begun: str = "", wrap: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, *, thinks: bool, begun: str = "", words: Around | None = None, wrap: Around | None = None
+    ) -> None:
         self._held = ""
+        self._marks = THOUGHTS if words is None else THOUGHTS | dict([words])
         self._close = THOUGHTS.get(begun, "")
         self._wrap = wrap
         self._wrapped = False
@@ -139,12 +148,12 @@ class ReplySplitter:
 
     def _begin(self, ended: bool) -> list[Delta]:
         start = self._held.lstrip()
-        for mark, close in THOUGHTS.items():
+        for mark, close in self._marks.items():
             if start.startswith(mark):
                 self._held, self._close = start[len(mark) :], close
                 self._step = ReplySplitter._within
                 return []
-        if ended or not any(mark.startswith(start) for mark in THOUGHTS):
+        if ended or not any(mark.startswith(start) for mark in self._marks):
             self._step = ReplySplitter._within if self._close else ReplySplitter._answer
         return []
 
@@ -224,7 +233,9 @@ def reply_splitter(schema: ModelSchema | None, model: str | None = None, begun: 
     """The splitter for a stream: what it gives piece by piece adds up to what `read_reply` gives."""
     if begun == OPENS or "gpt-oss" in (model or "").lower():
         return ChannelSplitter()
-    return ReplySplitter(thinks=_thinks(schema, model), begun=begun, wrap=_wrap(_name(schema, model)))
+    name = _name(schema, model).lower()
+    words, wrap = _marks_of(name, _IN_WORDS), _marks_of(name, _WRAPPED)
+    return ReplySplitter(thinks=_thinks(schema, model), begun=begun, words=words, wrap=wrap)
 
 
 def _thinks(schema: ModelSchema | None, model: str | None) -> bool:
@@ -238,8 +249,9 @@ def _name(schema: ModelSchema | None, model: str | None) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _wrap(model: str) -> tuple[str, str] | None:
-    return next(((mark, close) for names, mark, close in _WRAPPED if re.search(names, model.lower())), None)
+def _marks_of(name: str, rows: tuple[tuple[str, str, str], ...]) -> Around | None:
+    """The marks of a model among rows of names, what opens and what closes."""
+    return next(((mark, close) for names, mark, close in rows if re.search(names, name)), None)
 
 
 @lru_cache(maxsize=1024)

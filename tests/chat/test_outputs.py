@@ -92,13 +92,35 @@ def test_reasoning_is_kept_apart_for_models_that_are_known_to_reason() -> None:
         ("<|inner_prefix|>", "<|inner_suffix|>"),
         ("<|channel>thought", "<channel|>"),
         ("<|START_THINKING|>", "<|END_THINKING|>"),
-        ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
-        ("Here is my thought process:", "Here is my response:"),
     ],
 )
 def test_other_families_have_other_marks_for_a_thought(open: str, close: str) -> None:
-    reply = read_reply(f"{open}Is it </think> or [/INST]?{close}\n\nYes.", REASONER)
-    assert (reply.content, reply.reasoning_content) == ("Yes.", "Is it </think> or [/INST]?")
+    text = f"{open}Is it </think> or [/INST]?{close}\n\nYes."
+    for cut in range(len(text)):
+        splitter = reply_splitter(REASONER)
+        deltas = [*splitter.feed(text[:cut]), *splitter.feed(text[cut:]), *splitter.end()]
+        thought = "".join(delta.reasoning_content or "" for delta in deltas)
+        assert ("".join(delta.content or "" for delta in deltas), thought) == (
+            "Yes.",
+            "Is it </think> or [/INST]?",
+        )
+
+
+@pytest.mark.parametrize(
+    ("model", "open", "close"),
+    [
+        ("ServiceNow-AI/Apriel-1.5-15b-Thinker", "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
+        ("ibm-granite/granite-3.3-8b-instruct", "Here is my thought process:", "Here is my response:"),
+    ],
+)
+def test_words_open_a_thought_of_those_models_alone_that_write_them(
+    model: str, open: str, close: str
+) -> None:
+    text = f"{open} Hm.\n{close}\nYes."
+    reply = read_reply(text, None, model)
+    assert (reply.content, reply.reasoning_content) == ("Yes.", "Hm.")
+    for other in (read_reply(text, TOOLS), read_reply(text, REASONER)):
+        assert (other.content, other.reasoning_content) == (text, None)
 
 
 @pytest.mark.parametrize(

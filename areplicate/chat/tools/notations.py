@@ -117,6 +117,7 @@ _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
 _OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
 """The keys of a call without arguments: an object with others may be something else."""
+_JSON_NAMES = {"true": True, "false": False, "null": None}
 _LONGEST_PYTHONIC = 20_000
 _decode = json.JSONDecoder().raw_decode
 
@@ -326,6 +327,13 @@ def _pythonic(text: str) -> list[RawCall] | None:
         return None
 
 
+class _Literals(ast.NodeTransformer):
+    """JSON's names for what Python calls otherwise: OLMo 3 and Llama write them in calls, too."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(_JSON_NAMES[node.id]) if node.id in _JSON_NAMES else node
+
+
 def _pythonic_call(call: ast.expr) -> RawCall:
     assert isinstance(call, ast.Call)
     if ast.unparse(call.func) == "print" and len(call.args) == 1:  # Gemma's
@@ -334,7 +342,7 @@ def _pythonic_call(call: ast.expr) -> RawCall:
     arguments = {}
     for keyword in call.keywords:
         assert keyword.arg is not None
-        arguments[keyword.arg] = ast.literal_eval(keyword.value)
+        arguments[keyword.arg] = ast.literal_eval(_Literals().visit(keyword.value))
     return RawCall(ast.unparse(call.func), arguments)
 
 

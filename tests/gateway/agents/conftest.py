@@ -10,7 +10,7 @@ import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import language_model_schema
-from tests.gateway.process import UPSTREAM_KEY, Gateway, config_for, gateway
+from tests.gateway.process import UPSTREAM_KEY, Gateway, config_for, entry, gateway
 from tests.scripted import calls_tools, wrong_then_right
 
 PARIS = ("get_weather", {"city": "Paris"})
@@ -73,5 +73,6 @@ def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def configuration(local: LocalReplicate, **general: Any) -> dict[str, Any]:
-    aliases = {"model_group_alias": {"claude-sonnet-4-5": "claude"}}
-    return config_for(local, MODELS, **general) | {"router_settings": aliases}
+    config = config_for(local, MODELS, **general)
+    config["model_list"].append(entry(local, "claude-*", "acme/claude"))
+    return config | {"router_settings": {"model_group_alias": {"claude-sonnet-4-5": "claude"}}}

@@ -150,10 +150,11 @@ def test_claude_code(running: Gateway, tmp_path: Path) -> None:
         DISABLE_AUTOUPDATER="1",
         IS_SANDBOX="1",
     )
-    for model in ("claude-sonnet-4-5", "claude"):
-        work = tmp_path / model
+    # As nobody says otherwise, as an alias has it, and by the gateway's own name.
+    for model in ("", "claude-sonnet-4-5", "claude"):
+        work = tmp_path / f"work {model}"
         work.mkdir()
-        command = [str(claude), "-p", "Write a file and read it.", "--model", model]
+        command = [str(claude), "-p", "Write a file and read it.", *(["--model", model] if model else ())]
         command += ["--dangerously-skip-permissions", "--output-format", "json"]
         told = json.loads(run(command, cwd=work, env=variables))
         assert (told["is_error"], told["result"], told["num_turns"]) == (False, "Done: one.", 3)

@@ -1,4 +1,4 @@
-"""docs/agents.md tells of the clients that are tested, and of no other."""
+"""The first table of docs/agents.md tells of the clients that are tested, and of no other."""
 
 from __future__ import annotations
 

@@ -187,8 +187,7 @@ class EntryReader:
             own = read_options({name: value for name, value in read.items() if name not in fields})
             schema = catalogue.find(strip_prefix(model))
             fields_of({**own.params, **own.inputs}, model=model, schema=schema)
-        if not strip_prefix(model).startswith("cog/"):
-            read["api_key"] = self._key(read, at)
+        read["api_key"] = self._key(read, at)
         return read
 
     def _keeps(self, key: str, value: Any, model: str, at: Steps) -> bool:

@@ -13,7 +13,7 @@ from ...options.values import API_BASE, BASE_VARIABLES, KEY_VARIABLES
 from ..addresses import beginning_of, is_loopback
 from .environment import Environment
 
-_OWN_PREFIXES = ("replicate/", "deployments/", "cog/")
+_OWN_PREFIXES = ("replicate/", "deployments/")
 _PROVIDER_NAMES = """
     abliteration ai21 ai21_chat aiand aiml aiohttp_openai aleph_alpha amazon_nova anthropic anthropic_text
     apertis assemblyai auto_router aws_polly azure azure_ai azure_speech azure_text baseten bedrock

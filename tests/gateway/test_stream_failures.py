@@ -78,7 +78,8 @@ async def as_response(exchange: Exchange) -> Any:
 )
 async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
-        exchange = Exchange(request, Account(SimpleNamespace(costs=None), None, None), Beats())  # type: ignore[arg-type]
+        account = Account(SimpleNamespace(costs=None), None, None)  # type: ignore[arg-type]
+        exchange = Exchange(None, request, account, Beats())  # type: ignore[arg-type]
         exchange.account.record.streamed = True
         response: web.StreamResponse = await answer(exchange)
         assert exchange.account.record.status == 500

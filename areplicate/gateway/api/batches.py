@@ -13,7 +13,6 @@ import msgspec
 
 from ...bulk.apis import APIS
 from ..accounts.tables import UNFINISHED, BatchFields, BatchRow
-from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -76,20 +75,20 @@ class BatchList(ListPage, frozen=True, kw_only=True):
 
 
 @route("POST", "/v1/batches", "key", takes=BatchRequest, answer=Batch, changes=True)
-async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Batch:
+async def create_batch(exchange: Exchange, body: dict[str, Any]) -> Batch:
     """Begin a batch."""
     endpoint, window = body["endpoint"], seconds_of(body["completion_window"])
     if endpoint not in APIS:
         raise bad_request(
             f"endpoint must be one of {', '.join(APIS)}, not {endpoint!r:.100}.", param="endpoint"
         )
-    file = await file_of(gateway, exchange, body["input_file_id"])
+    file = await file_of(exchange, body["input_file_id"])
     if file.purpose != "batch":
         raise bad_request(
             f"{file.id} has the purpose {file.purpose!r}; 'batch' is needed.", param="input_file_id"
         )
-    store = await stored(gateway)
-    now = gateway.accounts.now()
+    store = await stored(exchange)
+    now = exchange.gateway.accounts.now()
     row = BatchRow(
         id=f"batch_{secrets.token_hex(16)}",
         key_id=exchange.caller.key_id,
@@ -100,7 +99,7 @@ async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any
         expires_at=now + window,
         metadata=body.get("metadata"),
     )
-    folder, most = gateway.files, exchange.backend.config.general.max_files
+    folder, most = exchange.gateway.files, exchange.backend.config.general.max_files
     try:
         await asyncio.to_thread(folder.begin, row.id, file.id)
         if not await store.add_batch(row, most):
@@ -110,36 +109,36 @@ async def create_batch(gateway: Gateway, exchange: Exchange, body: dict[str, Any
         if isinstance(error, FileNotFoundError):
             raise bad_request(f"The content of {file.id} has gone.", param="input_file_id") from None
         raise
-    gateway.batch_wanted.set()
+    exchange.gateway.batch_wanted.set()
     return _shown(row)
 
 
 @route("GET", "/v1/batches", "key", takes=BatchQuery, answer=BatchList)
-async def list_batches(gateway: Gateway, exchange: Exchange, asked: BatchQuery) -> BatchList:
+async def list_batches(exchange: Exchange, asked: BatchQuery) -> BatchList:
     """List batches."""
-    rows = await (await stored(gateway)).list_batches(exchange.caller, asked.after, asked.limit + 1)
+    rows = await (await stored(exchange)).list_batches(exchange.caller, asked.after, asked.limit + 1)
     return BatchList.of([_shown(row) for row in rows], asked.limit)
 
 
 @route("GET", "/v1/batches/{id}", "key", answer=Batch)
-async def get_batch(gateway: Gateway, exchange: Exchange) -> Batch:
+async def get_batch(exchange: Exchange) -> Batch:
     """Look at a batch."""
-    return _shown(await _batch_of(gateway, exchange))
+    return _shown(await _batch_of(exchange))
 
 
 @route("POST", "/v1/batches/{id}/cancel", "key", answer=Batch, changes=True)
-async def cancel_batch(gateway: Gateway, exchange: Exchange) -> Batch:
+async def cancel_batch(exchange: Exchange) -> Batch:
     """Cancel a batch; requests in flight get a moment, and what was answered is in its output file."""
-    row = await _batch_of(gateway, exchange)
+    row = await _batch_of(exchange)
     if row.status not in UNFINISHED:
         raise GatewayError(409, f"{row.id} cannot be cancelled: it is {row.status}.", code="batch_ended")
-    await (await stored(gateway)).cancel(row.id)
-    gateway.batch_wanted.set()
-    return _shown(await _batch_of(gateway, exchange))
+    await (await stored(exchange)).cancel(row.id)
+    exchange.gateway.batch_wanted.set()
+    return _shown(await _batch_of(exchange))
 
 
-async def _batch_of(gateway: Gateway, exchange: Exchange) -> BatchRow:
-    row = await (await stored(gateway)).batch(exchange.rest, exchange.caller)
+async def _batch_of(exchange: Exchange) -> BatchRow:
+    row = await (await stored(exchange)).batch(exchange.rest, exchange.caller)
     if row is None:
         raise no_such("batch", exchange.rest)
     return row

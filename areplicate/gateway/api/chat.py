@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 
 from ...chat.responses import ModelResponse, ModelResponseChunk
-from ..app import Gateway
 from ..http.events import EventWriter, data_event
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -40,7 +39,7 @@ class ChatRequest(Sampling, kw_only=True):
 
 
 @route("POST", "/v1/chat/completions", "key", takes=ChatRequest, answer=ModelResponse, streams=True)
-async def chat_completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+async def chat_completions(exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
     call = await admitted_call(exchange.account, body, body["messages"], params)

@@ -15,7 +15,6 @@ from ...chat.apis.completions import Completion, CompletionChoice, completion, r
 from ...chat.responses import ModelResponse, ModelResponseChunk, Usage
 from ...chat.usage import add_attempt
 from ..accounts.account import Account
-from ..app import Gateway
 from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -32,7 +31,7 @@ class CompletionRequest(Sampling, kw_only=True):
 
 
 @route("POST", "/v1/completions", "key", takes=CompletionRequest, answer=Completion, streams=True)
-async def completions(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+async def completions(exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer prompts."""
     asked = read_completions(body)
     first = asked[0]

@@ -20,7 +20,6 @@ from ...chat.embeddings import (
 from ...errors import BadRequestError
 from ..accounts.account import Account
 from ..accounts.costs import Demand
-from ..app import Gateway
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..http.exchange import Exchange
@@ -39,7 +38,7 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
 
 
 @route("POST", "/v1/embeddings", "key", takes=EmbeddingRequest, answer=EmbeddingResponse)
-async def embeddings(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
+async def embeddings(exchange: Exchange, body: dict[str, Any]) -> EmbeddingResponse:
     """Embed texts."""
     return await embed(exchange.account, body)
 

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from ..accounts.batch_store import BatchStore
 from ..accounts.tables import FileRow
-from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -64,10 +63,10 @@ class DeletedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @route("POST", "/v1/files", "key", takes=FileUpload, form=True, answer=File, changes=True)
-async def upload(gateway: Gateway, exchange: Exchange) -> File:
+async def upload(exchange: Exchange) -> File:
     """Upload a file for a batch."""
     general = exchange.backend.config.general
-    folder = gateway.files
+    folder = exchange.gateway.files
     with folder.receiving() as path:
         fields, filename = await read_form(exchange.request, path, round(general.max_file_mb * 1e6))
         if (purpose := fields.get("purpose")) != "batch":
@@ -75,14 +74,14 @@ async def upload(gateway: Gateway, exchange: Exchange) -> File:
         row = FileRow(
             id=f"file-{secrets.token_hex(16)}",
             key_id=exchange.caller.key_id,
-            created_at=gateway.accounts.now(),
+            created_at=exchange.gateway.accounts.now(),
             bytes=path.stat().st_size,
             filename=filename,
             purpose=purpose,
         )
         await asyncio.to_thread(folder.keep, path, row.id)
     try:
-        if not await (await stored(gateway)).add_file(row, general.max_files):
+        if not await (await stored(exchange)).add_file(row, general.max_files):
             raise too_many_files(general.max_files)
     except BaseException:
         folder.remove(row.id)
@@ -91,37 +90,37 @@ async def upload(gateway: Gateway, exchange: Exchange) -> File:
 
 
 @route("GET", "/v1/files", "key", takes=FileQuery, answer=FileList)
-async def list_files(gateway: Gateway, exchange: Exchange, asked: FileQuery) -> FileList:
+async def list_files(exchange: Exchange, asked: FileQuery) -> FileList:
     """List files."""
-    rows = await (await stored(gateway)).list_files(
+    rows = await (await stored(exchange)).list_files(
         exchange.caller, asked.purpose, asked.after, asked.limit + 1, asked.order == "asc"
     )
     return FileList.of([_shown(row) for row in rows], asked.limit)
 
 
 @route("GET", "/v1/files/{id}", "key", answer=File)
-async def get_file(gateway: Gateway, exchange: Exchange) -> File:
+async def get_file(exchange: Exchange) -> File:
     """Look at a file."""
-    return _shown(await file_of(gateway, exchange, exchange.rest))
+    return _shown(await file_of(exchange, exchange.rest))
 
 
 @route("GET", "/v1/files/{id}/content", "key", answer="application/octet-stream")
-async def get_content(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+async def get_content(exchange: Exchange) -> web.StreamResponse:
     """Download a file."""
-    row = await file_of(gateway, exchange, exchange.rest)
+    row = await file_of(exchange, exchange.rest)
     try:
-        return await send_file(exchange, gateway.files.file(row.id))
+        return await send_file(exchange, exchange.gateway.files.file(row.id))
     except FileNotFoundError:
         raise no_such("file", row.id) from None
 
 
 @route("DELETE", "/v1/files/{id}", "key", answer=DeletedFile, changes=True)
-async def delete_file(gateway: Gateway, exchange: Exchange) -> DeletedFile:
+async def delete_file(exchange: Exchange) -> DeletedFile:
     """Delete a file; a batch that has begun with it goes on."""
     id = exchange.rest
-    if not await (await stored(gateway)).delete_file(id, exchange.caller):
+    if not await (await stored(exchange)).delete_file(id, exchange.caller):
         raise no_such("file", id)
-    await asyncio.to_thread(gateway.files.remove, id)
+    await asyncio.to_thread(exchange.gateway.files.remove, id)
     return DeletedFile(id=id)
 
 
@@ -132,17 +131,17 @@ def too_many_files(most: int) -> GatewayError:
     )
 
 
-async def file_of(gateway: Gateway, exchange: Exchange, id: str) -> FileRow:
+async def file_of(exchange: Exchange, id: str) -> FileRow:
     """A file that the caller may see; raises the `GatewayError` 404."""
-    row = await (await stored(gateway)).file(id, exchange.caller)
+    row = await (await stored(exchange)).file(id, exchange.caller)
     if row is None:
         raise no_such("file", id)
     return row
 
 
-async def stored(gateway: Gateway) -> BatchStore:
+async def stored(exchange: Exchange) -> BatchStore:
     """The files and batches in the database."""
-    return (await gateway.accounts.store()).batches
+    return (await exchange.gateway.accounts.store()).batches
 
 
 def _shown(row: FileRow) -> File:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from ..app import Gateway
 from ..errors import server_error
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -33,7 +32,7 @@ class Health(msgspec.Struct, frozen=True):
     unhealthy_count: int
 
 
-async def _alive(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
+async def _alive(exchange: Exchange) -> ProcessStatus:
     """Whether the process answers."""
     return ProcessStatus("alive")
 
@@ -44,12 +43,12 @@ liveness = route("GET", "/health/liveness", "anyone", answer=ProcessStatus)(_ali
 
 
 @route("GET", "/health/readiness", "anyone", answer=ProcessStatus)
-async def readiness(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
+async def readiness(exchange: Exchange) -> ProcessStatus:
     """Whether new requests are welcome: the database is open, and nobody has asked the gateway to stop."""
-    if gateway.draining:
+    if exchange.gateway.draining:
         raise server_error(503, "The gateway is stopping.", "draining", retry_after=1.0)
-    if not gateway.ready:
-        if gateway.accounts.trouble:
+    if not exchange.gateway.ready:
+        if exchange.gateway.accounts.trouble:
             raise server_error(
                 503, "The database cannot be reached.", "database_unavailable", retry_after=1.0
             )
@@ -58,7 +57,7 @@ async def readiness(gateway: Gateway, exchange: Exchange) -> ProcessStatus:
 
 
 @route("GET", "/health", "health", answer=Health)
-async def health(gateway: Gateway, exchange: Exchange) -> Health:
+async def health(exchange: Exchange) -> Health:
     """Ask Replicate for each model's metadata.
 
     No prediction is made, and nothing is spent. The answer is at most 30 seconds old.
@@ -74,6 +73,6 @@ async def health(gateway: Gateway, exchange: Exchange) -> Health:
 
 
 @route("GET", "/metrics", "metrics", answer="text/plain")
-async def metrics(gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+async def metrics(exchange: Exchange) -> web.StreamResponse:
     """Figures for Prometheus."""
-    return exchange.json(gateway.metrics.text(), content_type=CONTENT_TYPE)
+    return exchange.json(exchange.gateway.metrics.text(), content_type=CONTENT_TYPE)

@@ -11,7 +11,6 @@ import msgspec
 from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
 from ..accounts.store import Store
 from ..accounts.tables import AuditRow
-from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_master_key
 from ..http.exchange import Exchange
 from ..http.route import route
@@ -122,45 +121,45 @@ class AuditList(msgspec.Struct, frozen=True):
 
 
 @route("POST", "/key/generate", "master", takes=NewKey, answer=NewKeyShown, changes=True)
-async def generate_key(gateway: Gateway, exchange: Exchange, wanted: NewKey) -> NewKeyShown:
+async def generate_key(exchange: Exchange, wanted: NewKey) -> NewKeyShown:
     """Make a key; its token is shown once."""
-    store, token = await gateway.accounts.store(), new_token()
-    terms = _terms(exchange, msgspec.structs.asdict(wanted), gateway.accounts.now())
+    store, token = await exchange.gateway.accounts.store(), new_token()
+    terms = _terms(exchange, msgspec.structs.asdict(wanted), exchange.gateway.accounts.now())
     key = Key(
         id=new_key_id(),
         hash=hash_token(token),
         hint=token[-4:],
-        created_at=gateway.accounts.now(),
+        created_at=exchange.gateway.accounts.now(),
         **terms,
     )
     await store.keys.add(key, _entry(exchange, key.id, terms))
-    gateway.accounts.auth.forget(key.hash)
+    exchange.gateway.accounts.auth.forget(key.hash)
     return _with_token(key, token)
 
 
 @route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, changes=True)
-async def update_key(gateway: Gateway, exchange: Exchange, wanted: Any) -> KeyShown:
+async def update_key(exchange: Exchange, wanted: Any) -> KeyShown:
     """Change what a key may do; what is left out stays as it is."""
     given = {
         name: value
         for name, value in msgspec.structs.asdict(wanted).items()
         if name != "key" and value is not msgspec.UNSET
     }
-    changes = _terms(exchange, given, gateway.accounts.now())
-    return _shown(await _change(gateway, exchange, wanted.key, changes))
+    changes = _terms(exchange, given, exchange.gateway.accounts.now())
+    return _shown(await _change(exchange, wanted.key, changes))
 
 
 @route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, changes=True)
-async def regenerate_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> NewKeyShown:
+async def regenerate_key(exchange: Exchange, named: KeyNamed) -> NewKeyShown:
     """Give a key a new token; the old one ends, and all else stays. It is shown once."""
     token = new_token()
     secret = {"hash": hash_token(token), "hint": token[-4:]}
-    key = await _change(gateway, exchange, named.key, secret)
+    key = await _change(exchange, named.key, secret)
     return _with_token(key, token)
 
 
 @route("GET", "/key/info", "key", takes=KeyQuery, answer=KeyShown)
-async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> KeyShown:
+async def key_info(exchange: Exchange, asked: KeyQuery) -> KeyShown:
     """Look at a key: by `?key=`; without it, the caller's own. Only the master key sees others'."""
     named, own = asked.key, exchange.caller.key
     if own is not None:
@@ -171,48 +170,48 @@ async def key_info(gateway: Gateway, exchange: Exchange, asked: KeyQuery) -> Key
         raise no_master_key()
     elif named is None:
         raise GatewayError(404, "Say which key: /key/info?key=...", param="key", code="key_not_found")
-    await gateway.accounts.up_to_date()
-    return _shown(await _find(await gateway.accounts.store(), named))
+    await exchange.gateway.accounts.up_to_date()
+    return _shown(await _find(await exchange.gateway.accounts.store(), named))
 
 
 @route("GET", "/key/list", "master", takes=KeyPage, answer=KeyList)
-async def list_keys(gateway: Gateway, exchange: Exchange, asked: KeyPage) -> KeyList:
+async def list_keys(exchange: Exchange, asked: KeyPage) -> KeyList:
     """List keys, newest first."""
     page, size = asked.page, asked.size
-    await gateway.accounts.up_to_date()
-    keys, total = await (await gateway.accounts.store()).keys.page(size, (page - 1) * size)
+    await exchange.gateway.accounts.up_to_date()
+    keys, total = await (await exchange.gateway.accounts.store()).keys.page(size, (page - 1) * size)
     return KeyList(keys=[_shown(key) for key in keys], total=total, page=page, size=size)
 
 
 @route("POST", "/key/delete", "master", takes=KeysNamed, answer=KeysDeleted, changes=True)
-async def delete_keys(gateway: Gateway, exchange: Exchange, named: KeysNamed) -> KeysDeleted:
+async def delete_keys(exchange: Exchange, named: KeysNamed) -> KeysDeleted:
     """Delete keys."""
-    store = await gateway.accounts.store()
+    store = await exchange.gateway.accounts.store()
     keys = [await _find(store, name) for name in named.keys]
     ids = list(dict.fromkeys(key.id for key in keys))
     deleted = await store.keys.delete([_entry(exchange, id, {}) for id in ids])
-    gateway.accounts.auth.forget(*(key.hash for key in keys))
+    exchange.gateway.accounts.auth.forget(*(key.hash for key in keys))
     if not deleted:  # somebody else has done so meanwhile
         raise _no_key()
     return KeysDeleted(deleted)
 
 
 @route("POST", "/key/block", "master", takes=KeyNamed, answer=KeyShown, changes=True)
-async def block_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
+async def block_key(exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Block a key."""
-    return _shown(await _change(gateway, exchange, named.key, {"blocked": True}))
+    return _shown(await _change(exchange, named.key, {"blocked": True}))
 
 
 @route("POST", "/key/unblock", "master", takes=KeyNamed, answer=KeyShown, changes=True)
-async def unblock_key(gateway: Gateway, exchange: Exchange, named: KeyNamed) -> KeyShown:
+async def unblock_key(exchange: Exchange, named: KeyNamed) -> KeyShown:
     """Unblock a key."""
-    return _shown(await _change(gateway, exchange, named.key, {"blocked": False}))
+    return _shown(await _change(exchange, named.key, {"blocked": False}))
 
 
 @route("GET", "/key/audit", "master", takes=AuditQuery, answer=AuditList)
-async def audit_keys(gateway: Gateway, exchange: Exchange, asked: AuditQuery) -> AuditList:
+async def audit_keys(exchange: Exchange, asked: AuditQuery) -> AuditList:
     """Who did what to which key, the latest first."""
-    store = await gateway.accounts.store()
+    store = await exchange.gateway.accounts.store()
     named = None if asked.key is None else await key_id_of(store, asked.key)
     return AuditList(await store.keys.audit_rows(asked.size, (asked.page - 1) * asked.size, named))
 
@@ -225,14 +224,14 @@ async def key_id_of(store: Store, name: str) -> str:
     return name if key is None else key.id
 
 
-async def _change(gateway: Gateway, exchange: Exchange, name: str, changes: dict[str, Any]) -> Key:
-    store = await gateway.accounts.store()
+async def _change(exchange: Exchange, name: str, changes: dict[str, Any]) -> Key:
+    store = await exchange.gateway.accounts.store()
     before = await _find(store, name)
     hash = before.hash if name.startswith("sk-") else None
     key = await store.keys.change(before.id, changes, _entry(exchange, before.id, changes), hash)
     if key is None:
         raise _no_key()
-    gateway.accounts.auth.forget(before.hash, key.hash)
+    exchange.gateway.accounts.auth.forget(before.hash, key.hash)
     return key
 
 

@@ -15,7 +15,6 @@ from ...chat.apis.chat_arguments import count_tokens
 from ...chat.apis.messages_input import read_request
 from ...chat.apis.messages_output import MessageBuilder
 from ...chat.apis.responses_output import new_id
-from ..app import Gateway
 from ..http.anthropic import error_type
 from ..http.events import data_event
 from ..http.exchange import Exchange
@@ -71,7 +70,7 @@ class TokenCount(msgspec.Struct, frozen=True):
 
 
 @route("POST", "/v1/messages", "key", takes=MessageRequest, answer=ClaudeMessage, streams=True)
-async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+async def messages(exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as Anthropic's Messages API does."""
     asked = read_request(body)
     read = count_tokens(asked) if body.get("stream") else 0
@@ -81,7 +80,7 @@ async def messages(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -
 
 
 @route("POST", "/v1/messages/count_tokens", "key", takes=Counted, answer=TokenCount)
-async def count_message_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> TokenCount:
+async def count_message_tokens(exchange: Exchange, body: dict[str, Any]) -> TokenCount:
     """Estimate how many tokens a conversation has."""
     usable(exchange.backend, exchange.caller, body["model"])
     return TokenCount(count_tokens(read_request(body)))

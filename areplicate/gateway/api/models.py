@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-from ..app import Gateway
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import ListPage
@@ -35,14 +34,14 @@ class ModelList(ListPage, frozen=True, kw_only=True):
 
 
 @route("GET", "/v1/models", "key", answer=ModelList)
-async def list_models(gateway: Gateway, exchange: Exchange) -> ModelList:
+async def list_models(exchange: Exchange) -> ModelList:
     """List models."""
     names = [name for name in exchange.backend.names if exchange.caller.may_use(name)]
     return ModelList.of([_shown(exchange, name) for name in names], len(names))
 
 
 @route("GET", "/v1/models/{id}", "key", answer=Model)
-async def get_model(gateway: Gateway, exchange: Exchange) -> Model:
+async def get_model(exchange: Exchange) -> Model:
     """Look at a model."""
     usable(exchange.backend, exchange.caller, exchange.rest)
     return _shown(exchange, exchange.rest)

@@ -16,7 +16,6 @@ from ...chat.apis.chat_arguments import ChatArguments, count_tokens, text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import ResponseBuilder, new_id
 from ..accounts.response_store import ResponseStore, StoredResponse
-from ..app import Gateway
 from ..errors import GatewayError, bad_request, no_such
 from ..http.bodies import MAX_BODY
 from ..http.exchange import Exchange
@@ -86,17 +85,17 @@ class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @route("POST", "/v1/responses", "key", takes=ResponseRequest, answer=Response, streams=True)
-async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> Any:
+async def responses(exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation, as OpenAI's Responses API does."""
-    asked, resolved, earlier = await _read(gateway, exchange, body)
+    asked, resolved, earlier = await _read(exchange, body)
     whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
     call = await admitted_call(exchange.account, whole, asked.messages, {"drop_params": True, **asked.params})
-    kept = gateway.config.general.store_responses and body.get("store") is not False
+    kept = exchange.gateway.config.general.store_responses and body.get("store") is not False
     builder = ResponseBuilder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
 
     async def keep() -> None:
         try:
-            await _keep(gateway, exchange, builder.answer, resolved, earlier)
+            await _keep(exchange, builder.answer, resolved, earlier)
         except Exception as error:  # the answer is paid, and is not lost with the database
             logger.error("%s is not stored: %s", builder.answer["id"], error)
             builder.answer["store"] = False
@@ -105,27 +104,27 @@ async def responses(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) 
 
 
 @route("POST", "/v1/responses/input_tokens", "key", takes=ResponseRequest, answer=InputTokens)
-async def count_input_tokens(gateway: Gateway, exchange: Exchange, body: dict[str, Any]) -> InputTokens:
+async def count_input_tokens(exchange: Exchange, body: dict[str, Any]) -> InputTokens:
     """Estimate how many tokens the model reads."""
     usable(exchange.backend, exchange.caller, body["model"])
-    asked, _, _ = await _read(gateway, exchange, body)
+    asked, _, _ = await _read(exchange, body)
     return InputTokens(input_tokens=count_tokens(asked))
 
 
 @route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any])
-async def get_response(gateway: Gateway, exchange: Exchange) -> dict[str, Any]:
+async def get_response(exchange: Exchange) -> dict[str, Any]:
     """Look at a response that is kept."""
     if exchange.request.query.get("stream", "").lower() == "true":
         raise bad_request(
             "stream must not be true: what is kept is a whole response, not its events.", param="stream"
         )
-    return (await _find(gateway, exchange, exchange.rest)).response
+    return (await _find(exchange, exchange.rest)).response
 
 
 @route("GET", "/v1/responses/{id}/input_items", "key", takes=ItemQuery, answer=ListPage)
-async def list_input_items(gateway: Gateway, exchange: Exchange, asked: ItemQuery) -> ListPage:
+async def list_input_items(exchange: Exchange, asked: ItemQuery) -> ListPage:
     """List what a response that is kept was asked with."""
-    stored = await _find(gateway, exchange, exchange.rest)
+    stored = await _find(exchange, exchange.rest)
     id_of = itemgetter("id")
     items = stored.input if asked.order == "asc" else stored.input[::-1]
     if asked.after is not None:
@@ -137,21 +136,19 @@ async def list_input_items(gateway: Gateway, exchange: Exchange, asked: ItemQuer
 
 
 @route("DELETE", "/v1/responses/{id}", "key", answer=DeletedResponse, changes=True)
-async def delete_response(gateway: Gateway, exchange: Exchange) -> DeletedResponse:
+async def delete_response(exchange: Exchange) -> DeletedResponse:
     """Forget a response that is kept."""
-    store = await _store(gateway, "id")
+    store = await _store(exchange, "id")
     if not await store.forget(exchange.caller.key_id, exchange.rest):
         raise no_such("response", exchange.rest)
     return DeletedResponse(exchange.rest)
 
 
-async def _read(
-    gateway: Gateway, exchange: Exchange, body: dict[str, Any]
-) -> tuple[ChatArguments, list[Any], list[Any]]:
+async def _read(exchange: Exchange, body: dict[str, Any]) -> tuple[ChatArguments, list[Any], list[Any]]:
     """What is asked, the items that it is asked with, and those of the conversation before."""
     items = [_with_id(f"input[{index}]", item) for index, item in enumerate(input_items(body))]
-    earlier = await _earlier(gateway, exchange, body.get("previous_response_id"))
-    referred = await _referred(gateway, exchange, items)
+    earlier = await _earlier(exchange, body.get("previous_response_id"))
+    referred = await _referred(exchange, items)
     exchange.account.hold_body(_stored_size(earlier, items, referred))
     asked = read_request({**body, "input": items}, earlier, referred.get)
     return asked, [referred.get(item["id"], item) for item in items], earlier
@@ -175,15 +172,15 @@ def _with_id(place: str, item: Any) -> Any:
     return {**item, **more}
 
 
-async def _store(gateway: Gateway, param: str) -> ResponseStore:
+async def _store(exchange: Exchange, param: str) -> ResponseStore:
     """The stored responses; raises the `GatewayError` 400 if none are stored here."""
-    if not gateway.config.general.store_responses:
+    if not exchange.gateway.config.general.store_responses:
         raise bad_request(
             f"{param} cannot be used: responses are not stored here. Send the earlier turns in input, or set "
             "general_settings.store_responses in the gateway's configuration.",
             param=param,
         )
-    return (await gateway.accounts.store()).responses
+    return (await exchange.gateway.accounts.store()).responses
 
 
 def _stored_size(earlier: list[Any], items: list[Any], referred: dict[str, Any]) -> int:
@@ -205,25 +202,25 @@ def _check_size(size: int) -> None:
         )
 
 
-async def _find(gateway: Gateway, exchange: Exchange, id: str, param: str = "id") -> StoredResponse:
+async def _find(exchange: Exchange, id: str, param: str = "id") -> StoredResponse:
     def hold(size: int) -> None:
         exchange.account.hold_body(min(size, MAX_BODY))
 
-    stored = await (await _store(gateway, param)).find(exchange.caller.key_id, id, hold)
+    stored = await (await _store(exchange, param)).find(exchange.caller.key_id, id, hold)
     if stored is None:
         raise no_such("response", id, param)
     return stored
 
 
-async def _earlier(gateway: Gateway, exchange: Exchange, id: str | None) -> list[Any]:
+async def _earlier(exchange: Exchange, id: str | None) -> list[Any]:
     """The conversation up to the response that a request goes on from."""
     if not id:
         return []
-    stored = await _find(gateway, exchange, id, "previous_response_id")
+    stored = await _find(exchange, id, "previous_response_id")
     return [*stored.earlier, *stored.input, *stored.response["output"]]
 
 
-async def _referred(gateway: Gateway, exchange: Exchange, items: list[Any]) -> dict[str, Any]:
+async def _referred(exchange: Exchange, items: list[Any]) -> dict[str, Any]:
     """The items that a request refers to, as far as they are kept."""
     ids = [
         item["id"]
@@ -232,18 +229,16 @@ async def _referred(gateway: Gateway, exchange: Exchange, items: list[Any]) -> d
         and isinstance(item.get("id"), str)
         and (item.get("type") == "item_reference" or item.keys() == {"id"})
     ]
-    if not ids or not gateway.config.general.store_responses:
+    if not ids or not exchange.gateway.config.general.store_responses:
         return {}
     if len(ids) > MAX_MESSAGES:
         raise bad_request(f"input refers to {len(ids)} items; {MAX_MESSAGES} are allowed.", param="input")
-    return await (await _store(gateway, "input")).find_items(exchange.caller.key_id, ids, _check_size)
+    return await (await _store(exchange, "input")).find_items(exchange.caller.key_id, ids, _check_size)
 
 
-async def _keep(
-    gateway: Gateway, exchange: Exchange, response: dict[str, Any], items: list[Any], earlier: list[Any]
-) -> None:
-    store = await _store(gateway, "store")
-    general = gateway.config.general
+async def _keep(exchange: Exchange, response: dict[str, Any], items: list[Any], earlier: list[Any]) -> None:
+    store = await _store(exchange, "store")
+    general = exchange.gateway.config.general
     stored = StoredResponse(response, items, earlier)
     most = round(general.max_stored_mb * 1e6)
     await store.keep(exchange.caller.key_id, stored, general.stored_responses_seconds, most)

@@ -10,7 +10,6 @@ import msgspec
 from ..accounts.reports import SpendFilter
 from ..accounts.store import Store
 from ..accounts.tables import UsageRow
-from ..app import Gateway
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import Text, time_of
@@ -82,29 +81,29 @@ class SpendLogs(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @route("GET", "/spend/keys", "master", takes=SpendQuery, answer=SpendList)
-async def spend_by_key(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendList:
+async def spend_by_key(exchange: Exchange, asked: SpendQuery) -> SpendList:
     """Spend by key."""
-    return await _spend_by(gateway, "key_id", asked)
+    return await _spend_by(exchange, "key_id", asked)
 
 
 @route("GET", "/spend/models", "master", takes=SpendQuery, answer=SpendList)
-async def spend_by_model(gateway: Gateway, exchange: Exchange, asked: SpendQuery) -> SpendList:
+async def spend_by_model(exchange: Exchange, asked: SpendQuery) -> SpendList:
     """Spend by model."""
-    return await _spend_by(gateway, "model", asked)
+    return await _spend_by(exchange, "model", asked)
 
 
 @route("GET", "/spend/logs", "master", takes=LogQuery, answer=SpendLogs)
-async def spend_logs(gateway: Gateway, exchange: Exchange, asked: LogQuery) -> SpendLogs:
+async def spend_logs(exchange: Exchange, asked: LogQuery) -> SpendLogs:
     """The latest requests, newest first."""
-    store = await _up_to_date(gateway)
+    store = await _up_to_date(exchange)
     among = await _filter(store, asked, asked.key_id or asked.api_key)
     wanted = msgspec.structs.replace(among, status=asked.status, request_id=asked.request_id)
     rows = await store.reports.usage_rows(wanted, asked.limit + 1, (asked.page - 1) * asked.limit)
     return SpendLogs(rows[: asked.limit], asked.page + 1 if len(rows) > asked.limit else None)
 
 
-async def _spend_by(gateway: Gateway, column: str, asked: SpendQuery) -> SpendList:
-    store = await _up_to_date(gateway)
+async def _spend_by(exchange: Exchange, column: str, asked: SpendQuery) -> SpendList:
+    store = await _up_to_date(exchange)
     wanted = await _filter(store, asked, asked.key_id)
     rows = await store.reports.spend_by(column, wanted, by_day=asked.by == "day")
     for row in rows:
@@ -123,8 +122,8 @@ async def _filter(store: Store, asked: SpendQuery | LogQuery, key: str | None) -
     )
 
 
-async def _up_to_date(gateway: Gateway) -> Store:
+async def _up_to_date(exchange: Exchange) -> Store:
     """The store, with what has been spent until now."""
-    store = await gateway.accounts.store()
-    await gateway.accounts.up_to_date()
+    store = await exchange.gateway.accounts.store()
+    await exchange.gateway.accounts.up_to_date()
     return store

@@ -65,7 +65,7 @@ class Dispatcher:
         self.tasks.add(task)
         try:
             async with account:
-                response = await self._answer(Exchange(request, account, self._beats))
+                response = await self._answer(Exchange(gateway, request, account, self._beats))
         finally:
             account.log(request.method, request.remote)
             self.tasks.discard(task)
@@ -83,7 +83,7 @@ class Dispatcher:
             if exchange.request.method == "OPTIONS" and (allowed := preflight(exchange)) is not None:
                 return allowed
             route = await self._admitted(exchange)
-            answering = route.handler(self._gateway, exchange, *await route.read(exchange))
+            answering = route.handler(exchange, *await route.read(exchange))
             answer = await (self._gateway.whole(answering) if route.changes else answering)
         except asyncio.CancelledError:
             exchange.account.record.status = CLIENT_GONE if exchange.client_has_left() else 503

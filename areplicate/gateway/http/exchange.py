@@ -9,6 +9,7 @@ from multidict import istr
 
 from ..accounts.account import Account
 from ..accounts.auth import Caller
+from ..app import Gateway
 from ..config.backend import Backend
 from .beats import Beats
 
@@ -22,9 +23,10 @@ _ANTHROPICS_REQUEST_ID = istr("request-id")
 class Exchange:
     """A request on its way through the gateway. Its account says who sent it, and what has become of it."""
 
-    __slots__ = ("account", "beats", "cors", "fields", "request", "rest")
+    __slots__ = ("account", "beats", "cors", "fields", "gateway", "request", "rest")
 
-    def __init__(self, request: web.BaseRequest, account: Account, beats: Beats) -> None:
+    def __init__(self, gateway: Gateway, request: web.BaseRequest, account: Account, beats: Beats) -> None:
+        self.gateway = gateway
         self.request = request
         self.account = account
         self.beats = beats

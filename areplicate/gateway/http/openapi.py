@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 
 from ... import __version__
-from ..app import Gateway
 from ..errors import ErrorAnswer
 from .anthropic import ClaudeErrorAnswer
 from .exchange import Exchange
@@ -32,7 +31,7 @@ def document_of(routes: Sequence[Route]) -> Route:
     """The route of the document of these routes, which is in it, too."""
 
     @route("GET", "/openapi.json", "anyone", answer=dict[str, Any])
-    async def document(gateway: Gateway, exchange: Exchange) -> web.Response:
+    async def document(exchange: Exchange) -> web.Response:
         """The OpenAPI document of this gateway."""
         return exchange.json(_encoded(described))
 

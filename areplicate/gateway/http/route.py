@@ -13,7 +13,7 @@ from .bodies import read_body, read_query
 from .exchange import Exchange
 
 Handler = Callable[..., Coroutine[Any, Any, Any]]
-"""Takes the gateway, the exchange and, if the route reads a struct, what was sent."""
+"""Takes the exchange and, if the route reads a struct, what was sent."""
 
 
 class Route(NamedTuple):
@@ -47,7 +47,7 @@ class Route(NamedTuple):
         return (self.handler.__doc__ or self.path).strip().splitlines()[0].rstrip(".")
 
     async def read(self, exchange: Exchange) -> tuple[Any, ...]:
-        """What the handler takes after the gateway and the exchange: what was sent, if it reads a struct."""
+        """What the handler takes after the exchange: what was sent, if it reads a struct."""
         if self.takes is None or self.form:
             return ()
         if self.method == "GET":

@@ -51,7 +51,7 @@ settings.register_profile(
 
 
 ROOMS_THAT_WAIT = ("tests/gateway/", "tests/integrations/", "tests/docs/", "tests/cli/")
-"""Where tests wait for other processes; those that wait longest come first."""
+"""Where tests wait for other processes."""
 
 
 MOST_IMPORT = ("anthropic.types", "jsonschema", "openai.types.responses", "trustme")
@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for imports in IMPORTED:  # they share these
             nursery(imports)
         postgres.share()
-        config.pluginmanager.register(SideBySide(processes))
+        config.pluginmanager.register(SideBySide(processes, ROOMS_THAT_WAIT))
     if config.getoption("--hypothesis-profile") == "mutants":
         # `make mutants` forks an interpreter for each mutant: what it has imported need not be searched for garbage,
         # and what functions kept of the tests before would hide the mutant.
@@ -84,18 +84,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for a minute begins first: at the end, all others would have to wait for it. After that, files whose
-    tests wait for other processes take turns with those that compute, so that the processors always have work."""
-    files = list(dict.fromkeys(item.nodeid.partition("::")[0] for item in items))
-    waiting = [file for room in ROOMS_THAT_WAIT for file in files if file.startswith(room)]
-    computing = [file for file in files if not file.startswith(ROOMS_THAT_WAIT)]
-    place = {file: n / len(group) for group in (waiting, computing) for n, file in enumerate(group)}
-    items.sort(
-        key=lambda item: (
-            item.get_closest_marker("first") is None,
-            place[item.nodeid.partition("::")[0]],
-        )
-    )
+    """What takes longest begins first: at the end, all others would have to wait for it."""
+    items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("first")
+    return 0 if marker is None else int(marker.args[0])
 
 
 def pytest_collection() -> None:

@@ -1,8 +1,10 @@
 """Runs the tests in several processes: `pytest --processes auto`.
 
 All tests are collected once, by the process that then forks the others. Each of these takes the next file whenever it
-has done one, so that what a file's tests share is started once, and the files are begun in their order. What they
-report is told to pytest's plugins in the first process, as if the tests had run there.
+has done one, so that what a file's tests share is started once. Files whose tests wait for other processes are in one
+queue and those that compute in another, both in their order; every second process begins with the other queue, so that
+the processors always have work. What they report is told to pytest's plugins in the first process, as if the tests had
+run there.
 """
 
 from __future__ import annotations
@@ -23,10 +25,15 @@ _NUMBER = struct.Struct("!I")
 
 
 class SideBySide:
-    """The plugin: it runs the tests that have been collected, `count` files at a time."""
+    """The plugin: it runs the tests that have been collected, `count` files at a time.
 
-    def __init__(self, count: int) -> None:
+    Args:
+        waiting: what the names of files begin with whose tests wait for other processes.
+    """
+
+    def __init__(self, count: int, waiting: tuple[str, ...] = ()) -> None:
         self._count = count
+        self._waiting = waiting
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         option = session.config.option
@@ -34,15 +41,19 @@ class SideBySide:
             return None  # which is pytest's own business
         files = [list(items) for _, items in groupby(session.items, _file)]
         context = multiprocessing.get_context("fork")
-        source = _pipe_of_numbers(len(files))
+        waiting = [n for n, items in enumerate(files) if _file(items[0]).startswith(self._waiting)]
+        computing = [n for n in range(len(files)) if n not in waiting]
+        queues = [_pipe_of(waiting), _pipe_of(computing)]
         processes: dict[Connection, Any] = {}
         for _ in range(min(self._count, len(files))):
             reports, told = context.Pipe(duplex=False)
-            process = context.Process(target=_run, args=(session, files, source, told))
+            process = context.Process(target=_run, args=(session, files, queues, told))
             process.start()
             told.close()
             processes[reports] = process
-        os.close(source)
+            queues.reverse()
+        for queue in queues:
+            os.close(queue)
         done = _tell_on(session, list(processes))
         reason = session.shouldfail or session.shouldstop
         for process in processes.values():
@@ -93,7 +104,9 @@ class _Teller:
         self._told.send(("pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
 
 
-def _run(session: pytest.Session, files: list[list[pytest.Item]], source: int, told: Connection) -> None:
+def _run(
+    session: pytest.Session, files: list[list[pytest.Item]], queues: list[int], told: Connection
+) -> None:
     """Runs the tests of one file after another, as long as there are any, in a process of its own."""
     config: Any = session.config
     plugins = config.pluginmanager
@@ -107,7 +120,7 @@ def _run(session: pytest.Session, files: list[list[pytest.Item]], source: int, t
     folders._basetemp = folders.mktemp("process")
     try:
         with suppress(KeyboardInterrupt):
-            items = chain.from_iterable(files[number] for number in _numbers(source))
+            items = chain.from_iterable(files[number] for number in _numbers_of(queues))
             item = next(items, None)
             while item is not None:
                 following = next(items, None)
@@ -121,15 +134,16 @@ def _file(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
 
 
-def _pipe_of_numbers(count: int) -> int:
-    """A pipe that holds the numbers below `count`, and nothing after them."""
+def _pipe_of(numbers: list[int]) -> int:
+    """A pipe that holds these numbers, and nothing after them."""
     source, sink = os.pipe()
     with os.fdopen(sink, "wb") as writing:
-        writing.write(b"".join(map(_NUMBER.pack, range(count))))
+        writing.write(b"".join(map(_NUMBER.pack, numbers)))
     return source
 
 
-def _numbers(source: int) -> Iterator[int]:
-    """What this process takes out of the pipe, which all of them read."""
-    while number := os.read(source, _NUMBER.size):
-        yield _NUMBER.unpack(number)[0]
+def _numbers_of(queues: list[int]) -> Iterator[int]:
+    """What this process takes out of the pipes, which all of them read: of the first, then of the others."""
+    for queue in queues:
+        while number := os.read(queue, _NUMBER.size):
+            yield _NUMBER.unpack(number)[0]

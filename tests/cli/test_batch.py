@@ -20,6 +20,8 @@ from tests.forked import Process
 from tests.hostile import fails_first
 from tests.stage import LLAMA, llama, sent, wait_until_nothing_runs
 
+pytestmark = pytest.mark.first(35)
+
 
 @pytest.fixture
 def local() -> Iterator[LocalReplicate]:

@@ -19,6 +19,8 @@ from tests import forked
 from tests.docs.pages import blocks
 from tests.stage import free_port
 
+pytestmark = pytest.mark.first(45)
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PORTS = re.compile(r"(?<=127\.0\.0\.1:|localhost:)(4\d{3})\b|(?<=--port )(4\d{3})\b")

@@ -25,6 +25,8 @@ from tests.gateway.process import MASTER, Gateway, entry, eventually, gateway
 from tests.gateway.process import PATH as CHAT
 from tests.lazily import openai
 
+pytestmark = pytest.mark.first(90)
+
 EMBEDDINGS = "/v1/embeddings"
 ENDED = ("completed", "failed", "expired", "cancelled")
 DOLLAR_A_TOKEN = {"input_cost_per_token": 1.0, "output_cost_per_token": 1.0}

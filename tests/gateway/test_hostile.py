@@ -30,7 +30,7 @@ from tests.gateway.process import (
     resident_mb,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.first(60), pytest.mark.filterwarnings("ignore")]
 LONG_TEXT = "word " * 200_000
 MODELS = (*process.MODELS, LocalModel(owner="acme", name="long", reply=LONG_TEXT, run_seconds=0.5))
 

@@ -32,7 +32,7 @@ from tests.gateway.process import (
     recorded,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.first(40), pytest.mark.filterwarnings("ignore")]
 TEXT = "".join(WORDS)
 
 

@@ -22,7 +22,7 @@ from tests.gateway.postgres import Postgres, pgbouncer, server
 from tests.gateway.process import Gateway, config_for, eventually, gateway
 from tests.gateway.stores import MADE, opened
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.first(75), pytest.mark.filterwarnings("ignore")]
 SECONDS = 8
 """Within which everybody is told, with the time-outs below."""
 TIMEOUTS: dict[str, Any] = {

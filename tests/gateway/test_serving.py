@@ -43,7 +43,7 @@ from tests.lazily import Lazily
 
 trustme: Any = Lazily("trustme")
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.first(50), pytest.mark.filterwarnings("ignore")]
 MOMENTS = (0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
 """Seconds after the start of a process, before it serves and about then."""
 

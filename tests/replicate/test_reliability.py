@@ -20,7 +20,7 @@ from tests.campaign import campaign
 from tests.hostile import HostileReplicate, away_for
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.first(45), pytest.mark.anyio]
 
 
 async def text_of(router: AsyncRouter, question: str = "hi", **options: Any) -> str | None:

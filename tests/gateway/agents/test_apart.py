@@ -11,9 +11,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.gateway.agents import apart
 from tests.gateway.agents.conftest import ADA, SUNNY
 from tests.gateway.process import MASTER, Gateway
+
+pytestmark = pytest.mark.first(60)
 
 _SECONDS = 60
 _AI_SDK = """

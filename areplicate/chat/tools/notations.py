@@ -61,7 +61,6 @@ MARKS: dict[str, tuple[str, ...]] = {
     "<longcat_tool_call>": ("</longcat_tool_call>",),  # LongCat
     "<|tools_prefix|>": ("<|tools_suffix|>",),  # Apertus
     "<start_function_call>": ("<end_function_call>",),  # FunctionGemma
-    "<function name=": ("</function>",),  # MiniCPM 5
     "function call<|role_sep|>": (),  # GigaChat 3
     "functools[": (),  # Phi 4 Mini
 }
@@ -98,13 +97,13 @@ _GEMMA_QUOTE = re.compile(r"<\|\"\|>|<escape>")
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
 _NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")
 _FUNCTION_TAG = re.compile(
-    r'<(?:｜DSML｜|steptml:)?(?:function=|(?:function|invoke) name=")([^<>\s"]+)"?>(.*?)'
+    r'<(?:｜DSML｜|steptml:)?(?:function=|invoke name=")([^<>\s"]+)"?>(.*?)'
     r"(?:</(?:｜DSML｜|steptml:)?(?:function|invoke)>|$)",
     re.DOTALL,
 )
 _PARAMETER_TAG = re.compile(
-    r'<(?:｜DSML｜|steptml:)?param(?:eter)?(?:=| name=")([^<>\s"]+)[^<>]*>\n?(.*?)\n?'
-    r"</(?:｜DSML｜|steptml:)?param(?:eter)?>",
+    r'<(?:｜DSML｜|steptml:)?parameter(?:=| name=")([^<>\s"]+)[^<>]*>\n?(.*?)\n?'
+    r"</(?:｜DSML｜|steptml:)?parameter>",
     re.DOTALL,
 )
 _GLM = re.compile(r"\s*([\w.-]+)\s*(<(?:longcat_)?arg_key>.*)", re.DOTALL)
@@ -251,8 +250,7 @@ def _function_tags(text: str) -> list[RawCall] | None:
     `<invoke name="name">` and `<parameter name="name">` (MiniMax, DeepSeek V3.2)."""
     calls = []
     for name, body in _FUNCTION_TAG.findall(text):
-        found = _PARAMETER_TAG.findall(_up_to_last(body, "parameter>", "param>"))
-        parameters = [(key, _unwrapped(value)) for key, value in found]
+        parameters = _PARAMETER_TAG.findall(_up_to_last(body, "parameter>"))
         if parameters or not body.strip():
             calls.append(RawCall(name, dict(parameters), as_texts=True))
         else:
@@ -263,13 +261,6 @@ def _function_tags(text: str) -> list[RawCall] | None:
 def _up_to_last(text: str, *closings: str) -> str:
     """The text without what follows the last closing tag: each tag that opens there would be read to the end in vain."""
     return text[: max([text.rfind(closing) + len(closing) if closing in text else 0 for closing in closings])]
-
-
-def _unwrapped(value: str) -> str:
-    """A value without the marks that keep text from being read as XML."""
-    if value.startswith("<![CDATA["):
-        return value.removeprefix("<![CDATA[").removesuffix("]]>")
-    return value
 
 
 def _glm(text: str) -> list[RawCall] | None:

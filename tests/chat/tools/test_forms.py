@@ -66,8 +66,6 @@ FORMS: dict[str, str] = {
     "lfm2": '<|tool_call_start|>[clock(zone="UTC"), alarm(at=7)]<|tool_call_end|>',
     "nemotron nano2": f"<TOOLCALL>[{CLOCK}, {ALARM}]</TOOLCALL>",
     "cohere": f'<|START_ACTION|>[\n    {{"tool_call_id": "0", "tool_name": "clock", "parameters": {ZONE}}},\n    {{"tool_call_id": "1", "tool_name": "alarm", "parameters": {AT}}}\n]<|END_ACTION|>',
-    "minicpm5": '<function name="clock"><param name="zone">UTC</param></function>\n<function name="alarm"><param name="at">7</param></function>',
-    "minicpm5 cdata": '<function name="clock"><param name="zone"><![CDATA[UTC]]></param></function>\n<function name="alarm"><param name="at">7</param></function>',
     "gemma3 tool_code": '```tool_code\nclock(zone="UTC")\nalarm(at=7)\n```',
     "openai": f"<|channel|>commentary to=functions.clock <|constrain|>json<|message|>{ZONE}<|call|>",
     "ling3": "<tool_call>clock\n<arg_key>zone</arg_key>\n<arg_value>UTC</arg_value>\n</tool_call>\n<tool_call>alarm\n<arg_key>at</arg_key>\n<arg_value>7</arg_value>\n</tool_call>",

@@ -90,6 +90,7 @@ _IN_MARKS = ("<think>", "</think>", "</think>")
 _LING = ("<role>{}</role>", "<|role_end|>")
 _LING_NAMES = {"system": "SYSTEM", "user": "HUMAN", "assistant": "ASSISTANT", "tool": "OBSERVATION"}
 _RNJ_1 = f"<|start_header_id|>system<|end_header_id|>\n{texts.RNJ_1}"
+_HY_3 = ("", "<｜reasoning_mode:opensource｜>reasoning_effort:no_think")
 _APERTUS = "<|developer_start|>Deliberation: disabled\n"
 _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
 
@@ -227,6 +228,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("exaone-deep", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), "[|assistant|]<thought>\n", system=_WHERE), r"exaone-deep", ""),
     ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", names={"tool": "tool"}, tools=forms.EXAONE_4, roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
     ("exaone", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), system=_WHERE), r"(?<!k-)exaone", r"\[\|user\|\]"),
+    ("hy-3", labelled(("", ""), ("<｜hy_User:opensource｜>", ""), ("<｜hy_Assistant:opensource｜><think:opensource></think:opensource>", "<｜hy_eos:opensource｜>"), roles={"tool": ("", ""), "opening": _HY_3, "opening_with_tools": _HY_3, "default": _HY_3, "default_with_tools": _HY_3}, system=SystemText("front", default="", unless_anywhere=True), tools=forms.HY_3, forgets="\n"), r"\bhy-?3(?!.*preview)", r"<｜hy_User:opensource｜>"),
     ("hunyuan-dense", labelled(("", "<｜hy_place▁holder▁no▁3｜>"), ("<｜hy_User｜>", ""), ("<｜hy_Assistant｜>", "<｜hy_place▁holder▁no▁2｜>")), r"hunyuan-(?!7b)[\d.]+b|hy-mt(?!.*7b)", r"<｜hy_User｜>"),
     ("hunyuan", PromptTemplate({"user": ("<|startoftext|>", "<|extra_0|>"), "assistant": ("", "<|eos|>")}, system=SystemText("first_user", ("", "<|extra_4|>"))), r"hunyuan|hy-mt", r"<\|extra_0\|>"),
     ("baichuan-2", labelled(("", ""), ("<reserved_106>", ""), ("<reserved_107>", "")), r"baichuan-?2.*chat", r"<reserved_106>"),

@@ -376,3 +376,16 @@ MIMO_2 = msgspec.structs.replace(
     between_calls="",
     after_text="",
 )
+
+HY_3 = ToolFormat(
+    PUBLISHED["hy-3-tools"],
+    call="<tool_call:opensource>{name}<tool_sep:opensource>\n{arguments}</tool_call:opensource>\n",
+    argument="<arg_key:opensource>{key}</arg_key:opensource>\n"
+    "<arg_value:opensource>{value}</arg_value:opensource>\n",
+    calls=("<tool_calls:opensource>\n", "</tool_calls:opensource>"),
+    between_calls="",
+    after_text="",
+    answer="<tool_response:opensource>\n{content}\n</tool_response:opensource>\n",
+    between_answers="",
+    answers=("<tool_responses:opensource>\n", "</tool_responses:opensource>"),
+)

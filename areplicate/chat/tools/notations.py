@@ -58,6 +58,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "<|tool_call_section_begin|>": ("<|tool_call_section_end|>",),
     "<|tool_call_begin|>": ("<|tool_call_end|>",),
     "<｜tool_calls_begin｜>": ("<｜tool_calls_end｜>",),  # Step 3
+    "<tool_calls:opensource>": ("</tool_calls:opensource>",),  # Hy3
     "<longcat_tool_call>": ("</longcat_tool_call>",),  # LongCat
     "<|tools_prefix|>": ("<|tools_suffix|>",),  # Apertus
     "<start_function_call>": ("<end_function_call>",),  # FunctionGemma
@@ -108,10 +109,11 @@ _PARAMETER_TAG = re.compile(
 )
 _GLM = re.compile(r"\s*([\w.-]+)\s*(<(?:longcat_)?arg_key>.*)", re.DOTALL)
 _GLM_ARGUMENT = re.compile(
-    r"<(?:longcat_)?arg_key>([^<]*)</(?:longcat_)?arg_key>\s*"
-    r"<(?:longcat_)?arg_value>(.*?)</(?:longcat_)?arg_value>",
+    r"<(?:longcat_)?arg_key(?::opensource)?>([^<]*)</(?:longcat_)?arg_key(?::opensource)?>\s*"
+    r"<(?:longcat_)?arg_value(?::opensource)?>(.*?)</(?:longcat_)?arg_value(?::opensource)?>",
     re.DOTALL,
 )
+_HY = re.compile(r"<tool_call:opensource>([\w.-]+)<tool_sep:opensource>((?:(?!<tool_call:).)*)", re.DOTALL)
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
 _OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
@@ -268,9 +270,19 @@ def _glm(text: str) -> list[RawCall] | None:
     head = _GLM.fullmatch(_without_marks(text))
     if head is None:
         return None
-    pairs = _GLM_ARGUMENT.findall(_up_to_last(head[2], "</arg_value>", "</longcat_arg_value>"))
-    arguments = {key.strip(): value.strip("\n") for key, value in pairs}
-    return [RawCall(head[1], arguments, as_texts=True)] if pairs else None
+    arguments = _glm_arguments(head[2])
+    return [RawCall(head[1], arguments, as_texts=True)] if arguments else None
+
+
+def _glm_arguments(text: str) -> dict[str, str]:
+    closings = ("</arg_value>", "</longcat_arg_value>", "</arg_value:opensource>")
+    pairs = _GLM_ARGUMENT.findall(_up_to_last(text, *closings))
+    return {key.strip(): value.strip("\n") for key, value in pairs}
+
+
+def _hy(text: str) -> list[RawCall] | None:
+    """Hy3's: the same between marks of its own."""
+    return [RawCall(name, _glm_arguments(rest), as_texts=True) for name, rest in _HY.findall(text)] or None
 
 
 def _keyed(text: str) -> list[RawCall] | None:
@@ -346,6 +358,7 @@ _NOTATIONS: tuple[Callable[[str], list[RawCall] | None], ...] = (
     _tokens(_HARMONY),
     _gemma,
     _glm,
+    _hy,
     _keyed,
     _pythonic,
 )

@@ -177,6 +177,7 @@ NAMES = {
     "starchat": "HuggingFaceH4/starchat-beta",
     "magicoder": "ise-uiuc/Magicoder-S-DS-6.7B",
     "exaone": "LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct LGAI-EXAONE/EXAONE-3.0-7.8B-Instruct",
+    "hy-3": "tencent/Hy3 tencent/Hy3-FP8",
     "hunyuan-dense": "tencent/Hunyuan-4B-Instruct tencent/HY-MT1.5-1.8B",
     "minimax": "MiniMaxAI/MiniMax-Text-01",
     "minimax-m1": "MiniMaxAI/MiniMax-M1-80k",

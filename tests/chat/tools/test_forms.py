@@ -60,6 +60,7 @@ FORMS: dict[str, str] = {
     "functiongemma": "<start_function_call>call:clock{zone:<escape>UTC<escape>}<end_function_call><start_function_call>call:alarm{at:7}<end_function_call>",
     "gemma4": '<|tool_call>call:clock{zone:<|"|>UTC<|"|>}<tool_call|><|tool_call>call:alarm{at:7}<tool_call|>',
     "gigachat3 (one)": f"function call<|role_sep|>\n{CLOCK}",
+    "hy_v3": "<tool_calls:opensource>\n<tool_call:opensource>clock<tool_sep:opensource>\n<arg_key:opensource>zone</arg_key:opensource>\n<arg_value:opensource>UTC</arg_value:opensource>\n</tool_call:opensource>\n<tool_call:opensource>alarm<tool_sep:opensource>\n<arg_key:opensource>at</arg_key:opensource>\n<arg_value:opensource>7</arg_value:opensource>\n</tool_call:opensource>\n</tool_calls:opensource>",
     "longcat": f"<longcat_tool_call>\n{CLOCK}\n</longcat_tool_call>\n<longcat_tool_call>\n{ALARM}\n</longcat_tool_call>",
     "longcat2": "<longcat_tool_call>clock\n<longcat_arg_key>zone</longcat_arg_key>\n<longcat_arg_value>UTC</longcat_arg_value>\n</longcat_tool_call><longcat_tool_call>alarm\n<longcat_arg_key>at</longcat_arg_key>\n<longcat_arg_value>7</longcat_arg_value>\n</longcat_tool_call>",
     "apertus": '<|tools_prefix|>[{"clock": {"zone": "UTC"}}, {"alarm": {"at": 7}}]<|tools_suffix|>',

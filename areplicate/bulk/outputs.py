@@ -86,7 +86,7 @@ def appended(outcome: EndedRow) -> dict[str, Any]:
     usage = response.get("usage") or {}
     message = choice.get("message") or {}
     values = {
-        "answer": message.get("content", choice.get("text")),
+        "answer": message.get("content"),
         "error": error.get("message"),
         "finish_reason": choice.get("finish_reason"),
         "prompt_tokens": usage.get("prompt_tokens"),

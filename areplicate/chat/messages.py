@@ -151,11 +151,8 @@ def _content(
 ) -> tuple[str, tuple[Media, ...]]:
     if isinstance(content, str):
         return content, ()
-    if content is None and role == "tool":
-        return "", ()  # it ran, and had nothing to tell
-    if (
-        content is None and role == "assistant"
-    ):  # it called tools, refused, or was cut off before its first word
+    if content is None and role in ("assistant", "tool"):
+        # It called tools, refused, or was cut off before its first word; a tool had nothing to tell.
         refusal = message.get("refusal")
         return (refusal if isinstance(refusal, str) else ""), ()
     if content is None:

@@ -21,9 +21,7 @@ class Parsed(msgspec.Struct, Generic[T], frozen=True):
 
 
 def checked_class(kind: Any) -> None:
-    """Raises:
-    BadRequestError: it is not a pydantic class, so that an answer could not be made an object.
-    """
+    """Raises a `BadRequestError` for what is not a pydantic class, of which no answer could be made an object."""
     if not isinstance(kind, type) or not hasattr(kind, "model_validate_json"):
         raise BadRequestError(
             f"response_format must be a pydantic class (class Answer(BaseModel): ...), not {shown(kind)}.",

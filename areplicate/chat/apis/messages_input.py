@@ -203,11 +203,9 @@ def _document(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
 
 def _said(place: str, content: Any) -> str:
     """A text, or those in a list of blocks, a line each."""
-    return (
-        content
-        if isinstance(content, str)
-        else "\n".join([mapping(place, part).get("text") or "" for part in content or ()])
-    )
+    if isinstance(content, str):
+        return content
+    return "\n".join([mapping(place, part).get("text") or "" for part in content or ()])
 
 
 def _source(place: str, block: Mapping[str, Any]) -> str:

@@ -137,11 +137,8 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
 def _add_thought(messages: list[Any], item: Item) -> None:
     """Adds what was thought before the answer or the call that follows, of which the item has the text or none."""
     pieces = item.get("content") or item.get("summary")
-    given = (
-        [piece.get("text") for piece in pieces if isinstance(piece, Mapping)]
-        if isinstance(pieces, list)
-        else []
-    )
+    listed = pieces if isinstance(pieces, list) else ()
+    given = [piece.get("text") for piece in listed if isinstance(piece, Mapping)]
     thought = "\n\n".join([piece for piece in given if isinstance(piece, str) and piece])
     if not thought:
         return

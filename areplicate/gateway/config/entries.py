@@ -134,11 +134,9 @@ class EntryReader:
             self.skipped.add(name)
             self._reader.warn(at, f"{model!r} is for another provider ({provider}) and is skipped.")
             return True
-        hint = (
-            f"write replicate/{model} if it is Replicate's model of that name"
-            if "/" in model
-            else ("Replicate's models are called owner/name")
-        )
+        hint = "Replicate's models are called owner/name"
+        if "/" in model:
+            hint = f"write replicate/{model} if it is Replicate's model of that name"
         raise self._reader.document.wrong(
             at,
             f"{model!r} is for another provider ({provider}): {hint}, or leave out such entries by "

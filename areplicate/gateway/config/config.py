@@ -81,7 +81,7 @@ def read_config(path: Path, source: Path | None = None, *, again: bool = False) 
     reader.refuse_include_alone()
     file = reader.part(reader.document.value, ConfigurationFile, ())
     reader.environment.add(file.environment_variables, ["environment_variables"])
-    general, notices = _general(reader, file.general_settings)
+    general = _general(reader, file.general_settings)
     litellm = reader.resolved(file.litellm_settings, LitellmSettings, ["litellm_settings"])
     router = reader.resolved(file.router_settings, RouterSettings, ["router_settings"])
     prices = prices_beside(path)
@@ -108,13 +108,12 @@ def read_config(path: Path, source: Path | None = None, *, again: bool = False) 
             "fallbacks": [{name: others} for name, others in fallbacks.items()],
         },
         warnings=tuple(reader.warnings),
-        notices=notices,
+        notices=tuple(reader.notices),
     )
 
 
-def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ...]]:
-    """`general_settings`, and what the log says of the environment: which variable is the master key, and which is not used."""
-    notices: tuple[str, ...] = ()
+def _general(reader: Reader, given: Any) -> GeneralSettings:
+    """`general_settings`, with a notice of the environment's variable that is the master key, or that is not used."""
     if isinstance(given, dict):
         url = given.get("database_url")
         if reader.environment.is_unset(url):
@@ -122,18 +121,18 @@ def _general(reader: Reader, given: Any) -> tuple[GeneralSettings, tuple[str, ..
             reader.warn(["general_settings", "database_url"], f"{name} is not set: the default is used.")
             given = {**given, "database_url": None}
         elif url is None and reader.environment.first("DATABASE_URL"):
-            notices += (
+            reader.notices.append(
                 "keys and usage are in SQLite: DATABASE_URL of the environment counts if general_settings says "
-                "database_url: os.environ/DATABASE_URL",
+                "database_url: os.environ/DATABASE_URL"
             )
         if given.get("master_key") is None and (found := reader.environment.first(*_MASTER_KEYS)):
             given = {**given, "master_key": found[1]}
-            notices += (f"the master key is that of the environment variable {found[0]}",)
+            reader.notices.append(f"the master key is that of the environment variable {found[0]}")
     general = reader.resolved(given, GeneralSettings, ["general_settings"])
     reader.environment.refuse_placeholder(msgspec.structs.asdict(general), ["general_settings"])
     with reader.checking(["general_settings", "cors_origins"]):
         origins = tuple(origin_of(page) for page in general.cors_origins)
-    return msgspec.structs.replace(general, cors_origins=origins), notices
+    return msgspec.structs.replace(general, cors_origins=origins)
 
 
 def _router_options(litellm: LitellmSettings, router: RouterSettings) -> dict[str, Any]:

@@ -31,12 +31,13 @@ _WITHOUT_EFFECT = {
 
 
 class Reader:
-    """Reads one file; `warnings` lists what is odd in it but not wrong."""
+    """Reads one file; `warnings` lists what is odd in it but not wrong, `notices` what the environment adds to it."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.environment = Environment(document)
         self.warnings: list[str] = []
+        self.notices: list[str] = []
 
     def refuse_include_alone(self) -> None:
         """Raises a `ConfigError` if all models are in other files."""

@@ -276,7 +276,7 @@ def test_large_bodies(running: Gateway) -> None:
         assert_refused(http.post("/v1/chat/completions", content=large), 413, "larger than 10 MB")
         pieces = (large[i : i + 65536] for i in range(0, len(large), 65536))
         assert_refused(http.post("/v1/chat/completions", content=pieces), 413)
-    bomb = gzip.compress(b" " * 200_000_000)
+    bomb = gzip.compress(b" " * 200_000_000, compresslevel=1)
     assert post(running, bomb, **GZIP).status_code in (400, 413)
     damaged = post(running, b"no gzip", **GZIP)
     assert (damaged.status_code, damaged.headers["Connection"]) == (400, "close")

@@ -73,35 +73,36 @@ class SideBySide:
 def _tell_on(session: pytest.Session, processes: list[Connection]) -> set[str]:
     """Tells pytest's plugins what the processes report, until they have ended or it is to stop; gives the tests that
     are done."""
-    done = set()
+    hooks, done = session.config.hook, set()
     while processes and not (session.shouldfail or session.shouldstop):
         for process in wait(processes):
             assert isinstance(process, Connection)
             try:
-                hook, told = process.recv()
+                nodeid, location, reports = process.recv()
             except EOFError:
                 processes.remove(process)
                 continue
-            getattr(session.config.hook, hook)(**told)
-            if hook == "pytest_runtest_logfinish":
-                done.add(told["nodeid"])
+            hooks.pytest_runtest_logstart(nodeid=nodeid, location=location)
+            for report in reports:
+                hooks.pytest_runtest_logreport(report=report)
+            hooks.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+            done.add(nodeid)
     return done
 
 
 class _Teller:
-    """The plugin of a process that runs tests: it tells the first one what there is to report."""
+    """The plugin of a process that runs tests: it tells the first one of each test what there is to report."""
 
     def __init__(self, told: Connection) -> None:
         self._told = told
-
-    def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
-        self._told.send(("pytest_runtest_logstart", {"nodeid": nodeid, "location": location}))
+        self._reports: list[pytest.TestReport] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._told.send(("pytest_runtest_logreport", {"report": report}))
+        self._reports.append(report)
 
     def pytest_runtest_logfinish(self, nodeid: str, location: Any) -> None:
-        self._told.send(("pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
+        self._told.send((nodeid, location, self._reports))
+        self._reports = []
 
 
 def _run(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -16,6 +14,7 @@ import pytest
 from areplicate.bulk.journal import Journal, question_hash
 from areplicate.bulk.journal_file import read_journal
 from areplicate.errors import APIError, BadRequestError
+from tests import forked
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
@@ -108,12 +107,12 @@ async def test_what_could_not_be_written_is_never_taken_for_written(tmp_path: Pa
 
 async def test_two_processes_on_one_journal_are_refused(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j"):
-        ran = _python(f"async with Journal({str(tmp_path / 'j')!r}): pass")
+        ran = _python(tmp_path, f"async with Journal({str(tmp_path / 'j')!r}): pass")
         assert "Another process works on this job" in ran.stderr
         with pytest.raises(BadRequestError, match="Another process"):
             async with Journal(tmp_path / "j"):
                 pass
-    assert not _python(f"async with Journal({str(tmp_path / 'j')!r}): pass").stderr
+    assert not _python(tmp_path, f"async with Journal({str(tmp_path / 'j')!r}): pass").stderr
     (tmp_path / "k.lock").write_bytes(b"no database" * 100)
     with pytest.raises(BadRequestError, match=r"k\.lock cannot be used: file is not a database"):
         async with Journal(tmp_path / "k"):
@@ -127,7 +126,7 @@ async def test_a_killed_process_leaves_the_journal_free_and_whole(tmp_path: Path
             await journal.ask(number, b"question", 0, 1800 + number)
         os.kill(os.getpid(), {int(signal.SIGKILL)})
     """
-    assert _python(code).returncode == -signal.SIGKILL
+    assert _python(tmp_path, code).returncode == -signal.SIGKILL
     async with Journal(tmp_path / "j") as journal:
         assert counts(journal) == (0, 0, 50)
 
@@ -209,8 +208,9 @@ async def test_there_is_no_journal(tmp_path: Path) -> None:
             pass
 
 
-def _python(body: str) -> subprocess.CompletedProcess[str]:
+def _python(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
     """Runs the body of an async function in a process of its own."""
+    program = folder / "program.py"
     imports = "import os, anyio\nfrom areplicate.bulk.journal import Journal\n"
-    code = f"{imports}async def main():\n{indent(dedent(body), '    ')}\nanyio.run(main)\n"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
+    program.write_text(f"{imports}async def main():\n{indent(dedent(body), '    ')}\nanyio.run(main)\n")
+    return forked.run(str(program))

@@ -123,13 +123,13 @@ class Finder:
             return Outcome.MADE
         if unread is not None:
             raise unread
-        newest = max((row.created or 0.0 for row in rows), default=0.0)
+        newest = max((row.created or 0.0 for row in rows if self._has_come(row)), default=0.0)
         for attempt in attempts:
             attempt.may_exist = newest <= self._clock.latest(attempt.answered) + _LATEST_ROW
         return Outcome.UNKNOWN if any(attempt.may_exist for attempt in attempts) else Outcome.NOTHING
 
     async def _rows(self, attempts: list[LivePrediction]) -> tuple[list[ListRow], APIError | None]:
-        """The rows with the input of one of the attempts, oldest first, and the newest row of all.
+        """The rows with the input of one of the attempts, oldest first, and the newest row of all that may have come.
 
         If a page could not be read, its error too: then older rows may be missing.
         """
@@ -138,7 +138,7 @@ class Finder:
 
         def seen(row: ListRow) -> None:
             nonlocal newest
-            if newest is None or (row.created or 0.0) > (newest.created or 0.0):
+            if (newest is None or (row.created or 0.0) > (newest.created or 0.0)) and self._has_come(row):
                 newest = row
             for attempt in attempts:
                 if resembles(row, attempt):
@@ -152,6 +152,10 @@ class Finder:
         if newest is not None:
             found[newest.prediction.id] = newest
         return sorted(found.values(), key=lambda row: row.created or 0.0), unread
+
+    def _has_come(self, row: ListRow) -> bool:
+        """Whether the server's clock may show a row's time by now: that of the row's machine may be ahead."""
+        return (row.created or 0.0) <= self._clock.latest(now())
 
     def _take(self, attempt: LivePrediction, rows: list[ListRow], whole: bool) -> bool:
         """Gives an attempt the first row that may be its own and that no other call here has, best with its mark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,9 @@ _PAGE_SECONDS = 5.0
 
 _APART = 0.25
 """Seconds between the beginnings of two sweeps, so that callers who come shortly after one another share one."""
+
+_AHEAD = 600.0
+"""Seconds by which a row may be ahead of this machine's clock without doubt about one of them."""
 
 _MOST_PAGES = 200
 """A sweep ends here at the latest: nobody has 20,000 predictions under way."""
@@ -172,12 +176,21 @@ class PredictionList:
     def _show(self, page: PredictionPage, readers: list[_Reader]) -> float | None:
         """Shows a page to those who read; gives the time of its last row."""
         rows = [ListRow(prediction) for prediction in page.results]
-        if rows and rows[0].created is not None:
-            self._clock.saw_row(rows[0].created, now())
+        if (created := _believable([row.created for row in rows if row.created is not None])) is not None:
+            self._clock.saw_row(created, now())
         for row in rows:
             for reader in readers:
                 reader.seen(row)
         return rows[-1].created if rows else None
+
+
+def _believable(created: list[float]) -> float | None:
+    """The latest of these times, newest first, that a server's clock has certainly shown.
+
+    A single row may be of a machine whose clock is ahead. But if all are ahead, this machine's clock is behind.
+    """
+    until = time.time() + _AHEAD
+    return next((each for each in created if each <= until), created[1] if len(created) > 1 else None)
 
 
 def _query_of(url: str) -> str:

@@ -123,6 +123,17 @@ def without_a_t(time: str) -> str:
     return time.replace("T", " ")
 
 
+def with_a_row_ahead_of_time() -> Mishap:
+    """Another's, whose machine has its clock an hour ahead."""
+
+    def change(asked: Asked, page: Any) -> None:
+        clock = asked.server._service.clock
+        ahead = clock.wall(clock.now() + 3600).isoformat()
+        page["results"].insert(0, {"id": "ahead", "status": "starting", "created_at": ahead, "input": {}})
+
+    return changes(change)
+
+
 LISTS = {
     "at once": [],
     "0.1 s late": [("list", rows_late(0.1))],
@@ -143,6 +154,8 @@ LISTS = {
         ("*", with_fields(metrics=[], urls="none", model={}, version=7, data_removed="no"))
     ],
     "rows that are no predictions": [("list", with_rows(None, "row", {"id": 7, "status": "starting"}))],
+    "a row an hour ahead": [("list", with_a_row_ahead_of_time())],
+    "a row an hour ahead and 2 s late": [("list", with_a_row_ahead_of_time()), ("list", rows_late(2.0))],
     "a row with half of a character": [("list", with_half_of_a_character())],
     "pages that lead to one another": [("list", leads_in_a_circle())],
     "a next page that is no URL": [("list", changes(lambda asked, page: page.update(next="http://[::1")))],
@@ -151,7 +164,10 @@ LISTS = {
 
 @pytest.mark.parametrize("shown", LISTS)
 @pytest.mark.parametrize("warm", [False, True])
-async def test_what_was_created_is_found_however_the_list_shows_it(shown: str, warm: bool) -> None:
+@pytest.mark.parametrize("options", [{}, {"stream": True}], ids=["held", "answered at once"])
+async def test_what_was_created_is_found_however_the_list_shows_it(
+    shown: str, warm: bool, options: dict[str, Any]
+) -> None:
     async with (
         HostileReplicate([llama(reply="fine", run_seconds=20)]) as hostile,
         router_of(hostile) as router,
@@ -159,11 +175,11 @@ async def test_what_was_created_is_found_however_the_list_shows_it(shown: str, w
         for kind, mishap in LISTS[shown]:
             hostile.on(kind, mishap)
         if warm:
-            await ask(router)
+            await ask(router, **options)
         hostile.on("create", resets_after(), times=5)
         async with anyio.create_task_group() as group:
             for _ in range(5):
-                group.start_soon(ask, router)
+                group.start_soon(partial(ask, router, **options))
         assert len(hostile.predictions) == 5 + warm
         assert hostile.statuses == {"succeeded": 5 + warm}
 

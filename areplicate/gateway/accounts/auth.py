@@ -39,7 +39,7 @@ class Caller(msgspec.Struct, frozen=True):
             return True
         if self.key is None:  # there is no master key, so that nobody manages keys
             return access != "master"
-        return access == {"user": "key"}.get(self.key.role, self.key.role)
+        return access == ("key" if self.key.role == "user" else self.key.role)
 
     @property
     def key_id(self) -> str | None:

@@ -75,6 +75,8 @@ def test_what_has_no_price_by_the_token_costs_its_seconds_alone() -> None:
         ({"predictions": 3}, 1500, 3 * (1500 + 500)),
         ({"predictions": 3, "body": {"max_tokens": 9000}}, 27_000, 3 * (27_000 + 500)),
         ({"predictions": 3, "copies": 3, "body": {"prompt": "a" * 400}}, 1800, 600 + 3 * (1500 + 500)),
+        ({"tries": 2}, 500, 500 * 3 + 500),
+        ({"predictions": 3, "tries": 2}, 1500, 2 * 3 * (1500 + 500)),
         ({"writes": False, "body": {"input": "a" * 400}}, 100, 200 + 500),
         ({"writes": False, "predictions": 2}, 0, 1000),
     ],

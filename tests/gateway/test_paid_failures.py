@@ -33,9 +33,15 @@ def embeds(name: str, reply: Any, **inputs: Any) -> LocalModel:
     )
 
 
+def corrects_itself(input: dict[str, Any]) -> list[str]:
+    """Of five tokens; the first of two attempts does not fit."""
+    return ['{"na', 'me": ', '"Ad', "a", '"}'] if "cannot be used" in input["prompt"] else FIVE
+
+
 MODELS = (
     LocalModel(owner="acme", name="chat", reply=FIVE),
     LocalModel(owner="acme", name="talks", reply=["I ", "would ", "rather ", "talk."]),
+    LocalModel(owner="acme", name="corrects-itself", reply=corrects_itself),
     LocalModel(owner="acme", name="calls-wrongly", reply=[WRONG_CALL, " "]),
     LocalModel(owner="acme", name="breaks", reply=FIVE, failure="CUDA out of memory", failure_after=2),
     LocalModel(owner="acme", name="falls-back", reply=FIVE, failure="CUDA out of memory", failure_after=2),
@@ -183,6 +189,20 @@ def test_what_is_asked_again_counts_against_the_limit_of_a_minute(running: Gatew
     key = running.new_key(rpm_limit=4)
     asked = [running.ask(key, model="talks", response_format=FORMAT).status_code for _ in range(3)]
     assert asked == [500, 500, 429]
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_several_answers_that_are_asked_again_stay_within_a_budget(running: Gateway, api: str) -> None:
+    """Each of three costs five dollars twice: together they exceed a budget by one of them at most."""
+    path, body = APIS[api]
+    body = {**body, **AS_A_PERSON[api], "model": "corrects-itself", "n": 3, "max_tokens": 6}
+    for budget, allowed in ((20, False), (30, True)):
+        key = running.new_key(max_budget=budget)
+        with running.http(key) as http:
+            answer = http.post(path, json=body)
+        assert (answer.status_code == 200) is allowed, answer.text
+        spent = running.get(f"/key/info?key={key}")["spend"]
+        assert spent == (30 if allowed else 0)
 
 
 def test_answers_that_the_configuration_asks_for_count_as_the_clients_own(running: Gateway) -> None:

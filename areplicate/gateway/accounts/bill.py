@@ -91,7 +91,7 @@ class Bill:
         if cost is None or price is None:
             return None
         if unknown:
-            by_it = msgspec.structs.replace(self.demand, entries=[entry])
+            by_it = msgspec.structs.replace(self.demand, entries=[entry], tries=1)
             _, expected = self._costs.expected(by_it, lambda _: price)
             streamed = price.of_tokens(0, self._record.pieces)
             cost += max(expected * unknown / by_it.predictions, streamed)

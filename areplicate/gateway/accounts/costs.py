@@ -31,6 +31,7 @@ class Demand(msgspec.Struct, frozen=True):
         entries: one or more that may answer, under the same name or as fallbacks; the first is asked for.
         predictions: as many as there are answers.
         copies: how many of them have the same prompt.
+        tries: how often each may be asked for, as an answer that does not fit is asked for once more.
         body: the request's, which has all its prompts in it.
         around: characters that its own prompt template adds to them.
         writes: whether the answers are texts; vectors have no tokens.
@@ -39,6 +40,7 @@ class Demand(msgspec.Struct, frozen=True):
     entries: Sequence[ModelEntry]
     predictions: int = 1
     copies: int = 1
+    tries: int = 1
     body: dict[str, Any] = {}
     around: int = 0
     writes: bool = True
@@ -74,7 +76,7 @@ class Costs:
         """Tokens and dollars that a request is expected to take, whichever model answers: 0 dollars without a price.
 
         A single prediction is expected to take what is usual. Several at once could exceed any budget together, so
-        each of them is expected to write as much as it may.
+        each of them is expected to write as much as it may, as often as it may be asked for.
         """
         prompt = estimate(characters(demand.body) + demand.around) * demand.copies
         of_each = [self._expected_of(entry, demand, prompt, price_of(entry)) for entry in demand.entries]
@@ -90,7 +92,7 @@ class Costs:
         dollars = price.of_tokens(prompt, 0) + demand.predictions * (
             price.of_tokens(0, round(written)) + price.second * seconds
         )
-        return tokens, dollars
+        return tokens, dollars * (demand.tries if demand.predictions > 1 else 1)
 
     def _answer(self, entry: ModelEntry, demand: Demand) -> tuple[float, float]:
         """Tokens and seconds of one answer."""

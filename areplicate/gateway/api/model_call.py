@@ -26,6 +26,8 @@ from ..http.bodies import MAX_BODY
 
 MAX_MESSAGES = 2048
 """OpenAI's own bound for `messages`."""
+_HELD_TO = ("tools", "functions", "response_format")
+"""What an answer must fit, and is asked for once more if it does not."""
 _EACH_TURN = ("roles", "bos_token", "eos_token")
 """The options of a prompt template that are written for each message."""
 
@@ -111,7 +113,10 @@ async def admitted_call(
     around = _written_around(messages, params) * prompts
     if count > 1 or around:  # each prediction is sent a prompt of its own
         account.hold_body(around * count + len(msgspec.json.encode(body)) * (count - 1))
-    demand = Demand(entries, count * prompts, copies=count, body=body, around=around, writes=writes)
+    tries = 2 if any(params.get(name) for name in _HELD_TO) else 1
+    demand = Demand(
+        entries, count * prompts, copies=count, tries=tries, body=body, around=around, writes=writes
+    )
     await account.admit(demand)
     allowed = await _allowed(backend, target, params)
     if demand.predictions > 1 and allowed_tokens(demand.body) is not None:

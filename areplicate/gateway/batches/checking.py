@@ -99,7 +99,7 @@ class LineChecker:
             demand = Demand(entries, predictions, body=row.body, writes=False)
         else:
             copies = answers_of(row.body, entries)
-            demand = Demand(entries, copies, copies, row.body)
+            demand = Demand(entries, copies, copies=copies, body=row.body)
         return self._costs.expected(demand, self._backend.price_of)[1]
 
     def _entries_of(self, name: str) -> Sequence[ModelEntry]:

@@ -22,6 +22,7 @@ from .errors import APIError as APIError
 from .errors import AreplicateWarning as AreplicateWarning
 from .errors import AuthenticationError as AuthenticationError
 from .errors import BadRequestError as BadRequestError
+from .errors import ContextWindowExceededError as ContextWindowExceededError
 from .errors import InsufficientCreditError as InsufficientCreditError
 from .errors import InternalServerError as InternalServerError
 from .errors import NotFoundError as NotFoundError

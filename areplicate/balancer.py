@@ -19,7 +19,13 @@ from .calls.streams import CompletionStream
 from .chat.plain import plain, shown
 from .chat.responses import ModelResponse
 from .clock import now
-from .errors import APIError, BadRequestError, PredictionCanceledError, Timeout
+from .errors import (
+    APIError,
+    BadRequestError,
+    ContextWindowExceededError,
+    PredictionCanceledError,
+    Timeout,
+)
 from .model_names import ModelNames, model_meant
 from .options import Given, read
 from .replicate.limits import Limiter
@@ -30,6 +36,9 @@ COOLDOWN_TIME = 30.0
 
 _ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
+
+_NOT_THE_ENTRYS = (BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout)
+"""Errors that say nothing about an entry's health."""
 
 Prepare = Callable[[str, Given], Awaitable[Call | Answering]]
 """Prepares a call: of a model, with an entry's own parameters."""
@@ -215,7 +224,7 @@ class Balancer:
         """
         if error is None or "*" in entry.name:
             entry.fails = 0
-        elif not isinstance(error, (BadRequestError, Timeout, PredictionCanceledError)):
+        elif not isinstance(error, _NOT_THE_ENTRYS):
             entry.fails += 1
             if entry.fails > self._allowed_fails:
                 entry.fails = 0

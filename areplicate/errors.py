@@ -179,6 +179,14 @@ class PredictionFailedError(APIError):
     replicate: Sequence[Any] = ()
 
 
+class ContextWindowExceededError(PredictionFailedError):
+    """400: the model failed as the conversation is longer than what it reads."""
+
+    default_status = 400
+    type = "invalid_request_error"
+    code = "context_length_exceeded"
+
+
 class PredictionCanceledError(APIError):
     """Somebody else cancelled the prediction, or it was aborted before it began."""
 

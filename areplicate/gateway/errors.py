@@ -16,6 +16,7 @@ from ..errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    ContextWindowExceededError,
     InsufficientCreditError,
     NotFoundError,
     PermissionDeniedError,
@@ -181,6 +182,8 @@ def from_upstream(error: APIError) -> GatewayError:
             return GatewayError(404, message, code=error.code)
         case Timeout():
             return GatewayError(408, message, type=error.type, code=error.code, headers=NO_RETRY)
+        case ContextWindowExceededError():
+            return bad_request(message, code=error.code)
         case PredictionFailedError() | PredictionCanceledError():
             return server_error(500, message, error.code, headers=NO_RETRY)
         case APIConnectionError():

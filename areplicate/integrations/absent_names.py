@@ -59,7 +59,6 @@ _SAME: dict[type[errors.APIError], str] = {
 }
 """Errors, and their names in those packages."""
 _NEVER_RAISED = {
-    "a prompt that is too long is a BadRequestError": "ContextWindowExceededError",
     "what a model refuses is a PredictionFailedError or its answer": "ContentPolicyViolationError",
     "an answer that cannot be read is an APIError": "APIResponseValidationError",
     "an answer that does not fit its schema is a PredictionFailedError": "JSONSchemaValidationError",

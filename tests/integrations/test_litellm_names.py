@@ -99,8 +99,8 @@ SAME = [
     *(("ModelError", "PredictionFailedError"), ("APITimeoutError", "Timeout")),
 ]
 NEVER_RAISED = [
-    *("ContextWindowExceededError", "ContentPolicyViolationError", "APIResponseValidationError"),
-    *("JSONSchemaValidationError", "BudgetExceededError", "RejectedRequestError", "MidStreamFallbackError"),
+    *("ContentPolicyViolationError", "APIResponseValidationError", "JSONSchemaValidationError"),
+    *("BudgetExceededError", "RejectedRequestError", "MidStreamFallbackError"),
     *("GuardrailRaisedException", "BlockedPiiEntityError", "LiteLLMUnknownProvider"),
 ]
 MODULES = pytest.mark.parametrize("module", [litellm, litellm.exceptions])

@@ -82,7 +82,7 @@ class ResponseBuilder(AnswerBuilder):
 
     def failed(self, status: int, message: str) -> list[Event]:
         """The events for an error after the answer has begun; `status` is the HTTP status that it would have had."""
-        code = "rate_limit_exceeded" if status == 429 else "server_error"
+        code = {400: "invalid_prompt", 429: "rate_limit_exceeded"}.get(status, "server_error")
         self.answer |= {"status": "failed", "store": False, "error": {"code": code, "message": message}}
         return [self._whole("response.failed")]
 

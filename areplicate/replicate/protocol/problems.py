@@ -14,6 +14,7 @@ from ...errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    ContextWindowExceededError,
     InsufficientCreditError,
     InternalServerError,
     NotFoundError,
@@ -27,6 +28,15 @@ from ...errors import (
 from .decoding import decoded
 from .predictions import Prediction
 from .requests import Response
+
+_TOO_LONG = re.compile(
+    r"prompt ?(?:is )?too ?long|prompt length .{1,20} exceeds|(?:maximum|exceeds? (?:the |its )?) ?context (?:length|window)"
+    r"|exceed context window|context_length_exceeded|longer than the maximum model length"
+    r"|input token count .{1,40} exceeds",
+    re.IGNORECASE,
+)
+"""What models say of a prompt that is longer than what they read: Anthropic's and Replicate's own, TensorRT-LLM, vLLM and
+OpenAI's, llama.cpp, vLLM's engine, Google's. Clients know it by its code, and shorten the conversation."""
 
 _ERRORS: dict[int, type[APIError]] = {  # any other is an error of its hundred
     401: AuthenticationError,
@@ -109,9 +119,10 @@ def _sentence(text: str) -> str:
 def error_from_prediction(prediction: Prediction) -> APIError | None:
     """The exception for a terminal prediction; None if it succeeded and its output is there."""
     if prediction.status == "failed":
-        return PredictionFailedError(
-            f"The model failed: {_sentence(str(prediction.error or 'it did not say why'))}"
-        )
+        why = _sentence(str(prediction.error or "it did not say why"))
+        if _TOO_LONG.search(why):
+            return ContextWindowExceededError(f"The prompt is too long for the model: {why}")
+        return PredictionFailedError(f"The model failed: {why}")
     if prediction.status == "canceled":
         return PredictionCanceledError("The prediction was cancelled from elsewhere.")
     if prediction.status == "aborted":

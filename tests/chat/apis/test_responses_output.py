@@ -264,7 +264,9 @@ def test_text_after_something_else_is_a_new_message(after: Delta) -> None:
     ]
 
 
-@pytest.mark.parametrize(("status", "code"), [(500, "server_error"), (429, "rate_limit_exceeded")])
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "invalid_prompt"), (500, "server_error"), (429, "rate_limit_exceeded")]
+)
 def test_a_failure_is_told_and_nothing_is_stored(status: int, code: str) -> None:
     made = builder()
     made.add(Delta(content="Hel"))

@@ -18,6 +18,7 @@ OSLO = ("get_weather", {"city": "Oslo"})
 SUNNY = "It is sunny in Paris."
 ADA = {"name": "Ada", "age": 36}
 WRITE, READ, DONE = "echo one > one.txt", "cat one.txt", "Done: one."
+TOO_LONG = "E1002 PromptTooLong: Prompt length exceeds maximum input length. Detail: Prompt length (1251) exceeds 1024"
 TEXT: Any = {"type": "string"}
 LLAMA: Any = {
     "prompt_template": {"type": "string", "default": "{prompt}"},
@@ -51,6 +52,7 @@ MODELS = (
     model("deepseek-r1", "<think>\nThe sky.\n</think>\n\nIt is blue."),
     model("boots", ["Hello", "!"], boot_seconds=11),
     model("fails", "Hello", failure="CUDA out of memory", failure_after=0),
+    model("too-long", "Hello", failure=TOO_LONG, failure_after=0),
     model("person-tool", calls_tools(("Person", ADA), then="Done.")),
     model("final-result", calls_tools(("final_result", ADA), then="Done.")),
     model("person-json", calls_tools(("json", ADA), then=json.dumps(ADA))),

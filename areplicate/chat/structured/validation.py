@@ -23,8 +23,8 @@ _MOST_BYTES = 32_000_000
 """Bytes of memory for the schemas of a call."""
 _MOST_KEPT = 64_000_000
 """Bytes of memory for those that are kept for the next call."""
-_READ = 75
-"""Bytes that a byte of a schema takes once it is read."""
+_READ, _READ_OBJECT = 25, 1500
+"""Bytes that a byte of a schema, and an object in it, take once they are read."""
 _COMPILED = (16_000, 256_000, 2_000_000)
 """Bytes that each pattern may take once it is compiled: few characters may become megabytes, but nearly all fit into
 the first."""
@@ -57,9 +57,10 @@ class Validator:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
             self._effort = Effort(schema)
-            self.size = _READ * len(msgspec.json.encode(schema))
+            written = msgspec.json.encode(schema)
+            self.size = _READ * len(written) + _READ_OBJECT * written.count(b"{")
             if self.size > _MOST_BYTES:
-                raise ValueError(f"it has more than {_MOST_BYTES // _READ:,} bytes")
+                raise ValueError(f"it is too large, with {len(written):,} bytes")
             patterns = len(self._effort.patterns)
             self._validator, compiled = _compiled(jsonschema_rs, schema, patterns, _MOST_BYTES - self.size)
             self.size += patterns * compiled

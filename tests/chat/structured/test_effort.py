@@ -177,14 +177,23 @@ def test_patterns_take_little_memory_whether_long_or_many(patterns: list[str]) -
             Validator(schema)
 
 
-def test_a_schema_has_a_size() -> None:
-    with pytest.raises(BadRequestError, match="more than 426,666 bytes"):
-        Validator({"enum": [f"{n:09}" for n in range(40_000)]})
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"enum": [f"{n:09}" for n in range(110_000)]},
+        {"properties": {f"p{n}": {"type": "string"} for n in range(20_000)}},
+        {"anyOf": [{"const": n} for n in range(22_000)]},
+    ],
+    ids=["enum", "properties", "anyOf"],
+)
+def test_a_schema_has_a_size(large: dict[str, Any]) -> None:
+    with pytest.raises(BadRequestError, match="is too large"):
+        Validator(large)
 
 
 def test_the_schemas_of_all_tools_together_have_the_size_of_one() -> None:
     patterns = {"type": "string", "pattern": r"[\p{L}\p{N}]{20}"}
-    for parameters in ({"enum": ["x" * 50_000]}, {"properties": dict.fromkeys("abcdefgh", patterns)}):
+    for parameters in ({"enum": ["x" * 100_000]}, {"properties": dict.fromkeys("abcdefgh", patterns)}):
         with pytest.raises(BadRequestError, match="tools are too large together"):
             validators_for({**parameters, "title": str(n)} for n in range(20))
     assert len(
@@ -193,7 +202,7 @@ def test_the_schemas_of_all_tools_together_have_the_size_of_one() -> None:
 
 
 def test_large_schemas_are_not_kept_by_the_hundreds() -> None:
-    kept = [ref(validator_for({"enum": [f"{n} {m}" for m in range(30_000)]})) for n in range(10)]
+    kept = [ref(validator_for({"enum": [f"{n} {m}" for m in range(80_000)]})) for n in range(10)]
     assert sum(each() is not None for each in kept) < 4
-    last = validator_for({"enum": [f"9 {m}" for m in range(30_000)]})
+    last = validator_for({"enum": [f"9 {m}" for m in range(80_000)]})
     assert last is kept[-1]()

@@ -47,7 +47,8 @@ class SideBySide:
         processes: dict[Connection, Any] = {}
         for _ in range(min(self._count, len(files))):
             reports, told = context.Pipe(duplex=False)
-            process = context.Process(target=_run, args=(session, files, queues, told))
+            ends = [*processes, reports]
+            process = context.Process(target=_run, args=(session, files, queues, told, ends))
             process.start()
             told.close()
             processes[reports] = process
@@ -106,9 +107,17 @@ class _Teller:
 
 
 def _run(
-    session: pytest.Session, files: list[list[pytest.Item]], queues: list[int], told: Connection
+    session: pytest.Session,
+    files: list[list[pytest.Item]],
+    queues: list[int],
+    told: Connection,
+    ends: list[Connection],
 ) -> None:
     """Runs the tests of one file after another, as long as there are any, in a process of its own."""
+    for (
+        end
+    ) in ends:  # which the first process alone reads: if it is killed, nobody does, and this one ends, too
+        end.close()
     config: Any = session.config
     plugins = config.pluginmanager
     plugins.unregister(name="terminalreporter")

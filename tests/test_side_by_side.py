@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from tests import forked
+from tests.gateway.process import eventually
 
 CONFTEST = """
 from tests.side_by_side import SideBySide
@@ -32,6 +33,19 @@ import os
 def test_before(): pass
 def test_crash(): os._exit(3)
 def test_after(): pass
+"""
+
+
+WAITING = """
+import os, time
+from pathlib import Path
+
+def test_first():
+    Path(f"{os.getpid()}.pid").touch()
+    while not Path("go").exists():
+        time.sleep(0.01)
+
+def test_second(): Path("second").touch()
 """
 
 
@@ -67,3 +81,23 @@ def test_it_stops_at_the_first_failure(tmp_path: Path) -> None:
     status, said = _run(tmp_path, "--exitfirst", "test_one.py")
     assert status == 1
     assert "1 failed" in said and "stopping after 1 failures" in said
+
+
+def test_what_is_killed_takes_its_processes_with_it(tmp_path: Path) -> None:
+    for name, text in (("conftest", CONFTEST), ("test_one", WAITING), ("test_other", WAITING)):
+        (tmp_path / f"{name}.py").write_text(text)
+    env = {**os.environ, "PYTHONPATH": str(forked.ROOT)}
+    running = forked.Process("pytest", "--disable-plugin-autoload", cwd=tmp_path, env=env)
+    eventually(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    running.kill()
+    running.wait(10)
+    (tmp_path / "go").touch()
+    eventually(lambda: not any(_runs(file.stem) for file in tmp_path.glob("*.pid")))
+    assert not (tmp_path / "second").exists()
+
+
+def _runs(pid: str) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False

@@ -133,6 +133,7 @@ name = "areplicate"
 base_url = "{running.url}/v1"
 env_key = "AREPLICATE_KEY"
 wire_api = "responses"
+stream_max_retries = 0
 """
     )
     command = [

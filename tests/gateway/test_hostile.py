@@ -353,6 +353,16 @@ def test_a_body_of_many_parts_costs_little(running: Gateway, parts: str) -> None
     assert len(running.log()) - log < 5_000
 
 
+def test_large_requests_that_fail_are_not_kept(running: Gateway) -> None:
+    """Not even until Python next looks for what nobody refers to."""
+    before = resident_mb(running.process.pid)
+    for n in range(12):
+        schema = {"enum": [f"{n} {m}" for m in range(80_000)]}
+        format = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+        assert "does not fit" in running.ask(response_format=format).text
+    assert resident_mb(running.process.pid) - before < 150
+
+
 @pytest.mark.parametrize("model", ["long", "chat"])
 def test_long_prompts_and_answers_are_not_kept(running: Gateway, model: str) -> None:
     """Neither by the clients' idle connections, nor by those to Replicate, nor by the allocator."""

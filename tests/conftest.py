@@ -59,8 +59,8 @@ MOST_IMPORT = ("anthropic.types", "jsonschema", "openai.types.responses", "trust
 
 
 def _processes(number: str) -> int:
-    """With `auto`, five on two processors: tests of the gateway wait for more than half of their time."""
-    return 1 + 2 * (os.cpu_count() or 1) if number == "auto" else int(number)
+    """With `auto`, eight on two processors: tests of the gateway wait for more than half of their time."""
+    return 4 * (os.cpu_count() or 1) if number == "auto" else int(number)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

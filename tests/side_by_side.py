@@ -5,6 +5,8 @@ has done one, so that what a file's tests share is started once. Files whose tes
 queue and those that compute in another, both in their order; every second process begins with the other queue, so that
 the processors always have work. What they report is told to pytest's plugins in the first process, as if the tests had
 run there.
+
+It is not pytest-xdist, whose processes would each collect all tests for five seconds: a minute and more of the suite.
 """
 
 from __future__ import annotations

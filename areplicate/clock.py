@@ -62,7 +62,7 @@ class Scopes(Protocol):
     def close(self) -> None: ...
 
 
-def scopes_of_the_loop(entered: Collection[Any]) -> Scopes:
+def _scopes_of_the_loop(entered: Collection[Any]) -> Scopes:
     """What makes scopes on the running loop; `entered` always holds those in use."""
     if sys.version_info >= (3, 11) and running_loop() is not None:
         return Deadlines(entered)
@@ -79,7 +79,7 @@ class TimeLimits:
     def begin(self, deadline: float) -> Scope:
         """A scope for one block; who begins it ends it, too."""
         if self._scopes is None:
-            self._scopes = scopes_of_the_loop(self.entered)
+            self._scopes = _scopes_of_the_loop(self.entered)
         scope = self._scopes.scope(deadline)
         self.entered.add(scope)
         return scope

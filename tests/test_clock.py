@@ -8,7 +8,7 @@ import sys
 import anyio
 import pytest
 
-from areplicate.clock import Scope, now, scopes_of_the_loop
+from areplicate.clock import TimeLimits, now
 
 pytestmark = pytest.mark.anyio
 
@@ -17,17 +17,15 @@ class Blocks:
     """Blocks in which tasks sleep; each tells when it was ended."""
 
     def __init__(self) -> None:
-        self.entered: set[Scope] = set()
-        self._scopes = scopes_of_the_loop(self.entered)
+        self._limits = TimeLimits()
 
     async def wait(self, seconds: float, sleeps: float = 1000.0) -> float | None:
-        scope = self._scopes.scope(now() + seconds)
-        self.entered.add(scope)
+        scope = self._limits.begin(now() + seconds)
         try:
             with scope:
                 await anyio.sleep(sleeps)
         finally:
-            self.entered.discard(scope)
+            self._limits.end(scope)
         return now() if scope.cancelled_caught else None
 
 

@@ -125,9 +125,8 @@ class SchemaStore:
 
     def missing(self, endpoint: Endpoint, viewer: Viewer = _ANYBODY) -> NotFoundError | None:
         """The error of the last look-up, if that was that the model does not exist."""
-        return copy(
-            self._missing.get((viewer, endpoint))
-        )  # one that is raised keeps who raised it, and all they have
+        # A copy: an error that is raised keeps who raised it, and all they have.
+        return copy(self._missing.get((viewer, endpoint)))
 
     def _kept(self, endpoint: Endpoint, viewer: Viewer) -> FoundSchema | None:
         return self._found.get((viewer, endpoint)) or self._found.get((Viewer(viewer.base), endpoint))

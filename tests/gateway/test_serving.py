@@ -227,6 +227,8 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path, 
     arguments = ("--ssl-certfile", str(cert), "--ssl-keyfile", str(key), "--workers", str(workers))
     with gateway(config_for(local), tmp_path / "home", *arguments) as running:
         assert running.url.startswith("https://")
+        # One that still reads the files while they are broken could not serve.
+        eventually(lambda: running.log().count('"listening"') == workers)
         assert running.ask().status_code == 200 and running.ask(stream=True).status_code == 200
         first = served()
         with running.connect() as silent:

@@ -190,6 +190,36 @@ def test_files_have_bounds(running: Gateway) -> None:
     assert "Traceback" not in running.log()
 
 
+def test_who_asks_for_the_head_of_a_file_gets_no_content(running: Gateway) -> None:
+    forged = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    api = client(running, key := running.new_key())
+    file = api.files.create(file=("a.jsonl", forged), purpose="batch")
+    ask = f"/v1/files/{file.id}/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+    with running.connect() as connection:
+        connection.sendall(f"HEAD {ask}\r\nGET {ask}Connection: close\r\n\r\n".encode())
+        head, *got = b"".join(iter(lambda: connection.recv(65536), b"")).split(b"\r\n\r\n", 2)
+    assert b"Content-Length: %d\r\n" % len(forged) in head
+    assert got[0].startswith(b"HTTP/1.1 200 OK\r\nContent-Type: ") and got[1] == forged
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        (b'filename="caf\xe9.jsonl"', "caf?.jsonl"),
+        (b"filename*=unicode_escape''a%5cud800b", "a?b"),
+        (b'filename="caf\xc3\xa9.jsonl"', "caf\u00e9.jsonl"),
+    ],
+)
+def test_a_files_name_may_be_in_any_encoding(running: Gateway, named: bytes, kept: str) -> None:
+    form = b'--x\r\nContent-Disposition: form-data; name="%s\r\n\r\n%s\r\n'
+    body = form % (b'purpose"', b"batch") + form % (b'file"; ' + named, b"{}") + b"--x--\r\n"
+    with running.http() as http:
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        answer = http.post("/v1/files", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert client(running).files.retrieve(answer.json()["id"]).filename == kept
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_lines_before_a_forms_first_part_are_not_read_for_minutes(running: Gateway, packed: bool) -> None:
     with running.http() as http:

@@ -68,7 +68,12 @@ async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict
         raise bad_request(f"The form has more than {MAX_FIELDS} fields.")
     if filename is None:
         raise bad_request("file is missing: send it as the form's field of that name.", param="file")
-    return fields, filename[:255].replace("\x00", "")
+    return fields, _storable(filename[:255])
+
+
+def _storable(name: str) -> str:
+    """A file's name as every database takes it: bytes that are not UTF-8 would be halves of characters."""
+    return name.encode(errors="replace").decode().replace("\x00", "")
 
 
 class _BoundedLines:
@@ -121,8 +126,9 @@ async def send_file(exchange: Exchange, path: Path) -> web.StreamResponse:
         response = web.StreamResponse(headers=exchange.head("application/octet-stream"))
         response.content_length = os.fstat(file.fileno()).st_size
         await response.prepare(exchange.request)
-        while piece := await asyncio.to_thread(file.read, _PIECE):
-            await response.write(piece)
+        if exchange.request.method != "HEAD":  # whose client would take what follows for its next answer
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                await response.write(piece)
         await response.write_eof()
     finally:
         file.close()

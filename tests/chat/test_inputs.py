@@ -234,7 +234,8 @@ class TestValues:
         ("params", "complaint"),
         [
             ({"max_tokens": 20}, "max_tokens=20 is outside what x/y takes: 1024 to 64000."),
-            ({"temperature": 0}, "temperature=0 is outside what x/y takes: 0.01 to 5."),
+            ({"temperature": -1}, "temperature=-1 is outside what x/y takes: 0.01 to 5."),
+            ({"temperature": 5.1}, "temperature=5.1 is outside what x/y takes: 0.01 to 5."),
             ({"top_p": 1.5}, "top_p=1.5 is outside what x/y takes: at most 1."),
             ({"mode": "medium"}, "mode='medium' is not a choice of x/y, which are 'fast', 'slow'."),
             ({"temperature": float("nan")}, "temperature=nan is not a number that can be sent."),
@@ -277,6 +278,16 @@ class TestValues:
     def test_openai_s_parameters_are_checked_without_a_schema_too(self, value: Any) -> None:
         with pytest.raises(BadRequestError):
             built({"temperature": value})
+
+    @pytest.mark.parametrize("least", [0, 0.0, 1e-8, 0.009])
+    @pytest.mark.parametrize("name", ["temperature", "temp", "top_p", "presence_penalty", "length_penalty"])
+    def test_zero_is_the_least_that_a_model_takes(
+        self, name: str, least: float, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        known = schema(**PROMPT, **{name: {"type": "number", "minimum": 0.01, "maximum": 5}})
+        with caplog.at_level(logging.INFO, "areplicate"):
+            assert built({name: least}, schema=known) == {"prompt": "Hello", name: 0.01}
+        assert f"{name}={least!r} became 0.01; it takes 0.01 to 5" in caplog.text
 
     @pytest.mark.parametrize("limit", [0, -1])
     @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict"])

@@ -37,7 +37,8 @@ def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
 
     Raises:
         BadRequestError: the type is wrong, or the value is outside the bounds or the choices. With
-            `drop_params` numbers are moved to the nearest bound and unknown choices left out instead.
+            `drop_params` numbers are moved to the nearest bound and unknown choices left out instead. A
+            number from 0 on is moved to the least that the model takes in any case, if it may have fractions.
     """
     kind = field.type
     if kind == "integer" or kind == "number":
@@ -133,7 +134,9 @@ def _within(name: str, value: float, field: Field, asked: AskedModel) -> float:
     bounds = " to ".join(f"{bound:g}" for bound in (low, high) if bound is not None)
     if low is None or high is None:
         bounds = f"at {'least' if high is None else 'most'} {bounds}"
-    if asked.drop_params:
+    # 0 asks for the least there is: the likeliest text of a temperature, no penalty, and so on.
+    is_least = field.type == "number" and value >= 0 and nearest == low
+    if asked.drop_params or is_least:
         logger.info("%s: %s=%r became %g; it takes %s", asked.who, name, value, nearest, bounds)
         return nearest
     raise asked.refusal(

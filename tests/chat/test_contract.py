@@ -212,12 +212,6 @@ class TestFormats:
         assert "JSON" not in settled.turns[0].text
         assert sent({"response_format": PERSON}, known) == expected
 
-    def test_a_grammar(self) -> None:
-        grammar = sent({"response_format": PERSON}, schema(grammar=TEXT))["grammar"]
-        assert r'"{" ws "\"n\"" ws ":" ws integer ws "}"' in grammar and "root ::=" in grammar
-        settled = settle(HI, {"response_format": PERSON}, schema=schema(grammar=TEXT))
-        assert settled.contract is not None and settled.contract.emulated == ()
-
     @pytest.mark.parametrize(
         ("properties", "expected"),
         [

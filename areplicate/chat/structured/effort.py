@@ -137,7 +137,7 @@ class Effort:
         fragment = unquote(reference.partition("#")[2])
         if fragment and not fragment.startswith("/"):
             return self._anchors.get(fragment, [])
-        found = [at_pointer(document, fragment) for document in self._documents]
+        found = [_at_pointer(document, fragment) for document in self._documents]
         return [part for part in found if part is not None]
 
     def _note_names(self, part: Any) -> None:
@@ -168,7 +168,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def at_pointer(document: Any, pointer: str) -> Any:
+def _at_pointer(document: Any, pointer: str) -> Any:
     """What a JSON pointer shows; None if there is nothing."""
     part = document
     for key in pointer.split("/")[1:]:

@@ -11,7 +11,6 @@ import msgspec
 from ...errors import BadRequestError
 from ..plain import shown
 from ..schemas.schema import Field, is_flat
-from .gbnf import grammar_of
 from .validation import MOST_FAULTS, validator_for
 
 OBJECT: dict[str, Any] = {"type": "object"}
@@ -124,8 +123,6 @@ def place(format: ResponseFormat, fields: Mapping[str, Field]) -> Placed:
         return Placed({"json_schema": _sent(wanted, field)}, enforced=True)
     if (field := fields.get("jsonschema")) is not None:
         return Placed({"jsonschema": _sent(format.schema, field)}, enforced=True)
-    if "grammar" in fields:
-        return Placed({"grammar": grammar_of(format.schema)}, enforced=True)
     if "json_mode" in fields:
         return Placed({"json_mode": True}, enforced=format.any_object)
     for name in ("response_format", "output_format"):

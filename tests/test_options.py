@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import areplicate
-from areplicate.calls.preparing import CallOptions
 from areplicate.options import Given, names_for, read, read_from_client, unknown
 from areplicate.options.declared import BY_NAME, OPTIONS
 from areplicate.options.values import checked_base, checked_count, checked_timeout
@@ -190,11 +189,6 @@ def test_what_would_change_something_is_refused_with_what_to_do(name: str) -> No
     assert len(str(caught.value)) > len(f"{name} cannot be given to a call here: .")
     with pytest.warns(areplicate.AreplicateWarning):
         assert read({name: []}) == Given({}, {}, {}), "asking for nothing of it is no mistake"
-
-
-def test_the_router_takes_exactly_the_options_that_are_declared() -> None:
-    before = {"fallbacks", "mock_response"}  # which decide what is called, if anything
-    assert set(CallOptions.__struct_fields__) == OURS - before
 
 
 class TestAGatewaysClient:

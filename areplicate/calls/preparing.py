@@ -21,7 +21,7 @@ from ..chat.schemas.schema import ModelSchema
 from ..chat.schemas.values import AskedModel
 from ..clock import now
 from ..errors import BadRequestError, UnsupportedParamsError
-from ..options import Given, own_inputs
+from ..options import NUMBERS, Given, own_inputs
 from ..options.declared import TEMPLATE
 from ..options.values import (
     checked_count,
@@ -36,7 +36,6 @@ from ..replicate.clients import Clients
 from ..replicate.endpoints import Endpoint
 from ..replicate.limits import Slots
 from ..replicate.live import Live
-from ..replicate.progress import OnStatus
 from ..replicate.retry import RetryPolicy
 from ..schema_lookup import LOOK_UP_SECONDS, SchemaStore, Viewer, endpoint_of
 from .attachments import attach
@@ -60,7 +59,6 @@ _DRAFTS_KEPT = 16
 """How many of them each keeps: a program asks a model in few ways."""
 _LONGEST_KEPT = 100
 """Characters of a keyword's value above which its draft is not kept."""
-_NUMBERS = frozenset((bool, int, float))
 _ROAD = frozenset(("default_headers", "proxy", "ssl"))
 """Options with which a call does not go the router's own way."""
 
@@ -92,33 +90,6 @@ class _Target(msgspec.Struct):
 
     def is_good(self, time: float) -> bool:
         return time < self.until and self.versions == self.account.versions.changes
-
-
-class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How one call is made: `options.OPTIONS` without OpenAI's."""
-
-    stream: bool | None = None
-    stream_options: Mapping[str, Any] | None = None
-    n: int | None = None
-    timeout: float | None = None
-    num_retries: int | None = None
-    drop_params: bool | None = None
-    additional_drop_params: Sequence[str] | None = None
-    extra_headers: Mapping[str, str] | None = None
-    extra_body: Mapping[str, Any] | None = None
-    api_key: str | None = None
-    api_base: str | None = None
-    default_headers: Mapping[str, str] | None = None
-    proxy: str | None = None
-    ssl: TLS | None = None
-    on_status: OnStatus | None = None
-    supports_system_prompt: bool | None = None
-    initial_prompt_value: str | None = None
-    roles: Mapping[str, Mapping[str, str]] | None = None
-    final_prompt_value: str | None = None
-    bos_token: str | None = None
-    eos_token: str | None = None
-    emulate: bool | None = None
 
 
 class Preparer:
@@ -184,20 +155,18 @@ class Preparer:
         return draft
 
     def _new_draft(self, model: str, given: Given, target: _Target) -> _Draft:
-        options = CallOptions(**given.options)
-        template = _template(model, given.options)
-        drop = bool(areplicate.drop_params if options.drop_params is None else options.drop_params)
+        options = given.options
+        template = _template(model, options)
+        drop = bool(options.get("drop_params", areplicate.drop_params))
         params = dict(given.params)
         values: Mapping[str, Any] = {}
         if given.inputs:
             own = () if target.schema is None else target.schema.fields
             values, inputs = templates.for_template(template, given.inputs, own)
             params.update(own_inputs(inputs, target.schema, model, drop))
-        if options.extra_body is not None:
-            params.update(options.extra_body)
-        if options.additional_drop_params is not None:
-            for name in checked_names("additional_drop_params", options.additional_drop_params):
-                params.pop(name, None)
+        params.update(options.get("extra_body", {}))
+        for name in checked_names("additional_drop_params", options.get("additional_drop_params")):
+            params.pop(name, None)
         blank = Call(
             account=target.account,
             endpoint=target.endpoint,
@@ -206,17 +175,15 @@ class Preparer:
             timeout=0.0,
             begun=0.0,
             policy=_NO_POLICY,
-            headers={}
-            if options.extra_headers is None
-            else checked_headers("extra_headers", options.extra_headers),
-            on_status=options.on_status,
+            headers=checked_headers("extra_headers", options.get("extra_headers")),
+            on_status=options.get("on_status"),
             slots=self.slots,
             live=self.live,
-            count=checked_count(options.n),
-            stream=bool(options.stream),
-            include_usage=wants_usage(options.stream_options),
+            count=checked_count(options.get("n")),
+            stream=bool(options.get("stream")),
+            include_usage=wants_usage(options.get("stream_options")),
         )
-        prompting = Prompting(template, options.supports_system_prompt, values=values)
+        prompting = Prompting(template, options.get("supports_system_prompt"), values=values)
         return _Draft(blank, params, drop, prompting)
 
     async def _bound(
@@ -238,7 +205,8 @@ class Preparer:
         prompting = msgspec.structs.replace(draft.prompting, tools=settled.tools)
 
         async def prepare(turns: Any) -> Call:
-            return await self._with_files(_asking(turns, blank, settings, prompting))
+            call = _asking(turns, blank, settings, prompting)
+            return await self._with_files(call) if call.question.input.media else call
 
         call = await prepare(settled.turns)
         if settled.contract is None:
@@ -247,11 +215,8 @@ class Preparer:
 
     async def _with_files(self, call: Call) -> Call:
         """The call with its files read and uploaded."""
-        built = call.question.input
-        if not built.media:
-            return call
-        input = await self.in_time(partial(_attached, built, call.account, call.policy), call.policy)
-        return msgspec.structs.replace(call, input=input)
+        attached = partial(_attached, call.question.input, call.account, call.policy)
+        return msgspec.structs.replace(call, input=await self.in_time(attached, call.policy))
 
     def _settings(self, blank: Call, params: dict[str, Any], drop_params: bool) -> Settings:
         model, schema = blank.question.model, blank.question.schema
@@ -353,7 +318,7 @@ def _as_key(given: Given) -> tuple[Any, ...] | None:
 
 
 def _is_short(value: Any) -> bool:
-    return type(value) in _NUMBERS or (type(value) is str and len(value) <= _LONGEST_KEPT)
+    return type(value) in NUMBERS or (type(value) is str and len(value) <= _LONGEST_KEPT)
 
 
 def _template(model: str, options: Mapping[str, Any]) -> PromptTemplate | None:

@@ -25,7 +25,7 @@ from .declared import BY_NAME, Option, Who
 from .other_clients import IGNORED, IGNORED_PREFIXES, INSTEAD, REFUSED
 from .values import checked_timeout, is_number, wrong
 
-_AS_IT_IS = frozenset((bool, int, float))
+NUMBERS = frozenset((bool, int, float))
 """Types of values that need no conversion."""
 
 
@@ -62,7 +62,7 @@ def read(keywords: Mapping[str, Any]) -> Given:
         if value is None:
             continue
         option = BY_NAME.get(name)
-        if type(value) not in _AS_IT_IS and name != "on_status":
+        if type(value) not in NUMBERS and name != "on_status":
             value = plain(value, name)
             if value is None:
                 continue
@@ -72,7 +72,7 @@ def read(keywords: Mapping[str, Any]) -> Given:
             else:
                 given.inputs[name] = value
         elif option.openai:
-            given.params[name] = value if type(value) in _AS_IT_IS else _json_or_class(name, value)
+            given.params[name] = value if type(value) in NUMBERS else _json_or_class(name, value)
         elif name == option.name or keywords.get(option.name) is None:
             given.options[option.name] = _checked(option, name, value)
     return given

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from traceback import clear_frames
 
 import msgspec
 
@@ -192,6 +193,17 @@ def from_upstream(error: APIError) -> GatewayError:
         case ServiceUnavailableError():
             return server_error(503, message, "upstream_unavailable", retry_after=error.retry_after or None)
     return server_error(502, message, "upstream_error")
+
+
+def let_go(error: BaseException | None) -> None:
+    """Frees what the functions had through which an error came. They refer to it and it to them, so that large
+    requests that fail would fill the memory until Python next looks for such circles."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _retry_after(seconds: float) -> dict[str, str]:

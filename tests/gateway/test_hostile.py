@@ -473,6 +473,24 @@ def test_protocols_that_are_none(running: Gateway) -> None:
     assert running.ask().status_code == 200
 
 
+@pytest.mark.parametrize("behind_a_request", [False, True])
+def test_what_is_no_http_is_not_kept(running: Gateway, behind_a_request: bool) -> None:
+    """Errors about it refer to what they were read from, and it to them."""
+    slow = json.dumps({"model": "slow", "messages": HI}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n"
+    first = f"{head}Content-Length: {len(slow)}\r\n\r\n".encode() + slow if behind_a_request else b""
+    before = resident_mb(running.process.pid)
+    with contextlib.ExitStack() as connections:
+        for _ in range(100):
+            connection = connections.enter_context(running.connect())
+            for piece in (first, *[b"\x16\x03\x01" + b"z" * 200_000] * 5):
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(piece)
+        assert running.ask().status_code == 200
+        assert resident_mb(running.process.pid) - before < 30
+    assert running.ask().status_code == 200
+
+
 def test_who_asks_before_sending_is_answered(running: Gateway) -> None:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n".encode()
     asks = head + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"

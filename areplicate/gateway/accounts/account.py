@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from traceback import clear_frames
 
 import msgspec
 
@@ -20,7 +19,7 @@ from ...errors import APIConnectionError, APIError
 from ...replicate.live import LivePrediction, begun
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
-from ..errors import CLIENT_GONE, GatewayError, from_upstream, stopping, unexpected
+from ..errors import CLIENT_GONE, GatewayError, from_upstream, let_go, stopping, unexpected
 from ..logs import access_logger, logger
 from ..metrics import Metrics
 from ..upstream import asked
@@ -120,7 +119,7 @@ class Account:
             )
             told = unexpected()
         record.status, record.error_code = told.status, told.code
-        _let_go(error)
+        let_go(error)
         return told
 
     def _model_failed(self, error: APIError) -> GatewayError:
@@ -222,17 +221,6 @@ class Account:
         # A connection that was opened for this request keeps the request's context, and with it this list: without
         # this, each connection of the pool would keep a prompt and its answer.
         self._bill.begun.clear()
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Frees what the functions had through which an error came. They refer to it and it to them, so that large
-    requests that fail would fill the memory until Python next looks for such circles."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        clear_frames(error.__traceback__)
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:

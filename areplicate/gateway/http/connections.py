@@ -16,11 +16,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from ...clock import SharedTimer
 from ..accounts.record import new_request_id
-from ..errors import bad_request, unexpected
+from ..errors import bad_request, let_go, unexpected
 from ..logs import logger
 from .bodies import LINGER_SECONDS, pass_over
 from .exchange import JSON
@@ -121,6 +121,7 @@ class Connection(RequestHandler):
         "_answer_size",
         "_answered",
         "_first_patience",
+        "_is_damaged",
         "_server",
         "_silent_since",
         "_stalled",
@@ -134,6 +135,8 @@ class Connection(RequestHandler):
         self._first_patience = min(HEAD_SECONDS, server.keepalive)
         self._silent_since = loop.time()
         self._answered = 0
+        self._is_damaged = False
+        """Whether something has come that is not HTTP."""
         self._answer_size = 0
         """Bytes of the answer that is being sent, if it is sent at once."""
         self._stalled: asyncio.TimerHandle | None = None
@@ -229,6 +232,16 @@ class Connection(RequestHandler):
         self._next_keepalive_close_time = self._loop.time() + self._server.keepalive
         if self._waiter is not None and not self._waiter.done():
             self.force_close()
+
+    def data_received(self, data: bytes) -> None:
+        """What comes after something that is not HTTP is not looked at: it would be an error each time, and each
+        error would keep what it was read from."""
+        if self._is_damaged:
+            return
+        super().data_received(data)
+        if self._messages and isinstance(damage := self._messages[-1][0], _ErrInfo):
+            self._is_damaged = True
+            let_go(damage.exc)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 import areplicate
 from areplicate import APIConnectionError, AsyncRouter
@@ -168,6 +170,58 @@ async def test_requests_share_a_connection_and_no_cookies(transport: Transport) 
         await transport.aclose()
         server.shutdown()
     assert len(asked) == 3 and set(asked) == {(asked[0][0], None)}
+
+
+@pytest.mark.anyio
+async def test_what_a_server_says_unasked_is_not_the_next_answer(transport: Transport) -> None:
+    """Some say 408 or 400 on an idle connection before they close it; a 4xx would prove that nothing was created."""
+    asked, said = Semaphore(0), Semaphore(0)
+
+    class Unasked(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+            asked.acquire()
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}")
+            said.release()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Unasked) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        for _ in range(2):
+            request = Request("POST", f"http://127.0.0.1:{server.server_port}/v1", {}, b"")
+            assert (await exchange(transport, request, silence=10)).status == 201
+            asked.release()
+            said.acquire()
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+        await transport.aclose()
+        server.shutdown()
+
+
+@pytest.mark.anyio
+async def test_the_head_of_an_answer_may_be_long(transport: Transport) -> None:
+    """What stands between adds to it."""
+
+    async def answer(client: SocketStream) -> None:
+        async with client:
+            await client.receive()
+            line = b"Server-Timing: " + b"x" * 20_000 + b"\r\n"
+            await client.send(b"HTTP/1.1 200 OK\r\n" + line + b"Content-Length: 2\r\n\r\n{}")
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(listener.serve, answer)
+        port = listener.extra(SocketAttribute.local_port)
+        response = await exchange(transport, Request("GET", f"http://127.0.0.1:{port}/v1", {}), silence=10)
+        assert (response.status, response.body) == (200, b"{}")
+        await transport.aclose()
+        group.cancel_scope.cancel()
 
 
 @pytest.mark.anyio

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -21,6 +21,8 @@ from .proxies import TLS, Proxies, shown, socks_missing, tls_context
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _LARGE = 1 << 20
 """Bytes from which aiohttp sends a body in pieces only if it comes as a file."""
+_LONGEST_HEADER = 1 << 16
+"""Bytes of one line of an answer's head: what stands between adds to it, and 8 KB are soon full."""
 
 _url = lru_cache(maxsize=256)(partial(URL, encoded=True))
 
@@ -98,11 +100,13 @@ class AiohttpTransport:
         self._loop = loop
         options: dict[str, Any] = {"limit": self.pool_size, "keepalive_timeout": 30, "ssl": self._ssl}
         session = self._sessions[socks] = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ttl_dns_cache=300, **options)
+            connector=_Connector(ttl_dns_cache=300, **options)
             if socks is None
-            else _socks().ProxyConnector.from_url(socks, **options),
+            else _socks_connector().from_url(socks, **options),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
         )
         return session
 
@@ -126,6 +130,22 @@ class AiohttpTransport:
                 request_sent=False,
             )
         return None, proxy
+
+
+class _Unspoken(aiohttp.BaseConnector):
+    """Keeps no connection on which a server has spoken unasked, as some do before they close an idle one: that would
+    pass for the answer to the next request."""
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        kept = await super()._get(key, traces)
+        while kept is not None and kept.protocol is not None and kept.protocol.should_close:
+            kept.close()
+            kept = await super()._get(key, traces)
+        return kept
+
+
+class _Connector(_Unspoken, aiohttp.TCPConnector):
+    """The connections of a session without SOCKS."""
 
 
 class _Answer:
@@ -194,6 +214,11 @@ def _silent(error: Exception) -> bool:
 
 def _unsendable(error: Exception, url: str) -> BadRequestError:
     return BadRequestError(f"The request cannot be sent: {type(error).__name__}.", url=url)
+
+
+@cache
+def _socks_connector() -> Any:
+    return type("_SocksConnector", (_Unspoken, _socks().ProxyConnector), {})
 
 
 def _socks() -> Any:

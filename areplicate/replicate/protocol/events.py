@@ -31,7 +31,7 @@ class EventParser:
 
     def __init__(self) -> None:
         self._last_id = ""
-        self._rest = b""
+        self._rest: bytes | bytearray = b""
         self._begun = False
         self._after_cr = False
         self._type = ""
@@ -45,7 +45,10 @@ class EventParser:
         if self._after_cr and data.startswith(b"\n"):  # the second half of a CRLF
             data = data[1:]
         self._after_cr = False
-        data = self._rest + data
+        if self._rest and self._begun and b"\n" not in data and b"\r" not in data:
+            self._rest += data
+            return self._interpret([])
+        data = bytes(self._rest) + data
         if not self._begun:
             if len(data) < len(_BOM) and _BOM.startswith(data):
                 self._rest = data
@@ -57,12 +60,12 @@ class EventParser:
         if data.endswith((b"\n", b"\r")):
             self._after_cr = data.endswith(b"\r")
         elif lines:
-            self._rest = lines.pop()
-            if len(self._rest) > LONGEST_LINE:
-                raise ValueError(f"a line of more than {LONGEST_LINE >> 20} MiB")
+            self._rest = bytearray(lines.pop())  # to which more is added in place
         return self._interpret(lines)
 
     def _interpret(self, lines: list[bytes]) -> list[Event]:
+        if len(self._rest) > LONGEST_LINE:
+            raise ValueError(f"a line of more than {LONGEST_LINE >> 20} MiB")
         found = []
         for line in lines:
             if not line:

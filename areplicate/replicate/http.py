@@ -29,8 +29,8 @@ MAX_BODY = 64 * 1024 * 1024
 SILENCE = 30.0
 """Seconds within which Replicate answers anything but a creation that is held open."""
 
-_SLOWEST_UPLOAD = 20_000.0
-"""Bytes a second at which a body is sent at least; 64 MB take an hour."""
+_SLOWEST = 20_000.0
+"""Bytes a second at which a body goes to and fro at least; 64 MB take an hour."""
 
 _FIRST_CONTACT = (1.5, 2.0)
 """Seconds before the second and the third try to connect to a base that never answered; the third is the last."""
@@ -223,15 +223,15 @@ async def exchange(
     """Sends one request and reads its answer whole, up to `MAX_BODY` bytes.
 
     Args:
-        silence: seconds without a byte from the server after which it is given up; a large body gets the time
-            that it takes to send it.
+        silence: seconds without an answer, or for its body, after which it is given up; a large body gets the time
+            besides that it takes to send or to read it. One that trickles does not: asking again is faster.
         limits: measures them. One for many requests costs each of them less than aiohttp's own timers.
 
     Raises:
         APIConnectionError: there is no answer.
     """
     limits, sent = limits or TimeLimits(), True
-    scope = limits.begin(now() + silence + len(request.body or b"") / _SLOWEST_UPLOAD)
+    scope = limits.begin(now() + silence + len(request.body or b"") / _SLOWEST)
     try:
         with scope:
             try:
@@ -255,13 +255,14 @@ async def exchange(
 async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, silence: float) -> bytes:
     """The body that begins with these bytes."""
     pieces, length = [first], len(first)
+    scope.deadline = now() + silence
     while True:
-        scope.deadline = now() + silence
         more = await answer.receive()
         if not more:
             return b"".join(pieces)
         pieces.append(more)
         length += len(more)
+        scope.deadline += len(more) / _SLOWEST
         if length > MAX_BODY:
             raise APIConnectionError(
                 f"The answer is longer than {MAX_BODY >> 20} MiB and was not read to its end.",

@@ -160,6 +160,11 @@ def test_half_of_a_character_spoils_no_answer(written: bytes, read: str) -> None
     assert [row.output for row in page.results] == [read]
 
 
+def test_a_byte_order_mark_of_a_proxy_is_no_part_of_an_answer() -> None:
+    body = b'\xef\xbb\xbf{"id": "p1", "status": "succeeded"}'
+    assert decoded(decode_prediction, body).id == "p1"
+
+
 @pytest.mark.parametrize(
     ("told", "read"),
     [

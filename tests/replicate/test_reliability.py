@@ -17,7 +17,7 @@ from areplicate.errors import AreplicateWarning
 from areplicate.local import Faults, LocalReplicate
 from areplicate.replicate.retry import RetryBudget
 from tests.campaign import campaign
-from tests.hostile import HostileReplicate, away_for
+from tests.hostile import HostileReplicate, away_for, trickles
 from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage
 
 pytestmark = [pytest.mark.first(45), pytest.mark.anyio]
@@ -54,6 +54,18 @@ async def test_looks_that_go_wrong_are_repeated(fault: str) -> None:
     async with stage(model, faults=faults) as (local, router):
         assert await text_of(router) == "fine"
         assert len(local.predictions) == 1
+
+
+@pytest.mark.parametrize("kind", ["create", "get"])
+async def test_an_answer_that_trickles_is_not_waited_for_to_its_end(kind: str) -> None:
+    async with HostileReplicate([llama(reply="there", run_seconds=3)]) as hostile:
+        hostile.on(kind, trickles(7), times=1)
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            clock = Clock()
+            watching: dict[str, Any] = {"on_status": lambda _: None} if kind == "get" else {}
+            assert await text_of(router, **watching) == "there"
+            assert clock() < 150
+        assert len(hostile.predictions) == 1
 
 
 async def test_a_refused_connection_is_tried_again_until_somebody_listens() -> None:

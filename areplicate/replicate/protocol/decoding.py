@@ -24,12 +24,13 @@ _ESCAPE = re.compile(
 def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
     """The body as a value; ValueError, with the reason in words, for a broken one.
 
-    Characters of which a model has written one half only, or some bytes, become U+FFFD: the rest is an answer.
+    Characters of which a model has written one half only, or some bytes, become U+FFFD: the rest is an answer. A byte
+    order mark, which some proxies add, is left away.
     """
     try:
         return decode(body)
     except BROKEN as error:
-        repaired = _ESCAPE.sub(_whole, body.decode(errors="replace").encode())
+        repaired = _ESCAPE.sub(_whole, body.decode("utf-8-sig", "replace").encode())
         if repaired != body:
             return decoded(decode, repaired)
         raise ValueError(str(error) or type(error).__name__) from None

@@ -111,7 +111,7 @@ def test_right_values(check: Callable[[Any], Any], given: Any, value: Any) -> No
         (
             lambda value: v.checked_headers("h", value),
             ["X-A"],
-            'h must be a mapping such as {"X-Team": "search"}, not [X-A].',
+            'h must be a mapping such as {"X-Team": "search"}, not list.',
         ),
         *(
             (

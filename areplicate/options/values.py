@@ -111,7 +111,9 @@ def checked_headers(name: str, headers: Mapping[str, str] | None) -> CIMultiDict
     if not headers:
         return CIMultiDict()
     if not isinstance(headers, Mapping):
-        raise wrong(name, headers, 'a mapping such as {"X-Team": "search"}')
+        # The value is not shown: it may be a secret.
+        what = type(headers).__name__
+        raise BadRequestError(f'{name} must be a mapping such as {{"X-Team": "search"}}, not {what}.', param=name)
     given = {header: value for header, value in headers.items() if value is not None}
     for header, value in given.items():
         if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
@@ -119,7 +121,6 @@ def checked_headers(name: str, headers: Mapping[str, str] | None) -> CIMultiDict
         if header.lower() in _THE_CONNECTIONS_OWN:
             raise BadRequestError(f"{name}[{header!r}] cannot be set: areplicate sets it itself.", param=name)
         if not isinstance(value, str) or _NO_HEADER_VALUE.search(value):
-            # The value is not shown: it may be a secret.
             raise BadRequestError(f"{name}[{header!r}] must be a string of one line.", param=name)
     return merged({}, {header: value.strip(" \t") for header, value in given.items()})
 

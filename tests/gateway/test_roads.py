@@ -65,6 +65,8 @@ def test_every_request_of_an_entry_goes_its_road(tmp_path: Path) -> None:
         ("proxy: 7", "proxy"),
         ("ssl_verify: /no/such/file", "cannot be read as certificates"),
         ("default_headers: [X-Team]", "default_headers"),
+        ("default_headers: 'X-Team: secret'", "default_headers must be a mapping"),
+        ("extra_headers: {X-Team: [secret]}", "extra_headers['X-Team'] must be a string"),
         ('default_headers: {"X Team": a}', "HTTP header names"),
     ],
 )

@@ -36,7 +36,7 @@ def _check_template(name: str, value: Any) -> None:
 _CHECKS: dict[str, Callable[[Any], object]] = {
     **{name: partial(_check_template, name) for name in TEMPLATE},
     "additional_drop_params": partial(checked_names, "additional_drop_params"),
-    "default_headers": partial(checked_headers, "default_headers"),
+    **{name: partial(checked_headers, name) for name in ("default_headers", "extra_headers")},
     "n": checked_count,
     "proxy": Proxies,
     "ssl": tls_context,

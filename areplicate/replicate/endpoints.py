@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import msgspec
 
@@ -24,26 +24,6 @@ _HOW_TO_NAME_A_MODEL = (
     "Write owner/name, owner/name:version (64 hex digits) or deployments/owner/name, "
     "with or without replicate/ in front."
 )
-
-
-class Endpoint(Protocol):
-    """Where predictions of one model are created."""
-
-    @property
-    def model(self) -> str | None:
-        """`owner/name` or `name`, as far as the model string has it."""
-
-    @property
-    def path(self) -> str:
-        """Where to POST a new prediction, below the API's base."""
-
-    @property
-    def schema_path(self) -> str | None:
-        """Where to GET the model's schema; None if the model string does not say."""
-
-    @property
-    def beside(self) -> Mapping[str, str]:
-        """What goes into the body of that POST beside the input."""
 
 
 class _Named(msgspec.Struct, frozen=True, dict=True):
@@ -101,6 +81,11 @@ class VersionEndpoint(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def beside(self) -> Mapping[str, str]:
         return {"version": self.version}
+
+
+Endpoint = ModelEndpoint | DeploymentEndpoint | VersionEndpoint
+"""Where predictions are created (`path`), with what beside the input in the body (`beside`), and where the schema of
+the `model` is (`schema_path`)."""
 
 
 def is_version(text: str) -> bool:

@@ -266,8 +266,8 @@ def test_tokens_or_seconds_is_for_replicate_to_say(tmp_path: Path) -> None:
 
 def test_a_new_limit_is_added_in_three_places() -> None:
     """The struct, the way that it is counted: columns, API and command line follow."""
-    from areplicate.gateway.accounts.columns import definitions
     from areplicate.gateway.accounts.keys import Key, KeyLimits
+    from areplicate.gateway.accounts.transaction import definitions
     from areplicate.gateway.api.keys import KeyChanges, KeyShown, NewKey
 
     columns = [column.partition(" ")[0] for column in definitions(Key)]

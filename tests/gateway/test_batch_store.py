@@ -141,13 +141,13 @@ async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: 
     begun = await asyncio.gather(
         *(store.begin(batch.id, batch.key_id, 10, 4.0) for store, batch in held if batch)
     )
-    rows = {each.row.id: each for each in begun}
-    assert Counter(each.row.status for each in rows.values()) == {
+    rows = {row.id: row for row, _ in begun}
+    assert Counter(row.status for row in rows.values()) == {
         "cancelling": 1,
         "in_progress": 3,
         "validating": 4,
     }
-    assert rows["batch_0"].row.status == "cancelling" and rows["batch_7"].row.status == "in_progress"
-    assert {each.left for each in rows.values() if each.row.status == "validating"} == {2.0}
+    assert rows["batch_0"].status == "cancelling" and rows["batch_7"].status == "in_progress"
+    assert {left for row, left in begun if row.status == "validating"} == {2.0}
     with pytest.raises(LeaseLost):
         await stores[1].batches.begin("batch_0", key.id, 10, 4.0)

@@ -270,4 +270,7 @@ async def test_what_began_within_a_minute_is_told_to_who_counts_in_memory(store:
     now = store.database.now()
     rows = [row("1", now - WINDOW - 5), row("2", now - 20, predictions=2), row("3", now - 30)]
     await store.write_usage([*rows, row("4", now - 10, key_id=None)], [])
-    assert await store.recent() == [("k", now - 30, 1, 15), ("k", now - 20, 2, 15)]
+    assert [tuple(use.values()) for use in await store.recent()] == [
+        ("k", now - 30, 1, 15),
+        ("k", now - 20, 2, 15),
+    ]

@@ -42,19 +42,6 @@ class Account:
         record: what is known of it so far.
     """
 
-    __slots__ = (
-        "_accounts",
-        "_asked",
-        "_at",
-        "_bill",
-        "_body_bytes",
-        "_hold",
-        "_metrics",
-        "backend",
-        "caller",
-        "record",
-    )
-
     def __init__(self, accounts: Accounts, metrics: Metrics, backend: Backend) -> None:
         self.backend = backend
         self.caller: Caller = ANYBODY

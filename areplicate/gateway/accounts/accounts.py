@@ -144,7 +144,7 @@ class Accounts:
             await store.open()
             if self._alone:
                 for use in await store.recent():
-                    self._ledger.remember(*use)
+                    self._ledger.remember(**use)
         except BaseException:
             await store.aclose()
             raise

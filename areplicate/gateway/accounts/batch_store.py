@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from .auth import Caller
-from .columns import stored
 from .database import Database, Stored, unit
 from .key_store import locked_key
 from .tables import UNFINISHED, BatchRow, FileRow
-from .transaction import Transaction, assigned, owned
+from .transaction import Transaction, assigned, owned, stored
 
 OF_A_KEY = 4
 """Batches of one key that a process works on: those of others do not wait for all of them."""
@@ -27,13 +26,6 @@ LEASE = 15.0
 
 class LeaseLost(Exception):
     """Another process works on the batch now."""
-
-
-class BegunBatch(NamedTuple):
-    """A batch that is `in_progress`, or `validating` if it is expected to cost more than the dollars `left`."""
-
-    row: BatchRow
-    left: float
 
 
 class BatchStore(Stored):
@@ -127,8 +119,9 @@ class BatchStore(Stored):
     @unit()
     def begin(
         self, transaction: Transaction, id: str, key_id: str | None, total: int, expected: float
-    ) -> BegunBatch:
-        """Begins a batch that has been checked, if its key's budget is enough for it beside the key's others.
+    ) -> tuple[BatchRow, float]:
+        """Begins a batch that has been checked, if its key's budget is enough for it beside the key's others; else it
+        stays `validating`. Gives the batch, and the dollars that the key had left.
 
         One batch of a key after the other: two at once cannot both take what is left. One that has been cancelled
         meanwhile stays so.
@@ -141,7 +134,7 @@ class BatchStore(Stored):
         if row.status == "validating" and expected <= left:
             begun = {"status": "in_progress", "in_progress_at": transaction.now, "expected": expected}
             row = self._change(transaction, id, **begun)
-        return BegunBatch(row, left)
+        return row, left
 
     @unit()
     def finish(self, transaction: Transaction, /, id: str, made: Sequence[FileRow], **changes: Any) -> None:

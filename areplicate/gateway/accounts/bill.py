@@ -34,8 +34,6 @@ class Bill:
         begun: all predictions that were begun for it, also those that failed.
     """
 
-    __slots__ = ("_backend", "_costs", "_counted", "_record", "begun", "demand")
-
     def __init__(self, backend: Backend, costs: Costs, record: Record) -> None:
         self._backend = backend
         self._costs = costs

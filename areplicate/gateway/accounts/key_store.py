@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .columns import stored
 from .database import Stored, unit
 from .keys import Key
 from .tables import AuditRow
-from .transaction import Transaction, assigned
+from .transaction import Transaction, assigned, stored
 
 _LOOK_SECONDS = 2.0
 """Seconds that looking a key up may take."""

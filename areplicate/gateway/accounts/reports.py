@@ -14,10 +14,12 @@ _SECONDS = 30.0
 """Seconds that a report may take."""
 
 _SUMS = """
-    COUNT(*) AS requests, SUM(predictions) AS predictions, SUM(prompt_tokens) AS prompt_tokens,
-    SUM(completion_tokens) AS completion_tokens, SUM(run_s) AS run_s, COALESCE(SUM(cost), 0.0) AS cost,
-    SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS without_price
+    COUNT(*) AS requests, CAST(SUM(predictions) AS BIGINT) AS predictions,
+    CAST(SUM(prompt_tokens) AS BIGINT) AS prompt_tokens,
+    CAST(SUM(completion_tokens) AS BIGINT) AS completion_tokens, SUM(run_s) AS run_s,
+    COALESCE(SUM(cost), 0.0) AS cost, COUNT(*) - COUNT(cost) AS without_price
 """
+"""PostgreSQL sums whole numbers to decimals, which are cast."""
 
 
 class SpendFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +54,7 @@ class Reports(Stored):
             SELECT {column}, {day} {_SUMS} FROM areplicate_usage WHERE {_filter(wanted)}
             GROUP BY {of} ORDER BY {first} cost DESC, {column}
         """
-        rows = transaction.rows(dict, query, **msgspec.structs.asdict(wanted))
-        return [{name: _number_of(value) for name, value in row.items()} for row in rows]
+        return transaction.rows(dict, query, **msgspec.structs.asdict(wanted))
 
     @unit(reads=True, seconds=_SECONDS)
     def usage_rows(
@@ -72,8 +73,3 @@ def _filter(wanted: SpendFilter) -> str:
     """The condition for those rows of usage only."""
     given = (each for name, each in _CONDITIONS.items() if getattr(wanted, name) is not None)
     return " AND ".join(["TRUE", *given])
-
-
-def _number_of(value: Any) -> Any:
-    """A sum as a plain number: PostgreSQL sums whole numbers to decimals."""
-    return value if value is None or isinstance(value, (str, int, float)) else int(value)

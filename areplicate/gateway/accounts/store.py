@@ -8,7 +8,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -51,15 +51,6 @@ _SETTLE = """
     WHERE id = :hold_id AND ended_at IS NULL
 """
 """What was asked again began later than the rest: then all of it counts from now on."""
-
-
-class RecentUse(NamedTuple):
-    """What one request of a key took; `at` is in seconds since 1970."""
-
-    key_id: str
-    at: float
-    predictions: int
-    tokens: int
 
 
 class Store(Stored):
@@ -152,13 +143,13 @@ class Store(Stored):
         return key
 
     @unit(reads=True)
-    def recent(self, transaction: Transaction) -> list[RecentUse]:
-        """What began within the last minute, oldest first, for limits counted in memory."""
+    def recent(self, transaction: Transaction) -> list[dict[str, Any]]:
+        """What began within the last minute, oldest first, as `Ledger.remember` takes it."""
         query = f"""
             SELECT key_id, at, predictions, prompt_tokens + completion_tokens AS tokens FROM areplicate_usage
             WHERE key_id IS NOT NULL AND at > :now - {WINDOW} ORDER BY at
         """
-        return transaction.rows(RecentUse, query)
+        return transaction.rows(dict, query)
 
     @unit()
     def give_back(self, transaction: Transaction, hold_id: str) -> None:

@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from .columns import definitions
 from .key_limits import Hold
 from .keys import Key
-from .transaction import Transaction
+from .transaction import Transaction, definitions
 
 BatchStatus = Literal[
     "validating",

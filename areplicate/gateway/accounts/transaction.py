@@ -1,23 +1,27 @@
-"""SQL within one transaction of a SQLite or PostgreSQL database.
+"""SQL within one transaction of a SQLite or PostgreSQL database, with structs as the rows of its tables.
 
 Both databases get the same SQL. Its values are named, such as `:id`, and never part of its text. `:now` is the time
-by the database's clock. A list stands for its items, as in `id IN :ids`.
+by the database's clock. A list stands for its items, as in `id IN :ids`. A struct's fields are columns; in them, lists
+and objects are JSON.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
-
-from .columns import read, stored
 
 T = TypeVar("T")
 
 _NAME = re.compile(r":(\w+)")
 _NO_ITEMS = "(SELECT NULL WHERE 1 = 0)"
+_TYPES: dict[Any, str] = {str: "TEXT", float: "DOUBLE PRECISION", int: "BIGINT", bool: "BOOLEAN"}
 
 
 class Transaction:
@@ -39,12 +43,12 @@ class Transaction:
 
     def rows(self, kind: type[T], sql: str, **values: Any) -> list[T]:
         """What a query finds, each row as a struct or a dictionary."""
-        return [read(kind, row) for row in self._run(sql, values).fetchall()]
+        return [_read(kind, row) for row in self._run(sql, values).fetchall()]
 
     def row(self, kind: type[T], sql: str, **values: Any) -> T | None:
         """The first of `rows`; None if there is none."""
         row = self._run(sql, values).fetchone()
-        return None if row is None else read(kind, row)
+        return None if row is None else _read(kind, row)
 
     def value(self, sql: str, **values: Any) -> Any:
         """The first row's only value; None if there is no row."""
@@ -86,3 +90,52 @@ def assigned(names: Iterable[str]) -> str:
 def owned(key_id: str | None) -> str:
     """The condition for a key's own rows, by the value `:key_id`; without a key for those of nobody."""
     return "key_id IS NULL" if key_id is None else "key_id = :key_id"
+
+
+def definitions(struct: type[msgspec.Struct]) -> list[str]:
+    """Its columns, as `CREATE TABLE` takes them."""
+    return [
+        f"{name} {_TYPES.get(_stored_type(hint), 'TEXT')}{'' if type(None) in get_args(hint) else ' NOT NULL'}"
+        for name, hint in _hints(struct).items()
+    ]
+
+
+def stored(row: msgspec.Struct | Mapping[str, Any]) -> dict[str, Any]:
+    """The values of its columns."""
+    fields = row if isinstance(row, Mapping) else msgspec.structs.asdict(row)
+    return {
+        name: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
+        for name, value in fields.items()
+    }
+
+
+def _read(kind: type[T], row: dict[str, Any]) -> T:
+    """A struct of this kind, or a dictionary, from the values of its columns."""
+    for name, read_one in _readers(kind).items():  # type: ignore[arg-type]
+        if row[name] is not None:
+            row[name] = read_one(row[name])
+    return kind(**row)
+
+
+@cache
+def _readers(kind: type) -> dict[str, Callable[[Any], Any]]:
+    """What makes a field's value of the stored one, where that is another: SQLite's truth is 0 or 1."""
+    if not issubclass(kind, msgspec.Struct):
+        return {}
+    types = {name: _stored_type(hint) for name, hint in _hints(kind).items()}
+    return {
+        name: bool if type is bool else json.loads
+        for name, type in types.items()
+        if type is bool or type not in _TYPES
+    }
+
+
+def _hints(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return typing.get_type_hints(struct, include_extras=True)
+
+
+def _stored_type(hint: Any) -> Any:
+    """The type of a field's values but for None; that of words is `str`."""
+    if get_origin(hint) in (types.UnionType, typing.Union, Annotated):
+        return _stored_type(next(option for option in get_args(hint) if option is not type(None)))
+    return str if get_origin(hint) is Literal else hint

@@ -76,9 +76,9 @@ class LeasedBatch:
 
         Gives the dollars that the key had left.
         """
-        begun = await self._store.begin(self.row.id, self.row.key_id, total, expected)
-        self._learn(begun.row)
-        return begun.left
+        row, left = await self._store.begin(self.row.id, self.row.key_id, total, expected)
+        self._learn(row)
+        return left
 
     def _learn(self, row: BatchRow) -> None:
         self.row = row

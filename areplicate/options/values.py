@@ -113,7 +113,9 @@ def checked_headers(name: str, headers: Mapping[str, str] | None) -> CIMultiDict
     if not isinstance(headers, Mapping):
         # The value is not shown: it may be a secret.
         what = type(headers).__name__
-        raise BadRequestError(f'{name} must be a mapping such as {{"X-Team": "search"}}, not {what}.', param=name)
+        raise BadRequestError(
+            f'{name} must be a mapping such as {{"X-Team": "search"}}, not {what}.', param=name
+        )
     given = {header: value for header, value in headers.items() if value is not None}
     for header, value in given.items():
         if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):

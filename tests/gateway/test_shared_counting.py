@@ -137,6 +137,28 @@ async def test_what_began_or_died_long_ago_no_longer_counts(store: Store) -> Non
     await store.admit(hold())
 
 
+async def test_what_was_counted_before_the_clock_was_set_back_is_past(
+    store: Store,
+) -> None:
+    """An hour ahead is as long ago as an hour back."""
+    await add_key(store, rpm_limit=2)
+    await store.admit(first := hold())
+    await store.admit(hold())  # of which nothing more is heard
+    await store.write_usage([], [SettledHold(first.id, 10, 0.0)])
+    await execute(store, "UPDATE areplicate_holds SET at = at + 3600, ended_at = ended_at + 3600")
+    await execute(store, "UPDATE areplicate_processes SET seen_at = seen_at + 3600")
+    await store.admit(again := hold())
+    await store.give_back(again.id)
+    limits = "tpm_limit = 10, max_parallel_requests = 1"
+    await execute(store, f"UPDATE areplicate_keys SET rpm_limit = NULL, {limits}")
+    await store.admit(again := hold())
+    await store.heartbeat([again.id])
+    left = await store.database.run(
+        lambda transaction: transaction.rows(dict, "SELECT id FROM areplicate_holds")
+    )
+    assert left == [{"id": again.id}]
+
+
 async def test_a_refusal_without_the_database_makes_no_room_for_the_next_request(accounts: Accounts) -> None:
     store = await accounts.store()
     poor = await add_key(store, max_budget=1.0, spend=1.0)

@@ -11,8 +11,14 @@ from .transaction import Transaction
 DEAD_AFTER = 20.0
 """Seconds without a sign of life after which what a process has in flight no longer counts."""
 
+
+def within(column: str, seconds: float) -> str:
+    """Whether it was so lately. What is that far ahead was written before the database's clock was set back."""
+    return f"{column} BETWEEN :now - {seconds} AND :now + {seconds}"
+
+
 _IN_FLIGHT = f"""(ended_at IS NULL AND process IN (
-    SELECT id FROM areplicate_processes WHERE seen_at > :now - {DEAD_AFTER}
+    SELECT id FROM areplicate_processes WHERE {within("seen_at", DEAD_AFTER)}
 ))"""
 
 
@@ -20,8 +26,8 @@ def _counted(measure: Measure, span: Span) -> str:
     """Which holds count against a limit."""
     # Predictions count when they begin, the rest when it is known.
     if span == "a minute" and measure == "predictions":
-        return f"at > :now - {WINDOW}"
-    return f"({_IN_FLIGHT} OR ended_at > :now - {WINDOW})" if span == "a minute" else _IN_FLIGHT
+        return within("at", WINDOW)
+    return f"({_IN_FLIGHT} OR {within('ended_at', WINDOW)})" if span == "a minute" else _IN_FLIGHT
 
 
 def taken_of(transaction: Transaction, key_id: str) -> Taken:

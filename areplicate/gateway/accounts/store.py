@@ -16,7 +16,7 @@ from ..config.database_url import DatabaseURL
 from ..config.settings import DatabaseSettings
 from ..errors import DatabaseUnavailable
 from .batch_store import BatchStore
-from .counting import recent_of, taken_of
+from .counting import recent_of, taken_of, within
 from .database import Database, Stored, unit
 from .key_limits import WINDOW, Hold, SettledHold, refusal
 from .key_store import KeyStore, locked_key, renewed_key
@@ -41,9 +41,9 @@ _LIVES = """
     ON CONFLICT (id) DO UPDATE SET seen_at = :now
 """
 _DELETE_OLD_HOLDS = f"""
-    DELETE FROM areplicate_holds WHERE ended_at < :now - {WINDOW}
+    DELETE FROM areplicate_holds WHERE NOT ({within("ended_at", WINDOW)})
     OR process IN (SELECT id FROM areplicate_processes WHERE {_FORGOTTEN})
-    OR process = :process AND ended_at IS NULL AND at < :now - {_LATE} AND id NOT IN :mine
+    OR process = :process AND ended_at IS NULL AND NOT ({within("at", _LATE)}) AND id NOT IN :mine
 """
 _SETTLE = """
     UPDATE areplicate_holds SET tokens = :tokens, dollars = :dollars, ended_at = :now,

@@ -95,8 +95,7 @@ class Creator:
         self._live = live
         self._clock = clock
         self._held = held
-        self._marks_are_shown = True
-        """Whether answers to creations show the marks that were sent, as far as is known."""
+        self._finder = finder
         self.base = http.base
         self.find = finder.find
         self.confirm = finder.confirm
@@ -266,6 +265,7 @@ class Creator:
             else:
                 if mine.answered - self._clock.seen >= ONCE_IN:
                     self._clock.answered(prediction.created_at, mine.sent, mine.answered)
+                    self._finder.marks_are_shown |= _has_mark(prediction, mine.mark)
                 if mine.take(prediction):
                     return Outcome.MADE, None
                 message = "Another caller took over the prediction."
@@ -280,8 +280,9 @@ class Creator:
         input = decoded(msgspec.json.decode, answer.body).get("input")
         if input is not None and not echoes(input, mine.input):
             return True
-        if mine.mark is not None and self._marks_are_shown:
-            self._marks_are_shown = await self.find(mine) is Outcome.MADE
+        finder = self._finder
+        if mine.mark is not None and finder.marks_are_shown:
+            finder.marks_are_shown = await finder.find(mine) is Outcome.MADE
         return mine.prediction is not None
 
 

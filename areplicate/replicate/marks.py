@@ -68,6 +68,8 @@ class Finder:
     def __init__(self, predictions: PredictionList, clock: ServerClock) -> None:
         self._predictions = predictions
         self._clock = clock
+        self.marks_are_shown = True
+        """Whether deadlines show the marks that were sent, as far as is known. If not, a row tells no mark."""
 
     async def find(self, *attempts: LivePrediction) -> Outcome:
         """Looks for what may have been created, for some seconds, until one of the attempts has its prediction.
@@ -138,6 +140,8 @@ class Finder:
 
         def seen(row: ListRow) -> None:
             nonlocal newest
+            if not self.marks_are_shown:
+                row.mark = None
             if (newest is None or (row.created or 0.0) > (newest.created or 0.0)) and self._has_come(row):
                 newest = row
             for attempt in attempts:

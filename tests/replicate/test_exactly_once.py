@@ -6,7 +6,7 @@ import itertools
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -121,6 +121,10 @@ def in_whole_seconds(time: str) -> str:
 
 def without_a_t(time: str) -> str:
     return time.replace("T", " ")
+
+
+def two_seconds_later(time: str) -> str:
+    return (datetime.fromisoformat(time.replace("Z", "+00:00")) + timedelta(seconds=2)).isoformat()
 
 
 def with_a_row_ahead_of_time() -> Mishap:
@@ -512,6 +516,27 @@ async def test_an_answer_with_another_deadline_than_was_asked_for_is_believed_if
             assert await ask(router) == ["fine"]
             assert clock() < seconds
         assert len(hostile.predictions) == 2
+
+
+@pytest.mark.parametrize("deadline", ["2099-01-01T00:00:00Z", two_seconds_later])
+async def test_where_deadlines_do_not_show_what_was_sent_nothing_is_paid_twice(deadline: Any) -> None:
+    async with (
+        HostileReplicate([llama(reply="fine", run_seconds=9)]) as hostile,
+        router_of(hostile) as router,
+    ):
+        hostile.on("*", with_fields(deadline=deadline))
+        assert await ask(router) == ["fine"]
+        hostile.on("create", resets_after(), times=1)
+        assert await ask(router) == ["fine"]
+        assert len(hostile.predictions) == 2
+
+        hostile.behave()  # and once they show it again, what is lost is known to be one's own
+        assert await ask(router) == ["fine"]
+        hostile.on("create", resets_after(), times=1)
+        with anyio.move_on_after(2):
+            await ask(router)
+        assert await nothing_runs(hostile, within=5)
+        assert hostile.counts["cancel"] == 1 and len(hostile.predictions) == 4
 
 
 async def test_what_stands_on_a_page_that_can_be_read_is_found_although_the_next_one_cannot() -> None:

@@ -284,7 +284,8 @@ class TestValues:
     def test_zero_is_the_least_that_a_model_takes(
         self, name: str, least: float, caplog: pytest.LogCaptureFixture
     ) -> None:
-        known = schema(**PROMPT, **{name: {"type": "number", "minimum": 0.01, "maximum": 5}})
+        number: dict[str, Any] = {name: {"type": "number", "minimum": 0.01, "maximum": 5}}
+        known = schema(**PROMPT, **number)
         with caplog.at_level(logging.INFO, "areplicate"):
             assert built({name: least}, schema=known) == {"prompt": "Hello", name: 0.01}
         assert f"{name}={least!r} became 0.01; it takes 0.01 to 5" in caplog.text

@@ -18,7 +18,7 @@ _REASONS = (
     r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|thinker|reasoning|magistral|nemotron|exaone-(deep|4)"
     r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|gpt-oss|hermes-?4|deepcoder|deepscaler|skywork-or1"
     r"|deepseek-?v(3\.[1-9]|[4-9])|kimi-k2[.p-][5-9]|step-?3|\bring-|\bling-3|mimo|apertus|granite-3\.[23]|gemma-?4|hunyuan"
-    r"|command-(a|r7b)|ernie-?4\.5|\bhy-?3"
+    r"|command-(a|r7b)|ernie-?4\.5|\bhy-?3|solar-open|kimi-k3|laguna|spark-?2|hyperclova.*think|minicpm-?5"
 )
 """The names of models that write a thought before they answer."""
 
@@ -34,19 +34,24 @@ THOUGHTS = {
     "<|inner_prefix|>": "<|inner_suffix|>",
     "<|channel>thought": "<channel|>",
     "<|START_THINKING|>": "<|END_THINKING|>",
+    "<|think|>": "<|end|>",
+    "<|open|>think<|sep|>": "<|close|>think<|sep|>",
     "<|begin_assistant|>\nHere are my reasoning steps:": "[BEGIN FINAL RESPONSE]",
 }
 """What opens a thought in the models' formats, and what closes it: Seed-OSS, EXAONE Deep, Magistral, Kimi-VL, LongCat,
-MiniMax M3, Hy3, Apertus, Gemma 4, Command A, Apriel and Granite 3.2 have their own marks."""
+MiniMax M3, Hy3, Apertus, Gemma 4, Command A, Solar Open, Kimi K3, Apriel and Granite 3.2 have their own marks."""
 
 _IN_WORDS = (
     (r"apriel", "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
+    (r"hyperclova", "/think\n", "\nassistant\n"),
     (r"granite-3\.[23]", "Here is my thought process:", "Here is my response:"),
 )
 """The same for models, by their names, that open it in words, which are any other model's answer."""
 
 _WRAPPED = (
     (r"command-(a|r7b)", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    (r"solar-open", "<|begin|>assistant<|content|>", "<|end|>"),
+    (r"kimi-k3", "<|open|>response<|sep|>", "<|close|>response<|sep|>"),
     (r"hunyuan", "<answer>", "</answer>"),
     (r"ernie|granite", "<response>", "</response>"),
 )

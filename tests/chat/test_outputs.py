@@ -92,6 +92,8 @@ def test_reasoning_is_kept_apart_for_models_that_are_known_to_reason() -> None:
         ("<|inner_prefix|>", "<|inner_suffix|>"),
         ("<|channel>thought", "<channel|>"),
         ("<|START_THINKING|>", "<|END_THINKING|>"),
+        ("<|think|>", "<|end|>"),
+        ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
     ],
 )
 def test_other_families_have_other_marks_for_a_thought(open: str, close: str) -> None:
@@ -111,6 +113,7 @@ def test_other_families_have_other_marks_for_a_thought(open: str, close: str) ->
     [
         ("ServiceNow-AI/Apriel-1.5-15b-Thinker", "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
         ("ibm-granite/granite-3.3-8b-instruct", "Here is my thought process:", "Here is my response:"),
+        ("naver-hyperclovax/hyperclovax-seed-think-14b", "/think\n", "\nassistant\n"),
     ],
 )
 def test_words_open_a_thought_of_those_models_alone_that_write_them(
@@ -129,6 +132,8 @@ def test_words_open_a_thought_of_those_models_alone_that_write_them(
         ("tencent/hunyuan-a13b-instruct", "<answer>", "</answer>"),
         ("baidu/ernie-4.5-21b-a3b-thinking", "<response>", "</response>"),
         ("cohere/command-a-reasoning", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+        ("upstage/solar-open-100b", "<|begin|>assistant<|content|>", "<|end|>"),
+        ("someone/kimi-k3", "<|open|>response<|sep|>", "<|close|>response<|sep|>"),
     ],
 )
 def test_the_marks_around_an_answer_after_a_thought_are_no_part_of_it(

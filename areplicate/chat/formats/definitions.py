@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+MINIMAX = "]<]minimax[>["
+"""The token before each tag that MiniMax M3 writes."""
 _PYTHON = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"}
 _HERMES = {**_PYTHON, "array": "list[Union[]]", "object": "dict"}
 _SEED = {**_PYTHON, "number": "int", "array": "list"}
@@ -127,12 +129,12 @@ def _docstring(tool: Mapping[str, Any]) -> str:
     return f'Function:\ndef {function["name"]}({called}):\n    """\n    {told}\n\n{arguments}\n\n    """'
 
 
-def _typescript(tool: Mapping[str, Any], last: str = ",") -> str:
-    """OpenAI's: a type of TypeScript with comments; `last` stands behind its last field."""
+def _typescript(tool: Mapping[str, Any], last: str = ",", indent: str = "") -> str:
+    """OpenAI's: a type of TypeScript with comments; `last` stands behind its last field, `indent` before each line."""
     function, (properties, required) = _function(tool), _parameters(tool)
     lines = [
-        (f"// {prop['description']}\n" if prop.get("description") else "")
-        + f"{name}{'' if name in required else '?'}: {_typescript_type(prop)}"
+        (f"{indent}// {prop['description']}\n" if prop.get("description") else "")
+        + f"{indent}{name}{'' if name in required else '?'}: {_typescript_type(prop)}"
         for name, prop in properties.items()
     ]
     arguments = "_: {\n" + ",\n".join(lines) + last + "\n}" if lines else ""
@@ -192,6 +194,23 @@ def marked(value: Any) -> str:
     return as_json(value)
 
 
+def escaped(text: str) -> str:
+    """The same as FunctionGemma has it."""
+    text = text.replace('<|"|>', "<escape>").replace("<|tool>", "<start_function_declaration>")
+    return text.replace("<tool|>", "<end_function_declaration>")
+
+
+def nested(value: Any) -> str:
+    """A value as MiniMax M3 reads it: an element for each member and item."""
+    if isinstance(value, Mapping):
+        members = [(name, each) for name, each in value.items() if each is not None]
+    elif isinstance(value, list):
+        members = [("item", each) for each in value]
+    else:
+        return plain(value)
+    return "".join([f"{MINIMAX}<{name}>{nested(each)}{MINIMAX}</{name}>" for name, each in members])
+
+
 WRITERS: dict[str, Callable[[Any], str]] = {
     "json": as_json,
     "compact": lambda tool: json.dumps(tool, ensure_ascii=False, separators=(",", ":")),
@@ -213,5 +232,7 @@ WRITERS: dict[str, Callable[[Any], str]] = {
     "python literal": str,
     "longcat": _longcat,
     "declaration": _declaration,
+    "escaped declaration": lambda tool: escaped(_declaration(tool)),
+    "indented typescript": partial(_typescript, indent="  "),
 }
 """The ways of writing a tool: the first three as OpenAI has it, "function" without its type."""

@@ -31,7 +31,7 @@ _NOTHING = ("", "")
 _PROBES = (Message("system", "\0s"), Message("user", "\0u"))
 _PROBE = re.compile("(\0.)")
 """Texts that no format has, to see what it puts around a conversation's own."""
-_EMPTY_THOUGHT = re.compile(r"(?:<think>\s*)?</think>\s*\Z")
+_EMPTY_THOUGHT = re.compile(r"(?:<think>\s*)?</(?:mm:)?think>\s*\Z")
 """What some formats put before an answer without a thought of its own."""
 _STANDS_FOR = {"calls": "assistant", "tool": "user", "opening_with_tools": "opening", "tools": "system"}
 """The role that stands in for one that a format does not have."""
@@ -75,7 +75,7 @@ class PromptTemplate(msgspec.Struct, frozen=True, dict=True):
     final_prompt_value: str = ""
     bos_token: str = ""
     eos_token: str = ""
-    initial_with_tools: str = ""
+    initial_with_tools: str | None = None
     system: SystemText = SystemText()
     alternating: bool = False
     lone_turn_as_is: bool = False
@@ -112,7 +112,9 @@ class PromptTemplate(msgspec.Struct, frozen=True, dict=True):
         if self.lone_turn_as_is and not tools and (lone := lone_turn(messages)) is not None:
             return lone
         continued = messages[-1].role == "assistant" and is_continued(messages)
-        opening = (self.initial_with_tools if tools else "") or self.initial_prompt_value
+        opening = self.initial_prompt_value
+        if tools and self.initial_with_tools is not None:
+            opening = self.initial_with_tools
         return self._joined(self._turns(messages, tools, opens=True), continued, opening)
 
     def framed(self, messages: tuple[Message, ...]) -> str | None:
@@ -213,7 +215,7 @@ class PromptTemplate(msgspec.Struct, frozen=True, dict=True):
             if "{" in before:
                 before = self._numbered(dated(before), rounds)
             answers = role == "assistant" or role == "calls"
-            thought = answers and turn.text.startswith("<think>")
+            thought = answers and turn.text.startswith(("<think>", "<mm:think>"))
             if thought:
                 before = _EMPTY_THOUGHT.sub("", before)
             pieces += (before, turn.text, after, eos if answers else "")

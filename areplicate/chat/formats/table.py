@@ -37,7 +37,6 @@ from .shapes import (
     turns,
 )
 from .system_texts import PUBLISHED
-from .tools import READABLE
 
 BASE = (
     r"-base\b|^(?!ernie).*-pt$"
@@ -84,11 +83,28 @@ _COMMAND_A: dict[str, Any] = {
     "tools": forms.COMMAND_A,
 }
 _OLMO_3 = ("<|im_start|>{}\n", "<|im_end|>\n")
+_OLMO_3_SYSTEM = ("<|im_start|>system\n", "<|im_end|>\n")
 _OLMO_3_NAMES = {"tool": "environment"}
 _IN_LINES = ("<think>\n", "\n</think>\n\n", "\n</think>\n")
 _IN_MARKS = ("<think>", "</think>", "</think>")
 _LING = ("<role>{}</role>", "<|role_end|>")
 _LING_NAMES = {"system": "SYSTEM", "user": "HUMAN", "assistant": "ASSISTANT", "tool": "OBSERVATION"}
+_KIMI_3 = '<|open|>message role="assistant"<|sep|>'
+_SOLAR = f"<|begin|>system<|content|>{texts.SOLAR_OPEN}"
+_GIGACHAT = ("{}<|role_sep|>\n", "<|message_sep|>\n\n")
+_GIGACHAT_HEAD = f"developer system<|role_sep|>\n{PUBLISHED['gigachat']}<|message_sep|>\n\n"
+_GIGACHAT_NAMES = {"tool": "function result", "tools": "function descriptions"}
+_TOOL_LIST = "<|im_start|>tool_list\n"
+_HYPERCLOVA: dict[str, tuple[str, str]] = {
+    "opening": (f"{_TOOL_LIST}<|im_end|>\n<|im_start|>system\n", "<|im_end|>\n"),
+    "default": (f"{_TOOL_LIST}<|im_end|>\n<|im_start|>system\n", "<|im_end|>\n"),
+    "tools": (_TOOL_LIST, "<|im_end|>\n"),
+    "assistant": ("<|im_start|>assistant\n", "<|im_end|><|endofturn|>\n"),
+    "calls": ("<|im_start|>assistant -> tool/function_call\n", "<|im_end|><|stop|>\n"),
+    "tool": ("<|im_start|>tool/function_call\n", "<|im_end|>\n"),
+}
+_SPARK = "<｜start▁of▁sentence｜><|System|>\nyou are a helpful assistant."
+_SPARK_ENDS = "<｜end▁of▁sentence｜>"
 _RNJ_1 = f"<|start_header_id|>system<|end_header_id|>\n{texts.RNJ_1}"
 _HY_3 = ("", "<｜reasoning_mode:opensource｜>reasoning_effort:no_think")
 _APERTUS = "<|developer_start|>Deliberation: disabled\n"
@@ -106,6 +122,26 @@ def _ling(thinking: str) -> dict[str, tuple[str, str]]:
     }
 
 
+def _laguna(system: SystemText, more: dict[str, tuple[str, str]] | None = None) -> PromptTemplate:
+    roles = {
+        "opening": ("<system>\n\n", "\n</system>\n"),
+        "calls": ("<assistant>\n</think>\n", "</assistant>\n"),
+        "tool": ("", ""),
+    }
+    return labelled(
+        ("<system>\n", "\n</system>\n"),
+        ("<user>\n", "\n</user>\n"),
+        ("<assistant>\n</think>\n", "\n</assistant>\n"),
+        "<assistant>\n</think>",
+        roles=roles | (more or {}),
+        system=system,
+        tools=forms.LAGUNA,
+        trim=("assistant",),
+        forgets=None,
+        thought=("<think>\n", "\n</think>\n", "\n</think>\n"),
+    )
+
+
 # fmt: off
 ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
@@ -115,6 +151,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("kimi-k2-thinking", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI[2][0], roles=_KIMI_ROLES, system=SystemText(default=texts.KIMI), tools=forms.KIMI, forgets="\n", thought=_IN_MARKS), r"kimi-k2-thinking", ""),
     ("moonlight", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-vl|moonlight", ""),
     ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=SystemText(default=texts.KIMI), tools=forms.KIMI), r"kimi-(k2|linear)", r"<\|im_middle\|>"),
+    ("kimi-k3", tagged('<|open|>message role="{}"<|sep|>', "<|close|>message<|sep|><|end_of_msg|>", roles={"assistant": (_KIMI_3 + "<|open|>think<|sep|><|close|>think<|sep|><|open|>response<|sep|>", "<|close|>response<|sep|><|close|>message<|sep|><|end_of_msg|>")}, final=_KIMI_3 + "<|open|>think<|sep|>", initial_prompt_value=PUBLISHED["kimi-k3"]), r"kimi-k3", r"<\|open\|>message"),
+    ("minimax-m3", tagged("]~b]{}\n", "[e~[\n", names={"system": "developer"}, roles={"assistant": ("]~b]ai\n</mm:think>", "[e~[\n"), "tool": ("]~b]tool", "[e~[\n")}, final="]~b]ai\n", initial_prompt_value=f"]~b]system\n{PUBLISHED['minimax-m3']}[e~[\n", system=SystemText(default="You are a helpful assistant."), tools=forms.MINIMAX_M3, forgets=None, thought=("<mm:think>", "</mm:think>", "</mm:think>")), r"minimax-m3", r"\]~b\]developer"),
     ("minimax-m1", minimax_m1(SystemText(default=texts.MINIMAX_M1)), r"minimax-m1", ""),
     ("minimax", minimax_m1(SystemText()), r"minimax-(text|vl)", r"<beginning_of_sentence>"),
     ("minimax-m2.7", minimax_m2(texts.MINIMAX.format("2.7")), r"minimax-m2\.7", ""),
@@ -134,6 +172,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("openchat-3.6", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"system": "System", "user": "GPT4 Correct User", "assistant": "GPT4 Correct Assistant"}, trim=ALL), r"openchat-?3[.p]6", r"GPT4 Correct User<\|end_header_id"),
     ("openchat", tagged("GPT4 Correct {}: ", "<|end_of_turn|>", names={"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}), r"openchat|starling", r"<\|end_of_turn\|>"),
     ("hermes", chatml(tools=forms.HERMES, roles={"tool": ("<|im_start|>tool\n", "\n<|im_end|>")}), r"(?<!deep)hermes-?([235-9](?!\d*b)|4(?!\d*b|-(70|405)b))|openhermes|hermes.*(mistral|mixtral|solar|yi)", ""),
+    ("solar-open", tagged("<|begin|>{}<|content|>", "<|end|>", roles={"opening": (_SOLAR + "\n\n## System Prompt\n\n", "<|end|>"), "default": (_SOLAR, "<|end|>"), "default_with_tools": (_SOLAR + "\n\n", "<|end|>"), "calls": ("<|begin|>assistant<|tool_calls|>", "<|calls|>"), "tool": ("<|begin|>tool<|tool_response|>", "<|end|>")}, final="<|begin|>assistant", system=SystemText("front", default="", unless_anywhere=True), tools=forms.SOLAR_OPEN), r"solar-open(?!-?2)", r"<\|begin\|>user<\|content\|>"),
     ("solar", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "")), r"solar-(10|0).*instruct|solar-uncensored", ""),
     ("neural-chat", labelled(("### System:\n", "\n"), ("### User:\n", " \n"), ("### Assistant:\n", "</s>\n")), r"neural-?chat", r""),
     ("orca-mini", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Response:\n", "\n\n")), r"orca-?mini(?!-v[3-9])", r"### User:.*### Response:"),
@@ -162,7 +201,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("phi-4-reasoning", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>", system=SystemText(default=PUBLISHED["phi-4-reasoning"])), r"phi-?4-reasoning", ""),
     ("phi-4", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>"), r"phi-?4(?!-m)", r"<\|im_sep\|>"),
     ("phi-4-mini-reasoning", tagged("<|{}|>", "<|end|>", roles={"opening": (f"<|system|>{texts.PHI_4_MINI} ", "<|end|>"), "default": ("<|system|>", "<|end|>")}, system=SystemText(default=texts.PHI_4_MINI)), r"phi-?4-mini-reasoning", ""),
-    ("phi-4-mini", tagged("<|{}|>", "<|end|>"), r"phi-?4-m", ""),
+    ("phi-4-mini", tagged("<|{}|>", "<|end|>", roles={"tool": ("<|tool_response|>", "<|end|>")}, system=SystemText(with_tools="You are a helpful assistant with some tools."), tools=forms.PHI_4_MINI), r"phi-?4-m", ""),
     ("phi-3", tagged("<|{}|>\n", "<|end|>\n"), r"phi-?3|phi-(mini|tiny)-moe|llava-phi", r"<\|user\|>.*<\|end\|>"),
     ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"^(?!.*dolphin).*phi-?2$", r"Instruct:.*Output:"),
     # Qwen and others that write ChatML
@@ -170,7 +209,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("nemotron-nano-2", tagged("<SPECIAL_11>{}\n", "\n", names={"user": "User"}, roles={"opening": ("<SPECIAL_10>System\n", "\n\n"), "opening_with_tools": ("<SPECIAL_10>System\n", "\n\n"), "system": ("<SPECIAL_11>System\n", "\n"), "assistant": ("<SPECIAL_11>Assistant\n", "\n<SPECIAL_12>\n"), "tool": ("<SPECIAL_11>User\n", ""), "continued": ("<SPECIAL_11>Assistant\n<think></think>", "")}, final="<SPECIAL_11>Assistant\n<think>\n", system=SystemText(default=""), tools=forms.NEMOTRON_NANO_2, trim=ALL, forgets="\n"), r"nemotron-nano-(9|12)b-v2", r"<SPECIAL_11>User"),
     ("nemotron-3-ultra", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, forgets="", thought=("<think>\n", "</think>\n", "</think>")), r"nemotron-3(\.\d)?-ultra", ""),
     ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n", thought=("<think>\n", "\n</think>\n", "\n</think>")), r"nemotron-3(\.\d)?-[a-z]", ""),
-    ("step-3.5", thinking_chatml(roles={"tool": ("<|im_start|>tool_response\n", "<|im_end|>\n")}, tools=forms.STEP_3_5, thought=("<think>\n", "\n</think>\n", "\n</think>\n"), thinks_always=True), r"step-?3[.p-]5", ""),
+    ("step-3.5", thinking_chatml(roles={"tool": ("<|im_start|>tool_response\n", "<|im_end|>\n")}, tools=forms.STEP_3_5, thought=("<think>\n", "\n</think>\n", "\n</think>\n"), thinks_always=True), r"step-?3[.p-][57]", ""),
     ("mimo-v2.5", tagged("<|im_start|>{}\n", "<|im_end|>", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>"), "tool": ("<|im_start|>tool\n", "<|im_end|>")}, final="<|im_start|>assistant\n", system=SystemText(default=texts.MIMO_2), tools=forms.MIMO_2, forgets=None, thought=_IN_MARKS), r"mimo-v2[.p]5", ""),
     ("mimo-v2", tagged("<|im_start|>{}\n", "<|im_end|>", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>"), "tool": ("<|im_start|>tool\n", "<|im_end|>")}, system=SystemText(default=texts.MIMO_2), tools=forms.MIMO_2, forgets="", thought=_IN_MARKS), r"mimo-v2", ""),
     ("mimo", chatml(texts.MIMO), r"mimo-(7b(?!-base)|vl)", ""),
@@ -193,12 +232,15 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
     ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), answered=True), r"yi-1\.5.*chat", ""),
     ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
-    ("smollm-3", chatml(texts.SMOLLM_3, roles={"opening": (texts.SMOLLM_3_HEAD, "\n\n")}, tools=READABLE), r"smollm-?3(?!\d)", r"## Custom Instructions"),
-    ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n")}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
-    ("olmo-3.1", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3_1} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3_1, unless_anywhere=True)), r"olmo-?3\.[1-9].*(instruct|sft|dpo)", ""),
-    ("olmo-3", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=texts.OLMO_3, unless_anywhere=True)), r"olmo-?3.*(instruct|sft|dpo)", ""),
+    ("smollm-3", chatml(texts.SMOLLM_3, roles={"opening": (texts.SMOLLM_3_HEAD, "\n\n"), "opening_with_tools": (texts.SMOLLM_3_HEAD, "\n\n<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.SMOLLM_3), r"smollm-?3(?!\d)", r"## Custom Instructions"),
+    ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "opening": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "opening_with_tools": _OLMO_3_SYSTEM, "default_with_tools": _OLMO_3_SYSTEM, "default": _OLMO_3_SYSTEM}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), tools=forms.OLMO_3_THINK, final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
+    ("olmo-3.1", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3_1} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=f"{texts.OLMO_3_1} {texts.OLMO_3_FUNCTIONS}", unless_anywhere=True), tools=forms.OLMO_3), r"olmo-?3\.[1-9].*(instruct|sft|dpo)", ""),
+    ("olmo-3", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=f"{texts.OLMO_3} {texts.OLMO_3_FUNCTIONS}", unless_anywhere=True), tools=forms.OLMO_3), r"olmo-?3.*(instruct|sft|dpo)", ""),
+    ("hyperclova-think", tagged("<|im_start|>{}\n", "<|im_end|>\n", roles=_HYPERCLOVA, final="<|im_start|>assistant", system=SystemText(default=""), tools=forms.HYPERCLOVA), r"hyperclova.*think", ""),
+    ("hyperclova", tagged("<|im_start|>{}\n", "<|im_end|>\n", roles=_HYPERCLOVA, system=SystemText(default=""), tools=forms.HYPERCLOVA), r"hyperclova", r"<\|im_start\|>tool_list"),
+    ("minicpm-5", chatml(tools=forms.MINICPM_5, forgets="\n", thought=_IN_LINES), r"minicpm-?5", ""),
     ("lfm-2", chatml(tools=forms.LFM_2, roles={"tool": ("<|im_start|>tool\n", "<|im_end|>\n")}, forgets="\n"), r"\blfm-?2", ""),
-    ("chatml", chatml(), r"qwq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23](?!\d).*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|72b|110b|yi|qwen|onevision)|intern-s1|minicpm-2b-128k|minicpm-?[3-9]|(?<!3.1-)nemotron-(3|nano|h)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|openthinker|marco-o1|seallm|bielik.*instruct|cogagent|mirothinker", r"<\|im_start\|>"),
+    ("chatml", chatml(), r"qwq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23](?!\d).*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|72b|110b|yi|qwen|onevision)|intern-s1|minicpm-2b-128k|minicpm-?[34]|trinity-(nano|mini|large)|afm-4[.p]5b|(?<!3.1-)nemotron-(3|nano|h)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|xwin-coder|openthinker|marco-o1|seallm|bielik.*instruct|cogagent|mirothinker", r"<\|im_start\|>"),
     ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|tinyllama.*chat", r"<\|user\|>.*</s>"),
     # Zhipu
     ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),
@@ -224,6 +266,14 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("command-r7b", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>"), r"command-r7b", ""),
     ("command-a", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"), r"command-a", r"<\|START_RESPONSE\|>"),
     ("command-r", tagged(*_COMMAND, names=_COMMAND_NAMES, roles={"opening": (_COMMAND_SYSTEM, _COMMAND[1]), "opening_with_tools": (_COMMAND_SYSTEM + PUBLISHED["command-r"], _COMMAND[1]), "calls": ("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\n", "\n"), "tool": (_COMMAND_SYSTEM + "<results>\n", "</results><|END_OF_TURN_TOKEN|>")}, trim=("user", "assistant"), tools=forms.COMMAND_R), r"command-r|aya-(\d+b|23|expanse)|c4ai-command", r"<\|START_OF_TURN_TOKEN\|>"),
+    ("spark-2.5", tagged("<｜start▁of▁sentence｜><|{}|>", _SPARK_ENDS, names={"system": "System", "user": "User", "assistant": "Bot", "tool": "Tool"}, roles={"opening": (f"{_SPARK}\n\n", _SPARK_ENDS), "default": (_SPARK, _SPARK_ENDS), "opening_with_tools": (_SPARK, _SPARK_ENDS), "default_with_tools": (_SPARK, _SPARK_ENDS), "system": ("<｜start▁of▁sentence｜><|System|>\n", _SPARK_ENDS), "assistant": ("<｜start▁of▁sentence｜><|Bot|></think>", _SPARK_ENDS)}, final="<｜start▁of▁sentence｜><|Bot|><think>", system=SystemText(default=""), tools=forms.SPARK_2_5, forgets=None, thought=_IN_MARKS), r"\bspark-?2[.p]5", r"<\|Bot\|>"),
+    ("gigachat-3", tagged(*_GIGACHAT, names=_GIGACHAT_NAMES, roles={"calls": ("assistant<|role_sep|>\n<|message_sep|>\n\nfunction call<|role_sep|>\n", _GIGACHAT[1])}, initial_prompt_value=_GIGACHAT_HEAD, tools=forms.GIGACHAT_3), r"gigachat-?3(?![.p][1-9])", ""),
+    ("gigachat", tagged(*_GIGACHAT, names=_GIGACHAT_NAMES, initial_prompt_value=_GIGACHAT_HEAD, tools=forms.GIGACHAT), r"gigachat-?3", r"<\|role_sep\|>"),
+    ("laguna-s", labelled(("<system>", "</system>\n"), ("<user>", "</user>\n"), ("<assistant><think></think>", "</assistant>\n"), "<assistant><think>", roles={"tool": ("", "")}, system=SystemText(default=texts.LAGUNA), tools=forms.LAGUNA_S, forgets=None, thought=_IN_MARKS), r"laguna-s", ""),
+    ("laguna-xs-2.1", _laguna(SystemText(with_tools=""), {"default_with_tools": ("<system>\n\n\n", "\n</system>\n")}), r"laguna-xs-?2[.p]1", ""),
+    ("laguna", _laguna(SystemText(default=texts.LAGUNA)), r"laguna", r"<user>\n.*<assistant>\n"),
+    ("reka", labelled(("system: ", "\n\n<sep>"), ("human: ", "<sep>"), ("assistant: ", "\n\n<sep>"), "assistant:", roles={"tool": ("human: ", "<sep>")}, tools=forms.REKA, forgets="\n"), r"\breka-(edge|flash|core)", r"human: .*<sep>"),
+    ("idefics", labelled(("System: ", "<end_of_utterance>\n"), ("User: ", "<end_of_utterance>\n"), ("Assistant: ", "<end_of_utterance>\n")), r"idefics|smolvlm", r"<end_of_utterance>"),
     ("dots-1", labelled(("<|system|>", "<|endofsystem|>"), ("<|userprompt|>", "<|endofuserprompt|>"), ("<|response|>", "<|endofresponse|>"), system=SystemText(default="You are a helpful assistant.")), r"dots\.?(llm)?1.*inst", r"<\|userprompt\|>"),
     ("exaone-deep", labelled(("[|system|]", "[|endofturn|]\n"), ("[|user|]", "\n"), ("[|assistant|]", "[|endofturn|]\n"), "[|assistant|]<thought>\n", system=_WHERE), r"exaone-deep", ""),
     ("exaone-4", tagged("[|{}|]\n", "[|endofturn|]\n", names={"tool": "tool"}, tools=forms.EXAONE_4, roles={"assistant": ("[|assistant|]\n<think>\n\n</think>\n\n", "[|endofturn|]\n")}), r"exaone-?4", ""),
@@ -278,6 +328,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("mistral", turns(("[INST] ", " [/INST]"), (" ", "</s> ")), r"mi[sx]tral|miqu|llava.*-7b-32k", r"\[INST\]"),
     # Google, TII
     ("gemma-4", tagged("<|turn>{}\n", "<turn|>\n", names={"assistant": "model"}, roles={"calls": ("<|turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "")}, tools=forms.GEMMA_4, final="<|turn>model\n<|channel>thought\n<channel|>", trim=ALL), r"gemma-?4(?!b)", r"<\|turn>"),
+    ("functiongemma", tagged("<start_of_turn>{}\n", "<end_of_turn>\n", names={"system": "developer", "assistant": "model"}, roles={"calls": ("<start_of_turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "")}, system=SystemText(with_tools=texts.FUNCTION_GEMMA), tools=forms.FUNCTION_GEMMA, trim=ALL), r"function-?gemma", r"<start_of_turn>developer"),
     ("gemma", turns(("<start_of_turn>user\n", "<end_of_turn>\n"), ("<start_of_turn>model\n", "<end_of_turn>\n"), "<start_of_turn>model\n", trim=("user", "assistant")), r"gemma", r"<start_of_turn>"),
     ("falcon-180b", labelled(("System: ", "\n"), ("User: ", "\n"), ("Falcon: ", "\n")), r"falcon-180b.*chat", r"User:.*Falcon:"),
     ("falcon", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), trim=ALL), r"falcon.*(instruct|chat)|rwkv", ""),

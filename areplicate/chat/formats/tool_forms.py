@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from .definitions import MINIMAX
 from .system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, PUBLISHED
 from .tools import ToolFormat
 
@@ -388,4 +389,116 @@ HY_3 = ToolFormat(
     answer="<tool_response:opensource>\n{content}\n</tool_response:opensource>\n",
     between_answers="",
     answers=("<tool_responses:opensource>\n", "</tool_responses:opensource>"),
+)
+
+PHI_4_MINI = ToolFormat(
+    "<|tool|>[{tools}]<|/tool|>",
+    tool="function",
+    between_tools=", ",
+    between_system="",
+    calls=("<|tool_call|>[", "]<|/tool_call|>"),
+    between_calls=", ",
+    after_text="",
+)
+
+OLMO_3 = ToolFormat(
+    "<functions>[{tools}]</functions>",
+    between_tools=", ",
+    between_system="",
+    call="{name}({arguments})",
+    arguments="keywords",
+    calls=("<function_calls>", "</function_calls>"),
+    after_text="",
+)
+
+OLMO_3_THINK = msgspec.structs.replace(OLMO_3, between_system=" ")
+
+SMOLLM_3 = ToolFormat(
+    PUBLISHED["smollm-3-tools"],
+    tool="python literal",
+    between_tools="\n",
+    call=_TAGGED_CALL,
+)
+
+FUNCTION_GEMMA = msgspec.structs.replace(
+    GEMMA_4,
+    tool="escaped declaration",
+    call="<start_function_call>call:{name}{arguments}<end_function_call>",
+    arguments="escaped",
+    answer="<start_function_response>response:{name}{value:<escape>{content}<escape>}<end_function_response>",
+)
+
+SOLAR_OPEN = ToolFormat(
+    PUBLISHED["solar-open-tools"],
+    tool="function",
+    between_tools="<|tool:end|><|tool:begin|>",
+    call="<|tool_call:begin|>{id}<|tool_call:name|>{name}<|tool_call:args|>{arguments}<|tool_call:end|>",
+    between_calls="",
+    after_text=None,
+    answer="<|tool_response:begin|>{id}<|tool_response:name|>{name}<|tool_response:result|>{content}"
+    "<|tool_response:end|>",
+    between_answers="",
+)
+
+GIGACHAT = ToolFormat(
+    "namespace functions {\n{tools}\n\n} // namespace functions\n\n",
+    place="after",
+    tool="indented typescript",
+    between_tools="\n\n",
+    calls=("<|function_call|>", ""),
+    between_calls="<|function_call|>",
+    after_text="",
+)
+
+GIGACHAT_3 = msgspec.structs.replace(GIGACHAT, calls=("", ""), between_calls="\n", after_text=None)
+
+MINIMAX_M3 = msgspec.structs.replace(
+    MINIMAX_M2,
+    definitions=PUBLISHED["minimax-m3-tools"],
+    call=f'{MINIMAX}<invoke name="{{name}}">{{arguments}}{MINIMAX}</invoke>\n',
+    argument="",
+    arguments="nested",
+    calls=(f"{MINIMAX}<tool_call>\n", f"{MINIMAX}</tool_call>"),
+)
+
+HYPERCLOVA = ToolFormat(
+    "[{tools}]",
+    place="before",
+    tool="function",
+    between_tools=", ",
+    calls=("[", "]"),
+    between_calls=", ",
+    after_text=None,
+)
+
+LAGUNA_S = msgspec.structs.replace(
+    GLM_5,
+    definitions=PUBLISHED["laguna-s-tools"],
+    place="system",
+    answer="<tool_response>{content}</tool_response>\n",
+)
+
+LAGUNA = ToolFormat(
+    PUBLISHED["laguna-tools"],
+    call="<tool_call>{name}\n{arguments}</tool_call>\n",
+    argument="<arg_key>{key}</arg_key>\n<arg_value>{value}</arg_value>\n",
+    between_calls="",
+    answer="<tool_response>\n{content}\n</tool_response>\n",
+)
+
+SPARK_2_5 = msgspec.structs.replace(
+    GLM_5, definitions=PUBLISHED["spark-2.5-tools"], place="system_top", tool="function"
+)
+
+REKA = msgspec.structs.replace(
+    QWEN,
+    between_calls="",
+    answer="<tool_response>\n{content}\n</tool_response>",
+)
+
+MINICPM_5 = msgspec.structs.replace(
+    QWEN,
+    definitions=PUBLISHED["minicpm-5-tools"],
+    call='<function name="{name}">{arguments}</function>',
+    argument='<param name="{key}">{value}</param>',
 )

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from ..messages import Message
-from .definitions import WRITERS, as_json, marked, plain
+from .definitions import WRITERS, as_json, escaped, marked, nested, plain
 
 _FIELD = re.compile(r"\{(tools|name|arguments|id|number|content|json|key|value|is_text)\}")
 
@@ -48,7 +48,8 @@ class ToolFormat(msgspec.Struct, frozen=True):
         call: one call with `{name}`, `{arguments}`, `{id}` and `{number}` (of the conversation's
             calls, from 0).
         arguments: how a call's arguments are written: as "json", "indented" below the name of their
-            field, "marked" as Google's, or as keyword arguments of "python".
+            field, "marked" or "escaped" as Google's, "nested" as MiniMax's, or as keyword arguments whose
+            values are of "python" or JSON ("keywords").
         argument: one argument with `{key}` and `{value}`, for formats that write them one by one; `{is_text}`
             is "true" for a string and "false" for all else, which is JSON.
         calls: what stands around all calls of a message.
@@ -67,7 +68,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
     between_tools: str = "\n"
     between_system: str = "\n\n"
     call: str = '{"name": "{name}", "arguments": {arguments}}'
-    arguments: Literal["json", "indented", "marked", "python"] = "json"
+    arguments: Literal["json", "indented", "marked", "escaped", "nested", "python", "keywords"] = "json"
     argument: str = ""
     calls: tuple[str, str] = ("", "")
     between_calls: str = "\n"
@@ -168,19 +169,26 @@ class ToolFormat(msgspec.Struct, frozen=True):
         return [*turns[:at], Turn("tools", text), *turns[at:]]
 
 
-def _keywords(arguments: Any) -> str:
-    """Arguments as Liquid AI's models write those of a call in Python."""
+def _keywords(arguments: Any, write: Callable[[Any], str]) -> str:
+    """Arguments as those of a call in Python."""
     if not isinstance(arguments, Mapping):
         return as_json(arguments)
-    written = {name: f"'{v}'" if isinstance(v, str) else str(v) for name, v in arguments.items()}
-    return ", ".join([f"{name}={value}" for name, value in written.items()])
+    return ", ".join([f"{name}={write(value)}" for name, value in arguments.items()])
+
+
+def _literal(value: Any) -> str:
+    """A value as Liquid AI's models write it."""
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 _ARGUMENTS: dict[str, Callable[[Any], str]] = {
     "json": as_json,
     "indented": lambda arguments: as_json(arguments, indent=4).replace("\n", "\n" + " " * 8),
     "marked": marked,
-    "python": _keywords,
+    "escaped": lambda arguments: escaped(marked(arguments)),
+    "nested": nested,
+    "python": lambda arguments: _keywords(arguments, _literal),
+    "keywords": lambda arguments: _keywords(arguments, as_json),
 }
 
 READABLE = ToolFormat(

@@ -71,7 +71,9 @@ def _arguments(call: RawCall, tool: Tool) -> dict[str, Any] | None:
     if not isinstance(given, Mapping):
         return None
     if call.as_texts:
-        given = _with_meant_texts(given, tool, given)
+        given = _with_meant_texts(
+            given, tool, [name for name, each in given.items() if isinstance(each, str)]
+        )
     try:
         arguments: dict[str, Any] = pure(dict(given))
     except ValueError:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from ..formats.definitions import MINIMAX
 from ..structured.json_reader import repair
 
 
@@ -63,6 +64,14 @@ MARKS: dict[str, tuple[str, ...]] = {
     "<|tools_prefix|>": ("<|tools_suffix|>",),  # Apertus
     "<start_function_call>": ("<end_function_call>",),  # FunctionGemma
     "function call<|role_sep|>": (),  # GigaChat 3
+    "<|function_call|>": (),  # GigaChat 3.1
+    "<|tool_calls|>": ("<|calls|>",),  # Solar Open
+    "<|tool_call:begin|>": ("<|tool_call:end|>",),
+    f"{MINIMAX}<tool_call>": (f"{MINIMAX}</tool_call>",),  # MiniMax M3
+    '<function name="': ("</function>",),  # MiniCPM 5
+    "<|im_start|>assistant -> tool/function_call": ("<|stop|>",),  # HyperCLOVA X
+    "assistant -> tool/function_call": ("<|stop|>",),
+    "-> tool/function_call": ("<|stop|>",),
     "functools[": (),  # Phi 4 Mini
 }
 """The marks that open calls, each with those that close them; without one, calls last to the text's end."""
@@ -71,7 +80,7 @@ ACTION = "Action:"
 """What opens Command-R's calls: a word of plain English, so that fenced JSON must follow."""
 
 _NOISE = re.compile(
-    r"<\|(?:python_start|python_end|eom_id|eot_id|eot|im_end|end_of_text|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
+    r"<\|(?:python_start|python_end|eom_id|eot_id|eot|im_end|end_of_text|message_sep|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
 )
 _BETWEEN = re.compile(r"[\s;,]*")
 _FENCE = re.compile(r"```(?:json|tool_code|tool_call)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
@@ -86,6 +95,11 @@ _KIMI = re.compile(
     r"(?:<\|tool_call_end\|>|$)",
     re.DOTALL,
 )
+_SOLAR = re.compile(
+    r"<\|tool_call:begin\|>[^<]*<\|tool_call:name\|>([^<]+)<\|tool_call:args\|>\s*"
+    r"(\{(?:(?!<\|tool_call:begin).)*?\})\s*(?:<\|tool_call:end\|>|$)",
+    re.DOTALL,
+)
 _HARMONY = re.compile(
     r"to=functions\.([\w.-]+)(?:(?!to=functions).)*?<\|message\|>\s*(\{(?:(?!<\|message\|>).)*?\})\s*(?:<\|call\|>|$)",
     re.DOTALL,
@@ -98,13 +112,13 @@ _GEMMA_QUOTE = re.compile(r"<\|\"\|>|<escape>")
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
 _NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")
 _FUNCTION_TAG = re.compile(
-    r'<(?:｜DSML｜|steptml:)?(?:function=|invoke name=")([^<>\s"]+)"?>(.*?)'
+    r'<(?:｜DSML｜|steptml:)?(?:function=|(?:invoke|function) name=")([^<>\s"]+)"?>(.*?)'
     r"(?:</(?:｜DSML｜|steptml:)?(?:function|invoke)>|$)",
     re.DOTALL,
 )
 _PARAMETER_TAG = re.compile(
-    r'<(?:｜DSML｜|steptml:)?parameter(?:=| name=")([^<>\s"]+)[^<>]*>\n?(.*?)\n?'
-    r"</(?:｜DSML｜|steptml:)?parameter>",
+    r'<(?:｜DSML｜|steptml:)?param(?:eter)?(?:=| name=")([^<>\s"]+)[^<>]*>\n?(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\n?'
+    r"</(?:｜DSML｜|steptml:)?param(?:eter)?>",
     re.DOTALL,
 )
 _GLM = re.compile(r"\s*([\w.-]+)\s*(<(?:longcat_)?arg_key>.*)", re.DOTALL)
@@ -114,6 +128,10 @@ _GLM_ARGUMENT = re.compile(
     re.DOTALL,
 )
 _HY = re.compile(r"<tool_call:opensource>([\w.-]+)<tool_sep:opensource>((?:(?!<tool_call:).)*)", re.DOTALL)
+_INVOKE = re.compile(r'<invoke name="([^"<>]+)">(.*?)</invoke>', re.DOTALL)
+_ELEMENT = re.compile(r"\s*<([\w.-]+)>(.*?)</\1>\s*", re.DOTALL)
+_SCALAR = re.compile(r"-?\d{1,15}(\.\d{1,15})?|true|false")
+_DEEPEST_ELEMENT = 32
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
 _OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
@@ -252,7 +270,7 @@ def _function_tags(text: str) -> list[RawCall] | None:
     `<invoke name="name">` and `<parameter name="name">` (MiniMax, DeepSeek V3.2)."""
     calls = []
     for name, body in _FUNCTION_TAG.findall(text):
-        parameters = _PARAMETER_TAG.findall(_up_to_last(body, "parameter>"))
+        parameters = _PARAMETER_TAG.findall(_up_to_last(body, "parameter>", "param>"))
         if parameters or not body.strip():
             calls.append(RawCall(name, dict(parameters), as_texts=True))
         else:
@@ -296,6 +314,30 @@ def _keyed(text: str) -> list[RawCall] | None:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return calls or None
+
+
+def _elements(text: str) -> list[RawCall] | None:
+    """MiniMax M3's: an element for each argument, and within it for each member and item."""
+    calls = []
+    for name, body in _INVOKE.findall(text.replace(MINIMAX, "")):
+        arguments = _element_value(body)
+        if not isinstance(arguments, dict):
+            return None
+        calls.append(RawCall(name, arguments, as_texts=True))
+    return calls or None
+
+
+def _element_value(text: str, depth: int = 0) -> Any:
+    """What elements hold: a member each, or an item; of others the text, or the number that a member is."""
+    members: list[tuple[str, str]] = []
+    at = 0
+    while depth < _DEEPEST_ELEMENT and (found := _ELEMENT.match(text, at)) is not None:
+        members.append((found[1], found[2]))
+        at = found.end()
+    if not members or at < len(text):
+        return json.loads(text) if depth > 1 and _SCALAR.fullmatch(text) else text
+    values = [(name, _element_value(each, depth + 1)) for name, each in members]
+    return [each for _, each in values] if {name for name, _ in values} == {"item"} else dict(values)
 
 
 def _gemma(text: str) -> list[RawCall] | None:
@@ -351,10 +393,12 @@ def _pythonic_call(call: ast.expr) -> RawCall:
 
 _NOTATIONS: tuple[Callable[[str], list[RawCall] | None], ...] = (
     _json,
+    _elements,
     _function_tags,
     _named_json,
     _tokens(_DEEPSEEK),
     _tokens(_KIMI),
+    _tokens(_SOLAR),
     _tokens(_HARMONY),
     _gemma,
     _glm,

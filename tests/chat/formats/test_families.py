@@ -22,6 +22,7 @@ NO_TEMPLATE = {
     *("orca-mini", "stable-beluga", "phind", "synthia", "starchat", "phi-2", "chatglm-lines"),
     *("minimax", "minimax-m2.1", "qwen-2.5-math", "seed-coder", "ling", "ring-2"),
     *("longcat", "longcat-thinking", "mimo-v2", "mimo-v2.5", "iquest-coder", "dots-1"),
+    *("functiongemma", "hyperclova", "idefics"),
 }
 """Families whose format is described on a model's page or seen in its example; no template is public."""
 
@@ -150,6 +151,50 @@ def test_what_a_server_gets_to_wrap_is_part_of_the_whole(family: str) -> None:
 def test_a_server_that_opens_the_conversation_gets_the_tools_in_the_first_question() -> None:
     within = FAMILIES["qwen-3"].template.render_within((Message("user", "U1"),), [TOOL])
     assert within.endswith("U1") and "<|im_start|>" not in within
+
+
+TOLD = '{"name": "get_tide", "description": "How high the sea is."}'
+WRITTEN = {
+    "olmo-3": (
+        f'plug into functions.<functions>[{{"type": "function", "function": {TOLD}}}]</functions><|im_end|>\n',
+        "<|im_start|>assistant\nI look.<function_calls>get_tide(at=0)\nget_wind(at=1)</function_calls><|im_end|>\n"
+        "<|im_start|>environment\nflood<|im_end|>\n<|im_start|>environment\nwest<|im_end|>\n",
+    ),
+    "olmo-3-think": (
+        f'AI assistant. <functions>[{{"type": "function", "function": {TOLD}}}]</functions><|im_end|>\n',
+        "get_wind(at=1)</function_calls><|im_end|>\n<|im_start|>environment\nflood<|im_end|>\n",
+    ),
+    "phi-4-mini": (
+        f"<|system|>You are a helpful assistant with some tools.<|tool|>[{TOLD}]<|/tool|><|end|>",
+        '<|assistant|>I look.<|tool_call|>[{"name": "get_tide", "arguments": {"at": 0}}, '
+        '{"name": "get_wind", "arguments": {"at": 1}}]<|/tool_call|><|end|>'
+        "<|tool_response|>flood<|end|><|tool_response|>west<|end|><|assistant|>",
+    ),
+    "functiongemma": (
+        "<start_of_turn>developer\nYou are a model that can do function calling with the following functions"
+        "<start_function_declaration>declaration:get_tide{description:<escape>How high the sea is.<escape>}"
+        "<end_function_declaration><end_of_turn>\n",
+        "<start_function_call>call:get_tide{at:0}<end_function_call>"
+        "<start_function_call>call:get_wind{at:1}<end_function_call>"
+        "<start_function_response>response:get_tide{value:<escape>flood<escape>}<end_function_response>"
+        "<start_function_response>response:get_wind{value:<escape>west<escape>}<end_function_response>",
+    ),
+    "smollm-3": (
+        "### Tools\n\nYou may call one or more functions to assist with the user query.\nYou are provided with "
+        "function signatures within <tools></tools> XML tags:\n\n<tools>\n"
+        "{'type': 'function', 'function': {'name': 'get_tide', 'description': 'How high the sea is.'}}\n</tools>\n",
+        "</tool_call><|im_end|>\n<|im_start|>user\nflood<|im_end|>\n<|im_start|>user\nwest<|im_end|>\n"
+        "<|im_start|>assistant\n",
+    ),
+}
+"""What is told of tools in families whose public templates take none, or lose calls: as their pages have it."""
+
+
+@pytest.mark.parametrize("family", WRITTEN)
+def test_tools_are_told_as_a_model_s_page_has_it(family: str) -> None:
+    prompt = FAMILIES[family].template.render(ASKED_TWICE, [TOOL])
+    for text in WRITTEN[family]:
+        assert text in prompt
 
 
 def test_an_answer_of_a_tool_is_marked_as_one_although_its_call_is_missing() -> None:

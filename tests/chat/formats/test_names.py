@@ -37,7 +37,7 @@ NAMES = {
     "ring-2": "inclusionAI/Ring-1T inclusionAI/Ring-flash-2.0 inclusionAI/Ring-lite",
     "longcat": "meituan-longcat/LongCat-Flash-Chat",
     "longcat-thinking": "meituan-longcat/LongCat-Flash-Thinking",
-    "step-3.5": "stepfun-ai/Step-3.5-Flash",
+    "step-3.5": "stepfun-ai/Step-3.7-Flash stepfun-ai/Step-3.5-Flash",
     "mimo-v2": "XiaomiMiMo/MiMo-V2-Flash",
     "mimo-v2.5": "XiaomiMiMo/MiMo-V2.5-Pro",
     "mimo": "XiaomiMiMo/MiMo-7B-RL XiaomiMiMo/MiMo-VL-7B-RL",
@@ -88,7 +88,7 @@ NAMES = {
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
     "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507 AIDC-AI/Marco-Mini-Instruct",
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
-    "chatml": "deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
+    "chatml": "arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
     "01-ai/Yi-34B-Chat HuggingFaceTB/SmolLM-360M-Instruct cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
@@ -201,6 +201,21 @@ NAMES = {
     "gpt-oss": "unsloth/gpt-oss-20b-GGUF",
     "kimi-k2": "unsloth/Kimi-K2-Instruct-GGUF moonshotai-community/Kimi-Linear-48B-A3B-Instruct",
     "phi-2": "microsoft/phi-2",
+    "solar-open": "upstage/Solar-Open-100B",
+    "gigachat-3": "ai-sage/GigaChat3-10B-A1.8B ai-sage/GigaChat3-702B-A36B-preview",
+    "gigachat": "ai-sage/GigaChat3.1-10B-A1.8B",
+    "minimax-m3": "MiniMaxAI/MiniMax-M3",
+    "kimi-k3": "unsloth/Kimi-K3",
+    "hyperclova": "naver-hyperclovax/HyperCLOVAX-SEED-Text-Instruct-1.5B naver-hyperclovax/HyperCLOVAX-SEED-Vision-Instruct-3B",
+    "hyperclova-think": "naver-hyperclovax/HyperCLOVAX-SEED-Think-14B",
+    "spark-2.5": "iflytek/Spark2.5-100B",
+    "laguna-s": "poolside/Laguna-S-2.1",
+    "laguna-xs-2.1": "poolside/Laguna-XS-2.1",
+    "laguna": "poolside/Laguna-XS.2",
+    "reka": "RekaAI/reka-edge-2603 RekaAI/reka-flash-3.1",
+    "minicpm-5": "openbmb/MiniCPM5-1B",
+    "functiongemma": "google/functiongemma-270m-it",
+    "idefics": "HuggingFaceM4/Idefics3-8B-Llama3 HuggingFaceTB/SmolVLM-Instruct lucataco/idefics-8b",
     "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
     "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 deepseek-ai/deepseek-v4-flash meta-llama/LlamaGuard-7b",
     "plain": "google/gemma-3-270m LGAI-EXAONE/K-EXAONE-236B-A23B stabilityai/stablecode-instruct-alpha-3b google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "

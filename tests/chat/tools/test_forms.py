@@ -16,6 +16,7 @@ def called(name: str, arguments: str, key: str = "arguments") -> str:
     return f'{{"name": "{name}", "{key}": {arguments}}}'
 
 
+M3 = "]<]minimax[>["
 CLOCK, ALARM = called("clock", ZONE), called("alarm", AT)
 
 FORMS: dict[str, str] = {
@@ -60,6 +61,15 @@ FORMS: dict[str, str] = {
     "functiongemma": "<start_function_call>call:clock{zone:<escape>UTC<escape>}<end_function_call><start_function_call>call:alarm{at:7}<end_function_call>",
     "gemma4": '<|tool_call>call:clock{zone:<|"|>UTC<|"|>}<tool_call|><|tool_call>call:alarm{at:7}<tool_call|>',
     "gigachat3 (one)": f"function call<|role_sep|>\n{CLOCK}",
+    "gigachat 3.1": f"<|function_call|>{CLOCK}<|function_call|>{ALARM}<|message_sep|>",
+    "minimax m3": f'{M3}<tool_call>\n{M3}<invoke name="clock">{M3}<zone>UTC{M3}</zone>{M3}</invoke>\n{M3}<invoke name="alarm">{M3}<at>7{M3}</at>{M3}</invoke>\n{M3}</tool_call>',
+    "minimax m3 without its token": '<tool_call>\n<invoke name="clock"><zone>UTC</zone></invoke>\n<invoke name="alarm"><at>7</at></invoke>\n</tool_call>',
+    "solar open": f"<|tool_calls|><|tool_call:begin|>a1<|tool_call:name|>clock<|tool_call:args|>{ZONE}<|tool_call:end|><|tool_call:begin|>b2<|tool_call:name|>alarm<|tool_call:args|>{AT}<|tool_call:end|><|calls|>",
+    "solar open, its marks cut off": f"<|tool_call:begin|>a1<|tool_call:name|>clock<|tool_call:args|>{ZONE}<|tool_call:end|><|tool_call:begin|>b2<|tool_call:name|>alarm<|tool_call:args|>{AT}",
+    "hyperclova": f"<|im_start|>assistant -> tool/function_call\n[{CLOCK}, {ALARM}]<|im_end|><|stop|>",
+    "hyperclova, begun": f" -> tool/function_call\n[{CLOCK}, {ALARM}]",
+    "hyperclova without its tokens": f"assistant -> tool/function_call\n[{CLOCK}, {ALARM}]",
+    "minicpm5": '<function name="clock"><param name="zone"><![CDATA[UTC]]></param></function>\n<function name="alarm"><param name="at">7</param></function>',
     "hy_v3": "<tool_calls:opensource>\n<tool_call:opensource>clock<tool_sep:opensource>\n<arg_key:opensource>zone</arg_key:opensource>\n<arg_value:opensource>UTC</arg_value:opensource>\n</tool_call:opensource>\n<tool_call:opensource>alarm<tool_sep:opensource>\n<arg_key:opensource>at</arg_key:opensource>\n<arg_value:opensource>7</arg_value:opensource>\n</tool_call:opensource>\n</tool_calls:opensource>",
     "longcat": f"<longcat_tool_call>\n{CLOCK}\n</longcat_tool_call>\n<longcat_tool_call>\n{ALARM}\n</longcat_tool_call>",
     "longcat2": "<longcat_tool_call>clock\n<longcat_arg_key>zone</longcat_arg_key>\n<longcat_arg_value>UTC</longcat_arg_value>\n</longcat_tool_call><longcat_tool_call>alarm\n<longcat_arg_key>at</longcat_arg_key>\n<longcat_arg_value>7</longcat_arg_value>\n</longcat_tool_call>",

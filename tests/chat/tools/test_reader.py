@@ -478,6 +478,22 @@ def test_an_argument_that_is_written_as_text_is_what_its_schema_says(
     assert Read([text], contract(tools=[FORM])).told() == ("", [("form", {name: meant})], [])
 
 
+@pytest.mark.parametrize("token", ["]<]minimax[>[", ""])
+def test_elements_within_elements_are_what_they_hold(token: str) -> None:
+    places = "<places><item><name>Troy</name><size>7</size><open>true</open></item><item><name>1 <2</name></item></places>"
+    text = f'<tool_call>\n<invoke name="sail">{places}<to>Ithaca</to><days>[2]</days></invoke>\n</tool_call>'
+    sail: Any = {"type": "function", "function": {"name": "sail", "parameters": {"type": "object"}}}
+    read = Read([text.replace("<", f"{token}<").replace(f"1 {token}<2", "1 <2")], contract(tools=[sail]))
+    places_read = [{"name": "Troy", "size": 7, "open": True}, {"name": "1 <2"}]
+    assert read.told() == ("", [("sail", {"places": places_read, "to": "Ithaca", "days": [2]})], [])
+
+
+@pytest.mark.parametrize("deep", [100, 20_000])
+def test_elements_without_end_are_read_quickly(deep: int) -> None:
+    text = f'<tool_call><invoke name="clock">{"<a>" * deep}{"</a>" * deep}</invoke></tool_call>'
+    assert Read([text]).calls == []
+
+
 def test_allowed_tools_that_are_not_functions_are_left_out_as_they_are_among_the_tools() -> None:
     allowed = [{"type": "web_search"}, {"type": "function", "name": "clock"}]
     use = contract(tool_choice={"type": "allowed_tools", "mode": "auto", "tools": allowed}).tools

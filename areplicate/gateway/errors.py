@@ -26,7 +26,6 @@ from ..errors import (
     RateLimitError,
     ServiceUnavailableError,
     Timeout,
-    UnsupportedParamsError,
 )
 
 NO_RETRY = {"x-should-retry": "false"}
@@ -174,17 +173,11 @@ def from_upstream(error: APIError) -> GatewayError:
             return GatewayError(402, message, type="insufficient_quota", code="upstream_credit")
         case RateLimitError():
             return too_many(message, error.retry_after or 1.0)
-        case UnsupportedParamsError():
-            return bad_request(message, param=error.param, code=error.code)
-        case BadRequestError():
-            status = error.status_code if error.status_code in REFUSALS else 400
-            return GatewayError(status, message, param=error.param)
-        case NotFoundError():
-            return GatewayError(404, message, code=error.code)
+        case BadRequestError() | NotFoundError() | ContextWindowExceededError():
+            status = error.status_code if error.status_code in (404, *REFUSALS) else 400
+            return GatewayError(status, message, param=error.param, code=error.code)
         case Timeout():
             return GatewayError(408, message, type=error.type, code=error.code, headers=NO_RETRY)
-        case ContextWindowExceededError():
-            return bad_request(message, code=error.code)
         case PredictionFailedError() | PredictionCanceledError():
             return server_error(500, message, error.code, headers=NO_RETRY)
         case APIConnectionError():

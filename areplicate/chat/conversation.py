@@ -9,14 +9,11 @@ import msgspec
 
 from ..errors import BadRequestError
 from ..logs import logger
-from .formats.arrangement import fold_leading_system, is_continued, leading_system
+from .formats.arrangement import is_continued, leading_system
 from .formats.families import PROMPT
-from .formats.format import PromptTemplate, written
+from .formats.format import PromptTemplate
 from .messages import Message
 from .plan import Plan
-from .schemas.schema import Field
-
-_OBJECTS = Field()
 
 
 class Prompting(msgspec.Struct, frozen=True):
@@ -84,29 +81,11 @@ def conversation_fields(
 
 
 def _wire(turns: tuple[Message, ...], plan: Plan, name: str) -> Any:
-    """OpenAI's messages in the form in which the model takes them: objects, texts, one text, or pairs."""
-    field = plan.fields.get(name, _OBJECTS)
-    if field.items == "array":
-        return _pairs(turns)
+    """OpenAI's messages, as JSON text where the model takes text."""
     wire = [turn.as_openai() for turn in turns]
-    if field.type == "string":
-        return msgspec.json.encode(wire).decode()
-    if field.items == "string":
-        return [msgspec.json.encode(message).decode() for message in wire]
-    return wire
-
-
-def _pairs(turns: tuple[Message, ...]) -> list[list[str]]:
-    """Pairs of a question and its answer. Text between an answer and the next question belongs to the latter."""
-    pairs: list[list[str]] = []
-    for turn in fold_leading_system(turns):
-        if turn.role == "assistant" and pairs and not pairs[-1][1]:
-            pairs[-1][1] = written(turn)
-        elif pairs and not pairs[-1][1]:
-            pairs[-1][0] += f"\n\n{written(turn)}"
-        else:
-            pairs.append(["", written(turn)] if turn.role == "assistant" else [written(turn), ""])
-    return pairs
+    field = plan.fields.get(name)
+    as_text = field is not None and field.type == "string"
+    return msgspec.json.encode(wire).decode() if as_text else wire
 
 
 def _rendered(turns: tuple[Message, ...], plan: Plan, prompt: str, prompting: Prompting) -> dict[str, Any]:

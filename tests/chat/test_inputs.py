@@ -460,15 +460,6 @@ class TestNativeMessages:
             ({"type": "array", "items": {"type": "object"}}, list(PLAIN)),
             ({"type": "array"}, list(PLAIN)),
             (
-                {"type": "array", "items": STRING},
-                [
-                    '{"role":"system","content":"Be brief."}',
-                    '{"role":"user","content":"Hi"}',
-                    '{"role":"assistant","content":"Hello"}',
-                    '{"role":"user","content":"Bye"}',
-                ],
-            ),
-            (
                 STRING,
                 '[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},'
                 '{"role":"assistant","content":"Hello"},{"role":"user","content":"Bye"}]',

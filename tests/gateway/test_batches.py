@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -220,6 +222,38 @@ def test_a_files_name_may_be_in_any_encoding(running: Gateway, named: bytes, kep
     assert client(running).files.retrieve(answer.json()["id"]).filename == kept
 
 
+def test_uploads_under_way_count_as_files_and_keep_no_file_open(
+    local: LocalReplicate, tmp_path: Path
+) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"{}\n" * 9
+    with gateway(config_for(local, max_files=4), tmp_path) as running, contextlib.ExitStack() as slow:
+        keys = [running.new_key() for _ in range(20)]
+
+        def begin_upload(key: str) -> socket.socket:
+            connection = slow.enter_context(running.connect())
+            head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+            form = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n"
+            connection.sendall(f"{head}{form}".encode() + part)
+            return connection
+
+        def received() -> int:
+            return len(list((tmp_path / "areplicate-files").glob("receiving-*")))
+
+        for key in keys:
+            for _ in range(4):
+                begin_upload(key)
+        eventually(lambda: received() == 80)
+        for opened in Path(f"/proc/{running.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it has been closed meanwhile
+                assert "receiving-" not in os.readlink(opened)
+        assert b"may have 4 files" in begin_upload(keys[0]).recv(65536)
+        with pytest.raises(openai.BadRequestError, match="may have 4 files"):
+            client(running, keys[0]).files.create(file=("a.jsonl", b"{}"), purpose="batch")
+        slow.close()
+        eventually(lambda: received() == 0)
+        client(running, keys[0]).files.create(file=("a.jsonl", b"{}"), purpose="batch")
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_lines_before_a_forms_first_part_are_not_read_for_minutes(running: Gateway, packed: bool) -> None:
     with running.http() as http:
@@ -238,7 +272,7 @@ def test_an_upload_that_finds_no_room_says_so(tmp_path: Path) -> None:
     for folder in (tmp_path / "taken", tmp_path / "gone"):
         with (
             pytest.raises(GatewayError, match="no room for the file") as caught,
-            Folder(folder).receiving() as path,
+            Folder(folder).receiving(None) as path,
         ):
             path.rename(tmp_path / "elsewhere")
             path.parent.rmdir()

@@ -33,6 +33,11 @@ class BatchStore(Stored):
         super().__init__(database)
         self._process = process
 
+    @unit(reads=True)
+    def files_of(self, transaction: Transaction, key_id: str | None) -> int:
+        """How many files a key has, with the results of its batches under way."""
+        return _files_of(transaction, key_id)
+
     @unit()
     def add_file(self, transaction: Transaction, row: FileRow, most: int) -> bool:
         """Adds a file, unless its key has `most` already."""

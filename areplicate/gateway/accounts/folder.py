@@ -26,6 +26,8 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._receiving: dict[Path, str | None] = {}
+        """Whose the files are that are being received."""
 
     def file(self, id: str) -> Path:
         return self._path / f"{id}.jsonl"
@@ -38,8 +40,8 @@ class Folder:
         return Job(folder / "input.jsonl", folder / "answers.jsonl")
 
     @contextmanager
-    def receiving(self) -> Iterator[Path]:
-        """A path for a file that is being received; what is left there at the end is removed.
+    def receiving(self, key_id: str | None) -> Iterator[Path]:
+        """A path for a key's file that is being received; what is left there at the end is removed.
 
         A folder that is full, or cannot be written to, is a `GatewayError` 503.
         """
@@ -47,6 +49,7 @@ class Folder:
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
+            self._receiving[path] = key_id
             yield path
         except OSError as error:
             if isinstance(error, ConnectionError):
@@ -54,8 +57,13 @@ class Folder:
             logger.error("an upload cannot be written: %s", error)
             raise server_error(503, "The gateway has no room for the file.", "no_room") from None
         finally:
+            self._receiving.pop(path, None)
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
+
+    def received_of(self, key_id: str | None) -> int:
+        """How many of a key's files are being received."""
+        return list(self._receiving.values()).count(key_id)
 
     def keep(self, path: Path, id: str) -> None:
         """Moves a completely received file to its place."""

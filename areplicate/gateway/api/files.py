@@ -66,14 +66,17 @@ class DeletedFile(msgspec.Struct, frozen=True, kw_only=True):
 async def upload(exchange: Exchange) -> File:
     """Upload a file for a batch."""
     general = exchange.backend.config.general
-    folder = exchange.gateway.files
-    with folder.receiving() as path:
+    folder, key_id = exchange.gateway.files, exchange.caller.key_id
+    with folder.receiving(key_id) as path:
+        kept = await (await stored(exchange)).files_of(key_id)
+        if kept + folder.received_of(key_id) > general.max_files:
+            raise too_many_files(general.max_files)
         fields, filename = await read_form(exchange.request, path, round(general.max_file_mb * 1e6))
         if (purpose := fields.get("purpose")) != "batch":
             raise bad_request(f"purpose must be 'batch', not {purpose!r:.50}.", param="purpose")
         row = FileRow(
             id=f"file-{secrets.token_hex(16)}",
-            key_id=exchange.caller.key_id,
+            key_id=key_id,
             created_at=exchange.gateway.accounts.now(),
             bytes=path.stat().st_size,
             filename=filename,

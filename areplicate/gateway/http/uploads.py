@@ -98,12 +98,17 @@ class _BoundedLines:
 
 async def _save(part: BodyPartReader, target: Path, most: int) -> None:
     length = 0
-    with target.open("wb") as file:
-        while piece := await asyncio.wait_for(part.read_chunk(_PIECE), BODY_SECONDS):
-            length += len(piece)
-            if length > most:
-                raise _too_large(most)
-            await asyncio.to_thread(file.write, piece)
+    while piece := await asyncio.wait_for(part.read_chunk(_PIECE), BODY_SECONDS):
+        length += len(piece)
+        if length > most:
+            raise _too_large(most)
+        await asyncio.to_thread(_append, target, piece)
+
+
+def _append(target: Path, piece: bytes) -> None:
+    """The file is open no longer than that: of many slow uploads, each would take an open file from others."""
+    with open(os.open(target, os.O_WRONLY | os.O_APPEND), "wb") as file:
+        file.write(piece)
 
 
 async def _field(part: BodyPartReader) -> str:

@@ -69,10 +69,10 @@ def conversation_fields(
             _who(plan),
         )
     fields = {}
-    if supports_system_prompt is not False and plan.system is not None and plan.system not in given:
-        system, turns = leading_system(turns)
-        if system:
-            fields[plan.system] = system
+    takes_system = supports_system_prompt is not False and plan.system not in given
+    if takes_system and plan.system is not None and turns[0].role == "system":
+        # An empty text stands for none, in the place of the model's default.
+        fields[plan.system], turns = leading_system(turns)
     if plan.history is not None and plan.history not in given and len(turns) > 1:
         fields[plan.history] = _wire(turns[:-1], plan, plan.history)
         turns = turns[-1:]
@@ -90,15 +90,15 @@ def _wire(turns: tuple[Message, ...], plan: Plan, name: str) -> Any:
 
 def _rendered(turns: tuple[Message, ...], plan: Plan, prompt: str, prompting: Prompting) -> dict[str, Any]:
     """The whole conversation in the model's format."""
-    system, rest = leading_system(turns) if prompting.supports_system_prompt else ("", turns)
+    said, rest = leading_system(turns) if prompting.supports_system_prompt else ("", turns)
     template, tools = prompting.template, prompting.tools
     text = None if template or tools else plan.format.template.framed(rest)
     if text is None:
         whole = template or plan.format.template
         text = whole.render_turns(rest, tools, **prompting.values) if rest else ""
     fields = {prompt: text}
-    if system:
-        fields[plan.system or "system_prompt"] = system
+    if len(rest) < len(turns):
+        fields[plan.system or "system_prompt"] = said
     return fields
 
 

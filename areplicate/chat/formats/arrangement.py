@@ -53,9 +53,13 @@ class SystemText(msgspec.Struct, frozen=True):
     with_tools: str | None = None
     unless_anywhere: bool = False
 
+    def default_for(self, tools: bool) -> str | None:
+        """The text of a conversation that does not begin with any."""
+        return self.with_tools if tools and self.with_tools is not None else self.default
+
     def with_default(self, messages: tuple[Message, ...], tools: bool) -> tuple[Message, ...]:
         """The conversation, opened by the default if it brings no system text of its own."""
-        default = self.with_tools if tools and self.with_tools is not None else self.default
+        default = self.default_for(tools)
         if default is None or messages[0].role == "system":
             return messages
         if self.unless_anywhere and any(message.role == "system" for message in messages):
@@ -117,15 +121,25 @@ def fold_leading_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if messages[0].role != "system":
         return messages
     system, rest = leading_system(messages)
+    if rest and not system.strip():
+        return rest
     if rest and rest[0].role == "user":
         return (Message("user", f"{system}\n\n{rest[0].text}"), *rest[1:])
     return (Message("user", system), *rest)
 
 
+def without_silence(messages: tuple[Message, ...], stands_for_none: bool) -> tuple[Message, ...]:
+    """The messages without system text that is empty. `stands_for_none`: at the beginning it stays, in the place of
+    the format's default."""
+    first = int(stands_for_none)
+    rest = [message for message in messages[first:] if message.role != "system" or message.text.strip()]
+    return (*messages[:first], *rest) or messages
+
+
 def lone_turn(messages: tuple[Message, ...]) -> str | None:
     """The text of a conversation that is one user message after any system text."""
     if messages[-1].role == "user" and all(m.role == "system" for m in messages[:-1]):
-        return "\n\n".join([m.text for m in messages if m.text])
+        return "\n\n".join([m.text for m in messages if m.text.strip()])
     return None
 
 

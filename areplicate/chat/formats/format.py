@@ -20,6 +20,7 @@ from .arrangement import (
     merged,
     remembered,
     trimmed,
+    without_silence,
 )
 from .jinja import ChatTemplate
 from .tools import READABLE, ToolFormat, Turn
@@ -173,14 +174,20 @@ class PromptTemplate(msgspec.Struct, frozen=True, dict=True):
     def _turns(self, messages: tuple[Message, ...], tools: Sequence[Any], opens: bool) -> list[Turn]:
         """The conversation as this format holds it; `opens`: with the beginning that it has, if any."""
         plain = not tools
-        ragged = False
+        ragged = silent = False
         if self.forgets is not None or self.thought is not None:
             messages = remembered(messages, self.forgets, self.thought, self.thinks_always)
         for message in messages:
             if message.tool_calls or message.role == "tool":
                 plain = False
-            if message.text.strip() != message.text:
+            stripped = message.text.strip()
+            if stripped != message.text:
                 ragged = True
+            if not stripped and message.role == "system":
+                silent = True
+        if silent:
+            has_default = opens and bool(self.system.default_for(bool(tools)))
+            messages = without_silence(messages, stands_for_none=has_default)
         if ragged and self.trim:
             messages = tuple([trimmed(message, self.trim) for message in messages])
         given = messages

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from areplicate.chat.conversation import Prompting
+from areplicate.chat.formats.families import FAMILIES
 from areplicate.chat.inputs import build_input
+from areplicate.chat.messages import read_messages
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 
@@ -115,6 +117,27 @@ def test_system_text_goes_where_the_model_takes_it(name: str) -> None:
     ]
     fields = build_input(messages, {}, model="x/y", schema=schema(prompt=STRING, **{name: STRING})).fields
     assert fields == {"prompt": "Hi", name: "One.\n\nTwo."}
+
+
+@pytest.mark.parametrize("empty", ["", " \n"])
+@pytest.mark.parametrize("name", ["system_prompt", "system_instruction"])
+def test_empty_system_text_stands_for_none_where_the_model_has_a_default(name: str, empty: str) -> None:
+    messages = [{"role": "system", "content": empty}, {"role": "user", "content": "Hi"}]
+    fields = build_input(messages, {}, model="x/y", schema=schema(prompt=STRING, **{name: STRING})).fields
+    assert fields == {"prompt": "Hi", name: empty}
+
+
+@pytest.mark.parametrize("empty", ["", " \n"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_empty_system_text_leaves_nothing_in_a_prompt(family: str, empty: str) -> None:
+    template = FAMILIES[family].template
+    hi, ok, more = ({"role": role, "content": "Hi"} for role in ("user", "assistant", "user"))
+    nothing = {"role": "system", "content": empty}
+    assert template.render([hi, ok, nothing, more]) == template.render([hi, ok, more])
+    wrapped = template.render_within(read_messages([nothing, hi, ok, more]))
+    assert wrapped == template.render_within(read_messages([hi, ok, more]))
+    takes_the_default_s_place = template.render([nothing, hi]) != template.render([hi])
+    assert takes_the_default_s_place == bool(template.system.default)
 
 
 def test_system_text_can_be_kept_in_the_prompt() -> None:

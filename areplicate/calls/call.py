@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -54,16 +54,14 @@ class Call(msgspec.Struct, frozen=True):
     include_usage: bool
 
 
-class Answering(Protocol):
-    """Something above a single call that gives an answer of its own, such as `reasking.BoundCall`."""
-
-    async def answer(self) -> ModelResponse | CompletionStream: ...
+Answering = Callable[[], Awaitable[ModelResponse | CompletionStream]]
+"""Something above a single call that gives an answer of its own, such as `reasking.BoundCall.answer`."""
 
 
 async def answer(call: Call | Answering) -> ModelResponse | CompletionStream:
     """What the caller asked for: `count` answers, whole or streamed."""
     if not isinstance(call, Call):
-        return await call.answer()
+        return await call()
     if call.stream:
         return await open_stream(call)
     if call.count == 1:

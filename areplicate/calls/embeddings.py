@@ -23,39 +23,33 @@ from ..chat.responses import Run, Usage
 from .call import Call, at_once, predict
 
 
-class EmbeddingCall(msgspec.Struct, frozen=True):
-    """Embeddings that are ready to be asked for.
+async def embed(call: Call, texts: Texts, parts: Sequence[tuple[int, dict[str, Any]]]) -> EmbeddingResponse:
+    """The vectors of the texts; if one prediction fails, the others are cancelled.
 
-    Attributes:
+    Args:
         call: what all the predictions have in common.
         parts: for each prediction, how many of the texts it embeds, and its inputs.
     """
+    begin, works = 0, []
+    for count, fields in parts:
+        works.append(partial(_embedded, call, texts.texts[begin : begin + count], fields))
+        begin += count
+    embedded = await at_once(works)
+    found = [vector for vectors, _ in embedded for vector in vectors]
+    data = [
+        Embedding(index=index, embedding=in_base64(vector) if texts.base64 else vector)
+        for index, vector in enumerate(found)
+    ]
+    tokens = tokens_of(texts.texts)
+    usage = EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens)
+    runs = [run for _, run in embedded]
+    return EmbeddingResponse(data=data, model=call.question.model, usage=usage, replicate=runs)
 
-    call: Call
-    texts: Texts
-    parts: Sequence[tuple[int, dict[str, Any]]]
 
-    async def answer(self) -> EmbeddingResponse:
-        """The vectors; if one prediction fails, the others are cancelled."""
-        begin, works = 0, []
-        for count, fields in self.parts:
-            works.append(partial(self._embedded, self.texts.texts[begin : begin + count], fields))
-            begin += count
-        embedded = await at_once(works)
-        found = [vector for vectors, _ in embedded for vector in vectors]
-        data = [
-            Embedding(index=index, embedding=in_base64(vector) if self.texts.base64 else vector)
-            for index, vector in enumerate(found)
-        ]
-        tokens = tokens_of(self.texts.texts)
-        usage = EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens)
-        model, runs = self.call.question.model, [run for _, run in embedded]
-        return EmbeddingResponse(data=data, model=model, usage=usage, replicate=runs)
-
-    async def _embedded(self, texts: Sequence[str], fields: dict[str, Any]) -> tuple[list[Vector], Run]:
-        """One prediction: the vectors of some of the texts."""
-        predictions = await predict(msgspec.structs.replace(self.call, input=fields))
-        vectors = read_vectors(predictions[-1].output, len(texts), self.call.question.model)
-        tokens = tokens_of(texts)
-        usage = Usage(prompt_tokens=tokens, completion_tokens=0, total_tokens=tokens, estimated=True)
-        return vectors, run_of(predictions, usage)
+async def _embedded(call: Call, texts: Sequence[str], fields: dict[str, Any]) -> tuple[list[Vector], Run]:
+    """One prediction: the vectors of some of the texts."""
+    predictions = await predict(msgspec.structs.replace(call, input=fields))
+    vectors = read_vectors(predictions[-1].output, len(texts), call.question.model)
+    tokens = tokens_of(texts)
+    usage = Usage(prompt_tokens=tokens, completion_tokens=0, total_tokens=tokens, estimated=True)
+    return vectors, run_of(predictions, usage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
@@ -211,7 +211,7 @@ class Preparer:
         call = await prepare(settled.turns)
         if settled.contract is None:
             return call
-        return BoundCall(call, settled.contract, settled.turns, prepare)
+        return BoundCall(call, settled.contract, settled.turns, prepare).answer
 
     async def _with_files(self, call: Call) -> Call:
         """The call with its files read and uploaded."""
@@ -297,12 +297,10 @@ def _asking(messages: Any, blank: Call, settings: Settings, prompting: Prompting
 
 
 def _embedding(texts: Texts, blank: Call, params: dict[str, Any]) -> Answering:
-    from .embeddings import EmbeddingCall
+    from .embeddings import embed
 
     parts = inputs_for(texts.texts, params, blank.question.schema, blank.question.model)
-    asked: Any = EmbeddingCall(blank, texts, parts)
-    answering: Answering = asked
-    return answering
+    return cast(Answering, partial(embed, blank, texts, parts))
 
 
 def _as_key(given: Given) -> tuple[Any, ...] | None:

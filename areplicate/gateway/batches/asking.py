@@ -30,59 +30,52 @@ _A_MOMENT = 1.0
 """Seconds until a request is tried again whose key has no room for it."""
 
 
-class Asker:
-    """Asks the requests of one batch.
+async def ask(
+    gateway: Gateway, caller: Callable[[], Caller], room: asyncio.Semaphore, /, **request: Any
+) -> Any:
+    """The answer to one request, by the name that the client knows the answering model by.
 
     Args:
         caller: gives whose batch it is; raises an `AuthenticationError` if that key may not ask any more.
         room: bounds how many such requests the process has in flight.
+
+    Raises:
+        APIError: of a class by which `bulk` tells whether it passes, ends the job, or is the request's own.
     """
-
-    def __init__(self, gateway: Gateway, caller: Callable[[], Caller], room: asyncio.Semaphore) -> None:
-        self._gateway = gateway
-        self._caller = caller
-        self._room = room
-
-    async def ask(self, /, **request: Any) -> Any:
-        """The answer, by the name that the client knows the answering model by.
-
-        Raises:
-            APIError: of a class by which `bulk` tells whether it passes, ends the job, or is the request's own.
-        """
-        async with self._room:
-            RANK.set(Rank.YIELDING)
-            gateway = self._gateway
-            backend = gateway.backend
-            account = Account(gateway.accounts, gateway.metrics, backend)
-            account.caller = self._caller()
-            account.record.endpoint = "/v1/batches"
-            backend.requests_in_flight += 1
-            try:
-                async with account:
-                    return await self._answer(account, request)
-            finally:
-                account.log("POST")
-                await backend.leave()
-
-    async def _answer(self, account: Account, request: dict[str, Any]) -> Any:
-        params = {name: value for name, value in request.items() if name not in ("model", "messages")}
+    async with room:
+        RANK.set(Rank.YIELDING)
+        backend = gateway.backend
+        account = Account(gateway.accounts, gateway.metrics, backend)
+        account.caller = caller()
+        account.record.endpoint = "/v1/batches"
+        backend.requests_in_flight += 1
         try:
-            if is_embedding(request):
-                return await embed(account, request)
-            call = await admitted_call(account, request, request["messages"], params)
-            return await call.ask(account)
-        except GatewayError as error:
-            raise refused(account.failed(error)) from None
-        except Timeout as error:
-            account.failed(error)
-            if error.prediction_id is None:  # it never had its turn: all others go first
-                raise ServiceUnavailableError(error.message) from error
-            raise
-        except APIError as error:
-            told = account.failed(error)
-            if isinstance(error, (AuthenticationError, InsufficientCreditError)):
-                raise type(error)(told.message) from None
-            raise
+            async with account:
+                return await _answer(account, request)
+        finally:
+            account.log("POST")
+            await backend.leave()
+
+
+async def _answer(account: Account, request: dict[str, Any]) -> Any:
+    params = {name: value for name, value in request.items() if name not in ("model", "messages")}
+    try:
+        if is_embedding(request):
+            return await embed(account, request)
+        call = await admitted_call(account, request, request["messages"], params)
+        return await call.ask(account)
+    except GatewayError as error:
+        raise refused(account.failed(error)) from None
+    except Timeout as error:
+        account.failed(error)
+        if error.prediction_id is None:  # it never had its turn: all others go first
+            raise ServiceUnavailableError(error.message) from error
+        raise
+    except APIError as error:
+        told = account.failed(error)
+        if isinstance(error, (AuthenticationError, InsufficientCreditError)):
+            raise type(error)(told.message) from None
+        raise
 
 
 def refused(error: GatewayError) -> APIError:

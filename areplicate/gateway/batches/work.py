@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from ..accounts.tables import BatchRow, FileRow
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..logs import logger
-from .asking import Asker
+from .asking import ask
 from .checking import CheckedFile, LineChecker, error
 from .lease import LeasedBatch
 from .results import write_results
@@ -50,7 +51,7 @@ class Work:
         self._store = store
         self._batch = LeasedBatch(gateway, store, batch)
         self._job = gateway.files.job(batch.id)
-        self._asker = Asker(gateway, self._batch.caller, room)
+        self._ask = partial(ask, gateway, self._batch.caller, room)
         self._leaving = False
         """Whether the process stops."""
 
@@ -174,7 +175,7 @@ class Work:
         most = self._gateway.config.general.batch_requests_in_flight
         bodies = self._gateway.accounts.bodies
         held: dict[int, int] = {}
-        calls = map_calls(self._asker.ask, self._requests(held), most, kept=Kept(self._job.journal))
+        calls = map_calls(self._ask, self._requests(held), most, kept=Kept(self._job.journal))
         try:
             async with aclosing(calls):
                 async for result in calls:

@@ -142,8 +142,8 @@ def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
     return next(filter(end.endswith, _MARKS)) if end.endswith(_MARKS) else ""
 
 
-def sent_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) -> int | None:
-    """The limit of tokens that is sent to a model; None if none is sent.
+def answer_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) -> int | None:
+    """The most tokens that a model writes: the limit that is sent to it, else its own default; None if it has neither.
 
     It may have no input for the limit in the parameters, or one with bounds into which the limit is moved.
     """
@@ -152,7 +152,9 @@ def sent_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) ->
         fields = fields_of(limits, model=model, schema=schema)
     except BadRequestError:
         return None
-    return _limit(fields, plan_for(schema, model))
+    plan = plan_for(schema, model)
+    defaults = {name: schema.fields[name].default for name in plan.limits if name in schema.fields}
+    return _limit(fields, plan) or _limit(defaults, plan)
 
 
 def fields_of(params: Mapping[str, Any], *, model: str, schema: ModelSchema | None) -> dict[str, Any]:

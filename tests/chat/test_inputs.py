@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats import templates
 from areplicate.chat.formats.templates import make_template
-from areplicate.chat.inputs import build_input, sent_limit
+from areplicate.chat.inputs import answer_limit, build_input
 from areplicate.chat.params import PARAMS
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
@@ -585,9 +585,13 @@ def test_whatever_is_passed_is_sendable_or_refused(params: dict[str, Any], drop:
         ({"max_tokens": INTEGER}, {"max_tokens": "many"}, None),
         ({"max_tokens": INTEGER}, {"max_tokens": None}, None),
         ({}, {"max_tokens": 7}, None),
+        ({"max_tokens": {**INTEGER, "default": 512}}, {"max_tokens": 7}, 7),
+        ({"max_tokens": {**INTEGER, "default": 512}}, {}, 512),
+        ({"max_tokens": {**INTEGER, "default": 512}}, {"max_tokens": 0}, 512),
+        ({"max_length": {**INTEGER, "default": 4096}, "max_new_tokens": INTEGER}, {"max_tokens": 7}, 7),
     ],
 )
-def test_the_limit_that_is_sent_to_a_model(
+def test_the_limit_that_an_answer_has_is_the_one_that_is_sent_or_the_models_own(
     fields: dict[str, Any], params: dict[str, Any], limit: int | None
 ) -> None:
-    assert sent_limit(params, model="x/y", schema=schema(**PROMPT, **fields)) == limit
+    assert answer_limit(params, model="x/y", schema=schema(**PROMPT, **fields)) == limit

@@ -13,6 +13,7 @@ import pytest
 
 from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local.components import component_schemas
 from tests.gateway.postgres import Postgres
 from tests.gateway.process import (
     ENVIRONMENT,
@@ -95,6 +96,34 @@ def test_several_predictions_are_held_to_the_limit_that_is_sent(running: Gateway
     refused = running.ask(key, **several, additional_drop_params=["max_tokens"])
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
     assert running.ask(key, **several).status_code == 200
+
+
+def test_several_predictions_without_a_limit_are_held_to_the_configurations_or_the_models_own(
+    tmp_path: Path,
+) -> None:
+    long = component_schemas(
+        {
+            "properties": {
+                "prompt": {"type": "string"},
+                "max_tokens": {"type": "integer", "default": 4000, "minimum": 1},
+            },
+            "required": ["prompt"],
+        },
+        {"type": "array", "items": {"type": "string"}, "x-cog-array-type": "iterator"},
+    )
+    models = (LocalModel(owner="acme", name="long", schema=long), LocalModel(owner="acme", name="usual"))
+    with LocalReplicate(models) as local:
+        config = priced(local, models)
+        info = {"output_cost_per_token": 1.0}
+        config["model_list"].append(entry(local, "generous", "acme/usual", info=info, max_tokens=4000))
+        with gateway(config, tmp_path) as running:
+            key = running.new_key(max_budget=3000)
+            for model, status in (("long", 429), ("generous", 429), ("usual", 200)):
+                assert running.ask(key, model=model, n=2).status_code == status, model
+                assert running.ask(key, model=model, n=2, max_tokens=9).status_code == 200
+            body = {"model": "long", "prompt": ["a", "b"]}
+            with running.http(key) as http:
+                assert http.post("/v1/completions", json=body).status_code == 429
 
 
 def test_a_new_token_for_a_key(running: Gateway) -> None:

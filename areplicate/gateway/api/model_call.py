@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from ...calls.streams import CompletionStream
-from ...chat.inputs import sent_limit
+from ...chat.inputs import answer_limit
 from ...chat.params import TOKEN_LIMIT
 from ...chat.responses import ModelResponse
 from ...chat.schemas.catalogue import common_inputs
@@ -119,7 +119,7 @@ async def admitted_call(
     )
     await account.admit(demand)
     allowed = await _allowed(backend, target, params)
-    if demand.predictions > 1 and allowed_tokens(demand.body) is not None:
+    if demand.predictions > 1 and writes:
         sent = await _as_sent(backend, demand, allowed)
         if allowed_tokens(sent.body) != allowed_tokens(demand.body):
             await account.admit(sent)
@@ -187,13 +187,15 @@ def _written_around(messages: Any, params: dict[str, Any]) -> int:
 
 
 async def _as_sent(backend: Backend, demand: Demand, params: dict[str, Any]) -> Demand:
-    """A demand with the limit of tokens that is sent to the models: its own may be dropped, or moved into bounds."""
+    """A demand with the limit of tokens that holds at the models: its own may be dropped, or moved into bounds, and
+    without it the configuration's or the model's own holds."""
     limits: list[int | None] = []
     for entry in demand.entries:
         schema = await backend.schema_of(entry)
-        dropped = {**entry.params, **params}.get("additional_drop_params") or ()
-        kept = {name: value for name, value in params.items() if name not in dropped}
-        limits.append(None if schema is None else sent_limit(kept, model=entry.model, schema=schema))
+        given = {**entry.params, **params}
+        dropped = given.get("additional_drop_params") or ()
+        kept = {name: value for name, value in given.items() if name not in dropped}
+        limits.append(None if schema is None else answer_limit(kept, model=entry.model, schema=schema))
     body = {name: value for name, value in demand.body.items() if name not in TOKEN_LIMIT}
     sent = [limit for limit in limits if limit is not None]
     if len(sent) == len(limits):

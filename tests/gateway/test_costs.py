@@ -134,6 +134,7 @@ def test_of_several_at_once_each_is_expected_to_write_the_most_of_late() -> None
     ("body", "count"),
     [
         ("text", 4),
+        ("\u4f60\u597d", 6),  # about a token and a half, not half of one
         (None, 0),
         (12345, 0),
         (["a", "bc", ["def"]], 6),

@@ -19,13 +19,7 @@ from .calls.streams import CompletionStream
 from .chat.plain import plain, shown
 from .chat.responses import ModelResponse
 from .clock import now
-from .errors import (
-    APIError,
-    BadRequestError,
-    ContextWindowExceededError,
-    PredictionCanceledError,
-    Timeout,
-)
+from .errors import APIError, BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout
 from .model_names import ModelNames, model_meant
 from .options import Given, read
 from .replicate.limits import Limiter

@@ -220,12 +220,7 @@ class AsyncRouter:
         return parsed(response, response_format)
 
     async def aembedding(
-        self,
-        model: str,
-        input: str | Sequence[str],
-        *,
-        encoding_format: Encoding = "float",
-        **params: Any,
+        self, model: str, input: str | Sequence[str], *, encoding_format: Encoding = "float", **params: Any
     ) -> EmbeddingResponse:
         """The vectors of a text or of several, as OpenAI's embeddings API gives them.
 

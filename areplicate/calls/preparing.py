@@ -23,14 +23,7 @@ from ..clock import now
 from ..errors import BadRequestError, UnsupportedParamsError
 from ..options import NUMBERS, Given, own_inputs
 from ..options.declared import TEMPLATE
-from ..options.values import (
-    checked_count,
-    checked_headers,
-    checked_names,
-    chosen,
-    patience,
-    wants_usage,
-)
+from ..options.values import checked_count, checked_headers, checked_names, chosen, patience, wants_usage
 from ..replicate.client import Client
 from ..replicate.clients import Clients
 from ..replicate.endpoints import Endpoint
@@ -233,13 +226,7 @@ class Preparer:
         return patience(timeout, self._timeout, retries, self._max_retries)
 
     async def _look_up_target(
-        self,
-        model: str,
-        base: str,
-        key: str,
-        options: Mapping[str, Any],
-        policy: RetryPolicy,
-        time: float,
+        self, model: str, base: str, key: str, options: Mapping[str, Any], policy: RetryPolicy, time: float
     ) -> _Target:
         endpoint = endpoint_of(model)
         headers = checked_headers("default_headers", options.get("default_headers"))

@@ -87,10 +87,7 @@ async def _fitting(
 
 
 def _read(reader: AnswerReader, choice: Choice) -> list[Delta]:
-    return [
-        *reader.feed(choice.message.content or ""),
-        *reader.end(cut_off=choice.finish_reason == "length"),
-    ]
+    return [*reader.feed(choice.message.content or ""), *reader.end(cut_off=choice.finish_reason == "length")]
 
 
 def _choice(choice: Choice, deltas: list[Delta], finish_reason: FinishReason) -> Choice:

@@ -71,11 +71,7 @@ def index_after(last_event_id: str | None) -> int:
 
 
 async def send_events(
-    request: web.BaseRequest,
-    prediction: LocalPrediction,
-    start: int,
-    timeout: float,
-    cut: Cut | None = None,
+    request: web.BaseRequest, prediction: LocalPrediction, start: int, timeout: float, cut: Cut | None = None
 ) -> web.StreamResponse:
     """Send the events from `start` on as they fall due, until the last or `timeout` seconds of silence."""
     clock = prediction.clock

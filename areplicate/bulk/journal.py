@@ -50,12 +50,11 @@ class ChangedRequest(BadRequestError):
     """The journal has an answer to another question under this request's number."""
 
 
-class _Batch:
+class _Batch(msgspec.Struct):
     """What is written in one transaction."""
 
-    def __init__(self) -> None:
-        self.statements: list[Statement] = []
-        self.written = anyio.Event()
+    statements: list[Statement] = []
+    written: anyio.Event = msgspec.field(default_factory=anyio.Event)
 
 
 class UnwritableJournal(APIError):

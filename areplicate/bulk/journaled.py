@@ -68,19 +68,15 @@ def keep_intents(earlier: Mapping[int, MaybeCreated], ask: Callable[[int, int], 
     INTENT.set(partial(next, intents))
 
 
-class JournaledAsk:
-    """An `ask` whose answers and errors are kept in a journal.
+class JournaledAsk(msgspec.Struct):
+    """An `ask` whose answers and errors are kept in a journal."""
 
-    Args:
-        ask: what asks a row, and may be cancelled.
-        retry_failed: ask again for the rows that failed in an earlier run.
-    """
-
-    def __init__(self, ask: AskOne, journal: Journal, retry_failed: bool) -> None:
-        self._ask = ask
-        self._journal = journal
-        self._retry_failed = retry_failed
-        self._answered_at = now()
+    _ask: AskOne
+    """What asks a row, and may be cancelled."""
+    _journal: Journal
+    _retry_failed: bool
+    """Ask again for the rows that failed in an earlier run."""
+    _answered_at: float = msgspec.field(default_factory=now)
 
     async def __call__(self, number: int, request: Mapping[str, Any]) -> ModelResponse:
         """The row's answer: the journal's, else a new one.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from typing import overload
 
+import msgspec
+
 from .responses import (
     Choice,
     ChunkChoice,
@@ -21,15 +23,12 @@ from .responses import (
 from .usage import add, counted
 
 
-class ChunkMaker:
+class ChunkMaker(msgspec.Struct, frozen=True):
     """Makes the chunks of one completion, which share its id, time and model."""
 
-    __slots__ = ("_created", "_id", "_model")
-
-    def __init__(self, id: str, created: int, model: str) -> None:
-        self._id = id
-        self._created = created
-        self._model = model
+    _id: str
+    _created: int
+    _model: str
 
     def delta(
         self,

@@ -11,6 +11,7 @@ import contextlib
 from itertools import islice
 
 import anyio
+import msgspec
 
 from ..clock import now
 from ..errors import APIError
@@ -20,7 +21,7 @@ from .prediction_list import ListRow, PredictionList
 from .progress import Progress
 from .protocol.predictions import Prediction
 from .server_clock import ServerClock, seconds
-from .waiter import one_waiter
+from .waiter import Waiter, one_waiter
 
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.7
@@ -33,17 +34,14 @@ _LOOKED_AT = 1 / 200
 """Of those that have waited for longer, how many are looked at singly after a round, and one at least."""
 
 
-class _Member:
+class _Member(msgspec.Struct):
     """One prediction that is watched, and the event that wakes its caller."""
 
-    __slots__ = ("joined", "prediction", "progress", "since", "woken")
-
-    def __init__(self, prediction: Prediction, progress: Progress, since: float) -> None:
-        self.prediction = prediction
-        self.progress = progress
-        self.since = since
-        self.joined = now()
-        self.woken = one_waiter()
+    prediction: Prediction
+    progress: Progress
+    since: float
+    joined: float = msgspec.field(default_factory=now)
+    woken: Waiter = msgspec.field(default_factory=one_waiter)
 
 
 class BulkPoller:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -70,16 +70,15 @@ def mark_of(prediction: Prediction) -> int | None:
     return math.floor(until - since) if since.is_integer() else math.ceil(until - since)
 
 
-class _Reader:
+class _Reader(msgspec.Struct):
     """A caller who waits for a sweep, and what it finds for them."""
 
-    __slots__ = ("done", "error", "seen", "since")
-
-    def __init__(self, since: Callable[[], float], seen: Callable[[ListRow], object]) -> None:
-        self.since = since
-        self.seen = seen
-        self.done = anyio.Event()
-        self.error: APIError | None = APIConnectionError("The router was closed.")
+    since: Callable[[], float]
+    seen: Callable[[ListRow], object]
+    done: anyio.Event = msgspec.field(default_factory=anyio.Event)
+    error: APIError | None = msgspec.field(
+        default_factory=partial(APIConnectionError, "The router was closed.")
+    )
 
 
 class PredictionList:

@@ -149,7 +149,7 @@ async def test_a_job_waits_for_an_hour_without_an_answer(error: APIError) -> Non
 
     clock = Clock()
     with pytest.raises(JobEnded):
-        await JournaledAsk(ask, NoDisk(), retry_failed=False)(0, {})
+        await JournaledAsk(ask, NoDisk(), False)(0, {})
     assert 3600 < clock() <= 3630
 
 

@@ -26,22 +26,18 @@ _PAUSES = (0.0, 0.3, 0.7, 1.0, 2.0, 4.0)
 _NOTHING = Demand(())
 
 
-class Bill:
-    """The bill of one request.
+class Bill(msgspec.Struct, eq=False):
+    """The bill of one request."""
 
-    Attributes:
-        demand: what the request asks for; of no entries until that is known.
-        begun: all predictions that were begun for it, also those that failed.
-    """
-
-    def __init__(self, backend: Backend, costs: Costs, record: Record) -> None:
-        self._backend = backend
-        self._costs = costs
-        self._record = record
-        self.demand = _NOTHING
-        self.begun: list[LivePrediction] = []
-        self._counted: tuple[Sequence[Run], float | None] = ((), 0.0)
-        """The runs that were counted last, and their cost: header, body and usage row ask for it."""
+    _backend: Backend
+    _costs: Costs
+    _record: Record
+    demand: Demand = _NOTHING
+    """What the request asks for; of no entries until that is known."""
+    begun: list[LivePrediction] = []
+    """All predictions that were begun for it, also those that failed."""
+    _counted: tuple[Sequence[Run], float | None] = ((), 0.0)
+    """The runs that were counted last, and their cost: header, body and usage row ask for it."""
 
     def entry(self, prediction_id: str | None = None) -> ModelEntry | None:
         """The entry that answered, or that made the prediction: it may be a fallback, or another of the same name."""

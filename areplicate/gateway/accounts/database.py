@@ -81,7 +81,7 @@ class Database:
         Raises:
             DatabaseUnavailable: it did not, or it is not known whether it did.
         """
-        unit = _Unit(seconds or self._waits.database_statement_timeout, reads=reads, is_broken=probe)
+        unit = _Unit(seconds or self._waits.database_statement_timeout, reads=reads, broken=probe)
         task = asyncio.ensure_future(self._bounded(unit, work))
         task.add_done_callback(_is_retrieved)  # asyncio would complain if nobody waited for it
         return await asyncio.shield(task)
@@ -214,18 +214,17 @@ def unit(
     return unit_of
 
 
-class _Unit:
+class _Unit(msgspec.Struct):
     """One unit of work, as seen from outside of its thread."""
 
-    def __init__(self, seconds: float, *, reads: bool, is_broken: bool) -> None:
-        self.seconds = seconds
-        self.reads = reads
-        self.clock: float | None = None
-        self.broken = is_broken
-        """Whether what went wrong concerns the whole database."""
-        self.is_cut = False
-        self._connection: Any = None
-        self._lock = threading.Lock()
+    seconds: float
+    reads: bool
+    broken: bool
+    """Whether what went wrong concerns the whole database."""
+    clock: float | None = None
+    is_cut: bool = False
+    _connection: Any = None
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     @contextmanager
     def watched(self, connection: Any) -> Iterator[None]:

@@ -24,17 +24,13 @@ _NO_ITEMS = "(SELECT NULL WHERE 1 = 0)"
 _TYPES: dict[Any, str] = {str: "TEXT", float: "DOUBLE PRECISION", int: "BIGINT", bool: "BOOLEAN"}
 
 
-class Transaction:
-    """A transaction that has begun at `now`, in seconds since 1970; who began it also ends it.
+class Transaction(msgspec.Struct, frozen=True):
+    """A transaction that has begun at `now`, in seconds since 1970; who began it also ends it."""
 
-    Args:
-        connection: the driver's, with rows as dictionaries.
-    """
-
-    def __init__(self, connection: Any, now: float, *, is_sqlite: bool) -> None:
-        self.now = now
-        self.is_sqlite = is_sqlite
-        self._connection = connection
+    _connection: Any
+    """The driver's, with rows as dictionaries."""
+    now: float
+    is_sqlite: bool
 
     def execute(self, sql: str, **values: Any) -> int:
         """Changes rows; gives how many."""

@@ -35,24 +35,19 @@ class CheckedFile(msgspec.Struct, frozen=True):
     expected: float
 
 
-class LineChecker:
-    """Checks lines for one caller.
+class LineChecker(msgspec.Struct):
+    """Checks lines for one caller."""
 
-    Args:
-        endpoint: what all lines must ask.
-        most: lines at most.
-    """
-
-    def __init__(self, endpoint: str, most: int, caller: Caller, backend: Backend, costs: Costs) -> None:
-        self._endpoint = endpoint
-        self._most = most
-        self._caller = caller
-        self._has_budget = caller.key is not None and caller.key.max_budget is not None
-        self._backend = backend
-        self._costs = costs
-        self._loop = asyncio.get_running_loop()
-        self._entries: dict[str, Sequence[ModelEntry]] = {}
-        """What may answer, by the names that the file has."""
+    _endpoint: str
+    """What all lines must ask."""
+    _most: int
+    """Lines at most."""
+    _caller: Caller
+    _backend: Backend
+    _costs: Costs
+    _loop: asyncio.AbstractEventLoop = msgspec.field(default_factory=asyncio.get_running_loop)
+    _entries: dict[str, Sequence[ModelEntry]] = {}
+    """What may answer, by the names that the file has."""
 
     def check(self, job: Job) -> CheckedFile:
         """Reads the whole file; in a thread beside the loop, since it may be long."""
@@ -88,7 +83,7 @@ class LineChecker:
         if len(row.body) > MAX_FIELDS:
             raise BadRequestError(f"the body has {len(row.body)} fields; {MAX_FIELDS} are allowed")
         entries = self._entries_of(row.body["model"])
-        if not self._has_budget:
+        if self._caller.key is None or self._caller.key.max_budget is None:
             return 0.0
         check_prices(entries, self._backend)
         if row.url == EMBEDDINGS:

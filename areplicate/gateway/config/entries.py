@@ -20,7 +20,7 @@ from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup import endpoint_of
-from .environment import stripped
+from .environment import Environment, stripped
 from .prices import Price, PriceList, published_price
 from .pricing import given_price, warn_of_price
 from .providers import in_clear_text, is_prefixed, looks_foreign, other_provider, own_base, own_key
@@ -74,23 +74,18 @@ class ModelEntry(msgspec.Struct, frozen=True):
         return ModelEntry(self.name, {**self.params, "model": model}, price, is_listed=self.price is None)
 
 
-class EntryReader:
-    """`credentials` are the parameters that entries refer to, by their names."""
+class EntryReader(msgspec.Struct):
+    _reader: Reader
+    _general: GeneralSettings
+    _prices: PriceList
+    _credentials: dict[str, dict[str, Any]]
+    """Parameters that entries refer to, by their names."""
+    skipped: set[str] = set()
+    """The names of entries that are other providers'."""
 
-    def __init__(
-        self,
-        reader: Reader,
-        general: GeneralSettings,
-        prices: PriceList,
-        credentials: dict[str, dict[str, Any]],
-    ) -> None:
-        self._reader = reader
-        self._credentials = credentials
-        self._environment = reader.environment
-        self._general = general
-        self._prices = prices
-        self.skipped: set[str] = set()
-        """The names of entries that are other providers'."""
+    @property
+    def _environment(self) -> Environment:
+        return self._reader.environment
 
     def read_all(self, model_list: list[Any]) -> tuple[ModelEntry, ...]:
         """Those that are Replicate's; raises `ConfigError`."""

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+
 from ...errors import APIError
 from ..errors import from_upstream
 from .entries import ModelEntry
@@ -16,19 +18,15 @@ LOOK_SECONDS = 10.0
 _AT_ONCE = 10
 
 
-class Looks:
-    """Asks about models.
+class Looks(msgspec.Struct):
+    """Asks about models."""
 
-    Args:
-        ask: asks for one model's metadata; raises an `APIError` if there is none.
-    """
-
-    def __init__(self, entries: Sequence[ModelEntry], ask: Callable[[ModelEntry], Awaitable[None]]) -> None:
-        self._entries = entries
-        self._ask = ask
-        self._seen: dict[int, str | None] = {}
-        self._seen_at = -FRESH_SECONDS
-        self._looking: asyncio.Task[None] | None = None
+    _entries: Sequence[ModelEntry]
+    _ask: Callable[[ModelEntry], Awaitable[None]]
+    """Asks for one model's metadata; raises an `APIError` if there is none."""
+    _seen: dict[int, str | None] = {}
+    _seen_at: float = -FRESH_SECONDS
+    _looking: asyncio.Task[None] | None = None
 
     async def latest(self) -> dict[int, str | None]:
         """For each entry, by its identity: None, or why Replicate does not serve it."""

@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 _MOST_NODES = 1_000_000
@@ -20,14 +21,13 @@ class ConfigError(Exception):
     """The configuration is wrong: the message names file, line and key."""
 
 
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A YAML file: its `text`, its `value` as plain scalars, lists and dictionaries, and where each part stands."""
 
-    def __init__(self, path: Path, text: str, value: Any, node: yaml.Node) -> None:
-        self.path = path
-        self.text = text
-        self.value = value
-        self._node = node
+    path: Path
+    text: str
+    value: Any
+    _node: yaml.Node
 
     def at(self, steps: Steps) -> str:
         """Such as `config.yaml:7: model_list[0].litellm_params.rpm`; as much of it as there is."""

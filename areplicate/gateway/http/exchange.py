@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from aiohttp import hdrs, web
 from multidict import istr
 
@@ -20,22 +21,19 @@ _REQUEST_ID = istr("x-request-id")  # of a plain string, aiohttp would make one 
 _ANTHROPICS_REQUEST_ID = istr("request-id")
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """A request on its way through the gateway. Its account says who sent it, and what has become of it."""
 
-    __slots__ = ("account", "beats", "cors", "fields", "gateway", "request", "rest")
-
-    def __init__(self, gateway: Gateway, request: web.BaseRequest, account: Account, beats: Beats) -> None:
-        self.gateway = gateway
-        self.request = request
-        self.account = account
-        self.beats = beats
-        self.rest = ""
-        """What the path has in the place of the route's `{id}`."""
-        self.fields = NONE
-        """Fields of the body that the path gives."""
-        self.cors = NONE
-        """Headers for a browser's page that may read the answer."""
+    gateway: Gateway
+    request: web.BaseRequest
+    account: Account
+    beats: Beats
+    rest: str = ""
+    """What the path has in the place of the route's `{id}`."""
+    fields: Mapping[str, str] = NONE
+    """Fields of the body that the path gives."""
+    cors: Mapping[str, str] = NONE
+    """Headers for a browser's page that may read the answer."""
 
     @property
     def backend(self) -> Backend:

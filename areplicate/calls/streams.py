@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..chat.answers import Question, finish_reason, run_of, usage_of
 from ..chat.chunks import ChunkMaker
-from ..chat.outputs import Lines, Splitter, output_text, reply_splitter
+from ..chat.outputs import Lines, Splitter, output_text, read_reply, reply_splitter
 from ..chat.responses import Delta, ModelResponse, ModelResponseChunk, Usage
 from ..chat.usage import add
 from ..errors import APIError, BadRequestError, PredictionCanceledError, PredictionFailedError, Timeout
@@ -280,7 +280,8 @@ class AnswerChunks:
             raise failure
         question = self._question
         text = output_text(prediction.output)
-        usage = usage_of(prediction, question.input.fields, text)
+        thought = read_reply(text, question.schema, question.model, question.input.thought).reasoning_content
+        usage = usage_of(prediction, question.input.fields, text, thought)
         finish = finish_reason(question, usage)
         self._ready.append(self._make.delta(self._index, Delta(), finish, [run_of(self._runs, usage)]))
         self._usages += (usage,)

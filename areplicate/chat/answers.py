@@ -36,7 +36,7 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
         prediction = runs[-1]
         text = output_text(prediction.output)
         message = read_reply(text, question.schema, question.model, question.input.thought)
-        usage = usage_of(prediction, question.input.fields, text)
+        usage = usage_of(prediction, question.input.fields, text, message.reasoning_content)
         usages.append(usage)
         ran.append(run_of(runs, usage))
         finish = finish_reason(question, usage)
@@ -54,11 +54,12 @@ def model_response(question: Question, answers: Sequence[Sequence[Prediction]]) 
 _NOTHING_MEASURED = PredictionMetrics()
 
 
-def usage_of(prediction: Prediction, input: dict[str, Any], text: str) -> Usage:
-    """The usage of a prediction that wrote `text`.
+def usage_of(prediction: Prediction, input: dict[str, Any], text: str, thought: str | None = None) -> Usage:
+    """The usage of a prediction that wrote `text`, of which `thought` is the model's reasoning.
 
     Language models on Replicate report `input_token_count` and `output_token_count`. Where one is missing, a list of
     output chunks is about a token each, and text is about four characters a token; such a usage is marked `estimated`.
+    The tokens of a thought are its share of the text.
     """
     metrics = prediction.metrics or _NOTHING_MEASURED
     prompt, completion = metrics.input_token_count, metrics.output_token_count
@@ -67,11 +68,13 @@ def usage_of(prediction: Prediction, input: dict[str, Any], text: str) -> Usage:
     if completion is None:
         completion = _chunks(prediction.output) or estimate(len(text))
     completion_tokens = int(completion)
+    thought_tokens = round(completion_tokens * len(thought) / len(text)) if thought else 0
     return Usage(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         total_tokens=prompt_tokens + completion_tokens,
         estimated=estimated,
+        completion_tokens_details={"reasoning_tokens": thought_tokens} if thought_tokens else None,
     )
 
 

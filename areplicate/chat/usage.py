@@ -11,13 +11,20 @@ CHARACTERS_PER_TOKEN = 4
 """Of English text, with the tokenizers of most models."""
 
 
-def counted(prompt_tokens: int, completion_tokens: int, estimated: bool = False) -> Usage:
+def counted(prompt_tokens: int, completion_tokens: int, estimated: bool = False, thought: int = 0) -> Usage:
+    """`thought`: the tokens among those of the completion that are the model's reasoning."""
     return Usage(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         total_tokens=prompt_tokens + completion_tokens,
         estimated=estimated,
+        completion_tokens_details={"reasoning_tokens": thought} if thought else None,
     )
+
+
+def reasoning_tokens(usage: Usage) -> int:
+    details = usage.completion_tokens_details
+    return int(details["reasoning_tokens"]) if details else 0
 
 
 def add(usages: Sequence[Usage]) -> Usage:
@@ -25,7 +32,8 @@ def add(usages: Sequence[Usage]) -> Usage:
     if len(usages) == 1:
         return usages[0]
     completion_tokens = sum(usage.completion_tokens for usage in usages)
-    return counted(usages[0].prompt_tokens, completion_tokens, any(usage.estimated for usage in usages))
+    estimated, thought = any(usage.estimated for usage in usages), sum(map(reasoning_tokens, usages))
+    return counted(usages[0].prompt_tokens, completion_tokens, estimated, thought)
 
 
 def add_attempt(usage: Usage, again: Usage) -> Usage:
@@ -34,6 +42,7 @@ def add_attempt(usage: Usage, again: Usage) -> Usage:
         usage.prompt_tokens + again.prompt_tokens,
         usage.completion_tokens + again.completion_tokens,
         usage.estimated or again.estimated,
+        reasoning_tokens(usage) + reasoning_tokens(again),
     )
 
 

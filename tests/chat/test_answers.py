@@ -72,6 +72,16 @@ class TestUsage:
     def test_of_an_input_counts_its_text(self, value: Any, count: int) -> None:
         assert characters(value) == count
 
+    @pytest.mark.parametrize(
+        ("thought", "tokens"), [("x" * 50, 10), ("x" * 99, 20), (None, None), ("", None)]
+    )
+    def test_of_a_thought_is_its_share_of_the_text(self, thought: str | None, tokens: int | None) -> None:
+        usage = usage_of(prediction(metrics=counted(7, 20)), {}, "x" * 100, thought)
+        assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (7, 20, 27)
+        assert usage.completion_tokens_details == (tokens and {"reasoning_tokens": tokens})
+        for sum in (add([usage, USAGE]), add_attempt(usage, USAGE), add_attempt(USAGE, usage)):
+            assert sum.completion_tokens_details == usage.completion_tokens_details
+
     def test_of_several_answers_counts_the_prompt_once(self) -> None:
         other = Usage(prompt_tokens=7, completion_tokens=4, total_tokens=11, estimated=True)
         assert add([USAGE]) is USAGE

@@ -44,6 +44,20 @@ async def test_chunks_have_openais_shape() -> None:
     assert first.id in local.predictions
 
 
+async def test_the_tokens_of_a_thought_are_told_whole_and_streamed() -> None:
+    thinker = LocalModel(
+        owner="deepseek-ai", name="deepseek-r1", reply=["<think>", "Hm, hm, hm.", "</think>", "No."]
+    )
+    async with stage(thinker) as (_, router):
+        whole = await router.acompletion("deepseek-ai/deepseek-r1", HELLO)
+        stream = await router.acompletion(
+            "deepseek-ai/deepseek-r1", HELLO, stream=True, stream_options={"include_usage": True}
+        )
+        streamed = await stream_to_completion(stream)
+    assert whole.usage == streamed.usage
+    assert whole.usage.completion_tokens_details == {"reasoning_tokens": round(4 * 11 / 29)}
+
+
 async def test_without_include_usage_no_chunk_has_usage() -> None:
     async with stage() as (_, router):
         chunks = await chunks_of(router)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..responses import FinishReason, PricedUsage, ToolCallDelta, Usage
 from ..tools.tools import read_tool_use
+from ..usage import reasoning_tokens
 from .answer_builder import AnswerBuilder, Event
 
 _ECHOED = (
@@ -201,7 +202,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": reasoning_tokens(usage)},
         "total_tokens": usage.total_tokens,
         **({"cost": usage.cost} if isinstance(usage, PricedUsage) else {}),
     }

@@ -105,6 +105,8 @@ def test_every_response_and_event_is_of_the_published_types(raw: Any, question: 
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
     last = events[-1]
     assert last["type"] == f"response.{last['response']['status']}"
+    details = whole["usage"]["output_tokens_details"]
+    assert (details["reasoning_tokens"] > 0) == (question["model"] == "deepseek-r1")
     assert _without_ids(last["response"]) == _without_ids(whole), "a stream builds what is given whole"
 
 

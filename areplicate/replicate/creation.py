@@ -68,7 +68,7 @@ INTENT: ContextVar[Callable[[], Intent] | None] = ContextVar("areplicate_intent"
 """Gives the intent of the next creation, if the caller keeps intents (`bulk/journaled.py`)."""
 
 _CLOCKS_APART = 600.0
-"""Seconds by which this machine's clock and the server's may differ, as long as nothing better is known."""
+"""Seconds by which this machine's clock may be behind the server's, as long as nothing better is known."""
 
 _ON_ITS_WAY = 120.0
 """Seconds that an earlier process's creation may have taken from its note to the server."""
@@ -196,7 +196,7 @@ class Creator:
     ) -> LivePrediction:
         """What an earlier process asked for; `at` is by this machine's clock."""
         ahead = time.time() - now()
-        self._clock.assume(ahead, _CLOCKS_APART)
+        self._clock.assume(ahead + _CLOCKS_APART)
         mine = self._live.begin_again(self, endpoint, input, key, mark, at - ahead)
         mine.answered = mine.sent + _ON_ITS_WAY
         return mine

@@ -62,10 +62,11 @@ class ServerClock:
         if (created := seconds(created_at)) is not None:
             self.saw(created, sent, answered)
 
-    def assume(self, ahead: float, within: float) -> None:
-        """The server's clock is `ahead` seconds ahead of ours, give or take `within`, as long as nothing else is known."""
+    def assume(self, most: float) -> None:
+        """The server's clock is `most` seconds ahead of ours at most, as long as nothing else is known. What it is at
+        least must come from the server: rows that were left out by a wrong clock could not correct it."""
         if not math.isfinite(self._least) and not math.isfinite(self._most):
-            self._least, self._most, self.seen = ahead - within, ahead + within, now()
+            self._most, self.seen = most, now()
 
     def saw_row(self, created: float, read: float) -> None:
         """The list shows a prediction that was created at that time of the server."""

@@ -93,12 +93,12 @@ async def test_what_an_earlier_process_asked_for_is_cancelled_by_whoever_took_it
 
 @pytest.mark.parametrize(
     ("server_ahead", "remembered_before", "found"),
-    [(590, 0, True), (-590, 0, True), (-650, 0, False), (0, 700, True), (0, 740, False)],
+    [(590, 0, True), (-590, 0, True), (-1300, 0, True), (-90_000, 0, True), (0, 700, True), (0, 740, False)],
 )
-async def test_it_is_found_where_the_clocks_are_ten_minutes_apart_and_it_took_two_minutes(
+async def test_it_is_found_where_the_clocks_are_apart_and_it_took_two_minutes(
     server_ahead: int, remembered_before: int, found: bool
 ) -> None:
-    """One that was created at any other time is somebody else's, which has the same mark by chance."""
+    """One that was created much later is somebody else's, which has the same mark by chance."""
     async with HostileReplicate([llama(reply="fine", boot_seconds=20)]) as hostile:
         hostile._service.clock._offset += server_ahead
         await earlier_process(hostile)

@@ -7,7 +7,7 @@ of Replicate's public language models, the least ambiguous first: if a model has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -83,22 +83,48 @@ def _structured(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     return value or None
 
 
+_THOUGHT_TOKENS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 4096}
+"""As many as LiteLLM gives for a word: Claude takes 1,024 or more, and must have some of its limit left to answer."""
+
+
+def _effort(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
+    """A word; for an input that is a switch or a number of tokens, what the word stands for."""
+    if field.type in ("string", "any") or not isinstance(value, str):
+        return value
+    tokens = _THOUGHT_TOKENS.get(value)
+    if tokens is None:
+        raise asked.refusal(name, f"{name} takes {', '.join(_THOUGHT_TOKENS)}, not {value!r}.")
+    if field.type == "boolean":
+        return tokens > 0
+    return tokens if tokens or not field.minimum else None
+
+
 class Param(NamedTuple):
     """One parameter of OpenAI's.
 
     Attributes:
         takes: the type that it has in OpenAI's API.
-        names: the names under which models take it, if they are not just its own.
+        names: the names under which models take it, if they are not just its own; names that belong together are
+            a tuple.
         convert: gives a value the form that a model's input has, if that may differ.
         neutral: values that ask for what happens anyway without the parameter.
         unguided: the names under which it is sent if the model's schema is not known.
     """
 
     takes: Field
-    names: tuple[str, ...] = ()
+    names: tuple[str | tuple[str, ...], ...] = ()
     convert: Converter | None = None
     neutral: tuple[Any, ...] = ()
     unguided: tuple[str, ...] = ()
+
+
+def inputs_for(name: str, param: Param, fields: Container[str]) -> tuple[str, ...]:
+    """The inputs among a model's that take the parameter."""
+    for known in param.names or (name,):
+        together = (known,) if isinstance(known, str) else known
+        if together[0] in fields:
+            return tuple([each for each in together if each in fields])
+    return ()
 
 
 def changes_nothing(param: Param, value: Any) -> bool:
@@ -118,7 +144,14 @@ PARAMS: dict[str, Param] = {
     "stop": Param(_ANY, STOP, _stop, ([], (), ""), ("stop_sequences",)),
     "presence_penalty": Param(_NUMBER, (), None, (0, 0.0), ("presence_penalty",)),
     "frequency_penalty": Param(_NUMBER, (), None, (0, 0.0), ("frequency_penalty",)),
-    "reasoning_effort": Param(_TEXT),
+    "reasoning_effort": Param(
+        _TEXT,
+        (
+            *("reasoning_effort", "thinking_level", "thinking_budget"),
+            ("extended_thinking", "thinking_budget_tokens"),
+        ),
+        _effort,
+    ),
     "verbosity": Param(_TEXT),
     "response_format": Param(_ANY, (), _object, ({"type": "text"},)),
     "tools": Param(_ANY, (), _structured, ([], ())),

@@ -11,7 +11,7 @@ import msgspec
 
 from .formats.decision import Decision, decide
 from .formats.families import Shown
-from .params import PARAMS, TOKEN_LIMIT
+from .params import PARAMS, TOKEN_LIMIT, inputs_for
 from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
 from .schemas.schema import Field, ModelSchema
 
@@ -91,10 +91,7 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         system,
         messages,
         history,
-        {
-            name: tuple([n for n in param.names or (name,) if n in fields][:1])
-            for name, param in PARAMS.items()
-        },
+        {name: inputs_for(name, param, fields) for name, param in PARAMS.items()},
         tuple(name for name in TOKEN_LIMIT if name in fields),
         media,
         fields,

@@ -215,6 +215,12 @@ class TestNames:
         assert made.max_tokens == 20
 
 
+CLAUDE_S = {
+    "extended_thinking": {"type": "boolean"},
+    "thinking_budget_tokens": {"type": "integer", "minimum": 1024, "maximum": 64000},
+}
+
+
 class TestValues:
     KNOWN = schema(
         **PROMPT,
@@ -278,6 +284,27 @@ class TestValues:
     def test_openai_s_parameters_are_checked_without_a_schema_too(self, value: Any) -> None:
         with pytest.raises(BadRequestError):
             built({"temperature": value})
+
+    @pytest.mark.parametrize(
+        ("inputs", "effort", "sent"),
+        [
+            ({"reasoning_effort": STRING}, "low", {"reasoning_effort": "low"}),
+            ({"thinking_level": STRING}, "high", {"thinking_level": "high"}),
+            ({"thinking_budget": INTEGER}, "medium", {"thinking_budget": 2048}),
+            ({"thinking_budget": INTEGER}, "none", {"thinking_budget": 0}),
+            (CLAUDE_S, "low", {"extended_thinking": True, "thinking_budget_tokens": 1024}),
+            (CLAUDE_S, "high", {"extended_thinking": True, "thinking_budget_tokens": 4096}),
+            (CLAUDE_S, "none", {"extended_thinking": False}),
+        ],
+    )
+    def test_how_long_to_think_is_a_word_a_switch_or_a_number_of_tokens(
+        self, inputs: Any, effort: str, sent: Any
+    ) -> None:
+        known = schema(**PROMPT, **inputs)
+        assert built({"reasoning_effort": effort}, schema=known) == {"prompt": "Hello", **sent}
+        if "reasoning_effort" not in inputs and "thinking_level" not in inputs:
+            with pytest.raises(BadRequestError, match="takes none, minimal, low, .*, not 'much'"):
+                built({"reasoning_effort": "much"}, schema=known)
 
     @pytest.mark.parametrize("least", [0, 0.0, 1e-8, 0.009])
     @pytest.mark.parametrize("name", ["temperature", "temp", "top_p", "presence_penalty", "length_penalty"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -10,12 +11,14 @@ import anyio
 import msgspec
 
 from ..chat.answers import Question, model_response
+from ..chat.chunks import ChunkMaker
 from ..chat.outputs import output_text
 from ..chat.responses import ModelResponse
 from ..errors import APIError, NotFoundError
 from ..logs import verbose
 from ..replicate.client import Client
 from ..replicate.endpoints import Endpoint
+from ..replicate.event_stream import EventStream
 from ..replicate.limits import Slots
 from ..replicate.live import Live, LivePrediction
 from ..replicate.progress import OnStatus, Progress
@@ -149,8 +152,9 @@ async def open_stream(call: Call) -> CompletionStream:
 
     return CompletionStream(
         AnswerChunks(
-            call.question,
-            sources,
+            question=call.question,
+            sources=sources,
+            make=ChunkMaker(sources[0].stream.prediction.id, int(time.time()), call.question.model),
             error_of=call.account.http.error_of,
             again=partial(_open_again, call, progress),
             include_usage=call.include_usage,
@@ -168,14 +172,15 @@ async def _open(call: Call, progress: Progress, earlier: LivePrediction | None =
         if call.question.schema is not None and call.question.schema.output == "object":
             # Its events would be JSON with the text in it: the text is given when all of it is there.
             prediction = mine.saw(msgspec.structs.replace(prediction, urls=None))
+        url = prediction.stream_url
         stream = PredictionStream(
-            call.account.http,
-            call.account.poller,
-            prediction,
-            progress,
+            events=EventStream(call.account.http, url, call.slots),
+            poller=call.account.poller,
+            prediction=prediction,
+            progress=progress,
+            streams=url is not None,
             live=call.live,
             policy=call.policy,
-            slots=call.slots,
             text_of=output_text,
         )
     except BaseException:

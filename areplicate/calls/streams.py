@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
+
+import msgspec
 
 from ..chat.answers import Question, finish_reason, run_of, usage_of
 from ..chat.chunks import ChunkMaker
@@ -165,66 +166,40 @@ class CompletionStream:
         await self.aclose()
 
 
-class AnswerChunks:
+class AnswerChunks(msgspec.Struct, kw_only=True, eq=False):
     """The chunks of predictions as they are written, one choice each.
 
     The choices come one after the other. All predictions run at the same time, and their streams keep what
     has not been read yet.
-
-    Args:
-        again: gives another source for a failed prediction that is worth creating again, after so many tries.
     """
 
-    __slots__ = (
-        "_again",
-        "_cut",
-        "_error_of",
-        "_include_usage",
-        "_lines",
-        "_make",
-        "_question",
-        "_ready",
-        "_runs",
-        "_sources",
-        "_split",
-        "_usages",
-    )
-
-    def __init__(
-        self,
-        question: Question,
-        sources: list[Source],
-        *,
-        error_of: Callable[[Prediction], APIError | None],
-        again: Callable[[LivePrediction, int], Awaitable[Source | None]],
-        include_usage: bool,
-    ) -> None:
-        self._question = question
-        self._sources = sources
-        self._error_of = error_of
-        self._again = again
-        self._include_usage = include_usage
-        self._make = ChunkMaker(sources[0].stream.prediction.id, int(time.time()), question.model)
-        self._ready: list[ModelResponseChunk] = []  # few: an empty deque takes 700 bytes
-        self._usages: tuple[Usage, ...] = ()
-        self._split: Splitter | None = None
-        self._lines = Lines()
-        self._cut = False
-        """Whether the present choice is read no further."""
-        self._runs: tuple[Prediction, ...] = ()
-        """Those of the present choice that have ended."""
+    question: Question
+    sources: list[Source]
+    make: ChunkMaker
+    error_of: Callable[[Prediction], APIError | None]
+    again: Callable[[LivePrediction, int], Awaitable[Source | None]]
+    """Gives another source for a failed prediction that is worth creating again, after so many tries."""
+    include_usage: bool
+    _ready: list[ModelResponseChunk] = []  # few: an empty deque takes 700 bytes
+    _usages: tuple[Usage, ...] = ()
+    _split: Splitter | None = None
+    _lines: Lines = msgspec.field(default_factory=Lines)
+    _cut: bool = False
+    """Whether the present choice is read no further."""
+    _runs: tuple[Prediction, ...] = ()
+    """Those of the present choice that have ended."""
 
     async def next(self) -> ModelResponseChunk | None:
         # The steps are taken here: each stream would keep a further coroutine in memory while it waits.
         while not self._ready:
-            if self._index == len(self._sources):
+            if self._index == len(self.sources):
                 return None
             if self._split is None:
-                question = self._question
+                question = self.question
                 self._split = reply_splitter(question.schema, question.model, question.input.thought)
                 self._say(Delta(role="assistant", content=""))
                 break
-            source = self._sources[self._index]
+            source = self.sources[self._index]
             try:
                 if self._runs and self._runs[-1] is source.stream.prediction:
                     self._conclude()
@@ -246,18 +221,18 @@ class AnswerChunks:
         return self._ready.pop(0)
 
     def leave(self) -> None:
-        for source in self._sources:
+        for source in self.sources:
             source.mine.leave()
 
     def cut(self) -> None:
         self._cut = True
 
     async def interrupt(self) -> None:
-        for source in self._sources:
+        for source in self.sources:
             await source.interrupt()
 
     def call_soon(self, do: Callable[[], object]) -> None:
-        self._sources[0].mine.call_soon(do)
+        self.sources[0].mine.call_soon(do)
 
     @property
     def _index(self) -> int:
@@ -267,8 +242,8 @@ class AnswerChunks:
     async def _end_text(self, source: Source, split: Splitter) -> None:
         """A prediction has ended; if it failed on Replicate's side, another may take its place."""
         self._runs += (source.mine.saw(source.stream.prediction),)
-        if not source.stream.text and (other := await self._again(source.mine, len(self._runs))) is not None:
-            self._sources[self._index] = other
+        if not source.stream.text and (other := await self.again(source.mine, len(self._runs))) is not None:
+            self.sources[self._index] = other
         else:
             self._say(*split.end())
         await source.end()
@@ -276,28 +251,28 @@ class AnswerChunks:
     def _conclude(self) -> None:
         """Gives the choice its last chunk; after the last choice comes the one with the usage."""
         prediction = self._runs[-1]
-        if failure := self._error_of(prediction):
+        if failure := self.error_of(prediction):
             raise failure
-        question = self._question
+        question = self.question
         text = output_text(prediction.output)
         thought = read_reply(text, question.schema, question.model, question.input.thought).reasoning_content
         usage = usage_of(prediction, question.input.fields, text, thought)
         finish = finish_reason(question, usage)
-        self._ready.append(self._make.delta(self._index, Delta(), finish, [run_of(self._runs, usage)]))
+        self._ready.append(self.make.delta(self._index, Delta(), finish, [run_of(self._runs, usage)]))
         self._usages += (usage,)
         self._split, self._lines, self._cut, self._runs = None, Lines(), False, ()
-        if self._include_usage and self._index == len(self._sources):
-            self._ready.append(self._make.usage(add(self._usages)))
+        if self.include_usage and self._index == len(self.sources):
+            self._ready.append(self.make.usage(add(self._usages)))
 
     def _say(self, *deltas: Delta) -> None:
-        self._ready.extend(self._make.delta(self._index, delta) for delta in deltas)
+        self._ready.extend(self.make.delta(self._index, delta) for delta in deltas)
 
     def _about(self, error: APIError) -> APIError:
         """Adds the prediction and the text so far to an error."""
-        stream = self._sources[self._index].stream
+        stream = self.sources[self._index].stream
         if isinstance(error, (PredictionFailedError, PredictionCanceledError, Timeout)):
             error.text = stream.text
-        error.about(self._question.model, stream.prediction.id)
+        error.about(self.question.model, stream.prediction.id)
         return error
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import anyio
+import msgspec
 
 from ..clock import now
 from ..errors import APIConnectionError
@@ -30,41 +31,27 @@ GIVE_UP_AFTER = 4
 """After this many connections in a row that brought no text from a running model, no other is opened."""
 
 
-class EventStream:
-    """Opens an event stream and reads its events, one connection after the other.
+class EventStream(msgspec.Struct):
+    """Opens an event stream and reads its events, one connection after the other."""
 
-    Args:
-        url: where it is; None if the prediction has none.
-        slots: connections that may be held. One is taken until `release`; if none is free, there is no
-            stream.
-    """
+    _http: Http
+    _url: str | None
+    """Where it is; None if the prediction has none."""
+    _slots: Slots
+    """Connections that may be held. One is taken until `release`; if none is free, there is no stream."""
+    _answer: Answer | None = None
+    _parser: EventParser = msgspec.field(default_factory=EventParser)
+    _heard_at: float = -math.inf
+    _opened_at: float = -math.inf
+    _retry_at: float = -math.inf
+    _fruitful: bool = False
+    _fruitless: int = 0
+    _waits: Iterator[float] | None = None
 
-    __slots__ = (
-        "_answer",
-        "_fruitful",
-        "_fruitless",
-        "_heard_at",
-        "_http",
-        "_opened_at",
-        "_parser",
-        "_retry_at",
-        "_slots",
-        "_url",
-        "_waits",
-    )
-
-    def __init__(self, http: Http, url: str | None, slots: Slots) -> None:
-        if url is not None:
-            http.credentials.headers_for(url)  # raises if it must not be asked
-        self._http = http
-        self._url = url if url is not None and slots.take() else None
-        self._slots = slots
-        self._answer: Answer | None = None
-        self._parser = EventParser()
-        self._heard_at = self._opened_at = self._retry_at = -math.inf
-        self._fruitful = False
-        self._fruitless = 0
-        self._waits: Iterator[float] | None = None
+    def __post_init__(self) -> None:
+        if self._url is not None:
+            self._http.credentials.headers_for(self._url)  # raises if it must not be asked
+            self._url = self._url if self._slots.take() else None
 
     @property
     def connected(self) -> bool:

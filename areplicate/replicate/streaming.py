@@ -17,8 +17,6 @@ from ..clock import Scope, now
 from ..errors import APIConnectionError, APIError
 from ..logs import logger
 from .event_stream import EventStream
-from .http import Http
-from .limits import Slots
 from .live import Live
 from .poller import Poller, poll_waits
 from .progress import Progress
@@ -33,58 +31,27 @@ LATE_LOOK = 1.0
 """Seconds that a look may take after the deadline."""
 
 
-class PredictionStream:
-    """Reads one prediction's text.
+class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
+    """Reads one prediction's text."""
 
-    Args:
-        live: ends a `read` when the router closes.
-        policy: its deadline is when `read` raises TimeoutError.
-        slots: connections that may be held; if none is free, the prediction is looked at.
-        text_of: the text of a prediction's `output`.
-    """
-
-    __slots__ = (
-        "_assembly",
-        "_closed",
-        "_events",
-        "_finished",
-        "_live",
-        "_policy",
-        "_poller",
-        "_progress",
-        "_scope",
-        "_streams",
-        "_text_of",
-        "_waits",
-        "prediction",
-    )
-
-    def __init__(
-        self,
-        http: Http,
-        poller: Poller,
-        prediction: Prediction,
-        progress: Progress,
-        *,
-        live: Live,
-        policy: RetryPolicy,
-        slots: Slots,
-        text_of: Callable[[Any], str],
-    ) -> None:
-        self.prediction = prediction
-        self._poller = poller
-        self._progress = progress
-        self._live = live
-        self._policy = policy
-        self._text_of = text_of
-        url = prediction.stream_url
-        self._streams = url is not None
-        self._events = EventStream(http, url, slots)
-        self._assembly = TextAssembly()
-        self._waits: Iterator[float] | None = None
-        """Between looks, once there is one."""
-        self._finished = self._closed = False
-        self._scope: Scope | None = None
+    events: EventStream
+    poller: Poller
+    prediction: Prediction
+    progress: Progress
+    live: Live
+    """Ends a `read` when the router closes."""
+    policy: RetryPolicy
+    """Its deadline is when `read` raises TimeoutError."""
+    text_of: Callable[[Any], str]
+    """The text of a prediction's `output`."""
+    streams: bool
+    """Whether the prediction has an event stream, which need not be read."""
+    _assembly: TextAssembly = msgspec.field(default_factory=TextAssembly)
+    _waits: Iterator[float] | None = None
+    """Between looks, once there is one."""
+    _finished: bool = False
+    _closed: bool = False
+    _scope: Scope | None = None
 
     @property
     def text(self) -> str:
@@ -93,7 +60,7 @@ class PredictionStream:
 
     @property
     def phase(self) -> str:
-        return self._progress.phase
+        return self.progress.phase
 
     async def read(self) -> list[str]:
         """The next pieces of text, as soon as there are any; none once `prediction` is terminal.
@@ -102,22 +69,22 @@ class PredictionStream:
             TimeoutError: the deadline passed before the model was done.
             APIConnectionError: the stream was closed.
         """
-        if not self._finished and now() >= self._policy.deadline:
+        if not self._finished and now() >= self.policy.deadline:
             return await self._read_late()
         silent = False
         while not self._finished:
             self._check_open()
-            scope = self._scope = self._live.begin_call(min(self._policy.deadline, self._events.silent_at))
+            scope = self._scope = self.live.begin_call(min(self.policy.deadline, self.events.silent_at))
             try:
                 with scope:
                     pieces = await (self._look() if silent else self._advance())
             finally:
                 self._scope = None
-                self._live.end_call(scope)
+                self.live.end_call(scope)
             self._check_open()
-            silent = scope.cancelled_caught and now() < self._policy.deadline
+            silent = scope.cancelled_caught and now() < self.policy.deadline
             if silent:
-                await self._events.give_up(self._booting)
+                await self.events.give_up(self._booting)
                 continue
             if scope.cancelled_caught:
                 if not self._whole:
@@ -151,12 +118,12 @@ class PredictionStream:
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()
-        await self._events.disconnect()
+        await self.events.disconnect()
 
     async def aclose(self) -> None:
         """Closes the connection."""
-        await self._events.disconnect()
-        self._events.release()
+        await self.events.disconnect()
+        self.events.release()
 
     @property
     def _whole(self) -> bool:
@@ -168,20 +135,20 @@ class PredictionStream:
         return self.prediction.status == "starting"
 
     def _check_open(self) -> None:
-        if self._closed or self._live.closed:
+        if self._closed or self.live.closed:
             raise APIConnectionError("The stream was closed.")
 
     def _advance(self) -> Awaitable[list[str]]:
         """The next step. Were this a coroutine too, each stream would keep one more in memory while it waits."""
         if self._assembly.done:
             return self._finish()
-        return self._receive() if self._events.connected else self._connect()
+        return self._receive() if self.events.connected else self._connect()
 
     async def _connect(self) -> list[str]:
         """Opens the event stream, or looks at the prediction if it cannot be opened yet."""
-        opens_in = self._events.opens_in(self._booting)
+        opens_in = self.events.opens_in(self._booting)
         if opens_in <= 0:
-            await self._events.open(self._assembly.last_id, self._booting)
+            await self.events.open(self._assembly.last_id, self._booting)
             self._assembly.reconnected()
             return []
         self._waits = self._waits or poll_waits()
@@ -189,25 +156,25 @@ class PredictionStream:
         return await self._look()
 
     async def _receive(self) -> list[str]:
-        events = await self._events.receive(self._booting)
+        events = await self.events.receive(self._booting)
         if events is None:
             return [] if self._closed else await self._look()
         pieces = [piece for event in events if (piece := self._assembly.add(event))]
         if self._assembly.done or self._assembly.lost:
-            await self._events.disconnect()
+            await self.events.disconnect()
         if self._assembly.lost:
-            self._events.release()
+            self.events.release()
         if pieces:
-            self._events.brought_text()
+            self.events.brought_text()
             if self._booting:
                 self.prediction = msgspec.structs.replace(self.prediction, status="processing")
-                self._progress.saw(self.prediction)
+                self.progress.saw(self.prediction)
         return pieces
 
     async def _look(self) -> list[str]:
         """Looks at the prediction; gives what its output has beyond the text so far."""
-        self.prediction = await self._poller.look(self.prediction.id, self._policy)
-        self._progress.saw(self.prediction)
+        self.prediction = await self.poller.look(self.prediction.id, self.policy)
+        self.progress.saw(self.prediction)
         if self.prediction.terminal:
             return self._end()
         return self._ahead()
@@ -215,7 +182,7 @@ class PredictionStream:
     def _ahead(self) -> list[str]:
         """What the output of the running prediction has beyond the text so far."""
         output = self.prediction.output
-        piece = self._assembly.catch_up(self._text_of(self._as_given(output))) if grows(output) else ""
+        piece = self._assembly.catch_up(self.text_of(self._as_given(output))) if grows(output) else ""
         return [piece] if piece else []
 
     async def _finish(self) -> list[str]:
@@ -243,13 +210,13 @@ class PredictionStream:
         return self._end()
 
     async def _wait_for_end(self) -> None:
-        self.prediction = await self._poller.look(self.prediction.id, self._policy)
-        self.prediction = await self._poller.wait(self.prediction, self._progress, self._policy)
+        self.prediction = await self.poller.look(self.prediction.id, self.policy)
+        self.prediction = await self.poller.wait(self.prediction, self.progress, self.policy)
 
     async def _read_late(self) -> list[str]:
         """What the model wrote until the deadline, for a reader who comes only after it."""
         with anyio.move_on_after(LATE_LOOK) as self._scope, suppress(APIError):
-            self.prediction = await self._poller.look(self.prediction.id, RetryPolicy(retries=0))
+            self.prediction = await self.poller.look(self.prediction.id, RetryPolicy(retries=0))
         self._check_open()
         if self.prediction.terminal or self._whole:
             return self._end()
@@ -257,7 +224,7 @@ class PredictionStream:
 
     def _end(self) -> list[str]:
         """The rest of the text, now that the model is done."""
-        self._events.release()
+        self.events.release()
         self._finished = True
         if self._whole and (not self.prediction.terminal or self._was_removed()):
             self.prediction = msgspec.structs.replace(
@@ -265,13 +232,13 @@ class PredictionStream:
             )
         output = self.prediction.output
         given = len(self.text)
-        rest, agrees = self._assembly.finish(self._text_of(self._as_given(output) if given else output))
+        rest, agrees = self._assembly.finish(self.text_of(self._as_given(output) if given else output))
         if not agrees and self.prediction.status == "succeeded":
             logger.warning(
                 "Prediction %s was streamed as %d characters, and its output is another text of %d",
                 self.prediction.id,
                 given,
-                len(self._text_of(output)),
+                len(self.text_of(output)),
             )
         return [rest] if rest else []
 
@@ -280,4 +247,4 @@ class PredictionStream:
 
     def _as_given(self, output: Any) -> Any:
         """An output with the line breaks that the streamed pieces have."""
-        return as_streamed(output) if self._streams else output
+        return as_streamed(output) if self.streams else output

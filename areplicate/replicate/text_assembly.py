@@ -21,6 +21,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from .protocol.events import Event
 
 _LINE_BREAK = re.compile("\r\n?")
@@ -32,42 +34,25 @@ _LOOSE = 4
 joined. A long text has more: joining copies all of it."""
 
 
-class TextAssembly:
-    """The text of one prediction as it grows. It does no I/O.
+class TextAssembly(msgspec.Struct):
+    """The text of one prediction as it grows. It does no I/O."""
 
-    Attributes:
-        last_id: where the event stream goes on, as `Last-Event-ID`; empty if it starts.
-        done: the event stream has said that it is at its end.
-        whole: it has said that the model succeeded, and all of its text has been placed.
-        lost: the event stream cannot be placed; the text must come from looks.
-    """
-
-    __slots__ = (
-        "_connected",
-        "_end",
-        "_first_id",
-        "_last_start",
-        "_length",
-        "_pieces",
-        "_position",
-        "_unplaced",
-        "done",
-        "last_id",
-        "lost",
-        "whole",
-    )
-
-    def __init__(self) -> None:
-        self.last_id = ""
-        self.done = self.whole = self.lost = False
-        self._pieces: list[str] = []
-        self._length = 0
-        self._first_id = ""
-        self._last_start = 0
-        self._end = 0
-        self._connected = False
-        self._position: int | None = None
-        self._unplaced = ""
+    last_id: str = ""
+    """Where the event stream goes on, as `Last-Event-ID`; empty if it starts."""
+    done: bool = False
+    """The event stream has said that it is at its end."""
+    whole: bool = False
+    """It has said that the model succeeded, and all of its text has been placed."""
+    lost: bool = False
+    """The event stream cannot be placed; the text must come from looks."""
+    _pieces: list[str] = []
+    _length: int = 0
+    _first_id: str = ""
+    _last_start: int = 0
+    _end: int = 0
+    _connected: bool = False
+    _position: int | None = None
+    _unplaced: str = ""
 
     @property
     def text(self) -> str:

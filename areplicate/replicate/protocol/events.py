@@ -20,23 +20,20 @@ class Event(msgspec.Struct, frozen=True):
     id: str = ""
 
 
-class EventParser:
+class EventParser(msgspec.Struct):
     """Turns the bytes of one connection into events, wherever the bytes are split.
 
     An event that the connection did not finish is dropped, as the standard wants it. So are comments, such as
     Replicate's `: hi` and `:408: 408 Request Timeout`, and `retry`: when to reconnect, `EventStream` knows.
     """
 
-    __slots__ = ("_after_cr", "_begun", "_data", "_last_id", "_rest", "_size", "_type")
-
-    def __init__(self) -> None:
-        self._last_id = ""
-        self._rest: bytes | bytearray = b""
-        self._begun = False
-        self._after_cr = False
-        self._type = ""
-        self._data: list[str] = []
-        self._size = 0
+    _last_id: str = ""
+    _rest: bytes | bytearray = b""
+    _begun: bool = False
+    _after_cr: bool = False
+    _type: str = ""
+    _data: list[str] = []
+    _size: int = 0
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes. Raises ValueError for an endless line."""

@@ -47,6 +47,38 @@ async def _attack(file: str) -> None:
             await callers.caller("sk-random-9")
 
 
+def test_random_tokens_leave_the_database_to_those_who_have_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_FRESH", 0.0)
+    monkeypatch.setattr(auth, "_PATIENCE", 0.01)
+    asyncio.run(_crowd())
+
+
+async def _crowd() -> None:
+    row = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW)
+    looked_up: list[str] = []
+    answer = asyncio.Event()
+
+    async def look_up(hash: str) -> Key | None:
+        looked_up.append(hash)
+        if hash == row.hash:
+            return row
+        await answer.wait()
+        return None
+
+    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
+    assert (await callers.caller("sk-real")).key_id == "k"
+    crowd = [asyncio.ensure_future(callers.caller(f"sk-random-{number}")) for number in range(50)]
+    refused, _ = await asyncio.wait(crowd, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert isinstance(refused.pop().exception(), DatabaseUnavailable)
+    assert (await callers.caller("sk-real")).key_id == "k"
+    assert len(looked_up) == 2 + 4
+    answer.set()
+    statuses = [error.status for error in await asyncio.gather(*crowd, return_exceptions=True)]  # type: ignore[union-attr]
+    assert set(statuses) == {401, 503}
+    with pytest.raises(GatewayError, match="not known"):
+        await callers.caller("sk-random-100")
+
+
 def test_what_was_read_before_a_change_is_not_remembered_after_it() -> None:
     """A request that looks its key up while that is blocked brings none of it back."""
     asyncio.run(_block_while_it_is_looked_up())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from typing import Literal, TypeVar
 
+import anyio
 import msgspec
 
 from ..errors import DatabaseUnavailable, GatewayError
@@ -20,6 +22,11 @@ Access = Literal["anyone", "key", "master", "metrics", "health"]
 
 _FRESH = 4.0
 """Seconds for which a key is remembered: what another process blocks or deletes is refused within five."""
+_STRANGERS = 4
+"""Tokens that are looked up at once and were not known before. The database does eight things at once: thousands of
+such tokens do not keep it from those who have keys."""
+_PATIENCE = 2.0
+"""Seconds for which such a look-up waits for its turn."""
 _MOST_REMEMBERED = 10_000
 """How many keys are remembered, and how many unknown tokens: apart, so that random tokens push out no key."""
 
@@ -72,6 +79,7 @@ class Auth:
         self._keys: OrderedDict[str, tuple[float, Key]] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
         """When each was last looked up, by the tokens' hashes."""
+        self._turns = asyncio.Semaphore(_STRANGERS)
         self._changes = 0
         """How often keys have been changed here: what was read before a change is not remembered after it."""
         self.set_master_key(master_key)
@@ -120,7 +128,7 @@ class Auth:
         if asked - self._unknown.get(hash, -math.inf) < _FRESH:
             return None
         try:
-            key = await self._look_up(hash)
+            key = await (self._look_up(hash) if known is not None else self._look_up_in_turn(hash))
         except DatabaseUnavailable:
             if known is not None and asked - known[0] < self._grace:
                 return known[1]
@@ -133,6 +141,16 @@ class Auth:
         else:
             _remember(self._keys, hash, (asked, key))
         return key
+
+    async def _look_up_in_turn(self, hash: str) -> Key | None:
+        with anyio.move_on_after(_PATIENCE) as waiting:
+            await self._turns.acquire()
+        if waiting.cancelled_caught:
+            raise DatabaseUnavailable("too many unknown keys are looked up")
+        try:
+            return await self._look_up(hash)
+        finally:
+            self._turns.release()
 
 
 def _remember(among: OrderedDict[str, T], hash: str, what: T) -> None:

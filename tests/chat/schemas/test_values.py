@@ -102,6 +102,7 @@ def test_what_is_of_another_type_or_length_is_refused(field: Field, value: Any, 
         (HALF_OPEN[0], -0.25, 0.5, "at least 0.5"),
         (HALF_OPEN[1], 0.75, 0.5, "at most 0.5"),
         (Field("number", minimum=0), -1, 0, "at least 0"),
+        (Field("integer", maximum=2147483647), 2**40, 2147483647, "at most 2147483647"),
         (Field("number", maximum=0), 1, 0, "at most 0"),
     ],
 )

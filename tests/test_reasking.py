@@ -67,6 +67,19 @@ def result_of(response: ModelResponse, text: str) -> Any:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+async def test_a_reasoner_that_calls_within_its_thought_has_called(streamed: bool) -> None:
+    call = '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</tool_call>'
+    thinker = LocalModel(owner="qwen", name="qwen3-32b", reply=f"<think>I look.\n{call}")
+    async with stage(thinker) as (local, router):
+        answered = await router.acompletion("qwen/qwen3-32b", HI, tools=[WEATHER], stream=streamed)
+        response = await stream_to_completion(answered) if streamed else answered
+    [called] = response.choices[0].message.tool_calls or []
+    assert (called.function.name, called.function.arguments) == ("get_weather", '{"city":"Paris"}')
+    assert response.choices[0].finish_reason == "tool_calls"
+    assert len(local.predictions) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("notation", NOTATIONS)
 async def test_a_tool_is_called_and_its_result_answered(notation: str, streamed: bool) -> None:
     script = calls_tools(PARIS, then="It is sunny.", notation=notation)

@@ -87,6 +87,7 @@ async def _fitting(
 
 
 def _read(reader: AnswerReader, choice: Choice) -> list[Delta]:
+    reader.think(choice.message.reasoning_content or "")
     return [*reader.feed(choice.message.content or ""), *reader.end(cut_off=choice.finish_reason == "length")]
 
 
@@ -165,6 +166,7 @@ def _deltas(reader: AnswerReader, choice: ChunkChoice, stream: CompletionStream)
     if choice.finish_reason is not None:
         return reader.end(cut_off=choice.finish_reason == "length")
     if not choice.delta.content:
+        reader.think(choice.delta.reasoning_content or "")
         return [choice.delta]
     deltas = reader.feed(choice.delta.content)
     if reader.stopped_at is not None:

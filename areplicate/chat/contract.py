@@ -54,6 +54,9 @@ class AnswerReader:
         self.text = ""
         self._said = ""
         """The text without the thoughts, where a tool must be called."""
+        self._thought = ""
+        self._answered = False
+        """Whether there is more than a thought."""
         self.faults: list[str] = []
         self.given_calls: list[FunctionCall] = list(before.given_calls) if before is not None else []
         """Calls that were given out."""
@@ -96,6 +99,10 @@ class AnswerReader:
         self.text += text
         return self._parted(self._split.feed(text))
 
+    def think(self, text: str) -> None:
+        """Takes a piece of the model's thought, where that was split from the text before."""
+        self._thought += text
+
     def end(self, cut_off: bool = False) -> list[Delta]:
         """The rest, now that no text follows. What was `cut_off` by a limit is incomplete, not wrong; so is JSON that
         was ended by a stop sequence."""
@@ -103,6 +110,8 @@ class AnswerReader:
         for piece in self._tools.end() if self._tools is not None else ():
             deltas += self._piece(piece)
         deltas += self._shown(self._stops.end())
+        if not (self._answered or self.given_calls or self.faults or cut_off):
+            deltas += self._called_in_thought()
         if self._json is not None and not self.given_calls and not self.faults:
             ended_early = cut_off or self.stopped_at is not None
             if rest := self._json.end(ended_early):
@@ -133,8 +142,11 @@ class AnswerReader:
             if self._must_call:
                 self._said += delta.content or ""
             if not delta.content:
+                self.think(delta.reasoning_content or "")
                 parted.append(delta)
-            elif self._tools is None:
+                continue
+            self._answered = self._answered or not delta.content.isspace()
+            if self._tools is None:
                 parted += self._content(delta.content)
             else:
                 for piece in self._tools.feed(delta.content):
@@ -163,6 +175,18 @@ class AnswerReader:
             else:
                 deltas += self._given(checked)
         return deltas
+
+    def _called_in_thought(self) -> list[Delta]:
+        """The calls with which a thought ends, where no answer follows it: some models call without closing it."""
+        if self._contract.tools is None:
+            return []
+        reader = ToolReader(self._contract.tools.names)
+        pieces = [*reader.feed(self._thought), *reader.end()]
+        said = [at for at, piece in enumerate(pieces, 1) if isinstance(piece, str) and not piece.isspace()]
+        calls = [
+            piece for piece in pieces[max(said, default=0) :] if isinstance(piece, Block) and piece.calls
+        ]
+        return [delta for piece in calls for delta in self._piece(piece)]
 
     def _arguments_alone(self, text: str) -> list[Delta]:
         """The call of the tool that must be called, if the model wrote nothing but its arguments."""

@@ -407,6 +407,27 @@ def test_a_model_that_thinks_first_has_called_nothing_in_its_thoughts() -> None:
     assert read.told() == ("", [("clock", {"zone": "UTC"})], [])
 
 
+@pytest.mark.parametrize("closes", ["", "</think>", "</think>\n\n"])
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_the_calls_with_which_a_thought_ends_are_calls_where_no_answer_follows(
+    closes: str, step: int
+) -> None:
+    text = f"<think>Not <tool_call>{TWO}</tool_call> first.\n<tool_call>\n{ONE}\n</tool_call>\n{closes}"
+    pieces = [text[at : at + step] for at in range(0, len(text), step)]
+    assert Read(pieces).told() == ("", [("clock", {"zone": "UTC"})], [])
+    assert Read([*pieces, "" if closes else "</think>", "No."]).told() == ("No.", [], [])
+    assert Read(pieces, cut_off=True).calls == []
+
+
+def test_a_thought_that_only_speaks_of_a_call_has_called_nothing() -> None:
+    for thought in (
+        f"<tool_call>{ONE}</tool_call>, or not",
+        f"{ONE} is what I might say",
+        "<tool_call>{broken",
+    ):
+        assert Read([f"<think>{thought}"]).told() == ("", [], [])
+
+
 def test_a_call_that_is_repeated_beside_the_corrected_one_is_given_out_once() -> None:
     first = TOOLS.reader(streamed=True)
     given = (

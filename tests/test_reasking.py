@@ -71,7 +71,7 @@ async def test_a_reasoner_that_calls_within_its_thought_has_called(streamed: boo
     call = '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</tool_call>'
     thinker = LocalModel(owner="qwen", name="qwen3-32b", reply=f"<think>I look.\n{call}")
     async with stage(thinker) as (local, router):
-        answered = await router.acompletion("qwen/qwen3-32b", HI, tools=[WEATHER], stream=streamed)
+        answered: Any = await router.acompletion("qwen/qwen3-32b", HI, tools=[WEATHER], stream=streamed)
         response = await stream_to_completion(answered) if streamed else answered
     [called] = response.choices[0].message.tool_calls or []
     assert (called.function.name, called.function.arguments) == ("get_weather", '{"city":"Paris"}')

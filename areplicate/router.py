@@ -126,8 +126,8 @@ class AsyncRouter:
         self._balancer = Balancer(self._live, model_list, fallbacks, allowed_fails, cooldown_time)
         slots = Slots(pool_size * 9 // 10)
         self._clients = Clients(
-            transport if proxy is None and ssl is None else through(transport, proxy, ssl),
-            self._live,
+            transport=transport if proxy is None and ssl is None else through(transport, proxy, ssl),
+            live=self._live,
             held=slots
             if held_creations is None
             else Slots(checked_whole("held_creations", held_creations, least=0), of=slots),
@@ -138,9 +138,9 @@ class AsyncRouter:
             trusted_hosts=tuple(checked_names("trusted_hosts", trusted_hosts)),
         )
         self._preparer = Preparer(
-            self._clients,
-            self._live,
-            slots,
+            clients=self._clients,
+            live=self._live,
+            slots=slots,
             api_key=given.get("api_key"),
             api_base=given.get("api_base"),
             timeout=None if timeout is None else checked_timeout(timeout),

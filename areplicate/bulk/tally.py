@@ -5,37 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from ..clock import now
 from ..replicate.progress import OnStatus, Status
 from .map import MapResult
 
 
-class Tally:
-    """How far a job is.
+class Tally(msgspec.Struct):
+    """How far a job is."""
 
-    Args:
-        rows: how many rows it has.
-        creations_per_minute: the account's limit.
-        cost_of: what an answer cost in US dollars; None if that is not known.
-    """
-
-    def __init__(
-        self,
-        rows: int,
-        creations_per_minute: float,
-        cost_of: Callable[[Any], float | None] = lambda response: None,
-    ) -> None:
-        self.rows = rows
-        self.done = self.failed = 0
-        self._limit = creations_per_minute
-        self.cost = 0.0
-        self._cost_of = cost_of
-        self._phases: dict[int, str] = {}
-        """Of the rows that are under way."""
-        self._first_at: float | None = None
-        """When this run got its first answer; those of earlier runs say nothing of its speed."""
-        self._since = 0
-        """Rows that have ended since then."""
+    rows: int
+    creations_per_minute: float
+    """The account's limit."""
+    cost_of: Callable[[Any], float | None] = lambda response: None
+    """What an answer cost in US dollars; None if that is not known."""
+    done: int = 0
+    failed: int = 0
+    cost: float = 0.0
+    _phases: dict[int, str] = {}
+    """Of the rows that are under way."""
+    _first_at: float | None = None
+    """When this run got its first answer; those of earlier runs say nothing of its speed."""
+    _since: int = 0
+    """Rows that have ended since then."""
 
     @property
     def ended(self) -> int:
@@ -49,7 +42,7 @@ class Tally:
     @property
     def seconds_left(self) -> float:
         """At this run's pace; until that is known, at the account's limit, which is also the fastest possible."""
-        pace = min(self.per_minute or self._limit, self._limit)
+        pace = min(self.per_minute or self.creations_per_minute, self.creations_per_minute)
         return (self.rows - self.ended) / pace * 60
 
     def watch(self, number: int) -> OnStatus:
@@ -69,7 +62,7 @@ class Tally:
         self.done += result.error is None
         self.failed += result.error is not None
         if result.response is not None:
-            self.cost += self._cost_of(result.response) or 0.0
+            self.cost += self.cost_of(result.response) or 0.0
 
     def line(self) -> str:
         booting = sum(phase == "booting" for phase in self._phases.values())

@@ -85,32 +85,20 @@ class _Target(msgspec.Struct):
         return time < self.until and self.versions == self.account.versions.changes
 
 
-class Preparer:
+class Preparer(msgspec.Struct, kw_only=True, eq=False):
     """Makes calls ready to be sent. What a call does not set, its router does, else the process."""
 
-    def __init__(
-        self,
-        clients: Clients,
-        live: Live,
-        slots: Slots,
-        *,
-        api_key: str | None,
-        api_base: str | None,
-        timeout: float | None,
-        max_retries: int | None,
-        allow_files: bool,
-    ) -> None:
-        self._clients = clients
-        self.live = live
-        self.slots = slots
-        self._api_key = api_key
-        self._api_base = api_base
-        self._timeout = timeout
-        self._max_retries = max_retries
-        self.allow_files = allow_files
-        self._schemas = SchemaStore()
-        self._targets: dict[tuple[str, str, str], _Target] = {}
-        """By model, base and key."""
+    clients: Clients
+    live: Live
+    slots: Slots
+    api_key: str | None
+    api_base: str | None
+    timeout: float | None
+    max_retries: int | None
+    allow_files: bool
+    _schemas: SchemaStore = msgspec.field(default_factory=SchemaStore)
+    _targets: dict[tuple[str, str, str], _Target] = {}
+    """By model, base and key."""
 
     async def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Call | Answering:
         """The call that was asked for, ready to be sent."""
@@ -120,7 +108,7 @@ class Preparer:
         # No part of the draft: what is left of a time-out is another number for each call.
         seconds, retries = self.patience(options.pop("timeout", None), options.get("num_retries"))
         policy = RetryPolicy(retries, begun + seconds)
-        base, key = chosen(options.get("api_base") or self._api_base, options.get("api_key") or self._api_key)
+        base, key = chosen(options.get("api_base") or self.api_base, options.get("api_key") or self.api_key)
         target = self._targets.get((model, base, key)) if _ROAD.isdisjoint(options) else None
         if target is None or not target.is_good(begun):
             target = await self._look_up_target(model, base, key, options, policy, begun)
@@ -223,14 +211,14 @@ class Preparer:
 
     def patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
         """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
-        return patience(timeout, self._timeout, retries, self._max_retries)
+        return patience(timeout, self.timeout, retries, self.max_retries)
 
     async def _look_up_target(
         self, model: str, base: str, key: str, options: Mapping[str, Any], policy: RetryPolicy, time: float
     ) -> _Target:
         endpoint = endpoint_of(model)
         headers = checked_headers("default_headers", options.get("default_headers"))
-        account = self._clients.of(base, key, headers, options.get("proxy"), options.get("ssl"))
+        account = self.clients.of(base, key, headers, options.get("proxy"), options.get("ssl"))
         schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
         if schema is None:
             schema = await self.in_time(partial(self._schema, endpoint, account), policy)
@@ -272,8 +260,8 @@ class Preparer:
         proxy: str | None = None,
         ssl: TLS | None = None,
     ) -> Client:
-        base, key = chosen(api_base or self._api_base, api_key or self._api_key)
-        return self._clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
+        base, key = chosen(api_base or self.api_base, api_key or self.api_key)
+        return self.clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
 
 
 def _asking(messages: Any, blank: Call, settings: Settings, prompting: Prompting) -> Call:

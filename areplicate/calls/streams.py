@@ -68,16 +68,13 @@ class Chunks(Protocol):
         """Calls `do` in the loop's own thread."""
 
 
-class _Ending:
+class _Ending(msgspec.Struct):
     """How a stream ends. An object of its own, because the stream itself may have been dropped by then."""
 
-    __slots__ = ("_chunks", "error", "reached", "todo")
-
-    def __init__(self, chunks: Chunks) -> None:
-        self.reached = False
-        self.error: APIError | None = None
-        self.todo: tuple[Callable[[APIError | None], object], ...] = ()
-        self._chunks = chunks
+    _chunks: Chunks
+    reached: bool = False
+    error: APIError | None = None
+    todo: tuple[Callable[[APIError | None], object], ...] = ()
 
     def reach(self) -> None:
         if not self.reached:

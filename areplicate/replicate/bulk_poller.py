@@ -44,20 +44,17 @@ class _Member(msgspec.Struct):
     woken: Waiter = msgspec.field(default_factory=one_waiter)
 
 
-class BulkPoller:
+class BulkPoller(msgspec.Struct, eq=False):
     """Looks at the predictions of one account, round after round, as long as anybody waits for one."""
 
-    def __init__(
-        self, http: Http, predictions: PredictionList, clock: ServerClock, background: Background
-    ) -> None:
-        self._http = http
-        self._list = predictions
-        self._clock = clock
-        self._background = background
-        self._members: dict[str, _Member] = {}
-        self._task: object = None
-        self._eventful = float("-inf")
-        """When the first joined, or the last was seen to have ended."""
+    _http: Http
+    _list: PredictionList
+    _clock: ServerClock
+    _background: Background
+    _members: dict[str, _Member] = {}
+    _task: object = None
+    _eventful: float = float("-inf")
+    """When the first joined, or the last was seen to have ended."""
 
     async def wait(self, prediction: Prediction, progress: Progress) -> Prediction:
         """The prediction once it is terminal; as it was before if the list did not show it."""

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..clock import TimeLimits
 from .client import Client
 from .credentials import Credentials
@@ -21,41 +23,27 @@ _KEPT = 1000
 """Clients that are remembered while nobody calls: a service may bring each user's own key."""
 
 
-class Clients:
-    """Gives the client for a call's key, base, headers, proxy and certificates.
+class Clients(msgspec.Struct, kw_only=True, eq=False):
+    """Gives the client for a call's key, base, headers, proxy and certificates."""
 
-    Args:
-        transport: opens the connections, unless a call names another proxy or certificates.
-        live: every prediction that somebody of the router has.
-        held: connections that creations may hold open.
-        short: connections for requests that are answered at once.
-        creations_per_minute, others_per_minute: each account's limits to begin with.
-        default_headers: sent with every request to a base.
-        trusted_hosts: further hosts that may see a key.
-    """
-
-    def __init__(
-        self,
-        transport: Transport,
-        live: Live,
-        *,
-        held: Slots,
-        short: Turns,
-        creations_per_minute: float,
-        others_per_minute: float,
-        default_headers: Mapping[str, str],
-        trusted_hosts: tuple[str, ...],
-    ) -> None:
-        self.transport = transport
-        self._live = live
-        self._held = held
-        self._short = short
-        self._limits = TimeLimits()
-        self._rates = creations_per_minute, others_per_minute
-        self._default_headers = default_headers
-        self._trusted_hosts = trusted_hosts
-        self._clients: OrderedDict[tuple[object, ...], Client] = OrderedDict()
-        self._transports: dict[tuple[str | None, TLS | None], Transport] = {}
+    transport: Transport
+    """Opens the connections, unless a call names another proxy or certificates."""
+    live: Live
+    """Every prediction that somebody of the router has."""
+    held: Slots
+    """Connections that creations may hold open."""
+    short: Turns
+    """Connections for requests that are answered at once."""
+    creations_per_minute: float
+    others_per_minute: float
+    """Each account's limits to begin with."""
+    default_headers: Mapping[str, str]
+    """Sent with every request to a base."""
+    trusted_hosts: tuple[str, ...]
+    """Further hosts that may see a key."""
+    _limits: TimeLimits = msgspec.field(default_factory=TimeLimits)
+    _clients: OrderedDict[tuple[object, ...], Client] = msgspec.field(default_factory=OrderedDict)
+    _transports: dict[tuple[str | None, TLS | None], Transport] = {}
 
     def of(
         self,
@@ -72,17 +60,16 @@ class Clients:
         if client is not None:
             self._clients.move_to_end(named)
             return client
-        creations, others = self._rates
         client = self._clients[named] = Client(
             self._through(proxy, ssl),
             base,
-            Credentials(base, key, merged(self._default_headers, default_headers or {}), self._trusted_hosts),
-            live=self._live,
-            held=self._held,
-            short=self._short,
+            Credentials(base, key, merged(self.default_headers, default_headers or {}), self.trusted_hosts),
+            live=self.live,
+            held=self.held,
+            short=self.short,
             limits=self._limits,
-            creations_per_minute=creations,
-            others_per_minute=others,
+            creations_per_minute=self.creations_per_minute,
+            others_per_minute=self.others_per_minute,
         )
         if len(self._clients) > _KEPT:
             self._clients.popitem(last=False)

@@ -81,24 +81,23 @@ class _Reader(msgspec.Struct):
     )
 
 
-class PredictionList:
+class PredictionList(msgspec.Struct, eq=False):
     """`GET /predictions`, newest first, a hundred a page.
 
     A sweep is a task of its own, with its own time limits. Callers who come while one is under way share the
     next: the one under way may have passed the place where their prediction will appear.
     """
 
-    def __init__(self, http: Http, clock: ServerClock, background: Background) -> None:
-        self._http = http
-        self._clock = clock
-        self._background = background
-        self._waiting: list[_Reader] = []
-        self._sweeper: object = None
-        self._next_at = -math.inf
-        self._rank = Rank.LIST
-        """It goes first, but not again where it was throttled: single looks may be healthy."""
-        self.pages = 1
-        """Requests that the last sweep took."""
+    _http: Http
+    _clock: ServerClock
+    _background: Background
+    pages: int = 1
+    """Requests that the last sweep took."""
+    _waiting: list[_Reader] = []
+    _sweeper: object = None
+    _next_at: float = -math.inf
+    _rank: Rank = Rank.LIST
+    """It goes first, but not again where it was throttled: single looks may be healthy."""
 
     async def read(self, since: Callable[[], float], seen: Callable[[ListRow], object]) -> None:
         """Calls `seen` with the predictions created at or after `since`; perhaps with older ones too.

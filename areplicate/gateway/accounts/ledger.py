@@ -66,14 +66,13 @@ class Ledger:
         return page
 
 
-class _Page:
-    __slots__ = ("held", "resets_at", "spent", "windows")
-
-    def __init__(self) -> None:
-        self.spent = 0.0
-        self.resets_at: float | None = None
-        self.held: dict[Measure, float] = dict.fromkeys(MEASURES, 0)
-        self.windows = {measure: _Window() for measure in MEASURES}
+class _Page(msgspec.Struct):
+    spent: float = 0.0
+    resets_at: float | None = None
+    held: dict[Measure, float] = msgspec.field(default_factory=lambda: dict.fromkeys(MEASURES, 0.0))
+    windows: dict[Measure, _Window] = msgspec.field(
+        default_factory=lambda: {each: _Window() for each in MEASURES}
+    )
 
     def open(self, hold: Hold) -> None:
         for measure in MEASURES:
@@ -100,14 +99,11 @@ class _Page:
         return taken
 
 
-class _Window:
+class _Window(msgspec.Struct):
     """What was taken in the last minute."""
 
-    __slots__ = ("_total", "entries")
-
-    def __init__(self) -> None:
-        self.entries: deque[tuple[float, float]] = deque()
-        self._total = 0.0
+    entries: deque[tuple[float, float]] = msgspec.field(default_factory=deque)
+    _total: float = 0.0
 
     def add(self, now: float, amount: float) -> None:
         if amount:

@@ -6,32 +6,30 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
+
 from ...errors import AuthenticationError
+from ..accounts.accounts import Accounts
 from ..accounts.auth import ANYBODY, MASTER, Caller
 from ..accounts.batch_store import LEASE, BatchStore
 from ..accounts.tables import BatchRow
-from ..app import Gateway
 from ..errors import DatabaseUnavailable
 
 _RENEWAL = 1.0
 """Seconds between renewals, each of which also looks whether the batch was cancelled or its key changed."""
 
 
-class LeasedBatch:
-    """A batch and the key that it asks with, as they were last read.
+class LeasedBatch(msgspec.Struct):
+    """A batch and the key that it asks with, as they were last read."""
 
-    Attributes:
-        counts: the requests that this process has answered, and that have failed; each renewal writes them.
-        stopped: set once no further request may be asked.
-    """
-
-    def __init__(self, gateway: Gateway, store: BatchStore, row: BatchRow) -> None:
-        self.row = row
-        self.counts = {"completed": 0, "failed": 0}
-        self.stopped = asyncio.Event()
-        self._accounts = gateway.accounts
-        self._store = store
-        self._caller: Caller | None = None
+    _accounts: Accounts
+    _store: BatchStore
+    row: BatchRow
+    counts: dict[str, int] = msgspec.field(default_factory=lambda: {"completed": 0, "failed": 0})
+    """The requests that this process has answered, and that have failed; each renewal writes them."""
+    stopped: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    """Set once no further request may be asked."""
+    _caller: Caller | None = None
 
     def now(self) -> float:
         return self._accounts.now()

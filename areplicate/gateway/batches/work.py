@@ -49,7 +49,7 @@ class Work:
     def __init__(self, gateway: Gateway, store: BatchStore, batch: BatchRow, room: asyncio.Semaphore) -> None:
         self._gateway = gateway
         self._store = store
-        self._batch = LeasedBatch(gateway, store, batch)
+        self._batch = LeasedBatch(gateway.accounts, store, batch)
         self._job = gateway.files.job(batch.id)
         self._ask = partial(ask, gateway, self._batch.caller, room)
         self._leaving = False

@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 import anyio
@@ -78,7 +79,8 @@ class Background:
                 trio.lowlevel.spawn_system_task(self._on_trio, work, scope)
                 self._running[scope] = scope.cancel
             return scope
-        task = Context().run(loop.create_task, _logged(work))
+        # Not the loop's own way to make one: an eager task would be at its end before anybody could note that it runs.
+        task = Context().run(partial(asyncio.Task, _logged(work), loop=loop))
         self._running[task] = task.cancel
         task.add_done_callback(self._has_ended)
         return task

@@ -20,10 +20,12 @@ from areplicate import AsyncRouter, CompletionStream, ModelResponse
 from areplicate.completion import _routers
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.replicate.background import end_all
+from areplicate.replicate.live import LivePrediction
 from tests.hostile import (
     HostileReplicate,
     Mishap,
     away_for,
+    changes,
     edge_page,
     hangs,
     problem,
@@ -38,6 +40,7 @@ from tests.stage import (
     in_the_environment,
     llama,
     nothing_runs,
+    router_of,
     stage,
     wait_until_nothing_runs,
 )
@@ -388,6 +391,22 @@ async def test_a_stream_that_is_dropped_is_cancelled_at_once(model: str) -> None
             assert await nothing_runs(local, within=1)
         finally:
             gc.enable()
+
+
+@fast
+async def test_a_loop_whose_tasks_begin_at_once_keeps_nothing_of_what_was_left() -> None:
+    """As from Python 3.12 on: what is left here has ended already, and so has the task that would cancel it."""
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
+    async with HostileReplicate([llama()]) as hostile, router_of(hostile) as router:
+        hostile.on("create", changes(lambda asked, made: made.update(status="succeeded", output="fine")))
+        for _ in range(3):
+            stream: CompletionStream = await router.acompletion(LLAMA, HELLO, stream=True)
+            stream.leave()
+            await anyio.sleep(1)
+        del stream
+        gc.collect()
+        kept = [each for each in gc.get_objects() if type(each) is LivePrediction]
+        assert not [each for each in kept if each.owner.base == hostile.api_base]
 
 
 @fast

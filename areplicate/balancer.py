@@ -22,6 +22,7 @@ from .clock import now
 from .errors import APIError, BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout
 from .model_names import ModelNames, model_meant
 from .options import Given, read
+from .options.values import is_number, wrong
 from .replicate.limits import Limiter
 from .replicate.live import Live
 
@@ -243,23 +244,20 @@ def _mappings(name: str, given: Any, such_as: str) -> list[Mapping[str, Any]]:
         return []
     entries: list[Any] = list(read) if isinstance(read, Iterable) else [None]
     if not all(isinstance(entry, Mapping) for entry in entries):
-        raise BadRequestError(f"{name} must be a list such as [{such_as}], not {shown(given)}.", param=name)
+        raise wrong(name, given, f"a list such as [{such_as}]")
     return entries
 
 
 def _names(others: Any) -> list[str]:
     if not isinstance(others, (list, tuple)) or not all(isinstance(other, str) for other in others):
-        raise BadRequestError(
-            f'fallbacks must be a list such as [{{"llama-3": ["mistral"]}}], not of {shown(others)}.',
-            param="fallbacks",
-        )
+        raise wrong("fallbacks", [others], 'a list such as [{"llama-3": ["mistral"]}]')
     return list(others)
 
 
 def _at_least_0(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        raise BadRequestError(f"{name} must be a number, at least 0, not {shown(value)}.", param=name)
-    return value
+    if not is_number(value) or not value >= 0:
+        raise wrong(name, value, "a number, at least 0")
+    return float(value)
 
 
 def _required(name: str, given: Mapping[str, Any]) -> str:
@@ -273,6 +271,6 @@ def _number(name: str, given: Mapping[str, Any], key: str) -> float | None:
     value = given.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+    if not is_number(value) or value <= 0:
         raise BadRequestError(f"{key} of {name!r} must be a positive number, not {shown(value)}.", param=key)
     return float(value)

@@ -15,10 +15,9 @@ import msgspec
 from anyio.abc import TaskGroup
 from anyio.lowlevel import current_token
 
-from ..chat.plain import shown
 from ..chat.responses import ModelResponse
-from ..errors import APIConnectionError, APIError, BadRequestError
-from ..options.values import checked_whole
+from ..errors import APIConnectionError, APIError
+from ..options.values import checked_whole, wrong
 from .progress import progress_bar
 from .requests import Ask, AskOne, JobEnded, Requests, arguments_of, checked_requests, each_of
 
@@ -50,10 +49,7 @@ def kept_in(journal: Any, retry_failed: bool) -> Kept | None:
         return None
     path = fspath(journal) if isinstance(journal, (str, PathLike)) else None
     if not isinstance(path, str) or not path or "\0" in path:
-        raise BadRequestError(
-            f"journal must be the path of a file, such as answers.journal, not {shown(journal)}.",
-            param="journal",
-        )
+        raise wrong("journal", journal, "the path of a file, such as answers.journal")
     return Kept(path, retry_failed)
 
 

@@ -74,7 +74,7 @@ class Gateway:
         self.backend = Backend(config, self.metrics)
         self._backends.add(self.backend)
         self._begin_checking()
-        self.accounts.auth.set_master_key(config.master_key)
+        self.accounts.auth.master_key = config.master_key
         areplicate.set_verbose = config.verbose
         if config.accounts != old.config.accounts:
             logger.warning("what general_settings says of the database has changed: that needs a restart")

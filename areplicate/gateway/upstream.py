@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+import msgspec
+
 from ..errors import APIConnectionError
 from ..replicate.protocol.requests import Request
 from ..replicate.transports.base import Answer, Transport, through
@@ -14,13 +16,11 @@ asked: ContextVar[list[str] | None] = ContextVar("asked", default=None)
 """The kinds of requests that were sent to Replicate in this context."""
 
 
-class CountedTransport:
+class CountedTransport(msgspec.Struct, eq=False):
     """A transport that counts its requests, by kind and by the answer's status."""
 
-    def __init__(self, transport: Transport, metrics: Metrics) -> None:
-        self._transport = transport
-        self._metrics = metrics
-        self._count = metrics.upstream
+    _transport: Transport
+    _metrics: Metrics
 
     async def open(self, request: Request) -> Answer:
         kind = _kind(request)
@@ -29,9 +29,9 @@ class CountedTransport:
         try:
             answer = await self._transport.open(request)
         except APIConnectionError:
-            self._count.labels(kind, "broken").inc()
+            self._metrics.upstream.labels(kind, "broken").inc()
             raise
-        self._count.labels(kind, str(answer.status)).inc()
+        self._metrics.upstream.labels(kind, str(answer.status)).inc()
         return answer
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> CountedTransport:

@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
@@ -35,31 +37,32 @@ _MEMORY = "/dev/shm"
 """Where Linux keeps files in memory, so that no full disk is in the way."""
 
 
-class Supervisor:
-    """Keeps `count` workers running.
+def _folder() -> Path:
+    in_memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="areplicate-", dir=in_memory))
 
-    Args:
-        arguments: of the command that runs one worker, which gets `--listener FD`, `--parent PID` and
-            `--source FILE` besides.
-        path: the configuration file; `config`: what was read from it, which may be a pipe that can be read once.
-    """
 
-    def __init__(
-        self, arguments: list[str], path: Path, config: Config, listener: socket.socket, count: int
-    ) -> None:
-        self._arguments = arguments
-        self._path = path
-        self._config = config
-        self._listener = listener
-        self._count = count
-        self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
-        self._stopping_since: float | None = None
-        self._pause = 0.0
-        self._next_start = 0.0
-        self._reload_wanted = False
-        in_memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-        self._home = Path(tempfile.mkdtemp(prefix="areplicate-", dir=in_memory))
-        self._source = self._home / "config.yaml"
+class Supervisor(msgspec.Struct):
+    """Keeps `count` workers running."""
+
+    arguments: list[str]
+    """Of the command that runs one worker, which gets `--listener FD`, `--parent PID` and `--source FILE` besides."""
+    path: Path
+    """The configuration file."""
+    config: Config
+    """What was read from it, which may be a pipe that can be read once."""
+    listener: socket.socket
+    count: int
+    _workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+    _stopping_since: float | None = None
+    _pause: float = 0.0
+    _next_start: float = 0.0
+    _reload_wanted: bool = False
+    _home: Path = msgspec.field(default_factory=_folder)
+
+    @property
+    def _source(self) -> Path:
+        return self._home / "config.yaml"
 
     def run(self) -> int:
         """Returns when all workers have ended after SIGTERM or SIGINT."""
@@ -82,7 +85,7 @@ class Supervisor:
             shutil.rmtree(self._home, ignore_errors=True)
 
     def _start_missing(self) -> None:
-        while len(self._workers) < self._count and time.monotonic() >= self._next_start:
+        while len(self._workers) < self.count and time.monotonic() >= self._next_start:
             try:
                 process = self._start()
             except (OSError, ValueError) as error:
@@ -95,14 +98,14 @@ class Supervisor:
                 return
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._keep(self._config)
-        fd = self._listener.fileno()
+        self._keep(self.config)
+        fd = self.listener.fileno()
         # What is blocked here is blocked there, until the worker knows what to do with it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
         try:
             process = subprocess.Popen(
                 [
-                    *self._arguments,
+                    *self.arguments,
                     *("--listener", str(fd), "--parent", str(os.getpid()), "--source", str(self._source)),
                 ],
                 pass_fds=(fd,),
@@ -127,7 +130,7 @@ class Supervisor:
                 self._next_start = time.monotonic() + self._pause
                 logger.error("worker died", extra={"pid": pid, "status": process.returncode})
         since = self._stopping_since
-        drain = self._config.general.drain_seconds
+        drain = self.config.general.drain_seconds
         if since is not None and time.monotonic() - since > drain + _KILL_AFTER:
             for process, _ in self._workers.values():
                 process.kill()
@@ -136,14 +139,14 @@ class Supervisor:
         """Lets the workers read the certificate again, and the configuration, or the last one that was right."""
         self._reload_wanted = False
         try:
-            config = read_config(self._path, again=True)
+            config = read_config(self.path, again=True)
             self._keep(config)
         except (ConfigError, OSError) as error:
             logger.error("the configuration was not reloaded, the last one stays: %s", error)
         else:
             for warning in config.warnings:
                 logger.warning("%s", warning)
-            self._config = config
+            self.config = config
         self._pass_on(signal.SIGHUP)
 
     def _keep(self, config: Config) -> None:
@@ -158,7 +161,7 @@ class Supervisor:
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
         self._pass_on(number)
-        self._listener.close()  # while it was open here, clients could connect to nobody
+        self.listener.close()  # while it was open here, clients could connect to nobody
 
     def _ask_to_reload(self, number: int, frame: FrameType | None) -> None:
         self._reload_wanted = True

@@ -62,14 +62,13 @@ class Outcome(Enum):
     """There may be a prediction, and the list could not be read."""
 
 
-class Finder:
+class Finder(msgspec.Struct, eq=False):
     """Looks for predictions in the list of one account."""
 
-    def __init__(self, predictions: PredictionList, clock: ServerClock) -> None:
-        self._predictions = predictions
-        self._clock = clock
-        self.marks_are_shown = True
-        """Whether deadlines show the marks that were sent, as far as is known. If not, a row tells no mark."""
+    _predictions: PredictionList
+    _clock: ServerClock
+    marks_are_shown: bool = True
+    """Whether deadlines show the marks that were sent, as far as is known. If not, a row tells no mark."""
 
     async def find(self, *attempts: LivePrediction) -> Outcome:
         """Looks for what may have been created, for some seconds, until one of the attempts has its prediction.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from weakref import WeakValueDictionary
 
 import anyio
+import msgspec
 
 from ..clock import now
 from ..errors import APIError, BadRequestError, NotFoundError
@@ -18,15 +19,16 @@ KEPT = 3600.0
 """Seconds for which a model's latest version is taken to be that."""
 
 
-class LatestVersions:
+class LatestVersions(msgspec.Struct, eq=False):
     """The versions that one account has looked up; each once, also for many callers at once."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
-        self._found: dict[Endpoint, tuple[VersionEndpoint, float]] = {}
-        self.changes = 0
-        """How often a version was looked up."""
-        self._looking_up: WeakValueDictionary[Endpoint, anyio.Lock] = WeakValueDictionary()
+    _http: Http
+    changes: int = 0
+    """How often a version was looked up."""
+    _found: dict[Endpoint, tuple[VersionEndpoint, float]] = {}
+    _looking_up: WeakValueDictionary[Endpoint, anyio.Lock] = msgspec.field(
+        default_factory=WeakValueDictionary
+    )
 
     def known(self, endpoint: Endpoint) -> VersionEndpoint | None:
         """A model's latest version, if it was looked up within the last hour."""

@@ -70,7 +70,7 @@ def suggestion(model: object) -> str:
     return f" Did you mean {' or '.join(by_name[name] for name in near)}?" if near else ""
 
 
-class SchemaStore:
+class SchemaStore(msgspec.Struct, eq=False):
     """The schemas of all models that one router calls.
 
     A model of the catalogue costs nothing. Any other is looked up once, and kept in memory and on
@@ -78,12 +78,11 @@ class SchemaStore:
     its viewer's alone, also that it failed; a public model's schema is everybody's.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._found: dict[_Key, FoundSchema] = {}
-        self._not_before: dict[_Key, float] = {}
-        self._looking: dict[_Key, anyio.Event] = {}
-        self._missing: dict[_Key, NotFoundError] = {}
+    _clock: Callable[[], float] = time.time
+    _found: dict[_Key, FoundSchema] = {}
+    _not_before: dict[_Key, float] = {}
+    _looking: dict[_Key, anyio.Event] = {}
+    _missing: dict[_Key, NotFoundError] = {}
 
     def known(
         self, endpoint: Endpoint, viewer: Viewer = _ANYBODY, version: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.anyio
 class Client(web.StreamResponse):
     """An answer that notes when its head and its comments go out; each takes its client so many seconds to read."""
 
-    def __init__(self, headers: Any, *, reads_in: float = 0.0) -> None:
+    def __init__(self, *, reads_in: float = 0.0) -> None:
         super().__init__()
         self.reads_in = reads_in
         self.head: float | None = None
@@ -39,16 +38,15 @@ class Client(web.StreamResponse):
 
 
 @pytest.fixture
-def writer(monkeypatch: pytest.MonkeyPatch) -> Any:
+def writer() -> Any:
     beats = Beats()
 
     def make(**client: Any) -> EventWriter:
-        monkeypatch.setattr(web, "StreamResponse", partial(Client, **client))
         record = SimpleNamespace(seconds=lambda: 5.0)
         exchange: Any = SimpleNamespace(
             beats=beats, head=lambda kind: {}, request=None, account=SimpleNamespace(record=record)
         )
-        return EventWriter(exchange)
+        return EventWriter(exchange, response=Client(**client))
 
     return make
 

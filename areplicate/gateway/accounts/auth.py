@@ -7,6 +7,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from hmac import compare_digest
 from typing import Literal, TypeVar
 
@@ -57,54 +58,41 @@ ANYBODY = Caller()
 MASTER = Caller(is_master=True)
 
 
-class Auth:
-    """Recognises callers by their tokens.
+class Auth(msgspec.Struct):
+    """Recognises callers by their tokens."""
 
-    Args:
-        look_up: the key with a hash, from the database.
-        now: the time by the database's clock.
-        grace: seconds for which a key that was seen keeps working while the database does not answer.
-    """
-
-    def __init__(
-        self,
-        master_key: str | None,
-        look_up: Callable[[str], Awaitable[Key | None]],
-        now: Callable[[], float],
-        grace: float,
-    ) -> None:
-        self._look_up = look_up
-        self._now = now
-        self._grace = grace
-        self._keys: OrderedDict[str, tuple[float, Key]] = OrderedDict()
-        self._unknown: OrderedDict[str, float] = OrderedDict()
-        """When each was last looked up, by the tokens' hashes."""
-        self._turns = asyncio.Semaphore(_STRANGERS)
-        self._changes = 0
-        """How often keys have been changed here: what was read before a change is not remembered after it."""
-        self.set_master_key(master_key)
-
-    def set_master_key(self, master_key: str | None) -> None:
-        self._master_hash = hash_token(master_key) if master_key is not None else None
+    master_key: str | None
+    look_up: Callable[[str], Awaitable[Key | None]]
+    """The key with a hash, from the database."""
+    now: Callable[[], float]
+    """The time by the database's clock."""
+    grace: float
+    """Seconds for which a key that was seen keeps working while the database does not answer."""
+    _keys: OrderedDict[str, tuple[float, Key]] = msgspec.field(default_factory=OrderedDict)
+    _unknown: OrderedDict[str, float] = msgspec.field(default_factory=OrderedDict)
+    """When each was last looked up, by the tokens' hashes."""
+    _turns: asyncio.Semaphore = msgspec.field(default_factory=partial(asyncio.Semaphore, _STRANGERS))
+    _changes: int = 0
+    """How often keys have been changed here: what was read before a change is not remembered after it."""
 
     @property
     def open(self) -> bool:
         """Whether no key is needed."""
-        return self._master_hash is None
+        return self.master_key is None
 
     async def caller(self, token: str | None) -> Caller:
         """The caller with this token; raises the `GatewayError` 401 or 403 for a token that may not be used."""
-        if self._master_hash is None:
+        if self.master_key is None:
             return ANYBODY
         if not token:
             raise unauthenticated("The request has no API key: send one as Authorization: Bearer sk-...")
         hash = hash_token(token)
-        if compare_digest(hash, self._master_hash):
+        if compare_digest(hash, hash_token(self.master_key)):
             return MASTER
         key = await self._find(hash)
         if key is None or not compare_digest(hash, key.hash):
             raise unauthenticated("This API key is not known here.")
-        if key.expires_at is not None and key.expires_at <= self._now():
+        if key.expires_at is not None and key.expires_at <= self.now():
             raise unauthenticated("This API key has expired.")
         if key.blocked:
             raise GatewayError(403, "This API key is blocked.", code="key_blocked")
@@ -128,9 +116,9 @@ class Auth:
         if asked - self._unknown.get(hash, -math.inf) < _FRESH:
             return None
         try:
-            key = await (self._look_up(hash) if known is not None else self._look_up_in_turn(hash))
+            key = await (self.look_up(hash) if known is not None else self._look_up_in_turn(hash))
         except DatabaseUnavailable:
-            if known is not None and asked - known[0] < self._grace:
+            if known is not None and asked - known[0] < self.grace:
                 return known[1]
             raise
         if changes != self._changes:
@@ -148,7 +136,7 @@ class Auth:
         if waiting.cancelled_caught:
             raise DatabaseUnavailable("too many unknown keys are looked up")
         try:
-            return await self._look_up(hash)
+            return await self.look_up(hash)
         finally:
             self._turns.release()
 

@@ -34,40 +34,27 @@ def data_event(value: Any, name: str | None = None) -> bytes:
     return head + b"data: " + data + b"\n\n"
 
 
-class EventWriter:
+class EventWriter(msgspec.Struct, eq=False):
     """Writes the events of one answer. Use it as a context manager; `send` opens the answer if need be."""
 
-    __slots__ = (
-        "_beat_event",
-        "_beating",
-        "_exchange",
-        "_last",
-        "_loop",
-        "_opening",
-        "_sending",
-        "_status",
-        "due",
-        "response",
-    )
+    _exchange: Exchange
+    _beat_event: bytes | None = None
+    """Sent instead of the comment, for an API that has an event for it."""
+    response: web.StreamResponse = msgspec.field(default_factory=web.StreamResponse)
+    _loop: asyncio.AbstractEventLoop = msgspec.field(default_factory=asyncio.get_running_loop)
+    _status: Status | None = None
+    _opening: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+    _beating: asyncio.Task[None] | None = None
+    _sending: bool = False
+    _last: float = 0.0
+    due: float = 0.0
+    """When it is looked at whether anything has gone out."""
 
-    def __init__(self, exchange: Exchange, beat: bytes | None = None) -> None:
-        """`beat` is sent instead of the comment, for an API that has an event for it."""
-        self._beat_event = beat
-        self.response = web.StreamResponse(
-            headers={
-                **exchange.head("text/event-stream; charset=utf-8"),
-                "X-Accel-Buffering": "no",  # nginx would collect the events
-            }
-        )
-        self._exchange = exchange
-        self._loop = asyncio.get_running_loop()
-        self._status: Status | None = None
-        self._opening = asyncio.Lock()
-        self._beating: asyncio.Task[None] | None = None
-        self._sending = False
+    def __post_init__(self) -> None:
+        self.response.headers.update(self._exchange.head("text/event-stream; charset=utf-8"))
+        self.response.headers["X-Accel-Buffering"] = "no"  # nginx would collect the events
         self._last = self._loop.time()
         self.due = self._last + _HEAD_SECONDS
-        """When it is looked at whether anything has gone out."""
 
     def __enter__(self) -> EventWriter:
         self._exchange.beats.begin(self)

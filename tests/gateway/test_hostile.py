@@ -88,6 +88,7 @@ def assert_refused(answer: Any, status: int, says: str = "") -> None:
         ('{"a":' * 500 + "1" + "}" * 500, "deep"),
         ('{"model": "chat", "messages": ' + "[" * 70 + "]" * 70 + "}", "deep"),
         ("1e999", "not valid JSON"),
+        ('{"model": "chat", "top_p": 1e999}', "The body is not valid JSON: Number out of range."),
     ],
 )
 def test_bodies_that_are_no_json(running: Gateway, body: str | bytes, says: str) -> None:

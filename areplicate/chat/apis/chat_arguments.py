@@ -9,6 +9,7 @@ import msgspec
 
 from ...errors import BadRequestError
 from ..messages import read_messages
+from ..tools.tools import read_tool_use
 from ..usage import estimate
 
 _TOKENS_OF_AN_IMAGE = 1600
@@ -26,8 +27,9 @@ def count_tokens(asked: ChatArguments) -> int:
     """About how many tokens a model reads: four characters each, and 1,600 an image.
 
     Raises:
-        BadRequestError: a message is wrong.
+        BadRequestError: a message or a tool is wrong.
     """
+    read_tool_use(asked.params)
     turns = read_messages(asked.messages)
     media = [medium for turn in turns for medium in turn.media]
     images = sum(medium.kind == "image" for medium in media)

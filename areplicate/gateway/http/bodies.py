@@ -219,6 +219,11 @@ def _explain(body: bytes, error: str) -> str:
     line = before.count(b"\n") + 1
     column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
     what = error[: place.start() if place else None].removeprefix("JSON is malformed: ")
+    what, _, path = what.partition(
+        " - at `"
+    )  # of a number that is out of range, without its name or its byte
+    if path:
+        return f"The body is not valid JSON: {what}."
     return f"The body is not valid JSON: {what} at line {line}, column {column}."
 
 

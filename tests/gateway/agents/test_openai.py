@@ -211,7 +211,8 @@ def test_tokens_are_counted_before_anything_is_asked(client: openai.OpenAI) -> N
     )
     assert short.object == "response.input_tokens" and short.input_tokens <= 10
     assert 200 <= longer.input_tokens - short.input_tokens <= 400
-    for wrong in ({"model": "nothing"}, {"input": [{"role": "user", "content": 1}]}):
+    nameless = {"tools": [{"type": "function"}]}
+    for wrong in ({"model": "nothing"}, {"input": [{"role": "user", "content": 1}]}, nameless):
         with pytest.raises(openai.APIStatusError):
             client.responses.input_tokens.count(**{"model": "chat", "input": "Hi", **wrong})
 

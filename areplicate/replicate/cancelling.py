@@ -41,7 +41,7 @@ async def cancel(http: Http, prediction_id: str) -> bool:
 
 async def _try(http: Http, path: str, decode: Decode) -> APIError | None:
     """Asks for it once; None if that was understood."""
-    request = Request("POST", f"{http.base}{path}/cancel", http.headers, b"")
+    request = Request("POST", f"{http.base}{path}/cancel", http.credentials.headers, b"")
     await http.others.acquire()
     try:
         response = await http.send_short(request, http.others, _SILENCE)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from ..clock import TimeLimits
 from .bulk_poller import BulkPoller
 from .creation import Creator
-from .credentials import Credentials
 from .http import Http
-from .limits import Limiter, Slots, Turns
+from .limits import Slots
 from .live import Live, LivePrediction
 from .marks import Finder
 from .poller import Poller
@@ -16,35 +14,14 @@ from .progress import Progress
 from .protocol.predictions import Prediction
 from .retry import RetryPolicy
 from .server_clock import ServerClock
-from .transports.base import Transport
 from .versions import LatestVersions
 
 
 class Client:
     """One key's limits, predictions, and the community models whose version it has looked up."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        base: str,
-        credentials: Credentials,
-        *,
-        live: Live,
-        held: Slots,
-        short: Turns,
-        limits: TimeLimits,
-        creations_per_minute: float,
-        others_per_minute: float,
-    ) -> None:
-        self.http = http = Http(
-            transport,
-            base,
-            credentials,
-            creations=Limiter(creations_per_minute),
-            others=Limiter(others_per_minute),
-            short=short,
-            limits=limits,
-        )
+    def __init__(self, http: Http, live: Live, held: Slots) -> None:
+        self.http = http
         clock = ServerClock()
         predictions = PredictionList(http, clock, live.background)
         self.versions = LatestVersions(http)

@@ -11,7 +11,8 @@ import msgspec
 from ..clock import TimeLimits
 from .client import Client
 from .credentials import Credentials
-from .limits import Slots, Turns
+from .http import Http
+from .limits import Limiter, Slots, Turns
 from .live import Live
 from .protocol.requests import merged
 from .transports.base import Transport, through
@@ -60,17 +61,17 @@ class Clients(msgspec.Struct, kw_only=True, eq=False):
         if client is not None:
             self._clients.move_to_end(named)
             return client
-        client = self._clients[named] = Client(
-            self._through(proxy, ssl),
-            base,
-            Credentials(base, key, merged(self.default_headers, default_headers or {}), self.trusted_hosts),
-            live=self.live,
-            held=self.held,
+        sent = merged(self.default_headers, default_headers or {})
+        http = Http(
+            transport=self._through(proxy, ssl),
+            base=base,
+            credentials=Credentials(base, key, sent, self.trusted_hosts),
+            creations=Limiter(self.creations_per_minute),
+            others=Limiter(self.others_per_minute),
             short=self.short,
             limits=self._limits,
-            creations_per_minute=self.creations_per_minute,
-            others_per_minute=self.others_per_minute,
         )
+        client = self._clients[named] = Client(http, self.live, self.held)
         if len(self._clients) > _KEPT:
             self._clients.popitem(last=False)
         return client

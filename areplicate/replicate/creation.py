@@ -222,7 +222,7 @@ class Creator:
         It goes on one of the connections that may be held, if one is free.
         """
         http = self._http
-        given = http.headers.copy()
+        given = http.credentials.headers.copy()
         given.update(headers)
         if mine.mark is not None:
             given[CANCEL_AFTER] = f"{mine.mark}s"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import anyio
+import msgspec
 
 from .. import logs
 from ..clock import Scope, TimeLimits, now
@@ -38,41 +39,24 @@ _UNREACHABLE = 5.0
 """Seconds after which no further try begins, and for which requests to that base then fail without any."""
 
 
-class Http:
-    """The HTTP API as one key sees it.
+class Http(msgspec.Struct, kw_only=True, eq=False):
+    """The HTTP API as one key sees it."""
 
-    Args:
-        base: such as `https://api.replicate.com/v1`.
-        credentials: of that base.
-        creations, others: the account's limiters.
-        short: the connections for requests that are answered at once.
-        limits: the time limits of all requests on them.
-    """
-
-    def __init__(
-        self,
-        transport: Transport,
-        base: str,
-        credentials: Credentials,
-        *,
-        creations: Limiter,
-        others: Limiter,
-        short: Turns,
-        limits: TimeLimits,
-    ) -> None:
-        self.base = base
-        self.creations = creations
-        self.others = others
-        self.budget = RetryBudget()
-        self._short = short
-        self._limits = limits
-        self.headers = credentials.headers
-        self.credentials = credentials
-        self._transport = transport
-        self.reached = False
-        """Whether the base has ever answered."""
-        self._first_tried = math.inf
-        self._unreachable_until = -math.inf
+    transport: Transport
+    base: str
+    """Such as `https://api.replicate.com/v1`."""
+    credentials: Credentials
+    creations: Limiter
+    others: Limiter
+    short: Turns
+    """The connections for requests that are answered at once."""
+    limits: TimeLimits
+    """The time limits of all requests on them."""
+    budget: RetryBudget = msgspec.field(default_factory=RetryBudget)
+    reached: bool = False
+    """Whether the base has ever answered."""
+    _first_tried: float = math.inf
+    _unreachable_until: float = -math.inf
 
     async def get(self, path: str, policy: RetryPolicy) -> bytes:
         """GETs a path below the base, and returns the body."""
@@ -80,12 +64,12 @@ class Http:
 
     async def read(self, path: str, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
         """The same as a value. What cannot be decoded came from a proxy, and is asked for again."""
-        return await self._retried(Request("GET", self.base + path, self.headers), policy, decode)
+        return await self._retried(Request("GET", self.base + path, self.credentials.headers), policy, decode)
 
     async def upload(self, content: bytes, filename: str, media_type: str, policy: RetryPolicy) -> str:
         """Puts a file where models can read it, and returns its URL."""
         headers, body = file_upload(content, filename, media_type)
-        request = Request("POST", self.base + "/files", merged(self.headers, headers), body)
+        request = Request("POST", self.base + "/files", merged(self.credentials.headers, headers), body)
         return (await self._retried(request, policy, decode_file)).urls.get
 
     async def _retried(self, request: Request, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
@@ -114,7 +98,7 @@ class Http:
             logs.logger.debug("%s", logs.as_curl(request))
         if not self.reached:
             self._first_tried = min(self._first_tried, now())
-        response = await exchange(self._transport, request, silence=silence, limits=self._limits)
+        response = await exchange(self.transport, request, silence=silence, limits=self.limits)
         self.reached = True
         if response.status == 429:
             limiter.throttled(throttle_seconds(self.error(response, request)), *reduced_limits(response))
@@ -126,18 +110,18 @@ class Http:
 
     async def send_short(self, request: Request, limiter: Limiter, silence: float = SILENCE) -> Response:
         """The same for a request that is answered at once: thousands of them share a few connections."""
-        await self._short.acquire(self)
+        await self.short.acquire(self)
         try:
             return await self.send(request, limiter, silence)
         finally:
-            self._short.release()
+            self.short.release()
 
     async def open_stream(self, url: str, headers: Mapping[str, str]) -> Answer:
         """Opens an event stream, on whichever host it is that may be asked. Its reader has to notice silence."""
         request = Request("GET", url, merged(self.credentials.headers_for(url), headers))
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
-        return await self._transport.open(request)
+        return await self.transport.open(request)
 
     def first_contact_wait(self, error: APIError, tries: int) -> float | None:
         """Seconds before trying again to connect to a base that never answered; None for any other failure.

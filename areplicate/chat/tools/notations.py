@@ -76,12 +76,15 @@ MARKS: dict[str, tuple[str, ...]] = {
 }
 """The marks that open calls, each with those that close them; without one, calls last to the text's end."""
 
+_CLOSINGS = tuple(closing for closings in MARKS.values() for closing in closings)
+
 ACTION = "Action:"
 """What opens Command-R's calls: a word of plain English, so that fenced JSON must follow."""
 
 _NOISE = re.compile(
     r"<\|(?:python_start|python_end|eom_id|eot_id|eot|im_end|end_of_text|message_sep|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
 )
+_SPACE = re.compile(r"\s*")
 _BETWEEN = re.compile(r"[\s;,]*")
 _FENCE = re.compile(r"```(?:json|tool_code|tool_call)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
 _DEEPSEEK = re.compile(
@@ -112,26 +115,34 @@ _GEMMA_QUOTE = re.compile(r"<\|\"\|>|<escape>")
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.-]+)(\s*:)")
 _NAME_THEN_JSON = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[^\s\[]+\s*)?(?:\[ARGS\])?\s*(?=\{)")
 _FUNCTION_TAG = re.compile(
-    r'<(?:｜DSML｜|steptml:)?(?:function=|(?:invoke|function) name=")([^<>\s"]+)"?>(.*?)'
-    r"(?:</(?:｜DSML｜|steptml:)?(?:function|invoke)>|$)",
+    r'<((?:｜DSML｜|steptml:)?(?:function|invoke))(?:=| name=")([^<>\s"]+)"?>(.*?)(</\1>|$)',
     re.DOTALL,
 )
 _PARAMETER_TAG = re.compile(
-    r'<(?:｜DSML｜|steptml:)?param(?:eter)?(?:=| name=")([^<>\s"]+)[^<>]*>\n?(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\n?'
-    r"</(?:｜DSML｜|steptml:)?param(?:eter)?>",
+    r'<((?:｜DSML｜|steptml:)?param(?:eter)?)(?:=| name=")([^<>\s"]+)[^<>]*>\n?(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\n?</\1>',
     re.DOTALL,
 )
-_GLM = re.compile(r"\s*([\w.-]+)\s*(<(?:longcat_)?arg_key>.*)", re.DOTALL)
+_CLOSES_MORE = re.compile(r"</(?:｜DSML｜|steptml:)?(?:function|invoke|param(?:eter)?)>")
+"""What is left if an argument has the tags of a call in it."""
+_GLM = re.compile(r"\s*([\w.-]+)\s*(<(?:longcat_)?arg_key>.*)?", re.DOTALL)
 _GLM_ARGUMENT = re.compile(
     r"<(?:longcat_)?arg_key(?::opensource)?>([^<]*)</(?:longcat_)?arg_key(?::opensource)?>\s*"
     r"<(?:longcat_)?arg_value(?::opensource)?>(.*?)</(?:longcat_)?arg_value(?::opensource)?>",
     re.DOTALL,
 )
-_HY = re.compile(r"<tool_call:opensource>([\w.-]+)<tool_sep:opensource>((?:(?!<tool_call:).)*)", re.DOTALL)
-_INVOKE = re.compile(r'<invoke name="([^"<>]+)">(.*?)</invoke>', re.DOTALL)
-_ELEMENT = re.compile(r"\s*<([\w.-]+)>(.*?)</\1>\s*", re.DOTALL)
+_HY = re.compile(
+    r"<tool_call:opensource>([\w.-]+)<tool_sep:opensource>((?:(?!<tool_call:).)*?)</tool_call:opensource>",
+    re.DOTALL,
+)
+_INVOKE = r'{}<invoke name="([^"<>]+)">(.*?){}</invoke>'
+_TAG = r"{}<(/?)([\w.-]+)>"
+_ELEMENTS = {
+    token: [re.compile(each.replace("{}", re.escape(token)), re.DOTALL) for each in (_INVOKE, _TAG)]
+    for token in (MINIMAX, "")
+}
+"""Calls and the tags in them, with MiniMax's token before each or, where a server leaves it out, without."""
 _SCALAR = re.compile(r"-?\d{1,15}(\.\d{1,15})?|true|false")
-_DEEPEST_ELEMENT = 32
+_DEEPEST_ELEMENT = 16
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_input", "input")
 _OF_A_BARE_CALL = frozenset((*_NAMES, "id", "type"))
@@ -151,8 +162,8 @@ def read_calls(text: str) -> list[RawCall] | None:
         if calls := notation(text):
             return calls
     written = _without_marks(text)
-    # Small models forget the last bracket: what stands within it is whole.
-    return _calls_of(repair(written)) or _json(written + "}")
+    # Small models forget the last bracket: what stands within it is whole, if it is closed.
+    return _calls_of(repair(written)) or (_json(written + "}") if written.endswith("}") else None)
 
 
 def read_leading_calls(text: str) -> tuple[list[RawCall], str] | None:
@@ -269,13 +280,23 @@ def _function_tags(text: str) -> list[RawCall] | None:
     """`<function=name>{...}</function>`, or with a `<parameter=name>` for each argument (Qwen's coders), or both as
     `<invoke name="name">` and `<parameter name="name">` (MiniMax, DeepSeek V3.2)."""
     calls = []
-    for name, body in _FUNCTION_TAG.findall(text):
-        parameters = _PARAMETER_TAG.findall(_up_to_last(body, "parameter>", "param>"))
+    for _, name, body, closed in _FUNCTION_TAG.findall(text):
+        whole = _up_to_last(body, "parameter>", "param>")
+        parameters = {name: value for _, name, value in _PARAMETER_TAG.findall(whole)}
         if parameters or not body.strip():
-            calls.append(RawCall(name, dict(parameters), as_texts=True))
+            # What is left is of an argument that was cut off, or that has such a tag in it.
+            left = _PARAMETER_TAG.sub("", whole) + body[len(whole) :]
+            if left.strip() or not (closed or _is_closed(text)):
+                return None
+            calls.append(RawCall(name, parameters, as_texts=True))
         else:
             calls.append(RawCall(name, body.strip()))
-    return calls or None
+    return None if _CLOSES_MORE.search(_FUNCTION_TAG.sub("", text)) else calls or None
+
+
+def _is_closed(text: str) -> bool:
+    """Whether a marked text ends with a mark that closes. Without one, tags do not show whether a call was cut off."""
+    return text.rstrip().endswith(_CLOSINGS)
 
 
 def _up_to_last(text: str, *closings: str) -> str:
@@ -284,12 +305,12 @@ def _up_to_last(text: str, *closings: str) -> str:
 
 
 def _glm(text: str) -> list[RawCall] | None:
-    """GLM's: the name, then `<arg_key>`s and `<arg_value>`s."""
+    """GLM's: the name, then `<arg_key>`s and `<arg_value>`s, if any."""
     head = _GLM.fullmatch(_without_marks(text))
-    if head is None:
+    if head is None or not _is_closed(text):
         return None
-    arguments = _glm_arguments(head[2])
-    return [RawCall(head[1], arguments, as_texts=True)] if arguments else None
+    arguments = _glm_arguments(head[2] or "")
+    return [RawCall(head[1], arguments, as_texts=True)] if arguments or head[2] is None else None
 
 
 def _glm_arguments(text: str) -> dict[str, str]:
@@ -319,25 +340,43 @@ def _keyed(text: str) -> list[RawCall] | None:
 def _elements(text: str) -> list[RawCall] | None:
     """MiniMax M3's: an element for each argument, and within it for each member and item."""
     calls = []
-    for name, body in _INVOKE.findall(text.replace(MINIMAX, "")):
-        arguments = _element_value(body)
+    invoke, tag = _ELEMENTS[MINIMAX if MINIMAX in text else ""]
+    for name, body in invoke.findall(text):
+        arguments = _element_value(body.strip(), tag) if body.strip() else {}
         if not isinstance(arguments, dict):
             return None
         calls.append(RawCall(name, arguments, as_texts=True))
     return calls or None
 
 
-def _element_value(text: str, depth: int = 0) -> Any:
+def _element_value(text: str, tag: re.Pattern[str], depth: int = 0) -> Any:
     """What elements hold: a member each, or an item; of others the text, or the number that a member is."""
+    members = _members(text, tag) if depth < _DEEPEST_ELEMENT else None
+    if not members:
+        return json.loads(text) if depth > 1 and _SCALAR.fullmatch(text) else text
+    values = [(name, _element_value(each, tag, depth + 1)) for name, each in members]
+    return [each for _, each in values] if {name for name, _ in values} == {"item"} else dict(values)
+
+
+def _members(text: str, tag: re.Pattern[str]) -> list[tuple[str, str]] | None:
+    """The elements that a text is made of, each with what is in it; None if there is anything else."""
     members: list[tuple[str, str]] = []
     at = 0
-    while depth < _DEEPEST_ELEMENT and (found := _ELEMENT.match(text, at)) is not None:
-        members.append((found[1], found[2]))
-        at = found.end()
-    if not members or at < len(text):
-        return json.loads(text) if depth > 1 and _SCALAR.fullmatch(text) else text
-    values = [(name, _element_value(each, depth + 1)) for name, each in members]
-    return [each for _, each in values] if {name for name, _ in values} == {"item"} else dict(values)
+    while at < len(text):
+        opening = tag.match(text, at)
+        if opening is None or opening[1]:
+            return None
+        inside = 1
+        for closing in tag.finditer(text, opening.end()):
+            if closing[2] == opening[2]:
+                inside += -1 if closing[1] else 1
+            if not inside:
+                break
+        else:
+            return None
+        members.append((opening[2], text[opening.end() : closing.start()]))
+        at = _SPACE.match(text, closing.end()).end()  # type: ignore[union-attr]
+    return members
 
 
 def _gemma(text: str) -> list[RawCall] | None:

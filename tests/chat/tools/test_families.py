@@ -9,7 +9,7 @@ import pytest
 
 from areplicate.chat.formats.families import FAMILIES
 from areplicate.chat.messages import read_messages
-from tests.chat.tools.test_reader import ALARM, CLOCK, HI, Read
+from tests.chat.tools.test_reader import ALARM, CLOCK, HI, Read, contract
 
 CALLS: Any = [
     {
@@ -18,7 +18,16 @@ CALLS: Any = [
         "function": {"name": "clock", "arguments": '{"zone": "UTC"}'},
     },
     {"id": "functions.alarm:1", "type": "function", "function": {"name": "alarm", "arguments": '{"at": 7}'}},
+    {"id": "functions.clock:2", "type": "function", "function": {"name": "clock", "arguments": "{}"}},
 ]
+SAIL: Any = {
+    "type": "function",
+    "function": {
+        "name": "sail",
+        "parameters": {"type": "object", "properties": {"to": {"type": "string"}, "via": {"type": "array"}}},
+    },
+}
+SAILS: Any = {"to": "Ithaca", "via": ["Ogygia", {"days": 7, "islands": ["Scheria"]}]}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -26,7 +35,26 @@ def test_calls_in_a_familys_form_are_read_back(family: str) -> None:
     form = FAMILIES[family].template.tools
     [called] = read_messages([{"role": "assistant", "content": None, "tool_calls": CALLS}])
     [turn] = form.write([called])
-    assert Read([turn.text]).told() == ("", [("clock", {"zone": "UTC"}), ("alarm", {"at": 7})], [])
+    called_back: Any = [("clock", {"zone": "UTC"}), ("alarm", {"at": 7}), ("clock", {})]
+    assert Read([turn.text]).told() == ("", called_back, [])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_call_in_a_familys_form_that_is_cut_off_is_not_given_out(family: str) -> None:
+    """Nor where nothing says that it was: a model's own limit of tokens may have ended it."""
+    function = {"name": "sail", "arguments": json.dumps(SAILS)}
+    message = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "sail", "type": "function", "function": function}],
+    }
+    [turn] = FAMILIES[family].template.tools.write(read_messages([message]))
+    asked = contract(tools=[SAIL])
+    assert Read([turn.text], asked).calls == [("sail", SAILS)]
+    for at in range(len(turn.text)):
+        for cut_off in (False, True):
+            calls = Read([turn.text[:at]], asked, cut_off=cut_off).calls
+            assert calls in ([], [("sail", SAILS)])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

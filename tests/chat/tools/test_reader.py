@@ -237,7 +237,8 @@ def test_what_is_no_call_of_a_tool_is_the_answer(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("<tool_call>nonsense</tool_call>", "cannot be read"),
+        ("<tool_call>some nonsense</tool_call>", "cannot be read"),
+        ("<tool_call>nonsense</tool_call>", "no tool 'nonsense'; there are: clock, alarm"),
         ("<tool_call></tool_call>", "cannot be read"),
         ("[TOOL_CALLS] none", "cannot be read"),
         (
@@ -509,9 +510,24 @@ def test_elements_within_elements_are_what_they_hold(token: str) -> None:
     assert read.told() == ("", [("sail", {"places": places_read, "to": "Ithaca", "days": [2]})], [])
 
 
-@pytest.mark.parametrize("deep", [100, 20_000])
-def test_elements_without_end_are_read_quickly(deep: int) -> None:
-    text = f'<tool_call><invoke name="clock">{"<a>" * deep}{"</a>" * deep}</invoke></tool_call>'
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "<parameter=at>7</parameter> is seven</parameter>",
+        "<parameter=at>7</parameter>\n<parameter=zone>UT",
+        "7",
+        "<parameter=at>7</parameter>, well",
+        "<parameter=at>7</parameter></function>, well</parameter>",
+    ],
+)
+def test_what_is_left_of_an_argument_is_not_passed_over(argument: str) -> None:
+    read = Read([f"<tool_call>\n<function=alarm>\n{argument}\n</function>\n</tool_call>"])
+    assert read.calls == [] and len(read.faults) == 1
+
+
+@pytest.mark.parametrize(("opened", "closed"), [(20_000, 20_000), (20_000, 0), (0, 20_000)])
+def test_elements_without_end_are_read_quickly(opened: int, closed: int) -> None:
+    text = f'<tool_call><invoke name="alarm">{"<a>" * opened}{"</a>" * closed}</invoke></tool_call>'
     assert Read([text]).calls == []
 
 

@@ -7,11 +7,12 @@ import concurrent.futures.thread  # noqa: F401  once the main thread has ended, 
 import os
 import sys
 import threading
+from asyncio import CancelledError as CancelledOnTheLoop
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.from_thread
@@ -33,6 +34,21 @@ def is_running() -> bool:
     return _portal.running
 
 
+class _Raised(NamedTuple):
+    error: BaseException
+
+
+async def _apart(work: Callable[[], Awaitable[T]]) -> T | _Raised:
+    """What `work` gives, or what it raises if that would end the loop, and with it the calls of all others: an
+    `on_status` may call `sys.exit()`."""
+    try:
+        return await work()
+    except (Exception, CancelledOnTheLoop):
+        raise
+    except BaseException as error:
+        return _Raised(error)
+
+
 class _Portal:
     """A background event loop: it begins with the first call and ends with the interpreter."""
 
@@ -51,15 +67,18 @@ class _Portal:
 
     def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs an async function there and waits for it; an interrupted wait cancels it."""
-        future = self._begun().start_task_soon(function)
+        future = self._begun().start_task_soon(_apart, function)
         try:
-            return future.result()
+            result = future.result()
         except CancelledError:
             raise APIConnectionError("The program ends, which ends its calls.") from None
         except BaseException:
             # The prediction is cancelled in the background; `close` waits for that at the latest.
             future.cancel()
             raise
+        if isinstance(result, _Raised):
+            raise result.error
+        return result
 
     def _begun(self) -> BlockingPortal:
         """The loop, which a thread of its own begins if it has not: Ctrl-C interrupts the main thread, and a loop that

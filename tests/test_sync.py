@@ -127,6 +127,20 @@ def test_an_interpreter_ends_without_a_word(local: LocalReplicate) -> None:
     (3, 12) <= sys.version_info < (3, 12, 3),
     reason="Python itself begins no thread then, a fault mended in 3.12.3",
 )
+@pytest.mark.parametrize("ends", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_what_on_status_ends_is_its_own_call_alone(local: LocalReplicate, ends: type[BaseException]) -> None:
+    def leave(_: object) -> None:
+        raise ends
+
+    with ThreadPoolExecutor(1) as threads:
+        beside = threads.submit(completion, LLAMA, HELLO)
+        with pytest.raises(ends):
+            completion(LLAMA, HELLO, on_status=leave)
+        assert text_of(beside.result()) == "I am fine."
+    assert text_of(completion(LLAMA, HELLO)) == "I am fine."
+    wait_until_nothing_runs(local)
+
+
 def test_a_thread_may_call_once_the_main_thread_has_ended(local: LocalReplicate) -> None:
     ended = run(f"""
         import threading

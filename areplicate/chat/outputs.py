@@ -10,6 +10,7 @@ import msgspec
 
 from .channels import OPENS, ChannelSplitter
 from .chunks import message_of
+from .formats.families import family_of
 from .responses import Delta, Message
 from .schemas.schema import ModelSchema
 from .stops import begun_at_the_end
@@ -261,8 +262,11 @@ def _marks_of(name: str, rows: tuple[tuple[str, str, str], ...]) -> Around | Non
 
 @lru_cache(maxsize=1024)
 def reasons(model: str) -> bool:
-    """Whether a model of this name is known to write its reasoning down."""
-    return bool(re.search(_REASONS, model.lower()))
+    """Whether a model of this name is known to write its reasoning down, or its family's format has thoughts."""
+    if re.search(_REASONS, model.lower()):
+        return True
+    template = family_of(model).template
+    return template.forgets is not None or template.thought is not None
 
 
 def _content(text: str) -> list[Delta]:

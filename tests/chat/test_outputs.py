@@ -182,6 +182,8 @@ def test_the_names_of_reasoning_models() -> None:
         "x/deepseek-r1-distill-llama-8b",
         "lucataco/ollama-qwq",
         "qwen/qwen3-32b",
+        "someone/jan-v1-4b",  # by its family alone
+        "someone/zr1-1.5b",
     ):
         assert reasons(name)
     for name in ("meta/meta-llama-3-8b-instruct", "x/er1c", "x/r10", "lucataco/qwen1.5-72b"):

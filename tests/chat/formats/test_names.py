@@ -19,7 +19,7 @@ NAMES = {
     "abacusai/Smaug-Llama-3-70B-Instruct VAGOsolutions/Llama-3-SauerkrautLM-8b-Instruct "
     "deepcogito/cogito-v1-preview-llama-8b NousResearch/Hermes-4-70B NousResearch/Hermes-4-405B-FP8 "
     "NousResearch/DeepHermes-3-Llama-3-8B-Preview llava-hf/llava-llama-3-8b-v1_1 lmms-lab/llama3-llava-next-8b meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
-    "llama-3.1": "meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
+    "llama-3.1": "TheDrummer/Anubis-70B-v1 CYFRAGOVPL/Llama-PLLuM-8B-instruct LumiOpen/Llama-Poro-2-8B-Instruct facebook/Meta-SecAlign-70B meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
     "meta-llama/Llama-3.3-70B-Instruct "
     "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
     "hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4 llama-v3p1-70b-instruct llama3.1-8b-instruct-q4_K_M "
@@ -58,7 +58,7 @@ NAMES = {
     "mistral-v0.1": "mistralai/Mistral-7B-Instruct-v0.1 TheBloke/Mistral-7B-Instruct-v0.1-GGUF",
     "mistral": "mistralai/Mistral-7B-Instruct-v0.2 mistralai/Mixtral-8x7B-Instruct-v0.1 "
     "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ llava-hf/llava-v1.6-mistral-7b-hf yorickvp/llava-v1.6-mistral-7b miqudev/miqu-1-70b llava-hf/LLaVA-NeXT-Video-7B-32K-hf",
-    "mistral-v3": "mistralai/Mistral-7B-Instruct-v0.3 mistralai/Mixtral-8x22B-Instruct-v0.1 "
+    "mistral-v3": "TheDrummer/Behemoth-123B-v1 mistralai/Mistral-7B-Instruct-v0.3 mistralai/Mixtral-8x22B-Instruct-v0.1 "
     "mistralai/Codestral-22B-v0.1 mistralai/Mistral-Large-Instruct-2407 mistralai/mathstral-7B-v0.1 "
     "mistralai/Mistral-Small-Instruct-2409",
     "mistral-tekken": "mistralai/ministral-3b-2410 mistralai/Mistral-Nemo-Instruct-2407 mistralai/Pixtral-12B-2409 "
@@ -69,8 +69,8 @@ NAMES = {
     "devstral": "mistralai/Devstral-Small-2505 lucataco/devstral-small",
     "devstral-2507": "mistralai/Devstral-Small-2507",
     "magistral": "mistralai/Magistral-Small-2506",
-    "mistral-v7-tekken": "mistralai/Mistral-Small-Instruct-2510 mistralai/Voxtral-Mini-3B-2507",
-    "mistral-v13": "mistralai/Mistral-Large-3-675B-Instruct-2512 mistralai/Ministral-3-3B-Instruct-2512 "
+    "mistral-v7-tekken": "TheDrummer/Cydonia-24B-v4 arcee-ai/Arcee-Blitz mistralai/Mistral-Small-Instruct-2510 mistralai/Voxtral-Mini-3B-2507",
+    "mistral-v13": "mistralai/Leanstral-2603 mistralai/Mistral-Large-3-675B-Instruct-2512 mistralai/Ministral-3-3B-Instruct-2512 "
     "mistralai/Magistral-Small-2509 mistralai/Devstral-Small-2-24B-Instruct-2512 "
     "mistralai/Devstral-2-123B-Instruct-2512 mistralai/Mistral-Small-4-119B-2603",
     "ministral-3-reasoning": "mistralai/Ministral-3-14B-Reasoning-2512",
@@ -78,17 +78,17 @@ NAMES = {
     "qwen-1.5": "Qwen/Qwen1.5-72B-Chat Qwen/Qwen1.5-7B-Chat-AWQ",
     "qwen-2": "Qwen/Qwen2-57B-A14B-Instruct Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
     "Qwen/Qwen2.5-VL-72B-Instruct lucataco/qwen-vl-chat stabilityai/stable-code-instruct-3b",
-    "qwen-2.5": "Qwen/Qwen2.5-7B-Instruct Qwen/Qwen2.5-Coder-32B-Instruct Qwen/Qwen2.5-72B-Instruct-AWQ "
+    "qwen-2.5": "simplescaling/s1.1-32B GAIR/LIMO arcee-ai/SuperNova-Medius arcee-ai/Virtuoso-Large arcee-ai/Arcee-Maestro-7B-Preview katanemo/Arch-Function-7B microsoft/Fara-7B Qwen/Qwen2.5-7B-Instruct Qwen/Qwen2.5-Coder-32B-Instruct Qwen/Qwen2.5-72B-Instruct-AWQ "
     "bartowski/Qwen2.5-14B-Instruct-GGUF lucataco/ollama-qwen2.5-72b someone/qwen2.5-7b-finetuned unsloth/Kimi-Dev-72B-GGUF "
     "qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
     "qwen-2.5-math": "Qwen/Qwen2.5-Math-72B-Instruct",
     "qwen-3.5": "Qwen/Qwen3.5-4B unsloth/Qwen3.6-35B-A3B-GGUF",
-    "qwen-3": "Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-Omni-30B-A3B-Thinking",
+    "qwen-3": "janhq/Jan-v1-4B Intelligent-Internet/II-Medical-8B Alibaba-NLP/Tongyi-DeepResearch-30B-A3B agentica-org/DeepSWE-Preview Kwaipilot/KAT-Dev aisingapore/Qwen-SEA-LION-v4-32B-IT baichuan-inc/Baichuan-M3-235B Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-Omni-30B-A3B-Thinking",
     "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507 Tongyi-Zhiwen/QwenLong-L1.5-30B-A3B",
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
     "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507 AIDC-AI/Marco-Mini-Instruct",
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
-    "chatml": "arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
+    "chatml": "croissantllm/CroissantLLMChat-v0.1 cyberagent/calm3-22b-chat trillionlabs/Tri-21B inflatebot/MN-12B-Mag-Mell-R1 Kwai-Keye/Keye-VL-8B-Preview MBZUAI-IFM/K2-Think arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
     "01-ai/Yi-34B-Chat HuggingFaceTB/SmolLM-360M-Instruct cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
@@ -117,15 +117,15 @@ NAMES = {
     "phi-4-reasoning": "microsoft/Phi-4-reasoning microsoft/phi-4-reasoning-plus",
     "phi-4-mini-reasoning": "microsoft/Phi-4-mini-reasoning",
     "phi-4-mini": "microsoft/Phi-4-mini-instruct microsoft/Phi-4-multimodal-instruct",
-    "gemma": "google/gemma-2-9b-it google/gemma-7b-it google/gemma-3-27b-it google-deepmind/gemma2-27b-it "
+    "gemma": "silma-ai/SILMA-9B-Instruct-v1.0 google/gemma-2-9b-it google/gemma-7b-it google/gemma-3-27b-it google-deepmind/gemma2-27b-it "
     "google/codegemma-7b-it lucataco/ollama-gemma2-27b someone/gemma-2-9b-finetuned "
     "princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF "
     "google/medgemma-4b-it google/translategemma-4b-it google/gemma-3-4b-it",
-    "deepseek-r1": "microsoft/MAI-DS-R1 agentica-org/DeepScaleR-1.5B-Preview Skywork/Skywork-OR1-32B-Preview "
+    "deepseek-r1": "Zyphra/ZR1-1.5B microsoft/MAI-DS-R1 agentica-org/DeepScaleR-1.5B-Preview Skywork/Skywork-OR1-32B-Preview "
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
     "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF perplexity-ai/r1-1776",
     "deepseek-0324": "deepseek-ai/DeepSeek-R1-0528 deepseek-ai/DeepSeek-V3-0324",
-    "deepseek": "Skywork/Skywork-OR1-32B unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
+    "deepseek": "deepcogito/cogito-v2-preview-deepseek-671B-MoE deepcogito/cogito-671b-v2.1 Skywork/Skywork-OR1-32B unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
     "deepseek-llm": "deepseek-ai/deepseek-llm-67b-chat deepseek-ai/deepseek-math-7b-instruct "
     "deepseek-ai/DeepSeek-V2-Lite-Chat deepseek-ai/DeepSeek-Coder-V2-Instruct",
     "deepseek-coder": "deepseek-ai/deepseek-coder-33b-instruct TheBloke/deepseek-coder-6.7B-instruct-AWQ",
@@ -165,7 +165,7 @@ NAMES = {
     "chatglm-1": "THUDM/chatglm-6b",
     "chatglm-2": "THUDM/chatglm2-6b THUDM/chatglm2-6b-int4",
     "chatglm-3": "THUDM/chatglm3-6b THUDM/chatglm3-6b-32k",
-    "glm-4": "THUDM/glm-4-9b-chat cuuupid/glm-4v-9b zai-org/GLM-4.1V-9B-Thinking",
+    "glm-4": "zai-org/AutoGLM-Phone-9B THUDM/glm-4-9b-chat cuuupid/glm-4v-9b zai-org/GLM-4.1V-9B-Thinking",
     "glm-4.5": "zai-org/GLM-4.5 zai-org/GLM-4.5-Air zai-org/GLM-4.6",
     "internlm": "internlm/internlm-chat-7b internlm/internlm-20b-chat",
     "ernie-4.5": "baidu/ERNIE-4.5-21B-A3B-PT baidu/ERNIE-4.5-21B-A3B-Thinking",

@@ -20,7 +20,7 @@ from .event_stream import EventStream
 from .live import Live
 from .poller import Poller, poll_waits
 from .progress import Progress
-from .protocol.predictions import Prediction
+from .protocol.predictions import TERMINAL, Prediction
 from .retry import RetryPolicy
 from .text_assembly import TextAssembly, as_streamed, grows
 
@@ -226,7 +226,7 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
         """The rest of the text, now that the model is done."""
         self.events.release()
         self._finished = True
-        if self._whole and (not self.prediction.terminal or self._was_removed()):
+        if self._whole and (self.prediction.status not in TERMINAL or self._was_removed()):
             self.prediction = msgspec.structs.replace(
                 self.prediction, status="succeeded", output=self.text, data_removed=None
             )

@@ -328,6 +328,11 @@ def prediction(**fields: Any) -> Any:
             "The prediction was aborted before it began; nothing is billed for it.",
         ),
         (
+            {"status": "expired", "completed_at": "2026-11-27T01:00:00Z"},
+            areplicate.PredictionFailedError,
+            "The prediction ended as 'expired', which areplicate does not know: it has no error.",
+        ),
+        (
             {"data_removed": True, "output": None},
             areplicate.APIError,
             "The output has been removed: Replicate keeps it for an hour.",

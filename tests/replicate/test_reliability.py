@@ -17,8 +17,8 @@ from areplicate.errors import AreplicateWarning
 from areplicate.local import Faults, LocalReplicate
 from areplicate.replicate.retry import RetryBudget
 from tests.campaign import campaign
-from tests.hostile import HostileReplicate, away_for, trickles
-from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage
+from tests.hostile import Asked, HostileReplicate, away_for, changes, trickles
+from tests.stage import HELLO, KEY, LLAMA, Clock, llama, nothing_runs, stage, streamed_text
 
 pytestmark = [pytest.mark.first(45), pytest.mark.anyio]
 
@@ -66,6 +66,40 @@ async def test_an_answer_that_trickles_is_not_waited_for_to_its_end(kind: str) -
             assert await text_of(router, **watching) == "there"
             assert clock() < 150
         assert len(hostile.predictions) == 1
+
+
+def ends_as_expired(asked: Asked, body: Any) -> None:
+    """Statuses come without notice, as `aborted` did."""
+    for prediction in body.get("results", [body]):
+        if prediction["status"] == "succeeded":
+            prediction |= {"status": "expired", "output": None, "error": "Nobody came"}
+
+
+@pytest.mark.parametrize("callers", [1, 40])
+async def test_a_status_that_nobody_knows_ends_a_call_once_the_prediction_has_ended(callers: int) -> None:
+    async with HostileReplicate([llama(run_seconds=200)]) as hostile:
+        hostile.on("*", changes(ends_as_expired))
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            clock = Clock()
+
+            async def ask() -> None:
+                with pytest.raises(areplicate.PredictionFailedError, match=r"'expired'.*: Nobody came\."):
+                    await text_of(router, on_status=lambda _: None)
+
+            async with anyio.create_task_group() as group:
+                for _ in range(callers):
+                    group.start_soon(ask)
+            assert clock() < 230
+
+
+async def test_a_stream_that_is_whole_succeeds_though_nobody_knows_the_status() -> None:
+    async with HostileReplicate([llama(reply=["all", " of it"])]) as hostile:
+        hostile.on("get", changes(ends_as_expired))
+        async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
+            clock = Clock()
+            stream = await router.acompletion(LLAMA, HELLO, stream=True)
+            assert streamed_text([chunk async for chunk in stream]) == "all of it"
+            assert clock() < 10
 
 
 async def test_a_refused_connection_is_tried_again_until_somebody_listens() -> None:

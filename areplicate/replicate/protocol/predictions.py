@@ -12,7 +12,8 @@ from .decoding import BROKEN, lenient
 from .requests import is_http
 
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
-"""The statuses after which a prediction does not change. Any other, known or not, means wait."""
+"""The statuses after which a prediction does not change."""
+_RUNNING = frozenset({"starting", "processing"})
 CANCELLED = frozenset({"canceled", "aborted"})
 """Those of a prediction that somebody has ended, or its deadline: while it ran, and before it began to."""
 
@@ -60,10 +61,12 @@ class Prediction(msgspec.Struct, frozen=True):
     created_at: datetime | None = None
     deadline: datetime | None = None
     data_removed: bool | None = None
+    completed_at: Any = None
 
     @property
     def terminal(self) -> bool:
-        return self.status in TERMINAL
+        """Whether it has ended: a status that is not known today may mean that, too."""
+        return self.status in TERMINAL or (self.completed_at is not None and self.status not in _RUNNING)
 
     @property
     def stream_url(self) -> str | None:

@@ -129,6 +129,11 @@ def error_from_prediction(prediction: Prediction) -> APIError | None:
         return PredictionCanceledError(
             "The prediction was aborted before it began; nothing is billed for it."
         )
+    if prediction.terminal and prediction.status != "succeeded":
+        why = prediction.error or "it has no error"
+        return PredictionFailedError(
+            f"The prediction ended as {prediction.status!r}, which areplicate does not know: {_sentence(str(why))}"
+        )
     if prediction.data_removed and prediction.output is None:
         return APIError("The output has been removed: Replicate keeps it for an hour.")
     return None

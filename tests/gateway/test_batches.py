@@ -363,8 +363,18 @@ def test_lines_have_the_bounds_of_a_body(running: Gateway, tmp_path: Path) -> No
         assert told.line == 2 and says in (told.message or "")
     file = tmp_path / "input.jsonl"
     file.write_bytes(b"{}\n" + b" " * 11_000_000)
-    [told_of] = _too_much(file)
+    [told_of] = _too_much(file, 50_000)
     assert (told_of["line"], told_of["message"]) == (2, "The line is larger than 10 MB.")
+
+
+def test_millions_of_lines_are_not_looked_at(running: Gateway) -> None:
+    """Of which a small upload is enough, if it is compressed."""
+    api = client(running, running.new_key())
+    for blank, status in ((60_000, "completed"), (100_000, "failed")):
+        batch = ended(api, begin(api, [*([""] * blank), json.dumps(line("a", "number 1"))]).id)
+        assert batch.status == status
+    assert batch.errors is not None and batch.errors.data is not None
+    assert batch.errors.data[0].message == "The file has more than 100,000 lines: make several batches of it."
 
 
 def test_rows_wait_for_room_and_leave_half_of_it_to_others(local: LocalReplicate, tmp_path: Path) -> None:

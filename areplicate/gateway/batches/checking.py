@@ -26,6 +26,9 @@ from ..config.entries import ModelEntry
 from ..errors import GatewayError
 from ..http.bodies import MAX_BODY, MAX_FIELDS, check_bounds
 
+_LINES = 2
+"""Lines that a file may have for each request: some have a blank one between."""
+
 
 class CheckedFile(msgspec.Struct, frozen=True):
     """How many requests a file has, what is wrong with it, and the dollars that it is expected to cost."""
@@ -51,15 +54,14 @@ class LineChecker(msgspec.Struct):
 
     def check(self, job: Job) -> CheckedFile:
         """Reads the whole file; in a thread beside the loop, since it may be long."""
-        if errors := list(_too_much(job.input)):
+        if errors := list(_too_much(job.input, self._most)):
             return CheckedFile(0, errors, 0.0)
         count = 0
         expected = 0.0
         for row in job.rows():
             count += 1
             if count > self._most:
-                message = f"The file has more than {self._most:,} requests: make several batches of it."
-                return CheckedFile(count, [error("too_many_requests", message)], 0.0)
+                return CheckedFile(count, [_too_many(f"{self._most:,} requests")], 0.0)
             try:
                 expected += self._cost_of(row)
             except (BadRequestError, GatewayError) as wrong:
@@ -106,10 +108,16 @@ class LineChecker(msgspec.Struct):
         return entries
 
 
-def _too_much(file: Path) -> Iterator[dict[str, Any]]:
-    """The lines that are out of the bounds of a request's body, before anything is built from one."""
+def _too_much(file: Path, most: int) -> Iterator[dict[str, Any]]:
+    """What is out of the bounds of a file, or of a request's body, before anything is built from a line.
+
+    Lines that are blank count, too: a small upload may unfold to millions of them.
+    """
     with file.open("rb") as lines:
         for line, text in enumerate(iter(partial(lines.readline, MAX_BODY + 1), b""), 1):
+            if line > most * _LINES:
+                yield _too_many(f"{most * _LINES:,} lines")
+                return
             if len(text) > MAX_BODY:
                 message = f"The line is larger than {MAX_BODY >> 20} MB."
                 yield error("request_too_large", message, line)
@@ -119,6 +127,10 @@ def _too_much(file: Path) -> Iterator[dict[str, Any]]:
             except GatewayError as wrong:
                 yield error(wrong.code or "invalid_request", wrong.message, line)
                 return
+
+
+def _too_many(what: str) -> dict[str, Any]:
+    return error("too_many_requests", f"The file has more than {what}: make several batches of it.")
 
 
 def error(code: str, message: str, line: int | None = None, param: str | None = None) -> dict[str, Any]:

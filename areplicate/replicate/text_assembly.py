@@ -67,7 +67,7 @@ class TextAssembly(msgspec.Struct):
 
     def add(self, event: Event) -> str:
         """What an event adds to the text given out."""
-        if self.lost:
+        if self.lost or self.done:
             return ""
         if not self._connected:
             self._connected = True
@@ -99,7 +99,7 @@ class TextAssembly(msgspec.Struct):
         if self._position is None:
             text = self._place(text)
         start = self._position
-        if start is None:
+        if start is None or (event.id == self.last_id and self._is_repeated(event, start)):
             return ""
         self._position = end = start + len(text)
         self._note(event.id, start, end)
@@ -110,6 +110,12 @@ class TextAssembly(msgspec.Struct):
             self.lost = True
             return ""
         return self._give(text[known:])
+
+    def _is_repeated(self, event: Event, start: int) -> bool:
+        """Whether a connection brings the last event once more. Where all have one id, it does not tell."""
+        if event.id == self._first_id or start != self._end:
+            return False
+        return event.data == self.text[self._last_start : self._end]
 
     def _start_of(self, first_id: str) -> int | None:
         """Where a connection begins, as far as its first event's id tells."""

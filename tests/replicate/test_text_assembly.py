@@ -133,6 +133,25 @@ def test_a_server_that_begins_again_under_other_numbers_gives_nothing_twice() ->
     assert assembly.lost and not assembly.whole
 
 
+def test_an_event_that_is_delivered_twice_adds_its_text_once() -> None:
+    first, *others, done = events_of(POEM)
+    assembly = TextAssembly()
+    assert feed(assembly, [first, *(event for each in others for event in (each, each)), done]) == "".join(
+        POEM
+    )
+    assert assembly.whole
+
+
+def test_what_comes_after_the_end_adds_nothing() -> None:
+    assembly = TextAssembly()
+    assert feed(assembly, events_of(POEM) * 2) == "".join(POEM) and assembly.whole
+
+
+@pytest.mark.parametrize("ids", ["%.0s", "17:0%.0s"], ids=["none", "one for all"])
+def test_words_that_a_model_repeats_are_kept_where_ids_do_not_tell_them_apart(ids: str) -> None:
+    assert feed(TextAssembly(), events_of(["ha"] * 9, ids)) == "ha" * 9
+
+
 def test_nothing_is_known_of_a_text_that_has_not_begun() -> None:
     assembly = TextAssembly()
     assert (assembly.text, assembly.last_id) == ("", "")

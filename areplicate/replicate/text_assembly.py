@@ -27,8 +27,8 @@ from .protocol.events import Event
 
 _LINE_BREAK = re.compile("\r\n?")
 _COUNT = re.compile(r"(?<![0-9])[0-9]{1,18}$")
-_TAIL = 40
-"""Characters that a text does not by chance contain twice."""
+_TAILS = (40, 20, 10)
+"""Characters that a text hardly contains twice by chance, the less the more they are."""
 _LOOSE = 4
 """Pieces of a short text, of which each takes ten times the bytes of its characters, that are kept before they are
 joined. A long text has more: joining copies all of it."""
@@ -171,9 +171,10 @@ def remainder(text: str, output: str) -> tuple[str, bool]:
         return rest[min(ahead, len(rest) - len(rest.lstrip())) :], True
     if len(places) <= len(solid):
         return "", False
-    tail = text[-_TAIL:]
-    found = output.find(tail, len(text) - len(tail))
-    return output[found + len(tail) if found >= 0 else len(text) :], False
+    for tail in (text[-length:] for length in _TAILS):
+        if (found := output.find(tail, len(text) - len(tail))) >= 0:
+            return output[found + len(tail) :], False
+    return output[len(text) :], False
 
 
 def as_streamed(output: Any) -> Any:

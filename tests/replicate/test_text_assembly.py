@@ -262,6 +262,8 @@ def test_a_streams_end(end: Event, whole: bool) -> None:
             ", to the end",
             False,
         ),
+        ("Who left Troy and came home?", "Who then left Troy and came home? He", " He", False),
+        ("Who and came home?", "Who left Troy and came home?", "", False),
         ("ab", "ac  ", "", False),
         ("lo world", "Hello world, yes", ", yes", False),
         ("Beginning: " + SENTENCE, SENTENCE + "in the middle " + SENTENCE + "end", "end", False),

@@ -118,10 +118,13 @@ _FUNCTION_TAG = re.compile(
     r'<((?:｜DSML｜|steptml:)?(?:function|invoke))(?:=| name=")([^<>\s"]+)"?>(.*?)(</\1>|$)',
     re.DOTALL,
 )
-_PARAMETER_TAG = re.compile(
-    r'<((?:｜DSML｜|steptml:)?param(?:eter)?)(?:=| name=")([^<>\s"]+)[^<>]*>\n?(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\n?</\1>',
-    re.DOTALL,
-)
+_PARAMETER_OPENS = re.compile(r'<(parameter|param|｜DSML｜parameter|steptml:parameter)(?:=| name=")')
+_PARAMETER_TAGS = {
+    name: re.compile(
+        rf'<{name}(?:=| name=")([^<>\s"]+)[^<>]*>\n?(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\n?</{name}>', re.DOTALL
+    )
+    for name in ("parameter", "param", "｜DSML｜parameter", "steptml:parameter")
+}
 _CLOSES_MORE = re.compile(r"</(?:｜DSML｜|steptml:)?(?:function|invoke|param(?:eter)?)>")
 """What is left if an argument has the tags of a call in it."""
 _GLM = re.compile(r"\s*([\w.-]+)\s*(<(?:longcat_)?arg_key>.*)?", re.DOTALL)
@@ -281,17 +284,24 @@ def _function_tags(text: str) -> list[RawCall] | None:
     `<invoke name="name">` and `<parameter name="name">` (MiniMax, DeepSeek V3.2)."""
     calls = []
     for _, name, body, closed in _FUNCTION_TAG.findall(text):
-        whole = _up_to_last(body, "parameter>", "param>")
-        parameters = {name: value for _, name, value in _PARAMETER_TAG.findall(whole)}
+        parameters, left = _parameters(body)
         if parameters or not body.strip():
             # What is left is of an argument that was cut off, or that has such a tag in it.
-            left = _PARAMETER_TAG.sub("", whole) + body[len(whole) :]
             if left.strip() or not (closed or _is_closed(text)):
                 return None
             calls.append(RawCall(name, parameters, as_texts=True))
         else:
             calls.append(RawCall(name, body.strip()))
     return None if _CLOSES_MORE.search(_FUNCTION_TAG.sub("", text)) else calls or None
+
+
+def _parameters(text: str) -> tuple[dict[str, str], str]:
+    """The arguments that stand in tags of their own, all of the first's kind, and what else there is."""
+    opening = _PARAMETER_OPENS.search(text)
+    if opening is None:
+        return {}, text
+    tag, whole = _PARAMETER_TAGS[opening[1]], _up_to_last(text, f"</{opening[1]}>")
+    return dict(tag.findall(whole)), tag.sub("", whole) + text[len(whole) :]
 
 
 def _is_closed(text: str) -> bool:
@@ -340,8 +350,9 @@ def _keyed(text: str) -> list[RawCall] | None:
 def _elements(text: str) -> list[RawCall] | None:
     """MiniMax M3's: an element for each argument, and within it for each member and item."""
     calls = []
-    invoke, tag = _ELEMENTS[MINIMAX if MINIMAX in text else ""]
-    for name, body in invoke.findall(text):
+    token = MINIMAX if MINIMAX in text else ""
+    invoke, tag = _ELEMENTS[token]
+    for name, body in invoke.findall(_up_to_last(text, f"{token}</invoke>")):
         arguments = _element_value(body.strip(), tag) if body.strip() else {}
         if not isinstance(arguments, dict):
             return None

@@ -578,12 +578,16 @@ def test_what_cannot_become_a_call_is_streamed_at_once(text: str) -> None:
         *("<function=a><parameter=b>", "<function=", "a<arg_key>", "a<arg_key>b</arg_key><arg_value>"),
         *("to=functions.a", "to=functions.a<|message|>{"),
         "<|tool_call_begin|>a<|tool_call_argument_begin|>{",
+        *("<param=a>", '<invoke name="a">', ']<]minimax[>[<invoke name="a">'),
+        "<|tool_call:begin|>a<|tool_call:name|>a<|tool_call:args|>{",
+        "<tool_call:opensource>a<tool_sep:opensource>",
     ],
 )
 def test_an_answer_of_calls_that_never_end_is_read_quickly(begun: str) -> None:
     """Each tag once read on to the answer's end, which took minutes."""
     before = time.process_time()
     read_calls(begun * 10_000)
+    read_calls(f"<tool_call><function=a>{begun * 10_000}</parameter></function></tool_call>")
     assert time.process_time() - before < 2
 
 

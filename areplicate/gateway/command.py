@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,7 @@ def serve(
     logs.set_up(debug)
     descriptors.raise_limit()
     certificate = _certificate(ssl_certfile, ssl_keyfile)
+    tls = _context(certificate)
     serving = Serving(path=path, source=source, workers=workers, parent=parent, certificate=certificate)
     try:
         config = serving.read()
@@ -79,7 +81,7 @@ def serve(
         command = _worker_command(path, workers, debug, ssl_certfile, ssl_keyfile)
         sys.exit(Supervisor(command, path, config, sock, workers).run())
     alone = workers == 1 and config.accounts.database.file is not None
-    run(config, sock, msgspec.structs.replace(serving, alone=alone))
+    run(config, sock, msgspec.structs.replace(serving, alone=alone), tls)
     logging.shutdown()
 
 
@@ -126,12 +128,17 @@ def _certificate(certfile: Path | None, keyfile: Path | None) -> Certificate | N
         if keyfile is not None:
             raise click.ClickException("--ssl-keyfile needs --ssl-certfile.")
         return None
-    certificate = Certificate(certfile, keyfile)
+    return Certificate(certfile, keyfile)
+
+
+def _context(certificate: Certificate | None) -> ssl.SSLContext | None:
+    """What the process begins with: the files may come from a pipe, which can be read once."""
+    if certificate is None:
+        return None
     try:
-        certificate.context()
+        return certificate.context()
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    return certificate
 
 
 def _bind(host: str, port: int) -> socket.socket:

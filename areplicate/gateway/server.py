@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         alone: whether no other process uses the database.
         workers: how many processes share the account's limits.
         parent: the process id of the parent of several of them, with which they end.
+        certificate: what is read again on SIGHUP.
     """
 
     path: Path
@@ -61,11 +63,11 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         return read_config(self.path, self.source, again=again).shared_by(self.workers)
 
 
-def run(config: Config, listener: socket.socket, serving: Serving) -> None:
+def run(config: Config, listener: socket.socket, serving: Serving, tls: ssl.SSLContext | None) -> None:
     """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
     give_back_early()
     loop = {"use_uvloop": find_spec("uvloop") is not None}
-    anyio.run(_Process(config, serving).run, listener, backend_options=loop)
+    anyio.run(_Process(config, serving).run, listener, tls, backend_options=loop)
     if serving.source is not None and os.getppid() != serving.parent:
         # What the parent process has kept for its workers holds keys, and nobody else deletes it now.
         shutil.rmtree(serving.source.parent, ignore_errors=True)
@@ -80,14 +82,13 @@ class _Process:
         self._stopped = asyncio.Event()
         self._reload_wanted = asyncio.Event()
 
-    async def run(self, sock: socket.socket) -> None:
+    async def run(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
         gateway, serving = self._gateway, self._serving
         loop = asyncio.get_running_loop()
         self._handle_signals(loop)
         general = gateway.config.general
         server = Server(self._dispatcher.handle, keepalive=general.keepalive_seconds)
         most = descriptors.most_clients(general.pool_size or descriptors.default_pool_size())
-        tls = serving.certificate.context() if serving.certificate is not None else None
         listener = Listener(sock, server, most=most, tls=tls)
         listener.start()
         gateway.start()

@@ -245,6 +245,17 @@ def test_https_and_a_renewed_certificate(local: LocalReplicate, tmp_path: Path, 
         assert "Traceback" not in running.log()
 
 
+def test_a_certificate_from_a_pipe_is_read_once(local: LocalReplicate, tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    pipe, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    os.mkfifo(pipe)
+    Thread(target=issued.cert_chain_pems[0].write_to_path, args=(pipe,), daemon=True).start()
+    issued.private_key_pem.write_to_path(key)
+    arguments = ("--ssl-certfile", str(pipe), "--ssl-keyfile", str(key))
+    with gateway(config_for(local), tmp_path / "home", *arguments) as running:
+        assert running.url.startswith("https://") and running.ask().status_code == 200
+
+
 def test_certificates_that_cannot_be_used(tmp_path: Path) -> None:
     authority = trustme.CA()
     issued, other = authority.issue_cert("localhost"), authority.issue_cert("localhost")

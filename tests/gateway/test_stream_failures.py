@@ -52,9 +52,13 @@ class _Chunks:
 
 class _Call(model_call.ModelCall, frozen=True):
     async def stream(self, account: Account, on_status: Any) -> CompletionStream:
-        return CompletionStream(_Chunks())
+        stream = CompletionStream(_Chunks())
+        stream.when_ended(lambda error: ENDED.append(account))
+        return stream
 
 
+ENDED: list[Account] = []
+"""Those whose streams have ended."""
 CALL = _Call("m", "m", [], {}, count=1, entries=[])
 
 
@@ -71,6 +75,12 @@ async def as_response(exchange: Exchange) -> Any:
     return await relay(exchange, CALL, builder, builder.failed)
 
 
+def exchange_of(request: web.Request) -> Exchange:
+    account = Account(SimpleNamespace(costs=None), None, None)  # type: ignore[arg-type]
+    account.record.streamed = True
+    return Exchange(None, request, account, Beats())  # type: ignore[arg-type]
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("answer", "last"),
@@ -78,9 +88,7 @@ async def as_response(exchange: Exchange) -> Any:
 )
 async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
-        account = Account(SimpleNamespace(costs=None), None, None)  # type: ignore[arg-type]
-        exchange = Exchange(None, request, account, Beats())  # type: ignore[arg-type]
-        exchange.account.record.streamed = True
+        exchange = exchange_of(request)
         response: web.StreamResponse = await answer(exchange)
         assert exchange.account.record.status == 500
         return response
@@ -92,3 +100,28 @@ async def test_a_stream_ends_with_an_event_whatever_fails(answer: Any, last: str
     assert "Hi" in text
     event = text.strip().rpartition("data: ")[2]
     assert event.startswith(last) and "nobody foresaw" not in text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("answer", [as_chat, as_message, as_response])
+async def test_a_client_that_leaves_before_its_head_is_sent_ends_the_stream(answer: Any) -> None:
+    """At once, and not when Python looks for garbage: its prediction would run on."""
+    ended: list[bool] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        exchange = exchange_of(request)
+        assert request.transport is not None
+        request.transport.abort()
+        try:
+            response: web.StreamResponse = await answer(exchange)
+        except ConnectionError:
+            ended.append(exchange.account in ENDED)
+            raise
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await http.get(server.make_url("/"))
+    assert ended and all(ended)

@@ -69,9 +69,8 @@ async def send_chunks(
     with EventWriter(exchange) as events:
         try:
             for number, call in enumerate(calls):
-                chunks = await call.stream(account, events.saw)
-                await events.open()
-                async with chunks:
+                async with await call.stream(account, events.saw) as chunks:
+                    await events.open()
                     async for chunk in chunks:
                         account.record.streamed_chunk(chunk)
                         if event := event_of(number, chunk):

@@ -103,6 +103,7 @@ _HYPERCLOVA: dict[str, tuple[str, str]] = {
     "calls": ("<|im_start|>assistant -> tool/function_call\n", "<|im_end|><|stop|>\n"),
     "tool": ("<|im_start|>tool/function_call\n", "<|im_end|>\n"),
 }
+_NEMOTRON = ("<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>")
 _SPARK = "<｜start▁of▁sentence｜><|System|>\nyou are a helpful assistant."
 _SPARK_ENDS = "<｜end▁of▁sentence｜>"
 _RNJ_1 = f"<|start_header_id|>system<|end_header_id|>\n{texts.RNJ_1}"
@@ -307,7 +308,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), roles={"default": ("<extra_id_0>System\n", "\n")}, system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)|minitron.*instruct", r"<extra_id_1>User"),
     ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)|llava-(cot|o1)", ""),
-    ("nemotron-70b", llama_3(system=SystemText(default="")), r"nemotron-70b", ""),
+    ("nemotron-super-1.5", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"tool": "tool"}, roles={"opening": ("<|start_header_id|>system<|end_header_id|>\n\n", "\n\n<|eot_id|>"), "opening_with_tools": _NEMOTRON, "default": _NEMOTRON, "default_with_tools": _NEMOTRON}, system=SystemText(default=""), tools=forms.NEMOTRON_SUPER, forgets="\n"), r"nemotron-super-49b-v1[.-]5", ""),
+    ("nemotron-70b", llama_3(system=SystemText(default="")), r"nemotron-(70b|super-49b|ultra-253b|nano-[48]b)", ""),
     ("llama-3.1", dated_llama_3("26 Jul 2024"), r"(llama-?v?|\bl)3[.p-]?[13](?!\d*b)|nemotron|toolace-|watt-tool|foundation-sec.*instruct|llama-(xlam-2|sea-lion|pllum|poro)|anubis|secalign", ""),
     ("rnj-1", tagged("<|start_header_id|>{}<|end_header_id|>\n", "<|eot_id|>", names={"tool": "user"}, roles={"default": (f"{_RNJ_1}\n", "<|eot_id|>"), "opening": (f"{_RNJ_1}\n\n", "<|eot_id|>"), "opening_with_tools": (f"{_RNJ_1}\n\n", "<|eot_id|>"), "default_with_tools": (f"{_RNJ_1}\n\n", "<|eot_id|>")}, tools=forms.QWEN, system=SystemText(default="")), r"\brnj-1.*instruct", ""),
     ("llama-3", llama_3(), r"llama-?v?3(?!\d)|hermes-?4-(70|405)b|deephermes-3|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b|openbiollm", r"<\|start_header_id\|>"),

@@ -324,6 +324,10 @@ NEMOTRON_NANO_2 = ToolFormat(
     answers=("<TOOL_RESPONSE>[", "]</TOOL_RESPONSE>"),
 )
 
+NEMOTRON_SUPER = msgspec.structs.replace(
+    NEMOTRON_NANO_2, definitions=PUBLISHED["nemotron-super-tools"], after_text=""
+)
+
 APERTUS = ToolFormat(
     "{tools}",
     place="after",

@@ -24,8 +24,9 @@ NAMES = {
     "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
     "hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4 llama-v3p1-70b-instruct llama3.1-8b-instruct-q4_K_M "
     "mattshumer/Reflection-Llama-3.1-70B lucataco/ollama-llama3.3-70b nvidia/Llama-3_1-Nemotron-51B-Instruct "
-    "meta/llama-3.3-70b nvidia/Llama-3.1-Nemotron-Nano-8B-v1 Sao10K/L3.3-70B-Euryale-v2.3",
-    "nemotron-70b": "nvidia/Llama-3.1-Nemotron-70B-Instruct-HF nvidia/nemotron-70b-instruct",
+    "meta/llama-3.3-70b Sao10K/L3.3-70B-Euryale-v2.3",
+    "nemotron-super-1.5": "nvidia/Llama-3_3-Nemotron-Super-49B-v1_5",
+    "nemotron-70b": "nvidia/Llama-3.1-Nemotron-Nano-8B-v1 nvidia/Llama-3_3-Nemotron-Super-49B-v1 nvidia/Llama-3_1-Nemotron-Ultra-253B-v1 nvidia/Llama-3.1-Nemotron-70B-Instruct-HF nvidia/nemotron-70b-instruct",
     "nemotron-nano-2": "nvidia/NVIDIA-Nemotron-Nano-9B-v2 nvidia/NVIDIA-Nemotron-Nano-12B-v2",
     "rnj-1": "essentialai/rnj-1-instruct",
     "apertus": "swiss-ai/Apertus-8B-Instruct-2509 swiss-ai/Apertus-70B-Instruct-2509",

@@ -122,7 +122,7 @@ def gateway_road(api_base: str) -> Road:
         serving = server.Serving(path=config)
         listener = socket.create_server(("127.0.0.1", 0))
         entered = beside.submit(ask_and_end, listener.getsockname()[1], recorder)
-        server.run(serving.read(), listener, serving)
+        server.run(serving.read(), listener, serving, tls=None)
         return Road("gateway request", entered.result())
 
 

@@ -19,8 +19,10 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 IMPORTED = {
@@ -147,11 +149,24 @@ def run_to_the_end(demand: Demand) -> None:
     os._exit(status)
 
 
+def read_a_configuration() -> None:
+    """The first one compiles the patterns that tell models apart, and what reads its fields."""
+    from areplicate.gateway.config.config import read_config
+
+    entry = {"model_name": "chat", "litellm_params": {"model": "replicate/acme/chat", "api_key": "r8_"}}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump({"model_list": [entry]}, file)
+        file.flush()
+        read_config(Path(file.name))
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         for name in IMPORTED[sys.argv[2]]:
             importlib.import_module(name)
+        if sys.argv[2] == "package":
+            read_a_configuration()
         gc.freeze()
         connection = wait_for_a_demand(listener)
     demand = start(connection)

@@ -31,6 +31,7 @@ from areplicate.local import LocalReplicate
 from tests.gateway.process import (
     ASKED,
     MASTER,
+    MODELS,
     PATH,
     Gateway,
     config_for,
@@ -121,34 +122,34 @@ def test_the_end_is_heard_during_a_restart_pause(local: LocalReplicate, tmp_path
         assert running.log().count("worker started") == 6, "it did not wait for the end of the pause"
 
 
+def listening(running: Gateway) -> list[list[str]]:
+    """The models of each worker that has begun to listen, in their order."""
+    lines = [line for line in running.log().splitlines() if '"listening"' in line]
+    return [json.loads(line)["models"] for line in lines]
+
+
 def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
         eventually(lambda: running.log().count('"listening"') == 2)
         running.config.write_text("model_list: 3")
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: "was not reloaded" in running.log())
-        killed = running.workers()
-        shutil.rmtree(str(running.kept_for(killed[0])))  # as those who tidy up do to old files
+        [killed, *_] = running.workers()
+        shutil.rmtree(str(running.kept_for(killed)))  # as those who tidy up do to old files
         files = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (3, files[1]))
-        for pid in killed:
-            os.kill(pid, signal.SIGKILL)
+        os.kill(killed, signal.SIGKILL)
         eventually(lambda: "a worker cannot be started" in running.log())
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, files)
-        eventually(lambda: len(set(running.workers()) - set(killed)) == 2)
-        eventually(lambda: running.log().count('"listening"') == 4)
-        assert running.ask().status_code == 200
-        before = running.log().count(
-            "configuration reloaded"
-        )  # by those that were killed, if they came to it
+        eventually(lambda: listening(running)[2:] == [[model.name for model in MODELS]])
+        before = running.log().count("configuration reloaded")  # by the one that was killed, if it came to it
         config = config_for(local)
         config["model_list"] = [{**config["model_list"][0], "model_name": "renamed"}]
         running.config.write_text(json.dumps(config))
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: running.log().count("configuration reloaded") == before + 2)
-        for pid in running.workers():
-            os.kill(pid, signal.SIGKILL)
-        eventually(lambda: running.log().count('"listening"') == 6)
+        os.kill(running.workers()[0], signal.SIGKILL)
+        eventually(lambda: listening(running)[3:] == [["renamed"]])
         assert running.ask(model="renamed").status_code == 200
 
 

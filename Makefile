@@ -28,7 +28,6 @@ test: $(TESTABLE)
 	$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 pytest: $(TESTABLE)
-	$(BIN)/python -m tests.gateway.postgres
 	$(BIN)/pytest --processes auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
 
 test-slow: $(TESTABLE)
@@ -73,6 +72,7 @@ $(TESTABLE): $(BIN)/python pyproject.toml
 	$(PIP) install uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[test]' || $(PIP) install -e '.[test]'
 	$(BIN)/pytest -k test_no_format_loses_text
+	$(BIN)/python -m tests.gateway.postgres
 	@touch $@ $(INSTALLED)
 
 $(BENCHABLE): $(BIN)/python pyproject.toml

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import _get_running_loop
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from math import inf
 from types import TracebackType
 from typing import Any, Protocol
@@ -55,52 +55,68 @@ class Scope(Protocol):
     ) -> bool | None: ...
 
 
-class Scopes(Protocol):
-    """What makes scopes with deadlines, until it is closed."""
-
-    def scope(self, deadline: float) -> Scope: ...
-    def close(self) -> None: ...
-
-
-def _scopes_of_the_loop(entered: Collection[Any]) -> Scopes:
-    """What makes scopes on the running loop; `entered` always holds those in use."""
-    if sys.version_info >= (3, 11) and running_loop() is not None:
-        return Deadlines(entered)
-    return _AnyioScopes()
-
-
 class TimeLimits:
-    """Begins scopes with deadlines, all on the loop on which it is first used. `entered` are those in use."""
+    """Makes blocks with deadlines, all on the loop on which it is first used.
+
+    Attributes:
+        entered: those in use.
+        on_left: is called whenever one has been left.
+    """
 
     def __init__(self) -> None:
-        self.entered: set[Scope] = set()
-        self._scopes: Scopes | None = None
-
-    def begin(self, deadline: float) -> Scope:
-        """A scope for one block; who begins it ends it, too."""
-        if self._scopes is None:
-            self._scopes = _scopes_of_the_loop(self.entered)
-        scope = self._scopes.scope(deadline)
-        self.entered.add(scope)
-        return scope
-
-    def end(self, scope: Scope) -> None:
-        self.entered.discard(scope)
-
-    def close(self) -> None:
-        if self._scopes is not None:
-            self._scopes.close()
-
-
-class _AnyioScopes:
-    def __init__(self) -> None:
-        self._kind = type(anyio.CancelScope())  # which would find out for each scope which loop runs
+        self.entered: set[Any] = set()
+        self.on_left: Callable[[], object] | None = None
+        self._timer = SharedTimer(self.entered, between=0.02)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def scope(self, deadline: float) -> Scope:
-        return self._kind(deadline=deadline)
+        """One block, which is entered at once."""
+        if self._loop is None:
+            if sys.version_info >= (3, 11):
+                self._loop = running_loop()
+            if self._loop is None:
+                return _AnyioScope(self, deadline)
+        if deadline < self._timer.next:
+            self._timer.look_at(deadline)
+        return TaskScope(deadline, self, self._loop)
 
     def close(self) -> None:
-        """Each has a timer of its own."""
+        self._timer.close()
+
+    def left(self, scope: Scope) -> None:
+        self.entered.discard(scope)
+        if self.on_left is not None:
+            self.on_left()
+
+
+class _AnyioScope:
+    """Has a timer of its own."""
+
+    def __init__(self, limits: TimeLimits, deadline: float) -> None:
+        self._limits = limits
+        self._scope = anyio.CancelScope(deadline=deadline)
+        self.cancel = self._scope.cancel
+
+    @property
+    def deadline(self) -> float:
+        return self._scope.deadline
+
+    @deadline.setter
+    def deadline(self, time: float) -> None:
+        self._scope.deadline = time
+
+    @property
+    def cancelled_caught(self) -> bool:
+        return self._scope.cancelled_caught
+
+    def __enter__(self) -> Scope:
+        self._limits.entered.add(self)
+        self._scope.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> bool:
+        self._limits.left(self)
+        return self._scope.__exit__(*error)
 
 
 class Sleeper(Protocol):
@@ -144,26 +160,11 @@ class SharedTimer:
             self.look_at(max(following, time + self._between))
 
 
-class Deadlines:
-    """Makes scopes, of which those in use share a timer."""
-
-    def __init__(self, scopes: Collection[TaskScope]) -> None:
-        self._timer = SharedTimer(scopes, between=0.02)
-        self._loop = asyncio.get_running_loop()
-
-    def scope(self, deadline: float) -> TaskScope:
-        if deadline < self._timer.next:
-            self._timer.look_at(deadline)
-        return TaskScope(deadline, self._loop)
-
-    def close(self) -> None:
-        self._timer.close()
-
-
 class TaskScope(msgspec.Struct, eq=False):
     """A block of an asyncio task, which can be cancelled, as with `anyio.CancelScope`."""
 
     deadline: float
+    _limits: TimeLimits
     _loop: Any
     """An `asyncio.AbstractEventLoop`: Python 3.11 asks the system for it each time."""
     cancel_called: bool = False
@@ -187,6 +188,7 @@ class TaskScope(msgspec.Struct, eq=False):
         self.cancel()
 
     def __enter__(self) -> TaskScope:
+        self._limits.entered.add(self)
         self._task = asyncio.current_task(self._loop)
         self._earlier = self._task.cancelling()
         return self
@@ -194,6 +196,7 @@ class TaskScope(msgspec.Struct, eq=False):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        self._limits.left(self)
         task, self._task = self._task, None  # whose error may keep this block's frame
         if self.cancel_called and task.uncancel() <= self._earlier:
             self.cancelled_caught = kind is not None and issubclass(kind, asyncio.CancelledError)

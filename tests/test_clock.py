@@ -20,12 +20,8 @@ class Blocks:
         self._limits = TimeLimits()
 
     async def wait(self, seconds: float, sleeps: float = 1000.0) -> float | None:
-        scope = self._limits.begin(now() + seconds)
-        try:
-            with scope:
-                await anyio.sleep(sleeps)
-        finally:
-            self._limits.end(scope)
+        with self._limits.scope(now() + seconds) as scope:
+            await anyio.sleep(sleeps)
         return now() if scope.cancelled_caught else None
 
 

@@ -83,9 +83,8 @@ async def predict(call: Call) -> list[Prediction]:
     )
     runs: list[Prediction] = []
     mine: LivePrediction | None = None
-    scope = call.live.begin_call(call.policy.deadline)
     try:
-        with scope:
+        with call.live.scope(call.policy.deadline) as scope:
             while True:
                 with await _create(call, progress, hold=True, earlier=mine) as mine:
                     prediction = mine.prediction
@@ -104,8 +103,6 @@ async def predict(call: Call) -> list[Prediction]:
     except APIError as error:
         _about(call, error, mine.prediction if mine else None)
         raise
-    finally:
-        call.live.end_call(scope)
 
 
 async def at_once(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
@@ -134,9 +131,8 @@ async def open_stream(call: Call) -> CompletionStream:
         call.question.model, call.begun, call.on_status, call.on_status is not None or verbose()
     )
     sources: list[Source] = []
-    scope = call.live.begin_call(call.policy.deadline)
     try:
-        with scope:
+        with call.live.scope(call.policy.deadline) as scope:
             for _ in range(call.count):
                 sources.append(await _open(call, progress))
         if scope.cancelled_caught:
@@ -147,8 +143,6 @@ async def open_stream(call: Call) -> CompletionStream:
         if isinstance(error, APIError):
             _about(call, error, None)
         raise
-    finally:
-        call.live.end_call(scope)
 
     return CompletionStream(
         AnswerChunks(

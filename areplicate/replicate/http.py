@@ -215,23 +215,19 @@ async def exchange(
         APIConnectionError: there is no answer.
     """
     limits, sent = limits or TimeLimits(), True
-    scope = limits.begin(now() + silence + len(request.body or b"") / _SLOWEST)
-    try:
-        with scope:
-            try:
-                answer = await transport.open(request)
-            except BaseException as left:
-                sent = not never_sent(left)
-                raise
-            try:
-                body = await answer.receive()
-                if not answer.ended:
-                    body = await _joined(body, answer, request, scope, silence)
-                return Response(answer.status, answer.headers, body, now())
-            finally:
-                await answer.aclose()
-    finally:
-        limits.end(scope)
+    with limits.scope(now() + silence + len(request.body or b"") / _SLOWEST) as scope:
+        try:
+            answer = await transport.open(request)
+        except BaseException as left:
+            sent = not never_sent(left)
+            raise
+        try:
+            body = await answer.receive()
+            if not answer.ended:
+                body = await _joined(body, answer, request, scope, silence)
+            return Response(answer.status, answer.headers, body, now())
+        finally:
+            await answer.aclose()
     late = TimeoutError(f"nothing came within {silence:g} s")
     raise connection_error(late, request.method, request.url, sent=sent, silent=True)
 

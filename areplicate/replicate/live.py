@@ -173,8 +173,8 @@ class Live:
         self._changed: anyio.Event | None = None
         """Set when a call has ended or a prediction is settled, once the router closes."""
 
-    def begin_call(self, deadline: float) -> Scope:
-        """A scope for what somebody waits for, which closing cancels; who begins it ends it, too.
+    def scope(self, deadline: float) -> Scope:
+        """A block in which somebody waits, until the deadline at most; closing cancels it.
 
         Raises:
             APIConnectionError: the router is closed.
@@ -187,21 +187,12 @@ class Live:
             )
         if not self.background.begun:
             self.background.begin()
-        return self._calls.begin(deadline)
-
-    def end_call(self, scope: Scope) -> None:
-        self._calls.end(scope)
-        if self.closed:
-            self._notify()
+        return self._calls.scope(deadline)
 
     async def wait_for(self, work: Callable[[], Awaitable[T]], deadline: float, late: str) -> T:
         """The result of `work`; raises `Timeout` with the message `late` if the deadline passes first."""
-        scope = self.begin_call(deadline)
-        try:
-            with scope:
-                return await work()
-        finally:
-            self.end_call(scope)
+        with self.scope(deadline):
+            return await work()
         raise self.why_ended(late)
 
     def why_ended(self, late: str) -> APIConnectionError | Timeout:
@@ -271,6 +262,7 @@ class Live:
     async def aclose(self) -> None:
         """Ends all calls and leaves all predictions, and waits until nothing runs; for `CLOSING` seconds at most."""
         self.closed = True
+        self._calls.on_left = self._notify
         with anyio.move_on_after(CLOSING, shield=True):
             for scope in list(self._calls.entered):
                 scope.cancel()

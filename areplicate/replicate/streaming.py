@@ -74,13 +74,12 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
         silent = False
         while not self._finished:
             self._check_open()
-            scope = self._scope = self.live.begin_call(min(self.policy.deadline, self.events.silent_at))
-            try:
-                with scope:
+            with self.live.scope(min(self.policy.deadline, self.events.silent_at)) as scope:
+                self._scope = scope
+                try:
                     pieces = await (self._look() if silent else self._advance())
-            finally:
-                self._scope = None
-                self.live.end_call(scope)
+                finally:
+                    self._scope = None
             self._check_open()
             silent = scope.cancelled_caught and now() < self.policy.deadline
             if silent:

@@ -14,6 +14,7 @@ from ..chat.answers import Question
 from ..chat.conversation import Prompting
 from ..chat.embeddings import Texts, inputs_for
 from ..chat.formats import templates
+from ..chat.frames import Frames
 from ..chat.inputs import ModelInput, Settings, input_of, read_settings
 from ..chat.params import CONTRACT_PARAMS
 from ..chat.plan import plan_for
@@ -61,6 +62,7 @@ class _Draft(msgspec.Struct):
 
     Attributes:
         settings: what goes into the model's inputs; None as long as no call has needed it.
+        frames: made by the second call that needs it.
     """
 
     blank: Call
@@ -68,6 +70,7 @@ class _Draft(msgspec.Struct):
     drop_params: bool
     prompting: Prompting
     settings: Settings | None = None
+    frames: Frames | None = None
 
 
 class _Target(msgspec.Struct):
@@ -113,15 +116,19 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         if target is None or not target.is_good(begun):
             target = await self._look_up_target(model, base, key, options, policy, begun)
         draft = self._draft(model, given, target)
-        blank = msgspec.structs.replace(draft.blank, begun=begun, timeout=seconds, policy=policy)
+        ready = partial(msgspec.structs.replace, draft.blank, begun=begun, timeout=seconds, policy=policy)
         if isinstance(messages, Texts):
-            return _embedding(messages, blank, draft.params)
-        if draft.settings is None:
-            if not CONTRACT_PARAMS.isdisjoint(draft.params):
-                return await self._bound(messages, blank, draft, options.get("emulate") is not False)
-            draft.settings = self._settings(blank, draft.params, draft.drop_params)
-        call = _asking(messages, blank, draft.settings, draft.prompting)
-        return await self._with_files(call) if call.question.input.media else call
+            return _embedding(messages, ready(), draft.params)
+        if draft.settings is not None:
+            draft.frames = draft.frames or Frames(draft.settings, draft.prompting)
+            built = draft.frames.input_of(messages)
+        elif CONTRACT_PARAMS.isdisjoint(draft.params):
+            draft.settings = self._settings(draft.blank, draft.params, draft.drop_params)
+            built = input_of(messages, draft.settings, draft.prompting)
+        else:
+            return await self._bound(messages, ready(), draft, options.get("emulate") is not False)
+        call = ready(question=Question(model, built, target.schema), input=built.fields)
+        return await self._with_files(call) if built.media else call
 
     def _draft(self, model: str, given: Given, target: _Target) -> _Draft:
         """What the call's keywords settle, which may be known from a call with the same ones."""
@@ -186,8 +193,10 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         prompting = msgspec.structs.replace(draft.prompting, tools=settled.tools)
 
         async def prepare(turns: Any) -> Call:
-            call = _asking(turns, blank, settings, prompting)
-            return await self._with_files(call) if call.question.input.media else call
+            built = input_of(turns, settings, prompting)
+            question = Question(blank.question.model, built, blank.question.schema)
+            call = msgspec.structs.replace(blank, question=question, input=built.fields)
+            return await self._with_files(call) if built.media else call
 
         call = await prepare(settled.turns)
         if settled.contract is None:
@@ -262,13 +271,6 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
     ) -> Client:
         base, key = chosen(api_base or self.api_base, api_key or self.api_key)
         return self.clients.of(base, key, checked_headers("default_headers", default_headers), proxy, ssl)
-
-
-def _asking(messages: Any, blank: Call, settings: Settings, prompting: Prompting) -> Call:
-    """The call that asks a conversation, its files not read yet."""
-    built = input_of(messages, settings, prompting)
-    question = Question(blank.question.model, built, blank.question.schema)
-    return msgspec.structs.replace(blank, question=question, input=built.fields)
 
 
 def _embedding(texts: Texts, blank: Call, params: dict[str, Any]) -> Answering:

@@ -91,12 +91,8 @@ def _wire(turns: tuple[Message, ...], plan: Plan, name: str) -> Any:
 def _rendered(turns: tuple[Message, ...], plan: Plan, prompt: str, prompting: Prompting) -> dict[str, Any]:
     """The whole conversation in the model's format."""
     said, rest = leading_system(turns) if prompting.supports_system_prompt else ("", turns)
-    template, tools = prompting.template, prompting.tools
-    text = None if template or tools else plan.format.template.framed(rest)
-    if text is None:
-        whole = template or plan.format.template
-        text = whole.render_turns(rest, tools, **prompting.values) if rest else ""
-    fields = {prompt: text}
+    template = prompting.template or plan.format.template
+    fields = {prompt: template.render_turns(rest, prompting.tools, **prompting.values) if rest else ""}
     if len(rest) < len(turns):
         fields[plan.system or "system_prompt"] = said
     return fields

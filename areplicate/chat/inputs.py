@@ -23,7 +23,7 @@ from .usage import CHARACTERS_PER_TOKEN, characters
 
 _ANY = Field()
 _media_of = attrgetter("media")
-_MARKS = (*[mark for mark in THOUGHTS if not mark[0].isalpha()], OPENS)
+THOUGHT_MARKS = (*[mark for mark in THOUGHTS if not mark[0].isalpha()], OPENS)
 """What opens a thought at a prompt's end; words alone may be the question's own."""
 _END = 100
 """Characters at a prompt's end among which its last mark is, if white space follows it."""
@@ -124,10 +124,13 @@ def input_of(messages: Any, settings: Settings, prompting: Prompting = _AS_THE_M
         _check(fields, plan, plan.schema, asked)
     if plan.context is not None:
         _warn_of_length(fields, plan, plan.context, asked)
-    begun = ""
-    if prompting.template is not None or not plan.format.wraps:
-        begun = _thought_begun(fields.get(plan.prompt or ""), turns)
+    begun = _thought_begun(fields.get(plan.prompt or ""), turns) if writes_format(plan, prompting) else ""
     return ModelInput(fields, slots, _limit(fields, plan), begun)
+
+
+def writes_format(plan: Plan, prompting: Prompting) -> bool:
+    """Whether a prompt is sent in the model's chat format, which its server does not write then."""
+    return prompting.template is not None or not plan.format.wraps
 
 
 def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
@@ -139,7 +142,7 @@ def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
         said = turns[-1].text
         return next((mark for mark, close in THOUGHTS.items() if said.rfind(mark) > said.rfind(close)), "")
     end = prompt[-_END:].rstrip()
-    return next(filter(end.endswith, _MARKS)) if end.endswith(_MARKS) else ""
+    return next(filter(end.endswith, THOUGHT_MARKS)) if end.endswith(THOUGHT_MARKS) else ""
 
 
 def answer_limit(params: Mapping[str, Any], *, model: str, schema: ModelSchema) -> int | None:

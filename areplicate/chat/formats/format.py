@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -29,16 +28,13 @@ Around = tuple[str, str]
 """What stands before and after a message."""
 
 _NOTHING = ("", "")
-_PROBES = (Message("system", "\0s"), Message("user", "\0u"))
-_PROBE = re.compile("(\0.)")
-"""Texts that no format has, to see what it puts around a conversation's own."""
 _EMPTY_THOUGHT = re.compile(r"(?:<think>\s*)?</(?:mm:)?think>\s*\Z")
 """What some formats put before an answer without a thought of its own."""
 _STANDS_FOR = {"calls": "assistant", "tool": "user", "opening_with_tools": "opening", "tools": "system"}
 """The role that stands in for one that a format does not have."""
 
 
-class PromptTemplate(msgspec.Struct, frozen=True, dict=True):
+class PromptTemplate(msgspec.Struct, frozen=True):
     """A chat format.
 
     The prompt is `bos_token + initial_prompt_value`, then each message between its role's
@@ -117,35 +113,6 @@ class PromptTemplate(msgspec.Struct, frozen=True, dict=True):
         if tools and self.initial_with_tools is not None:
             opening = self.initial_with_tools
         return self._joined(self._turns(messages, tools, opens=True), continued, opening)
-
-    def framed(self, messages: tuple[Message, ...]) -> str | None:
-        """`render_turns` of a question, with or without system text, in the shortest way; None for any other
-        conversation, and where white space at its ends may have to go.
-
-        What stands around such texts does not depend on them, and is found out once for each template.
-        """
-        frame = self._frames.get(tuple([message.role for message in messages]))
-        if frame is None:
-            return None
-        framed = frame[0]
-        for message, after in zip(messages, frame[1:], strict=True):
-            text = message.text
-            if not text or text.strip() != text:
-                return None
-            framed += text + after
-        return framed
-
-    @cached_property
-    def _frames(self) -> dict[tuple[str, ...], list[str]]:
-        """By the roles of a conversation, what stands before, between and after its texts."""
-        frames: dict[tuple[str, ...], list[str]] = {}
-        if self.chat_template is not None or "{today:" in repr(self):  # tomorrow they would be others
-            return frames
-        for messages in (_PROBES[1:], _PROBES):
-            pieces = _PROBE.split(self.render_turns(messages))
-            if pieces[1::2] == [message.text for message in messages]:
-                frames[tuple(message.role for message in messages)] = pieces[::2]
-        return frames
 
     def render_within(self, messages: tuple[Message, ...], tools: Sequence[Any] = ()) -> str:
         """The prompt that a server turns into the whole conversation.

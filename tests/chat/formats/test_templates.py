@@ -430,28 +430,6 @@ def test_mistral_s_ids_have_at_most_nine_characters() -> None:
     assert prompt.count('"789abcdef"') == 2 and "call_0" not in prompt
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_question_is_put_into_its_frame_as_the_whole_conversation_would_be(family: str) -> None:
-    template = FAMILIES[family].template
-    texts = (
-        "Hi",
-        " Hi\n",
-        "",
-        "a\n\nb",
-        "{round} {today:%Y}",
-        "<think>x</think>y",
-        "x</think>",
-        "\0u",
-        "\u3000x",
-    )
-    for text in texts:
-        question = Message("user", text)
-        for opening in ((), (Message("system", "S"),), *([Message("system", each)] for each in texts)):
-            conversation = (*opening, question)
-            assert template.framed(conversation) in (None, template.render_turns(conversation))
-    assert ("{today:" in repr(template)) == (template.framed((Message("user", "Hi"),)) is None)
-
-
 def test_a_text_that_looks_like_a_date_of_the_format_stays_as_it_is() -> None:
     system = {"role": "system", "content": "Write {today:%Y} as it is."}
     for family in FAMILIES.values():

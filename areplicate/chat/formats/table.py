@@ -146,7 +146,7 @@ def _laguna(system: SystemText, more: dict[str, tuple[str, str]] | None = None) 
 # fmt: off
 ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
-    ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)(-(flash|pro|exp|speciale|terminus))?$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
+    ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^qwen/.*-(plus|max|turbo)$|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)(-(flash|pro|exp|speciale|terminus))?$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
     ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=texts.GPT_OSS, initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2.5", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI_THINKS[0], roles=_KIMI_ROLES, tools=forms.KIMI_2_5, forgets="\n", thought=_IN_MARKS), r"kimi-k2[.p-][5-9](?!\d)", ""),
     ("kimi-k2-thinking", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI[2][0], roles=_KIMI_ROLES, system=SystemText(default=texts.KIMI), tools=forms.KIMI, forgets="\n", thought=_IN_MARKS), r"kimi-k2-thinking", ""),

@@ -217,7 +217,7 @@ NAMES = {
     "minicpm-5": "openbmb/MiniCPM5-1B",
     "functiongemma": "google/functiongemma-270m-it",
     "idefics": "HuggingFaceM4/Idefics3-8B-Llama3 HuggingFaceTB/SmolVLM-Instruct lucataco/idefics-8b",
-    "closed": "openai/gpt-5.1 anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
+    "closed": "openai/gpt-5.1 qwen/qwen3-7-plus qwen/qwen3-max anthropic/claude-4.5-haiku google/gemini-2.5-flash xai/grok-4 "
     "deepseek-ai/deepseek-r1 deepseek-ai/deepseek-v3 deepseek-ai/deepseek-v4-flash meta-llama/LlamaGuard-7b",
     "plain": "google/gemma-3-270m LGAI-EXAONE/K-EXAONE-236B-A23B stabilityai/stablecode-instruct-alpha-3b google/paligemma-3b-pt-224 google/codegemma-2b google/gemma-2-9b NousResearch/Yarn-Mistral-7b-128k "
     "Qwen/Qwen2-57B-A14B meta/meta-llama-3-8b meta-llama/Llama-3.1-70B meta/llama-2-70b meta-llama/Llama-3.2-1B "

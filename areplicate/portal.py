@@ -19,6 +19,7 @@ import anyio.from_thread
 from anyio.from_thread import BlockingPortal
 
 from .errors import APIConnectionError
+from .forks import uncut
 from .replicate.background import at_exit_of_a_child, uninterrupted
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class _Portal:
 
         def begin() -> None:
             try:
-                with self._lock:
+                with self._lock, uncut:
                     begun.set_result(self._portal or self._start())
             except BaseException as error:
                 begun.set_exception(error)
@@ -98,6 +99,8 @@ class _Portal:
         return begun.result()
 
     def _start(self) -> BlockingPortal:
+        from .replicate.transports import aiohttp  # noqa: F401  what its first call would import
+
         # Beside gevent, the "thread" is a greenlet: uvloop would wait in C and let no other run.
         uvloop = find_spec("uvloop") is not None and "gevent.monkey" not in sys.modules
         options = {"use_uvloop": uvloop}

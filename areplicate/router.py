@@ -24,6 +24,7 @@ from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError
+from .forks import uncut
 from .logs import logger
 from .options import Given, checked_fallbacks, read
 from .options.signature import signed
@@ -365,7 +366,8 @@ def _mock(model: str, messages: Sequence[Any], given: Given) -> ModelResponse | 
 
 
 def _default_transport(pool_size: int) -> Transport:
-    from .replicate.transports.aiohttp import AiohttpTransport
+    with uncut:
+        from .replicate.transports.aiohttp import AiohttpTransport
 
     return AiohttpTransport(pool_size)
 

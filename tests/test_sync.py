@@ -191,6 +191,42 @@ def test_a_forked_child_can_call_too(local: LocalReplicate, start: Callable[[str
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("imported", ["anyio._backends._asyncio", "aiohttp.client"])
+def test_a_child_that_is_forked_while_another_thread_makes_the_first_call_can_call_too(
+    local: LocalReplicate, imported: str
+) -> None:
+    """That call imports what it runs on, and what is half imported stays so in the child."""
+    ended = run(f"""
+        import os, signal, sys, threading, time, warnings
+        from areplicate import completion
+        warnings.simplefilter("ignore", DeprecationWarning)  # some Pythons warn of any fork beside threads
+        importing = threading.Event()
+
+        class Slow:
+            def find_spec(self, name, *_):
+                if name == {imported!r}:
+                    importing.set()
+                    time.sleep(0.2)
+
+        sys.meta_path.insert(0, Slow())
+
+        def call():
+            print(completion({LLAMA!r}, {HELLO!r}).choices[0].message.content, flush=True)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        importing.wait()
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            call()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        thread.join()
+    """)
+    assert (ended.stderr, ended.stdout.splitlines()) == ("", ["I am fine."] * 2)
+
+
 def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
     monkeypatch: pytest.MonkeyPatch,
     start: Callable[[str], forked.Process],

@@ -79,6 +79,24 @@ async def _crowd() -> None:
         await callers.caller("sk-random-100")
 
 
+def test_a_new_key_that_many_use_at_once_is_looked_up_a_few_times() -> None:
+    asyncio.run(_use_a_new_key_at_once())
+
+
+async def _use_a_new_key_at_once() -> None:
+    row = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW)
+    looked_up: list[str] = []
+
+    async def look_up(hash: str) -> Key | None:
+        looked_up.append(hash)
+        await asyncio.sleep(0)
+        return row if hash == row.hash else None
+
+    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
+    found = await asyncio.gather(*(callers.caller("sk-real") for _ in range(200)))
+    assert {each.key_id for each in found} == {"k"} and len(looked_up) <= 4
+
+
 def test_what_was_read_before_a_change_is_not_remembered_after_it() -> None:
     """A request that looks its key up while that is blocked brings none of it back."""
     asyncio.run(_block_while_it_is_looked_up())

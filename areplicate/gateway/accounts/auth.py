@@ -109,14 +109,31 @@ class Auth(msgspec.Struct):
         self._unknown.pop(hash, None)
 
     async def _find(self, hash: str) -> Key | None:
+        if hash in self._keys or self._is_unknown(hash):
+            return await self._read(hash)
+        with anyio.move_on_after(_PATIENCE) as waiting:
+            await self._turns.acquire()
+        if waiting.cancelled_caught:
+            raise DatabaseUnavailable("too many unknown keys are looked up")
+        try:
+            return await self._read(hash)
+        finally:
+            self._turns.release()
+
+    def _is_unknown(self, hash: str) -> bool:
+        """Whether there was no such key a moment ago."""
+        return time.monotonic() - self._unknown.get(hash, -math.inf) < _FRESH
+
+    async def _read(self, hash: str) -> Key | None:
+        """The key as the database has it, or as somebody has just read it."""
         asked, changes = time.monotonic(), self._changes
         known = self._keys.get(hash)
         if known is not None and asked - known[0] < _FRESH:
             return known[1]
-        if asked - self._unknown.get(hash, -math.inf) < _FRESH:
+        if self._is_unknown(hash):
             return None
         try:
-            key = await (self.look_up(hash) if known is not None else self._look_up_in_turn(hash))
+            key = await self.look_up(hash)
         except DatabaseUnavailable:
             if known is not None and asked - known[0] < self.grace:
                 return known[1]
@@ -129,16 +146,6 @@ class Auth(msgspec.Struct):
         else:
             _remember(self._keys, hash, (asked, key))
         return key
-
-    async def _look_up_in_turn(self, hash: str) -> Key | None:
-        with anyio.move_on_after(_PATIENCE) as waiting:
-            await self._turns.acquire()
-        if waiting.cancelled_caught:
-            raise DatabaseUnavailable("too many unknown keys are looked up")
-        try:
-            return await self.look_up(hash)
-        finally:
-            self._turns.release()
 
 
 def _remember(among: OrderedDict[str, T], hash: str, what: T) -> None:

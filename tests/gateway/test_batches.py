@@ -254,6 +254,39 @@ def test_uploads_under_way_count_as_files_and_keep_no_file_open(
         client(running, keys[0]).files.create(file=("a.jsonl", b"{}"), purpose="batch")
 
 
+def test_downloads_keep_no_file_open_and_are_cut_where_it_is_deleted(
+    local: LocalReplicate, tmp_path: Path
+) -> None:
+    """An error after the content has begun would be taken for the rest of it."""
+    content = b"x" * 20_000_000
+    with gateway(config_for(local), tmp_path) as running:
+        api = client(running)
+        kept, deleted = (api.files.create(file=("a.jsonl", content), purpose="batch").id for _ in range(2))
+
+        def download(id: str) -> socket.socket:
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(20)
+            connection.connect(running.address)
+            ask = f"GET /v1/files/{id}/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n"
+            connection.sendall(f"{ask}Connection: close\r\n\r\n".encode())
+            return connection
+
+        def rest(connection: socket.socket) -> bytes:
+            return b"".join(iter(lambda: connection.recv(1 << 20), b""))
+
+        with download(kept) as whole, download(deleted) as cut:
+            begun = [each.recv(1000) for each in (whole, cut)]
+            for opened in Path(f"/proc/{running.process.pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # it has been closed meanwhile
+                    assert "areplicate-files" not in os.readlink(opened)
+            api.files.delete(deleted)
+            assert (begun[0] + rest(whole)).partition(b"\r\n\r\n")[2] == content
+            got = (begun[1] + rest(cut)).partition(b"\r\n\r\n")[2]
+            assert len(got) < len(content) and set(got) == {ord("x")}
+        assert "Traceback" not in running.log()
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_lines_before_a_forms_first_part_are_not_read_for_minutes(running: Gateway, packed: bool) -> None:
     with running.http() as http:

@@ -91,7 +91,10 @@ class Dispatcher:
         except Exception as error:
             if isinstance(error, ConnectionError) and exchange.client_has_left():
                 return exchange.json(b"", CLIENT_GONE)  # nobody is there to get it
-            return _refused(exchange, exchange.account.failed(error))
+            refused = _refused(exchange, exchange.account.failed(error))
+            if exchange.request.writer.output_size:  # only a connection that is cut tells so by now
+                raise ConnectionError("The answer has begun already.") from None
+            return refused
         if isinstance(answer, web.StreamResponse):
             return answer
         response = exchange.json(msgspec.json.encode(answer))

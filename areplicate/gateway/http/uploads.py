@@ -126,15 +126,19 @@ def _too_large(most: int) -> GatewayError:
 
 async def send_file(exchange: Exchange, path: Path) -> web.StreamResponse:
     """The content of a file, piece by piece."""
-    file: Any = await asyncio.to_thread(path.open, "rb")
-    try:
-        response = web.StreamResponse(headers=exchange.head("application/octet-stream"))
-        response.content_length = os.fstat(file.fileno()).st_size
-        await response.prepare(exchange.request)
-        if exchange.request.method != "HEAD":  # whose client would take what follows for its next answer
-            while piece := await asyncio.to_thread(file.read, _PIECE):
-                await response.write(piece)
-        await response.write_eof()
-    finally:
-        file.close()
+    length = (await asyncio.to_thread(path.stat)).st_size
+    response = web.StreamResponse(headers=exchange.head("application/octet-stream"))
+    response.content_length = length
+    await response.prepare(exchange.request)
+    if exchange.request.method != "HEAD":  # whose client would take what follows for its next answer
+        for begin in range(0, length, _PIECE):
+            await response.write(await asyncio.to_thread(_piece_of, path, begin))
+    await response.write_eof()
     return response
+
+
+def _piece_of(path: Path, begin: int) -> bytes:
+    """The file is open no longer than that: of many slow downloads, too, each would take an open file from others."""
+    with path.open("rb") as file:
+        file.seek(begin)
+        return file.read(_PIECE)

@@ -130,6 +130,36 @@ class TestPlaces:
             ask(known, *sources, kind=kind)
         assert re.search(complaint, caught.value.message) and caught.value.model == "x/y"
 
+    @pytest.mark.parametrize(
+        ("known", "sent"),
+        [
+            (schema(image=URI), {"image": "https://e.com/3"}),
+            (schema(image1=URI, image2=URI), {"image1": "https://e.com/2", "image2": "https://e.com/3"}),
+            (
+                schema(images={"type": "array", "items": URI}),
+                {"images": [f"https://e.com/{n}" for n in (1, 2, 3)]},
+            ),
+        ],
+    )
+    def test_images_of_earlier_messages_make_way_where_misfits_are_dropped(
+        self, known: ModelSchema, sent: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def turn(*urls: str) -> dict[str, Any]:
+            parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+            return {"role": "user", "content": [{"type": "text", "text": "Look"}, *parts]}
+
+        messages = [turn(f"https://e.com/{n}") for n in (1, 2, 3)]
+        fields = build_input(messages, {}, model="x/y", schema=known, drop_params=True).fields
+        assert {name: value for name, value in fields.items() if name != "prompt"} == sent
+        left_out = 3 - (len(sent["images"]) if "images" in sent else len(sent))
+        assert (f"the first {left_out} are left out" in caplog.text) == bool(left_out)
+        if left_out:
+            with pytest.raises(BadRequestError, match="The messages have 3 images"):
+                build_input(messages, {}, model="x/y", schema=known)
+            with pytest.raises(BadRequestError, match="The messages have 3 images"):
+                at_once = [turn(*[f"https://e.com/{n}" for n in (1, 2, 3)])]
+                build_input(at_once, {}, model="x/y", schema=known, drop_params=True)
+
     @pytest.mark.parametrize("source", ["ftp://e.com/a.png", "javascript:alert(1)", "data:image/png"])
     def test_what_is_no_source_is_refused(self, source: str) -> None:
         with pytest.raises(BadRequestError):

@@ -116,7 +116,7 @@ def input_of(messages: Any, settings: Settings, prompting: Prompting = _AS_THE_M
     fields = conversation_fields(turns, plan, prompting, settings.given, has_media)
     slots = settings.media
     if has_media:
-        placed, found = media_inputs(turns, plan, model=asked.model, allow_files=settings.allow_files)
+        placed, found = media_inputs(turns, plan, asked, allow_files=settings.allow_files)
         fields.update(placed)
         slots = found + slots
     fields.update(settings.fields)

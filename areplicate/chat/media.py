@@ -13,6 +13,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 import msgspec
 
 from ..errors import BadRequestError
+from ..logs import logger
 from .messages import Media, MediaKind, Message, is_content, medium_of
 from .plan import Plan
 from .schemas.media_inputs import media_fields, place_media
@@ -47,9 +48,11 @@ class MediaSlot(msgspec.Struct, frozen=True):
 
 
 def media_inputs(
-    turns: tuple[Message, ...], plan: Plan, *, model: str | None, allow_files: bool
+    turns: tuple[Message, ...], plan: Plan, asked: AskedModel, *, allow_files: bool
 ) -> tuple[dict[str, Any], tuple[MediaSlot, ...]]:
     """The inputs that carry a conversation's media, and the files that must still be read for them.
+
+    Where misfits are dropped, media of earlier messages are left out if the model does not take as many.
 
     Raises:
         BadRequestError: the model takes no media of a kind, or fewer than the conversation has; a
@@ -58,17 +61,35 @@ def media_inputs(
     fields: dict[str, Any] = {}
     slots: tuple[MediaSlot, ...] = ()
     for kind in _PLURAL:
-        media = [m for turn in turns for m in turn.media if m.kind == kind]
+        media = _newest(turns, plan, kind, asked)
         if not media:
             continue
-        for medium, (name, index) in zip(media, _places(plan, kind, len(media), model), strict=True):
-            value, unread = _placed(medium, name, index, allow_files=allow_files, model=model)
+        for medium, (name, index) in zip(media, _places(plan, kind, len(media), asked.model), strict=True):
+            value, unread = _placed(medium, name, index, allow_files=allow_files, model=asked.model)
             slots += unread
             if index is None:
                 fields[name] = value
             else:
                 fields.setdefault(name, []).append(value)
     return fields, slots
+
+
+def _newest(turns: tuple[Message, ...], plan: Plan, kind: MediaKind, asked: AskedModel) -> list[Media]:
+    """The media of a kind: all, or those of the last messages as far as the model takes them."""
+    by_message = [[m for m in turn.media if m.kind == kind] for turn in turns if turn.media]
+    by_message = [media for media in by_message if media]
+    first, count = 0, sum(map(len, by_message))
+    if asked.drop_params and kind in plan.media.single:
+        while first < len(by_message) - 1 and place_media(plan.media, kind, count) is None:
+            count -= len(by_message[first])
+            first += 1
+    if first:
+        left_out = sum(map(len, by_message[:first]))
+        logger.warning(
+            "%s takes %d of the messages' %s; the first %d are left out.",
+            *(asked.who, count, _PLURAL[kind], left_out),
+        )
+    return [medium for media in by_message[first:] for medium in media]
 
 
 def named_media(

@@ -17,6 +17,7 @@ from ...replicate.credentials import Credentials
 from ...replicate.endpoints import ModelEndpoint
 from ...replicate.http import exchange
 from ...replicate.protocol.decoding import BROKEN, decoded
+from ...replicate.protocol.models import FoundModel
 from ...replicate.protocol.predictions import Prediction
 from ...replicate.protocol.problems import error_from_response
 from ...replicate.protocol.requests import Request, Response
@@ -37,13 +38,6 @@ from .pricing import doubt
 _LOOK_SILENCE = 10.0
 """Seconds within which Replicate answers a question about a model."""
 _decode = msgspec.json.Decoder(Prediction).decode
-
-
-class _Official(msgspec.Struct):
-    is_official: bool
-
-
-_decode_official = msgspec.json.Decoder(_Official).decode
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -126,7 +120,9 @@ class Backend:
         response = await self._get(entry, endpoint.schema_path or "/account")
         if isinstance(endpoint, ModelEndpoint):
             with contextlib.suppress(*BROKEN):
-                self.official[entry.model] = _decode_official(response.body).is_official
+                found = msgspec.json.decode(response.body, type=FoundModel)
+                if found.is_official is not None:
+                    self.official[entry.model] = found.is_official
 
     async def check_prices(self) -> None:
         """Asks whether the models are official, which decides between tokens and seconds, and warns of doubts."""

@@ -10,18 +10,6 @@ import msgspec
 _SQLITE = ("sqlite", "sqlite+aiosqlite", "sqlite+pysqlite")
 _POSTGRES = ("postgres", "postgresql")
 
-_KEY_WORDS = """
-    host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout
-    client_encoding options application_name fallback_application_name keepalives keepalives_idle
-    keepalives_interval keepalives_count tcp_user_timeout gssencmode sslmode requiressl
-    sslnegotiation sslcompression sslcert sslkey sslpassword sslcertmode sslrootcert sslcrl
-    sslcrldir sslsni requirepeer ssl_min_protocol_version ssl_max_protocol_version krbsrvname gsslib
-    gssdelegation service target_session_attrs load_balance_hosts
-"""
-"""Of libpq. Source: "Parameter Key Words" in PostgreSQL's documentation of libpq."""
-_LIBPQ = frozenset(_KEY_WORDS.split())
-"""Parameters that are passed on."""
-
 _NEEDLESS = frozenset(
     (
         "pgbouncer",
@@ -107,7 +95,8 @@ def _postgres(rest: str) -> DatabaseURL:
         raise ValueError(
             "must have each %, @, /, ? and space of its user name and password as %25, %40, %2F, %3F and %20."
         )
-    passed = {name: value for name, value in given.items() if name in _LIBPQ and name != "connect_timeout"}
+    libpq = _parameters_of_libpq() - {"connect_timeout"}
+    passed = {name: value for name, value in given.items() if name in libpq}
     own = {name: value for name, value in given.items() if name not in passed and name not in _NEEDLESS}
     _add_sslmode(passed, own)
     read = DatabaseURL(
@@ -125,6 +114,12 @@ def _postgres(rest: str) -> DatabaseURL:
         )
     _check(passed, place.rpartition("@")[2].partition("/")[0])
     return read
+
+
+def _parameters_of_libpq() -> set[str]:
+    from psycopg.pq import Conninfo  # for SQLite it need not be imported
+
+    return {option.keyword.decode() for option in Conninfo.get_defaults()}
 
 
 def _add_sslmode(passed: dict[str, str], own: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -32,7 +33,18 @@ M = TypeVar("M", Counter, Histogram)
 
 def _remembering(metric: M) -> M:
     """The metric, with its series kept in a dictionary: every request looks up seven of them."""
-    metric.labels = cache(metric.labels)  # type: ignore[method-assign]
+    labels = metric.labels
+
+    def made(*values: str) -> M:
+        try:
+            return labels(*values)
+        except (
+            FileNotFoundError
+        ):  # who tidies up has deleted the workers' folder, and no request may fail for that
+            os.makedirs(os.environ[_FOLDER], mode=0o700, exist_ok=True)
+            return labels(*values)
+
+    metric.labels = cache(made)  # type: ignore[method-assign]
     return metric
 
 
@@ -40,7 +52,7 @@ class Metrics:
     """What is counted. `model` is the name that clients ask for, which the configuration bounds."""
 
     def __init__(self) -> None:
-        shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        shared = _FOLDER in os.environ
         self._registry = registry = CollectorRegistry()
         home = None if shared else registry
 

@@ -153,6 +153,15 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
         assert running.ask(model="renamed").status_code == 200
 
 
+def test_no_request_fails_where_the_workers_folder_is_deleted(local: LocalReplicate, tmp_path: Path) -> None:
+    with gateway(config_for(local), tmp_path, "--workers", "2") as running:
+        eventually(lambda: running.log().count('"listening"') == 2)
+        shutil.rmtree(str(running.kept_for(running.workers()[0])))
+        assert {running.ask().status_code for _ in range(8)} == {200}
+        with running.http() as http:
+            assert "areplicate_request_seconds_count" in http.get("/metrics").text
+
+
 @pytest.mark.parametrize("arguments", [(), ("--workers", "2")])
 def test_sighup_ends_nothing_however_early_it_comes(
     local: LocalReplicate, tmp_path: Path, arguments: tuple[str, ...]

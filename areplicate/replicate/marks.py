@@ -95,8 +95,8 @@ class Finder(msgspec.Struct, eq=False):
         """Finds out which prediction is certainly the one that was asked for, and takes that.
 
         Others ask the same at the time, and one of theirs may have the same mark, or was taken because it has
-        none. So the list is read once more, when it must show all. If several have the mark, it is the only one that
-        was created at once. Nothing is certain if there are two of these, or if the only one was not created while
+        none. So the list is read once more, when it must show all; one that does not show what it has shown before is
+        behind, and is read again. If several have the mark, it is the only one that was created at once. Nothing is certain if there are two of these, or if the only one was not created while
         it was asked for. What is cancelled already is that of a caller who has left.
         """
         if mine.mark is None or mine.prediction is None:
@@ -104,7 +104,9 @@ class Finder(msgspec.Struct, eq=False):
         await anyio.sleep(max(0.0, mine.answered + _LATEST_ROW - now()))
         for wait in _LOOKS:
             rows, unread = await self._rows([mine])
-            if unread is None or not may_pass(unread):
+            if unread is None and any(row.prediction.id == mine.prediction.id for row in rows):
+                break
+            if unread is not None and not may_pass(unread):
                 break
             await anyio.sleep(wait)
         if unread is not None:

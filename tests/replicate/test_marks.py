@@ -14,7 +14,16 @@ from aiohttp import web
 
 from areplicate import AsyncRouter, ModelResponse, PredictionCanceledError
 from areplicate.local import LocalModel
-from tests.hostile import Asked, GoOn, HostileReplicate, changes, edge_page, gives_up_after, without_field
+from tests.hostile import (
+    Asked,
+    GoOn,
+    HostileReplicate,
+    changes,
+    edge_page,
+    gives_up_after,
+    resets_after,
+    without_field,
+)
 from tests.stage import HELLO, KEY, LLAMA, llama, router_of
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +164,29 @@ async def test_a_twin_that_shows_late_keeps_the_other_from_being_cancelled(draw:
                 group.start_soon(twins.leave, 0.5)
         assert twins.told == ["fine"] * 3
         assert hostile.counts["cancel"] == 0
+
+
+async def test_what_a_list_shows_and_shows_no_more_for_a_while_is_cancelled_all_the_same(
+    draw: Callable[..., None],
+) -> None:
+    """As where several machines answer, of which some are behind."""
+    async with HostileReplicate(MODELS) as hostile, router_of(hostile) as stays, router_of(hostile) as leaves:
+
+        def change(asked: Asked, page: Any) -> None:
+            if hostile.counts["list"] in (2, 3):
+                page["results"] = page["results"][1:]
+
+        hostile.on("list", changes(change))
+        async with anyio.create_task_group() as group:
+            told: list[str] = []
+            group.start_soon(partial(ask, stays, told=told))
+            await anyio.sleep(0.1)
+            draw(5)
+            hostile.on("create", resets_after(), times=1)
+            with anyio.move_on_after(2):
+                await ask(leaves)
+        theirs, own = hostile.predictions.values()
+        assert (theirs.status, own.status) == ("succeeded", "canceled") and told == ["fine"]
 
 
 @pytest.mark.parametrize("earlier", [False, True])

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import msgspec
 from anyio.lowlevel import current_token
 
 from .. import logs
@@ -32,25 +33,21 @@ _begun: set[Background] = set()
 """Those with something to do at the end of their loop: they are kept until then, even if all others drop them."""
 
 
-class Background:
-    """The tasks of one router.
+class Background(msgspec.Struct, eq=False):
+    """The tasks of one router."""
 
-    Args:
-        at_end: what happens before the loop ends, if `aclose` was not called until then.
-    """
-
-    def __init__(self, at_end: Work) -> None:
-        self._at_end = at_end
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._trio: Any = None
-        """The token of trio's loop, if that is what runs."""
-        self._hook: AsyncGenerator[None, None] | None = None
-        self.begun = False
-        self._process = 0
-        """The process in which it has begun: what runs is not a forked child's to end."""
-        self._running: dict[object, Callable[[], object]] = {}
-        """The tasks, and what cancels each."""
-        self._idle: anyio.Event | None = None
+    _at_end: Work
+    """What happens before the loop ends, if `aclose` was not called until then."""
+    _loop: asyncio.AbstractEventLoop | None = None
+    _trio: Any = None
+    """The token of trio's loop, if that is what runs."""
+    _hook: AsyncGenerator[None, None] | None = None
+    begun: bool = False
+    _process: int = 0
+    """The process in which it has begun: what runs is not a forked child's to end."""
+    _running: dict[object, Callable[[], object]] = {}
+    """The tasks, and what cancels each."""
+    _idle: anyio.Event | None = None
 
     def begin(self) -> None:
         """From now on this belongs to the running loop; to be called again does no harm."""

@@ -26,7 +26,7 @@ from areplicate.errors import BadRequestError
 from areplicate.gateway import logs
 from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.accounts.record import Record
-from areplicate.gateway.accounts.usage import UsageWriter
+from areplicate.gateway.accounts.usage import Overflow, UsageWriter
 from areplicate.gateway.api import responses
 from areplicate.gateway.api.fields import seconds_of, shown_duration, time_of
 from areplicate.gateway.api.files import FileQuery
@@ -221,7 +221,7 @@ async def test_replicate_is_asked_about_each_model_once_in_half_a_minute(
 async def test_usage_waits_in_memory_for_a_minute_and_then_in_a_file(tmp_path: Path) -> None:
     store = closed(f"{tmp_path}/db")
     store.database.trouble = "it is gone"
-    usage = UsageWriter(tmp_path, "gateway", most=10)
+    usage = UsageWriter(Overflow(tmp_path, "gateway"), 10)
     usage.start(store)
     usage.add(Record().usage_row(at=0.0, key_id=None, answered_by=None, predictions=1, cost=None))
     await asyncio.sleep(58)

@@ -16,7 +16,7 @@ from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.reports import SpendFilter
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.tables import UsageRow
-from areplicate.gateway.accounts.usage import UsageWriter
+from areplicate.gateway.accounts.usage import Overflow, UsageWriter
 from areplicate.gateway.config.account_settings import AccountSettings
 from areplicate.gateway.config.database_url import DatabaseURL
 from areplicate.gateway.errors import GatewayError
@@ -186,10 +186,10 @@ async def test_rows_that_wait_in_files_go_to_the_database_of_their_own_configura
     store: Store, tmp_path: Path
 ) -> None:
     for name in ("prod", "prod-2", "2-prod", "pro?"):
-        left = UsageWriter(tmp_path, name, 10)
+        left = UsageWriter(Overflow(tmp_path, name), 10)
         left.add(row(name))
         await left.aclose()
-    writer = UsageWriter(tmp_path, "prod", 10)
+    writer = UsageWriter(Overflow(tmp_path, "prod"), 10)
     writer.add(row("mine"), SettledHold("none", 0, 0.0))  # which is written at once
     writer.start(store)
     while len([file async for file in anyio.Path(tmp_path).glob("areplicate-usage-*")]) > 3:

@@ -25,7 +25,7 @@ from .keys import Key
 from .ledger import Ledger
 from .store import ADMISSION_SECONDS, HEARTBEAT, Store
 from .tables import UsageRow
-from .usage import UsageWriter
+from .usage import Overflow, UsageWriter
 
 _STORE_WAIT = 10.0
 """Seconds for which a request waits for the database while the gateway starts."""
@@ -51,9 +51,8 @@ class Accounts:
         self.auth = Auth(master_key, self._key_by_hash, self.now, settings.waits.database_grace_seconds)
         self.costs = Costs()
         self.bodies = HeldBodies()
-        self.usage = UsageWriter(
-            settings.usage_folder, settings.usage_name, settings.waits.usage_rows_in_memory
-        )
+        overflow = Overflow(settings.usage_folder, settings.usage_name)
+        self.usage = UsageWriter(overflow, settings.waits.usage_rows_in_memory)
         self._settings = settings
         self._alone = alone
         self._ledger = Ledger()

@@ -33,23 +33,19 @@ _LAST_TRIES = 5.0
 """Seconds for which the rows that are left at the end are tried."""
 
 
-class UsageWriter:
-    """Takes rows at any time, and writes them once there is a store.
+class UsageWriter(msgspec.Struct):
+    """Takes rows at any time, and writes them once there is a store."""
 
-    Args:
-        folder: where the files go that rows wait in; `name` is in the names of such files.
-        most: rows that wait in memory.
-    """
-
-    def __init__(self, folder: Path, name: str, most: int) -> None:
-        self._most = most
-        self._overflow = _Overflow(folder, name)
-        self._rows: deque[tuple[UsageRow, SettledHold | None]] = deque()
-        self._store: Store | None = None
-        self._writing = asyncio.Lock()
-        self._hurry = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._failing_since: float | None = None
+    _overflow: Overflow
+    """Where rows wait that are too many, or for too long."""
+    _most: int
+    """Rows that wait in memory."""
+    _rows: deque[tuple[UsageRow, SettledHold | None]] = msgspec.field(default_factory=deque)
+    _store: Store | None = None
+    _writing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+    _hurry: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+    _failing_since: float | None = None
 
     def start(self, store: Store) -> None:
         self._store = store
@@ -155,17 +151,17 @@ async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]])
         logger.error("usage row could not be stored: %s", error, extra={"usage": row})
 
 
-class _Overflow:
+class Overflow(msgspec.Struct):
     """Files that rows wait in, one JSON object a line. Each is written once, and read by any process of that name.
 
     A process renames a file before it reads it, so that others leave it alone. What two processes read at once
     all the same is in the database once, as rows are known by their requests.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder
-        self._name = name
-        self._may_be_there = True
+    folder: Path
+    _name: str
+    """In the names of the files."""
+    _may_be_there: bool = True
 
     def add(self, rows: list[UsageRow]) -> Path:
         """Writes a file of these rows: a reader sees all of them, or no file."""

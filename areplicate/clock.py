@@ -83,11 +83,6 @@ class TimeLimits:
     def close(self) -> None:
         self._timer.close()
 
-    def left(self, scope: Scope) -> None:
-        self.entered.discard(scope)
-        if self.on_left is not None:
-            self.on_left()
-
 
 class _AnyioScope:
     """Has a timer of its own."""
@@ -115,7 +110,9 @@ class _AnyioScope:
         return self
 
     def __exit__(self, *error: Any) -> bool:
-        self._limits.left(self)
+        self._limits.entered.discard(self)
+        if self._limits.on_left is not None:
+            self._limits.on_left()
         return self._scope.__exit__(*error)
 
 
@@ -196,7 +193,10 @@ class TaskScope(msgspec.Struct, eq=False):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._limits.left(self)
+        limits = self._limits
+        limits.entered.discard(self)
+        if limits.on_left is not None:
+            limits.on_left()
         task, self._task = self._task, None  # whose error may keep this block's frame
         if self.cancel_called and task.uncancel() <= self._earlier:
             self.cancelled_caught = kind is not None and issubclass(kind, asyncio.CancelledError)

@@ -123,7 +123,9 @@ class Holder(Shape, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.holds:
             value = getattr(self, name)
-            if type(value) is dict or (type(value) is list and value and type(value[0]) is dict):
+            if value is not None and (
+                type(value) is dict or (type(value) is list and value and type(value[0]) is dict)
+            ):
                 kind = next(field.type for field in msgspec.structs.fields(type(self)) if field.name == name)
                 setattr(self, name, _converted(value, kind))
 

@@ -7,6 +7,7 @@ question, with or without system text, does not depend on the texts, and is foun
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ _PROBES = (
     (Message("user", _USER),),
     (Message("system", _SYSTEM), Message("user", _USER)),
 )
+_role_of = attrgetter("role")
 _PROBE = re.compile(f"({_SYSTEM}|{_USER})")
 
 
@@ -41,7 +43,7 @@ class Frames:
     def input_of(self, messages: Any) -> ModelInput:
         """What `inputs.input_of` gives."""
         turns = read_messages(messages)
-        frame = self._by_roles.get(tuple([turn.role for turn in turns]))
+        frame = self._by_roles.get(tuple(map(_role_of, turns)))
         framed = None if frame is None else frame.around(turns)
         return input_of(turns, self._settings, self._prompting) if framed is None else framed
 

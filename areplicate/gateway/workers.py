@@ -152,6 +152,8 @@ class Supervisor(msgspec.Struct):
     def _keep(self, config: Config) -> None:
         """Replaces the copy in one step: a worker may be reading it. Who tidies up may have deleted its folder."""
         self._home.mkdir(mode=0o700, exist_ok=True)
+        if self._home.lstat().st_uid != os.geteuid():  # who would read the keys in it
+            raise PermissionError(f"{self._home} has been replaced by another user: restart the gateway")
         new = self._source.with_suffix(".new")
         new.touch(mode=0o600)
         new.write_text(config.text, encoding="utf-8")

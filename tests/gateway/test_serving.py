@@ -26,7 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from areplicate.gateway.config.config import read_config
 from areplicate.gateway.tls import Certificate
+from areplicate.gateway.workers import Supervisor
 from areplicate.local import LocalReplicate
 from tests.gateway.process import (
     ASKED,
@@ -160,6 +162,24 @@ def test_no_request_fails_where_the_workers_folder_is_deleted(local: LocalReplic
         assert {running.ask().status_code for _ in range(8)} == {200}
         with running.http() as http:
             assert "areplicate_request_seconds_count" in http.get("/metrics").text
+
+
+def test_no_key_is_written_into_a_folder_that_another_user_has_put_in_place(
+    local: LocalReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may make a folder where it was, once it has been deleted."""
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(config_for(local)))
+    config = read_config(path)
+    with socket.socket() as listener:
+        supervisor = Supervisor([], path, config, listener, count=1)
+    home = supervisor._home
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: home.stat().st_uid + 1)
+        with pytest.raises(PermissionError, match="replaced by another user"):
+            supervisor._keep(config)
+        assert not list(home.iterdir())
+    home.rmdir()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--workers", "2")])

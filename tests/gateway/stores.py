@@ -14,11 +14,16 @@ from areplicate.gateway.config.settings import DatabaseSettings
 MADE = AuditRow(id="1", at=0.0, actor="master key", action="generate", key_id="k", request_id="1")
 """For the audit, that somebody has made a key."""
 
+_PATIENT = DatabaseSettings(
+    database_connect_timeout=30, database_statement_timeout=30, database_lock_timeout=30
+)
+"""For as long as a busy machine may take."""
+
 
 def closed(url: str, *, alone: bool = False) -> Store:
     """A database that is not open yet; `url` may be a file's name."""
     url = url if "://" in url else f"sqlite:///{url}"
-    return Store(parse_database_url(url), DatabaseSettings(), alone=alone)
+    return Store(parse_database_url(url), _PATIENT, alone=alone)
 
 
 @asynccontextmanager

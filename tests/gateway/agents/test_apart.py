@@ -19,7 +19,7 @@ from tests.gateway.process import MASTER, Gateway
 
 pytestmark = pytest.mark.first(60)
 
-_SECONDS = 60
+_SECONDS = 300
 _AI_SDK = """
 import { generateText, streamText, generateObject, stepCountIs, tool } from "ai"
 import { createOpenAI } from "@ai-sdk/openai"

@@ -22,6 +22,7 @@ from tests.lazily import Lazily
 
 pyarrow: Any = Lazily("pyarrow")
 ray: Any = Lazily("ray")
+ray_cluster: Any = Lazily("ray.cluster_utils")
 ray_jobs: Any = Lazily("areplicate.integrations.ray")
 ray_ledger: Any = Lazily("areplicate.integrations.ray_ledger")
 ray_worker: Any = Lazily("areplicate.integrations.ray_worker")
@@ -45,9 +46,13 @@ MODELS = [
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray.init(num_cpus=2, object_store_memory=10**8, include_dashboard=False, log_to_driver=False)
+    """Without the processes that `ray.init` starts for logs and for more machines."""
+    head = {"num_cpus": 2, "object_store_memory": 10**8, "include_dashboard": False}
+    one = ray_cluster.Cluster(True, head_node_args={**head, "include_log_monitor": False, "no_monitor": True})
+    ray.init(address=one.address, log_to_driver=False)
     yield
     ray.shutdown()
+    one.shutdown()
 
 
 @pytest.fixture

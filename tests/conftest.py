@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.fast_forward import FastForwardLoop
 from tests.forked import nursery
@@ -102,9 +103,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.getoption("processes"):
         for name in MOST_IMPORT:
             importlib.import_module(name)
+        _make_tables_of_characters()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     gc.enable()
+
+
+@settings(database=None)
+@given(st.text())
+def _make_tables_of_characters(text: str) -> None:
+    """Each of the processes that run tests would make them, and read the constants of all modules."""
 
 
 @pytest.fixture(scope="module", autouse=True)

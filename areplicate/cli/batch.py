@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -27,6 +25,7 @@ from ..gateway.config.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
 from .chat import parsed_inputs, tell_that_it_cannot_connect
+from .signals import Signals
 
 err = Console(stderr=True)
 
@@ -128,34 +127,42 @@ def run(
     """
     job = _job(**files)
     tell_that_it_cannot_connect()
-    stopping = _stop_at_the_first_interrupt()
+    signals = Signals(
+        lambda: click.echo("\nWaiting for what is in flight; Ctrl-C again cancels it.", err=True)
+    )
 
     async def work() -> Tally | None:
-        async with AsyncRouter(api_base=api_base, creations_per_minute=creations_per_minute) as router:
-            checked = await check(job, router)
-            _tell(job, checked, creations_per_minute)
-            if dry_run:
-                return None
-            tally = Tally(checked.rows, creations_per_minute, _cost)
-            with progress_shown(tally) as (show, seconds):
-                async with _every(seconds, show):
-                    await jobs.run(job, router, tally, max_in_flight, retry_failed, stopping.is_set)
-            return tally
+        router = AsyncRouter(api_base=api_base, creations_per_minute=creations_per_minute)
+        with signals.cancelling_this_task():
+            async with router:
+                checked = await check(job, router)
+                _tell(job, checked, creations_per_minute)
+                if dry_run:
+                    return None
+                tally = Tally(checked.rows, creations_per_minute, _cost)
+                with progress_shown(tally) as (show, seconds):
+                    async with _every(seconds, show):
+                        await jobs.run(
+                            job, router, tally, max_in_flight, retry_failed, lambda: signals.stopping
+                        )
+                return tally
 
     try:
         tally = anyio.run(work)
+        if tally is not None:
+            hint = f", {tally.failed:,} of them with an error (--retry-failed asks them again)"
+            click.echo(f"{_rows(_exported(job))} in {job.output}{hint if tally.failed else ''}", err=True)
     except (BadRequestError, NotFoundError):  # the same command would say the same again
         raise
     except APIError as error:
         _stop(job, f"error: {error}", 1)
-    except (KeyboardInterrupt, asyncio.CancelledError):  # before Python 3.11 it ends in the latter
+    except asyncio.CancelledError:
+        _stop(job, *signals.ending)
+    except KeyboardInterrupt:
         _stop(job, "stopped", 130)
     except SystemExit:
         _stop(job, "stopped by SIGTERM", 143)
-    if tally is not None:
-        hint = f", {tally.failed:,} of them with an error (--retry-failed asks them again)"
-        click.echo(f"{_rows(_exported(job))} in {job.output}{hint if tally.failed else ''}", err=True)
-    if stopping.is_set():
+    if signals.stopping:
         _stop(job, "stopped", 130)
     if tally is not None and tally.failed:
         sys.exit(SOME_FAILED)
@@ -219,19 +226,6 @@ def _stop(job: Job, why: str, code: int) -> NoReturn:
     if job.journal.exists():
         click.echo("The same command goes on from here.", err=True)
     sys.exit(code)
-
-
-def _stop_at_the_first_interrupt() -> threading.Event:
-    """Ctrl-C lets what is in flight end; a second one ends the command, and cancels it."""
-    stopping = threading.Event()
-
-    def interrupted(*_: object) -> None:
-        stopping.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        click.echo("\nWaiting for what is in flight; Ctrl-C again cancels it.", err=True)
-
-    signal.signal(signal.SIGINT, interrupted)
-    return stopping
 
 
 @asynccontextmanager

@@ -355,6 +355,47 @@ def test_sigterm_cancels_and_says_what_to_do(tmp_path: Path) -> None:
         wait_until_nothing_runs(local)
 
 
+INTERRUPTED_WITHIN = """
+import signal, sys
+from areplicate.cli import main
+
+ended = 0
+
+def profile(frame, event, _):
+    global ended
+    if event == "call" and frame.f_code.co_name == "task_done":
+        ended += 1
+        if ended == 10:
+            sys.setprofile(None)
+            for number in {numbers}:
+                signal.raise_signal(number)
+
+sys.setprofile(profile)
+main()
+"""
+"""Signals that come just as the event loop is about to tell a group of tasks that one has ended."""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status"), [((signal.SIGTERM,), 143), ((signal.SIGINT, signal.SIGINT), 130)]
+)
+def test_a_signal_between_two_steps_of_the_event_loop_ends_the_job(
+    numbers: tuple[int, ...], status: int, local: LocalReplicate, tmp_path: Path
+) -> None:
+    source, output = questions(tmp_path / "in.jsonl", 50), tmp_path / "out.jsonl"
+    (tmp_path / "command.py").write_text(INTERRUPTED_WITHIN.format(numbers=[*map(int, numbers)]))
+    command = ("batch", str(source), "-o", str(output), "--model", LLAMA, "--max-in-flight", "5")
+    job = Process(str(tmp_path / "command.py"), *command, env=environment(local))
+    try:
+        _, said = job.communicate(timeout=20)
+    finally:
+        job.kill()
+    assert job.returncode == status and "goes on from here" in said and "Traceback" not in said, said
+    assert run(*command, local=local).returncode == 0
+    assert len(answers(output)) == 50
+    wait_until_nothing_runs(local)
+
+
 def test_a_job_that_cannot_connect_says_so_once_and_waits(tmp_path: Path) -> None:
     source = questions(tmp_path / "in.jsonl", 5)
     with LocalReplicate([llama()]) as local:

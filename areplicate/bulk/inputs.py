@@ -144,8 +144,10 @@ def _question(columns: dict[str, Any], column: str) -> list[Any]:
         if messages is not None:
             raise BadRequestError(f"messages must be a list, not {messages!r:.50}")
         raise BadRequestError(_no_question(column, columns))
-    if not isinstance(prompt, str) or not prompt.strip():
+    if not isinstance(prompt, str):
         raise BadRequestError(f"the column {column!r} must be a string, not {prompt!r}")
+    if not prompt.strip():
+        raise BadRequestError(f"the column {column!r} is empty: write a question, or leave the row out")
     return [{"role": "user", "content": prompt}]
 
 

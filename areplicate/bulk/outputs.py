@@ -66,7 +66,7 @@ def check_columns(row: Row) -> None:
     """Raises `BadRequestError` if the input has a column of a name that is added."""
     if taken := [name for name in ADDED if name in row.columns]:
         raise BadRequestError(
-            f"The input has a column {taken[0]!r} already, which --append-to-rows adds: rename it first."
+            f"The input has a column {taken[0]!r} already, and the output adds one of that name: rename it first."
         )
 
 

@@ -51,7 +51,12 @@ def format_of(path: Path) -> str:
     """The ending of a file's name, which tells its format; raises a `BadRequestError` if it tells none."""
     ending = path.suffix.lower()
     if ending not in _FORMATS:
-        raise BadRequestError(f"{path} must end in one of {', '.join(_FORMATS)}, which tells its format.")
+        packed = (
+            " Compressed files are neither read nor written." if Path(path.stem).suffix in _FORMATS else ""
+        )
+        raise BadRequestError(
+            f"{path} must end in one of {', '.join(_FORMATS)}, which tells its format.{packed}"
+        )
     return ending
 
 

@@ -133,7 +133,7 @@ def test_lines_with_prompts_and_with_messages(tmp_path: Path) -> None:
         ("{broken", "this is not JSON"),
         ("[1]", "must be a JSON object"),
         ("[" * 100_000, "this is not JSON"),
-        ('{"prompt": ""}', "must be a string"),
+        ('{"prompt": " "}', "the column 'prompt' is empty"),
         ('{"prompt": 5}', "must be a string"),
         ('{"text": "x"}', "neither a column 'prompt' nor a list of messages, only 'text'"),
         ('{"mesages": []}', "only 'mesages'. Is it 'mesages' for messages?"),
@@ -182,7 +182,7 @@ def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
     [
         ("prompt,b\nx\n", "the row has 1 columns, and the header 2"),
         ('prompt\n"open\n', "this is not CSV"),
-        ("prompt,b\n ,1\n", "must be a string"),
+        ("prompt,b\n ,1\n", "is empty"),
     ],
 )
 def test_what_is_wrong_with_a_csv_row(tmp_path: Path, text: str, says: str) -> None:
@@ -198,6 +198,8 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     (tmp_path / "in.xlsx").touch()
     with pytest.raises(BadRequestError, match=r"must end in one of \.jsonl"):
         read(tmp_path / "in.xlsx")
+    with pytest.raises(BadRequestError, match="Compressed files are neither read nor written"):
+        read(tmp_path / "in.jsonl.gz")
     (tmp_path / "in.csv").write_text("a,a\n1,2\n")
     with pytest.raises(BadRequestError, match="two columns named 'a'"):
         read(tmp_path / "in.csv")
@@ -396,7 +398,7 @@ def table(path: Path) -> list[dict[str, Any]]:
 
 def test_a_column_is_never_overwritten() -> None:
     row = Row(0, 1, "/v1/chat/completions", {}, None, {"answer": "mine"})
-    with pytest.raises(BadRequestError, match="a column 'answer' already"):
+    with pytest.raises(BadRequestError, match="a column 'answer' already, and the output adds one"):
         check_columns(row)
 
 

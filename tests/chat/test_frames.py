@@ -42,7 +42,7 @@ QUESTIONS: tuple[list[dict[str, Any]], ...] = (
     *([{"role": "user", "content": text}] for text in TEXTS),
     *(
         [{"role": "system", "content": system}, {"role": "user", "content": text}]
-        for system in ("S", *TEXTS)
+        for system in ("S", *TEXTS[1:3], "so <think>")
         for text in TEXTS
     ),
     [{"role": "developer", "content": "S"}, {"role": "user", "content": "Hi"}],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import anyio
 import click
 import msgspec
 
 from ..local import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, LocalModel, LocalReplicate
+from .signals import run
 
 
 @click.command()
@@ -27,7 +29,7 @@ def local(host: str, port: int, boot: float | None) -> None:
         models = tuple(msgspec.structs.replace(model, boot_seconds=boot) for model in models)
 
     try:
-        anyio.run(_serve, host, port, models)
+        run(partial(_serve, host, port, models))
     except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C; before Python 3.11 it ends in the latter
         pass
     except OSError as error:

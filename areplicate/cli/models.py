@@ -109,15 +109,14 @@ def _schema_of(model: str) -> ModelSchema | None:
 
 def _asked(question: Callable[[AsyncRouter], Awaitable[T]], api_base: str | None = None) -> T:
     """What a router says. It takes a while to import, and the catalogue needs none."""
-    import anyio
-
     from ..router import AsyncRouter
+    from .signals import run
 
     async def ask() -> T:
         async with AsyncRouter(api_base=api_base) as router:
             return await question(router)
 
-    return anyio.run(ask)
+    return run(ask)
 
 
 def _inputs(schema: ModelSchema) -> Table:

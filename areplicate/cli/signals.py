@@ -8,9 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """`anyio.run` for a command that SIGTERM ends: it cancels the work, as asyncio's own handler of Ctrl-C does."""
+    ended = False
+
+    async def cancellable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def end(*_: object) -> None:
+            nonlocal ended
+            ended = True
+            signal.signal(signal.SIGTERM, before)
+            loop.call_soon_threadsafe(task.cancel)
+
+        before = signal.signal(signal.SIGTERM, end)
+        try:
+            return await work()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    try:
+        return anyio.run(cancellable)
+    except asyncio.CancelledError:
+        if ended:
+            sys.exit(143)
+        raise
 
 
 class Signals:

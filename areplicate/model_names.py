@@ -39,6 +39,11 @@ class ModelNames(Generic[E]):
             groups = self.wildcards if "*" in entry.name else self.own
             groups.setdefault(entry.name, []).append(entry)
 
+    @property
+    def listed(self) -> list[str]:
+        """All names, the wildcards last."""
+        return [*self.own, *self.wildcards]
+
     def find(self, name: str) -> tuple[str, list[E]] | None:
         """What a name stands for: the name in the list, which may be a wildcard's, and its entries."""
         if (group := self.own.get(name)) is not None:

@@ -10,6 +10,7 @@ from weakref import WeakSet
 import areplicate
 
 from .accounts.accounts import Accounts
+from .accounts.auth import hash_master
 from .accounts.folder import Folder
 from .config.backend import Backend
 from .config.config import Config
@@ -74,7 +75,7 @@ class Gateway:
         self.backend = Backend(config, self.metrics)
         self._backends.add(self.backend)
         self._begin_checking()
-        self.accounts.auth.master_key = config.master_key
+        self.accounts.auth.master = hash_master(config.master_key)
         areplicate.set_verbose = config.verbose
         if config.accounts != old.config.accounts:
             logger.warning("what general_settings says of the database has changed: that needs a restart")

@@ -100,7 +100,7 @@ class _Process:
         if serving.parent is not None:
             background.append(loop.create_task(self._watch_parent(serving.parent)))
         url = _url_of(sock, "http" if tls is None else "https")
-        logger.info("listening", extra={"url": url, "models": list(gateway.config.names.own)})
+        logger.info("listening", extra={"url": url, "models": gateway.config.names.listed})
         try:
             await self._stopped.wait()
             self._stopped.clear()
@@ -205,7 +205,7 @@ class _Process:
             return
         await gateway.reload(config)
         server.keepalive = config.general.keepalive_seconds
-        logger.info("configuration reloaded", extra={"models": list(config.names.own)})
+        logger.info("configuration reloaded", extra={"models": config.names.listed})
 
 
 def _url_of(sock: socket.socket, scheme: str) -> str:

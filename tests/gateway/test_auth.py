@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from areplicate.gateway.accounts import auth
-from areplicate.gateway.accounts.auth import Auth
+from areplicate.gateway.accounts.auth import Auth, hash_master
 from areplicate.gateway.accounts.keys import Key, hash_token
 from areplicate.gateway.errors import DatabaseUnavailable, GatewayError
 from tests.gateway.stores import MADE, opened
 
 NOW = 1_800_000_000.0
+MASTER = hash_master("sk-master")
 
 
 def test_random_tokens_push_out_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +33,7 @@ async def _attack(file: str) -> None:
             raise DatabaseUnavailable("it is gone")
         return await database.keys.by_hash(hash)
 
-    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
+    callers = Auth(MASTER, look_up, lambda: NOW, grace=300)
     async with opened(file) as database:
         key = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW, spend=0.0)
         await database.keys.add(key, MADE)
@@ -65,7 +66,7 @@ async def _crowd() -> None:
         await answer.wait()
         return None
 
-    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
+    callers = Auth(MASTER, look_up, lambda: NOW, grace=300)
     assert (await callers.caller("sk-real")).key_id == "k"
     crowd = [asyncio.ensure_future(callers.caller(f"sk-random-{number}")) for number in range(50)]
     refused, _ = await asyncio.wait(crowd, timeout=5, return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +93,7 @@ async def _use_a_new_key_at_once() -> None:
         await asyncio.sleep(0)
         return row if hash == row.hash else None
 
-    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
+    callers = Auth(MASTER, look_up, lambda: NOW, grace=300)
     found = await asyncio.gather(*(callers.caller("sk-real") for _ in range(200)))
     assert {each.key_id for each in found} == {"k"} and len(looked_up) <= 4
 
@@ -112,7 +113,7 @@ async def _block_while_it_is_looked_up() -> None:
         await answer.wait()
         return found
 
-    callers = Auth("sk-master", look_up, lambda: NOW, grace=300)
+    callers = Auth(MASTER, look_up, lambda: NOW, grace=300)
     asking = asyncio.ensure_future(callers.caller("sk-real"))
     await read.wait()
     row = msgspec.structs.replace(row, blocked=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -209,6 +210,7 @@ def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) ->
         "litellm_settings": {"fallbacks": [{name: others} for name, others in fallbacks.items()]},
     }
     with gateway(config, tmp_path) as running:
+        assert json.dumps(list(models)).replace(" ", "") in running.log(), "its first line names all"
         key = running.new_key()
         whole = running.ask(key, "fails")
         assert (whole.status_code, whole.json()["model"]) == (200, "chat"), "it says who answered"

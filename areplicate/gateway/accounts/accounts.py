@@ -17,7 +17,7 @@ from typing import Any
 from ..config.account_settings import AccountSettings
 from ..errors import DatabaseUnavailable
 from ..logs import logger
-from .auth import Auth, unauthenticated
+from .auth import Auth, hash_master, unauthenticated
 from .costs import Costs
 from .held_bodies import HeldBodies
 from .key_limits import Hold, RoomTaken, SettledHold
@@ -48,7 +48,8 @@ class Accounts:
     """
 
     def __init__(self, master_key: str | None, settings: AccountSettings, *, alone: bool) -> None:
-        self.auth = Auth(master_key, self._key_by_hash, self.now, settings.waits.database_grace_seconds)
+        master = hash_master(master_key)
+        self.auth = Auth(master, self._key_by_hash, self.now, settings.waits.database_grace_seconds)
         self.costs = Costs()
         self.bodies = HeldBodies()
         overflow = Overflow(settings.usage_folder, settings.usage_name)

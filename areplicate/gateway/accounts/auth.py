@@ -61,7 +61,8 @@ MASTER = Caller(is_master=True)
 class Auth(msgspec.Struct):
     """Recognises callers by their tokens."""
 
-    master_key: str | None
+    master: str | None
+    """The master key's hash; None if there is no such key, and none is needed."""
     look_up: Callable[[str], Awaitable[Key | None]]
     """The key with a hash, from the database."""
     now: Callable[[], float]
@@ -78,16 +79,16 @@ class Auth(msgspec.Struct):
     @property
     def open(self) -> bool:
         """Whether no key is needed."""
-        return self.master_key is None
+        return self.master is None
 
     async def caller(self, token: str | None) -> Caller:
         """The caller with this token; raises the `GatewayError` 401 or 403 for a token that may not be used."""
-        if self.master_key is None:
+        if self.master is None:
             return ANYBODY
         if not token:
             raise unauthenticated("The request has no API key: send one as Authorization: Bearer sk-...")
         hash = hash_token(token)
-        if compare_digest(hash, hash_token(self.master_key)):
+        if compare_digest(hash, self.master):
             return MASTER
         key = await self._find(hash)
         if key is None or not compare_digest(hash, key.hash):
@@ -146,6 +147,11 @@ class Auth(msgspec.Struct):
         else:
             _remember(self._keys, hash, (asked, key))
         return key
+
+
+def hash_master(key: str | None) -> str | None:
+    """The `Auth.master` of a configuration's master key."""
+    return None if key is None else hash_token(key)
 
 
 def _remember(among: OrderedDict[str, T], hash: str, what: T) -> None:

@@ -39,7 +39,7 @@ class References:
         """The fallbacks of each name, by the entries' names."""
         read: dict[str, list[str]] = {}
         defaults: list[str] = []
-        names = {*self._names.own, *self._names.wildcards}
+        names = set(self._names.listed)
         for i, each in enumerate(settings.fallbacks):
             for name, others in each.items():
                 at: Steps = [section, "fallbacks", i, name]

@@ -35,7 +35,7 @@ class Gateway:
         self.backend = Backend(config, self.metrics)
         self._backends = WeakSet((self.backend,))
         """This one, and those from before a reload that still have requests in flight."""
-        self.accounts = Accounts(config.master_key, config.accounts, alone=alone)
+        self.accounts = Accounts(config.general.master_key, config.accounts, alone=alone)
         self.files = Folder(config.accounts.files_dir)
         """Uploaded files, and the work on batches."""
         self.batch_wanted = asyncio.Event()
@@ -75,7 +75,7 @@ class Gateway:
         self.backend = Backend(config, self.metrics)
         self._backends.add(self.backend)
         self._begin_checking()
-        self.accounts.auth.master = hash_master(config.master_key)
+        self.accounts.auth.master = hash_master(config.general.master_key)
         areplicate.set_verbose = config.verbose
         if config.accounts != old.config.accounts:
             logger.warning("what general_settings says of the database has changed: that needs a restart")

@@ -91,7 +91,7 @@ def _listen(config: Config, host: str | None, port: int, certificate: Certificat
         logs.logger.warning("%s", warning)
     for notice in config.notices:
         logs.logger.info("%s", notice)
-    chosen = _host(host and host.strip("[]"), config.master_key)
+    chosen = _host(host and host.strip("[]"), config.general.master_key)
     sock = _bind(chosen, port)
     if certificate is None and not is_loopback(chosen):
         logs.logger.warning(

@@ -198,7 +198,7 @@ class _Process:
         if self._serving.parent is None:
             for warning in config.warnings:
                 logger.warning("%s", warning)
-        if config.master_key is None and not gateway.accounts.auth.open:
+        if config.general.master_key is None and not gateway.accounts.auth.open:
             logger.error(
                 "the configuration was not reloaded: it no longer has a master_key, which needs a restart"
             )

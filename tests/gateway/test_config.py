@@ -63,7 +63,7 @@ def test_the_documented_file(tmp_path: Path) -> None:
     }
     assert mistral.params["initial_prompt_value"] == "\n"
     assert mistral.params["roles"]["user"]["pre_message"] == "<|im_start|>user\n"
-    assert config.master_key == "sk-master-key"
+    assert config.general.master_key == "sk-master-key"
     assert config.accounts.database.conninfo == "postgresql://user:secret@db/name?sslmode=require"
     assert config.drop_params
     assert config.router == {
@@ -79,7 +79,7 @@ def test_a_small_file_keeps_its_data_beside_it(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv("AREPLICATE_MASTER_KEY")
     config = read(tmp_path, SMALL)
     assert config.accounts.database.file == f"{tmp_path}/areplicate.db"
-    assert config.master_key is None
+    assert config.general.master_key is None
     assert config.models[0].price == published_price("meta/meta-llama-3-8b-instruct", built_in())
     assert config.models[0].price is not None
     assert config.models[0].price.output_token == pytest.approx(0.25e-6)
@@ -262,12 +262,15 @@ def test_the_line_break_that_a_secrets_file_ends_in_is_no_part_of_it(
         tmp_path, SMALL + "general_settings: {master_key: os.environ/M, database_url: os.environ/D}\n"
     )
     assert by_default.models[0].params["api_key"] == "r8_own"
-    assert (by_default.master_key, by_default.accounts.database.conninfo) == ("sk-the-master", secrets["D"])
+    assert (by_default.general.master_key, by_default.accounts.database.conninfo) == (
+        "sk-the-master",
+        secrets["D"],
+    )
     given = read(tmp_path, SMALL + "      api_key: os.environ/A\n      bos_token: os.environ/A\n")
     assert given.models[0].params["api_key"] == "r8_given"
     assert given.models[0].params["bos_token"] == "r8_given\r\n", "in a prompt a line break counts"
     monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-environments\n")
-    assert read(tmp_path, SMALL).master_key == "sk-environments"
+    assert read(tmp_path, SMALL).general.master_key == "sk-environments"
 
 
 def test_secrets_are_not_told(tmp_path: Path) -> None:

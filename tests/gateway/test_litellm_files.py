@@ -332,7 +332,7 @@ def test_a_key_of_the_environment_counts_as_master_key(
 ) -> None:
     monkeypatch.setenv("LITELLM_MASTER_KEY", "sk-litellms-key")
     config = read(tmp_path, SMALL)
-    assert config.master_key == "sk-litellms-key"
+    assert config.general.master_key == "sk-litellms-key"
     assert config.notices == ("the master key is that of the environment variable LITELLM_MASTER_KEY",)
     monkeypatch.setenv("DATABASE_URL", "postgresql://a/b")
     told = read(tmp_path, SMALL).notices
@@ -340,9 +340,9 @@ def test_a_key_of_the_environment_counts_as_master_key(
     url = "general_settings: {database_url: os.environ/DATABASE_URL}\n"
     assert read(tmp_path, SMALL + url).notices == config.notices
     monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-our-own-key")
-    assert read(tmp_path, SMALL).master_key == "sk-our-own-key"
+    assert read(tmp_path, SMALL).general.master_key == "sk-our-own-key"
     assert (
-        read(tmp_path, SMALL + "general_settings: {master_key: sk-of-the-file}\n").master_key
+        read(tmp_path, SMALL + "general_settings: {master_key: sk-of-the-file}\n").general.master_key
         == "sk-of-the-file"
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from .database_url import DatabaseURL, parse_database_url
-from .reading import Reader
+from .place import Place
 from .settings import DatabaseSettings, GeneralSettings
 from .yaml_file import ConfigError
 
@@ -29,33 +29,31 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     waits: DatabaseSettings = DatabaseSettings()
 
 
-def account_settings(reader: Reader, general: GeneralSettings) -> AccountSettings:
-    """What it says of the database, checked; raises `ConfigError`."""
-    folder = reader.document.path.resolve().parent
-    database = _database(reader, general.database_url, folder)
+def account_settings(general: GeneralSettings, at: Place) -> AccountSettings:
+    """What `general_settings` says of the database, checked; raises `ConfigError`."""
+    path = at.document.path
+    folder = path.resolve().parent
+    file = folder / "areplicate.db"
+    if general.database_url is not None:
+        with (at / "database_url").checking():
+            database = parse_database_url(general.database_url)
+    elif os.access(file if file.exists() else folder, os.W_OK):
+        database = DatabaseURL(file=str(file))
+    else:
+        raise ConfigError(
+            f"{path}: keys and usage are kept in {folder}, which cannot be written to. Make it writable, or give "
+            "general_settings.database_url."
+        )
     beside = folder if database.file is None else Path(database.file).resolve().parent
     usage = Path(general.usage_folder) if general.usage_folder else folder
     if not os.access(usage, os.W_OK):
-        why = f"{usage} cannot be written to: usage that the database does not take for a minute goes into the log."
-        reader.warn(["general_settings", "usage_folder"], why)
+        (at / "usage_folder").warn(
+            f"{usage} cannot be written to: usage that the database does not take for a minute goes into the log."
+        )
     return AccountSettings(
         database=database,
         files_dir=Path(general.files_dir) if general.files_dir else beside / "areplicate-files",
         waits=msgspec.convert(general, DatabaseSettings, from_attributes=True),
         usage_folder=usage,
-        usage_name=reader.document.path.stem,
+        usage_name=path.stem,
     )
-
-
-def _database(reader: Reader, url: str | None, folder: Path) -> DatabaseURL:
-    """By default a SQLite file beside the configuration."""
-    if url is not None:
-        with reader.checking(["general_settings", "database_url"]):
-            return parse_database_url(url)
-    file = folder / "areplicate.db"
-    if not os.access(file if file.exists() else folder, os.W_OK):
-        raise ConfigError(
-            f"{reader.document.path}: keys and usage are kept in {folder}, which cannot be written to. Make it writable, or "
-            "give general_settings.database_url."
-        )
-    return DatabaseURL(file=str(file))

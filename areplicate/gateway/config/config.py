@@ -11,9 +11,11 @@ from ...model_names import ModelNames
 from ..addresses import origin_of
 from .account_settings import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
+from .environment import Environment, refuse_placeholders, variable
+from .place import Place
 from .prices import PriceList
 from .pricing import prices_beside
-from .reading import Reader
+from .reading import WITHOUT_EFFECT, read_part
 from .references import References
 from .settings import Alias, ConfigurationFile, GeneralSettings, LitellmSettings, RouterSettings
 from .yaml_file import ConfigError, load
@@ -51,10 +53,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     notices: tuple[str, ...]
 
-    @property
-    def master_key(self) -> str | None:
-        return self.general.master_key
-
     def shared_by(self, processes: int) -> Config:
         """The configuration of one of several processes, which share the account's rate limits."""
         general = msgspec.structs.replace(
@@ -77,26 +75,31 @@ def read_config(path: Path, source: Path | None = None, *, again: bool = False) 
     """
     if again and (source or path).exists() and not (source or path).is_file():
         raise ConfigError(f"{path}: is not a file, and only a file can be read again.")
-    reader = Reader(load(path, source))
-    reader.refuse_include_alone()
-    file = reader.part(reader.document.value, ConfigurationFile, ())
-    reader.environment.add(file.environment_variables, ["environment_variables"])
-    general = _general(reader, file.general_settings)
-    litellm = reader.resolved(file.litellm_settings, LitellmSettings, ["litellm_settings"])
-    router = reader.resolved(file.router_settings, RouterSettings, ["router_settings"])
+    document, environment = load(path, source), Environment()
+    warnings: list[str] = []
+    top = Place(document, warnings)
+    in_general, in_litellm, in_router = (
+        top / f"{name}_settings" for name in ("general", "litellm", "router")
+    )
+    given = document.value
+    if isinstance(given, dict) and "include" in given and not given.get("model_list"):
+        raise (top / "include").wrong(WITHOUT_EFFECT["include"])  # all models are in other files
+    file = read_part(given, ConfigurationFile, top)
+    environment.add(file.environment_variables, top / "environment_variables")
+    general, notices = _general(file.general_settings, in_general, environment)
+    litellm = read_part(file.litellm_settings, LitellmSettings, in_litellm, environment)
+    router = read_part(file.router_settings, RouterSettings, in_router, environment)
     prices = prices_beside(path)
     credentials = {each.credential_name: each.credential_values for each in file.credential_list}
-    entries = EntryReader(reader, general, prices, credentials)
-    models = entries.read_all(file.model_list)
-    references = References(reader, ModelNames(models), entries.skipped, router.model_group_alias)
-    fallbacks = {
-        **references.fallbacks(litellm, "litellm_settings"),
-        **references.fallbacks(router, "router_settings"),
-    }
+    entries = EntryReader(environment, general, prices, credentials)
+    models = entries.read_all(file.model_list, top / "model_list")
+    references = References(ModelNames(models), entries.skipped)
+    references.add_aliases(router.model_group_alias, in_router / "model_group_alias")
+    fallbacks = {**references.fallbacks(litellm, in_litellm), **references.fallbacks(router, in_router)}
     return Config(
-        text=reader.document.text,
+        text=document.text,
         general=general,
-        accounts=account_settings(reader, general),
+        accounts=account_settings(general, in_general),
         prices=prices,
         models=models,
         names=ModelNames(models, fallbacks),
@@ -107,32 +110,32 @@ def read_config(path: Path, source: Path | None = None, *, again: bool = False) 
             **_router_options(litellm, router),
             "fallbacks": [{name: others} for name, others in fallbacks.items()],
         },
-        warnings=tuple(reader.warnings),
-        notices=tuple(reader.notices),
+        warnings=tuple(warnings),
+        notices=tuple(notices),
     )
 
 
-def _general(reader: Reader, given: Any) -> GeneralSettings:
-    """`general_settings`, with a notice of the environment's variable that is the master key, or that is not used."""
+def _general(given: Any, at: Place, environment: Environment) -> tuple[GeneralSettings, list[str]]:
+    """`general_settings`, with notices of the environment's variables that count, or that do not."""
+    notices = []
     if isinstance(given, dict):
         url = given.get("database_url")
-        if reader.environment.is_unset(url):
-            name = str(url).partition("/")[2]
-            reader.warn(["general_settings", "database_url"], f"{name} is not set: the default is used.")
+        if environment.is_unset(url):
+            (at / "database_url").warn(f"{variable(url)} is not set: the default is used.")
             given = {**given, "database_url": None}
-        elif url is None and reader.environment.first("DATABASE_URL"):
-            reader.notices.append(
+        elif url is None and environment.first("DATABASE_URL"):
+            notices.append(
                 "keys and usage are in SQLite: DATABASE_URL of the environment counts if general_settings says "
                 "database_url: os.environ/DATABASE_URL"
             )
-        if given.get("master_key") is None and (found := reader.environment.first(*_MASTER_KEYS)):
+        if given.get("master_key") is None and (found := environment.first(*_MASTER_KEYS)):
             given = {**given, "master_key": found[1]}
-            reader.notices.append(f"the master key is that of the environment variable {found[0]}")
-    general = reader.resolved(given, GeneralSettings, ["general_settings"])
-    reader.environment.refuse_placeholder(msgspec.structs.asdict(general), ["general_settings"])
-    with reader.checking(["general_settings", "cors_origins"]):
+            notices.append(f"the master key is that of the environment variable {found[0]}")
+    general = read_part(given, GeneralSettings, at, environment)
+    refuse_placeholders(msgspec.structs.asdict(general), at)
+    with (at / "cors_origins").checking():
         origins = tuple(origin_of(page) for page in general.cors_origins)
-    return msgspec.structs.replace(general, cors_origins=origins)
+    return msgspec.structs.replace(general, cors_origins=origins), notices
 
 
 def _router_options(litellm: LitellmSettings, router: RouterSettings) -> dict[str, Any]:

@@ -20,13 +20,13 @@ from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup import endpoint_of
-from .environment import Environment, stripped
+from .environment import Environment, refuse_placeholders, stripped
+from .place import Place
 from .prices import Price, PriceList, published_price
 from .pricing import given_price, warn_of_price
 from .providers import in_clear_text, is_prefixed, looks_foreign, other_provider, own_base, own_key
-from .reading import Reader
+from .reading import read_part
 from .settings import EntryParts, GeneralSettings, LitellmParams, Prices
-from .yaml_file import Steps
 
 
 def _check_template(name: str, value: Any) -> None:
@@ -75,7 +75,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
 
 
 class EntryReader(msgspec.Struct):
-    _reader: Reader
+    _environment: Environment
     _general: GeneralSettings
     _prices: PriceList
     _credentials: dict[str, dict[str, Any]]
@@ -83,62 +83,59 @@ class EntryReader(msgspec.Struct):
     skipped: set[str] = set()
     """The names of entries that are other providers'."""
 
-    @property
-    def _environment(self) -> Environment:
-        return self._reader.environment
-
-    def read_all(self, model_list: list[Any]) -> tuple[ModelEntry, ...]:
+    def read_all(self, model_list: list[Any], at: Place) -> tuple[ModelEntry, ...]:
         """Those that are Replicate's; raises `ConfigError`."""
-        found = [self._read(item, ["model_list", i]) for i, item in enumerate(model_list)]
+        found = [self._read(item, at / i) for i, item in enumerate(model_list)]
         if entries := tuple(entry for entry in found if entry is not None):
             return entries
-        raise self._reader.document.wrong(
-            ["model_list"], "has entries of other providers only: add one with model: replicate/owner/name."
-        )
+        raise at.wrong("has entries of other providers only: add one with model: replicate/owner/name.")
 
-    def _read(self, item: Any, steps: Steps) -> ModelEntry | None:
+    def _read(self, item: Any, whole: Place) -> ModelEntry | None:
         """The entry; None if it is another provider's and may be skipped."""
-        entry = self._reader.part(item, EntryParts, steps)
-        name, given, at = entry.model_name.strip(), entry.litellm_params, [*steps, "litellm_params"]
+        entry = read_part(item, EntryParts, whole)
+        name, given, at = entry.model_name.strip(), entry.litellm_params, whole / "litellm_params"
         if not name.isprintable():
-            raise self._reader.document.wrong([*steps, "model_name"], "must have printable characters only.")
-        model = self._reader.resolved({"model": given.get("model")}, LitellmParams, at).model.strip()
+            raise (whole / "model_name").wrong("must have printable characters only.")
+        model = read_part({"model": given.get("model")}, LitellmParams, at, self._environment).model.strip()
         credential = given.get(_CREDENTIAL)
         referred = {} if credential is None else self._credentials.get(str(credential))
         own = {key: value for key, value in given.items() if value is not None and key != _CREDENTIAL}
         given = {**(referred or {}), **own}
-        if self._is_anothers(name, model, given, [*at, "model"]):
+        if self._is_anothers(name, model, given, at / "model"):
             return None
         if referred is None:
-            why = f"{credential!r} is not in credential_list."
-            raise self._reader.document.wrong([*at, _CREDENTIAL], why)
-        params = self._params(given, model, at)
-        beside = {key: value for key, value in given.items() if key in _PRICES}
+            raise (at / _CREDENTIAL).wrong(f"{credential!r} is not in credential_list.")
+        beside = {key: given.pop(key) for key in _PRICES if key in given}
         shown = {key: value for key, value in entry.model_info.items() if key in _PRICES}
-        price = self._price(model, {**beside, **shown}, [*steps, "model_info"] if shown else at)
-        warn_of_price(model, price, partial(self._reader.warn, [*at, "model"]))
-        return ModelEntry(name, params, price, is_listed=not beside and not shown)
+        params = self._params(given, model, at)
+        if is_listed := not beside and not shown:
+            price = published_price(model, self._prices)
+        else:
+            in_file = whole / "model_info" if shown else at
+            prices = read_part({**beside, **shown}, Prices, in_file, self._environment)
+            price = given_price(prices, self._prices, in_file)
+        warn_of_price(model, price, at / "model")
+        return ModelEntry(name, params, price, is_listed)
 
-    def _is_anothers(self, name: str, model: str, given: dict[str, Any], at: Steps) -> bool:
+    def _is_anothers(self, name: str, model: str, given: dict[str, Any], at: Place) -> bool:
         provider = other_provider(model, given.get("custom_llm_provider"))
-        if provider is None and self._has_anothers_key(model, given):
+        if provider is None and self._has_anothers_key(model, given, at):
             provider = "its api_key is not one of Replicate's"
         if provider is None:
             return False
         if self._general.unsupported_providers == "skip":
             self.skipped.add(name)
-            self._reader.warn(at, f"{model!r} is for another provider ({provider}) and is skipped.")
+            at.warn(f"{model!r} is for another provider ({provider}) and is skipped.")
             return True
         hint = "Replicate's models are called owner/name"
         if "/" in model:
             hint = f"write replicate/{model} if it is Replicate's model of that name"
-        raise self._reader.document.wrong(
-            at,
+        raise at.wrong(
             f"{model!r} is for another provider ({provider}): {hint}, or leave out such entries by "
-            "general_settings.unsupported_providers: skip.",
+            "general_settings.unsupported_providers: skip."
         )
 
-    def _has_anothers_key(self, model: str, given: dict[str, Any]) -> bool:
+    def _has_anothers_key(self, model: str, given: dict[str, Any], at: Place) -> bool:
         """Whether the key shows that the entry is another provider's: the name alone, `owner/name`, does not."""
         key = given.get("api_key")
         if key is None or given.get("api_base") or given.get("base_url") or self._general.allow_any_api_key:
@@ -146,18 +143,21 @@ class EntryReader(msgspec.Struct):
         if is_prefixed(model) or given.get("custom_llm_provider") == "replicate":
             return False
         unset = self._environment.is_unset(key)
-        return unset or looks_foreign(str(self._environment.resolved(key, ())), own_base(self._environment))
+        return unset or looks_foreign(str(self._environment.resolved(key, at)), own_base(self._environment))
 
-    def _params(self, given: dict[str, Any], model: str, at: Steps) -> dict[str, Any]:
+    def _params(self, given: dict[str, Any], model: str, at: Place) -> dict[str, Any]:
         """The entry's `litellm_params` as `AsyncRouter` takes them, each name checked."""
         if model not in ("*", "replicate/*"):
-            with self._reader.checking([*at, "model"]):
+            with (at / "model").checking():
                 endpoint_of(model.replace("*", "x", 1))
-        kept = {
-            key: value
-            for key, value in given.items()
-            if value is not None and self._keeps(key, value, model, at)
-        }
+        kept: dict[str, Any] = {}
+        for key, value in given.items():
+            with (at / key).checking():
+                why = None if value is None else _why_ignored(key, value, model)
+            if why is not None:
+                (at / key).warn(f"is ignored: {why}.")
+            elif value is not None:
+                kept[key] = value
         read: dict[str, Any] = {}
         for key, value in self._environment.resolved(kept, at).items():
             option = BY_NAME.get(key)
@@ -165,16 +165,16 @@ class EntryReader(msgspec.Struct):
             if name in _ADDRESSES:
                 value = stripped(value)
             if check := _CHECKS.get(name):
-                with self._reader.checking([*at, key]):
+                with (at / key).checking():
                     check(value)
             read.setdefault(name, value)
         read["model"] = model
         fields = LitellmParams.__struct_fields__
-        known = self._reader.part({key: read[key] for key in fields if key in read}, LitellmParams, at)
+        known = read_part({key: read[key] for key in fields if key in read}, LitellmParams, at)
         read.update({key: value for key, value in msgspec.structs.asdict(known).items() if value is not None})
         for name in _ADDRESSES:
-            self._environment.refuse_placeholder(read.get(name), [*at, name])
-        with self._reader.checking(at):
+            refuse_placeholders(read.get(name), at / name)
+        with at.checking():
             # What each request would be refused for is refused here, with its line.
             Entry("it", read)
             own = read_options({name: value for name, value in read.items() if name not in fields})
@@ -183,49 +183,33 @@ class EntryReader(msgspec.Struct):
         read["api_key"] = self._key(read, at)
         return read
 
-    def _keeps(self, key: str, value: Any, model: str, at: Steps) -> bool:
-        """Whether a parameter is kept; there is a warning for one that is not."""
-        if key in LitellmParams.__struct_fields__:
-            return True
-        if key in _PRICES:
-            return False
-        option = BY_NAME.get(key)
-        if option is not None:
-            if "configuration" not in option.by:
-                self._reader.warn([*at, key], "is ignored: each request sets it for itself.")
-                return False
-            return True
-        with self._reader.checking([*at, key]):
-            if means_nothing(key, value):
-                self._reader.warn([*at, key], "is ignored: it has no effect on Replicate.")
-                return False
-        schema = catalogue.find(strip_prefix(model))
-        if schema is not None and key not in schema.fields:
-            self._reader.warn([*at, key], f"is ignored: it is neither a setting nor an input of {model}.")
-            return False
-        return True
-
-    def _key(self, read: dict[str, Any], at: Steps) -> str:
+    def _key(self, read: dict[str, Any], at: Place) -> str:
         """The key for the entry's base: its own, or the environment's if it belongs there."""
         base = read.get("api_base") or own_base(self._environment)
         if in_clear_text(base):
-            self._reader.warn([*at, "api_base"], "the key would travel there in clear text: use https.")
+            (at / "api_base").warn("the key would travel there in clear text: use https.")
         key: str | None = read.get("api_key")
         if key is None:
-            with self._reader.checking([*at, "api_base"]):
+            with (at / "api_base").checking():
                 key = own_key(base, self._environment)
             if key is None:
-                raise self._reader.document.wrong(at, "has no api_key: give one, or set REPLICATE_API_KEY.")
+                raise at.wrong("has no api_key: give one, or set REPLICATE_API_KEY.")
         if looks_foreign(key, base) and not self._general.allow_any_api_key:
-            raise self._reader.document.wrong(
-                [*at, "api_key"],
+            raise (at / "api_key").wrong(
                 "does not begin with r8_, as Replicate's keys do, and would be sent to Replicate. Check the key; "
-                "general_settings.allow_any_api_key: true allows it.",
+                "general_settings.allow_any_api_key: true allows it."
             )
         return key
 
-    def _price(self, model: str, given: dict[str, Any], at: Steps) -> Price | None:
-        """The price in the configuration, else the published one; None if there is neither."""
-        if not given:
-            return published_price(model, self._prices)
-        return given_price(self._reader.resolved(given, Prices, at), self._prices, self._reader, at)
+
+def _why_ignored(key: str, value: Any, model: str) -> str | None:
+    """Why a parameter is left out; None if it has an effect."""
+    if key in LitellmParams.__struct_fields__:
+        return None
+    if (option := BY_NAME.get(key)) is not None:
+        return None if "configuration" in option.by else "each request sets it for itself"
+    if means_nothing(key, value):
+        return "it has no effect on Replicate"
+    schema = catalogue.find(strip_prefix(model))
+    is_known = schema is None or key in schema.fields
+    return None if is_known else f"it is neither a setting nor an input of {model}"

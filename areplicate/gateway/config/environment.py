@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .yaml_file import Document, Steps
+from .place import Place
 
 _ENVIRONMENT = "os.environ/"
 _PLACEHOLDER = re.compile(
@@ -17,51 +17,50 @@ _PLACEHOLDER = re.compile(
 
 
 class Environment:
-    def __init__(self, document: Document) -> None:
-        self._document = document
+    def __init__(self) -> None:
         self._values = dict(os.environ)
 
-    def add(self, variables: Mapping[str, Any], steps: Steps) -> None:
+    def add(self, variables: Mapping[str, Any], at: Place) -> None:
         """Adds the file's own `environment_variables`, which take precedence over those of the process."""
         for name, value in variables.items():
             if value is not None and not self.is_unset(value):
-                self._values[str(name)] = str(self.resolved(value, [*steps, name]))
+                self._values[str(name)] = str(self.resolved(value, at / name))
 
     def first(self, *names: str) -> tuple[str, str] | None:
         """The first of these variables that is set, and its value."""
         return next(((name, value) for name in names if (value := self._values.get(name, "").strip())), None)
 
-    def resolved(self, value: Any, steps: Steps) -> Any:
+    def resolved(self, value: Any, at: Place) -> Any:
         """The value with each `os.environ/NAME` replaced; raises a `ConfigError` if a variable is not set."""
         if isinstance(value, dict):
-            return {key: self.resolved(item, (*steps, key)) for key, item in value.items()}
+            return {key: self.resolved(item, at / key) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.resolved(item, (*steps, i)) for i, item in enumerate(value)]
+            return [self.resolved(item, at / i) for i, item in enumerate(value)]
         name = variable(value)
         if name is None:
             return value
         if not (found := self._values.get(name)):
-            raise self._document.wrong(steps, f"the environment variable {name!r} is not set.")
+            raise at.wrong(f"the environment variable {name!r} is not set.")
         return found
 
     def is_unset(self, value: Any) -> bool:
         name = variable(value)
         return name is not None and not self._values.get(name)
 
-    def refuse_placeholder(self, value: Any, steps: Steps) -> None:
-        """Raises a `ConfigError` for a placeholder that nobody replaces: it would be sent as a key, as it is."""
-        if isinstance(value, dict):
-            for name, each in value.items():
-                self.refuse_placeholder(each, [*steps, name])
-        elif isinstance(value, (list, tuple)):
-            for i, each in enumerate(value):
-                self.refuse_placeholder(each, [*steps, i])
-        elif isinstance(value, str) and (found := _PLACEHOLDER.search(value)):
-            raise self._document.wrong(
-                steps,
-                f"{found[0][:40]!r} looks like a placeholder, which is not replaced here: write os.environ/NAME for the "
-                "value of an environment variable.",
-            )
+
+def refuse_placeholders(value: Any, at: Place) -> None:
+    """Raises a `ConfigError` for a placeholder that nobody replaces: it would be sent as a key, as it is."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            refuse_placeholders(item, at / key)
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            refuse_placeholders(item, at / i)
+    elif isinstance(value, str) and (found := _PLACEHOLDER.search(value)):
+        raise at.wrong(
+            f"{found[0][:40]!r} looks like a placeholder, which is not replaced here: write os.environ/NAME for the "
+            "value of an environment variable."
+        )
 
 
 def stripped(value: Any) -> Any:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ...replicate.endpoints import DeploymentEndpoint
 from ...schema_lookup import endpoint_of
+from .place import Place
 from .prices import Price, PriceList, price_list
-from .reading import Reader
 from .settings import Prices
-from .yaml_file import ConfigError, Steps
+from .yaml_file import ConfigError
 
 
 def prices_beside(config: Path) -> PriceList:
@@ -21,29 +20,29 @@ def prices_beside(config: Path) -> PriceList:
         raise ConfigError(str(error)) from None
 
 
-def given_price(given: Prices, prices: PriceList, reader: Reader, at: Steps) -> Price:
+def given_price(given: Prices, prices: PriceList, at: Place) -> Price:
     """The price that the configuration says."""
     second = given.input_cost_per_second
     if given.hardware is not None:
         if given.hardware not in prices.hardware:
             why = f"{given.hardware!r} is not known: use one of {', '.join(prices.hardware)}."
-            raise reader.document.wrong([*at, "hardware"], why)
+            raise (at / "hardware").wrong(why)
         second = prices.hardware[given.hardware] if second is None else second
     return Price(given.input_cost_per_token or 0.0, given.output_cost_per_token or 0.0, second or 0.0)
 
 
-def warn_of_price(model: str, price: Price | None, warn: Callable[[str], None]) -> None:
+def warn_of_price(model: str, price: Price | None, at: Place) -> None:
     """Warns of a cost that cannot be counted, or not in full."""
     if "*" in model:
         return
     if price is None:
-        warn(
+        at.warn(
             f"The price of {model} is not known: its cost is not counted, and keys with a budget may not use it. Give "
             "its price in model_info: input_cost_per_token and output_cost_per_token, input_cost_per_second, or "
             "hardware."
         )
     elif isinstance(endpoint_of(model), DeploymentEndpoint):
-        warn(
+        at.warn(
             f"{model} is a deployment. Replicate also bills its set-up and idle time, and the cost counted here is "
             "only that of the time for which its predictions run."
         )

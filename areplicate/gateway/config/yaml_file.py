@@ -1,4 +1,4 @@
-"""Reads YAML and remembers the line of each value, so that an error can name it."""
+"""Reads a YAML file, with the line of each value."""
 
 from __future__ import annotations
 
@@ -22,25 +22,12 @@ class ConfigError(Exception):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A YAML file: its `text`, its `value` as plain scalars, lists and dictionaries, and where each part stands."""
+    """A YAML file: its `text`, its `value` as plain scalars, lists and dictionaries, and the `node` that knows lines."""
 
     path: Path
     text: str
     value: Any
-    _node: yaml.Node
-
-    def at(self, steps: Steps) -> str:
-        """Such as `config.yaml:7: model_list[0].litellm_params.rpm`; as much of it as there is."""
-        line, node = self._node.start_mark.line + 1, self._node
-        for step in steps:
-            found = _below(node, step)
-            if found is None:
-                break
-            line, node = found
-        return f"{self.path}:{line}: {key_of(steps)}" if steps else f"{self.path}:{line}"
-
-    def wrong(self, steps: Steps, why: str) -> ConfigError:
-        return ConfigError(f"{self.at(steps)}: {why}")
+    node: yaml.Node
 
 
 def key_of(steps: Steps) -> str:
@@ -104,15 +91,3 @@ def _refuse_repetitions(
         )
     sizes[id(node)] = size
     return size
-
-
-def _below(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
-    """The line and the node of a part; of a key that is given twice through a merge, the one that counts."""
-    found: tuple[int, yaml.Node] | None = None
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        found = node.value[step].start_mark.line + 1, node.value[step]
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                found = key.start_mark.line + 1, value
-    return found

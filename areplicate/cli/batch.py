@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import anyio
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -24,8 +23,8 @@ from ..errors import APIError, BadRequestError, NotFoundError
 from ..gateway.config.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
+from . import signals
 from .chat import parsed_inputs, tell_that_it_cannot_connect
-from .signals import Signals
 
 err = Console(stderr=True)
 
@@ -127,28 +126,27 @@ def run(
     """
     job = _job(**files)
     tell_that_it_cannot_connect()
-    signals = Signals(
-        lambda: click.echo("\nWaiting for what is in flight; Ctrl-C again cancels it.", err=True)
-    )
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        stopping = True
+        click.echo("\nWaiting for what is in flight; Ctrl-C again cancels it.", err=True)
 
     async def work() -> Tally | None:
-        router = AsyncRouter(api_base=api_base, creations_per_minute=creations_per_minute)
-        with signals.cancelling_this_task():
-            async with router:
-                checked = await check(job, router)
-                _tell(job, checked, creations_per_minute)
-                if dry_run:
-                    return None
-                tally = Tally(checked.rows, creations_per_minute, _cost)
-                with progress_shown(tally) as (show, seconds):
-                    async with _every(seconds, show):
-                        await jobs.run(
-                            job, router, tally, max_in_flight, retry_failed, lambda: signals.stopping
-                        )
-                return tally
+        async with AsyncRouter(api_base=api_base, creations_per_minute=creations_per_minute) as router:
+            checked = await check(job, router)
+            _tell(job, checked, creations_per_minute)
+            if dry_run:
+                return None
+            tally = Tally(checked.rows, creations_per_minute, _cost)
+            with progress_shown(tally) as (show, seconds):
+                async with _every(seconds, show):
+                    await jobs.run(job, router, tally, max_in_flight, retry_failed, lambda: stopping)
+            return tally
 
     try:
-        tally = anyio.run(work)
+        tally = signals.run(work, stop)
         if tally is not None:
             hint = f", {tally.failed:,} of them with an error (--retry-failed asks them again)"
             click.echo(f"{_rows(_exported(job))} in {job.output}{hint if tally.failed else ''}", err=True)
@@ -156,13 +154,11 @@ def run(
         raise
     except APIError as error:
         _stop(job, f"error: {error}", 1)
-    except asyncio.CancelledError:
-        _stop(job, *signals.ending)
     except KeyboardInterrupt:
         _stop(job, "stopped", 130)
     except SystemExit:
         _stop(job, "stopped by SIGTERM", 143)
-    if signals.stopping:
+    if stopping:
         _stop(job, "stopped", 130)
     if tally is not None and tally.failed:
         sys.exit(SOME_FAILED)

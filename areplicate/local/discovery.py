@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +23,7 @@ HARDWARE = {
     "gpu-h100": "Nvidia H100 GPU",
 }
 FEWEST, MOST, USUAL = 1, 50, 20
+_WORD = re.compile(r"\w+")
 
 
 @route("GET /hardware", kind="hardware")
@@ -73,8 +75,11 @@ async def read_collection(service: Service, call: RouteCall) -> web.StreamRespon
 
 
 def _matches(service: Service, text: str) -> list[LocalModel]:
-    """The models whose name or description has every word of the text."""
-    words = text.lower().split()
+    """The models whose name or description has every word of the text.
+
+    Replicate's own clients put the text in quotes, which belong to none of its words.
+    """
+    words = _WORD.findall(text.lower())
     return [
         model
         for model in service.models.values()

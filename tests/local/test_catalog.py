@@ -166,11 +166,17 @@ async def names_on_all_pages(client: Client, url: str | None) -> list[str]:
 async def test_models_are_found_by_their_words() -> None:
     pirate = LocalModel(owner="sea", name="parrot", description="Talks like a pirate", official=False)
     async with serving(llama(), pirate) as (_, client):
-        for text, names in (("PIRATE", ["parrot"]), ("pirate talks", ["parrot"]), ("pirate meta", [])):
+        for text, names in (
+            ("PIRATE", ["parrot"]),
+            ("pirate talks", ["parrot"]),
+            ("pirate meta", []),
+            ("sea/parrot", ["parrot"]),
+        ):
             found = (await client.get(f"/search?query={text.replace(' ', '+')}")).json
             assert [one["model"]["name"] for one in found["models"]] == names
-            queried = await client.send("QUERY", "/models", text.encode(), Content_Type="text/plain")
-            assert [one["name"] for one in queried.json["results"]] == names
+            for body in (text, f'"{text}"'):  # Replicate's own clients send it in quotes
+                queried = await client.send("QUERY", "/models", body.encode(), Content_Type="text/plain")
+                assert [one["name"] for one in queried.json["results"]] == names
         [found] = (await client.get("/search?query=parrot")).json["models"]
         assert found["model"] == (await client.get("/models/sea/parrot")).json
         assert found["metadata"]["tags"] == ["language-models", "community"]

@@ -111,7 +111,7 @@ async def count_input_tokens(exchange: Exchange, body: dict[str, Any]) -> InputT
     return InputTokens(input_tokens=count_tokens(asked))
 
 
-@route("GET", "/v1/responses/{id}", "key", answer=dict[str, Any])
+@route("GET", "/v1/responses/{id}", "key", answer=Response)
 async def get_response(exchange: Exchange) -> dict[str, Any]:
     """Look at a response that is kept."""
     if exchange.request.query.get("stream", "").lower() == "true":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -24,38 +24,34 @@ _ERROR = (
 )
 _REF = "#/components/schemas/"
 
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
 Schema = dict[str, Any]
 
 
 def document_of(routes: Sequence[Route]) -> Route:
     """The route of the document of these routes, which is in it, too."""
 
-    @route("GET", "/openapi.json", "anyone", answer=dict[str, Any])
+    @cache
+    def encoded() -> bytes:  # anybody may ask for it, and it takes long to make
+        return msgspec.json.encode(_describe((*routes, document)))
+
+    @route("GET", "/openapi.json", "anyone", answer="application/json")
     async def document(exchange: Exchange) -> web.Response:
         """The OpenAPI document of this gateway."""
-        return exchange.json(_encoded(described))
+        return exchange.json(encoded())
 
-    described = (*routes, document)
     return document
 
 
-@lru_cache(maxsize=1)
-def _encoded(routes: Sequence[Route]) -> bytes:
-    """The document as it is sent. Anybody may ask for it, and it takes long to make."""
-    return msgspec.json.encode(_describe(routes))
-
-
 def _describe(routes: Sequence[Route]) -> Schema:
-    kinds = [
-        kind for each in routes for kind in (each.takes, each.answer) if kind and not isinstance(kind, str)
-    ]
-    found, components = msgspec.json.schema_components(
-        [*kinds, ErrorAnswer, ClaudeErrorAnswer], ref_template=_REF + "{name}"
+    structs = [kind for each in routes for kind in (each.takes, each.answer) if isinstance(kind, type)]
+    _, components = msgspec.json.schema_components(
+        [*structs, ErrorAnswer, ClaudeErrorAnswer], ref_template=_REF + "{name}"
     )
-    schemas = dict(zip(map(id, kinds), found, strict=False))
     paths: dict[str, Schema] = {}
     for each in routes:
-        operation = _operation(each, schemas, components)
+        operation = _operation(each, components)
         for path in dict.fromkeys((each.path, each.path.removeprefix("/v1"))):
             paths.setdefault(path, {})[each.method.lower()] = operation
     return {
@@ -74,44 +70,34 @@ def _describe(routes: Sequence[Route]) -> Schema:
     }
 
 
-def _operation(each: Route, schemas: dict[int, Any], components: Schema) -> Schema:
-    operation: Schema = {"summary": each.summary, "responses": _responses(each, schemas)}
-    parameters: list[Schema] = []
-    if "{id}" in each.path:
-        parameters.append(
-            {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        )
-    if each.takes is not None:
-        schema = schemas[id(each.takes)]
-        component = components[schema["$ref"].removeprefix(_REF)]
-        if each.method == "GET":
-            parameters += _query(component)
-        else:
-            operation["requestBody"] = {
-                "required": bool(component.get("required")),
-                "content": {"multipart/form-data" if each.form else "application/json": {"schema": schema}},
-            }
-    if parameters:
-        operation["parameters"] = parameters
+def _operation(each: Route, components: Schema) -> Schema:
+    error = ClaudeErrorAnswer if each.path.startswith("/v1/messages") else ErrorAnswer
+    answer = {each.answer: {}} if isinstance(each.answer, str) else _content("application/json", each.answer)
+    if each.streams:
+        answer["text/event-stream"] = {}
+    parameters = [_ID] if "{id}" in each.path else []
+    operation: Schema = {
+        "summary": each.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "The answer", "content": answer},
+            "default": {"description": _ERROR, "content": _content("application/json", error)},
+        },
+    }
+    if each.takes is not None and each.method == "GET":
+        parameters += _query(components[each.takes.__name__])
+    elif each.takes is not None:
+        operation["requestBody"] = {
+            "required": bool(components[each.takes.__name__].get("required")),
+            "content": _content("multipart/form-data" if each.form else "application/json", each.takes),
+        }
     if each.access == "anyone":
         operation["security"] = []
     return operation
 
 
-def _responses(each: Route, schemas: dict[int, Any]) -> Schema:
-    content: Schema
-    if isinstance(each.answer, str):
-        content = {each.answer: {"schema": {"type": "string"}}}
-    else:
-        content = {"application/json": {"schema": schemas[id(each.answer)]}}
-    if each.streams:
-        content["text/event-stream"] = {}
-    told = ClaudeErrorAnswer if each.path.startswith("/v1/messages") else ErrorAnswer
-    error = {"application/json": {"schema": {"$ref": f"{_REF}{told.__name__}"}}}
-    return {
-        "200": {"description": "The answer", "content": content},
-        "default": {"description": _ERROR, "content": error},
-    }
+def _content(content_type: str, struct: type) -> Schema:
+    return {content_type: {"schema": {"$ref": f"{_REF}{struct.__name__}"}}}
 
 
 def _query(schema: Schema) -> list[Schema]:

@@ -25,7 +25,7 @@ class Route(NamedTuple):
             callers.
         takes: the struct of a POST's body, or of a GET's query. If it allows unknown fields, they are the
             model's own inputs: the handler then gets the checked object as a dictionary, without nulls.
-        answer: the struct of the answer; a string is a content type other than JSON.
+        answer: the struct of the answer, or the content type of one that is none.
         form: whether a POST's body is a form with a file, which the handler reads as it comes.
         changes: whether it changes what is stored: then it runs to its end even if its client leaves.
         streams: whether `stream: true` makes the answer server-sent events.
@@ -36,7 +36,7 @@ class Route(NamedTuple):
     access: Access
     handler: Handler
     takes: type | None = None
-    answer: Any = None
+    answer: type | str = "application/json"
     form: bool = False
     changes: bool = False
     streams: bool = False

@@ -13,7 +13,6 @@ import pytest
 from areplicate.gateway.accounts.accounts import Accounts
 from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold
 from areplicate.gateway.accounts.keys import Key
-from areplicate.gateway.accounts.reports import SpendFilter
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.tables import UsageRow
 from areplicate.gateway.accounts.usage import Overflow, UsageWriter
@@ -195,7 +194,7 @@ async def test_rows_that_wait_in_files_go_to_the_database_of_their_own_configura
     while len([file async for file in anyio.Path(tmp_path).glob("areplicate-usage-*")]) > 3:
         await anyio.sleep(0.01)
     await writer.aclose()
-    assert {each.request_id for each in await store.reports.usage_rows(SpendFilter(), 10, 0)} == {
+    assert {each.request_id for each in await store.reports.usage_rows(10, 0)} == {
         "mine",
         "prod",
     }
@@ -220,7 +219,7 @@ async def test_a_row_is_written_once_and_paid_once(store: Store) -> None:
         await store.write_usage([row("1", cost=0.25), row("2", cost=None)], [])
     key = await store.keys.by_id("k")
     assert key is not None and key.spend == 0.25
-    assert {each.request_id for each in await store.reports.usage_rows(SpendFilter(), 10, 0)} == {"1", "2"}
+    assert {each.request_id for each in await store.reports.usage_rows(10, 0)} == {"1", "2"}
 
 
 ROWS = [
@@ -248,10 +247,9 @@ ROWS = [
 )
 async def test_usage_rows_are_found_newest_first(store: Store, wanted: dict[str, Any], found: str) -> None:
     await store.write_usage(ROWS, [])
-    asked = SpendFilter(**wanted)
-    assert "".join(each.request_id for each in await store.reports.usage_rows(asked, 10, 0)) == found
-    assert "".join(each.request_id for each in await store.reports.usage_rows(asked, 2, 1)) == found[1:3]
-    assert sum(each["requests"] for each in await store.reports.spend_by("model", asked)) == len(found)
+    assert "".join(each.request_id for each in await store.reports.usage_rows(10, 0, **wanted)) == found
+    assert "".join(each.request_id for each in await store.reports.usage_rows(2, 1, **wanted)) == found[1:3]
+    assert sum(each["requests"] for each in await store.reports.spend_by("model", **wanted)) == len(found)
 
 
 @pytest.mark.parametrize(("resets_at", "left"), [(5.0, 0.0), (3e9, 1.0), (None, 1.0)])
@@ -267,7 +265,7 @@ async def test_a_budget_that_is_due_renews_before_its_time_is_changed(
 async def test_spend_is_summed_with_the_dearest_first(store: Store) -> None:
     await store.write_usage(ROWS, [])
     sums = {"prompt_tokens": 30, "completion_tokens": 15, "run_s": 6.0}
-    assert await store.reports.spend_by("model", SpendFilter()) == [
+    assert await store.reports.spend_by("model") == [
         {"model": "a", "requests": 3, "predictions": 3, **sums, "cost": 5.0, "without_price": 1},
         {
             "model": "b",
@@ -278,14 +276,14 @@ async def test_spend_is_summed_with_the_dearest_first(store: Store) -> None:
             "without_price": 0,
         },
     ]
-    by_day = await store.reports.spend_by("model", SpendFilter(), by_day=True)
+    by_day = await store.reports.spend_by("model", by_day=True)
     assert [(each["day"], each["model"], each["cost"]) for each in by_day] == [
         (10, "b", 2.0),
         (10, "a", 1.0),
         (11, "a", 0.0),
         (12, "a", 4.0),
     ]
-    assert await store.reports.spend_by("model", SpendFilter(model="c")) == []
+    assert await store.reports.spend_by("model", model="c") == []
 
 
 async def test_what_began_within_a_minute_is_told_to_who_counts_in_memory(store: Store) -> None:

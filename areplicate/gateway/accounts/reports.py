@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from .database import Stored, unit
 from .tables import UsageRow
 from .transaction import Transaction
@@ -22,31 +20,24 @@ _SUMS = """
 """PostgreSQL sums whole numbers to decimals, which are cast."""
 
 
-class SpendFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """None means any. `start` and `end` are in seconds since 1970; `end` itself is not in it."""
-
-    start: float | None = None
-    end: float | None = None
-    key_id: str | None = None
-    model: str | None = None
-    status: int | None = None
-    request_id: str | None = None
-
-
 _CONDITIONS = {
     "start": "at >= :start",
     "end": "at < :end",
     **{name: f"{name} = :{name}" for name in ("key_id", "model", "status", "request_id")},
 }
-"""By the fields of a `SpendFilter`."""
+"""By what rows may be chosen. `start` and `end` are in seconds since 1970; `end` itself is not in it."""
 
 
 class Reports(Stored):
     @unit(reads=True, seconds=_SECONDS)
     def spend_by(
-        self, transaction: Transaction, column: str, wanted: SpendFilter, *, by_day: bool = False
+        self, transaction: Transaction, /, column: str, *, by_day: bool = False, **wanted: Any
     ) -> list[dict[str, Any]]:
-        """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first."""
+        """Requests, predictions, tokens, seconds and dollars by a column of usage, the dearest first.
+
+        Args:
+            wanted: which rows, by the names of `_CONDITIONS`; None means any.
+        """
         # Days since 1970, UTC. PostgreSQL's cast rounds, and not every SQLite has floor.
         days = "CAST(at / 86400 AS BIGINT)" if transaction.is_sqlite else "FLOOR(at / 86400)"
         of, day, first = (f"{column}, {days}", f"{days} AS day,", "day,") if by_day else (column, "", "")
@@ -54,22 +45,21 @@ class Reports(Stored):
             SELECT {column}, {day} {_SUMS} FROM areplicate_usage WHERE {_filter(wanted)}
             GROUP BY {of} ORDER BY {first} cost DESC, {column}
         """
-        return transaction.rows(dict, query, **msgspec.structs.asdict(wanted))
+        return transaction.rows(dict, query, **wanted)
 
     @unit(reads=True, seconds=_SECONDS)
     def usage_rows(
-        self, transaction: Transaction, wanted: SpendFilter, limit: int, offset: int
+        self, transaction: Transaction, /, limit: int, offset: int, **wanted: Any
     ) -> list[UsageRow]:
-        """The latest usage rows, newest first."""
+        """The latest usage rows that are `wanted`, newest first."""
         query = f"""
             SELECT * FROM areplicate_usage WHERE {_filter(wanted)}
             ORDER BY at DESC, request_id LIMIT :limit OFFSET :offset
         """
-        values = msgspec.structs.asdict(wanted)
-        return transaction.rows(UsageRow, query, **values, limit=limit, offset=offset)
+        return transaction.rows(UsageRow, query, **wanted, limit=limit, offset=offset)
 
 
-def _filter(wanted: SpendFilter) -> str:
+def _filter(wanted: dict[str, Any]) -> str:
     """The condition for those rows of usage only."""
-    given = (each for name, each in _CONDITIONS.items() if getattr(wanted, name) is not None)
+    given = (_CONDITIONS[name] for name, value in wanted.items() if value is not None)
     return " AND ".join(["TRUE", *given])

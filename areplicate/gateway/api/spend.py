@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..accounts.reports import SpendFilter
 from ..accounts.store import Store
 from ..accounts.tables import UsageRow
 from ..http.exchange import Exchange
@@ -96,30 +95,30 @@ async def spend_by_model(exchange: Exchange, asked: SpendQuery) -> SpendList:
 async def spend_logs(exchange: Exchange, asked: LogQuery) -> SpendLogs:
     """The latest requests, newest first."""
     store = await _up_to_date(exchange)
-    among = await _filter(store, asked, asked.key_id or asked.api_key)
-    wanted = msgspec.structs.replace(among, status=asked.status, request_id=asked.request_id)
-    rows = await store.reports.usage_rows(wanted, asked.limit + 1, (asked.page - 1) * asked.limit)
+    wanted = await _wanted(store, asked, asked.key_id or asked.api_key)
+    wanted |= {"status": asked.status, "request_id": asked.request_id}
+    rows = await store.reports.usage_rows(asked.limit + 1, (asked.page - 1) * asked.limit, **wanted)
     return SpendLogs(rows[: asked.limit], asked.page + 1 if len(rows) > asked.limit else None)
 
 
 async def _spend_by(exchange: Exchange, column: str, asked: SpendQuery) -> SpendList:
     store = await _up_to_date(exchange)
-    wanted = await _filter(store, asked, asked.key_id)
-    rows = await store.reports.spend_by(column, wanted, by_day=asked.by == "day")
+    wanted = await _wanted(store, asked, asked.key_id)
+    rows = await store.reports.spend_by(column, by_day=asked.by == "day", **wanted)
     for row in rows:
         if "day" in row:
             row["day"] = (datetime.date(1970, 1, 1) + datetime.timedelta(int(row["day"]))).isoformat()
     return SpendList([Spend(**row) for row in rows])
 
 
-async def _filter(store: Store, asked: SpendQuery | LogQuery, key: str | None) -> SpendFilter:
+async def _wanted(store: Store, asked: SpendQuery | LogQuery, key: str | None) -> dict[str, Any]:
     """The requests of a period, of a key and of a model, as far as these are named."""
-    return SpendFilter(
-        start=time_of(asked.start_date, "start_date"),
-        end=time_of(asked.end_date, "end_date", end=True),
-        key_id=None if key is None else await key_id_of(store, key),
-        model=asked.model,
-    )
+    return {
+        "start": time_of(asked.start_date, "start_date"),
+        "end": time_of(asked.end_date, "end_date", end=True),
+        "key_id": None if key is None else await key_id_of(store, key),
+        "model": asked.model,
+    }
 
 
 async def _up_to_date(exchange: Exchange) -> Store:

@@ -263,7 +263,7 @@ class Creator:
                     return Outcome.MADE, None
                 message = "The answer is about another caller's prediction."
             else:
-                if mine.answered - self._clock.seen >= ONCE_IN:
+                if mine.answered - self._clock.answered_at >= ONCE_IN:
                     self._clock.answered(prediction.created_at, mine.sent, mine.answered)
                     self._finder.marks_are_shown |= _has_mark(prediction, mine.mark)
                 if mine.take(prediction):

@@ -36,6 +36,8 @@ class ServerClock:
         self._set_at = -math.inf
         """When that showed. What was sent until then may be of either time."""
         self.seen = -math.inf
+        self.answered_at = -math.inf
+        """When an answer told something last: only an answer bounds the clock from above."""
 
     def earliest(self, at: float, margin: float = MARGIN) -> float:
         """The server's time before which nothing sent at `at` was created; -inf if nothing is known."""
@@ -59,6 +61,7 @@ class ServerClock:
 
     def answered(self, created_at: datetime | None, sent: float, answered: float) -> None:
         """`saw`, with the `created_at` of an answer; one answer in `ONCE_IN` seconds is enough."""
+        self.answered_at = answered
         if (created := seconds(created_at)) is not None:
             self.saw(created, sent, answered)
 

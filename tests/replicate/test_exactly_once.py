@@ -307,6 +307,28 @@ async def test_where_others_are_seen_that_came_later_it_is_known_not_to_exist() 
         assert len([seen for seen in hostile.asked_for("create") if "X-Unlucky" in seen.headers]) > 2
 
 
+async def test_the_servers_clock_is_known_also_while_the_list_is_read_all_the_time() -> None:
+    """Only answers to creations bound it from both sides: without that, nothing is known to be later."""
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        async with router_of(hostile) as earlier:
+            await ask(earlier)
+
+        async def fails_twice(asked: Asked, go_on: GoOn) -> web.StreamResponse:
+            unlucky = asked.request.headers.get("X-Unlucky")
+            tries = [seen for seen in hostile.asked_for("create") if seen.headers.get("X-Unlucky") == unlucky]
+            return edge_error(502) if unlucky and len(tries) <= 2 else await go_on()
+
+        hostile.on("create", fails_twice)
+        async with anyio.create_task_group() as group:
+            for number in range(40):
+                group.start_soon(partial(ask, router, extra_headers={"X-Unlucky": str(number)}))
+                await anyio.sleep(0.2)
+            for _ in range(20):
+                group.start_soon(ask, router)
+                await anyio.sleep(1.0)
+        assert len(hostile.predictions) == 61
+
+
 @pytest.mark.parametrize("options", ROADS[:3], ids=NAMES[:3])
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("same_marks", [False, True])

@@ -92,6 +92,11 @@ def new_key_id() -> str:
     return "key-" + secrets.token_hex(8)
 
 
+def kept_of(token: str) -> dict[str, Any]:
+    """The fields of a key that its token gives; the token itself is kept nowhere."""
+    return {"hash": hash_token(token), "hint": token[-4:]}
+
+
 def hash_token(token: str) -> str:
-    """What is stored of a token. A fast hash is right for it: 256 random bits cannot be guessed."""
+    """A fast hash is right for it: 256 random bits cannot be guessed."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

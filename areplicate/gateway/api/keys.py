@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
-from ..accounts.keys import Key, KeyLimits, Role, hash_token, new_key_id, new_token, says
+from ..accounts.keys import Key, KeyLimits, Role, hash_token, kept_of, new_key_id, new_token, says
 from ..accounts.store import Store
 from ..accounts.tables import AuditRow
 from ..errors import GatewayError, bad_request, no_master_key
@@ -22,7 +22,7 @@ Name = Annotated[Text, msgspec.Meta(min_length=1, max_length=200)]
 class NewKey(KeyLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new key may do; what is left out is not limited."""
 
-    models: Annotated[list[str], msgspec.Meta(max_length=1000)] = msgspec.field(default_factory=list)
+    models: Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)] = ()
     duration: Annotated[Duration, says("After which it expires.")] | None = None
     budget_duration: (
         Annotated[Duration, says("After which what it has spent counts from 0 again.")] | None
@@ -124,14 +124,8 @@ class AuditList(msgspec.Struct, frozen=True):
 async def generate_key(exchange: Exchange, wanted: NewKey) -> NewKeyShown:
     """Make a key; its token is shown once."""
     store, token = await exchange.gateway.accounts.store(), new_token()
-    terms = _terms(exchange, msgspec.structs.asdict(wanted), exchange.gateway.accounts.now())
-    key = Key(
-        id=new_key_id(),
-        hash=hash_token(token),
-        hint=token[-4:],
-        created_at=exchange.gateway.accounts.now(),
-        **terms,
-    )
+    terms, now = _terms(exchange, msgspec.structs.asdict(wanted)), exchange.gateway.accounts.now()
+    key = Key(id=new_key_id(), created_at=now, **kept_of(token), **terms)
     await store.keys.add(key, _entry(exchange, key.id, terms))
     exchange.gateway.accounts.auth.forget(key.hash)
     return _with_token(key, token)
@@ -140,22 +134,15 @@ async def generate_key(exchange: Exchange, wanted: NewKey) -> NewKeyShown:
 @route("POST", "/key/update", "master", takes=KeyChanges, answer=KeyShown, changes=True)
 async def update_key(exchange: Exchange, wanted: Any) -> KeyShown:
     """Change what a key may do; what is left out stays as it is."""
-    given = {
-        name: value
-        for name, value in msgspec.structs.asdict(wanted).items()
-        if name != "key" and value is not msgspec.UNSET
-    }
-    changes = _terms(exchange, given, exchange.gateway.accounts.now())
-    return _shown(await _change(exchange, wanted.key, changes))
+    given = msgspec.to_builtins(wanted)  # without what is left out
+    return _shown(await _change(exchange, given.pop("key"), _terms(exchange, given)))
 
 
 @route("POST", "/key/regenerate", "master", takes=KeyNamed, answer=NewKeyShown, changes=True)
 async def regenerate_key(exchange: Exchange, named: KeyNamed) -> NewKeyShown:
     """Give a key a new token; the old one ends, and all else stays. It is shown once."""
     token = new_token()
-    secret = {"hash": hash_token(token), "hint": token[-4:]}
-    key = await _change(exchange, named.key, secret)
-    return _with_token(key, token)
+    return _with_token(await _change(exchange, named.key, kept_of(token)), token)
 
 
 @route("GET", "/key/info", "key", takes=KeyQuery, answer=KeyShown)
@@ -246,16 +233,14 @@ def _no_key() -> GatewayError:
     return GatewayError(404, "This key does not exist.", code="key_not_found")
 
 
-def _terms(exchange: Exchange, given: Mapping[str, Any], now: float) -> dict[str, Any]:
+def _terms(exchange: Exchange, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Key` that a request gives."""
-    terms = dict(given)
+    terms, now = dict(given), exchange.gateway.accounts.now()
     for model in terms.get("models", ()):
         if not exchange.backend.has_name(model):
             raise bad_request(
                 f"{model!r} is not a model of this gateway: /v1/models lists them.", param="models"
             )
-    if "models" in terms:
-        terms["models"] = tuple(terms["models"])
     if "key_alias" in terms:
         terms["alias"] = terms.pop("key_alias")
     if "duration" in terms:

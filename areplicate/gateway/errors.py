@@ -56,8 +56,8 @@ class GatewayError(Exception):
     Attributes:
         status: the HTTP status.
         message: what happened, and what to do.
-        type, code, param: as OpenAI's API has them.
-        headers: further headers of the answer.
+        type, code, param: as OpenAI's API has them; by default the type is the status's.
+        headers: further headers of the answer, with `Retry-After` if it passes in `retry_after` seconds.
     """
 
     def __init__(
@@ -65,18 +65,20 @@ class GatewayError(Exception):
         status: int,
         message: str,
         *,
-        type: str = "invalid_request_error",
+        type: str | None = None,
         code: str | None = None,
         param: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] = {},
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        self.type = type
+        self.type = type or ("server_error" if status >= 500 else "invalid_request_error")
         self.code = code
         self.param = param
-        self.headers = headers or {}
+        passes = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+        self.headers = {**headers, **passes}
 
     def envelope(self) -> bytes:
         """The body of the answer."""
@@ -90,13 +92,8 @@ class DatabaseUnavailable(GatewayError):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            503,
-            "The gateway's database does not answer.",
-            type="server_error",
-            code="database_unavailable",
-            headers=_retry_after(5.0),
-        )
+        message = "The gateway's database does not answer."
+        super().__init__(503, message, code="database_unavailable", retry_after=5.0)
         self.reason = reason
 
     def __str__(self) -> str:
@@ -121,37 +118,18 @@ def no_master_key() -> GatewayError:
     )
 
 
-def too_many(message: str, retry_after: float, code: str = "rate_limit_exceeded") -> GatewayError:
-    """429 that passes: `retry_after` is in seconds."""
-    return GatewayError(429, message, type="requests", code=code, headers=_retry_after(retry_after))
-
-
-def over_budget(message: str) -> GatewayError:
+def over_budget(message: str, kind: type[GatewayError] = GatewayError) -> GatewayError:
     """429 that does not pass by waiting."""
-    return GatewayError(429, message, type="insufficient_quota", code="insufficient_quota", headers=NO_RETRY)
-
-
-def server_error(
-    status: int,
-    message: str,
-    code: str | None = None,
-    *,
-    retry_after: float | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> GatewayError:
-    """An error that is not the client's; `retry_after` is in seconds."""
-    if retry_after is not None:
-        headers = _retry_after(retry_after)
-    return GatewayError(status, message, type="server_error", code=code, headers=headers)
+    return kind(429, message, type="insufficient_quota", code="insufficient_quota", headers=NO_RETRY)
 
 
 def unexpected() -> GatewayError:
     """500 for an error that was not foreseen; its traceback is in the log and not in the answer."""
-    return server_error(500, "The gateway failed; its log says more under this request id.")
+    return GatewayError(500, "The gateway failed; its log says more under this request id.")
 
 
 def stopping() -> GatewayError:
-    return server_error(503, "The gateway is stopping; ask again.", "gateway_stopping", retry_after=1.0)
+    return GatewayError(503, "The gateway is stopping; ask again.", code="gateway_stopping", retry_after=1.0)
 
 
 def from_upstream(error: APIError) -> GatewayError:
@@ -167,25 +145,28 @@ def from_upstream(error: APIError) -> GatewayError:
                 f"Replicate refused the gateway's own API key for this model ({error.status_code}); "
                 "its operator must look at it."
             )
-            return server_error(502, message, "upstream_authentication", headers=NO_RETRY)
+            return GatewayError(502, message, code="upstream_authentication", headers=NO_RETRY)
         case InsufficientCreditError():
             message = "The gateway's account at Replicate has no credit left."
             return GatewayError(402, message, type="insufficient_quota", code="upstream_credit")
         case RateLimitError():
-            return too_many(message, error.retry_after or 1.0)
+            wait = error.retry_after or 1.0
+            return GatewayError(429, message, type="requests", code="rate_limit_exceeded", retry_after=wait)
         case BadRequestError() | NotFoundError() | ContextWindowExceededError():
             status = error.status_code if error.status_code in (404, *REFUSALS) else 400
             return GatewayError(status, message, param=error.param, code=error.code)
         case Timeout():
             return GatewayError(408, message, type=error.type, code=error.code, headers=NO_RETRY)
         case PredictionFailedError() | PredictionCanceledError():
-            return server_error(500, message, error.code, headers=NO_RETRY)
+            return GatewayError(500, message, code=error.code, headers=NO_RETRY)
         case APIConnectionError():
             message = "Replicate could not be reached, or the connection to it broke."
-            return server_error(502, message, "upstream_unreachable")
+            return GatewayError(502, message, code="upstream_unreachable")
         case ServiceUnavailableError():
-            return server_error(503, message, "upstream_unavailable", retry_after=error.retry_after or None)
-    return server_error(502, message, "upstream_error")
+            return GatewayError(
+                503, message, code="upstream_unavailable", retry_after=error.retry_after or None
+            )
+    return GatewayError(502, message, code="upstream_error")
 
 
 def let_go(error: BaseException | None) -> None:
@@ -197,7 +178,3 @@ def let_go(error: BaseException | None) -> None:
         clear_frames(error.__traceback__)
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
-
-
-def _retry_after(seconds: float) -> dict[str, str]:
-    return {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import server_error
+from ..errors import GatewayError
 from ..logs import logger
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Folder:
             if isinstance(error, ConnectionError):
                 raise
             logger.error("an upload cannot be written: %s", error)
-            raise server_error(503, "The gateway has no room for the file.", "no_room") from None
+            raise GatewayError(503, "The gateway has no room for the file.", code="no_room") from None
         finally:
             self._receiving.pop(path, None)
             with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import GatewayError, server_error
+from ..errors import GatewayError
 
 _SHARE = 4
 """A body may have a quarter of what is left: large ones are refused first, and small ones nearly never."""
@@ -30,11 +30,11 @@ class HeldBodies:
                 code="request_too_large",
             )
         if not self._fits(size, most):
-            raise server_error(
+            raise GatewayError(
                 503,
                 f"The requests in flight leave no room for one of {size / 1e6:.1f} MB: ask again in a moment, or "
                 "raise general_settings.max_bodies_mb.",
-                "no_room_for_body",
+                code="no_room_for_body",
                 retry_after=_RETRY_AFTER,
             )
         self._bytes += size

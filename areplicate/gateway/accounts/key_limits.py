@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from ..errors import NO_RETRY, GatewayError, over_budget, too_many
+from ..errors import NO_RETRY, GatewayError, over_budget
 from .keys import Key
 
 Measure = Literal["predictions", "tokens", "dollars"]
@@ -95,11 +95,6 @@ Recent = Callable[[Measure], Iterable[tuple[float, float]]]
 class RoomTaken(GatewayError):
     """A refusal because requests in flight take all the room; it passes when one of them ends."""
 
-    def __init__(self, refusal: GatewayError) -> None:
-        super().__init__(
-            refusal.status, refusal.message, type=refusal.type, code=refusal.code, headers=refusal.headers
-        )
-
 
 def refusal(key: Key, hold: Hold, taken: Taken, recent: Recent, now: float) -> GatewayError | None:
     """Why the key may not have the hold; None if it may.
@@ -140,9 +135,8 @@ def _beyond_budget(key: Key, most: float, hold: Hold, never: bool) -> GatewayErr
             f"budget of {budget}: ask for fewer at once."
         )
     left = _plain(round(most - key.spend, 8))
-    return RoomTaken(
-        over_budget(f"This key has ${left} of its budget of {budget} left, and this may need more.")
-    )
+    message = f"This key has ${left} of its budget of {budget} left, and this may need more."
+    return over_budget(message, RoomTaken)
 
 
 def _limited(limit: Limit, most: float, hold: Hold, never: bool, wait: Callable[[], float]) -> GatewayError:
@@ -153,9 +147,11 @@ def _limited(limit: Limit, most: float, hold: Hold, never: bool, wait: Callable[
         message = f"{named}, and this request asks for {what}."
         return GatewayError(429, message, type="requests", code=code, headers=NO_RETRY)
     if limit.span == "at once":
-        return RoomTaken(too_many(f"{named}, and they are in flight.", 1.0, code))
+        message = f"{named}, and they are in flight."
+        return RoomTaken(429, message, type="requests", code=code, retry_after=1.0)
     seconds = max(1.0, wait())
-    return too_many(f"{named}. Try again in {math.ceil(seconds)} s.", seconds, code)
+    message = f"{named}. Try again in {math.ceil(seconds)} s."
+    return GatewayError(429, message, type="requests", code=code, retry_after=seconds)
 
 
 def _plain(number: float) -> str:

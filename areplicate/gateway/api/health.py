@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from ..errors import server_error
+from ..errors import GatewayError
 from ..http.exchange import Exchange
 from ..http.route import route
 from ..metrics import CONTENT_TYPE
@@ -46,13 +46,13 @@ liveness = route("GET", "/health/liveness", "anyone", answer=ProcessStatus)(_ali
 async def readiness(exchange: Exchange) -> ProcessStatus:
     """Whether new requests are welcome: the database is open, and nobody has asked the gateway to stop."""
     if exchange.gateway.draining:
-        raise server_error(503, "The gateway is stopping.", "draining", retry_after=1.0)
+        raise GatewayError(503, "The gateway is stopping.", code="draining", retry_after=1.0)
     if not exchange.gateway.ready:
         if exchange.gateway.accounts.trouble:
-            raise server_error(
-                503, "The database cannot be reached.", "database_unavailable", retry_after=1.0
+            raise GatewayError(
+                503, "The database cannot be reached.", code="database_unavailable", retry_after=1.0
             )
-        raise server_error(503, "The gateway is starting.", "starting", retry_after=1.0)
+        raise GatewayError(503, "The gateway is starting.", code="starting", retry_after=1.0)
     return ProcessStatus("ready")
 
 

@@ -295,7 +295,8 @@ def test_fallbacks_are_models_with_options_of_their_own(given: Any, models: list
     read = checked_fallbacks(given)
     assert [model for model, _ in read] == models
     if isinstance(given, list) and given and isinstance(given[0], dict):
-        assert read[0][1] == Given({"timeout": 3}, {"temperature": 0.5}, {"top_k": 1})
+        own = read[0][1]
+        assert (own.options, own.params, own.inputs) == ({"timeout": 3}, {"temperature": 0.5}, {"top_k": 1})
 
 
 @pytest.mark.parametrize("given", [3, [3], [["a/b"]], {"temperature": 1}, [{"model": 3}], ["a/b", None]])

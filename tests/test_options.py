@@ -36,11 +36,11 @@ def test_keywords_are_parted_and_none_is_not_given() -> None:
 def test_what_a_call_says_counts_more_than_what_was_set_up_for_it() -> None:
     setup = read({"timeout": 5, "n": 2, "temperature": 0.5, "seed": 1, "top_k": 3, "min_tokens": 1})
     call = read({"timeout": 6, "temperature": 0.75, "top_k": 4})
-    assert setup.updated(call) == Given(
-        {"timeout": 6, "n": 2},
-        {"temperature": 0.75, "seed": 1},
-        {"top_k": 4, "min_tokens": 1},
-    )
+    both = setup.updated(call)
+    assert both.options == {"timeout": 6, "n": 2}
+    assert both.params == {"temperature": 0.75, "seed": 1}
+    assert both.inputs == {"top_k": 4, "min_tokens": 1}
+    assert both.key == setup.updated(call).key != call.updated(setup).key
 
 
 @pytest.mark.parametrize(

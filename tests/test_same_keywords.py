@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 import areplicate
+from areplicate import AsyncRouter
 from areplicate.chat.formats import templates
+from areplicate.local import LocalModel, LocalReplicate
 from tests.stage import HELLO, LLAMA, llama, sent, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +26,8 @@ pytestmark = pytest.mark.anyio
         ({"max_tokens": 7}, {}, {}),
         ({}, {"max_tokens": 7}, {"max_tokens": 7}),
         ({"temperature": 1}, {"temperature": 0.5}, {"temperature": 0.5}),
+        ({"top_k": 7}, {"top_k": 8}, {"top_k": 8}),
+        ({"top_k": 7, "no_such_input": 1, "drop_params": True}, {"top_k": 8}, {"top_k": 8}),
         ({"user": "a"}, {"user": "b", "max_tokens": 3}, {"max_tokens": 3}),
         ({"max_tokens": 7}, {"max_tokens": 7, "extra_body": {"top_k": 3}}, {"max_tokens": 7, "top_k": 3}),
         ({"max_tokens": 7}, {"max_tokens": 7, "top_k": 3}, {"max_tokens": 7, "top_k": 3}),
@@ -61,8 +67,60 @@ async def test_what_the_process_sets_later_holds_for_the_next_call(monkeypatch: 
         monkeypatch.setattr(templates, "REGISTERED", {})
         areplicate.register_prompt_template(LLAMA, final_prompt_value="registered")
         await router.acompletion(LLAMA, HELLO)
-    *_, before, after = (body["input"]["prompt"] for body in sent(local))
-    assert "registered" in after and "registered" not in before
+        await router.acompletion(LLAMA, HELLO)
+    *_, before, after, again = (body["input"]["prompt"] for body in sent(local))
+    assert "registered" in after and "registered" not in before and again == after
+
+
+@pytest.mark.parametrize("seconds", [30, timedelta(seconds=30), httpx.Timeout(30)], ids=repr)
+async def test_how_long_the_process_waits_may_change(seconds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage() as (local, router):
+        for timeout in (None, seconds, None):
+            monkeypatch.setattr(areplicate, "request_timeout", timeout)
+            for _ in range(3):
+                await router.acompletion(LLAMA, HELLO)
+        marks = [int(headers["Cancel-After"].rstrip("s")) for headers in _headers(local)]
+    assert [30 < mark < 120 for mark in marks] == 3 * [False] + 3 * [True] + 3 * [False]
+
+
+async def test_the_key_and_the_base_of_the_moment_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with LocalReplicate([llama()]) as one, LocalReplicate([llama()]) as other, AsyncRouter() as router:
+        for local, key in ((one, "r8_a"), (one, "r8_b"), (other, "r8_b"), (one, "r8_a")):
+            monkeypatch.setenv("REPLICATE_API_BASE", local.api_base)
+            monkeypatch.setenv("REPLICATE_API_KEY", key)
+            for _ in range(3):
+                await router.acompletion(LLAMA, HELLO)
+                await router.acompletion(LLAMA, HELLO, base_url=other.api_base, api_key="r8_own")
+        monkeypatch.delenv("REPLICATE_API_KEY")
+        await router.acompletion(LLAMA, HELLO, base_url=other.api_base, api_key="r8_own")
+        with pytest.raises(areplicate.AuthenticationError):
+            await router.acompletion(LLAMA, HELLO)
+    keys = [[headers["Authorization"][-4:] for headers in _headers(local)] for local in (one, other)]
+    assert keys[0] == 3 * ["r8_a"] + 3 * ["r8_b"] + 3 * ["r8_a"]
+    assert keys[1] == 6 * ["_own"] + 3 * ["r8_b", "_own"] + 4 * ["_own"]
+
+
+@pytest.mark.parametrize("model", [LLAMA, "nobody/has-told-its-inputs"])
+async def test_each_call_is_warned_of_what_has_no_effect(model: str) -> None:
+    given: dict[str, Any] = {"api_version": "x"} if model == LLAMA else {"no_such_input": 1}
+    secret = LocalModel(owner="nobody", name="has-told-its-inputs", schema={})
+    async with stage(llama(), secret) as (_, router):
+        for _ in range(4):
+            with pytest.warns(areplicate.AreplicateWarning):
+                await router.acompletion(model, HELLO, **given)
+
+
+async def test_a_name_of_ones_own_is_asked_for_as_its_entry_says() -> None:
+    entry = {"model_name": LLAMA, "litellm_params": {"model": "replicate/meta/other", "max_tokens": 7}}
+    async with stage(llama(), LocalModel(owner="meta", name="other"), router={"model_list": [entry]}) as (
+        local,
+        router,
+    ):
+        for _ in range(3):
+            await router.acompletion(LLAMA, HELLO, temperature=0.5)
+    assert [
+        (seen.path, seen.body.count(b'"max_tokens":7')) for seen in local.requests if seen.kind == "create"
+    ] == 3 * [("/v1/models/meta/other/predictions", 1)]
 
 
 async def test_what_belongs_to_one_call_alone_stays_with_it() -> None:

@@ -22,7 +22,7 @@ from ..chat.schemas.schema import ModelSchema
 from ..chat.schemas.values import AskedModel
 from ..clock import now
 from ..errors import BadRequestError, UnsupportedParamsError
-from ..options import NUMBERS, Given, own_inputs
+from ..options import Given, key_of, own_inputs
 from ..options.declared import TEMPLATE
 from ..options.values import checked_count, checked_headers, checked_names, chosen, patience, wants_usage
 from ..replicate.client import Client
@@ -49,28 +49,10 @@ _TARGET_SECONDS = 60.0
 """For how long a `_Target` is good."""
 _TARGETS_KEPT = 500
 """How many are kept: fewer than the accounts whose limits are remembered."""
-_DRAFTS_KEPT = 16
-"""How many of them each keeps: a program asks a model in few ways."""
-_LONGEST_KEPT = 100
-"""Characters of a keyword's value above which its draft is not kept."""
+_DRAFTS_KEPT = 1_000
+"""The same for drafts: a program asks a model in few ways."""
 _ROAD = frozenset(("default_headers", "proxy", "ssl"))
 """Options with which a call does not go the router's own way."""
-
-
-class _Draft(msgspec.Struct):
-    """What a call's keywords settle, whatever its conversation and its time.
-
-    Attributes:
-        settings: what goes into the model's inputs; None as long as no call has needed it.
-        frames: made by the second call that needs it.
-    """
-
-    blank: Call
-    params: dict[str, Any]
-    drop_params: bool
-    prompting: Prompting
-    settings: Settings | None = None
-    frames: Frames | None = None
 
 
 class _Target(msgspec.Struct):
@@ -81,11 +63,41 @@ class _Target(msgspec.Struct):
     schema: ModelSchema | None
     until: float
     versions: int
-    drafts: dict[Any, _Draft] = {}
-    """By the keywords of a call; programs use the same ones over and over."""
 
     def is_good(self, time: float) -> bool:
         return time < self.until and self.versions == self.account.versions.changes
+
+
+class _Draft(msgspec.Struct):
+    """What a call's keywords settle, whatever its conversation and its time.
+
+    Attributes:
+        road: base and key; `own_road` is what of it the keywords say.
+        process: what the process had set.
+        patience: seconds, and retries of one request.
+        settings: what goes into the model's inputs; None as long as no call has needed it.
+        frames: made by the second call that needs it.
+    """
+
+    target: _Target
+    road: tuple[str, str]
+    own_road: tuple[str | None, str | None]
+    process: tuple[Any, ...]
+    patience: tuple[float, int]
+    blank: Call
+    params: dict[str, Any]
+    drop_params: bool
+    prompting: Prompting
+    settings: Settings | None = None
+    frames: Frames | None = None
+
+    def is_good(self, road: tuple[str, str], time: float) -> bool:
+        return (
+            self.road == road
+            and self.process == _process()
+            and self.target.is_good(time)
+            and not templates.REGISTERED
+        )
 
 
 class Preparer(msgspec.Struct, kw_only=True, eq=False):
@@ -100,25 +112,40 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
     max_retries: int | None
     allow_files: bool
     _schemas: SchemaStore = msgspec.field(default_factory=SchemaStore)
-    _targets: dict[tuple[str, str, str], _Target] = {}
-    """By model, base and key."""
+    _targets: dict[tuple[str, tuple[str, str]], _Target] = {}
+    """By model and road."""
+    _drafts: dict[tuple[str, Any], _Draft] = {}
+    """By model and the keywords' key."""
+
+    def again(self, model: str, messages: Sequence[Any], keywords: Mapping[str, Any]) -> Call | None:
+        """The call, ready to be sent, if the model was just asked with the same keywords; None if it must be prepared."""
+        draft = self._drafts.get((model, key_of(keywords)))
+        if draft is None or draft.frames is None:
+            return None
+        base, key = draft.own_road
+        begun = now()
+        if not draft.is_good(chosen(base or self.api_base, key or self.api_key), begun):
+            return None
+        built = draft.frames.input_of(messages)
+        if built.media:
+            return None
+        seconds, retries = draft.patience
+        return _call(draft, built, begun, seconds, RetryPolicy(retries, begun + seconds))
 
     async def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Call | Answering:
         """The call that was asked for, ready to be sent."""
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
         options, begun = given.options, now()
-        # No part of the draft: what is left of a time-out is another number for each call.
         seconds, retries = self.patience(options.pop("timeout", None), options.get("num_retries"))
         policy = RetryPolicy(retries, begun + seconds)
-        base, key = chosen(options.get("api_base") or self.api_base, options.get("api_key") or self.api_key)
-        target = self._targets.get((model, base, key)) if _ROAD.isdisjoint(options) else None
-        if target is None or not target.is_good(begun):
-            target = await self._look_up_target(model, base, key, options, policy, begun)
-        draft = self._draft(model, given, target)
-        ready = partial(msgspec.structs.replace, draft.blank, begun=begun, timeout=seconds, policy=policy)
+        road = chosen(options.get("api_base") or self.api_base, options.get("api_key") or self.api_key)
+        draft = self._drafts.get((model, given.key))
+        if draft is None or not draft.is_good(road, begun):
+            target = await self._target(model, road, options, policy, begun)
+            draft = self._new_draft(model, given, target, road, (seconds, retries))
         if isinstance(messages, Texts):
-            return _embedding(messages, ready(), draft.params)
+            return _embedding(messages, _call(draft, _NO_INPUT, begun, seconds, policy), draft.params)
         if draft.settings is not None:
             draft.frames = draft.frames or Frames(draft.settings, draft.prompting)
             built = draft.frames.input_of(messages)
@@ -126,23 +153,20 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             draft.settings = self._settings(draft.blank, draft.params, draft.drop_params)
             built = input_of(messages, draft.settings, draft.prompting)
         else:
-            return await self._bound(messages, ready(), draft, options.get("emulate") is not False)
-        call = ready(question=Question(model, built, target.schema), input=built.fields)
+            blank = _call(draft, _NO_INPUT, begun, seconds, policy)
+            return await self._bound(messages, blank, draft, options.get("emulate") is not False)
+        call = _call(draft, built, begun, seconds, policy)
         return await self._with_files(call) if built.media else call
 
-    def _draft(self, model: str, given: Given, target: _Target) -> _Draft:
-        """What the call's keywords settle, which may be known from a call with the same ones."""
-        keywords = _as_key(given)
-        draft = target.drafts.get(keywords)
-        if draft is None:
-            draft = self._new_draft(model, given, target)
-            if keywords is not None:
-                if len(target.drafts) >= _DRAFTS_KEPT:
-                    target.drafts.clear()
-                target.drafts[keywords] = draft
-        return draft
-
-    def _new_draft(self, model: str, given: Given, target: _Target) -> _Draft:
+    def _new_draft(
+        self,
+        model: str,
+        given: Given,
+        target: _Target,
+        road: tuple[str, str],
+        patience: tuple[float, int],
+    ) -> _Draft:
+        """What the call's keywords settle, kept for the next call with the same ones."""
         options = given.options
         template = _template(model, options)
         drop = bool(options.get("drop_params", areplicate.drop_params))
@@ -172,7 +196,11 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             include_usage=wants_usage(options.get("stream_options")),
         )
         prompting = Prompting(template, options.get("supports_system_prompt"), values=values)
-        return _Draft(blank, params, drop, prompting)
+        own_road = options.get("api_base"), options.get("api_key")
+        draft = _Draft(target, road, own_road, _process(), patience, blank, params, drop, prompting)
+        if given.key is not None and target.schema is not None and _ROAD.isdisjoint(options):
+            _put(self._drafts, (model, given.key), draft, _DRAFTS_KEPT)
+        return draft
 
     async def _bound(
         self, messages: Sequence[Any], blank: Call, draft: _Draft, emulate: bool
@@ -222,20 +250,28 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
         return patience(timeout, self.timeout, retries, self.max_retries)
 
-    async def _look_up_target(
-        self, model: str, base: str, key: str, options: Mapping[str, Any], policy: RetryPolicy, time: float
+    async def _target(
+        self,
+        model: str,
+        road: tuple[str, str],
+        options: Mapping[str, Any],
+        policy: RetryPolicy,
+        time: float,
     ) -> _Target:
+        """The model and account of a call, which may be known from another call's."""
+        kept = _ROAD.isdisjoint(options)
+        target = self._targets.get((model, road)) if kept else None
+        if target is not None and target.is_good(time):
+            return target
         endpoint = endpoint_of(model)
         headers = checked_headers("default_headers", options.get("default_headers"))
-        account = self.clients.of(base, key, headers, options.get("proxy"), options.get("ssl"))
+        account = self.clients.of(*road, headers, options.get("proxy"), options.get("ssl"))
         schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
         if schema is None:
             schema = await self.in_time(partial(self._schema, endpoint, account), policy)
         target = _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
-        if schema is not None and _ROAD.isdisjoint(options):
-            if len(self._targets) >= _TARGETS_KEPT:
-                self._targets.clear()
-            self._targets[model, base, key] = target
+        if kept and schema is not None:
+            _put(self._targets, (model, road), target, _TARGETS_KEPT)
         return target
 
     async def schema_of(self, model: str, account: Client, must_exist: bool = False) -> ModelSchema | None:
@@ -280,20 +316,27 @@ def _embedding(texts: Texts, blank: Call, params: dict[str, Any]) -> Answering:
     return cast(Answering, partial(embed, blank, texts, parts))
 
 
-def _as_key(given: Given) -> tuple[Any, ...] | None:
-    """A call's keywords as one value, which is the same for the same ones; None if they are not short plain values.
-
-    None, too, with inputs of the model's own: one that it does not have is warned of at each caller's line.
-    """
-    values = (*given.options.values(), *given.params.values())
-    if given.inputs or templates.REGISTERED or not all(map(_is_short, values)):
-        return None
-    # 1 and True are equal, and mean different things.
-    return (bool(areplicate.drop_params), *given.options, *given.params, *map(type, values), *values)
+def _process() -> tuple[Any, ...]:
+    """What the process has set, which may change."""
+    return areplicate.drop_params, areplicate.request_timeout, areplicate.num_retries
 
 
-def _is_short(value: Any) -> bool:
-    return type(value) in NUMBERS or (type(value) is str and len(value) <= _LONGEST_KEPT)
+def _put(kept: dict[Any, T], key: Any, value: T, most: int) -> None:
+    if len(kept) >= most:
+        kept.clear()
+    kept[key] = value
+
+
+def _call(draft: _Draft, built: ModelInput, begun: float, seconds: float, policy: RetryPolicy) -> Call:
+    blank = draft.blank
+    return msgspec.structs.replace(
+        blank,
+        question=Question(blank.question.model, built, blank.question.schema),
+        input=built.fields,
+        timeout=seconds,
+        begun=begun,
+        policy=policy,
+    )
 
 
 def _template(model: str, options: Mapping[str, Any]) -> PromptTemplate | None:

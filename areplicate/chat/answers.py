@@ -85,15 +85,16 @@ def finish_reason(question: Question, usage: Usage) -> FinishReason:
 
 def run_of(runs: Sequence[Prediction], usage: Usage) -> Run:
     """What one answer took. The seconds are those of all its predictions: Replicate bills those that failed, too."""
-    last = runs[-1].metrics or _NOTHING_MEASURED
-    predict, total = last.predict_time, last.total_time
-    for run in runs[:-1]:
-        failed = run.metrics or _NOTHING_MEASURED
-        predict = None if predict is None else predict + (failed.predict_time or 0.0)
-        total = None if total is None else total + (failed.total_time or 0.0)
+    *failed, last = runs
+    metrics = last.metrics or _NOTHING_MEASURED
+    predict, total = metrics.predict_time, metrics.total_time
+    for run in failed:
+        metrics = run.metrics or _NOTHING_MEASURED
+        predict = None if predict is None else predict + (metrics.predict_time or 0.0)
+        total = None if total is None else total + (metrics.total_time or 0.0)
     return Run(
-        prediction_id=runs[-1].id,
-        version=runs[-1].version,
+        prediction_id=last.id,
+        version=last.version,
         attempts=len(runs),
         queued_s=max(0.0, total - predict) if total is not None and predict is not None else None,
         predict_s=predict,

@@ -170,6 +170,10 @@ class Message(Holder, kw_only=True, omit_defaults=True):
     annotations: list[dict[str, Any]] | None = None
     audio: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        if self.tool_calls is not None:
+            Holder.__post_init__(self)
+
 
 class Usage(Shape, kw_only=True, omit_defaults=True):
     """Tokens. `estimated` is True if the model did not count them itself."""

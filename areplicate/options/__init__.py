@@ -26,6 +26,9 @@ from .other_clients import IGNORED, IGNORED_PREFIXES, INSTEAD, REFUSED
 from .values import checked_timeout, is_number, wrong
 
 NUMBERS = frozenset((bool, int, float))
+_SHORT = NUMBERS | {str, type(None)}
+_LONGEST = 100
+"""Characters of a value in a `Given.key`."""
 """Types of values that need no conversion."""
 
 
@@ -38,6 +41,8 @@ class Given(msgspec.Struct, frozen=True):
     """OpenAI's chat parameters."""
     inputs: dict[str, Any]
     """The model's own inputs."""
+    key: tuple[Any, ...] | None = None
+    """Equal for calls with the same keywords; None if these are long, or each call is warned of one."""
 
     def updated(self, other: Given) -> Given:
         """These with another call's, which take precedence."""
@@ -45,7 +50,17 @@ class Given(msgspec.Struct, frozen=True):
             {**self.options, **other.options},
             {**self.params, **other.params},
             {**self.inputs, **other.inputs},
+            None if self.key is None or other.key is None else (self.key, other.key),
         )
+
+
+def key_of(keywords: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """A call's keywords as one value, which is equal for equal ones; None if they are not short plain values."""
+    values = tuple(keywords.values())
+    types = tuple(map(type, values))
+    if not _SHORT.issuperset(types) or (str in types and max(map(len, map(str, values))) > _LONGEST):
+        return None
+    return (*keywords, *types, *values)  # with their types: 1 and True are equal, and mean different things
 
 
 def read(keywords: Mapping[str, Any]) -> Given:
@@ -57,7 +72,10 @@ def read(keywords: Mapping[str, Any]) -> Given:
     Raises:
         UnsupportedParamsError: an option of another client that would change what happens.
     """
-    given = Given({}, {}, {})
+    options: dict[str, Any] = {}
+    params: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    same = True
     for name, value in keywords.items():
         if value is None:
             continue
@@ -69,13 +87,14 @@ def read(keywords: Mapping[str, Any]) -> Given:
         if option is None:
             if means_nothing(name, value):
                 warn(f"{name} has no effect here and is left out: areplicate has no such option.")
+                same = False
             else:
-                given.inputs[name] = value
+                inputs[name] = value
         elif option.openai:
-            given.params[name] = value if type(value) in NUMBERS else _json_or_class(name, value)
+            params[name] = value if type(value) in NUMBERS else _json_or_class(name, value)
         elif name == option.name or keywords.get(option.name) is None:
-            given.options[option.name] = _checked(option, name, value)
-    return given
+            options[option.name] = _checked(option, name, value)
+    return Given(options, params, inputs, key_of(keywords) if same else None)
 
 
 def _json_or_class(name: str, value: Any) -> Any:

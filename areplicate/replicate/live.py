@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
+from functools import lru_cache, partial
 from math import inf
 from random import Random
 from types import TracebackType
@@ -314,13 +314,19 @@ class Live:
 
     def _draw(self, key: int, timeout: float) -> int:
         """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
-        # More than the timeout, so that the server never gives up before the caller does.
-        least = int(max(SHORTEST_CANCEL_AFTER, timeout)) + 1
-        span = max(_MARKS, least // 10)
+        least, span = _marks_for(timeout)
         while (key, mark := least + int(_marks.random() * span)) in self.marks:
             span += span // 4  # so that a few draws find one however many ask the same
         self.marks.add((key, mark))
         return mark
+
+
+@lru_cache(maxsize=256)
+def _marks_for(timeout: float) -> tuple[int, int]:
+    """The least mark for a timeout, and how many there are from there on."""
+    # More than the timeout, so that the server never gives up before the caller does.
+    least = int(max(SHORTEST_CANCEL_AFTER, timeout)) + 1
+    return least, max(_MARKS, least // 10)
 
 
 def tell_running(prediction_ids: list[str]) -> None:

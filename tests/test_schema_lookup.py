@@ -17,6 +17,7 @@ from trio.testing import MockClock
 from areplicate import schema_lookup as schemas
 from areplicate.errors import APIError, AuthenticationError, NotFoundError
 from areplicate.replicate.endpoints import ModelEndpoint, VersionEndpoint, parse_model
+from areplicate.replicate.protocol.models import MOST_PUBLISHED
 from areplicate.schema_lookup import SchemaStore, Viewer, endpoint_of
 from areplicate.schema_lookup import cache as schema_cache
 from tests.fast_forward import FastForwardLoop
@@ -50,6 +51,11 @@ def model(latest: dict[str, Any] | None) -> dict[str, Any]:
         "latest_version": latest,
         "default_example": {"input": {"prompt": "<|im_start|>user\nHi<|im_end|>"}},
     }
+
+
+def published(**schemas: Any) -> dict[str, Any]:
+    """A model with these schemas."""
+    return model({"id": VERSION, "openapi_schema": {"components": {"schemas": schemas}}})
 
 
 class API:
@@ -223,7 +229,14 @@ async def test_a_first_caller_that_is_cancelled_fails_nobody_else() -> None:
         model(None),
         model({"id": VERSION}),
         model({"id": VERSION, "openapi_schema": {}}),
+        model({"id": VERSION, "openapi_schema": {"components": [1]}}),
+        model({"id": VERSION, "openapi_schema": {"components": {"schemas": [1]}}}),
+        model(version(**{f"p{number}": {} for number in range(501)})),
+        model(version(prompt={"type": "string", "description": " " * MOST_PUBLISHED})),
+        published(Input={"allOf": [{"$ref": "#/Input"}] * 100}),
+        published(Input={"allOf": [{"$ref": "#/B"}] * 3_000}, B=dict.fromkeys(map(str, range(20_000)))),
     ],
+    ids=lambda answer: str(answer)[:60],
 )
 async def test_a_look_up_that_fails_is_told_and_the_call_goes_on(
     answer: Any, caplog: pytest.LogCaptureFixture
@@ -240,6 +253,22 @@ async def test_a_look_up_that_fails_is_told_and_the_call_goes_on(
     api.answers["/models/someone/new-model"] = model(version())
     clock.now += 1
     assert await store.of(UNKNOWN, api.get) is not None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "text",
+    ["json messages " * 2_000, "User:" * 100_000, "x" * MOST_PUBLISHED],
+    ids=["words", "marks", "long"],
+)
+async def test_no_text_of_a_strangers_model_takes_long_to_read(text: str) -> None:
+    """The pattern that looked for words in an input's description looked at this for days."""
+    found = model(version(prompt={"type": "string", "description": text[:900_000]}))
+    found["default_example"]["input"] = {"prompt": text}
+    found["latest_version"]["openapi_schema"]["components"]["schemas"]["Input"]["required"] = [{}, "prompt"]
+    schema = await SchemaStore(Clock()).of(UNKNOWN, API({"/models/someone/new-model": found}).get)
+    assert schema is not None
+    assert (schema.required, schema.prompt_is_messages, schema.format.family) == (("prompt",), False, None)
 
 
 @pytest.mark.anyio

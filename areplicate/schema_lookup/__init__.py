@@ -202,8 +202,7 @@ class SchemaStore(msgspec.Struct, eq=False):
         model = decoded(decode_model, await fetch(path))
         if model.latest_version is None:
             raise APIError("the model has no version")
-        example = model.default_example or {}
-        found = self._read(model.latest_version, endpoint.model, cache.MODEL_SECONDS, example.get("input"))
+        found = self._read(model.latest_version, endpoint.model, cache.MODEL_SECONDS, model.example())
         return msgspec.structs.replace(found, public=model.visibility == "public")
 
     def _read(

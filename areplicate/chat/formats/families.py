@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 import msgspec
 
@@ -22,6 +22,11 @@ _QUANTIZED = re.compile(
     r"([-_.](gguf|ggml|gptq|awq|exl2|mlx|bnb|hf|fp\d+|bf16|int\d|[\d.]+-?(bits?|bpw)|i?q\d(_\w+)*|w\d+a\d+))+$"
 )
 """Parts of a name that say how a model was packed, not what it is."""
+
+
+_LONGEST_SHOWN = 10_000
+"""Characters of a text in which a family is looked for. A model's texts are a stranger's, and most patterns take the
+square of their length."""
 
 
 class Family(NamedTuple):
@@ -141,7 +146,7 @@ def shown_format(
     name = _template_input(properties)
     default = properties[name].get("default") if name else None
     shown = Shown(template=name, adds=_adds(default))
-    if isinstance(default, str) and PROMPT in default and shown.adds == "format":
+    if _is_readable(default) and PROMPT in default and shown.adds == "format":
         if family := family_of_template(default, model):
             return msgspec.structs.replace(shown, family=family.name, by="prompt template")
         return msgspec.structs.replace(shown, by="prompt template", turns=own_turns(default))
@@ -150,9 +155,13 @@ def shown_format(
         ("example", example.get(name) if name else None),
         ("example", example.get("prompt")),
     ):
-        if isinstance(text, str) and (family := family_of_prompt(text, model) or family_seen_in(text, model)):
+        if _is_readable(text) and (family := family_of_prompt(text, model) or family_seen_in(text, model)):
             return msgspec.structs.replace(shown, family=family.name, by=by)
     return shown
+
+
+def _is_readable(text: object) -> TypeGuard[str]:
+    return isinstance(text, str) and len(text) <= _LONGEST_SHOWN
 
 
 def _recognized(

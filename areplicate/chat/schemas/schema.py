@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -12,7 +11,10 @@ from ..formats.families import Shown, shown_format
 
 _TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object"))
 _LONGEST_DEFAULT = 60
-_MESSAGES_AS_PROMPT = re.compile(r"json.*messages.*role", re.IGNORECASE | re.DOTALL)
+_MOST_INPUTS = 500
+"""No real model has as many: what a model publishes is a stranger's."""
+_MOST_PARTS = 100_000
+"""Keys that all references together may put into schemas: a few hundred bytes that name one another would take hours."""
 
 
 class Field(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,19 +77,38 @@ def from_openapi(
     Args:
         schemas: the named schemas: `Input`, `Output`, and those that they refer to.
         example: the `input` of the model's default example, which often shows its chat format.
+
+    Raises:
+        ValueError: there is too much in them.
     """
-    entry = _resolve(schemas.get("Input") or {}, schemas)
-    properties = {name: _resolve(prop, schemas) for name, prop in _by_order(entry.get("properties") or {})}
+    resolve = _Resolver(schemas).resolve
+    entry = resolve(schemas.get("Input"))
+    given = _by_order(entry.get("properties"))
+    if len(given) > _MOST_INPUTS:
+        raise ValueError(f"the model has {len(given)} inputs; {_MOST_INPUTS} are read")
+    properties = {name: resolve(prop) for name, prop in given}
     prompt = properties.get("prompt", {})
     return ModelSchema(
-        {name: _field(prop, schemas) for name, prop in properties.items()},
-        tuple([name for name in _list(entry.get("required")) if name in properties]),
+        {name: _field(prop, resolve(prop.get("items"))) for name, prop in properties.items()},
+        tuple(
+            [name for name in _list(entry.get("required")) if isinstance(name, str) and name in properties]
+        ),
         model,
         version,
-        _output_kind(_resolve(schemas.get("Output") or {}, schemas), schemas),
+        _output_kind(output := resolve(schemas.get("Output")), resolve(output.get("items"))),
         shown_format(properties, example if isinstance(example, Mapping) else {}, model),
-        bool(_MESSAGES_AS_PROMPT.search(str(prompt.get("description") or ""))),
+        _in_this_order(str(prompt.get("description") or "").lower(), "json", "messages", "role"),
     )
+
+
+def _in_this_order(text: str, *words: str) -> bool:
+    """Whether the words stand in the text, one behind the other; a regular expression would look for hours."""
+    at = 0
+    for word in words:
+        at = text.find(word, at) + len(word)
+        if at < len(word):
+            return False
+    return True
 
 
 def _by_order(properties: Any) -> list[tuple[str, Any]]:
@@ -98,26 +119,36 @@ def _by_order(properties: Any) -> list[tuple[str, Any]]:
     return sorted(properties.items(), key=order) if isinstance(properties, Mapping) else []
 
 
-def _resolve(node: Any, schemas: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """A schema with its references, and the `null` that it may also be, taken out."""
-    if not isinstance(node, Mapping) or depth > 8:
-        return {}
-    resolved: dict[str, Any] = {}
-    either = _list(node.get("anyOf")) or _list(node.get("oneOf"))
-    branches = [*_list(node.get("allOf")), *(b for b in either if not _is_null(b))]
-    if isinstance(ref := node.get("$ref"), str):
-        branches.append(schemas.get(ref.rpartition("/")[2]))
-    for branch in branches:
-        found = _resolve(branch, schemas, depth + 1)
-        if "type" in resolved and found.get("type") not in (None, resolved["type"]):
-            resolved["type"] = "any"
-        else:
-            resolved.update(found)
-    resolved.update(node)
-    if isinstance(kinds := node.get("type"), list):
-        kinds = [kind for kind in kinds if kind != "null"]
-        resolved["type"] = kinds[0] if len(kinds) == 1 else "any"
-    return resolved
+class _Resolver:
+    """Takes references, and the `null` that a schema may also be, out of it."""
+
+    def __init__(self, schemas: Mapping[str, Any]) -> None:
+        self._schemas = schemas
+        self._left = _MOST_PARTS
+
+    def resolve(self, node: Any, depth: int = 0) -> dict[str, Any]:
+        """Raises a `ValueError` if all of them together have too much in them."""
+        if not isinstance(node, Mapping) or depth > 8:
+            return {}
+        resolved: dict[str, Any] = {}
+        either = _list(node.get("anyOf")) or _list(node.get("oneOf"))
+        branches = [*_list(node.get("allOf")), *(b for b in either if not _is_null(b))]
+        if isinstance(ref := node.get("$ref"), str):
+            branches.append(self._schemas.get(ref.rpartition("/")[2]))
+        for branch in branches:
+            found = self.resolve(branch, depth + 1)
+            self._left -= 1 + len(found)
+            if self._left < 0:
+                raise ValueError("the model's schemas name one another too often")
+            if "type" in resolved and found.get("type") not in (None, resolved["type"]):
+                resolved["type"] = "any"
+            else:
+                resolved.update(found)
+        resolved.update(node)
+        if isinstance(kinds := node.get("type"), list):
+            kinds = [kind for kind in kinds if kind != "null"]
+            resolved["type"] = kinds[0] if len(kinds) == 1 else "any"
+        return resolved
 
 
 def _is_null(branch: Any) -> bool:
@@ -132,8 +163,7 @@ def _number(value: Any, kinds: tuple[type, ...] = (int, float)) -> Any:
     return value if isinstance(value, kinds) and not isinstance(value, bool) else None
 
 
-def _field(prop: Mapping[str, Any], schemas: Mapping[str, Any]) -> Field:
-    items = _resolve(prop.get("items") or {}, schemas)
+def _field(prop: Mapping[str, Any], items: Mapping[str, Any]) -> Field:
     kind = prop.get("type")
     kind = kind if isinstance(kind, str) and kind in _TYPES else "any"
     entries = items.get("type")
@@ -151,10 +181,9 @@ def _field(prop: Mapping[str, Any], schemas: Mapping[str, Any]) -> Field:
     )
 
 
-def _output_kind(output: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+def _output_kind(output: Mapping[str, Any], items: Mapping[str, Any]) -> str:
     match output.get("type"):
         case "array":
-            items = _resolve(output.get("items") or {}, schemas)
             if items.get("format") == "uri":
                 return "media"
             if items.get("type") != "string":

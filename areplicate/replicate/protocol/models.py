@@ -6,17 +6,40 @@ from typing import Any
 
 import msgspec
 
+MOST_PUBLISHED = 1_000_000
+"""Bytes of JSON that are read of what a model publishes. Anybody may publish a model; real ones have a few thousand."""
+_NOTHING = msgspec.Raw(b"null")
+
+
+class _Components(msgspec.Struct, frozen=True):
+    schemas: msgspec.Raw = _NOTHING
+
+
+class _OpenAPI(msgspec.Struct, frozen=True):
+    components: _Components | None = None
+
 
 class Version(msgspec.Struct, frozen=True):
     """One version of a model with the schemas of its input and output."""
 
     id: str
-    openapi_schema: dict[str, Any] | None = None
+    openapi_schema: _OpenAPI | None = None
 
     def schemas(self) -> dict[str, Any]:
-        """The named schemas (`Input`, `Output`, enums); empty if the version publishes none."""
-        components = (self.openapi_schema or {}).get("components") or {}
-        return components.get("schemas") or {}
+        """The named schemas (`Input`, `Output`, enums); empty if the version publishes none.
+
+        Raises:
+            ValueError: they are not such an object, or too large.
+        """
+        components = self.openapi_schema and self.openapi_schema.components
+        schemas = components.schemas if components else _NOTHING
+        if _is_too_large(schemas):
+            raise ValueError(f"the model publishes more than {MOST_PUBLISHED // 1_000_000} MB of them")
+        return msgspec.json.decode(schemas, type=dict[str, Any] | None) or {}
+
+
+class _Example(msgspec.Struct, frozen=True):
+    input: msgspec.Raw = _NOTHING
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -24,7 +47,17 @@ class Model(msgspec.Struct, frozen=True):
 
     latest_version: Version | None = None
     visibility: str | None = None
-    default_example: dict[str, Any] | None = None
+    default_example: _Example | None = None
+
+    def example(self) -> dict[str, Any]:
+        """The inputs of its example; empty if there are none, or too large ones."""
+        inputs = self.default_example.input if self.default_example else _NOTHING
+        found = None if _is_too_large(inputs) else msgspec.json.decode(inputs)
+        return found if isinstance(found, dict) else {}
+
+
+def _is_too_large(published: msgspec.Raw) -> bool:
+    return len(memoryview(published)) > MOST_PUBLISHED
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -185,9 +185,9 @@ class TaskScope(msgspec.Struct, eq=False):
         self.cancel()
 
     def __enter__(self) -> TaskScope:
-        self._limits.entered.add(self)
         self._task = asyncio.current_task(self._loop)
         self._earlier = self._task.cancelling()
+        self._limits.entered.add(self)
         return self
 
     def __exit__(

@@ -291,9 +291,13 @@ class AsyncRouter:
         closes all connections. From now on every call is an `APIConnectionError`.
 
         In a forked child it does nothing: what is under way belongs to the parent.
+
+        Raises:
+            BadRequestError: it is in use on another event loop. Nothing is closed.
         """
         if self._live.background.inherited:
             return
+        self._live.check_loop()
         try:
             await self._live.aclose()
         finally:

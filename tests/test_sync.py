@@ -22,6 +22,7 @@ from areplicate import (
     APIConnectionError,
     AsyncRouter,
     BadRequestError,
+    CompletionStream,
     ModelResponse,
     acompletion,
     completion,
@@ -300,6 +301,58 @@ def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(
     """)
     _, stderr = script.communicate(timeout=60)
     assert (stderr, script.returncode) == ("", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_stream_that_a_forked_child_reads_says_whose_it_is_and_goes_on_in_the_parent(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[str], forked.Process]
+) -> None:
+    with LocalReplicate([llama(reply=["a"] * 100, run_seconds=60)]) as local:
+        in_the_environment(local, monkeypatch)
+        script = start(f"""
+            import areplicate, os, warnings
+            warnings.simplefilter("ignore")
+            stream = areplicate.completion({LLAMA!r}, {HELLO!r}, stream=True)
+            next(stream)
+            child = os.fork()
+            if child == 0:
+                try:
+                    next(stream)
+                except areplicate.BadRequestError as error:
+                    print(error, flush=True)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            for _ in range(3):
+                next(stream)
+            stream.close()
+        """)
+        stdout, stderr = script.communicate(timeout=60)
+        assert (stderr, script.returncode) == ("", 0)
+        assert "another event loop, in another thread or process" in stdout
+        wait_until_nothing_runs(local)
+
+
+def test_a_router_refuses_another_loop_and_goes_on_on_its_own() -> None:
+    """Used in another thread, it lost what it had to cancel."""
+    with LocalReplicate([llama(reply=["a"] * 100, run_seconds=60)]) as local, ThreadPoolExecutor() as threads:
+        router = AsyncRouter(api_key=KEY, api_base=local.api_base)
+
+        def elsewhere(stream: CompletionStream) -> None:
+            for use in (lambda: router.acompletion(LLAMA, HELLO), stream.__anext__, router.aclose):
+                with pytest.raises(BadRequestError, match="another event loop"):
+                    asyncio.run(use())
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            async with router:
+                kept, misused = [await router.acompletion(LLAMA, HELLO, stream=True) for _ in range(2)]
+                for stream in (kept, misused):
+                    await anext(stream)
+                await loop.run_in_executor(threads, elsewhere, misused)
+                assert await anext(kept)
+
+        asyncio.run(main())
+        assert len(local.predictions) == 2 and not local.running()
 
 
 @pytest.mark.parametrize(

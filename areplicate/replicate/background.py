@@ -14,6 +14,7 @@ import atexit
 import os
 import signal
 import sys
+from asyncio import _get_running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
@@ -52,6 +53,7 @@ class Background(msgspec.Struct, eq=False):
     def begin(self) -> None:
         """From now on this belongs to the running loop; to be called again does no harm."""
         if self._hook is None:
+            self._loop = running_loop()
             self.begun = True
             self._process = os.getpid()
             _begun.add(self)
@@ -59,7 +61,6 @@ class Background(msgspec.Struct, eq=False):
             self._hook = _until_the_end(self._ended)
             with suppress(StopIteration):  # it begins without waiting for anything
                 self._hook.__anext__().send(None)
-            self._loop = running_loop()
             if self._loop is not None:
                 before_close(self._loop).add(self._ended)
             else:
@@ -120,6 +121,11 @@ class Background(msgspec.Struct, eq=False):
     def inherited(self) -> bool:
         """Whether this is a forked child, and what runs is its parent's."""
         return self.begun and self._process != os.getpid()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another loop runs here than the one to which this belongs, as in another thread or process."""
+        return self._loop is not None and self._loop is not _get_running_loop()
 
     async def _ended(self) -> None:
         """The loop ends. Where that is interrupted, what ends the loop next goes on with it."""

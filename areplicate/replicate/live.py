@@ -26,7 +26,7 @@ import msgspec
 
 from .. import logs
 from ..clock import Scope, TimeLimits
-from ..errors import APIConnectionError, AreplicateWarning, Timeout
+from ..errors import APIConnectionError, AreplicateWarning, BadRequestError, Timeout
 from .background import Background, Work
 from .endpoints import Endpoint
 from .limits import RANK, Rank
@@ -178,6 +178,7 @@ class Live:
 
         Raises:
             APIConnectionError: the router is closed.
+            BadRequestError: it belongs to another event loop.
         """
         if self.closed:
             raise APIConnectionError(
@@ -187,7 +188,17 @@ class Live:
             )
         if not self.background.begun:
             self.background.begin()
+        self.check_loop()
         return self._calls.scope(deadline)
+
+    def check_loop(self) -> None:
+        """Raises `BadRequestError` on another event loop than the one that it belongs to."""
+        if self.background.elsewhere:
+            raise BadRequestError(
+                "This router, or its stream, is in use on another event loop, in another thread or process: "
+                "make one for each loop, or call acompletion().",
+                request_sent=False,
+            )
 
     async def wait_for(self, work: Callable[[], Awaitable[T]], deadline: float, late: str) -> T:
         """The result of `work`; raises `Timeout` with the message `late` if the deadline passes first."""

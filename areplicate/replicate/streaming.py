@@ -214,7 +214,7 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
 
     async def _read_late(self) -> list[str]:
         """What the model wrote until the deadline, for a reader who comes only after it."""
-        with anyio.move_on_after(LATE_LOOK) as self._scope, suppress(APIError):
+        with self.live.scope(now() + LATE_LOOK) as self._scope, suppress(APIError):
             self.prediction = await self.poller.look(self.prediction.id, RetryPolicy(retries=0))
         self._check_open()
         if self.prediction.terminal or self._whole:

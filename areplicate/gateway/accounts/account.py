@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...chat.responses import ModelResponseChunk, PricedUsage, Usage
+from ...chat.responses import PricedUsage, Usage
 from ...errors import APIConnectionError, APIError
 from ...replicate.live import LivePrediction, begun
 from ..config.backend import Backend
@@ -164,13 +164,6 @@ class Account:
         The cost is of all that was asked of Replicate for it, also of what failed before another model answered.
         """
         return PricedUsage(**{**msgspec.structs.asdict(usage), "cost": self.cost()})
-
-    def shown_chunk(self, chunk: ModelResponseChunk, name: str) -> ModelResponseChunk:
-        """A chunk as the client gets it: by the name of the model that answered, and the last one with its cost."""
-        chunk.model = self.answered_by(name)
-        if chunk.usage is not None:
-            chunk.usage = self.priced(chunk.usage)
-        return chunk
 
     def headers(self) -> dict[str, str]:
         """The header with the cost, by LiteLLM's name for it; errors have it too, if the cost is known by then."""

@@ -42,13 +42,17 @@ class ChatRequest(Sampling, kw_only=True):
 async def chat_completions(exchange: Exchange, body: dict[str, Any]) -> Any:
     """Answer a conversation."""
     params = {key: value for key, value in body.items() if key not in _NOT_PARAMS}
-    call = await admitted_call(exchange.account, body, body["messages"], params)
+    account = exchange.account
+    call = await admitted_call(account, body, body["messages"], params)
     del body, params
-    if not exchange.account.record.streamed:
-        return await call.ask(exchange.account)
+    if not account.record.streamed:
+        return await call.ask(account)
 
     def event_of(_: int, chunk: ModelResponseChunk) -> bytes:
-        return data_event(exchange.account.shown_chunk(chunk, call.name))
+        chunk.model = account.answered_by(call.name)
+        if chunk.usage is not None:
+            chunk.usage = account.priced(chunk.usage)
+        return data_event(chunk)
 
     return await send_chunks(exchange, [call], event_of)
 

@@ -70,7 +70,16 @@ class Backend:
         self.created = int(time.time())
         pool_size = config.general.pool_size or default_pool_size()
         self.transport = CountedTransport(AiohttpTransport(pool_size), metrics)
-        self.router = _router(config, self.transport, pool_size)
+        self.router = AsyncRouter(
+            transport=self.transport,
+            pool_size=pool_size,
+            held_creations=config.general.held_creations,
+            creations_per_minute=config.general.creations_per_minute,
+            others_per_minute=config.general.others_per_minute,
+            model_list=[{"model_name": each.name, "litellm_params": each.params} for each in config.models],
+            allow_files=False,  # the paths in a request are not its sender's to read
+            **config.router,
+        )
         self.defaults: dict[str, Any] = {"drop_params": True} if config.drop_params else {}
         self.looks = Looks([entry for entry in config.models if "*" not in entry.model], self.look)
         self.official: dict[str, bool] = {}
@@ -183,17 +192,3 @@ class Backend:
 def _road(entry: ModelEntry) -> dict[str, Any]:
     """The options of an entry that say how its requests reach Replicate."""
     return {name: entry.params[name] for name in ROAD if name in entry.params}
-
-
-def _router(config: Config, transport: CountedTransport, pool_size: int) -> AsyncRouter:
-    general = config.general
-    return AsyncRouter(
-        transport=transport,
-        pool_size=pool_size,
-        held_creations=general.held_creations,
-        creations_per_minute=general.creations_per_minute,
-        others_per_minute=general.others_per_minute,
-        model_list=[{"model_name": each.name, "litellm_params": each.params} for each in config.models],
-        allow_files=False,  # the paths in a request are not its sender's to read
-        **config.router,
-    )

@@ -13,8 +13,7 @@ from .account_settings import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
 from .environment import Environment, refuse_placeholders, variable
 from .place import Place
-from .prices import PriceList
-from .pricing import prices_beside
+from .prices import PriceList, price_list
 from .reading import WITHOUT_EFFECT, read_part
 from .references import References
 from .settings import Alias, ConfigurationFile, GeneralSettings, LitellmSettings, RouterSettings
@@ -89,7 +88,10 @@ def read_config(path: Path, source: Path | None = None, *, again: bool = False) 
     general, notices = _general(file.general_settings, in_general, environment)
     litellm = read_part(file.litellm_settings, LitellmSettings, in_litellm, environment)
     router = read_part(file.router_settings, RouterSettings, in_router, environment)
-    prices = prices_beside(path)
+    try:
+        prices = price_list(path.resolve().parent)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     credentials = {each.credential_name: each.credential_values for each in file.credential_list}
     entries = EntryReader(environment, general, prices, credentials)
     models = entries.read_all(file.model_list, top / "model_list")

@@ -95,7 +95,9 @@ def _postgres(rest: str) -> DatabaseURL:
         raise ValueError(
             "must have each %, @, /, ? and space of its user name and password as %25, %40, %2F, %3F and %20."
         )
-    libpq = _parameters_of_libpq() - {"connect_timeout"}
+    from psycopg.pq import Conninfo  # for SQLite it need not be imported
+
+    libpq = {option.keyword.decode() for option in Conninfo.get_defaults()} - {"connect_timeout"}
     passed = {name: value for name, value in given.items() if name in libpq}
     own = {name: value for name, value in given.items() if name not in passed and name not in _NEEDLESS}
     _add_sslmode(passed, own)
@@ -114,12 +116,6 @@ def _postgres(rest: str) -> DatabaseURL:
         )
     _check(passed, place.rpartition("@")[2].partition("/")[0])
     return read
-
-
-def _parameters_of_libpq() -> set[str]:
-    from psycopg.pq import Conninfo  # for SQLite it need not be imported
-
-    return {option.keyword.decode() for option in Conninfo.get_defaults()}
 
 
 def _add_sslmode(passed: dict[str, str], own: dict[str, str]) -> None:

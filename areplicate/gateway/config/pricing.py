@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ...replicate.endpoints import DeploymentEndpoint
 from ...schema_lookup import endpoint_of
 from .place import Place
-from .prices import Price, PriceList, price_list
+from .prices import Price, PriceList
 from .settings import Prices
-from .yaml_file import ConfigError
-
-
-def prices_beside(config: Path) -> PriceList:
-    """The price list beside the configuration, or the one that this version brings."""
-    try:
-        return price_list(config.resolve().parent)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
 
 
 def given_price(given: Prices, prices: PriceList, at: Place) -> Price:

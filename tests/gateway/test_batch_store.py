@@ -69,25 +69,23 @@ async def test_of_files_and_batches_that_are_made_at_once_no_more_fit_than_a_key
     key = await a_key(stores[0])
     both = [store.batches for store in stores]
     added = await asyncio.gather(
-        *(both[n % 2].add_file(a_file(n, key.id), most=9) for n in range(4)),
-        *(both[n % 2].add_batch(a_batch(n, key.id), most=9) for n in range(8)),
+        *(both[n % 2].add(a_file(n, key.id), most=9) for n in range(4)),
+        *(both[n % 2].add(a_batch(n, key.id), most=9) for n in range(8)),
     )
     files, batches = sum(added[:4]), sum(added[4:])
     assert 8 <= files + 2 * batches <= 9, "a batch makes two files"
-    assert not await both[0].add_batch(a_batch(99, key.id), most=9)
-    assert await both[0].add_batch(a_batch(99), most=9), "another's are another's"
+    assert not await both[0].add(a_batch(99, key.id), most=9)
+    assert await both[0].add(a_batch(99), most=9), "another's are another's"
     cancel = "UPDATE areplicate_batches SET status = 'cancelled' WHERE key_id = 'key-1'"
     await execute(stores[0], cancel)
-    assert await both[0].add_batch(a_batch(100, key.id), most=files + 2), (
-        "what they have made is counted as it is"
-    )
+    assert await both[0].add(a_batch(100, key.id), most=files + 2), "what they have made is counted as it is"
 
 
 async def test_a_batch_of_a_process_that_has_died_is_anothers_after_fifteen_seconds(
     stores: list[Store],
 ) -> None:
     mine, others = (store.batches for store in stores)
-    await mine.add_batch(a_batch(1), most=2)
+    await mine.add(a_batch(1), most=2)
     assert await mine.claim() is not None
     for seconds, is_free in ((10, False), (5, True)):
         later = "UPDATE areplicate_batches SET leased_until = leased_until - :by"
@@ -102,7 +100,7 @@ async def test_who_has_lost_a_batch_at_its_end_leaves_it_to_the_other(
 ) -> None:
     """Its folder, too, in which the other works."""
     mine, others = (store.batches for store in stores)
-    await mine.add_batch(a_batch(1), most=2)
+    await mine.add(a_batch(1), most=2)
     batch = await mine.claim()
     assert batch is not None
     gateway: Any = SimpleNamespace(files=Folder(tmp_path), accounts=None)
@@ -119,9 +117,9 @@ async def test_who_has_lost_a_batch_at_its_end_leaves_it_to_the_other(
 async def test_a_key_with_many_batches_leaves_room_for_those_of_others(stores: list[Store]) -> None:
     mine, others = (store.batches for store in stores)
     for n in range(OF_A_KEY + 2):
-        await mine.add_batch(a_batch(n, "key-1"), most=100)
-    await mine.add_batch(a_batch(98, "key-2"), most=100)
-    await mine.add_batch(a_batch(99), most=100)
+        await mine.add(a_batch(n, "key-1"), most=100)
+    await mine.add(a_batch(98, "key-2"), most=100)
+    await mine.add(a_batch(99), most=100)
     taken = [await mine.claim() for _ in range(OF_A_KEY + 3)]
     first = [f"batch_{n}" for n in range(OF_A_KEY)]
     assert [batch and batch.id for batch in taken] == [*first, "batch_98", "batch_99", None]
@@ -135,7 +133,7 @@ async def test_a_key_with_many_batches_leaves_room_for_those_of_others(stores: l
 async def test_batches_that_begin_at_once_share_what_their_key_has_left(stores: list[Store]) -> None:
     key = await a_key(stores[0], max_budget=12.0, spend=2.0)
     for n in range(8):
-        await stores[0].batches.add_batch(a_batch(n, key.id if n < 7 else None), most=14)
+        await stores[0].batches.add(a_batch(n, key.id if n < 7 else None), most=14)
     held = [(store.batches, await store.batches.claim()) for store in (*stores, *stores, *stores, *stores)]
     await stores[0].batches.cancel("batch_0")
     begun = await asyncio.gather(

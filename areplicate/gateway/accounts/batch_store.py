@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from .auth import Caller
 from .database import Database, Stored, unit
@@ -16,6 +16,8 @@ from .key_store import locked_key
 from .tables import UNFINISHED, BatchRow, FileRow
 from .transaction import Transaction, assigned, owned, stored
 
+T = TypeVar("T", FileRow, BatchRow)
+_TABLES = {FileRow: "areplicate_files", BatchRow: "areplicate_batches"}
 OF_A_KEY = 4
 """Batches of one key that a process works on: those of others do not wait for all of them."""
 _RESULTS = 2
@@ -39,53 +41,49 @@ class BatchStore(Stored):
         return _files_of(transaction, key_id)
 
     @unit()
-    def add_file(self, transaction: Transaction, row: FileRow, most: int) -> bool:
-        """Adds a file, unless its key has `most` already."""
-        return _added(transaction, "areplicate_files", row, 1, most)
+    def add(self, transaction: Transaction, row: FileRow | BatchRow, most: int) -> bool:
+        """Adds a file or a batch, unless its key would have more than `most` files, those of its batches included."""
+        locked_key(transaction, row.key_id)  # of several at once, each sees those before
+        more = 1 if isinstance(row, FileRow) else _RESULTS
+        if _files_of(transaction, row.key_id) + more > most:
+            return False
+        transaction.add(_TABLES[type(row)], row)
+        return True
 
     @unit(reads=True)
-    def file(self, transaction: Transaction, id: str, caller: Caller) -> FileRow | None:
-        """A file that the caller may see."""
-        query = f"SELECT * FROM areplicate_files WHERE id = :id AND {_seen_by(caller)}"
-        return transaction.row(FileRow, query, id=id, key_id=caller.key_id)
+    def find(self, transaction: Transaction, kind: type[T], id: str, caller: Caller) -> T | None:
+        """A file or a batch, by its kind of row, that the caller may see."""
+        query = f"SELECT * FROM {_TABLES[kind]} WHERE id = :id AND {_seen_by(caller)}"
+        return transaction.row(kind, query, id=id, key_id=caller.key_id)
 
     @unit(reads=True)
-    def list_files(
+    def page(
         self,
         transaction: Transaction,
+        kind: type[T],
         caller: Caller,
-        purpose: str | None,
         after: str | None,
         limit: int,
-        ascending: bool,
-    ) -> list[FileRow]:
-        query = _page("areplicate_files", caller, after, ascending, has_purpose=purpose is not None)
+        order: Literal["asc", "desc"] = "desc",
+        purpose: str | None = None,
+    ) -> list[T]:
+        """Files or batches that the caller may see, by when they were made, from behind the one with the id `after`."""
+        table, than = _TABLES[kind], ">" if order == "asc" else "<"
+        conditions = [_seen_by(caller)]
+        if purpose is not None:
+            conditions.append("purpose = :purpose")
+        if after is not None:
+            at = f"(SELECT created_at FROM {table} WHERE id = :after)"
+            conditions.append(f"(created_at {than} {at} OR created_at = {at} AND id > :after)")
+        where = " AND ".join(conditions)
+        query = f"SELECT * FROM {table} WHERE {where} ORDER BY created_at {order}, id LIMIT :limit"
         values = {"key_id": caller.key_id, "purpose": purpose, "after": after, "limit": limit}
-        return transaction.rows(FileRow, query, **values)
+        return transaction.rows(kind, query, **values)
 
     @unit()
     def delete_file(self, transaction: Transaction, id: str, caller: Caller) -> bool:
         delete = f"DELETE FROM areplicate_files WHERE id = :id AND {_seen_by(caller)}"
         return bool(transaction.execute(delete, id=id, key_id=caller.key_id))
-
-    @unit()
-    def add_batch(self, transaction: Transaction, row: BatchRow, most: int) -> bool:
-        """Adds a batch, unless its key would have more than `most` files with its results."""
-        return _added(transaction, "areplicate_batches", row, _RESULTS, most)
-
-    @unit(reads=True)
-    def batch(self, transaction: Transaction, id: str, caller: Caller) -> BatchRow | None:
-        """A batch that the caller may see."""
-        query = f"SELECT * FROM areplicate_batches WHERE id = :id AND {_seen_by(caller)}"
-        return transaction.row(BatchRow, query, id=id, key_id=caller.key_id)
-
-    @unit(reads=True)
-    def list_batches(
-        self, transaction: Transaction, caller: Caller, after: str | None, limit: int
-    ) -> list[BatchRow]:
-        """The batches that the caller may see, newest first."""
-        query = _page("areplicate_batches", caller, after, ascending=False)
-        return transaction.rows(BatchRow, query, key_id=caller.key_id, after=after, limit=limit)
 
     @unit()
     def cancel(self, transaction: Transaction, id: str) -> None:
@@ -170,15 +168,6 @@ class BatchStore(Stored):
         return row
 
 
-def _added(transaction: Transaction, table: str, row: FileRow | BatchRow, files: int, most: int) -> bool:
-    """Adds a row by which its key may have so many files more, unless they would be more than `most`."""
-    locked_key(transaction, row.key_id)  # of several at once, each sees those before
-    if _files_of(transaction, row.key_id) + files > most:
-        return False
-    transaction.add(table, row)
-    return True
-
-
 def _files_of(transaction: Transaction, key_id: str | None) -> int:
     """How many files a key has, with the results of its batches under way."""
     count = f"""
@@ -206,18 +195,3 @@ def _left(transaction: Transaction, key_id: str | None) -> float:
 def _seen_by(caller: Caller) -> str:
     """What the caller may see: its key's own; the master key sees all."""
     return "TRUE" if caller.is_master else owned(caller.key_id)
-
-
-def _page(
-    table: str, caller: Caller, after: str | None, ascending: bool, *, has_purpose: bool = False
-) -> str:
-    """Rows in the order of their making, from behind the one with the id `:after`."""
-    than, order = (">", "ASC") if ascending else ("<", "DESC")
-    at = f"(SELECT created_at FROM {table} WHERE id = :after)"
-    conditions = [
-        _seen_by(caller),
-        *(["purpose = :purpose"] if has_purpose else []),
-        *([f"(created_at {than} {at} OR created_at = {at} AND id > :after)"] if after is not None else []),
-    ]
-    where = " AND ".join(conditions)
-    return f"SELECT * FROM {table} WHERE {where} ORDER BY created_at {order}, id LIMIT :limit"

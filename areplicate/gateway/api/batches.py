@@ -102,7 +102,7 @@ async def create_batch(exchange: Exchange, body: dict[str, Any]) -> Batch:
     folder, most = exchange.gateway.files, exchange.backend.config.general.max_files
     try:
         await asyncio.to_thread(folder.begin, row.id, file.id)
-        if not await store.add_batch(row, most):
+        if not await store.add(row, most):
             raise too_many_files(most)
     except BaseException as error:
         folder.end(row.id)
@@ -116,7 +116,7 @@ async def create_batch(exchange: Exchange, body: dict[str, Any]) -> Batch:
 @route("GET", "/v1/batches", "key", takes=BatchQuery, answer=BatchList)
 async def list_batches(exchange: Exchange, asked: BatchQuery) -> BatchList:
     """List batches."""
-    rows = await (await stored(exchange)).list_batches(exchange.caller, asked.after, asked.limit + 1)
+    rows = await (await stored(exchange)).page(BatchRow, exchange.caller, asked.after, asked.limit + 1)
     return BatchList.of([_shown(row) for row in rows], asked.limit)
 
 
@@ -138,7 +138,7 @@ async def cancel_batch(exchange: Exchange) -> Batch:
 
 
 async def _batch_of(exchange: Exchange) -> BatchRow:
-    row = await (await stored(exchange)).batch(exchange.rest, exchange.caller)
+    row = await (await stored(exchange)).find(BatchRow, exchange.rest, exchange.caller)
     if row is None:
         raise no_such("batch", exchange.rest)
     return row

@@ -84,7 +84,7 @@ async def upload(exchange: Exchange) -> File:
         )
         await asyncio.to_thread(folder.keep, path, row.id)
     try:
-        if not await (await stored(exchange)).add_file(row, general.max_files):
+        if not await (await stored(exchange)).add(row, general.max_files):
             raise too_many_files(general.max_files)
     except BaseException:
         folder.remove(row.id)
@@ -95,8 +95,8 @@ async def upload(exchange: Exchange) -> File:
 @route("GET", "/v1/files", "key", takes=FileQuery, answer=FileList)
 async def list_files(exchange: Exchange, asked: FileQuery) -> FileList:
     """List files."""
-    rows = await (await stored(exchange)).list_files(
-        exchange.caller, asked.purpose, asked.after, asked.limit + 1, asked.order == "asc"
+    rows = await (await stored(exchange)).page(
+        FileRow, exchange.caller, asked.after, asked.limit + 1, asked.order, asked.purpose
     )
     return FileList.of([_shown(row) for row in rows], asked.limit)
 
@@ -136,7 +136,7 @@ def too_many_files(most: int) -> GatewayError:
 
 async def file_of(exchange: Exchange, id: str) -> FileRow:
     """A file that the caller may see; raises the `GatewayError` 404."""
-    row = await (await stored(exchange)).file(id, exchange.caller)
+    row = await (await stored(exchange)).find(FileRow, id, exchange.caller)
     if row is None:
         raise no_such("file", id)
     return row

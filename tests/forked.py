@@ -130,6 +130,10 @@ def nursery(imports: str = "package") -> str:
     return os.environ[variable]
 
 
+_NURSERIES: list[subprocess.Popen[bytes]] = []
+"""Those that this process has started. A fork of it that forgets what is to be done at its end still has them."""
+
+
 def _started(imports: str) -> str:
     folder = Path(tempfile.mkdtemp(prefix="areplicate-nursery-"))
     address = str(folder / "socket")
@@ -143,6 +147,7 @@ def _started(imports: str) -> str:
         process = subprocess.Popen(
             command, pass_fds=[fd], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
+    _NURSERIES.append(process)
 
     @atexit.register
     def end() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import brotli
 import pytest
-from backports import zstd
 
 from areplicate.gateway.http.events import data_event
 from areplicate.local import LocalReplicate
+from tests.gateway import zstandard
 from tests.gateway.process import ASKED, HI, MASTER, MODELS, PATH, UPSTREAM_KEY, Gateway, config_for, gateway
 from tests.lazily import openai
 
@@ -133,7 +133,7 @@ def test_names_of_the_probes(running: Gateway) -> None:
     [
         ("gzip", gzip.compress),
         ("br", partial(brotli.compress, quality=1)),
-        ("zstd", zstd.compress),
+        ("zstd", zstandard.compress),
         ("identity", bytes),
     ],
 )

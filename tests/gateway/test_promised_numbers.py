@@ -20,7 +20,6 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp import StreamReader, web
-from backports import zstd
 
 from areplicate.errors import BadRequestError
 from areplicate.gateway import logs
@@ -35,6 +34,7 @@ from areplicate.gateway.config.entries import ModelEntry
 from areplicate.gateway.config.settings import GeneralSettings
 from areplicate.gateway.errors import GatewayError
 from areplicate.gateway.http import bodies, connections
+from tests.gateway import zstandard
 from tests.gateway.stores import closed
 from tests.lazily import Lazily
 
@@ -271,7 +271,7 @@ async def test_a_refused_body_unfolds_no_further_than_an_allowed_one() -> None:
         seen.append(request.content)
         return web.Response(status=401)
 
-    bomb = zstd.compress(b" " * 100_000_000)
+    bomb = zstandard.compress(b" " * 100_000_000)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: zstd\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     async with serving(handle=refuse) as address:
         reader, writer = await asyncio.open_connection(*address)

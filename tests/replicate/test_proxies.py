@@ -177,7 +177,7 @@ async def test_tls_goes_through_proxies_and_is_checked(
 ) -> None:
     proxy = f"{scheme}://{http if scheme == 'http' else socks}"
     # Python 3.10 waits for a handshake that has failed on a connection through SOCKS.
-    told = "Name the certificates to trust" + ("|timeout" if sys.version_info < (3, 11) else "")
+    told = "Name the certificates to trust" + ("|nothing came within" if sys.version_info < (3, 11) else "")
     port = int(local.api_base.split(":")[2].partition("/")[0])
     with tls_in_front(port, tmp_path) as (origin, trusted):
         base = f"{origin}/v1"

@@ -151,8 +151,6 @@ class RateLimitError(APIError):
 class InternalServerError(APIError):
     """5xx: Replicate, or something in front of it, failed."""
 
-    default_status = 500
-
 
 class ServiceUnavailableError(InternalServerError):
     """503: Replicate is not taking requests at the moment."""
@@ -163,8 +161,6 @@ class ServiceUnavailableError(InternalServerError):
 class APIConnectionError(APIError):
     """The server could not be reached, or the connection broke."""
 
-    default_status = 500
-
 
 class PredictionFailedError(APIError):
     """The model itself failed. `text` is what it had written until then.
@@ -173,7 +169,6 @@ class PredictionFailedError(APIError):
     same, as `ModelResponse.replicate` does.
     """
 
-    default_status = 500
     code = "prediction_failed"
     text: str = ""
     replicate: Sequence[Any] = ()

@@ -31,19 +31,18 @@ def add(usages: Sequence[Usage]) -> Usage:
     """The usage of several predictions that answered one prompt: OpenAI counts the prompt once."""
     if len(usages) == 1:
         return usages[0]
-    completion_tokens = sum(usage.completion_tokens for usage in usages)
-    estimated, thought = any(usage.estimated for usage in usages), sum(map(reasoning_tokens, usages))
-    return counted(usages[0].prompt_tokens, completion_tokens, estimated, thought)
+    return _summed(usages[0].prompt_tokens, usages)
 
 
 def add_attempt(usage: Usage, again: Usage) -> Usage:
     """The usage of a completion with that of one more attempt at it, which has a prompt of its own."""
-    return counted(
-        usage.prompt_tokens + again.prompt_tokens,
-        usage.completion_tokens + again.completion_tokens,
-        usage.estimated or again.estimated,
-        reasoning_tokens(usage) + reasoning_tokens(again),
-    )
+    return _summed(usage.prompt_tokens + again.prompt_tokens, (usage, again))
+
+
+def _summed(prompt_tokens: int, usages: Sequence[Usage]) -> Usage:
+    completion_tokens = sum(usage.completion_tokens for usage in usages)
+    estimated, thought = any(usage.estimated for usage in usages), sum(map(reasoning_tokens, usages))
+    return counted(prompt_tokens, completion_tokens, estimated, thought)
 
 
 def estimate(characters: int) -> int:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from .. import __version__
 from ..errors import APIConnectionError, AuthenticationError
-from .protocol.requests import is_replicates, merged, origin
+from .protocol.requests import is_replicates, merged, origin, origin_if_any
 
 _SHORTEST = 16
 """Characters of a secret that no text holds by chance."""
@@ -68,10 +68,7 @@ class Credentials:
         Raises:
             APIConnectionError: the URL may see none, and must not be asked.
         """
-        try:
-            there = origin(url)
-        except ValueError:  # the port is not a number
-            there = ("", "", None)
+        there = origin_if_any(url)
         if there == self._origin:
             return self.headers
         if there[1] in self._trusted:

@@ -50,21 +50,23 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or default_port
 
 
+def origin_if_any(url: str) -> tuple[str, str, int | None]:
+    """The origin of a text that may be no URL: it then has neither a scheme nor a host."""
+    try:
+        return origin(url)
+    except ValueError:  # the port is not a number, or the address has half of its brackets
+        return "", "", None
+
+
 def is_http(url: str) -> bool:
     """Whether a text is the whole URL of something that HTTP reaches."""
-    try:
-        scheme, host, _ = origin(url)
-    except ValueError:  # the port is not a number, or the address has half of its brackets
-        return False
+    scheme, host, _ = origin_if_any(url)
     return scheme in ("http", "https") and host != ""
 
 
 def is_replicates(url: str) -> bool:
     """Whether a URL is on one of Replicate's own hosts, over https."""
-    try:
-        scheme, host, _ = origin(url)
-    except ValueError:  # the port is not a number
-        return False
+    scheme, host, _ = origin_if_any(url)
     return scheme == "https" and any(host == d or host.endswith("." + d) for d in REPLICATES_DOMAINS)
 
 

@@ -10,7 +10,7 @@ import pages
 from areplicate.chat.formats import arrangement
 from areplicate.chat.formats.families import FAMILIES, Family
 from areplicate.chat.formats.shapes import PLAIN
-from areplicate.chat.formats.tools import BARE, READABLE
+from areplicate.chat.formats.tool_format import BARE, READABLE
 
 PAGE = pages.ROOT / "docs" / "models.md"
 FORMATS = pages.ROOT / "tests" / "data" / "formats.jsonl"

@@ -129,3 +129,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """Tests marked `anyio` run on a loop that skips waiting; on one that waits if they are marked `real_time`, too."""
     waits = request.node.get_closest_marker("real_time") is not None
     return "asyncio", {} if waits else {"loop_factory": FastForwardLoop}
+
+
+@pytest.fixture
+def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's own prompt templates end with it."""
+    from areplicate.chat.formats import templates
+
+    monkeypatch.setattr(templates, "REGISTERED", {})

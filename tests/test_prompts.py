@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from areplicate import Message, register_prompt_template, stream_to_completion
-from areplicate.chat.formats import templates
 from areplicate.local import LocalDeployment, LocalModel
 from areplicate.local.components import language_model_schema
 from tests.stage import sent, stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_templates")]
 
 HI = [{"role": "user", "content": "Hi"}]
 TOOL = {
@@ -30,11 +29,6 @@ HISTORY = [
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
     {"role": "tool", "tool_call_id": "c1", "content": "noon"},
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 async def prompt_of(model: str, messages: Any, **given: Any) -> dict[str, Any]:

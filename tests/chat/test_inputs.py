@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from areplicate.chat.conversation import Prompting
-from areplicate.chat.formats import templates
 from areplicate.chat.formats.templates import make_template
 from areplicate.chat.inputs import answer_limit, build_input
 from areplicate.chat.params import PARAMS
@@ -22,14 +21,11 @@ from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.chat.settling import settle
 from areplicate.errors import BadRequestError, UnsupportedParamsError
 
+pytestmark = pytest.mark.usefixtures("no_templates")
+
 LLAMA_3 = "meta/meta-llama-3-8b-instruct"
 HELLO = [{"role": "user", "content": "Hello"}]
 SYSTEM_APART = Prompting(supports_system_prompt=True)
-
-
-@pytest.fixture(autouse=True)
-def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> ModelSchema:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from ..messages import Message
-from .tools import Turn
+from .tool_format import Turn
 
 Thought = tuple[str, str, str]
 """What stands before a thought, after it, and after it where the answer says nothing else but calls."""

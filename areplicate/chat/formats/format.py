@@ -22,7 +22,7 @@ from .arrangement import (
     without_silence,
 )
 from .jinja import ChatTemplate
-from .tools import READABLE, ToolFormat, Turn
+from .tool_format import READABLE, ToolFormat, Turn
 
 Around = tuple[str, str]
 """What stands before and after a message."""

@@ -18,7 +18,7 @@ import msgspec
 from ...errors import BadRequestError
 from ..messages import Message
 from .arrangement import is_continued
-from .tools import arguments_of
+from .tool_format import arguments_of
 
 if TYPE_CHECKING:
     from jinja2 import Template

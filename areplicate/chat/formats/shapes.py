@@ -8,7 +8,7 @@ from typing import Any
 from . import tool_forms as forms
 from .arrangement import SystemText
 from .format import Around, PromptTemplate
-from .tools import BARE, READABLE, ToolFormat
+from .tool_format import BARE, READABLE, ToolFormat
 
 ALL = ("system", "user", "assistant")
 EOS = "<｜end▁of▁sentence｜>"

@@ -14,7 +14,7 @@ from ...errors import BadRequestError
 from ..plain import plain, shown
 from .format import PromptTemplate
 from .jinja import TOKENS, ChatTemplate
-from .tools import BARE
+from .tool_format import BARE
 
 Token: TypeAlias = str | UnsetType | None
 """A special token; None if the model has none, UNSET if it is not known."""

@@ -9,7 +9,7 @@ import msgspec
 
 from .definitions import MINIMAX
 from .system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, PUBLISHED
-from .tools import ToolFormat
+from .tool_format import ToolFormat
 
 _TAGGED_CALL = '<tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</tool_call>'
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from areplicate.chat.conversation import Prompting
-from areplicate.chat.formats import jinja, templates
+from areplicate.chat.formats import jinja
 from areplicate.chat.formats.templates import (
     for_template,
     make_template,
@@ -21,17 +21,14 @@ from areplicate.chat.formats.templates import (
 from areplicate.chat.inputs import build_input
 from areplicate.errors import BadRequestError
 
+pytestmark = pytest.mark.usefixtures("no_templates")
+
 CONVERSATION = [
     {"role": "developer", "content": "Be brief."},
     {"role": "user", "content": [{"type": "text", "text": " Hi "}]},
     {"role": "assistant", "content": "Hello"},
     {"role": "user", "content": "Bye"},
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 def render(template: str, messages: Any = CONVERSATION, **tokens: str) -> str:

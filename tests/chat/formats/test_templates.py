@@ -9,7 +9,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from areplicate.chat.formats import templates
 from areplicate.chat.formats.arrangement import SystemText
 from areplicate.chat.formats.families import FAMILIES, family_of
 from areplicate.chat.formats.format import PromptTemplate
@@ -19,9 +18,11 @@ from areplicate.chat.formats.templates import (
     register_prompt_template,
     registered_template,
 )
-from areplicate.chat.formats.tools import Turn
+from areplicate.chat.formats.tool_format import Turn
 from areplicate.chat.messages import Message
 from areplicate.errors import BadRequestError
+
+pytestmark = pytest.mark.usefixtures("no_templates")
 
 CONVERSATION = [
     {"role": "system", "content": "SYS"},
@@ -34,11 +35,6 @@ CONVERSATION = [
 def template_for(model: str) -> PromptTemplate:
     """The template that a call of the model gets, as far as its name decides."""
     return registered_template(model) or family_of(model).template
-
-
-@pytest.fixture(autouse=True)
-def no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "REGISTERED", {})
 
 
 HASH = "2796ee9483c3fd7aa2e171d38f4ca12251a30609463dcfd4cd76703f22e96cdf"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from areplicate.chat.formats.tools import ToolFormat
+from areplicate.chat.formats.tool_format import ToolFormat
 from areplicate.chat.messages import read_messages
 
 PLAIN = ToolFormat(

@@ -9,7 +9,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from areplicate.chat.formats.tools import arguments_of
+from areplicate.chat.formats.tool_format import arguments_of
 from areplicate.chat.messages import Message
 from areplicate.chat.tools.telling import tell_rules, tell_tools
 from areplicate.chat.tools.tools import Tool, ToolUse, native_tools, read_tool_use

@@ -167,12 +167,12 @@ class TaskScope(msgspec.Struct, eq=False):
     cancel_called: bool = False
     cancelled_caught: bool = False
     _task: Any = None
-    """An `asyncio.Task` of Python 3.11."""
+    """An `asyncio.Task` of Python 3.11; None outside of the block, when `cancel` does nothing."""
     _earlier: int = 0
     """How often it had been cancelled before."""
 
     def cancel(self) -> None:
-        if not self.cancel_called:
+        if self._task is not None and not self.cancel_called:
             self.cancel_called = True
             self._task.cancel()
 

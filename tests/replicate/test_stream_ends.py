@@ -179,6 +179,19 @@ async def test_a_late_reader_of_a_model_that_was_not_done_is_told_within_a_secon
             hostile.behave()
 
 
+async def test_what_a_late_reader_asked_for_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    async with stage(llama(reply=["a"] * 100, run_seconds=100)) as (local, router):
+        streams = [await router.acompletion(LLAMA, HELLO, stream=True, timeout=30) for _ in range(5)]
+        await anyio.sleep(30.5)
+        assert len(local.running()) == 5
+        for stream in streams:
+            with pytest.raises(areplicate.Timeout):
+                async for _ in stream:
+                    pass
+        assert await nothing_runs(local, within=0.4)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 @pytest.mark.parametrize("output", [None, "", "one\r\ntwo", "another"])
 async def test_a_failure_keeps_the_text_whatever_the_output_is(output: str | None) -> None:
     def change(asked: Asked, prediction: Any) -> None:

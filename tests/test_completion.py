@@ -522,6 +522,21 @@ async def test_messages_may_be_objects_of_other_clients() -> None:
     assert "hi<|eot_id|>" in sent(local)[1]["input"]["prompt"]
 
 
+async def test_an_answer_of_millions_of_parts_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty million empty lists would take 1.3 GB, and the loop stands still while they are read."""
+    monkeypatch.setattr("areplicate.replicate.protocol.decoding.MOST_PARTS", 100_000)
+    said = ",".join(['"\\'] * 200_000)  # commas, quotes and backslashes of a text are no parts
+    for reply, read in ((["a", "", "b"] * 40_000, False), ([said, "end"], True)):
+        async with stage(llama(reply=reply)) as (local, router):
+            if read:
+                response = await router.acompletion(LLAMA, HELLO)
+                assert response.choices[0].message.content == "".join(reply)
+            else:
+                with pytest.raises(areplicate.APIConnectionError, match="more than"):
+                    await router.acompletion(LLAMA, HELLO, num_retries=0)
+            assert await nothing_runs(local)
+
+
 @pytest.mark.parametrize(
     ("mishap", "message"),
     [

@@ -231,7 +231,7 @@ async def test_a_first_caller_that_is_cancelled_fails_nobody_else() -> None:
         model({"id": VERSION, "openapi_schema": {}}),
         model({"id": VERSION, "openapi_schema": {"components": [1]}}),
         model({"id": VERSION, "openapi_schema": {"components": {"schemas": [1]}}}),
-        model(version(**{f"p{number}": {} for number in range(501)})),
+        published(Input={"properties": {f"p{number}": {} for number in range(501)}}),
         model(version(prompt={"type": "string", "description": " " * MOST_PUBLISHED})),
         published(Input={"allOf": [{"$ref": "#/Input"}] * 100}),
         published(Input={"allOf": [{"$ref": "#/B"}] * 3_000}, B=dict.fromkeys(map(str, range(20_000)))),

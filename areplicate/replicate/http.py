@@ -14,7 +14,7 @@ from ..clock import Scope, TimeLimits, now
 from ..errors import APIConnectionError, APIError
 from .credentials import Credentials
 from .limits import Limiter, Turns, ratelimit
-from .protocol.decoding import decoded
+from .protocol.decoding import MOST_PARTS, decoded, has_too_many_parts
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
@@ -239,7 +239,14 @@ async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, 
     while True:
         more = await answer.receive()
         if not more:
-            return b"".join(pieces)
+            body = b"".join(pieces)
+            if has_too_many_parts(body):
+                raise APIConnectionError(
+                    f"The answer is made of more than {MOST_PARTS:,} parts and was not read.",
+                    method=request.method,
+                    url=request.url,
+                )
+            return body
         pieces.append(more)
         length += len(more)
         scope.deadline += len(more) / _SLOWEST

@@ -17,6 +17,7 @@ from ..clock import Scope, now
 from ..errors import APIConnectionError, APIError
 from ..logs import logger
 from .event_stream import EventStream
+from .http import MAX_BODY
 from .live import Live
 from .poller import Poller, poll_waits
 from .progress import Progress
@@ -159,6 +160,10 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
         if events is None:
             return [] if self._closed else await self._look()
         pieces = [piece for event in events if (piece := self._assembly.add(event))]
+        if self._assembly.length > MAX_BODY:
+            raise APIConnectionError(
+                f"The model has written more than {MAX_BODY >> 20} MiB, which is not read."
+            )
         if self._assembly.done or self._assembly.lost:
             await self.events.disconnect()
         if self._assembly.lost:

@@ -45,8 +45,9 @@ class TextAssembly(msgspec.Struct):
     """It has said that the model succeeded, and all of its text has been placed."""
     lost: bool = False
     """The event stream cannot be placed; the text must come from looks."""
+    length: int = 0
+    """Characters that have been given out so far."""
     _pieces: list[str] = []
-    _length: int = 0
     _first_id: str = ""
     _last_start: int = 0
     _end: int = 0
@@ -84,7 +85,7 @@ class TextAssembly(msgspec.Struct):
 
     def catch_up(self, output: str) -> str:
         """What a running prediction's output is ahead by; nothing as long as the two differ."""
-        return self._give(output[self._length :]) if output.startswith(self.text) else ""
+        return self._give(output[self.length :]) if output.startswith(self.text) else ""
 
     def finish(self, output: str) -> tuple[str, bool]:
         """What the complete output is ahead by, and whether it agrees with the text, white space aside.
@@ -103,7 +104,7 @@ class TextAssembly(msgspec.Struct):
             return ""
         self._position = end = start + len(text)
         self._note(event.id, start, end)
-        known = self._length - start
+        known = self.length - start
         if known <= 0:
             return self._give(text)
         if not self.text.startswith(text[:known], start):
@@ -149,8 +150,8 @@ class TextAssembly(msgspec.Struct):
     def _give(self, piece: str) -> str:
         if piece:
             self._pieces.append(piece)
-            self._length += len(piece)
-            if len(self._pieces) > _LOOSE + self._length // 1024:
+            self.length += len(piece)
+            if len(self._pieces) > _LOOSE + self.length // 1024:
                 self._join()
         return piece
 

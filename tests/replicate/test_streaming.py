@@ -64,6 +64,17 @@ async def test_without_include_usage_no_chunk_has_usage() -> None:
     assert all(chunk.usage is None and chunk.choices for chunk in chunks)
 
 
+async def test_a_model_that_writes_without_end_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("areplicate.replicate.streaming.MAX_BODY", 1 << 20)
+    async with stage(llama(reply=["x" * (1 << 18)] * 100, run_seconds=60)) as (local, router):
+        written = 0
+        with pytest.raises(areplicate.APIConnectionError, match="more than 1 MiB"):
+            async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
+                written += len(chunk.choices[0].delta.content or "")
+        assert written <= 1 << 20
+        assert await nothing_runs(local)
+
+
 async def test_each_token_comes_when_the_model_writes_it() -> None:
     async with stage(llama(reply=list("abcde"), run_seconds=5, time_to_first_token=1)) as (_, router):
         clock = Clock()

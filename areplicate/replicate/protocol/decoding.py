@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -19,6 +20,21 @@ _ESCAPE = re.compile(
     rb"\\(?:" + _HIGH + rb"\\" + _LOW + rb"|(?P<half>" + _HIGH + rb"|" + _LOW + rb")|.)", re.DOTALL
 )
 """An escape in a JSON text; `half`, if it is one half of a surrogate pair without the other."""
+
+_PARTS = re.compile(rb'"[^"]*"?,?|,')
+"""Texts, each with the comma behind it, and other commas."""
+_NO_PARTS = bytes(set(range(256)).difference(b'",'))
+MOST_PARTS = 2_000_000
+"""Texts, numbers and others that an answer may be made of. A part takes sixty bytes of memory, and two in the answer:
+what a stranger's model gives would take a gigabyte."""
+
+
+def has_too_many_parts(body: bytes) -> bool:
+    """Whether JSON has more than `MOST_PARTS`; commas within a text do not count."""
+    if body.count(b",") < MOST_PARTS:
+        return False
+    bare = body.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _NO_PARTS)
+    return next(islice(_PARTS.finditer(bare), MOST_PARTS, None), None) is not None
 
 
 def decoded(decode: Callable[[bytes], T], body: bytes) -> T:

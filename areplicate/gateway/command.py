@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,12 +66,14 @@ def serve(
 
     logs.set_up(debug)
     descriptors.raise_limit()
-    certificate = _certificate(ssl_certfile, ssl_keyfile)
-    tls = _context(certificate)
+    if ssl_keyfile is not None and ssl_certfile is None:
+        raise click.ClickException("--ssl-keyfile needs --ssl-certfile.")
+    certificate = None if ssl_certfile is None else Certificate(ssl_certfile, ssl_keyfile)
     serving = Serving(path=path, source=source, workers=workers, parent=parent, certificate=certificate)
-    try:
+    try:  # the files may come from a pipe, which can be read once
+        tls = None if certificate is None else certificate.context()
         config = serving.read()
-    except ConfigError as error:
+    except (ConfigError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     sock = _listen(config, host, port, certificate) if listener is None else socket.socket(fileno=listener)
     if workers > 1 and listener is None:
@@ -121,24 +122,6 @@ def _host(host: str | None, master_key: str | None) -> str:
             "set general_settings.master_key or AREPLICATE_MASTER_KEY, or leave --host out to listen on loopback."
         )
     return host or _LOOPBACK
-
-
-def _certificate(certfile: Path | None, keyfile: Path | None) -> Certificate | None:
-    if certfile is None:
-        if keyfile is not None:
-            raise click.ClickException("--ssl-keyfile needs --ssl-certfile.")
-        return None
-    return Certificate(certfile, keyfile)
-
-
-def _context(certificate: Certificate | None) -> ssl.SSLContext | None:
-    """What the process begins with: the files may come from a pipe, which can be read once."""
-    if certificate is None:
-        return None
-    try:
-        return certificate.context()
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -38,9 +38,8 @@ def _remembering(metric: M) -> M:
     def made(*values: str) -> M:
         try:
             return labels(*values)
-        except (
-            FileNotFoundError
-        ):  # who tidies up has deleted the workers' folder, and no request may fail for that
+        except FileNotFoundError:
+            # Who tidies up has deleted the workers' folder, and no request may fail for that.
             os.makedirs(os.environ[_FOLDER], mode=0o700, exist_ok=True)
             return labels(*values)
 

@@ -105,11 +105,14 @@ async def _received(request: web.BaseRequest) -> bytes:
     check_encoding(request)
     await ask_for_body(request)
     try:
-        if request.content.is_eof():  # it came with the head, as nearly all bodies do
-            return _bounded(request.content.read_nowait())
-        return await _collect(request)
+        if not request.content.is_eof():
+            return await _collect(request)
+        body = request.content.read_nowait()  # it came with the head, as nearly all bodies do
     except web.RequestPayloadError:
         raise bad_request("The body is damaged: its encoding does not fit its headers.") from None
+    if len(body) > MAX_BODY:
+        raise _too_large()
+    return body
 
 
 def check_encoding(request: web.BaseRequest) -> None:
@@ -168,12 +171,6 @@ async def pass_over(content: StreamReader) -> None:
             left -= len(await content.readany())
 
 
-def _bounded(body: bytes) -> bytes:
-    if len(body) > MAX_BODY:
-        raise _too_large()
-    return body
-
-
 def decode(body: bytes) -> Any:
     """JSON from outside; `GatewayError` 400 if it is not JSON, nested too deep, or made of too many parts."""
     body = body.removeprefix(_BOM)
@@ -219,10 +216,8 @@ def _explain(body: bytes, error: str) -> str:
     line = before.count(b"\n") + 1
     column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
     what = error[: place.start() if place else None].removeprefix("JSON is malformed: ")
-    what, _, path = what.partition(
-        " - at `"
-    )  # of a number that is out of range, without its name or its byte
-    if path:
+    what, out_of_range, _ = what.partition(" - at `")
+    if out_of_range:  # of such a number msgspec tells neither the name nor the byte
         return f"The body is not valid JSON: {what}."
     return f"The body is not valid JSON: {what} at line {line}, column {column}."
 

@@ -49,11 +49,6 @@ class Gateway:
     def config(self) -> Config:
         return self.backend.config
 
-    @property
-    def ready(self) -> bool:
-        """Whether new requests are welcome."""
-        return self.accounts.ready and not self.draining
-
     def start(self) -> None:
         self.accounts.start()
         self._begin_checking()

@@ -87,11 +87,6 @@ class Accounts:
         return await (await self.store()).keys.by_hash(hash)
 
     @property
-    def ready(self) -> bool:
-        """Whether the database has been opened, and answers."""
-        return self._store is not None and self.trouble is None
-
-    @property
     def trouble(self) -> str | None:
         """What is wrong with the database; None while all is well, or nothing is known yet."""
         if self._store is None:

@@ -45,13 +45,14 @@ liveness = route("GET", "/health/liveness", "anyone", answer=ProcessStatus)(_ali
 @route("GET", "/health/readiness", "anyone", answer=ProcessStatus)
 async def readiness(exchange: Exchange) -> ProcessStatus:
     """Whether new requests are welcome: the database is open, and nobody has asked the gateway to stop."""
-    if exchange.gateway.draining:
+    gateway = exchange.gateway
+    if gateway.draining:
         raise GatewayError(503, "The gateway is stopping.", code="draining", retry_after=1.0)
-    if not exchange.gateway.ready:
-        if exchange.gateway.accounts.trouble:
-            raise GatewayError(
-                503, "The database cannot be reached.", code="database_unavailable", retry_after=1.0
-            )
+    if gateway.accounts.trouble is not None:
+        raise GatewayError(
+            503, "The database cannot be reached.", code="database_unavailable", retry_after=1.0
+        )
+    if not gateway.accounts.opened.is_set():
         raise GatewayError(503, "The gateway is starting.", code="starting", retry_after=1.0)
     return ProcessStatus("ready")
 

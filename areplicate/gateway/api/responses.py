@@ -90,7 +90,7 @@ async def responses(exchange: Exchange, body: dict[str, Any]) -> Any:
     asked, resolved, earlier = await _read(exchange, body)
     whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
     call = await admitted_call(exchange.account, whole, asked.messages, {"drop_params": True, **asked.params})
-    kept = exchange.gateway.config.general.store_responses and body.get("store") is not False
+    kept = exchange.backend.config.general.store_responses and body.get("store") is not False
     builder = ResponseBuilder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
 
     async def keep() -> None:
@@ -174,7 +174,7 @@ def _with_id(place: str, item: Any) -> Any:
 
 async def _store(exchange: Exchange, param: str) -> ResponseStore:
     """The stored responses; raises the `GatewayError` 400 if none are stored here."""
-    if not exchange.gateway.config.general.store_responses:
+    if not exchange.backend.config.general.store_responses:
         raise bad_request(
             f"{param} cannot be used: responses are not stored here. Send the earlier turns in input, or set "
             "general_settings.store_responses in the gateway's configuration.",
@@ -229,7 +229,7 @@ async def _referred(exchange: Exchange, items: list[Any]) -> dict[str, Any]:
         and isinstance(item.get("id"), str)
         and (item.get("type") == "item_reference" or item.keys() == {"id"})
     ]
-    if not ids or not exchange.gateway.config.general.store_responses:
+    if not ids or not exchange.backend.config.general.store_responses:
         return {}
     if len(ids) > MAX_MESSAGES:
         raise bad_request(f"input refers to {len(ids)} items; {MAX_MESSAGES} are allowed.", param="input")
@@ -238,7 +238,7 @@ async def _referred(exchange: Exchange, items: list[Any]) -> dict[str, Any]:
 
 async def _keep(exchange: Exchange, response: dict[str, Any], items: list[Any], earlier: list[Any]) -> None:
     store = await _store(exchange, "store")
-    general = exchange.gateway.config.general
+    general = exchange.backend.config.general
     stored = StoredResponse(response, items, earlier)
     most = round(general.max_stored_mb * 1e6)
     await store.keep(exchange.caller.key_id, stored, general.stored_responses_seconds, most)

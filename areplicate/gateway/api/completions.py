@@ -78,20 +78,13 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamR
         if chunk.usage is not None:
             usages.append(chunk.usage)
             return b""
-        choice = _piece(chunk, number * calls[0].count)
-        return b"" if choice is None else event([choice])
+        choice, text = chunk.choices[0], chunk.choices[0].delta.content or ""
+        if not text and choice.finish_reason is None:
+            return b""
+        index = number * calls[0].count + choice.index
+        return event([CompletionChoice(index=index, text=text, finish_reason=choice.finish_reason)])
 
     def end() -> bytes:
         return event([], account.priced(reduce(add_attempt, usages))) if usages else b""
 
     return await send_chunks(exchange, calls, event_of, end)
-
-
-def _piece(chunk: ModelResponseChunk, offset: int) -> CompletionChoice | None:
-    """The choice that a chunk adds to; None if it adds nothing."""
-    choice = chunk.choices[0]
-    if not choice.delta.content and choice.finish_reason is None:
-        return None
-    return CompletionChoice(
-        index=offset + choice.index, text=choice.delta.content or "", finish_reason=choice.finish_reason
-    )

@@ -78,16 +78,14 @@ def _refuse_repetitions(
         for key, value in node.value:
             name = str(key.value)
             if name in keys and key.tag != "tag:yaml.org,2002:merge":
-                line = key.start_mark.line + 1
-                raise ConfigError(
-                    f"{path}:{line}: {key_of((*steps, name))}: is given twice: keep one of them."
-                )
+                raise _wrong(path, key, (*steps, name), "is given twice: keep one of them.")
             keys.add(name)
             size += _refuse_repetitions(path, value, (*steps, name), sizes)
     if size > _MOST_NODES:
-        line = node.start_mark.line + 1
-        raise ConfigError(
-            f"{path}:{line}: {key_of(steps)}: has aliases within aliases that make too much of it."
-        )
+        raise _wrong(path, node, steps, "has aliases within aliases that make too much of it.")
     sizes[id(node)] = size
     return size
+
+
+def _wrong(path: Path, node: yaml.Node, steps: Steps, why: str) -> ConfigError:
+    return ConfigError(f"{path}:{node.start_mark.line + 1}: {key_of(steps)}: {why}")

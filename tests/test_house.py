@@ -43,7 +43,7 @@ RIDDLES = re.compile(
     re.IGNORECASE,
 )
 """Words that have to be read twice: say what something is, or what must be done."""
-PROMPTS = {"system_texts.py", "tool_forms.py"}
+PROMPTS = {"published_texts.py", "tool_forms.py"}
 """Texts that models were trained on, word for word."""
 
 

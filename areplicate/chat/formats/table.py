@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import system_texts as texts
+from . import published_texts as texts
 from . import tool_forms as forms
 from .arrangement import SystemText
 from .format import PromptTemplate
+from .published_texts import PUBLISHED
 from .shapes import (
     ALL,
     EOS,
@@ -36,7 +37,6 @@ from .shapes import (
     thinking_chatml,
     turns,
 )
-from .system_texts import PUBLISHED
 
 BASE = (
     r"-base\b|^(?!ernie).*-pt$"
@@ -70,7 +70,7 @@ _COMMAND_A: dict[str, Any] = {
     "names": _COMMAND_NAMES,
     "roles": {
         "default": (_COMMAND_SYSTEM + texts.COMMAND_A, _COMMAND[1]),
-        "opening": (_COMMAND_SYSTEM + texts.COMMAND_A + texts.COMMAND_A_DEVELOPER, _COMMAND[1]),
+        "opening": (_COMMAND_SYSTEM + texts.COMMAND_A + PUBLISHED["command-a-developer"], _COMMAND[1]),
         "opening_with_tools": (_COMMAND_SYSTEM, _COMMAND[1]),
         "assistant": (
             "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>",
@@ -90,7 +90,7 @@ _IN_MARKS = ("<think>", "</think>", "</think>")
 _LING = ("<role>{}</role>", "<|role_end|>")
 _LING_NAMES = {"system": "SYSTEM", "user": "HUMAN", "assistant": "ASSISTANT", "tool": "OBSERVATION"}
 _KIMI_3 = '<|open|>message role="assistant"<|sep|>'
-_SOLAR = f"<|begin|>system<|content|>{texts.SOLAR_OPEN}"
+_SOLAR = f"<|begin|>system<|content|>{PUBLISHED['solar-open']}"
 _GIGACHAT = ("{}<|role_sep|>\n", "<|message_sep|>\n\n")
 _GIGACHAT_HEAD = f"developer system<|role_sep|>\n{PUBLISHED['gigachat']}<|message_sep|>\n\n"
 _GIGACHAT_NAMES = {"tool": "function result", "tools": "function descriptions"}
@@ -106,7 +106,7 @@ _HYPERCLOVA: dict[str, tuple[str, str]] = {
 _NEMOTRON = ("<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>")
 _SPARK = "<｜start▁of▁sentence｜><|System|>\nyou are a helpful assistant."
 _SPARK_ENDS = "<｜end▁of▁sentence｜>"
-_RNJ_1 = f"<|start_header_id|>system<|end_header_id|>\n{texts.RNJ_1}"
+_RNJ_1 = f"<|start_header_id|>system<|end_header_id|>\n{PUBLISHED['rnj-1']}"
 _HY_3 = ("", "<｜reasoning_mode:opensource｜>reasoning_effort:no_think")
 _APERTUS = "<|developer_start|>Deliberation: disabled\n"
 _THOUGHT = {"continued": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "")}
@@ -147,18 +147,18 @@ def _laguna(system: SystemText, more: dict[str, tuple[str, str]] | None = None) 
 ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # A chat API behind a prompt field: nobody outside sees its format, so turns are written out.
     ("closed", PLAIN, r"^(openai|anthropic|xai|moonshotai|perplexity)/|^google/gemini|^qwen/.*-(plus|max|turbo)$|^deepseek-ai/deepseek-(r1|v\d(\.\d)?)(-(flash|pro|exp|speciale|terminus))?$|/.*(llama-?guard|prompt-guard|shieldgemma)", ""),
-    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=texts.GPT_OSS, initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
+    ("gpt-oss", labelled(("<|start|>developer<|message|># Instructions\n\n", "<|end|>"), ("<|start|>user<|message|>", "<|end|>"), ("<|start|>assistant<|channel|>final<|message|>", "<|end|>"), "<|start|>assistant", initial_prompt_value=PUBLISHED["gpt-oss"], initial_with_tools=texts.GPT_OSS_TOOLS, roles={"calls": ("", ""), "tool": ("", ""), "default_with_tools": ("<|start|>developer<|message|>", "<|end|>")}, system=SystemText(with_tools=""), tools=forms.GPT_OSS), r"gpt-oss", r"<\|start\|>user<\|message\|>"),
     ("kimi-k2.5", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI_THINKS[0], roles=_KIMI_ROLES, tools=forms.KIMI_2_5, forgets="\n", thought=_IN_MARKS), r"kimi-k2[.p-][5-9](?!\d)", ""),
-    ("kimi-k2-thinking", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI[2][0], roles=_KIMI_ROLES, system=SystemText(default=texts.KIMI), tools=forms.KIMI, forgets="\n", thought=_IN_MARKS), r"kimi-k2-thinking", ""),
+    ("kimi-k2-thinking", labelled(_KIMI[0], _KIMI[1], (_KIMI_THINKS[0] + "</think>", _KIMI_THINKS[1]), _KIMI[2][0], roles=_KIMI_ROLES, system=SystemText(default=PUBLISHED["kimi"]), tools=forms.KIMI, forgets="\n", thought=_IN_MARKS), r"kimi-k2-thinking", ""),
     ("moonlight", labelled(*_KIMI, roles=_KIMI_ROLES, system=_HELPFUL, tools=forms.KIMI), r"kimi-vl|moonlight", ""),
-    ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=SystemText(default=texts.KIMI), tools=forms.KIMI), r"kimi-(k2|linear)", r"<\|im_middle\|>"),
+    ("kimi-k2", labelled(*_KIMI, roles=_KIMI_ROLES, system=SystemText(default=PUBLISHED["kimi"]), tools=forms.KIMI), r"kimi-(k2|linear)", r"<\|im_middle\|>"),
     ("kimi-k3", tagged('<|open|>message role="{}"<|sep|>', "<|close|>message<|sep|><|end_of_msg|>", roles={"assistant": (_KIMI_3 + "<|open|>think<|sep|><|close|>think<|sep|><|open|>response<|sep|>", "<|close|>response<|sep|><|close|>message<|sep|><|end_of_msg|>")}, final=_KIMI_3 + "<|open|>think<|sep|>", initial_prompt_value=PUBLISHED["kimi-k3"]), r"kimi-k3", r"<\|open\|>message"),
     ("minimax-m3", tagged("]~b]{}\n", "[e~[\n", names={"system": "developer"}, roles={"assistant": ("]~b]ai\n</mm:think>", "[e~[\n"), "tool": ("]~b]tool", "[e~[\n")}, final="]~b]ai\n", initial_prompt_value=f"]~b]system\n{PUBLISHED['minimax-m3']}[e~[\n", system=SystemText(default="You are a helpful assistant."), tools=forms.MINIMAX_M3, forgets=None, thought=("<mm:think>", "</mm:think>", "</mm:think>")), r"minimax-m3", r"\]~b\]developer"),
-    ("minimax-m1", minimax_m1(SystemText(default=texts.MINIMAX_M1)), r"minimax-m1", ""),
+    ("minimax-m1", minimax_m1(SystemText(default=PUBLISHED["minimax-m1"])), r"minimax-m1", ""),
     ("minimax", minimax_m1(SystemText()), r"minimax-(text|vl)", r"<beginning_of_sentence>"),
-    ("minimax-m2.7", minimax_m2(texts.MINIMAX.format("2.7")), r"minimax-m2\.7", ""),
-    ("minimax-m2.5", minimax_m2(texts.MINIMAX.format("2.5")), r"minimax-m2\.5", ""),
-    ("minimax-m2.1", minimax_m2(texts.MINIMAX.format("2.1")), r"minimax-m2\.1", ""),
+    ("minimax-m2.7", minimax_m2(PUBLISHED["minimax"].format("2.7")), r"minimax-m2\.7", ""),
+    ("minimax-m2.5", minimax_m2(PUBLISHED["minimax"].format("2.5")), r"minimax-m2\.5", ""),
+    ("minimax-m2.1", minimax_m2(PUBLISHED["minimax"].format("2.1")), r"minimax-m2\.1", ""),
     ("minimax-m2", minimax_m2("You are a helpful assistant."), r"minimax-m2", r"\]~b\]user"),
     # DeepSeek
     ("deepseek-0324", deepseek(answered=True), r"deepseek-(r1-0528|v3-0324|prover-v2)|tng.*chimera", ""),
@@ -168,7 +168,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1.*preview|qwenlong-l1(?![.p]5)|r1-1776|mai-ds-r1|deepcoder|deepscaler|deephermes-r1|light-r1|\bzr1-", r"<｜User｜>.*<think>"),
     ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)|skywork-or1|cogito.*(deepseek|671b)", r"<｜User｜>"),
     ("deepseek-llm", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", EOS)), r"deepseek-(coder-)?v2|deepseek.*(chat|math)", r"<｜end▁of▁sentence｜>"),
-    ("deepseek-coder", labelled(("", ""), ("### Instruction:\n", "\n"), ("### Response:\n", "\n<|EOT|>\n"), system=SystemText(default=texts.DEEPSEEK_CODER, unless_anywhere=True)), r"deepseek-?coder(?!.*base)|opencodeinterpreter-ds|rtlcoder", r"### Instruction:\n.*[^\n]\n### Response:"),
+    ("deepseek-coder", labelled(("", ""), ("### Instruction:\n", "\n"), ("### Response:\n", "\n<|EOT|>\n"), system=SystemText(default=PUBLISHED["deepseek-coder"], unless_anywhere=True)), r"deepseek-?coder(?!.*base)|opencodeinterpreter-ds|rtlcoder", r"### Instruction:\n.*[^\n]\n### Response:"),
     # Fine-tunes and formats that others share
     ("openchat-3.6", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"system": "System", "user": "GPT4 Correct User", "assistant": "GPT4 Correct Assistant"}, trim=ALL), r"openchat-?3[.p]6", r"GPT4 Correct User<\|end_header_id"),
     ("openchat", tagged("GPT4 Correct {}: ", "<|end_of_turn|>", names={"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}), r"openchat|starling", r"<\|end_of_turn\|>"),
@@ -180,9 +180,9 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("stable-beluga", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "\n\n")), r"beluga|orca-?mini|upstage.*instruct|llama-2-70b-instruct", r"### User:"),
     ("deci", labelled(("### System:\n", "\n"), ("### User:\n", "\n"), ("### Assistant:\n", "\n")), r"decilm.*instruct", ""),
     ("alpaca", labelled(("", "\n\n"), ("### Instruction:\n", "\n\n"), ("### Response:\n", "</s>\n\n")), r"alpaca(?!-2)|mpt.*instruct|wizardcoder|wizardmath|platypus|metamath|fimbulvetr|noromaid|nous-hermes|mythomax|mytholite|mythalion|toppy|psyfighter|tiefighter|codeup|chronos", r"### Instruction"),
-    ("dolly", labelled(("", ""), ("### Instruction:\n", "\n\n"), ("### Response:\n", "### End\n\n"), system=SystemText(default=texts.DOLLY)), r"dolly", r"### Instruction:.*### End"),
-    ("starcoder-2", labelled(("", "\n\n"), ("### Instruction\n", "\n\n"), ("### Response\n", "<|endoftext|>\n\n"), system=SystemText(default=texts.MAGICODER)), r"starcoder-?2.*instruct", r"### Instruction\n"),
-    ("magicoder", labelled(("", "\n\n"), ("@@ Instruction\n", "\n\n"), ("@@ Response\n", f"{EOS}\n\n"), system=SystemText(default=texts.MAGICODER)), r"magicoder", r"@@ Instruction"),
+    ("dolly", labelled(("", ""), ("### Instruction:\n", "\n\n"), ("### Response:\n", "### End\n\n"), system=SystemText(default=PUBLISHED["dolly"])), r"dolly", r"### Instruction:.*### End"),
+    ("starcoder-2", labelled(("", "\n\n"), ("### Instruction\n", "\n\n"), ("### Response\n", "<|endoftext|>\n\n"), system=SystemText(default=PUBLISHED["magicoder"])), r"starcoder-?2.*instruct", r"### Instruction\n"),
+    ("magicoder", labelled(("", "\n\n"), ("@@ Instruction\n", "\n\n"), ("@@ Response\n", f"{EOS}\n\n"), system=SystemText(default=PUBLISHED["magicoder"])), r"magicoder", r"@@ Instruction"),
     ("phind", labelled(("### System Prompt\n", "\n\n"), ("### User Message\n", "\n\n"), ("### Assistant\n", "\n\n")), r"phind", r"### User Message"),
     ("koala", labelled(("", " "), ("USER: ", " "), ("GPT: ", "</s>"), system=SystemText(default="BEGINNING OF CONVERSATION:")), r"koala", r"USER:.*GPT:"),
     ("guanaco", labelled(("", "\n"), ("### Human: ", "\n"), ("### Assistant: ", "\n")), r"guanaco|xgen.*inst|stable-vicuna|vicuna-\d+b-(v0|delta-v0)", r"### Human:"),
@@ -201,7 +201,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # Microsoft
     ("phi-4-reasoning", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>", system=SystemText(default=PUBLISHED["phi-4-reasoning"])), r"phi-?4-reasoning", ""),
     ("phi-4", tagged("<|im_start|>{}<|im_sep|>", "<|im_end|>"), r"phi-?4(?!-m)", r"<\|im_sep\|>"),
-    ("phi-4-mini-reasoning", tagged("<|{}|>", "<|end|>", roles={"opening": (f"<|system|>{texts.PHI_4_MINI} ", "<|end|>"), "default": ("<|system|>", "<|end|>")}, system=SystemText(default=texts.PHI_4_MINI)), r"phi-?4-mini-reasoning", ""),
+    ("phi-4-mini-reasoning", tagged("<|{}|>", "<|end|>", roles={"opening": (f"<|system|>{PUBLISHED['phi-4-mini']} ", "<|end|>"), "default": ("<|system|>", "<|end|>")}, system=SystemText(default=PUBLISHED["phi-4-mini"])), r"phi-?4-mini-reasoning", ""),
     ("phi-4-mini", tagged("<|{}|>", "<|end|>", roles={"tool": ("<|tool_response|>", "<|end|>")}, system=SystemText(with_tools="You are a helpful assistant with some tools."), tools=forms.PHI_4_MINI), r"phi-?4-m", ""),
     ("phi-3", tagged("<|{}|>\n", "<|end|>\n"), r"phi-?3|phi-(mini|tiny)-moe|llava-phi", r"<\|user\|>.*<\|end\|>"),
     ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"^(?!.*dolphin).*phi-?2$", r"Instruct:.*Output:"),
@@ -211,32 +211,32 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("nemotron-3-ultra", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, forgets="", thought=("<think>\n", "</think>\n", "</think>")), r"nemotron-3(\.\d)?-ultra", ""),
     ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n", thought=("<think>\n", "\n</think>\n", "\n</think>")), r"nemotron-3(\.\d)?-[a-z]", ""),
     ("step-3.5", thinking_chatml(roles={"tool": ("<|im_start|>tool_response\n", "<|im_end|>\n")}, tools=forms.STEP_3_5, thought=("<think>\n", "\n</think>\n", "\n</think>\n"), thinks_always=True), r"step-?3[.p-][57]", ""),
-    ("mimo-v2.5", tagged("<|im_start|>{}\n", "<|im_end|>", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>"), "tool": ("<|im_start|>tool\n", "<|im_end|>")}, final="<|im_start|>assistant\n", system=SystemText(default=texts.MIMO_2), tools=forms.MIMO_2, forgets=None, thought=_IN_MARKS), r"mimo-v2[.p]5", ""),
-    ("mimo-v2", tagged("<|im_start|>{}\n", "<|im_end|>", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>"), "tool": ("<|im_start|>tool\n", "<|im_end|>")}, system=SystemText(default=texts.MIMO_2), tools=forms.MIMO_2, forgets="", thought=_IN_MARKS), r"mimo-v2", ""),
-    ("mimo", chatml(texts.MIMO), r"mimo-(7b(?!-base)|vl)", ""),
-    ("qwen-3.8", thinking_chatml(default=texts.QWEN_3_8, with_tools="", roles={"opening": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n"), "default_with_tools": (f"<|im_start|>system\n{texts.QWEN_3_8}\n\n", "<|im_end|>\n"), "assistant": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, forgets=None, thought=_IN_LINES), r"qwen-?3[.p][89]", ""),
+    ("mimo-v2.5", tagged("<|im_start|>{}\n", "<|im_end|>", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>"), "tool": ("<|im_start|>tool\n", "<|im_end|>")}, final="<|im_start|>assistant\n", system=SystemText(default=PUBLISHED["mimo-2"]), tools=forms.MIMO_2, forgets=None, thought=_IN_MARKS), r"mimo-v2[.p]5", ""),
+    ("mimo-v2", tagged("<|im_start|>{}\n", "<|im_end|>", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>"), "tool": ("<|im_start|>tool\n", "<|im_end|>")}, system=SystemText(default=PUBLISHED["mimo-2"]), tools=forms.MIMO_2, forgets="", thought=_IN_MARKS), r"mimo-v2", ""),
+    ("mimo", chatml(PUBLISHED["mimo"]), r"mimo-(7b(?!-base)|vl)", ""),
+    ("qwen-3.8", thinking_chatml(default=PUBLISHED["qwen-3.8"], with_tools="", roles={"opening": (f"<|im_start|>system\n{PUBLISHED['qwen-3.8']}\n\n", "<|im_end|>\n"), "default": ("<|im_start|>system\n", "<|im_end|>\n"), "default_with_tools": (f"<|im_start|>system\n{PUBLISHED['qwen-3.8']}\n\n", "<|im_end|>\n"), "assistant": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, forgets=None, thought=_IN_LINES), r"qwen-?3[.p][89]", ""),
     ("qwen-3.5", thinking_chatml(roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.QWEN_3_5, trim=ALL, thought=_IN_LINES, thinks_always=True), r"qwen-?3[.p][5-9]|nex-n2|ornith", ""),
     ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT, thought=_IN_LINES), r"qwen-?3(?!\d*b)(?!.*omni).*thinking|qwenlong-l1[.p]5", ""),
-    ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, with_tools=texts.QWEN_3_CODER, roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
+    ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, with_tools=PUBLISHED["qwen-3-coder"], roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)|qwen-?3.*instruct-2507|marco-(nano|mini).*instruct", ""),
     ("qwen-3", chatml(roles=_THOUGHT, forgets="\n", thought=_IN_LINES), r"qwen-?3(?!\d*b)|baichuan-m[23]|jan-v1|ii-medical|deepresearch-30b|agentcpm-explore|deepswe|uigen-x|goedel-prover-v2|kat-dev|qwen-sea-lion|t-pro-it-2", ""),
-    ("qwen-2.5-math", chatml(texts.QWEN_2_5_MATH), r"qwen-?2[.p-]?5-math", ""),
-    ("qwen-2.5", chatml(texts.QWEN_2_5), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|kimi-dev|dianjin|huatuogpt-o1-(7|72)b|huatuo.*qwen|nextcoder|sky-t1|bespoke-stratos|xlam-2-(1|3|32)b|qwq.*preview|\bs1(\.1)?-\d+b|\blimo\b|supernova-medius|virtuoso-(large|medium|small)|arcee-maestro|arch-function|websailor|fara-7b", ""),
+    ("qwen-2.5-math", chatml(PUBLISHED["qwen-2.5-math"]), r"qwen-?2[.p-]?5-math", ""),
+    ("qwen-2.5", chatml(PUBLISHED["qwen-2.5"]), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|kimi-dev|dianjin|huatuogpt-o1-(7|72)b|huatuo.*qwen|nextcoder|sky-t1|bespoke-stratos|xlam-2-(1|3|32)b|qwq.*preview|\bs1(\.1)?-\d+b|\blimo\b|supernova-medius|virtuoso-(large|medium|small)|arcee-maestro|arch-function|websailor|fara-7b", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"(?<!code)qwen-?1[.p]5.*chat", ""),
-    ("qvq", chatml(texts.QVQ), r"qvq", ""),
-    ("iquest-coder", chatml(texts.IQUEST_CODER), r"iquest-coder.*instruct", ""),
-    ("opencoder", chatml(texts.OPENCODER), r"opencoder.*instruct", ""),
-    ("sailor-2", chatml(texts.SAILOR_2), r"sailor2?.*chat", ""),
+    ("qvq", chatml(PUBLISHED["qvq"]), r"qvq", ""),
+    ("iquest-coder", chatml(PUBLISHED["iquest-coder"]), r"iquest-coder.*instruct", ""),
+    ("opencoder", chatml(PUBLISHED["opencoder"]), r"opencoder.*instruct", ""),
+    ("sailor-2", chatml(PUBLISHED["sailor-2"]), r"sailor2?.*chat", ""),
     ("qwen-2", chatml("You are a helpful assistant."), r"qwen-?2.*(instruct|chat|vl|omni|1m)|qwen.*-chat|qwen-vl|minicpm-[vo]-?(2[.-]?6|4|2[6])|mineru|codeqwen.*chat|seallms?-v3|vibethinker|xiyansql|hammer2|smallthinker-3b|ui-tars|cosmos-reason1|stable-?code(?!.*alpha).*instruct", ""),
     ("dbrx", chatml(PUBLISHED["dbrx"]), r"dbrx-instruct", ""),
-    ("mpt-chat", chatml(texts.MPT, roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
+    ("mpt-chat", chatml(PUBLISHED["mpt"], roles={"opening": ("<|im_start|>system\n", "\n")}), r"mpt.*chat", ""),
     ("smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face"), r"smollm-?2.*instruct", ""),
     ("yi-1.5", labelled(("", ""), ("<|im_start|>user\n", "<|im_end|>\n"), ("<|im_start|>assistant\n", "<|im_end|>\n"), answered=True), r"yi-1\.5.*chat", ""),
     ("yi-coder", tagged("<|im_start|>{}\n", "<|im_end|>\n", answered=True), r"yi-coder.*chat", ""),
-    ("smollm-3", chatml(texts.SMOLLM_3, roles={"opening": (texts.SMOLLM_3_HEAD, "\n\n"), "opening_with_tools": (texts.SMOLLM_3_HEAD, "\n\n<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.SMOLLM_3), r"smollm-?3(?!\d)", r"## Custom Instructions"),
-    ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "opening": ("<|im_start|>system\n", f" {texts.OLMO_3_NO_FUNCTIONS}<|im_end|>\n"), "opening_with_tools": _OLMO_3_SYSTEM, "default_with_tools": _OLMO_3_SYSTEM, "default": _OLMO_3_SYSTEM}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), tools=forms.OLMO_3_THINK, final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
-    ("olmo-3.1", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3_1} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=f"{texts.OLMO_3_1} {texts.OLMO_3_FUNCTIONS}", unless_anywhere=True), tools=forms.OLMO_3), r"olmo-?3\.[1-9].*(instruct|sft|dpo)", ""),
-    ("olmo-3", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{texts.OLMO_3} {texts.OLMO_3_NO_FUNCTIONS}", with_tools=f"{texts.OLMO_3} {texts.OLMO_3_FUNCTIONS}", unless_anywhere=True), tools=forms.OLMO_3), r"olmo-?3.*(instruct|sft|dpo)", ""),
+    ("smollm-3", chatml(PUBLISHED["smollm-3"], roles={"opening": (PUBLISHED["smollm-3-head"], "\n\n"), "opening_with_tools": (PUBLISHED["smollm-3-head"], "\n\n<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.SMOLLM_3), r"smollm-?3(?!\d)", r"## Custom Instructions"),
+    ("olmo-3-think", tagged(*_OLMO_3, names=_OLMO_3_NAMES, roles={"system": ("<|im_start|>system\n", f" {PUBLISHED['olmo-3-no-functions']}<|im_end|>\n"), "opening": ("<|im_start|>system\n", f" {PUBLISHED['olmo-3-no-functions']}<|im_end|>\n"), "opening_with_tools": _OLMO_3_SYSTEM, "default_with_tools": _OLMO_3_SYSTEM, "default": _OLMO_3_SYSTEM}, system=SystemText(default="You are a helpful AI assistant.", unless_anywhere=True), tools=forms.OLMO_3_THINK, final="<|im_start|>assistant\n<think>"), r"olmo-?3.*think", ""),
+    ("olmo-3.1", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{PUBLISHED['olmo-3.1']} {PUBLISHED['olmo-3-no-functions']}", with_tools=f"{PUBLISHED['olmo-3.1']} {PUBLISHED['olmo-3-functions']}", unless_anywhere=True), tools=forms.OLMO_3), r"olmo-?3\.[1-9].*(instruct|sft|dpo)", ""),
+    ("olmo-3", tagged(*_OLMO_3, names=_OLMO_3_NAMES, system=SystemText(default=f"{PUBLISHED['olmo-3']} {PUBLISHED['olmo-3-no-functions']}", with_tools=f"{PUBLISHED['olmo-3']} {PUBLISHED['olmo-3-functions']}", unless_anywhere=True), tools=forms.OLMO_3), r"olmo-?3.*(instruct|sft|dpo)", ""),
     ("hyperclova-think", tagged("<|im_start|>{}\n", "<|im_end|>\n", roles=_HYPERCLOVA, final="<|im_start|>assistant", system=SystemText(default=""), tools=forms.HYPERCLOVA), r"hyperclova.*think", ""),
     ("hyperclova", tagged("<|im_start|>{}\n", "<|im_end|>\n", roles=_HYPERCLOVA, system=SystemText(default=""), tools=forms.HYPERCLOVA), r"hyperclova", r"<\|im_start\|>tool_list"),
     ("minicpm-5", chatml(tools=forms.MINICPM_5, forgets="\n", thought=_IN_LINES), r"minicpm-?5", ""),
@@ -254,14 +254,14 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("glm-4.5", tagged("<|{}|>\n", "", names={"tools": "system", "tool": "observation"}, tools=forms.GLM, roles={"assistant": ("<|assistant|>\n<think></think>\n", "")}, final="<|assistant|>", trim=("assistant",), forgets="\n", thought=("<think>", "</think>\n", "</think>")), r"glm-4\.[5-9]", ""),
     ("glm-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, final="<|assistant|>"), r"chatglm-?4|glm-?4(?!\.[5-9])|glm-z1|autoglm", ""),
     ("glm-edge", tagged("<|{}|>\n", "", names={"tool": "observation"}), r"glm-edge", ""),
-    ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=texts.CODEGEEX)), r"codegeex-?4", ""),
+    ("codegeex-4", tagged("<|{}|>\n", "", names={"tool": "observation"}, system=SystemText("front", default=PUBLISHED["codegeex"])), r"codegeex-?4", ""),
     ("chatglm-lines", tagged("<|{}|>\n", "\n", names={"tool": "observation"}), "", r"<\|user\|>\n.*<\|assistant\|>"),
     # IBM, Cohere, LG, Tencent, Baichuan, Shanghai AI Laboratory, OpenBMB, AI21, Baidu, ByteDance
-    ("granite-vision", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "<|end_of_text|>")}, system=SystemText(default=texts.VICUNA, unless_anywhere=True)), r"granite-vision|granite-?3\.\d-vision", ""),
+    ("granite-vision", tagged("<|{}|>\n", "\n", roles={"assistant": ("<|assistant|>\n", "<|end_of_text|>")}, system=SystemText(default=PUBLISHED["vicuna"], unless_anywhere=True)), r"granite-vision|granite-?3\.\d-vision", ""),
     ("granite-code", labelled(("System:\n", "\n\n"), ("Question:\n", "\n\n"), ("Answer:\n", "\n\n")), r"granite.*code.*instruct", r"Question:\n.*Answer:\n"),
     ("granite-3.3", tagged(*_GRANITE, names={"tool": "tool", "tools": "available_tools"}, system=SystemText(default=texts.GRANITE_3_3, with_tools=texts.GRANITE_3_3_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[3-9].*instruct", ""),
-    ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=texts.GRANITE_3_1, with_tools=texts.GRANITE_3_1_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
-    ("granite-4-nano", tagged(*_GRANITE, names={"tool": "user"}, system=SystemText(default=texts.GRANITE_4_NANO), tools=forms.GRANITE_4), r"granite-?4.*(350m|-1b)", ""),
+    ("granite-3.1", tagged(*_GRANITE, names={"tool": "tool", "tools": "tools"}, system=SystemText(default=PUBLISHED["granite-3.1"], with_tools=texts.GRANITE_3_1_TOOLS), tools=forms.GRANITE_3_1), r"granite-3\.[12].*instruct", ""),
+    ("granite-4-nano", tagged(*_GRANITE, names={"tool": "user"}, system=SystemText(default=PUBLISHED["granite-4-nano"]), tools=forms.GRANITE_4), r"granite-?4.*(350m|-1b)", ""),
     ("granite-4", tagged(*_GRANITE, names={"tool": "user"}, tools=forms.GRANITE_4), r"granite-?4.*(instruct|small|tiny|micro|3b)|granite-?4\.[1-9]-\d+b", ""),
     ("granite", tagged(*_GRANITE, names=_GRANITE_NAMES, tools=forms.GRANITE), r"granite-?3.*(instruct|small|tiny|micro|350m|1b)", r"<\|start_of_role\|>"),
     ("command-r7b", tagged(*_COMMAND, **_COMMAND_A, final="<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>"), r"command-r7b", ""),
@@ -270,9 +270,9 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("spark-2.5", tagged("<｜start▁of▁sentence｜><|{}|>", _SPARK_ENDS, names={"system": "System", "user": "User", "assistant": "Bot", "tool": "Tool"}, roles={"opening": (f"{_SPARK}\n\n", _SPARK_ENDS), "default": (_SPARK, _SPARK_ENDS), "opening_with_tools": (_SPARK, _SPARK_ENDS), "default_with_tools": (_SPARK, _SPARK_ENDS), "system": ("<｜start▁of▁sentence｜><|System|>\n", _SPARK_ENDS), "assistant": ("<｜start▁of▁sentence｜><|Bot|></think>", _SPARK_ENDS)}, final="<｜start▁of▁sentence｜><|Bot|><think>", system=SystemText(default=""), tools=forms.SPARK_2_5, forgets=None, thought=_IN_MARKS), r"\bspark-?2[.p]5", r"<\|Bot\|>"),
     ("gigachat-3", tagged(*_GIGACHAT, names=_GIGACHAT_NAMES, roles={"calls": ("assistant<|role_sep|>\n<|message_sep|>\n\nfunction call<|role_sep|>\n", _GIGACHAT[1])}, initial_prompt_value=_GIGACHAT_HEAD, tools=forms.GIGACHAT_3), r"gigachat-?3(?![.p][1-9])", ""),
     ("gigachat", tagged(*_GIGACHAT, names=_GIGACHAT_NAMES, initial_prompt_value=_GIGACHAT_HEAD, tools=forms.GIGACHAT), r"gigachat-?3", r"<\|role_sep\|>"),
-    ("laguna-s", labelled(("<system>", "</system>\n"), ("<user>", "</user>\n"), ("<assistant><think></think>", "</assistant>\n"), "<assistant><think>", roles={"tool": ("", "")}, system=SystemText(default=texts.LAGUNA), tools=forms.LAGUNA_S, forgets=None, thought=_IN_MARKS), r"laguna-s", ""),
+    ("laguna-s", labelled(("<system>", "</system>\n"), ("<user>", "</user>\n"), ("<assistant><think></think>", "</assistant>\n"), "<assistant><think>", roles={"tool": ("", "")}, system=SystemText(default=PUBLISHED["laguna"]), tools=forms.LAGUNA_S, forgets=None, thought=_IN_MARKS), r"laguna-s", ""),
     ("laguna-xs-2.1", _laguna(SystemText(with_tools=""), {"default_with_tools": ("<system>\n\n\n", "\n</system>\n")}), r"laguna-xs-?2[.p]1", ""),
-    ("laguna", _laguna(SystemText(default=texts.LAGUNA)), r"laguna", r"<user>\n.*<assistant>\n"),
+    ("laguna", _laguna(SystemText(default=PUBLISHED["laguna"])), r"laguna", r"<user>\n.*<assistant>\n"),
     ("reka", labelled(("system: ", "\n\n<sep>"), ("human: ", "<sep>"), ("assistant: ", "\n\n<sep>"), "assistant:", roles={"tool": ("human: ", "<sep>")}, tools=forms.REKA, forgets="\n"), r"\breka-(edge|flash|core)", r"human: .*<sep>"),
     ("idefics", labelled(("System: ", "<end_of_utterance>\n"), ("User: ", "<end_of_utterance>\n"), ("Assistant: ", "<end_of_utterance>\n")), r"idefics|smolvlm", r"<end_of_utterance>"),
     ("dots-1", labelled(("<|system|>", "<|endofsystem|>"), ("<|userprompt|>", "<|endofuserprompt|>"), ("<|response|>", "<|endofresponse|>"), system=SystemText(default="You are a helpful assistant.")), r"dots\.?(llm)?1.*inst", r"<\|userprompt\|>"),
@@ -288,23 +288,23 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), answered=True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
     ("jamba", labelled(("<|bom|><|system|> ", "<|eom|>"), ("<|bom|><|user|> ", "<|eom|>"), ("<|bom|><|assistant|> ", "<|eom|>"), roles={"tool": ("<|bom|><|tool|> ", "<|eom|>")}, system=_WHERE, tools=forms.JAMBA), r"jamba", r"<\|bom\|>"),
     ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
-    ("seed-coder", tagged("<[begin▁of▁sentence]>{}\n", "<[end▁of▁sentence]>", roles={"system": ("<[begin▁of▁sentence]>system\n", "\n\n<[end▁of▁sentence]>")}, system=SystemText(default=texts.SEED_CODER), trim=ALL), r"seed-coder.*instruct", r"<\[begin▁of▁sentence\]>"),
-    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=texts.SEED_OSS_TOOLS), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-oss", r"<seed:bos>"),
+    ("seed-coder", tagged("<[begin▁of▁sentence]>{}\n", "<[end▁of▁sentence]>", roles={"system": ("<[begin▁of▁sentence]>system\n", "\n\n<[end▁of▁sentence]>")}, system=SystemText(default=PUBLISHED["seed-coder"]), trim=ALL), r"seed-coder.*instruct", r"<\[begin▁of▁sentence\]>"),
+    ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=PUBLISHED["seed-oss-with-tools"]), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-oss", r"<seed:bos>"),
     ("ling-3", tagged(*_LING, names=_LING_NAMES, roles=_ling("detailed thinking on") | {"assistant": ("<role>ASSISTANT</role>\n<think></think>", "<|role_end|>")}, final="<role>ASSISTANT</role>\n<think>", system=SystemText(default=""), tools=forms.LING_3, forgets=None, thought=_IN_MARKS), r"\b(ling|ring)\b.*-3\.\d", ""),
     ("ling-2", tagged(*_LING, names=_LING_NAMES, roles=_ling("detailed thinking off"), system=SystemText(default=""), tools=forms.LING_2, forgets="\n", thought=("\n<think>\n", "\n</think>\n\n", "\n</think>\n")), r"\bling-(1t|(flash|mini)-2\.0)", r"<role>HUMAN</role>.*<\|role_end\|>"),
     ("ring-2", tagged("<role>{}</role>", "", names=_LING_NAMES, final="<role>ASSISTANT</role><think>\n", forgets="\n"), r"\bring-(1t|(flash|mini)-2\.0|lite)", r"<role>HUMAN</role>.*<think>"),
     ("ling", tagged("<role>{}</role>", "", names=_LING_NAMES), r"\bling-(lite|plus|coder)", r"<role>HUMAN</role>"),
     ("longcat-thinking", labelled(("SYSTEM:", " "), ("[Round {round}] USER:", ""), (" ASSISTANT:", "</longcat_s> "), " /think_on ASSISTANT:", roles={"tool": ("TOOL:", "")}, first_round=0, tools=forms.LONGCAT), r"longcat.*thinking", ""),
     ("longcat", labelled(("SYSTEM:", " "), ("[Round {round}] USER:", ""), (" ASSISTANT:", "</longcat_s> "), " ASSISTANT:", roles={"tool": ("TOOL:", "")}, first_round=0, tools=forms.LONGCAT), r"longcat-flash-(chat|lite)", r"\[Round \d+\] USER:"),
-    ("apertus", tagged("<|{}_start|>", "", roles={"system": ("<|system_start|>", "<|system_end|>"), "user": ("<|user_start|>", "<|user_end|>"), "opening": ("<|system_start|>", f"<|system_end|>{_APERTUS}Tool Capabilities: disabled<|developer_end|>"), "opening_with_tools": ("<|system_start|>", "<|system_end|>"), "tools": (f"{_APERTUS}Tool Capabilities:\n", "<|developer_end|>"), "assistant": ("<|assistant_start|>", "<|assistant_end|>"), "calls": ("<|assistant_start|>", ""), "tool": ("", ""), "after_tool": ("", "<|assistant_start|>")}, system=SystemText(default=texts.APERTUS), tools=forms.APERTUS), r"apertus.*instruct", r"<\|user_start\|>"),
-    ("apriel-1.5", tagged("<|{}|>\n", "\n<|end|>\n", names={"tool": "tool_result"}, roles={"system": (f"<|system|>\n{texts.APRIEL_1_5}", "\n<|end|>\n")}, system=SystemText(default="", unless_anywhere=True), tools=forms.APRIEL_1_5), r"apriel-1[.p]5|apriel-nemotron", ""),
-    ("apriel-1.6", tagged("<|begin_{}|>\n", "\n", names={"tool": "tool_result"}, roles={"opening": (f"<|begin_system|>\n{texts.APRIEL_1_6}\n", "\n"), "opening_with_tools": (f"<|begin_system|>\n{texts.APRIEL_1_6}\n", "\n"), "default": (f"<|begin_system|>\n{texts.APRIEL_1_6}", "\n"), "user": ("<|begin_user|>\n", ""), "assistant": ("\n<|begin_assistant|>\n", "\n<|end|>\n")}, final="\n<|begin_assistant|>\nHere are my reasoning steps:\n", system=SystemText(default=""), tools=forms.APRIEL_1_6), r"apriel-1[.p]6", r"<\|begin_user\|>"),
+    ("apertus", tagged("<|{}_start|>", "", roles={"system": ("<|system_start|>", "<|system_end|>"), "user": ("<|user_start|>", "<|user_end|>"), "opening": ("<|system_start|>", f"<|system_end|>{_APERTUS}Tool Capabilities: disabled<|developer_end|>"), "opening_with_tools": ("<|system_start|>", "<|system_end|>"), "tools": (f"{_APERTUS}Tool Capabilities:\n", "<|developer_end|>"), "assistant": ("<|assistant_start|>", "<|assistant_end|>"), "calls": ("<|assistant_start|>", ""), "tool": ("", ""), "after_tool": ("", "<|assistant_start|>")}, system=SystemText(default=PUBLISHED["apertus"]), tools=forms.APERTUS), r"apertus.*instruct", r"<\|user_start\|>"),
+    ("apriel-1.5", tagged("<|{}|>\n", "\n<|end|>\n", names={"tool": "tool_result"}, roles={"system": (f"<|system|>\n{PUBLISHED['apriel-1.5']}", "\n<|end|>\n")}, system=SystemText(default="", unless_anywhere=True), tools=forms.APRIEL_1_5), r"apriel-1[.p]5|apriel-nemotron", ""),
+    ("apriel-1.6", tagged("<|begin_{}|>\n", "\n", names={"tool": "tool_result"}, roles={"opening": (f"<|begin_system|>\n{PUBLISHED['apriel-1.6']}\n", "\n"), "opening_with_tools": (f"<|begin_system|>\n{PUBLISHED['apriel-1.6']}\n", "\n"), "default": (f"<|begin_system|>\n{PUBLISHED['apriel-1.6']}", "\n"), "user": ("<|begin_user|>\n", ""), "assistant": ("\n<|begin_assistant|>\n", "\n<|end|>\n")}, final="\n<|begin_assistant|>\nHere are my reasoning steps:\n", system=SystemText(default=""), tools=forms.APRIEL_1_6), r"apriel-1[.p]6", r"<\|begin_user\|>"),
     ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), answered=True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
     ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), answered=True), r"orion.*chat", ""),
     # Meta
     ("vicuna", labelled(("", " "), ("USER: ", " "), ("ASSISTANT: ", "</s>")), r"vicuna|wizardlm|airoboros.*gpt4-1\.|goliath|capybara|xwin|longchat|bakllava|(?<!llama3-)(?<!llama-3-)llava(?!.*(mistral|mixtral|llama-?3|gemma)|-(cot|o1)|.*-7b-32k)", r"USER:.*ASSISTANT:"),
     ("codellama-70b", labelled(("Source: system\n\n ", " <step> "), ("Source: user\n\n ", " <step> "), ("Source: assistant\n\n ", " <step> "), "Source: assistant\nDestination: user\n\n ", trim=ALL), r"code-?llama-70b.*instruct", r"Source: user"),
-    ("chatqa", labelled(("Assistant: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), roles={"opening": ("System: ", "\n\n")}, system=SystemText(default=texts.CHATQA)), r"chatqa", ""),
+    ("chatqa", labelled(("Assistant: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), roles={"opening": ("System: ", "\n\n")}, system=SystemText(default=PUBLISHED["chatqa"])), r"chatqa", ""),
     ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), roles={"default": ("<extra_id_0>System\n", "\n")}, system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)|minitron.*instruct", r"<extra_id_1>User"),
     ("llama-4", tagged("<|header_start|>{}<|header_end|>\n\n", "<|eot|>", names={"tool": "ipython"}, roles={"opening": (_LLAMA_4, "<|eot|>"), "opening_with_tools": (_LLAMA_4 + "Environment: ipython\n", "<|eot|>")}, tools=forms.LLAMA_4), r"llama-?4-(scout|maverick)(?!-17b-\d+e$)", r"<\|header_start\|>"),
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)|llava-(cot|o1)", ""),
@@ -330,7 +330,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("mistral", turns(("[INST] ", " [/INST]"), (" ", "</s> ")), r"mi[sx]tral|miqu|llava.*-7b-32k", r"\[INST\]"),
     # Google, TII
     ("gemma-4", tagged("<|turn>{}\n", "<turn|>\n", names={"assistant": "model"}, roles={"calls": ("<|turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "")}, tools=forms.GEMMA_4, final="<|turn>model\n<|channel>thought\n<channel|>", trim=ALL), r"gemma-?4(?!b)", r"<\|turn>"),
-    ("functiongemma", tagged("<start_of_turn>{}\n", "<end_of_turn>\n", names={"system": "developer", "assistant": "model"}, roles={"calls": ("<start_of_turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "")}, system=SystemText(with_tools=texts.FUNCTION_GEMMA), tools=forms.FUNCTION_GEMMA, trim=ALL), r"function-?gemma", r"<start_of_turn>developer"),
+    ("functiongemma", tagged("<start_of_turn>{}\n", "<end_of_turn>\n", names={"system": "developer", "assistant": "model"}, roles={"calls": ("<start_of_turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "")}, system=SystemText(with_tools=PUBLISHED["function-gemma"]), tools=forms.FUNCTION_GEMMA, trim=ALL), r"function-?gemma", r"<start_of_turn>developer"),
     ("gemma", turns(("<start_of_turn>user\n", "<end_of_turn>\n"), ("<start_of_turn>model\n", "<end_of_turn>\n"), "<start_of_turn>model\n", trim=("user", "assistant")), r"gemma|silma", r"<start_of_turn>"),
     ("falcon-180b", labelled(("System: ", "\n"), ("User: ", "\n"), ("Falcon: ", "\n")), r"falcon-180b.*chat", r"User:.*Falcon:"),
     ("falcon", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), trim=ALL), r"falcon.*(instruct|chat)|rwkv", ""),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .definitions import MINIMAX
-from .system_texts import COMMAND_A_DEVELOPER, COMMAND_A_TOOLS, PUBLISHED
+from .published_texts import COMMAND_A_TOOLS, PUBLISHED
 from .tool_format import ToolFormat
 
 _TAGGED_CALL = '<tool_call>\n{"name": "{name}", "arguments": {arguments}}\n</tool_call>'
@@ -98,7 +98,9 @@ DEEPSEEK = ToolFormat(
 )
 
 COMMAND_R = ToolFormat(
-    PUBLISHED["command-r-tools"],
+    PUBLISHED[
+        "command-r-tools"
+    ],  # without its tool `directly-answer`: no caller offers one, and no answer calls it
     tool="python",
     between_tools="\n\n",
     call='    {\n        "tool_name": "{name}",\n        "parameters": {arguments}\n    }',
@@ -111,7 +113,7 @@ COMMAND_R = ToolFormat(
 COMMAND_A = ToolFormat(
     COMMAND_A_TOOLS,
     place="system_top",
-    between_system=COMMAND_A_DEVELOPER,
+    between_system=PUBLISHED["command-a-developer"],
     tool="with responses",
     between_tools=",\n    ",
     call='    {"tool_call_id": "{number}", "tool_name": "{name}", "parameters": {arguments}}',

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from tests.cli.command import environment
 from tests.forked import Process
@@ -51,6 +52,8 @@ def test_the_stand_in_ends_at_sigterm_while_it_holds_requests_open(tmp_path: Pat
             path = "/v1/models/meta/meta-llama-3-8b-instruct/predictions"
             headers = f"Host: x\r\nAuthorization: Bearer x\r\nPrefer: wait=60\r\nContent-Length: {len(body)}"
             held.sendall(f"POST {path} HTTP/1.1\r\n{headers}\r\n\r\n{body}".encode())
+            listed = Request(f"http://127.0.0.1:{port}/v1/predictions", headers={"Authorization": "Bearer x"})
+            eventually(lambda: json.loads(urlopen(listed).read())["results"])
             local.send_signal(signal.SIGTERM)
             status, _ = ending_of(local)
         assert status == 143 and "Traceback" not in Path(said.name).read_text()

@@ -24,6 +24,8 @@ from .replicate.background import at_exit_of_a_child, uninterrupted
 
 T = TypeVar("T")
 
+_PROGRAM_ENDS = "The program ends, which ends its calls."
+
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
     """Runs an async function on the background loop, and waits for it."""
@@ -72,7 +74,7 @@ class _Portal:
         try:
             result = future.result()
         except CancelledError:
-            raise APIConnectionError("The program ends, which ends its calls.") from None
+            raise APIConnectionError(_PROGRAM_ENDS) from None
         except BaseException:
             # The prediction is cancelled in the background; `close` waits for that at the latest.
             future.cancel()
@@ -86,6 +88,8 @@ class _Portal:
         is half begun would keep the interpreter from ending."""
         if self._portal is not None:
             return self._portal
+        if sys.is_finalizing():  # as in `__del__`, at the very end; a thread that is begun now may never run
+            raise APIConnectionError(_PROGRAM_ENDS, request_sent=False)
         begun: Future[BlockingPortal] = Future()
 
         def begin() -> None:

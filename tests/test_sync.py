@@ -382,6 +382,61 @@ def test_ctrl_c_cancels_the_prediction(
         assert local.predictions and not local.running()
 
 
+@pytest.mark.parametrize("forever", [True, False])
+def test_a_loop_in_a_daemon_thread_leaves_nothing_running(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[str], forked.Process], forever: bool
+) -> None:
+    """It runs on while the interpreter ends, and its calls fail, which may end it then."""
+    with LocalReplicate([llama(boot_seconds=60)]) as local:
+        in_the_environment(local, monkeypatch)
+        script = start(f"""
+            import areplicate, asyncio, threading, time
+            from concurrent.futures import Future
+            created = Future()
+
+            async def main():
+                stream = await areplicate.acompletion({LLAMA!r}, {HELLO!r}, stream=True)
+                created.set_result(None)
+                try:
+                    async for _ in stream:
+                        pass
+                except areplicate.APIConnectionError:
+                    pass
+
+            def go():
+                if {forever}:
+                    loop = asyncio.new_event_loop()
+                    task = loop.create_task(main())
+                    loop.run_forever()
+                else:
+                    asyncio.run(main())
+
+            threading.Thread(target=go, daemon=True).start()
+            created.result()
+        """)
+        _, stderr = script.communicate(timeout=30)
+        assert (stderr, script.returncode) == ("", 0)
+        assert local.predictions and not local.running()
+
+
+def test_a_call_at_the_very_end_of_the_interpreter_says_so(local: LocalReplicate) -> None:
+    """A thread that begins then never runs: the call waited for ever."""
+    ended = run(f"""
+        import areplicate
+
+        class Late:
+            def __del__(self):
+                try:
+                    areplicate.completion({LLAMA!r}, {HELLO})
+                except areplicate.APIConnectionError as error:
+                    print(error)
+
+        late = Late()
+        areplicate.completion({LLAMA!r}, {HELLO})
+    """)
+    assert (ended.stdout, ended.stderr) == ("The program ends, which ends its calls.\n", "")
+
+
 def test_ctrl_c_in_the_first_moment_leaves_nothing_half_begun(local: LocalReplicate) -> None:
     """The main thread is interrupted wherever it first waits for another one."""
     ended = run(f"""

@@ -4,7 +4,7 @@ Work that serves many callers (reading the account's list), or outlives its call
 wants), runs in such a task, which `aclose` ends. If nobody calls that, the end of the loop does:
 `asyncio.run` and trio shut down the async generators that have begun, which is the one hook that every loop
 offers. A loop that is closed without that runs `at_end` first, and so does the interpreter's exit for a loop
-that nobody closes.
+that nobody closes, or that still runs in a daemon's thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import atexit
 import os
 import signal
 import sys
+import time
 from asyncio import _get_running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,9 @@ from .. import logs
 from ..clock import running_loop
 
 Work = Callable[[], Awaitable[None]]
+
+_AT_EXIT = 12.0
+"""Seconds, at most, that the interpreter's exit waits for another thread's loop: a little more than closing takes."""
 
 _begun: set[Background] = set()
 """Those with something to do at the end of their loop: they are kept until then, even if all others drop them."""
@@ -133,10 +137,17 @@ class Background(msgspec.Struct, eq=False):
             await self._at_end()
 
     def end(self) -> None:
-        """Ends what belongs to an asyncio loop that nobody has closed, and that does not run."""
+        """Ends what belongs to an asyncio loop that nobody has closed."""
         loop = self._loop
-        if loop is not None and not loop.is_running() and not loop.is_closed():
+        if loop is None or loop.is_closed() or self.inherited:
+            return
+        if not loop.is_running():
             _run(loop, self._ended)
+        elif self.elsewhere:  # in a thread that does not keep the interpreter from ending
+            asyncio.run_coroutine_threadsafe(_logged(self._ended), loop)
+            until = time.monotonic() + _AT_EXIT
+            while self.begun and time.monotonic() < until:  # its calls fail, which may end the loop meanwhile
+                time.sleep(0.01)
 
     async def _on_trio(self, work: Work, scope: anyio.CancelScope) -> None:
         try:

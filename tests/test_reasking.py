@@ -114,6 +114,42 @@ async def test_a_call_that_does_not_fit_is_asked_for_again(streamed: bool) -> No
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+async def test_a_call_that_never_fits_is_given_to_the_caller_whose_own_check_tells_the_model(
+    streamed: bool,
+) -> None:
+    """An agent's session ended with an error, after ten paid predictions, where the agent corrects its model."""
+    paris, town = PARIS, ("get_weather", {"town": "Paris"})
+
+    def corrected_by_the_agent(input: dict[str, Any]) -> str:
+        called = [paris] if "there is no town" in input["prompt"] else [town]
+        return NOTATIONS["hermes"](called)
+
+    async with stage(llama(reply=corrected_by_the_agent)) as (_, router):
+        first = await ask(router, streamed, tools=[WEATHER])
+        [call] = first.choices[0].message.tool_calls or []
+        assert json.loads(call.function.arguments) == {"town": "Paris"}
+        assert first.choices[0].finish_reason == "tool_calls" and len(first.replicate) == 2
+        second = await ask(router, streamed, result_of(first, "there is no town"), tools=[WEATHER])
+        [call] = second.choices[0].message.tool_calls or []
+        assert json.loads(call.function.arguments) == {"city": "Paris"}
+
+        strict = {"type": "function", "function": {**WEATHER["function"], "strict": True}}
+        with pytest.raises(PredictionFailedError, match='"city" is a required property'):
+            await ask(router, streamed, tools=[strict])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "wrong", ["broken", '{"name": "fly", "arguments": {}}', '{"name": "get_weather", "arguments": 1}']
+)
+async def test_what_is_no_call_of_a_tool_is_never_given_out(wrong: str, streamed: bool) -> None:
+    async with stage(llama(reply=f"<tool_call>{wrong}")) as (local, router):
+        with pytest.raises(PredictionFailedError, match="does not fit"):
+            await ask(router, streamed, tools=[WEATHER])
+        assert len(sent(local)) == 2
+
+
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("wrong", ['{"name": "Ada", "age": "old"}', '{"name": "Ada"', "I would rather not."])
 async def test_json_that_does_not_fit_is_asked_for_again(wrong: str, streamed: bool) -> None:
     right = f"Sure:\n```json\n{json.dumps(ADA)}\n```"

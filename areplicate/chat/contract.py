@@ -58,6 +58,7 @@ class AnswerReader:
         self._answered = False
         """Whether there is more than a thought."""
         self.faults: list[str] = []
+        self._asked_again = before is not None
         self.given_calls: list[FunctionCall] = list(before.given_calls) if before is not None else []
         """Calls that were given out."""
         self._said_before = list(self.given_calls)
@@ -167,7 +168,7 @@ class AnswerReader:
         for call in piece.calls:
             if self.given_calls and not self._contract.tools.parallel:
                 break
-            checked = self._checker.checked(call)
+            checked = self._checker.checked(call, asked_again=self._asked_again)
             if isinstance(checked, str):
                 self.faults.append(checked)
             elif checked in self._said_before:

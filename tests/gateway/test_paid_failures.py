@@ -21,7 +21,7 @@ FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCH
 FLAT = {"type": "json_schema", "name": "person", "schema": SCHEMA}
 WRONG_CALL = '<tool_call>{"name": "get_weather", "arguments": {"city": 1}}</tool_call>'
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOL = {"name": "get_weather", "parameters": PARAMETERS}
+TOOL = {"name": "get_weather", "parameters": PARAMETERS, "strict": True}
 FIVE = ["a"] * 5
 
 
@@ -70,11 +70,11 @@ AS_A_PERSON: dict[str, dict[str, Any]] = {
     "responses": {"text": {"format": FLAT}},
     "messages": {"output_format": {"type": "json_schema", "schema": SCHEMA}},
 }
-WITH_A_TOOL: dict[str, dict[str, Any]] = {
+WITH_A_STRICT_TOOL: dict[str, dict[str, Any]] = {
     "chat": {"tools": [{"type": "function", "function": TOOL}]},
     "completions": {"tools": [{"type": "function", "function": TOOL}]},
     "responses": {"tools": [{"type": "function", **TOOL}]},
-    "messages": {"tools": [{"name": "get_weather", "input_schema": PARAMETERS}]},
+    "messages": {"tools": [{"name": "get_weather", "input_schema": PARAMETERS, "strict": True}]},
 }
 everywhere = pytest.mark.parametrize("api", APIS)
 whole_and_streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -136,7 +136,7 @@ def asked(running: Gateway, api: str, model: str, stream: bool, **more: Any) -> 
 @whole_and_streamed
 def test_an_answer_that_never_fits(running: Gateway, api: str, stream: bool) -> None:
     """Both attempts are paid: who asks for what a model cannot give does not ask for free."""
-    for model, how, dollars in (("talks", AS_A_PERSON, 8.0), ("calls-wrongly", WITH_A_TOOL, 4.0)):
+    for model, how, dollars in (("talks", AS_A_PERSON, 8.0), ("calls-wrongly", WITH_A_STRICT_TOOL, 4.0)):
         misfit = asked(running, api, model, stream, **how[api])
         assert "does not fit" in misfit.answer.text
         assert misfit.paid() == (dollars, 2)

@@ -95,6 +95,7 @@ def _tools(tools: Any) -> list[dict[str, Any]]:
             "name": name,
             "description": text(f"tools[{index}].description", tool.get("description", "")),
             "parameters": mapping(f"tools[{index}].input_schema", tool.get("input_schema")),
+            "strict": tool.get("strict"),
         }
         found.append({"type": "function", "function": function})
     return found

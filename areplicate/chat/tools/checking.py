@@ -27,8 +27,13 @@ class CallChecker:
         validators = validators_for(tool.parameters for tool in use.tools)
         self._tools = {tool.name: (tool, each) for tool, each in zip(use.tools, validators, strict=True)}
 
-    def checked(self, call: RawCall) -> FunctionCall | str:
-        """The call as OpenAI's API has it, or what is wrong with it, in words for the model."""
+    def checked(self, call: RawCall, *, asked_again: bool = False) -> FunctionCall | str:
+        """The call as OpenAI's API has it, or what is wrong with it, in words for the model.
+
+        Args:
+            asked_again: the model has been told once what was wrong. Arguments that still do not fit are then left
+                to the caller, whose own check tells the model, as OpenAI's API does for tools that are not strict.
+        """
         name = meant_tool(call, self._tools)
         if name is None:
             return f"There is no tool {call.name!r}; there are: {', '.join(self._tools)}."
@@ -43,7 +48,7 @@ class CallChecker:
             ]
             meant = _without_idle(_with_meant_texts(arguments, tool, quoted), tool.parameters)
             arguments, faults = meant, validator.faults(meant)
-        if faults:
+        if faults and (tool.strict or not asked_again):
             return f"The arguments of {tool.name} do not fit: {'; '.join(faults)}."
         return FunctionCall(name=tool.name, arguments=msgspec.json.encode(arguments).decode())
 

@@ -13,8 +13,8 @@ from areplicate.errors import BadRequestError
 
 HELLO = {"role": "user", "content": "Hello"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
-TOOL = {"name": "weather", "description": "Tells it.", "input_schema": SCHEMA}
-FUNCTION = {"name": "weather", "description": "Tells it.", "parameters": SCHEMA}
+TOOL = {"name": "weather", "description": "Tells it.", "input_schema": SCHEMA, "strict": True}
+FUNCTION = {"name": "weather", "description": "Tells it.", "parameters": SCHEMA, "strict": True}
 
 
 def read(*messages: Any) -> list[Any]:
@@ -342,7 +342,10 @@ class TestTools:
         bare = {"name": "time", "type": "custom", "input_schema": {}}
         assert params(tools=[TOOL, bare])["tools"] == [
             {"type": "function", "function": FUNCTION},
-            {"type": "function", "function": {"name": "time", "description": "", "parameters": {}}},
+            {
+                "type": "function",
+                "function": {"name": "time", "description": "", "parameters": {}, "strict": None},
+            },
         ]
         assert "tools" not in params(tools=[])
 

@@ -19,6 +19,7 @@ from .calls.streams import CompletionStream
 from .chat.embeddings import EmbeddingResponse
 from .chat.parsed import Parsed
 from .chat.responses import ModelResponse, ModelResponseChunk
+from .clock import running_loop
 from .options.signature import signed
 from .portal import is_running, run
 from .replicate.transports.base import Transport
@@ -41,7 +42,7 @@ async def acompletion(model: str, messages: Sequence[Any], **params: Any) -> Mod
     The router behind it is this event loop's own. Its connections are kept between calls and closed
     when the loop shuts down.
     """
-    router = await _routers.here()
+    router = _routers.here()
     answer: ModelResponse | CompletionStream = await router.acompletion(model, messages, **params)
     return answer
 
@@ -149,7 +150,7 @@ def configure(**options: Any) -> None:
 
 async def aparse(model: str, messages: Sequence[Any], response_format: type[T], **params: Any) -> Parsed[T]:
     """A completion as an object of a pydantic class: `AsyncRouter.aparse` on this event loop's default router."""
-    router = await _routers.here()
+    router = _routers.here()
     return await router.aparse(model, messages, response_format, **params)
 
 
@@ -160,7 +161,7 @@ def parse(model: str, messages: Sequence[Any], response_format: type[T], **param
 
 async def aembedding(model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
     """The vectors of a text or of several: `AsyncRouter.aembedding` on this event loop's default router."""
-    router = await _routers.here()
+    router = _routers.here()
     response: EmbeddingResponse = await router.aembedding(model, input, **params)
     return response
 
@@ -210,9 +211,9 @@ class LoopRouters:
         self._make = make
         self._routers: WeakValueDictionary[Any, AsyncRouter] = WeakValueDictionary()
 
-    async def here(self) -> AsyncRouter:
+    def here(self) -> AsyncRouter:
         """The router of the loop that this runs on."""
-        loop = current_token().native_token
+        loop = running_loop() or current_token().native_token
         router = self._routers.get(loop)
         if router is None or router.closed:
             router = self._routers[loop] = self._make(transport=_transport_for(loop))

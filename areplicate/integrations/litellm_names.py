@@ -65,7 +65,7 @@ class Router:
     async def acompletion(
         self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
-        router = await self._routers.here()
+        router = self._routers.here()
         answer: ModelResponse | CompletionStream = await router.acompletion(
             model, messages, **{**self._defaults, **params}
         )
@@ -77,7 +77,7 @@ class Router:
         return sync(run(lambda: self.acompletion(model, messages, **params)))
 
     async def aembedding(self, /, model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
-        router = await self._routers.here()
+        router = self._routers.here()
         answer: EmbeddingResponse = await router.aembedding(model, input, **params)
         return answer
 

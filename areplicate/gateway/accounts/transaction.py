@@ -11,7 +11,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -106,24 +106,18 @@ def stored(row: msgspec.Struct | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(kind: type[T], row: dict[str, Any]) -> T:
-    """A struct of this kind, or a dictionary, from the values of its columns."""
-    for name, read_one in _readers(kind).items():  # type: ignore[arg-type]
+    """A struct of this kind, or a dictionary, from the values of its columns; SQLite's truth is 0 or 1."""
+    for name in _json_columns(kind):  # type: ignore[arg-type]
         if row[name] is not None:
-            row[name] = read_one(row[name])
-    return kind(**row)
+            row[name] = json.loads(row[name])
+    return msgspec.convert(row, kind, strict=False)
 
 
 @cache
-def _readers(kind: type) -> dict[str, Callable[[Any], Any]]:
-    """What makes a field's value of the stored one, where that is another: SQLite's truth is 0 or 1."""
+def _json_columns(kind: type) -> list[str]:
     if not issubclass(kind, msgspec.Struct):
-        return {}
-    types = {name: _stored_type(hint) for name, hint in _hints(kind).items()}
-    return {
-        name: bool if type is bool else json.loads
-        for name, type in types.items()
-        if type is bool or type not in _TYPES
-    }
+        return []
+    return [name for name, hint in _hints(kind).items() if _stored_type(hint) not in _TYPES]
 
 
 def _hints(struct: type[msgspec.Struct]) -> dict[str, Any]:

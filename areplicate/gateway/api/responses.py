@@ -94,8 +94,11 @@ async def responses(exchange: Exchange, body: dict[str, Any]) -> Any:
     builder = ResponseBuilder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
 
     async def keep() -> None:
+        general, stored = exchange.backend.config.general, StoredResponse(builder.answer, resolved, earlier)
+        most = round(general.max_stored_mb * 1e6)
         try:
-            await _keep(exchange, builder.answer, resolved, earlier)
+            store = await _store(exchange, "store")
+            await store.keep(exchange.caller.key_id, stored, general.stored_responses_seconds, most)
         except Exception as error:  # the answer is paid, and is not lost with the database
             logger.error("%s is not stored: %s", builder.answer["id"], error)
             builder.answer["store"] = False
@@ -234,11 +237,3 @@ async def _referred(exchange: Exchange, items: list[Any]) -> dict[str, Any]:
     if len(ids) > MAX_MESSAGES:
         raise bad_request(f"input refers to {len(ids)} items; {MAX_MESSAGES} are allowed.", param="input")
     return await (await _store(exchange, "input")).find_items(exchange.caller.key_id, ids, _check_size)
-
-
-async def _keep(exchange: Exchange, response: dict[str, Any], items: list[Any], earlier: list[Any]) -> None:
-    store = await _store(exchange, "store")
-    general = exchange.backend.config.general
-    stored = StoredResponse(response, items, earlier)
-    most = round(general.max_stored_mb * 1e6)
-    await store.keep(exchange.caller.key_id, stored, general.stored_responses_seconds, most)

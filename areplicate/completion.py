@@ -150,8 +150,7 @@ def configure(**options: Any) -> None:
 
 async def aparse(model: str, messages: Sequence[Any], response_format: type[T], **params: Any) -> Parsed[T]:
     """A completion as an object of a pydantic class: `AsyncRouter.aparse` on this event loop's default router."""
-    router = _routers.here()
-    return await router.aparse(model, messages, response_format, **params)
+    return await _routers.here().aparse(model, messages, response_format, **params)
 
 
 def parse(model: str, messages: Sequence[Any], response_format: type[T], **params: Any) -> Parsed[T]:
@@ -161,9 +160,7 @@ def parse(model: str, messages: Sequence[Any], response_format: type[T], **param
 
 async def aembedding(model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
     """The vectors of a text or of several: `AsyncRouter.aembedding` on this event loop's default router."""
-    router = _routers.here()
-    response: EmbeddingResponse = await router.aembedding(model, input, **params)
-    return response
+    return await _routers.here().aembedding(model, input, **params)
 
 
 def embedding(model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:

@@ -65,11 +65,7 @@ class Router:
     async def acompletion(
         self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
-        router = self._routers.here()
-        answer: ModelResponse | CompletionStream = await router.acompletion(
-            model, messages, **{**self._defaults, **params}
-        )
-        return answer
+        return await self._routers.here().acompletion(model, messages, **{**self._defaults, **params})
 
     def completion(
         self, /, model: str, messages: Sequence[Any], **params: Any
@@ -77,9 +73,7 @@ class Router:
         return sync(run(lambda: self.acompletion(model, messages, **params)))
 
     async def aembedding(self, /, model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
-        router = self._routers.here()
-        answer: EmbeddingResponse = await router.aembedding(model, input, **params)
-        return answer
+        return await self._routers.here().aembedding(model, input, **params)
 
     def embedding(self, /, model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
         return run(lambda: self.aembedding(model, input, **params))
@@ -101,8 +95,7 @@ async def abatch_completion(
     async def one(conversation: Sequence[Any]) -> ModelResponse | APIError:
         async with room:
             try:
-                answer: ModelResponse = await acompletion(model, conversation, **params)
-                return answer
+                return await acompletion(model, conversation, **params)
             except APIError as error:
                 return error
 

@@ -107,12 +107,10 @@ def _compiled(jsonschema_rs: Any, schema: dict[str, Any], patterns: int, room: i
     )
     if not patterns:
         return compile(), 0
+    # As zod's pattern of an e-mail address does.
     looking_ahead = partial(jsonschema_rs.FancyRegexOptions, backtrack_limit=_MOST_STEPS)
     wrong: ValueError = ValueError("its patterns are too large")
-    for engine in (
-        jsonschema_rs.RegexOptions,
-        looking_ahead,
-    ):  # as zod's pattern of an e-mail address looks ahead
+    for engine in (jsonschema_rs.RegexOptions, looking_ahead):
         for size in [size for size in _COMPILED if size * patterns <= room]:
             try:
                 return compile(pattern_options=engine(size_limit=size)), size

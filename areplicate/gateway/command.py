@@ -34,11 +34,6 @@ _File = click.Path(path_type=Path, dir_okay=False)
 @click.option("--ssl-keyfile", type=_File, help="Its private key, if that is not in the certificate's file.")
 @click.option("--debug", is_flag=True, help="Log more.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes.")
-@click.option("--listener", type=int, hidden=True, help="The inherited socket of a worker.")
-@click.option("--parent", type=int, hidden=True, help="The process id of a worker's parent.")
-@click.option(
-    "--source", type=_File, hidden=True, help="What a worker reads in the place of the configuration."
-)
 def serve(
     path: Path,
     host: str | None,
@@ -47,9 +42,6 @@ def serve(
     ssl_keyfile: Path | None,
     debug: bool,
     workers: int,
-    listener: int | None,
-    parent: int | None,
-    source: Path | None,
 ) -> None:
     """Serve Replicate's models to clients of OpenAI's API.
 
@@ -69,19 +61,18 @@ def serve(
     if ssl_keyfile is not None and ssl_certfile is None:
         raise click.ClickException("--ssl-keyfile needs --ssl-certfile.")
     certificate = None if ssl_certfile is None else Certificate(ssl_certfile, ssl_keyfile)
-    serving = Serving(path=path, source=source, workers=workers, parent=parent, certificate=certificate)
+    serving = Serving(path=path, workers=workers, certificate=certificate)
     try:  # the files may come from a pipe, which can be read once
         tls = None if certificate is None else certificate.context()
         config = serving.read()
     except (ConfigError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    sock = _listen(config, host, port, certificate) if listener is None else socket.socket(fileno=listener)
-    if workers > 1 and listener is None:
+    sock = _listen(config, host, port, certificate)
+    if workers > 1:
         from .workers import Supervisor
 
-        command = _worker_command(path, workers, debug, ssl_certfile, ssl_keyfile)
-        sys.exit(Supervisor(command, path, config, sock, workers).run())
-    alone = workers == 1 and config.accounts.database.file is not None
+        sys.exit(Supervisor(serving, config, sock, debug).run())
+    alone = config.accounts.database.file is not None
     run(config, sock, msgspec.structs.replace(serving, alone=alone), tls)
     logging.shutdown()
 
@@ -101,16 +92,6 @@ def _listen(config: Config, host: str | None, port: int, certificate: Certificat
             chosen,
         )
     return sock
-
-
-def _worker_command(
-    path: Path, workers: int, debug: bool, ssl_certfile: Path | None, ssl_keyfile: Path | None
-) -> list[str]:
-    command = [sys.executable, "-m", "areplicate.gateway", f"--config={path}", f"--workers={workers}"]
-    command += ["--debug"] if debug else []
-    command += [f"--ssl-certfile={ssl_certfile}"] if ssl_certfile else []
-    command += [f"--ssl-keyfile={ssl_keyfile}"] if ssl_keyfile else []
-    return command
 
 
 def _host(host: str | None, master_key: str | None) -> str:

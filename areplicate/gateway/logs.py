@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import filterfalse
 from typing import Any
 
@@ -68,8 +68,9 @@ class TextFormatter(logging.Formatter):
         return line.rstrip()
 
 
+@cache
 def set_up(debug: bool) -> None:
-    """Sends the package's log to stderr.
+    """Sends the package's log to stderr, once: a forked worker has it from its parent.
 
     The client's own log, which `debug` and `set_verbose` open, holds requests with their prompts.
     """

@@ -17,6 +17,7 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -24,7 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -40,7 +41,7 @@ def _remembering(metric: M) -> M:
             return labels(*values)
         except FileNotFoundError:
             # Who tidies up has deleted the workers' folder, and no request may fail for that.
-            os.makedirs(os.environ[_FOLDER], mode=0o700, exist_ok=True)
+            os.makedirs(os.environ[FOLDER], mode=0o700, exist_ok=True)
             return labels(*values)
 
     metric.labels = cache(made)  # type: ignore[method-assign]
@@ -51,7 +52,10 @@ class Metrics:
     """What is counted. `model` is the name that clients ask for, which the configuration bounds."""
 
     def __init__(self) -> None:
-        shared = _FOLDER in os.environ
+        shared = FOLDER in os.environ
+        if shared:
+            # It would look for the folder when it is imported, which a worker's parent has done without one.
+            values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         home = None if shared else registry
 

@@ -83,11 +83,9 @@ class Gateway:
         pid = self.process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    @staticmethod
-    def kept_for(worker: int) -> str | None:
-        """The folder that a worker's parent keeps for it."""
-        variables = Path(f"/proc/{worker}/environ").read_text().split("\0")
-        return dict(each.partition("=")[::2] for each in variables).get("PROMETHEUS_MULTIPROC_DIR")
+    def kept_for_workers(self) -> Path | None:
+        """The folder that it keeps for its workers."""
+        return next(Path("/dev/shm").glob(f"areplicate-{self.process.pid}-*"), None)
 
     def status(self, path: str) -> int:
         """What anybody is answered."""
@@ -184,17 +182,19 @@ def gateway(
     ready: bool = True,
     open_files: tuple[int, int] | None = None,
     before: Callable[[], None] | None = None,
+    program: str = "areplicate.gateway",
 ) -> Iterator[Gateway]:
     """Runs a gateway until the block ends.
 
     `started` waits until it serves, and `ready` until it has its database; `open_files` are its limits. The process
-    is forked, but for one that is not waited for, or in which `before` is called before it is the gateway's.
+    is forked, but for one that is not waited for, or in which `before` is called before it is the gateway's. `program`
+    is another one that serves, by its path.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "config.yaml", folder / "log"
     path.write_text(json.dumps(config))
     # It takes a port itself: one that was looked for beforehand may be somebody else's by now.
-    command = ("areplicate.gateway", "--config", str(path), "--port", "0", "--host", "127.0.0.1", *arguments)
+    command = (program, "--config", str(path), "--port", "0", "--host", "127.0.0.1", *arguments)
     process: Process | subprocess.Popen[bytes]
     with log.open("wb") as output:
         if started and before is None:

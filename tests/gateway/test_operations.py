@@ -159,18 +159,18 @@ def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_
 def test_workers_end_with_their_parent(local: LocalReplicate, tmp_path: Path, serving: bool) -> None:
     """While they serve, and while they still begin."""
     with gateway(config_for(local), tmp_path, "--workers", "2", started=serving) as running:
-        eventually(lambda: len([pid for pid in running.workers() if running.kept_for(pid)]) == 2)
+        eventually(lambda: len(running.workers()) == 2)
         left = running.workers()
         for pid in [] if serving else left:
             os.kill(pid, signal.SIGSTOP)
-        [kept] = {running.kept_for(pid) for pid in left}
-        assert kept and list(Path(kept).iterdir())
+        kept = running.kept_for_workers()
+        assert kept and list(kept.iterdir())
         running.process.kill()
         running.process.wait()
         for pid in left:
             os.kill(pid, signal.SIGCONT)
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
-        assert not Path(kept).exists()
+        assert not kept.exists()
 
 
 def counted(text: str, series: str) -> float:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from areplicate.gateway.config.config import read_config
+from areplicate.gateway.server import Serving
 from areplicate.gateway.tls import Certificate
 from areplicate.gateway.workers import Supervisor
 from areplicate.local import LocalReplicate
@@ -137,7 +138,7 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: "was not reloaded" in running.log())
         [killed, *_] = running.workers()
-        shutil.rmtree(str(running.kept_for(killed)))  # as those who tidy up do to old files
+        shutil.rmtree(str(running.kept_for_workers()))  # as those who tidy up do to old files
         files = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (3, files[1]))
         os.kill(killed, signal.SIGKILL)
@@ -158,7 +159,7 @@ def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate
 def test_no_request_fails_where_the_workers_folder_is_deleted(local: LocalReplicate, tmp_path: Path) -> None:
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
         eventually(lambda: running.log().count('"listening"') == 2)
-        shutil.rmtree(str(running.kept_for(running.workers()[0])))
+        shutil.rmtree(str(running.kept_for_workers()))
         assert {running.ask().status_code for _ in range(8)} == {200}
         with running.http() as http:
             assert "areplicate_request_seconds_count" in http.get("/metrics").text
@@ -172,7 +173,7 @@ def test_no_key_is_written_into_a_folder_that_another_user_has_put_in_place(
     path.write_text(json.dumps(config_for(local)))
     config = read_config(path)
     with socket.socket() as listener:
-        supervisor = Supervisor([], path, config, listener, count=1)
+        supervisor = Supervisor(Serving(path=path), config, listener)
     home = supervisor._home
     with monkeypatch.context() as patched:
         patched.setattr(os, "geteuid", lambda: home.stat().st_uid + 1)
@@ -215,6 +216,27 @@ def test_sigterm_ends_it_however_early_it_comes(
         statuses = list(threads.map(stopped_at, MOMENTS))
     assert set(statuses) <= {0, 143, -signal.SIGTERM}, dict(zip(MOMENTS, statuses, strict=True))
     eventually(lambda: not processes_with(tmp_path))
+
+
+def test_workers_that_are_not_forked(local: LocalReplicate, tmp_path: Path) -> None:
+    """As on macOS: each imports all by itself, and gets what it needs from its parent."""
+    program = tmp_path / "serve.py"
+    program.write_text(
+        "from multiprocessing import get_context\n"
+        "from areplicate.gateway import command, workers\n"
+        "if __name__ == '__main__':\n"
+        "    workers._MULTIPROCESSING = get_context('spawn')\n"
+        "    command.serve()\n"
+    )
+    with gateway(config_for(local), tmp_path, "--workers", "2", program=str(program)) as running:
+        eventually(lambda: running.log().count('"listening"') == 2)
+        assert {running.ask().status_code for _ in range(4)} == {200}
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: running.log().count("configuration reloaded") == 2)
+        with running.http() as http:
+            assert "areplicate_request_seconds_count" in http.get("/metrics").text
+        assert running.stop() == 0
+        assert "worker died" not in running.log()
 
 
 def processes_with(folder: Path) -> list[str]:

@@ -297,20 +297,17 @@ DEEPSEEK_4 = ToolFormat(
 
 LING_2 = msgspec.structs.replace(QWEN, between_system="\n")
 
-LING_3 = ToolFormat(
-    PUBLISHED["ling-3-tools"],
-    between_system="\n",
+LING_3 = msgspec.structs.replace(
+    LING_2,
+    definitions=PUBLISHED["ling-3-tools"],
     call="<tool_call>{name}\n{arguments}\n</tool_call>",
     argument="<arg_key>{key}</arg_key>\n<arg_value>{value}</arg_value>",
-    answer="\n<tool_response>\n{content}\n</tool_response>",
-    between_answers="",
 )
 
 STEP_3_5 = msgspec.structs.replace(
     QWEN_CODER,
     definitions=PUBLISHED["step-3.5-tools"],
     tool="json",
-    call="<tool_call>\n<function={name}>\n{arguments}</function>\n</tool_call>",
     between_calls="",
     after_text="",
     answer="<tool_response>{content}</tool_response>",
@@ -345,7 +342,6 @@ APERTUS = ToolFormat(
 APRIEL_1_5 = ToolFormat(
     PUBLISHED["apriel-1.5-tools"],
     tool="python literal",
-    between_tools="\n",
     between_system="\n",
     call='{"name": "{name}", "arguments": {arguments}, "id": "{id}"}',
     calls=("\n<tool_calls>[", "]</tool_calls>"),
@@ -378,7 +374,6 @@ LFM_2 = ToolFormat(
 MIMO_2 = msgspec.structs.replace(
     QWEN_CODER,
     definitions=PUBLISHED["mimo-2-tools"],
-    call="<tool_call>\n<function={name}>\n{arguments}</function>\n</tool_call>",
     argument="<parameter={key}>{value}</parameter>\n",
     between_calls="",
     after_text="",
@@ -422,7 +417,6 @@ OLMO_3_THINK = msgspec.structs.replace(OLMO_3, between_system=" ")
 SMOLLM_3 = ToolFormat(
     PUBLISHED["smollm-3-tools"],
     tool="python literal",
-    between_tools="\n",
     call=_TAGGED_CALL,
 )
 

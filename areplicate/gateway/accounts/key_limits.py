@@ -53,13 +53,16 @@ MEASURES: tuple[Measure, ...] = ("predictions", "tokens", "dollars")
 _CODES = {"a minute": "rate_limit_exceeded", "at once": "parallel_limit"}
 
 
+_new_id = partial(secrets.token_hex, 12)
+
+
 class Hold(msgspec.Struct, kw_only=True):
     """What a request was let in for; tokens and dollars are of all its predictions together.
 
     `at` is when, in seconds since 1970, by the database's clock.
     """
 
-    id: str = msgspec.field(default_factory=partial(secrets.token_hex, 12))
+    id: str = msgspec.field(default_factory=_new_id)
     key_id: str
     at: float = 0.0
     predictions: int
@@ -68,9 +71,7 @@ class Hold(msgspec.Struct, kw_only=True):
 
     def again(self) -> Hold:
         """The same anew, with an id of its own: this one may still be on its way out of the database."""
-        return Hold(
-            key_id=self.key_id, predictions=self.predictions, tokens=self.tokens, dollars=self.dollars
-        )
+        return msgspec.structs.replace(self, id=_new_id())
 
 
 class SettledHold(msgspec.Struct, frozen=True):

@@ -44,9 +44,6 @@ KeyChanges = msgspec.defstruct(
     namespace={
         "__doc__": "What to change of a key, named by its token or its `key_id`; null takes a limit away."
     },
-    module=__name__,
-    frozen=True,
-    kw_only=True,
     forbid_unknown_fields=True,
 )
 

@@ -76,8 +76,9 @@ def _operation(each: Route, components: Schema) -> Schema:
     if each.streams:
         answer["text/event-stream"] = {}
     parameters = [_ID] if "{id}" in each.path else []
+    summary = (each.handler.__doc__ or each.path).strip().splitlines()[0].rstrip(".")
     operation: Schema = {
-        "summary": each.summary,
+        "summary": summary,
         "parameters": parameters,
         "responses": {
             "200": {"description": "The answer", "content": answer},

@@ -20,6 +20,7 @@ class Route(NamedTuple):
     """A route.
 
     Attributes:
+        handler: the first line of its docstring is what the OpenAPI document says of the route.
         path: as OpenAI and LiteLLM write it; what its figures are counted under. `{id}` in it stands for
             any text that can be printed, which is then `exchange.rest`. `/v1` in front of it is optional for
             callers.
@@ -40,11 +41,6 @@ class Route(NamedTuple):
     form: bool = False
     changes: bool = False
     streams: bool = False
-
-    @property
-    def summary(self) -> str:
-        """The first line of the handler's docstring: what the OpenAPI document says of the route."""
-        return (self.handler.__doc__ or self.path).strip().splitlines()[0].rstrip(".")
 
     async def read(self, exchange: Exchange) -> tuple[Any, ...]:
         """What the handler takes after the exchange: what was sent, if it reads a struct."""

@@ -43,8 +43,6 @@ class LineChecker(msgspec.Struct):
 
     _endpoint: str
     """What all lines must ask."""
-    _most: int
-    """Lines at most."""
     _caller: Caller
     _backend: Backend
     _costs: Costs
@@ -54,14 +52,15 @@ class LineChecker(msgspec.Struct):
 
     def check(self, job: Job) -> CheckedFile:
         """Reads the whole file; in a thread beside the loop, since it may be long."""
-        if errors := list(_too_much(job.input, self._most)):
+        most = self._backend.config.general.max_batch_requests
+        if errors := list(_too_much(job.input, most)):
             return CheckedFile(0, errors, 0.0)
         count = 0
         expected = 0.0
         for row in job.rows():
             count += 1
-            if count > self._most:
-                return CheckedFile(count, [_too_many(f"{self._most:,} requests")], 0.0)
+            if count > most:
+                return CheckedFile(count, [_too_many(f"{most:,} requests")], 0.0)
             try:
                 expected += self._cost_of(row)
             except (BadRequestError, GatewayError) as wrong:

@@ -109,18 +109,15 @@ class Work:
             await self._finish("completed", completed_at=batch.now())
 
     async def _validate(self) -> None:
+        gateway, endpoint = self._gateway, self._batch.row.endpoint
         try:
-            checked = await asyncio.to_thread(self._checker().check, self._job)
+            checker = LineChecker(endpoint, self._batch.caller(), gateway.backend, gateway.accounts.costs)
+            checked = await asyncio.to_thread(checker.check, self._job)
             errors = checked.errors or await self._begin(checked)
         except AuthenticationError as refused:
             checked, errors = CheckedFile(0, [], 0.0), [error("invalid_api_key", refused.message)]
         if errors:
             await self._end("failed", [], errors=errors, failed_at=self._batch.now(), total=checked.rows)
-
-    def _checker(self) -> LineChecker:
-        backend, caller = self._gateway.backend, self._batch.caller()
-        most, costs = backend.config.general.max_batch_requests, self._gateway.accounts.costs
-        return LineChecker(self._batch.row.endpoint, most, caller, backend, costs)
 
     async def _begin(self, checked: CheckedFile) -> list[dict[str, Any]]:
         """Begins the batch; gives what is wrong if the key's budget is not enough for it beside its others."""

@@ -105,15 +105,6 @@ class Server(web.Server):
             connection.force_close()
 
 
-class _NoTimer:
-    """In the place of the timer that aiohttp would set for each connection: its server has one for all."""
-
-    def cancel(self) -> None: ...
-
-
-_NO_TIMER = _NoTimer()
-
-
 class Connection(RequestHandler):
     """One connection. Its answer to what is not HTTP is an error as OpenAI's API has them."""
 
@@ -217,8 +208,7 @@ class Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if self._keepalive_handle is not None:
-            self._keepalive_handle.cancel()
-        self._keepalive_handle = _NO_TIMER  # type: ignore[assignment]
+            self._keepalive_handle.cancel()  # where there is one, aiohttp sets no other: the server's is for all
         # The first request comes soon; only between two of them may there be a long silence.
         self._next_keepalive_close_time = self._loop.time() + self._first_patience
         self._server.add(self)

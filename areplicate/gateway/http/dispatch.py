@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -45,13 +46,9 @@ class Dispatcher:
         """The requests that are being answered; the end of the process waits for them."""
         for route in routes:
             before, has_id, after = route.path.partition("{id}")
+            table: dict[Any, dict[str, Route]] = self._around if has_id else self._whole
             for spelling in {before, before.removeprefix("/v1")}:
-                methods = (
-                    self._around.setdefault((spelling, after), {})
-                    if has_id
-                    else self._whole.setdefault(spelling, {})
-                )
-                methods[route.method] = route
+                table.setdefault((spelling, after) if has_id else spelling, {})[route.method] = route
         self._around = dict(sorted(self._around.items(), key=lambda item: -len(item[0][1])))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -132,7 +129,7 @@ class Dispatcher:
     def _route(self, exchange: Exchange, method: str, path: str) -> Route:
         path = (_SLASHES.sub("/", path) if "//" in path else path).rstrip("/")
         methods = self._methods(exchange, path) or self._methods(exchange, _plain(exchange, path))
-        if methods is None or (_is_admins(methods) and _is_disguised(exchange.request)):
+        if methods is None or _is_disguised(methods, exchange.request):
             raise GatewayError(
                 404, f"{method} {path[:200] or '/'} does not exist: /openapi.json lists every route."
             )
@@ -143,14 +140,11 @@ class Dispatcher:
         return route
 
 
-def _is_disguised(request: web.BaseRequest) -> bool:
-    """Whether a path is written in another way than it is read, which a proxy's rule may not fit."""
-    return "%" in request.rel_url.raw_path or "//" in request.rel_url.raw_path
-
-
-def _is_admins(methods: dict[str, Route]) -> bool:
-    """Whether it is a path of the admin's, which a proxy may keep from the public by the way it is written."""
-    return any(route.access == "master" for route in methods.values())
+def _is_disguised(methods: dict[str, Route], request: web.BaseRequest) -> bool:
+    """Whether it is a path of the admin's that is written in another way than it is read: a proxy may keep such
+    paths from the public by the way they are written."""
+    is_admins = any(route.access == "master" for route in methods.values())
+    return is_admins and ("%" in request.rel_url.raw_path or "//" in request.rel_url.raw_path)
 
 
 def _plain(exchange: Exchange, path: str) -> str:

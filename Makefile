@@ -67,11 +67,13 @@ $(INSTALLED): $(BIN)/python pyproject.toml
 
 # Two hundred packages: uv takes a third of pip's time for them; pip steps in if uv finds no index.
 # All is compiled here, the tests too, and Hypothesis makes its tables of characters for the first of its tests: else
-# each of the processes that run the tests would, all at the same time.
+# each of the processes that run the tests would, all at the same time. Mypy reads the packages' types, which takes most
+# of its time, and keeps what it found; what it finds wrong is told by `make lint`.
 $(TESTABLE): $(BIN)/python pyproject.toml
 	$(PIP) install uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[test]' || $(PIP) install -e '.[test]'
 	$(BIN)/pytest -k test_no_format_loses_text
+	$(BIN)/mypy > /dev/null || true
 	$(BIN)/python -m tests.gateway.postgres
 	@touch $@ $(INSTALLED)
 

@@ -163,11 +163,13 @@ def read_a_configuration() -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as listener:
+        gc.disable()  # all that is imported stays
         for name in IMPORTED[sys.argv[2]]:
             importlib.import_module(name)
         if sys.argv[2] == "package":
             read_a_configuration()
         gc.freeze()
+        gc.enable()
         connection = wait_for_a_demand(listener)
     demand = start(connection)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -281,12 +281,12 @@ def test_a_refused_body_is_read_also_where_an_earlier_one_was_compressed(running
 
 
 def test_large_bodies(running: Gateway) -> None:
-    large = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 20_000_000 + b'"}]}'
+    large = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 12_000_000 + b'"}]}'
     with running.http() as http:
         assert_refused(http.post("/v1/chat/completions", content=large), 413, "larger than 10 MB")
         pieces = (large[i : i + 65536] for i in range(0, len(large), 65536))
         assert_refused(http.post("/v1/chat/completions", content=pieces), 413)
-    bomb = gzip.compress(b" " * 200_000_000, compresslevel=1)
+    bomb = gzip.compress(b" " * 50_000_000, compresslevel=1)
     assert post(running, bomb, **GZIP).status_code in (400, 413)
     damaged = post(running, b"no gzip", **GZIP)
     assert (damaged.status_code, damaged.headers["Connection"]) == (400, "close")

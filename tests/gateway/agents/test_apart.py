@@ -53,7 +53,8 @@ console.log(JSON.stringify(told))
 """
 
 _LLAMA_INDEX = """
-import json, sys
+import gc, json, sys
+gc.disable()  # its imports take three seconds, and one more with searches for garbage
 from pydantic import BaseModel
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool

@@ -131,71 +131,25 @@ def vcr() -> SimpleNamespace:
 
 
 class _Chat:
-    @property
-    def chat_model_class(self) -> type[ChatAreplicate]:
-        return ChatAreplicate
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        return {"model": "acme/told"}
+    chat_model_class = ChatAreplicate
+    chat_model_params = {"model": "acme/told"}  # noqa: RUF012
 
 
 class TestUnit(_Chat, ChatModelUnitTests):
-    @property
-    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
-        return {"REPLICATE_API_KEY": "r8_env"}, {"model": "acme/told"}, {"api_key": "r8_env"}
+    init_from_env_params = {"REPLICATE_API_KEY": "r8_env"}, {"model": "acme/told"}, {"api_key": "r8_env"}
 
 
 class TestIntegration(_Chat, ChatModelIntegrationTests):
-    @property
-    def supports_json_mode(self) -> bool:
-        return True
-
-    @property
-    def supports_model_override(self) -> bool:
-        return True
-
-    @property
-    def model_override_value(self) -> str:
-        return "acme/told-2"
-
-    @property
-    def supports_image_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_image_urls(self) -> bool:
-        return True
-
-    @property
-    def supports_image_tool_message(self) -> bool:
-        return True
-
-    @property
-    def supports_anthropic_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_audio_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_pdf_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_pdf_tool_message(self) -> bool:
-        return True
-
-    @property
-    def enable_vcr_tests(self) -> bool:
-        return True
+    supports_json_mode = supports_model_override = True
+    supports_image_inputs = supports_image_urls = supports_image_tool_message = True
+    supports_anthropic_inputs = supports_audio_inputs = True
+    supports_pdf_inputs = supports_pdf_tool_message = True
+    enable_vcr_tests = True
+    model_override_value = "acme/told-2"
 
 
 class TestIntegrationOnAModelThatTakesTools(TestIntegration):
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        return {"model": "acme/native"}
+    chat_model_params = {"model": "acme/native"}  # noqa: RUF012
 
 
 class Joke(BaseModel):

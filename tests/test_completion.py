@@ -335,6 +335,7 @@ async def test_an_answer_at_its_token_limit_ends_with_length() -> None:
 BAD_CALLS: list[tuple[dict[str, Any], str]] = [
     ({"model": ""}, "model string is empty"),
     ({"model": None}, "model must be a string"),
+    ({"model": []}, "model must be a string, not list"),
     ({"model": f"{LLAMA}:abc"}, "64 hex digits"),
     ({"messages": []}, "messages is empty"),
     ({"messages": None}, "messages must be a list"),

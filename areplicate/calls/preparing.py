@@ -119,7 +119,10 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
 
     def again(self, model: str, messages: Sequence[Any], keywords: Mapping[str, Any]) -> Call | None:
         """The call, ready to be sent, if the model was just asked with the same keywords; None if it must be prepared."""
-        draft = self._drafts.get((model, key_of(keywords)))
+        try:
+            draft = self._drafts.get((model, key_of(keywords)))
+        except TypeError:  # a model that is not a string but a list, say: `prepare` refuses it
+            return None
         if draft is None or draft.frames is None:
             return None
         base, key = draft.own_road

@@ -34,7 +34,7 @@ class KeyStore(Stored):
     @unit()
     def add(self, transaction: Transaction, key: Key, entry: AuditRow) -> None:
         transaction.add("areplicate_keys", key)
-        _note(transaction, entry)
+        transaction.add("areplicate_audit", entry, at=transaction.now)
 
     @unit()
     def change(
@@ -58,7 +58,7 @@ class KeyStore(Stored):
         key = transaction.row(Key, change, hash_before=hash, **values)
         if key is None:
             return None
-        _note(transaction, entry)
+        transaction.add("areplicate_audit", entry, at=transaction.now)
         return key.renewed(transaction.now)
 
     @unit()
@@ -68,8 +68,7 @@ class KeyStore(Stored):
         gone = transaction.rows(dict, "DELETE FROM areplicate_keys WHERE id IN :ids RETURNING id", ids=ids)
         there_were = {row["id"] for row in gone}
         deleted = [entry for entry in entries if entry.key_id in there_were]
-        for entry in deleted:
-            _note(transaction, entry)
+        transaction.add("areplicate_audit", *deleted, at=transaction.now)
         return [entry.key_id for entry in deleted]
 
     @unit(reads=True)
@@ -87,10 +86,6 @@ class KeyStore(Stored):
 def _key(transaction: Transaction, condition: str, value: str) -> Key | None:
     key = transaction.row(Key, f"SELECT * FROM areplicate_keys WHERE {condition}", value=value)
     return None if key is None else key.renewed(transaction.now)
-
-
-def _note(transaction: Transaction, entry: AuditRow) -> None:
-    transaction.add("areplicate_audit", entry, at=transaction.now)
 
 
 def locked_key(transaction: Transaction, id: str | None) -> Key | None:

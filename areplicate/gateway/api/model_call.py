@@ -129,20 +129,11 @@ async def admitted_call(
 
 def usable(backend: Backend, caller: Caller, name: str) -> Target:
     """What a name stands for, if the caller may use it; raises the `GatewayError` 404."""
-    target = _usable(backend, caller, name)
-    if target is None:
-        raise GatewayError(
-            404,
-            f"The model {name[:200]!r} does not exist, or your key may not use it.",
-            param="model",
-            code="model_not_found",
-        )
-    return target
-
-
-def _usable(backend: Backend, caller: Caller, name: str) -> Target | None:
     target = backend.target(name)
-    return target if target is not None and (caller.may_use(target.name) or caller.may_use(name)) else None
+    if target is not None and (caller.may_use(target.name) or caller.may_use(name)):
+        return target
+    message = f"The model {name[:200]!r} does not exist, or your key may not use it."
+    raise GatewayError(404, message, param="model", code="model_not_found")
 
 
 def fallbacks_for(backend: Backend, caller: Caller, target: Target) -> list[str] | None:
@@ -155,10 +146,12 @@ def fallbacks_for(backend: Backend, caller: Caller, target: Target) -> list[str]
 
 
 def _may_step_in(backend: Backend, caller: Caller, name: str) -> bool:
-    target = _usable(backend, caller, name)
-    if target is None or caller.key is None or caller.key.max_budget is None:
-        return target is not None
-    return all(backend.price_of(entry) is not None for entry in target.entries)
+    try:
+        target = usable(backend, caller, name)
+    except GatewayError:
+        return False
+    is_counted = caller.key is not None and caller.key.max_budget is not None
+    return not is_counted or all(backend.price_of(entry) is not None for entry in target.entries)
 
 
 def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:

@@ -36,7 +36,7 @@ MODELS = (
     LocalModel(owner="acme", name="chat", reply=WORDS, run_seconds=0.05),
     LocalModel(owner="acme", name="slow", reply=WORDS, run_seconds=30),
     LocalModel(owner="acme", name="patient", reply=WORDS, run_seconds=1.5),
-    LocalModel(owner="acme", name="boots", reply=WORDS, boot_seconds=11),
+    LocalModel(owner="acme", name="boots", reply=WORDS, boot_seconds=13),
     LocalModel(owner="acme", name="fails", reply=WORDS, failure="CUDA out of memory", failure_after=2),
 )
 

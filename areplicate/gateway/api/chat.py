@@ -74,10 +74,12 @@ async def send_chunks(
         try:
             for number, call in enumerate(calls):
                 async with await call.stream(account, events.saw) as chunks:
-                    await events.open()
                     async for chunk in chunks:
                         account.record.streamed_chunk(chunk)
-                        if event := event_of(number, chunk):
+                        event = event_of(number, chunk)
+                        if chunk.choices and chunk.choices[0].delta.role:  # with that alone a choice begins
+                            events.begin_with(event)
+                        elif event:
                             await events.send(event)
                         del chunk, event  # the next may be long in coming
             await events.send(end() + b"data: [DONE]\n\n")

@@ -48,7 +48,7 @@ async def relay(
                     if not begun:
                         begun = True
                         builder.answered_by(account.answered_by(call.name))
-                        await events.send(_encoded(builder.begin()))
+                        events.begin_with(_encoded(builder.begin()))
                     usage = chunk.usage or usage
                     builder.ran(chunk.replicate or ())
                     for choice in chunk.choices:

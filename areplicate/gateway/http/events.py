@@ -1,7 +1,7 @@
 """Answers as server-sent events, kept alive while a model boots.
 
-The head of the answer waits for the prediction to exist, so that a refusal is still an HTTP status,
-but no longer than `_HEAD_SECONDS`. From then on a comment, `: booting 35s`, goes out whenever nothing
+The head of the answer waits for the first of its text, so that a refusal is still an HTTP status, also one by the
+model, but no longer than `_HEAD_SECONDS`. From then on a comment, `: booting 35s`, goes out whenever nothing
 else has for `BEAT_SECONDS`, so that no proxy between closes the connection.
 """
 
@@ -46,6 +46,8 @@ class EventWriter(msgspec.Struct, eq=False):
     _opening: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     _beating: asyncio.Task[None] | None = None
     _sending: bool = False
+    _beginning: bytes | None = None
+    """Events that have not gone out yet; None before a prediction has begun."""
     _last: float = 0.0
     due: float = 0.0
     """When it is looked at whether anything has gone out."""
@@ -69,7 +71,11 @@ class EventWriter(msgspec.Struct, eq=False):
         """For `on_status`."""
         self._status = status
 
-    async def open(self) -> None:
+    def begin_with(self, data: bytes) -> None:
+        """Whole events before any of the model's text: they wait for what is sent next, or for the head."""
+        self._beginning = (self._beginning or b"") + data
+
+    async def _open(self) -> None:
         """Sends the head of the answer."""
         async with self._opening:
             if not self.response.prepared:
@@ -80,20 +86,31 @@ class EventWriter(msgspec.Struct, eq=False):
     async def send(self, data: bytes) -> None:
         """Sends whole events; returns when the client's connection has room for more."""
         if not self.response.prepared:
-            await self.open()
+            await self._open()
         self._sending = True
         self._last = self._loop.time()
-        await self.response.write(data)
+        await self.response.write(self._begun() + data)
         self._sending = False
 
-    def failed(self, error: Exception) -> GatewayError:
-        """The client's error once it has the head of its answer.
+    def _begun(self) -> bytes:
+        """The events that wait, for a caller that writes them at once."""
+        beginning, self._beginning = self._beginning or b"", b""
+        return beginning
 
-        Before that, the error is raised again, for an answer with its status; so is one for a client that is gone.
+    def failed(self, error: Exception) -> GatewayError:
+        """The client's error as the last event of its answer.
+
+        It is raised again, for an answer with its status, as long as the head has not gone out and no prediction has
+        begun, or one has told what is wrong with the request, as a prompt that is too long: agents know by the status
+        that they must shorten it. So is an error for a client that is gone.
         """
-        if not self.response.prepared or isinstance(error, ConnectionError):
+        unanswered = not self.response.prepared
+        if isinstance(error, ConnectionError) or (unanswered and self._beginning is None):
             raise error
-        return self._exchange.account.failed(error)
+        failure = self._exchange.account.failed(error)
+        if unanswered and failure.status < 500:
+            raise error
+        return failure
 
     def wake(self) -> None:
         time = self._loop.time()
@@ -108,7 +125,9 @@ class EventWriter(msgspec.Struct, eq=False):
     async def _beat(self) -> None:
         try:
             if not self.response.prepared:
-                await self.open()
+                await self._open()
+                if begun := self._begun():
+                    await self.response.write(begun)
             else:
                 await self.response.write(self._beat_event or f": {self._shown()}\n\n".encode())
         except ConnectionError:

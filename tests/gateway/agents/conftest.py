@@ -50,7 +50,7 @@ MODELS = (
     model("ada-at-second", wrong_then_right('{"name": "Ada", "age": "old"}', json.dumps(ADA))),
     model("never-json", "I would rather talk."),
     model("deepseek-r1", "<think>\nThe sky.\n</think>\n\nIt is blue."),
-    model("boots", ["Hello", "!"], boot_seconds=11),
+    model("boots", ["Hello", "!"], boot_seconds=13),
     model("fails", "Hello", failure="CUDA out of memory", failure_after=0),
     model("too-long", "Hello", failure=TOO_LONG, failure_after=0),
     model("person-tool", calls_tools(("Person", ADA), then="Done.")),

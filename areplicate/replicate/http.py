@@ -209,13 +209,13 @@ async def exchange(
     Args:
         silence: seconds without an answer, or for its body, after which it is given up; a large body gets the time
             besides that it takes to send or to read it. One that trickles does not: asking again is faster.
-        limits: measures them. One for many requests costs each of them less than aiohttp's own timers.
+        limits: measures them. One for many requests costs each of them less than a timer of its own.
 
     Raises:
         APIConnectionError: there is no answer.
     """
-    limits, sent = limits or TimeLimits(), True
-    with limits.scope(now() + silence + len(request.body or b"") / _SLOWEST) as scope:
+    deadline, sent = now() + silence + len(request.body or b"") / _SLOWEST, True
+    with anyio.CancelScope(deadline=deadline) if limits is None else limits.scope(deadline) as scope:
         try:
             answer = await transport.open(request)
         except BaseException as left:

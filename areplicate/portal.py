@@ -10,9 +10,9 @@ import threading
 from asyncio import CancelledError as CancelledOnTheLoop
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib.util import find_spec
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import anyio
 import anyio.from_thread
@@ -41,15 +41,31 @@ class _Raised(NamedTuple):
     error: BaseException
 
 
-async def _apart(work: Callable[[], Awaitable[T]]) -> T | _Raised:
-    """What `work` gives, or what it raises if that would end the loop, and with it the calls of all others: an
-    `on_status` may call `sys.exit()`."""
-    try:
-        return await work()
-    except (Exception, CancelledOnTheLoop):
-        raise
-    except BaseException as error:
-        return _Raised(error)
+class _Call(Generic[T]):
+    """Work on the loop, which can be left from the moment on at which this is made: a signal's handler may raise in
+    the caller's thread before that has got hold of what it waits for."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._work = work
+        self._scope: anyio.CancelScope | None = None
+        self._left = False
+
+    async def run(self) -> T | _Raised | None:
+        """What the work gives, or what it raises if that would end the loop, and with it the calls of all others: an
+        `on_status` may call `sys.exit()`. None if it is left."""
+        try:
+            with anyio.CancelScope() as self._scope:
+                return None if self._left else await self._work()
+        except (Exception, CancelledOnTheLoop):
+            raise
+        except BaseException as error:
+            return _Raised(error)
+        return None
+
+    async def leave(self) -> None:
+        self._left = True
+        if self._scope is not None:
+            self._scope.cancel()
 
 
 class _Portal:
@@ -70,18 +86,19 @@ class _Portal:
 
     def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs an async function there and waits for it; an interrupted wait cancels it."""
-        future = self._begun().start_task_soon(_apart, function)
+        portal, call = self._begun(), _Call(function)
         try:
-            result = future.result()
+            result = portal.start_task_soon(call.run).result()
         except CancelledError:
             raise APIConnectionError(_PROGRAM_ENDS) from None
         except BaseException:
             # The prediction is cancelled in the background; `close` waits for that at the latest.
-            future.cancel()
+            with suppress(RuntimeError):  # it has ended, and the call with it
+                portal.start_task_soon(call.leave)
             raise
         if isinstance(result, _Raised):
             raise result.error
-        return result
+        return cast(T, result)  # None is for who has left
 
     def _begun(self) -> BlockingPortal:
         """The loop, which a thread of its own begins if it has not: Ctrl-C interrupts the main thread, and a loop that

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from areplicate import (
     APIConnectionError,
@@ -460,6 +462,29 @@ def test_ctrl_c_in_the_first_moment_leaves_nothing_half_begun(local: LocalReplic
         print(areplicate.completion({LLAMA!r}, {HELLO}).choices[0].message.content)
     """)
     assert (ended.stdout, ended.stderr) == ("interrupted\nI am fine.\n", "")
+
+
+def test_ctrl_c_while_a_call_is_handed_to_the_background_cancels_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As may any signal's handler that raises, such as Celery's at a time limit."""
+    quick = LocalModel(owner="acme", name="quick")
+    with LocalReplicate([quick, llama(boot_seconds=60)]) as local:
+        in_the_environment(local, monkeypatch)
+        completion("acme/quick", HELLO)
+        begin = BlockingPortal.start_task_soon
+
+        def interrupted(portal: BlockingPortal, *work: Any) -> None:
+            monkeypatch.setattr(BlockingPortal, "start_task_soon", begin)
+            begin(portal, *work)
+            raise KeyboardInterrupt
+
+        for _ in range(5):
+            monkeypatch.setattr(BlockingPortal, "start_task_soon", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                completion(LLAMA, HELLO)
+        completion("acme/quick", HELLO)
+        wait_until_nothing_runs(local)
 
 
 def test_a_stream_has_one_reader_at_a_time_and_stays_whole() -> None:

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 import areplicate
 
+from ..chat.structured.validation import KEPT
 from .accounts.accounts import Accounts
 from .accounts.auth import hash_master
 from .accounts.folder import Folder
@@ -19,6 +20,8 @@ from .metrics import Metrics
 
 T = TypeVar("T")
 
+_MOST_OF_SCHEMAS = 256_000_000
+"""Bytes of memory, counted high, for the JSON Schemas of all requests in flight."""
 _LAST_SECONDS = 5.0
 """Seconds for which the end of the process waits for changes whose clients have left."""
 
@@ -44,6 +47,7 @@ class Gateway:
         self._checking: asyncio.Task[None] | None = None
         self._changing: set[asyncio.Task[Any]] = set()
         areplicate.set_verbose = config.verbose
+        KEPT.most_in_use = _MOST_OF_SCHEMAS
 
     @property
     def config(self) -> Config:

@@ -90,6 +90,7 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/security.md", "list elements, {} fields", bodies.MAX_FIELDS),
     ("docs/security.md", "refused ones too. {:g} s to arrive", bodies.BODY_SECONDS),
     ("docs/security.md", "makes room beyond {:.0f} MB", bodies._MOST_ARRIVING / 2**20),
+    ("docs/gateway/operations.md", "comma of a body counts as {} bytes more", bodies._PART),
     ("docs/security.md", "hold ({:g} MB), the largest", GeneralSettings().max_bodies_mb),
     ("docs/security.md", "goes on from has {:.0f} MB at most", bodies.MAX_BODY / 2**20),
     ("docs/security.md", "{:g} s for a first request", connections.HEAD_SECONDS),

@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -308,6 +309,17 @@ def test_there_is_room_for_few_large_bodies_at_once(local: LocalReplicate, tmp_p
             refused = next(answer for answer in answers if answer.status_code == 503)
             assert_refused(refused, 503, "max_bodies_mb")
             assert refused.headers["Retry-After"] == "2"
+
+
+def test_small_parts_of_a_body_count_for_the_memory_that_they_take(
+    local: LocalReplicate, tmp_path: Path
+) -> None:
+    """Sixty bodies of 200 KB took 400 MB."""
+    body = json.dumps({"model": "patient", "messages": HI, "metadata": [{}] * 49_000})
+    with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running, ThreadPoolExecutor(20) as threads:
+        asking = [threads.submit(post, running, body) for _ in range(20)]
+        statuses = Counter(each.result().status_code for each in asking)
+    assert set(statuses) == {200, 503} and statuses[200] < 10
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import math
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from itertools import islice
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import msgspec
@@ -163,18 +165,24 @@ def validator_for(schema: dict[str, Any]) -> Validator:
             `[schema]` is not installed.
     """
     try:
-        return _kept.validator(msgspec.json.encode(schema))
+        return KEPT.validator(msgspec.json.encode(schema))
     except RecursionError:
         raise BadRequestError("The JSON Schema is nested too deep.") from None
 
 
 class _Kept:
-    """The validators that were used last, as many as there is memory for."""
+    """The validators that were used last, as many as there is memory for.
+
+    Attributes:
+        most_in_use: bytes of memory for all validators that calls under way have. Who serves many clients bounds it.
+    """
 
     def __init__(self) -> None:
+        self.most_in_use = math.inf
         self._validators: OrderedDict[bytes, Validator] = OrderedDict()
         self._size = 0
-        self._lock = Lock()
+        self._in_use = 0
+        self._lock = RLock()  # what is thrown out here may end here, too
 
     def validator(self, schema: bytes) -> Validator:
         with self._lock:
@@ -182,10 +190,22 @@ class _Kept:
                 self._validators.move_to_end(schema)
                 return known
             made = self._validators[schema] = Validator(msgspec.json.decode(schema))
+            weakref.finalize(made, self._ended, made.size).atexit = False
             self._size += made.size
-            while self._size > _MOST_KEPT:
+            self._in_use += made.size
+            while self._validators and (self._size > _MOST_KEPT or self._in_use > self.most_in_use):
                 self._size -= self._validators.popitem(last=False)[1].size
+            if self._in_use > self.most_in_use:
+                raise BadRequestError(
+                    "The JSON Schemas of the requests under way leave no room for those of this one: ask again in a "
+                    "moment.",
+                    status_code=429,
+                )
             return made
 
+    def _ended(self, size: int) -> None:
+        with self._lock:
+            self._in_use -= size
 
-_kept = _Kept()
+
+KEPT = _Kept()

@@ -23,6 +23,7 @@ from ..accounts.batch_store import BatchStore, LeaseLost
 from ..accounts.tables import BatchRow, FileRow
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
+from ..http.bodies import held_size
 from ..logs import logger
 from .asking import ask
 from .checking import CheckedFile, LineChecker, error
@@ -189,7 +190,7 @@ class Work:
                 raise APIError(
                     f"Line {row.line} of the input has changed since it was checked: {row.message}."
                 )
-            size = len(msgspec.json.encode(row.body))
+            size = held_size(msgspec.json.encode(row.body))
             most = self._gateway.config.general.max_bodies_mb * 1e6
             while not stopped.is_set() and not bodies.has_room_beside(size, most):
                 await asyncio.sleep(_LOOK_FOR_ROOM)

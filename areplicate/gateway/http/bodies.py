@@ -20,6 +20,8 @@ MAX_DEPTH = 64
 """Lists and objects inside one another."""
 MAX_ITEMS = 100_000
 """Keys and list elements of a body altogether, so that what is built from it stays in proportion to its bytes."""
+_PART = 80
+"""Bytes for which each of those counts where bodies are held: a body takes about three times what it counts for."""
 MAX_FIELDS = 500
 """Keys of a body's outermost object: no model has as many inputs."""
 BODY_SECONDS = 60.0
@@ -51,7 +53,7 @@ async def read_body(exchange: Exchange, kind: type) -> Any:
     """
     closed = kind.__struct_config__.forbid_unknown_fields  # type: ignore[attr-defined]
     body = await _received(exchange.request)
-    exchange.account.hold_body(len(body))
+    exchange.account.hold_body(held_size(body))
     value = decode(body or (b"{}" if closed else b""))
     del body
     if not isinstance(value, dict):
@@ -172,11 +174,10 @@ async def pass_over(content: StreamReader) -> None:
 
 
 def decode(body: bytes) -> Any:
-    """JSON from outside; `GatewayError` 400 if it is not JSON, nested too deep, or made of too many parts."""
+    """JSON from outside, within `check_bounds`; `GatewayError` 400 if it is none."""
     body = body.removeprefix(_BOM)
     if not body.strip():
         raise bad_request("The body is empty: send a JSON object.")
-    check_bounds(body)
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError as error:
@@ -185,18 +186,26 @@ def decode(body: bytes) -> Any:
         raise bad_request(f"The body is not UTF-8: {error.reason}.", code="invalid_json") from None
 
 
-def check_bounds(body: bytes) -> None:
-    """Refuses a body that nests too deep or has too many parts, before anything is built from it.
+def held_size(body: bytes) -> int:
+    """The bytes that JSON counts for among those that are held: many small parts take more than their own."""
+    return len(body) + _PART * check_bounds(body)
+
+
+def check_bounds(body: bytes) -> int:
+    """Refuses a body that nests too deep or has too many parts, before anything is built from it; gives how many
+    parts it has at most.
 
     Nothing can be deeper than there are opening brackets, or have more parts than commas and brackets
     together. Few bodies come near the bounds by that; for those the texts are left out, and the rest is looked
     at closely.
     """
     opened = body.count(b"[") + body.count(b"{")
-    if opened <= MAX_DEPTH and opened + body.count(b",") <= MAX_ITEMS:
-        return
+    parts = opened + body.count(b",")
+    if opened <= MAX_DEPTH and parts <= MAX_ITEMS:
+        return parts
     bare = _TEXTS.sub(b"", body)
-    if bare.count(b"[") + bare.count(b"{") + bare.count(b",") > MAX_ITEMS:
+    parts = bare.count(b"[") + bare.count(b"{") + bare.count(b",")
+    if parts > MAX_ITEMS:
         raise bad_request(
             f"The body has more than {MAX_ITEMS:,} keys and list elements.", code="request_too_large"
         )
@@ -207,6 +216,7 @@ def check_bounds(body: bytes) -> None:
             raise bad_request(
                 f"The body nests lists and objects more than {MAX_DEPTH} deep.", code="invalid_json"
             )
+    return parts
 
 
 def _explain(body: bytes, error: str) -> str:

@@ -8,7 +8,8 @@ from weakref import ref
 import pytest
 
 from areplicate import BadRequestError
-from areplicate.chat.structured.validation import Validator, validator_for, validators_for
+from areplicate.chat.structured import validation
+from areplicate.chat.structured.validation import Validator, _Kept, validator_for, validators_for
 
 
 def chain(keyword: str, length: int, last: dict[str, Any], copies: int = 2) -> dict[str, Any]:
@@ -206,3 +207,21 @@ def test_large_schemas_are_not_kept_by_the_hundreds() -> None:
     assert sum(each() is not None for each in kept) < 4
     last = validator_for({"enum": [f"9 {m}" for m in range(80_000)]})
     assert last is kept[-1]()
+
+
+def test_schemas_in_use_are_bounded_together_where_many_clients_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    def schema(number: int) -> dict[str, Any]:
+        return {"properties": {f"{number}-{each}": {"type": "string"} for each in range(1_000)}}
+
+    size = Validator(schema(0)).size
+    kept = _Kept()
+    kept.most_in_use = 3.5 * size
+    monkeypatch.setattr(validation, "KEPT", kept)
+    used = [validator_for(schema(number)) for number in range(3)]
+    assert validator_for(schema(2)) is used[2], "what several calls have counts once"
+    with pytest.raises(BadRequestError, match="leave no room") as refused:
+        validator_for(schema(3))
+    assert refused.value.status_code == 429
+    del refused  # an error keeps what it came through
+    used.pop()
+    assert validator_for(schema(3)).faults({"3-1": 1}), "what no call has any longer makes room"

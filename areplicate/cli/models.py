@@ -44,7 +44,7 @@ def list_models(search: str) -> None:
         if search.lower() in name.lower():
             plan = plan_for(catalogue.find(name), name)
             kinds = {*plan.media.single, *plan.media.lists}
-            found.add_row(name, plan.format.family, _manner(plan), ", ".join(sorted(kinds)))
+            found.add_row(name, plan.format.family, _conversation(plan)[0], ", ".join(sorted(kinds)))
     if not found.row_count:
         raise click.ClickException(
             f"No model in the catalogue has {search!r} in its name. Others are looked up when they are "
@@ -89,7 +89,7 @@ def show_model(model: str) -> None:
     out = console()
     out.print(Text(schema.model or model, "bold"), schema.version or "")
     out.print("", _inputs(schema), "", _parameters(plan), _missing(plan), sep="\n")
-    out.print(_explained(plan))
+    out.print(f"\n{_conversation(plan)[1]}")
     out.print_json(_sample(plan, schema))
     out.print(_format(plan))
     if (text := _effective(plan)) is not None:
@@ -136,14 +136,7 @@ def _type(field: Field) -> str:
 
 
 def _takes(field: Field) -> str:
-    if field.enum is not None:
-        return ", ".join(map(str, field.enum))
-    low, high = field.minimum, field.maximum
-    if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
-    if low is not None:
-        return f"at least {low:g}"
-    return "" if high is None else f"at most {high:g}"
+    return field.bounds if field.enum is None else ", ".join(map(str, field.enum))
 
 
 def _parameters(plan: Plan) -> Table:
@@ -169,30 +162,23 @@ def _missing(plan: Plan) -> str:
     return "\n".join(f"No input for {', '.join(names)}: {way}." for way, names in missing.items() if names)
 
 
-def _manner(plan: Plan) -> str:
+def _conversation(plan: Plan) -> tuple[str, str]:
+    """How a conversation goes in: in a few words, and in full."""
+    prompt, system, switch = plan.prompt, plan.system, plan.format.switch_off
     if plan.messages is not None:
-        return f"messages in {plan.messages}"
-    if plan.prompt is None:
-        return "none"
+        explained = f"A conversation goes into {plan.messages}, as OpenAI's messages. For example:"
+        return f"messages in {plan.messages}", explained
+    if prompt is None:
+        return "none", "It has no input for a conversation."
     if plan.format.wraps:
-        return f"{plan.prompt} + {plan.system}" if plan.system else f"{plan.prompt}, formatted by the server"
-    return f"formatted in {plan.prompt}"
-
-
-def _explained(plan: Plan) -> str:
-    system = f" System text goes into {plan.system}." if plan.system else ""
-    if plan.messages is not None:
-        return f"\nA conversation goes into {plan.messages}, as OpenAI's messages. For example:"
-    if plan.prompt is None:
-        return "\nIt has no input for a conversation."
-    if plan.format.wraps:
-        return (
-            f"\nThe server writes its own format around {plan.prompt}: one turn goes as it is, several so "
-            f"that the whole is a conversation.{system} For example:"
+        beside = f" System text goes into {system}." if system else ""
+        return f"{prompt} + {system}" if system else f"{prompt}, formatted by the server", (
+            f"The server writes its own format around {prompt}: one turn goes as it is, several so that the whole is "
+            f"a conversation.{beside} For example:"
         )
-    switch = plan.format.switch_off
     off = f' The server\'s own is switched off with {switch} "{{prompt}}".' if switch else ""
-    return f"\nA conversation goes into {plan.prompt}, in the {plan.format.family} format.{off} For example:"
+    explained = f"A conversation goes into {prompt}, in the {plan.format.family} format.{off} For example:"
+    return f"formatted in {prompt}", explained
 
 
 def _format(plan: Plan) -> Text:

@@ -37,6 +37,14 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     enum: tuple[Any, ...] | None = None
     default: Any = None
 
+    @property
+    def bounds(self) -> str:
+        """Such as `0 to 5` or `at least 1`; empty if there are none."""
+        told = " to ".join(f"{bound:.15g}" for bound in (self.minimum, self.maximum) if bound is not None)
+        if not told or None not in (self.minimum, self.maximum):
+            return told
+        return f"at {'least' if self.maximum is None else 'most'} {told}"
+
 
 def is_flat(fields: Container[str]) -> bool:
     """Whether a model takes the shapes of OpenAI's Responses API."""

@@ -131,17 +131,14 @@ def _within(name: str, value: float, field: Field, asked: AskedModel) -> float:
         return value
     nearest = low if low is not None and value < low else high
     assert nearest is not None
-    bounds = " to ".join(f"{bound:.15g}" for bound in (low, high) if bound is not None)
-    if low is None or high is None:
-        bounds = f"at {'least' if high is None else 'most'} {bounds}"
     # 0 asks for the least there is: the likeliest text of a temperature, no penalty, and so on.
     is_least = field.type == "number" and value >= 0 and nearest == low
     if asked.drop_params or is_least:
-        logger.info("%s: %s=%r became %.15g; it takes %s", asked.who, name, value, nearest, bounds)
+        logger.info("%s: %s=%r became %.15g; it takes %s", asked.who, name, value, nearest, field.bounds)
         return nearest
     raise asked.refusal(
         name,
-        f"{name}={value!r} is outside what {asked.who} takes: {bounds}. "
+        f"{name}={value!r} is outside what {asked.who} takes: {field.bounds}. "
         "Give a value within, or drop_params=True to have it moved there.",
     )
 

@@ -36,7 +36,7 @@ class Api(NamedTuple):
     Attributes:
         ask: the router's arguments for a request's body; raises a `BadRequestError` if the body is wrong.
         answer: the API's answer, from the router's and the request's body; None if it is the router's.
-        instruct: the body with a system message added; None if the API has none.
+        instruct: a body that is right with a system message added; None if the API has none.
     """
 
     ask: Callable[[Body], Arguments]
@@ -86,10 +86,7 @@ def _response(response: ModelResponse, body: Body) -> Any:
 
 
 def _instruct_chat(body: Body, system: str) -> dict[str, Any]:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        return dict(body)
-    return {**body, "messages": [{"role": "system", "content": system}, *messages]}
+    return {**body, "messages": [{"role": "system", "content": system}, *body["messages"]]}
 
 
 def _instruct_response(body: Body, system: str) -> dict[str, Any]:

@@ -184,13 +184,13 @@ def _checked_body(request: _Request, defaults: Defaults) -> dict[str, Any]:
         raise BadRequestError("has no model: give one in the row, or for the whole job (--model)")
     body["model"] = model
     api = APIS[request.url]
+    api.ask(body)
+    if body.get("stream"):
+        raise BadRequestError("stream must not be set: a job writes whole answers")
     if defaults.system:
         if api.instruct is None:
             raise BadRequestError(
                 f"a request to {request.url} has no system message, which the job gives (--system)"
             )
         body = api.instruct(body, defaults.system)
-    api.ask(body)
-    if body.get("stream"):
-        raise BadRequestError("stream must not be set: a job writes whole answers")
     return body

@@ -19,7 +19,6 @@ _WORDS = {
     "null": "null",
 }
 
-
 _PATTERNS = {
     r"\\S": "a string that is not empty",
     r"^[!-~]+$": "printable characters without spaces",

@@ -87,7 +87,6 @@ async def create_batch(exchange: Exchange, body: dict[str, Any]) -> Batch:
         raise bad_request(
             f"{file.id} has the purpose {file.purpose!r}; 'batch' is needed.", param="input_file_id"
         )
-    store = await stored(exchange)
     now = exchange.gateway.accounts.now()
     row = BatchRow(
         id=f"batch_{secrets.token_hex(16)}",
@@ -102,7 +101,7 @@ async def create_batch(exchange: Exchange, body: dict[str, Any]) -> Batch:
     folder, most = exchange.gateway.files, exchange.backend.config.general.max_files
     try:
         await asyncio.to_thread(folder.begin, row.id, file.id)
-        if not await store.add(row, most):
+        if not await (await stored(exchange)).add(row, most):
             raise too_many_files(most)
     except BaseException as error:
         folder.end(row.id)

@@ -41,11 +41,9 @@ KeyChanges = msgspec.defstruct(
             for name, kind in get_type_hints(NewKey, include_extras=True).items()
         ),
     ],
-    namespace={
-        "__doc__": "What to change of a key, named by its token or its `key_id`; null takes a limit away."
-    },
     forbid_unknown_fields=True,
 )
+KeyChanges.__doc__ = "What to change of a key, named by its token or its `key_id`; null takes a limit away."
 
 
 class KeyNamed(msgspec.Struct, forbid_unknown_fields=True):

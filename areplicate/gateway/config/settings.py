@@ -94,16 +94,13 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
     allow_any_api_key: bool = False
 
 
-Fallbacks = list[dict[str, Annotated[list[Text], msgspec.Meta(min_length=1)]]]
-
-
 class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What both `litellm_settings` and `router_settings` may say."""
 
     num_retries: Retries | None = None
     allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
     cooldown_time: NotNegative | None = None
-    fallbacks: Fallbacks = []
+    fallbacks: list[dict[str, Annotated[list[Text], msgspec.Meta(min_length=1)]]] = []
     default_fallbacks: list[Text] = []
 
 

@@ -54,6 +54,8 @@ class AnswerReader:
         self.text = ""
         self._said = ""
         """The text without the thoughts, where a tool must be called."""
+        self._beside = ""
+        """What of that stands beside the calls. It is not given out: OpenAI's API gives no text there either."""
         self._thought = ""
         self._answered = False
         """Whether there is more than a thought."""
@@ -72,7 +74,7 @@ class AnswerReader:
         self._tools = ToolReader(tools.names) if tools is not None else None
         self._checker = CallChecker(tools) if tools is not None else None
         self._json: JsonReader | None = None
-        if format is not None:
+        if format is not None and not self._must_call:
             given = "" if before is None else before.given_json
             self._json = JsonReader(format, given, streamed=streamed)
 
@@ -124,6 +126,8 @@ class AnswerReader:
             self.faults.append(f"One of the tools must be called: {', '.join(sorted(tools.names))}.")
         if cut_off:
             self.faults = []
+            if self._beside and not self.given_calls:
+                deltas.append(Delta(content=self._beside))
         return deltas
 
     def complaint(self) -> str:
@@ -205,6 +209,9 @@ class AnswerReader:
         return self._shown(self._stops.feed(text))
 
     def _shown(self, text: str) -> list[Delta]:
+        if self._must_call:
+            self._beside += text
+            return []
         if self._json is not None:
             text = self._json.feed(text)
         return [Delta(content=text)] if text else []

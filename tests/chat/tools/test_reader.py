@@ -274,19 +274,27 @@ def test_a_tool_that_must_be_called() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "content"),
+    "text",
     [
-        ('{"at": 7}', ""),
-        ('```json\n{"at": 7}\n```', ""),
-        ('<think>{"at": 1}</think>{"at": 7}', ""),
-        ('Sure:\n```json\n{"at": 7}\n```\nDone.', 'Sure:\n```json\n{"at": 7}\n```\nDone.'),
-        ('Sure: {"at": 7}', 'Sure: {"at": 7}'),
+        '{"at": 7}',
+        '```json\n{"at": 7}\n```',
+        '<think>{"at": 1}</think>{"at": 7}',
+        'Sure:\n```json\n{"at": 7}\n```\nDone.',
+        'Sure: {"at": 7}',
+        f"Let me see. <tool_call>{TWO}</tool_call>",
     ],
 )
-def test_the_arguments_of_the_one_tool_that_must_be_called_are_a_call(text: str, content: str) -> None:
+def test_the_one_tool_that_must_be_called_is_called_without_words_beside_it(text: str) -> None:
+    """As OpenAI's and Anthropic's models do: some clients take the words for the answer."""
     named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
     for pieces in ([text], list(text)):
-        assert Read(pieces, named).told() == (content, [("alarm", {"at": 7})], [])
+        assert Read(pieces, named).told() == ("", [("alarm", {"at": 7})], [])
+
+
+def test_what_a_limit_cuts_off_before_the_call_is_the_answer() -> None:
+    named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
+    for pieces in (["Let me see. "], list("Let me see. ")):
+        assert Read(pieces, named, cut_off=True).told() == ("Let me see. ", [], [])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 # make test   everything that a change must pass; what fails beside the others is tried once more, alone
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak, a thousand examples of all
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
+# make test-oldest   all tests with the oldest versions of everything that pyproject.toml allows
 # make bench  every client side by side, into benchmarks/results/ (half an hour)
 # make docs   the documentation, into site/
 # make lint   formatting, lints and types alone
@@ -12,13 +13,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
+OLDEST := $(VENV)/oldest
 BENCHABLE := $(VENV)/.benchable
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # Tests and benchmarks start hundreds of processes; without this each might compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test pytest test-slow mutants bench bench-quick docs lint format clean
+.PHONY: demo test pytest test-slow test-oldest mutants bench bench-quick docs lint format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
@@ -32,6 +34,11 @@ pytest: $(TESTABLE)
 
 test-slow: $(TESTABLE)
 	$(BIN)/pytest --processes auto -m 'slow or hypothesis' --hypothesis-profile thorough
+
+test-oldest: $(TESTABLE)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
+	$(BIN)/uv pip install --quiet --resolution lowest-direct --python $(OLDEST)/bin/python -e '.[test]'
+	$(OLDEST)/bin/pytest --processes auto -rs
 
 mutants: $(TESTABLE)
 	$(PIP) install -e '.[mutants]'

@@ -97,6 +97,26 @@ async def test_a_tool_is_called_and_its_result_answered(notation: str, streamed:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+async def test_functions_are_answered_as_the_older_api_has_it(streamed: bool) -> None:
+    """Clients that send `functions`, such as openai 0.28, read no `tool_calls`."""
+    script = calls_tools([PARIS, ("get_weather", {"city": "Oslo"})], then="It is sunny.")
+    functions = [WEATHER["function"]]
+    async with stage(llama(reply=script)) as (_, router):
+        first = await ask(router, streamed, functions=functions)
+        [choice] = first.choices
+        called = choice.message.function_call
+        assert called is not None and (called.name, json.loads(called.arguments)) == PARIS
+        assert (choice.finish_reason, choice.message.content) == ("function_call", None)
+        assert choice.message.tool_calls is None and "tool_calls" not in choice.message.model_dump_json()
+
+        result = {"role": "function", "name": "get_weather", "content": "sunny"}
+        second = await ask(router, streamed, [*HI, choice.message, result], functions=functions)
+        assert second.choices[0].message.content == "It is sunny."
+        named = await ask(router, streamed, functions=functions, function_call={"name": "get_weather"})
+        assert named.choices[0].finish_reason == "function_call"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
 async def test_a_call_that_does_not_fit_is_asked_for_again(streamed: bool) -> None:
     wrong = NOTATIONS["hermes"]([("get_weather", {"town": "Paris"})])
     right = NOTATIONS["hermes"]([PARIS])

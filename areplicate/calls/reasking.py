@@ -79,7 +79,7 @@ async def _fitting(
     reader = reader.again()
     corrected = _read(reader, second.choices[0])
     said_again = bound.contract.format is not None or any(delta.content for delta in corrected)
-    kept = [delta for delta in deltas if delta.tool_calls] if said_again else deltas
+    kept = [delta for delta in deltas if delta.tool_calls or delta.function_call] if said_again else deltas
     deltas = [*kept, *corrected]
     if reader.faults:
         raise _misfit(bound, reader, [run, *second.replicate])

@@ -64,6 +64,8 @@ def deltas_of(message: Message) -> list[Delta]:
     deltas = [Delta(reasoning_content=message.reasoning_content), Delta(content=message.content)]
     for index, call in enumerate(message.tool_calls or ()):
         deltas.append(Delta(tool_calls=[ToolCallDelta(index=index, id=call.id, function=call.function)]))
+    if message.function_call is not None:
+        deltas.append(Delta(function_call=message.function_call))
     return deltas
 
 
@@ -73,11 +75,13 @@ def message_of(deltas: Sequence[Delta]) -> Message:
     calls = [
         ToolCall(id=call.id, function=call.function) for delta in deltas for call in delta.tool_calls or ()
     ]
+    older = next((delta.function_call for delta in deltas if delta.function_call), None)
     return Message(
         role="assistant",
-        content=None if calls and not content else content,
+        content=None if (calls or older) and not content else content,
         reasoning_content="".join([d.reasoning_content for d in deltas if d.reasoning_content]) or None,
         tool_calls=calls or None,
+        function_call=older,
     )
 
 

@@ -89,8 +89,8 @@ class AnswerReader:
         return self._stops.found
 
     def finish_reason(self, otherwise: FinishReason) -> FinishReason:
-        if self.given_calls:
-            return "tool_calls"
+        if self._contract.tools is not None and self.given_calls:
+            return "function_call" if self._contract.tools.older else "tool_calls"
         return otherwise if self.stopped_at is None else "stop"
 
     def again(self) -> AnswerReader:
@@ -201,9 +201,14 @@ class AnswerReader:
         return [] if call is None else self._given(call)
 
     def _given(self, call: FunctionCall) -> list[Delta]:
-        delta = ToolCallDelta(index=len(self.given_calls), id=new_call_id(), function=call)
+        assert self._contract.tools is not None
+        if self._contract.tools.older:
+            delta = Delta(function_call=call)
+        else:
+            index = len(self.given_calls)
+            delta = Delta(tool_calls=[ToolCallDelta(index=index, id=new_call_id(), function=call)])
         self.given_calls.append(call)
-        return [*self._shown(self._stops.end()), Delta(tool_calls=[delta])]
+        return [*self._shown(self._stops.end()), delta]
 
     def _content(self, text: str) -> list[Delta]:
         return self._shown(self._stops.feed(text))

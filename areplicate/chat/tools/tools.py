@@ -48,11 +48,13 @@ class ToolUse(msgspec.Struct, frozen=True):
         tools: those that it is shown: one alone where `tool_choice` names it.
         required: it must call one.
         parallel: it may call several at once; else only its first call is given out.
+        older: they came as `functions`, whose clients read one `function_call` and no `tool_calls`.
     """
 
     tools: tuple[Tool, ...]
     required: bool = False
     parallel: bool = True
+    older: bool = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -75,7 +77,9 @@ def read_tool_use(params: Mapping[str, Any]) -> ToolUse | None:
     wanted, required = _chosen(choice, tools)
     if not wanted or choice == "none":
         return None
-    return ToolUse(wanted, required, params.get("parallel_tool_calls") is not False)
+    older = params.get("tools") is None
+    parallel = params.get("parallel_tool_calls") is not False and not older
+    return ToolUse(wanted, required, parallel, older)
 
 
 def native_tools(use: ToolUse, fields: Container[str]) -> dict[str, Any]:

@@ -80,12 +80,13 @@ class TestTools:
 
     def test_have_an_older_name(self) -> None:
         functions = [{"name": "weather"}, {"name": "time"}]
-        assert read_tool_use({"functions": functions}) == ToolUse((Tool("weather"), Tool("time")))
+        both = ToolUse((Tool("weather"), Tool("time")), parallel=False, older=True)
+        assert read_tool_use({"functions": functions}) == both
         asked = read_tool_use({"functions": functions, "function_call": {"name": "time"}})
-        assert asked == ToolUse((Tool("time"),), required=True)
+        assert asked == ToolUse((Tool("time"),), required=True, parallel=False, older=True)
         assert read_tool_use({"functions": functions, "function_call": "none"}) is None
         newer = read_tool_use({"functions": functions, "function_call": "none", "tool_choice": "auto"})
-        assert newer == ToolUse((Tool("weather"), Tool("time")))
+        assert newer == both
 
     @pytest.mark.parametrize("params", [{}, {"tools": []}, {"tools": None}, {"functions": []}])
     def test_may_be_none(self, params: Any) -> None:

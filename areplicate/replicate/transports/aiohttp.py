@@ -16,7 +16,7 @@ from yarl import URL
 from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
 from .base import CONNECT_TIMEOUT, connection_error, never_sent
-from .proxies import TLS, Proxies, shown, socks_missing, tls_context
+from .proxies import TLS, OwnRoad, shown, socks_missing
 
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _LARGE = 1 << 20
@@ -27,7 +27,7 @@ _LONGEST_HEADER = 1 << 16
 _url = lru_cache(maxsize=256)(partial(URL, encoded=True))
 
 
-class AiohttpTransport:
+class AiohttpTransport(OwnRoad):
     """One connection pool in the event loop that first uses it.
 
     Args:
@@ -40,10 +40,7 @@ class AiohttpTransport:
     """
 
     def __init__(self, pool_size: int, *, proxy: str | None = None, ssl: TLS | None = None) -> None:
-        self.pool_size = pool_size
-        self._road = proxy, ssl
-        self._proxies = Proxies(proxy)
-        self._ssl = tls_context(ssl)
+        super().__init__(pool_size, proxy, ssl)
         self._sessions: dict[str | None, aiohttp.ClientSession] = {}
         """By the SOCKS proxy that all its connections go through, if they do."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,15 +73,6 @@ class AiohttpTransport:
         else:
             return _Answer(response, url)
         raise failure  # without its cause, whose repr shows the headers, the key among them
-
-    def through(self, *, proxy: str | None, ssl: TLS | None) -> AiohttpTransport:
-        """Another transport, with the same settings except those that are given."""
-        own_proxy, own_ssl = self._road
-        return AiohttpTransport(
-            self.pool_size,
-            proxy=own_proxy if proxy is None else proxy,
-            ssl=own_ssl if ssl is None else ssl,
-        )
 
     async def aclose(self) -> None:
         sessions, self._sessions = self._sessions, {}

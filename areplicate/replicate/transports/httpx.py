@@ -13,7 +13,7 @@ import httpx
 from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
 from .base import CONNECT_TIMEOUT, connection_error
-from .proxies import TLS, Proxies, shown, socks_missing, tls_context
+from .proxies import TLS, OwnRoad, shown, socks_missing
 
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 _NEVER_SENT = (
@@ -26,7 +26,7 @@ _NEVER_SENT = (
 )
 
 
-class HttpxTransport:
+class HttpxTransport(OwnRoad):
     """One connection pool, on asyncio or trio, whichever runs.
 
     Args:
@@ -39,11 +39,9 @@ class HttpxTransport:
     """
 
     def __init__(self, pool_size: int = 100, *, proxy: str | None = None, ssl: TLS | None = None) -> None:
-        self.pool_size = pool_size
-        self._road = proxy, ssl
-        self._proxies = Proxies(proxy)
-        context = tls_context(ssl)
-        self._ssl = httpx.create_ssl_context() if context is True else context
+        super().__init__(pool_size, proxy, ssl)
+        if self._ssl is True:
+            self._ssl = httpx.create_ssl_context()
         self._clients: dict[str | None, httpx.AsyncClient] = {}
         """By the proxy that all their connections go through, if they do."""
         if proxy:
@@ -61,15 +59,6 @@ class HttpxTransport:
         except _FAILURES as error:
             failure: APIError = _failure(error, request, proxy)
         raise failure  # without its cause, which holds the headers, the key among them
-
-    def through(self, *, proxy: str | None, ssl: TLS | None) -> HttpxTransport:
-        """Another transport, with the same settings except those that are given."""
-        own_proxy, own_ssl = self._road
-        return HttpxTransport(
-            self.pool_size,
-            proxy=own_proxy if proxy is None else proxy,
-            ssl=own_ssl if ssl is None else ssl,
-        )
 
     async def aclose(self) -> None:
         clients, self._clients = self._clients, {}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import ssl
 from ipaddress import ip_address, ip_network
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 from ...errors import BadRequestError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 TLS: TypeAlias = ssl.SSLContext | bool | str | os.PathLike[str]
 """How a server's certificate is checked: a context of one's own, the path of a file or folder of
@@ -61,6 +64,22 @@ class Proxies:
         if not proxy or (self._from_environment and _is_direct(host, port)):
             return None
         return proxy_url(proxy, f"{name.upper()}_PROXY")
+
+
+class OwnRoad:
+    """A transport's proxies and certificates."""
+
+    def __init__(self, pool_size: int, proxy: str | None, ssl: TLS | None) -> None:
+        self.pool_size = pool_size
+        self._road = proxy, ssl
+        self._proxies = Proxies(proxy)
+        self._ssl = tls_context(ssl)
+
+    def through(self, *, proxy: str | None, ssl: TLS | None) -> Self:
+        """Another transport, with the same settings except those that are given."""
+        own_proxy, own_ssl = self._road
+        proxy, ssl = own_proxy if proxy is None else proxy, own_ssl if ssl is None else ssl
+        return type(self)(self.pool_size, proxy=proxy, ssl=ssl)
 
 
 def proxy_url(given: str, name: str) -> str:

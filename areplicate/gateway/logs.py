@@ -20,8 +20,6 @@ MAX_LINES = 10
 """Lines that one request may write, its access line included: what is sent must not fill the disk."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
 _lines_left: ContextVar[list[int]] = ContextVar("lines_left", default=[])  # noqa: B039 - it stays empty
 
 

@@ -28,6 +28,8 @@ from ..errors import NO_RETRY, GatewayError
 
 _A_MOMENT = 1.0
 """Seconds until a request is tried again whose key has no room for it."""
+_KINDS = {401: AuthenticationError, 404: NotFoundError, 503: ServiceUnavailableError}
+"""Refusals by their status; 503 passes: the database does not answer, or there is no room for now."""
 
 
 async def ask(
@@ -80,16 +82,12 @@ async def _answer(account: Account, request: dict[str, Any]) -> Any:
 
 def refused(error: GatewayError) -> APIError:
     """A refusal of the gateway's own as bulk's jobs understand it."""
-    if error.status == 503:  # the database does not answer, or there is no room for now
-        return ServiceUnavailableError(error.message)
     if isinstance(error, RoomTaken):
         return RateLimitError(error.message, retry_after=_A_MOMENT)
     if error.code == "insufficient_quota":
         return InsufficientCreditError(error.message)
     if error.status == 429 and error.headers != NO_RETRY:
         return RateLimitError(error.message, retry_after=float(error.headers.get("Retry-After", _A_MOMENT)))
-    if error.status == 401:
-        return AuthenticationError(error.message)
-    if error.status == 404:
-        return NotFoundError(error.message)
+    if kind := _KINDS.get(error.status):
+        return kind(error.message)
     return BadRequestError(error.message, status_code=error.status, param=error.param)

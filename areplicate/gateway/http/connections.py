@@ -46,8 +46,6 @@ _BETWEEN_LOOKS = 0.25
 """Seconds, at least, between two looks for connections that have been idle for too long."""
 _TELL_EVERY = 1.0
 """Seconds at least between two lines in the log about that."""
-
-
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 

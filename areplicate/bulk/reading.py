@@ -22,6 +22,8 @@ _FORMATS = (*JSON_LINES, *CSV, PARQUET)
 
 _NOT_UTF8 = "this is not UTF-8: save the file as UTF-8 (in Excel: CSV UTF-8)"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+"""How files of gzip, zip, bzip2, xz and zstd begin."""
 _ENCODINGS = {_BYTE_ORDER_MARK: "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """What a file's byte order mark says of its encoding."""
 _DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -119,7 +121,9 @@ def _json_lines(path: Path) -> Lines:
 
 
 def _hint(line: int, text: bytes) -> str:
-    """What to do with a file that is JSON, and not JSON lines."""
+    """What to do with a file that is JSON, and not JSON lines, or that is compressed."""
+    if line == 1 and text.startswith(_COMPRESSED):
+        return "; the file is compressed: give it as it was before"
     if line == 1 and text.startswith(b"["):
         return "; write each element of the list on a line of its own"
     if line == 1 and text.strip() == b"{":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 from decimal import Decimal
@@ -158,11 +159,13 @@ def test_what_is_wrong_with_a_line_is_told_and_the_others_are_read(
         ('[{"prompt": "a"}, {"prompt": "b"}]', "write each element of the list on a line of its own"),
         ('[{"prompt": "a"},\n {"prompt": "b"}]', "write each element of the list on a line of its own"),
         ('{\n  "prompt": "a"\n}', "write each object on one line"),
+        (gzip.compress(b'{"prompt": "a"}').decode("latin-1"), "the file is compressed"),
+        ("PK\x03\x04", "the file is compressed"),
     ],
 )
 def test_json_that_is_no_json_lines_is_told_what_to_do(tmp_path: Path, text: str, hint: str) -> None:
     path = tmp_path / "in.jsonl"
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     wrong = read(path)[0]
     assert isinstance(wrong, LineError) and hint in wrong.message
 

@@ -46,16 +46,16 @@ async def test_many_are_answered_in_time_where_the_list_is_of_no_use(mishap: Mis
 
 
 async def test_where_the_list_comes_back_it_is_used_again() -> None:
-    async with HostileReplicate([llama(boot_seconds=120)]) as hostile:
+    async with HostileReplicate([llama(boot_seconds=70)]) as hostile:
         hostile.on("list", problem(500), times=5)
         async with router_of(hostile, held_creations=1) as router, anyio.create_task_group() as group:
             for number in range(50):
                 messages = [{"role": "user", "content": f"question {number}"}]
                 group.start_soon(router.acompletion, LLAMA, messages)
-            await anyio.sleep(60)
+            await anyio.sleep(35)
             looks = len(hostile.asked_for("get"))
-            await anyio.sleep(50)
-            assert len(hostile.asked_for("get")) - looks < 32 * 12, "a few are looked at singly, as ever"
+            await anyio.sleep(25)
+            assert len(hostile.asked_for("get")) - looks < 32 * 6, "a few are looked at singly, as ever"
 
 
 async def test_what_nobody_wants_does_not_wait_behind_hundreds_of_looks() -> None:
@@ -189,7 +189,7 @@ def with_row(**told: Any) -> Mishap:
 )
 async def test_what_the_list_does_not_tell_a_look_does(told: dict[str, Any]) -> None:
     """Its rows may be summaries, or what something between has kept of them."""
-    async with HostileReplicate([llama(reply="fine", boot_seconds=60)]) as hostile:
+    async with HostileReplicate([llama(reply="fine", boot_seconds=30)]) as hostile:
         hostile.on("list", with_row(**told))
         async with router_of(hostile, held_creations=1) as router:
             texts: list[str | None] = []

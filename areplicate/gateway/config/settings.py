@@ -57,7 +57,8 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
         max_batch_requests: how many requests a batch may have.
         batch_requests_in_flight: how many requests of batches a process asks at a time.
         max_bodies_mb: megabytes of all bodies that a process holds for requests in flight; each takes about three
-            times as much memory, and each of its objects, lists and commas counts as 80 bytes more. Beyond it requests get a 503, the largest first.
+            times as much memory, and each of its objects, lists and commas counts as 80 bytes more. Beyond it
+            requests get a 503, the largest first.
         drain_seconds: how long requests in flight may go on after SIGTERM.
         keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
             600), so that none is closed under a request.

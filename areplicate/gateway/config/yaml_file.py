@@ -22,7 +22,7 @@ class ConfigError(Exception):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A YAML file: its `text`, its `value` as plain scalars, lists and dictionaries, and the `node` that knows lines."""
+    """A YAML file: its `text`, its `value` as scalars, lists and dictionaries, and the `node` that knows lines."""
 
     path: Path
     text: str

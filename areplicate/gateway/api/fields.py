@@ -68,8 +68,7 @@ def in_whole_seconds(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def time_of(text: str | None, param: str, *, end: bool = False) -> float | None:
-    """Seconds since 1970 of a day or a time, in UTC if nothing else is said. `end` is for a day its last
-    moment."""
+    """Seconds since 1970 of a day or a time, in UTC by default; with `end`, of a day's last moment."""
     if text is None:
         return None
     try:

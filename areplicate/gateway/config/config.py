@@ -77,9 +77,8 @@ def read_config(path: Path, source: Path | None = None, *, again: bool = False) 
     document, environment = load(path, source), Environment()
     warnings: list[str] = []
     top = Place(document, warnings)
-    in_general, in_litellm, in_router = (
-        top / f"{name}_settings" for name in ("general", "litellm", "router")
-    )
+    in_general, in_litellm = top / "general_settings", top / "litellm_settings"
+    in_router = top / "router_settings"
     given = document.value
     if isinstance(given, dict) and "include" in given and not given.get("model_list"):
         raise (top / "include").wrong(WITHOUT_EFFECT["include"])  # all models are in other files

@@ -74,6 +74,11 @@ def sent(local: LocalReplicate, kind: str = "create") -> list[dict[str, Any]]:
     return [msgspec.json.decode(seen.body) for seen in local.requests if seen.kind == kind]
 
 
+async def chunks_of(router: AsyncRouter, **options: Any) -> list[ModelResponseChunk]:
+    """A whole stream of the usual question to the usual model."""
+    return [chunk async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, **options)]
+
+
 def streamed_text(chunks: Iterable[ModelResponseChunk]) -> str:
     return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
 

@@ -11,16 +11,12 @@ import pytest
 from aiohttp import web
 
 import areplicate
-from areplicate import AsyncRouter, ModelResponseChunk, Status
+from areplicate import Status
 from areplicate.local import Faults
 from tests.hostile import Asked, GoOn, HostileReplicate, changes, hangs, problem
-from tests.stage import HELLO, LLAMA, Clock, llama, nothing_runs, router_of, stage, streamed_text
+from tests.stage import HELLO, LLAMA, Clock, chunks_of, llama, nothing_runs, router_of, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
-
-
-async def chunks_of(router: AsyncRouter, **options: Any) -> list[ModelResponseChunk]:
-    return [chunk async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, **options)]
 
 
 def shows(output: Any, **fields: Any) -> Any:

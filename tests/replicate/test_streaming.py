@@ -13,19 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import areplicate
-from areplicate import CompletionStream, ModelResponseChunk, Status, stream_to_completion
+from areplicate import CompletionStream, Status, stream_to_completion
 from areplicate.local import Faults, LocalModel
 from tests.fast_forward import FastForwardLoop
 from tests.hostile import HostileReplicate, changes, leads_to
-from tests.stage import HELLO, LLAMA, Clock, llama, nothing_runs, router_of, stage, streamed_text
+from tests.stage import HELLO, LLAMA, Clock, chunks_of, llama, nothing_runs, router_of, stage, streamed_text
 
 pytestmark = pytest.mark.anyio
 
 POEM = ["Roses", " are\n", "\n", "red 🌹", "", ' data: {"a": 1}\n', "data:", " über", "\n\n", "end"]
-
-
-async def chunks_of(router: areplicate.AsyncRouter, **options: Any) -> list[ModelResponseChunk]:
-    return [chunk async for chunk in await router.acompletion(LLAMA, HELLO, stream=True, **options)]
 
 
 async def test_chunks_have_openais_shape() -> None:

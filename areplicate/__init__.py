@@ -141,7 +141,7 @@ def _absent(name: str) -> str:
         return f"module {__name__!r} has no attribute {name!r}"
     from .integrations.absent_names import absent
 
-    return absent(name)
+    return absent(name, __all__)
 
 
 class _Package(ModuleType):

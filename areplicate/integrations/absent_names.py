@@ -7,6 +7,8 @@ there would be raised in that error's place.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 
 from .. import errors
@@ -29,14 +31,14 @@ _INSTEAD = {
     "the gateway has budgets for each key": "max_budget BudgetManager",
     "models need no registering": "register_model",
     "completion_cost(response) gives what an answer cost": "model_cost cost_per_token",
-    "`areplicate models show MODEL` shows a model's inputs": "get_model_info get_max_tokens supports_vision",
+    "`areplicate models show MODEL` shows a model's inputs": "get_model_info get_max_tokens supports_vision "
+    "supports_reasoning supports_pdf_input supports_audio_input",
     "every model takes them": "supports_function_calling supports_parallel_function_calling supports_response_schema "
     "enable_json_schema_validation add_function_to_prompt",
     "the gateway answers /v1/responses": "responses aresponses",
     "give several models to AsyncRouter(model_list=...)": "batch_completion_models "
     "batch_completion_models_all_responses abatch_completion_fastest_response",
-    "set_verbose = True logs each request": "_turn_on_debug",
-    "it is num_retries": "num_retries_per_request",
+    "set_verbose = True logs each request": "_turn_on_debug verbose debug",
     "every model here is Replicate's": "get_llm_provider LlmProviders custom_provider_map",
     "it is CompletionStream, or SyncCompletionStream": "CustomStreamWrapper",
     "the models' tokenizers are not here; token_counter() estimates": "encode decode trim_messages",
@@ -46,7 +48,15 @@ _INSTEAD = {
     "use acompletion or AsyncRouter; or start the gateway for openai's client": "OpenAI AsyncOpenAI",
     "it is completion(model, messages), or acompletion": "run async_run use ChatCompletion",
     "it is completion(model, messages, stream=True), or acompletion": "stream async_stream",
-    "replicate's own package has it": "Client default_client predictions models deployments files",
+    "replicate's own package has it": "Client Replicate AsyncReplicate default_client predictions models deployments "
+    "files FileOutput collections trainings hardware account accounts webhooks search",
+    "what litellm has there is in areplicate itself, if it is at all": "utils types main llms proxy",
+    "it is api_key": "api_token replicate_key replicate_api_key openai_key token",
+    "it is num_retries": "num_retries_per_request max_retries",
+    "it is request_timeout, or timeout= of a call": "timeout",
+    "it is map(requests), AsyncRouter.map(requests) or `areplicate batch`": "batch abatch",
+    "the gateway answers /v1/files and /v1/batches": "create_file acreate_file create_batch acreate_batch "
+    "retrieve_batch aretrieve_batch",
 }
 """What to do, and instead of which names."""
 _SAME: dict[type[errors.APIError], str] = {
@@ -73,12 +83,16 @@ _NEVER_BY_NAME = {name: why for why, names in _NEVER_RAISED.items() for name in 
 _BY_NAME = {name: instead for instead, names in _INSTEAD.items() for name in names.split()}
 
 
-def absent(name: str) -> str:
-    """Why `areplicate` has no such name, and what to do, in one sentence."""
-    why = _BY_NAME.get(name)
-    if why is None:
-        return f"areplicate has no {name!r}."
-    return f"areplicate has no {name!r}: {why}."
+def absent(name: str, there: Iterable[str]) -> str:
+    """Why `areplicate` has no such name, and what to do, in one sentence.
+
+    Args:
+        there: the names that it has; a name that is nearly one of them gets that as a hint.
+    """
+    if (why := _BY_NAME.get(name)) is not None:
+        return f"areplicate has no {name!r}: {why}."
+    near = get_close_matches(name, there, n=1, cutoff=0.75)
+    return f"areplicate has no {name!r}." + "".join([f" Did you mean {each}?" for each in near])
 
 
 def other_error(name: str) -> type[errors.APIError] | None:

@@ -71,6 +71,7 @@ def test_the_usual_names_are_there(name: str) -> None:
             "responses",
             "supports_vision",
         ),
+        *("AsyncReplicate", "Replicate", "utils", "token", "timeout", "verbose", "create_batch"),
     ],
 )
 def test_any_other_says_what_to_do_when_it_is_read_or_set(name: str) -> None:
@@ -83,6 +84,21 @@ def test_any_other_says_what_to_do_when_it_is_read_or_set(name: str) -> None:
     said.append(str(caught.value))
     assert said[0] == said[1] and said[0].startswith(f"areplicate has no {name!r}")
     assert said[0].count(". ") == 0, "one sentence"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("embeddings", "embedding"),
+        ("drop_param", "drop_params"),
+        ("CompletionError", None),
+        ("acompletions", "acompletion"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_told_with_the_nearest(name: str, meant: str | None) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(litellm, name)
+    assert str(caught.value) == f"areplicate has no {name!r}." + (f" Did you mean {meant}?" if meant else "")
 
 
 def test_the_errors_have_a_module() -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,8 @@ def test_a_table_that_is_missing_is_an_outage(running: Gateway, database: Postgr
             # A usage row that cannot be written is enough for that; the keys' table is read until the next look.
             eventually(lambda: running.log().count("the database does not answer") > noticed, SECONDS)
             assert running.ask(key).status_code == 200
-            assert running.ask("sk-never-seen-before-either").status_code == 503
+            strangers = (running.ask(f"sk-never-seen-{n}") for n in count())
+            eventually(lambda: next(strangers).status_code == 503, SECONDS)
         finally:
             connection.execute("ALTER TABLE elsewhere RENAME TO areplicate_usage")
     eventually(lambda: readiness(running) == 200)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import msgspec
@@ -11,7 +14,7 @@ import pytest
 
 from areplicate.replicate.creation import nothing_created
 from areplicate.replicate.endpoints import DeploymentEndpoint, Endpoint, ModelEndpoint, VersionEndpoint
-from areplicate.replicate.marks import _same_target
+from areplicate.replicate.marks import _same_target, echoes, resembles
 from areplicate.replicate.prediction_list import ListRow
 from areplicate.replicate.protocol.predictions import ListedPrediction, decode_any_prediction
 from areplicate.replicate.server_clock import ServerClock, seconds, timestamp
@@ -29,7 +32,7 @@ def read(timestamp: str | None) -> datetime | None:
 
 
 @pytest.mark.parametrize(
-    ("text", "time"),
+    ("text", "told"),
     [
         ("2026-01-01T00:00:00Z", NEWYEAR),
         ("2026-01-01T00:00:00.5Z", NEWYEAR + 0.5),
@@ -46,8 +49,20 @@ def read(timestamp: str | None) -> datetime | None:
         (None, None),
     ],
 )
-def test_timestamps(text: str | None, time: float | None) -> None:
-    assert seconds(read(text)) == (None if time is None else pytest.approx(time, abs=1e-6))
+def test_timestamps(text: str | None, told: float | None) -> None:
+    assert seconds(read(text)) == (None if told is None else pytest.approx(told, abs=1e-6))
+
+
+def test_a_timestamp_without_a_zone_is_in_utc_wherever_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        assert seconds(read("2026-01-01T00:00:00")) == NEWYEAR
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_timestamp_is_written_in_utc() -> None:
@@ -115,6 +130,15 @@ async def test_what_was_sent_before_a_clock_was_set_may_be_of_either_time() -> N
     assert clock.earliest(11.0, 0.0) == 11 + 2000
     clock.saw(2013.0, 11.0, 14.0)
     assert clock.latest(9.0, 0.0) == pytest.approx(9 + 2002, abs=0.1)
+
+
+async def test_what_was_sent_before_a_clock_was_set_back_may_be_of_the_later_time() -> None:
+    clock = ServerClock()
+    clock.saw(1005.0, 1.0, 4.0)
+    await anyio.sleep(10)
+    clock.saw(13.0, 11.0, 14.0)
+    assert clock.latest(9.0, 0.0) == pytest.approx(9 + 1004, abs=0.1)
+    assert clock.latest(11.0, 0.0) == 11 + 2
 
 
 async def test_what_is_known_fades_by_a_thousandth() -> None:
@@ -202,3 +226,40 @@ def test_a_mark_is_what_lies_between_a_creation_and_its_deadline(
     times = {"created_at": read(created_at), "deadline": read(deadline)}
     row = ListRow(ListedPrediction(id="x", status="starting", **times))  # type: ignore[arg-type]
     assert row.mark == mark
+
+
+@pytest.mark.parametrize(
+    ("shown", "sent", "same"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"b": 2}, {"a": 1}, False),
+        ("a", {"a": 1}, False),
+        (None, {"a": 1}, False),
+        ([1, 2], (1, 2), True),
+        ([1], [1, 2], False),
+        ("ab", ["a", "b"], False),
+        (None, [1], False),
+        (0.30000001, 0.3, True),
+        (0.31, 0.3, False),
+        ("https://example.com/x.png", "data:image/png;base64,AA==", True),
+        ("x.png", "data:image/png;base64,AA==", False),
+    ],
+)
+def test_an_input_may_be_shown_in_another_form(shown: Any, sent: Any, same: bool) -> None:
+    assert echoes(shown, sent) is same
+
+
+@pytest.mark.parametrize(("seconds", "same"), [(1800, True), (1801, False)])
+def test_only_a_row_with_ones_mark_may_show_the_input_in_another_form(seconds: int, same: bool) -> None:
+    created = read("2026-01-01T00:00:00Z")
+    assert created is not None
+    shown = ListedPrediction(
+        id="x",
+        status="starting",
+        model="a/b",
+        input=msgspec.Raw(b'{"a": 0.30000001}'),
+        created_at=created,
+        deadline=created + timedelta(seconds=1800),
+    )
+    mine: Any = SimpleNamespace(input={"a": 0.3}, mark=seconds, endpoint=ModelEndpoint("a", "b"))
+    assert resembles(ListRow(shown), mine) is same

@@ -313,6 +313,7 @@ def test_a_closed_router_leaves_no_timer_in_its_loop() -> None:
         assert asyncio.run(main()) == []
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # the stand-in has a thread
 def test_a_loop_that_nobody_closes_leaves_nothing_running_as_the_interpreter_ends() -> None:
     with LocalReplicate([llama(reply=["a"] * 50, run_seconds=500)]) as local:
         loop = asyncio.new_event_loop()

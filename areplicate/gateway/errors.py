@@ -50,6 +50,11 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     error: ErrorDetail
 
 
+def _sendable(text: str) -> str:
+    """A text as JSON can have it: one about a request may have bytes that are not UTF-8 in it, as halves of characters."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 class GatewayError(Exception):
     """An answer that is an error.
 
@@ -73,10 +78,10 @@ class GatewayError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.message = _sendable(message)
         self.type = type or ("server_error" if status >= 500 else "invalid_request_error")
         self.code = code
-        self.param = param
+        self.param = None if param is None else _sendable(param)
         passes = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
         self.headers = {**headers, **passes}
 

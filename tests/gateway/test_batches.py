@@ -305,6 +305,14 @@ def test_lines_before_a_forms_first_part_are_not_read_for_minutes(running: Gatew
         assert http.post("/v1/files", files=form).status_code == 200
 
 
+def test_a_forms_field_whose_name_is_no_text_is_told_all_the_same(running: Gateway) -> None:
+    part = b'--B\r\nContent-Disposition: form-data; name="\xff\xfe"\r\n\r\n' + b"x" * 5_000 + b"\r\n--B--\r\n"
+    with running.http() as http:
+        headers = {"Content-Type": "multipart/form-data; boundary=B"}
+        refused = http.post("/v1/files", content=part, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["message"]) == (400, "?? is too long.")
+
+
 def test_an_upload_that_finds_no_room_says_so(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     for folder in (tmp_path / "taken", tmp_path / "gone"):

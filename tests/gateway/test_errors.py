@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from areplicate import errors
-from areplicate.gateway.errors import from_upstream
+from areplicate.gateway.errors import GatewayError, from_upstream
+from areplicate.gateway.http.anthropic import envelope
 
 AUTHENTICATION = "upstream_authentication"
 NEVER = {"x-should-retry": "false"}
@@ -43,3 +44,10 @@ def test_an_error_of_replicates(
     """SDKs try 408, 429 and 5xx again, unless they are told that it would not help."""
     told = from_upstream(error)
     assert (told.status, told.code, told.headers) == (status, code, headers)
+
+
+def test_an_error_about_what_is_no_text_can_be_sent() -> None:
+    """As a path's or a header's bytes that are not UTF-8, which become halves of characters."""
+    error = GatewayError(400, "half a \udcff", param="\udcff")
+    for body in (error.envelope(), envelope(error, "req_1")):
+        assert b"half a ?" in body

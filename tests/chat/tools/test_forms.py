@@ -90,14 +90,20 @@ BOTH: Any = [("clock", {"zone": "UTC"}), ("alarm", {"at": 7})]
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("said", ["", "I look.\n"])
-def test_a_form_is_read_wherever_it_is_cut(form: str, said: str) -> None:
-    text = FORMS[form] if form in BARE else said + FORMS[form]
-    expected = "" if form in BARE else said.strip()
-    for pieces in (list(text), *[[text[:at], text[at:]] for at in range(len(text))]):
+def test_a_form_is_read_wherever_it_is_cut(form: str) -> None:
+    assert_read(form, FORMS[form], "", cuts=len(FORMS[form]))
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in BARE])
+def test_a_form_is_read_after_a_text(form: str) -> None:
+    """Wherever it is cut in that text and in what the form begins with."""
+    said = "I look.\n"
+    assert_read(form, said + FORMS[form], said.strip(), cuts=len(said) + 30)
+
+
+def assert_read(form: str, text: str, content: str, cuts: int) -> None:
+    """It is read in single letters, and in two pieces, cut at each of the first places."""
+    for pieces in (list(text), *[[text[:at], text[at:]] for at in range(min(cuts, len(text)))]):
         read = Read(pieces)
-        assert (read.content.strip(), read.calls, read.faults) == (
-            expected,
-            BOTH[: 1 if form in ONE else 2],
-            [],
-        )
+        calls = BOTH[: 1 if form in ONE else 2]
+        assert (read.content.strip(), read.calls, read.faults) == (content, calls, [])

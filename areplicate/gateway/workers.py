@@ -173,8 +173,9 @@ class Supervisor(msgspec.Struct):
 
     def _forget_figures(self, pid: int | None) -> None:
         """Drops a dead worker's gauges; its counters still count."""
-        for file in self._home.glob(f"gauge_live*_{pid}.db"):
-            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there may be no descriptor left to look with
+            for file in self._home.glob(f"gauge_live*_{pid}.db"):
+                file.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -131,14 +131,18 @@ def listening(running: Gateway) -> list[list[str]]:
     return [json.loads(line)["models"] for line in lines]
 
 
-def test_a_broken_file_stops_no_worker_from_being_replaced(local: LocalReplicate, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tidied", [True, False])
+def test_a_broken_file_stops_no_worker_from_being_replaced(
+    local: LocalReplicate, tmp_path: Path, tidied: bool
+) -> None:
     with gateway(config_for(local), tmp_path, "--workers", "2") as running:
         eventually(lambda: running.log().count('"listening"') == 2)
         running.config.write_text("model_list: 3")
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: "was not reloaded" in running.log())
         [killed, *_] = running.workers()
-        shutil.rmtree(str(running.kept_for_workers()))  # as those who tidy up do to old files
+        if tidied:  # as some do to old files
+            shutil.rmtree(str(running.kept_for_workers()))
         files = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (3, files[1]))
         os.kill(killed, signal.SIGKILL)

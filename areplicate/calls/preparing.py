@@ -133,7 +133,9 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         if built.media:
             return None
         seconds, retries = draft.patience
-        return _call(draft, built, begun, seconds, RetryPolicy(retries, begun + seconds))
+        return _call(
+            draft.blank, built, begun=begun, timeout=seconds, policy=RetryPolicy(retries, begun + seconds)
+        )
 
     async def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Call | Answering:
         """The call that was asked for, ready to be sent."""
@@ -148,7 +150,11 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             target = await self._target(model, road, options, policy, begun)
             draft = self._new_draft(model, given, target, road, (seconds, retries))
         if isinstance(messages, Texts):
-            return _embedding(messages, _call(draft, _NO_INPUT, begun, seconds, policy), draft.params)
+            return _embedding(
+                messages,
+                _call(draft.blank, _NO_INPUT, begun=begun, timeout=seconds, policy=policy),
+                draft.params,
+            )
         if draft.settings is not None:
             draft.frames = draft.frames or Frames(draft.settings, draft.prompting)
             built = draft.frames.input_of(messages)
@@ -156,9 +162,9 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             draft.settings = self._settings(draft.blank, draft.params, draft.drop_params)
             built = input_of(messages, draft.settings, draft.prompting)
         else:
-            blank = _call(draft, _NO_INPUT, begun, seconds, policy)
+            blank = _call(draft.blank, _NO_INPUT, begun=begun, timeout=seconds, policy=policy)
             return await self._bound(messages, blank, draft, options.get("emulate") is not False)
-        call = _call(draft, built, begun, seconds, policy)
+        call = _call(draft.blank, built, begun=begun, timeout=seconds, policy=policy)
         return await self._with_files(call) if built.media else call
 
     def _new_draft(
@@ -225,8 +231,7 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
 
         async def prepare(turns: Any) -> Call:
             built = input_of(turns, settings, prompting)
-            question = Question(blank.question.model, built, blank.question.schema)
-            call = msgspec.structs.replace(blank, question=question, input=built.fields)
+            call = _call(blank, built)
             return await self._with_files(call) if built.media else call
 
         call = await prepare(settled.turns)
@@ -330,16 +335,10 @@ def _put(kept: dict[Any, T], key: Any, value: T, most: int) -> None:
     kept[key] = value
 
 
-def _call(draft: _Draft, built: ModelInput, begun: float, seconds: float, policy: RetryPolicy) -> Call:
-    blank = draft.blank
-    return msgspec.structs.replace(
-        blank,
-        question=Question(blank.question.model, built, blank.question.schema),
-        input=built.fields,
-        timeout=seconds,
-        begun=begun,
-        policy=policy,
-    )
+def _call(blank: Call, built: ModelInput, **times: Any) -> Call:
+    """The call with this input; `times` are its `begun`, `timeout` and `policy`, if it has none yet."""
+    question = Question(blank.question.model, built, blank.question.schema)
+    return msgspec.structs.replace(blank, question=question, input=built.fields, **times)
 
 
 def _template(model: str, options: Mapping[str, Any]) -> PromptTemplate | None:

@@ -21,7 +21,7 @@ from .chat.responses import ModelResponse
 from .clock import now
 from .errors import APIError, BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout
 from .model_names import ModelNames, model_meant
-from .options import Given, read
+from .options.given import Given, read
 from .options.values import is_number, wrong
 from .replicate.limits import Limiter
 from .replicate.live import Live

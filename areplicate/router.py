@@ -26,7 +26,7 @@ from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError
 from .forks import uncut
 from .logs import logger
-from .options import Given, checked_fallbacks, read
+from .options.given import Given, checked_fallbacks, read
 from .options.signature import signed
 from .options.values import (
     checked_count,

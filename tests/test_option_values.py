@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 import areplicate
-from areplicate.options import Given, checked_fallbacks, read
 from areplicate.options import values as v
+from areplicate.options.given import Given, checked_fallbacks, read
 from tests.lazily import Lazily
 
 openai: Any = Lazily("openai")

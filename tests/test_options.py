@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import areplicate
-from areplicate.options import Given, names_for, read, read_from_client, unknown
+from areplicate.options.client_fields import names_for, read_from_client
 from areplicate.options.declared import BY_NAME, OPTIONS
+from areplicate.options.given import Given, read
+from areplicate.options.unknown_names import unknown
 from areplicate.options.values import checked_base, checked_count, checked_timeout
 
 OWN = {"top_k", "min_tokens"}

@@ -13,7 +13,7 @@ from areplicate.chat.inputs import build_input
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import Field, ModelSchema
 from areplicate.local import Faults, LocalModel
-from areplicate.options import own_inputs
+from areplicate.options.unknown_names import own_inputs
 from tests.stage import HELLO, LLAMA, sent, stage
 
 pytestmark = pytest.mark.anyio

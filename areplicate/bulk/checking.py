@@ -15,7 +15,7 @@ from ..chat.schemas.schema import ModelSchema
 from ..chat.settling import settle
 from ..chat.usage import characters, estimate
 from ..errors import BadRequestError, NotFoundError
-from ..options import read
+from ..options.given import read
 from ..options.values import checked_count
 from .inputs import LineError, Row
 from .job import ASKS, Job, JobRouter, asks, known, request_of

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import BadRequestError
-from ..options import names_for
+from ..options.client_fields import names_for
 from .apis import APIS, CHAT
 from .reading import JSON_LINES, read_lines
 

@@ -19,7 +19,7 @@ import msgspec
 from ..chat.schemas.catalogue import common_inputs
 from ..chat.schemas.schema import ModelSchema
 from ..errors import BadRequestError
-from ..options import read_from_client
+from ..options.client_fields import read_from_client
 from ..replicate.progress import OnStatus
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows

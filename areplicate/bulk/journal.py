@@ -27,7 +27,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from ..errors import APIError, BadRequestError
-from ..options import names_for
+from ..options.client_fields import names_for
 from ..threads import in_thread
 from .journal_file import (
     JournalEntry,

@@ -22,8 +22,9 @@ from ..chat.schemas.schema import ModelSchema
 from ..chat.schemas.values import AskedModel
 from ..clock import now
 from ..errors import BadRequestError, UnsupportedParamsError
-from ..options import Given, key_of, own_inputs
 from ..options.declared import TEMPLATE
+from ..options.given import Given, key_of
+from ..options.unknown_names import own_inputs
 from ..options.values import checked_count, checked_headers, checked_names, chosen, patience, wants_usage
 from ..replicate.client import Client
 from ..replicate.clients import Clients

@@ -12,7 +12,7 @@ from ...chat.inputs import answer_limit
 from ...chat.params import TOKEN_LIMIT
 from ...chat.responses import ModelResponse
 from ...chat.schemas.catalogue import common_inputs
-from ...options import read_from_client
+from ...options.client_fields import read_from_client
 from ...options.declared import BY_NAME
 from ...options.values import MOST_CHOICES, checked_count
 from ...replicate.progress import OnStatus

@@ -13,9 +13,9 @@ from ...chat.formats.templates import inline_template
 from ...chat.inputs import fields_of
 from ...chat.schemas import catalogue
 from ...model_names import model_meant
-from ...options import means_nothing
-from ...options import read as read_options
 from ...options.declared import BY_NAME, ROAD, TEMPLATE
+from ...options.given import read as read_options
+from ...options.unknown_names import means_nothing
 from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context

@@ -14,12 +14,13 @@ import anyio.lowlevel
 import pytest
 from trio.testing import MockClock
 
-from areplicate import schema_lookup as schemas
 from areplicate.errors import APIError, AuthenticationError, NotFoundError
 from areplicate.replicate.endpoints import ModelEndpoint, VersionEndpoint, parse_model
 from areplicate.replicate.protocol.models import MOST_PUBLISHED
-from areplicate.schema_lookup import SchemaStore, Viewer, endpoint_of
 from areplicate.schema_lookup import cache as schema_cache
+from areplicate.schema_lookup import store as schema_store
+from areplicate.schema_lookup.endpoint import endpoint_of
+from areplicate.schema_lookup.store import SchemaStore, Viewer
 from tests.fast_forward import FastForwardLoop
 
 VERSION = "ab" * 32
@@ -275,7 +276,7 @@ async def test_no_text_of_a_strangers_model_takes_long_to_read(text: str) -> Non
 async def test_a_look_up_that_hangs_does_not_hold_the_call(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(schemas, "LOOK_UP_SECONDS", 0.05)
+    monkeypatch.setattr(schema_store, "LOOK_UP_SECONDS", 0.05)
     api = API({})
     api.gate = anyio.sleep_forever
     assert await SchemaStore().of(UNKNOWN, api.get) is None

@@ -26,7 +26,7 @@ from ..replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_ag
 from ..replicate.protocol.predictions import TERMINAL, Prediction
 from ..replicate.retry import RetryPolicy
 from ..replicate.streaming import PredictionStream
-from ..schema_lookup import suggestion
+from ..schema_lookup.endpoint import suggestion
 from .streams import AnswerChunks, CompletionStream, Source
 
 T = TypeVar("T")

@@ -32,7 +32,8 @@ from ..replicate.endpoints import Endpoint
 from ..replicate.limits import Slots
 from ..replicate.live import Live
 from ..replicate.retry import RetryPolicy
-from ..schema_lookup import LOOK_UP_SECONDS, SchemaStore, Viewer, endpoint_of
+from ..schema_lookup.endpoint import endpoint_of
+from ..schema_lookup.store import LOOK_UP_SECONDS, SchemaStore, Viewer
 from .attachments import attach
 from .call import Answering, Call
 

@@ -100,7 +100,8 @@ def show_model(model: str) -> None:
 def _schema_of(model: str) -> ModelSchema | None:
     """From the catalogue, which needs no key; else looked up."""
     from ..chat.schemas import catalogue
-    from ..schema_lookup import SchemaStore, endpoint_of
+    from ..schema_lookup.endpoint import endpoint_of
+    from ..schema_lookup.store import SchemaStore
 
     if known := catalogue.find(model) or SchemaStore().known(endpoint_of(model)):
         return known

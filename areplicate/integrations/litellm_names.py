@@ -22,7 +22,8 @@ from ..logs import warn
 from ..options.values import KEY_VARIABLES, checked_whole, from_environment
 from ..portal import run
 from ..router import AsyncRouter
-from ..schema_lookup import SchemaStore, endpoint_of
+from ..schema_lookup.endpoint import endpoint_of
+from ..schema_lookup.store import SchemaStore
 
 
 class Router:

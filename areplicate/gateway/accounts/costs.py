@@ -12,7 +12,7 @@ from ...chat.responses import Run
 from ...chat.usage import estimate
 from ...options.values import is_number
 from ...replicate.endpoints import Endpoint, ModelEndpoint
-from ...schema_lookup import endpoint_of
+from ...schema_lookup.endpoint import endpoint_of
 from ..config.entries import ModelEntry
 from ..config.prices import Price
 

@@ -24,7 +24,7 @@ from ...replicate.protocol.requests import Request, Response
 from ...replicate.transports.aiohttp import AiohttpTransport
 from ...replicate.transports.base import Transport, through
 from ...router import AsyncRouter
-from ...schema_lookup import endpoint_of
+from ...schema_lookup.endpoint import endpoint_of
 from ..descriptors import default_pool_size
 from ..logs import logger
 from ..metrics import Metrics

@@ -19,7 +19,7 @@ from ...options.unknown_names import means_nothing
 from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
-from ...schema_lookup import endpoint_of
+from ...schema_lookup.endpoint import endpoint_of
 from .environment import Environment, refuse_placeholders, stripped
 from .place import Place
 from .prices import Price, PriceList, published_price

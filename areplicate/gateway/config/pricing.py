@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...replicate.endpoints import DeploymentEndpoint
-from ...schema_lookup import endpoint_of
+from ...schema_lookup.endpoint import endpoint_of
 from .place import Place
 from .prices import Price, PriceList
 from .settings import Prices

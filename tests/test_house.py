@@ -32,7 +32,7 @@ APART = {
 }
 """Rooms that know nothing of others which stand below them on the map."""
 MOST_NAMES = 20
-OTHERS_NAMES = {"Areplicate", "File", "Message", "Model", "Request", "Response", "Route"}
+OTHERS_NAMES = {"Areplicate", "File", "Model", "Request", "Response", "Route"}
 """Classes that OpenAI's, Anthropic's and Replicate's APIs, or the programs that load us, call alike."""
 
 

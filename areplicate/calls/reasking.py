@@ -14,7 +14,7 @@ import msgspec
 
 from ..chat.chunks import message_of
 from ..chat.contract import AnswerReader, Contract, ask_again
-from ..chat.messages import Message
+from ..chat.messages import InputMessage
 from ..chat.responses import (
     Choice,
     ChunkChoice,
@@ -44,8 +44,8 @@ class BoundCall(msgspec.Struct, frozen=True):
 
     call: Call
     contract: Contract
-    turns: tuple[Message, ...]
-    prepare: Callable[[tuple[Message, ...]], Awaitable[Call]]
+    turns: tuple[InputMessage, ...]
+    prepare: Callable[[tuple[InputMessage, ...]], Awaitable[Call]]
 
     async def answer(self) -> ModelResponse | CompletionStream:
         """What the caller asked for, whole or streamed."""

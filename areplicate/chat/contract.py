@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .messages import Message
+from .messages import InputMessage
 from .outputs import ReplySplitter
 from .responses import Delta, FinishReason, FunctionCall, ToolCallDelta
 from .stops import StopCutter
@@ -31,9 +31,9 @@ class Contract(msgspec.Struct, frozen=True):
         return AnswerReader(self, streamed)
 
 
-def ask_again(turns: tuple[Message, ...], reader: AnswerReader) -> tuple[Message, ...]:
+def ask_again(turns: tuple[InputMessage, ...], reader: AnswerReader) -> tuple[InputMessage, ...]:
     """The conversation that asks for a better answer than the one that was read."""
-    return (*turns, Message("assistant", reader.text), Message("user", reader.complaint()))
+    return (*turns, InputMessage("assistant", reader.text), InputMessage("user", reader.complaint()))
 
 
 _BARE = ("{", "```json")

@@ -12,7 +12,7 @@ from ..logs import logger
 from .formats.arrangement import is_continued, leading_system
 from .formats.families import PROMPT
 from .formats.format import PromptTemplate
-from .messages import Message
+from .messages import InputMessage
 from .plan import Plan
 
 
@@ -34,7 +34,11 @@ class Prompting(msgspec.Struct, frozen=True):
 
 
 def conversation_fields(
-    turns: tuple[Message, ...], plan: Plan, prompting: Prompting, given: Mapping[str, Any], has_media: bool
+    turns: tuple[InputMessage, ...],
+    plan: Plan,
+    prompting: Prompting,
+    given: Mapping[str, Any],
+    has_media: bool,
 ) -> dict[str, Any]:
     """The inputs that carry the conversation; no text of any message is lost.
 
@@ -80,7 +84,7 @@ def conversation_fields(
     return {plan.prompt: prompt, **fields}
 
 
-def _wire(turns: tuple[Message, ...], plan: Plan, name: str) -> Any:
+def _wire(turns: tuple[InputMessage, ...], plan: Plan, name: str) -> Any:
     """OpenAI's messages, as JSON text where the model takes text."""
     wire = [turn.as_openai() for turn in turns]
     field = plan.fields.get(name)
@@ -88,7 +92,9 @@ def _wire(turns: tuple[Message, ...], plan: Plan, name: str) -> Any:
     return msgspec.json.encode(wire).decode() if as_text else wire
 
 
-def _rendered(turns: tuple[Message, ...], plan: Plan, prompt: str, prompting: Prompting) -> dict[str, Any]:
+def _rendered(
+    turns: tuple[InputMessage, ...], plan: Plan, prompt: str, prompting: Prompting
+) -> dict[str, Any]:
     """The whole conversation in the model's format."""
     said, rest = leading_system(turns) if prompting.supports_system_prompt else ("", turns)
     template = prompting.template or plan.format.template

@@ -15,13 +15,13 @@ import msgspec
 from ..errors import BadRequestError
 from .conversation import Prompting
 from .inputs import THOUGHT_MARKS, ModelInput, Settings, input_of, writes_format
-from .messages import Message, read_messages
+from .messages import InputMessage, read_messages
 
 _SYSTEM, _USER = "\0s", "\0u"
 """Texts that no format has, to see what becomes of a conversation's own."""
 _PROBES = (
-    (Message("user", _USER),),
-    (Message("system", _SYSTEM), Message("user", _USER)),
+    (InputMessage("user", _USER),),
+    (InputMessage("system", _SYSTEM), InputMessage("user", _USER)),
 )
 _role_of = attrgetter("role")
 _PROBE = re.compile(f"({_SYSTEM}|{_USER})")
@@ -60,7 +60,7 @@ class _Frame(msgspec.Struct, frozen=True):
     input: ModelInput
     texts: tuple[tuple[str, str, tuple[tuple[int, str], ...]], ...]
 
-    def around(self, turns: tuple[Message, ...]) -> ModelInput | None:
+    def around(self, turns: tuple[InputMessage, ...]) -> ModelInput | None:
         """The input with these texts; None if media go with them, or white space at their ends may have to go."""
         for turn in turns:
             text = turn.text
@@ -87,7 +87,7 @@ def _depends_on_texts(settings: Settings, prompting: Prompting) -> bool:
     return prompt is not None and (prompt.min_length is not None or prompt.max_length is not None)
 
 
-def _frame(probes: tuple[Message, ...], settings: Settings, prompting: Prompting) -> _Frame | None:
+def _frame(probes: tuple[InputMessage, ...], settings: Settings, prompting: Prompting) -> _Frame | None:
     """None if not all texts are found again, or an answer's beginning may depend on them."""
     places = {probe.text: place for place, probe in enumerate(probes)}
     try:

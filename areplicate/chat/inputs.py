@@ -13,7 +13,7 @@ from ..logs import logger
 from .channels import OPENS
 from .conversation import Prompting, conversation_fields
 from .media import MediaSlot, media_inputs, named_media
-from .messages import Message, read_messages
+from .messages import InputMessage, read_messages
 from .outputs import THOUGHTS
 from .params import ALIASES, INFORMATIONAL, OWN, PARAMS, SYNONYMS, TOKEN_LIMIT, Param, changes_nothing
 from .plan import Plan, plan_for
@@ -133,7 +133,7 @@ def writes_format(plan: Plan, prompting: Prompting) -> bool:
     return prompting.template is not None or not plan.format.wraps
 
 
-def _thought_begun(prompt: Any, turns: tuple[Message, ...]) -> str:
+def _thought_begun(prompt: Any, turns: tuple[InputMessage, ...]) -> str:
     """The mark of the thought or of the channels within which a prompt ends: the model's format opens it, or the
     answer that is continued."""
     if not isinstance(prompt, str):

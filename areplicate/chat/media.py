@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import BadRequestError
 from ..logs import logger
-from .messages import Media, MediaKind, Message, is_content, medium_of
+from .messages import InputMessage, Media, MediaKind, is_content, medium_of
 from .plan import Plan
 from .schemas.media_inputs import media_fields, place_media
 from .schemas.schema import Field
@@ -48,7 +48,7 @@ class MediaSlot(msgspec.Struct, frozen=True):
 
 
 def media_inputs(
-    turns: tuple[Message, ...], plan: Plan, asked: AskedModel, *, allow_files: bool
+    turns: tuple[InputMessage, ...], plan: Plan, asked: AskedModel, *, allow_files: bool
 ) -> tuple[dict[str, Any], tuple[MediaSlot, ...]]:
     """The inputs that carry a conversation's media, and the files that must still be read for them.
 
@@ -74,7 +74,7 @@ def media_inputs(
     return fields, slots
 
 
-def _newest(turns: tuple[Message, ...], plan: Plan, kind: MediaKind, asked: AskedModel) -> list[Media]:
+def _newest(turns: tuple[InputMessage, ...], plan: Plan, kind: MediaKind, asked: AskedModel) -> list[Media]:
     """The media of a kind: all, or those of the last messages as far as the model takes them."""
     by_message = [[m for m in turn.media if m.kind == kind] for turn in turns if turn.media]
     by_message = [media for media in by_message if media]

@@ -61,9 +61,9 @@ class Media(msgspec.Struct, frozen=True):
     file: Any = None
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One message. `developer` is read as `system`, the older `function` as `tool`; `thought` is what an assistant
-    thought before it answered."""
+class InputMessage(msgspec.Struct, frozen=True):
+    """One message as a call gives it. `developer` is read as `system`, the older `function` as `tool`; `thought` is
+    what an assistant thought before it answered."""
 
     role: Role
     text: str = ""
@@ -85,7 +85,7 @@ class Message(msgspec.Struct, frozen=True):
         return message
 
 
-def read_messages(messages: Any) -> tuple[Message, ...]:
+def read_messages(messages: Any) -> tuple[InputMessage, ...]:
     """The messages of a call as values.
 
     Args:
@@ -116,12 +116,12 @@ def _mapping(index: int, value: Any, what: str) -> Mapping[str, Any]:
     _refuse(index, f"{what}, not {type(value).__name__}")
 
 
-def _read_message(index: int, message: Any) -> Message:
+def _read_message(index: int, message: Any) -> InputMessage:
     if type(message) is dict and len(message) == 2:  # nearly all messages are this simple
         role, content = message.get("role"), message.get("content")
         if type(role) is str and type(content) is str and role in _ROLES and content.isascii():
-            return Message(_ROLES[role], content)
-    if type(message) is Message:
+            return InputMessage(_ROLES[role], content)
+    if type(message) is InputMessage:
         return message
     message = _mapping(index, message, "must be a mapping with role and content")
     role, content = message.get("role"), message.get("content")
@@ -129,7 +129,7 @@ def _read_message(index: int, message: Any) -> Message:
     if known is None:
         _refuse(index, f"has the role {shown(role)}; use one of {', '.join(_ROLES)}")
     text, media = _content(index, known, content, message)
-    return Message(
+    return InputMessage(
         known,
         text,
         media,

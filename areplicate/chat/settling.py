@@ -14,7 +14,7 @@ import msgspec
 
 from .contract import Contract
 from .formats.format import PromptTemplate, written
-from .messages import Message, read_messages
+from .messages import InputMessage, read_messages
 from .params import STOP, TOOL_PARAMS, stop_sequences
 from .plan import Plan, plan_for
 from .schemas.schema import ModelSchema
@@ -32,7 +32,7 @@ class Settled(msgspec.Struct, frozen=True):
     `tools` are those that must be written into the prompt, in the form of the model's family.
     """
 
-    turns: tuple[Message, ...]
+    turns: tuple[InputMessage, ...]
     params: dict[str, Any]
     tools: tuple[dict[str, Any], ...] = ()
     contract: Contract | None = None
@@ -147,13 +147,13 @@ def _prompt_has_tools(plan: Plan, template: PromptTemplate | None) -> bool:
     return chat_template is None or "tools" in (chat_template.tool_source or chat_template.source)
 
 
-def _in_words(turns: tuple[Message, ...]) -> tuple[Message, ...]:
+def _in_words(turns: tuple[InputMessage, ...]) -> tuple[InputMessage, ...]:
     """Calls and their results as text, for a model whose format has no place for them."""
-    told: list[Message] = []
+    told: list[InputMessage] = []
     for turn in turns:
         if turn.role == "tool":
-            turn = Message("user", f"<tool_response>\n{turn.text}\n</tool_response>", turn.media)
+            turn = InputMessage("user", f"<tool_response>\n{turn.text}\n</tool_response>", turn.media)
         elif turn.tool_calls:
-            turn = Message(turn.role, written(turn), turn.media)
+            turn = InputMessage(turn.role, written(turn), turn.media)
         told.append(turn)
     return tuple(told)

@@ -12,7 +12,7 @@ from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats.format import PromptTemplate
 from areplicate.chat.formats.jinja import ChatTemplate
 from areplicate.chat.inputs import build_input
-from areplicate.chat.messages import Message
+from areplicate.chat.messages import InputMessage
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.chat.settling import settle
@@ -273,7 +273,7 @@ class TestFormats:
 
 
 class TestAskingAgain:
-    def asked(self, answer: str, **params: Any) -> tuple[tuple[Message, ...], str]:
+    def asked(self, answer: str, **params: Any) -> tuple[tuple[InputMessage, ...], str]:
         """The conversation that asks again, and the part of it that is new."""
         settled = settle(HI, params, schema=None)
         assert settled.contract is not None
@@ -283,7 +283,7 @@ class TestAskingAgain:
         reader.end()
         assert reader.faults
         turns = ask_again(settled.turns, reader)
-        assert turns[:-2] == settled.turns and turns[-2] == Message("assistant", answer)
+        assert turns[:-2] == settled.turns and turns[-2] == InputMessage("assistant", answer)
         assert turns[-1].role == "user"
         return turns, turns[-1].text
 

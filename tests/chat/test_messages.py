@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from areplicate.chat.messages import Media, MediaKind, Message, mime_of, read_messages
-from areplicate.chat.responses import Message as Answer
+from areplicate.chat.messages import InputMessage, Media, MediaKind, mime_of, read_messages
+from areplicate.chat.responses import Message
 from areplicate.errors import BadRequestError
 
 
 def test_text_comes_as_a_string_or_as_parts() -> None:
     parts = [{"type": "text", "text": "What do you know "}, {"type": "text", "text": "about earth?"}]
     assert read_messages([{"role": "user", "content": parts}]) == (
-        Message("user", "What do you know about earth?"),
+        InputMessage("user", "What do you know about earth?"),
     )
 
 
@@ -35,9 +35,9 @@ def test_developer_is_system_and_function_is_tool() -> None:
 
 
 def test_an_answer_can_be_sent_back_as_it_came() -> None:
-    answer = Answer(role="assistant", content="Hello!")
+    answer = Message(role="assistant", content="Hello!")
     dumped = SimpleNamespace(model_dump=lambda: {"role": "assistant", "content": "Hello!", "refusal": None})
-    assert read_messages([answer, dumped]) == (Message("assistant", "Hello!"),) * 2
+    assert read_messages([answer, dumped]) == (InputMessage("assistant", "Hello!"),) * 2
 
 
 def test_an_assistant_that_calls_tools_needs_no_content() -> None:
@@ -67,13 +67,13 @@ def test_a_tool_may_have_nothing_to_tell() -> None:
 def test_only_an_assistant_calls_tools() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
     assert read_messages([{"role": "user", "content": "Hi", "tool_calls": [call]}]) == (
-        Message("user", "Hi"),
+        InputMessage("user", "Hi"),
     )
 
 
 def test_an_answer_s_refusal_is_its_text() -> None:
     (read,) = read_messages([{"role": "assistant", "content": None, "refusal": "No."}])
-    assert read == Message("assistant", "No.")
+    assert read == InputMessage("assistant", "No.")
     assert (
         read_messages([{"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}])[0].text == "No."
     )
@@ -327,7 +327,7 @@ def test_what_is_wrong_with_a_message_is_said(messages: list[Any], complaint: st
         {"role": "user", "content": [{"type": "text", "text": "a\ud800"}]},
         {"role": "user", "content": [{"type": "image_url", "image_url": "a\ud800"}]},
         {"role": "assistant", "content": None, "refusal": "a\ud800"},
-        Answer(role="assistant", content="a\ud800"),
+        Message(role="assistant", content="a\ud800"),
     ],
 )
 def test_half_of_a_surrogate_pair_cannot_be_sent(message: Any) -> None:
@@ -363,7 +363,7 @@ def test_whatever_is_passed_is_read_or_refused(messages: Any) -> None:
     except BadRequestError as error:
         assert "messages" in error.message
     else:
-        assert all(isinstance(message, Message) for message in read)
+        assert all(isinstance(message, InputMessage) for message in read)
         assert read_messages(read) == read
 
 

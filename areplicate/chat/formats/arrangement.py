@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from ..messages import Message
+from ..messages import InputMessage
 from .tool_format import Turn
 
 Thought = tuple[str, str, str]
@@ -57,14 +57,14 @@ class SystemText(msgspec.Struct, frozen=True):
         """The text of a conversation that does not begin with any."""
         return self.with_tools if tools and self.with_tools is not None else self.default
 
-    def with_default(self, messages: tuple[Message, ...], tools: bool) -> tuple[Message, ...]:
+    def with_default(self, messages: tuple[InputMessage, ...], tools: bool) -> tuple[InputMessage, ...]:
         """The conversation, opened by the default if it brings no system text of its own."""
         default = self.default_for(tools)
         if default is None or messages[0].role == "system":
             return messages
         if self.unless_anywhere and any(message.role == "system" for message in messages):
             return messages
-        return (Message("system", dated(default)), *messages)
+        return (InputMessage("system", dated(default)), *messages)
 
     def placed(self, turns: list[Turn]) -> list[Turn]:
         """The turns, with system text if the format has it."""
@@ -105,18 +105,18 @@ class SystemText(msgspec.Struct, frozen=True):
         return before + "\n\n".join(texts) + after
 
 
-def leading(turns: Iterable[Message | Turn]) -> int:
+def leading(turns: Iterable[InputMessage | Turn]) -> int:
     """How many turns of system text open a conversation."""
     return len(list(takewhile(lambda turn: turn.role == "system", turns)))
 
 
-def leading_system(messages: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
+def leading_system(messages: tuple[InputMessage, ...]) -> tuple[str, tuple[InputMessage, ...]]:
     """The system text that opens a conversation, and the rest."""
     count = leading(messages)
     return "\n\n".join([message.text for message in messages[:count]]), messages[count:]
 
 
-def fold_leading_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def fold_leading_system(messages: tuple[InputMessage, ...]) -> tuple[InputMessage, ...]:
     """System text that opens a conversation becomes the head of the first user message."""
     if messages[0].role != "system":
         return messages
@@ -124,11 +124,11 @@ def fold_leading_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if rest and not system.strip():
         return rest
     if rest and rest[0].role == "user":
-        return (Message("user", f"{system}\n\n{rest[0].text}"), *rest[1:])
-    return (Message("user", system), *rest)
+        return (InputMessage("user", f"{system}\n\n{rest[0].text}"), *rest[1:])
+    return (InputMessage("user", system), *rest)
 
 
-def without_silence(messages: tuple[Message, ...], stands_for_none: bool) -> tuple[Message, ...]:
+def without_silence(messages: tuple[InputMessage, ...], stands_for_none: bool) -> tuple[InputMessage, ...]:
     """The messages without system text that is empty. `stands_for_none`: at the beginning it stays, in the place of
     the format's default."""
     first = int(stands_for_none)
@@ -136,19 +136,19 @@ def without_silence(messages: tuple[Message, ...], stands_for_none: bool) -> tup
     return (*messages[:first], *rest) or messages
 
 
-def lone_turn(messages: tuple[Message, ...]) -> str | None:
+def lone_turn(messages: tuple[InputMessage, ...]) -> str | None:
     """The text of a conversation that is one user message after any system text."""
     if messages[-1].role == "user" and all(m.role == "system" for m in messages[:-1]):
         return "\n\n".join([m.text for m in messages if m.text.strip()])
     return None
 
 
-def is_continued(messages: tuple[Message, ...]) -> bool:
+def is_continued(messages: tuple[InputMessage, ...]) -> bool:
     """Whether the last answer is begun only, for the model to go on."""
     return messages[-1].role == "assistant" and not messages[-1].tool_calls
 
 
-def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
+def trimmed(message: InputMessage, roles: tuple[str, ...]) -> InputMessage:
     """The message without white space at its ends, if its role is trimmed."""
     if message.role not in roles or message.text == message.text.strip():
         return message
@@ -156,14 +156,14 @@ def trimmed(message: Message, roles: tuple[str, ...]) -> Message:
 
 
 def remembered(
-    messages: tuple[Message, ...], stripped: str | None, around: Thought | None, always: bool
-) -> tuple[Message, ...]:
+    messages: tuple[InputMessage, ...], stripped: str | None, around: Thought | None, always: bool
+) -> tuple[InputMessage, ...]:
     """The messages without the thoughts of answers before the last question, and with those since, if a model is
     shown them; with all of them if `stripped` is None. `always`: an answer without any has an empty one."""
     if not any([message.role == "assistant" for message in messages]):  # noqa: C419 - a list is faster for a few
         return messages
     last = 0
-    earlier: list[Message] = []
+    earlier: list[InputMessage] = []
     if stripped is not None:
         last = max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
         earlier = [_without_thought(message, stripped) for message in messages[:last]]
@@ -173,14 +173,14 @@ def remembered(
     return (*earlier, *since)
 
 
-def _without_thought(message: Message, stripped: str) -> Message:
+def _without_thought(message: InputMessage, stripped: str) -> InputMessage:
     if message.role != "assistant" or _ENDS_A_THOUGHT not in message.text:
         return message
     said = message.text.rpartition(_ENDS_A_THOUGHT)[2].lstrip(stripped)
     return msgspec.structs.replace(message, text=said)
 
 
-def _with_thought(message: Message, around: Thought, always: bool) -> Message:
+def _with_thought(message: InputMessage, around: Thought, always: bool) -> InputMessage:
     own = message.text.startswith("<think>") or _ENDS_A_THOUGHT in message.text
     if message.role != "assistant" or own or not (message.thought or always):
         return message

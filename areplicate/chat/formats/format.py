@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..messages import Message, read_messages
+from ..messages import InputMessage, read_messages
 from .arrangement import (
     SystemText,
     Thought,
@@ -94,7 +94,9 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         """The whole conversation in this format, ready for the model to answer."""
         return self.render_turns(read_messages(messages), tools)
 
-    def render_turns(self, messages: tuple[Message, ...], tools: Sequence[Any] = (), **values: Any) -> str:
+    def render_turns(
+        self, messages: tuple[InputMessage, ...], tools: Sequence[Any] = (), **values: Any
+    ) -> str:
         """`render` for messages that were read already.
 
         Args:
@@ -114,7 +116,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             opening = self.initial_with_tools
         return self._joined(self._turns(messages, tools, opens=True), continued, opening)
 
-    def render_within(self, messages: tuple[Message, ...], tools: Sequence[Any] = ()) -> str:
+    def render_within(self, messages: tuple[InputMessage, ...], tools: Sequence[Any] = ()) -> str:
         """The prompt that a server turns into the whole conversation.
 
         Such a server puts the system text, if it has one, and what opens and closes a user message
@@ -127,7 +129,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         if self.lone_turn_as_is:
             return self.render_turns(messages, tools)
         if messages[0].role != "user":
-            messages = (Message("user"), *messages)
+            messages = (InputMessage("user"), *messages)
         turns = self._turns(messages, tools, opens=False)
         text = self._joined(turns, is_continued(messages), self.initial_prompt_value)
         before, after = self.roles.get("user", _NOTHING)
@@ -138,7 +140,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         """What closes a turn and opens the answer; some formats do both in one."""
         return after if after.endswith(self.final_prompt_value) else after + self.final_prompt_value
 
-    def _turns(self, messages: tuple[Message, ...], tools: Sequence[Any], opens: bool) -> list[Turn]:
+    def _turns(self, messages: tuple[InputMessage, ...], tools: Sequence[Any], opens: bool) -> list[Turn]:
         """The conversation as this format holds it; `opens`: with the beginning that it has, if any."""
         plain = not tools
         ragged = silent = False
@@ -220,6 +222,6 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         return text.replace("{round}", str(self.first_round + rounds))
 
 
-def written(message: Message) -> str:
+def written(message: InputMessage) -> str:
     """A message as readable text: what it says, then its tool calls."""
     return READABLE.write([message])[0].text

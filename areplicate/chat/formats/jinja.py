@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from ...errors import BadRequestError
-from ..messages import Message
+from ..messages import InputMessage
 from .arrangement import is_continued
 from .tool_format import arguments_of
 
@@ -66,7 +66,9 @@ class ChatTemplate(msgspec.Struct, frozen=True):
         """The names of the values that the template reads."""
         return _reads(self.source) | (_reads(self.tool_source) if self.tool_source else frozenset())
 
-    def render(self, messages: tuple[Message, ...], tools: Sequence[Any], values: Mapping[str, Any]) -> str:
+    def render(
+        self, messages: tuple[InputMessage, ...], tools: Sequence[Any], values: Mapping[str, Any]
+    ) -> str:
         """The prompt that the template makes of a conversation.
 
         The template is given what `tokenizer.apply_chat_template(messages, tools=tools,
@@ -217,7 +219,7 @@ def _tojson(
     )
 
 
-def _wire(message: Message, arguments: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+def _wire(message: InputMessage, arguments: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
     """A message as templates expect it, with a tool call's arguments as an object."""
     wire = message.as_openai()
     if message.thought:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from ..messages import Message
+from ..messages import InputMessage
 from .definitions import WRITERS, as_json, escaped, marked, nested, plain
 
 _FIELD = re.compile(r"\{(tools|name|arguments|id|number|content|json|key|value|is_text)\}")
@@ -85,7 +85,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
         return _filled(self.definitions, tools=self.between_tools.join([write(tool) for tool in tools]))
 
     def write(
-        self, messages: Iterable[Message], tools: Sequence[Any] = (), *, opens: bool = True
+        self, messages: Iterable[InputMessage], tools: Sequence[Any] = (), *, opens: bool = True
     ) -> list[Turn]:
         """The messages with their calls and answers as text, and the definitions where they belong.
 
@@ -116,7 +116,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
         reminded = self.reminder and turns[-1].role != "assistant"
         return [*turns, Turn("system", self.reminder)] if reminded else turns
 
-    def _called(self, message: Message, first: int) -> str:
+    def _called(self, message: InputMessage, first: int) -> str:
         before, after = self.calls
         numbered = enumerate(message.tool_calls, first)
         calls = self.between_calls.join([self._call(call, str(number)) for number, call in numbered])
@@ -140,7 +140,7 @@ class ToolFormat(msgspec.Struct, frozen=True):
     def _id(self, given: str | None) -> str:
         return (given or "")[-self.longest_id :]
 
-    def _add_answer(self, turns: list[Turn], message: Message, call: _Called) -> None:
+    def _add_answer(self, turns: list[Turn], message: InputMessage, call: _Called) -> None:
         answer = _filled(
             self.answer,
             content=message.text,

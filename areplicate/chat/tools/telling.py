@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..messages import Message
+from ..messages import InputMessage
 from ..structured.response_format import ResponseFormat
 from .tools import ToolUse
 
@@ -22,19 +22,19 @@ To call a tool, write its name and its arguments as JSON, in this form and with 
 _JSON = "Answer with one JSON {kind} and nothing else: no explanation, no code fence."
 
 
-def tell_tools(turns: tuple[Message, ...], use: ToolUse) -> tuple[Message, ...]:
+def tell_tools(turns: tuple[InputMessage, ...], use: ToolUse) -> tuple[InputMessage, ...]:
     """The conversation with the tools in its system text."""
     tools = "\n".join(msgspec.json.encode(tool.nested()).decode() for tool in use.tools)
     return _with_system(turns, _HOW.format(tools=tools, rule=" ".join(_rules(use))))
 
 
-def tell_rules(turns: tuple[Message, ...], use: ToolUse) -> tuple[Message, ...]:
+def tell_rules(turns: tuple[InputMessage, ...], use: ToolUse) -> tuple[InputMessage, ...]:
     """The conversation with the rules for calling its tools, if there are more than the family's form states."""
     rules = _rules(use) if use.required or not use.parallel else []
     return _with_system(turns, " ".join(rules)) if rules else turns
 
 
-def tell_format(turns: tuple[Message, ...], format: ResponseFormat) -> tuple[Message, ...]:
+def tell_format(turns: tuple[InputMessage, ...], format: ResponseFormat) -> tuple[InputMessage, ...]:
     """The conversation with the format of its answer in its system text."""
     asked = _JSON.format(kind="object" if format.opens == "{" else "value")
     if not format.any_object:
@@ -57,9 +57,9 @@ def _rules(use: ToolUse) -> list[str]:
     return rules
 
 
-def _with_system(turns: tuple[Message, ...], text: str) -> tuple[Message, ...]:
+def _with_system(turns: tuple[InputMessage, ...], text: str) -> tuple[InputMessage, ...]:
     """The text at the end of the system text that the conversation opens with."""
     if turns and turns[0].role == "system":
         first = turns[0]
-        return (Message("system", f"{first.text}\n\n{text}", first.media, name=first.name), *turns[1:])
-    return (Message("system", text), *turns)
+        return (InputMessage("system", f"{first.text}\n\n{text}", first.media, name=first.name), *turns[1:])
+    return (InputMessage("system", text), *turns)

@@ -12,7 +12,7 @@ import pytest
 from areplicate.chat.formats import arrangement
 from areplicate.chat.formats.families import FAMILIES
 from areplicate.chat.formats.shapes import PLAIN
-from areplicate.chat.messages import Message
+from areplicate.chat.messages import InputMessage
 from tests.recorded import DATA
 
 CONVERSATIONS: dict[str, Any] = json.loads((DATA / "conversations.json").read_text(encoding="utf-8"))
@@ -140,7 +140,7 @@ def test_two_calls_with_text_and_their_answers_stand_in_the_prompt_in_order(fami
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_what_a_server_gets_to_wrap_is_part_of_the_whole(family: str) -> None:
     template = FAMILIES[family].template
-    said = (Message("user", "U1"), Message("assistant", "A1"), Message("user", "U2"))
+    said = (InputMessage("user", "U1"), InputMessage("assistant", "A1"), InputMessage("user", "U2"))
     within = template.render_within(said)
     assert within in template.render(said)
     if not template.lone_turn_as_is:
@@ -149,7 +149,7 @@ def test_what_a_server_gets_to_wrap_is_part_of_the_whole(family: str) -> None:
 
 
 def test_a_server_that_opens_the_conversation_gets_the_tools_in_the_first_question() -> None:
-    within = FAMILIES["qwen-3"].template.render_within((Message("user", "U1"),), [TOOL])
+    within = FAMILIES["qwen-3"].template.render_within((InputMessage("user", "U1"),), [TOOL])
     assert within.endswith("U1") and "<|im_start|>" not in within
 
 

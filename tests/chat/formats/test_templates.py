@@ -19,7 +19,7 @@ from areplicate.chat.formats.templates import (
     registered_template,
 )
 from areplicate.chat.formats.tool_format import Turn
-from areplicate.chat.messages import Message
+from areplicate.chat.messages import InputMessage
 from areplicate.errors import BadRequestError
 
 pytestmark = pytest.mark.usefixtures("no_templates")
@@ -317,8 +317,8 @@ def test_roles_alone_are_a_template_without_anything_around() -> None:
 @pytest.mark.parametrize("family", ["llama-2", "chatml", "gemma", "llama-3"])
 def test_within_a_server_s_prompt_an_answer_that_opens_follows_an_empty_question(family: str) -> None:
     template = FAMILIES[family].template
-    said = (Message("assistant", "Welcome!"), Message("user", "Hi"))
-    assert template.render_within(said) == template.render_within((Message("user"), *said))
+    said = (InputMessage("assistant", "Welcome!"), InputMessage("user", "Hi"))
+    assert template.render_within(said) == template.render_within((InputMessage("user"), *said))
 
 
 def test_a_conversation_that_an_answer_opens_is_no_lone_question() -> None:
@@ -376,8 +376,8 @@ def test_system_text_goes_where_the_format_has_it(place: Any, said: list[Turn], 
 def test_a_default_opens_a_conversation_that_has_no_system_text_of_its_own(
     system: SystemText, tools: bool, said: list[Any], opening: str | None
 ) -> None:
-    messages = tuple(Message(role, "x") for role in said)
-    opened = messages if opening is None else (Message("system", opening), *messages)
+    messages = tuple(InputMessage(role, "x") for role in said)
+    opened = messages if opening is None else (InputMessage("system", opening), *messages)
     assert system.with_default(messages, tools) == opened
 
 

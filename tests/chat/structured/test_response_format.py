@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from areplicate.chat.messages import Message
+from areplicate.chat.messages import InputMessage
 from areplicate.chat.schemas.schema import Field
 from areplicate.chat.structured.response_format import Placed, ResponseFormat, place, read_response_format
 from areplicate.chat.tools.telling import tell_format
@@ -215,7 +215,7 @@ def test_what_was_not_said_of_a_schema_is_not_sent() -> None:
     assert sent == json_schema()
 
 
-ASKED = Message("user", "How many?")
+ASKED = InputMessage("user", "How many?")
 
 
 def test_a_model_without_such_an_input_is_told() -> None:

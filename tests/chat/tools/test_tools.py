@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from areplicate.chat.formats.tool_format import arguments_of
-from areplicate.chat.messages import Message
+from areplicate.chat.messages import InputMessage
 from areplicate.chat.tools.telling import tell_rules, tell_tools
 from areplicate.chat.tools.tools import Tool, ToolUse, native_tools, read_tool_use
 from areplicate.errors import BadRequestError
@@ -226,7 +226,7 @@ class TestAModelWithAnInputForTools:
         assert (given["tool_choice"], given["parallel_tool_calls"]) == (choice, parallel)
 
 
-ASKED = Message("user", "Will it rain?")
+ASKED = InputMessage("user", "Will it rain?")
 
 
 class TestAnyOtherModel:
@@ -265,7 +265,7 @@ class TestAnyOtherModel:
             assert told == (ASKED,), "the family's own form says as much"
 
     def test_is_told_after_the_system_text_that_there_is(self) -> None:
-        first = Message("system", "Be brief.", name="me")
+        first = InputMessage("system", "Be brief.", name="me")
         for told in (
             tell_rules((first, ASKED), ToolUse((Tool("a"),), required=True)),
             tell_tools((first, ASKED), ToolUse((Tool("a"),), required=True)),

@@ -18,6 +18,7 @@ from ...errors import APIError
 from ...replicate.live import LivePrediction
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
+from ..config.prices import Price
 from .costs import Costs, Demand
 from .record import Record
 
@@ -36,7 +37,7 @@ class Bill(msgspec.Struct, eq=False):
     """What the request asks for; of no entries until that is known."""
     begun: list[LivePrediction] = []
     """All predictions that were begun for it, also those that failed."""
-    _counted: tuple[Sequence[Run], float | None] = ((), 0.0)
+    _counted: tuple[Sequence[Run] | None, float | None] = (None, None)
     """The runs that were counted last, and their cost: header, body and usage row ask for it."""
 
     def entry(self, prediction_id: str | None = None) -> ModelEntry | None:
@@ -49,6 +50,8 @@ class Bill(msgspec.Struct, eq=False):
 
     def without_run(self, runs: Sequence[Run]) -> list[LivePrediction]:
         """The predictions that are in no run."""
+        if len(runs) == len(self.begun) == 1:
+            return []
         ended = {run.prediction_id for run in runs}
         # What failed on Replicate's side and was asked again is in the run of the attempt that did not.
         in_a_run = sum(run.attempts - 1 for run in runs)
@@ -64,8 +67,6 @@ class Bill(msgspec.Struct, eq=False):
     def runs(self) -> Sequence[Run]:
         """What has run, as far as is known: predictions that answered, and those that ended without an answer."""
         runs = self._record.runs
-        if len(runs) == len(self.begun) == 1:
-            return runs
         ended = [each for each in self.without_run(runs) if each.prediction and each.prediction.terminal]
         return [*runs, *map(self._run_of, ended)] if ended else runs
 
@@ -74,22 +75,13 @@ class Bill(msgspec.Struct, eq=False):
 
         None if a price is missing.
         """
-        entry = self.entry()
-        if entry is None or not self._record.calling:
+        if not self._record.calling:
             return 0.0
-        if (runs := self.runs()) is not self._counted[0]:
-            costs = [self._cost_of(run) for run in runs]
-            known = [cost for cost in costs if cost is not None]
-            self._counted = runs, sum(known, 0.0) if len(known) == len(costs) else None
-        cost, price = self._counted[1], self._backend.price_of(entry)
-        if cost is None or price is None:
-            return None
-        if unknown:
-            by_it = msgspec.structs.replace(self.demand, entries=[entry], tries=1)
-            _, expected = self._costs.expected(by_it, lambda _: price)
-            streamed = price.of_tokens(0, self._record.pieces)
-            cost += max(expected * unknown / by_it.predictions, streamed)
-        return cost
+        runs = self.runs()
+        if runs is not self._counted[0]:
+            self._counted = runs, self._cost_of(runs)
+        cost = self._counted[1]
+        return cost if cost is None or not unknown else cost + self._expected_of(unknown)
 
     async def look_later(self, open_ends: list[LivePrediction]) -> float | None:
         """Looks at predictions whose end is not known; the cost of all, with what is expected of those still unknown."""
@@ -123,10 +115,29 @@ class Bill(msgspec.Struct, eq=False):
             if (entry := self.entry(run.prediction_id)) is not None:
                 self._costs.learn(entry, run)
 
-    def _cost_of(self, run: Run) -> float | None:
-        entry = self.entry(run.prediction_id)
-        price = None if entry is None else self._backend.price_of(entry)
-        return None if price is None else price.of_run(run)
+    def _price(self, prediction_id: str | None = None) -> Price | None:
+        entry = self.entry(prediction_id)
+        return None if entry is None else self._backend.price_of(entry)
+
+    def _cost_of(self, runs: Sequence[Run]) -> float | None:
+        """Dollars for these; None if a price is missing, be it that of the model that was asked for."""
+        if self._price() is None:
+            return None
+        cost = 0.0
+        for run in runs:
+            price = self._price(run.prediction_id)
+            if price is None:
+                return None
+            cost += price.of_run(run)
+        return cost
+
+    def _expected_of(self, unknown: int) -> float:
+        """Dollars that so many predictions are expected to take of which nothing is known but what they streamed."""
+        entry, price = self.entry(), self._price()
+        assert entry is not None and price is not None, "what has a cost has a price"
+        by_it = msgspec.structs.replace(self.demand, entries=[entry], tries=1)
+        _, expected = self._costs.expected(by_it, lambda _: price)
+        return max(expected * unknown / by_it.predictions, price.of_tokens(0, self._record.pieces))
 
     def _run_of(self, ended: LivePrediction) -> Run:
         """What a prediction did that gave no answer, or whose answer did not reach its client."""

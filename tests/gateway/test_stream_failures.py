@@ -16,8 +16,8 @@ from areplicate.chat.apis.messages_output import MessageBuilder
 from areplicate.chat.apis.responses_output import ResponseBuilder
 from areplicate.chat.responses import ChunkChoice, Delta, ModelResponseChunk
 from areplicate.gateway.accounts.account import Account
-from areplicate.gateway.api import chat, messages, model_call
-from areplicate.gateway.api.relay import relay
+from areplicate.gateway.api import messages, model_call
+from areplicate.gateway.api.streaming import relay, stream_answers
 from areplicate.gateway.http.beats import Beats
 from areplicate.gateway.http.events import data_event
 from areplicate.gateway.http.exchange import Exchange
@@ -63,7 +63,7 @@ CALL = _Call("m", "m", [], {}, count=1, entries=[])
 
 
 async def as_chat(exchange: Exchange) -> web.StreamResponse:
-    return await chat.send_chunks(exchange, [CALL], lambda number, chunk: data_event(chunk))
+    return await stream_answers(exchange, [CALL], lambda number, chunk: data_event(chunk))
 
 
 async def as_message(exchange: Exchange) -> Any:

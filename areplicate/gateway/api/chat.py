@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from aiohttp import web
 
 from ...chat.responses import ModelResponse, ModelResponseChunk
-from ..http.events import EventWriter, data_event
+from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route
-from .model_call import MAX_MESSAGES, ModelCall, Sampling, admitted_call
+from .model_call import MAX_MESSAGES, Sampling, admitted_call
+from .streaming import stream_answers
 
 _NOT_PARAMS = ("model", "messages", "stream")
 
@@ -54,36 +53,4 @@ async def chat_completions(exchange: Exchange, body: dict[str, Any]) -> Any:
             chunk.usage = account.priced(chunk.usage)
         return data_event(chunk)
 
-    return await send_chunks(exchange, [call], event_of)
-
-
-async def send_chunks(
-    exchange: Exchange,
-    calls: Sequence[ModelCall],
-    event_of: Callable[[int, ModelResponseChunk], bytes],
-    end: Callable[[], bytes] = bytes,
-) -> web.StreamResponse:
-    """Streams the answers to calls, one after the other.
-
-    Args:
-        event_of: gives the event for a chunk of the call of that number; empty if the client gets none.
-        end: gives what is sent after the last chunk.
-    """
-    account = exchange.account
-    with EventWriter(exchange) as events:
-        try:
-            for number, call in enumerate(calls):
-                async with await call.stream(account, events.saw) as chunks:
-                    async for chunk in chunks:
-                        account.record.streamed_chunk(chunk)
-                        event = event_of(number, chunk)
-                        if chunk.choices and chunk.choices[0].delta.role:  # with that alone a choice begins
-                            events.begin_with(event)
-                        elif event:
-                            await events.send(event)
-                        del chunk, event  # the next may be long in coming
-            await events.send(end() + b"data: [DONE]\n\n")
-        except Exception as error:
-            failure = events.failed(error)  # after the answer has begun
-            await events.send(b"data: " + failure.envelope() + b"\n\n")
-    return events.response
+    return await stream_answers(exchange, [call], event_of)

@@ -18,8 +18,8 @@ from ..accounts.account import Account
 from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route
-from .chat import send_chunks
 from .model_call import ModelCall, Sampling, admitted_call
+from .streaming import DONE, stream_answers
 
 MAX_PROMPTS = 64
 
@@ -84,7 +84,8 @@ async def _stream(exchange: Exchange, calls: Sequence[ModelCall]) -> web.StreamR
         index = number * calls[0].count + choice.index
         return event([CompletionChoice(index=index, text=text, finish_reason=choice.finish_reason)])
 
-    def end() -> bytes:
-        return event([], account.priced(reduce(add_attempt, usages))) if usages else b""
+    async def end() -> bytes:
+        counts = event([], account.priced(reduce(add_attempt, usages))) if usages else b""
+        return counts + DONE
 
-    return await send_chunks(exchange, calls, event_of, end)
+    return await stream_answers(exchange, calls, event_of, end)

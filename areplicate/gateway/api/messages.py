@@ -20,7 +20,7 @@ from ..http.events import data_event
 from ..http.exchange import Exchange
 from ..http.route import route
 from .model_call import MAX_MESSAGES, ModelName, admitted_call, usable
-from .relay import relay
+from .streaming import relay
 
 _PING = data_event({"type": "ping"}, "ping")
 

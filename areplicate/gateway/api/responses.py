@@ -23,7 +23,7 @@ from ..http.route import route
 from ..logs import logger
 from .fields import ListPage, Text
 from .model_call import MAX_MESSAGES, ModelRequest, admitted_call, usable
-from .relay import relay
+from .streaming import relay
 
 _MAX_ID = 256
 """Characters of an item's id: PostgreSQL takes no long text into an index."""

@@ -162,8 +162,10 @@ PARTS = {
                 for name in ("costs", "counting", "key_limits", "keys", "ledger", "reports")
             ),
             *(f"areplicate/gateway/config/{name}.py" for name in ("database_url", "prices")),
+            "areplicate/cli/price_sources.py",
         ),
         (
+            "tests/cli/test_price_sources.py",
             "tests/gateway/test_costs.py",
             "tests/gateway/test_database_url.py",
             "tests/gateway/test_key_limits.py",

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from ..gateway.config.prices import FILE, TokenPrice, built_in, price_list, read_price_list
+from ..gateway.config.prices import FILE, TokenPrice, built_in, price_list
+from .price_sources import read_price_list
 
 _SECONDS = 60.0
 _MOST = 64 << 20

@@ -8,8 +8,6 @@ does not show. What is not known has no price here, and is never guessed.
 from __future__ import annotations
 
 import codecs
-import datetime
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,20 +18,12 @@ from ...chat.responses import Run
 from ...replicate.endpoints import strip_prefix
 from .settings import NotNegative
 
-_MILLION = 1_000_000
+MILLION = 1_000_000
 _LONG_PROMPT = 200_000
 """Tokens of a prompt beyond which some models cost more."""
 _BUILT_IN = Path(__file__).with_name("prices.json")
 FILE = "areplicate-prices.json"
 """A newer list, beside the configuration."""
-
-_NAMES = {
-    "meta/llama-3-70b": "meta/meta-llama-3-70b",
-    "meta/llama-3-70b-instruct": "meta/meta-llama-3-70b-instruct",
-    "meta/llama-3-8b": "meta/meta-llama-3-8b",
-    "meta/llama-3-8b-instruct": "meta/meta-llama-3-8b-instruct",
-}
-"""LiteLLM's names for models that have other ones at Replicate."""
 
 
 class TokenPrice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,7 +81,7 @@ def price_list(folder: Path) -> PriceList:
     if not file.exists():
         return built_in()
     try:
-        return msgspec.convert(_decoded(file.read_bytes()), PriceList)
+        return msgspec.convert(decoded(file.read_bytes()), PriceList)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{file} is not a price list ({error}): write it anew with areplicate prices update."
@@ -106,54 +96,12 @@ def published_price(model: str, prices: PriceList) -> Price | None:
 
 def _price(found: TokenPrice) -> Price:
     long = _price(found.above_200k) if found.above_200k is not None else None
-    return Price(found.input / _MILLION, found.output / _MILLION, long=long)
+    return Price(found.input / MILLION, found.output / MILLION, long=long)
 
 
-def read_price_list(body: bytes, source: str, today: datetime.date) -> PriceList:
-    """A list as `areplicate prices update` takes it: LiteLLM's, or one of our own.
-
-    Raises:
-        ValueError: it is neither, or has no model of Replicate's in it.
-    """
-    try:
-        given = _decoded(body)
-    except ValueError as error:
-        raise ValueError(f"{source} is not JSON: {error}.") from None
-    with suppress(msgspec.ValidationError):
-        return msgspec.convert(given, PriceList)
-    entries = given.items() if isinstance(given, dict) else ()
-    models = {
-        _NAMES.get(name, name): price
-        for key, entry in entries
-        if key.startswith("replicate/") and (price := _of_litellm(entry)) is not None
-        for name in (key.removeprefix("replicate/").lower(),)
-    }
-    if not models:
-        raise ValueError(f"{source} has no price for the tokens of any of Replicate's models.")
-    return PriceList(today.isoformat(), {"models": source}, dict(sorted(models.items())), built_in().hardware)
-
-
-def _decoded(body: bytes) -> Any:
+def decoded(body: bytes) -> Any:
     """JSON, whichever editor has saved it; raises a `ValueError` if it is none."""
     try:
         return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-
-
-def _of_litellm(entry: Any, suffix: str = "") -> TokenPrice | None:
-    if not isinstance(entry, dict):
-        return None
-    input, output = (entry.get(f"{kind}_cost_per_token{suffix}") for kind in ("input", "output"))
-    if not _is_price(input) or not _is_price(output):
-        return None
-    long = None if suffix else _of_litellm(entry, "_above_200k_tokens")
-    return TokenPrice(_per_million(input), _per_million(output), long)
-
-
-def _is_price(value: Any) -> bool:
-    return isinstance(value, (int, float)) and value >= 0
-
-
-def _per_million(price: Any) -> float:
-    return float(f"{price * _MILLION:.6g}")

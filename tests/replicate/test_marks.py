@@ -364,6 +364,47 @@ async def test_what_was_found_in_the_list_and_then_cancelled_by_hand_is_not_paid
         assert hostile.statuses == {"canceled": 1}
 
 
+async def test_a_twin_that_asks_for_more_with_the_same_mark_is_not_cancelled(draw: Callable[..., None]) -> None:
+    """A list may show an input with the model's defaults, so what has more than was asked for may be one's own; but
+    not beside what shows exactly that."""
+    async with (
+        HostileReplicate(MODELS) as hostile,
+        router_of(hostile) as stays,
+        router_of(hostile) as leaves,
+        anyio.create_task_group() as group,
+    ):
+        told: list[str] = []
+        hostile.on("create", resets_after(), skip=1)
+        group.start_soon(partial(ask, stays, told=told, top_k=7))
+        await anyio.sleep(0.1)
+        with anyio.move_on_after(0.2):
+            await ask(leaves)
+        await anyio.sleep(100)
+        theirs, own = hostile.predictions.values()
+        assert (theirs.status, own.status) == ("succeeded", "canceled") and told == ["fine"]
+
+
+async def test_of_two_that_may_be_ones_own_the_first_to_end_is_taken() -> None:
+    """Neither shows a mark, and one was asked for by another while the own creation was held open."""
+    async with (
+        HostileReplicate(MODELS) as hostile,
+        router_of(hostile) as mine,
+        router_of(hostile) as other,
+        anyio.create_task_group() as group,
+    ):
+        hostile.on("*", without_field("deadline"))
+        hostile.on("create", gives_up_after(8), times=1)
+
+        async def others() -> None:
+            await anyio.sleep(5)
+            await ask(other)
+
+        group.start_soon(others)
+        response: Any = await mine.acompletion(LLAMA, HELLO)
+        own, _ = hostile.predictions
+        assert response.replicate[0].prediction_id == own
+
+
 async def test_anything_that_was_asked_later_shows_that_nothing_was_created() -> None:
     """So that an edge which fails before anything is created is ridden out, whatever others ask."""
     async with HostileReplicate(MODELS) as hostile, router_of(hostile) as router, router_of(hostile) as other:

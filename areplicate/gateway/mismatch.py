@@ -19,14 +19,14 @@ _WORDS = {
     "null": "null",
 }
 
-_PATTERNS = {
-    r"\\S": "a string that is not empty",
-    r"^[!-~]+$": "printable characters without spaces",
-    r"^https?://[^\\s/]+": "a URL that begins with https:// or http://",
-    r"^[^\\u0000]*$": "a string without NUL characters",
-    r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$": "a duration such as 45s, 90m, 12h, 30d or 1mo",
-}
-"""The meaning of the patterns in this package's structs."""
+_MEANINGS: dict[str, str] = {}
+"""What patterns mean, by how msgspec shows them."""
+
+
+def pattern(regex: str, meaning: str, description: str | None = None) -> msgspec.Meta:
+    """The pattern of a struct's text, with what it means in an error: such as "a string that is not empty"."""
+    _MEANINGS[repr(regex)] = meaning
+    return msgspec.Meta(pattern=regex, description=description)
 
 
 class Mismatch(NamedTuple):
@@ -59,8 +59,8 @@ def _plain(what: str) -> str:
         return f"must be {_kinds(match[1])}, not {_kinds(match[2])}"
     if match := re.fullmatch(r"Invalid enum value (.+)", what, re.DOTALL):
         return f"must not be {match[1][:80]}"
-    if match := re.fullmatch(r"Expected `str` matching regex '(.+)'", what):
-        return f"must be {_PATTERNS.get(match[1], f'a string that matches {match[1]}')}"
+    if match := re.fullmatch(r"Expected `str` matching regex (.+)", what):
+        return f"must be {_MEANINGS.get(match[1], f'a string that matches {match[1]}')}"
     return f"is wrong: {what[:200]}"
 
 

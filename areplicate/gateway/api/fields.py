@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from ..errors import bad_request
+from ..mismatch import pattern
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "mo": 30 * 86400}
 
-Text = Annotated[str, msgspec.Meta(pattern=r"^[^\u0000]*$")]
+Text = Annotated[str, pattern(r"^[^\u0000]*$", "a string without NUL characters")]
 """PostgreSQL keeps no NUL in a text."""
 Duration = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$",
+    pattern(
+        r"^[1-9][0-9]{0,8}(s|m|h|d|mo)$",
+        "a duration such as 45s, 90m, 12h, 30d or 1mo",
         description="Such as 45s, 90m, 12h, 30d or 1mo (30 days).",
     ),
 ]

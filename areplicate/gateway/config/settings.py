@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ...replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
+from ..mismatch import pattern
 
 _MOST = 1e9
 """The largest number that a configuration may have: infinity is neither a time nor an integer."""
@@ -18,9 +19,10 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=int(_MOST))]
 Rate = Annotated[float, msgspec.Meta(ge=1, le=_MOST)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
-Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
-_SECRET = r"^[!-~]+$"
+NotEmpty = Annotated[str, pattern(r"\S", "a string that is not empty")]
+Secret = Annotated[str, pattern(r"^[!-~]+$", "printable characters without spaces")]
 """A secret that is sent in a header."""
+URL = Annotated[str, pattern(r"^https?://[^\s/]+", "a URL that begins with https:// or http://")]
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +74,13 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
         allow_any_api_key: whether api.replicate.com may get a key that does not begin with r8_.
     """
 
-    master_key: Annotated[str, msgspec.Meta(min_length=8, pattern=_SECRET)] | None = None
-    database_url: Text | None = None
-    usage_folder: Text | None = None
+    master_key: Annotated[Secret, msgspec.Meta(min_length=8)] | None = None
+    database_url: NotEmpty | None = None
+    usage_folder: NotEmpty | None = None
     store_responses: bool = False
     stored_responses_seconds: Positive = 30 * 24 * 3600.0
     max_stored_mb: Positive = 1000.0
-    files_dir: Text | None = None
+    files_dir: NotEmpty | None = None
     max_file_mb: Positive = 200.0
     max_files: Count = 1000
     max_batch_requests: Count = 50_000
@@ -90,7 +92,7 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
     held_creations: Count = 100
     creations_per_minute: Rate = CREATIONS_PER_MINUTE
     others_per_minute: Rate = OTHERS_PER_MINUTE
-    cors_origins: tuple[Text, ...] = ()
+    cors_origins: tuple[NotEmpty, ...] = ()
     unsupported_providers: Literal["refuse", "skip"] = "refuse"
     allow_any_api_key: bool = False
 
@@ -101,8 +103,8 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
     num_retries: Retries | None = None
     allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
     cooldown_time: NotNegative | None = None
-    fallbacks: list[dict[str, Annotated[list[Text], msgspec.Meta(min_length=1)]]] = []
-    default_fallbacks: list[Text] = []
+    fallbacks: list[dict[str, Annotated[list[NotEmpty], msgspec.Meta(min_length=1)]]] = []
+    default_fallbacks: list[NotEmpty] = []
 
 
 class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
@@ -116,7 +118,7 @@ class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
 class Alias(msgspec.Struct, frozen=True):
     """Another name for a model, which `/v1/models` may leave out."""
 
-    model: Text
+    model: NotEmpty
     hidden: bool = False
 
 
@@ -124,15 +126,15 @@ class RouterSettings(SharedSettings, frozen=True, kw_only=True):
     """`router_settings`. Where `litellm_settings` says the same, this counts more, except for the timeout."""
 
     timeout: Rate | None = None
-    model_group_alias: dict[str, Text | Alias] = {}
+    model_group_alias: dict[str, NotEmpty | Alias] = {}
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     """`litellm_params` of an entry. What it has besides are options of a call, or inputs of the model."""
 
-    model: Text
-    api_key: Annotated[str, msgspec.Meta(pattern=_SECRET)] | None = None
-    api_base: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")] | None = None
+    model: NotEmpty
+    api_key: Secret | None = None
+    api_base: URL | None = None
     default_headers: dict[str, str] | None = None
     proxy: str | None = None
     ssl: bool | str | None = None
@@ -156,7 +158,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
 class EntryParts(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `model_list`, its parts still to be read."""
 
-    model_name: Text
+    model_name: NotEmpty
     litellm_params: dict[str, Any]
     model_info: dict[str, Any] = {}
 
@@ -164,7 +166,7 @@ class EntryParts(msgspec.Struct, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters, such as a key, to which entries refer by `litellm_credential_name`."""
 
-    credential_name: Text
+    credential_name: NotEmpty
     credential_values: dict[str, Any] = {}
 
 

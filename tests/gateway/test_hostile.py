@@ -316,10 +316,10 @@ def test_small_parts_of_a_body_count_for_the_memory_that_they_take(
 ) -> None:
     """Sixty bodies of 200 KB took 400 MB."""
     body = json.dumps({"model": "patient", "messages": HI, "metadata": [{}] * 49_000})
-    with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running, ThreadPoolExecutor(20) as threads:
-        asking = [threads.submit(post, running, body) for _ in range(20)]
+    with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running, ThreadPoolExecutor(10) as threads:
+        asking = [threads.submit(post, running, body) for _ in range(10)]
         statuses = Counter(each.result().status_code for each in asking)
-    assert set(statuses) == {200, 503} and statuses[200] < 10
+    assert set(statuses) == {200, 503} and statuses[200] < 8
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
@@ -368,26 +368,26 @@ def test_a_body_of_many_parts_costs_little(running: Gateway, parts: str) -> None
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_large_requests_that_fail_are_not_kept(running: Gateway, stream: bool) -> None:
-    """Not even until Python next looks for what nobody refers to; but the last schemas are."""
+    """Not even until Python next looks for what nobody refers to."""
+    schema = {"enum": [str(m) for m in range(60_000)]}
+    format = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
     memory = []
-    for n in range(10):
-        schema = {"enum": [f"{n} {m} {stream:d}" for m in range(80_000)]}
-        format = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    for _ in range(8):
         assert "does not fit" in running.ask(response_format=format, stream=stream).text
         memory.append(resident_mb(running.process.pid))
-    assert memory[-1] - memory[5] < 40
+    assert memory[-1] - memory[1] < 15
 
 
 @pytest.mark.parametrize("model", ["long", "chat"])
 def test_long_prompts_and_answers_are_not_kept(running: Gateway, model: str) -> None:
     """Neither by the clients' idle connections, nor by those to Replicate, nor by the allocator."""
     body = {"model": model, "messages": [{"role": "user", "content": LONG_TEXT if model == "chat" else "Hi"}]}
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(24) as threads:
-        clients = [stack.enter_context(running.http()) for _ in range(24)]
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(16) as threads:
+        clients = [stack.enter_context(running.http()) for _ in range(16)]
         memory = resident_mb(running.process.pid)
         answers = list(threads.map(lambda client: client.post("/v1/chat/completions", json=body), clients))
         assert {answer.status_code for answer in answers} == {200}, answers[0].text
-        assert resident_mb(running.process.pid) - memory < 24
+        assert resident_mb(running.process.pid) - memory < 16
 
 
 def test_texts_count_as_one(running: Gateway) -> None:

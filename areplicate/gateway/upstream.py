@@ -1,19 +1,44 @@
-"""Counts the requests to Replicate."""
+"""Counts the requests to Replicate, and lets no prediction be made that its key's budget has no room for."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import msgspec
 
-from ..errors import APIConnectionError
+from ..errors import APIConnectionError, BadRequestError
 from ..replicate.protocol.requests import Request
 from ..replicate.transports.base import Answer, Transport, through
 from ..replicate.transports.proxies import TLS
+from .errors import GatewayError
 from .metrics import Metrics
 
-asked: ContextVar[list[str] | None] = ContextVar("asked", default=None)
-"""The kinds of requests that were sent to Replicate in this context."""
+
+class Asking(msgspec.Struct, eq=False):
+    """What one request of a client's asks Replicate.
+
+    Attributes:
+        before_creation: awaited before a prediction is asked for; raises `NotAskedAgain`.
+        kinds: the kinds of requests that were sent.
+    """
+
+    before_creation: Callable[[], Awaitable[None]] | None
+    kinds: list[str] = []
+
+
+asking: ContextVar[Asking | None] = ContextVar("asking", default=None)
+"""Of the client's request in whose context it is."""
+
+
+class NotAskedAgain(BadRequestError):
+    """What failed or did not fit is not asked for again, nor is a fallback: the key's budget has no room for it."""
+
+    def __init__(self, refusal: GatewayError) -> None:
+        message = f"A first try failed, or its answer does not fit, and there is no second. {refusal.message}"
+        super().__init__(message, status_code=refusal.status, request_sent=False)
+        refusal.message = message
+        self.refusal = refusal
 
 
 class CountedTransport(msgspec.Struct, eq=False):
@@ -24,8 +49,11 @@ class CountedTransport(msgspec.Struct, eq=False):
 
     async def open(self, request: Request) -> Answer:
         kind = _kind(request)
-        if (kinds := asked.get()) is not None and kind not in kinds:
-            kinds.append(kind)
+        if (asks := asking.get()) is not None:
+            if kind == "create" and asks.before_creation is not None:
+                await asks.before_creation()
+            if kind not in asks.kinds:
+                asks.kinds.append(kind)
         try:
             answer = await self._transport.open(request)
         except APIConnectionError:

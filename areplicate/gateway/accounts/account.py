@@ -22,7 +22,7 @@ from ..config.entries import ModelEntry
 from ..errors import CLIENT_GONE, GatewayError, from_upstream, let_go, stopping, unexpected
 from ..logs import access_logger, logger
 from ..metrics import Metrics
-from ..upstream import asked
+from ..upstream import Asking, NotAskedAgain, asking
 from .accounts import Accounts
 from .auth import ANYBODY, Caller
 from .bill import Bill
@@ -49,15 +49,15 @@ class Account:
         self._accounts = accounts
         self._metrics = metrics
         self._at = 0.0
-        self._asked: list[str] = []
-        """What Replicate was asked for it, such as the inputs of a model that nobody knows."""
+        self._asking = Asking(self._count_again)
+        """What Replicate is asked for it, such as the inputs of a model that nobody knows."""
         self._bill = Bill(backend, accounts.costs, self.record)
         self._body_bytes = 0
         self._hold: Hold | None = None
 
     async def __aenter__(self) -> None:
         begun.set(self._bill.begun.append)
-        asked.set(self._asked)
+        asking.set(self._asking)
 
     async def __aexit__(self, *_: object) -> None:
         """Nothing is awaited here: a client that leaves cannot interrupt it."""
@@ -65,7 +65,7 @@ class Account:
         record.ended = time.monotonic()
         self._at = self._accounts.now() - record.seconds()
         begun.set(None)
-        asked.set(None)
+        asking.set(None)
         record.runs = self._bill.runs()
         if open_ends := self._bill.without_run(record.runs):
             self._accounts.in_background(self._settle_later(open_ends))
@@ -113,6 +113,8 @@ class Account:
         self.record.upstream_model = error.model
         if error.prediction_id is not None:
             self.record.predictions[error.prediction_id] = error.model
+        if isinstance(error, NotAskedAgain):
+            return error.refusal
         closed = self.backend.closed and isinstance(error, APIConnectionError)
         return stopping() if closed else from_upstream(error)
 
@@ -145,13 +147,29 @@ class Account:
         try:
             await self._let_in(key, hold)
         except GatewayError:
-            if held is not None and self._asked:
+            if held is not None and self._asking.kinds:
                 await self._let_in(key, held.again())
             raise
 
     async def _let_in(self, key: Key, hold: Hold) -> None:
         await self._accounts.admit(key, hold)
         self._hold = hold
+
+    async def _count_again(self) -> None:
+        """Counts what is asked for again before it is asked; raises `NotAskedAgain` if the budget has no room for it.
+
+        Any attempt may fail, fit nothing or fall back: if all of that were reserved from the start, a small budget
+        would let few requests in at once.
+        """
+        key, hold = self.caller.key, self._hold
+        if key is None or hold is None or len(self._bill.begun) <= hold.predictions:
+            return
+        expected = self._bill.expected_of_each()
+        if (dollars := self._bill.so_far(expected)) > hold.dollars:
+            try:
+                await self._accounts.extend(key, hold, dollars - expected, dollars)
+            except GatewayError as refusal:
+                raise NotAskedAgain(refusal) from None
 
     def answered_by(self, name: str) -> str:
         """The name of the model that answered: the client's own `name` for it, or that of a fallback."""
@@ -183,7 +201,7 @@ class Account:
         accounts.bodies.give_back(self._body_bytes)
         self._bill.learn()
         hold = self._hold
-        if hold is not None and not self._bill.begun and not self._asked:
+        if hold is not None and not self._bill.begun and not self._asking.kinds:
             accounts.give_back(hold)  # it was refused on its way to Replicate
             hold = None
         _count(self._metrics, record)
@@ -198,9 +216,10 @@ class Account:
             )
             accounts.settle(row, hold)
             _count_usage(self._metrics, record, row)
-        # A connection that was opened for this request keeps the request's context, and with it this list: without
+        # A connection that was opened for this request keeps the request's context, and with it these: without
         # this, each connection of the pool would keep a prompt and its answer.
         self._bill.begun.clear()
+        self._asking.before_creation = None
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:

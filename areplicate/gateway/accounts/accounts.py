@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config.account_settings import AccountSettings
 from ..errors import DatabaseUnavailable
@@ -26,6 +26,8 @@ from .ledger import Ledger
 from .store import ADMISSION_SECONDS, HEARTBEAT, Store
 from .tables import UsageRow
 from .usage import Overflow, UsageWriter
+
+T = TypeVar("T")
 
 _STORE_WAIT = 10.0
 """Seconds for which a request waits for the database while the gateway starts."""
@@ -64,7 +66,7 @@ class Accounts:
         """Set once the database has been opened."""
         self._opening_error: str | None = None
         self._opener: asyncio.Task[None] | None = None
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
         self._giving_back: set[asyncio.Task[None]] = set()
 
     # The store
@@ -190,23 +192,44 @@ class Accounts:
         if self._giving_back:  # what was refused a moment ago must not count
             await asyncio.wait(self._giving_back, timeout=ADMISSION_SECONDS)
         try:
-            try:
-                known = await store.admit(hold)
-            except RoomTaken:
-                with contextlib.suppress(DatabaseUnavailable):
-                    await self.usage.flush()
-                await asyncio.sleep(_ANOTHER_LOOK)
-                known = await store.admit(hold)
-            self._ledger.saw(known)
-        except KeyError:
-            self.auth.forget(key.hash)
-            raise unauthenticated("This API key is not known here.") from None
+            self._ledger.saw(await self._counted(key, partial(store.admit, hold)))
         except DatabaseUnavailable:
             # What was counted in memory so far left the money out.
             del self._held[hold.id]
             self._ledger.give_back(hold)
             self._ledger.admit(key, hold, self.now(), alone=True)
             self._held[hold.id] = hold
+
+    async def extend(self, key: Key, hold: Hold, so_far: float, dollars: float) -> None:
+        """Counts one more prediction for a hold that is in, or raises the `GatewayError` that refuses it.
+
+        Args:
+            so_far: what those before it take, by what is known of them now.
+            dollars: what all of them are expected to take.
+        """
+        alone = self._alone
+        if not alone:
+            store = await self.store()
+            counting = self.in_background(self._counted(key, partial(store.extend, hold, so_far, dollars)))
+            try:
+                key = await asyncio.shield(counting)
+            except DatabaseUnavailable:
+                alone = True
+        self._ledger.extend(key, hold, so_far, dollars, self.now(), alone=alone)
+
+    async def _counted(self, key: Key, count: Callable[[], Awaitable[Key]]) -> Key:
+        """Counts in the database; looks once more where requests in flight take all the room."""
+        try:
+            try:
+                return await count()
+            except RoomTaken:
+                with contextlib.suppress(DatabaseUnavailable):
+                    await self.usage.flush()
+                await asyncio.sleep(_ANOTHER_LOOK)
+                return await count()
+        except KeyError:
+            self.auth.forget(key.hash)
+            raise unauthenticated("This API key is not known here.") from None
 
     def give_back(self, hold: Hold) -> None:
         """Replicate was not asked for it, so it does not count."""
@@ -238,7 +261,7 @@ class Accounts:
             await asyncio.wait(self._background, timeout=_REPORT_WAIT)
         await self.usage.flush()
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Runs `work` in the background; the end of the process waits for it, for a while."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)

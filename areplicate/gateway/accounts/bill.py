@@ -37,6 +37,8 @@ class Bill(msgspec.Struct, eq=False):
     """What the request asks for; of no entries until that is known."""
     begun: list[LivePrediction] = []
     """All predictions that were begun for it, also those that failed."""
+    _ended: dict[str, float] = {}
+    """What predictions cost that had ended when others were asked for, by their ids."""
     _counted: tuple[Sequence[Run] | None, float | None] = (None, None)
     """The runs that were counted last, and their cost: header, body and usage row ask for it."""
 
@@ -69,6 +71,25 @@ class Bill(msgspec.Struct, eq=False):
         runs = self._record.runs
         ended = [each for each in self.without_run(runs) if each.prediction and each.prediction.terminal]
         return [*runs, *map(self._run_of, ended)] if ended else runs
+
+    def expected_of_each(self) -> float:
+        """Dollars that each of the predictions is expected to take that the request asks for."""
+        demand = msgspec.structs.replace(self.demand, tries=1)
+        return self._costs.expected(demand, self._backend.price_of)[1] / demand.predictions
+
+    def so_far(self, expected: float) -> float:
+        """Dollars for all predictions that were made for it by now, or may have been; those whose end is not known are
+        `expected` to take so much."""
+        made = (each for each in self.begun if each.may_exist or each.prediction is not None)
+        return sum(self._known_cost(each, expected) for each in made)
+
+    def _known_cost(self, made: LivePrediction, expected: float) -> float:
+        if made.prediction is None or not made.prediction.terminal:
+            return expected
+        id = made.prediction.id
+        if id not in self._ended:
+            self._ended[id] = self._cost_of([self._run_of(made)]) or 0.0
+        return self._ended[id]
 
     def cost(self, unknown: int = 0) -> float | None:
         """Dollars for all that has run by now, and the expected cost of `unknown` further predictions.

@@ -41,11 +41,12 @@ class Limit(NamedTuple):
     span: Span
 
 
+BUDGET = Limit("max_budget", "dollars", "in all")
 LIMITS = (
     Limit("rpm_limit", "predictions", "a minute"),
     Limit("tpm_limit", "tokens", "a minute"),
     Limit("max_parallel_requests", "predictions", "at once"),
-    Limit("max_budget", "dollars", "in all"),
+    BUDGET,
 )
 """All limits. A new one is a line here, and a field in `keys.KeyLimits`."""
 
@@ -97,13 +98,15 @@ class RoomTaken(GatewayError):
     """A refusal because requests in flight take all the room; it passes when one of them ends."""
 
 
-def refusal(key: Key, hold: Hold, taken: Taken, recent: Recent, now: float) -> GatewayError | None:
+def refusal(
+    key: Key, hold: Hold, taken: Taken, recent: Recent, now: float, limits: Sequence[Limit] = LIMITS
+) -> GatewayError | None:
     """Why the key may not have the hold; None if it may.
 
     Args:
         taken: what its other holds take; of dollars, what is held and not yet spent.
     """
-    for limit in LIMITS:
+    for limit in limits:
         most = getattr(key, limit.field)
         if most is None:
             continue
@@ -117,6 +120,17 @@ def refusal(key: Key, hold: Hold, taken: Taken, recent: Recent, now: float) -> G
             return _beyond_budget(key, most, hold, never)
         return _limited(limit, most, hold, never, partial(_wait, key, hold, recent, now))
     return None
+
+
+def refusal_of_more(key: Key, hold: Hold, so_far: float, taken: Taken, now: float) -> GatewayError | None:
+    """Why a request that is in with this hold, and has taken so many dollars, may not make one more prediction.
+
+    Only a budget can refuse it. What a minute allows is for new requests: this one has begun, and is paid in part.
+    """
+    one = msgspec.structs.replace(hold, predictions=1)
+    budget = BUDGET.measure, BUDGET.span
+    known = {**taken, budget: taken[budget] - hold.dollars + so_far}
+    return refusal(key, one, known, lambda measure: (), now, (BUDGET,))
 
 
 def _all_but_one(hold: Hold, measure: Measure) -> float:

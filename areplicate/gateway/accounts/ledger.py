@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .key_limits import MEASURES, WINDOW, Hold, Measure, Taken, refusal
+from .key_limits import MEASURES, WINDOW, Hold, Measure, Taken, refusal, refusal_of_more
 from .keys import Key
 
 
@@ -23,13 +23,22 @@ class Ledger:
             alone: whether what is known here is all there is. If not, the database is asked next, which knows
                 what others do: here is refused only what could not be let in there either.
         """
-        key = key.renewed(now)
-        page = self._page(key, now)
-        known = msgspec.structs.replace(key, spend=page.spent) if alone else key
+        known, page = self._known(key, now, alone)
         if refused := refusal(known, hold, page.taken(now), page.recent, now):
             raise refused
         hold.at = now
         page.open(hold)
+
+    def extend(
+        self, key: Key, hold: Hold, so_far: float, dollars: float, now: float, *, alone: bool = True
+    ) -> None:
+        """Counts one more prediction for a hold that is in, as `Accounts.extend` says."""
+        known, page = self._known(key, now, alone)
+        if refused := refusal_of_more(known, hold, so_far, page.taken(now), now):
+            raise refused
+        more = max(0.0, dollars - hold.dollars)
+        page.held["dollars"] += more
+        hold.dollars += more
 
     def settle(self, hold: Hold, tokens: int, dollars: float, now: float, again: int = 0) -> None:
         """The request has ended, and took that much; `again` is how many predictions were not foreseen."""
@@ -56,6 +65,12 @@ class Ledger:
         """The database has said what the key has spent. What was settled here may not be written there yet."""
         if (page := self._pages.get(key.id)) is not None:
             page.spent = max(page.spent, key.spend)
+
+    def _known(self, key: Key, now: float, alone: bool) -> tuple[Key, _Page]:
+        """The key with what it has spent, and its page."""
+        key = key.renewed(now)
+        page = self._page(key, now)
+        return (msgspec.structs.replace(key, spend=page.spent) if alone else key), page
 
     def _page(self, key: Key, now: float) -> _Page:
         page = self._pages.setdefault(key.id, _Page())

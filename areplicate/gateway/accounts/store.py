@@ -18,7 +18,7 @@ from ..errors import DatabaseUnavailable
 from .batch_store import BatchStore
 from .counting import recent_of, taken_of, within
 from .database import Database, Stored, unit
-from .key_limits import WINDOW, Hold, SettledHold, refusal
+from .key_limits import WINDOW, Hold, SettledHold, refusal, refusal_of_more
 from .key_store import KeyStore, locked_key, renewed_key
 from .keys import Key
 from .reports import Reports
@@ -51,6 +51,7 @@ _SETTLE = """
     WHERE id = :hold_id AND ended_at IS NULL
 """
 """What was asked again began later than the rest: then all of it counts from now on."""
+_EXTEND = "UPDATE areplicate_holds SET dollars = :dollars WHERE id = :id AND dollars < :dollars AND ended_at IS NULL"
 
 
 class Store(Stored):
@@ -132,14 +133,21 @@ class Store(Stored):
         The key is locked first, so that what follows sees every request that was let in before; a refusal
         rolls all of it back. `KeyError` where the key has gone.
         """
-        key = locked_key(transaction, hold.key_id)
-        if key is None:
-            raise KeyError(hold.key_id)
+        key = _key_of(transaction, hold)
         recent = partial(recent_of, transaction, key.id)
         if refused := refusal(key, hold, taken_of(transaction, key.id), recent, transaction.now):
             raise refused
         # Its own time stays: that is when it was counted in memory, by which it may be given back there.
         transaction.add("areplicate_holds", hold, at=transaction.now, process=self.process)
+        return key
+
+    @unit(seconds=ADMISSION_SECONDS)
+    def extend(self, transaction: Transaction, hold: Hold, so_far: float, dollars: float) -> Key:
+        """Counts one more prediction for a hold that is in, as `Accounts.extend` says; otherwise like `admit`."""
+        key = _key_of(transaction, hold)
+        if refused := refusal_of_more(key, hold, so_far, taken_of(transaction, key.id), transaction.now):
+            raise refused
+        transaction.execute(_EXTEND, id=hold.id, dollars=dollars)
         return key
 
     @unit(reads=True)
@@ -171,6 +179,13 @@ class Store(Stored):
         _add_spend(transaction, new)
         for each in settled:
             transaction.execute(_SETTLE, **msgspec.structs.asdict(each))
+
+
+def _key_of(transaction: Transaction, hold: Hold) -> Key:
+    key = locked_key(transaction, hold.key_id)
+    if key is None:
+        raise KeyError(hold.key_id)
+    return key
 
 
 def _inode(file: str | None) -> int | None:

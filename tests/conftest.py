@@ -87,11 +87,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: at the end, all others would have to wait for it."""
     items.sort(key=_seconds, reverse=True)
+    for item in items:
+        _leave_no_garbage(item)
 
 
 def _seconds(item: pytest.Item) -> int:
     marker = item.get_closest_marker("first")
     return 0 if marker is None else int(marker.args[0])
+
+
+def _leave_no_garbage(item: pytest.Item) -> None:
+    """A file that ignores warnings, as other people's clients leave connections open, leaves none to the next one,
+    which might not ignore them."""
+    if not isinstance(item, pytest.Function) or "no_garbage_for_others" in item.fixturenames:
+        return
+    if item.parent is not None and item.parent.get_closest_marker("filterwarnings") is not None:
+        item.fixturenames.insert(0, "no_garbage_for_others")
 
 
 def pytest_collection() -> None:
@@ -115,13 +126,10 @@ def _make_tables_of_characters(text: str) -> None:
     """Each of the processes that run tests would make them, and read the constants of all modules."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_garbage_for_others(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A file that ignores warnings, as other people's clients leave connections open, leaves none to the next one,
-    which might not ignore them."""
+@pytest.fixture(scope="module")
+def no_garbage_for_others() -> Iterator[None]:
     yield
-    if request.node.get_closest_marker("filterwarnings") is not None:
-        gc.collect()
+    gc.collect()
 
 
 @pytest.fixture

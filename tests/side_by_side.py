@@ -18,7 +18,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, groupby
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 import pytest
@@ -77,13 +78,17 @@ def _tell_on(session: pytest.Session, processes: list[Connection]) -> set[str]:
     """Tells pytest's plugins what the processes report, until they have ended or it is to stop; gives the tests that
     are done."""
     hooks, done = session.config.hook, set()
-    while processes and not (session.shouldfail or session.shouldstop):
-        for process in wait(processes):
+    selector = DefaultSelector()
+    for each in processes:
+        selector.register(each, EVENT_READ)
+    while selector.get_map() and not (session.shouldfail or session.shouldstop):
+        for ready, _ in selector.select():
+            process = ready.fileobj
             assert isinstance(process, Connection)
             try:
                 nodeid, location, reports = process.recv()
             except EOFError:
-                processes.remove(process)
+                selector.unregister(process)
                 continue
             hooks.pytest_runtest_logstart(nodeid=nodeid, location=location)
             for report in reports:

@@ -189,7 +189,7 @@ def with_row(**told: Any) -> Mishap:
 )
 async def test_what_the_list_does_not_tell_a_look_does(told: dict[str, Any]) -> None:
     """Its rows may be summaries, or what something between has kept of them."""
-    async with HostileReplicate([llama(reply="fine", boot_seconds=30)]) as hostile:
+    async with HostileReplicate([llama(reply="fine", boot_seconds=15)]) as hostile:
         hostile.on("list", with_row(**told))
         async with router_of(hostile, held_creations=1) as router:
             texts: list[str | None] = []
@@ -202,7 +202,7 @@ async def test_what_the_list_does_not_tell_a_look_does(told: dict[str, Any]) -> 
             async with anyio.create_task_group() as group:
                 for number in range(40):
                     group.start_soon(one, number)
-            assert texts == ["fine"] * 40 and clock() < 120
+            assert texts == ["fine"] * 40 and clock() < 105
 
 
 @pytest.mark.parametrize("options", [{}, {"stream": True}])

@@ -364,7 +364,9 @@ async def test_what_was_found_in_the_list_and_then_cancelled_by_hand_is_not_paid
         assert hostile.statuses == {"canceled": 1}
 
 
-async def test_a_twin_that_asks_for_more_with_the_same_mark_is_not_cancelled(draw: Callable[..., None]) -> None:
+async def test_a_twin_that_asks_for_more_with_the_same_mark_is_not_cancelled(
+    draw: Callable[..., None],
+) -> None:
     """A list may show an input with the model's defaults, so what has more than was asked for may be one's own; but
     not beside what shows exactly that."""
     async with (

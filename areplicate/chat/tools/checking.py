@@ -12,7 +12,8 @@ from ...errors import BadRequestError
 from ..responses import FunctionCall
 from ..structured.json_reader import pure, repair, values_in
 from ..structured.validation import validator_for, validators_for
-from .notations import RawCall, meant_tool
+from .marks import RawCall
+from .notations import meant_tool
 from .tools import Tool, ToolUse
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from ..stops import begun_at_the_end
-from .notations import ACTION, MARKS, RawCall, meant_tool, read_calls, read_leading_calls
+from .marks import ACTION, MARKS, RawCall
+from .notations import meant_tool, read_calls, read_leading_calls
 
 
 class Block(msgspec.Struct, frozen=True):

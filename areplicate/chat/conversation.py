@@ -66,22 +66,29 @@ def conversation_fields(
         if plan.format.switch_off is not None and switch not in given:
             fields[switch] = PROMPT
         return fields
+    return _within_the_servers(turns, plan, plan.prompt, prompting, given)
+
+
+def _within_the_servers(
+    turns: tuple[InputMessage, ...], plan: Plan, prompt: str, prompting: Prompting, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The conversation for a server that writes its own format around the prompt, with inputs for parts of it."""
     if is_continued(turns):
         logger.warning(
             "%s: its server writes the chat format and closes the assistant's last message, so the model "
             "begins a new answer instead of going on.",
             _who(plan),
         )
-    fields = {}
-    takes_system = supports_system_prompt is not False and plan.system not in given
+    fields: dict[str, Any] = {}
+    takes_system = prompting.supports_system_prompt is not False and plan.system not in given
     if takes_system and plan.system is not None and turns[0].role == "system":
         # An empty text stands for none, in the place of the model's default.
         fields[plan.system], turns = leading_system(turns)
     if plan.history is not None and plan.history not in given and len(turns) > 1:
         fields[plan.history] = _wire(turns[:-1], plan, plan.history)
         turns = turns[-1:]
-    prompt = plan.format.template.render_within(turns, prompting.tools) if turns else ""
-    return {plan.prompt: prompt, **fields}
+    text = plan.format.template.render_within(turns, prompting.tools) if turns else ""
+    return {prompt: text, **fields}
 
 
 def _wire(turns: tuple[InputMessage, ...], plan: Plan, name: str) -> Any:

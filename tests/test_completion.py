@@ -533,8 +533,8 @@ async def test_an_answer_of_millions_of_parts_fills_no_memory(monkeypatch: pytes
                 response = await router.acompletion(LLAMA, HELLO)
                 assert response.choices[0].message.content == "".join(reply)
             else:
-                with pytest.raises(areplicate.APIConnectionError, match="more than"):
-                    await router.acompletion(LLAMA, HELLO, num_retries=0)
+                with pytest.raises(areplicate.PredictionFailedError, match="made of more than .* parts"):
+                    await router.acompletion(LLAMA, HELLO)
             assert await nothing_runs(local)
 
 
@@ -546,7 +546,7 @@ async def test_an_answer_of_millions_of_parts_fills_no_memory(monkeypatch: pytes
             body_is(lambda body: gzip.compress(body)[: len(body) // 4], encoding="gzip"),
             "broke|not a prediction|cannot be read",
         ),
-        (body_is(lambda body: b'{"id": "' + b"x" * (3 << 20) + b'"}'), "longer than 2 MiB"),
+        (body_is(lambda body: b'{"id": "' + b"x" * (3 << 20) + b'"}'), "has 3 MiB, and is not read: 2 MiB"),
         (redirects(), "redirect"),
     ],
 )

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import anyio
 
-from ..errors import APIConnectionError, APIError, NotFoundError
+from ..errors import APIError, NotFoundError
 from ..logs import logger
 from .http import Http
 from .protocol.decoding import decoded
@@ -49,8 +49,8 @@ async def _try(http: Http, path: str, decode: Decode) -> APIError | None:
             if response.body:
                 decoded(decode, response.body)
             return None
-    except APIConnectionError as broken:
-        return broken
+    except APIError as error:
+        return error
     except ValueError:  # a proxy's page or another's answer, not Replicate's
         pass
     return http.error(response, request)

@@ -11,7 +11,7 @@ import msgspec
 
 from .. import logs
 from ..clock import Scope, TimeLimits, now
-from ..errors import APIConnectionError, APIError
+from ..errors import APIConnectionError, APIError, PredictionFailedError
 from .credentials import Credentials
 from .limits import Limiter, Turns, ratelimit
 from .protocol.decoding import MOST_PARTS, decoded, has_too_many_parts
@@ -213,6 +213,7 @@ async def exchange(
 
     Raises:
         APIConnectionError: there is no answer.
+        PredictionFailedError: it is too large.
     """
     deadline, sent = now() + silence + len(request.body or b"") / _SLOWEST, True
     with anyio.CancelScope(deadline=deadline) if limits is None else limits.scope(deadline) as scope:
@@ -235,24 +236,31 @@ async def exchange(
 async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, silence: float) -> bytes:
     """The body that begins with these bytes."""
     pieces, length = [first], len(first)
+    told = answer.headers.get("Content-Length", "")
+    if told.isdecimal() and int(told) > MAX_BODY:
+        raise _too_large(f"has {_megabytes(int(told))}", request)
     scope.deadline = now() + silence
     while True:
         more = await answer.receive()
         if not more:
             body = b"".join(pieces)
             if has_too_many_parts(body):
-                raise APIConnectionError(
-                    f"The answer is made of more than {MOST_PARTS:,} parts and was not read.",
-                    method=request.method,
-                    url=request.url,
-                )
+                raise _too_large(f"is made of more than {MOST_PARTS:,} parts", request)
             return body
         pieces.append(more)
         length += len(more)
         scope.deadline += len(more) / _SLOWEST
         if length > MAX_BODY:
-            raise APIConnectionError(
-                f"The answer is longer than {MAX_BODY >> 20} MiB and was not read to its end.",
-                method=request.method,
-                url=request.url,
-            )
+            raise _too_large(f"has more than {_megabytes(MAX_BODY)}", request)
+
+
+def _too_large(how: str, request: Request) -> PredictionFailedError:
+    """It would be as large another time, so it is not asked for again."""
+    most = f"{_megabytes(MAX_BODY)} and {MOST_PARTS:,} parts"
+    return PredictionFailedError(
+        f"The answer {how}, and is not read: {most} are the most.", method=request.method, url=request.url
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import anyio
 import backoff
 
-from ..errors import APIError
+from ..errors import APIError, PredictionFailedError
 from .bulk_poller import BulkPoller
 from .http import Http
 from .progress import Progress
@@ -76,7 +76,7 @@ class Poller:
             try:
                 return await self._http.read(path, policy, decode)
             except APIError as error:
-                if may_pass(error):  # it was tried often enough
-                    raise
+                if may_pass(error) or isinstance(error, PredictionFailedError):
+                    raise  # it was tried often enough, or has come and is too large
             await anyio.sleep(wait)
         return await self._http.read(path, policy, decode)

@@ -14,7 +14,7 @@ import anyio
 import msgspec
 
 from ..clock import Scope, now
-from ..errors import APIConnectionError, APIError
+from ..errors import APIConnectionError, APIError, PredictionFailedError
 from ..logs import logger
 from .event_stream import EventStream
 from .http import MAX_BODY
@@ -161,8 +161,8 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
             return [] if self._closed else await self._look()
         pieces = [piece for event in events if (piece := self._assembly.add(event))]
         if self._assembly.length > MAX_BODY:
-            raise APIConnectionError(
-                f"The model has written more than {MAX_BODY >> 20} MiB, which is not read."
+            raise PredictionFailedError(
+                f"The model has written more than {MAX_BODY >> 20} MiB, which is the most that is read."
             )
         if self._assembly.done or self._assembly.lost:
             await self.events.disconnect()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from areplicate import errors
 from areplicate.gateway.errors import GatewayError, from_upstream
 from areplicate.gateway.http.anthropic import envelope
+from tests.gateway.process import config_for, entry, gateway
+from tests.hostile import HostileReplicate, body_is
+from tests.stage import LLAMA, llama
 
 AUTHENTICATION = "upstream_authentication"
 NEVER = {"x-should-retry": "false"}
@@ -51,3 +56,18 @@ def test_an_error_about_what_is_no_text_can_be_sent() -> None:
     error = GatewayError(400, "half a \udcff", param="\udcff")
     for body in (error.envelope(), envelope(error, "req_1")):
         assert b"half a ?" in body
+
+
+def test_an_answer_that_is_too_large_is_told_with_its_size_and_paid_once(tmp_path: Path) -> None:
+    """It is neither read nor asked for again, by whoever could."""
+    with HostileReplicate([llama()]) as hostile:
+        for kind in ("create", "get"):
+            hostile.on(kind, body_is(lambda body: body + b" " * (65 << 20)))
+        config = config_for(hostile, ()) | {"model_list": [entry(hostile, "llama", LLAMA)]}
+        with gateway(config, tmp_path) as running:
+            answer = running.ask(model="llama")
+        assert answer.status_code == 500 and "has 65 MiB" in answer.text and "64 MiB" in answer.text, (
+            answer.text
+        )
+        assert answer.headers["x-should-retry"] == "false"
+        assert len(hostile.predictions) == 1

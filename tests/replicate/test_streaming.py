@@ -64,7 +64,7 @@ async def test_a_model_that_writes_without_end_fills_no_memory(monkeypatch: pyte
     monkeypatch.setattr("areplicate.replicate.streaming.MAX_BODY", 1 << 20)
     async with stage(llama(reply=["x" * (1 << 18)] * 100, run_seconds=60)) as (local, router):
         written = 0
-        with pytest.raises(areplicate.APIConnectionError, match="more than 1 MiB"):
+        with pytest.raises(areplicate.PredictionFailedError, match="more than 1 MiB"):
             async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
                 written += len(chunk.choices[0].delta.content or "")
         assert written <= 1 << 20

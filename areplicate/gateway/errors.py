@@ -85,9 +85,12 @@ class GatewayError(Exception):
         passes = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
         self.headers = {**headers, **passes}
 
+    def detail(self) -> ErrorDetail:
+        return ErrorDetail(self.message, self.type, self.param, self.code)
+
     def envelope(self) -> bytes:
         """The body of the answer."""
-        return msgspec.json.encode(ErrorAnswer(ErrorDetail(self.message, self.type, self.param, self.code)))
+        return msgspec.json.encode(ErrorAnswer(self.detail()))
 
 
 class DatabaseUnavailable(GatewayError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from areplicate.chat.apis.messages_output import MessageBuilder
 from areplicate.chat.apis.responses_output import ResponseBuilder
 from areplicate.chat.responses import ChunkChoice, Delta, ModelResponseChunk
 from areplicate.gateway.accounts.account import Account
-from areplicate.gateway.api import messages, model_call
+from areplicate.gateway.api import messages, model_call, responses
 from areplicate.gateway.api.streaming import relay, stream_answers
 from areplicate.gateway.http.beats import Beats
 from areplicate.gateway.http.events import data_event
@@ -72,7 +73,7 @@ async def as_message(exchange: Exchange) -> Any:
 
 async def as_response(exchange: Exchange) -> Any:
     builder = ResponseBuilder("resp_1", 0, "m", {}, stored=False)
-    return await relay(exchange, CALL, builder, builder.failed)
+    return await relay(exchange, CALL, builder, partial(responses._failed, builder))
 
 
 def exchange_of(request: web.Request) -> Exchange:

@@ -20,6 +20,8 @@ _ECHOED = (
     *("safety_identifier", "service_tier", "temperature", "top_p", "user"),
 )
 """Fields of the request that its response repeats."""
+_ACTED_ON = ("context_length_exceeded", "insufficient_quota")
+"""Codes of errors by which agents shorten their conversation, or do not ask again."""
 
 
 class ResponseBuilder(AnswerBuilder):
@@ -81,11 +83,26 @@ class ResponseBuilder(AnswerBuilder):
         # The response itself and no copy: `store` may still change before this event is sent.
         return [*events, self._event(f"response.{status}", response=self.answer)]
 
-    def failed(self, status: int, message: str) -> list[Event]:
-        """The events for an error after the answer has begun; `status` is the HTTP status that it would have had."""
+    def failed(self, status: int, error: Mapping[str, Any]) -> list[Event]:
+        """The events for an error after the answer has begun.
+
+        OpenAI sends both. Its SDKs raise the first as an exception, by its `error`; its reference has the same fields
+        beside the event's `type`. Clients that know only one of the two do not take the beginning for the answer.
+
+        Args:
+            status: the HTTP status that it would have had.
+            error: OpenAI's error object, with `message`, `type`, `param` and `code`.
+        """
         code = {400: "invalid_prompt", 429: "rate_limit_exceeded"}.get(status, "server_error")
-        self.answer |= {"status": "failed", "store": False, "error": {"code": code, "message": message}}
-        return [self._whole("response.failed")]
+        if error["code"] in _ACTED_ON:
+            code = error["code"]
+        self.answer |= {
+            "status": "failed",
+            "store": False,
+            "error": {"code": code, "message": error["message"]},
+        }
+        fields = {name: error[name] for name in ("code", "message", "param")}
+        return [self._event("error", **fields, error=error), self._whole("response.failed")]
 
     def _reasoning(self, text: str) -> Iterator[Event]:
         if self._open is None or self._open["type"] != "reasoning":

@@ -15,6 +15,7 @@ from ...chat.apis.chat_arguments import count_tokens
 from ...chat.apis.messages_input import read_request
 from ...chat.apis.messages_output import MessageBuilder
 from ...chat.apis.responses_output import new_id
+from ..errors import GatewayError
 from ..http.anthropic import error_type
 from ..http.events import data_event
 from ..http.exchange import Exchange
@@ -86,5 +87,5 @@ async def count_message_tokens(exchange: Exchange, body: dict[str, Any]) -> Toke
     return TokenCount(count_tokens(read_request(body)))
 
 
-def _failed(status: int, message: str) -> list[Event]:
-    return [{"type": "error", "error": {"type": error_type(status), "message": message}}]
+def _failed(failure: GatewayError) -> list[Event]:
+    return [{"type": "error", "error": {"type": error_type(failure.status), "message": failure.message}}]

@@ -7,11 +7,13 @@ so; else a conversation's earlier turns must be sent along.
 from __future__ import annotations
 
 import time
+from functools import partial
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ...chat.apis.answer_builder import Event
 from ...chat.apis.chat_arguments import ChatArguments, count_tokens, text, wrong
 from ...chat.apis.responses_input import input_items, read_request
 from ...chat.apis.responses_output import ResponseBuilder, new_id
@@ -103,7 +105,11 @@ async def responses(exchange: Exchange, body: dict[str, Any]) -> Any:
             logger.error("%s is not stored: %s", builder.answer["id"], error)
             builder.answer["store"] = False
 
-    return await relay(exchange, call, builder, builder.failed, before_end=keep if kept else None)
+    return await relay(exchange, call, builder, partial(_failed, builder), before_end=keep if kept else None)
+
+
+def _failed(builder: ResponseBuilder, failure: GatewayError) -> list[Event]:
+    return builder.failed(failure.status, msgspec.structs.asdict(failure.detail()))
 
 
 @route("POST", "/v1/responses/input_tokens", "key", takes=ResponseRequest, answer=InputTokens)

@@ -67,7 +67,7 @@ async def relay(
     exchange: Exchange,
     call: ModelCall,
     builder: AnswerBuilder,
-    error_events: Callable[[int, str], list[Event]],
+    error_events: Callable[[GatewayError], list[Event]],
     *,
     beat: bytes | None = None,
     before_end: Callable[[], Awaitable[None]] | None = None,
@@ -75,7 +75,7 @@ async def relay(
     """Answers as another API does, by its builder; streamed if the request says so.
 
     Args:
-        error_events: gives the events for an error after the answer has begun, by its status and message.
+        error_events: gives the events for an error after the answer has begun.
         before_end: awaited when the answer is whole, before the client is sent its end.
     """
     account = exchange.account
@@ -111,7 +111,7 @@ async def relay(
 
     def failed(failure: GatewayError) -> bytes:
         opening = [] if begun else builder.begin()
-        return _encoded([*opening, *error_events(failure.status, failure.message)])
+        return _encoded([*opening, *error_events(failure)])
 
     return await stream_answers(exchange, [counted], event_of, end, failed, beat=beat)
 

@@ -265,14 +265,25 @@ def test_text_after_something_else_is_a_new_message(after: Delta) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(400, "invalid_prompt"), (500, "server_error"), (429, "rate_limit_exceeded")]
+    ("status", "ours", "code"),
+    [
+        (400, None, "invalid_prompt"),
+        (400, "context_length_exceeded", "context_length_exceeded"),
+        (500, "prediction_failed", "server_error"),
+        (429, "rate_limit_exceeded", "rate_limit_exceeded"),
+        (429, "insufficient_quota", "insufficient_quota"),
+    ],
 )
-def test_a_failure_is_told_and_nothing_is_stored(status: int, code: str) -> None:
+def test_a_failure_is_told_in_both_ways_and_nothing_is_stored(
+    status: int, ours: str | None, code: str
+) -> None:
     made = builder()
     made.add(Delta(content="Hel"))
-    [event] = made.failed(status, "The model failed.")
-    event_type().validate_python(event)
-    assert event["type"] == "response.failed"
+    error = {"message": "The model failed.", "type": "server_error", "param": None, "code": ours}
+    raised, event = made.failed(status, error)
+    event_type().validate_python(raised)
+    assert (raised["type"], raised["message"], raised["error"]) == ("error", "The model failed.", error)
+    assert (event["type"], event["sequence_number"]) == ("response.failed", raised["sequence_number"] + 1)
     response = event["response"]
     assert (response["status"], response["store"]) == ("failed", False)
     assert response["error"] == {"code": code, "message": "The model failed."}

@@ -53,6 +53,7 @@ MODELS = (
     model("boots", ["Hello", "!"], boot_seconds=13),
     model("fails", "Hello", failure="CUDA out of memory", failure_after=0),
     model("too-long", "Hello", failure=TOO_LONG, failure_after=0),
+    model("too-long-late", ["Hel", "lo"], failure=TOO_LONG, failure_after=1),
     model("person-tool", calls_tools(("Person", ADA), then="Done.")),
     model("final-result", calls_tools(("final_result", ADA), then="Done.")),
     model("person-json", calls_tools(("json", ADA), then=json.dumps(ADA))),

@@ -4,6 +4,7 @@ failing model is asked again by some of them instead."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,20 @@ def test_by_messages(running: Gateway, stream: bool) -> None:
     with anthropic.Anthropic(base_url=running.url, api_key=MASTER) as client:
         with pytest.raises(anthropic.BadRequestError, match="invalid_request_error.*prompt is too long"):
             list(client.messages.create(**ASKED, max_tokens=9, stream=stream))
+
+
+def test_after_a_streamed_response_has_begun(running: Gateway) -> None:
+    """By an `error`, which OpenAI's SDKs raise, and by a `response.failed`: some clients know only one of them."""
+    with openai.OpenAI(base_url=f"{running.url}/v1", api_key=MASTER) as client:
+        with client.responses.create(model="too-long-late", input="Hi", stream=True) as stream:
+            with pytest.raises(openai.APIError, match="prompt is too long") as caught:
+                list(stream)
+    assert caught.value.code == "context_length_exceeded"
+    with running.http() as http:
+        answer = http.post("/v1/responses", json={"model": "too-long-late", "input": "Hi", "stream": True})
+    last = json.loads(answer.text.strip().rpartition("data: ")[2])
+    assert last["type"] == "response.failed"
+    assert last["response"]["error"]["code"] == "context_length_exceeded"
 
 
 @pytest.mark.parametrize("path", ["chat/completions", "responses", "messages"])

@@ -47,7 +47,7 @@ class Entry:
         self.model = _required(name, given)
         self.weight = _number(name, given, "weight") or 1.0
         self.params = {
-            key: resolve_environment(value)
+            key: _resolve_environment(value)
             for key, value in given.items()
             if key not in _MEANT_FOR_THE_BALANCER
         }
@@ -226,7 +226,7 @@ class Balancer:
                 entry.cools_until = now() + self._cooldown_time
 
 
-def resolve_environment(value: Any) -> Any:
+def _resolve_environment(value: Any) -> Any:
     """LiteLLM's `os.environ/NAME` as the value of that variable."""
     if isinstance(value, str) and value.startswith(_ENVIRONMENT):
         name = value.removeprefix(_ENVIRONMENT)

@@ -71,7 +71,7 @@ def check_columns(row: Row) -> None:
 
 
 def check_answer(row: Row) -> None:
-    """Raises `BadRequestError` if a row asks for anything but one text: `appended` has one column for it."""
+    """Raises `BadRequestError` if a row asks for anything but one text: `_appended` has one column for it."""
     if row.url == EMBEDDINGS or row.body.get("tools") or row.body.get("n") not in (None, 1):
         raise BadRequestError(
             "beside a row there is room for one text: for embeddings, tool calls and several answers (n) write .jsonl "
@@ -79,7 +79,7 @@ def check_answer(row: Row) -> None:
         )
 
 
-def appended(outcome: EndedRow) -> dict[str, Any]:
+def _appended(outcome: EndedRow) -> dict[str, Any]:
     """The input's row with the columns of `ADDED`."""
     response, error = outcome.response or {}, outcome.error or {}
     choice = (response.get("choices") or [{}])[0]
@@ -98,4 +98,4 @@ def appended(outcome: EndedRow) -> dict[str, Any]:
 
 def write_output(path: Path, outcomes: Iterable[EndedRow], table: Table | None) -> int:
     """Writes a job's output, in OpenAI's format without a table; gives how many rows it has."""
-    return write_rows(path, map(batch_line if table is None else appended, outcomes), table)
+    return write_rows(path, map(batch_line if table is None else _appended, outcomes), table)

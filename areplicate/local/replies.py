@@ -32,7 +32,7 @@ def write(model: LocalModel, input: dict[str, Any]) -> Written:
     except Exception as error:
         return Written((), None, 0, str(error) or type(error).__name__)
     if value is None:
-        value = greeting(input)
+        value = _greeting(input)
     pieces, output = _shape(model.output_kind, value)
     if model.failure is not None:
         pieces = pieces[: model.failure_after] if model.output_kind == "list" else ()
@@ -41,7 +41,7 @@ def write(model: LocalModel, input: dict[str, Any]) -> Written:
     return Written(pieces, output, tokens, None)
 
 
-def greeting(input: dict[str, Any]) -> str:
+def _greeting(input: dict[str, Any]) -> str:
     """The default reply: friendly, and with the end of the prompt in it."""
     prompt = prompt_text(input).strip()
     if not prompt:

@@ -29,7 +29,7 @@ class Cut(NamedTuple):
     mid_event: bool
 
 
-class DueEvent(NamedTuple):
+class _DueEvent(NamedTuple):
     """One event, and the instant at which it is due."""
 
     due: float
@@ -37,27 +37,27 @@ class DueEvent(NamedTuple):
     data: str
 
 
-def event_at(prediction: LocalPrediction, index: int) -> DueEvent | None:
+def _event_at(prediction: LocalPrediction, index: int) -> _DueEvent | None:
     """The event of that index as things stand now, or None past the last; cancelling moves the end."""
     ends, logs = prediction.ends, prediction.model.logs
     if logs and prediction.starts <= ends:
         if index == 0:
-            return DueEvent(prediction.starts, "logs", logs)
+            return _DueEvent(prediction.starts, "logs", logs)
         index -= 1
     pieces = prediction.written.pieces
     if index < len(pieces) and (due := prediction.piece_at(index)) <= ends + TICK:
-        return DueEvent(due, "output", pieces[index])
+        return _DueEvent(due, "output", pieces[index])
     index -= prediction.state_at(ends).written
     if prediction.outcome == "failed":
         if index == 0:
-            return DueEvent(ends, "error", msgspec.json.encode({"detail": prediction.error}).decode())
-        return DueEvent(ends, "done", '{"reason": "error"}') if index == 1 else None
+            return _DueEvent(ends, "error", msgspec.json.encode({"detail": prediction.error}).decode())
+        return _DueEvent(ends, "done", '{"reason": "error"}') if index == 1 else None
     if index > 0:
         return None
-    return DueEvent(ends, "done", "{}" if prediction.outcome == "succeeded" else '{"reason": "canceled"}')
+    return _DueEvent(ends, "done", "{}" if prediction.outcome == "succeeded" else '{"reason": "canceled"}')
 
 
-def encode_event(prediction: LocalPrediction, index: int, event: DueEvent) -> bytes:
+def _encode_event(prediction: LocalPrediction, index: int, event: _DueEvent) -> bytes:
     """The event as it goes over the wire; a newline in its text starts another `data:` line."""
     second = int(prediction.clock.wall(event.due).timestamp())
     data = "".join(f"data: {line}\n" for line in _NEWLINE.split(event.data))
@@ -79,7 +79,7 @@ async def send_events(
     await response.prepare(request)
     await response.write(OPENING)
     index, last = start, clock.now()
-    while (event := event_at(prediction, index)) is not None:
+    while (event := _event_at(prediction, index)) is not None:
         now = clock.now()
         if event.due > now + TICK:
             if last + timeout <= now + TICK:
@@ -89,13 +89,13 @@ async def send_events(
             continue
         chunk = bytearray()
         while event is not None and event.due <= now + TICK:
-            encoded = encode_event(prediction, index, event)
+            encoded = _encode_event(prediction, index, event)
             if cut is not None and index - start == cut.after:
                 await response.write(chunk + encoded[: len(encoded) // 2 if cut.mid_event else 0])
                 return await reset(request)
             chunk += encoded
             index += 1
-            event = event_at(prediction, index)
+            event = _event_at(prediction, index)
         await response.write(chunk)
         last = now
     return response

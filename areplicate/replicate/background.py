@@ -66,7 +66,7 @@ class Background(msgspec.Struct, eq=False):
             with suppress(StopIteration):  # it begins without waiting for anything
                 self._hook.__anext__().send(None)
             if self._loop is not None:
-                before_close(self._loop).add(self._ended)
+                _before_close(self._loop).add(self._ended)
             else:
                 self._trio = current_token().native_token
 
@@ -109,7 +109,7 @@ class Background(msgspec.Struct, eq=False):
         hook, self._hook = self._hook, None
         self.begun = False
         if self._loop is not None:
-            before_close(self._loop).discard(self._ended)
+            _before_close(self._loop).discard(self._ended)
             self._loop = None
         for cancel in list(self._running.values()):
             cancel()
@@ -244,7 +244,7 @@ class _Close:
             self._close()
 
 
-def before_close(loop: asyncio.AbstractEventLoop) -> set[Work]:
+def _before_close(loop: asyncio.AbstractEventLoop) -> set[Work]:
     """What a loop runs when it is closed, to be added to and taken from."""
     close = loop.close
     return (close if isinstance(close, _Close) else _Close(loop)).todo

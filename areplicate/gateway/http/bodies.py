@@ -104,7 +104,7 @@ async def _received(request: web.BaseRequest) -> bytes:
     length = request.content_length
     if length is not None and length > MAX_BODY:
         raise _too_large()
-    check_encoding(request)
+    _check_encoding(request)
     await ask_for_body(request)
     try:
         if not request.content.is_eof():
@@ -117,7 +117,7 @@ async def _received(request: web.BaseRequest) -> bytes:
     return body
 
 
-def check_encoding(request: web.BaseRequest) -> None:
+def _check_encoding(request: web.BaseRequest) -> None:
     """Refuses a body in an encoding that aiohttp does not decode."""
     encoding = request.headers.get("Content-Encoding", "")
     if encoding.strip().lower() not in _ENCODINGS:

@@ -56,6 +56,16 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def said_by(script: forked.Process) -> str:
+    """The output of a script, which ends well and without an error or a warning."""
+    stdout, stderr = script.communicate(timeout=60)
+    assert (stderr, script.returncode) == ("", 0)
+    return stdout
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[[str], forked.Process]:
     """The same in one that has imported the package."""
@@ -177,7 +187,7 @@ def test_greenlets_of_gevent_wait_beside_each_other(local: LocalReplicate) -> No
     assert (ended.stdout, ended.stderr, ended.returncode) == ("I am fine. I am fine. I am fine.\n", "", 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@needs_fork
 def test_a_forked_child_can_call_too(local: LocalReplicate, start: Callable[[str], forked.Process]) -> None:
     script = start(f"""
         import os, sys, warnings, areplicate
@@ -189,11 +199,10 @@ def test_a_forked_child_can_call_too(local: LocalReplicate, start: Callable[[str
             os._exit(0)
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """)
-    stdout, _ = script.communicate(timeout=60)
-    assert (stdout, script.returncode) == ("I am fine.\n", 0)
+    assert said_by(script) == "I am fine.\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@needs_fork
 @pytest.mark.parametrize("imported", ["anyio._backends._asyncio", "aiohttp.client"])
 def test_a_child_that_is_forked_while_another_thread_makes_the_first_call_can_call_too(
     local: LocalReplicate, imported: str
@@ -230,6 +239,7 @@ def test_a_child_that_is_forked_while_another_thread_makes_the_first_call_can_ca
     assert (ended.stderr, ended.stdout.splitlines()) == ("", ["I am fine."] * 2)
 
 
+@needs_fork
 def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
     monkeypatch: pytest.MonkeyPatch,
     start: Callable[[str], forked.Process],
@@ -257,14 +267,13 @@ def test_a_forked_child_that_leaves_cancels_its_own_predictions_alone(
             print(asked.choices[0].message.content, flush=True)
             raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """)
-        stdout, stderr = script.communicate(timeout=60)
-        assert (stdout, script.returncode) == ("fine\n", 0), stderr
+        assert said_by(script) == "fine\n"
         wait_until_nothing_runs(local)
         statuses = sorted(prediction.status for prediction in local.predictions.values())
         assert statuses == ["canceled"] * 3 + ["succeeded"] * 2
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@needs_fork
 def test_a_child_of_multiprocessing_leaves_nothing_running(
     monkeypatch: pytest.MonkeyPatch, start: Callable[[str], forked.Process]
 ) -> None:
@@ -282,12 +291,11 @@ def test_a_child_of_multiprocessing_leaves_nothing_running(
             child.start()
             child.join()
         """)
-        _, stderr = script.communicate(timeout=60)
-        assert (stderr, script.returncode) == ("", 0)
+        said_by(script)
         assert len(local.predictions) == 2 and not local.running()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@needs_fork
 def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(
     local: LocalReplicate, start: Callable[[str], forked.Process]
 ) -> None:
@@ -301,11 +309,10 @@ def test_a_forked_child_that_leaves_its_parents_router_ends_without_a_word(
                     assert os.waitpid(child, 0)[1] == 0
         asyncio.run(main())
     """)
-    _, stderr = script.communicate(timeout=60)
-    assert (stderr, script.returncode) == ("", 0)
+    said_by(script)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@needs_fork
 def test_a_stream_that_a_forked_child_reads_says_whose_it_is_and_goes_on_in_the_parent(
     monkeypatch: pytest.MonkeyPatch, start: Callable[[str], forked.Process]
 ) -> None:
@@ -328,8 +335,7 @@ def test_a_stream_that_a_forked_child_reads_says_whose_it_is_and_goes_on_in_the_
                 next(stream)
             stream.close()
         """)
-        stdout, stderr = script.communicate(timeout=60)
-        assert (stderr, script.returncode) == ("", 0)
+        stdout = said_by(script)
         assert "another event loop, in another thread or process" in stdout
         wait_until_nothing_runs(local)
 
@@ -416,8 +422,7 @@ def test_a_loop_in_a_daemon_thread_leaves_nothing_running(
             threading.Thread(target=go, daemon=True).start()
             created.result()
         """)
-        _, stderr = script.communicate(timeout=30)
-        assert (stderr, script.returncode) == ("", 0)
+        said_by(script)
         assert local.predictions and not local.running()
 
 

@@ -14,9 +14,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
+from trio.testing import MockClock
 
 import areplicate
-from areplicate import APIConnectionError, AsyncRouter
+from areplicate import APIConnectionError, AsyncRouter, BadRequestError
 from areplicate.local import Faults, LocalReplicate
 from areplicate.replicate.http import exchange
 from areplicate.replicate.protocol.requests import Request
@@ -113,6 +114,19 @@ async def test_closing_the_router_ends_a_stream_that_is_being_read(transport: Tr
                     await anyio.sleep(0.01)
                 await router.aclose()
                 assert not local.running()
+
+
+@pytest.mark.parametrize(
+    "anyio_backend", [("trio", {"clock": MockClock(autojump_threshold=0)})], ids=["trio"]
+)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.anyio
+async def test_on_trio_a_router_on_aiohttp_says_at_once_what_to_use_instead(stream: bool) -> None:
+    began = anyio.current_time()
+    with pytest.raises(BadRequestError, match=r"transport=HttpxTransport\(\)"):
+        async with AsyncRouter(api_key=KEY, api_base="http://127.0.0.1:9/v1") as router:
+            await router.acompletion(LLAMA, HELLO, stream=stream)
+    assert anyio.current_time() - began < 1
 
 
 @pytest.mark.anyio

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from ...clock import running_loop
 from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
 from .base import CONNECT_TIMEOUT, connection_error, never_sent
@@ -80,7 +81,12 @@ class AiohttpTransport(OwnRoad):
             await session.close()
 
     def _start(self, socks: str | None) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
+        if loop is None:
+            raise BadRequestError(
+                "This router sends through aiohttp, which runs on asyncio alone. On trio: "
+                "AsyncRouter(transport=HttpxTransport()), from areplicate.replicate.transports.httpx."
+            )
         if self._sessions and self._loop is not loop:
             raise BadRequestError(
                 "This router is in use on another event loop: make one for each loop, or call acompletion()."

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import msgspec
 
-from ..errors import APIConnectionError, BadRequestError
+from ..errors import APIConnectionError, BadRequestError, PredictionCanceledError
 from ..replicate.protocol.requests import Request
 from ..replicate.transports.base import Answer, Transport, through
 from ..replicate.transports.proxies import TLS
@@ -20,11 +20,21 @@ class Asking(msgspec.Struct, eq=False):
 
     Attributes:
         before_creation: awaited before a prediction is asked for; raises `NotAskedAgain`.
+        take: called with the bytes of large answers; raises `NoRoomForAnswer`.
         kinds: the kinds of requests that were sent.
     """
 
     before_creation: Callable[[], Awaitable[None]] | None
+    take: Callable[[Request, int, bool], None] | None
     kinds: list[str] = []
+
+    def hold_large(self, request: Request, size: int, first: bool) -> None:
+        if self.take is not None and not _is_list(request):
+            self.take(request, size, first)
+
+    def settled(self) -> None:
+        """The request has ended. A connection that was opened for it keeps its context, and with it this."""
+        self.before_creation = self.take = None
 
 
 asking: ContextVar[Asking | None] = ContextVar("asking", default=None)
@@ -38,6 +48,14 @@ class NotAskedAgain(BadRequestError):
         message = f"A first try failed, or its answer does not fit, and there is no second. {refusal.message}"
         super().__init__(message, status_code=refusal.status, request_sent=False)
         refusal.message = message
+        self.refusal = refusal
+
+
+class NoRoomForAnswer(PredictionCanceledError):
+    """The large answers of requests in flight leave no room for another, which is given up: no other model is asked."""
+
+    def __init__(self, refusal: GatewayError) -> None:
+        super().__init__(refusal.message)
         self.refusal = refusal
 
 
@@ -68,6 +86,11 @@ class CountedTransport(msgspec.Struct, eq=False):
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+
+def _is_list(request: Request) -> bool:
+    """Whether it is the account's list, which is let go as soon as it is read."""
+    return request.method == "GET" and request.url.rpartition("/")[2].startswith("predictions")
 
 
 def _kind(request: Request) -> str:

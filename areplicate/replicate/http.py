@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import TypeVar
 
 import anyio
@@ -26,6 +27,14 @@ T = TypeVar("T")
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one answer, unpacked, after which it is given up."""
+
+HOLD_LARGE: ContextVar[Callable[[Request, int, bool], None] | None] = ContextVar(
+    "areplicate_hold_large", default=None
+)
+"""Called for each piece of a large answer, with its request, the piece's bytes, and whether it is the first piece; it
+may raise an `APIError` if there is no room for it."""
+_LARGE = 1024 * 1024
+"""Bytes of an answer that nobody counts."""
 
 SILENCE = 30.0
 """Seconds within which Replicate answers anything but a creation that is held open."""
@@ -240,6 +249,7 @@ async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, 
     if told.isdecimal() and int(told) > MAX_BODY:
         raise _too_large(f"has {_megabytes(int(told))}", request)
     scope.deadline = now() + silence
+    hold = HOLD_LARGE.get()
     while True:
         more = await answer.receive()
         if not more:
@@ -250,6 +260,8 @@ async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, 
         pieces.append(more)
         length += len(more)
         scope.deadline += len(more) / _SLOWEST
+        if hold is not None and length > _LARGE:
+            hold(request, len(more), length - len(more) <= _LARGE)
         if length > MAX_BODY:
             raise _too_large(f"has more than {_megabytes(MAX_BODY)}", request)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from areplicate import errors
 from areplicate.gateway.errors import GatewayError, from_upstream
 from areplicate.gateway.http.anthropic import envelope
-from tests.gateway.process import config_for, entry, gateway
+from areplicate.local import LocalModel
+from tests.gateway.process import config_for, entry, eventually, gateway, recorded
 from tests.hostile import HostileReplicate, body_is
 from tests.stage import LLAMA, llama
 
@@ -71,3 +73,25 @@ def test_an_answer_that_is_too_large_is_told_with_its_size_and_paid_once(tmp_pat
         )
         assert answer.headers["x-should-retry"] == "false"
         assert len(hostile.predictions) == 1
+
+
+def test_large_answers_at_once_have_a_bound_together(tmp_path: Path) -> None:
+    """What has no room is refused and paid; what is small is never refused, and room comes back."""
+    with (
+        HostileReplicate([llama(), LocalModel(owner="some", name="small")]) as hostile,
+        ThreadPoolExecutor(6) as threads,
+    ):
+        pads = body_is(lambda body: body + b" " * (30 << 20) if b"small" not in body else body)
+        hostile.on("create", pads)
+        names = {"large": LLAMA, "small": "some/small"}
+        entries = [entry(hostile, name, model) for name, model in names.items()]
+        config = config_for(hostile, (), max_answers_mb=80) | {"model_list": entries}
+        with gateway(config, tmp_path) as running:
+            asked = [threads.submit(running.ask, model=name) for name in ["large"] * 6 + ["small"] * 6]
+            answers = [each.result() for each in asked]
+            refused = [each for each in answers[:6] if each.status_code != 200]
+            assert 0 < len(refused) < 6 and all(each.status_code == 200 for each in answers[6:]), answers
+            assert all(each.status_code == 503 and "max_answers_mb" in each.text for each in refused)
+            assert len(hostile.predictions) == 12
+            eventually(lambda: len(recorded(tmp_path)) == 12)
+            assert running.ask(model="large").status_code == 200

@@ -16,13 +16,15 @@ import msgspec
 
 from ...chat.responses import PricedUsage, Usage
 from ...errors import APIConnectionError, APIError
+from ...replicate.http import HOLD_LARGE
 from ...replicate.live import LivePrediction, begun
+from ...replicate.protocol.requests import Request
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..errors import CLIENT_GONE, GatewayError, from_upstream, let_go, stopping, unexpected
 from ..logs import access_logger, logger
 from ..metrics import Metrics
-from ..upstream import Asking, NotAskedAgain, asking
+from ..upstream import Asking, NoRoomForAnswer, NotAskedAgain, asking
 from .accounts import Accounts
 from .auth import ANYBODY, Caller
 from .bill import Bill
@@ -49,15 +51,18 @@ class Account:
         self._accounts = accounts
         self._metrics = metrics
         self._at = 0.0
-        self._asking = Asking(self._count_again)
+        self._asking = Asking(self._count_again, self._hold_answer)
         """What Replicate is asked for it, such as the inputs of a model that nobody knows."""
         self._bill = Bill(backend, accounts.costs, self.record)
         self._body_bytes = 0
+        self._answers: dict[str, int] = {}
+        """Bytes of large answers, by the URLs that gave them."""
         self._hold: Hold | None = None
 
     async def __aenter__(self) -> None:
         begun.set(self._bill.begun.append)
         asking.set(self._asking)
+        HOLD_LARGE.set(self._asking.hold_large)
 
     async def __aexit__(self, *_: object) -> None:
         """Nothing is awaited here: a client that leaves cannot interrupt it."""
@@ -66,6 +71,7 @@ class Account:
         self._at = self._accounts.now() - record.seconds()
         begun.set(None)
         asking.set(None)
+        HOLD_LARGE.set(None)
         record.runs = self._bill.runs()
         if open_ends := self._bill.without_run(record.runs):
             self._accounts.in_background(self._settle_later(open_ends))
@@ -113,7 +119,7 @@ class Account:
         self.record.upstream_model = error.model
         if error.prediction_id is not None:
             self.record.predictions[error.prediction_id] = error.model
-        if isinstance(error, NotAskedAgain):
+        if isinstance(error, (NotAskedAgain, NoRoomForAnswer)):
             return error.refusal
         closed = self.backend.closed and isinstance(error, APIConnectionError)
         return stopping() if closed else from_upstream(error)
@@ -126,6 +132,21 @@ class Account:
         """
         self._accounts.bodies.take(size, self.backend.config.general.max_bodies_mb * 1e6)
         self._body_bytes += size
+
+    def _hold_answer(self, request: Request, size: int, first: bool) -> None:
+        """Counts bytes of a large answer, which the client's request holds until it is settled."""
+        if first and request.method == "GET":  # the prediction as it was seen before is let go
+            self._accounts.answers.give_back(self._answers.pop(request.url, 0))
+        try:
+            self._accounts.answers.take_answer(size, self.backend.config.general.max_answers_mb * 1e6)
+        except GatewayError as refusal:
+            self._let_answers_go()  # at once, so that not all that come together are refused
+            raise NoRoomForAnswer(refusal) from None
+        self._answers[request.url] = self._answers.get(request.url, 0) + size
+
+    def _let_answers_go(self) -> None:
+        self._accounts.answers.give_back(sum(self._answers.values()))
+        self._answers.clear()
 
     async def admit(self, demand: Demand) -> None:
         """Lets the request in, or raises the `GatewayError` that refuses it.
@@ -199,6 +220,7 @@ class Account:
     def _settle(self, cost: float | None) -> None:
         accounts, record = self._accounts, self.record
         accounts.bodies.give_back(self._body_bytes)
+        self._let_answers_go()
         self._bill.learn()
         hold = self._hold
         if hold is not None and not self._bill.begun and not self._asking.kinds:
@@ -216,10 +238,10 @@ class Account:
             )
             accounts.settle(row, hold)
             _count_usage(self._metrics, record, row)
-        # A connection that was opened for this request keeps the request's context, and with it these: without
+        # A connection that was opened for this request keeps the request's context, and with it this list: without
         # this, each connection of the pool would keep a prompt and its answer.
         self._bill.begun.clear()
-        self._asking.before_creation = None
+        self._asking.settled()
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:

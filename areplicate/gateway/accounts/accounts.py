@@ -53,7 +53,7 @@ class Accounts:
         master = hash_master(master_key)
         self.auth = Auth(master, self._key_by_hash, self.now, settings.waits.database_grace_seconds)
         self.costs = Costs()
-        self.bodies = HeldBodies()
+        self.bodies, self.answers = HeldBodies(), HeldBodies()
         overflow = Overflow(settings.usage_folder, settings.usage_name)
         self.usage = UsageWriter(overflow, settings.waits.usage_rows_in_memory)
         self._settings = settings

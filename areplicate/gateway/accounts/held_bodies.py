@@ -1,4 +1,4 @@
-"""The bytes of bodies that requests in flight hold, and how many there may be.
+"""The bytes of bodies, or of large answers, that requests in flight hold, and how many there may be.
 
 A body is in memory about three times, in what it was read as and what is sent to Replicate, for as long as its model
 takes. Without a bound, few clients with valid keys would take all memory. `most` is of all bodies together, in bytes.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import GatewayError
+from ..errors import NO_RETRY, GatewayError
 
 _SHARE = 4
 """A body may have a quarter of what is left: large ones are refused first, and small ones nearly never."""
@@ -36,6 +36,18 @@ class HeldBodies:
                 "raise general_settings.max_bodies_mb.",
                 code="no_room_for_body",
                 retry_after=_RETRY_AFTER,
+            )
+        self._bytes += size
+
+    def take_answer(self, size: int, most: float) -> None:
+        """Counts bytes of an answer, or raises the `GatewayError` 503 if there is no room for them."""
+        if not self._fits(size, most):
+            raise GatewayError(
+                503,
+                f"The large answers in flight take {self._bytes / 1e6:.0f} MB of {most / 1e6:g} MB and leave no room "
+                "for this one: ask again in a moment, or raise general_settings.max_answers_mb.",
+                code="no_room_for_answer",
+                headers=NO_RETRY,
             )
         self._bytes += size
 

@@ -25,7 +25,7 @@ from ..api.embeddings import embed
 from ..api.model_call import admitted_call
 from ..app import Gateway
 from ..errors import NO_RETRY, GatewayError
-from ..upstream import NotAskedAgain
+from ..upstream import NoRoomForAnswer, NotAskedAgain
 
 _A_MOMENT = 1.0
 """Seconds until a request is tried again whose key has no room for it."""
@@ -69,7 +69,7 @@ async def _answer(account: Account, request: dict[str, Any]) -> Any:
         return await call.ask(account)
     except GatewayError as error:
         raise refused(account.failed(error)) from None
-    except NotAskedAgain as error:
+    except (NotAskedAgain, NoRoomForAnswer) as error:
         raise refused(account.failed(error)) from None
     except Timeout as error:
         account.failed(error)

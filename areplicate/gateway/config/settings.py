@@ -61,6 +61,8 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
         max_bodies_mb: megabytes of all bodies that a process holds for requests in flight; each takes about three
             times as much memory, and each of its objects, lists and commas counts as 80 bytes more. Beyond it
             requests get a 503, the largest first.
+        max_answers_mb: megabytes of all answers of more than 1 MB that a process holds for requests in flight; beyond
+            it a request gets a 503.
         drain_seconds: how long requests in flight may go on after SIGTERM.
         keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
             600), so that none is closed under a request.
@@ -86,6 +88,7 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
     max_batch_requests: Count = 50_000
     batch_requests_in_flight: Count = 100
     max_bodies_mb: Annotated[float, msgspec.Meta(ge=50, le=_MOST)] = 100.0
+    max_answers_mb: Annotated[float, msgspec.Meta(ge=80, le=_MOST)] = 256.0
     drain_seconds: NotNegative = 30.0
     keepalive_seconds: Positive = 650.0
     pool_size: Count | None = None

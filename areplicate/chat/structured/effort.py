@@ -151,7 +151,8 @@ class Effort:
             self.patterns += [each for each in (part.get("pattern"),) if isinstance(each, str)]
             self.patterns += _mapping(part.get("patternProperties"))
         for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-            self._note_names(each)
+            if isinstance(each, (dict, list)):
+                self._note_names(each)
 
 
 def _schemas(schema: dict[str, Any], name: str) -> list[Any]:

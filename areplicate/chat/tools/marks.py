@@ -71,10 +71,13 @@ ACTION = "Action:"
 """What opens Command-R's calls: a word of plain English, so that fenced JSON must follow."""
 
 _FENCE = re.compile(r"```(?:json|tool_code|tool_call)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
+_OPENINGS = tuple(MARKS)
 _CLOSINGS = tuple(closing for closings in MARKS.values() for closing in closings)
 
 
 def without_marks(text: str) -> str:
+    if not text.startswith(_OPENINGS):
+        return text
     for opening, closings in MARKS.items():
         if text.startswith(opening) and opening != "<function=":
             text = text[len(opening) :]

@@ -536,7 +536,7 @@ def test_what_is_left_of_an_argument_is_not_passed_over(argument: str) -> None:
     assert read.calls == [] and len(read.faults) == 1
 
 
-@pytest.mark.parametrize(("opened", "closed"), [(20_000, 20_000), (20_000, 0), (0, 20_000)])
+@pytest.mark.parametrize(("opened", "closed"), [(10_000, 10_000), (10_000, 0), (0, 10_000)])
 def test_elements_without_end_are_read_quickly(opened: int, closed: int) -> None:
     text = f'<tool_call><invoke name="alarm">{"<a>" * opened}{"</a>" * closed}</invoke></tool_call>'
     assert Read([text]).calls == []

@@ -146,7 +146,15 @@ stream_max_retries = 0
     assert (work / "one.txt").read_text() == "one\n"
 
 
-def test_claude_code(running: Gateway, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "model",
+    [
+        "",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("claude-sonnet-4-5", "claude")),
+    ],
+)
+def test_claude_code(running: Gateway, tmp_path: Path, model: str) -> None:
+    """As nobody says otherwise; and with the slow tests, as an alias has it and by the gateway's own name."""
     claude = apart.npm("@anthropic-ai/claude-code") / "node_modules" / ".bin" / "claude"
     variables = environment(
         tmp_path,
@@ -156,12 +164,10 @@ def test_claude_code(running: Gateway, tmp_path: Path) -> None:
         DISABLE_AUTOUPDATER="1",
         IS_SANDBOX="1",
     )
-    # As nobody says otherwise, as an alias has it, and by the gateway's own name.
-    for model in ("", "claude-sonnet-4-5", "claude"):
-        work = tmp_path / f"work {model}"
-        work.mkdir()
-        command = [str(claude), "-p", "Write a file and read it.", *(["--model", model] if model else ())]
-        command += ["--dangerously-skip-permissions", "--output-format", "json"]
-        told = json.loads(run(command, cwd=work, env=variables))
-        assert (told["is_error"], told["result"], told["num_turns"]) == (False, "Done: one.", 3)
-        assert (work / "one.txt").read_text() == "one\n"
+    command = [str(claude), "-p", "Write a file and read it.", *(["--model", model] if model else ())]
+    command += ["--dangerously-skip-permissions", "--output-format", "json"]
+    work = tmp_path / "work"
+    work.mkdir()
+    told = json.loads(run(command, cwd=work, env=variables))
+    assert (told["is_error"], told["result"], told["num_turns"]) == (False, "Done: one.", 3)
+    assert (work / "one.txt").read_text() == "one\n"

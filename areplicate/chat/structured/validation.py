@@ -18,6 +18,7 @@ import msgspec
 
 from ...errors import BadRequestError
 from .effort import MOST, MOST_EXPLAINED, Effort
+from .references import with_uris
 
 MOST_FAULTS = 8
 """Faults that are reported at once: a model corrects similar ones together."""
@@ -105,7 +106,7 @@ def _compiled(jsonschema_rs: Any, schema: dict[str, Any], patterns: int, room: i
     Patterns take linear time, or, if they cannot, are given up after so many steps.
     """
     compile = partial(
-        jsonschema_rs.validator_for, schema, offline=True, validate_formats=True, formats=_FORMATS
+        jsonschema_rs.validator_for, with_uris(schema), offline=True, validate_formats=True, formats=_FORMATS
     )
     if not patterns:
         return compile(), 0

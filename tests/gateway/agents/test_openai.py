@@ -196,6 +196,26 @@ def test_parse(client: openai.OpenAI, model: str) -> None:
     assert chat.choices[0].message.parsed == Person(**ADA)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["Output Format", "Partial<Größe>"])
+def test_names_in_a_schema_need_not_be_uris(client: openai.OpenAI, name: str) -> None:
+    """griptape gives each schema the first as its `$id`; generators write the names of types as they are."""
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": name,
+        "allOf": [{"$ref": f"#/definitions/{name}"}],
+        "definitions": {name: Person.model_json_schema()},
+    }
+    said = client.chat.completions.create(
+        model="ada",
+        messages=ASK,
+        response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+    )
+    assert json.loads(said.choices[0].message.content or "") == ADA
+    tool: Any = {"type": "function", "function": {"name": "get_weather", "parameters": {"$id": name, **CITY}}}
+    called = client.chat.completions.create(model="weather", messages=ASK, tools=[tool])
+    assert called.choices[0].finish_reason == "tool_calls"
+
+
 def test_an_answer_that_never_fits_is_an_error(client: openai.OpenAI) -> None:
     with pytest.raises(openai.InternalServerError, match="does not fit"):
         client.responses.parse(model="never-json", input="Who?", text_format=Person)

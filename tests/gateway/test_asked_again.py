@@ -5,15 +5,20 @@ On SQLite, where one process counts in memory and workers in the database, and o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from areplicate.gateway.accounts.account import Account
 from areplicate.local import LocalModel, LocalReplicate
+from areplicate.replicate.transports.base import never_sent
 from tests.gateway.process import Gateway, eventually, gateway, priced
+from tests.gateway.test_key_limits import hold, key
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA}}
@@ -89,3 +94,27 @@ def test_one_request_alone_is_asked_again_while_anything_is_left(running: Gatewa
     last = asked(running, key, "talks", stream)
     assert "there is no second" in last.text, "a dollar was left for one"
     eventually(lambda: spent(running, key) == 12)
+
+
+async def _left(waiting: Any) -> BaseException:
+    task = asyncio.ensure_future(waiting)
+    await asyncio.sleep(0)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError as left:
+        return left
+    raise AssertionError("it was not waiting")
+
+
+@pytest.mark.anyio
+async def test_who_leaves_while_the_budget_is_asked_has_asked_for_nothing() -> None:
+    """So nothing is looked for, and nothing is paid."""
+    limited = key(max_budget=1.0)
+    accounts = SimpleNamespace(extend=lambda *_: asyncio.sleep(60))
+    bill = SimpleNamespace(begun=[1, 2], expected_of_each=lambda: 1.0, so_far=lambda expected: 2.0)
+    account = object.__new__(Account)
+    vars(account).update(
+        caller=SimpleNamespace(key=limited), _hold=hold(dollars=1.0), _bill=bill, _accounts=accounts
+    )
+    assert never_sent(await _left(account._count_again()))

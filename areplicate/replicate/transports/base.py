@@ -19,6 +19,7 @@ CONNECT_TIMEOUT = 15.0
 _WAITING = frozenset(
     {
         ("areplicate.replicate.limits", "acquire"),
+        ("areplicate.gateway.accounts.account", "_count_again"),
         ("aiohttp.connector", "connect"),
         ("httpcore._async.connection", "_connect"),
         ("httpcore._async.connection_pool", "wait_for_connection"),

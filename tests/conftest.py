@@ -116,7 +116,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             importlib.import_module(name)
         _make_tables_of_characters()
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
+    gc.set_threshold(50_000, 20, 100)
     gc.enable()
 
 

@@ -2,8 +2,8 @@
 
     python -m tests.nursery FD IMPORTS
 
-FD is a Unix socket that listens. Whoever connects sends three files and what to run; a fork that waits for its end
-answers with its id and its status. The interpreter ends when its standard input does.
+FD is a Unix socket that listens. Whoever connects sends three files and what to run, and gets the id of the process
+and, when it has ended, its status. The interpreter ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -89,38 +89,57 @@ def number(keeper: socket.socket) -> int:
     return int.from_bytes(said, "big", signed=True)
 
 
-def wait_for_a_demand(listener: socket.socket) -> socket.socket:
-    """Returns in a fork, with the connection of somebody who wants a process."""
+def wait_for_a_demand(listener: socket.socket) -> Demand:
+    """Returns in a fork, with its standard files and what to run; the interpreter that forks goes on with the next
+    demand, and tells each one's sender when its process has ended."""
+    ended, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    senders: dict[int, socket.socket] = {}
     while True:
-        ready, _, _ = select.select([listener, sys.stdin], [], [])
-        if listener not in ready:
+        ready, _, _ = select.select([listener, ended, sys.stdin], [], [])
+        if sys.stdin in ready:
             sys.exit()
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            return connection
-        connection.close()
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
+        if ended in ready:
+            ended.recv(4096)
+            _tell_of_the_ended(senders)
+        if listener in ready:
+            sender, _ = listener.accept()
+            demand, files = _read_demand(sender)
+            if (pid := os.fork()) == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for each in (listener, ended, wake, sender, *senders.values()):
+                    each.close()
+                for file, standard in zip(files, range(3), strict=True):
+                    os.dup2(file, standard)
+                    os.close(file)
+                return demand
+            for file in files:
+                os.close(file)
+            senders[pid] = sender
+            _say(sender, pid)
 
 
-def start(connection: socket.socket) -> Demand:
-    """Returns in a second fork, with its standard files and what to run; this one waits for it."""
-    with connection, connection.makefile("r") as lines:
-        _, files, _, _ = socket.recv_fds(connection, 1, 3)
-        for file, standard in zip(files, range(3), strict=True):
-            os.dup2(file, standard)
-            os.close(file)
-        demand = Demand(*json.loads(lines.readline()))
-        if (pid := os.fork()) == 0:
-            return demand
-        for standard in range(3):
-            os.close(standard)
-        connection.sendall(pid.to_bytes(4, "big"))
-        _, status = os.waitpid(pid, 0)
-        with suppress(BrokenPipeError):
-            connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
-    os._exit(0)
+def _read_demand(sender: socket.socket) -> tuple[Demand, list[int]]:
+    """What to run, and its standard files."""
+    with sender.makefile("r") as lines:
+        _, files, _, _ = socket.recv_fds(sender, 1, 3)
+        return Demand(*json.loads(lines.readline())), files
+
+
+def _tell_of_the_ended(senders: dict[int, socket.socket]) -> None:
+    with suppress(ChildProcessError):
+        while (end := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            pid, status = end
+            with senders.pop(pid) as sender:
+                _say(sender, os.waitstatus_to_exitcode(status))
+
+
+def _say(sender: socket.socket, number: int) -> None:
+    with suppress(BrokenPipeError):
+        sender.sendall(number.to_bytes(4, "big", signed=True))
 
 
 def run_to_the_end(demand: Demand) -> None:
@@ -170,8 +189,7 @@ def main() -> None:
             read_a_configuration()
         gc.freeze()
         gc.enable()
-        connection = wait_for_a_demand(listener)
-    demand = start(connection)
+        demand = wait_for_a_demand(listener)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_to_the_end(demand)
 

@@ -15,6 +15,8 @@ from areplicate import AsyncRouter, acompletion, completion
 from areplicate.options.declared import OPTIONS
 from areplicate.options.signature import signed
 
+pytestmark = pytest.mark.first(20)
+
 ROOT = Path(__file__).parents[1]
 
 WRONG = "  # type: ignore"

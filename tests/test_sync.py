@@ -34,6 +34,8 @@ from areplicate.local import LocalModel, LocalReplicate
 from tests import forked
 from tests.stage import HELLO, KEY, LLAMA, in_the_environment, llama, wait_until_nothing_runs
 
+pytestmark = pytest.mark.first(30)
+
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReplicate]:

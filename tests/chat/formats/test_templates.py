@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from areplicate.chat.formats.arrangement import SystemText
@@ -406,6 +406,7 @@ def test_no_format_loses_text_or_reorders_turns(messages: list[dict[str, str]], 
             at += len(text)
 
 
+@example([{"role": "assistant", "content": "I"}, {"role": "system", "content": " "}], "", "end")
 @given(conversations, st.text(max_size=5), st.text(max_size=5))
 def test_a_template_without_roles_is_the_text_alone(
     messages: list[dict[str, str]], initial: str, final: str

@@ -144,8 +144,11 @@ def lone_turn(messages: tuple[InputMessage, ...]) -> str | None:
 
 
 def is_continued(messages: tuple[InputMessage, ...]) -> bool:
-    """Whether the last answer is begun only, for the model to go on."""
-    return messages[-1].role == "assistant" and not messages[-1].tool_calls
+    """Whether the last answer is begun only, for the model to go on. Empty system text after it says nothing."""
+    for message in reversed(messages):
+        if message.role != "system" or message.text.strip():
+            return message.role == "assistant" and not message.tool_calls
+    return False
 
 
 def trimmed(message: InputMessage, roles: tuple[str, ...]) -> InputMessage:

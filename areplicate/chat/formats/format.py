@@ -110,8 +110,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
             return self.chat_template.render(messages, tools, values)
         if self.lone_turn_as_is and not tools and (lone := lone_turn(messages)) is not None:
             return lone
-        # Empty system text after an answer is left out, so the model goes on with that.
-        continued = messages[-1].role != "user" and is_continued(without_silence(messages, False))
+        continued = is_continued(messages)
         opening = self.initial_prompt_value
         if tools and self.initial_with_tools is not None:
             opening = self.initial_with_tools
@@ -132,8 +131,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         if messages[0].role != "user":
             messages = (InputMessage("user"), *messages)
         turns = self._turns(messages, tools, opens=False)
-        continued = is_continued(without_silence(messages, False))
-        text = self._joined(turns, continued, self.initial_prompt_value)
+        text = self._joined(turns, is_continued(messages), self.initial_prompt_value)
         before, after = self.roles.get("user", _NOTHING)
         head = self.bos_token + dated(self.initial_prompt_value) + self._numbered(before, 0)
         return text.removeprefix(head).removesuffix(self.opened(after))

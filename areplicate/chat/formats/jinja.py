@@ -81,7 +81,8 @@ class ChatTemplate(msgspec.Struct, frozen=True):
                 takes too long.
         """
         template = _compiled(self.tool_source if tools and self.tool_source else self.source)
-        continued = is_continued(messages)
+        # A template is given empty system text, too, so that an answer before it is not the last message.
+        continued = messages[-1].role == "assistant" and is_continued(messages)
         given = {
             **{name: token for name, token in self.tokens.items() if token is not None},
             "tools": list(tools) or None,

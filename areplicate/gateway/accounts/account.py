@@ -19,6 +19,7 @@ from ...errors import APIConnectionError, APIError
 from ...replicate.http import HOLD_LARGE
 from ...replicate.live import LivePrediction, begun
 from ...replicate.protocol.requests import Request
+from ...replicate.transports.base import sends_nothing
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..errors import CLIENT_GONE, GatewayError, from_upstream, let_go, stopping, unexpected
@@ -176,6 +177,7 @@ class Account:
         await self._accounts.admit(key, hold)
         self._hold = hold
 
+    @sends_nothing
     async def _count_again(self) -> None:
         """Counts what is asked for again before it is asked; raises `NotAskedAgain` if the budget has no room for it.
 

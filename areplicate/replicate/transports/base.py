@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...errors import APIConnectionError, BadRequestError
 from ..protocol.requests import Request
@@ -13,18 +13,17 @@ from ..protocol.requests import Request
 if TYPE_CHECKING:
     from .proxies import TLS
 
+Wait = TypeVar("Wait", bound=Callable[..., Any])
+
 CONNECT_TIMEOUT = 15.0
 """Seconds for name look-up, TCP and TLS."""
 
-_WAITING = frozenset(
-    {
-        ("areplicate.replicate.limits", "acquire"),
-        ("areplicate.gateway.accounts.account", "_count_again"),
-        ("aiohttp.connector", "connect"),
-        ("httpcore._async.connection", "_connect"),
-        ("httpcore._async.connection_pool", "wait_for_connection"),
-    }
-)
+_WAITING: set[tuple[Any, str]] = {
+    ("areplicate.replicate.limits", "acquire"),
+    ("aiohttp.connector", "connect"),
+    ("httpcore._async.connection", "_connect"),
+    ("httpcore._async.connection_pool", "wait_for_connection"),
+}
 """The functions, by their modules, in which a request waits for its turn or its connection: none of it is sent yet."""
 
 _SENT_BY_THE_SERVER = re.compile(r"(\bbytearray\(|\bb['\"]|<Raw).*", re.DOTALL)
@@ -84,6 +83,12 @@ def through(transport: Transport, proxy: str | None, ssl: TLS | None) -> Transpo
         )
     made: Transport = make(proxy=proxy, ssl=ssl)
     return made
+
+
+def sends_nothing(wait: Wait) -> Wait:
+    """Says of a function that a transport of one's own awaits that a request which ends in it was not sent."""
+    _WAITING.add((wait.__module__, wait.__name__))
+    return wait
 
 
 def never_sent(error: BaseException) -> bool:

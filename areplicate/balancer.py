@@ -21,6 +21,7 @@ from .chat.responses import ModelResponse
 from .clock import now
 from .errors import APIError, BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout
 from .model_names import ModelNames, model_meant
+from .options.environment import UnsetVariable, with_variables
 from .options.given import Given, read
 from .options.values import is_number, wrong
 from .replicate.limits import Limiter
@@ -29,7 +30,6 @@ from .replicate.live import Live
 ALLOWED_FAILS = 3
 COOLDOWN_TIME = 30.0
 
-_ENVIRONMENT = "os.environ/"
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 
 _NOT_THE_ENTRYS = (BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout)
@@ -43,14 +43,15 @@ class Entry:
     """One model of a group, or a wildcard's many, with its load and its health."""
 
     def __init__(self, name: str, given: Mapping[str, Any]) -> None:
+        try:
+            given = with_variables(dict(given), os.environ)
+        except UnsetVariable as error:
+            key = ".".join(map(str, error.steps))
+            raise BadRequestError(f"{key} of {name!r}: {error}", param=key) from None
         self.name = name
         self.model = _required(name, given)
         self.weight = _number(name, given, "weight") or 1.0
-        self.params = {
-            key: _resolve_environment(value)
-            for key, value in given.items()
-            if key not in _MEANT_FOR_THE_BALANCER
-        }
+        self.params = {key: value for key, value in given.items() if key not in _MEANT_FOR_THE_BALANCER}
         rpm = _number(name, given, "rpm")
         self.rpm = Limiter(rpm) if rpm else None
         most = _number(name, given, "max_parallel_requests")
@@ -224,18 +225,6 @@ class Balancer:
             if entry.fails > self._allowed_fails:
                 entry.fails = 0
                 entry.cools_until = now() + self._cooldown_time
-
-
-def _resolve_environment(value: Any) -> Any:
-    """LiteLLM's `os.environ/NAME` as the value of that variable."""
-    if isinstance(value, str) and value.startswith(_ENVIRONMENT):
-        name = value.removeprefix(_ENVIRONMENT)
-        if (found := os.environ.get(name)) is None:
-            raise BadRequestError(
-                f"The configuration asks for the environment variable {name}, which is not set."
-            )
-        return found
-    return value
 
 
 def _mappings(name: str, given: Any, such_as: str) -> list[Mapping[str, Any]]:

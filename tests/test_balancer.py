@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 import areplicate
+from areplicate.balancer import Entry
 from tests.stage import HELLO, LLAMA, Clock, llama, stage
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +130,15 @@ async def test_a_wildcard_stands_for_many_models() -> None:
             areplicate.AsyncRouter(
                 api_key="r8_x", model_list=options["model_list"], fallbacks=[{"spare": ["meta/*"]}]
             )
+
+
+async def test_the_environment_has_any_value_of_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the gateway's configuration: at any depth, and an empty variable is one that is not set."""
+    monkeypatch.setenv("MODEL", LLAMA)
+    monkeypatch.setenv("EMPTY", "")
+    entry = Entry("chat", {"model": "os.environ/MODEL", "stop": ["x", "os.environ/ MODEL "]})
+    assert (entry.model, entry.params) == (LLAMA, {"stop": ["x", LLAMA]})
+    with pytest.raises(
+        areplicate.BadRequestError, match="stop.0 of 'chat': the environment variable 'EMPTY'"
+    ):
+        Entry("chat", {"model": LLAMA, "stop": ["os.environ/EMPTY"]})

@@ -179,8 +179,11 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
             "api_base: must be a URL that begins with https:// or http://.",
         ),
         (SMALL + "      api_key: r8_a b\n", ":5: model_list[0].litellm_params.api_key: must be printable"),
-        (SMALL + "      api_key: os.environ/NOT_SET\n", "the environment variable 'NOT_SET' is not set."),
-        (SMALL + "general_settings: {master_key: os.environ/NOT_SET}\n", "'NOT_SET' is not set."),
+        (
+            SMALL + "      api_key: os.environ/NOT_SET\n",
+            ":5: model_list[0].litellm_params.api_key: the environment variable 'NOT_SET' is not set or empty: set it",
+        ),
+        (SMALL + "general_settings: {master_key: os.environ/NOT_SET}\n", "'NOT_SET' is not set or empty"),
         (SMALL + "general_settings: {master_key: short}\n", "master_key: must have at least 8"),
         (
             SMALL + "general_settings: {database_url: mysql://x}\n",

@@ -477,8 +477,8 @@ async def test_a_streams_entry_is_busy_until_it_ends() -> None:
         (balanced({"model": LLAMA, "rpm": "many"}), "rpm of 'chat' must be a positive number"),
         (balanced({"model": LLAMA}, fallbacks=[{"chat": ["ghost"]}]), "names 'ghost'"),
         (
-            balanced({"model": LLAMA, "api_key": "os.environ/NOT_SET_ANYWHERE"}),
-            "NOT_SET_ANYWHERE, which is not set",
+            balanced({"model": LLAMA, "roles": {"user": {"pre_message": "os.environ/NOWHERE"}}}),
+            "roles.user.pre_message of 'chat': the environment variable 'NOWHERE' is not set or empty: set it",
         ),
     ],
 )

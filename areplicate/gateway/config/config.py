@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from ...model_names import ModelNames
+from ...options.environment import variable
 from ..addresses import origin_of
 from .account_settings import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
-from .environment import Environment, refuse_placeholders, variable
+from .environment import Environment, refuse_placeholders
 from .place import Place
 from .prices import PriceList, price_list
 from .reading import WITHOUT_EFFECT, read_part

@@ -1,4 +1,4 @@
-"""Replaces `os.environ/NAME` in a configuration by the values of environment variables."""
+"""The environment as a configuration file sees it, and placeholders that nothing replaces."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...options.environment import UnsetVariable, variable, with_variables
 from .place import Place
 
-_ENVIRONMENT = "os.environ/"
 _PLACEHOLDER = re.compile(
     r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|^\$[A-Za-z_]\w*$|^%\w+%$|^env[:./]|^<[^<>]+>$|^os\.environ\b"
 )
@@ -32,16 +32,10 @@ class Environment:
 
     def resolved(self, value: Any, at: Place) -> Any:
         """The value with each `os.environ/NAME` replaced; raises a `ConfigError` if a variable is not set."""
-        if isinstance(value, dict):
-            return {key: self.resolved(item, at / key) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.resolved(item, at / i) for i, item in enumerate(value)]
-        name = variable(value)
-        if name is None:
-            return value
-        if not (found := self._values.get(name)):
-            raise at.wrong(f"the environment variable {name!r} is not set.")
-        return found
+        try:
+            return with_variables(value, self._values)
+        except UnsetVariable as error:
+            raise at.below(error.steps).wrong(str(error)) from None
 
     def is_unset(self, value: Any) -> bool:
         name = variable(value)
@@ -66,10 +60,3 @@ def refuse_placeholders(value: Any, at: Place) -> None:
 def stripped(value: Any) -> Any:
     """A text without the white space around it: a secret's file often ends in a line break."""
     return value.strip() if isinstance(value, str) else value
-
-
-def variable(value: Any) -> str | None:
-    """`NAME` of a value `os.environ/NAME`."""
-    if isinstance(value, str) and value.startswith(_ENVIRONMENT):
-        return value.removeprefix(_ENVIRONMENT).strip()
-    return None

@@ -22,7 +22,10 @@ class Place(msgspec.Struct, frozen=True):
 
     def __truediv__(self, step: str | int) -> Place:
         """A part of it: `top / "model_list" / 0`."""
-        return Place(self.document, self._warnings, (*self._steps, step))
+        return self.below((step,))
+
+    def below(self, steps: Steps) -> Place:
+        return Place(self.document, self._warnings, (*self._steps, *steps))
 
     def __str__(self) -> str:
         """Such as `config.yaml:7: model_list[0].litellm_params.rpm`: the line is that of as much of it as there is."""

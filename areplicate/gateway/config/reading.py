@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import truediv
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,4 +49,4 @@ def read_part(value: Any, kind: type[T], at: Place, environment: Environment | N
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         found = mismatch(error)
-        raise reduce(truediv, found.steps, at).wrong(f"{found.why}.") from None
+        raise at.below(found.steps).wrong(f"{found.why}.") from None

@@ -17,6 +17,7 @@ from ..chat.responses import ModelResponse
 from ..errors import APIError, NotFoundError
 from ..logs import verbose
 from ..replicate.client import Client
+from ..replicate.creation import NewPrediction
 from ..replicate.endpoints import Endpoint
 from ..replicate.event_stream import EventStream
 from ..replicate.limits import Slots
@@ -199,15 +200,8 @@ def _create(
     if progress.watched:
         progress.sending()
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
-    return call.account.create(
-        call.endpoint,
-        call.input,
-        call.headers,
-        timeout=call.timeout,
-        hold=seconds,
-        policy=call.policy,
-        earlier=earlier,
-    )
+    new = NewPrediction(call.endpoint, call.input, call.headers, call.timeout, seconds, call.policy)
+    return call.account.create(new, earlier)
 
 
 def _runs_again(call: Call, ended: LivePrediction, tries: int) -> bool:

@@ -74,6 +74,25 @@ _ON_ITS_WAY = 120.0
 """Seconds that an earlier process's creation may have taken from its note to the server."""
 
 
+class NewPrediction(msgspec.Struct, frozen=True):
+    """What a caller wants to have created.
+
+    Attributes:
+        headers: sent beside the account's own, and looked up without regard to case; a `Cancel-After`
+            among them holds instead of the mark.
+        timeout: seconds after which, or some more, the server cancels the prediction by itself.
+        hold: for how many seconds the server may hold the request open to answer with the result;
+            if the pool has no room for that, it answers at once.
+    """
+
+    endpoint: Endpoint
+    input: dict[str, Any]
+    headers: Mapping[str, str]
+    timeout: float
+    hold: float
+    policy: RetryPolicy
+
+
 class Creator:
     """Creates predictions on one account, finds those whose creation was not answered, and cancels them.
 
@@ -101,73 +120,44 @@ class Creator:
         self.confirm = finder.confirm
         self.cancel = partial(cancel, http)
 
-    async def create(
-        self,
-        endpoint: Endpoint,
-        input: dict[str, Any],
-        headers: Mapping[str, str],
-        *,
-        timeout: float,
-        hold: float,
-        policy: RetryPolicy,
-        earlier: LivePrediction | None = None,
-    ) -> LivePrediction:
-        """A prediction of `input` that is this caller's alone, until they leave it.
+    async def create(self, new: NewPrediction, earlier: LivePrediction | None = None) -> LivePrediction:
+        """A prediction that is this caller's alone, until they leave it.
 
         A community model, which cannot be called by its name alone, is called by its latest version.
 
         Args:
-            headers: sent beside the account's own, and looked up without regard to case; a `Cancel-After`
-                among them holds instead of the mark.
-            timeout: seconds after which, or some more, the server cancels it by itself.
-            hold: for how many seconds the server may hold the request open to answer with the result;
-                if the pool has no room for that, it answers at once.
             earlier: what this caller had before; if perhaps it was another's, their own is looked for first.
         """
-        versions = self._versions
-        called = versions.known(endpoint) or endpoint if versions.changes else endpoint
+        versions, model = self._versions, new.endpoint
+        if versions.changes and (known := versions.known(model)) is not None:
+            new = msgspec.structs.replace(new, endpoint=known)
         try:
-            return await self._create(called, input, headers, timeout, hold, policy, earlier)
+            return await self._create(new, earlier)
         except (NotFoundError, BadRequestError) as refused:
-            version = await versions.after(refused, endpoint, called, policy)
-        return await self._create(version, input, headers, timeout, hold, policy)
+            version = await versions.after(refused, model, new.endpoint, new.policy)
+        return await self._create(msgspec.structs.replace(new, endpoint=version))
 
-    async def _create(
-        self,
-        endpoint: Endpoint,
-        input: dict[str, Any],
-        headers: Mapping[str, str],
-        timeout: float,
-        hold: float,
-        policy: RetryPolicy,
-        earlier: LivePrediction | None = None,
-    ) -> LivePrediction:
+    async def _create(self, new: NewPrediction, earlier: LivePrediction | None = None) -> LivePrediction:
+        endpoint, input, policy = new.endpoint, new.input, new.policy
         body = msgspec.json.encode({**endpoint.beside, "input": input})
         key = hash((endpoint, body))
-        chosen = CANCEL_AFTER in headers
+        timeout = None if CANCEL_AFTER in new.headers else new.timeout
         retries: Retries | None = None
         attempts: list[LivePrediction] = []
         made: LivePrediction | None = None
         intent = remember() if (remember := INTENT.get()) else None
         try:
-            if earlier is not None and earlier.cancelled_elsewhere:
-                attempts.append(self._begun_before(input, earlier))
-            elif intent is not None and intent.earlier is not None:
-                attempts.append(self._begun_earlier(endpoint, input, key, *intent.earlier))
-            if attempts:
-                if await self._found_again(attempts[0]):
-                    made = attempts[0]
+            if earlier is not None or intent is not None:
+                made = await self._made_before(new, key, earlier, intent, attempts)
+                if made is not None:
                     return made
-                if earlier is not None and earlier.cancelled_elsewhere and earlier.certain:
-                    assert earlier.prediction is not None, "and it was their own"
-                    raise self._http.error_of(earlier.prediction) or AssertionError("it was cancelled")
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)
-                mine = self._live.begin(self, endpoint, input, key, None if chosen else timeout, sent)
+                mine = self._live.begin(self, endpoint, input, key, timeout, sent)
                 attempts.append(mine)
                 if intent is not None and mine.mark is not None:
                     await intent.asking(mine.mark)
-                outcome, error = await self._ask(mine, headers, body, hold)
+                outcome, error = await self._ask(mine, new, body)
                 if error is None:
                     made = mine
                     return made
@@ -185,13 +175,41 @@ class Creator:
                 if attempt is not made:
                     attempt.leave()
 
-    def _begun_before(self, input: dict[str, Any], earlier: LivePrediction) -> LivePrediction:
+    async def _made_before(
+        self,
+        new: NewPrediction,
+        key: int,
+        earlier: LivePrediction | None,
+        intent: Intent | None,
+        attempts: list[LivePrediction],
+    ) -> LivePrediction | None:
+        """What this caller, or an earlier process, has asked for before, if it is there; it is one of the `attempts`.
+
+        Raises:
+            APIConnectionError: the list cannot be read, so that it cannot be known.
+            PredictionCanceledError: it is there, it is certainly this caller's, and it is cancelled.
+        """
+        if earlier is not None and earlier.cancelled_elsewhere:
+            mine = self._attempt_of_caller(new.input, earlier)
+        elif intent is not None and intent.earlier is not None:
+            mine = self._attempt_of_earlier_process(new.endpoint, new.input, key, *intent.earlier)
+        else:
+            return None
+        attempts.append(mine)
+        if await self._found_again(mine):
+            return mine
+        if earlier is not None and earlier.cancelled_elsewhere and earlier.certain:
+            assert earlier.prediction is not None, "and it was their own"
+            raise self._http.error_of(earlier.prediction) or AssertionError("it was cancelled")
+        return None
+
+    def _attempt_of_caller(self, input: dict[str, Any], earlier: LivePrediction) -> LivePrediction:
         """What this caller asked for before they had another's."""
         mine = self._live.begin_again(self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent)
         mine.answered = earlier.answered
         return mine
 
-    def _begun_earlier(
+    def _attempt_of_earlier_process(
         self, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int, at: float
     ) -> LivePrediction:
         """What an earlier process asked for; `at` is by this machine's clock."""
@@ -215,7 +233,7 @@ class Creator:
         return mine.prediction is not None and mine.prediction.status not in CANCELLED
 
     async def _ask(
-        self, mine: LivePrediction, headers: Mapping[str, str], body: bytes, hold: float
+        self, mine: LivePrediction, new: NewPrediction, body: bytes
     ) -> tuple[Outcome, APIError | None]:
         """Sends one creation, and says what has come of it; an error unless that is a prediction in hand.
 
@@ -223,17 +241,17 @@ class Creator:
         """
         http = self._http
         given = http.credentials.headers.copy()
-        given.update(headers)
+        given.update(new.headers)
         if mine.mark is not None:
             given[CANCEL_AFTER] = f"{mine.mark}s"
-        held = hold > 0 and self._held.take()
+        held = new.hold > 0 and self._held.take()
         if held:
-            given[PREFER] = prefer_wait(hold)
+            given[PREFER] = prefer_wait(new.hold)
         request = Request("POST", http.base + mine.endpoint.path, given, body)
         mine.may_exist = True
         try:
             if held:
-                response = await http.send(request, http.creations, hold + SILENCE)
+                response = await http.send(request, http.creations, new.hold + SILENCE)
             else:
                 response = await http.send_short(request, http.creations)
         except BadRequestError:
@@ -256,20 +274,17 @@ class Creator:
         try:
             prediction = _decoded(response.body)
         except ValueError as garbled:
-            message = f"The answer is not a prediction: {garbled}."
-        else:
-            if not _has_mark(prediction, mine.mark) and await self._is_anothers(prediction, response, mine):
-                if mine.prediction is not None:
-                    return Outcome.MADE, None
-                message = "The answer is about another caller's prediction."
-            else:
-                if mine.answered - self._clock.answered_at >= ONCE_IN:
-                    self._clock.answered(prediction.created_at, mine.sent, mine.answered)
-                    self._finder.marks_are_shown |= _has_mark(prediction, mine.mark)
-                if mine.take(prediction):
-                    return Outcome.MADE, None
-                message = "Another caller took over the prediction."
-        return Outcome.UNKNOWN, APIConnectionError(message, method=request.method, url=request.url)
+            return _unknown(request, f"The answer is not a prediction: {garbled}.")
+        if not _has_mark(prediction, mine.mark) and await self._is_anothers(prediction, response, mine):
+            if mine.prediction is not None:
+                return Outcome.MADE, None
+            return _unknown(request, "The answer is about another caller's prediction.")
+        if mine.answered - self._clock.answered_at >= ONCE_IN:
+            self._clock.answered(prediction.created_at, mine.sent, mine.answered)
+            self._finder.marks_are_shown |= _has_mark(prediction, mine.mark)
+        if not mine.take(prediction):
+            return _unknown(request, "Another caller took over the prediction.")
+        return Outcome.MADE, None
 
     async def _is_anothers(self, prediction: Prediction, answer: Response, mine: LivePrediction) -> bool:
         """Whether something between has mixed up two answers: this one has another mark than was sent, and another
@@ -284,6 +299,10 @@ class Creator:
         if mine.mark is not None and finder.marks_are_shown:
             finder.marks_are_shown = await finder.find(mine) is Outcome.MADE
         return mine.prediction is not None
+
+
+def _unknown(request: Request, why: str) -> tuple[Outcome, APIError]:
+    return Outcome.UNKNOWN, APIConnectionError(why, method=request.method, url=request.url)
 
 
 def _has_mark(prediction: Prediction, mark: int | None) -> bool:

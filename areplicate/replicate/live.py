@@ -231,9 +231,7 @@ class Live:
         """
         mark = None if timeout is None else self._draw(key, timeout)
         mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
-        self._wanted.add(mine)
-        if (told := begun.get()) is not None:
-            told(mine)
+        self._enter(mine)
         return mine
 
     def begin_again(
@@ -243,8 +241,13 @@ class Live:
         mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
         mine.may_exist = True
         self.marks.add((key, mark))
-        self._wanted.add(mine)
+        self._enter(mine)
         return mine
+
+    def _enter(self, mine: LivePrediction) -> None:
+        self._wanted.add(mine)
+        if (told := begun.get()) is not None:
+            told(mine)
 
     def left(self, mine: LivePrediction) -> None:
         """Nobody wants a prediction any more; in the loop's own thread."""

@@ -112,9 +112,13 @@ async def test_who_leaves_while_the_budget_is_asked_has_asked_for_nothing() -> N
     """So nothing is looked for, and nothing is paid."""
     limited = key(max_budget=1.0)
     accounts = SimpleNamespace(extend=lambda *_: asyncio.sleep(60))
-    bill = SimpleNamespace(begun=[1, 2], expected_of_each=lambda: 1.0, so_far=lambda expected: 2.0)
+    bill = SimpleNamespace(made=lambda: [1, 2], again=lambda: None)
     account = object.__new__(Account)
     vars(account).update(
-        caller=SimpleNamespace(key=limited), _hold=hold(dollars=1.0), _bill=bill, _accounts=accounts
+        caller=SimpleNamespace(key=limited),
+        _hold=hold(dollars=1.0),
+        _counted=1,
+        _bill=bill,
+        _accounts=accounts,
     )
     assert never_sent(await _left(account._count_again()))

@@ -565,8 +565,10 @@ def test_a_killed_gateway_goes_on_where_it_stopped(tmp_path: Path) -> None:
             batch = ended(api, batch.id)
             assert batch.status == "completed" and counts(batch) == (120, 120, 0)
             found = lines_of(api, batch.output_file_id)
+            usage = running.get("/spend/logs?limit=200")["data"]
         assert [text_of(each) for each in found] == [f"answer to {n}" for n in range(120)]
         assert len(local.predictions) == 120
+        assert {row["predictions"] for row in usage} == {1}, "what was under way counts, too"
 
 
 def test_two_workers_run_each_batch_once_and_a_killed_one_is_replaced(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Hold, RoomTaken
+from areplicate.gateway.accounts.key_limits import LIMITS, WINDOW, Again, Hold, RoomTaken
 from areplicate.gateway.accounts.keys import Key, KeyLimits, hash_token, new_key_id, new_token, renewal
 from areplicate.gateway.accounts.ledger import Ledger
 from areplicate.gateway.errors import GatewayError
@@ -83,13 +83,18 @@ def test_a_request_counts_for_all_its_predictions() -> None:
     ledger.admit(key(max_parallel_requests=3), hold(predictions=2), NOW)
 
 
-def test_what_is_asked_again_counts_once_it_is_known() -> None:
-    ledger, limited = Ledger(), key(rpm_limit=4)
-    ledger.admit(limited, first := hold(2), NOW)
-    ledger.settle(first, 0, 0.0, NOW + 50, again=2)
+def test_what_is_asked_again_counts_from_when_it_is_asked() -> None:
+    ledger, limited = Ledger(), key(rpm_limit=4, tpm_limit=100)
+    ledger.admit(limited, first := hold(2, tokens=20), NOW)
+    for _ in range(2):
+        ledger.extend(limited, first, Again(tokens=40, before=0.0, dollars=0.0), NOW + 50)
     with pytest.raises(GatewayError, match="4 predictions a minute"):
         ledger.admit(limited, hold(), NOW + 50)
-    ledger.admit(limited, hold(2), NOW + 61)
+    with pytest.raises(GatewayError, match="100 tokens a minute"):
+        ledger.admit(key(tpm_limit=100), hold(), NOW + 50)
+    ledger.admit(key(max_parallel_requests=3), hold(), NOW + 50)  # in the place of what failed
+    ledger.settle(first, 30, 0.0, NOW + 50)
+    ledger.admit(limited, hold(), NOW + 61)
     with pytest.raises(GatewayError):
         ledger.admit(limited, hold(), NOW + 61)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from areplicate.gateway.accounts.accounts import Accounts
-from areplicate.gateway.accounts.key_limits import WINDOW, Hold, SettledHold
+from areplicate.gateway.accounts.key_limits import WINDOW, Again, Hold, SettledHold
 from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.accounts.store import Store
 from areplicate.gateway.accounts.tables import UsageRow
@@ -94,14 +94,16 @@ async def test_predictions_count_for_a_minute_from_when_they_begin(store: Store)
     await store.admit(hold(1))
 
 
-async def test_what_is_asked_again_counts_from_when_it_is_known(store: Store) -> None:
-    await add_key(store, rpm_limit=4)
-    await store.admit(first := hold(2))
+async def test_what_is_asked_again_counts_from_when_it_is_asked(store: Store) -> None:
+    await add_key(store, rpm_limit=3, tpm_limit=100, max_parallel_requests=3)
+    await store.admit(first := hold(2, tokens=20))
     await execute(store, "UPDATE areplicate_holds SET at = at - :window", window=WINDOW)
-    for _ in range(2):  # it is not known whether the first time was written
-        await store.write_usage([], [SettledHold(first.id, 0, 0.0, again=1)])
-    await store.admit(hold(1))
-    assert "4 predictions a minute" in (await refused(store, hold())).message
+    for _ in range(2):
+        await store.extend(first, Again(tokens=40, before=0.0, dollars=0.0))
+    assert "100 tokens a minute" in (await refused(store, hold())).message
+    await store.write_usage([], [SettledHold(first.id, 30, 0.0)])
+    await store.admit(hold())
+    assert "3 predictions a minute" in (await refused(store, hold())).message
 
 
 async def test_tokens_count_while_they_are_held_and_for_a_minute_once_they_are_known(store: Store) -> None:

@@ -59,6 +59,8 @@ class Account:
         self._answers: dict[str, int] = {}
         """Bytes of large answers, by the URLs that gave them."""
         self._hold: Hold | None = None
+        self._counted = 0
+        """Predictions that count against the key's limits."""
 
     async def __aenter__(self) -> None:
         begun.set(self._bill.begun.append)
@@ -175,24 +177,23 @@ class Account:
 
     async def _let_in(self, key: Key, hold: Hold) -> None:
         await self._accounts.admit(key, hold)
-        self._hold = hold
+        self._hold, self._counted = hold, hold.predictions
 
     @sends_nothing
     async def _count_again(self) -> None:
         """Counts what is asked for again before it is asked; raises `NotAskedAgain` if the budget has no room for it.
 
-        Any attempt may fail, fit nothing or fall back: if all of that were reserved from the start, a small budget
+        Any attempt may fail, fit nothing or fall back: if all of that were reserved from the start, small limits
         would let few requests in at once.
         """
         key, hold = self.caller.key, self._hold
-        if key is None or hold is None or len(self._bill.begun) <= hold.predictions:
+        if key is None or hold is None or len(self._bill.made()) <= self._counted:
             return
-        expected = self._bill.expected_of_each()
-        if (dollars := self._bill.so_far(expected)) > hold.dollars:
-            try:
-                await self._accounts.extend(key, hold, dollars - expected, dollars)
-            except GatewayError as refusal:
-                raise NotAskedAgain(refusal) from None
+        try:
+            await self._accounts.extend(key, hold, self._bill.again())
+        except GatewayError as refusal:
+            raise NotAskedAgain(refusal) from None
+        self._counted += 1
 
     def answered_by(self, name: str) -> str:
         """The name of the model that answered: the client's own `name` for it, or that of a fallback."""
@@ -235,7 +236,7 @@ class Account:
                 at=self._at,
                 key_id=self.caller.key_id,
                 answered_by=None if answered_by == record.model else answered_by,
-                predictions=len(self._bill.begun),
+                predictions=len(self._bill.made()),
                 cost=cost,
             )
             accounts.settle(row, hold)

@@ -20,7 +20,7 @@ from ..logs import logger
 from .auth import Auth, hash_master, unauthenticated
 from .costs import Costs
 from .held_bodies import HeldBodies
-from .key_limits import Hold, RoomTaken, SettledHold
+from .key_limits import Again, Hold, RoomTaken, SettledHold
 from .keys import Key
 from .ledger import Ledger
 from .store import ADMISSION_SECONDS, HEARTBEAT, Store
@@ -200,22 +200,17 @@ class Accounts:
             self._ledger.admit(key, hold, self.now(), alone=True)
             self._held[hold.id] = hold
 
-    async def extend(self, key: Key, hold: Hold, so_far: float, dollars: float) -> None:
-        """Counts one more prediction for a hold that is in, or raises the `GatewayError` that refuses it.
-
-        Args:
-            so_far: what those before it take, by what is known of them now.
-            dollars: what all of them are expected to take.
-        """
+    async def extend(self, key: Key, hold: Hold, again: Again) -> None:
+        """Counts one more prediction for a hold that is in, or raises the `GatewayError` that refuses it."""
         alone = self._alone
         if not alone:
             store = await self.store()
-            counting = self.in_background(self._counted(key, partial(store.extend, hold, so_far, dollars)))
+            counting = self.in_background(self._counted(key, partial(store.extend, hold, again)))
             try:
                 key = await asyncio.shield(counting)
             except DatabaseUnavailable:
                 alone = True
-        self._ledger.extend(key, hold, so_far, dollars, self.now(), alone=alone)
+        self._ledger.extend(key, hold, again, self.now(), alone=alone)
 
     async def _counted(self, key: Key, count: Callable[[], Awaitable[Key]]) -> Key:
         """Counts in the database; looks once more where requests in flight take all the room."""
@@ -250,9 +245,8 @@ class Accounts:
         settled = None
         if hold is not None:
             self._held.pop(hold.id, None)
-            again = max(0, row.predictions - hold.predictions)
-            self._ledger.settle(hold, tokens, dollars, self.now(), again)
-            settled = None if self._alone else SettledHold(hold.id, tokens, dollars, again)
+            self._ledger.settle(hold, tokens, dollars, self.now())
+            settled = None if self._alone else SettledHold(hold.id, tokens, dollars)
         self.usage.add(row, settled)
 
     async def up_to_date(self) -> None:

@@ -20,6 +20,7 @@ from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..config.prices import Price
 from .costs import Costs, Demand
+from .key_limits import Again
 from .record import Record
 
 _PAUSES = (0.0, 0.3, 0.7, 1.0, 2.0, 4.0)
@@ -72,16 +73,18 @@ class Bill(msgspec.Struct, eq=False):
         ended = [each for each in self.without_run(runs) if each.prediction and each.prediction.terminal]
         return [*runs, *map(self._run_of, ended)] if ended else runs
 
-    def expected_of_each(self) -> float:
-        """Dollars that each of the predictions is expected to take that the request asks for."""
-        demand = msgspec.structs.replace(self.demand, tries=1)
-        return self._costs.expected(demand, self._backend.price_of)[1] / demand.predictions
+    def made(self) -> list[LivePrediction]:
+        """The predictions that were made for it, or may have been: none that Replicate refused."""
+        return [each for each in self.begun if each.may_exist or each.prediction is not None]
 
-    def so_far(self, expected: float) -> float:
-        """Dollars for all predictions that were made for it by now, or may have been; those whose end is not known are
-        `expected` to take so much."""
-        made = (each for each in self.begun if each.may_exist or each.prediction is not None)
-        return sum(self._known_cost(each, expected) for each in made)
+    def again(self) -> Again:
+        """One more prediction, the last of those that were `made`: those whose end is not known are expected to take what
+        each does that the request asks for."""
+        demand = msgspec.structs.replace(self.demand, tries=1)
+        tokens, dollars = self._costs.expected(demand, self._backend.price_of)
+        expected = dollars / demand.predictions
+        with_it = sum(self._known_cost(each, expected) for each in self.made())
+        return Again(round(tokens / demand.predictions), with_it - expected, with_it)
 
     def _known_cost(self, made: LivePrediction, expected: float) -> float:
         if made.prediction is None or not made.prediction.terminal:

@@ -75,17 +75,25 @@ class Hold(msgspec.Struct, kw_only=True):
         return msgspec.structs.replace(self, id=_new_id())
 
 
-class SettledHold(msgspec.Struct, frozen=True):
-    """What a hold has really taken.
+class Again(msgspec.Struct, frozen=True):
+    """One more prediction of a request that is in: what failed, or did not fit, is asked again.
 
     Attributes:
-        again: predictions besides those that it was let in for: what failed, or did not fit, was asked again.
+        tokens: that it is expected to take.
+        before, dollars: what the request is expected to take without it, and with it, by what is known by now.
     """
+
+    tokens: int
+    before: float
+    dollars: float
+
+
+class SettledHold(msgspec.Struct, frozen=True):
+    """What a hold has really taken."""
 
     hold_id: str
     tokens: int
     dollars: float
-    again: int = 0
 
 
 Taken = dict[tuple[Measure, Span], float]
@@ -122,14 +130,16 @@ def refusal(
     return None
 
 
-def refusal_of_more(key: Key, hold: Hold, so_far: float, taken: Taken, now: float) -> GatewayError | None:
-    """Why a request that is in with this hold, and has taken so many dollars, may not make one more prediction.
+def refusal_of_more(key: Key, hold: Hold, again: Again, taken: Taken, now: float) -> GatewayError | None:
+    """Why a request that is in with this hold may not make one more prediction.
 
     Only a budget can refuse it. What a minute allows is for new requests: this one has begun, and is paid in part.
     """
+    if again.dollars <= hold.dollars:
+        return None
     one = msgspec.structs.replace(hold, predictions=1)
     budget = BUDGET.measure, BUDGET.span
-    known = {**taken, budget: taken[budget] - hold.dollars + so_far}
+    known = {**taken, budget: taken[budget] - hold.dollars + again.before}
     return refusal(key, one, known, lambda measure: (), now, (BUDGET,))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .key_limits import MEASURES, WINDOW, Hold, Measure, Taken, refusal, refusal_of_more
+from .key_limits import MEASURES, WINDOW, Again, Hold, Measure, Taken, refusal, refusal_of_more
 from .keys import Key
 
 
@@ -29,22 +29,17 @@ class Ledger:
         hold.at = now
         page.open(hold)
 
-    def extend(
-        self, key: Key, hold: Hold, so_far: float, dollars: float, now: float, *, alone: bool = True
-    ) -> None:
-        """Counts one more prediction for a hold that is in, as `Accounts.extend` says."""
+    def extend(self, key: Key, hold: Hold, again: Again, now: float, *, alone: bool = True) -> None:
+        """Counts one more prediction for a hold that is in, or raises the `GatewayError` that refuses it."""
         known, page = self._known(key, now, alone)
-        if refused := refusal_of_more(known, hold, so_far, page.taken(now), now):
+        if refused := refusal_of_more(known, hold, again, page.taken(now), now):
             raise refused
-        more = max(0.0, dollars - hold.dollars)
-        page.held["dollars"] += more
-        hold.dollars += more
+        page.extend(hold, again, now)
 
-    def settle(self, hold: Hold, tokens: int, dollars: float, now: float, again: int = 0) -> None:
-        """The request has ended, and took that much; `again` is how many predictions were not foreseen."""
+    def settle(self, hold: Hold, tokens: int, dollars: float, now: float) -> None:
+        """The request has ended, and took that much."""
         page = self._pages[hold.key_id]
         page.close(hold)
-        page.windows["predictions"].add(now, again)
         page.windows["tokens"].add(now, tokens)
         page.windows["dollars"].add(now, dollars)
         page.spent += dollars
@@ -94,6 +89,14 @@ class _Page(msgspec.Struct):
             self.held[measure] += getattr(hold, measure)
         # Predictions count when they begin, the rest when it is known.
         self.windows["predictions"].add(hold.at, hold.predictions)
+
+    def extend(self, hold: Hold, again: Again, now: float) -> None:
+        more = max(0.0, again.dollars - hold.dollars)
+        hold.tokens += again.tokens
+        hold.dollars += more
+        self.held["tokens"] += again.tokens
+        self.held["dollars"] += more
+        self.windows["predictions"].add(now, 1)
 
     def close(self, hold: Hold) -> None:
         for measure in MEASURES:

@@ -18,7 +18,7 @@ from ..errors import DatabaseUnavailable
 from .batch_store import BatchStore
 from .counting import recent_of, taken_of, within
 from .database import Database, Stored, unit
-from .key_limits import WINDOW, Hold, SettledHold, refusal, refusal_of_more
+from .key_limits import WINDOW, Again, Hold, SettledHold, refusal, refusal_of_more
 from .key_store import KeyStore, locked_key, renewed_key
 from .keys import Key
 from .reports import Reports
@@ -46,12 +46,14 @@ _DELETE_OLD_HOLDS = f"""
     OR process = :process AND ended_at IS NULL AND NOT ({within("at", _LATE)}) AND id NOT IN :mine
 """
 _SETTLE = """
-    UPDATE areplicate_holds SET tokens = :tokens, dollars = :dollars, ended_at = :now,
-        predictions = predictions + :again, at = CASE WHEN :again > 0 THEN :now ELSE at END
+    UPDATE areplicate_holds SET tokens = :tokens, dollars = :dollars, ended_at = :now
     WHERE id = :hold_id AND ended_at IS NULL
 """
-"""What was asked again began later than the rest: then all of it counts from now on."""
-_EXTEND = "UPDATE areplicate_holds SET dollars = :dollars WHERE id = :id AND dollars < :dollars AND ended_at IS NULL"
+_EXTEND = """
+    UPDATE areplicate_holds SET tokens = tokens + :tokens,
+        dollars = CASE WHEN dollars < :dollars THEN :dollars ELSE dollars END
+    WHERE id = :id AND ended_at IS NULL
+"""
 
 
 class Store(Stored):
@@ -142,12 +144,15 @@ class Store(Stored):
         return key
 
     @unit(seconds=ADMISSION_SECONDS)
-    def extend(self, transaction: Transaction, hold: Hold, so_far: float, dollars: float) -> Key:
-        """Counts one more prediction for a hold that is in, as `Accounts.extend` says; otherwise like `admit`."""
+    def extend(self, transaction: Transaction, hold: Hold, again: Again) -> Key:
+        """Counts one more prediction for a hold that is in; otherwise like `admit`."""
         key = _key_of(transaction, hold)
-        if refused := refusal_of_more(key, hold, so_far, taken_of(transaction, key.id), transaction.now):
+        if refused := refusal_of_more(key, hold, again, taken_of(transaction, key.id), transaction.now):
             raise refused
-        transaction.execute(_EXTEND, id=hold.id, dollars=dollars)
+        transaction.execute(_EXTEND, id=hold.id, tokens=again.tokens, dollars=again.dollars)
+        # It counts in its minute alone: as one in flight, it takes the place of the one that failed.
+        one = Hold(key_id=key.id, at=transaction.now, predictions=1, tokens=0, dollars=0.0)
+        transaction.add("areplicate_holds", one, process=self.process, ended_at=transaction.now)
         return key
 
     @unit(reads=True)

@@ -22,7 +22,7 @@ from .clock import now
 from .errors import APIError, BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout
 from .model_names import ModelNames, model_meant
 from .options.environment import UnsetVariable, with_variables
-from .options.given import Given, read
+from .options.given import Given, read_keywords
 from .options.values import is_number, wrong
 from .replicate.limits import Limiter
 from .replicate.live import Live
@@ -32,7 +32,7 @@ COOLDOWN_TIME = 30.0
 
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 
-_NOT_THE_ENTRYS = (BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout)
+_NOT_ABOUT_HEALTH = (BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout)
 """Errors that say nothing about an entry's health."""
 
 Prepare = Callable[[str, Given], Awaitable[Call | Answering]]
@@ -63,7 +63,7 @@ class Entry:
     @cached_property
     def given(self) -> Given:
         """Its parameters as a call reads them, once it is asked."""
-        return read(self.params)
+        return read_keywords(self.params)
 
     def cooling(self) -> bool:
         return now() < self.cools_until
@@ -126,11 +126,13 @@ class Balancer:
     ) -> None:
         self._live = live
         entries: list[Entry] = []
-        for item in _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}'):
+        listed = _mappings("model_list", model_list, '{"model_name": "llama-3", "litellm_params": {...}}')
+        for index, item in enumerate(listed):
             name = item.get("model_name")
             if not isinstance(name, str) or not isinstance(item.get("litellm_params"), Mapping):
                 raise BadRequestError(
-                    "An entry of model_list needs a model_name and litellm_params.", param="model_list"
+                    f"model_list[{index}] needs a model_name, which is a string, and litellm_params, which is a mapping.",
+                    param="model_list",
                 )
             entries.append(Entry(name, item["litellm_params"]))
         self.has_names = bool(entries)
@@ -211,16 +213,16 @@ class Balancer:
     def _ended(self, entry: Entry, error: BaseException | None) -> None:
         entry.leave()
         if error is None or isinstance(error, APIError):
-            self._book(entry, error)
+            self._count_failure(entry, error)
 
-    def _book(self, entry: Entry, error: APIError | None) -> None:
+    def _count_failure(self, entry: Entry, error: APIError | None) -> None:
         """Counts failures in a row, of what says something about the entry.
 
         Bad requests and deadlines do not; nor does one of a wildcard's many models say anything about the others.
         """
         if error is None or "*" in entry.name:
             entry.fails = 0
-        elif not isinstance(error, _NOT_THE_ENTRYS):
+        elif not isinstance(error, _NOT_ABOUT_HEALTH):
             entry.fails += 1
             if entry.fails > self._allowed_fails:
                 entry.fails = 0

@@ -118,7 +118,7 @@ def _taken_in_turn(calls: Calls, requests: Iterable[Mapping[str, Any]]) -> Itera
         yield result
 
 
-def _taking(of: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[P, None]]:
+def _with_arguments_of(of: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[P, None]]:
     """Gives a function the arguments of another, for type checkers and for `help()`."""
 
     def typed(function: Callable[..., None]) -> Callable[P, None]:
@@ -128,7 +128,7 @@ def _taking(of: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[P,
     return typed
 
 
-@_taking(AsyncRouter)
+@_with_arguments_of(AsyncRouter)
 def configure(**options: Any) -> None:
     """Sets up the router behind `acompletion`, `completion` and `map`, from the next call on.
 

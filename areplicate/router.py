@@ -1,4 +1,4 @@
-"""`AsyncRouter`: a chat completion from messages to answer."""
+"""`AsyncRouter`: calls that share one connection pool, their keys and the accounts' limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError
 from .forks import uncut
 from .logs import logger
-from .options.given import Given, checked_fallbacks, read
+from .options.given import Given, checked_fallbacks, read_keywords
 from .options.signature import signed
 from .options.values import (
     checked_count,
@@ -94,6 +94,8 @@ class AsyncRouter:
         creations_per_minute, others_per_minute: the account's limits to begin with.
         model_list, fallbacks, allowed_fails, cooldown_time: your own names for models that share the
             load, as `Balancer` takes them.
+        allow_files: whether media may be paths on this machine, which are read; False where the calls are
+            not your own.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class AsyncRouter:
         cooldown_time: float = COOLDOWN_TIME,
         allow_files: bool = True,
     ) -> None:
-        given = read({"api_key": api_key, "api_base": api_base, "proxy": proxy, "ssl": ssl}).options
+        given = read_keywords({"api_key": api_key, "api_base": api_base, "proxy": proxy, "ssl": ssl}).options
         pool_size = checked_whole(
             "pool_size", _default_pool_size() if pool_size is None else pool_size, least=1
         )
@@ -156,9 +158,9 @@ class AsyncRouter:
         """One chat completion: a `ModelResponse`, or with `stream=True` a `CompletionStream` of chunks."""
         if type(model) is not str or not model.isascii():
             model = plain(model, "model")
-        if not self._balancer.has_names and (call := self._preparer.again(model, messages, params)):
+        if not self._balancer.has_names and (call := self._preparer.prepare_again(model, messages, params)):
             return await answer(call)
-        given = read(params)
+        given = read_keywords(params)
         if "mock_response" in given.options:
             return _mock(model, messages, given)
         return await self._answered(model, messages, given)
@@ -240,7 +242,7 @@ class AsyncRouter:
             APIError: one of its subclasses. Where one prediction fails, the others are cancelled.
         """
         in_base64 = read_encoding(encoding_format) == "base64"
-        given = read(params)
+        given = read_keywords(params)
         if "mock_response" in given.options:
             raise BadRequestError("mock_response is for completions.", param="mock_response")
         texts: Any = Texts(read_texts(plain(input, "input")), in_base64)
@@ -273,7 +275,7 @@ class AsyncRouter:
 
         Source: "Search models, collections, and docs" in Replicate's HTTP API.
         """
-        account, policy = self._preparer.account(), RetryPolicy(self._preparer.patience()[1])
+        account, policy = self._preparer.account(), RetryPolicy(self._preparer.timeout_and_retries()[1])
         path = "/search?" + urlencode({"query": query, "limit": checked_whole("limit", limit, least=1)})
         body = await self._preparer.in_time(partial(account.http.get, path, policy), policy)
         try:
@@ -323,7 +325,7 @@ class AsyncRouter:
         self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None
     ) -> ModelResponse | CompletionStream:
         if self._balancer.has_names and model in self._balancer:
-            deadline = now() + self._preparer.patience(given.options.get("timeout"))[0]
+            deadline = now() + self._preparer.timeout_and_retries(given.options.get("timeout"))[0]
             prepare = self._for_entries(messages, given, deadline)
             return await self._balancer.call(model, prepare, deadline, fallbacks)
         return await answer(await self._preparer.prepare(model, messages, given))
@@ -336,7 +338,7 @@ class AsyncRouter:
         `timeout` is for all of them together.
         """
         given = asked[0][1]
-        deadline = now() + self._preparer.patience(given.options.get("timeout"))[0]
+        deadline = now() + self._preparer.timeout_and_retries(given.options.get("timeout"))[0]
         for left, (model, own) in zip(range(len(asked) - 1, -1, -1), asked, strict=True):
             whole = given.updated(own)
             whole.options["timeout"] = max(0.001, deadline - now())

@@ -13,7 +13,7 @@ import pytest
 
 import areplicate
 from areplicate.options import values as v
-from areplicate.options.given import Given, checked_fallbacks, read
+from areplicate.options.given import Given, checked_fallbacks, read_keywords
 from tests.lazily import Lazily
 
 openai: Any = Lazily("openai")
@@ -45,8 +45,8 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         (v.checked_timeout, aiohttp.ClientTimeout(total=3), 3.0),
         (v.checked_timeout, httpx.Timeout(None), v.checked_timeout(float("inf"))),
         (v.checked_timeout, aiohttp.ClientTimeout(total=None), v.checked_timeout(float("inf"))),
-        (lambda value: read({"timeout": value}).options["timeout"], httpx.Timeout(5), 5.0),
-        (lambda _: read(dict.fromkeys(NAMES, openai.NOT_GIVEN)), None, Given({}, {}, {})),
+        (lambda value: read_keywords({"timeout": value}).options["timeout"], httpx.Timeout(5), 5.0),
+        (lambda _: read_keywords(dict.fromkeys(NAMES, openai.NOT_GIVEN)), None, Given({}, {}, {})),
         (lambda value: v.checked_whole("num_retries", value, least=0), 0, 0),
         (lambda value: v.checked_whole("num_retries", value, least=2), 2, 2),
         (lambda value: v.checked_rate("rpm", value), 0.5, 0.5),
@@ -204,15 +204,15 @@ def test_timeout_and_retries_are_the_calls_the_routers_or_the_processs(
 ) -> None:
     monkeypatch.setattr(areplicate, "request_timeout", process[0])
     monkeypatch.setattr(areplicate, "num_retries", process[1])
-    assert v.patience(call[0], router[0], call[1], router[1]) == held
+    assert v.timeout_and_retries(call[0], router[0], call[1], router[1]) == held
 
 
 @pytest.mark.parametrize(
     ("retries", "message"), [(-1, "num_retries must be a whole number, at least 0, not -1")]
 )
-def test_wrong_patience_is_refused_by_name(retries: int, message: str) -> None:
+def test_wrong_retries_are_refused_by_name(retries: int, message: str) -> None:
     with pytest.raises(areplicate.BadRequestError, match=message) as caught:
-        v.patience(None, None, retries, None)
+        v.timeout_and_retries(None, None, retries, None)
     assert caught.value.param == "num_retries"
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import areplicate
 from areplicate.options.client_fields import names_for, read_from_client
 from areplicate.options.declared import BY_NAME, OPTIONS
-from areplicate.options.given import Given, read
+from areplicate.options.given import Given, read_keywords
 from areplicate.options.unknown_names import unknown
 from areplicate.options.values import checked_base, checked_count, checked_timeout
 
@@ -29,15 +29,15 @@ OURS = {option.name for option in OPTIONS if not option.openai}
 
 def test_keywords_are_parted_and_none_is_not_given() -> None:
     drop = {"additional_drop_params": ["seed"]}
-    given = read(
+    given = read_keywords(
         {"seed": None, "timeout": 5, "temperature": 0.5, "top_k": 3, "tools": None, "n": None, **drop}
     )
     assert given == Given({"timeout": 5, **drop}, {"temperature": 0.5}, {"top_k": 3})
 
 
 def test_what_a_call_says_counts_more_than_what_was_set_up_for_it() -> None:
-    setup = read({"timeout": 5, "n": 2, "temperature": 0.5, "seed": 1, "top_k": 3, "min_tokens": 1})
-    call = read({"timeout": 6, "temperature": 0.75, "top_k": 4})
+    setup = read_keywords({"timeout": 5, "n": 2, "temperature": 0.5, "seed": 1, "top_k": 3, "min_tokens": 1})
+    call = read_keywords({"timeout": 6, "temperature": 0.75, "top_k": 4})
     both = setup.updated(call)
     assert both.options == {"timeout": 6, "n": 2}
     assert both.params == {"temperature": 0.75, "seed": 1}
@@ -59,7 +59,7 @@ def test_what_a_call_says_counts_more_than_what_was_set_up_for_it() -> None:
     ],
 )
 def test_values_of_other_types_are_read_as_json_has_them(given: Any, read_as: Any) -> None:
-    read_ones = read(given)
+    read_ones = read_keywords(given)
     assert {**read_ones.params, **read_ones.inputs} == read_as
     assert [type(each) for each in (*read_ones.params.values(), *read_ones.inputs.values())] == [
         type(each) for each in read_as.values()
@@ -83,7 +83,7 @@ class Unreadable(dict[str, Any]):
 )
 def test_a_value_that_cannot_be_sent_is_refused_by_name(name: str, value: Any, why: str) -> None:
     with pytest.raises(areplicate.BadRequestError) as caught:
-        read({name: value})
+        read_keywords({name: value})
     assert why in str(caught.value)
     assert caught.value.param == name
 
@@ -99,7 +99,7 @@ class Asked:
 
 def test_a_function_stays_what_it_is() -> None:
     asked = Asked()
-    assert read({"on_status": asked}).options == {"on_status": asked}
+    assert read_keywords({"on_status": asked}).options == {"on_status": asked}
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_a_name_that_is_not_known_is_told_with_at_most_three_that_are(known: lis
     ],
 )
 def test_other_clients_names_are_understood(theirs: str, ours: str, value: Any, other: Any) -> None:
-    assert read({theirs: value}).options == {ours: value}
-    assert read({theirs: value, ours: None}).options == {ours: value}
+    assert read_keywords({theirs: value}).options == {ours: value}
+    assert read_keywords({theirs: value, ours: None}).options == {ours: value}
     for both in ({theirs: value, ours: other}, {ours: other, theirs: value}):
-        assert read(both).options == {ours: other}, "the name that areplicate gives it counts"
+        assert read_keywords(both).options == {ours: other}, "the name that areplicate gives it counts"
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_a_value_of_another_type_is_refused_by_name(name: str, wrong: Any, wante
     with pytest.raises(
         areplicate.BadRequestError, match=f"^{name} must be {wanted}.*, not {re.escape(repr(wrong))}"
     ) as caught:
-        read({name: wrong})
+        read_keywords({name: wrong})
     assert caught.value.param == name
 
 
 def test_a_secret_of_another_type_is_not_shown() -> None:
     for name, secret in (("api_key", b"r8_secret"), ("headers", ["r8_secret"]), ("proxy", b"r8_secret")):
         with pytest.raises(areplicate.BadRequestError, match=f"{name} must be") as caught:
-            read({name: secret})
+            read_keywords({name: secret})
         assert "r8_secret" not in str(caught.value)
         assert f"not {type(secret).__name__}." in str(caught.value) and caught.value.param == name
 
@@ -173,24 +173,24 @@ def test_a_secret_of_another_type_is_not_shown() -> None:
 @pytest.mark.parametrize("name", ["cache", "api_version", "tags", "model_info", "aws_secret_access_key"])
 def test_what_means_nothing_here_is_left_out_with_a_warning(name: str) -> None:
     with pytest.warns(areplicate.AreplicateWarning, match=f"^{name} has no effect") as caught:
-        assert read({name: "s3cret"}) == Given({}, {}, {})
+        assert read_keywords({name: "s3cret"}) == Given({}, {}, {})
     assert "s3cret" not in str(caught[0].message)
 
 
 def test_a_warning_points_at_the_callers_line() -> None:
     with pytest.warns(areplicate.AreplicateWarning) as caught:
-        read({"cache": True})
+        read_keywords({"cache": True})
     assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("name", ["guardrails", "model_list", "client", "prompt_id", "mock_timeout"])
 def test_what_would_change_something_is_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(areplicate.UnsupportedParamsError, match=f"{name} cannot be given") as caught:
-        read({name: ["x"]})
+        read_keywords({name: ["x"]})
     assert caught.value.param == name
     assert len(str(caught.value)) > len(f"{name} cannot be given to a call here: .")
     with pytest.warns(areplicate.AreplicateWarning):
-        assert read({name: []}) == Given({}, {}, {}), "asking for nothing of it is no mistake"
+        assert read_keywords({name: []}) == Given({}, {}, {}), "asking for nothing of it is no mistake"
 
 
 class TestAGatewaysClient:
@@ -254,7 +254,7 @@ def test_whatever_a_gateways_client_says_only_what_is_named_passes(body: dict[st
     else:
         assert asked.keys() <= names_for("client") | OWN
         try:
-            again = read(asked)
+            again = read_keywords(asked)
         except areplicate.BadRequestError as error:
             assert error.param in asked
             return
@@ -266,7 +266,7 @@ def test_a_warning_is_shown_where_nobody_set_up_a_log() -> None:
     assert all(isinstance(handler, logging.NullHandler) for handler in areplicate.logs.logger.handlers)
     with warnings.catch_warnings(record=True) as caught:
         warnings.resetwarnings()
-        read({"cache": True})
+        read_keywords({"cache": True})
     assert [str(warning.message) for warning in caught] == [
         "cache has no effect here and is left out: areplicate has no such option."
     ]
@@ -290,7 +290,7 @@ def test_an_async_on_status_is_refused_instead_of_never_being_awaited() -> None:
     async def tell(status: object) -> None: ...
 
     with pytest.raises(areplicate.BadRequestError, match="on_status must be a function that is not async"):
-        read({"on_status": tell})
+        read_keywords({"on_status": tell})
 
 
 def test_the_longest_timeout_is_a_week_and_the_most_answers_are_128() -> None:

@@ -15,7 +15,7 @@ from ..chat.schemas.schema import ModelSchema
 from ..chat.settling import settle
 from ..chat.usage import characters, estimate
 from ..errors import BadRequestError, NotFoundError
-from ..options.given import read
+from ..options.given import read_keywords
 from ..options.values import checked_count
 from .inputs import LineError, Row
 from .job import ASKS, Job, JobRouter, asks, known, request_of
@@ -104,7 +104,7 @@ async def _error_of(
 def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, list[ModelInput]]:
     """How many predictions of which inputs would be made; raises the `BadRequestError` that says what is wrong."""
     model = request["model"]
-    given = read({name: value for name, value in request.items() if name not in ASKS})
+    given = read_keywords({name: value for name, value in request.items() if name not in ASKS})
     count = checked_count(given.options.get("n"))
     if "input" in request:
         parts = inputs_for(request["input"], given.inputs, schema, model)

@@ -33,7 +33,7 @@ from .requests import AskOne, JobEnded, is_embedding
 EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal)
 """Errors that every row would have. The job ends with them, and no row has failed."""
 
-_PATIENCE = 3600.0
+_LONGEST_OUTAGE = 3600.0
 """Seconds without a single answer after which a job no longer waits for the network or the service."""
 
 _KEPT = ("message", "status_code", "model", "prediction_id", "param")
@@ -101,14 +101,16 @@ class JournaledAsk(msgspec.Struct):
         """The row's answer or error, once it is in the journal."""
         journal = self._journal
         try:
-            response = await self._patiently(number, question, request)
+            response = await self._until_answered(number, question, request)
         except APIError as error:
             await journal.end(number, question, error=_plain(error))
             raise
         await journal.end(number, question, response=msgspec.json.encode(response))
         return response
 
-    async def _patiently(self, number: int, question: bytes, request: Mapping[str, Any]) -> ModelResponse:
+    async def _until_answered(
+        self, number: int, question: bytes, request: Mapping[str, Any]
+    ) -> ModelResponse:
         """Asks until there is an answer or an error of the row's own."""
         pauses = waits()
         while True:
@@ -120,7 +122,7 @@ class JournaledAsk(msgspec.Struct):
             except APIError as error:
                 if is_the_rows_own(error):
                     raise
-                if now() - self._answered_at > _PATIENCE:
+                if now() - self._answered_at > _LONGEST_OUTAGE:
                     raise JobEnded(error) from error
                 pause = max(next(pauses), told_wait(error) or 0.0)
                 logger.warning("Request %d is asked again in %.0f s: %s", number, pause, error)

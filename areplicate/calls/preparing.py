@@ -25,7 +25,14 @@ from ..errors import BadRequestError, UnsupportedParamsError
 from ..options.declared import TEMPLATE
 from ..options.given import Given, key_of
 from ..options.unknown_names import own_inputs
-from ..options.values import checked_count, checked_headers, checked_names, chosen, patience, wants_usage
+from ..options.values import (
+    checked_count,
+    checked_headers,
+    checked_names,
+    chosen,
+    timeout_and_retries,
+    wants_usage,
+)
 from ..replicate.client import Client
 from ..replicate.clients import Clients
 from ..replicate.endpoints import Endpoint
@@ -53,12 +60,15 @@ _TARGETS_KEPT = 500
 """How many are kept: fewer than the accounts whose limits are remembered."""
 _DRAFTS_KEPT = 1_000
 """The same for drafts: a program asks a model in few ways."""
-_ROAD = frozenset(("default_headers", "proxy", "ssl"))
-"""Options with which a call does not go the router's own way."""
+_CONNECTION_OPTIONS = frozenset(("default_headers", "proxy", "ssl"))
+"""Options with which a call has a connection of its own: nothing of it is kept for other calls."""
 
 
 class _Target(msgspec.Struct):
-    """Which model a call asks on which account, and its schema; good `until` then, unless `versions` change."""
+    """Which model a call asks on which account, and its schema.
+
+    It is good `until` then, as long as the account has looked up no version after the first `versions`.
+    """
 
     account: Client
     endpoint: Endpoint
@@ -74,18 +84,18 @@ class _Draft(msgspec.Struct):
     """What a call's keywords settle, whatever its conversation and its time.
 
     Attributes:
-        road: base and key; `own_road` is what of it the keywords say.
+        access: the API's base and the key; `own_access` has those of the two that the keywords give.
         process: what the process had set.
-        patience: seconds, and retries of one request.
+        timeout_and_retries: seconds for the call, and retries of one request.
         settings: what goes into the model's inputs; None as long as no call has needed it.
-        frames: made by the second call that needs it.
+        frames: what stands around the texts in the inputs; made by the second call that needs it.
     """
 
     target: _Target
-    road: tuple[str, str]
-    own_road: tuple[str | None, str | None]
+    access: tuple[str, str]
+    own_access: tuple[str | None, str | None]
     process: tuple[Any, ...]
-    patience: tuple[float, int]
+    timeout_and_retries: tuple[float, int]
     blank: Call
     params: dict[str, Any]
     drop_params: bool
@@ -93,10 +103,10 @@ class _Draft(msgspec.Struct):
     settings: Settings | None = None
     frames: Frames | None = None
 
-    def is_good(self, road: tuple[str, str], time: float) -> bool:
+    def is_good(self, access: tuple[str, str], time: float) -> bool:
         return (
-            self.road == road
-            and self.process == _process()
+            self.access == access
+            and self.process == _process_settings()
             and self.target.is_good(time)
             and not templates.REGISTERED
         )
@@ -115,26 +125,26 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
     allow_files: bool
     _schemas: SchemaStore = msgspec.field(default_factory=SchemaStore)
     _targets: dict[tuple[str, tuple[str, str]], _Target] = {}
-    """By model and road."""
+    """By model, base and key."""
     _drafts: dict[tuple[str, Any], _Draft] = {}
     """By model and the keywords' key."""
 
-    def again(self, model: str, messages: Sequence[Any], keywords: Mapping[str, Any]) -> Call | None:
-        """The call, ready to be sent, if the model was just asked with the same keywords; None if it must be prepared."""
+    def prepare_again(self, model: str, messages: Sequence[Any], keywords: Mapping[str, Any]) -> Call | None:
+        """The call, ready to be sent, if the model was just asked with the same keywords; else None."""
         try:
             draft = self._drafts.get((model, key_of(keywords)))
         except TypeError:  # a model that is not a string but a list, say: `prepare` refuses it
             return None
         if draft is None or draft.frames is None:
             return None
-        base, key = draft.own_road
+        base, key = draft.own_access
         begun = now()
         if not draft.is_good(chosen(base or self.api_base, key or self.api_key), begun):
             return None
         built = draft.frames.input_of(messages)
         if built.media:
             return None
-        seconds, retries = draft.patience
+        seconds, retries = draft.timeout_and_retries
         return _call(
             draft.blank, built, begun=begun, timeout=seconds, policy=RetryPolicy(retries, begun + seconds)
         )
@@ -144,13 +154,13 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
         options, begun = given.options, now()
-        seconds, retries = self.patience(options.pop("timeout", None), options.get("num_retries"))
+        seconds, retries = self.timeout_and_retries(options.pop("timeout", None), options.get("num_retries"))
         policy = RetryPolicy(retries, begun + seconds)
-        road = chosen(options.get("api_base") or self.api_base, options.get("api_key") or self.api_key)
+        access = chosen(options.get("api_base") or self.api_base, options.get("api_key") or self.api_key)
         draft = self._drafts.get((model, given.key))
-        if draft is None or not draft.is_good(road, begun):
-            target = await self._target(model, road, options, policy, begun)
-            draft = self._new_draft(model, given, target, road, (seconds, retries))
+        if draft is None or not draft.is_good(access, begun):
+            target = await self._target(model, access, options, policy, begun)
+            draft = self._new_draft(model, given, target, access, (seconds, retries))
         if isinstance(messages, Texts):
             return _embedding(
                 messages,
@@ -174,8 +184,8 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         model: str,
         given: Given,
         target: _Target,
-        road: tuple[str, str],
-        patience: tuple[float, int],
+        access: tuple[str, str],
+        timeout_and_retries: tuple[float, int],
     ) -> _Draft:
         """What the call's keywords settle, kept for the next call with the same ones."""
         options = given.options
@@ -207,9 +217,19 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             include_usage=wants_usage(options.get("stream_options")),
         )
         prompting = Prompting(template, options.get("supports_system_prompt"), values=values)
-        own_road = options.get("api_base"), options.get("api_key")
-        draft = _Draft(target, road, own_road, _process(), patience, blank, params, drop, prompting)
-        if given.key is not None and target.schema is not None and _ROAD.isdisjoint(options):
+        own_access = options.get("api_base"), options.get("api_key")
+        draft = _Draft(
+            target,
+            access,
+            own_access,
+            _process_settings(),
+            timeout_and_retries,
+            blank,
+            params,
+            drop,
+            prompting,
+        )
+        if given.key is not None and target.schema is not None and _CONNECTION_OPTIONS.isdisjoint(options):
             _put(self._drafts, (model, given.key), draft, _DRAFTS_KEPT)
         return draft
 
@@ -256,32 +276,34 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             viewer = _viewer(blank.account)
             raise self._schemas.missing(blank.endpoint, viewer) or error from None
 
-    def patience(self, timeout: float | None = None, retries: int | None = None) -> tuple[float, int]:
-        """Seconds for a completion, and retries of one request, as `options.values.patience` has them."""
-        return patience(timeout, self.timeout, retries, self.max_retries)
+    def timeout_and_retries(
+        self, timeout: float | None = None, retries: int | None = None
+    ) -> tuple[float, int]:
+        """Seconds for a completion, and retries of one request: the call's, else the router's or the process's."""
+        return timeout_and_retries(timeout, self.timeout, retries, self.max_retries)
 
     async def _target(
         self,
         model: str,
-        road: tuple[str, str],
+        access: tuple[str, str],
         options: Mapping[str, Any],
         policy: RetryPolicy,
         time: float,
     ) -> _Target:
         """The model and account of a call, which may be known from another call's."""
-        kept = _ROAD.isdisjoint(options)
-        target = self._targets.get((model, road)) if kept else None
+        kept = _CONNECTION_OPTIONS.isdisjoint(options)
+        target = self._targets.get((model, access)) if kept else None
         if target is not None and target.is_good(time):
             return target
         endpoint = endpoint_of(model)
         headers = checked_headers("default_headers", options.get("default_headers"))
-        account = self.clients.of(*road, headers, options.get("proxy"), options.get("ssl"))
+        account = self.clients.of(*access, headers, options.get("proxy"), options.get("ssl"))
         schema = self._schemas.known(endpoint, _viewer(account), _version(account, endpoint))
         if schema is None:
             schema = await self.in_time(partial(self._schema, endpoint, account), policy)
         target = _Target(account, endpoint, schema, time + _TARGET_SECONDS, account.versions.changes)
         if kept and schema is not None:
-            _put(self._targets, (model, road), target, _TARGETS_KEPT)
+            _put(self._targets, (model, access), target, _TARGETS_KEPT)
         return target
 
     async def schema_of(self, model: str, account: Client, must_exist: bool = False) -> ModelSchema | None:
@@ -290,7 +312,7 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         Raises:
             NotFoundError: it `must_exist`, and the account sees no such model.
         """
-        policy, endpoint = RetryPolicy(self.patience()[1]), endpoint_of(model)
+        policy, endpoint = RetryPolicy(self.timeout_and_retries()[1]), endpoint_of(model)
         schema = await self.in_time(partial(self._schema, endpoint, account), policy)
         if schema is None and must_exist and (missing := self._schemas.missing(endpoint, _viewer(account))):
             raise missing
@@ -326,7 +348,7 @@ def _embedding(texts: Texts, blank: Call, params: dict[str, Any]) -> Answering:
     return cast(Answering, partial(embed, blank, texts, parts))
 
 
-def _process() -> tuple[Any, ...]:
+def _process_settings() -> tuple[Any, ...]:
     """What the process has set, which may change."""
     return areplicate.drop_params, areplicate.request_timeout, areplicate.num_retries
 

@@ -214,8 +214,8 @@ OPTIONS: tuple[Option, ...] = (
 TEMPLATE = frozenset(("roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token"))
 """The options that make up a call's own prompt template."""
 
-ROAD = ("api_key", "api_base", "default_headers", "proxy", "ssl")
-"""The options that say how requests reach the API, and as whom."""
+CONNECTION = ("api_key", "api_base", "default_headers", "proxy", "ssl")
+"""The options that say how requests reach the API, and with which key."""
 
 BY_NAME: Mapping[str, Option] = {
     name: option for option in OPTIONS for name in (option.name, *option.other_names)

@@ -55,7 +55,7 @@ def key_of(keywords: Mapping[str, Any]) -> tuple[Any, ...] | None:
     return (*keywords, *types, *values)  # with their types: 1 and True are equal, and mean different things
 
 
-def read(keywords: Mapping[str, Any]) -> Given:
+def read_keywords(keywords: Mapping[str, Any]) -> Given:
     """Sorts the keywords of a call.
 
     An option's own name takes precedence over another client's name for it. Keywords that have no effect
@@ -147,5 +147,7 @@ def checked_fallbacks(value: Any) -> list[tuple[str, Given]]:
                 "fallbacks", value, 'a list of models such as ["owner/name", {"model": "owner/name"}]'
             )
         model = entry["model"]
-        read_ones.append((model, read({name: own for name, own in entry.items() if name != "model"})))
+        read_ones.append(
+            (model, read_keywords({name: own for name, own in entry.items() if name != "model"}))
+        )
     return read_ones

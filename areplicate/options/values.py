@@ -42,7 +42,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def patience(
+def timeout_and_retries(
     timeout: float | None, routers_timeout: float | None, retries: int | None, routers_retries: int | None
 ) -> tuple[float, int]:
     """Seconds for a completion and retries of a request: as set for the call, the router or the process, or

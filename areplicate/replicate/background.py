@@ -186,7 +186,7 @@ def at_exit_of_a_child(do: Callable[[], object]) -> None:
 def uninterrupted() -> Iterator[None]:
     """Ctrl-C is only answered in words meanwhile: pressed twice, it must not keep predictions from being cancelled."""
     try:
-        before = signal.signal(signal.SIGINT, _ask_for_patience)
+        before = signal.signal(signal.SIGINT, _tell_that_it_cancels)
     except ValueError:  # only the main thread is interrupted
         yield
         return
@@ -196,7 +196,7 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
-def _ask_for_patience(*_: object) -> None:
+def _tell_that_it_cancels(*_: object) -> None:
     logs.logger.warning("What still runs on Replicate is being cancelled, which takes some seconds at most.")
 
 

@@ -1,7 +1,7 @@
 """A prediction's text as it is written, through boots, time-outs and broken connections.
 
 The text comes from the event stream, and from looks at the prediction if there is no stream, if it
-has failed, and while it may not be opened again yet. `text_assembly` joins what comes by either road.
+has failed, and while it may not be opened again yet. `text_assembly` joins what comes by either way.
 """
 
 from __future__ import annotations

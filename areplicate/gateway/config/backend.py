@@ -11,7 +11,7 @@ import msgspec
 
 from ...chat.schemas.schema import ModelSchema
 from ...errors import APIError
-from ...options.declared import ROAD
+from ...options.declared import CONNECTION
 from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
 from ...replicate.endpoints import ModelEndpoint
@@ -111,7 +111,7 @@ class Backend:
 
     async def schema_of(self, entry: ModelEntry) -> ModelSchema | None:
         """What the entry's model takes; None if that is not known."""
-        return await self.router.schema_of(entry.model, **_road(entry))
+        return await self.router.schema_of(entry.model, **_connection(entry))
 
     async def inputs_of(self, target: Target) -> frozenset[str] | None:
         """The names of the models' own inputs; None if they are not known."""
@@ -155,12 +155,12 @@ class Backend:
             raise APIError(f"The answer is not a prediction: {error}.") from None
 
     async def _get(self, entry: ModelEntry, path: str) -> Response:
-        road = _road(entry)
-        base = chosen_base(road.get("api_base"))
-        credentials = Credentials(base, road.get("api_key", ""), road.get("default_headers"))
+        connection = _connection(entry)
+        base = chosen_base(connection.get("api_base"))
+        credentials = Credentials(base, connection.get("api_key", ""), connection.get("default_headers"))
         transport: Transport = AiohttpTransport(1) if self.closed else self.transport
-        if "proxy" in road or "ssl" in road:
-            transport = through(transport, road.get("proxy"), road.get("ssl"))
+        if "proxy" in connection or "ssl" in connection:
+            transport = through(transport, connection.get("proxy"), connection.get("ssl"))
         request = Request("GET", base.rstrip("/") + path, credentials.headers)
         try:
             response = await exchange(transport, request, silence=_LOOK_SILENCE)
@@ -189,6 +189,6 @@ class Backend:
             await self.router.aclose()
 
 
-def _road(entry: ModelEntry) -> dict[str, Any]:
+def _connection(entry: ModelEntry) -> dict[str, Any]:
     """The options of an entry that say how its requests reach Replicate."""
-    return {name: entry.params[name] for name in ROAD if name in entry.params}
+    return {name: entry.params[name] for name in CONNECTION if name in entry.params}

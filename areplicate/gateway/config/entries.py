@@ -13,8 +13,8 @@ from ...chat.formats.templates import inline_template
 from ...chat.inputs import fields_of
 from ...chat.schemas import catalogue
 from ...model_names import model_meant
-from ...options.declared import BY_NAME, ROAD, TEMPLATE
-from ...options.given import read as read_options
+from ...options.declared import BY_NAME, CONNECTION, TEMPLATE
+from ...options.given import read_keywords
 from ...options.unknown_names import means_nothing
 from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
@@ -42,7 +42,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "ssl": tls_context,
 }
 """For each option, the check that raises an `APIError` for a value that cannot be used."""
-_ADDRESSES = (*ROAD, "extra_headers")
+_ADDRESSES = (*CONNECTION, "extra_headers")
 """Options that decide where requests go and with which secrets: no placeholder may be left in these."""
 _CREDENTIAL = "litellm_credential_name"
 _PRICES = frozenset(Prices.__struct_fields__)
@@ -177,7 +177,7 @@ class EntryReader(msgspec.Struct):
         with at.checking():
             # What each request would be refused for is refused here, with its line.
             Entry("it", read)
-            own = read_options({name: value for name, value in read.items() if name not in fields})
+            own = read_keywords({name: value for name, value in read.items() if name not in fields})
             schema = catalogue.find(strip_prefix(model))
             fields_of({**own.params, **own.inputs}, model=model, schema=schema)
         read["api_key"] = self._key(read, at)

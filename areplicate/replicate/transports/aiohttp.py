@@ -17,7 +17,7 @@ from ...clock import running_loop
 from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
 from .base import CONNECT_TIMEOUT, connection_error, never_sent
-from .proxies import TLS, OwnRoad, shown, socks_missing
+from .proxies import TLS, ProxiedTransport, shown, socks_missing
 
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _LARGE = 1 << 20
@@ -28,7 +28,7 @@ _LONGEST_HEADER = 1 << 16
 _url = lru_cache(maxsize=256)(partial(URL, encoded=True))
 
 
-class AiohttpTransport(OwnRoad):
+class AiohttpTransport(ProxiedTransport):
     """One connection pool in the event loop that first uses it.
 
     Args:

@@ -13,7 +13,7 @@ import httpx
 from ...errors import APIError, BadRequestError
 from ..protocol.requests import Request
 from .base import CONNECT_TIMEOUT, connection_error
-from .proxies import TLS, OwnRoad, shown, socks_missing
+from .proxies import TLS, ProxiedTransport, shown, socks_missing
 
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 _NEVER_SENT = (
@@ -26,7 +26,7 @@ _NEVER_SENT = (
 )
 
 
-class HttpxTransport(OwnRoad):
+class HttpxTransport(ProxiedTransport):
     """One connection pool, on asyncio or trio, whichever runs.
 
     Args:

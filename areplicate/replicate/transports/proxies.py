@@ -66,18 +66,18 @@ class Proxies:
         return proxy_url(proxy, f"{name.upper()}_PROXY")
 
 
-class OwnRoad:
-    """A transport's proxies and certificates."""
+class ProxiedTransport:
+    """What the transports have in common: the size of their pool, their proxies and certificates."""
 
     def __init__(self, pool_size: int, proxy: str | None, ssl: TLS | None) -> None:
         self.pool_size = pool_size
-        self._road = proxy, ssl
+        self._given = proxy, ssl
         self._proxies = Proxies(proxy)
         self._ssl = tls_context(ssl)
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> Self:
         """Another transport, with the same settings except those that are given."""
-        own_proxy, own_ssl = self._road
+        own_proxy, own_ssl = self._given
         proxy, ssl = own_proxy if proxy is None else proxy, own_ssl if ssl is None else ssl
         return type(self)(self.pool_size, proxy=proxy, ssl=ssl)
 

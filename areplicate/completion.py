@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from anyio.lowlevel import current_token
 
-from .bulk.map import Calls, Kept, MapResult, kept_in, most_in_flight
+from .bulk.map import Calls, JournalSettings, MapResult, journal_settings, most_in_flight
 from .bulk.progress import progress_bar
 from .bulk.requests import checked_requests
 from .calls.streams import CompletionStream
@@ -78,14 +78,14 @@ def map(
     `requests` is read in the caller's thread, between the results.
     """
     most, checked = most_in_flight(max_in_flight), checked_requests(requests)
-    return _results(checked, most, progress, kept_in(journal, retry_failed))
+    return _results(checked, most, progress, journal_settings(journal, retry_failed))
 
 
 def _results(
-    requests: Iterable[Mapping[str, Any]], most: int, progress: bool, kept: Kept | None
+    requests: Iterable[Mapping[str, Any]], most: int, progress: bool, journal: JournalSettings | None
 ) -> Iterator[MapResult]:
     with progress_bar(requests, progress) as saw:
-        calls = run(lambda: Calls.open(acompletion, most, kept))
+        calls = run(lambda: Calls.open(acompletion, most, journal))
         try:
             for result in _taken_in_turn(calls, requests):
                 saw(result.error)

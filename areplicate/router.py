@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import anyio
 
 from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
-from .bulk.map import MapResult, kept_in, map_calls
+from .bulk.map import MapResult, journal_settings, map_calls
 from .bulk.requests import Requests, is_embedding
 from .calls.call import Answering, Call, answer
 from .calls.preparing import Preparer
@@ -193,7 +193,9 @@ class AsyncRouter:
         Raises:
             BadRequestError: an argument is wrong. What is wrong with one request is its result's `error`.
         """
-        return map_calls(self._answer, requests, max_in_flight, progress, kept_in(journal, retry_failed))
+        return map_calls(
+            self._answer, requests, max_in_flight, progress, journal_settings(journal, retry_failed)
+        )
 
     def _answer(self, /, **request: Any) -> Awaitable[Any]:
         return self.aembedding(**request) if is_embedding(request) else self.acompletion(**request)

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from areplicate import AsyncRouter
-from areplicate.bulk.map import Kept, map_calls
+from areplicate.bulk.map import JournalSettings, map_calls
 from areplicate.chat.responses import ModelResponse
 from areplicate.replicate.creation import INTENT
 from areplicate.replicate.limits import CREATIONS_PER_MINUTE, Limiter
@@ -125,7 +125,9 @@ def long_job(count: int, journal: Path) -> Figures:
 async def _long_job(count: int, journal: Path) -> Figures:
     made_up = MadeUp()
     begun, cpu, wall = asyncio.get_running_loop().time(), time.process_time(), time.monotonic()
-    async for result in map_calls(made_up.ask, requests(count, models.WARM.full_name), kept=Kept(journal)):
+    async for result in map_calls(
+        made_up.ask, requests(count, models.WARM.full_name), journal=JournalSettings(journal)
+    ):
         if result.error is not None:
             raise result.error
     return {

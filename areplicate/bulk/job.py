@@ -25,7 +25,7 @@ from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
 from .journal import ChangedRequest, question_hash
 from .journal_file import JournalEntry, read_journal
-from .map import Kept, map_calls
+from .map import JournalSettings, map_calls
 from .outputs import ADDED, EndedRow, write_output
 from .requests import Ask, is_embedding
 from .tally import Tally
@@ -108,7 +108,9 @@ async def run(
             be written, an hour without the network. The same job goes on from here later.
     """
     requests = _requests(job, tally, stopping)
-    results = map_calls(partial(_ask, router), requests, max_in_flight, kept=Kept(job.journal, retry_failed))
+    results = map_calls(
+        partial(_ask, router), requests, max_in_flight, journal=JournalSettings(job.journal, retry_failed)
+    )
     async with aclosing(results):
         async for result in results:
             if isinstance(result.error, ChangedRequest):  # the journal's answers are to other questions
@@ -140,7 +142,9 @@ def export(job: Job) -> int:
         BadRequestError: there is no journal, or the input has changed since the job began.
     """
     if not job.journal.is_file():
-        raise BadRequestError(f"There is no journal at {job.journal}.")
+        raise BadRequestError(
+            f"There is no journal at {job.journal}: run the job first, with the same output."
+        )
     ended = (outcome for _, outcome in outcomes(job) if outcome is not None)
     return write_output(job.output, ended, job.table())
 

@@ -36,21 +36,21 @@ class MapResult(msgspec.Struct, frozen=True):
     error: APIError | None = None
 
 
-class Kept(NamedTuple):
+class JournalSettings(NamedTuple):
     """Where a job keeps its answers, and whether rows that failed in an earlier run are asked again."""
 
-    journal: str | PathLike[str]
+    path: str | PathLike[str]
     retry_failed: bool = False
 
 
-def kept_in(journal: Any, retry_failed: bool) -> Kept | None:
+def journal_settings(journal: Any, retry_failed: bool) -> JournalSettings | None:
     """`map`'s arguments checked; None without a journal."""
     if journal is None:
         return None
     path = fspath(journal) if isinstance(journal, (str, PathLike)) else None
     if not isinstance(path, str) or not path or "\0" in path:
         raise wrong("journal", journal, "the path of a file, such as answers.journal")
-    return Kept(path, retry_failed)
+    return JournalSettings(path, retry_failed)
 
 
 def map_calls(
@@ -58,26 +58,26 @@ def map_calls(
     requests: Requests,
     max_in_flight: int | None = None,
     progress: bool = False,
-    kept: Kept | None = None,
+    journal: JournalSettings | None = None,
 ) -> AsyncGenerator[MapResult, None]:
     """The results of all requests as they come; leaving the iterator cancels the rest.
 
     A request is taken from `requests` when there is room for it, so these may be endless. What
-    `requests` itself raises is raised here, after the results of what was taken before. With `kept`,
-    answers are written to a journal, and a request that has one there is not asked.
+    `requests` itself raises is raised here, after the results of what was taken before. With a `journal`,
+    answers are written there, and a request that has one there is not asked.
 
     Raises:
         BadRequestError: an argument is wrong. What is wrong with one request is that result's `error`.
     """
     most, checked = most_in_flight(max_in_flight), checked_requests(requests)
-    return _results(ask, checked, most, progress, kept)
+    return _results(ask, checked, most, progress, journal)
 
 
 async def _results(
-    ask: Ask, requests: Requests, most: int, progress: bool, kept: Kept | None
+    ask: Ask, requests: Requests, most: int, progress: bool, journal: JournalSettings | None
 ) -> AsyncGenerator[MapResult, None]:
     with progress_bar(requests, progress) as saw:
-        calls = await Calls.open(ask, most, kept)
+        calls = await Calls.open(ask, most, journal)
         try:
             calls.take_all(requests)
             while (result := await calls.next()) is not None:
@@ -95,9 +95,9 @@ class Calls:
     out of order.
     """
 
-    def __init__(self, ask: Ask, most: int, kept: Kept | None = None) -> None:
+    def __init__(self, ask: Ask, most: int, journal: JournalSettings | None = None) -> None:
         self._most = most
-        self._kept = kept
+        self._journal = journal
         self._begun = 0
         self._unread = 0
         """Requests that were taken and whose results were not."""
@@ -111,13 +111,13 @@ class Calls:
         self._ended = anyio.Event()
 
     @classmethod
-    async def open(cls, ask: Ask, most: int, kept: Kept | None = None) -> Calls:
+    async def open(cls, ask: Ask, most: int, journal: JournalSettings | None = None) -> Calls:
         """Calls that may begin.
 
         Raises:
             BadRequestError: the journal cannot be used.
         """
-        calls = cls(ask, most, kept)
+        calls = cls(ask, most, journal)
         _in_background(calls._run)
         try:
             await calls._changed.wait()
@@ -189,12 +189,12 @@ class Calls:
     async def _run(self) -> None:
         try:
             async with AsyncExitStack() as stack:
-                if self._kept is not None:
+                if self._journal is not None:
                     from .journal import Journal  # SQLite, which other callers need not wait for
                     from .journaled import JournaledAsk
 
-                    journal = await stack.enter_async_context(Journal(self._kept.journal))
-                    self._ask_one = JournaledAsk(self._ask_one, journal, self._kept.retry_failed)
+                    journal = await stack.enter_async_context(Journal(self._journal.path))
+                    self._ask_one = JournaledAsk(self._ask_one, journal, self._journal.retry_failed)
                 async with anyio.create_task_group() as self._group:
                     self._tell()
                     await self._closing.wait()

@@ -139,15 +139,9 @@ def _csv_rows(path: Path) -> Lines:
         rows = csv.reader(file, delimiter=form.delimiter, strict=True)
         if form.opening:
             next(rows)
-        names = next(rows, None)
-        if names is None:
+        if (header := next(rows, None)) is None:
             return
-        if not _is_utf8(names):
-            raise BadRequestError(f"{path}:{rows.line_num}: {_NOT_UTF8}.")
-        while not names[-1] and names.count("") > 1:  # spreadsheets write empty columns as commas alone
-            names.pop()
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise BadRequestError(f"{path} has two columns named {twice[0]!r}.")
+        names = _column_names(header, f"{path}:{rows.line_num}")
         while True:
             line = rows.line_num + 1
             try:
@@ -157,16 +151,29 @@ def _csv_rows(path: Path) -> Lines:
             except csv.Error as error:
                 yield line, f"this is not CSV: {error}"
                 return
-            if not any(values):  # spreadsheets write empty rows as commas alone
-                continue
-            while len(values) > len(names) and not values[-1]:
-                values.pop()
-            if len(values) != len(names):
-                yield line, f"the row has {len(values)} columns, and the header {len(names)}"
-            elif not _is_utf8(values):
-                yield line, _NOT_UTF8
-            else:
-                yield line, dict(zip(names, values, strict=True))
+            if any(values):  # spreadsheets write empty rows as commas alone
+                yield line, _columns(names, values)
+
+
+def _column_names(header: list[str], place: str) -> list[str]:
+    """The names in a header; raises a `BadRequestError` if they cannot be told apart."""
+    if not _is_utf8(header):
+        raise BadRequestError(f"{place}: {_NOT_UTF8}.")
+    names = list(header)
+    while not names[-1] and names.count("") > 1:  # spreadsheets write empty columns as commas alone
+        names.pop()
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadRequestError(f"{place}: there are two columns named {twice[0]!r}: rename one of them.")
+    return names
+
+
+def _columns(names: list[str], values: list[str]) -> dict[str, Any] | str:
+    """A row's values by their columns, or what is wrong with it."""
+    while len(values) > len(names) and not values[-1]:
+        values.pop()
+    if len(values) != len(names):
+        return f"the row has {len(values)} columns, and the header {len(names)}"
+    return dict(zip(names, values, strict=True)) if _is_utf8(values) else _NOT_UTF8
 
 
 def _is_utf8(values: list[str]) -> bool:

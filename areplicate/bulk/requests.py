@@ -60,5 +60,7 @@ def arguments_of(index: int, request: Any) -> Mapping[str, Any]:
             hint = f" Is it {near[0]}?" if near else ""
             raise BadRequestError(f"{where} has no {name}.{hint}", param=name)
     if request.get("stream"):
-        raise BadRequestError(f"{where} asks for a stream; a result is a whole answer.", param="stream")
+        raise BadRequestError(
+            f"{where} asks for a stream, and a result is a whole answer: leave stream out.", param="stream"
+        )
     return request

@@ -79,9 +79,7 @@ async def predict(call: Call) -> list[Prediction]:
     Raises:
         APIError: none has succeeded.
     """
-    progress = Progress(
-        call.question.model, call.begun, call.on_status, call.on_status is not None or verbose()
-    )
+    progress = _progress(call)
     runs: list[Prediction] = []
     mine: LivePrediction | None = None
     try:
@@ -128,9 +126,7 @@ async def at_once(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
 
 async def open_stream(call: Call) -> CompletionStream:
     """The chunks of as many predictions of the same input as are asked for."""
-    progress = Progress(
-        call.question.model, call.begun, call.on_status, call.on_status is not None or verbose()
-    )
+    progress = _progress(call)
     sources: list[Source] = []
     try:
         with call.live.scope(call.policy.deadline) as scope:
@@ -202,6 +198,11 @@ def _create(
     seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
     new = NewPrediction(call.endpoint, call.input, call.headers, call.timeout, seconds, call.policy)
     return call.account.create(new, earlier)
+
+
+def _progress(call: Call) -> Progress:
+    watched = call.on_status is not None or verbose()
+    return Progress(call.question.model, call.begun, call.on_status, watched)
 
 
 def _runs_again(call: Call, ended: LivePrediction, tries: int) -> bool:

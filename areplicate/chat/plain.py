@@ -20,9 +20,11 @@ _NOT_GIVEN = frozenset(("NotGiven", "Omit"))
 
 
 def plain(value: Any, name: str = "value") -> Any:
-    """The value with its subclasses and foreign types taken off: `str` for a numpy string, a `StrEnum`'s
-    member or Markup, `float` for `np.float64` and `Decimal`, lists for arrays, tuples and sets, dictionaries
-    for pydantic's objects, None for `openai.NOT_GIVEN`, a PNG's bytes for Pillow's images. What has no such form (a function, a file, bytes) stays as it is.
+    """The value as one of the built-in types.
+
+    `str` for a numpy string, a `StrEnum`'s member or Markup, `float` for `np.float64` and `Decimal`, lists for arrays,
+    tuples and sets, dictionaries for pydantic's objects, None for `openai.NOT_GIVEN`, a PNG's bytes for Pillow's
+    images. What has no such form (a function, a file, bytes) stays as it is.
 
     Raises:
         BadRequestError: it cannot be read; `name` says which argument it is.

@@ -94,10 +94,11 @@ class Finder(msgspec.Struct, eq=False):
     async def confirm(self, mine: LivePrediction) -> None:
         """Finds out which prediction is certainly the one that was asked for, and takes that.
 
-        Others ask the same at the time, and one of theirs may have the same mark, or was taken because it has
-        none. So the list is read once more, when it must show all; one that does not show what it has shown before is
-        behind, and is read again. If several have the mark, it is the only one that was created at once. Nothing is certain if there are two of these, or if the only one was not created while
-        it was asked for. What is cancelled already is that of a caller who has left.
+        Others may have asked the same at that time, and one of their predictions may have the same mark, or was taken
+        because it has none. So the list is read once more, when it must show all of them; one that does not show what
+        it has shown before is behind, and is read again. If several have the mark, it is the only one that was created
+        at once. Nothing is certain if there are two of these, or if the only one was not created while it was asked
+        for. What is cancelled already is that of a caller who has left.
         """
         if mine.mark is None or mine.prediction is None:
             return

@@ -1,6 +1,6 @@
 """Runs a page of the documentation as a reader would who pastes one block after the other.
 
-    python -m tests.docs.pages PAGE API_BASE
+    python -m tests.docs.pages PAGE
 
 Python blocks share one namespace, as in a notebook; shell blocks share one environment and one folder. A command
 that serves (a gateway, a stand-in) goes on in the background until the page's end. Each block that was run is a

@@ -97,41 +97,60 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
     item = mapping(place, item)
     kind = text(f"{place}.type", item.get("type") or ("message" if "role" in item else "item_reference"))
     if kind == "message":
-        role, content = item.get("role"), _content(place, item.get("content"))
-        if role == "assistant" and messages and _is_thought_alone(messages[-1]):
-            messages[-1]["content"] = content
-        else:
-            messages.append({"role": role, "content": content})
+        _add_message(messages, place, item)
     elif kind == "item_reference":
-        id = text(f"{place}.id", item.get("id"))
-        if (found := find(id)) is not None:
-            _add(messages, place, found, lambda id: None)
-        elif not id.startswith("rs_"):  # reasoning that is not stored is not missed
-            wrong(
-                place,
-                f"refers to {id[:100]!r}, which is not stored here: send the item itself, or set "
-                "general_settings.store_responses",
-            )
+        _add_stored(messages, place, item, find)
     elif kind.endswith("_output") and "call_id" in item:
-        output = item.get("output")
-        if kind in _TEXT_OUTPUTS and not (isinstance(output, str) or _is_parts(output)):
-            wrong(f"{place}.output", "must be a string or a list of content parts")
-        content = _content(place, output) if _is_parts(output) else as_text(output or "")
-        messages.append({"role": "tool", "tool_call_id": _call_id(place, item), "content": content})
+        _add_output(messages, place, item, kind)
     elif kind.endswith("_call") and "call_id" in item:
-        if kind == "function_call" and (missing := {"name", "arguments"} - item.keys()):
-            wrong(f"{place}.{missing.pop()}", "is missing")
-        given: Any = next((item[name] for name in _ARGUMENTS if item.get(name) is not None), {})
-        # A custom tool's input is free text: it is put into an object.
-        arguments = as_text({"input": given} if kind == "custom_tool_call" else given)
-        name = text(f"{place}.name", item.get("name", kind.removesuffix("_call")))
-        if not name:
-            wrong(f"{place}.name", "must not be empty")
-        add_call(messages, call_of(_call_id(place, item), name, arguments))
+        _add_call(messages, place, item, kind)
     elif kind == "reasoning":
         _add_thought(messages, item)
     else:
         logger.warning("%s is left out: items of the type %.50r mean nothing to models here", place, kind)
+
+
+def _add_message(messages: list[Any], place: str, item: Item) -> None:
+    role, content = item.get("role"), _content(place, item.get("content"))
+    if role == "assistant" and messages and _is_thought_alone(messages[-1]):
+        messages[-1]["content"] = content
+    else:
+        messages.append({"role": role, "content": content})
+
+
+def _add_stored(messages: list[Any], place: str, item: Item, find: Find) -> None:
+    """Adds the stored item that an `item_reference` names."""
+    id = text(f"{place}.id", item.get("id"))
+    if (found := find(id)) is not None:
+        _add(messages, place, found, lambda id: None)
+    elif not id.startswith("rs_"):  # reasoning that is not stored is not missed
+        wrong(
+            place,
+            f"refers to {id[:100]!r}, which is not stored here: send the item itself, or set "
+            "general_settings.store_responses",
+        )
+
+
+def _add_output(messages: list[Any], place: str, item: Item, kind: str) -> None:
+    """Adds what a tool gave."""
+    output = item.get("output")
+    if kind in _TEXT_OUTPUTS and not (isinstance(output, str) or _is_parts(output)):
+        wrong(f"{place}.output", "must be a string or a list of content parts")
+    content = _content(place, output) if _is_parts(output) else as_text(output or "")
+    messages.append({"role": "tool", "tool_call_id": _call_id(place, item), "content": content})
+
+
+def _add_call(messages: list[Any], place: str, item: Item, kind: str) -> None:
+    """Adds an assistant's call of a tool, whichever kind of tool it was."""
+    if kind == "function_call" and (missing := {"name", "arguments"} - item.keys()):
+        wrong(f"{place}.{missing.pop()}", "is missing")
+    given: Any = next((item[name] for name in _ARGUMENTS if item.get(name) is not None), {})
+    # A custom tool's input is free text: it is put into an object.
+    arguments = as_text({"input": given} if kind == "custom_tool_call" else given)
+    name = text(f"{place}.name", item.get("name", kind.removesuffix("_call")))
+    if not name:
+        wrong(f"{place}.name", "must not be empty")
+    add_call(messages, call_of(_call_id(place, item), name, arguments))
 
 
 def _add_thought(messages: list[Any], item: Item) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from ...bulk.inputs import LineError
 from ...bulk.job import asks
-from ...bulk.map import Kept, map_calls
+from ...bulk.map import JournalSettings, map_calls
 from ...errors import APIError, AuthenticationError, InsufficientCreditError
 from ..accounts.batch_store import BatchStore, LeaseLost
 from ..accounts.tables import BatchRow, FileRow
@@ -173,7 +173,7 @@ class Work:
         most = self._gateway.config.general.batch_requests_in_flight
         bodies = self._gateway.accounts.bodies
         held: dict[int, int] = {}
-        calls = map_calls(self._ask, self._requests(held), most, kept=Kept(self._job.journal))
+        calls = map_calls(self._ask, self._requests(held), most, journal=JournalSettings(self._job.journal))
         try:
             async with aclosing(calls):
                 async for result in calls:

@@ -1,1 +1,1 @@
-"""The one place that opens sockets."""
+"""HTTP connections to Replicate: what a transport is, two of them, and the proxies that they go through."""

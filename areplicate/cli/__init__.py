@@ -28,7 +28,7 @@ _COMMANDS = {
     "batch": ("areplicate.cli.batch", "cli"),
     "chat": ("areplicate.cli.chat", "cli"),
     "completion": ("areplicate.cli.shell", "cli"),
-    "demo": ("areplicate.cli.chat", "cli"),
+    "demo": ("areplicate.cli.demo", "cli"),
     "keys": ("areplicate.cli.keys", "cli,gateway"),
     "local": ("areplicate.cli.local", "cli"),
     "models": ("areplicate.cli.models", "cli"),

@@ -24,7 +24,8 @@ from ..gateway.config.prices import built_in, published_price
 from ..replicate.limits import CREATIONS_PER_MINUTE
 from ..router import AsyncRouter
 from . import signals
-from .chat import parsed_inputs, tell_that_it_cannot_connect
+from .pairs import parsed_pairs
+from .waiting import tell_that_it_cannot_connect
 
 err = Console(stderr=True)
 
@@ -96,7 +97,7 @@ def _job(
     limit: int | None,
     append_to_rows: bool,
 ) -> Job:
-    defaults = Defaults(model, system, column, parsed_inputs(settings, "--set"))
+    defaults = Defaults(model, system, column, parsed_pairs(settings, "--set"))
     return Job(source, output, defaults, limit, append_to_rows or output.suffix.lower() in (*CSV, PARQUET))
 
 

@@ -29,13 +29,6 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str) -> d
     removed = clock.now() >= prediction.removed_at
     begun = state.status in ("processing", "succeeded", "failed")
     begun = begun or (state.status == "canceled" and prediction.starts < prediction.ends)
-    urls = {
-        "cancel": f"{origin}/v1/predictions/{prediction.id}/cancel",
-        "get": f"{origin}/v1/predictions/{prediction.id}",
-        "web": f"https://replicate.com/p/{prediction.id}",
-    }
-    if model.streams:
-        urls["stream"] = f"{origin}/v1/streams/{prediction.id}"
     shown, version = model.shown_as or (model.full_name, "hidden" if model.official else model.version)
     created = clock.wall(prediction.created)
     body = {
@@ -50,7 +43,7 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str) -> d
         "source": "api",
         "status": state.status,
         "created_at": created,
-        "urls": urls,
+        "urls": _urls(prediction, origin),
     }
     if prediction.deployment is not None:
         body["deployment"] = prediction.deployment
@@ -62,6 +55,17 @@ def prediction_body(prediction: LocalPrediction, state: State, origin: str) -> d
         body["completed_at"] = clock.wall(prediction.ends)
         body["metrics"] = _metrics(prediction, state)
     return body
+
+
+def _urls(prediction: LocalPrediction, origin: str) -> dict[str, str]:
+    urls = {
+        "cancel": f"{origin}/v1/predictions/{prediction.id}/cancel",
+        "get": f"{origin}/v1/predictions/{prediction.id}",
+        "web": f"https://replicate.com/p/{prediction.id}",
+    }
+    if prediction.model.streams:
+        urls["stream"] = f"{origin}/v1/streams/{prediction.id}"
+    return urls
 
 
 def _output(prediction: LocalPrediction, state: State) -> Any:

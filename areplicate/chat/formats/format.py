@@ -142,42 +142,50 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
     def _turns(self, messages: tuple[InputMessage, ...], tools: Sequence[Any], opens: bool) -> list[Turn]:
         """The conversation as this format holds it; `opens`: with the beginning that it has, if any."""
-        plain = not tools
-        ragged = silent = False
-        if self.forgets is not None or self.thought is not None:
-            messages = remembered(messages, self.forgets, self.thought, self.thinks_always)
-        for message in messages:
-            if message.tool_calls or message.role == "tool":
-                plain = False
-            stripped = message.text.strip()
-            if stripped != message.text:
-                ragged = True
-            if not stripped and message.role == "system":
-                silent = True
-        if silent:
-            has_default = opens and bool(self.system.default_for(bool(tools)))
-            messages = without_silence(messages, stands_for_none=has_default)
-        if ragged and self.trim:
-            messages = tuple([trimmed(message, self.trim) for message in messages])
-        given = messages
+        given = messages = self._tidied(messages, tools, opens)
         if opens and (self.system.default is not None or tools):
-            messages = self.system.with_default(messages, bool(tools))
-        if plain:
-            turns = [Turn(message.role, message.text) for message in messages]
-        else:
+            messages = self.system.with_default(given, bool(tools))
+        if tools or any([message.tool_calls or message.role == "tool" for message in messages]):  # noqa: C419 - faster
             turns = self.tools.write(messages, tools, opens=opens)
+        else:
+            turns = [Turn(message.role, message.text) for message in messages]
         if self.system.place != "role":
             turns = self.system.placed(turns)
         if self.alternating:
             turns = merged(turns, tool_is_user="tool" not in self.roles)
         if "turn" in self.trim:
             turns = [Turn(turn.role, turn.text.strip()) if turn.role == "user" else turn for turn in turns]
-        brought_none = "default_with_tools" if tools else "default"
-        if brought_none in self.roles and messages is not given:
-            turns[0] = Turn(brought_none, turns[0].text)
-        elif opens and turns[0].role == "system" and "opening" in self.roles:
-            turns[0] = Turn("opening_with_tools" if tools else "opening", turns[0].text)
+        if opens:
+            turns[0] = self._opening(turns[0], bool(tools), is_default=messages is not given)
         return turns
+
+    def _tidied(
+        self, messages: tuple[InputMessage, ...], tools: Sequence[Any], opens: bool
+    ) -> tuple[InputMessage, ...]:
+        """The messages with the thoughts that the model is shown, without empty system text and without white space
+        at the ends of what is trimmed."""
+        if self.forgets is not None or self.thought is not None:
+            messages = remembered(messages, self.forgets, self.thought, self.thinks_always)
+        ragged = silent = False
+        for message in messages:
+            stripped = message.text.strip()
+            ragged = ragged or stripped != message.text
+            silent = silent or (not stripped and message.role == "system")
+        if silent:
+            has_default = opens and bool(self.system.default_for(bool(tools)))
+            messages = without_silence(messages, stands_for_none=has_default)
+        if ragged and self.trim:
+            messages = tuple([trimmed(message, self.trim) for message in messages])
+        return messages
+
+    def _opening(self, turn: Turn, tools: bool, is_default: bool) -> Turn:
+        """The first turn, in the role that the format has for what opens a conversation."""
+        brought_none = "default_with_tools" if tools else "default"
+        if is_default and brought_none in self.roles:
+            return Turn(brought_none, turn.text)
+        if turn.role == "system" and "opening" in self.roles:
+            return Turn("opening_with_tools" if tools else "opening", turn.text)
+        return turn
 
     def _joined(self, turns: list[Turn], continued: bool, opening: str) -> str:
         roles, bos, eos = self.roles, self.bos_token, self.eos_token

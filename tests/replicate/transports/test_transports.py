@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Semaphore, Thread
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -21,27 +20,15 @@ from areplicate import APIConnectionError, AsyncRouter, BadRequestError
 from areplicate.local import Faults, LocalReplicate
 from areplicate.replicate.http import exchange
 from areplicate.replicate.protocol.requests import Request
-from areplicate.replicate.transports.aiohttp import AiohttpTransport
 from areplicate.replicate.transports.base import Transport
-from areplicate.replicate.transports.httpx import HttpxTransport
 from tests.hostile import HostileReplicate, redirects
+from tests.replicate.transports.conftest import Make
 from tests.stage import HELLO, KEY, LLAMA, llama
 
 
-@pytest.fixture(params=["asyncio+aiohttp", "uvloop+aiohttp", "asyncio+httpx", "trio+httpx"])
-def kind(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
 @pytest.fixture
-def anyio_backend(kind: str) -> Any:
-    loop = kind.partition("+")[0]
-    return ("asyncio", {"use_uvloop": True}) if loop == "uvloop" else (loop, {})
-
-
-@pytest.fixture
-def transport(kind: str) -> Transport:
-    return AiohttpTransport(20) if kind.endswith("aiohttp") else HttpxTransport(20)
+def transport(make: Make) -> Transport:
+    return make(20)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +18,16 @@ from areplicate.replicate.http import exchange
 from areplicate.replicate.protocol.requests import Request
 from areplicate.replicate.transports.aiohttp import AiohttpTransport
 from areplicate.replicate.transports.base import Transport
-from areplicate.replicate.transports.httpx import HttpxTransport
 from areplicate.replicate.transports.proxies import Proxies, proxy_url, tls_context
 from tests.proxy_servers import CREDENTIALS, PASSWORD, http_proxy, silent_server, socks_proxy, tls_in_front
+from tests.replicate.transports.conftest import Make
 from tests.stage import KEY, llama
-
-Make = Callable[..., Transport]
 
 # httpcore leaves the socket of a proxy that refuses to the garbage collector.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(params=["asyncio+aiohttp", "uvloop+aiohttp", "asyncio+httpx", "trio+httpx"])
-def kind(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture
-def anyio_backend(kind: str) -> Any:
-    loop = kind.partition("+")[0]
-    return ("asyncio", {"use_uvloop": True}) if loop == "uvloop" else (loop, {})
-
-
-@pytest.fixture
-def make(kind: str) -> Make:
-    return AiohttpTransport if kind.endswith("aiohttp") else HttpxTransport
 
 
 @pytest.fixture(autouse=True)

@@ -112,6 +112,13 @@ def test_a_key_goes_only_where_it_belongs(tmp_path: Path, monkeypatch: pytest.Mo
     assert "belongs to https://elsewhere.example" in refused(
         tmp_path, SMALL + "      api_base: https://api.replicate.com/v1\n"
     )
+    variables = (
+        "environment_variables: {REPLICATE_API_BASE: https://files.example/v1, REPLICATE_API_KEY: files}\n"
+    )
+    params = read(tmp_path, SMALL + variables).models[0].params
+    assert (params["api_base"], params["api_key"]) == ("https://files.example/v1", "files")
+    wrong = "environment_variables: {REPLICATE_API_BASE: files.example}\n"
+    assert "api_base: must be a URL that begins with https:// or http://" in refused(tmp_path, SMALL + wrong)
 
 
 def test_replicate_gets_no_key_that_is_not_its_own(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ...model_names import model_meant
 from ...options.declared import BY_NAME, CONNECTION, TEMPLATE
 from ...options.given import read_keywords
 from ...options.unknown_names import means_nothing
-from ...options.values import checked_count, checked_headers, checked_names
+from ...options.values import API_BASE, BASE_VARIABLES, checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup.endpoint import endpoint_of
@@ -169,6 +169,10 @@ class EntryReader(msgspec.Struct):
                     check(value)
             read.setdefault(name, value)
         read["model"] = model
+        if base := self._environment.first(
+            *BASE_VARIABLES
+        ):  # the file's own are not in the process's environment
+            read.setdefault("api_base", base[1])
         fields = LitellmParams.__struct_fields__
         known = read_part({key: read[key] for key in fields if key in read}, LitellmParams, at)
         read.update({key: value for key, value in msgspec.structs.asdict(known).items() if value is not None})
@@ -185,7 +189,7 @@ class EntryReader(msgspec.Struct):
 
     def _key(self, read: dict[str, Any], at: Place) -> str:
         """The key for the entry's base: its own, or the environment's if it belongs there."""
-        base = read.get("api_base") or own_base(self._environment)
+        base = read.get("api_base", API_BASE)
         if in_clear_text(base):
             (at / "api_base").warn("the key would travel there in clear text: use https.")
         key: str | None = read.get("api_key")

@@ -16,6 +16,7 @@ import msgspec
 
 from ..gateway.accounts.keys import KeyLimits
 from ..gateway.api.keys import AuditList, KeyList, KeysDeleted, KeyShown, NewKey, NewKeyShown
+from ..gateway.config.settings import MASTER_KEY_VARIABLES
 from .terminal import console, table
 
 _SECONDS = 30.0
@@ -76,7 +77,7 @@ def _message(error: urllib.error.HTTPError) -> str:
 )
 @click.option(
     "--master-key",
-    envvar=["AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY"],
+    envvar=list(MASTER_KEY_VARIABLES),
     help="Better in the environment, as AREPLICATE_MASTER_KEY: what is typed here, others may read.",
 )
 @click.pass_context

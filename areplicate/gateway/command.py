@@ -29,11 +29,17 @@ _File = click.Path(path_type=Path, dir_okay=False)
     "--config", "path", default="config.yaml", show_default=True, type=_File, help="The configuration file."
 )
 @click.option("--host", help="Where to listen; all interfaces if a master key is set, else loopback.")
-@click.option("--port", default=4000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=4000, show_default=True, type=click.IntRange(0, 65535), help="The port.")
 @click.option("--ssl-certfile", type=_File, help="The certificate, with those that vouch for it: HTTPS.")
 @click.option("--ssl-keyfile", type=_File, help="Its private key, if that is not in the certificate's file.")
 @click.option("--debug", is_flag=True, help="Log more.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Processes that share the port.",
+)
 def serve(
     path: Path,
     host: str | None,

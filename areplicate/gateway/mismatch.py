@@ -19,13 +19,13 @@ _WORDS = {
     "null": "null",
 }
 
-_MEANINGS: dict[str, str] = {}
+PATTERNS: dict[str, str] = {}
 """What patterns mean, by how msgspec shows them."""
 
 
 def pattern(regex: str, meaning: str, description: str | None = None) -> msgspec.Meta:
     """The pattern of a struct's text, with what it means in an error: such as "a string that is not empty"."""
-    _MEANINGS[repr(regex)] = meaning
+    PATTERNS[repr(regex)] = meaning
     return msgspec.Meta(pattern=regex, description=description)
 
 
@@ -60,7 +60,7 @@ def _plain(what: str) -> str:
     if match := re.fullmatch(r"Invalid enum value (.+)", what, re.DOTALL):
         return f"must not be {match[1][:80]}"
     if match := re.fullmatch(r"Expected `str` matching regex (.+)", what):
-        return f"must be {_MEANINGS.get(match[1], f'a string that matches {match[1]}')}"
+        return f"must be {PATTERNS.get(match[1], f'a string that matches {match[1]}')}"
     return f"is wrong: {what[:200]}"
 
 

@@ -8,8 +8,10 @@ from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 import areplicate
+from areplicate.gateway.config import settings
 from tests import forked
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,13 @@ def test_each_variable_of_the_environment_has_a_line() -> None:
     )
 
 
+def test_each_setting_of_the_gateway_has_a_line() -> None:
+    kinds = [kind for kind in vars(settings).values() if isinstance(kind, type) and issubclass(kind, Struct)]
+    page = (DOCS / "gateway" / "settings.md").read_text()
+    names = {name for kind in kinds for name in kind.__struct_fields__}
+    assert names == set(re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|", page, re.MULTILINE))
+
+
 def test_the_statuses_of_errors_are_theirs() -> None:
     told = re.findall(
         r"^\| (`\w+Error`|`Timeout`)(?:, `\w+Error`)? \| ([^|]*) \|",
@@ -49,7 +58,9 @@ def test_the_statuses_of_errors_are_theirs() -> None:
         assert any(re.fullmatch(each.replace("x", r"\d"), status) for each in statuses.split(", ")), name
 
 
-@pytest.mark.parametrize("script", ["build_options", "build_models_page", "poll_schedule"])
+@pytest.mark.parametrize(
+    "script", ["build_options", "build_gateway_pages", "build_models_page", "poll_schedule"]
+)
 def test_what_a_script_writes_is_current(script: str) -> None:
     ran = forked.run(str(ROOT / "scripts" / f"{script}.py"), "--check")
     assert ran.returncode == 0, ran.stderr

@@ -5,18 +5,15 @@ That the code keeps to its numbers is for the tests of the rooms.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from areplicate import balancer
 from areplicate.bulk import map as bulk_map
 from areplicate.chat import embeddings, media, params
-from areplicate.gateway import logs
+from areplicate.gateway import descriptors, logs
 from areplicate.gateway.accounts import auth, batch_store, counting, database, key_limits, reports, usage
 from areplicate.gateway.batches import work
 from areplicate.gateway.config import looks
@@ -30,31 +27,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     path: " ".join(path.read_text().split()) for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))
 }
-DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(GeneralSettings)}
 WORDS = {1: "one", 2: "twice", 4: "four", 5: "five", 10: "ten", 100: "a hundred"}
-
-
-def told_defaults() -> Iterator[tuple[str, str, str]]:
-    """Each setting of the gateway with a number beside it: in a table, or in brackets."""
-    for path, text in PAGES.items():
-        for pattern in (
-            r"\| `(\w+)` \| ([\d.,]+)[^|]* \|",
-            r"`(?:general_settings\.)?(\w+)` \(([\d.,]*\d)\)",
-        ):
-            for name, number in re.findall(pattern, text):
-                if name in DEFAULTS:
-                    yield str(path.relative_to(ROOT)), name, number
-
-
-@pytest.mark.parametrize(("page", "name", "number"), sorted(set(told_defaults())))
-def test_a_default_is_the_settings(page: str, name: str, number: str) -> None:
-    usual = DEFAULTS[name]
-    # Without a number of its own, the pool has as many connections as the open files allow.
-    assert float(number.replace(",", "")) == (1024 if name == "pool_size" else usual)
-
-
-def test_defaults_are_told() -> None:
-    assert len(set(told_defaults())) >= 15
 
 
 TOLD: list[tuple[str, str, Any]] = [
@@ -73,15 +46,9 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/files.md", "A `data:` URL of up to {:.0f} KB", media.INLINE_LIMIT / 1024),
     ("docs/poll-schedule.md", "has {:,.0f} a minute of", limits.OTHERS_PER_MINUTE),
     ("docs/bulk.md", "At {:g} creations a minute", limits.CREATIONS_PER_MINUTE),
-    ("docs/bulk.md", "at most {} requests of batches at a time", GeneralSettings().batch_requests_in_flight),
     ("docs/bulk.md", "where theirs has died: within {:g} seconds", batch_store.LEASE),
     ("docs/bulk.md", "waits up to {:g} seconds for what is in flight", work._LAST_ANSWERS),
-    (
-        "docs/agents.md",
-        "`stored_responses_seconds` ({:g} days)",
-        DEFAULTS["stored_responses_seconds"] / 86_400,
-    ),
-    ("docs/agents.md", "than `max_stored_mb` ({:,.0f})", DEFAULTS["max_stored_mb"]),
+    ("docs/agents.md", "for {:g} days unless you say", GeneralSettings().stored_responses_seconds / 86_400),
     ("docs/agents.md", "up to {} sequences; empty ones", params.MOST_STOPS),
     ("docs/agents.md", "take a text or up to {:,} for a model", embeddings.MOST_TEXTS),
     ("docs/security.md", "| {:.0f} MB; ", bodies.MAX_BODY / 2**20),
@@ -91,7 +58,6 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/security.md", "refused ones too. {:g} s to arrive", bodies.BODY_SECONDS),
     ("docs/security.md", "makes room beyond {:.0f} MB", bodies._MOST_ARRIVING / 2**20),
     ("docs/gateway/operations.md", "comma of a body counts as {} bytes more", bodies._PART),
-    ("docs/security.md", "hold ({:g} MB), the largest", GeneralSettings().max_bodies_mb),
     ("docs/security.md", "goes on from has {:.0f} MB at most", bodies.MAX_BODY / 2**20),
     ("docs/security.md", "{:g} s for a first request", connections.HEAD_SECONDS),
     ("docs/security.md", "do not read their answer for {:g} s", connections.FIRST_SILENCE_SECONDS),
@@ -99,16 +65,14 @@ TOLD: list[tuple[str, str, Any]] = [
     ("docs/security.md", "where {:.0f} MB wait to be read", connections._MOST_UNREAD / 2**20),
     ("docs/security.md", "{word} lines a request", logs.MAX_LINES),
     ("docs/security.md", "each model in {:g} s", looks.FRESH_SECONDS),
+    ("docs/gateway/settings.md", "by default {:,}, or a third of", descriptors.MOST_POOLED),
     ("docs/gateway/operations.md", "at most {:g} s old", looks.FRESH_SECONDS),
-    ("docs/gateway/operations.md", "| {:g}, 3000 | what Replicate allows", limits.CREATIONS_PER_MINUTE),
-    ("docs/gateway/operations.md", "| 600, {:g} | what Replicate allows", limits.OTHERS_PER_MINUTE),
     ("docs/gateway/operations.md", "writes {word} lines at most", logs.MAX_LINES),
     ("docs/gateway/operations.md", "send a comment every {:g} seconds", events.BEAT_SECONDS),
-    ("docs/gateway/postgresql.md", "a unit of work in all; reports may take {:g} s", reports._SECONDS),
+    ("docs/gateway/postgresql.md", "one transaction (reports may take {:g} s)", reports._SECONDS),
     ("docs/gateway/postgresql.md", "connections of each process; {} by default", database._CONNECTIONS),
     ("docs/gateway/limits.md", "lose the usage of the last second (up to {} requests;", usage._BATCH),
     ("docs/gateway/limits.md", "stop counting after {:g} seconds", counting.DEAD_AFTER),
-    ("docs/gateway/limits.md", "`usage_rows_in_memory`, {:,}", GeneralSettings().usage_rows_in_memory),
 ]
 
 

@@ -22,14 +22,23 @@ Name = Annotated[Text, msgspec.Meta(min_length=1, max_length=200)]
 class NewKey(KeyLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new key may do; what is left out is not limited."""
 
-    models: Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)] = ()
+    models: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(max_length=1000),
+        says("The models that it may use, fallbacks included; empty for all."),
+    ] = ()
     duration: Annotated[Duration, says("After which it expires.")] | None = None
     budget_duration: (
         Annotated[Duration, says("After which what it has spent counts from 0 again.")] | None
     ) = None
     key_alias: Annotated[Name, says("What people call it.")] | None = None
-    role: Annotated[Role, says("Asks models; or reads /metrics, or /health, and nothing else.")] = "user"
-    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    role: Annotated[
+        Role,
+        says("user asks models; metrics reads /metrics, health reads /health, and neither anything else."),
+    ] = "user"
+    metadata: Annotated[dict[str, Any], says("Whatever you want to keep with it.")] = msgspec.field(
+        default_factory=dict
+    )
 
 
 KeyChanges = msgspec.defstruct(

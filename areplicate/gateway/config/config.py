@@ -17,10 +17,15 @@ from .place import Place
 from .prices import PriceList, price_list
 from .reading import WITHOUT_EFFECT, read_part
 from .references import References
-from .settings import Alias, ConfigurationFile, GeneralSettings, LitellmSettings, RouterSettings
+from .settings import (
+    MASTER_KEY_VARIABLES,
+    Alias,
+    ConfigurationFile,
+    GeneralSettings,
+    LitellmSettings,
+    RouterSettings,
+)
 from .yaml_file import ConfigError, load
-
-_MASTER_KEYS = ("AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +135,7 @@ def _general(given: Any, at: Place, environment: Environment) -> tuple[GeneralSe
                 "keys and usage are in SQLite: DATABASE_URL of the environment counts if general_settings says "
                 "database_url: os.environ/DATABASE_URL"
             )
-        if given.get("master_key") is None and (found := environment.first(*_MASTER_KEYS)):
+        if given.get("master_key") is None and (found := environment.first(*MASTER_KEY_VARIABLES)):
             given = {**given, "master_key": found[1]}
             notices.append(f"the master key is that of the environment variable {found[0]}")
     general = read_part(given, GeneralSettings, at, environment)

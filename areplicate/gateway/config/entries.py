@@ -96,9 +96,10 @@ class EntryReader(msgspec.Struct):
         name, given, at = entry.model_name.strip(), entry.litellm_params, whole / "litellm_params"
         if not name.isprintable():
             raise (whole / "model_name").wrong("must have printable characters only.")
-        model = read_part({"model": given.get("model")}, LitellmParams, at, self._environment).model.strip()
-        credential = given.get(_CREDENTIAL)
-        referred = {} if credential is None else self._credentials.get(str(credential))
+        first = {key: given.get(key) for key in ("model", _CREDENTIAL)}
+        asked = read_part(first, LitellmParams, at, self._environment)
+        model, credential = asked.model.strip(), asked.litellm_credential_name
+        referred = {} if credential is None else self._credentials.get(credential)
         own = {key: value for key, value in given.items() if value is not None and key != _CREDENTIAL}
         given = {**(referred or {}), **own}
         if self._is_anothers(name, model, given, at / "model"):
@@ -169,9 +170,8 @@ class EntryReader(msgspec.Struct):
                     check(value)
             read.setdefault(name, value)
         read["model"] = model
-        if base := self._environment.first(
-            *BASE_VARIABLES
-        ):  # the file's own are not in the process's environment
+        # The router knows the process's environment, and not the file's own.
+        if base := self._environment.first(*BASE_VARIABLES):
             read.setdefault("api_base", base[1])
         fields = LitellmParams.__struct_fields__
         known = read_part({key: read[key] for key in fields if key in read}, LitellmParams, at)

@@ -1,6 +1,8 @@
 """What a configuration file may say, as structs: LiteLLM's proxy configuration, as far as it concerns Replicate.
 
-A setting is declared here and nowhere else: its name, type, bounds and default. Times are in seconds.
+A setting is declared here and nowhere else: its name, type, unit, bounds, default and meaning. From these
+`scripts/build_settings_page.py` writes docs/gateway/settings.md. A setting without a text of its own means what the
+option of a call does that has its name.
 """
 
 from __future__ import annotations
@@ -12,92 +14,94 @@ import msgspec
 from ...replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
 from ..mismatch import pattern
 
+MASTER_KEY_VARIABLES = ("AREPLICATE_MASTER_KEY", "LITELLM_MASTER_KEY")
+"""Where the environment may have the master key; the first that is set counts."""
 _MOST = 1e9
 """The largest number that a configuration may have: infinity is neither a time nor an integer."""
 Positive = Annotated[float, msgspec.Meta(gt=0, le=_MOST)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=int(_MOST))]
-Rate = Annotated[float, msgspec.Meta(ge=1, le=_MOST)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
 NotEmpty = Annotated[str, pattern(r"\S", "a string that is not empty")]
 Secret = Annotated[str, pattern(r"^[!-~]+$", "printable characters without spaces")]
 """A secret that is sent in a header."""
 URL = Annotated[str, pattern(r"^https?://[^\s/]+", "a URL that begins with https:// or http://")]
 
+SECONDS = msgspec.Meta(title="seconds")
+MEGABYTES = msgspec.Meta(title="MB")
+Dollars = Annotated[NotNegative, msgspec.Meta(title="US dollars")]
+Rate = Annotated[float, msgspec.Meta(ge=1, le=_MOST, title="a number a minute")]
+Patience = Annotated[float, msgspec.Meta(ge=1, le=_MOST), SECONDS]
+
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the database is waited for, in seconds, and what holds while it does not answer.
+    """How long the database is waited for, and what holds while it does not answer; in `general_settings`."""
 
-    Attributes:
-        database_connect_timeout, database_statement_timeout, database_lock_timeout: how long it may take to
-            connect, for a statement, and for a lock.
-        database_grace_seconds: how long a key that was seen goes on while the database does not answer.
-        usage_rows_in_memory: how many rows of usage (about 1 KB each) wait for it in memory; the others wait in a file.
-    """
-
-    database_connect_timeout: Rate = 3.0
-    database_statement_timeout: Positive = 5.0
-    database_lock_timeout: Positive = 2.0
-    database_grace_seconds: NotNegative = 300.0
+    database_connect_timeout: Patience = 3.0
+    """How long it may take to connect; with PostgreSQL at least 2."""
+    database_statement_timeout: Annotated[Positive, SECONDS] = 5.0
+    """How long a unit of work may take in all; reports may take longer."""
+    database_lock_timeout: Annotated[Positive, SECONDS] = 2.0
+    """How long a lock is waited for."""
+    database_grace_seconds: Annotated[NotNegative, SECONDS] = 300.0
+    """How long a key that was used goes on while the database does not answer."""
     usage_rows_in_memory: Count = 10_000
+    """Rows of usage, about 1 KB each, that wait for it in memory; further ones wait in a file."""
 
 
 class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
-    """`general_settings`.
-
-    Attributes:
-        master_key: what may do everything; without it the gateway is open and binds loopback only.
-        database_url: where keys and usage are kept; by default in SQLite, beside the configuration.
-        usage_folder: where rows of usage wait that the database does not take, by default beside the
-            configuration.
-        store_responses: keep what /v1/responses answers, so that later requests may go on from it by its id, for
-            `stored_responses_seconds`; `max_stored_mb`: of how many megabytes those of a key may be, before the
-            oldest make room.
-        files_dir: where uploaded files and the results of batches lie, by default `areplicate-files` beside the
-            SQLite file or the configuration; gateways that share a database share it, too.
-        max_file_mb, max_files: how large a file may be, and how many a key may have.
-        max_batch_requests: how many requests a batch may have.
-        batch_requests_in_flight: how many requests of batches a process asks at a time.
-        max_bodies_mb: megabytes of all bodies that a process holds for requests in flight; each takes about three
-            times as much memory, and each of its objects, lists and commas counts as 80 bytes more. Beyond it
-            requests get a 503, the largest first.
-        max_answers_mb: megabytes of all answers of more than 1 MB that a process holds for requests in flight; beyond
-            it a request gets a 503.
-        drain_seconds: how long requests in flight may go on after SIGTERM.
-        keepalive_seconds: how long an idle connection stays open: longer than a load balancer keeps it (Google's:
-            600), so that none is closed under a request.
-        pool_size: connections to Replicate at most, about 16 KB each. Streams beyond nine tenths of it come in
-            lumps, from looks at the prediction. By default 1,024, or what the open files allow.
-        held_creations: how many whole answers may each be waited for on a connection of their own; those beyond
-            are watched together through the account's list.
-        creations_per_minute, others_per_minute: what Replicate allows the account.
-        cors_origins: the web pages that may use the gateway, such as https://chat.example.com; `*` is any.
-        unsupported_providers: what to do with entries of other providers.
-        allow_any_api_key: whether api.replicate.com may get a key that does not begin with r8_.
-    """
+    """`general_settings`."""
 
     master_key: Annotated[Secret, msgspec.Meta(min_length=8)] | None = None
-    database_url: NotEmpty | None = None
-    usage_folder: NotEmpty | None = None
-    store_responses: bool = False
-    stored_responses_seconds: Positive = 30 * 24 * 3600.0
-    max_stored_mb: Positive = 1000.0
-    files_dir: NotEmpty | None = None
-    max_file_mb: Positive = 200.0
-    max_files: Count = 1000
-    max_batch_requests: Count = 50_000
-    batch_requests_in_flight: Count = 100
-    max_bodies_mb: Annotated[float, msgspec.Meta(ge=50, le=_MOST)] = 100.0
-    max_answers_mb: Annotated[float, msgspec.Meta(ge=80, le=_MOST)] = 256.0
-    drain_seconds: NotNegative = 30.0
-    keepalive_seconds: Positive = 650.0
-    pool_size: Count | None = None
-    held_creations: Count = 100
-    creations_per_minute: Rate = CREATIONS_PER_MINUTE
-    others_per_minute: Rate = OTHERS_PER_MINUTE
+    """The key that may do everything; by default `AREPLICATE_MASTER_KEY`, else `LITELLM_MASTER_KEY` of the environment,
+    which the log then says. Without one the gateway is open, and listens on this machine only."""
     cors_origins: tuple[NotEmpty, ...] = ()
+    """The web pages that may read answers, such as `https://chat.example.com`; `*` is any."""
     unsupported_providers: Literal["refuse", "skip"] = "refuse"
+    """What to do with entries of other providers: refuse to start, or leave them out with a warning."""
     allow_any_api_key: bool = False
+    """Whether Replicate may be sent a key that does not begin with `r8_`."""
+    database_url: NotEmpty | None = None
+    """Where keys and usage are kept, in SQLite or PostgreSQL; by default in `areplicate.db` beside the configuration."""
+    usage_folder: NotEmpty | None = None
+    """Where rows of usage wait that the database does not take; by default beside the configuration."""
+    files_dir: NotEmpty | None = None
+    """Where uploaded files, journals and results of batches lie; by default `areplicate-files` beside the SQLite file,
+    else beside the configuration. Gateways that share a database share it, too."""
+    max_file_mb: Annotated[Positive, MEGABYTES] = 200.0
+    """The largest file that may be uploaded."""
+    max_files: Count = 1000
+    """Files of a key, results among them; a batch under way counts as two."""
+    max_batch_requests: Count = 50_000
+    """Requests of a batch; its file may have twice as many lines, blank ones included."""
+    batch_requests_in_flight: Count = 100
+    """Requests of batches that a process asks at a time."""
+    store_responses: bool = False
+    """Whether to keep what `/v1/responses` answers, so that later requests can go on from it by its id."""
+    stored_responses_seconds: Annotated[Positive, SECONDS] = 30 * 24 * 3600.0
+    """How long it is kept."""
+    max_stored_mb: Annotated[Positive, MEGABYTES] = 1000.0
+    """Stored responses of a key; beyond that its oldest make room."""
+    max_bodies_mb: Annotated[float, msgspec.Meta(ge=50, le=_MOST), MEGABYTES] = 100.0
+    """All bodies that a process holds for requests in flight; they take about three times as much memory. Beyond that
+    requests get a 503, the largest first."""
+    max_answers_mb: Annotated[float, msgspec.Meta(ge=80, le=_MOST), MEGABYTES] = 256.0
+    """All answers of more than 1 MB that a process holds for requests in flight. Beyond that a request gets a 503."""
+    drain_seconds: Annotated[NotNegative, SECONDS] = 30.0
+    """How long requests in flight may go on after SIGTERM."""
+    keepalive_seconds: Annotated[Positive, SECONDS] = 650.0
+    """How long an idle connection stays open: longer than your load balancer keeps it (Google's: 600), so that none is
+    closed under a request."""
+    pool_size: Count | None = None
+    """Connections to Replicate, about 16 KB each; by default 1,024, or a third of the files that may be open. Streams
+    beyond nine tenths of them come in lumps, from looks at the prediction."""
+    held_creations: Count = 100
+    """Whole answers that are each waited for on a connection of their own. Further ones are watched together through
+    the account's list, which takes less memory and up to a second longer."""
+    creations_per_minute: Rate = CREATIONS_PER_MINUTE
+    """Predictions that Replicate lets the account create."""
+    others_per_minute: Rate = OTHERS_PER_MINUTE
+    """Other requests that Replicate allows the account."""
 
 
 class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +109,13 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     num_retries: Retries | None = None
     allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    cooldown_time: NotNegative | None = None
+    """Failures in a row that an entry may have; with the next one it is left alone."""
+    cooldown_time: Annotated[NotNegative, SECONDS] | None = None
+    """How long it is left alone."""
     fallbacks: list[dict[str, Annotated[list[NotEmpty], msgspec.Meta(min_length=1)]]] = []
+    """The names to try when all entries of a name have failed: `[{llama-3: [mistral]}]`."""
     default_fallbacks: list[NotEmpty] = []
+    """Names to try after those, for any name."""
 
 
 class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
@@ -115,70 +123,101 @@ class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
 
     drop_params: bool = False
     set_verbose: bool = False
-    request_timeout: Rate | None = None
+    """Whether to log what is sent to Replicate, with its prompts and without keys."""
+    request_timeout: Patience | None = None
+    """For the whole completion: queue, cold boot and answer."""
 
 
 class Alias(msgspec.Struct, frozen=True):
-    """Another name for a model, which `/v1/models` may leave out."""
+    """Another name for a model."""
 
     model: NotEmpty
+    """The name in `model_list` that it stands for."""
     hidden: bool = False
+    """Whether `/v1/models` leaves it out."""
 
 
 class RouterSettings(SharedSettings, frozen=True, kw_only=True):
     """`router_settings`. Where `litellm_settings` says the same, this counts more, except for the timeout."""
 
-    timeout: Rate | None = None
+    timeout: Patience | None = None
+    """The same as `request_timeout`, which counts more."""
     model_group_alias: dict[str, NotEmpty | Alias] = {}
+    """Further names for models: `{gpt-4o: llama-3}`, or `{gpt-4o: {model: llama-3, hidden: true}}`."""
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     """`litellm_params` of an entry. What it has besides are options of a call, or inputs of the model."""
 
     model: NotEmpty
+    """The model that answers, such as `replicate/meta/meta-llama-3-8b-instruct`."""
     api_key: Secret | None = None
+    """The Replicate API token; by default `REPLICATE_API_KEY`, else `REPLICATE_API_TOKEN` of the environment, if
+    `api_base` is where that belongs."""
     api_base: URL | None = None
+    """Where the API is; by default `REPLICATE_API_BASE`, else `REPLICATE_BASE_URL` of the environment, else Replicate."""
     default_headers: dict[str, str] | None = None
     proxy: str | None = None
     ssl: bool | str | None = None
+    """Certificates to trust: the path of a file or folder, or false for any."""
     rpm: Rate | None = None
+    """Requests that the entry takes."""
     weight: Positive | None = None
-    timeout: Positive | None = None
+    """Its share of the load, compared with the other entries of its name."""
+    timeout: Annotated[Positive, SECONDS] | None = None
+    """As `request_timeout`, for this entry."""
     max_parallel_requests: Count | None = None
+    """Requests that it takes at once."""
     num_retries: Retries | None = None
+    litellm_credential_name: str | None = None
+    """The `credential_name` whose values the entry has where it gives none itself."""
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry costs, in dollars: in `model_info`, whose other keys are facts for clients, or
-    `litellm_params`."""
+    """What an entry costs: in `model_info`, whose other keys have no effect, or `litellm_params`."""
 
-    input_cost_per_token: NotNegative | None = None
-    output_cost_per_token: NotNegative | None = None
-    input_cost_per_second: NotNegative | None = None
+    input_cost_per_token: Dollars | None = None
+    """For a token of the prompt."""
+    output_cost_per_token: Dollars | None = None
+    """For a token of the answer."""
+    input_cost_per_second: Dollars | None = None
+    """For a second of running."""
     hardware: str | None = None
+    """What it runs on, by Replicate's name, instead of a price by the second."""
 
 
 class EntryParts(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `model_list`, its parts still to be read."""
 
     model_name: NotEmpty
+    """What clients ask for. In `replicate/*`, the asterisk stands for any model."""
     litellm_params: dict[str, Any]
+    """What answers, and how it is asked."""
     model_info: dict[str, Any] = {}
+    """What it costs."""
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters, such as a key, to which entries refer by `litellm_credential_name`."""
 
     credential_name: NotEmpty
+    """What entries call it."""
     credential_values: dict[str, Any] = {}
+    """Their `litellm_params`, as far as they do not give their own."""
 
 
 class ConfigurationFile(msgspec.Struct, frozen=True, kw_only=True):
     """The file as a whole, its parts still to be read."""
 
     model_list: Annotated[list[Any], msgspec.Meta(min_length=1)]
+    """The models; entries of one name share its load."""
     general_settings: Any = {}
+    """What concerns the gateway itself."""
     litellm_settings: Any = {}
+    """What holds for all requests."""
     router_settings: Any = {}
+    """How the load is shared, and what steps in."""
     environment_variables: dict[str, Any] = {}
+    """Values for `os.environ/NAME` in this file, which count more than those of the environment."""
     credential_list: list[Credential] = []
+    """Keys and other parameters that entries share."""

@@ -25,6 +25,13 @@ SETTINGS, COMMAND, KEYS, LIMITS = (
     FOLDER / f"{name}.md" for name in ("settings", "operations", "keys", "limits")
 )
 
+USUAL: dict[tuple[type[msgspec.Struct], str], float] = {
+    (settings.SharedSettings, "num_retries"): MAX_RETRIES,
+    (settings.SharedSettings, "allowed_fails"): ALLOWED_FAILS,
+    (settings.SharedSettings, "cooldown_time"): COOLDOWN_TIME,
+    (settings.LitellmSettings, "request_timeout"): TIMEOUT,
+}
+"""What holds where neither section says anything: the router's own defaults."""
 _TYPES = {
     "integer": "a whole number",
     "number": "a number",
@@ -38,26 +45,18 @@ _LARGEST_TOLD = 1000
 
 
 def settings_page() -> str:
+    kinds = [kind for kind in vars(settings).values() if isinstance(kind, type) and kind.__doc__]
     return pages.filled(
         SETTINGS,
-        file=fields(settings.ConfigurationFile),
-        entry=fields(settings.EntryParts),
-        params=fields(settings.LitellmParams),
-        prices=fields(settings.Prices),
-        general=fields(settings.GeneralSettings),
-        database=fields(settings.DatabaseSettings),
-        shared=fields(
-            settings.SharedSettings,
-            num_retries=MAX_RETRIES,
-            allowed_fails=ALLOWED_FAILS,
-            cooldown_time=COOLDOWN_TIME,
-        ),
-        litellm=fields(settings.LitellmSettings, request_timeout=TIMEOUT),
-        router=fields(settings.RouterSettings),
-        alias=fields(settings.Alias),
-        credential=fields(settings.Credential),
-        ignored=pages.table("| key | |", (f"| `{key}` | {why} |" for key, why in WITHOUT_EFFECT.items())),
+        settings="\n\n".join(_section(kind) for kind in reversed(kinds) if issubclass(kind, msgspec.Struct)),
+        ignored=_table([("key", ""), *((f"`{key}`", why) for key, why in WITHOUT_EFFECT.items())]),
     )
+
+
+def _section(kind: type[msgspec.Struct]) -> str:
+    """A struct's docstring, whose first sentence is the heading, and its fields."""
+    heading, _, text = " ".join(inspect.cleandoc(kind.__doc__ or "").split()).partition(".")
+    return "\n\n".join(filter(None, (f"## {heading}", text.strip(), fields(kind))))
 
 
 def command_page() -> str:
@@ -69,8 +68,8 @@ def command_page() -> str:
     return pages.filled(COMMAND, command=_table(rows))
 
 
-def fields(kind: type[msgspec.Struct], **usual: Any) -> str:
-    """The table of a struct's own fields; `usual` is what holds where they are None."""
+def fields(kind: type[msgspec.Struct]) -> str:
+    """The table of a struct's own fields."""
     schema = msgspec.json.schema_components([kind])[1][kind.__name__]
     texts = _texts(kind)
     rows: list[tuple[str, ...]] = [("name", "type", "meaning", "default")]
@@ -80,7 +79,9 @@ def fields(kind: type[msgspec.Struct], **usual: Any) -> str:
         field = schema["properties"][name]
         kinds = [each for each in field.get("anyOf", [field]) if each.get("type") != "null"]
         meaning = texts.get(name) or kinds[0].get("description") or BY_NAME[name].meaning
-        default = "required" if name in schema["required"] else _value(usual.get(name, field["default"]))
+        default = (
+            "required" if name in schema["required"] else _value(USUAL.get((kind, name), field["default"]))
+        )
         rows.append((f"`{name}`", " or ".join(map(_type, kinds)), meaning, default))
     return _table(rows)
 
@@ -115,7 +116,7 @@ def _type(schema: dict[str, Any]) -> str:
     bounds = [
         ("more than", schema.get("exclusiveMinimum"), ""),
         ("at least", schema.get("minimum"), ""),
-        ("of at least", length if (length := schema.get("minLength", 0)) > 1 else None, " characters"),
+        ("at least", length if (length := schema.get("minLength", 0)) > 1 else None, " characters"),
         ("at most", schema.get("maximum"), ""),
     ]
     told = [f"{which} {n}{what}" for which, n, what in bounds if n is not None and n <= _LARGEST_TOLD]

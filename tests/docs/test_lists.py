@@ -8,10 +8,8 @@ from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
 
 import areplicate
-from areplicate.gateway.config import settings
 from tests import forked
 
 ROOT = Path(__file__).parents[2]
@@ -37,13 +35,6 @@ def test_each_variable_of_the_environment_has_a_line() -> None:
         set(re.findall(r"`((?:AREPLICATE|REPLICATE)_[A-Z_]+)`", (DOCS / "environment.md").read_text()))
         == variables
     )
-
-
-def test_each_setting_of_the_gateway_has_a_line() -> None:
-    kinds = [kind for kind in vars(settings).values() if isinstance(kind, type) and issubclass(kind, Struct)]
-    page = (DOCS / "gateway" / "settings.md").read_text()
-    names = {name for kind in kinds for name in kind.__struct_fields__}
-    assert names == set(re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|", page, re.MULTILINE))
 
 
 def test_the_statuses_of_errors_are_theirs() -> None:

@@ -1,8 +1,8 @@
 """What a configuration file may say, as structs: LiteLLM's proxy configuration, as far as it concerns Replicate.
 
 A setting is declared here and nowhere else: its name, type, unit, bounds, default and meaning. From these
-`scripts/build_settings_page.py` writes docs/gateway/settings.md. A setting without a text of its own means what the
-option of a call does that has its name.
+`scripts/build_gateway_pages.py` writes docs/gateway/settings.md, the last struct first. A setting without a text of its
+own means what the option of a call does that has its name.
 """
 
 from __future__ import annotations
@@ -34,8 +34,59 @@ Rate = Annotated[float, msgspec.Meta(ge=1, le=_MOST, title="a number a minute")]
 Patience = Annotated[float, msgspec.Meta(ge=1, le=_MOST), SECONDS]
 
 
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `credential_list`. Entries of `model_list` refer to it by `litellm_credential_name`."""
+
+    credential_name: NotEmpty
+    """What entries call it."""
+    credential_values: dict[str, Any] = {}
+    """Their `litellm_params`, as far as they do not give their own."""
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """A mapping in `model_group_alias`. It is another name for a model."""
+
+    model: NotEmpty
+    """The name in `model_list` that it stands for."""
+    hidden: bool = False
+    """Whether `/v1/models` leaves it out."""
+
+
+class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Both `litellm_settings` and `router_settings`. If both have one of these, that of `router_settings` counts."""
+
+    num_retries: Retries | None = None
+    allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Failures in a row that an entry may have; with the next one it is left alone."""
+    cooldown_time: Annotated[NotNegative, SECONDS] | None = None
+    """How long it is left alone."""
+    fallbacks: list[dict[str, Annotated[list[NotEmpty], msgspec.Meta(min_length=1)]]] = []
+    """The names to try when all entries of a name have failed: `[{llama-3: [mistral]}]`."""
+    default_fallbacks: list[NotEmpty] = []
+    """Names to try after those, for any name."""
+
+
+class RouterSettings(SharedSettings, frozen=True, kw_only=True):
+    """`router_settings`. It may have these, and those of both."""
+
+    timeout: Patience | None = None
+    """The same as `request_timeout`, which counts more."""
+    model_group_alias: dict[str, NotEmpty | Alias] = {}
+    """Further names for models: `{gpt-4o: llama-3}`, or `{gpt-4o: {model: llama-3, hidden: true}}`."""
+
+
+class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
+    """`litellm_settings`. It may have these, and those of both."""
+
+    drop_params: bool = False
+    set_verbose: bool = False
+    """Whether to log what is sent to Replicate, with its prompts and without keys."""
+    request_timeout: Patience | None = None
+    """For the whole completion: queue, cold boot and answer."""
+
+
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the database is waited for, and what holds while it does not answer; in `general_settings`."""
+    """`general_settings` for the database. How long it is waited for, and what holds while it does not answer."""
 
     database_connect_timeout: Patience = 3.0
     """How long it may take to connect; with PostgreSQL at least 2."""
@@ -50,7 +101,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
-    """`general_settings`."""
+    """`general_settings`. What concerns the gateway itself."""
 
     master_key: Annotated[Secret, msgspec.Meta(min_length=8)] | None = None
     """The key that may do everything; by default `AREPLICATE_MASTER_KEY`, else `LITELLM_MASTER_KEY` of the environment,
@@ -104,50 +155,22 @@ class GeneralSettings(DatabaseSettings, frozen=True, kw_only=True):
     """Other requests that Replicate allows the account."""
 
 
-class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What both `litellm_settings` and `router_settings` may say."""
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """`model_info` of an entry. What it costs; other keys have no effect. `litellm_params` may have these, too."""
 
-    num_retries: Retries | None = None
-    allowed_fails: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Failures in a row that an entry may have; with the next one it is left alone."""
-    cooldown_time: Annotated[NotNegative, SECONDS] | None = None
-    """How long it is left alone."""
-    fallbacks: list[dict[str, Annotated[list[NotEmpty], msgspec.Meta(min_length=1)]]] = []
-    """The names to try when all entries of a name have failed: `[{llama-3: [mistral]}]`."""
-    default_fallbacks: list[NotEmpty] = []
-    """Names to try after those, for any name."""
-
-
-class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
-    """`litellm_settings`."""
-
-    drop_params: bool = False
-    set_verbose: bool = False
-    """Whether to log what is sent to Replicate, with its prompts and without keys."""
-    request_timeout: Patience | None = None
-    """For the whole completion: queue, cold boot and answer."""
-
-
-class Alias(msgspec.Struct, frozen=True):
-    """Another name for a model."""
-
-    model: NotEmpty
-    """The name in `model_list` that it stands for."""
-    hidden: bool = False
-    """Whether `/v1/models` leaves it out."""
-
-
-class RouterSettings(SharedSettings, frozen=True, kw_only=True):
-    """`router_settings`. Where `litellm_settings` says the same, this counts more, except for the timeout."""
-
-    timeout: Patience | None = None
-    """The same as `request_timeout`, which counts more."""
-    model_group_alias: dict[str, NotEmpty | Alias] = {}
-    """Further names for models: `{gpt-4o: llama-3}`, or `{gpt-4o: {model: llama-3, hidden: true}}`."""
+    input_cost_per_token: Dollars | None = None
+    """For a token of the prompt."""
+    output_cost_per_token: Dollars | None = None
+    """For a token of the answer."""
+    input_cost_per_second: Dollars | None = None
+    """For a second of running."""
+    hardware: str | None = None
+    """What it runs on, by Replicate's name, instead of a price by the second."""
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
-    """`litellm_params` of an entry. What it has besides are options of a call, or inputs of the model."""
+    """`litellm_params` of an entry. What else it has are options of a call that a configuration may set, or inputs of the
+    model; they hold for requests that do not give their own."""
 
     model: NotEmpty
     """The model that answers, such as `replicate/meta/meta-llama-3-8b-instruct`."""
@@ -173,21 +196,8 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     """The `credential_name` whose values the entry has where it gives none itself."""
 
 
-class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry costs: in `model_info`, whose other keys have no effect, or `litellm_params`."""
-
-    input_cost_per_token: Dollars | None = None
-    """For a token of the prompt."""
-    output_cost_per_token: Dollars | None = None
-    """For a token of the answer."""
-    input_cost_per_second: Dollars | None = None
-    """For a second of running."""
-    hardware: str | None = None
-    """What it runs on, by Replicate's name, instead of a price by the second."""
-
-
 class EntryParts(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `model_list`, its parts still to be read."""
+    """An entry of `model_list`. Several of one name share its load."""
 
     model_name: NotEmpty
     """What clients ask for. In `replicate/*`, the asterisk stands for any model."""
@@ -197,20 +207,11 @@ class EntryParts(msgspec.Struct, frozen=True, kw_only=True):
     """What it costs."""
 
 
-class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters, such as a key, to which entries refer by `litellm_credential_name`."""
-
-    credential_name: NotEmpty
-    """What entries call it."""
-    credential_values: dict[str, Any] = {}
-    """Their `litellm_params`, as far as they do not give their own."""
-
-
 class ConfigurationFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The file as a whole, its parts still to be read."""
+    """The whole file. Its parts are below."""
 
     model_list: Annotated[list[Any], msgspec.Meta(min_length=1)]
-    """The models; entries of one name share its load."""
+    """The models, and what clients call them."""
     general_settings: Any = {}
     """What concerns the gateway itself."""
     litellm_settings: Any = {}

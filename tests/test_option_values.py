@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 import areplicate
+from areplicate.options import access
 from areplicate.options import values as v
 from areplicate.options.given import Given, checked_fallbacks, read_keywords
 from tests.lazily import Lazily
@@ -183,7 +184,7 @@ def test_a_header_that_says_how_a_request_is_sent_is_refused(name: str) -> None:
 )
 def test_a_base_that_is_no_url_is_refused(base: Any, message: str) -> None:
     with pytest.raises(areplicate.BadRequestError) as caught:
-        v.checked_base(base)
+        access.checked_base(base)
     assert message in str(caught.value) and "secret" not in str(caught.value)
     assert caught.value.param == "api_base"
 
@@ -236,20 +237,20 @@ def test_where_the_key_comes_from(
     monkeypatch.setattr(areplicate, "api_key", process)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert v.chosen_key(given) == key
-    assert v.chosen(None, given) == (BASE, key)
+    assert access.chosen_key(given) == key
+    assert access.chosen(None, given) == (BASE, key)
 
 
 def test_without_a_key_it_is_said_how_to_give_one() -> None:
     with pytest.raises(
         areplicate.AuthenticationError, match="^There is no API key: set REPLICATE_API_KEY or pass api_key=.$"
     ):
-        v.chosen_key(None)
+        access.chosen_key(None)
 
 
 def test_a_key_of_another_type_is_not_shown() -> None:
     with pytest.raises(areplicate.BadRequestError, match="^api_key must be a string, not bytes.$") as caught:
-        v.chosen_key(b"r8_secret")  # type: ignore[arg-type]
+        access.chosen_key(b"r8_secret")  # type: ignore[arg-type]
     assert caught.value.param == "api_key"
 
 
@@ -278,7 +279,7 @@ def test_where_the_base_comes_from(
     monkeypatch.setattr(areplicate, "api_base", process)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert v.chosen(given, "key") == (base, "key")
+    assert access.chosen(given, "key") == (base, "key")
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import areplicate
+from areplicate.options.access import checked_base
 from areplicate.options.client_fields import names_for, read_from_client
 from areplicate.options.declared import BY_NAME, OPTIONS
 from areplicate.options.given import Given, read_keywords
 from areplicate.options.unknown_names import unknown
-from areplicate.options.values import checked_base, checked_count, checked_timeout
+from areplicate.options.values import checked_count, checked_timeout
 
 OWN = {"top_k", "min_tokens"}
 """Inputs of the model that the tests speak of."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..options.values import BASE_VARIABLES, KEY_VARIABLES, from_environment
+from ..options.access import BASE_VARIABLES, KEY_VARIABLES, from_environment
 from .answering import stopped_by_ctrl_c, streamed_answer
 
 _MODEL = "meta/meta-llama-3-8b-instruct"

@@ -24,7 +24,7 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from ..chat.responses import Message, ModelResponse, ModelResponseChunk, Usage
 from ..completion import acompletion, completion
-from ..options.values import KEY_VARIABLES
+from ..options.access import KEY_VARIABLES
 from . import STREAMED
 
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"

@@ -19,7 +19,8 @@ from ..chat.usage import estimate
 from ..completion import LoopRouters, SyncCompletionStream, acompletion, sync
 from ..errors import APIError, BadRequestError
 from ..logs import warn
-from ..options.values import KEY_VARIABLES, checked_whole, from_environment
+from ..options.access import KEY_VARIABLES, from_environment
+from ..options.values import checked_whole
 from ..portal import run
 from ..router import AsyncRouter
 from ..schema_lookup.endpoint import endpoint_of

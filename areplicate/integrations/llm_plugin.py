@@ -21,7 +21,7 @@ from ..chat.responses import Choice, ModelResponse, ModelResponseChunk
 from ..chat.schemas import catalogue
 from ..chat.tools.tools import Tool
 from ..completion import acompletion, completion
-from ..options.values import KEY_VARIABLES
+from ..options.access import KEY_VARIABLES
 from . import STREAMED
 
 _PREFIX = "areplicate/"

@@ -22,7 +22,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..errors import BadRequestError
-from ..options.values import checked_base, chosen_base, chosen_key
+from ..options.access import checked_base, chosen_base, chosen_key
 from ..replicate.limits import CREATIONS_PER_MINUTE, OTHERS_PER_MINUTE
 from .ray_ledger import JobLedger
 from .ray_worker import RayJob, Row, Worker

@@ -1,1 +1,1 @@
-"""Every option of a call: declared once, in `declared`; read, in `given`; checked, in `values`."""
+"""Every option of a call: declared once, in `declared`; read, in `given`; checked, in `values` and `access`."""

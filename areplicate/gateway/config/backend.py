@@ -11,8 +11,8 @@ import msgspec
 
 from ...chat.schemas.schema import ModelSchema
 from ...errors import APIError
+from ...options.access import chosen_base
 from ...options.declared import CONNECTION
-from ...options.values import chosen_base
 from ...replicate.credentials import Credentials
 from ...replicate.endpoints import ModelEndpoint
 from ...replicate.http import exchange

@@ -13,10 +13,11 @@ from ...chat.formats.templates import inline_template
 from ...chat.inputs import fields_of
 from ...chat.schemas import catalogue
 from ...model_names import model_meant
+from ...options.access import API_BASE, BASE_VARIABLES
 from ...options.declared import BY_NAME, CONNECTION, TEMPLATE
 from ...options.given import read_keywords
 from ...options.unknown_names import means_nothing
-from ...options.values import API_BASE, BASE_VARIABLES, checked_count, checked_headers, checked_names
+from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup.endpoint import endpoint_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ...options.values import API_BASE, BASE_VARIABLES, KEY_VARIABLES
+from ...options.access import API_BASE, BASE_VARIABLES, KEY_VARIABLES
 from ..addresses import beginning_of, is_loopback
 from .environment import Environment
 

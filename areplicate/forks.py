@@ -13,7 +13,7 @@ _LONGEST = 10.0
 """Seconds for which a fork waits at most."""
 
 
-class _Uncut:
+class _NoFork:
     """As a context manager: no fork happens within its block."""
 
     def __init__(self) -> None:
@@ -44,5 +44,5 @@ class _Uncut:
         self._go_on()
 
 
-uncut = _Uncut()
+no_fork = _NoFork()
 """Around imports that a call makes when it is the first to need them."""

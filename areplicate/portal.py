@@ -19,7 +19,7 @@ import anyio.from_thread
 from anyio.from_thread import BlockingPortal
 
 from .errors import APIConnectionError
-from .forks import uncut
+from .forks import no_fork
 from .replicate.background import at_exit_of_a_child, uninterrupted
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class _Portal:
 
         def begin() -> None:
             try:
-                with self._lock, uncut:
+                with self._lock, no_fork:
                     begun.set_result(self._portal or self._start())
             except BaseException as error:
                 begun.set_exception(error)

@@ -24,7 +24,7 @@ from .chat.responses import ModelResponse
 from .chat.schemas.schema import ModelSchema
 from .clock import now
 from .errors import APIError, BadRequestError, PredictionCanceledError
-from .forks import uncut
+from .forks import no_fork
 from .logs import logger
 from .options.given import Given, checked_fallbacks, read_keywords
 from .options.signature import signed
@@ -376,7 +376,7 @@ def _mock(model: str, messages: Sequence[Any], given: Given) -> ModelResponse | 
 
 
 def _default_transport(pool_size: int) -> Transport:
-    with uncut:
+    with no_fork:
         from .replicate.transports.aiohttp import AiohttpTransport
 
     return AiohttpTransport(pool_size)

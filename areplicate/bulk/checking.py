@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
+from ..chat.adapting import adapt
 from ..chat.conversation import Prompting
 from ..chat.embeddings import inputs_for
 from ..chat.formats.templates import registered_template
 from ..chat.inputs import ModelInput, build_input
 from ..chat.schemas.schema import ModelSchema
-from ..chat.settling import settle
 from ..chat.usage import characters, estimate
 from ..errors import BadRequestError, NotFoundError
 from ..options.given import read_keywords
@@ -110,7 +110,7 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
         parts = inputs_for(request["input"], given.inputs, schema, model)
         return count, [ModelInput(fields, max_tokens=0) for _, fields in parts]
     template = registered_template(model)
-    settled = settle(
+    adapted = adapt(
         request["messages"],
         {**given.params, **given.inputs},
         schema=schema,
@@ -120,11 +120,11 @@ def _built(request: dict[str, Any], schema: ModelSchema | None) -> tuple[int, li
     )
     return count, [
         build_input(
-            settled.turns,
-            settled.params,
+            adapted.turns,
+            adapted.params,
             model=model,
             schema=schema,
             drop_params=bool(given.options.get("drop_params")),
-            prompting=Prompting(template, tools=settled.tools),
+            prompting=Prompting(template, tools=adapted.tools),
         )
     ]

@@ -59,7 +59,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 Answering = Callable[[], Awaitable[ModelResponse | CompletionStream]]
-"""Something above a single call that gives an answer of its own, such as `reasking.BoundCall.answer`."""
+"""Something above a single call that gives an answer of its own, such as `reasking.ContractCall.answer`."""
 
 
 async def answer(call: Call | Answering) -> ModelResponse | CompletionStream:

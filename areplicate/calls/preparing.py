@@ -22,6 +22,7 @@ from ..chat.schemas.schema import ModelSchema
 from ..chat.schemas.values import AskedModel
 from ..clock import now
 from ..errors import BadRequestError, UnsupportedParamsError
+from ..options.access import chosen
 from ..options.declared import TEMPLATE
 from ..options.given import Given, key_of
 from ..options.unknown_names import own_inputs
@@ -29,7 +30,6 @@ from ..options.values import (
     checked_count,
     checked_headers,
     checked_names,
-    chosen,
     timeout_and_retries,
     wants_usage,
 )
@@ -175,7 +175,7 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             built = input_of(messages, draft.settings, draft.prompting)
         else:
             blank = _call(draft.blank, _NO_INPUT, begun=begun, timeout=seconds, policy=policy)
-            return await self._bound(messages, blank, draft, options.get("emulate") is not False)
+            return await self._held_to_contract(messages, blank, draft, options.get("emulate") is not False)
         call = _call(draft.blank, built, begun=begun, timeout=seconds, policy=policy)
         return await self._with_files(call) if built.media else call
 
@@ -233,14 +233,14 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             _put(self._drafts, (model, given.key), draft, _DRAFTS_KEPT)
         return draft
 
-    async def _bound(
+    async def _held_to_contract(
         self, messages: Sequence[Any], blank: Call, draft: _Draft, emulate: bool
     ) -> Call | Answering:
         """The call whose answer is held to tools, a format or stop sequences."""
-        from ..chat.settling import settle  # only calls that need it pay for its import
-        from .reasking import BoundCall
+        from ..chat.adapting import adapt  # only calls that need it pay for its import
+        from .reasking import ContractCall
 
-        settled = settle(
+        adapted = adapt(
             messages,
             draft.params,
             schema=blank.question.schema,
@@ -248,18 +248,18 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             template=draft.prompting.template,
             emulate=emulate,
         )
-        settings = self._settings(blank, settled.params, draft.drop_params)
-        prompting = msgspec.structs.replace(draft.prompting, tools=settled.tools)
+        settings = self._settings(blank, adapted.params, draft.drop_params)
+        prompting = msgspec.structs.replace(draft.prompting, tools=adapted.tools)
 
         async def prepare(turns: Any) -> Call:
             built = input_of(turns, settings, prompting)
             call = _call(blank, built)
             return await self._with_files(call) if built.media else call
 
-        call = await prepare(settled.turns)
-        if settled.contract is None:
+        call = await prepare(adapted.turns)
+        if adapted.contract is None:
             return call
-        return BoundCall(call, settled.contract, settled.turns, prepare).answer
+        return ContractCall(call, adapted.contract, adapted.turns, prepare).answer
 
     async def _with_files(self, call: Call) -> Call:
         """The call with its files read and uploaded."""

@@ -34,7 +34,7 @@ from .streams import CompletionStream
 _replace = msgspec.structs.replace
 
 
-class BoundCall(msgspec.Struct, frozen=True):
+class ContractCall(msgspec.Struct, frozen=True):
     """A call whose answer is held to a contract.
 
     Attributes:
@@ -51,38 +51,38 @@ class BoundCall(msgspec.Struct, frozen=True):
         """What the caller asked for, whole or streamed."""
         answered = await answer(self.call)
         if isinstance(answered, CompletionStream):
-            return _stream(self, answered)
+            return CompletionStream(_Reasked(self, answered))
         return await _whole(self, answered)
 
 
-async def _whole(bound: BoundCall, response: ModelResponse) -> ModelResponse:
+async def _whole(asked: ContractCall, response: ModelResponse) -> ModelResponse:
     usage, choices, runs = response.usage, [], []
     for choice, run in zip(response.choices, response.replicate, strict=True):
-        fitting, again, reader = await _fitting(bound, choice, run)
+        fitting, again, reader = await _fitting(asked, choice, run)
         choices.append(fitting)
-        runs += _told(bound, [run, *(other.replicate[0] for other in again)], reader)
+        runs += _told(asked, [run, *(other.replicate[0] for other in again)], reader)
         for other in again:
             usage = add_attempt(usage, other.usage)
     return _replace(response, choices=choices, usage=usage, replicate=runs)
 
 
 async def _fitting(
-    bound: BoundCall, choice: Choice, run: Run
+    asked: ContractCall, choice: Choice, run: Run
 ) -> tuple[Choice, list[ModelResponse], AnswerReader]:
     """The choice as its contract wants it, the second response if one was needed, and the last one's reader."""
-    reader = bound.contract.reader(streamed=False)
+    reader = asked.contract.reader(streamed=False)
     deltas = _read(reader, choice)
     if not reader.faults:
         return _choice(choice, deltas, reader.finish_reason(choice.finish_reason)), [], reader
-    second = await answer(_replace(await _again(bound, reader), stream=False))
+    second = await answer(_replace(await _again(asked, reader), stream=False))
     assert isinstance(second, ModelResponse)
     reader = reader.again()
     corrected = _read(reader, second.choices[0])
-    said_again = bound.contract.format is not None or any(delta.content for delta in corrected)
+    said_again = asked.contract.format is not None or any(delta.content for delta in corrected)
     kept = [delta for delta in deltas if delta.tool_calls or delta.function_call] if said_again else deltas
     deltas = [*kept, *corrected]
     if reader.faults:
-        raise _misfit(bound, reader, [run, *second.replicate])
+        raise _misfit(asked, reader, [run, *second.replicate])
     return _choice(choice, deltas, reader.finish_reason(second.choices[0].finish_reason)), [second], reader
 
 
@@ -97,16 +97,12 @@ def _choice(choice: Choice, deltas: list[Delta], finish_reason: FinishReason) ->
     return _replace(choice, message=message, finish_reason=finish_reason)
 
 
-def _stream(bound: BoundCall, stream: CompletionStream) -> CompletionStream:
-    return CompletionStream(_Reasked(bound, stream))
-
-
 class _Reasked:
     """The chunks of a stream, and of the second ones that were needed."""
 
-    def __init__(self, bound: BoundCall, stream: CompletionStream) -> None:
+    def __init__(self, asked: ContractCall, stream: CompletionStream) -> None:
         self._streams = [stream]
-        self._chunks = _chunks(bound, self._streams)
+        self._chunks = _chunks(asked, self._streams)
 
     async def next(self) -> ModelResponseChunk | None:
         return await anext(self._chunks, None)
@@ -127,11 +123,11 @@ class _Reasked:
 
 
 async def _chunks(
-    bound: BoundCall, inner: list[CompletionStream]
+    asked: ContractCall, inner: list[CompletionStream]
 ) -> AsyncGenerator[ModelResponseChunk, None]:
     """The chunks of the stream, with what fits the contract in place of the model's text."""
     extra: list[Usage] = []
-    reader = bound.contract.reader(streamed=True)
+    reader = asked.contract.reader(streamed=True)
     async for chunk in inner[0]:
         if not chunk.choices:  # the usage, after all choices
             for usage in extra:
@@ -146,7 +142,7 @@ async def _chunks(
         runs = list(chunk.replicate or ())
         finish_reason = choice.finish_reason
         if reader.faults:
-            inner.append(await _stream_again(bound, reader))
+            inner.append(await _stream_again(asked, reader))
             reader = reader.again()
             async for second in inner[-1]:
                 for delta in _deltas(reader, second.choices[0], inner[-1]):
@@ -155,10 +151,10 @@ async def _chunks(
                 runs += second.replicate or ()
             extra += [run.usage for run in runs[1:] if run.usage is not None]
             if reader.faults:
-                raise _misfit(bound, reader, runs)
+                raise _misfit(asked, reader, runs)
         last = _with_delta(chunk, Delta(), reader.finish_reason(finish_reason))
-        yield _replace(last, replicate=_told(bound, runs, reader))
-        reader = bound.contract.reader(streamed=True)
+        yield _replace(last, replicate=_told(asked, runs, reader))
+        reader = asked.contract.reader(streamed=True)
 
 
 def _deltas(reader: AnswerReader, choice: ChunkChoice, stream: CompletionStream) -> list[Delta]:
@@ -181,35 +177,35 @@ def _with_delta(
     return _replace(chunk, choices=[choice], replicate=None)
 
 
-async def _stream_again(bound: BoundCall, reader: AnswerReader) -> CompletionStream:
-    stream = await answer(_replace(await _again(bound, reader), stream=True))
+async def _stream_again(asked: ContractCall, reader: AnswerReader) -> CompletionStream:
+    stream = await answer(_replace(await _again(asked, reader), stream=True))
     assert isinstance(stream, CompletionStream)
     return stream
 
 
-async def _again(bound: BoundCall, reader: AnswerReader) -> Call:
+async def _again(asked: ContractCall, reader: AnswerReader) -> Call:
     """The call that asks once more for an answer that did not fit."""
     logger.info(
-        "%s is asked again, since its answer does not fit: %s", bound.call.question.model, reader.faults
+        "%s is asked again, since its answer does not fit: %s", asked.call.question.model, reader.faults
     )
-    call = await bound.prepare(ask_again(bound.turns, reader))
+    call = await asked.prepare(ask_again(asked.turns, reader))
     return _replace(call, count=1, include_usage=False)
 
 
-def _told(bound: BoundCall, runs: Sequence[Run], reader: AnswerReader) -> list[Run]:
+def _told(asked: ContractCall, runs: Sequence[Run], reader: AnswerReader) -> list[Run]:
     """What the attempts at one answer took. The last one may have been ended at a stop sequence."""
-    emulated = list(bound.contract.emulated) or None
+    emulated = list(asked.contract.emulated) or None
     told = [_replace(run, emulated=emulated) for run in runs]
     told[-1].stop_sequence = reader.stopped_at
     return told
 
 
-def _misfit(bound: BoundCall, reader: AnswerReader, runs: Sequence[Run]) -> PredictionFailedError:
+def _misfit(asked: ContractCall, reader: AnswerReader, runs: Sequence[Run]) -> PredictionFailedError:
     error = PredictionFailedError(
         f"The model's answer does not fit what was asked for, nor did the one before: "
         f"{' '.join(reader.faults)}"
     )
     error.text = reader.text
-    error.replicate = _told(bound, runs, reader)
-    error.about(bound.call.question.model, runs[-1].prediction_id)
+    error.replicate = _told(asked, runs, reader)
+    error.about(asked.call.question.model, runs[-1].prediction_id)
     return error

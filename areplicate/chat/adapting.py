@@ -26,7 +26,7 @@ from .tools.tools import ToolUse, native_tools, read_tool_use
 _replace = msgspec.structs.replace
 
 
-class Settled(msgspec.Struct, frozen=True):
+class Adapted(msgspec.Struct, frozen=True):
     """A question in the shape that the model takes, and the contract for its answer, if there is one.
 
     `tools` are those that must be written into the prompt, in the form of the model's family.
@@ -38,7 +38,7 @@ class Settled(msgspec.Struct, frozen=True):
     contract: Contract | None = None
 
 
-def settle(
+def adapt(
     messages: Any,
     params: Mapping[str, Any],
     *,
@@ -46,7 +46,7 @@ def settle(
     model: str | None = None,
     template: PromptTemplate | None = None,
     emulate: bool = True,
-) -> Settled:
+) -> Adapted:
     """The question with its tools, its format and its stop sequences in the shape that the model takes.
 
     Args:
@@ -61,7 +61,7 @@ def settle(
     Raises:
         BadRequestError: tools, their choice, the format or the stop sequences are wrong; or the extra `[schema]` is needed.
     """
-    question = Settled(
+    question = Adapted(
         read_messages(messages), {name: value for name, value in params.items() if value is not None}
     )
     plan = plan_for(schema, model)
@@ -77,8 +77,8 @@ def settle(
 
 
 def _with_tools(
-    question: Settled, use: ToolUse | None, plan: Plan, template: PromptTemplate | None
-) -> Settled:
+    question: Adapted, use: ToolUse | None, plan: Plan, template: PromptTemplate | None
+) -> Adapted:
     """The question with its tools in an input, in the prompt's own form, or in words."""
     rest = {name: value for name, value in question.params.items() if name not in TOOL_PARAMS}
     if use is None:
@@ -88,11 +88,11 @@ def _with_tools(
     told = Contract(use, emulated=("tools",))
     if _prompt_has_tools(plan, template):
         tools = tuple([tool.nested() for tool in use.tools])
-        return Settled(tell_rules(question.turns, use), rest, tools, told)
-    return Settled(tell_tools(_in_words(question.turns), use), rest, (), told)
+        return Adapted(tell_rules(question.turns, use), rest, tools, told)
+    return Adapted(tell_tools(_in_words(question.turns), use), rest, (), told)
 
 
-def _with_format(question: Settled, plan: Plan, emulate: bool) -> Settled:
+def _with_format(question: Adapted, plan: Plan, emulate: bool) -> Adapted:
     """The question with the format of its answer in an input, in words, or in both."""
     given = question.params.get("response_format")
     format = None if given is None else read_response_format(given)
@@ -110,7 +110,7 @@ def _with_format(question: Settled, plan: Plan, emulate: bool) -> Settled:
     return _replace(question, turns=turns, params={**placed.params, **rest}, contract=contract)
 
 
-def _with_stops(question: Settled, plan: Plan, asked: AskedModel) -> Settled:
+def _with_stops(question: Adapted, plan: Plan, asked: AskedModel) -> Adapted:
     """The question with the stop sequences that the model takes in its input. All of them end the answer."""
     names = [name for name in STOP if name in question.params and (name == "stop" or not plan.takes(name))]
     given = [each for name in names for each in _stops_of(name, question.params[name], asked)]

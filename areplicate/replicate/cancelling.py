@@ -13,7 +13,7 @@ from .http import Http
 from .protocol.decoding import decoded
 from .protocol.predictions import Prediction, decoder_of
 from .protocol.requests import Request
-from .retry import AFTER_REFUSALS, RetryPolicy, may_pass, waits
+from .retry import AFTER_REFUSALS, RetryPolicy, is_transient, waits
 
 Decode = Callable[[bytes], Prediction]
 
@@ -26,7 +26,7 @@ async def cancel(http: Http, prediction_id: str) -> bool:
     path, decode = f"/predictions/{quote(prediction_id, safe='')}", decoder_of(prediction_id)
     failures, refusals = waits(), iter(AFTER_REFUSALS)
     while (error := await _try(http, path, decode)) is not None:
-        if may_pass(error):
+        if is_transient(error):
             wait = next(failures)
         else:
             if await _has_ended(http, path, decode):

@@ -20,7 +20,7 @@ from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
 from .protocol.requests import Request, Response, merged
-from .retry import RetryBudget, RetryPolicy, may_pass, throttle_seconds, told_wait, waits
+from .retry import RetryBudget, RetryPolicy, is_transient, throttle_seconds, told_wait, waits
 from .transports.base import Answer, Transport, connection_error, never_sent
 
 T = TypeVar("T")
@@ -164,16 +164,16 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
         masked = self.credentials.masked
         headers = {name.lower(): masked(value) for name, value in response.headers.items()}
         body = masked(response.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        error = self._freed(error_from_response(Response(response.status, headers, body)))
+        error = self._with_key_masked(error_from_response(Response(response.status, headers, body)))
         error.method, error.url = request.method, request.url
         return error
 
     def error_of(self, prediction: Prediction) -> APIError | None:
         """The exception for a terminal prediction that has no output to give; None for any other."""
         error = error_from_prediction(prediction)
-        return error and self._freed(error)
+        return error and self._with_key_masked(error)
 
-    def _freed(self, error: APIError) -> APIError:
+    def _with_key_masked(self, error: APIError) -> APIError:
         """The error with the key masked, which JSON's escapes may have hidden until now."""
         error.message = self.credentials.masked(error.message)
         error.args = (error.message,)
@@ -198,7 +198,7 @@ class Retries:
         """
         self._tries += 1
         wait = self._http.first_contact_wait(error, self._tries)
-        if self._left <= 0 or not may_pass(error):
+        if self._left <= 0 or not is_transient(error):
             raise error
         self._left -= 1
         if wait is None:

@@ -291,7 +291,7 @@ class Live:
         self._calls.close()
         with anyio.CancelScope(shield=True):
             await self.background.aclose()
-        _tell_running([mine.prediction.id for mine in self._unwanted if mine.prediction is not None])
+        _warn_of_running([mine.prediction.id for mine in self._unwanted if mine.prediction is not None])
 
     async def _settle_again(self) -> None:
         """Takes up what the end of the event loop has interrupted: it cancels tasks."""
@@ -315,7 +315,7 @@ class Live:
                 if mine.prediction is not None and mine.may_exist and mine.certain:
                     mine.may_exist = not await mine.owner.cancel(mine.prediction.id)
             if mine.prediction is not None and mine.may_exist and (mine.certain or scope.cancelled_caught):
-                _tell_running([mine.prediction.id])
+                _warn_of_running([mine.prediction.id])
         except Exception:
             logs.logger.exception("A prediction may still be running: cancelling it failed")
         self._unwanted.pop(mine, None)
@@ -343,7 +343,7 @@ def _marks_for(timeout: float) -> tuple[int, int]:
     return least, max(_MARKS, least // 10)
 
 
-def _tell_running(prediction_ids: list[str]) -> None:
+def _warn_of_running(prediction_ids: list[str]) -> None:
     """Warns of predictions that may go on to cost money; where warnings are errors, only the log has it."""
     if prediction_ids:
         message = f"Could not be cancelled and may still be running: {', '.join(prediction_ids)}"

@@ -28,7 +28,7 @@ from .endpoints import DeploymentEndpoint, Endpoint, VersionEndpoint, is_version
 from .live import LivePrediction
 from .prediction_list import ListRow, PredictionList
 from .protocol.predictions import ListedPrediction
-from .retry import may_pass
+from .retry import is_transient
 from .server_clock import ServerClock
 
 _LOOKS = (0.1, 0.4, 1.0, 1.5, 1.5, 1.5)
@@ -77,17 +77,17 @@ class Finder(msgspec.Struct, eq=False):
         """
         for attempt in attempts:
             attempt.answered = min(attempt.answered, now())
-        outcome, passes = Outcome.UNREADABLE, True
+        outcome, transient = Outcome.UNREADABLE, True
         for looks, wait in enumerate(chain(_LOOKS, repeat(_LOOKS[-1], _LOOKS_MORE)), 1):
             await anyio.sleep(wait)
             try:
                 outcome = await self._look([attempt for attempt in attempts if attempt.may_exist])
             except APIError as error:
                 logs.logger.debug("The list of predictions could not be read: %s", error)
-                outcome, passes = Outcome.UNREADABLE, may_pass(error)
+                outcome, transient = Outcome.UNREADABLE, is_transient(error)
             if outcome in (Outcome.MADE, Outcome.NOTHING):
                 break
-            if looks >= len(_LOOKS) and not (outcome is Outcome.UNREADABLE and passes):
+            if looks >= len(_LOOKS) and not (outcome is Outcome.UNREADABLE and transient):
                 break
         return outcome
 
@@ -107,7 +107,7 @@ class Finder(msgspec.Struct, eq=False):
             rows, unread = await self._rows([mine])
             if unread is None and any(row.prediction.id == mine.prediction.id for row in rows):
                 break
-            if unread is not None and not may_pass(unread):
+            if unread is not None and not is_transient(unread):
                 break
             await anyio.sleep(wait)
         if unread is not None:

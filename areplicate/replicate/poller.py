@@ -13,7 +13,7 @@ from .bulk_poller import BulkPoller
 from .http import Http
 from .progress import Progress
 from .protocol.predictions import Prediction, decoder_of
-from .retry import AFTER_REFUSALS, RetryPolicy, growing, may_pass
+from .retry import AFTER_REFUSALS, RetryPolicy, growing, is_transient
 
 _MANY = 32
 """Predictions that are looked at one by one; those that come on top are watched through the list."""
@@ -76,7 +76,7 @@ class Poller:
             try:
                 return await self._http.read(path, policy, decode)
             except APIError as error:
-                if may_pass(error) or isinstance(error, PredictionFailedError):
+                if is_transient(error) or isinstance(error, PredictionFailedError):
                     raise  # it was tried often enough, or has come and is too large
             await anyio.sleep(wait)
         return await self._http.read(path, policy, decode)

@@ -13,7 +13,7 @@ from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
 from .limits import LONGEST_PAUSE
 
-_CLEARLY_PASSING = frozenset({408, 425})
+_TRANSIENT_STATUSES = frozenset({408, 425})
 """Besides 429, the 4xx after which the same request may succeed: the server waited in vain, or it was too early."""
 _LONGEST_WAIT = 30.0
 AFTER_REFUSALS = (0.5, 1.0, 2.0, 4.0)
@@ -47,10 +47,10 @@ def throttle_seconds(error: APIError) -> float:
     return _DEFAULT_THROTTLE if told is None else told
 
 
-def may_pass(error: APIError) -> bool:
+def is_transient(error: APIError) -> bool:
     """Whether the same request may succeed later: after 408, 425, 429, 5xx, and broken connections."""
-    passing = isinstance(error, (APIConnectionError, InternalServerError, RateLimitError))
-    return passing or error.status_code in _CLEARLY_PASSING
+    transient = isinstance(error, (APIConnectionError, InternalServerError, RateLimitError))
+    return transient or error.status_code in _TRANSIENT_STATUSES
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from areplicate.chat.adapting import adapt
 from areplicate.chat.contract import ask_again
 from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats.format import PromptTemplate
@@ -15,7 +16,6 @@ from areplicate.chat.inputs import build_input
 from areplicate.chat.messages import InputMessage
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
-from areplicate.chat.settling import settle
 from areplicate.errors import BadRequestError
 from areplicate.local import LocalReplicate
 
@@ -52,13 +52,13 @@ TAKES_CHOICE = schema(
 
 def sent(params: dict[str, Any], known: ModelSchema, **options: Any) -> dict[str, Any]:
     """The input that is sent, without the prompt."""
-    settled = settle(HI, params, schema=known, **options)
+    adapted = adapt(HI, params, schema=known, **options)
     fields = build_input(
-        settled.turns,
-        settled.params,
+        adapted.turns,
+        adapted.params,
         model=known.model,
         schema=known,
-        prompting=Prompting(tools=settled.tools),
+        prompting=Prompting(tools=adapted.tools),
     ).fields
     return {name: value for name, value in fields.items() if name != "prompt"}
 
@@ -80,17 +80,17 @@ class TestTools:
 
     @pytest.mark.parametrize("known", [TAKES_TOOLS, TAKES_CHOICE, schema()])
     def test_none_sends_none(self, known: ModelSchema) -> None:
-        settled = settle(HI, {"tools": TOOLS, "tool_choice": "none"}, schema=known)
-        assert settled.contract is None and settled.params == {}
-        assert "get_time" not in settled.turns[0].text
+        adapted = adapt(HI, {"tools": TOOLS, "tool_choice": "none"}, schema=known)
+        assert adapted.contract is None and adapted.params == {}
+        assert "get_time" not in adapted.turns[0].text
 
     @pytest.mark.parametrize("parallel", [True, False])
     @pytest.mark.parametrize("known", [TAKES_TOOLS, TAKES_CHOICE, schema()])
     def test_parallel_tool_calls_refuses_no_call(self, known: ModelSchema, parallel: bool) -> None:
-        settled = settle(HI, {"tools": TOOLS, "parallel_tool_calls": parallel}, schema=known)
-        assert settled.contract is not None and settled.contract.tools is not None
-        assert settled.contract.tools.parallel is parallel
-        build_input(settled.turns, settled.params, model=known.model, schema=known)
+        adapted = adapt(HI, {"tools": TOOLS, "parallel_tool_calls": parallel}, schema=known)
+        assert adapted.contract is not None and adapted.contract.tools is not None
+        assert adapted.contract.tools.parallel is parallel
+        build_input(adapted.turns, adapted.params, model=known.model, schema=known)
 
     def test_the_shape_that_the_model_takes(self) -> None:
         text = schema(tools={"type": "array", "items": TEXT})
@@ -113,13 +113,13 @@ class TestTools:
         with caplog.at_level("WARNING", "areplicate"):
             assert sent({"tools": [{"type": "web_search"}, TOOLS[0]]}, TAKES_TOOLS) == {"tools": TOOLS[:1]}
         assert "web_search" in caplog.text
-        assert settle(HI, {"tools": [{"type": "web_search"}]}, schema=None).contract is None
+        assert adapt(HI, {"tools": [{"type": "web_search"}]}, schema=None).contract is None
 
     def test_a_model_without_an_input_is_told_in_its_prompt(self) -> None:
-        settled = settle(HI, {"tools": TOOLS, "tool_choice": TIME}, schema=schema())
-        assert settled.contract is not None and settled.contract.emulated == ("tools",)
-        assert settled.params == {} and settled.tools == (tool("get_time"),)
-        assert settled.turns[0].text.startswith("Be kind.\n\nCall get_time now.")
+        adapted = adapt(HI, {"tools": TOOLS, "tool_choice": TIME}, schema=schema())
+        assert adapted.contract is not None and adapted.contract.emulated == ("tools",)
+        assert adapted.params == {} and adapted.tools == (tool("get_time"),)
+        assert adapted.turns[0].text.startswith("Be kind.\n\nCall get_time now.")
         known = schema()
         server_writes = "meta/llama-2-70b-chat"
         for model, its in (
@@ -128,7 +128,7 @@ class TestTools:
             (server_writes, catalogue.find(server_writes)),
         ):
             built = build_input(
-                settled.turns, {}, model=model, schema=its, prompting=Prompting(tools=settled.tools)
+                adapted.turns, {}, model=model, schema=its, prompting=Prompting(tools=adapted.tools)
             )
             assert '"parameters"' in built.fields["prompt"] and "get_weather" not in built.fields["prompt"]
 
@@ -138,9 +138,9 @@ class TestTools:
     ) -> None:
         source = f"{writes}{{% for m in messages %}}{{{{ m.content }}}}{{% endfor %}}"
         template = PromptTemplate(chat_template=ChatTemplate(source))
-        settled = settle(HI, {"tools": TOOLS}, schema=schema(), template=template)
-        assert (settled.tools == ()) is in_words is ("get_weather" in settled.turns[0].text)
-        assert settled.contract is not None and settled.contract.emulated == ("tools",)
+        adapted = adapt(HI, {"tools": TOOLS}, schema=schema(), template=template)
+        assert (adapted.tools == ()) is in_words is ("get_weather" in adapted.turns[0].text)
+        assert adapted.contract is not None and adapted.contract.emulated == ("tools",)
 
     def test_results_come_back_in_words_too(self) -> None:
         call = {
@@ -156,17 +156,17 @@ class TestTools:
         objects = {"type": "array", "items": {"type": "object"}}
         images = {"type": "array", "items": {"type": "string", "format": "uri"}}
         known = from_openapi({"Input": {"properties": {"messages": objects, "images": images}}})
-        settled = settle(turns, {"tools": TOOLS}, schema=known)
-        wire = build_input(settled.turns, settled.params, model=None, schema=known).fields["messages"]
+        adapted = adapt(turns, {"tools": TOOLS}, schema=known)
+        wire = build_input(adapted.turns, adapted.params, model=None, schema=known).fields["messages"]
         assert [message["role"] for message in wire] == ["system", "user", "assistant", "user"]
         assert "get_time" in wire[2]["content"] and "noon" in wire[3]["content"]
-        assert [len(turn.media) for turn in settled.turns] == [0, 0, 1, 1]
+        assert [len(turn.media) for turn in adapted.turns] == [0, 0, 1, 1]
 
     def test_without_emulation_it_is_refused_as_any_other_parameter(self) -> None:
-        settled = settle(HI, {"tools": TOOLS}, schema=schema(), emulate=False)
-        assert settled.contract is None and settled.params == {"tools": TOOLS}
-        settled = settle(HI, {"tools": TOOLS}, schema=TAKES_TOOLS, emulate=False)
-        assert settled.contract is not None and settled.contract.emulated == ()
+        adapted = adapt(HI, {"tools": TOOLS}, schema=schema(), emulate=False)
+        assert adapted.contract is None and adapted.params == {"tools": TOOLS}
+        adapted = adapt(HI, {"tools": TOOLS}, schema=TAKES_TOOLS, emulate=False)
+        assert adapted.contract is not None and adapted.contract.emulated == ()
 
     @pytest.mark.parametrize(
         ("params", "message"),
@@ -185,7 +185,7 @@ class TestTools:
     )
     def test_what_is_wrong_is_said(self, params: dict[str, Any], message: str) -> None:
         with pytest.raises(BadRequestError, match=message):
-            settle(HI, params, schema=TAKES_TOOLS)
+            adapt(HI, params, schema=TAKES_TOOLS)
 
 
 class TestFormats:
@@ -207,9 +207,9 @@ class TestFormats:
     )
     def test_the_schema_goes_where_the_model_has_a_place_for_it(self, properties: Any, expected: Any) -> None:
         known = schema(**properties)
-        settled = settle(HI, {"response_format": PERSON}, schema=known)
-        assert settled.contract is not None and settled.contract.emulated == ()
-        assert "JSON" not in settled.turns[0].text
+        adapted = adapt(HI, {"response_format": PERSON}, schema=known)
+        assert adapted.contract is not None and adapted.contract.emulated == ()
+        assert "JSON" not in adapted.turns[0].text
         assert sent({"response_format": PERSON}, known) == expected
 
     @pytest.mark.parametrize(
@@ -226,16 +226,16 @@ class TestFormats:
     def test_a_switch_holds_to_json_and_words_to_the_schema(self, properties: Any, expected: Any) -> None:
         known = schema(**properties)
         assert sent({"response_format": PERSON}, known) == expected
-        settled = settle(HI, {"response_format": PERSON}, schema=known)
-        assert settled.contract is not None and settled.contract.emulated == ("response_format",)
-        assert json.dumps(SCHEMA, separators=(",", ":")) in settled.turns[0].text
-        whole = settle(HI, {"response_format": ANY_OBJECT}, schema=known)
+        adapted = adapt(HI, {"response_format": PERSON}, schema=known)
+        assert adapted.contract is not None and adapted.contract.emulated == ("response_format",)
+        assert json.dumps(SCHEMA, separators=(",", ":")) in adapted.turns[0].text
+        whole = adapt(HI, {"response_format": ANY_OBJECT}, schema=known)
         assert whole.contract is not None and whole.contract.emulated == ()
 
     def test_else_it_is_asked_for_in_words(self) -> None:
-        settled = settle(HI, {"response_format": ANY_OBJECT}, schema=schema())
-        assert settled.contract is not None and settled.contract.emulated == ("response_format",)
-        assert settled.turns[0].text.startswith("Be kind.\n\nAnswer with one JSON object")
+        adapted = adapt(HI, {"response_format": ANY_OBJECT}, schema=schema())
+        assert adapted.contract is not None and adapted.contract.emulated == ("response_format",)
+        assert adapted.turns[0].text.startswith("Be kind.\n\nAnswer with one JSON object")
 
     def test_a_pydantic_class_is_its_schema(self) -> None:
         class Person:
@@ -243,13 +243,13 @@ class TestFormats:
             def model_json_schema() -> dict[str, Any]:
                 return SCHEMA
 
-        settled = settle(HI, {"response_format": Person}, schema=None)
-        assert settled.contract is not None and settled.contract.format is not None
-        assert (settled.contract.format.name, settled.contract.format.schema) == ("Person", SCHEMA)
+        adapted = adapt(HI, {"response_format": Person}, schema=None)
+        assert adapted.contract is not None and adapted.contract.format is not None
+        assert (adapted.contract.format.name, adapted.contract.format.schema) == ("Person", SCHEMA)
 
     def test_plain_text_is_no_contract(self) -> None:
-        settled = settle(HI, {"response_format": {"type": "text"}}, schema=schema())
-        assert (settled.contract, settled.params) == (None, {})
+        adapted = adapt(HI, {"response_format": {"type": "text"}}, schema=schema())
+        assert (adapted.contract, adapted.params) == (None, {})
 
     @pytest.mark.parametrize(
         ("format", "message"),
@@ -261,7 +261,7 @@ class TestFormats:
     )
     def test_what_is_wrong_is_said(self, format: Any, message: str) -> None:
         with pytest.raises(BadRequestError, match=message):
-            settle(HI, {"response_format": format}, schema=None)
+            adapt(HI, {"response_format": format}, schema=None)
 
     @pytest.mark.parametrize(
         "wrong", [{"type": "strange"}, {"$ref": "http://127.0.0.1:1/schema.json"}, {"pattern": "("}]
@@ -269,21 +269,21 @@ class TestFormats:
     def test_a_schema_that_is_none_or_that_lies_elsewhere_is_refused(self, wrong: dict[str, Any]) -> None:
         format = {"type": "json_schema", "json_schema": {"name": "x", "schema": wrong}}
         with pytest.raises(BadRequestError, match=r"^The JSON Schema cannot be used: [^\n]*[^.\n]\.$"):
-            settle(HI, {"response_format": format}, schema=None)
+            adapt(HI, {"response_format": format}, schema=None)
 
 
 class TestAskingAgain:
     def asked(self, answer: str, **params: Any) -> tuple[tuple[InputMessage, ...], str]:
         """The conversation that asks again, and the part of it that is new."""
-        settled = settle(HI, params, schema=None)
-        assert settled.contract is not None
-        reader = settled.contract.reader(streamed=True)
+        adapted = adapt(HI, params, schema=None)
+        assert adapted.contract is not None
+        reader = adapted.contract.reader(streamed=True)
         for character in answer:
             reader.feed(character)
         reader.end()
         assert reader.faults
-        turns = ask_again(settled.turns, reader)
-        assert turns[:-2] == settled.turns and turns[-2] == InputMessage("assistant", answer)
+        turns = ask_again(adapted.turns, reader)
+        assert turns[:-2] == adapted.turns and turns[-2] == InputMessage("assistant", answer)
         assert turns[-1].role == "user"
         return turns, turns[-1].text
 
@@ -313,7 +313,7 @@ class TestAskingAgain:
         assert "- One of the tools must be called: get_time, get_weather.\n" in told
 
     def test_a_call_that_the_next_answer_repeats_hides_none_beside_it(self) -> None:
-        contract = settle(HI, {"tools": TOOLS}, schema=None).contract
+        contract = adapt(HI, {"tools": TOOLS}, schema=None).contract
         assert contract is not None
         time, weather = ('{"name": "get_time", "arguments": {}}', '{"name": "get_weather", "arguments": {}}')
         first = contract.reader(streamed=True)
@@ -346,5 +346,5 @@ def test_nothing_is_fetched_for_a_schema() -> None:
         lies_elsewhere = {"type": "object", "properties": {"n": {"$ref": f"{local.api_base}/schema.json"}}}
         format = {"type": "json_schema", "json_schema": {"name": "x", "schema": lies_elsewhere}}
         with pytest.raises(BadRequestError, match="JSON Schema cannot be used"):
-            settle(HI, {"response_format": format}, schema=None)
+            adapt(HI, {"response_format": format}, schema=None)
         assert not local.requests

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from areplicate.chat.adapting import adapt
 from areplicate.chat.conversation import Prompting
 from areplicate.chat.formats.templates import make_template
 from areplicate.chat.inputs import answer_limit, build_input
 from areplicate.chat.params import PARAMS
 from areplicate.chat.schemas import catalogue
 from areplicate.chat.schemas.schema import ModelSchema, from_openapi
-from areplicate.chat.settling import settle
 from areplicate.errors import BadRequestError, UnsupportedParamsError
 
 pytestmark = pytest.mark.usefixtures("no_templates")
@@ -186,8 +186,8 @@ class TestNames:
         tools = [{"type": "function", "function": {"name": "clock"}}]
         for emulate in (False, True):
             given = {"tools": tools, "tool_choice": "none"}
-            settled = settle(HELLO, given, schema=known, model="x/y", emulate=emulate)
-            assert built(settled.params, schema=known) == {"prompt": "Hello"}
+            adapted = adapt(HELLO, given, schema=known, model="x/y", emulate=emulate)
+            assert built(adapted.params, schema=known) == {"prompt": "Hello"}
         assert built({"tools": []}, schema=known) == {"prompt": "Hello"}
 
     def test_a_name_given_by_hand_counts_more_than_the_mapping(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from areplicate.chat.settling import settle
+from areplicate.chat.adapting import adapt
 from areplicate.chat.stops import StopCutter, before_stop
 
 LETTERS = st.text(alphabet="ab", max_size=4)
@@ -45,7 +45,7 @@ def test_an_answer_ends_there_however_it_comes(
     parts: list[str], cuts: set[int], stop: list[str], tools: bool
 ) -> None:
     text, params = "".join(parts), {"stop": stop, **({"tools": [TOOL]} if tools else {})}
-    contract = settle([{"role": "user", "content": "Hi"}], params, schema=None).contract
+    contract = adapt([{"role": "user", "content": "Hi"}], params, schema=None).contract
     assert contract is not None
 
     def read(*pieces: str) -> tuple[list[str], list[str], str | None]:

@@ -9,7 +9,7 @@ import pytest
 
 import areplicate
 from areplicate.errors import APIError
-from areplicate.replicate.retry import RetryBudget, growing, may_pass, throttle_seconds, waits
+from areplicate.replicate.retry import RetryBudget, growing, is_transient, throttle_seconds, waits
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ def test_after_a_429_everybody_holds_back_for_as_long_as_it_says_or_five_seconds
     ],
 )
 def test_what_may_pass_is_tried_again_and_a_refusal_is_not(error: APIError, passes: bool) -> None:
-    assert may_pass(error) is passes
+    assert is_transient(error) is passes
 
 
 async def test_a_hundred_retries_go_at_once_and_then_two_a_second() -> None:

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from ...errors import BadRequestError
-from .effort import MOST, MOST_EXPLAINED, Effort
 from .references import with_uris
+from .validation_work import MOST, MOST_EXPLAINED, ValidationWork
 
 MOST_FAULTS = 8
 """Faults that are reported at once: a model corrects similar ones together."""
@@ -59,12 +59,12 @@ class Validator:
     def __init__(self, schema: dict[str, Any]) -> None:
         jsonschema_rs = of_the_extra("jsonschema_rs")
         try:
-            self._effort = Effort(schema)
+            self._work = ValidationWork(schema)
             written = msgspec.json.encode(schema)
             self.size = _READ * len(written) + _READ_OBJECT * written.count(b"{")
             if self.size > _MOST_BYTES:
                 raise ValueError(f"it is too large, with {len(written):,} bytes")
-            patterns = len(self._effort.patterns)
+            patterns = len(self._work.patterns)
             self._validator, compiled = _compiled(jsonschema_rs, schema, patterns, _MOST_BYTES - self.size)
             self.size += patterns * compiled
         except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
@@ -77,15 +77,15 @@ class Validator:
         Raises:
             BadRequestError: it would take too long to find out.
         """
-        effort = self._effort.of(value)
-        if effort > MOST:
+        work = self._work.of(value)
+        if work > MOST:
             raise BadRequestError(
                 "The JSON Schema takes too long to check with what the model wrote: its alternatives lie too deep "
                 "within one another."
             )
         if self._validator.is_valid(value):
             return []
-        if effort > MOST_EXPLAINED:
+        if work > MOST_EXPLAINED:
             return ["It does not fit the JSON Schema"]
         found = []
         for error in islice(self._validator.iter_errors(value), MOST_FAULTS):
@@ -95,7 +95,7 @@ class Validator:
 
     def may_yet_fit(self, value: Any) -> bool:
         """Whether what is written so far of a value can become one that fits, as far as that is soon found out."""
-        return self._effort.of(value) <= MOST_EXPLAINED and all(
+        return self._work.of(value) <= MOST_EXPLAINED and all(
             error.kind.name in _UNFINISHED for error in self._validator.iter_errors(value)
         )
 

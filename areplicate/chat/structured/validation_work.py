@@ -50,7 +50,7 @@ class _Parts(NamedTuple):
     of_items: list[Any]
 
 
-class Effort:
+class ValidationWork:
     """Counts the steps of checking values against a schema.
 
     Raises:

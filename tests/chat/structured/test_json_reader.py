@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from areplicate.chat.adapting import adapt
 from areplicate.chat.contract import AnswerReader
-from areplicate.chat.settling import settle
 from areplicate.chat.structured.json_reader import repair
 from areplicate.chat.structured.validation import of_the_extra
 from areplicate.errors import BadRequestError
@@ -32,7 +32,7 @@ ADA = {"name": "Ada", "age": 36}
 
 def reader(schema: Any = PERSON, *, streamed: bool = True) -> AnswerReader:
     format = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema}}
-    contract = settle(HI, {"response_format": format}, schema=None).contract
+    contract = adapt(HI, {"response_format": format}, schema=None).contract
     assert contract is not None
     return contract.reader(streamed=streamed)
 

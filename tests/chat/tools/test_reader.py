@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from areplicate import BadRequestError
+from areplicate.chat.adapting import adapt
 from areplicate.chat.contract import Contract
-from areplicate.chat.settling import settle
 from areplicate.chat.tools.notations import read_calls
 from tests.scripted import NOTATIONS
 
@@ -39,9 +39,9 @@ ONE, TWO = json.dumps(CALL), json.dumps({"name": "alarm", "arguments": {"at": 7}
 
 
 def contract(**params: Any) -> Contract:
-    settled = settle(HI, {"tools": [CLOCK, ALARM], **params}, schema=None).contract
-    assert settled is not None
-    return settled
+    adapted = adapt(HI, {"tools": [CLOCK, ALARM], **params}, schema=None).contract
+    assert adapted is not None
+    return adapted
 
 
 TOOLS = contract()

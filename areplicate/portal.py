@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal
 
 from .errors import APIConnectionError
 from .forks import no_fork
-from .replicate.background import at_exit_of_a_child, uninterrupted
+from .replicate.endings import at_exit_of_a_child, uninterrupted
 
 T = TypeVar("T")
 

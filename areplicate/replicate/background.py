@@ -1,10 +1,8 @@
 """Tasks that belong to an event loop, not to one of its callers.
 
 Work that serves many callers (reading the account's list), or outlives its caller (cancelling what nobody
-wants), runs in such a task, which `aclose` ends. If nobody calls that, the end of the loop does:
-`asyncio.run` and trio shut down the async generators that have begun, which is the one hook that every loop
-offers. A loop that is closed without that runs `at_end` first, and so does the interpreter's exit for a loop
-that nobody closes, or that still runs in a daemon's thread.
+wants), runs in such a task, which `aclose` ends. If nobody calls that, the end of the loop does (`endings`), or the
+interpreter's exit for a loop that nobody closes, or that still runs in a daemon's thread.
 """
 
 from __future__ import annotations
@@ -12,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import signal
-import sys
 import time
 from asyncio import _get_running_loop
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -26,10 +22,16 @@ import anyio
 import msgspec
 from anyio.lowlevel import current_token
 
-from .. import logs
 from ..clock import running_loop
-
-Work = Callable[[], Awaitable[None]]
+from .endings import (
+    Work,
+    at_exit_of_a_child,
+    before_close,
+    logged,
+    run_on,
+    uninterrupted,
+    until_the_end,
+)
 
 _AT_EXIT = 12.0
 """Seconds, at most, that the interpreter's exit waits for another thread's loop: a little more than closing takes."""
@@ -62,11 +64,11 @@ class Background(msgspec.Struct, eq=False):
             self._process = os.getpid()
             _begun.add(self)
             at_exit_of_a_child(end_all)
-            self._hook = _until_the_end(self._ended)
+            self._hook = until_the_end(self._ended)
             with suppress(StopIteration):  # it begins without waiting for anything
                 self._hook.__anext__().send(None)
             if self._loop is not None:
-                _before_close(self._loop).add(self._ended)
+                before_close(self._loop).add(self._ended)
             else:
                 self._trio = current_token().native_token
 
@@ -82,7 +84,7 @@ class Background(msgspec.Struct, eq=False):
                 self._running[scope] = scope.cancel
             return scope
         # Not the loop's own way to make one: an eager task would be at its end before anybody could note that it runs.
-        task = Context().run(partial(asyncio.Task, _logged(work), loop=loop))
+        task = Context().run(partial(asyncio.Task, logged(work), loop=loop))
         self._running[task] = task.cancel
         task.add_done_callback(self._has_ended)
         return task
@@ -109,7 +111,7 @@ class Background(msgspec.Struct, eq=False):
         hook, self._hook = self._hook, None
         self.begun = False
         if self._loop is not None:
-            _before_close(self._loop).discard(self._ended)
+            before_close(self._loop).discard(self._ended)
             self._loop = None
         for cancel in list(self._running.values()):
             cancel()
@@ -142,9 +144,9 @@ class Background(msgspec.Struct, eq=False):
         if loop is None or loop.is_closed() or self.inherited:
             return
         if not loop.is_running():
-            _run(loop, self._ended)
+            run_on(loop, self._ended)
         elif self.elsewhere:  # in a thread that does not keep the interpreter from ending
-            asyncio.run_coroutine_threadsafe(_logged(self._ended), loop)
+            asyncio.run_coroutine_threadsafe(logged(self._ended), loop)
             until = time.monotonic() + _AT_EXIT
             while self.begun and time.monotonic() < until:  # its calls fail, which may end the loop meanwhile
                 time.sleep(0.01)
@@ -152,7 +154,7 @@ class Background(msgspec.Struct, eq=False):
     async def _on_trio(self, work: Work, scope: anyio.CancelScope) -> None:
         try:
             with scope:
-                await _logged(work)
+                await logged(work)
         finally:
             self._has_ended(scope)
 
@@ -168,83 +170,3 @@ def end_all() -> None:
     with uninterrupted():
         for background in list(_begun):
             background.end()
-
-
-_at_exit: dict[Callable[[], object], Any] = {}
-
-
-def at_exit_of_a_child(do: Callable[[], object]) -> None:
-    """Calls `do` when this process ends, if it is a child of `multiprocessing`: most of them end without `atexit`."""
-    process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
-    if process is None or util is None or process.parent_process() is None:
-        return
-    if do not in _at_exit or not _at_exit[do].still_active():
-        _at_exit[do] = util.Finalize(None, do, exitpriority=0)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C is only answered in words meanwhile: pressed twice, it must not keep predictions from being cancelled."""
-    try:
-        before = signal.signal(signal.SIGINT, _tell_that_it_cancels)
-    except ValueError:  # only the main thread is interrupted
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
-
-
-def _tell_that_it_cancels(*_: object) -> None:
-    logs.logger.warning("What still runs on Replicate is being cancelled, which takes some seconds at most.")
-
-
-def _run(loop: asyncio.AbstractEventLoop, work: Work) -> None:
-    """Runs it on a loop that does not run."""
-    task = loop.create_task(_logged(work))
-    try:
-        loop.run_until_complete(task)
-    except RuntimeError:  # somebody has asked the loop to stop while it did not run, which ends its next run
-        loop.run_until_complete(task)
-
-
-async def _logged(work: Work) -> None:
-    try:
-        await work()
-    except Exception:
-        logs.logger.exception("A background task of areplicate failed")
-
-
-async def _until_the_end(ended: Work) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await ended()
-
-
-class _Close:
-    """A loop's `close`, and what runs before it."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.todo: set[Work] = set()
-        self._loop = loop
-        self._close = loop.close
-        loop.close = self  # type: ignore[method-assign]
-
-    def __call__(self) -> None:
-        try:
-            if self.todo and not self._loop.is_closed() and running_loop() is None:
-                with uninterrupted():
-                    for work in list(self.todo):
-                        _run(self._loop, work)
-        finally:
-            self.todo.clear()
-            vars(self._loop).pop("close", None)
-            self._close()
-
-
-def _before_close(loop: asyncio.AbstractEventLoop) -> set[Work]:
-    """What a loop runs when it is closed, to be added to and taken from."""
-    close = loop.close
-    return (close if isinstance(close, _Close) else _Close(loop)).todo

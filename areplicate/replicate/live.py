@@ -27,7 +27,8 @@ import msgspec
 from .. import logs
 from ..clock import Scope, TimeLimits
 from ..errors import APIConnectionError, AreplicateWarning, BadRequestError, Timeout
-from .background import Background, Work
+from .background import Background
+from .endings import Work
 from .endpoints import Endpoint
 from .limits import RANK, Rank
 from .protocol.predictions import CANCELLED, TERMINAL, Prediction

@@ -25,6 +25,7 @@ from ..replicate.live import Live, LivePrediction
 from ..replicate.progress import OnStatus, Progress
 from ..replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_again
 from ..replicate.protocol.predictions import TERMINAL, Prediction
+from ..replicate.protocol.requests import LONGEST_HOLD
 from ..replicate.retry import RetryPolicy
 from ..replicate.streaming import PredictionStream
 from ..schema_lookup.endpoint import suggestion
@@ -32,10 +33,8 @@ from .streams import AnswerChunks, CompletionStream, Source
 
 T = TypeVar("T")
 
-_LONGEST_HOLD = 60.0
-"""Seconds for which Replicate holds a creation open at most."""
 _WATCHED_HOLD = 2.0
-"""The same if the caller watches the phases, which do not show while a creation is held open."""
+"""Seconds for which a creation is held open if the caller watches the phases, which do not show meanwhile."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -195,7 +194,7 @@ def _create(
     """A new prediction; with `hold`, the request that creates it may wait for its answer."""
     if progress.watched:
         progress.sending()
-    seconds = min(_WATCHED_HOLD if progress.watched else _LONGEST_HOLD, call.timeout) if hold else 0.0
+    seconds = min(_WATCHED_HOLD if progress.watched else LONGEST_HOLD, call.timeout) if hold else 0.0
     new = NewPrediction(call.endpoint, call.input, call.headers, call.timeout, seconds, call.policy)
     return call.account.create(new, earlier)
 

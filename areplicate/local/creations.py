@@ -7,11 +7,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from ..replicate.protocol.requests import LONGEST_HOLD, SHORTEST_CANCEL_AFTER
 from .refusals import InvalidField, Refusal, invalid
 from .schemas import find_faults
-
-LONGEST_WAIT = 60
-SHORTEST_DEADLINE = 5
 
 _PREFER = re.compile(r"wait(=([1-9]|[1-9][0-9]|60))?")
 _CANCEL_AFTER = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
@@ -61,7 +59,7 @@ def parse_prefer(header: str | None) -> float | None:
     if match is None:
         raise _bad_header("Prefer", f"Does not match pattern '^{_PREFER.pattern}$'")
     # The published pattern lets 61 to 99 through; the service holds on for 60 seconds at most.
-    return min(LONGEST_WAIT, int(match[2] or LONGEST_WAIT))
+    return min(LONGEST_HOLD, int(match[2] or LONGEST_HOLD))
 
 
 def parse_cancel_after(header: str | None) -> float | None:
@@ -73,8 +71,8 @@ def parse_cancel_after(header: str | None) -> float | None:
         raise _bad_header("Cancel-After", "Must be a duration such as 90s, 5m or 1h30m45s")
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     total = hours * 3600 + minutes * 60 + seconds
-    if total < SHORTEST_DEADLINE:
-        raise _bad_header("Cancel-After", f"Must be at least {SHORTEST_DEADLINE} seconds")
+    if total < SHORTEST_CANCEL_AFTER:
+        raise _bad_header("Cancel-After", f"Must be at least {SHORTEST_CANCEL_AFTER} seconds")
     return total
 
 

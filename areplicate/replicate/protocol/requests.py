@@ -17,6 +17,9 @@ PREFER, CANCEL_AFTER = istr("Prefer"), istr("Cancel-After")
 SHORTEST_CANCEL_AFTER = 5
 """Seconds; Replicate refuses less."""
 
+LONGEST_HOLD = 60
+"""Seconds for which Replicate holds a creation open at most."""
+
 
 class Request(msgspec.Struct, frozen=True):
     """A request that is ready to be sent. `headers` has each name once, whatever its case."""
@@ -72,5 +75,5 @@ def is_replicates(url: str) -> bool:
 
 @lru_cache(maxsize=256)
 def prefer_wait(seconds: float) -> str:
-    """The `Prefer` header that holds a creation open; Replicate takes 1 to 60 seconds."""
-    return f"wait={max(1, min(60, int(seconds)))}"
+    """The `Prefer` header that holds a creation open, for a second at least."""
+    return f"wait={max(1, min(LONGEST_HOLD, int(seconds)))}"

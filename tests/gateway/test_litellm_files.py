@@ -144,6 +144,8 @@ credential_list:
     [entry] = read(tmp_path, named + own_base + credentials).models
     assert (entry.params["api_key"], entry.params["api_base"]) == ("r8_bs", "https://b.example/v1")
     assert not read(tmp_path, named + own_base + credentials).warnings
+    [entry] = read(tmp_path, named + own_base.replace("api_base", "base_url") + credentials).models
+    assert entry.params["api_base"] == "https://b.example/v1", "by whichever name"
     assert "litellm_credential_name: 'team-b' is not in credential_list." in refused(tmp_path, named)
     foreign = named.replace("replicate/", "") + credentials.replace("r8_bs", "sk-bs").replace(
         ", api_base: os.environ/NOWHERE", ""

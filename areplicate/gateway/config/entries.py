@@ -102,7 +102,9 @@ class EntryReader(msgspec.Struct):
         model, credential = asked.model.strip(), asked.litellm_credential_name
         referred = {} if credential is None else self._credentials.get(credential)
         own = {key: value for key, value in given.items() if value is not None and key != _CREDENTIAL}
-        given = {**(referred or {}), **own}
+        named = set(map(_own_name, own))
+        shared = {key: value for key, value in (referred or {}).items() if value is not None}
+        given = {**{key: shared[key] for key in shared if _own_name(key) not in named}, **own}
         if self._is_anothers(name, model, given, at / "model"):
             return None
         if referred is None:
@@ -140,7 +142,7 @@ class EntryReader(msgspec.Struct):
     def _has_anothers_key(self, model: str, given: dict[str, Any], at: Place) -> bool:
         """Whether the key shows that the entry is another provider's: the name alone, `owner/name`, does not."""
         key = given.get("api_key")
-        if key is None or given.get("api_base") or given.get("base_url") or self._general.allow_any_api_key:
+        if key is None or "api_base" in map(_own_name, given) or self._general.allow_any_api_key:
             return False
         if is_prefixed(model) or given.get("custom_llm_provider") == "replicate":
             return False
@@ -162,14 +164,14 @@ class EntryReader(msgspec.Struct):
                 kept[key] = value
         read: dict[str, Any] = {}
         for key, value in self._environment.resolved(kept, at).items():
-            option = BY_NAME.get(key)
-            name = option.name if option is not None else key
+            name = _own_name(key)
             if name in _ADDRESSES:
                 value = stripped(value)
             if check := _CHECKS.get(name):
                 with (at / key).checking():
                     check(value)
-            read.setdefault(name, value)
+            if key == name or name not in kept:  # as in a call, its own name takes precedence
+                read[name] = value
         read["model"] = model
         # The router knows the process's environment, and not the file's own.
         if base := self._environment.first(*BASE_VARIABLES):
@@ -205,6 +207,12 @@ class EntryReader(msgspec.Struct):
                 "general_settings.allow_any_api_key: true allows it."
             )
         return key
+
+
+def _own_name(key: str) -> str:
+    """What an option is called here, whichever client's name for it the file has."""
+    option = BY_NAME.get(key)
+    return key if option is None else option.name
 
 
 def _why_ignored(key: str, value: Any, model: str) -> str | None:

@@ -86,9 +86,8 @@ class _Process:
         gateway, serving = self._gateway, self._serving
         loop = asyncio.get_running_loop()
         self._handle_signals(loop)
-        general = gateway.config.general
-        server = Server(self._dispatcher.handle, keepalive=general.keepalive_seconds)
-        most = descriptors.most_clients(general.pool_size or descriptors.default_pool_size())
+        server = Server(self._dispatcher.handle, keepalive=gateway.config.general.keepalive_seconds)
+        most = descriptors.most_clients(gateway.backend.pool_size)
         listener = Listener(sock, server, most=most, tls=tls)
         listener.start()
         gateway.start()

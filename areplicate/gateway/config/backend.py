@@ -31,12 +31,10 @@ from ..metrics import Metrics
 from ..upstream import CountedTransport
 from .config import Config
 from .entries import ModelEntry
-from .looks import Looks
+from .looks import LOOK_SECONDS, Looks
 from .prices import Price
 from .pricing import doubt
 
-_LOOK_SILENCE = 10.0
-"""Seconds within which Replicate answers a question about a model."""
 _decode = msgspec.json.Decoder(Prediction).decode
 
 
@@ -68,11 +66,11 @@ class Backend:
         ]
         """The models' names that clients see."""
         self.created = int(time.time())
-        pool_size = config.general.pool_size or default_pool_size()
-        self.transport = CountedTransport(AiohttpTransport(pool_size), metrics)
+        self.pool_size = config.general.pool_size or default_pool_size()
+        self.transport = CountedTransport(AiohttpTransport(self.pool_size), metrics)
         self.router = AsyncRouter(
             transport=self.transport,
-            pool_size=pool_size,
+            pool_size=self.pool_size,
             held_creations=config.general.held_creations,
             creations_per_minute=config.general.creations_per_minute,
             others_per_minute=config.general.others_per_minute,
@@ -163,7 +161,7 @@ class Backend:
             transport = through(transport, connection.get("proxy"), connection.get("ssl"))
         request = Request("GET", base.rstrip("/") + path, credentials.headers)
         try:
-            response = await exchange(transport, request, silence=_LOOK_SILENCE)
+            response = await exchange(transport, request, silence=LOOK_SECONDS)
         finally:
             if transport is not self.transport:
                 await transport.aclose()

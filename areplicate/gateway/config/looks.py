@@ -15,6 +15,7 @@ from .entries import ModelEntry
 FRESH_SECONDS = 30.0
 """How old an answer may be before Replicate is asked again."""
 LOOK_SECONDS = 10.0
+"""How long Replicate may take to answer a question about a model."""
 _AT_ONCE = 10
 
 

@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..logs import logger
 from ..replicate.creation import INTENT
-from ..replicate.retry import told_wait, waits
+from ..replicate.retry import waits, wanted_wait
 from .journal import Journal, UnwritableJournal
 from .journal_file import MaybeCreated
 from .requests import AskOne, JobEnded, is_embedding
@@ -124,7 +124,7 @@ class JournaledAsk(msgspec.Struct):
                     raise
                 if now() - self._answered_at > _LONGEST_OUTAGE:
                     raise JobEnded(error) from error
-                pause = max(next(pauses), told_wait(error) or 0.0)
+                pause = max(next(pauses), wanted_wait(error) or 0.0)
                 logger.warning("Request %d is asked again in %.0f s: %s", number, pause, error)
                 await anyio.sleep(pause)
             else:

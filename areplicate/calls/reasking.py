@@ -60,7 +60,7 @@ async def _whole(asked: ContractCall, response: ModelResponse) -> ModelResponse:
     for choice, run in zip(response.choices, response.replicate, strict=True):
         fitting, again, reader = await _fitting(asked, choice, run)
         choices.append(fitting)
-        runs += _told(asked, [run, *(other.replicate[0] for other in again)], reader)
+        runs += _reported(asked, [run, *(other.replicate[0] for other in again)], reader)
         for other in again:
             usage = add_attempt(usage, other.usage)
     return _replace(response, choices=choices, usage=usage, replicate=runs)
@@ -153,7 +153,7 @@ async def _chunks(
             if reader.faults:
                 raise _misfit(asked, reader, runs)
         last = _with_delta(chunk, Delta(), reader.finish_reason(finish_reason))
-        yield _replace(last, replicate=_told(asked, runs, reader))
+        yield _replace(last, replicate=_reported(asked, runs, reader))
         reader = asked.contract.reader(streamed=True)
 
 
@@ -192,12 +192,12 @@ async def _again(asked: ContractCall, reader: AnswerReader) -> Call:
     return _replace(call, count=1, include_usage=False)
 
 
-def _told(asked: ContractCall, runs: Sequence[Run], reader: AnswerReader) -> list[Run]:
+def _reported(asked: ContractCall, runs: Sequence[Run], reader: AnswerReader) -> list[Run]:
     """What the attempts at one answer took. The last one may have been ended at a stop sequence."""
     emulated = list(asked.contract.emulated) or None
-    told = [_replace(run, emulated=emulated) for run in runs]
-    told[-1].stop_sequence = reader.stopped_at
-    return told
+    reported = [_replace(run, emulated=emulated) for run in runs]
+    reported[-1].stop_sequence = reader.stopped_at
+    return reported
 
 
 def _misfit(asked: ContractCall, reader: AnswerReader, runs: Sequence[Run]) -> PredictionFailedError:
@@ -206,6 +206,6 @@ def _misfit(asked: ContractCall, reader: AnswerReader, runs: Sequence[Run]) -> P
         f"{' '.join(reader.faults)}"
     )
     error.text = reader.text
-    error.replicate = _told(asked, runs, reader)
+    error.replicate = _reported(asked, runs, reader)
     error.about(asked.call.question.model, runs[-1].prediction_id)
     return error

@@ -85,11 +85,11 @@ def _with_tools(
         return _replace(question, params=rest)
     if "tools" in plan.fields:
         return _replace(question, params=rest | native_tools(use, plan.fields), contract=Contract(use))
-    told = Contract(use, emulated=("tools",))
+    contract = Contract(use, emulated=("tools",))
     if _prompt_has_tools(plan, template):
         tools = tuple([tool.nested() for tool in use.tools])
-        return Adapted(tell_rules(question.turns, use), rest, tools, told)
-    return Adapted(tell_tools(_in_words(question.turns), use), rest, (), told)
+        return Adapted(tell_rules(question.turns, use), rest, tools, contract)
+    return Adapted(tell_tools(_in_words(question.turns), use), rest, (), contract)
 
 
 def _with_format(question: Adapted, plan: Plan, emulate: bool) -> Adapted:
@@ -149,11 +149,11 @@ def _prompt_has_tools(plan: Plan, template: PromptTemplate | None) -> bool:
 
 def _in_words(turns: tuple[InputMessage, ...]) -> tuple[InputMessage, ...]:
     """Calls and their results as text, for a model whose format has no place for them."""
-    told: list[InputMessage] = []
+    written_out: list[InputMessage] = []
     for turn in turns:
         if turn.role == "tool":
             turn = InputMessage("user", f"<tool_response>\n{turn.text}\n</tool_response>", turn.media)
         elif turn.tool_calls:
             turn = InputMessage(turn.role, written(turn), turn.media)
-        told.append(turn)
-    return tuple(told)
+        written_out.append(turn)
+    return tuple(written_out)

@@ -110,8 +110,8 @@ def context_tokens(fields: Mapping[str, Field], names: tuple[str, ...]) -> int |
     4096
     """
     for name in _CONTEXT:
-        if name in fields and (told := _tokens(fields[name].default) or _tokens(fields[name].maximum)):
-            return told
+        if name in fields and (tokens := _tokens(fields[name].default) or _tokens(fields[name].maximum)):
+            return tokens
     for name in names:
         if found := _CONTEXT_IN_NAME.search(name.partition(":")[0]):
             return int(found[1]) * 1024

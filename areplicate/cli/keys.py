@@ -223,16 +223,16 @@ def _show(found: list[KeyShown]) -> None:
     keys = table("key_id", "alias", "role", "models", "spent", "limits", "")
     for key in found:
         limits = {name: getattr(key, name) for name in KeyLimits.__struct_fields__}
-        told = [f"{name}={limit}" for name, limit in limits.items() if limit is not None]
+        shown = [f"{name}={limit}" for name, limit in limits.items() if limit is not None]
         if key.budget_duration:
-            told.append(f"each {key.budget_duration}")
+            shown.append(f"each {key.budget_duration}")
         keys.add_row(
             key.key_id,
             key.key_alias or "",
             key.role,
             ", ".join(key.models) or "all",
             f"${key.spend:.4f}",
-            " ".join(told) or "none",
+            " ".join(shown) or "none",
             "blocked" if key.blocked else "",
         )
     console().print(keys, soft_wrap=True)

@@ -64,13 +64,13 @@ class StatusLine:
 
 def tell_that_it_cannot_connect() -> None:
     """Shows once that a connection fails, while it is tried again; --verbose shows the whole log anyway."""
-    told: set[str] = set()
+    shown_already: set[str] = set()
 
     def is_news(record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if not message.startswith("Cannot connect") or message in told:
+        if not message.startswith("Cannot connect") or message in shown_already:
             return False
-        told.add(message)
+        shown_already.add(message)
         return True
 
     if not areplicate.set_verbose:

@@ -20,7 +20,7 @@ from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
 from .protocol.requests import Request, Response, merged
-from .retry import RetryBudget, RetryPolicy, is_transient, throttle_seconds, told_wait, waits
+from .retry import RetryBudget, RetryPolicy, is_transient, throttle_seconds, waits, wanted_wait
 from .transports.base import Answer, Transport, connection_error, never_sent
 
 T = TypeVar("T")
@@ -203,7 +203,7 @@ class Retries:
         self._left -= 1
         if wait is None:
             self._waits = self._waits or waits()
-            wait = max(next(self._waits), told_wait(error) or 0.0) + self._http.budget.spend()
+            wait = max(next(self._waits), wanted_wait(error) or 0.0) + self._http.budget.spend()
         if now() + wait > self._deadline:
             raise error
         logs.logger.debug("Trying again in %.1f s: %s", wait, error)
@@ -245,9 +245,9 @@ async def exchange(
 async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, silence: float) -> bytes:
     """The body that begins with these bytes."""
     pieces, length = [first], len(first)
-    told = answer.headers.get("Content-Length", "")
-    if told.isdecimal() and int(told) > MAX_BODY:
-        raise _too_large(f"has {_megabytes(int(told))}", request)
+    announced = answer.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > MAX_BODY:
+        raise _too_large(f"has {_megabytes(int(announced))}", request)
     scope.deadline = now() + silence
     hold = HOLD_LARGE.get()
     while True:

@@ -247,8 +247,8 @@ class Live:
 
     def _enter(self, mine: LivePrediction) -> None:
         self._wanted.add(mine)
-        if (told := begun.get()) is not None:
-            told(mine)
+        if (notify := begun.get()) is not None:
+            notify(mine)
 
     def left(self, mine: LivePrediction) -> None:
         """Nobody wants a prediction any more; in the loop's own thread."""

@@ -34,17 +34,17 @@ def growing(*, base: float, factor: float, longest: float) -> Iterator[float]:
     return islice(backoff.expo(base=base, factor=factor, max_value=longest), 1, None)
 
 
-def told_wait(error: APIError) -> float | None:
+def wanted_wait(error: APIError) -> float | None:
     """Seconds after which the server wants to be asked again; None if it does not say, or says more than
     anybody can wait for."""
-    told = error.retry_after
-    return told if told is not None and told <= LONGEST_PAUSE else None
+    wait = error.retry_after
+    return wait if wait is not None and wait <= LONGEST_PAUSE else None
 
 
 def throttle_seconds(error: APIError) -> float:
     """How long everybody holds back after a 429."""
-    told = told_wait(error)
-    return _DEFAULT_THROTTLE if told is None else told
+    wait = wanted_wait(error)
+    return _DEFAULT_THROTTLE if wait is None else wait
 
 
 def is_transient(error: APIError) -> bool:

@@ -163,8 +163,8 @@ def _tool_result(place: str, block: Mapping[str, Any]) -> dict[str, Any]:
     elif not isinstance(content, (str, type(None))):
         wrong(f"{place}.content", "must be a string or a list of blocks")
     if block.get("is_error"):
-        told = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
-        content = [{"type": "text", "text": "Error: "}, *told]
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        content = [{"type": "text", "text": "Error: "}, *parts]
     id = text(f"{place}.tool_use_id", block.get("tool_use_id"))
     return {"role": "tool", "tool_call_id": id, "content": content or ""}
 

@@ -55,11 +55,11 @@ class MessageBuilder(AnswerBuilder):
         events = list(self._close())
         stopped = finish_reason == "stop" and self.stop_sequence is not None
         reason = "stop_sequence" if stopped else _STOP_REASONS[finish_reason]
-        told = {"stop_reason": reason, "stop_sequence": self.stop_sequence if stopped else None}
-        self.answer |= {**told, "usage": _usage(usage)}
+        ending = {"stop_reason": reason, "stop_sequence": self.stop_sequence if stopped else None}
+        self.answer |= {**ending, "usage": _usage(usage)}
         return [
             *events,
-            {"type": "message_delta", "delta": told, "usage": _usage(usage)},
+            {"type": "message_delta", "delta": ending, "usage": _usage(usage)},
             {"type": "message_stop"},
         ]
 

@@ -84,12 +84,10 @@ def _xml(tool: Mapping[str, Any], structured: tuple[type, ...] = (Mapping,)) -> 
         ]
     )
     rest = {k: v for k, v in (function.get("parameters") or {}).items() if k not in ("type", "properties")}
-    told = _elements(
+    about = _elements(
         {name: function[name] for name in ("name", "description") if name in function}, structured
     )
-    return (
-        f"<function>{told}\n<parameters>{parameters}{_elements(rest, structured)}\n</parameters>\n</function>"
-    )
+    return f"<function>{about}\n<parameters>{parameters}{_elements(rest, structured)}\n</parameters>\n</function>"
 
 
 def _elements(values: Mapping[str, Any], structured: tuple[type, ...], first: Sequence[str] = ()) -> str:
@@ -111,8 +109,8 @@ def _longcat(tool: Mapping[str, Any]) -> str:
     """Meituan's: the same in another form."""
     function = _function(tool)
     schema = as_json(function.get("parameters") or {}, indent=2)
-    told = function.get("description", "")
-    return f"#### Tool name: {function['name']}\n\nDescription: {told}\n\nInputSchema: \n{schema}"
+    description = function.get("description", "")
+    return f"#### Tool name: {function['name']}\n\nDescription: {description}\n\nInputSchema: \n{schema}"
 
 
 def _docstring(tool: Mapping[str, Any]) -> str:
@@ -125,8 +123,10 @@ def _docstring(tool: Mapping[str, Any]) -> str:
         for n, p in properties.items()
     ]
     arguments = "    Args:" + "".join(lines) if lines else ""
-    told = str(function.get("description", "")).strip()
-    return f'Function:\ndef {function["name"]}({called}):\n    """\n    {told}\n\n{arguments}\n\n    """'
+    description = str(function.get("description", "")).strip()
+    return (
+        f'Function:\ndef {function["name"]}({called}):\n    """\n    {description}\n\n{arguments}\n\n    """'
+    )
 
 
 def _typescript(tool: Mapping[str, Any], last: str = ",", indent: str = "") -> str:
@@ -160,10 +160,10 @@ def _typescript_type(schema: Mapping[str, Any]) -> str:
 def _declaration(tool: Mapping[str, Any]) -> str:
     """Google's from Gemma 4 on: names and values with marks around text, sorted by name."""
     function = _function(tool)
-    told = f"description:{marked(function.get('description', ''))}"
+    description = f"description:{marked(function.get('description', ''))}"
     schema = function.get("parameters")
     parameters = f",parameters:{_declared(schema)}" if schema else ""
-    return f"<|tool>declaration:{function['name']}{{{told}{parameters}}}<tool|>"
+    return f"<|tool>declaration:{function['name']}{{{description}{parameters}}}<tool|>"
 
 
 def _declared(schema: Mapping[str, Any]) -> str:

@@ -87,8 +87,8 @@ class PromptTemplate(msgspec.Struct, frozen=True):
     @property
     def is_tokens_alone(self) -> bool:
         """Whether this only says which tokens open and close a text, and not how turns look."""
-        told = self.roles or self.initial_prompt_value or self.final_prompt_value or self.chat_template
-        return bool(self.bos_token or self.eos_token) and not told
+        shows_turns = self.roles or self.initial_prompt_value or self.final_prompt_value or self.chat_template
+        return bool(self.bos_token or self.eos_token) and not shows_turns
 
     def render(self, messages: Any, tools: Sequence[Any] = ()) -> str:
         """The whole conversation in this format, ready for the model to answer."""

@@ -40,10 +40,10 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def bounds(self) -> str:
         """Such as `0 to 5` or `at least 1`; empty if there are none."""
-        told = " to ".join(f"{bound:.15g}" for bound in (self.minimum, self.maximum) if bound is not None)
-        if not told or None not in (self.minimum, self.maximum):
-            return told
-        return f"at {'least' if self.maximum is None else 'most'} {told}"
+        bounds = " to ".join(f"{bound:.15g}" for bound in (self.minimum, self.maximum) if bound is not None)
+        if not bounds or None not in (self.minimum, self.maximum):
+            return bounds
+        return f"at {'least' if self.maximum is None else 'most'} {bounds}"
 
 
 def is_flat(fields: Container[str]) -> bool:

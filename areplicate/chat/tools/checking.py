@@ -145,7 +145,7 @@ def _meant(text: Any, schema: dict[str, Any]) -> Any:
         validator = validator_for(schema)
     except BadRequestError:  # it refers to another part of the parameters, which then decide
         return value
-    told = schema.keys() - {"$schema", "$defs", "definitions"}
-    if told and value is not None and not validator.faults(text):
+    constraints = schema.keys() - {"$schema", "$defs", "definitions"}
+    if constraints and value is not None and not validator.faults(text):
         return text
     return text if validator.faults(value) else value

@@ -86,8 +86,8 @@ class ListedPrediction(Prediction, frozen=True):
     @property
     def complete(self) -> bool:
         """Whether it tells how it ended. A list may leave that out; then a look at the prediction tells."""
-        told = {"succeeded": self.output, "failed": self.error}
-        return self.terminal and told.get(self.status, "") is not None
+        endings = {"succeeded": self.output, "failed": self.error}
+        return self.terminal and endings.get(self.status, "") is not None
 
 
 class PredictionPage(msgspec.Struct, frozen=True):

@@ -142,9 +142,9 @@ def error_from_prediction(prediction: Prediction) -> APIError | None:
 def retry_after(response: Response) -> float | None:
     """Seconds until trying again makes sense, from the first of Replicate's four ways that says it."""
     headers = response.headers
-    told = _seconds_or_date(headers.get("retry-after"), headers.get("date"))
-    if told is not None or response.status != 429:
-        return told
+    seconds = _seconds_or_date(headers.get("retry-after"), headers.get("date"))
+    if seconds is not None or response.status != 429:
+        return seconds
     try:
         written = str(decoded(_decode_problem, response.body).retry_after)
     except ValueError:

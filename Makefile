@@ -1,5 +1,6 @@
 # make demo   asks a model, through a cold boot: the real service if REPLICATE_API_KEY is set
-# make test   everything that a change must pass; what fails beside the others is tried once more, alone
+# make test   what every change must pass, in two minutes; what fails beside the others is tried once more, alone
+# make test-integrations   the same against other people's programs: agents, Ray, LlamaIndex, schemathesis; a minute
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak, a thousand examples of all
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
 # make test-oldest   all tests with the oldest versions of everything that pyproject.toml allows
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Tests and benchmarks start hundreds of processes; without this each might compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test pytest test-slow test-oldest mutants bench bench-quick docs lint format clean
+.PHONY: demo test pytest test-integrations test-slow test-oldest mutants bench bench-quick docs lint format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/areplicate demo
@@ -32,13 +33,16 @@ test: $(TESTABLE)
 pytest: $(TESTABLE)
 	$(BIN)/pytest --processes auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
 
+test-integrations: $(TESTABLE)
+	$(BIN)/pytest --processes auto -rs -m 'integration and not slow'
+
 test-slow: $(TESTABLE)
 	$(BIN)/pytest --processes auto -m 'slow or hypothesis' --hypothesis-profile thorough
 
 test-oldest: $(TESTABLE)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
 	$(BIN)/uv pip install --quiet --resolution lowest-direct --python $(OLDEST)/bin/python -e '.[test]'
-	$(OLDEST)/bin/pytest --processes auto -rs
+	$(OLDEST)/bin/pytest --processes auto -rs -m "not slow"
 
 mutants: $(TESTABLE)
 	$(PIP) install -e '.[mutants]'

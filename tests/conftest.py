@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from tests.fast_forward import FastForwardLoop
 from tests.forked import nursery
 from tests.gateway import postgres
-from tests.nursery import IMPORTED
 from tests.side_by_side import SideBySide
 
 # Bytecode is kept, whatever the machine's setting is: the tests start dozens of processes.
@@ -70,8 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if processes := config.getoption("processes"):
-        for imports in IMPORTED:  # they share these
-            nursery(imports)
+        nursery()  # they share it, and what follows
         postgres.share()
         config.pluginmanager.register(SideBySide(processes, ROOMS_THAT_WAIT))
     if config.getoption("--hypothesis-profile") == "mutants":
@@ -112,6 +110,8 @@ def pytest_collection() -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """No garbage is looked for in what has been collected: that would take a fifth of the time of the tests."""
     if session.config.getoption("processes"):
+        if any(item.get_closest_marker("integration") for item in session.items):
+            nursery("integrations")
         for name in MOST_IMPORT:
             importlib.import_module(name)
         _make_tables_of_characters()

@@ -1,6 +1,7 @@
 """Every Python and shell block of README and docs runs, one after the other, against the stand-in.
 
-That of Ray's page takes a cluster and half a minute: it runs with the slow tests.
+Those that take other people's programs run with the integrations, and that of Ray, which takes a cluster and half a
+minute, with the slow tests.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.first(45)
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MARKS = {"integrations.md": pytest.mark.integration, "ray.md": pytest.mark.slow}
 PORTS = re.compile(r"(?<=127\.0\.0\.1:|localhost:)(4\d{3})\b|(?<=--port )(4\d{3})\b")
 
 OTHERS = ("mistralai/mistral-7b-instruct-v0.2", "yorickvp/llava-13b", "meta/meta-llama-3-70b-instruct")
@@ -40,7 +42,7 @@ def replicate() -> Iterator[LocalReplicate]:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=pytest.mark.slow) if page.name == "ray.md" else page for page in PAGES],
+    [pytest.param(page, marks=MARKS.get(page.name, ())) for page in PAGES],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_each_block_runs_as_it_stands(page: Path, tmp_path: Path, replicate: LocalReplicate) -> None:
@@ -51,9 +53,8 @@ def test_each_block_runs_as_it_stands(page: Path, tmp_path: Path, replicate: Loc
     copy.write_text(_on_free_ports(page.read_text()))
     folder = tmp_path / "reader"
     folder.mkdir()
-    env = _environment(tmp_path, replicate)
-    strangers = any(f"import {name}" in page.read_text() for name in ("litellm", "OpenAI"))
-    imports = "integrations" if strangers else "package"
+    imports = "integrations" if page.name == "integrations.md" else "package"
+    env = _environment(tmp_path, replicate, forked.nursery(imports))
     ran = forked.run("tests.docs.pages", str(copy), cwd=folder, env=env, timeout=300, imports=imports)
     assert ran.returncode == 0, f"{ran.stdout[-1000:]}\n{ran.stderr[-4000:]}"
     assert ran.stdout.count("block at line") == len(expected)
@@ -71,13 +72,13 @@ def _on_free_ports(text: str) -> str:
     return PORTS.sub(lambda match: ports[match[0]], text)
 
 
-def _environment(folder: Path, replicate: LocalReplicate) -> dict[str, str]:
+def _environment(folder: Path, replicate: LocalReplicate, nursery: str) -> dict[str, str]:
     """A reader's machine: a home, a key, and the stand-in instead of Replicate."""
     commands = folder / "bin"
     commands.mkdir()
     _command(commands / "pip", f'exec {sys.executable} -m tests.docs.installs "$@"')
-    for name, imports in (("areplicate", "package"), ("llm", "integrations")):
-        command = f"{forked.nursery(imports)} {Path(sys.executable).parent / name}"
+    for name in ("areplicate", "llm"):
+        command = f"{nursery} {Path(sys.executable).parent / name}"
         _command(commands / name, f'exec {sys.executable} -S -m tests.docs.command {command} "$@"')
     _command(commands / "make", f'exec /usr/bin/make --directory {ROOT} --dry-run "$@"')
     kept = {

@@ -14,7 +14,7 @@ from areplicate.gateway.http.uploads import MAX_FIELDS
 from areplicate.local import LocalReplicate
 from tests.gateway.process import MASTER, MODELS, config_for, gateway
 
-pytestmark = [pytest.mark.first(35), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.integration, pytest.mark.first(35), pytest.mark.filterwarnings("ignore")]
 
 
 def test_it_keeps_to_its_document(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from tests import forked
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import asyncio, json

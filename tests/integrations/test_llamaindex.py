@@ -19,7 +19,7 @@ llama_agents: Any = Lazily("llama_index.core.agent.workflow")
 llama_types: Any = Lazily("llama_index.core.llms")
 ours: Any = Lazily("areplicate.integrations.llamaindex")
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.integration, pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
 KEY = "r8_llamaindex"
 TEXT: Any = {"type": "string"}

@@ -19,7 +19,12 @@ llm: Any = Lazily("llm")
 llm_cli: Any = Lazily("llm.cli")
 plugin: Any = Lazily("areplicate.integrations.llm_plugin")
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore"), pytest.mark.real_time]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.anyio,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.real_time,
+]
 
 KEY = "r8_llm"
 MODEL = "meta/meta-llama-3-8b-instruct"

@@ -27,7 +27,7 @@ ray_jobs: Any = Lazily("areplicate.integrations.ray")
 ray_ledger: Any = Lazily("areplicate.integrations.ray_ledger")
 ray_worker: Any = Lazily("areplicate.integrations.ray_worker")
 
-pytestmark = [pytest.mark.first(55), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.integration, pytest.mark.first(55), pytest.mark.filterwarnings("ignore")]
 
 KEY = "r8_ray"
 ROWS = 60

@@ -17,7 +17,7 @@ from tests.gateway.agents import apart
 from tests.gateway.agents.conftest import ADA, SUNNY
 from tests.gateway.process import MASTER, Gateway
 
-pytestmark = pytest.mark.first(60)
+pytestmark = [pytest.mark.integration, pytest.mark.first(60)]
 
 _SECONDS = 300
 _AI_SDK = """

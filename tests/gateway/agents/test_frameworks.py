@@ -16,7 +16,7 @@ import pytest
 from tests.gateway.agents.conftest import ADA, SUNNY
 from tests.gateway.process import MASTER, Gateway
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore")]
 
 
 class Person(pydantic.BaseModel):

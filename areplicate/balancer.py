@@ -44,7 +44,7 @@ class Entry:
 
     def __init__(self, name: str, given: Mapping[str, Any]) -> None:
         try:
-            given = with_variables(dict(given), os.environ)
+            given = with_variables(dict(given), os.environ.get)
         except UnsetVariable as error:
             key = ".".join(map(str, error.steps))
             raise BadRequestError(f"{key} of {name!r}: {error}", param=key) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 _BEGINNING = "os.environ/"
@@ -25,19 +25,19 @@ def variable(value: Any) -> str | None:
     return None
 
 
-def with_variables(value: Any, variables: Mapping[str, str], *steps: str | int) -> Any:
-    """The value with each `os.environ/NAME` in it, at any depth, replaced.
+def with_variables(value: Any, get: Callable[[str], str | None], *steps: str | int) -> Any:
+    """The value with each `os.environ/NAME` in it, at any depth, replaced by what `get` gives for `NAME`.
 
     Raises:
-        UnsetVariable: `variables` have no such name, or nothing under it.
+        UnsetVariable: it gives nothing.
     """
     if isinstance(value, dict):
-        return {key: with_variables(item, variables, *steps, key) for key, item in value.items()}
+        return {key: with_variables(item, get, *steps, key) for key, item in value.items()}
     if isinstance(value, list):
-        return [with_variables(item, variables, *steps, i) for i, item in enumerate(value)]
+        return [with_variables(item, get, *steps, i) for i, item in enumerate(value)]
     name = variable(value)
     if name is None:
         return value
-    if found := variables.get(name):
+    if found := get(name):
         return found
     raise UnsetVariable(name, steps)

@@ -203,7 +203,13 @@ def test_environment_variables_of_the_file(tmp_path: Path) -> None:
         + "      api_key: os.environ/OF_THE_FILE\n"
         + "environment_variables: {OF_THE_FILE: r8_files, OTHER: os.environ/OPENAI_API_KEY, NOT: os.environ/SET_NOWHERE}\n"
     )
-    assert read(tmp_path, text).models[0].params["api_key"] == "r8_files"
+    config = read(tmp_path, text)
+    assert config.models[0].params["api_key"] == "r8_files"
+    [told] = [warning for warning in config.warnings if "environment_variables" in warning]
+    assert (
+        ":6: environment_variables.OTHER: is ignored: no setting that counts here says os.environ/OTHER"
+        in told
+    )
 
 
 def test_litellms_options_of_an_entry_do_not_reach_the_model(tmp_path: Path) -> None:

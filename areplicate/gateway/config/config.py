@@ -101,6 +101,7 @@ def read_config(path: Path, source: Path | None = None, *, again: bool = False) 
     entries = EntryReader(environment, general, prices, credentials)
     models = entries.read_all(file.model_list, top / "model_list")
     references = References(ModelNames(models), entries.skipped)
+    environment.warn_of_unread()
     references.add_aliases(router.model_group_alias, in_router / "model_group_alias")
     fallbacks = {**references.fallbacks(litellm, in_litellm), **references.fallbacks(router, in_router)}
     return Config(

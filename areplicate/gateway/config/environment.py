@@ -19,27 +19,41 @@ _PLACEHOLDER = re.compile(
 class Environment:
     def __init__(self) -> None:
         self._values = dict(os.environ)
+        self._unread: dict[str, Place] = {}
+        """The file's own variables that nothing has asked for."""
 
     def add(self, variables: Mapping[str, Any], at: Place) -> None:
         """Adds the file's own `environment_variables`, which take precedence over those of the process."""
         for name, value in variables.items():
             if value is not None and not self.is_unset(value):
                 self._values[str(name)] = str(self.resolved(value, at / name))
+                self._unread[str(name)] = at / name
+
+    def warn_of_unread(self) -> None:
+        for name, at in self._unread.items():
+            at.warn(
+                f"is ignored: no setting that counts here says os.environ/{name}. What is not for this file belongs into "
+                "the environment of the process."
+            )
+
+    def _get(self, name: str) -> str | None:
+        self._unread.pop(name, None)
+        return self._values.get(name)
 
     def first(self, *names: str) -> tuple[str, str] | None:
         """The first of these variables that is set, and its value."""
-        return next(((name, value) for name in names if (value := self._values.get(name, "").strip())), None)
+        return next(((name, value) for name in names if (value := (self._get(name) or "").strip())), None)
 
     def resolved(self, value: Any, at: Place) -> Any:
         """The value with each `os.environ/NAME` replaced; raises a `ConfigError` if a variable is not set."""
         try:
-            return with_variables(value, self._values)
+            return with_variables(value, self._get)
         except UnsetVariable as error:
             raise at.below(error.steps).wrong(str(error)) from None
 
     def is_unset(self, value: Any) -> bool:
         name = variable(value)
-        return name is not None and not self._values.get(name)
+        return name is not None and not self._get(name)
 
 
 def refuse_placeholders(value: Any, at: Place) -> None:

@@ -7,7 +7,7 @@
 # make bench  every client side by side, into benchmarks/results/ (half an hour)
 # make docs   the documentation, into site/
 # make lint   formatting, lints and types alone
-# make pytest   the tests alone
+# make pytest [TESTS=...]   the tests alone, or some of them
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,10 +31,10 @@ test: $(TESTABLE)
 	$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 pytest: $(TESTABLE)
-	$(BIN)/pytest --processes auto -rs || $(BIN)/pytest --last-failed --last-failed-no-failures none -rs
+	$(BIN)/pytest --processes auto -rs $(TESTS) || $(BIN)/pytest -rs --last-failed --last-failed-no-failures none $(TESTS)
 
 test-integrations: $(TESTABLE)
-	$(BIN)/pytest --processes auto -rs -m 'integration and not slow'
+	$(MAKE) --no-print-directory pytest TESTS="-m 'integration and not slow'"
 
 test-slow: $(TESTABLE)
 	$(BIN)/pytest --processes auto -m 'slow or hypothesis' --hypothesis-profile thorough

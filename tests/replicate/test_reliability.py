@@ -472,7 +472,10 @@ async def test_a_streams_entry_is_busy_until_it_ends() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model_list": [{"model_name": "x"}]}, "needs a model_name and litellm_params"),
+        (
+            {"model_list": [{"model_name": "x"}]},
+            r"model_list\[0\] needs a model_name, which is a string, and litellm_params",
+        ),
         (balanced({}), "needs a model"),
         (balanced({"model": LLAMA, "rpm": "many"}), "rpm of 'chat' must be a positive number"),
         (balanced({"model": LLAMA}, fallbacks=[{"chat": ["ghost"]}]), "names 'ghost'"),

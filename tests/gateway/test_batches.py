@@ -549,6 +549,8 @@ def test_a_budget_holds_before_and_while_a_batch_runs(running: Gateway, local: L
     spent = running.get(f"/key/info?key={key}")["spend"]
     assert 0 < counts(batch)[1] < 12 and 400 <= spent < 600
     assert len(lines_of(client(running, key), batch.output_file_id)) == counts(batch)[1]
+    usage = running.get(f"/spend/logs?api_key={key}")["data"]
+    assert len(usage) <= 12, "a row that waits for its turn is no request yet"
 
 
 def test_a_killed_gateway_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ class Account:
         self._hold: Hold | None = None
         self._counted = 0
         """Predictions that count against the key's limits."""
+        self._put_off = False
 
     async def __aenter__(self) -> None:
         begun.set(self._bill.begun.append)
@@ -84,7 +85,7 @@ class Account:
     def log(self, method: str, client: str | None = None) -> None:
         """Writes the request's line in the log; `client` is its address, or that of the proxy before the gateway."""
         record = self.record
-        if not record.endpoint:
+        if not record.endpoint or self._put_off:
             return
         access_logger.info(
             "%s %s %d",
@@ -101,6 +102,11 @@ class Account:
                 "code": "client_gone" if record.status == CLIENT_GONE else record.error_code,
             },
         )
+
+    def put_off(self) -> None:
+        """It is asked anew later, as rows of batches are. Unless a prediction was made for it, nothing is written down:
+        neither a usage row nor metrics nor a line in the log."""
+        self._put_off = not self._bill.made()
 
     def failed(self, error: Exception) -> GatewayError:
         """The error that the client gets for a request that failed. An unexpected error goes to the log."""
@@ -221,30 +227,37 @@ class Account:
         return self._bill.cost()
 
     def _settle(self, cost: float | None) -> None:
-        accounts, record = self._accounts, self.record
+        accounts = self._accounts
         accounts.bodies.give_back(self._body_bytes)
         self._let_answers_go()
         self._bill.learn()
         hold = self._hold
-        if hold is not None and not self._bill.begun and not self._asking.kinds:
-            accounts.give_back(hold)  # it was refused on its way to Replicate
+        refused = not self._bill.begun and not self._asking.kinds  # on its way to Replicate
+        if hold is not None and (refused or self._put_off):
+            accounts.give_back(hold)
             hold = None
-        _count(self._metrics, record)
-        if record.model is not None:
-            answered_by = self.answered_by(record.model)
-            row = record.usage_row(
-                at=self._at,
-                key_id=self.caller.key_id,
-                answered_by=None if answered_by == record.model else answered_by,
-                predictions=len(self._bill.made()),
-                cost=cost,
-            )
-            accounts.settle(row, hold)
-            _count_usage(self._metrics, record, row)
+        if not self._put_off:
+            self._write_down(cost, hold)
         # A connection that was opened for this request keeps the request's context, and with it this list: without
         # this, each connection of the pool would keep a prompt and its answer.
         self._bill.begun.clear()
         self._asking.settled()
+
+    def _write_down(self, cost: float | None, hold: Hold | None) -> None:
+        record = self.record
+        _count(self._metrics, record)
+        if record.model is None:
+            return
+        answered_by = self.answered_by(record.model)
+        row = record.usage_row(
+            at=self._at,
+            key_id=self.caller.key_id,
+            answered_by=None if answered_by == record.model else answered_by,
+            predictions=len(self._bill.made()),
+            cost=cost,
+        )
+        self._accounts.settle(row, hold)
+        _count_usage(self._metrics, record, row)
 
 
 def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from ...bulk.journaled import is_the_rows_own
 from ...bulk.requests import is_embedding
 from ...errors import (
     APIError,
@@ -54,7 +55,12 @@ async def ask(
         backend.requests_in_flight += 1
         try:
             async with account:
-                return await _answer(account, request)
+                try:
+                    return await _answer(account, request)
+                except APIError as error:
+                    if not is_the_rows_own(error):
+                        account.put_off()
+                    raise
         finally:
             account.log("POST")
             await backend.leave()

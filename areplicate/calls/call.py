@@ -80,16 +80,16 @@ async def predict(call: Call) -> list[Prediction]:
     """
     progress = _progress(call)
     runs: list[Prediction] = []
-    mine: LivePrediction | None = None
+    attempt: LivePrediction | None = None
     try:
         with call.live.scope(call.policy.deadline) as scope:
             while True:
-                with await _create(call, progress, hold=True, earlier=mine) as mine:
-                    prediction = mine.prediction
+                with await _create(call, progress, hold=True, earlier=attempt) as attempt:
+                    prediction = attempt.prediction
                     if prediction is None or progress.watched or prediction.status not in TERMINAL:
-                        prediction = await call.account.wait(mine, progress, call.policy)
+                        prediction = await call.account.wait(attempt, progress, call.policy)
                 runs.append(prediction)
-                if prediction.status == "succeeded" or not _runs_again(call, mine, len(runs)):
+                if prediction.status == "succeeded" or not _runs_again(call, attempt, len(runs)):
                     break
         if scope.cancelled_caught or not runs:
             raise _ended(call, progress)
@@ -99,7 +99,7 @@ async def predict(call: Call) -> list[Prediction]:
             raise failure
         return runs
     except APIError as error:
-        _about(call, error, mine.prediction if mine else None)
+        _about(call, error, attempt.prediction if attempt else None)
         raise
 
 
@@ -135,7 +135,7 @@ async def open_stream(call: Call) -> CompletionStream:
             raise _ended(call, progress)
     except BaseException as error:
         for source in sources:
-            source.mine.leave()
+            source.attempt.leave()
         if isinstance(error, APIError):
             _about(call, error, None)
         raise
@@ -154,14 +154,14 @@ async def open_stream(call: Call) -> CompletionStream:
 
 async def _open(call: Call, progress: Progress, earlier: LivePrediction | None = None) -> Source:
     """One more prediction, and its text as it is written."""
-    mine = await _create(call, progress, hold=False, earlier=earlier)
-    prediction = mine.prediction
+    attempt = await _create(call, progress, hold=False, earlier=earlier)
+    prediction = attempt.prediction
     assert prediction is not None
     try:
         progress.saw(prediction)
         if call.question.schema is not None and call.question.schema.output == "object":
             # Its events would be JSON with the text in it: the text is given when all of it is there.
-            prediction = mine.saw(msgspec.structs.replace(prediction, urls=None))
+            prediction = attempt.saw(msgspec.structs.replace(prediction, urls=None))
         url = prediction.stream_url
         stream = PredictionStream(
             events=EventStream(call.account.http, url, call.slots),
@@ -174,9 +174,9 @@ async def _open(call: Call, progress: Progress, earlier: LivePrediction | None =
             text_of=output_text,
         )
     except BaseException:
-        mine.leave()
+        attempt.leave()
         raise
-    return Source(mine, stream)
+    return Source(attempt, stream)
 
 
 async def _open_again(call: Call, progress: Progress, earlier: LivePrediction, tries: int) -> Source | None:

@@ -22,22 +22,22 @@ from ..replicate.streaming import PredictionStream
 class Source:
     """One prediction and its text: leaving it closes its connection and cancels it."""
 
-    __slots__ = ("mine", "stream")
+    __slots__ = ("attempt", "stream")
 
-    def __init__(self, mine: LivePrediction, stream: PredictionStream) -> None:
-        self.mine = mine
+    def __init__(self, attempt: LivePrediction, stream: PredictionStream) -> None:
+        self.attempt = attempt
         self.stream = stream
-        mine.close = self.interrupt
+        attempt.close = self.interrupt
 
     async def end(self) -> None:
         """Its text has been read."""
-        self.mine.close = None
-        self.mine.leave()
+        self.attempt.close = None
+        self.attempt.leave()
         await self.stream.aclose()
 
     async def cut(self) -> None:
         """Its text is read no further, though the model may be writing still."""
-        self.mine.saw(await self.stream.cut(self.mine.owner.cancel if self.mine.certain else None))
+        self.attempt.saw(await self.stream.cut(self.attempt.owner.cancel if self.attempt.certain else None))
         await self.end()
 
     async def interrupt(self) -> None:
@@ -219,7 +219,7 @@ class AnswerChunks(msgspec.Struct, kw_only=True, eq=False):
 
     def leave(self) -> None:
         for source in self.sources:
-            source.mine.leave()
+            source.attempt.leave()
 
     def cut(self) -> None:
         self._cut = True
@@ -229,7 +229,7 @@ class AnswerChunks(msgspec.Struct, kw_only=True, eq=False):
             await source.interrupt()
 
     def call_soon(self, do: Callable[[], object]) -> None:
-        self.sources[0].mine.call_soon(do)
+        self.sources[0].attempt.call_soon(do)
 
     @property
     def _index(self) -> int:
@@ -238,8 +238,11 @@ class AnswerChunks(msgspec.Struct, kw_only=True, eq=False):
 
     async def _end_text(self, source: Source, split: Splitter) -> None:
         """A prediction has ended; if it failed on Replicate's side, another may take its place."""
-        self._runs += (source.mine.saw(source.stream.prediction),)
-        if not source.stream.text and (other := await self.again(source.mine, len(self._runs))) is not None:
+        self._runs += (source.attempt.saw(source.stream.prediction),)
+        if (
+            not source.stream.text
+            and (other := await self.again(source.attempt, len(self._runs))) is not None
+        ):
             self.sources[self._index] = other
         else:
             self._say(*split.end())

@@ -28,12 +28,12 @@ class Client:
         self.create = Creator(http, live, Finder(predictions, clock), clock, held, self.versions).create
         self.poller = Poller(http, BulkPoller(http, predictions, clock, live.background))
 
-    async def wait(self, mine: LivePrediction, progress: Progress, policy: RetryPolicy) -> Prediction:
+    async def wait(self, attempt: LivePrediction, progress: Progress, policy: RetryPolicy) -> Prediction:
         """The prediction once it has ended, however long that takes: the caller sets the deadline."""
-        prediction = mine.prediction
+        prediction = attempt.prediction
         assert prediction is not None
         if not prediction.terminal:
-            return mine.saw(await self.poller.wait(prediction, progress, policy))
+            return attempt.saw(await self.poller.wait(prediction, progress, policy))
         if progress.watched:
             progress.saw(prediction)
         return prediction

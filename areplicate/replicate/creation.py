@@ -153,18 +153,20 @@ class Creator:
                     return made
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)
-                mine = self._live.begin(self, endpoint, input, key, timeout, sent)
-                attempts.append(mine)
-                if intent is not None and mine.mark is not None:
-                    await intent.asking(mine.mark)
-                outcome, error = await self._ask(mine, new, body)
+                attempt = self._live.begin(self, endpoint, input, key, timeout, sent)
+                attempts.append(attempt)
+                if intent is not None and attempt.mark is not None:
+                    await intent.asking(attempt.mark)
+                outcome, error = await self._ask(attempt, new, body)
                 if error is None:
-                    made = mine
+                    made = attempt
                     return made
                 if outcome is Outcome.UNKNOWN:
                     outcome = await self.find(*attempts)
                 if outcome is Outcome.MADE:
-                    made = mine if mine.prediction else next(each for each in attempts if each.prediction)
+                    made = (
+                        attempt if attempt.prediction else next(each for each in attempts if each.prediction)
+                    )
                     return made
                 if outcome is Outcome.UNREADABLE or sum(attempt.may_exist for attempt in attempts) > 1:
                     raise error
@@ -190,14 +192,14 @@ class Creator:
             PredictionCanceledError: it is there, it is certainly this caller's, and it is cancelled.
         """
         if earlier is not None and earlier.cancelled_elsewhere:
-            mine = self._attempt_of_caller(new.input, earlier)
+            attempt = self._attempt_of_caller(new.input, earlier)
         elif intent is not None and intent.earlier is not None:
-            mine = self._attempt_of_earlier_process(new.endpoint, new.input, key, *intent.earlier)
+            attempt = self._attempt_of_earlier_process(new.endpoint, new.input, key, *intent.earlier)
         else:
             return None
-        attempts.append(mine)
-        if await self._found_again(mine):
-            return mine
+        attempts.append(attempt)
+        if await self._found_again(attempt):
+            return attempt
         if earlier is not None and earlier.cancelled_elsewhere and earlier.certain:
             assert earlier.prediction is not None, "and it was their own"
             raise self._http.error_of(earlier.prediction) or AssertionError("it was cancelled")
@@ -205,9 +207,11 @@ class Creator:
 
     def _attempt_of_caller(self, input: dict[str, Any], earlier: LivePrediction) -> LivePrediction:
         """What this caller asked for before they had another's."""
-        mine = self._live.begin_again(self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent)
-        mine.answered = earlier.answered
-        return mine
+        attempt = self._live.begin_again(
+            self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent
+        )
+        attempt.answered = earlier.answered
+        return attempt
 
     def _attempt_of_earlier_process(
         self, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int, at: float
@@ -215,25 +219,25 @@ class Creator:
         """What an earlier process asked for; `at` is by this machine's clock."""
         ahead = time.time() - now()
         self._clock.assume(ahead + _CLOCKS_APART)
-        mine = self._live.begin_again(self, endpoint, input, key, mark, at - ahead)
-        mine.answered = mine.sent + _ON_ITS_WAY
-        return mine
+        attempt = self._live.begin_again(self, endpoint, input, key, mark, at - ahead)
+        attempt.answered = attempt.sent + _ON_ITS_WAY
+        return attempt
 
-    async def _found_again(self, mine: LivePrediction) -> bool:
+    async def _found_again(self, attempt: LivePrediction) -> bool:
         """Whether there is what was asked for earlier, and nobody has cancelled it since.
 
         Raises:
             APIConnectionError: the list cannot be read, so that it cannot be known.
         """
-        outcome = await self.find(mine)
+        outcome = await self.find(attempt)
         if outcome is Outcome.UNREADABLE:
             raise APIConnectionError(
                 "The account's list of predictions cannot be read, so it is not known what was asked for earlier."
             )
-        return mine.prediction is not None and mine.prediction.status not in CANCELLED
+        return attempt.prediction is not None and attempt.prediction.status not in CANCELLED
 
     async def _ask(
-        self, mine: LivePrediction, new: NewPrediction, body: bytes
+        self, attempt: LivePrediction, new: NewPrediction, body: bytes
     ) -> tuple[Outcome, APIError | None]:
         """Sends one creation, and says what has come of it; an error unless that is a prediction in hand.
 
@@ -242,63 +246,63 @@ class Creator:
         http = self._http
         given = http.credentials.headers.copy()
         given.update(new.headers)
-        if mine.mark is not None:
-            given[CANCEL_AFTER] = f"{mine.mark}s"
+        if attempt.mark is not None:
+            given[CANCEL_AFTER] = f"{attempt.mark}s"
         held = new.hold > 0 and self._held.take()
         if held:
             given[PREFER] = prefer_wait(new.hold)
-        request = Request("POST", http.base + mine.endpoint.path, given, body)
-        mine.may_exist = True
+        request = Request("POST", http.base + attempt.endpoint.path, given, body)
+        attempt.may_exist = True
         try:
             if held:
                 response = await http.send(request, http.creations, new.hold + SILENCE)
             else:
                 response = await http.send_short(request, http.creations)
         except BadRequestError:
-            mine.may_exist = False
+            attempt.may_exist = False
             raise
         except APIConnectionError as error:
-            mine.answered = now()
-            mine.may_exist = error.request_sent
+            attempt.answered = now()
+            attempt.may_exist = error.request_sent
             return (Outcome.UNKNOWN if error.request_sent else Outcome.NOTHING), error
         except BaseException as left:
-            mine.may_exist = not never_sent(left)
+            attempt.may_exist = not never_sent(left)
             raise
         finally:
             if held:
                 self._held.give_back()
-        mine.answered = response.ended
+        attempt.answered = response.ended
         if response.status >= 300:
-            mine.may_exist = not nothing_created(response.status)
-            return (Outcome.UNKNOWN if mine.may_exist else Outcome.NOTHING), http.error(response, request)
+            attempt.may_exist = not nothing_created(response.status)
+            return (Outcome.UNKNOWN if attempt.may_exist else Outcome.NOTHING), http.error(response, request)
         try:
             prediction = _decoded(response.body)
         except ValueError as garbled:
             return _unknown(request, f"The answer is not a prediction: {garbled}.")
-        if not _has_mark(prediction, mine.mark) and await self._is_anothers(prediction, response, mine):
-            if mine.prediction is not None:
+        if not _has_mark(prediction, attempt.mark) and await self._is_anothers(prediction, response, attempt):
+            if attempt.prediction is not None:
                 return Outcome.MADE, None
             return _unknown(request, "The answer is about another caller's prediction.")
-        if mine.answered - self._clock.answered_at >= ONCE_IN:
-            self._clock.answered(prediction.created_at, mine.sent, mine.answered)
-            self._finder.marks_are_shown |= _has_mark(prediction, mine.mark)
-        if not mine.take(prediction):
+        if attempt.answered - self._clock.answered_at >= ONCE_IN:
+            self._clock.answered(prediction.created_at, attempt.sent, attempt.answered)
+            self._finder.marks_are_shown |= _has_mark(prediction, attempt.mark)
+        if not attempt.take(prediction):
             return _unknown(request, "Another caller took over the prediction.")
         return Outcome.MADE, None
 
-    async def _is_anothers(self, prediction: Prediction, answer: Response, mine: LivePrediction) -> bool:
+    async def _is_anothers(self, prediction: Prediction, answer: Response, attempt: LivePrediction) -> bool:
         """Whether something between has mixed up two answers: this one has another mark than was sent, and another
         input, or the right prediction is found."""
         mark = mark_of(prediction)
-        if mark is None or mark == mine.mark:
+        if mark is None or mark == attempt.mark:
             return False
         input = decoded(msgspec.json.decode, answer.body).get("input")
-        if input is not None and not echoes(input, mine.input):
+        if input is not None and not echoes(input, attempt.input):
             return True
         finder = self._finder
-        if mine.mark is not None and finder.marks_are_shown:
-            finder.marks_are_shown = await finder.find(mine) is Outcome.MADE
-        return mine.prediction is not None
+        if attempt.mark is not None and finder.marks_are_shown:
+            finder.marks_are_shown = await finder.find(attempt) is Outcome.MADE
+        return attempt.prediction is not None
 
 
 def _unknown(request: Request, why: str) -> tuple[Outcome, APIError]:

@@ -57,7 +57,9 @@ _MARKS = 59
 """Seconds, at least, that are drawn from to tell predictions of equal input apart: with them a minute at most is added."""
 
 
-begun: ContextVar[Callable[[LivePrediction], object] | None] = ContextVar("begun", default=None)
+ON_BEGUN: ContextVar[Callable[[LivePrediction], object] | None] = ContextVar(
+    "areplicate_on_begun", default=None
+)
 """A function that is called with each prediction begun in this context. That object shows what becomes of the
 prediction, even long after its caller has left."""
 
@@ -67,10 +69,10 @@ class Owner(Protocol):
 
     base: str
 
-    async def find(self, mine: LivePrediction) -> object:
+    async def find(self, attempt: LivePrediction) -> object:
         """Looks for a prediction that may exist, until it is found or is certain not to, for some seconds."""
 
-    async def confirm(self, mine: LivePrediction) -> None:
+    async def confirm(self, attempt: LivePrediction) -> None:
         """Finds out whether the prediction that was found is certainly this one."""
 
     async def cancel(self, prediction_id: str) -> bool:
@@ -231,38 +233,42 @@ class Live:
             sent: the time on our clock.
         """
         mark = None if timeout is None else self._draw(key, timeout)
-        mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
-        self._enter(mine)
-        return mine
+        attempt = LivePrediction(self, owner, endpoint, input, key, mark, sent)
+        self._enter(attempt)
+        return attempt
 
     def begin_again(
         self, owner: Owner, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int | None, sent: float
     ) -> LivePrediction:
         """One that was asked for earlier, perhaps by an earlier process, with its mark: it may exist."""
-        mine = LivePrediction(self, owner, endpoint, input, key, mark, sent)
-        mine.may_exist = True
+        attempt = LivePrediction(self, owner, endpoint, input, key, mark, sent)
+        attempt.may_exist = True
         self.marks.add((key, mark))
-        self._enter(mine)
-        return mine
+        self._enter(attempt)
+        return attempt
 
-    def _enter(self, mine: LivePrediction) -> None:
-        self._wanted.add(mine)
-        if (notify := begun.get()) is not None:
-            notify(mine)
+    def _enter(self, attempt: LivePrediction) -> None:
+        self._wanted.add(attempt)
+        if (notify := ON_BEGUN.get()) is not None:
+            notify(attempt)
 
-    def left(self, mine: LivePrediction) -> None:
+    def left(self, attempt: LivePrediction) -> None:
         """Nobody wants a prediction any more; in the loop's own thread."""
-        if mine not in self._wanted:
+        if attempt not in self._wanted:
             return
-        if not mine.may_exist and (mine.certain or mine.cancelled_elsewhere) and mine.close is None:
-            self._wanted.discard(mine)
-            self.marks.discard((mine.key, mine.mark))
+        if (
+            not attempt.may_exist
+            and (attempt.certain or attempt.cancelled_elsewhere)
+            and attempt.close is None
+        ):
+            self._wanted.discard(attempt)
+            self.marks.discard((attempt.key, attempt.mark))
             return
         if self.background.inherited:
             return
-        self._unwanted[mine] = None  # at no moment is it in neither: Ctrl-C may interrupt any line
-        self._wanted.discard(mine)
-        self._unwanted[mine] = self.background.spawn(partial(self._settle, mine))
+        self._unwanted[attempt] = None  # at no moment is it in neither: Ctrl-C may interrupt any line
+        self._wanted.discard(attempt)
+        self._unwanted[attempt] = self.background.spawn(partial(self._settle, attempt))
 
     def claim(self, base: str, prediction_id: str) -> bool:
         """Gives somebody of this router that prediction; False if it is taken."""
@@ -281,8 +287,8 @@ class Live:
         with anyio.move_on_after(CLOSING, shield=True):
             for scope in list(self._calls.entered):
                 scope.cancel()
-            for mine in list(self._wanted):
-                self.left(mine)
+            for attempt in list(self._wanted):
+                self.left(attempt)
             while self._calls.entered or self._unwanted:
                 if self._changed is None or self._changed.is_set():
                     self._changed = anyio.Event()
@@ -292,35 +298,41 @@ class Live:
         self._calls.close()
         with anyio.CancelScope(shield=True):
             await self.background.aclose()
-        _warn_of_running([mine.prediction.id for mine in self._unwanted if mine.prediction is not None])
+        _warn_of_running(
+            [attempt.prediction.id for attempt in self._unwanted if attempt.prediction is not None]
+        )
 
     async def _settle_again(self) -> None:
         """Takes up what the end of the event loop has interrupted: it cancels tasks."""
         async with anyio.create_task_group() as too_late_for_tasks:
-            for mine, task in list(self._unwanted.items()):
+            for attempt, task in list(self._unwanted.items()):
                 if not self.background.runs(task):
-                    self._unwanted[mine] = task = self.background.spawn(partial(self._settle, mine))
+                    self._unwanted[attempt] = task = self.background.spawn(partial(self._settle, attempt))
                     if not self.background.runs(task):
-                        too_late_for_tasks.start_soon(self._settle, mine)
+                        too_late_for_tasks.start_soon(self._settle, attempt)
 
-    async def _settle(self, mine: LivePrediction) -> None:
+    async def _settle(self, attempt: LivePrediction) -> None:
         RANK.set(Rank.CANCEL)
         try:
             with anyio.move_on_after(_SETTLING) as scope:
-                if mine.close is not None:
-                    await mine.close()
-                if mine.may_exist and mine.prediction is None:
-                    await mine.owner.find(mine)
-                if mine.prediction is not None and not mine.certain:
-                    await mine.owner.confirm(mine)
-                if mine.prediction is not None and mine.may_exist and mine.certain:
-                    mine.may_exist = not await mine.owner.cancel(mine.prediction.id)
-            if mine.prediction is not None and mine.may_exist and (mine.certain or scope.cancelled_caught):
-                _warn_of_running([mine.prediction.id])
+                if attempt.close is not None:
+                    await attempt.close()
+                if attempt.may_exist and attempt.prediction is None:
+                    await attempt.owner.find(attempt)
+                if attempt.prediction is not None and not attempt.certain:
+                    await attempt.owner.confirm(attempt)
+                if attempt.prediction is not None and attempt.may_exist and attempt.certain:
+                    attempt.may_exist = not await attempt.owner.cancel(attempt.prediction.id)
+            if (
+                attempt.prediction is not None
+                and attempt.may_exist
+                and (attempt.certain or scope.cancelled_caught)
+            ):
+                _warn_of_running([attempt.prediction.id])
         except Exception:
             logs.logger.exception("A prediction may still be running: cancelling it failed")
-        self._unwanted.pop(mine, None)
-        self.marks.discard((mine.key, mine.mark))
+        self._unwanted.pop(attempt, None)
+        self.marks.discard((attempt.key, attempt.mark))
         self._notify()
 
     def _notify(self) -> None:

@@ -91,7 +91,7 @@ class Finder(msgspec.Struct, eq=False):
                 break
         return outcome
 
-    async def confirm(self, mine: LivePrediction) -> None:
+    async def confirm(self, attempt: LivePrediction) -> None:
         """Finds out which prediction is certainly the one that was asked for, and takes that.
 
         Others may have asked the same at that time, and one of their predictions may have the same mark, or was taken
@@ -100,26 +100,30 @@ class Finder(msgspec.Struct, eq=False):
         at once. Nothing is certain if there are two of these, or if the only one was not created while it was asked
         for. What is cancelled already is that of a caller who has left.
         """
-        if mine.mark is None or mine.prediction is None:
+        if attempt.mark is None or attempt.prediction is None:
             return
-        await anyio.sleep(max(0.0, mine.answered + _LATEST_ROW - now()))
+        await anyio.sleep(max(0.0, attempt.answered + _LATEST_ROW - now()))
         for wait in _LOOKS:
-            rows, unread = await self._rows([mine])
-            if unread is None and any(row.prediction.id == mine.prediction.id for row in rows):
+            rows, unread = await self._rows([attempt])
+            if unread is None and any(row.prediction.id == attempt.prediction.id for row in rows):
                 break
             if unread is not None and not is_transient(unread):
                 break
             await anyio.sleep(wait)
         if unread is not None:
             return
-        own = [row for row in rows if row.mark == mine.mark and self._is_own(row, mine) and not row.cancelled]
-        own = [row for row in own if row.input == mine.input] or own
-        asked = mine.answered if len(own) == 1 else min(mine.answered, mine.sent + _AT_ONCE)
-        since, until = self._clock.earliest(mine.sent, _JUST_THEN), self._clock.latest(asked, _JUST_THEN)
+        own = [
+            row
+            for row in rows
+            if row.mark == attempt.mark and self._is_own(row, attempt) and not row.cancelled
+        ]
+        own = [row for row in own if row.input == attempt.input] or own
+        asked = attempt.answered if len(own) == 1 else min(attempt.answered, attempt.sent + _AT_ONCE)
+        since, until = self._clock.earliest(attempt.sent, _JUST_THEN), self._clock.latest(asked, _JUST_THEN)
         own = [row for row in own if row.created is not None and since <= row.created <= until]
         if len(own) == 1:
             found = own[0].prediction
-            mine.certain = found.id == mine.prediction.id or mine.take(found)
+            attempt.certain = found.id == attempt.prediction.id or attempt.take(found)
 
     async def _look(self, attempts: list[LivePrediction]) -> Outcome:
         rows, unread = await self._rows(attempts)

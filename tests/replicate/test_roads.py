@@ -14,7 +14,7 @@ import areplicate
 from areplicate import AsyncRouter, acompletion, completion
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.replicate.credentials import Credentials
-from areplicate.replicate.live import LivePrediction, begun
+from areplicate.replicate.live import ON_BEGUN, LivePrediction
 from areplicate.replicate.transports.httpx import HttpxTransport
 from tests.hostile import Asked, GoOn, HostileReplicate, Mishap, leads_to, problem, wants_header
 from tests.proxy_servers import CREDENTIALS, http_proxy
@@ -372,7 +372,7 @@ class TestVersions:
 
     async def test_that_is_replaced_is_resolved_again_with_its_schema(self) -> None:
         made: list[LivePrediction] = []
-        begun.set(made.append)
+        ON_BEGUN.set(made.append)
         async with HostileReplicate([self.body(self.OLD)]) as hostile, router_of(hostile) as router:
             await router.acompletion("some/body", HELLO)
             hostile.publish(self.body(self.NEW, "style"))

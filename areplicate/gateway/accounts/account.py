@@ -17,7 +17,7 @@ import msgspec
 from ...chat.responses import PricedUsage, Usage
 from ...errors import APIConnectionError, APIError
 from ...replicate.http import HOLD_LARGE
-from ...replicate.live import LivePrediction, begun
+from ...replicate.live import ON_BEGUN, LivePrediction
 from ...replicate.protocol.requests import Request
 from ...replicate.transports.base import sends_nothing
 from ..config.backend import Backend
@@ -64,7 +64,7 @@ class Account:
         self._put_off = False
 
     async def __aenter__(self) -> None:
-        begun.set(self._bill.begun.append)
+        ON_BEGUN.set(self._bill.begun.append)
         asking.set(self._asking)
         HOLD_LARGE.set(self._asking.hold_large)
 
@@ -73,7 +73,7 @@ class Account:
         record = self.record
         record.ended = time.monotonic()
         self._at = self._accounts.now() - record.seconds()
-        begun.set(None)
+        ON_BEGUN.set(None)
         asking.set(None)
         HOLD_LARGE.set(None)
         record.runs = self._bill.runs()

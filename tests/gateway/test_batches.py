@@ -523,6 +523,8 @@ def test_a_cancelled_batch_waits_half_a_minute_for_what_is_in_flight(
     assert batch.cancelled_at and batch.cancelling_at
     assert 29 <= batch.cancelled_at - batch.cancelling_at < 60
     eventually(lambda: not local.running())
+    [row] = running.get(f"/spend/logs?api_key={api.api_key}")["data"]
+    assert (row["status"], row["predictions"]) == (499, 1), "it has no answer, and is paid"
 
 
 def test_a_window_that_is_over_ends_the_batch(local: LocalReplicate, tmp_path: Path) -> None:

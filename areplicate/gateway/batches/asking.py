@@ -25,7 +25,7 @@ from ..accounts.key_limits import RoomTaken
 from ..api.embeddings import embed
 from ..api.model_call import admitted_call
 from ..app import Gateway
-from ..errors import NO_RETRY, GatewayError
+from ..errors import CLIENT_GONE, NO_RETRY, GatewayError
 from ..upstream import NoRoomForAnswer, NotAskedAgain
 
 _A_MOMENT = 1.0
@@ -57,6 +57,10 @@ async def ask(
             async with account:
                 try:
                     return await _answer(account, request)
+                except asyncio.CancelledError:  # the batch has ended, or another process goes on with it
+                    account.record.status = CLIENT_GONE
+                    account.put_off()
+                    raise
                 except APIError as error:
                     if not is_the_rows_own(error):
                         account.put_off()

@@ -95,7 +95,7 @@ def test_what_is_told_to_take_at_most_so_long_does_with_room_to_spare() -> None:
 
 
 MEASURED = {
-    "a warm call of 0.2 s: time on top": "warm call of 0.2 s: overhead, ms",
+    "a warm call of 0.2 s: overhead": "warm call of 0.2 s: overhead, ms",
     "CPU time of such a call": "the same: CPU a call, ms",
     "300 calls of 0.5 s at once": "300 calls of 0.5 s at once: wall, s",
     "3,000 calls of 0.5 s at once": "3000 calls of 0.5 s at once: wall, s",

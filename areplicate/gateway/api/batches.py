@@ -17,7 +17,7 @@ from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import Duration, ListPage, Text, in_whole_seconds, seconds_of
-from .files import file_of, stored, too_many_files
+from .files import file_of, page_of, stored, too_many_files
 
 Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
 Metadata = Annotated[
@@ -115,7 +115,7 @@ async def create_batch(exchange: Exchange, body: dict[str, Any]) -> Batch:
 @route("GET", "/v1/batches", "key", takes=BatchQuery, answer=BatchList)
 async def list_batches(exchange: Exchange, asked: BatchQuery) -> BatchList:
     """List batches."""
-    rows = await (await stored(exchange)).page(BatchRow, exchange.caller, asked.after, asked.limit + 1)
+    rows = await page_of(exchange, BatchRow, asked.after, asked.limit + 1)
     return BatchList.of([_shown(row) for row in rows], asked.limit)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
 
-from ..accounts.batch_store import BatchStore
+from ..accounts.batch_store import BatchStore, T
 from ..accounts.tables import FileRow
 from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
@@ -95,9 +95,7 @@ async def upload(exchange: Exchange) -> File:
 @route("GET", "/v1/files", "key", takes=FileQuery, answer=FileList)
 async def list_files(exchange: Exchange, asked: FileQuery) -> FileList:
     """List files."""
-    rows = await (await stored(exchange)).page(
-        FileRow, exchange.caller, asked.after, asked.limit + 1, asked.order, asked.purpose
-    )
+    rows = await page_of(exchange, FileRow, asked.after, asked.limit + 1, asked.order, asked.purpose)
     return FileList.of([_shown(row) for row in rows], asked.limit)
 
 
@@ -140,6 +138,19 @@ async def file_of(exchange: Exchange, id: str) -> FileRow:
     if row is None:
         raise no_such("file", id)
     return row
+
+
+async def page_of(exchange: Exchange, kind: type[T], after: str | None, limit: int, *chosen: Any) -> list[T]:
+    """Files or batches behind the one with the id `after`.
+
+    Raises:
+        GatewayError: 404, it has been deleted, as programs do that delete what they list: for them, the list would seem
+            to end there.
+    """
+    store = await stored(exchange)
+    if after is not None and await store.find(kind, after, exchange.caller) is None:
+        raise no_such("file" if kind is FileRow else "batch", after, "after")
+    return await store.page(kind, exchange.caller, after, limit, *chosen)
 
 
 async def stored(exchange: Exchange) -> BatchStore:

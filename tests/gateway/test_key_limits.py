@@ -146,6 +146,14 @@ def test_a_budget_is_passed_by_one_prediction_at_most(
     assert spent < budget + dearest + 1e-6
 
 
+def test_what_ends_after_a_budget_has_renewed_is_of_its_new_time() -> None:
+    ledger, limited = Ledger(), key(max_budget=5.0, budget_duration=100.0, budget_resets_at=NOW + 100)
+    ledger.admit(limited, long := hold(dollars=1.0), NOW)
+    ledger.settle(long, 0, 5.0, NOW + 150)
+    assert not admitted(ledger, limited, hold(), NOW + 151), "the database has not said so yet"
+    assert admitted(ledger, limited, hold(), NOW + 201)
+
+
 def test_what_was_refused_on_its_way_is_given_back() -> None:
     ledger, limited = Ledger(), key(rpm_limit=1, max_budget=1)
     ledger.admit(limited, refused := hold(dollars=5), NOW)

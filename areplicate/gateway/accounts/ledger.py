@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable
 
 import msgspec
 
 from .key_limits import MEASURES, WINDOW, Again, Hold, Measure, Taken, refusal, refusal_of_more
-from .keys import Key
+from .keys import Key, renewal
 
 
 class Ledger:
@@ -39,6 +38,7 @@ class Ledger:
     def settle(self, hold: Hold, tokens: int, dollars: float, now: float) -> None:
         """The request has ended, and took that much."""
         page = self._pages[hold.key_id]
+        page.renew(now)
         page.close(hold)
         page.windows["tokens"].add(now, tokens)
         page.windows["dollars"].add(now, dollars)
@@ -69,9 +69,8 @@ class Ledger:
 
     def _page(self, key: Key, now: float) -> _Page:
         page = self._pages.setdefault(key.id, _Page())
-        if (page.resets_at or math.inf) <= now:  # its budget has renewed
-            page.spent = 0.0
-        page.resets_at = key.budget_resets_at
+        page.renew(now)
+        page.resets_at, page.duration = key.budget_resets_at, key.budget_duration
         self.saw(key)  # the row knows more where it had no limits for a while, or usage waited in a file
         return page
 
@@ -79,10 +78,18 @@ class Ledger:
 class _Page(msgspec.Struct):
     spent: float = 0.0
     resets_at: float | None = None
+    duration: float | None = None
+    """Seconds after which its budget renews."""
     held: dict[Measure, float] = msgspec.field(default_factory=lambda: dict.fromkeys(MEASURES, 0.0))
     windows: dict[Measure, _Window] = msgspec.field(
         default_factory=lambda: {each: _Window() for each in MEASURES}
     )
+
+    def renew(self, now: float) -> None:
+        """Begins its budget anew, if that is due."""
+        resets = renewal(self.resets_at, self.duration, now)
+        if resets != self.resets_at:
+            self.spent, self.resets_at = 0.0, resets
 
     def open(self, hold: Hold) -> None:
         for measure in MEASURES:

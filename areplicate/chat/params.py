@@ -134,40 +134,37 @@ def changes_nothing(param: Param, value: Any) -> bool:
 
 _ANY, _TEXT, _FLAG = Field(), Field("string"), Field("boolean")
 _NUMBER, _INTEGER = Field("number"), Field("integer")
-_LIMIT = Param(_INTEGER, TOKEN_LIMIT, _limit, unguided=("max_tokens", "max_new_tokens"))
+_LIMIT = Param(_INTEGER, TOKEN_LIMIT, convert=_limit, unguided=("max_tokens", "max_new_tokens"))
+_EFFORT = (
+    *("reasoning_effort", "thinking_level", "thinking_budget"),
+    ("extended_thinking", "thinking_budget_tokens"),
+)
 
 PARAMS: dict[str, Param] = {
     "max_tokens": _LIMIT,
     "max_completion_tokens": _LIMIT,
     "temperature": Param(_NUMBER, ("temperature", "temp"), unguided=("temperature",)),
-    "top_p": Param(_NUMBER, (), None, (1, 1.0), ("top_p",)),
-    "stop": Param(_ANY, STOP, _stop, ([], (), ""), ("stop_sequences",)),
-    "presence_penalty": Param(_NUMBER, (), None, (0, 0.0), ("presence_penalty",)),
-    "frequency_penalty": Param(_NUMBER, (), None, (0, 0.0), ("frequency_penalty",)),
-    "reasoning_effort": Param(
-        _TEXT,
-        (
-            *("reasoning_effort", "thinking_level", "thinking_budget"),
-            ("extended_thinking", "thinking_budget_tokens"),
-        ),
-        _effort,
-    ),
+    "top_p": Param(_NUMBER, neutral=(1, 1.0), unguided=("top_p",)),
+    "stop": Param(_ANY, STOP, convert=_stop, neutral=([], (), ""), unguided=("stop_sequences",)),
+    "presence_penalty": Param(_NUMBER, neutral=(0, 0.0), unguided=("presence_penalty",)),
+    "frequency_penalty": Param(_NUMBER, neutral=(0, 0.0), unguided=("frequency_penalty",)),
+    "reasoning_effort": Param(_TEXT, _EFFORT, convert=_effort),
     "verbosity": Param(_TEXT),
-    "response_format": Param(_ANY, (), _object, ({"type": "text"},)),
-    "tools": Param(_ANY, (), _structured, ([], ())),
-    "tool_choice": Param(_ANY, (), _structured, ("auto", "none")),
-    "parallel_tool_calls": Param(_FLAG, (), None, (True,)),
-    "functions": Param(_ANY, (), _structured, ([], ())),
-    "function_call": Param(_ANY, (), _structured, ("auto", "none")),
-    "logit_bias": Param(_ANY, (), _object, ({},)),
-    "logprobs": Param(_FLAG, (), None, (False,)),
-    "top_logprobs": Param(_INTEGER, (), None, (0,)),
-    "n": Param(_INTEGER, (), None, (1,)),
-    "audio": Param(_ANY, (), _object),
-    "moderation": Param(_ANY, (), _object),
-    "modalities": Param(Field("array"), (), None, (["text"], ("text",))),
-    "prediction": Param(_ANY, (), _object),
-    "web_search_options": Param(_ANY, (), _object),
+    "response_format": Param(_ANY, convert=_object, neutral=({"type": "text"},)),
+    "tools": Param(_ANY, convert=_structured, neutral=([], ())),
+    "tool_choice": Param(_ANY, convert=_structured, neutral=("auto", "none")),
+    "parallel_tool_calls": Param(_FLAG, neutral=(True,)),
+    "functions": Param(_ANY, convert=_structured, neutral=([], ())),
+    "function_call": Param(_ANY, convert=_structured, neutral=("auto", "none")),
+    "logit_bias": Param(_ANY, convert=_object, neutral=({},)),
+    "logprobs": Param(_FLAG, neutral=(False,)),
+    "top_logprobs": Param(_INTEGER, neutral=(0,)),
+    "n": Param(_INTEGER, neutral=(1,)),
+    "audio": Param(_ANY, convert=_object),
+    "moderation": Param(_ANY, convert=_object),
+    "modalities": Param(Field("array"), neutral=(["text"], ("text",))),
+    "prediction": Param(_ANY, convert=_object),
+    "web_search_options": Param(_ANY, convert=_object),
 }
 
 TOOL_PARAMS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")

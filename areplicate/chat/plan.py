@@ -78,24 +78,25 @@ def plan_for(schema: ModelSchema | None, model: str | None) -> Plan:
         messages, prompt = prompt, None
     history = _first(fields, _HISTORY, ("array",))
     media = media_fields(fields)
+    format = decide(
+        schema.format,
+        names,
+        chats=system is not None or history is not None,
+        takes_media=media.any,
+        inputs=frozenset(fields),
+    )
     return Plan(
         schema,
-        decide(
-            schema.format,
-            names,
-            chats=system is not None or history is not None,
-            takes_media=media.any,
-            inputs=frozenset(fields),
-        ),
-        prompt,
-        system,
-        messages,
-        history,
-        {name: inputs_for(name, param, fields) for name, param in PARAMS.items()},
-        tuple(name for name in TOKEN_LIMIT if name in fields),
-        media,
-        fields,
-        context_tokens(fields, names),
+        format,
+        prompt=prompt,
+        system=system,
+        messages=messages,
+        history=history,
+        targets={name: inputs_for(name, param, fields) for name, param in PARAMS.items()},
+        limits=tuple(name for name in TOKEN_LIMIT if name in fields),
+        media=media,
+        fields=fields,
+        context=context_tokens(fields, names),
     )
 
 

@@ -146,19 +146,11 @@ def run(
                     await jobs.run(job, router, tally, max_in_flight, retry_failed, lambda: stopping)
             return tally
 
-    try:
+    with _may_be_stopped(job):
         tally = signals.run(work, stop)
         if tally is not None:
             hint = f", {tally.failed:,} of them with an error (--retry-failed asks them again)"
             click.echo(f"{_rows(_exported(job))} in {job.output}{hint if tally.failed else ''}", err=True)
-    except (BadRequestError, NotFoundError):  # the same command would say the same again
-        raise
-    except APIError as error:
-        _stop(job, f"error: {error}", 1)
-    except KeyboardInterrupt:
-        _stop(job, "stopped", 130)
-    except SystemExit:
-        _stop(job, "stopped by SIGTERM", 143)
     if stopping:
         _stop(job, "stopped", 130)
     if tally is not None and tally.failed:
@@ -216,6 +208,21 @@ def _cost(response: Any) -> float | None:
     price = published_price(response.model, built_in())
     runs = getattr(response, "replicate", None)
     return None if price is None or not runs else sum(price.of_run(run) for run in runs)
+
+
+@contextmanager
+def _may_be_stopped(job: Job) -> Iterator[None]:
+    """Ends the command with the exit status that tells what has stopped the job."""
+    try:
+        yield
+    except (BadRequestError, NotFoundError):  # the same command would say the same again
+        raise
+    except APIError as error:
+        _stop(job, f"error: {error}", 1)
+    except KeyboardInterrupt:
+        _stop(job, "stopped", 130)
+    except SystemExit:
+        _stop(job, "stopped by SIGTERM", 143)
 
 
 def _stop(job: Job, why: str, code: int) -> NoReturn:

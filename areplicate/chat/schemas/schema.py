@@ -95,17 +95,17 @@ def from_openapi(
     if len(given) > _MOST_INPUTS:
         raise ValueError(f"the model has {len(given)} inputs; {_MOST_INPUTS} are read")
     properties = {name: resolve(prop) for name, prop in given}
-    prompt = properties.get("prompt", {})
+    required = [name for name in _list(entry.get("required")) if isinstance(name, str) and name in properties]
+    output = resolve(schemas.get("Output"))
+    described = str(properties.get("prompt", {}).get("description") or "").lower()
     return ModelSchema(
-        {name: _field(prop, resolve(prop.get("items"))) for name, prop in properties.items()},
-        tuple(
-            [name for name in _list(entry.get("required")) if isinstance(name, str) and name in properties]
-        ),
-        model,
-        version,
-        _output_kind(output := resolve(schemas.get("Output")), resolve(output.get("items"))),
-        shown_format(properties, example if isinstance(example, Mapping) else {}, model),
-        _in_this_order(str(prompt.get("description") or "").lower(), "json", "messages", "role"),
+        fields={name: _field(prop, resolve(prop.get("items"))) for name, prop in properties.items()},
+        required=tuple(required),
+        model=model,
+        version=version,
+        output=_output_kind(output, resolve(output.get("items"))),
+        format=shown_format(properties, example if isinstance(example, Mapping) else {}, model),
+        prompt_is_messages=_in_this_order(described, "json", "messages", "role"),
     )
 
 
@@ -177,15 +177,15 @@ def _field(prop: Mapping[str, Any], items: Mapping[str, Any]) -> Field:
     entries = items.get("type")
     default = prop.get("default")
     return Field(
-        kind,
-        (entries if isinstance(entries, str) else "any") if kind == "array" else None,
-        "uri" in (prop.get("format"), items.get("format")),
-        _number(prop.get("minimum")),
-        _number(prop.get("maximum")),
-        _number(prop.get("minLength"), (int,)),
-        _number(prop.get("maxLength"), (int,)),
-        tuple(_list(prop.get("enum"))) or None,
-        None if len(str(default)) > _LONGEST_DEFAULT else default,
+        type=kind,
+        items=(entries if isinstance(entries, str) else "any") if kind == "array" else None,
+        media="uri" in (prop.get("format"), items.get("format")),
+        minimum=_number(prop.get("minimum")),
+        maximum=_number(prop.get("maximum")),
+        min_length=_number(prop.get("minLength"), (int,)),
+        max_length=_number(prop.get("maxLength"), (int,)),
+        enum=tuple(_list(prop.get("enum"))) or None,
+        default=None if len(str(default)) > _LONGEST_DEFAULT else default,
     )
 
 

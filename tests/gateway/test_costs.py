@@ -119,6 +119,15 @@ def test_a_models_usual_answer_is_learnt() -> None:
     assert expected(costs, OTHER) == (500, 0.0), "each model has its own"
 
 
+def test_what_was_cut_makes_no_answer_look_cheap() -> None:
+    costs = Costs()
+    first_guess = expected(costs)
+    costs.learn(ENTRY, run(0.1, 50, 1), whole=False)
+    assert expected(costs) == first_guess
+    costs.learn(ENTRY, run(5.0, 50, 1500), whole=False)
+    assert expected(costs) > first_guess
+
+
 def test_of_several_at_once_each_is_expected_to_write_the_most_of_late() -> None:
     costs = Costs()
     costs.learn(ENTRY, run(1.0, 0, 100))

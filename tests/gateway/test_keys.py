@@ -122,6 +122,9 @@ def test_leaving_early_is_paid(running: Gateway, local: LocalReplicate) -> None:
             next(answer.iter_lines())
     eventually(lambda: info(running, key)["spend"] > 0)
     eventually(lambda: not local.running())
+    poor = running.new_key(max_budget=20)
+    with running.http(poor) as http, http.stream("POST", "/v1/chat/completions", json=body):
+        assert running.ask(poor, "slow").status_code == 429, "who leaves early has shown nobody what is usual"
 
 
 def test_every_request_is_in_the_account(running: Gateway) -> None:

@@ -40,6 +40,8 @@ class Bill(msgspec.Struct, eq=False):
     """All predictions that were begun for it, also those that failed."""
     _ended: dict[str, float] = {}
     """What predictions cost that had ended when others were asked for, by their ids."""
+    _unanswered: set[str] = set()
+    """The ids of those that gave no answer, or whose answer did not reach its client."""
     _counted: tuple[Sequence[Run] | None, float | None] = (None, None)
     """The runs that were counted last, and their cost: header, body and usage row ask for it."""
 
@@ -137,7 +139,7 @@ class Bill(msgspec.Struct, eq=False):
         """Remembers what each prediction took, for what the next requests are expected to take."""
         for run in self._record.runs:
             if (entry := self.entry(run.prediction_id)) is not None:
-                self._costs.learn(entry, run)
+                self._costs.learn(entry, run, whole=run.prediction_id not in self._unanswered)
 
     def _price(self, prediction_id: str | None = None) -> Price | None:
         entry = self.entry(prediction_id)
@@ -167,6 +169,7 @@ class Bill(msgspec.Struct, eq=False):
         """What a prediction did that gave no answer, or whose answer did not reach its client."""
         prediction, demand = ended.prediction, self.demand
         assert prediction is not None, "only those that are known have ended"
+        self._unanswered.add(prediction.id)
         self._record.predictions.setdefault(prediction.id, demand.made(ended.endpoint)[0].model)
         text = output_text(prediction.output) if demand.writes else ""
         shown = prediction if demand.writes else msgspec.structs.replace(prediction, output=None)

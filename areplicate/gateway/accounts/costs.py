@@ -106,11 +106,20 @@ class Costs:
             return tokens, seconds
         return allowed if several else min(tokens, allowed), seconds
 
-    def learn(self, entry: ModelEntry, run: Run) -> None:
-        """A prediction of the entry's has ended."""
-        tokens = run.usage.completion_tokens if run.usage is not None else 0
+    def learn(self, entry: ModelEntry, run: Run, *, whole: bool = True) -> None:
+        """A prediction of the entry's has ended.
+
+        Args:
+            whole: whether it has answered. One that was cut or has failed shows only that a prediction may take so
+                much: who leaves early must not make those that do not look cheap.
+        """
+        tokens: float = run.usage.completion_tokens if run.usage is not None else 0
         seconds = run.predict_s or 0.0
-        if (usual := self._usual.get(entry.name)) is None:
+        usual = self._usual.get(entry.name)
+        if not whole:
+            least = usual or _FIRST_GUESS
+            tokens, seconds = max(tokens, least.tokens), max(seconds, least.seconds)
+        if usual is None:
             self._usual[entry.name] = _Usual(tokens, seconds, tokens, seconds)
         else:
             usual.saw(tokens, seconds)

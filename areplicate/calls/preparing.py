@@ -219,15 +219,15 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         prompting = Prompting(template, options.get("supports_system_prompt"), values=values)
         own_access = options.get("api_base"), options.get("api_key")
         draft = _Draft(
-            target,
-            access,
-            own_access,
-            _process_settings(),
-            timeout_and_retries,
-            blank,
-            params,
-            drop,
-            prompting,
+            target=target,
+            access=access,
+            own_access=own_access,
+            process=_process_settings(),
+            timeout_and_retries=timeout_and_retries,
+            blank=blank,
+            params=params,
+            drop_params=drop,
+            prompting=prompting,
         )
         if given.key is not None and target.schema is not None and _CONNECTION_OPTIONS.isdisjoint(options):
             _put(self._drafts, (model, given.key), draft, _DRAFTS_KEPT)

@@ -17,6 +17,15 @@ _LARGE = 2.0**62
 """Numbers below this are always in range; infinity and NaN are not below it."""
 
 
+_TYPES: dict[str, tuple[Any, str]] = {
+    "string": (str, "a string"),
+    "boolean": (bool, "true or false"),
+    "array": ((list, tuple), "a list"),
+    "object": (Mapping, "an object"),
+}
+"""What values of JSON's types are, and their names in messages. Numbers are looked at more closely."""
+
+
 class AskedModel(msgspec.Struct, frozen=True):
     """The model that gets a value, for messages, and whether values that do not fit are dropped."""
 
@@ -42,30 +51,29 @@ def fit(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     """
     kind = field.type
     if kind == "integer" or kind == "number":
-        low, high = field.minimum, field.maximum
-        plain = type(value) is int or (type(value) is float and kind == "number")
-        if not (plain and (-_LARGE if low is None else low) <= value <= (_LARGE if high is None else high)):
-            if kind == "number" and isinstance(value, int) and 2**63 <= abs(value) < 2**1023:
-                value = float(value)  # JSON may write such a number with all its digits
-            value = _within(name, _number(name, value, kind, asked), field, asked)
-    elif kind == "string":
-        if not isinstance(value, str):
-            wrong_type(name, value, "a string", asked)
-        if field.max_length is not None or field.min_length is not None:
+        value = _fit_number(name, value, field, asked)
+    elif (wanted := _TYPES.get(kind)) is not None:
+        types, in_words = wanted
+        if not isinstance(value, types):
+            wrong_type(name, value, in_words, asked)
+        if kind == "array":
+            value = list(value)
+        elif kind == "string" and (field.max_length is not None or field.min_length is not None):
             _check_length(name, value, field, asked)
-    elif kind == "boolean":
-        if not isinstance(value, bool):
-            wrong_type(name, value, "true or false", asked)
-    elif kind == "array":
-        if not isinstance(value, (list, tuple)):
-            wrong_type(name, value, "a list", asked)
-        value = list(value)
-    elif kind == "object" and not isinstance(value, Mapping):
-        wrong_type(name, value, "an object", asked)
     if field.enum is not None and value not in field.enum:
         _drop_unknown_choice(name, value, field.enum, asked)
         return None
     return value
+
+
+def _fit_number(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
+    kind, low, high = field.type, field.minimum, field.maximum
+    plain = type(value) is int or (type(value) is float and kind == "number")
+    if plain and (-_LARGE if low is None else low) <= value <= (_LARGE if high is None else high):
+        return value  # as nearly all are
+    if kind == "number" and isinstance(value, int) and 2**63 <= abs(value) < 2**1023:
+        value = float(value)  # JSON may write such a number with all its digits
+    return _within(name, _number(name, value, kind, asked), field, asked)
 
 
 def _drop_unknown_choice(name: str, value: Any, enum: Iterable[Any], asked: AskedModel) -> None:

@@ -446,6 +446,16 @@ def test_rows_wait_for_room_and_leave_half_of_it_to_others(local: LocalReplicate
         assert max(at_once) <= 5, "a row has a quarter of what is left of 25 MB"
 
 
+def test_a_file_does_not_expire_and_who_asks_for_that_hears_so(running: Gateway) -> None:
+    api, soon = client(running, running.new_key()), {"anchor": "created_at", "seconds": 3600}
+    with pytest.raises(openai.BadRequestError, match="expires_after cannot be used: files are kept"):
+        api.files.create(file=("in.jsonl", b"{}"), purpose="batch", expires_after=soon)
+    assert not api.files.list().data
+    asked = {"endpoint": CHAT, "completion_window": "24h", "output_expires_after": soon}
+    with pytest.raises(openai.BadRequestError, match="output_expires_after cannot be used"):
+        api.batches.create(input_file_id="file-1", **asked)
+
+
 def test_what_a_batch_may_not_be(running: Gateway) -> None:
     api = client(running, running.new_key())
     file = api.files.create(file=("a.jsonl", b"{}"), purpose="batch")

@@ -17,7 +17,7 @@ from ..errors import GatewayError, bad_request, no_such
 from ..http.exchange import Exchange
 from ..http.route import route
 from .fields import Duration, ListPage, Text, in_whole_seconds, seconds_of
-from .files import file_of, page_of, stored, too_many_files
+from .files import file_of, no_expiry, page_of, stored, too_many_files
 
 Endpoint = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(APIS)})]
 Metadata = Annotated[
@@ -82,6 +82,8 @@ async def create_batch(exchange: Exchange, body: dict[str, Any]) -> Batch:
         raise bad_request(
             f"endpoint must be one of {', '.join(APIS)}, not {endpoint!r:.100}.", param="endpoint"
         )
+    if body.get("output_expires_after") is not None:
+        raise no_expiry("output_expires_after")
     file = await file_of(exchange, body["input_file_id"])
     if file.purpose != "batch":
         raise bad_request(

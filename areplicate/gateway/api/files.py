@@ -74,6 +74,8 @@ async def upload(exchange: Exchange) -> File:
         fields, filename = await read_form(exchange.request, path, round(general.max_file_mb * 1e6))
         if (purpose := fields.get("purpose")) != "batch":
             raise bad_request(f"purpose must be 'batch', not {purpose!r:.50}.", param="purpose")
+        if any(name.startswith("expires_after") for name in fields):
+            raise no_expiry("expires_after")
         row = FileRow(
             id=f"file-{secrets.token_hex(16)}",
             key_id=key_id,
@@ -130,6 +132,11 @@ def too_many_files(most: int) -> GatewayError:
         f"This key may have {most} files, those that its batches under way will make among them: delete some.",
         code="too_many_files",
     )
+
+
+def no_expiry(param: str) -> GatewayError:
+    """Who wants a file to be gone by a time must not believe that it will be."""
+    return bad_request(f"{param} cannot be used: files are kept until they are deleted.", param=param)
 
 
 async def file_of(exchange: Exchange, id: str) -> FileRow:

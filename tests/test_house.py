@@ -174,3 +174,10 @@ def test_no_file_has_the_marks_of_a_merge_that_was_not_finished() -> None:
     root = PACKAGE.parent
     for path in (*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("*.*ml")):
         assert not re.search(r"^(<<<<<<< |>>>>>>> )", path.read_text(), re.MULTILINE), path
+
+
+def test_a_rooms_own_words_name_files_that_are_there() -> None:
+    for folder in sorted(PACKAGE.rglob("__init__.py")):
+        words = re.findall(r"`([a-z][a-z_]*)`", ast.get_docstring(tree(folder)) or "")
+        there = {path.stem for path in folder.parent.iterdir()} | {"areplicate"}
+        assert set(words) <= there, f"{folder.parent.relative_to(PACKAGE)} has no {set(words) - there}"

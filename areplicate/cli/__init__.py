@@ -1,4 +1,4 @@
-"""The `areplicate` command."""
+"""The `areplicate` command, with a file for each subcommand, which is imported when it is asked for."""
 
 from __future__ import annotations
 

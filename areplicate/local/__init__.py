@@ -1,7 +1,9 @@
-"""A stand-in for Replicate's HTTP API, to run on your own machine.
+"""A stand-in for Replicate's HTTP API, to run on your own machine: see `LocalReplicate`.
 
-It answers as the service does, quirks and all, and is what areplicate's tests and benchmarks run
-against. See `LocalReplicate`.
+It answers as the service does, quirks and all, and is what areplicate's tests and benchmarks run against. `server`
+takes requests, shows the `faults` and the `rate_limits`, and lets the handler that `routes` finds answer: one in
+`prediction_routes`, `files`, `catalog` or `discovery`. `service` has the state behind them: `models`, and `predictions`
+whose `replies` are written as time passes.
 """
 
 from __future__ import annotations

@@ -28,6 +28,12 @@ def test_the_extras_for_users_are_listed() -> None:
     assert listed and set(listed[1].split(", ")) == extras - {"bench", "docs", "mutants", "test"}
 
 
+def test_the_extras_that_pages_install_exist() -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "README.md", *DOCS.rglob("*.md")))
+    named = {extra for each in re.findall(r"areplicate\[([\w,]+)\]", pages) for extra in each.split(",")}
+    assert named and named <= set(metadata("areplicate").get_all("Provides-Extra") or ())
+
+
 def test_each_variable_of_the_environment_has_a_line() -> None:
     code = "".join(path.read_text() for path in (ROOT / "areplicate").rglob("*.py"))
     variables = set(re.findall(r"\b(?:AREPLICATE|REPLICATE)_[A-Z_]+\b", code))

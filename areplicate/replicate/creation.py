@@ -141,7 +141,6 @@ class Creator:
         endpoint, input, policy = new.endpoint, new.input, new.policy
         body = msgspec.json.encode({**endpoint.beside, "input": input})
         key = hash((endpoint, body))
-        timeout = None if CANCEL_AFTER in new.headers else new.timeout
         retries: Retries | None = None
         attempts: list[LivePrediction] = []
         made: LivePrediction | None = None
@@ -153,7 +152,9 @@ class Creator:
                     return made
             while True:
                 sent = await self._http.creations.acquire(policy.deadline)
-                attempt = self._live.begin(self, endpoint, input, key, timeout, sent)
+                mark = None if CANCEL_AFTER in new.headers else self._live.draw_mark(key, new.timeout)
+                attempt = LivePrediction(self._live, self, endpoint, input, key, mark, sent)
+                self._live.enter(attempt)
                 attempts.append(attempt)
                 if intent is not None and attempt.mark is not None:
                     await intent.asking(attempt.mark)
@@ -207,10 +208,18 @@ class Creator:
 
     def _attempt_of_caller(self, input: dict[str, Any], earlier: LivePrediction) -> LivePrediction:
         """What this caller asked for before they had another's."""
-        attempt = self._live.begin_again(
-            self, earlier.endpoint, input, earlier.key, earlier.mark, earlier.sent
+        attempt = LivePrediction(
+            self._live,
+            self,
+            earlier.endpoint,
+            input,
+            earlier.key,
+            earlier.mark,
+            earlier.sent,
+            answered=earlier.answered,
+            may_exist=True,
         )
-        attempt.answered = earlier.answered
+        self._live.enter(attempt)
         return attempt
 
     def _attempt_of_earlier_process(
@@ -219,8 +228,11 @@ class Creator:
         """What an earlier process asked for; `at` is by this machine's clock."""
         ahead = time.time() - now()
         self._clock.assume(ahead + _CLOCKS_APART)
-        attempt = self._live.begin_again(self, endpoint, input, key, mark, at - ahead)
-        attempt.answered = attempt.sent + _ON_ITS_WAY
+        sent = at - ahead
+        attempt = LivePrediction(
+            self._live, self, endpoint, input, key, mark, sent, answered=sent + _ON_ITS_WAY, may_exist=True
+        )
+        self._live.enter(attempt)
         return attempt
 
     async def _found_again(self, attempt: LivePrediction) -> bool:

@@ -83,6 +83,7 @@ class LivePrediction(msgspec.Struct, eq=False):
     """One creation, and the prediction that has come of it. As a context manager it is left with its block.
 
     Attributes:
+        key: equal for equal inputs of one endpoint.
         mark: the seconds of its `Cancel-After`, by which it is known again; None if the caller chose them.
         sent, answered: when its creation was sent, and its connection ended, on our clock.
         may_exist: whether there may be a prediction, and it may run.
@@ -215,42 +216,26 @@ class Live:
             return APIConnectionError("The router was closed before the answer came.")
         return Timeout(late)
 
-    def begin(
-        self,
-        owner: Owner,
-        endpoint: Endpoint,
-        input: dict[str, Any],
-        key: int,
-        timeout: float | None,
-        sent: float,
-    ) -> LivePrediction:
-        """One more prediction, which is about to be asked for.
-
-        Args:
-            key: equal for equal inputs of one endpoint.
-            timeout: seconds after which the server may cancel it, or some more; None if the caller has
-                told the server on their own.
-            sent: the time on our clock.
-        """
-        mark = None if timeout is None else self._draw(key, timeout)
-        attempt = LivePrediction(self, owner, endpoint, input, key, mark, sent)
-        self._enter(attempt)
-        return attempt
-
-    def begin_again(
-        self, owner: Owner, endpoint: Endpoint, input: dict[str, Any], key: int, mark: int | None, sent: float
-    ) -> LivePrediction:
-        """One that was asked for earlier, perhaps by an earlier process, with its mark: it may exist."""
-        attempt = LivePrediction(self, owner, endpoint, input, key, mark, sent)
-        attempt.may_exist = True
-        self.marks.add((key, mark))
-        self._enter(attempt)
-        return attempt
-
-    def _enter(self, attempt: LivePrediction) -> None:
+    def enter(self, attempt: LivePrediction) -> None:
+        """One more that a caller wants: about to be asked for, or asked for earlier, so that it may exist."""
+        if attempt.may_exist:
+            self.marks.add((attempt.key, attempt.mark))
         self._wanted.add(attempt)
         if (notify := ON_BEGUN.get()) is not None:
             notify(attempt)
+
+    def draw_mark(self, key: int, timeout: float) -> int:
+        """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has.
+
+        Args:
+            key: equal for equal inputs of one endpoint.
+            timeout: seconds after which the server may cancel the prediction, or some more.
+        """
+        least, span = _marks_for(timeout)
+        while (key, mark := least + int(_marks.random() * span)) in self.marks:
+            span += span // 4  # so that a few draws find one however many ask the same
+        self.marks.add((key, mark))
+        return mark
 
     def left(self, attempt: LivePrediction) -> None:
         """Nobody wants a prediction any more; in the loop's own thread."""
@@ -338,14 +323,6 @@ class Live:
     def _notify(self) -> None:
         if self._changed is not None:
             self._changed.set()
-
-    def _draw(self, key: int, timeout: float) -> int:
-        """Seconds for `Cancel-After`: the timeout, and some more, which no equal input in flight has."""
-        least, span = _marks_for(timeout)
-        while (key, mark := least + int(_marks.random() * span)) in self.marks:
-            span += span // 4  # so that a few draws find one however many ask the same
-        self.marks.add((key, mark))
-        return mark
 
 
 @lru_cache(maxsize=256)

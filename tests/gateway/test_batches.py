@@ -434,16 +434,16 @@ def test_rows_wait_for_room_and_leave_half_of_it_to_others(local: LocalReplicate
     with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running:
         api = client(running, running.new_key())
         before = len(local.predictions)
-        batch = begin(api, [line(str(number), "x" * 3_000_000, model="steady") for number in range(7)])
+        batch = begin(api, [line(str(number), "x" * 4_900_000, model="steady") for number in range(3)])
         at_once = [0]
 
         def all_are_answered() -> bool:
             at_once.append(len(local.running()))
-            return len(local.predictions) - before == 7 and not at_once[-1]
+            return len(local.predictions) - before == 3 and not at_once[-1]
 
         eventually(all_are_answered)
-        assert counts(ended(api, batch.id)) == (7, 7, 0)
-        assert max(at_once) <= 5, "a row has a quarter of what is left of 25 MB"
+        assert counts(ended(api, batch.id)) == (3, 3, 0)
+        assert max(at_once) <= 2, "a row has a quarter of what is left of 25 MB"
 
 
 def test_a_file_does_not_expire_and_who_asks_for_that_hears_so(running: Gateway) -> None:

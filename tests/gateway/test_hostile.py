@@ -299,11 +299,11 @@ def test_there_is_room_for_few_large_bodies_at_once(local: LocalReplicate, tmp_p
     """Also for those that a small body refers to. What has ended counts no more."""
     config = config_for(local, max_bodies_mb=50, store_responses=True)
     large = {"model": "chat", "input": "x" * 9_000_000}
-    with gateway(config, tmp_path) as running, ThreadPoolExecutor(5) as threads:
+    with gateway(config, tmp_path) as running, ThreadPoolExecutor(3) as threads:
         stored = post(running, json.dumps(large), "/v1/responses").json()["id"]
         for asked in (large, {"input": "Go on", "previous_response_id": stored}):
             body = json.dumps({**asked, "model": "patient"})
-            asking = [threads.submit(post, running, body, "/v1/responses") for _ in range(5)]
+            asking = [threads.submit(post, running, body, "/v1/responses") for _ in range(3)]
             answers = [each.result() for each in asking]
             assert {answer.status_code for answer in answers} == {200, 503}
             refused = next(answer for answer in answers if answer.status_code == 503)
@@ -316,10 +316,10 @@ def test_small_parts_of_a_body_count_for_the_memory_that_they_take(
 ) -> None:
     """Sixty bodies of 200 KB took 400 MB."""
     body = json.dumps({"model": "patient", "messages": HI, "metadata": [{}] * 49_000})
-    with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running, ThreadPoolExecutor(10) as threads:
-        asking = [threads.submit(post, running, body) for _ in range(10)]
+    with gateway(config_for(local, max_bodies_mb=50), tmp_path) as running, ThreadPoolExecutor(5) as threads:
+        asking = [threads.submit(post, running, body) for _ in range(5)]
         statuses = Counter(each.result().status_code for each in asking)
-    assert set(statuses) == {200, 503} and statuses[200] < 8
+    assert set(statuses) == {200, 503}
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
@@ -337,16 +337,16 @@ ASKED_START = b'{"model": "chat", "messages": [{"role": "user", "content": "Hi"}
 
 
 OF_MANY_PARTS: dict[str, Callable[[], bytes]] = {
-    "fields": lambda: ASKED_START + b",".join(b'"x%d": 1' % i for i in range(900_000 // 2)) + b"}",
-    "objects": lambda: ASKED_START + b'"x": [' + b"{}," * 3_000_000 + b"{}]}",
-    "lists": lambda: ASKED_START + b'"x": [' + b"[]," * 3_000_000 + b"[]]}",
-    "numbers": lambda: ASKED_START + b'"x": [' + b"1," * 4_000_000 + b"1]}",
-    "keys": lambda: ASKED_START + b'"x": {' + b",".join(b'"%d":0' % i for i in range(700_000)) + b"}}",
-    "opened": lambda: b"[" * 9_000_000,
-    "nested": lambda: b'{"a":' * 1_500_000,
-    "escapes": lambda: b'"' + b"\\u005b" * 1_500_000 + b'"',
-    "quotes": lambda: b'{"x": "' + b"\\\\" * 4_000_000 + b'"' + b"{" * 100 + b"}",
-    "unfinished": lambda: b'{"x": "' + b'[\\"' * 3_000_000,
+    "fields": lambda: ASKED_START + b",".join(b'"x%d": 1' % i for i in range(150_000)) + b"}",
+    "objects": lambda: ASKED_START + b'"x": [' + b"{}," * 1_000_000 + b"{}]}",
+    "lists": lambda: ASKED_START + b'"x": [' + b"[]," * 1_000_000 + b"[]]}",
+    "numbers": lambda: ASKED_START + b'"x": [' + b"1," * 1_500_000 + b"1]}",
+    "keys": lambda: ASKED_START + b'"x": {' + b",".join(b'"%d":0' % i for i in range(250_000)) + b"}}",
+    "opened": lambda: b"[" * 3_000_000,
+    "nested": lambda: b'{"a":' * 500_000,
+    "escapes": lambda: b'"' + b"\\u005b" * 500_000 + b'"',
+    "quotes": lambda: b'{"x": "' + b"\\\\" * 1_500_000 + b'"' + b"{" * 100 + b"}",
+    "unfinished": lambda: b'{"x": "' + b'[\\"' * 1_000_000,
     "few fields": lambda: ASKED_START + b",".join(b'"x%d": 1' % i for i in range(2_000)) + b"}",
 }
 
@@ -361,21 +361,21 @@ def test_a_body_of_many_parts_costs_little(running: Gateway, parts: str) -> None
         len(running.log()),
     )
     assert_refused(post(running, body), 400)
-    assert cpu_seconds(running.process.pid) - before < 2
-    assert resident_mb(running.process.pid) - memory < 120
+    assert cpu_seconds(running.process.pid) - before < 1
+    assert resident_mb(running.process.pid) - memory < 40
     assert len(running.log()) - log < 5_000
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_large_requests_that_fail_are_not_kept(running: Gateway, stream: bool) -> None:
     """Not even until Python next looks for what nobody refers to."""
-    schema = {"enum": [str(m) for m in range(60_000)]}
+    schema = {"enum": [str(m) for m in range(30_000)]}
     format = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
     memory = []
     for _ in range(8):
         assert "does not fit" in running.ask(response_format=format, stream=stream).text
         memory.append(resident_mb(running.process.pid))
-    assert memory[-1] - memory[1] < 15
+    assert memory[-1] - memory[1] < 8
 
 
 @pytest.mark.parametrize("model", ["long", "chat"])

@@ -200,7 +200,26 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
         params.update(options.get("extra_body", {}))
         for name in checked_names("additional_drop_params", options.get("additional_drop_params")):
             params.pop(name, None)
-        blank = Call(
+        prompting = Prompting(template, options.get("supports_system_prompt"), values=values)
+        own_access = options.get("api_base"), options.get("api_key")
+        draft = _Draft(
+            target=target,
+            access=access,
+            own_access=own_access,
+            process=_process_settings(),
+            timeout_and_retries=timeout_and_retries,
+            blank=self._blank_call(model, options, target),
+            params=params,
+            drop_params=drop,
+            prompting=prompting,
+        )
+        if given.key is not None and target.schema is not None and _CONNECTION_OPTIONS.isdisjoint(options):
+            _put(self._drafts, (model, given.key), draft, _DRAFTS_KEPT)
+        return draft
+
+    def _blank_call(self, model: str, options: Mapping[str, Any], target: _Target) -> Call:
+        """A call without its input and its times, which `_call` adds."""
+        return Call(
             account=target.account,
             endpoint=target.endpoint,
             question=Question(model, _NO_INPUT, target.schema),
@@ -216,22 +235,6 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             stream=bool(options.get("stream")),
             include_usage=wants_usage(options.get("stream_options")),
         )
-        prompting = Prompting(template, options.get("supports_system_prompt"), values=values)
-        own_access = options.get("api_base"), options.get("api_key")
-        draft = _Draft(
-            target=target,
-            access=access,
-            own_access=own_access,
-            process=_process_settings(),
-            timeout_and_retries=timeout_and_retries,
-            blank=blank,
-            params=params,
-            drop_params=drop,
-            prompting=prompting,
-        )
-        if given.key is not None and target.schema is not None and _CONNECTION_OPTIONS.isdisjoint(options):
-            _put(self._drafts, (model, given.key), draft, _DRAFTS_KEPT)
-        return draft
 
     async def _held_to_contract(
         self, messages: Sequence[Any], blank: Call, draft: _Draft, emulate: bool

@@ -121,7 +121,6 @@ def _tool_choice(choice: Any) -> dict[str, Any]:
 
 
 def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
-    """Adds a message; results of tools become messages of their own, before the user's text."""
     role, content = message.get("role"), message.get("content")
     if role not in ("user", "assistant", "system"):
         wrong(f"{place}.role", f"must be user or assistant, not {role!r:.50}")
@@ -129,14 +128,19 @@ def _add(messages: list[Any], place: str, message: Mapping[str, Any]) -> None:
         content = ""
     if isinstance(content, str):
         messages.append({"role": role, "content": content})
-        return
-    if not isinstance(content, list) or not content:
+    elif isinstance(content, list) and content:
+        _add_blocks(messages, f"{place}.content", role, content)
+    else:
         wrong(f"{place}.content", "must be a string or a list of blocks, and not empty")
+
+
+def _add_blocks(messages: list[Any], place: str, role: str, blocks: list[Any]) -> None:
+    """Adds a message of blocks; results of tools become messages of their own, before the user's text."""
     parts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
     thoughts: list[str] = []
-    for index, block in enumerate(content):
-        at = f"{place}.content[{index}]"
+    for index, block in enumerate(blocks):
+        at = f"{place}[{index}]"
         block = mapping(at, block)
         kind = block.get("type")
         if kind == "tool_result":

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from areplicate.gateway.accounts.auth import ANYBODY
 from areplicate.gateway.accounts.batch_store import OF_A_KEY, LeaseLost
 from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.accounts.keys import Key
@@ -112,6 +113,25 @@ async def test_who_has_lost_a_batch_at_its_end_leaves_it_to_the_other(
         await work._end("completed", [], completed_at=1.0)
     assert (tmp_path / "batch_1").is_dir()
     await others.finish("batch_1", [], status="completed")
+
+
+async def test_a_batch_without_its_files_ends_once_it_is_cancelled(
+    stores: list[Store], tmp_path: Path
+) -> None:
+    """Until then it is left to a gateway that may have them."""
+    store = stores[0]
+    await store.batches.add(a_batch(1), most=2)
+    accounts = SimpleNamespace(now=store.database.now, auth=SimpleNamespace(open=True))
+    gateway: Any = SimpleNamespace(files=Folder(tmp_path), accounts=accounts)
+    for status in ("validating", "failed"):
+        await execute(store, "UPDATE areplicate_batches SET leased_until = 0.0")
+        batch = await store.batches.claim()
+        assert batch is not None
+        await Work(gateway, store.batches, batch, asyncio.Semaphore(1)).run(30)
+        found = await store.batches.find(BatchRow, "batch_1", ANYBODY)
+        assert found is not None and found.status == status
+        await store.batches.cancel("batch_1")
+    assert found is not None and found.errors and found.errors[0]["code"] == "files_missing"
 
 
 async def test_a_key_with_many_batches_leaves_room_for_those_of_others(stores: list[Store]) -> None:

@@ -100,6 +100,8 @@ class Work:
     async def _work(self) -> None:
         batch = self._batch
         await batch.read_caller()
+        if not self._job.input.exists():
+            return await self._miss_files()
         if batch.row.status == "validating":
             await self._validate()
         if batch.row.status == "in_progress":
@@ -108,6 +110,15 @@ class Work:
             await self._finish("cancelled", cancelled_at=batch.now())
         elif batch.row.status == "finalizing":
             await self._finish("completed", completed_at=batch.now())
+
+    async def _miss_files(self) -> None:
+        """Ends a batch whose files have gone, such as with a container's disk, once it is cancelled or its window is over:
+        until then another gateway may have them."""
+        batch = self._batch
+        message = "Its files are not in files_dir, which all gateways that use a database must share."
+        if batch.row.status != "cancelling" and batch.now() < batch.row.expires_at:
+            raise APIError(message)
+        await self._end("failed", [], errors=[error("files_missing", message)], failed_at=batch.now())
 
     async def _validate(self) -> None:
         gateway, endpoint = self._gateway, self._batch.row.endpoint

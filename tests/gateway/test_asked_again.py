@@ -94,6 +94,9 @@ def test_one_request_alone_is_asked_again_while_anything_is_left(running: Gatewa
     last = asked(running, key, "talks", stream)
     assert "there is no second" in last.text, "a dollar was left for one"
     eventually(lambda: spent(running, key) == 12)
+    with running.http() as http:
+        limited = [line for line in http.get("/metrics").text.splitlines() if "rate_limited_total{" in line]
+    assert limited and all('by="key"' in line for line in limited), "Replicate has refused nothing"
 
 
 async def _left(waiting: Any) -> BaseException:

@@ -130,6 +130,7 @@ class Account:
             self.record.predictions[error.prediction_id] = error.model
         if isinstance(error, (NotAskedAgain, NoRoomForAnswer)):
             return error.refusal
+        self.record.refused_by = "replicate"
         closed = self.backend.closed and isinstance(error, APIConnectionError)
         return stopping() if closed else from_upstream(error)
 
@@ -275,7 +276,7 @@ def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
 def _count(metrics: Metrics, record: Record) -> None:
     metrics.requests.labels(record.endpoint, record.model or "", str(record.status)).inc()
     if record.status == 429:
-        metrics.limited.labels("key" if not record.calling else "replicate").inc()
+        metrics.limited.labels(record.refused_by).inc()
 
 
 def _count_usage(metrics: Metrics, record: Record, row: UsageRow) -> None:

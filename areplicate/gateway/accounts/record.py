@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -24,6 +25,7 @@ class Record(msgspec.Struct, kw_only=True):
         endpoint: the route; empty if no route fits the request.
         model: the model that the client asked for; always a name in the configuration.
         calling: whether a model has been asked, so that money may have been spent.
+        refused_by: if it was refused, whether for its key's limits or by Replicate.
         pieces: streamed pieces of text, each about a token.
         predictions: the ids of the predictions made for it, in their order, each with its model if that is known.
     """
@@ -37,6 +39,7 @@ class Record(msgspec.Struct, kw_only=True):
     model: str | None = None
     upstream_model: str | None = None
     calling: bool = False
+    refused_by: Literal["key", "replicate"] = "key"
     streamed: bool = False
     pieces: int = 0
     first_text: float | None = None

@@ -81,7 +81,7 @@ class Postgres:
         made = Path(os.environ.get(_SHARED, self.folder)) / "d"
         with _alone(made.parent / "lock"):
             if not made.exists():
-                how = ("-U", "tester", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+                how = ("-U", "tester", "-A", "trust", "-N", "--no-locale", "-E", "UTF8", "--wal-segsize=1")
                 _run([self._home / "initdb", "-D", made, *how])
         if made != data:
             _run(["cp", "-a", made, data])

@@ -577,18 +577,18 @@ def test_a_killed_gateway_goes_on_where_it_stopped(tmp_path: Path) -> None:
         config = config_for(local, batch_requests_in_flight=10)
         with gateway(config, tmp_path) as running:
             key = running.new_key()
-            batch = begin(client(running, key), questions(120, model="steady"))
-            eventually(lambda: len(local.predictions) >= 35, 60)
+            batch = begin(client(running, key), questions(60, model="steady"))
+            eventually(lambda: len(local.predictions) >= 25, 60)
             running.process.send_signal(signal.SIGKILL)
             running.process.wait(10)
         with gateway(config, tmp_path) as running:
             api = client(running, key)
             batch = ended(api, batch.id)
-            assert batch.status == "completed" and counts(batch) == (120, 120, 0)
+            assert batch.status == "completed" and counts(batch) == (60, 60, 0)
             found = lines_of(api, batch.output_file_id)
             usage = running.get("/spend/logs?limit=200")["data"]
-        assert [text_of(each) for each in found] == [f"answer to {n}" for n in range(120)]
-        assert len(local.predictions) == 120
+        assert [text_of(each) for each in found] == [f"answer to {n}" for n in range(60)]
+        assert len(local.predictions) == 60
         assert {row["predictions"] for row in usage} == {1}, "what was under way counts, too"
 
 
@@ -597,8 +597,8 @@ def test_two_workers_run_each_batch_once_and_a_killed_one_is_replaced(tmp_path: 
         with gateway(config_for(local, batch_requests_in_flight=5), tmp_path, "--workers", "2") as running:
             # A worker that dies takes its connections with it.
             api = client(running, running.new_key()).with_options(max_retries=5)
-            batches = [begin(api, questions(30, model="steady")).id for _ in range(4)]
-            eventually(lambda: len(local.predictions) >= 40, 60)
+            batches = [begin(api, questions(15, model="steady")).id for _ in range(4)]
+            eventually(lambda: len(local.predictions) >= 20, 60)
             pids = [
                 int(json.loads(each)["pid"])
                 for each in running.log().splitlines()
@@ -607,10 +607,10 @@ def test_two_workers_run_each_batch_once_and_a_killed_one_is_replaced(tmp_path: 
             os.kill(pids[0], signal.SIGKILL)
             for id in batches:
                 batch = ended(api, id)
-                assert batch.status == "completed" and counts(batch) == (30, 30, 0)
+                assert batch.status == "completed" and counts(batch) == (15, 15, 0)
                 found = [text_of(each) for each in lines_of(api, batch.output_file_id)]
-                assert found == [f"answer to {n}" for n in range(30)]
-        assert len(local.predictions) == 120
+                assert found == [f"answer to {n}" for n in range(15)]
+        assert len(local.predictions) == 60
 
 
 def test_two_gateways_on_one_postgresql_share_batches(database: Postgres, tmp_path: Path) -> None:
@@ -623,16 +623,16 @@ def test_two_gateways_on_one_postgresql_share_batches(database: Postgres, tmp_pa
         config = config_for(local, **shared)
         with gateway(config, tmp_path / "a") as one, gateway(config, tmp_path / "b") as other:
             key = one.new_key(max_parallel_requests=50, rpm_limit=10_000)
-            ids = [begin(client(each, key), questions(30, model="steady")).id for each in (one, other, one)]
-            eventually(lambda: len(local.predictions) >= 30, 60)
+            ids = [begin(client(each, key), questions(15, model="steady")).id for each in (one, other, one)]
+            eventually(lambda: len(local.predictions) >= 15, 60)
             one.process.send_signal(signal.SIGKILL)
             api = client(other, key)
             for id in ids:
                 batch = ended(api, id)
-                assert batch.status == "completed" and counts(batch) == (30, 30, 0)
+                assert batch.status == "completed" and counts(batch) == (15, 15, 0)
                 found = [text_of(each) for each in lines_of(api, batch.output_file_id)]
-                assert found == [f"answer to {n}" for n in range(30)]
-        assert len(local.predictions) == 90
+                assert found == [f"answer to {n}" for n in range(15)]
+        assert len(local.predictions) == 45
 
 
 def test_live_requests_go_first(tmp_path: Path) -> None:

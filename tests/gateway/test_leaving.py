@@ -21,7 +21,7 @@ from tests.gateway.process import ASKED, HI, PATH, Gateway, eventually, gateway,
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MOMENTS = 20
-TIMES = int(os.environ.get("AREPLICATE_LEAVING_TIMES", "5"))
+TIMES = int(os.environ.get("AREPLICATE_LEAVING_TIMES", "3"))
 """How often a client leaves at each moment; more, where there is time for it."""
 WORDS = [f"word{n} " for n in range(20)]
 MODELS = (

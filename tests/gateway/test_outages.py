@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import resource
 import sqlite3
@@ -71,11 +72,9 @@ def full(database: Postgres) -> Iterator[None]:
         "SELECT md5(random()::text) || n, 0, null, 'x', null, null, null, null, 1, false, 200, 0,0,0,0,0,0, 0"
     )
     with database.connect() as connection:
-        connection.execute(
-            f"INSERT INTO areplicate_usage {copies} FROM generate_series(1, 150000) n".encode()
-        )
+        connection.execute(f"INSERT INTO areplicate_usage {copies} FROM generate_series(1, 10000) n".encode())
     size = database.rows("SELECT pg_relation_size('areplicate_usage')")[0][0]
-    assert size > 16 << 20, "a file of the write-ahead log must still fit"
+    assert size > 1 << 20, "a file of the write-ahead log must still fit"
     database.limit_files(size)
     try:
         yield
@@ -99,7 +98,7 @@ def test_an_outage(running: Gateway, database: Postgres, outage: Outage) -> None
     with outage(database):
         asked = 1
         eventually(lambda: running.ask(key).status_code == 200 and readiness(running) == 503, SECONDS)
-        for _ in range(60 if outage is full else 5):
+        for _ in range(20 if outage is full else 5):
             began = time.monotonic()
             assert running.ask(limited).status_code == 200, "a key that was seen goes on"
             assert time.monotonic() - began < SECONDS
@@ -287,17 +286,13 @@ def _busy_sqlite(how: str, file: Path, running: Gateway) -> Iterator[None]:
         other.rollback()
         other.close()
         return
-    log_and_a_little_more = 200_000
+    most = 200_000
     pid = running.process.pid
-    written = sqlite3.connect(file)
-    written.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    written.close()
-    filler = file.with_name("areplicate.db-wal")
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (log_and_a_little_more, resource.RLIM_INFINITY))
-    for _ in range(120):
-        running.ask()
-        if filler.stat().st_size > log_and_a_little_more - 5000:
-            break
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        other.execute("CREATE TABLE filler (content)")
+        other.execute("INSERT INTO filler VALUES (zeroblob(?))", [most - 40_000])
     yield
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 

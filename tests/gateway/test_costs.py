@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import datetime
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from areplicate.chat.responses import Run, Usage
+from areplicate.gateway.accounts.bill import Bill
 from areplicate.gateway.accounts.costs import Costs, Demand, characters
+from areplicate.gateway.accounts.record import Record
 from areplicate.gateway.config.entries import ModelEntry
 from areplicate.gateway.config.prices import (
     FILE,
@@ -23,6 +27,7 @@ from areplicate.gateway.config.prices import (
     published_price,
 )
 from areplicate.replicate.endpoints import DeploymentEndpoint, ModelEndpoint, VersionEndpoint
+from areplicate.replicate.protocol.predictions import Prediction, PredictionMetrics
 
 TODAY = datetime.date(2026, 11, 25)
 LONG = Price(input_token=10.0, output_token=20.0)
@@ -171,6 +176,36 @@ def test_characters_of_a_body(body: Any, count: int) -> None:
 )
 def test_who_may_have_made_a_prediction(endpoint: Any, names: list[str]) -> None:
     assert [entry.name for entry in Demand([ENTRY, OTHER]).made(endpoint)] == names
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("ends_after", "cost"),
+    [(3, 100 * 40.0), (60, 100 * 40.0), (1000, 100 * 5.0)],
+    ids=["in seconds", "later", "nobody knows when"],
+)
+async def test_what_cannot_be_cancelled_is_paid(ends_after: float, cost: float) -> None:
+    """It is looked at until its end, for two minutes; else what is expected of it counts."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+
+    async def prediction(entry: ModelEntry, id: str) -> Prediction:
+        if loop.time() < begun + ends_after:
+            return Prediction(id=id, status="processing")
+        return Prediction(id=id, status="canceled", metrics=PredictionMetrics(predict_time=40.0))
+
+    left: Any = SimpleNamespace(
+        prediction=Prediction(id="p", status="processing"),
+        may_exist=True,
+        endpoint=ModelEndpoint("acme", "chat"),
+        input={},
+    )
+    a_second = Price(second=100.0)
+    backend: Any = SimpleNamespace(prediction=prediction, price_of=lambda entry: a_second)
+    bill = Bill(backend, Costs(), Record(calling=True), Demand([ENTRY]), [left])
+    await bill.look_later([left])
+    assert bill.cost_with([left]) == cost
+    assert loop.time() - begun < 130
 
 
 LISTED = PriceList(

@@ -221,7 +221,10 @@ class Account:
 
     async def _settle_later(self, open_ends: list[LivePrediction]) -> None:
         """Looks at the predictions whose end is not known, and settles the account by what it finds."""
-        self._settle(await self._bill.look_later(open_ends))
+        try:
+            await self._bill.look_later(open_ends)
+        finally:  # also if the process ends
+            self._settle(self._bill.cost_with(open_ends))
 
     def cost(self) -> float | None:
         """Dollars for all that has run by now; None if a price is missing."""

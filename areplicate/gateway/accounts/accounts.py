@@ -102,7 +102,10 @@ class Accounts:
     async def aclose(self) -> None:
         """Writes what is left; what the database does not take goes to a file."""
         if self._background:
-            await asyncio.wait(self._background, timeout=_LAST_SECONDS)
+            _, late = await asyncio.wait(self._background, timeout=_LAST_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         if self.usage.waiting:
             with contextlib.suppress(DatabaseUnavailable):
                 await self.store()

@@ -16,6 +16,7 @@ from ...chat.outputs import output_text
 from ...chat.responses import Run
 from ...errors import APIError
 from ...replicate.live import LivePrediction
+from ...replicate.protocol.predictions import Prediction
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..config.prices import Price
@@ -25,6 +26,8 @@ from .record import Record
 
 _PAUSES = (0.0, 0.3, 0.7, 1.0, 2.0, 4.0)
 """Seconds before each look: a prediction that has not ended by itself is being cancelled meanwhile."""
+_WHILE_IT_RUNS = (8.0, 15.0, 30.0, 60.0)
+"""Further ones, if it is known and runs all the same: for two minutes it is tried to cancel it."""
 _NOTHING = Demand(())
 
 
@@ -109,31 +112,37 @@ class Bill(msgspec.Struct, eq=False):
         cost = self._counted[1]
         return cost if cost is None or not unknown else cost + self._expected_of(unknown)
 
-    async def look_later(self, open_ends: list[LivePrediction]) -> float | None:
-        """Looks at predictions whose end is not known; the cost of all, with what is expected of those still unknown."""
+    async def look_later(self, open_ends: list[LivePrediction]) -> None:
+        """Looks at predictions whose end is not known."""
+        await asyncio.gather(*map(self._look_at, open_ends))
+
+    def cost_with(self, open_ends: list[LivePrediction]) -> float | None:
+        """The cost of all, with what is expected of those whose end is still not known."""
         record, unknown = self._record, 0
         for left in open_ends:
-            await self._look_at(left)
-            if left.prediction is not None:
-                record.runs = (*record.runs, self._run_of(left))
-            elif left.may_exist:
+            if _may_run(left):
                 unknown += 1
+            elif left.prediction is not None:
+                record.runs = (*record.runs, self._run_of(left))
         return self.cost(unknown)
 
     async def _look_at(self, left: LivePrediction) -> None:
-        """Looks at a prediction until its end, or for some seconds; by each account that may have made it."""
-        for pause in _PAUSES:
-            await asyncio.sleep(pause)
-            if left.prediction is None:
-                if not left.may_exist:
-                    return  # it was never created
-            elif left.prediction.terminal:
+        """Looks at a prediction until its end, or for a while; by each account that may have made it."""
+        for pause in (*_PAUSES, *_WHILE_IT_RUNS):
+            if pause in _WHILE_IT_RUNS and left.prediction is None:
                 return
-            else:
-                for entry in self.demand.made(left.endpoint):
-                    with contextlib.suppress(APIError):
-                        left.prediction = await self._backend.prediction(entry, left.prediction.id)
-                        break
+            await asyncio.sleep(pause)
+            if _may_run(left) and left.prediction is not None:
+                left.prediction = await self._seen(left, left.prediction)
+            if not _may_run(left):
+                return
+
+    async def _seen(self, left: LivePrediction, prediction: Prediction) -> Prediction:
+        """The prediction as it is now, or as it was where that cannot be asked."""
+        for entry in self.demand.made(left.endpoint):
+            with contextlib.suppress(APIError):
+                return await self._backend.prediction(entry, prediction.id)
+        return prediction
 
     def learn(self) -> None:
         """Remembers what each prediction took, for what the next requests are expected to take."""
@@ -174,3 +183,8 @@ class Bill(msgspec.Struct, eq=False):
         text = output_text(prediction.output) if demand.writes else ""
         shown = prediction if demand.writes else msgspec.structs.replace(prediction, output=None)
         return run_of([prediction], usage_of(shown, ended.input, text))
+
+
+def _may_run(left: LivePrediction) -> bool:
+    """Whether it may run, or may have run, to an end that nobody has seen."""
+    return left.may_exist if left.prediction is None else not left.prediction.terminal

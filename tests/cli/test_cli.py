@@ -6,11 +6,12 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from areplicate.gateway.command import serve
 from areplicate.local import LocalReplicate
 from tests import forked
 from tests.cli.command import environment, run
+from tests.nursery import Demand, number
 from tests.stage import KEY, LLAMA, llama, wait_until_nothing_runs
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -30,8 +32,10 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 class Terminal:
     """A program in a terminal of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
-        self.process = process
+    def __init__(self, keeper: socket.socket, screen: int) -> None:
+        self.pid = number(keeper)
+        self.returncode: int | None = None
+        self._keeper = keeper
         self._screen = screen
         self.seen = ""
 
@@ -51,26 +55,28 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())
 
+    def wait(self, timeout: float = 10) -> int:
+        self._keeper.settimeout(timeout)
+        self.returncode = number(self._keeper)
+        return self.returncode
+
 
 @contextmanager
 def terminal(*arguments: str, local: LocalReplicate) -> Iterator[Terminal]:
     screen, program_side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "areplicate", *arguments],
-        stdin=program_side,
-        stdout=program_side,
-        stderr=program_side,
-        env=environment(local, TERM="xterm", COLUMNS="200"),
-        start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(program_side, __import__("termios").TIOCSCTTY, 0),
-    )
-    os.close(program_side)
-    try:
-        yield Terminal(process, screen)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(screen)
+    program = ["tests.cli.in_terminal", *arguments]
+    demand = Demand(program, environment(local, TERM="xterm", COLUMNS="200"), str(forked.ROOT))
+    with demand.send(forked.nursery(), [program_side] * 3) as keeper:
+        os.close(program_side)
+        running = Terminal(keeper, screen)
+        try:
+            yield running
+        finally:
+            if running.returncode is None:
+                with suppress(ProcessLookupError):  # it has ended by itself
+                    os.kill(running.pid, signal.SIGKILL)
+                running.wait()
+            os.close(screen)
 
 
 @pytest.fixture
@@ -167,7 +173,7 @@ def test_a_conversation_remembers_and_ctrl_c_stops_only_the_answer() -> None:
             screen.type("again\n")
             screen.wait_for("turn 3")
             screen.type("\x04")
-            assert screen.process.wait(10) == 0
+            assert screen.wait() == 0
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])

@@ -3,8 +3,8 @@
 All tests are collected once, by the process that then forks the others. Each of these takes the next file whenever it
 has done one, so that what a file's tests share is started once. Files whose tests wait for other processes are in one
 queue and those that compute in another, both in their order; of eight processes, five begin with the queue of those
-that wait, so that the processors have work until the end. What they report is told to pytest's plugins in the first process, as if the tests had
-run there.
+that wait, so that the processors have work until the end. What they report is told to pytest's plugins in the first
+process, as if the tests had run there.
 
 It is not pytest-xdist, whose processes would each collect all tests for five seconds: a minute and more of the suite.
 """

@@ -48,6 +48,8 @@ trustme: Any = Lazily("trustme")
         (b"[" * 65 + b"]" * 65, "more than 64 deep"),
         (b"[" + b"1," * 99_998 + b"1]", ""),
         (b"[" + b"1," * 100_000 + b"1]", "more than 100,000"),
+        (json.dumps({f"key {n}": "text" for n in range(100_000)}).encode(), ""),
+        (b'["' + b'",' * 300_000 + b'"', "more than 100,000"),
     ],
 )
 def test_the_bounds_of_a_body_hold_to_the_last_part(body: bytes, refused: str) -> None:

@@ -15,13 +15,13 @@ from areplicate import AsyncRouter, acompletion, completion
 from areplicate.options.declared import OPTIONS
 from areplicate.options.signature import signed
 
-pytestmark = pytest.mark.first(20)
-
 ROOT = Path(__file__).parents[1]
 
 WRONG = "  # type: ignore"
 
 
+@pytest.mark.integration
+@pytest.mark.first(20)
 def test_pyright_finds_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:
     """`make lint` shows the same of mypy."""
     lines = (ROOT / "tests" / "typed_calls.py").read_text().splitlines()

@@ -32,7 +32,7 @@ class Environment:
     def warn_of_unread(self) -> None:
         for name, at in self._unread.items():
             at.warn(
-                f"is ignored: no setting that counts here says os.environ/{name}. What is not for this file belongs into "
+                f"is ignored: no setting that counts here says os.environ/{name}. What is not for this file belongs in "
                 "the environment of the process."
             )
 

@@ -31,7 +31,7 @@ SECONDS = msgspec.Meta(title="seconds")
 MEGABYTES = msgspec.Meta(title="MB")
 Dollars = Annotated[NotNegative, msgspec.Meta(title="US dollars")]
 Rate = Annotated[float, msgspec.Meta(ge=1, le=_MOST, title="a number a minute")]
-Patience = Annotated[float, msgspec.Meta(ge=1, le=_MOST), SECONDS]
+TimeLimit = Annotated[float, msgspec.Meta(ge=1, le=_MOST), SECONDS]
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 class RouterSettings(SharedSettings, frozen=True, kw_only=True):
     """`router_settings`. It may have these, and those of both."""
 
-    timeout: Patience | None = None
+    timeout: TimeLimit | None = None
     """The same as `request_timeout`, which counts more."""
     model_group_alias: dict[str, NotEmpty | Alias] = {}
     """Further names for models: `{gpt-4o: llama-3}`, or `{gpt-4o: {model: llama-3, hidden: true}}`."""
@@ -81,14 +81,14 @@ class LitellmSettings(SharedSettings, frozen=True, kw_only=True):
     drop_params: bool = False
     set_verbose: bool = False
     """Whether to log what is sent to Replicate, with its prompts and without keys."""
-    request_timeout: Patience | None = None
+    request_timeout: TimeLimit | None = None
     """For the whole completion: queue, cold boot and answer."""
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`general_settings` for the database. How long it is waited for, and what holds while it does not answer."""
 
-    database_connect_timeout: Patience = 3.0
+    database_connect_timeout: TimeLimit = 3.0
     """How long it may take to connect; with PostgreSQL at least 2."""
     database_statement_timeout: Annotated[Positive, SECONDS] = 5.0
     """How long a unit of work may take in all; reports may take longer."""

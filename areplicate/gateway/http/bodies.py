@@ -21,7 +21,7 @@ MAX_DEPTH = 64
 MAX_ITEMS = 100_000
 """Keys and list elements of a body altogether, so that what is built from it stays in proportion to its bytes."""
 _MOST_TEXTS = 2 * MAX_ITEMS + 2
-"""JSON strings: more than each key of a body and its value can be. A second would pass until millions are left out."""
+"""JSON strings: more than all keys of a body and their values can be. To leave out millions would take a second."""
 _PART = 80
 """Bytes for which each of those counts where bodies are held: a body takes about three times what it counts for."""
 MAX_FIELDS = 500

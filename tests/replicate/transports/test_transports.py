@@ -128,25 +128,28 @@ async def test_a_refused_connection_was_certainly_not_sent(transport: Transport)
     await transport.aclose()
 
 
+async def unanswered(transport: Transport, local: LocalReplicate, silence: float) -> APIConnectionError:
+    """The error of a request that gets no answer."""
+    request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
+    with pytest.raises(APIConnectionError) as caught:
+        await exchange(transport, request, silence=silence)
+    await transport.aclose()
+    return caught.value
+
+
 @pytest.mark.anyio
 async def test_a_reset_may_have_been_sent(transport: Transport, local: LocalReplicate) -> None:
     local.faults = Faults(get_reset=1.0)
-    with pytest.raises(APIConnectionError) as caught:
-        request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
-        await exchange(transport, request, silence=5)
-    assert caught.value.request_sent is True
-    assert KEY not in str(caught.value)
-    await transport.aclose()
+    error = await unanswered(transport, local, silence=5)
+    assert error.request_sent is True
+    assert KEY not in str(error)
 
 
 @pytest.mark.anyio
 async def test_silence_ends_an_exchange(transport: Transport, local: LocalReplicate) -> None:
     local.faults = Faults(latency=30)
-    with pytest.raises(APIConnectionError) as caught:
-        request = Request("GET", f"{local.api_base}/predictions", {"Authorization": f"Bearer {KEY}"})
-        await exchange(transport, request, silence=0.2)
-    assert caught.value.request_sent is True
-    await transport.aclose()
+    error = await unanswered(transport, local, silence=0.2)
+    assert error.request_sent is True
 
 
 @pytest.mark.anyio

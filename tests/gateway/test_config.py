@@ -55,6 +55,7 @@ def test_the_documented_file(tmp_path: Path) -> None:
     llama, mistral = config.models
     assert llama.params == {
         "model": "replicate/meta/meta-llama-3-8b-instruct",
+        "api_base": "https://api.replicate.com/v1",
         "api_key": "r8_secret",
         "max_tokens": 20,
         "temperature": 0.5,

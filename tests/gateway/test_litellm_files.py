@@ -218,7 +218,7 @@ def test_litellms_options_of_an_entry_do_not_reach_the_model(tmp_path: Path) -> 
         + "      tags: [free]\n      max_budget: 3\n      tpm: 1000\n      no_such_input: 1\n      top_k: 5\n"
     )
     config = read(tmp_path, text)
-    assert set(config.models[0].params) == {"model", "api_key", "top_k"}
+    assert set(config.models[0].params) == {"model", "api_base", "api_key", "top_k"}
     lines = [warning.split(":")[1] for warning in config.warnings]
     assert lines == ["5", "6", "7", "8"], "each is warned of once, by its line"
 
@@ -227,7 +227,7 @@ def test_nor_do_they_reach_a_model_whose_inputs_nobody_knows(tmp_path: Path) -> 
     ignored = ("order", "tag_regex", "tpd", "otpm", "silent_model", "model_alias_map", "max_budget")
     text = "model_list:\n  - model_name: own\n    litellm_params:\n      model: replicate/acme/own\n      top_k: 5\n"
     config = read(tmp_path, text + "".join(f"      {name}: 1\n" for name in ignored))
-    assert set(config.models[0].params) == {"model", "api_key", "top_k"}
+    assert set(config.models[0].params) == {"model", "api_base", "api_key", "top_k"}
 
 
 def test_stream_in_an_entry_changes_nothing(tmp_path: Path) -> None:
@@ -273,7 +273,8 @@ async def test_wildcards(tmp_path: Path, pattern: str, model: str, asked: str, c
     assert (target.entries[0].model if target else None) == called
     if target:
         assert target.name == pattern, "figures are counted under the configuration's name"
-        assert target.entries[0].params == {"model": called, "api_key": "r8_environments", "max_tokens": 7}
+        own = {"api_base": "https://api.replicate.com/v1", "api_key": "r8_environments", "max_tokens": 7}
+        assert target.entries[0].params == {"model": called, **own}
     await backend.close()
 
 

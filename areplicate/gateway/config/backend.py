@@ -11,7 +11,6 @@ import msgspec
 
 from ...chat.schemas.schema import ModelSchema
 from ...errors import APIError
-from ...options.access import chosen_base
 from ...options.declared import CONNECTION
 from ...replicate.credentials import Credentials
 from ...replicate.endpoints import ModelEndpoint
@@ -154,8 +153,8 @@ class Backend:
 
     async def _get(self, entry: ModelEntry, path: str) -> Response:
         connection = _connection(entry)
-        base = chosen_base(connection.get("api_base"))
-        credentials = Credentials(base, connection.get("api_key", ""), connection.get("default_headers"))
+        base = connection["api_base"]
+        credentials = Credentials(base, connection["api_key"], connection.get("default_headers"))
         transport: Transport = AiohttpTransport(1) if self.closed else self.transport
         if "proxy" in connection or "ssl" in connection:
             transport = through(transport, connection.get("proxy"), connection.get("ssl"))

@@ -13,7 +13,6 @@ from ...chat.formats.templates import inline_template
 from ...chat.inputs import fields_of
 from ...chat.schemas import catalogue
 from ...model_names import model_meant
-from ...options.access import API_BASE, BASE_VARIABLES
 from ...options.declared import BY_NAME, CONNECTION, TEMPLATE
 from ...options.given import read_keywords
 from ...options.unknown_names import means_nothing
@@ -174,8 +173,7 @@ class EntryReader(msgspec.Struct):
                 read[name] = value
         read["model"] = model
         # The router knows the process's environment, and not the file's own.
-        if base := self._environment.first(*BASE_VARIABLES):
-            read.setdefault("api_base", base[1])
+        read.setdefault("api_base", own_base(self._environment))
         fields = LitellmParams.__struct_fields__
         known = read_part({key: read[key] for key in fields if key in read}, LitellmParams, at)
         read.update({key: value for key, value in msgspec.structs.asdict(known).items() if value is not None})
@@ -192,7 +190,7 @@ class EntryReader(msgspec.Struct):
 
     def _key(self, read: dict[str, Any], at: Place) -> str:
         """The key for the entry's base: its own, or the environment's if it belongs there."""
-        base = read.get("api_base", API_BASE)
+        base = read["api_base"]
         if in_clear_text(base):
             (at / "api_base").warn("the key would travel there in clear text: use https.")
         key: str | None = read.get("api_key")

@@ -79,6 +79,7 @@ def own_key(base: str, environment: Environment) -> str | None:
 
 
 def own_base(environment: Environment) -> str:
+    """Where the API is unless an entry says otherwise: the environment's base, else Replicate itself."""
     found = environment.first(*BASE_VARIABLES)
     return found[1] if found is not None else API_BASE
 

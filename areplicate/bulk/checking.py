@@ -18,7 +18,7 @@ from ..errors import BadRequestError, NotFoundError
 from ..options.given import read_keywords
 from ..options.values import checked_count
 from .inputs import LineError, Row
-from .job import ASKS, Job, JobRouter, asks, known, request_of
+from .job import ASKS, Job, JobRouter, asks, journaled_rows, request_of
 from .outputs import check_answer, check_columns
 from .writing import check_output
 
@@ -63,7 +63,7 @@ async def check(job: Job, router: JobRouter) -> CheckedJob:
     errors: list[LineError] = []
     shares: defaultdict[str, Share] = defaultdict(Share)
     rows = wrong = 0
-    for row, _ in known(job):
+    for row, _ in journaled_rows(job):
         rows += 1
         error = row if isinstance(row, LineError) else await _error_of(row, job, router, shares)
         if error is not None:

@@ -155,7 +155,7 @@ def outcomes(job: Job) -> Iterator[tuple[Row | LineError, EndedRow | None]]:
     Raises:
         BadRequestError: the input has changed since the job began.
     """
-    for row, entry in known(job):
+    for row, entry in journaled_rows(job):
         if entry is None or not entry.ended:
             yield row, None
         elif isinstance(row, LineError):
@@ -164,7 +164,7 @@ def outcomes(job: Job) -> Iterator[tuple[Row | LineError, EndedRow | None]]:
             yield row, EndedRow(row, _json(entry.response), _json(entry.error))
 
 
-def known(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
+def journaled_rows(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:
     """The rows, each with its entry in the journal, if it has one.
 
     Raises:

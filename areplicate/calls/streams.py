@@ -130,13 +130,13 @@ class CompletionStream:
         self._ending.reach()
         await self._chunks.interrupt()
 
+    def leave(self) -> None:
+        """`aclose` without waiting for the connection to be closed; in the loop's own thread."""
+        self._ending.reach()
+
     def cut(self) -> None:
         """The present choice is complete for its reader: its prediction is cancelled, and its last chunk comes next."""
         self._chunks.cut()
-
-    def leave(self) -> None:
-        """The same without waiting for the connection to be closed; in the loop's own thread."""
-        self._ending.reach()
 
     def call_soon(self, do: Callable[[], object]) -> None:
         """Calls `do` in the loop's own thread."""

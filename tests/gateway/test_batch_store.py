@@ -127,7 +127,7 @@ async def test_a_batch_without_its_files_ends_once_it_is_cancelled(
         await execute(store, "UPDATE areplicate_batches SET leased_until = 0.0")
         batch = await store.batches.claim()
         assert batch is not None
-        await Work(gateway, store.batches, batch, asyncio.Semaphore(1)).run(30)
+        await Work(gateway, store.batches, batch, asyncio.Semaphore(1)).run()
         found = await store.batches.find(BatchRow, "batch_1", ANYBODY)
         assert found is not None and found.status == status
         await store.batches.cancel("batch_1")

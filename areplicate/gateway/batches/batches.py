@@ -19,8 +19,6 @@ _LOOK = 3.0
 """Seconds between looks for batches that have no process."""
 _AT_ONCE = 16
 """Batches at most that one process works on; they share `batch_requests_in_flight`."""
-_AGAIN = 30.0
-"""Seconds after which a batch goes on that was stopped by something that passes."""
 _LEAVING = 10.0
 """Seconds for which the end of the process waits for batches."""
 
@@ -82,7 +80,7 @@ class Batches:
 
             logger.info("batch taken", extra={"batch_id": batch.id, "status": batch.status})
             work = Work(self._gateway, store, batch, self._room)
-            task = asyncio.ensure_future(work.run(_AGAIN))
+            task = asyncio.ensure_future(work.run())
             self._working[task] = work
             task.add_done_callback(self._ended)
 

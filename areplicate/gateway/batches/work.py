@@ -30,6 +30,8 @@ from .checking import CheckedFile, LineChecker, error
 from .lease import LeasedBatch
 from .results import write_results
 
+_AFTER_FAILURE = 30.0
+"""Seconds after which a batch goes on that was stopped by something that passes."""
 _LOOK_FOR_ROOM = 0.2
 """Seconds between two looks whether there is room for a request's body."""
 _LAST_ANSWERS = 30.0
@@ -61,10 +63,10 @@ class Work:
         self._leaving = True
         self._batch.stopped.set()
 
-    async def run(self, again: float) -> None:
+    async def run(self) -> None:
         """Works on the batch until it has ended, or the process must leave it to another.
 
-        A batch that has not ended is taken up by the next process: at once, or `again` seconds after a failure.
+        A batch that has not ended is taken up by the next process: at once, or a while after a failure.
         """
         pause = 0.0
         about = {"batch_id": self._batch.row.id}
@@ -74,10 +76,10 @@ class Work:
             logger.warning("another process has taken a batch over", extra=about)
             return
         except (APIError, DatabaseUnavailable) as failure:
-            pause = again
+            pause = _AFTER_FAILURE
             logger.warning("a batch goes on later: %s", failure, extra=about)
         except Exception:
-            pause = again
+            pause = _AFTER_FAILURE
             logger.exception("a batch has failed and is tried again", extra=about)
         finally:
             with contextlib.suppress(DatabaseUnavailable, LeaseLost):

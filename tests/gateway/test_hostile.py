@@ -462,6 +462,8 @@ def test_methods_that_are_not_allowed(running: Gateway) -> None:
         assert_refused(answer, 405)
         assert answer.headers["Allow"] == "POST"
         assert http.request("PURGE", "/v1/models").status_code == 405
+        assert http.post("/v1/responses/resp_1").status_code == 405
+        assert_refused(http.post("/v1/responses/resp_1/cancel"), 404)
         assert http.head("/v1/models").status_code == 200
 
 

@@ -130,14 +130,18 @@ class Dispatcher:
         path = (_SLASHES.sub("/", path) if "//" in path else path).rstrip("/")
         methods = self._methods(exchange, path) or self._methods(exchange, _plain(exchange, path))
         if methods is None or _is_disguised(methods, exchange.request):
-            raise GatewayError(
-                404, f"{method} {path[:200] or '/'} does not exist: /openapi.json lists every route."
-            )
+            raise _no_route(method, path)
         route = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
         if route is None:
+            if "/" in exchange.rest:  # below an id lies another path, such as /v1/responses/{id}/cancel
+                raise _no_route(method, path)
             allowed = ", ".join(sorted(methods))
             raise GatewayError(405, f"{path[:200]} takes {allowed}.", headers={"Allow": allowed})
         return route
+
+
+def _no_route(method: str, path: str) -> GatewayError:
+    return GatewayError(404, f"{method} {path[:200] or '/'} does not exist: /openapi.json lists every route.")
 
 
 def _is_disguised(methods: dict[str, Route], request: web.BaseRequest) -> bool:

@@ -20,13 +20,13 @@ from .validation import of_the_extra, validator_for
 
 _FENCE = re.compile(r"```(?:json)?\s*\n")
 _FENCE_END = re.compile(r"\n[^\S\n]*```")
-_STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
-_UNCERTAIN = re.compile(r"\b(?:NaN|Infinity)\b|:\s*[,}\]]")
-"""Numbers that JSON does not have, and members without a value: what they mean is not certain."""
 _BRACKETS = re.compile(r'"(?:\\.|[^"\\\n])*"|[{}\[\]]')
 """Brackets, and the strings in which they mean nothing."""
-_WORDS = re.compile(r"\w+")
-_ESCAPES = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
+_ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\.", re.DOTALL)
+_BETWEEN = re.compile(r"[\s,:]*")
+_COLON = re.compile(r"\s*:")
+_LITERAL = re.compile(r"[^\s,:{}\[\]\"']+")
+_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d"}
 _AS_JSON = {"None": "null", "True": "true", "False": "false"}
 _GROWING = "0123456789+-.eE"
 """What a number may go on with: one at the end of the text is not complete yet."""
@@ -197,29 +197,84 @@ def pure(value: Any) -> Any:
 def repair(text: str) -> Any:
     """Broken JSON as the only value that it can mean; None if that is not certain.
 
-    A repair is certain if it changes punctuation alone: all brackets are closed, so that nothing was cut
-    off, and every word and number keeps its place.
+    A repair is certain if it changes punctuation alone: every text, number and bracket of the value stands in what
+    the model wrote, in the same order, and nothing else does.
     """
-    if not text.startswith(("{", "[")) or not _paired(text) or _UNCERTAIN.search(_STRING.sub('""', text)):
+    if not text.startswith(("{", "[")):
         return None
     try:
-        value = pure(of_the_extra("json_repair").loads(text, skip_json_loads=True))
-        repaired = json.dumps(value, ensure_ascii=False)
+        # Without `stream_stable` it takes white space from the ends of texts.
+        value = pure(of_the_extra("json_repair").loads(text, skip_json_loads=True, stream_stable=True))
     except (ValueError, RecursionError):
         return None
-    return value if value and _words(repaired) == _words(text) else None
+    return value if value and _is_written(value, text) else None
 
 
-def _words(text: str) -> list[str]:
-    return [_AS_JSON.get(word, word) for word in _WORDS.findall(_ESCAPES.sub(" ", text))]
-
-
-def _paired(text: str) -> bool:
-    """Whether every bracket outside of strings is closed by its like."""
-    open_: list[str] = []
-    for token in _BRACKETS.finditer(text):
-        if token[0] in "{[":
-            open_.append("}" if token[0] == "{" else "]")
-        elif token[0] in "}]" and (not open_ or open_.pop() != token[0]):
+def _is_written(value: Any, text: str) -> bool:
+    """Whether a text is the value's JSON, but for its punctuation."""
+    text = _ESCAPES.sub(_meant_by_escape, text)
+    at = 0
+    for token, kind in _tokens(value):
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+        match kind:
+            case "bracket":
+                end = at + 1 if text.startswith(token, at) else 0
+            case "literal":
+                end = _end_of_literal(token, text, at)
+            case _:
+                end = _end_of_text(token, text, at) or (kind == "key" and _end_of_bare_key(token, text, at))
+        if not end:
             return False
-    return not open_
+        at = end
+    return not text[at:].strip()
+
+
+def _tokens(value: Any) -> Iterator[tuple[Any, str]]:
+    """What a value's JSON is made of, each with its kind: bracket, key, text or literal."""
+    if isinstance(value, dict):
+        yield "{", "bracket"
+        for key, member in value.items():
+            yield key, "key"
+            yield from _tokens(member)
+        yield "}", "bracket"
+    elif isinstance(value, list):
+        yield "[", "bracket"
+        for item in value:
+            yield from _tokens(item)
+        yield "]", "bracket"
+    else:
+        yield value, "text" if isinstance(value, str) else "literal"
+
+
+def _end_of_text(token: str, text: str, at: int) -> int:
+    """Where the token ends if it stands there in quotes; else 0."""
+    closing = _QUOTES.get(text[at : at + 1])
+    end = at + 1 + len(token)
+    return end + 1 if closing and text.startswith(token, at + 1) and text[end : end + 1] == closing else 0
+
+
+def _end_of_bare_key(token: str, text: str, at: int) -> int:
+    end = at + len(token)
+    return end if token and text.startswith(token, at) and _COLON.match(text, end) else 0
+
+
+def _end_of_literal(token: Any, text: str, at: int) -> int:
+    written = _LITERAL.match(text, at)
+    if written is None:
+        return 0
+    try:
+        same = json.dumps(json.loads(_AS_JSON.get(written[0], written[0]))) == json.dumps(token)
+    except ValueError:
+        return 0
+    return written.end() if same else 0
+
+
+def _meant_by_escape(escape: re.Match[str]) -> str:
+    """A backslash before anything that JSON does not escape is one: `\\d`, `C:\\Users`."""
+    written = escape[0]
+    if written == "\\'":
+        return "'"
+    try:
+        return str(json.loads(f'"{written}"'))
+    except ValueError:
+        return written

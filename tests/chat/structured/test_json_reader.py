@@ -164,6 +164,11 @@ def test_the_next_attempt_goes_on_from_what_was_given_out() -> None:
         '{"a": }',
         "nothing here",
         "{}{}",
+        '{"a": yes}',
+        '{"a": NaN}',
+        '{"a": "x, "b": 1}',
+        '{"a": ["" "{"]}',  # json_repair forgets the empty text
+        '{"a": "" /* none */}',
     ],
 )
 def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
@@ -180,6 +185,14 @@ def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
         ("['x', 'y']", ["x", "y"]),
         ('{"a": "[{", \'b\': "}"}', {"a": "[{", "b": "}"}),
         ("{'a': 'é'}", {"a": "é"}),
+        ('{"a": "\\ttwo\\n",}', {"a": "\ttwo\n"}),
+        ('{"a": "\ttwo\n"}', {"a": "\ttwo\n"}),
+        (
+            r'{"a": "C:\Users\x", "b": "\d+\.\w", "c": "it\'s"}',
+            {"a": r"C:\Users\x", "b": r"\d+\.\w", "c": "it's"},
+        ),
+        (r'{"a": "\ud83d\ude00",}', {"a": "😀"}),
+        ('{"a": "say "hi" now"}', {"a": 'say "hi" now'}),
     ],
 )
 def test_punctuation_is_mended(text: str, value: Any) -> None:

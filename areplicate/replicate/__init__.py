@@ -6,5 +6,5 @@ nothing of chat.
 `poller` waits for it (`bulk_poller` for many); `streaming` reads it as it is written, from an `event_stream` and from
 looks, which `text_assembly` puts together. `live` has all that are under way, and has those that nobody wants cancelled
 (`cancelling`) in `background` tasks, which `endings` ends. `http` sends every request with its `credentials`, within the
-`limits`, and again as `retry` says.
+`limits`, and again as `retry` says, or as `first_contact` says if the base has never answered.
 """

@@ -11,6 +11,7 @@ import msgspec
 from ..clock import TimeLimits
 from .client import Client
 from .credentials import Credentials
+from .first_contact import FirstContact
 from .http import Http
 from .limits import Limiter, Slots, Turns
 from .live import Live
@@ -70,6 +71,7 @@ class Clients(msgspec.Struct, kw_only=True, eq=False):
             others=Limiter(self.others_per_minute),
             short=self.short,
             limits=self._limits,
+            contact=FirstContact(base),
         )
         client = self._clients[named] = Client(http, self.live, self.held)
         if len(self._clients) > _KEPT:

@@ -28,7 +28,7 @@ from ..clock import now
 from ..errors import APIConnectionError, APIError, BadRequestError, NotFoundError
 from .cancelling import cancel
 from .endpoints import Endpoint
-from .http import SILENCE, Http, Retries
+from .http import SILENCE, Http
 from .limits import Slots
 from .live import Live, LivePrediction
 from .marks import Finder, Outcome, echoes
@@ -36,7 +36,7 @@ from .prediction_list import mark_of
 from .protocol.decoding import BROKEN, decoded
 from .protocol.predictions import CANCELLED, Prediction, decode_any_prediction, decode_prediction
 from .protocol.requests import CANCEL_AFTER, PREFER, Request, Response, prefer_wait
-from .retry import RetryPolicy
+from .retry import Retries, RetryPolicy
 from .server_clock import ONCE_IN, ServerClock
 from .transports.base import never_sent
 from .versions import LatestVersions
@@ -171,7 +171,7 @@ class Creator:
                     return made
                 if outcome is Outcome.UNREADABLE or sum(attempt.may_exist for attempt in attempts) > 1:
                     raise error
-                retries = retries or Retries(self._http, policy)
+                retries = retries or self._http.retries(policy)
                 await retries.after(error)
         finally:
             for attempt in attempts:

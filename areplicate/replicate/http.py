@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -14,13 +13,14 @@ from .. import logs
 from ..clock import Scope, TimeLimits, now
 from ..errors import APIConnectionError, APIError, PredictionFailedError
 from .credentials import Credentials
+from .first_contact import FirstContact
 from .limits import Limiter, Turns, ratelimit
 from .protocol.decoding import MOST_PARTS, decoded, has_too_many_parts
 from .protocol.files import decode_file, file_upload
 from .protocol.predictions import Prediction
 from .protocol.problems import error_from_prediction, error_from_response, reduced_limits
 from .protocol.requests import Request, Response, merged
-from .retry import RetryBudget, RetryPolicy, is_transient, throttle_seconds, waits, wanted_wait
+from .retry import Retries, RetryBudget, RetryPolicy, throttle_seconds
 from .transports.base import Answer, Transport, connection_error, never_sent
 
 T = TypeVar("T")
@@ -42,11 +42,6 @@ SILENCE = 30.0
 _SLOWEST = 20_000.0
 """Bytes a second at which a body goes to and fro at least; 64 MB take an hour."""
 
-_FIRST_CONTACT = (1.5, 2.0)
-"""Seconds before the second and the third try to connect to a base that never answered; the third is the last."""
-_UNREACHABLE = 5.0
-"""Seconds after which no further try begins, and for which requests to that base then fail without any."""
-
 
 class Http(msgspec.Struct, kw_only=True, eq=False):
     """The HTTP API as one key sees it."""
@@ -61,11 +56,8 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
     """The connections for requests that are answered at once."""
     limits: TimeLimits
     """The time limits of all requests on them."""
+    contact: FirstContact
     budget: RetryBudget = msgspec.field(default_factory=RetryBudget)
-    reached: bool = False
-    """Whether the base has ever answered."""
-    _first_tried: float = math.inf
-    _unreachable_until: float = -math.inf
 
     async def get(self, path: str, policy: RetryPolicy) -> bytes:
         """GETs a path below the base, and returns the body."""
@@ -83,7 +75,7 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
 
     async def _retried(self, request: Request, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
         """What a successful answer's body says, to a request that does no harm when it is sent twice."""
-        again = Retries(self, policy)
+        again: Retries | None = None
         while True:
             try:
                 await self.others.acquire(policy.deadline)
@@ -99,16 +91,21 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
                     method=request.method,
                     url=request.url,
                 )
+            again = again or self.retries(policy)
             await again.after(error)
+
+    def retries(self, policy: RetryPolicy) -> Retries:
+        """The retries of one request."""
+        return Retries(self.contact, self.budget, policy)
 
     async def send(self, request: Request, limiter: Limiter, silence: float = SILENCE) -> Response:
         """One request, whatever the answer's status, for which `limiter` has given its turn."""
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
-        if not self.reached:
-            self._first_tried = min(self._first_tried, now())
+        if not self.contact.made:
+            self.contact.trying()
         response = await exchange(self.transport, request, silence=silence, limits=self.limits)
-        self.reached = True
+        self.contact.made = True
         if response.status == 429:
             limiter.throttled(throttle_seconds(self.error(response, request)), *reduced_limits(response))
         else:
@@ -132,33 +129,6 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
             logs.logger.debug("%s", logs.as_curl(request))
         return await self.transport.open(request)
 
-    def first_contact_wait(self, error: APIError, tries: int) -> float | None:
-        """Seconds before trying again to connect to a base that never answered; None for any other failure.
-
-        Raises:
-            APIConnectionError: it was tried often enough. More likely the address is wrong than the network down.
-        """
-        if self.reached or error.request_sent or not isinstance(error, APIConnectionError):
-            return None
-        time = now()
-        late = time - self._first_tried >= _UNREACHABLE
-        if tries > len(_FIRST_CONTACT) or late or time < self._unreachable_until:
-            self._first_tried, self._unreachable_until = math.inf, time + _UNREACHABLE
-            raise self._cannot_connect(
-                error, "Check api_base or REPLICATE_API_BASE, and that a server listens there"
-            )
-        if tries == 1:
-            logs.logger.warning("%s", self._cannot_connect(error, "Trying again").message)
-        return _FIRST_CONTACT[tries - 1]
-
-    def _cannot_connect(self, error: APIError, advice: str) -> APIConnectionError:
-        return APIConnectionError(
-            f"Cannot connect to {self.base}. {advice}. ({error.message.removeprefix('No connection: ').rstrip('.')})",
-            method=error.method,
-            url=error.url,
-            request_sent=False,
-        )
-
     def error(self, response: Response, request: Request) -> APIError:
         """The exception for an answer, with the key masked wherever a server repeats it."""
         masked = self.credentials.masked
@@ -178,36 +148,6 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
         error.message = self.credentials.masked(error.message)
         error.args = (error.message,)
         return error
-
-
-class Retries:
-    """The retries left to one request."""
-
-    def __init__(self, http: Http, policy: RetryPolicy) -> None:
-        self._http = http
-        self._waits: Iterator[float] | None = None
-        self._tries = 0
-        self._left = policy.retries
-        self._deadline = policy.deadline
-
-    async def after(self, error: APIError) -> None:
-        """Waits until it is time to try again; raises `error` if the request is not tried again.
-
-        It is not if that would not help, if no retry is left, or if the deadline would pass first: then the
-        caller learns what was wrong, and not only that time ran out.
-        """
-        self._tries += 1
-        wait = self._http.first_contact_wait(error, self._tries)
-        if self._left <= 0 or not is_transient(error):
-            raise error
-        self._left -= 1
-        if wait is None:
-            self._waits = self._waits or waits()
-            wait = max(next(self._waits), wanted_wait(error) or 0.0) + self._http.budget.spend()
-        if now() + wait > self._deadline:
-            raise error
-        logs.logger.debug("Trying again in %.1f s: %s", wait, error)
-        await anyio.sleep(wait)
 
 
 async def exchange(

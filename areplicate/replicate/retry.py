@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator
 from itertools import islice
 
+import anyio
 import backoff
 import msgspec
 
 from ..clock import now
 from ..errors import APIConnectionError, APIError, InternalServerError, RateLimitError
+from ..logs import logger
+from .first_contact import FirstContact
 from .limits import LONGEST_PAUSE
 
 _TRANSIENT_STATUSES = frozenset({408, 425})
@@ -87,3 +90,34 @@ class RetryBudget:
         time = now()
         self._next_turn = max(self._next_turn, time) + 1 / self._per_second
         return self._next_turn - time
+
+
+class Retries:
+    """The retries left to one request."""
+
+    def __init__(self, contact: FirstContact, budget: RetryBudget, policy: RetryPolicy) -> None:
+        self._contact = contact
+        self._budget = budget
+        self._waits: Iterator[float] | None = None
+        self._tries = 0
+        self._left = policy.retries
+        self._deadline = policy.deadline
+
+    async def after(self, error: APIError) -> None:
+        """Waits until it is time to try again; raises `error` if the request is not tried again.
+
+        It is not if that would not help, if no retry is left, or if the deadline would pass first: then the
+        caller learns what was wrong, and not only that time ran out.
+        """
+        self._tries += 1
+        wait = self._contact.wait(error, self._tries)
+        if self._left <= 0 or not is_transient(error):
+            raise error
+        self._left -= 1
+        if wait is None:
+            self._waits = self._waits or waits()
+            wait = max(next(self._waits), wanted_wait(error) or 0.0) + self._budget.spend()
+        if now() + wait > self._deadline:
+            raise error
+        logger.debug("Trying again in %.1f s: %s", wait, error)
+        await anyio.sleep(wait)

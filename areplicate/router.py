@@ -360,8 +360,8 @@ class AsyncRouter:
 
         def prepare(model: str, defaults: Given) -> Awaitable[Call | Answering]:
             whole = defaults.updated(given)
-            left = max(0.001, deadline - now())
-            whole.options["timeout"] = min(left, checked_timeout(whole.options.get("timeout", left)))
+            left, own = max(0.001, deadline - now()), whole.options.get("timeout")
+            whole.options["timeout"] = left if own is None else min(left, checked_timeout(own))
             return self._preparer.prepare(model, messages, whole)
 
         return prepare

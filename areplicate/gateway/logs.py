@@ -8,7 +8,6 @@ import sys
 import time
 from contextvars import ContextVar
 from functools import cache, lru_cache
-from itertools import filterfalse
 from typing import Any
 
 import msgspec
@@ -19,8 +18,12 @@ access_logger = logging.getLogger("areplicate.gateway.access")
 MAX_LINES = 10
 """Lines that one request may write, its access line included: what is sent must not fill the disk."""
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _lines_left: ContextVar[list[int]] = ContextVar("lines_left", default=[])  # noqa: B039 - it stays empty
+
+
+def fields(**values: Any) -> dict[str, Any]:
+    """The `extra` of a line with these further fields."""
+    return {"fields": values}
 
 
 def bound_lines() -> list[int]:
@@ -40,7 +43,7 @@ def within_bounds(record: logging.LogRecord) -> bool:
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as a JSON object; what was given as `extra` are further keys."""
+    """A record as a JSON object, with its `fields` as further keys."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -49,7 +52,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line.update(_extras(record))
+        line.update(_fields_of(record))
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line, enc_hook=str).decode()
@@ -59,8 +62,8 @@ class TextFormatter(logging.Formatter):
     """A record as a line for people."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = " ".join(f"{name}={value}" for name, value in _extras(record).items() if value is not None)
-        line = f"{_time(record.created)[11:19]} {record.levelname.lower():7} {record.getMessage()} {extras}"
+        pairs = " ".join(f"{name}={value}" for name, value in _fields_of(record).items() if value is not None)
+        line = f"{_time(record.created)[11:19]} {record.levelname.lower():7} {record.getMessage()} {pairs}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line.rstrip()
@@ -99,9 +102,9 @@ def _leave_out_what_no_line_shows() -> None:
     logging.logAsyncioTasks = False  # type: ignore[attr-defined,unused-ignore]
 
 
-def _extras(record: logging.LogRecord) -> dict[str, Any]:
-    values = vars(record)
-    return {name: values[name] for name in filterfalse(_STANDARD.__contains__, values)}
+def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    given: dict[str, Any] = getattr(record, "fields", {})
+    return given
 
 
 def _time(seconds: float) -> str:

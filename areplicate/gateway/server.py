@@ -26,7 +26,7 @@ from .config.yaml_file import ConfigError
 from .early_signals import take_over
 from .http.connections import Listener, Server
 from .http.dispatch import Dispatcher
-from .logs import logger
+from .logs import fields, logger
 from .memory import give_back_early
 from .tls import Certificate
 
@@ -99,7 +99,7 @@ class _Process:
         if serving.parent is not None:
             background.append(loop.create_task(self._watch_parent(serving.parent)))
         url = _url_of(sock, "http" if tls is None else "https")
-        logger.info("listening", extra={"url": url, "models": gateway.config.names.listed})
+        logger.info("listening", extra=fields(url=url, models=gateway.config.names.listed))
         try:
             await self._stopped.wait()
             self._stopped.clear()
@@ -132,7 +132,7 @@ class _Process:
         gateway.draining = True
         self._batches.leave()
         listener.close()
-        logger.info("draining", extra={"in_flight": len(self._tasks)})
+        logger.info("draining", extra=fields(in_flight=len(self._tasks)))
         end = loop.time() + gateway.config.general.drain_seconds
         linger = loop.time() + _LINGER_SECONDS
         while not listener.quiet and not self._stopped.is_set() and (now := loop.time()) < max(end, linger):
@@ -143,7 +143,7 @@ class _Process:
                 break
             await asyncio.sleep(0.02)
         if left := self._tasks:
-            logger.warning("cancelling what is still in flight", extra={"in_flight": len(left)})
+            logger.warning("cancelling what is still in flight", extra=fields(in_flight=len(left)))
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(gateway.end_calls(), _CANCEL_SECONDS)
             # What is left by now does not wait for Replicate, but for its client.
@@ -204,7 +204,7 @@ class _Process:
             return
         await gateway.reload(config)
         server.keepalive = config.general.keepalive_seconds
-        logger.info("configuration reloaded", extra={"models": config.names.listed})
+        logger.info("configuration reloaded", extra=fields(models=config.names.listed))
 
 
 def _url_of(sock: socket.socket, scheme: str) -> str:

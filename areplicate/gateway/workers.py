@@ -31,7 +31,7 @@ from . import logs, metrics
 from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import remember, take_over
-from .logs import logger
+from .logs import fields, logger
 from .server import Serving, run
 
 _MULTIPROCESSING = get_context("fork") if sys.platform == "linux" else get_context("spawn")
@@ -113,7 +113,7 @@ class Supervisor(msgspec.Struct):
         process = _MULTIPROCESSING.Process(target=_work, args=(serving, self.listener, self.debug))
         process.start()
         self._workers[process] = time.monotonic()
-        logger.info("worker started", extra={"pid": process.pid})
+        logger.info("worker started", extra=fields(pid=process.pid))
 
     def _reap(self) -> None:
         for process, started in list(self._workers.items()):
@@ -125,7 +125,7 @@ class Supervisor(msgspec.Struct):
                 quick = time.monotonic() - started < _QUICK_DEATH
                 self._pause = min(max(0.5, self._pause * 2), _SLOWEST_RESTART) if quick else 0.0
                 self._next_start = time.monotonic() + self._pause
-                logger.error("worker died", extra={"pid": process.pid, "status": process.exitcode})
+                logger.error("worker died", extra=fields(pid=process.pid, status=process.exitcode))
         since = self._stopping_since
         drain = self.config.general.drain_seconds
         if since is not None and time.monotonic() - since > drain + _KILL_AFTER:

@@ -23,7 +23,7 @@ from ...replicate.transports.base import sends_nothing
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..errors import CLIENT_GONE, GatewayError, from_upstream, let_go, stopping, unexpected
-from ..logs import access_logger, logger
+from ..logs import access_logger, fields, logger
 from ..metrics import Metrics
 from ..upstream import Asking, NoRoomForAnswer, NotAskedAgain, asking
 from .accounts import Accounts
@@ -80,7 +80,7 @@ class Account:
         if open_ends := self._bill.without_run(record.runs):
             self._accounts.in_background(self._settle_later(open_ends))
         else:
-            self._settle(self.cost())
+            self._settle(self._bill.cost_of(record.runs))
 
     def log(self, method: str, client: str | None = None) -> None:
         """Writes the request's line in the log; `client` is its address, or that of the proxy before the gateway."""
@@ -92,15 +92,15 @@ class Account:
             method,
             record.endpoint,
             record.status,
-            extra={
-                "request_id": record.request_id,
-                "model": record.model,
-                "key_id": self.caller.key_id,
-                "client": client,
-                "prediction_id": record.prediction_id,
-                "seconds": round(record.seconds(), 3),
-                "code": "client_gone" if record.status == CLIENT_GONE else record.error_code,
-            },
+            extra=fields(
+                request_id=record.request_id,
+                model=record.model,
+                key_id=self.caller.key_id,
+                client=client,
+                prediction_id=record.prediction_id,
+                seconds=round(record.seconds(), 3),
+                code="client_gone" if record.status == CLIENT_GONE else record.error_code,
+            ),
         )
 
     def put_off(self) -> None:
@@ -117,7 +117,7 @@ class Account:
             told = error
         else:
             logger.error(
-                "%s failed", record.endpoint, exc_info=error, extra={"request_id": record.request_id}
+                "%s failed", record.endpoint, exc_info=error, extra=fields(request_id=record.request_id)
             )
             told = unexpected()
         record.status, record.error_code = told.status, told.code
@@ -204,7 +204,10 @@ class Account:
 
     def answered_by(self, name: str) -> str:
         """The name of the model that answered: the client's own `name` for it, or that of a fallback."""
-        entry, entries = self._bill.entry(), self._bill.demand.entries
+        entries = self._bill.demand.entries
+        if len(entries) < 2:
+            return name
+        entry = self._bill.entry()
         return name if entry is None or entry.shown == entries[0].shown else entry.shown
 
     def priced(self, usage: Usage) -> PricedUsage:
@@ -216,7 +219,8 @@ class Account:
 
     def headers(self) -> dict[str, str]:
         """The header with the cost, by LiteLLM's name for it; errors have it too, if the cost is known by then."""
-        cost = self.cost() if self._bill.runs() else None
+        runs = self._bill.runs()
+        cost = self._bill.cost_of(runs) if runs else None
         return {} if cost is None else {"x-litellm-response-cost": f"{cost:.12g}"}
 
     async def _settle_later(self, open_ends: list[LivePrediction]) -> None:

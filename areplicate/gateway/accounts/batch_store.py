@@ -157,7 +157,7 @@ class BatchStore(Stored):
 
     def _change(self, transaction: Transaction, id: str, **changes: Any) -> BatchRow:
         """The batch after a change, which also renews its lease; raises `LeaseLost`."""
-        values = stored({"leased_until": transaction.now + LEASE, **changes})
+        values = stored(BatchRow, {"leased_until": transaction.now + LEASE, **changes})
         change = f"""
             UPDATE areplicate_batches SET {assigned(values)}
             WHERE id = :id AND leased_by = :process RETURNING *

@@ -96,7 +96,7 @@ class Bill(msgspec.Struct, eq=False):
             return expected
         id = made.prediction.id
         if id not in self._ended:
-            self._ended[id] = self._cost_of([self._run_of(made)]) or 0.0
+            self._ended[id] = self._sum_of([self._run_of(made)]) or 0.0
         return self._ended[id]
 
     def cost(self, unknown: int = 0) -> float | None:
@@ -104,13 +104,16 @@ class Bill(msgspec.Struct, eq=False):
 
         None if a price is missing.
         """
+        cost = self.cost_of(self.runs())
+        return cost if cost is None or not unknown else cost + self._expected_of(unknown)
+
+    def cost_of(self, runs: Sequence[Run]) -> float | None:
+        """Dollars for these; None if a price is missing, be it that of the model that was asked for."""
         if not self._record.calling:
             return 0.0
-        runs = self.runs()
         if runs is not self._counted[0]:
-            self._counted = runs, self._cost_of(runs)
-        cost = self._counted[1]
-        return cost if cost is None or not unknown else cost + self._expected_of(unknown)
+            self._counted = runs, self._sum_of(runs)
+        return self._counted[1]
 
     async def look_later(self, open_ends: list[LivePrediction]) -> None:
         """Looks at predictions whose end is not known."""
@@ -154,8 +157,7 @@ class Bill(msgspec.Struct, eq=False):
         entry = self.entry(prediction_id)
         return None if entry is None else self._backend.price_of(entry)
 
-    def _cost_of(self, runs: Sequence[Run]) -> float | None:
-        """Dollars for these; None if a price is missing, be it that of the model that was asked for."""
+    def _sum_of(self, runs: Sequence[Run]) -> float | None:
         if self._price() is None:
             return None
         cost = 0.0

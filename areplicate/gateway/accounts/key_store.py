@@ -49,7 +49,7 @@ class KeyStore(Stored):
 
         `hash` is of the token that it must still have: somebody else may be giving it another.
         """
-        values = stored({"id": id, **changes})
+        values = stored(Key, {"id": id, **changes})
         columns = assigned(values)
         if "budget_resets_at" in changes:  # a budget that is due to renew does so before
             columns += ", spend = CASE WHEN budget_resets_at <= :now THEN 0.0 ELSE spend END"

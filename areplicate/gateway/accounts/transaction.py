@@ -11,7 +11,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -51,9 +51,9 @@ class Transaction(msgspec.Struct, frozen=True):
         row = self._run(sql, values).fetchone()
         return None if row is None else next(iter(row.values()))
 
-    def add(self, table: str, *rows: msgspec.Struct | Mapping[str, Any], **further: Any) -> None:
-        """Adds rows; `further` columns count more than their own."""
-        added = [{**stored(row), **further} for row in rows]
+    def add(self, table: str, *rows: msgspec.Struct | dict[str, Any], **further: Any) -> None:
+        """Adds rows, which are structs or the values of their columns; `further` columns count more than their own."""
+        added = [{**_columns_of(row), **further} for row in rows]
         if added:
             names, places = ", ".join(added[0]), ", ".join(f":{name}" for name in added[0])
             sql = f"INSERT INTO {table} ({names}) VALUES ({places})"
@@ -96,13 +96,16 @@ def definitions(struct: type[msgspec.Struct]) -> list[str]:
     ]
 
 
-def stored(row: msgspec.Struct | Mapping[str, Any]) -> dict[str, Any]:
-    """The values of its columns."""
-    fields = row if isinstance(row, Mapping) else msgspec.structs.asdict(row)
-    return {
-        name: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
-        for name, value in fields.items()
-    }
+def stored(kind: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a kind of rows as the values of their columns, in the same dictionary."""
+    for name in _json_columns(kind):
+        if values.get(name) is not None:
+            values[name] = json.dumps(values[name])
+    return values
+
+
+def _columns_of(row: msgspec.Struct | dict[str, Any]) -> dict[str, Any]:
+    return row if isinstance(row, dict) else stored(type(row), msgspec.structs.asdict(row))
 
 
 def _read(kind: type[T], row: dict[str, Any]) -> T:

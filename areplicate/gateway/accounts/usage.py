@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import DatabaseUnavailable
-from ..logs import logger
+from ..logs import fields, logger
 from .key_limits import SettledHold
 from .store import Store
 from .tables import UsageRow
@@ -109,7 +109,7 @@ class UsageWriter(msgspec.Struct):
         now = asyncio.get_running_loop().time()
         if self._failing_since is None:
             self._failing_since = now
-            logger.error("usage cannot be written, it is kept: %s", error, extra={"rows": len(self._rows)})
+            logger.error("usage cannot be written, it is kept: %s", error, extra=fields(rows=len(self._rows)))
         if len(self._rows) > self._most or now - self._failing_since > _PATIENCE:
             self._put_aside()
         self._hurry.clear()
@@ -128,11 +128,11 @@ class UsageWriter(msgspec.Struct):
                 "usage is in the log, since %s cannot be written to: %s", self._overflow.folder, error
             )
             for row, _ in rows:
-                logger.error("usage row could not be stored", extra={"usage": msgspec.to_builtins(row)})
+                logger.error("usage row could not be stored", extra=fields(usage=msgspec.to_builtins(row)))
         else:
             logger.warning(
                 "usage row could not be stored in the database: it waits in a file",
-                extra={"rows": len(rows), "file": str(file)},
+                extra=fields(rows=len(rows), file=str(file)),
             )
 
 
@@ -148,7 +148,7 @@ async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]])
                 await _write(store, [each])
             return
         row = msgspec.to_builtins(batch[0][0])
-        logger.error("usage row could not be stored: %s", error, extra={"usage": row})
+        logger.error("usage row could not be stored: %s", error, extra=fields(usage=row))
 
 
 class Overflow(msgspec.Struct):
@@ -191,7 +191,7 @@ class Overflow(msgspec.Struct):
             for begin in range(0, len(rows), _BATCH):
                 await _write(store, [(row, None) for row in rows[begin : begin + _BATCH]])
             taken.unlink(missing_ok=True)
-            logger.info("usage that waited in a file is in the database", extra={"rows": len(rows)})
+            logger.info("usage that waited in a file is in the database", extra=fields(rows=len(rows)))
         self._may_be_there = False
 
     def _new(self) -> Path:

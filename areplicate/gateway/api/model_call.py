@@ -167,8 +167,9 @@ def _written_around(messages: Any, params: dict[str, Any]) -> int:
     Raises:
         GatewayError: 413, they are more than a body may have.
     """
-    turns = len(messages) if isinstance(messages, list) else 0
-    count = turns * characters([params.get(name) for name in _EACH_TURN])
+    template = [params[name] for name in _EACH_TURN if name in params]
+    turns = len(messages) if template and isinstance(messages, list) else 0
+    count = turns * characters(template)
     if count > MAX_BODY:
         raise GatewayError(
             413,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..accounts.batch_store import BatchStore
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
-from ..logs import logger
+from ..logs import fields, logger
 
 if TYPE_CHECKING:
     from .work import Work
@@ -78,7 +78,7 @@ class Batches:
         while len(self._working) < _AT_ONCE and (batch := await store.claim()) is not None:
             from .work import Work  # most gateways never have a batch, and it brings all of `bulk`
 
-            logger.info("batch taken", extra={"batch_id": batch.id, "status": batch.status})
+            logger.info("batch taken", extra=fields(batch_id=batch.id, status=batch.status))
             work = Work(self._gateway, store, batch, self._room)
             task = asyncio.ensure_future(work.run())
             self._working[task] = work

@@ -24,7 +24,7 @@ from ..accounts.tables import BatchRow, FileRow
 from ..app import Gateway
 from ..errors import DatabaseUnavailable
 from ..http.bodies import held_size
-from ..logs import logger
+from ..logs import fields, logger
 from .asking import ask
 from .checking import CheckedFile, LineChecker, error
 from .lease import LeasedBatch
@@ -69,7 +69,7 @@ class Work:
         A batch that has not ended is taken up by the next process: at once, or a while after a failure.
         """
         pause = 0.0
-        about = {"batch_id": self._batch.row.id}
+        about = fields(batch_id=self._batch.row.id)
         try:
             await self._run()
         except LeaseLost:
@@ -223,4 +223,4 @@ class Work:
     async def _end(self, status: str, made: list[FileRow], **changes: Any) -> None:
         await self._store.finish(self._batch.row.id, made, status=status, **changes)
         await asyncio.to_thread(self._gateway.files.end, self._batch.row.id)
-        logger.info("batch ended", extra={"batch_id": self._batch.row.id, "status": status})
+        logger.info("batch ended", extra=fields(batch_id=self._batch.row.id, status=status))

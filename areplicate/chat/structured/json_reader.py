@@ -27,7 +27,8 @@ _BETWEEN = re.compile(r"[\s,:]*")
 _COLON = re.compile(r"\s*:")
 _LITERAL = re.compile(r"[^\s,:{}\[\]\"']+")
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d"}
-_AS_JSON = {"None": "null", "True": "true", "False": "false"}
+AS_JSON = {"None": "null", "True": "true", "False": "false"}
+"""Python's names, as JSON has them."""
 _GROWING = "0123456789+-.eE"
 """What a number may go on with: one at the end of the text is not complete yet."""
 _MAY_BE_INFINITE = re.compile(r"[eE]\+?\d{3}|\d{300}")
@@ -263,7 +264,7 @@ def _end_of_literal(token: Any, text: str, at: int) -> int:
     if written is None:
         return 0
     try:
-        same = json.dumps(json.loads(_AS_JSON.get(written[0], written[0]))) == json.dumps(token)
+        same = json.dumps(json.loads(AS_JSON.get(written[0], written[0]))) == json.dumps(token)
     except ValueError:
         return 0
     return written.end() if same else 0

@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import BadRequestError
 from ..responses import FunctionCall
-from ..structured.json_reader import pure, repair, values_in
+from ..structured.json_reader import AS_JSON, pure, repair, values_in
 from ..structured.validation import validator_for, validators_for
 from .marks import RawCall
 from .notations import meant_tool
@@ -135,17 +135,19 @@ def _with_meant_texts(arguments: Mapping[str, Any], tool: Tool, names: Iterable[
 def _meant(text: Any, schema: dict[str, Any]) -> Any:
     """A text as JSON, or the text itself: whichever the tool takes, and the text if it takes both.
 
-    `null` is None wherever the tool takes None.
+    `null` is None wherever the tool takes None. `True` and lists in Python's notation are read, too: the templates of
+    some models show them their own calls so.
     """
-    try:
-        value = msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return text
+    written = AS_JSON.get(text.strip(), text)
+    is_null = written.strip() == "null"
     try:
         validator = validator_for(schema)
     except BadRequestError:  # it refers to another part of the parameters, which then decide
-        return value
+        validator = None
     constraints = schema.keys() - {"$schema", "$defs", "definitions"}
-    if constraints and value is not None and not validator.faults(text):
+    if validator is not None and constraints and not is_null and not validator.faults(text):
         return text
-    return text if validator.faults(value) else value
+    value = _decoded(written)
+    if (value is None and not is_null) or (validator is not None and validator.faults(value)):
+        return text
+    return value

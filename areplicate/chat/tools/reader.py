@@ -28,6 +28,10 @@ _MAY_BE_CALLS = re.compile(
 )
 """Such a beginning in full: an object, a list of objects, or a list of calls in Python's notation."""
 _ACTION = re.compile(rf"{ACTION}\s*```")
+_SPOKEN_OF = re.compile(
+    r"""`{1,2}[^`]|["',.;:)*!?]|[ \t]+[\w-]+(?:[ \t]+\w|[,.;:!?]\s)""",
+)
+"""What follows a mark that opens no call: the text speaks of it, as those about agents do."""
 _MOST_ENDS = 64
 """Closing marks that are tried before the first ends the block: each is read with all that stands before it."""
 _MARKS = (*MARKS, ACTION)
@@ -119,6 +123,10 @@ class ToolReader:
     def _block(self, ended: bool) -> Iterator[Piece]:
         if self._mark == "" and not _MAY_BE_CALLS.match(self._held.lstrip()):
             self._mark = None  # code in a fence, or a remark in brackets: text
+            return
+        if self._mark and _SPOKEN_OF.match(self._held, len(self._mark)):
+            yield self._mark
+            self._held, self._mark = self._held[len(self._mark) :], None
             return
         end = self._end(ended)
         if not end:

@@ -383,11 +383,50 @@ def test_an_object_that_only_has_a_name_is_the_answer(text: str) -> None:
     assert Read([text]).told() == (text, [], [])
 
 
+@pytest.mark.parametrize(
+    ("type", "written", "meant"),
+    [
+        ({"type": "boolean"}, "True", True),
+        ({"type": ["string", "null"]}, "None", None),
+        ({"type": "string"}, "None", "None"),
+        ({"type": "array", "items": {"type": "string"}}, "['a', 'b']", ["a", "b"]),
+        ({"type": "object"}, "{'a': [True, None]}", {"a": [True, None]}),
+        ({"type": "string"}, "['a']", "['a']"),
+        ({"type": "integer"}, "seven", "seven"),
+    ],
+)
+def test_arguments_in_tags_may_be_python_s(type: Any, written: str, meant: Any) -> None:
+    """Qwen Coder's template shows the model its own calls so."""
+    parameters = {"type": "object", "properties": {"x": type}}
+    call = f"<tool_call>\n<function=f>\n<parameter=x>\n{written}\n</parameter>\n</function>\n</tool_call>"
+    [tool] = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    read = Read([call], contract(tools=[tool]))
+    assert read.calls == [("f", {"x": meant})] if written != "seven" else read.faults
+
+
 @pytest.mark.parametrize("step", [1, 1000])
 def test_lines_may_follow_a_call_without_marks(step: int) -> None:
     text = f"{ONE}\n\nI will wait."
     read = Read([text[i : i + step] for i in range(0, len(text), step)])
     assert read.told() == ("\n\nI will wait.", [("clock", {"zone": "UTC"})], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "To call one, write `<tool_call>` and JSON.",
+        "The <tool_call> tag opens it {so}.",
+        'if "<tool_call>" in text:\n    read({"name": 1})',
+        "It begins with [TOOL_CALLS], and then {comes} it.",
+        "<tool_call>: what is that?",
+    ],
+)
+def test_a_mark_that_a_text_speaks_of_opens_no_call(text: str) -> None:
+    for said in (text, f"{text} <tool_call>{ONE}</tool_call>"):
+        for pieces in ([said], list(said)):
+            read = Read(pieces)
+            assert read.content.strip() == text and not read.faults
+            assert len(read.calls) == said.count(ONE)
 
 
 def test_a_call_may_name_the_namespace_of_its_training() -> None:

@@ -24,8 +24,9 @@ from .batches.batches import Batches
 from .config.config import Config, read_config
 from .config.yaml_file import ConfigError
 from .early_signals import take_over
-from .http.connections import Listener, Server
+from .http.connections import Server
 from .http.dispatch import Dispatcher
+from .http.listener import Listener
 from .logs import fields, logger
 from .memory import give_back_early
 from .tls import Certificate

@@ -18,7 +18,7 @@ from areplicate.gateway.accounts import auth, batch_store, counting, database, k
 from areplicate.gateway.batches import work
 from areplicate.gateway.config import looks
 from areplicate.gateway.config.settings import GeneralSettings
-from areplicate.gateway.http import bodies, connections, events
+from areplicate.gateway.http import bodies, connections, events, listener
 from areplicate.options import values
 from areplicate.replicate import event_stream, limits, live, progress
 from areplicate.replicate.protocol import platform_failures
@@ -86,7 +86,7 @@ def test_what_is_told_to_take_at_most_so_long_does_with_room_to_spare() -> None:
     """A blocked key is known within five seconds; the usage of the last second may be lost; no call is kept from
     its answer by a silent stream."""
     assert auth._FRESH < 5
-    assert usage._PERIOD <= 1 and usage._PATIENCE <= 60 and connections._TELL_EVERY == 1
+    assert usage._PERIOD <= 1 and usage._PATIENCE <= 60 and listener._TELL_EVERY == 1
     assert event_stream.BOOT_RECONNECT < 30 < event_stream.SILENCE, (
         "Replicate ends a silent stream after 30 s"
     )

@@ -33,7 +33,7 @@ from areplicate.gateway.config import looks
 from areplicate.gateway.config.entries import ModelEntry
 from areplicate.gateway.config.settings import GeneralSettings
 from areplicate.gateway.errors import GatewayError
-from areplicate.gateway.http import bodies, connections
+from areplicate.gateway.http import bodies, connections, listener
 from tests.gateway import zstandard
 from tests.gateway.stores import closed
 from tests.lazily import Lazily
@@ -77,10 +77,10 @@ async def serving(
 
     server = connections.Server(handle or give, keepalive=GeneralSettings().keepalive_seconds)
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        listener = connections.Listener(sock, server, most=most, tls=tls)
-        listener.start()
+        listening = listener.Listener(sock, server, most=most, tls=tls)
+        listening.start()
         yield sock.getsockname()[:2]
-        listener.close()
+        listening.close()
         await server.shutdown(0.1)
 
 

@@ -1,6 +1,6 @@
 """HTTP as the gateway speaks it: routing, bodies, events, errors, the OpenAPI document.
 
-`connections` takes in clients, and `dispatch` takes each request (`exchange`) to its `route`, if `origins` lets a web
-page ask it. `bodies` and `uploads` read what is sent; `events` streams answers, which `beats` keeps alive; `anthropic`
-has the errors of that API, and `openapi` describes all routes.
+`listener` takes in clients, as long as there is room among the `connections`; `dispatch` takes each request
+(`exchange`) to its `route`, if `origins` lets a web page ask it. `bodies` and `uploads` read what is sent; `events`
+streams answers, which `beats` keeps alive; `anthropic` has the errors of that API, and `openapi` describes all routes.
 """

@@ -1,17 +1,9 @@
-"""Clients' connections: as many as open files allow, and no more.
-
-The listening socket is accepted from here, not by asyncio: where files run out, asyncio's own loop tries again
-thousands of times a second and logs each. Here a new connection takes the place of one that has been silent, so
-that however many connect and say nothing, those who ask are answered.
-"""
+"""Clients' connections: which of them are open, and which have been silent for so long that they may make room."""
 
 from __future__ import annotations
 
 import asyncio
 import select
-import socket
-import ssl
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -21,13 +13,11 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from ...clock import SharedTimer
 from ..accounts.record import new_request_id
 from ..errors import bad_request, let_go, unexpected
-from ..logs import logger
 from .bodies import LINGER_SECONDS, pass_over
 from .exchange import JSON
 
 HEAD_SECONDS = 30.0
 """Seconds within which a new connection sends its first request."""
-HANDSHAKE_SECONDS = 10.0
 SILENCE_SECONDS = 1.0
 """Seconds of silence after an answer, after which a connection may have to make room."""
 FIRST_SILENCE_SECONDS = 3.0
@@ -38,14 +28,8 @@ _MOST_UNREAD = 128 * 1024 * 1024
 """Bytes of all answers that wait for their clients to read them; each is in memory twice until all of it is sent."""
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """The answer to a client that may be about to send its first request: it can safely send it again."""
-_AT_ONCE = 64
-"""Connections that are accepted before others have their turn."""
-_PAUSE = 0.1
-"""Seconds without accepting connections while no file is free."""
 _BETWEEN_LOOKS = 0.25
 """Seconds, at least, between two looks for connections that have been idle for too long."""
-_TELL_EVERY = 1.0
-"""Seconds at least between two lines in the log about that."""
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -276,93 +260,3 @@ class Connection(RequestHandler):
         response = web.Response(body=error.envelope(), status=error.status, headers=headers)
         response.force_close()
         return response
-
-
-class Listener:
-    """Accepts connections on a listening socket.
-
-    Args:
-        most: how many may be open at once.
-        tls: what encrypts new connections; may be replaced at any time.
-    """
-
-    def __init__(self, sock: socket.socket, server: Server, *, most: int, tls: ssl.SSLContext | None) -> None:
-        self.tls = tls
-        self._socket = sock
-        self._server = server
-        self._most = most
-        self._loop = asyncio.get_running_loop()
-        self._beginning: dict[asyncio.Task[None], float] = {}
-        """Since when each connection is in its handshake, the oldest first."""
-        self._told = float("-inf")
-        self._resuming: asyncio.TimerHandle | None = None
-        sock.setblocking(False)
-
-    def start(self) -> None:
-        self._resuming = None
-        self._loop.add_reader(self._socket, self._accept, _AT_ONCE)
-
-    def close(self) -> None:
-        """Takes in those who have connected already, and refuses the rest."""
-        if self._resuming is not None:
-            self._resuming.cancel()
-        self._loop.remove_reader(self._socket)
-        self._accept(1 << 16)
-        if self._resuming is not None:
-            self._resuming.cancel()
-        self._socket.close()
-
-    @property
-    def quiet(self) -> bool:
-        """Whether nobody is connected."""
-        return not self._server.open and not self._beginning
-
-    @property
-    def has_unread(self) -> bool:
-        """Whether a request has come that is not read yet: to close its connection now would cut it."""
-        return any(connection.has_asked for connection in self._server.open)
-
-    def _accept(self, at_once: int) -> None:
-        for _ in range(at_once):
-            if len(self._server.open) + len(self._beginning) >= self._most and not self._make_room():
-                return self._pause(f"all {self._most} connections are busy: others wait")
-            try:
-                connection, _ = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._make_room()
-                return self._pause(f"a connection cannot be accepted: {error}")
-            connection.setblocking(False)
-            task = self._loop.create_task(self._begin(connection))
-            self._beginning[task] = self._loop.time()
-            task.add_done_callback(lambda done: self._beginning.pop(done, None))
-
-    def _make_room(self) -> bool:
-        """Ends the oldest connection that is silent, or in its handshake for a while; gives whether there was one."""
-        if self._server.make_room():
-            return True
-        oldest, since = next(iter(self._beginning.items()), (None, 0.0))
-        if oldest is None or self._loop.time() - since < FIRST_SILENCE_SECONDS:
-            return False
-        oldest.cancel()
-        del self._beginning[oldest]
-        return True
-
-    async def _begin(self, connection: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(
-                self._server,
-                connection,
-                ssl=self.tls,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if self.tls is not None else None,
-            )
-        except (OSError, ssl.SSLError, asyncio.TimeoutError):  # it left, or does not speak TLS
-            connection.close()
-
-    def _pause(self, why: str) -> None:
-        if time.monotonic() - self._told >= _TELL_EVERY:
-            self._told = time.monotonic()
-            logger.error("%s; `ulimit -n` may be too low", why)
-        self._loop.remove_reader(self._socket)
-        self._resuming = self._loop.call_later(_PAUSE, self.start)

@@ -63,8 +63,22 @@ PARTS = {
         ("tests/replicate/test_text_assembly.py",),
     ),
     "retry": Part(
-        ("areplicate/replicate/retry.py",),
-        ("tests/replicate/test_retry.py",),
+        ("areplicate/replicate/retry.py", "areplicate/replicate/first_contact.py"),
+        (
+            "tests/replicate/test_retry.py",
+            "tests/replicate/test_exactly_once.py::test_a_base_that_never_answered_is_given_up_within_five_seconds",
+            *(
+                f"tests/replicate/test_reliability.py::{name}"
+                for name in (
+                    "test_a_refused_connection_is_tried_again_until_somebody_listens",
+                    "test_num_retries_is_how_often_it_is_tried_again",
+                    "test_what_will_not_pass_is_not_tried_again",
+                    "test_a_wait_beyond_the_deadline_is_not_begun",
+                    "test_a_service_that_says_when_it_is_back_is_asked_then",
+                    "test_a_spent_retry_budget_slows_retries_down_and_refuses_none",
+                )
+            ),
+        ),
     ),
     "limits": Part(
         ("areplicate/replicate/limits.py",),

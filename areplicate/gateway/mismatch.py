@@ -24,7 +24,12 @@ PATTERNS: dict[str, str] = {}
 
 
 def pattern(regex: str, meaning: str, description: str | None = None) -> msgspec.Meta:
-    """The pattern of a struct's text, with what it means in an error: such as "a string that is not empty"."""
+    """The pattern of a struct's text, with what it means in an error: such as "a string that is not empty".
+
+    A `$` at its end is the end of the text. Python would take the place before a last line break for it, too.
+    """
+    if regex.endswith("$"):
+        regex = regex[:-1] + r"(?!\n)$"
     PATTERNS[repr(regex)] = meaning
     return msgspec.Meta(pattern=regex, description=description)
 

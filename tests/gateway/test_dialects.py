@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import brotli
+import httpx
 import pytest
 
 from areplicate.gateway.http.events import data_event
@@ -102,6 +103,14 @@ def test_other_servers_paths_of_other_routes(running: Gateway) -> None:
             "/spend/%6cogs?limit=1",
         ):
             assert http.get(path).status_code == 404, path
+        for target in (
+            "/key/list#/public.html",
+            "/key/list?size=1#/public.html",
+        ):  # clients send no fragments
+            request = httpx.Request(
+                "GET", running.url, headers=http.headers, extensions={"target": target.encode()}
+            )
+            assert http.send(request).status_code == 404, target
 
 
 def test_the_model_in_a_path_is_the_one_that_is_asked(running: Gateway) -> None:

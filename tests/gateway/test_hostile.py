@@ -569,6 +569,12 @@ def test_many_wrong_keys_are_forgotten_again(running: Gateway) -> None:
         ("/key/generate", {"max_budget": -1}),
         ("/key/generate", {"duration": "forever"}),
         ("/key/generate", {"duration": "999999999d9"}),
+        ("/key/generate", {"duration": "30d\n"}),
+        ("/key/update", {"key": "k", "budget_duration": "1mo\n"}),
+        (
+            "/v1/batches",
+            {"input_file_id": "f", "endpoint": "/v1/chat/completions", "completion_window": "24h\n"},
+        ),
         ("/key/generate", {"unknown": 1}),
         ("/key/generate", {"models": "chat"}),
         ("/key/generate", {"metadata": []}),
@@ -596,3 +602,11 @@ def test_wrong_bodies_elsewhere(running: Gateway, path: str, body: dict[str, Any
 def test_wrong_queries(running: Gateway, query: str) -> None:
     with running.http() as http:
         assert_refused(http.get(f"/spend/logs?{query}"), 400)
+
+
+@pytest.mark.parametrize(
+    "query", ["/key/list?key_alias=team-a", "/key/audit?action=delete", "/spend/keys?team_id=a"]
+)
+def test_a_filter_that_is_not_known_is_not_left_out(running: Gateway, query: str) -> None:
+    with running.http() as http:
+        assert_refused(http.get(query), 400)

@@ -73,12 +73,12 @@ class KeyQuery(msgspec.Struct):
     key: Name | None = None
 
 
-class KeyPage(msgspec.Struct):
+class KeyPage(msgspec.Struct, forbid_unknown_fields=True):
     page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-class AuditQuery(KeyPage):
+class AuditQuery(KeyPage, forbid_unknown_fields=True):
     """Changes of one key, by its token or its `key_id`; of all keys if none is given."""
 
     key: Name | None = None

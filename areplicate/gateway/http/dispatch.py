@@ -148,7 +148,8 @@ def _is_disguised(methods: dict[str, Route], request: web.BaseRequest) -> bool:
     """Whether it is a path of the admin's that is written in another way than it is read: a proxy may keep such
     paths from the public by the way they are written."""
     is_admins = any(route.access == "master" for route in methods.values())
-    return is_admins and ("%" in request.rel_url.raw_path or "//" in request.rel_url.raw_path)
+    written = request.rel_url.raw_path
+    return is_admins and ("%" in written or "//" in written or "#" in request.raw_path)
 
 
 def _plain(exchange: Exchange, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _LOOPBACK = "127.0.0.1"
 _EVERYWHERE = "0.0.0.0"
+_FIGURES = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+"""Where another program's workers keep their figures, as LiteLLM's proxy does: ours are not to be added to them."""
 _File = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -59,6 +62,8 @@ def serve(
             "The client and the other commands work here."
         )
     early_signals.remember()
+    for name in _FIGURES:
+        os.environ.pop(name, None)
     from . import descriptors
     from .server import Serving, run
 

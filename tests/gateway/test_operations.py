@@ -274,6 +274,16 @@ def test_without_its_database_it_serves_the_master_key_and_says_it_is_not_ready(
         assert "usage row could not be stored" in running.log(), "the account of it is not lost"
 
 
+def test_the_figures_of_another_program_are_left_alone(
+    local: LocalReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteLLM's proxy is told by this variable where its workers keep theirs."""
+    monkeypatch.setitem(ENVIRONMENT, "PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "figures"))
+    with gateway(config_for(local), tmp_path, ready=False) as running:
+        assert running.ask().status_code == 200
+    assert not (tmp_path / "figures").exists()
+
+
 def test_many_at_once(running: Gateway, local: LocalReplicate) -> None:
     failures: list[str] = []
     key = running.new_key()

@@ -8,8 +8,17 @@ import anyio
 import pytest
 
 import areplicate
-from areplicate.errors import APIError
-from areplicate.replicate.retry import RetryBudget, growing, is_transient, throttle_seconds, waits
+from areplicate.errors import APIConnectionError, APIError
+from areplicate.replicate.first_contact import FirstContact
+from areplicate.replicate.retry import (
+    Retries,
+    RetryBudget,
+    RetryPolicy,
+    growing,
+    is_transient,
+    throttle_seconds,
+    waits,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -86,3 +95,60 @@ def test_a_success_earns_a_fifth_of_a_retry() -> None:
     budget.spend()
     budget.succeeded()
     assert budget.left == pytest.approx(0.2)
+
+
+BASE = "https://api.example/v1"
+REFUSED = APIConnectionError(
+    "No connection: refused.", method="GET", url=f"{BASE}/predictions/p", request_sent=False
+)
+
+
+async def test_a_base_that_never_answered_is_tried_a_second_and_a_third_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    contact = FirstContact(BASE)
+    contact.trying()
+    assert [contact.wait(REFUSED, tries) for tries in (1, 2)] == [1.5, 2.0]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Cannot connect to {BASE}. Trying again. (refused)"
+    ]
+    with pytest.raises(APIConnectionError) as caught:
+        contact.wait(REFUSED, 3)
+    error = caught.value
+    assert error.message == (
+        f"Cannot connect to {BASE}. Check api_base or REPLICATE_API_BASE, and that a server listens there. (refused)"
+    )
+    assert (error.method, error.url, error.request_sent) == (REFUSED.method, REFUSED.url, False)
+    with pytest.raises(APIConnectionError, match="Check api_base"):
+        contact.wait(REFUSED, 1)
+    await anyio.sleep(5)
+    assert contact.wait(REFUSED, 1) == 1.5, "it may have come up by then"
+
+
+async def test_no_try_begins_five_seconds_after_the_first() -> None:
+    contact = FirstContact(BASE)
+    contact.trying()
+    await anyio.sleep(5)
+    contact.trying()
+    with pytest.raises(APIConnectionError, match="Check api_base"):
+        contact.wait(REFUSED, 1)
+
+
+def test_what_came_from_a_base_that_is_there_waits_as_any_other_failure() -> None:
+    contact = FirstContact(BASE)
+    assert contact.wait(APIConnectionError("The connection broke."), 9) is None
+    assert contact.wait(areplicate.BadRequestError("It cannot be sent.", request_sent=False), 9) is None
+    contact.made = True
+    assert contact.wait(REFUSED, 9) is None
+
+
+async def test_a_retry_waits_for_as_long_as_the_server_wants_and_for_its_turn() -> None:
+    contact, begun = FirstContact(BASE), anyio.current_time()
+    contact.made = True
+    budget = RetryBudget(reserve=0, per_second=0.1)
+    busy = areplicate.RateLimitError("Slower.", retry_after=20.0)
+    await Retries(contact, budget, RetryPolicy(1, begun + 30)).after(busy)
+    assert anyio.current_time() - begun == pytest.approx(30)
+    with pytest.raises(areplicate.RateLimitError):
+        await Retries(contact, budget, RetryPolicy(1, begun + 59)).after(busy)
+    assert anyio.current_time() - begun == pytest.approx(30), "its caller would not wait that long"

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_POOLED = 1024
+"""Connections of a router that is given no `pool_size`."""
 
 AsyncCompletion: TypeAlias = """CompletionFunction[
     Coroutine[Any, Any, ModelResponse],
@@ -387,4 +389,4 @@ def _default_pool_size() -> int:
         import resource
     except ModuleNotFoundError:  # not on Windows
         return 256
-    return max(16, min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+    return max(16, min(_MOST_POOLED, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from .values import TIMEOUT
+
 Who = Literal["caller", "configuration", "client"]
 """Who may set an option: the caller in Python; a configuration's `litellm_params`; a gateway's client."""
 
@@ -104,7 +106,7 @@ OPTIONS: tuple[Option, ...] = (
         "Seconds for the whole completion: queue, cold boot and answer.",
         _OWNER,
         ("request_timeout",),
-        "the router's: 1800",
+        f"the router's: {TIMEOUT:g}",
     ),
     Option(
         "num_retries",

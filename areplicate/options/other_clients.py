@@ -6,6 +6,7 @@ Source: the parameters of LiteLLM's `completion()`, and those that its router an
 from __future__ import annotations
 
 from ..chat.plan import SYSTEM_INPUTS
+from .values import TIMEOUT
 
 IGNORED = frozenset(
     (
@@ -64,7 +65,7 @@ INSTEAD = {
     **dict.fromkeys(SYSTEM_INPUTS, 'give it as a message: {"role": "system", "content": ...}'),
     "input": "give each of the model's inputs as a keyword of its own",
     "thinking": "reasoning_effort= says how long a model thinks, where it has an input for that",
-    "wait": "timeout= says how long a call waits, 1800 seconds unless it is given",
+    "wait": f"timeout= says how long a call waits, {TIMEOUT:g} seconds unless it is given",
     **dict.fromkeys(("webhook", "webhook_events_filter"), "on_status= is called at each phase"),
 }
 """What some models take, or Replicate's own client, with what to do where a model has no such input."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import areplicate
+from areplicate.gateway.config.database_url import _NEEDLESS, parse_database_url
 from tests import forked
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,18 @@ def test_the_statuses_of_errors_are_theirs() -> None:
     for name, statuses in told:
         status = str(getattr(areplicate, name.strip("`")).default_status)
         assert any(re.fullmatch(each.replace("x", r"\d"), status) for each in statuses.split(", ")), name
+
+
+def test_each_parameter_of_a_databases_url_is_understood_and_nothing_else_is() -> None:
+    page = (DOCS / "gateway" / "postgresql.md").read_text()
+    rows = [row.partition(" | ")[0] for row in page.partition("| any other")[0].splitlines() if "`" in row]
+    named = set(re.findall(r"`(\w+)`", " ".join(row for row in rows if row.startswith("|"))))
+    assert named > _NEEDLESS
+    values = {"ssl": "true", "sslaccept": "strict", "sslmode": "prefer", "target_session_attrs": "any"}
+    for name in named:
+        parse_database_url(f"postgresql://host/name?{name}={values.get(name, 1)}")
+    with pytest.raises(ValueError, match="not known here: other"):
+        parse_database_url("postgresql://host/name?other=1")
 
 
 @pytest.mark.parametrize(

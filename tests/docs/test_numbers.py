@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from areplicate import balancer
+from areplicate import balancer, router
 from areplicate.bulk import map as bulk_map
 from areplicate.chat import embeddings, media, params
 from areplicate.gateway import descriptors, logs
@@ -25,17 +25,22 @@ from areplicate.replicate.protocol import platform_failures
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
-    path: " ".join(path.read_text().split()) for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))
+    path: " ".join(path.read_text().split())
+    for path in (ROOT / "README.md", ROOT / "areplicate" / "router.py", *ROOT.glob("docs/**/*.md"))
 }
 WORDS = {1: "one", 2: "twice", 4: "four", 5: "five", 10: "ten", 100: "a hundred"}
 
 
-TOLD: list[tuple[str, str, Any]] = [
+PROMISED: list[tuple[str, str, Any]] = [
     ("README.md", "up to `timeout` ({:g} minutes unless you say otherwise)", values.TIMEOUT / 60),
     ("README.md", "are asked again, at most {word}.", platform_failures.MOST_RETRIES),
     ("README.md", "rates ({:g} creations a minute: a thousand prompts", limits.CREATIONS_PER_MINUTE),
     ("README.md", "fails {word} times in a row", balancer.ALLOWED_FAILS + 1),
     ("README.md", "is left alone for {:g} seconds", balancer.COOLDOWN_TIME),
+    ("areplicate/router.py", "cold boot included; {:,.0f} by default", values.TIMEOUT),
+    ("areplicate/router.py", "tried again if that is safe; {} by default", values.MAX_RETRIES),
+    ("areplicate/router.py", "by default {:,}, or half the files", router._MOST_POOLED),
+    ("areplicate/router.py", "at the same time; {:,} by default", bulk_map.MAX_IN_FLIGHT),
     ("docs/timeouts.md", "{:g} minutes unless you say otherwise", values.TIMEOUT / 60),
     ("docs/timeouts.md", "has been `starting` for over {:g} s", progress.BOOTING_AFTER),
     ("docs/errors.md", "own failures, at most {word} |", platform_failures.MOST_RETRIES),
@@ -76,7 +81,9 @@ TOLD: list[tuple[str, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("page", "text", "number"), TOLD, ids=[f"{page}-{text}" for page, text, _ in TOLD])
+@pytest.mark.parametrize(
+    ("page", "text", "number"), PROMISED, ids=[f"{page}-{text}" for page, text, _ in PROMISED]
+)
 def test_a_number_is_the_codes(page: str, text: str, number: Any) -> None:
     word = WORDS.get(number, str(number)) if "{word}" in text else ""
     assert text.format(number, word=word).lower() in PAGES[ROOT / page].lower()

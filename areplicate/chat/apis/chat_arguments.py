@@ -62,11 +62,16 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
+_OTHER_ANSWERS = frozenset(("n", "functions", "function_call", "stream_options"))
+"""Parameters that ask a chat completion for what the other APIs' answers have no place for."""
+
+
 def passed_on(
     body: Mapping[str, Any], read_here: Collection[str], renamed: Mapping[str, str]
 ) -> dict[str, Any]:
     """The fields of a request that are a chat completion's parameters, under their names there."""
-    given = {name: value for name, value in body.items() if name not in read_here and value is not None}
+    left_out = (*read_here, *_OTHER_ANSWERS)
+    given = {name: value for name, value in body.items() if name not in left_out and value is not None}
     return {renamed.get(name, name): value for name, value in given.items()}
 
 

@@ -93,7 +93,7 @@ def _tools(tools: Any) -> list[dict[str, Any]]:
             wrong(f"tools[{index}].name", "must not be empty")
         function = {
             "name": name,
-            "description": text(f"tools[{index}].description", tool.get("description", "")),
+            "description": text(f"tools[{index}].description", tool.get("description") or ""),
             "parameters": mapping(f"tools[{index}].input_schema", tool.get("input_schema")),
             "strict": tool.get("strict"),
         }
@@ -186,6 +186,8 @@ def _part(place: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
         case "search_result":
             found = (str(block.get("title") or ""), _said(place, block.get("content")))
             return {"type": "text", "text": "\n".join(filter(None, found))}
+        case "tool_reference":  # a tool that a search has found: all of them are offered from the beginning
+            return {"type": "text", "text": text(f"{place}.tool_name", block.get("tool_name"))}
     if kind in _SAY_NOTHING or kind.endswith(("tool_use", "tool_result")):
         return None  # thoughts, and what Anthropic's own tools did
     wrong(f"{place}.type", f"must be text, image, document, tool_use or tool_result, not {kind[:50]!r}")

@@ -18,9 +18,9 @@ Find = Callable[[str], "Item | None"]
 
 _READ_HERE = frozenset(
     (
-        *("model", "input", "instructions", "stream", "stream_options", "text", "reasoning", "conversation"),
+        *("model", "input", "instructions", "stream", "text", "reasoning", "conversation"),
         *("previous_response_id", "prompt", "background", "include", "truncation", "max_tool_calls"),
-        *("top_logprobs", "store", "n", "client_metadata", "context_management", "moderation"),
+        *("top_logprobs", "store", "client_metadata", "context_management", "moderation"),
     )
 )
 """Fields that are read here, or that concern OpenAI's servers alone and change no answer."""

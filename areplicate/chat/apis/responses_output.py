@@ -56,10 +56,10 @@ class ResponseBuilder(AnswerBuilder):
             "metadata": body.get("metadata") or {},
             "output": self._output,
             "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
-            "reasoning": body.get("reasoning") or {"effort": None, "summary": None},
+            "reasoning": {"effort": None, "summary": None, **_given(body.get("reasoning"))},
             "store": stored,
-            "text": body.get("text") or {"format": {"type": "text"}},
-            "tool_choice": body.get("tool_choice") or "auto",
+            "text": {"format": {"type": "text"}, **_given(body.get("text"))},
+            "tool_choice": _tool_choice(body.get("tool_choice")),
             "tools": _function_tools(body),
             "truncation": body.get("truncation") or "disabled",
             "usage": None,
@@ -204,6 +204,24 @@ def _function_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     functions = [tool for tool in body.get("tools") or () if tool.get("type", "function") == "function"]
     use = read_tool_use({"tools": functions})
     return [] if use is None else [{"description": None, **tool.flat()} for tool in use.tools]
+
+
+def _given(fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (fields or {}).items() if value is not None}
+
+
+def _tool_choice(choice: Any) -> Any:
+    """What the request chose, in the API's form: chat completions' forms are read, too."""
+    match choice:
+        case None | "auto":
+            return "auto"
+        case "any":
+            return "required"
+        case {"function": {"name": name}}:
+            return {"type": "function", "name": name}
+        case {"allowed_tools": {**allowed}}:
+            return {"type": "allowed_tools", **allowed}
+    return choice
 
 
 def _text_part(text: str) -> dict[str, Any]:

@@ -155,7 +155,7 @@ async def delete_response(exchange: Exchange) -> DeletedResponse:
 
 async def _read(exchange: Exchange, body: dict[str, Any]) -> tuple[ChatArguments, list[Any], list[Any]]:
     """What is asked, the items that it is asked with, and those of the conversation before."""
-    items = [_with_id(f"input[{index}]", item) for index, item in enumerate(input_items(body))]
+    items = [_as_kept(f"input[{index}]", item) for index, item in enumerate(input_items(body))]
     earlier = await _earlier(exchange, body.get("previous_response_id"))
     referred = await _referred(exchange, items)
     exchange.account.hold_body(_stored_size(earlier, items, referred))
@@ -163,22 +163,34 @@ async def _read(exchange: Exchange, body: dict[str, Any]) -> tuple[ChatArguments
     return asked, [referred.get(item["id"], item) for item in items], earlier
 
 
-def _with_id(place: str, item: Any) -> Any:
-    """An item by whose id it can be found again."""
+def _as_kept(place: str, item: Any) -> Any:
+    """An item by whose id it can be found again, with all that OpenAI gives it back with."""
     if not isinstance(item, dict):
         return item
-    if id := item.get("id"):
-        if len(text(f"{place}.id", id)) > _MAX_ID or "\0" in id:
-            wrong(f"{place}.id", f"must have at most {_MAX_ID} characters, none of them NUL")
+    id = item.get("id")
+    if id and (len(text(f"{place}.id", id)) > _MAX_ID or "\0" in id):
+        wrong(f"{place}.id", f"must have at most {_MAX_ID} characters, none of them NUL")
+    kind = item.get("type") or ("item_reference" if item.keys() == {"id"} else "message")
+    if kind == "item_reference" or not isinstance(kind, str):
         return item
-    kind = item.get("type") or "message"
-    more = {"type": kind, "id": new_id("msg" if kind == "message" else "item")}
-    if kind == "message":
-        more["status"] = "completed"
-    if isinstance(item.get("content"), str):
+    kept = {**item, "type": kind, "id": id or new_id("msg" if kind == "message" else "item")}
+    if kind == "message" or kind.endswith(("_call", "_output")):
+        kept["status"] = item.get("status") or "completed"
+    if kind == "message" and isinstance(content := item.get("content"), str):
         part = "output_text" if item.get("role") == "assistant" else "input_text"
-        more["content"] = [{"type": part, "text": item["content"]}]
-    return {**item, **more}
+        content = [{"type": part, "text": content}]
+    if kind == "message" and isinstance(content, list):
+        kept["content"] = list(map(_part_as_kept, content))
+    return kept
+
+
+def _part_as_kept(part: Any) -> Any:
+    match part:
+        case {"type": "output_text"}:
+            return {"annotations": [], **part}
+        case {"type": "input_image"}:
+            return {"detail": "auto", **part}
+    return part
 
 
 async def _store(exchange: Exchange, param: str) -> ResponseStore:

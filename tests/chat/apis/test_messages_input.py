@@ -349,6 +349,17 @@ class TestTools:
         ]
         assert "tools" not in params(tools=[])
 
+    def test_need_no_description(self) -> None:
+        [tool] = params(tools=[{"name": "time", "description": None, "input_schema": {}}])["tools"]
+        assert tool["function"]["description"] == ""
+
+    def test_that_a_search_has_found_are_named_to_the_model(self) -> None:
+        found = {"type": "tool_result", "tool_use_id": "t1"} | {
+            "content": [{"type": "tool_reference", "tool_name": "weather"}]
+        }
+        [result] = read({"role": "user", "content": [found]})
+        assert result["content"] == [{"type": "text", "text": "weather"}]
+
     def test_of_anthropic_s_servers_are_left_out_with_a_warning(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:

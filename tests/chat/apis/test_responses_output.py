@@ -147,6 +147,28 @@ def test_what_was_asked_is_in_the_response() -> None:
     assert not ResponseBuilder("resp_1", 5, "a/b", {}, stored=False).answer["store"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"text": {"verbosity": "low"}}, {"text": {"format": {"type": "text"}, "verbosity": "low"}}),
+        ({"text": {"format": None}}, {"text": {"format": {"type": "text"}}}),
+        ({"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "low", "summary": None}}),
+        ({"tool_choice": "any"}, {"tool_choice": "required"}),
+        (
+            {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+            {"tool_choice": {"type": "function", "name": "f"}},
+        ),
+        (
+            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}},
+            {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": []}},
+        ),
+    ],
+)
+def test_what_was_asked_is_told_in_full_and_in_the_api_s_form(asked: Any, told: Any) -> None:
+    assert builder(**asked).answer == {**BEGUN, **told}
+    openai_responses.Response.model_validate(builder(**asked).answer)
+
+
 def test_the_tools_that_the_model_is_shown_are_in_the_response() -> None:
     tools = [
         {"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": True},

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import pytest
 
 from areplicate.local import LocalReplicate
@@ -90,6 +91,33 @@ def test_a_long_input_is_listed_page_by_page(client: openai.OpenAI) -> None:
     assert (len(page.data), page.has_more, page.last_id) == (7, True, page.data[-1].id)
     with pytest.raises(openai.BadRequestError, match="after must be"):
         client.responses.input_items.list(made.id, after="msg_of_another")
+
+
+ITEMS: list[Any] = [
+    {"role": "user", "content": "Hi"},
+    {"id": "msg_with_an_id", "role": "developer", "content": "Be kind."},
+    {"role": "assistant", "content": "Hello."},
+    {"role": "assistant", "content": [{"type": "output_text", "text": "Hello."}]},
+    {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
+    {"id": "fco_with_an_id", "type": "function_call_output", "call_id": "c1", "output": "sunny"},
+    {"type": "custom_tool_call", "call_id": "c2", "name": "shell", "input": "ls"},
+    {"type": "custom_tool_call_output", "call_id": "c2", "output": "one.txt"},
+    {"type": "reasoning", "summary": []},
+]
+
+
+def test_items_are_given_back_in_the_published_types(keeps: Gateway, client: openai.OpenAI) -> None:
+    made = client.responses.create(model="chat", input=ITEMS)
+    listed = keeps.get(f"/v1/responses/{made.id}/input_items?order=asc&limit=50")["data"]
+    published = pydantic.TypeAdapter(openai.types.responses.ResponseItem)
+    for item in listed:
+        published.validate_python(item, strict=True)
+    given = [(item.get("role"), item.get("type", "message"), item.get("id")) for item in ITEMS]
+    assert [
+        (item.get("role"), item["type"], item["id"] if "with_an_id" in item["id"] else None)
+        for item in listed
+    ] == given
 
 
 def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI) -> None:

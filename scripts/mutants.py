@@ -108,7 +108,7 @@ PARTS = {
                     "test_a_few_creations_are_held_and_the_others_are_watched",
                 )
             ),
-            "tests/replicate/test_roads.py::TestVersions",
+            "tests/replicate/test_community_models.py",
             "tests/bulk/test_journaled.py",
         ),
         (

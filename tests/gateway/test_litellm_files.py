@@ -70,7 +70,22 @@ def test_fallbacks_to_what_is_skipped_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["${MY_KEY}", "{{.Values.key}}", "env:MY_KEY", "$THE_KEY", "<my-key>", "%MY_KEY%"]
+    "value",
+    [
+        *("${MY_KEY}", "{{.Values.key}}", "env:MY_KEY", "$THE_KEY", "<my-key>", "%MY_KEY%", "#{MY_KEY}#"),
+        *(
+            "{MY_KEY}",
+            "[[MY_KEY]]",
+            "__MY_KEY__",
+            "@@MY_KEY@@",
+            "sk-$MY_KEY",
+            "$env:MY_KEY",
+            "getenv(MY_KEY)",
+        ),
+        *("process.env.MY_KEY", "OS.ENVIRON/MY_KEY", "op://vault/my/key", "vault:secret/my#key"),
+        *("ref+awsssm://my/key", "ENC[AES256_GCM,data]", "arn:aws:secretsmanager:my:key"),
+        *("/run/secrets/my_key", "file:///run/secrets/my_key", "sk-your-key-here", "changeme", "sk-xxxxxxxx"),
+    ],
 )
 @pytest.mark.parametrize("where", ["api_key", "master_key"])
 def test_what_looks_like_a_placeholder_ends_the_start(tmp_path: Path, value: str, where: str) -> None:

@@ -12,7 +12,7 @@ from ...options.environment import variable
 from ..addresses import origin_of
 from .account_settings import AccountSettings, account_settings
 from .entries import EntryReader, ModelEntry
-from .environment import Environment, refuse_placeholders
+from .environment import Environment, refuse_placeholder_key, refuse_placeholders
 from .place import Place
 from .prices import PriceList, price_list
 from .reading import WITHOUT_EFFECT, read_part
@@ -141,6 +141,7 @@ def _general(given: Any, at: Place, environment: Environment) -> tuple[GeneralSe
             notices.append(f"the master key is that of the environment variable {found[0]}")
     general = read_part(given, GeneralSettings, at, environment)
     refuse_placeholders(msgspec.structs.asdict(general), at)
+    refuse_placeholder_key(general.master_key, at / "master_key")
     with (at / "cors_origins").checking():
         origins = tuple(origin_of(page) for page in general.cors_origins)
     return msgspec.structs.replace(general, cors_origins=origins), notices

@@ -20,7 +20,7 @@ from ...options.values import checked_count, checked_headers, checked_names
 from ...replicate.endpoints import strip_prefix
 from ...replicate.transports.proxies import Proxies, tls_context
 from ...schema_lookup.endpoint import endpoint_of
-from .environment import Environment, refuse_placeholders, stripped
+from .environment import Environment, refuse_placeholder_key, refuse_placeholders, stripped
 from .place import Place
 from .prices import Price, PriceList, published_price
 from .pricing import given_price, warn_of_price
@@ -179,6 +179,7 @@ class EntryReader(msgspec.Struct):
         read.update({key: value for key, value in msgspec.structs.asdict(known).items() if value is not None})
         for name in _ADDRESSES:
             refuse_placeholders(read.get(name), at / name)
+        refuse_placeholder_key(known.api_key, at / "api_key")
         with at.checking():
             # What each request would be refused for is refused here, with its line.
             Entry("it", read)

@@ -14,6 +14,11 @@ _PLACEHOLDER = re.compile(
     r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|^\$[A-Za-z_]\w*$|^%\w+%$|^env[:./]|^<[^<>]+>$|^os\.environ\b"
 )
 """What other tools replace by a value, and nothing here does: Compose's, Helm's, a shell's, OmegaConf's."""
+_IN_NO_KEY = re.compile(
+    r"""[][(){}<>:"'`\\]|^[/@]|^__\w+__$|\benv\.|^os\.environ|(?-i:\$[A-Z_]{4})|(?<![a-z])your[-_]|change[-_]?me|x{6}""",
+    re.IGNORECASE,
+)
+"""What no key has in it, but a template's mark, a call, the address of a secret in a store or a file, or an example."""
 
 
 class Environment:
@@ -68,6 +73,16 @@ def refuse_placeholders(value: Any, at: Place) -> None:
         raise at.wrong(
             f"{found[0][:40]!r} looks like a placeholder, which is not replaced here: write os.environ/NAME for the "
             "value of an environment variable."
+        )
+
+
+def refuse_placeholder_key(key: str | None, at: Place) -> None:
+    """Raises a `ConfigError` for what stands in the place of a key: anybody could know it."""
+    refuse_placeholders(key, at)
+    if key is not None and (found := _IN_NO_KEY.search(key)):
+        raise at.wrong(
+            f"has {found[0]!r} in it, as placeholders and examples have, and nothing is replaced here: write the key, or "
+            "os.environ/NAME for the value of an environment variable."
         )
 
 

@@ -177,7 +177,17 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (SMALL + "      roles: [1]\n", "/config.yaml:5: model_list[0].litellm_params.roles: "),
         (
             SMALL + "      api_base: ftp://x\n",
-            "api_base: must be a URL that begins with https:// or http://.",
+            "api_base: must be a URL that begins with https:// or http://, without spaces, ? and #.",
+        ),
+        (SMALL + "      api_base: https://api.replicate.com/v1#x\n", "without spaces, ? and #."),
+        (SMALL + "      api_base: https://api.replicate.com/v1?x=1\n", "without spaces, ? and #."),
+        (
+            SMALL.replace("replicate/", "https://replicate.com/"),
+            "is for another provider (it is not owner/name): Replicate's models are called owner/name, or",
+        ),
+        (
+            SMALL + "      custom_llm_provider: openai\n",
+            "is for another provider (openai): custom_llm_provider must be replicate if it is Replicate's, or",
         ),
         (SMALL + "      api_key: r8_a b\n", ":5: model_list[0].litellm_params.api_key: must be printable"),
         (

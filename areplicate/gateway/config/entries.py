@@ -24,7 +24,15 @@ from .environment import Environment, refuse_placeholder_key, refuse_placeholder
 from .place import Place
 from .prices import Price, PriceList, published_price
 from .pricing import given_price, warn_of_price
-from .providers import in_clear_text, is_prefixed, looks_foreign, other_provider, own_base, own_key
+from .providers import (
+    if_it_is_replicates,
+    in_clear_text,
+    is_prefixed,
+    looks_foreign,
+    other_provider,
+    own_base,
+    own_key,
+)
 from .reading import read_part
 from .settings import EntryParts, GeneralSettings, LitellmParams, Prices
 
@@ -121,7 +129,8 @@ class EntryReader(msgspec.Struct):
         return ModelEntry(name, params, price, is_listed)
 
     def _is_anothers(self, name: str, model: str, given: dict[str, Any], at: Place) -> bool:
-        provider = other_provider(model, given.get("custom_llm_provider"))
+        named = given.get("custom_llm_provider")
+        provider = other_provider(model, named)
         if provider is None and self._has_anothers_key(model, given, at):
             provider = "its api_key is not one of Replicate's"
         if provider is None:
@@ -130,12 +139,9 @@ class EntryReader(msgspec.Struct):
             self.skipped.add(name)
             at.warn(f"{model!r} is for another provider ({provider}) and is skipped.")
             return True
-        hint = "Replicate's models are called owner/name"
-        if "/" in model:
-            hint = f"write replicate/{model} if it is Replicate's model of that name"
         raise at.wrong(
-            f"{model!r} is for another provider ({provider}): {hint}, or leave out such entries by "
-            "general_settings.unsupported_providers: skip."
+            f"{model!r} is for another provider ({provider}): {if_it_is_replicates(model, named)}, or leave out such "
+            "entries by general_settings.unsupported_providers: skip."
         )
 
     def _has_anothers_key(self, model: str, given: dict[str, Any], at: Place) -> bool:

@@ -56,6 +56,15 @@ def other_provider(model: str, named: str | None = None) -> str | None:
     return None if _REPLICATES.fullmatch(model) else "it is not owner/name"  # gpt-4o, gmi/deepseek-ai/V3
 
 
+def if_it_is_replicates(model: str, named: str | None = None) -> str:
+    """What to do about an entry of another provider if Replicate's model is meant."""
+    if named and named != "replicate":
+        return "custom_llm_provider must be replicate if it is Replicate's"
+    if "/" in model and _REPLICATES.fullmatch(model):
+        return f"write replicate/{model} if it is Replicate's model of that name"
+    return "Replicate's models are called owner/name"
+
+
 def is_prefixed(model: str) -> bool:
     """Whether a model string says by its prefix that it is Replicate's."""
     return model.startswith(_OWN_PREFIXES)

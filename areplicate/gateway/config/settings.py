@@ -25,7 +25,13 @@ Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
 NotEmpty = Annotated[str, pattern(r"\S", "a string that is not empty")]
 Secret = Annotated[str, pattern(r"^[!-~]+$", "printable characters without spaces")]
 """A secret that is sent in a header."""
-URL = Annotated[str, pattern(r"^https?://[^\s/]+", "a URL that begins with https:// or http://")]
+URL = Annotated[
+    str,
+    pattern(
+        r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        "a URL that begins with https:// or http://, without spaces, ? and #",
+    ),
+]
 
 SECONDS = msgspec.Meta(title="seconds")
 MEGABYTES = msgspec.Meta(title="MB")

@@ -42,6 +42,21 @@ def within_bounds(record: logging.LogRecord) -> bool:
     return left[0] >= 0
 
 
+class AccessRecord(logging.LogRecord):
+    """A request's line: what the formatters below show of a record, and nothing else.
+
+    To find out the rest takes logging longer than to write the line.
+    """
+
+    def __init__(self, message: str, /, **fields: Any) -> None:
+        self.name = access_logger.name
+        self.levelno, self.levelname = logging.INFO, "INFO"
+        self.created = time.time()
+        self.msg, self.args = message, ()
+        self.exc_info = None
+        self.fields = fields
+
+
 class JsonFormatter(logging.Formatter):
     """A record as a JSON object, with its `fields` as further keys."""
 

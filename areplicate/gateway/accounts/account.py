@@ -23,7 +23,7 @@ from ...replicate.transports.base import sends_nothing
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
 from ..errors import CLIENT_GONE, GatewayError, from_upstream, let_go, stopping, unexpected
-from ..logs import access_logger, fields, logger
+from ..logs import AccessRecord, access_logger, fields, logger
 from ..metrics import Metrics
 from ..upstream import Asking, NoRoomForAnswer, NotAskedAgain, asking
 from .accounts import Accounts
@@ -87,21 +87,17 @@ class Account:
         record = self.record
         if not record.endpoint or self._put_off:
             return
-        access_logger.info(
-            "%s %s %d",
-            method,
-            record.endpoint,
-            record.status,
-            extra=fields(
-                request_id=record.request_id,
-                model=record.model,
-                key_id=self.caller.key_id,
-                client=client,
-                prediction_id=record.prediction_id,
-                seconds=round(record.seconds(), 3),
-                code="client_gone" if record.status == CLIENT_GONE else record.error_code,
-            ),
+        line = AccessRecord(
+            f"{method} {record.endpoint} {record.status}",
+            request_id=record.request_id,
+            model=record.model,
+            key_id=self.caller.key_id,
+            client=client,
+            prediction_id=record.prediction_id,
+            seconds=round(record.seconds(), 3),
+            code="client_gone" if record.status == CLIENT_GONE else record.error_code,
         )
+        access_logger.handle(line)
 
     def put_off(self) -> None:
         """It is asked anew later, as rows of batches are. Unless a prediction was made for it, nothing is written down:

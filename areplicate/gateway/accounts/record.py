@@ -83,16 +83,21 @@ class Record(msgspec.Struct, kw_only=True):
             return self.usage.prompt_tokens, self.usage.completion_tokens
         return 0, self.pieces
 
-    def waited(self) -> tuple[float, float]:
-        """Seconds queued, and seconds booting: a wait longer than a warm model needs counts as a boot."""
-        queued = [run.queued_s or 0.0 for run in self.runs]
-        return sum(min(q, BOOTING_AFTER) for q in queued), sum(max(0.0, q - BOOTING_AFTER) for q in queued)
+    def times(self) -> tuple[float, float, float]:
+        """Seconds queued, booting and running: a wait longer than a warm model needs counts as a boot."""
+        queued = booting = running = 0.0
+        for run in self.runs:
+            waited = run.queued_s or 0.0
+            queued += min(waited, BOOTING_AFTER)
+            booting += max(0.0, waited - BOOTING_AFTER)
+            running += run.predict_s or 0.0
+        return queued, booting, running
 
     def usage_row(
         self, *, at: float, key_id: str | None, answered_by: str | None, predictions: int, cost: float | None
     ) -> UsageRow:
         prompt, completion = self.tokens()
-        queue, boot = self.waited()
+        queue, boot, run = self.times()
         return UsageRow(
             request_id=self.request_id,
             at=at,
@@ -110,6 +115,6 @@ class Record(msgspec.Struct, kw_only=True):
             completion_tokens=completion,
             queue_s=queue,
             boot_s=boot,
-            run_s=sum(run.predict_s or 0.0 for run in self.runs),
+            run_s=run,
             cost=cost,
         )

@@ -20,6 +20,8 @@ import msgspec
 T = TypeVar("T")
 
 _NAME = re.compile(r":(\w+)")
+_MOST_VALUES = 999
+"""Values of one statement that any SQLite takes; newer ones take more."""
 _NO_ITEMS = "(SELECT NULL WHERE 1 = 0)"
 _TYPES: dict[Any, str] = {str: "TEXT", float: "DOUBLE PRECISION", int: "BIGINT", bool: "BOOLEAN"}
 
@@ -53,11 +55,15 @@ class Transaction(msgspec.Struct, frozen=True):
 
     def add(self, table: str, *rows: msgspec.Struct | dict[str, Any], **further: Any) -> None:
         """Adds rows, which are structs or the values of their columns; `further` columns count more than their own."""
-        added = [{**_columns_of(row), **further} for row in rows]
-        if added:
-            names, places = ", ".join(added[0]), ", ".join(f":{name}" for name in added[0])
-            sql = f"INSERT INTO {table} ({names}) VALUES ({places})"
-            self._connection.cursor().executemany(self._spelled(sql, {}), added)
+        left = [{**_columns_of(row), **further} for row in rows]
+        while left:
+            names = tuple(left[0])
+            place = f"({', '.join(['?' if self.is_sqlite else '%s'] * len(names))})"
+            # Many in one statement: each gives the other threads their turn, and waits for its own again.
+            added = left[: _MOST_VALUES // len(names)]
+            sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([place] * len(added))}"
+            self._connection.execute(sql, [row[name] for row in added for name in names])
+            del left[: len(added)]
 
     def _run(self, sql: str, values: dict[str, Any]) -> Any:
         values["now"] = self.now

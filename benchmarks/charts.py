@@ -35,9 +35,9 @@ def draw_boot(results: dict[str, Any], path: Path) -> None:
         seconds = of.get("seconds", 0.0)
         right = of.get("outcome") == "right"
         axes.barh(row, seconds, color=COLOURS[client], alpha=1.0 if right else 0.35, height=0.7)
-        told = f"answer, {counted(of['requests'], 'request')}" if right else "no answer"
+        caption = f"answer, {counted(of['requests'], 'request')}" if right else "no answer"
         axes.text(
-            seconds + boot / 90, row, told, va="center", fontsize=8, color="black" if right else "tab:red"
+            seconds + boot / 90, row, caption, va="center", fontsize=8, color="black" if right else "tab:red"
         )
         labels.append(f"{NAMES[client]}{', streamed' if kind == 'streamed' else ''}")
     axes.axvline(boot, color="black", linestyle=":", linewidth=1)

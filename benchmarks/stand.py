@@ -17,20 +17,20 @@ from areplicate.replicate.protocol.predictions import TERMINAL
 KEY = "r8_benchmark"
 
 
-def _serve(models: Sequence[LocalModel], options: dict[str, Any], told: Connection) -> None:
+def _serve(models: Sequence[LocalModel], options: dict[str, Any], pipe: Connection) -> None:
     async def run() -> None:
         async with LocalReplicate(models, **{"log_requests": False, **options}) as local:
-            told.send(local.api_base)
+            pipe.send(local.api_base)
             while True:
-                while not told.poll():
+                while not pipe.poll():
                     await asyncio.sleep(0.01)
-                match told.recv():
+                match pipe.recv():
                     case "stop":
                         return
                     case Faults() as faults:
                         local.faults = faults
                     case ("account", key):
-                        told.send(_account(local, key))
+                        pipe.send(_account(local, key))
 
     asyncio.run(run())
 
@@ -60,9 +60,9 @@ def _account(local: LocalReplicate, key: str) -> dict[str, float]:
 class Server:
     """A stand-in for Replicate in another process."""
 
-    def __init__(self, api_base: str, told: Connection) -> None:
+    def __init__(self, api_base: str, pipe: Connection) -> None:
         self.api_base = api_base
-        self._told = told
+        self._pipe = pipe
 
     def account(self, key: str) -> dict[str, float]:
         """The requests of one key, all and by kind, and its predictions: `created`, and still `running`.
@@ -70,13 +70,13 @@ class Server:
         `ended` is the time of day when the last of them ends. For a server with `log_requests=True`; the
         requests are counted once.
         """
-        self._told.send(("account", key))
-        account: dict[str, float] = self._told.recv()
+        self._pipe.send(("account", key))
+        account: dict[str, float] = self._pipe.recv()
         return account
 
     def set_faults(self, faults: Faults) -> None:
         """What goes wrong from here on."""
-        self._told.send(faults)
+        self._pipe.send(faults)
 
 
 @contextmanager

@@ -37,8 +37,8 @@ def from_facts(path: Path) -> Iterator[ModelSchema]:
             model=entry["model"],
             version=entry["version"],
         )
-        told = msgspec.convert(entry["format"], Shown)
-        yield msgspec.structs.replace(schema, format=told, prompt_is_messages=entry["prompt_is_messages"])
+        shown = msgspec.convert(entry["format"], Shown)
+        yield msgspec.structs.replace(schema, format=shown, prompt_is_messages=entry["prompt_is_messages"])
 
 
 def from_api(names: list[str]) -> Iterator[ModelSchema]:

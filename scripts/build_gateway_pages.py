@@ -40,7 +40,7 @@ _TYPES = {
     "array": "a list",
     "object": "a mapping",
 }
-_LARGEST_TOLD = 1000
+_LARGEST_SHOWN = 1000
 """Larger bounds are only there so that numbers have one."""
 
 
@@ -62,9 +62,9 @@ def _section(kind: type[msgspec.Struct]) -> str:
 def command_page() -> str:
     rows: list[tuple[str, ...]] = [("option", "meaning", "default")]
     for option in serve.params:
-        told = option.to_info_dict()
-        default = "" if told["default"] in (None, False) else f"`{told['default']}`"
-        rows.append((f"`{option.opts[0]}`", told["help"] or "", default))
+        info = option.to_info_dict()
+        default = "" if info["default"] in (None, False) else f"`{info['default']}`"
+        rows.append((f"`{option.opts[0]}`", info["help"] or "", default))
     return pages.filled(COMMAND, command=_table(rows))
 
 
@@ -119,8 +119,8 @@ def _type(schema: dict[str, Any]) -> str:
         ("at least", length if (length := schema.get("minLength", 0)) > 1 else None, " characters"),
         ("at most", schema.get("maximum"), ""),
     ]
-    told = [f"{which} {n}{what}" for which, n, what in bounds if n is not None and n <= _LARGEST_TOLD]
-    return ", ".join([words, *told])
+    limits = [f"{which} {n}{what}" for which, n, what in bounds if n is not None and n <= _LARGEST_SHOWN]
+    return ", ".join([words, *limits])
 
 
 def _value(default: Any) -> str:

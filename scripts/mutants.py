@@ -239,8 +239,8 @@ def run(name: str, processes: int, only: str | None) -> tuple[Counter[str], list
     found = subprocess.run(
         [*mutmut, "results", "--all", "true"], cwd=folder, capture_output=True, text=True, check=True
     )
-    told = [line.strip().rsplit(": ", 1) for line in found.stdout.splitlines() if ": " in line]
-    fates = {mutant: fate for mutant, fate in told if fate != "not checked"}
+    results = [line.strip().rsplit(": ", 1) for line in found.stdout.splitlines() if ": " in line]
+    fates = {mutant: fate for mutant, fate in results if fate != "not checked"}
     survivors = [mutant for mutant, fate in fates.items() if fate not in NOTICED]
     if survivors:
         subprocess.run([sys.executable, "-c", SHOW, *survivors], cwd=folder, check=True)

@@ -134,8 +134,8 @@ def lost(text: str, messages: list[dict[str, Any]], tools: Any) -> str | None:
     said = [str(message["content"] or "").rpartition("</think>")[2].strip() for message in messages]
     functions = [call["function"] for message in messages for call in message.get("tool_calls", ())]
     calls = [str(value) for function in functions for value in function["arguments"].values()]
-    told = [tool["function"]["description"] for tool in tools or ()]
-    missing = [piece for piece in (*said, *calls, *told) if piece not in text.replace('\\"', '"')]
+    descriptions = [tool["function"]["description"] for tool in tools or ()]
+    missing = [piece for piece in (*said, *calls, *descriptions) if piece not in text.replace('\\"', '"')]
     return missing[0] if missing else None
 
 

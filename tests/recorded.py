@@ -42,8 +42,8 @@ def components(model: dict[str, Any]) -> dict[str, Any]:
 def schema_of(model: dict[str, Any]) -> ModelSchema:
     """The model's schema, with what its prose told about its chat format."""
     schema = from_openapi(components(model), model=model["model"], version=model["version"])
-    told = msgspec.convert(model["format"], Shown)
-    return msgspec.structs.replace(schema, format=told, prompt_is_messages=model["prompt_is_messages"])
+    shown = msgspec.convert(model["format"], Shown)
+    return msgspec.structs.replace(schema, format=shown, prompt_is_messages=model["prompt_is_messages"])
 
 
 def traces() -> list[dict[str, Any]]:

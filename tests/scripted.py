@@ -98,8 +98,8 @@ def wrong_then_right(wrong: str, right: str) -> Script:
 
 def _results(input: dict[str, Any]) -> int:
     messages = input.get("messages") or ()
-    told = sum(isinstance(each, dict) and each.get("role") == "tool" for each in messages)
-    return told or len(_RESULTS.findall(_conversation(input)))
+    results = sum(isinstance(each, dict) and each.get("role") == "tool" for each in messages)
+    return results or len(_RESULTS.findall(_conversation(input)))
 
 
 def _conversation(input: dict[str, Any]) -> str:

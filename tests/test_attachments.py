@@ -258,7 +258,7 @@ def test_up_to_256_kb_go_inside_the_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("data:image/png;base64", "The data URI data:image/png;base64... has no comma before its data."),
         (
@@ -271,10 +271,10 @@ def test_up_to_256_kb_go_inside_the_input() -> None:
         ),
     ],
 )
-def test_what_is_no_source_is_told(source: str, told: str) -> None:
+def test_what_is_no_source_is_told(source: str, message: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         ask(schema(image=URI), source)
-    assert (caught.value.message, caught.value.model) == (told, "x/y")
+    assert (caught.value.message, caught.value.model) == (message, "x/y")
 
 
 def test_an_open_file_keeps_its_place_and_its_name(tmp_path: Path) -> None:

@@ -126,15 +126,15 @@ async def test_an_answer_that_is_still_processing_is_not_taken_for_done() -> Non
 
 
 async def test_phases_are_told_with_their_seconds() -> None:
-    told: list[Status] = []
+    statuses: list[Status] = []
     async with stage(llama(boot_seconds=60, run_seconds=20)) as (_, router):
-        await router.acompletion(LLAMA, HELLO, on_status=told.append)
-    phases = [status.phase for status in told]
+        await router.acompletion(LLAMA, HELLO, on_status=statuses.append)
+    phases = [status.phase for status in statuses]
     assert list(dict.fromkeys(phases)) == ["queued", "booting", "processing", "done"]
-    assert [status.seconds for status in told] == sorted(status.seconds for status in told)
-    booting = [status.seconds for status in told if status.phase == "booting"]
+    assert [status.seconds for status in statuses] == sorted(status.seconds for status in statuses)
+    booting = [status.seconds for status in statuses if status.phase == "booting"]
     assert booting[0] < 5 and booting[-1] > 25
-    assert told[-1].prediction_id
+    assert statuses[-1].prediction_id
 
 
 async def test_an_on_status_that_fails_does_not_lose_the_answer() -> None:

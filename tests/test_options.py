@@ -104,7 +104,7 @@ def test_a_function_stays_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "told"),
+    ("known", "hint"),
     [
         ([], "x_name is neither an option nor an input of a/b. extra_body={'x_name': ...} sends it"),
         (["x_names"], "of a/b. Did you mean x_names? extra_body="),
@@ -113,9 +113,9 @@ def test_a_function_stays_what_it_is() -> None:
         (["name_of_it", "xyz_ab", "no_name_2"], "of a/b. extra_body="),
     ],
 )
-def test_a_name_that_is_not_known_is_told_with_at_most_three_that_are(known: list[str], told: str) -> None:
+def test_a_name_that_is_not_known_is_told_with_at_most_three_that_are(known: list[str], hint: str) -> None:
     error = unknown("x_name", known, "a/b")
-    assert told in str(error)
+    assert hint in str(error)
     assert (error.param, error.model) == ("x_name", "a/b")
     assert str(unknown("x_name", [])).endswith("an input of this model."), (
         "no client may send it all the same"

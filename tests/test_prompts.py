@@ -48,8 +48,8 @@ async def test_what_a_template_reads_is_taken_from_the_call() -> None:
     assert await prompt_of("acme/reader", HI, enable_thinking=False, documents=[{"text": "a"}]) == {
         "prompt": "Hi False 1 none"
     }
-    told = await prompt_of("acme/reader", HI, enable_thinking=True, tools=[TOOL])
-    assert told["prompt"] == "Hi True 0 clock"
+    inputs = await prompt_of("acme/reader", HI, enable_thinking=True, tools=[TOOL])
+    assert inputs["prompt"] == "Hi True 0 clock"
 
 
 async def test_a_call_s_own_template_counts_more_than_the_registered_one() -> None:

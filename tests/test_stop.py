@@ -78,8 +78,8 @@ async def test_the_answer_ends_before_the_first_sequence(
             assert [(each.message.content, each.finish_reason) for each in response.choices] == [
                 (CUT, "stop")
             ] * count
-            told = [(run.emulated, run.stop_sequence) for run in response.replicate]
-            assert told == [(emulated, OBSERVATION)] * count
+            ends = [(run.emulated, run.stop_sequence) for run in response.replicate]
+            assert ends == [(emulated, OBSERVATION)] * count
             assert input_of(local).get("stop") == taken and "stop_words" not in input_of(local)
 
 

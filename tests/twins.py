@@ -69,7 +69,7 @@ class Ledger(msgspec.Struct, kw_only=True):
         )
 
 
-class Told(msgspec.Struct):
+class Outcomes(msgspec.Struct):
     """What one process tells of its calls."""
 
     answered: set[str] = msgspec.field(default_factory=set)
@@ -111,44 +111,44 @@ def twins(asked: int, seed: int) -> Ledger:
         hostile._service.create = recorded  # type: ignore[method-assign]
         hostile.on("create", bad_day)
         hostile.on("list", rows_late(1.0))
-        told = _ask_in_processes(hostile.api_base, asked, seed)
+        outcomes = _ask_in_processes(hostile.api_base, asked, seed)
         ledger.left_running = len(hostile.running())
         statuses = {prediction.id: prediction.status for prediction in hostile.predictions.values()}
-    ledger.answered, ledger.left, ledger.failed = len(told.answered), len(told.left), told.failed
+    ledger.answered, ledger.left, ledger.failed = len(outcomes.answered), len(outcomes.left), outcomes.failed
     ledger.created, ledger.created_for = len(owners), len(set(owners.values()))
     ledger.asked_again = sum(count - 1 for count in Counter(owners.values()).values())
     cancelled = [owners[id] for id, status in statuses.items() if status in ("canceled", "aborted")]
     ledger.cancelled = len(cancelled)
     several = {ask for ask, count in Counter(owners.values()).items() if count > 1}
-    ledger.cancelled_for_another = sum(ask in told.answered and ask not in several for ask in cancelled)
+    ledger.cancelled_for_another = sum(ask in outcomes.answered and ask not in several for ask in cancelled)
     return ledger
 
 
-def _ask_in_processes(base: str, asked: int, seed: int) -> Told:
+def _ask_in_processes(base: str, asked: int, seed: int) -> Outcomes:
     context = multiprocessing.get_context("spawn")
-    told = Told()
+    outcomes = Outcomes()
     with context.Pool(PROCESSES) as pool:
         jobs = [(base, asked // PROCESSES, f"{seed}-{number}") for number in range(PROCESSES)]
         for each in pool.starmap(_process, jobs):
-            told.answered |= each.answered
-            told.left |= each.left
-            told.failed += each.failed
-    return told
+            outcomes.answered |= each.answered
+            outcomes.left |= each.left
+            outcomes.failed += each.failed
+    return outcomes
 
 
-def _process(base: str, asked: int, name: str) -> Told:
-    told = Told()
+def _process(base: str, asked: int, name: str) -> Outcomes:
+    outcomes = Outcomes()
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
             for number in range(ROUTERS):
-                group.start_soon(_router, base, asked // ROUTERS, f"{name}-{number}", told)
+                group.start_soon(_router, base, asked // ROUTERS, f"{name}-{number}", outcomes)
 
     asyncio.run(main())
-    return told
+    return outcomes
 
 
-async def _router(base: str, asked: int, name: str, told: Told) -> None:
+async def _router(base: str, asked: int, name: str, outcomes: Outcomes) -> None:
     draw = random.Random(name)
     numbers = iter(range(asked))
     limits = {"creations_per_minute": 1e6, "others_per_minute": 1e6}
@@ -156,14 +156,14 @@ async def _router(base: str, asked: int, name: str, told: Told) -> None:
 
         async def caller() -> None:
             for number in numbers:
-                await _call(router, f"{name}-{number}", draw, told)
+                await _call(router, f"{name}-{number}", draw, outcomes)
 
         async with anyio.create_task_group() as group:
             for _ in range(CONCURRENT):
                 group.start_soon(caller)
 
 
-async def _call(router: AsyncRouter, ask: str, draw: random.Random, told: Told) -> None:
+async def _call(router: AsyncRouter, ask: str, draw: random.Random, outcomes: Outcomes) -> None:
     messages = [{"role": "user", "content": f"question {draw.randrange(PROMPTS)}"}]
     options: dict[str, Any] = draw.choice([{}, {}, {"stream": True}, {"on_status": lambda status: None}])
     seconds = draw.uniform(0, 2.0) if draw.random() < LEAVE else None
@@ -175,12 +175,12 @@ async def _call(router: AsyncRouter, ask: str, draw: random.Random, told: Told) 
             else:
                 text = answer.choices[0].message.content
         except APIError as error:
-            told.failed[type(error).__name__] += 1
+            outcomes.failed[type(error).__name__] += 1
         else:
             assert text == "".join(REPLY)
-            told.answered.add(ask)
+            outcomes.answered.add(ask)
     if scope.cancelled_caught:
-        told.left.add(ask)
+        outcomes.left.add(ask)
 
 
 if __name__ == "__main__":

@@ -254,8 +254,8 @@ def _form_options(
         response_format = {"type": "json_schema", "json_schema": form}
     is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
     parser = PydanticOutputParser(pydantic_object=schema) if is_class else JsonOutputParser()
-    told = {"kwargs": {"method": method}, "schema": json_schema}
-    return {"response_format": response_format, "ls_structured_output_format": told}, parser
+    output_format = {"kwargs": {"method": method}, "schema": json_schema}
+    return {"response_format": response_format, "ls_structured_output_format": output_format}, parser
 
 
 def _with_raw(model: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:

@@ -76,10 +76,10 @@ def assert_paid_once(local: LocalReplicate, rows: int) -> str:
     A prediction more than there are rows was cancelled: it was asked for again while nobody could know of it.
     """
     ended = Counter(prediction.status for prediction in local.predictions.values())
-    told = f"{rows} rows: {len(local.predictions)} created, {dict(ended)}"
-    assert ended["succeeded"] == rows, told
-    assert not local.running(), told
-    return told
+    summary = f"{rows} rows: {len(local.predictions)} created, {dict(ended)}"
+    assert ended["succeeded"] == rows, summary
+    assert not local.running(), summary
+    return summary
 
 
 def run_through_kills(local: LocalReplicate, folder: Path, rows: int, kills: int, seed: int) -> list[str]:

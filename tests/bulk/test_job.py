@@ -99,9 +99,9 @@ async def test_an_answer_is_never_given_to_another_question(
     job = await answered(router, tmp_path)
     written = job.output.read_bytes()
     job = change(job)
-    with pytest.raises(BadRequestError, match=f"{job.input}:{line}: this is not the question") as told:
+    with pytest.raises(BadRequestError, match=f"{job.input}:{line}: this is not the question") as caught:
         export(job)
-    assert "Undo" in str(told.value) and "give another output" in str(told.value)
+    assert "Undo" in str(caught.value) and "give another output" in str(caught.value)
     try:
         wrong = (await check(job, router)).errors
     except BadRequestError as error:

@@ -135,7 +135,7 @@ class NoDisk(Journal):
     def asked(self, number: int) -> dict[int, MaybeCreated]:
         return {}
 
-    async def end(self, *told: Any, **more: Any) -> None:
+    async def end(self, *given: Any, **more: Any) -> None:
         raise AssertionError("a row has no error of its own while the network is away")
 
 

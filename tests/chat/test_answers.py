@@ -184,8 +184,8 @@ class TestAMockedAnswer:
             mocked("a/b", MESSAGES, ZeroDivisionError(), 1)
 
     def test_is_nothing_else(self) -> None:
-        told = "^mock_response must be a string, an exception or a ModelResponse, not int.$"
-        with pytest.raises(BadRequestError, match=told) as caught:
+        message = "^mock_response must be a string, an exception or a ModelResponse, not int.$"
+        with pytest.raises(BadRequestError, match=message) as caught:
             mocked("a/b", MESSAGES, 3, 1)
         assert caught.value.param == "mock_response"
         with pytest.raises(BadRequestError, match="messages is empty"):

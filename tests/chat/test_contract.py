@@ -289,8 +289,8 @@ class TestAskingAgain:
 
     def test_for_a_call_tells_each_fault(self) -> None:
         call = '<tool_call>{"name": "%s", "arguments": {}}</tool_call>'
-        _, told = self.asked(call % "a" + call % "b", tools=TOOLS)
-        assert told == (
+        _, complaint = self.asked(call % "a" + call % "b", tools=TOOLS)
+        assert complaint == (
             "Your answer cannot be used:\n"
             "- There is no tool 'a'; there are: get_weather, get_time.\n"
             "- There is no tool 'b'; there are: get_weather, get_time.\n"
@@ -298,19 +298,19 @@ class TestAskingAgain:
         )
 
     def test_for_several_calls_at_once_tells_each_fault(self) -> None:
-        _, told = self.asked(
+        _, complaint = self.asked(
             '<tool_call>[{"name": "a", "arguments": {}}, {"name": "b", "arguments": {}}]</tool_call>',
             tools=TOOLS,
         )
-        assert "no tool 'a'" in told and "no tool 'b'" in told
+        assert "no tool 'a'" in complaint and "no tool 'b'" in complaint
 
     def test_for_a_call_that_cannot_be_read_says_so(self) -> None:
-        _, told = self.asked('<tool_call>{"name": </tool_call>', tools=TOOLS)
-        assert "- A tool call cannot be read: its JSON is broken.\nWrite the corrected tool call" in told
+        _, complaint = self.asked('<tool_call>{"name": </tool_call>', tools=TOOLS)
+        assert "- A tool call cannot be read: its JSON is broken.\nWrite the corrected tool call" in complaint
 
     def test_for_a_call_that_is_missing_names_the_tools(self) -> None:
-        _, told = self.asked("Sunny.", tools=TOOLS, tool_choice="required")
-        assert "- One of the tools must be called: get_time, get_weather.\n" in told
+        _, complaint = self.asked("Sunny.", tools=TOOLS, tool_choice="required")
+        assert "- One of the tools must be called: get_time, get_weather.\n" in complaint
 
     def test_a_call_that_the_next_answer_repeats_hides_none_beside_it(self) -> None:
         contract = adapt(HI, {"tools": TOOLS}, schema=None).contract
@@ -325,20 +325,20 @@ class TestAskingAgain:
         assert calls == ["get_time", "get_weather"]
 
     def test_for_json_begins_with_what_was_given_out(self) -> None:
-        _, told = self.asked("Sunny.", response_format=PERSON)
-        assert told.startswith("Your answer cannot be used:\n- ") and "begin exactly" not in told
-        assert told.endswith("\nAnswer again with the corrected JSON and nothing else.")
+        _, complaint = self.asked("Sunny.", response_format=PERSON)
+        assert complaint.startswith("Your answer cannot be used:\n- ") and "begin exactly" not in complaint
+        assert complaint.endswith("\nAnswer again with the corrected JSON and nothing else.")
         numbers = {"type": "object", "properties": {"a": {"type": "integer"}, "n": {"type": "integer"}}}
         format = {
             "type": "json_schema",
             "json_schema": {"name": "x", "schema": {**numbers, "required": ["n"]}},
         }
-        _, told = self.asked('{"a": 1, "n": "x"}', response_format=format)
-        assert '\nThe new answer must begin exactly with {"a":1' in told
+        _, complaint = self.asked('{"a": 1, "n": "x"}', response_format=format)
+        assert '\nThe new answer must begin exactly with {"a":1' in complaint
 
     def test_for_json_beside_tools_asks_for_the_call(self) -> None:
-        _, told = self.asked("Sunny.", response_format=PERSON, tools=TOOLS)
-        assert told.endswith("Write the corrected tool call, in the same form, and nothing else.")
+        _, complaint = self.asked("Sunny.", response_format=PERSON, tools=TOOLS)
+        assert complaint.endswith("Write the corrected tool call, in the same form, and nothing else.")
 
 
 def test_nothing_is_fetched_for_a_schema() -> None:

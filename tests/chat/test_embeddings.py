@@ -23,8 +23,8 @@ def test_one_text_or_several(given: Any, texts: list[str]) -> None:
 
 @pytest.mark.parametrize("given", [None, "", [], ["a", ""], ["a", 1.5], 3, {"a": 1}, [["a"]]])
 def test_anything_else_is_refused(given: Any) -> None:
-    told = "^input must be a string or a list of strings, none of them empty.$"
-    with pytest.raises(BadRequestError, match=told) as caught:
+    message = "^input must be a string or a list of strings, none of them empty.$"
+    with pytest.raises(BadRequestError, match=message) as caught:
         read_texts(given)
     assert caught.value.param == "input"
 
@@ -78,7 +78,7 @@ def test_texts_go_into_the_input_for_them(fields: Any, inputs: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"),
+    ("schema", "message"),
     [
         (
             ModelSchema({"text": TEXT}, output="stream"),
@@ -90,10 +90,10 @@ def test_texts_go_into_the_input_for_them(fields: Any, inputs: Any) -> None:
         ),
     ],
 )
-def test_a_model_that_does_not_embed_is_refused(schema: ModelSchema, told: str) -> None:
+def test_a_model_that_does_not_embed_is_refused(schema: ModelSchema, message: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         inputs_for(["a"], {}, schema, "a/b")
-    assert str(caught.value).startswith(told) and caught.value.model == "a/b"
+    assert str(caught.value).startswith(message) and caught.value.model == "a/b"
 
 
 @pytest.mark.parametrize(

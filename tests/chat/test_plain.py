@@ -131,8 +131,8 @@ def test_what_is_plain_already_is_left_as_it_is(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["a\ud800", ["a\ud800"], {"a\ud800": 1}, Box("a\ud800"), Text("a\ud800")])
 def test_half_of_a_surrogate_pair_is_refused_wherever_it_is(value: Any) -> None:
-    told = "^stop has text that is not valid Unicode at character 1.$"
-    with pytest.raises(BadRequestError, match=told) as caught:
+    message = "^stop has text that is not valid Unicode at character 1.$"
+    with pytest.raises(BadRequestError, match=message) as caught:
         plain(value, "stop")
     assert caught.value.param == "stop"
     assert plain("é") == "é"

@@ -404,12 +404,12 @@ def test_a_job_that_cannot_connect_says_so_once_and_waits(tmp_path: Path) -> Non
         command = ("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA)
         job = Process("areplicate", *command, env=environment(local), stderr=said)
         for _ in range(600):
-            if b"Cannot connect" in (told := Path(said.name).read_bytes()):
+            if b"Cannot connect" in (printed := Path(said.name).read_bytes()):
                 break
             time.sleep(0.05)
         job.kill()
         job.communicate()
-    assert told.count(f"Cannot connect to {local.api_base}. Trying again.".encode()) == 1
+    assert printed.count(f"Cannot connect to {local.api_base}. Trying again.".encode()) == 1
 
 
 def test_the_answers_so_far_can_be_had_while_it_runs(tmp_path: Path) -> None:

@@ -230,8 +230,8 @@ def test_a_base_where_nobody_listens_is_told_at_once_and_given_up_soon() -> None
         base = local.api_base
     ran = run("chat", LLAMA, "Hi", "--api-base", base, REPLICATE_API_KEY=KEY)
     assert ran.returncode != 0 and not ran.stdout
-    told, given_up = ran.stderr.index("Trying again"), ran.stderr.index("Check api_base")
-    assert ran.stderr.index(f"Cannot connect to {base}.") < told < given_up
+    warned, given_up = ran.stderr.index("Trying again"), ran.stderr.index("Check api_base")
+    assert ran.stderr.index(f"Cannot connect to {base}.") < warned < given_up
 
 
 def test_whatever_option_a_gateway_is_started_with_may_come_first() -> None:

@@ -45,13 +45,13 @@ def test_each_variable_of_the_environment_has_a_line() -> None:
 
 
 def test_the_statuses_of_errors_are_theirs() -> None:
-    told = re.findall(
+    rows = re.findall(
         r"^\| (`\w+Error`|`Timeout`)(?:, `\w+Error`)? \| ([^|]*) \|",
         (DOCS / "errors.md").read_text(),
         re.MULTILINE,
     )
-    assert len(told) >= 12
-    for name, statuses in told:
+    assert len(rows) >= 12
+    for name, statuses in rows:
         status = str(getattr(areplicate, name.strip("`")).default_status)
         assert any(re.fullmatch(each.replace("x", r"\d"), status) for each in statuses.split(", ")), name
 

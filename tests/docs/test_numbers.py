@@ -118,11 +118,11 @@ def rows_of(text: str) -> dict[str, list[str]]:
 
 
 def test_readmes_comparison_is_the_last_results() -> None:
-    told = rows_of((ROOT / "README.md").read_text())
+    table = rows_of((ROOT / "README.md").read_text())
     found = rows_of((ROOT / "benchmarks/results/results.md").read_text())
     for label, row in MEASURED.items():
         bare, ours, litellm, replicate, _ = found[row]
-        for cell, measured in zip(told[label], (ours, litellm, replicate, bare), strict=True):
+        for cell, measured in zip(table[label], (ours, litellm, replicate, bare), strict=True):
             number = cell.split()[0]
             places = len(number.partition(".")[2])
             assert number == f"{float(measured.split()[0]):.{places}f}", label

@@ -58,8 +58,8 @@ def share() -> None:
 
     @atexit.register
     def end() -> None:
-        if (told := shared / "server").exists():
-            _end(Postgres(*json.loads(told.read_text())))
+        if (address := shared / "server").exists():
+            _end(Postgres(*json.loads(address.read_text())))
         shutil.rmtree(shared, ignore_errors=True)
 
 
@@ -162,12 +162,12 @@ def shared_server() -> Iterator[Postgres]:
 
 def _running(shared: Path) -> Postgres:
     """The server that all share, which the first to ask starts."""
-    told = shared / "server"
+    address = shared / "server"
     with _alone(shared / "server.lock"):
-        if told.exists():
-            return Postgres(*json.loads(told.read_text()))
+        if address.exists():
+            return Postgres(*json.loads(address.read_text()))
         running = Postgres(_folder(), free_port())
-        told.write_text(json.dumps([str(running.folder), running.port]))
+        address.write_text(json.dumps([str(running.folder), running.port]))
         running.make()
         running.start()
         return running

@@ -59,9 +59,9 @@ def test_a_budget_renews(running: Gateway) -> None:
     key = running.new_key(max_budget=5, budget_duration="3s")
     assert [running.ask(key).status_code for _ in range(2)] == [200, 429]
     eventually(lambda: running.ask(key).status_code == 200, 6)
-    told = running.get(f"/key/info?key={key}")
-    assert (told["budget_duration"], told["spend"]) == ("3s", pytest.approx(5))
-    assert told["budget_resets_at"] > time.time() - 1
+    info = running.get(f"/key/info?key={key}")
+    assert (info["budget_duration"], info["spend"]) == ("3s", pytest.approx(5))
+    assert info["budget_resets_at"] > time.time() - 1
 
 
 def test_tokens_a_minute(running: Gateway) -> None:
@@ -166,8 +166,8 @@ def test_who_did_what(running: Gateway) -> None:
     assert rows[3]["changed"] == {"max_budget": 7} and rows[2]["changed"] == {"blocked": True}
     assert {(row["actor"], row["address"]) for row in rows} == {("master key", "127.0.0.1")}
     assert all(row["request_id"] in running.log() for row in rows)
-    told = str(rows)
-    assert key not in told and "hash" not in told
+    audit = str(rows)
+    assert key not in audit and "hash" not in audit
 
 
 def test_roles(running: Gateway) -> None:

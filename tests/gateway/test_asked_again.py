@@ -27,8 +27,8 @@ FOUR = ["I ", "would ", "rather ", "talk."]
 
 def model(name: str, **how: Any) -> LocalModel:
     """One whose predictions cost four dollars each, and that run at the same time if they are asked at once."""
-    told: dict[str, Any] = {"reply": FOUR, "run_seconds": 0.5} | how
-    return LocalModel(owner="acme", name=name, **told)
+    options: dict[str, Any] = {"reply": FOUR, "run_seconds": 0.5} | how
+    return LocalModel(owner="acme", name=name, **options)
 
 
 def corrects_itself(input: dict[str, Any]) -> list[str]:

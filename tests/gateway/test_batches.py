@@ -383,8 +383,8 @@ def test_what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_is_asked(
     )
     batch = ended(api, batch.id)
     assert batch.status == "failed" and batch.failed_at and batch.errors and batch.errors.data
-    told = {each.line: each.message or "" for each in batch.errors.data}
-    assert list(told) == [2, 3, 4, 5, 6, 7, 8]
+    messages = {each.line: each.message or "" for each in batch.errors.data}
+    assert list(messages) == [2, 3, 4, 5, 6, 7, 8]
     says = [
         "not JSON",
         "custom_id 'a' is used",
@@ -394,7 +394,7 @@ def test_what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_is_asked(
         "",
         "stream",
     ]
-    assert all(said in told[number] for number, said in zip(told, says, strict=True)), told
+    assert all(said in messages[number] for number, said in zip(messages, says, strict=True)), messages
     assert batch.output_file_id is None and len(local.predictions) == asked
     assert ended(api, begin(api, []).id).errors is not None
 
@@ -412,8 +412,8 @@ def test_lines_have_the_bounds_of_a_body(running: Gateway, tmp_path: Path) -> No
         batch = begin(api, [line("a", "x"), {**line("b", "x"), "body": {**asked, **more}}])
         errors = ended(api, batch.id).errors
         assert errors is not None and errors.data
-        [told] = errors.data
-        assert told.line == 2 and says in (told.message or "")
+        [wrong] = errors.data
+        assert wrong.line == 2 and says in (wrong.message or "")
     file = tmp_path / "input.jsonl"
     file.write_bytes(b"{}\n" + b" " * 11_000_000)
     [told_of] = _too_much(file, 50_000)

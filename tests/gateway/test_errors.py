@@ -49,8 +49,8 @@ def test_an_error_of_replicates(
     error: errors.APIError, status: int, code: str | None, headers: dict[str, str]
 ) -> None:
     """SDKs try 408, 429 and 5xx again, unless they are told that it would not help."""
-    told = from_upstream(error)
-    assert (told.status, told.code, told.headers) == (status, code, headers)
+    answer = from_upstream(error)
+    assert (answer.status, answer.code, answer.headers) == (status, code, headers)
 
 
 def test_an_error_about_what_is_no_text_can_be_sent() -> None:

@@ -65,9 +65,9 @@ def raw(running: Gateway, *pieces: bytes, patience: float = 2) -> bytes:
 
 def assert_refused(answer: Any, status: int, says: str = "") -> None:
     assert answer.status_code == status, answer.text
-    told = answer.json()
-    error = told["error"]
-    anthropics = told.get("type") == "error"
+    body = answer.json()
+    error = body["error"]
+    anthropics = body.get("type") == "error"
     assert set(error) == {"message", "type"} | (set() if anthropics else {"param", "code"})
     assert says in error["message"]
     assert answer.headers["x-request-id"].startswith("req_")

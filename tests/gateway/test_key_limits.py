@@ -225,7 +225,7 @@ WAITS = "x-should-retry", "Retry-After"
 
 
 @pytest.mark.parametrize(
-    ("limits", "before", "wanted", "message", "told"),
+    ("limits", "before", "wanted", "message", "answer"),
     [
         (
             {"rpm_limit": 2},
@@ -302,7 +302,7 @@ WAITS = "x-should-retry", "Retry-After"
     ],
 )
 def test_a_refusal_says_which_limit_and_what_to_do(
-    limits: dict[str, Any], before: list[Hold], wanted: Hold, message: str, told: tuple[Any, ...]
+    limits: dict[str, Any], before: list[Hold], wanted: Hold, message: str, answer: tuple[Any, ...]
 ) -> None:
     ledger, limited = Ledger(), key(**limits)
     for each in before:
@@ -311,7 +311,7 @@ def test_a_refusal_says_which_limit_and_what_to_do(
         ledger.admit(limited, wanted, NOW)
     error = refused.value
     assert error.message == message
-    assert (error.status, error.code, *map(error.headers.get, WAITS)) == told
+    assert (error.status, error.code, *map(error.headers.get, WAITS)) == answer
     assert error.type == ("insufficient_quota" if error.code == "insufficient_quota" else "requests")
     in_flight = "in flight" in message or "may need more" in message
     assert isinstance(error, RoomTaken) is in_flight, "what the end of a request in flight may lift"

@@ -188,13 +188,13 @@ def test_gateways_that_share_a_database_share_the_limits(
             assert served(keys[0], "chat") == 5
             assert served(keys[1], "patient") == 3
             assert 1 <= served(keys[2], "chat") <= 5
-        told = [
+        shown = [
             (a if one is b else b).get(f"/key/info?key={key}")
             for one, key in zip((a, b, a), keys, strict=True)
         ]
-        assert told[2]["spend"] <= 25
+        assert shown[2]["spend"] <= 25
         requests = {row["key_id"]: row["requests"] for row in a.get("/spend/keys")["data"]}
-        assert [requests[key["key_id"]] for key in told] == [12, 12, 12]
+        assert [requests[key["key_id"]] for key in shown] == [12, 12, 12]
 
 
 def test_who_answered_and_what_it_cost(local: LocalReplicate, tmp_path: Path) -> None:
@@ -294,5 +294,5 @@ def test_models_that_must_be_looked_up_count(
         assert running.ask(an_input=1).status_code == 400
         key = running.new_key(rpm_limit=1)
         extras: list[dict[str, Any]] = [{"an_input": 1}, {"an_input": 2}, {}, {}]
-        told = [running.ask(key, **extra).status_code for extra in extras]
-        assert told == [400, 400, 200, 429]
+        statuses = [running.ask(key, **extra).status_code for extra in extras]
+        assert statuses == [400, 400, 200, 429]

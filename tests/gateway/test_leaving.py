@@ -97,8 +97,8 @@ def test_at_every_moment(running: Gateway, local: LocalReplicate, tmp_path: Path
     def is_settled() -> bool:
         """What a key has spent is what its rows say, once the last look at what was left is over."""
         sums = {row["key_id"]: row["cost"] for row in running.get("/spend/keys")["data"]}
-        told = [running.get(f"/key/info?key={key}")["spend"] for key in keys]
-        return told == pytest.approx([sums[id] for id in ids])
+        spends = [running.get(f"/key/info?key={key}")["spend"] for key in keys]
+        return spends == pytest.approx([sums[id] for id in ids])
 
     eventually(is_settled, 30)
     with running.http() as http:

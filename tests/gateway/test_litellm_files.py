@@ -220,10 +220,10 @@ def test_environment_variables_of_the_file(tmp_path: Path) -> None:
     )
     config = read(tmp_path, text)
     assert config.models[0].params["api_key"] == "r8_files"
-    [told] = [warning for warning in config.warnings if "environment_variables" in warning]
+    [warning] = [warning for warning in config.warnings if "environment_variables" in warning]
     assert (
         ":6: environment_variables.OTHER: is ignored: no setting that counts here says os.environ/OTHER"
-        in told
+        in warning
     )
 
 
@@ -366,8 +366,8 @@ def test_a_key_of_the_environment_counts_as_master_key(
     assert config.general.master_key == "sk-litellms-key"
     assert config.notices == ("the master key is that of the environment variable LITELLM_MASTER_KEY",)
     monkeypatch.setenv("DATABASE_URL", "postgresql://a/b")
-    told = read(tmp_path, SMALL).notices
-    assert "database_url: os.environ/DATABASE_URL" in told[0] and told[1:] == config.notices
+    notices = read(tmp_path, SMALL).notices
+    assert "database_url: os.environ/DATABASE_URL" in notices[0] and notices[1:] == config.notices
     url = "general_settings: {database_url: os.environ/DATABASE_URL}\n"
     assert read(tmp_path, SMALL + url).notices == config.notices
     monkeypatch.setenv("AREPLICATE_MASTER_KEY", "sk-our-own-key")

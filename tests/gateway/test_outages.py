@@ -116,8 +116,8 @@ def test_an_outage(running: Gateway, database: Postgres, outage: Outage) -> None
     rows = running.get(f"/spend/logs?key_id={limited_id}&limit=1000")["data"]
     assert [row["status"] for row in rows] == [200] * (asked + 1)
     assert running.get("/spend/logs?limit=1&key_id=" + key_id)["data"]
-    told = running.get(f"/key/info?key={limited}")
-    assert told["spend"] == pytest.approx(sum(row["cost"] for row in rows))
+    info = running.get(f"/key/info?key={limited}")
+    assert info["spend"] == pytest.approx(sum(row["cost"] for row in rows))
     in_flight = "SELECT count(*) FROM areplicate_holds WHERE ended_at IS NULL"
     eventually(lambda: database.rows(in_flight) == [(0,)], 40)
 

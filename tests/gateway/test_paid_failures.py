@@ -110,10 +110,10 @@ class Asked:
             self.answer = http.post(path, json=body)
 
     @property
-    def told(self) -> float | None:
+    def cost_header(self) -> float | None:
         """What the answer's headers say of its cost."""
-        told = self.answer.headers.get("x-litellm-response-cost")
-        return None if told is None else float(told)
+        cost_header = self.answer.headers.get("x-litellm-response-cost")
+        return None if cost_header is None else float(cost_header)
 
     def paid(self) -> tuple[float, int]:
         """Dollars, and for how many predictions."""
@@ -140,7 +140,7 @@ def test_an_answer_that_never_fits(running: Gateway, api: str, stream: bool) -> 
         misfit = asked(running, api, model, stream, **how[api])
         assert "does not fit" in misfit.answer.text
         assert misfit.paid() == (dollars, 2)
-        assert misfit.told == (None if stream else dollars)
+        assert misfit.cost_header == (None if stream else dollars)
 
 
 @everywhere
@@ -149,7 +149,7 @@ def test_a_model_that_fails(running: Gateway, api: str, stream: bool) -> None:
     failed = asked(running, api, "breaks", stream)
     assert "out of memory" in failed.answer.text
     assert failed.paid() == (2.0, 1)
-    assert failed.told == (None if stream else 2.0)
+    assert failed.cost_header == (None if stream else 2.0)
 
 
 def test_a_deadline_that_passes(running: Gateway) -> None:
@@ -183,7 +183,7 @@ def test_who_answered_and_what_all_of_it_cost(running: Gateway, api: str, stream
     assert f'"model":"{model}"' not in answered.answer.text and '"model":"chat"' in answered.answer.text
     assert f'"cost":{dollars}' in answered.answer.text
     assert answered.paid() == (dollars, predictions)
-    assert answered.told == (None if stream else dollars)
+    assert answered.cost_header == (None if stream else dollars)
 
 
 def test_what_is_asked_again_counts_against_the_limit_of_a_minute(running: Gateway) -> None:
@@ -228,10 +228,14 @@ def test_embeddings(running: Gateway) -> None:
     texts = ["abcd"] * 3
     path = "/v1/embeddings"
     fanned_out = Asked(running, path, model="embeds", input=texts)
-    assert fanned_out.answer.status_code == 200 and fanned_out.told == 3.0 and fanned_out.paid() == (3.0, 3)
+    assert (
+        fanned_out.answer.status_code == 200
+        and fanned_out.cost_header == 3.0
+        and fanned_out.paid() == (3.0, 3)
+    )
     at_once = Asked(running, path, model="embeds-lists", input=texts)
     assert at_once.answer.status_code == 200, at_once.answer.text
-    assert at_once.told == 3.0 and at_once.paid() == (3.0, 1)
+    assert at_once.cost_header == 3.0 and at_once.paid() == (3.0, 1)
     assert at_once.answer.json()["usage"] == {"prompt_tokens": 3, "total_tokens": 3, "cost": 3.0}
     fallen_back = Asked(running, path, model="embeds-nothing", input="abcd")
     assert fallen_back.answer.json()["model"] == "embeds" and fallen_back.paid() == (2.0, 2)

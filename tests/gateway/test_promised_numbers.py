@@ -236,9 +236,9 @@ async def test_usage_waits_in_memory_for_a_minute_and_then_in_a_file(tmp_path: P
 
 def test_a_request_writes_ten_lines_at_most() -> None:
     lines = logs.bound_lines()
-    told = [logs.within_bounds(logging.makeLogRecord({"name": logs.logger.name})) for _ in range(20)]
+    written = [logs.within_bounds(logging.makeLogRecord({"name": logs.logger.name})) for _ in range(20)]
     access = logging.makeLogRecord({"name": logs.access_logger.name})
-    assert told.count(True) + logs.within_bounds(access) == 10
+    assert written.count(True) + logs.within_bounds(access) == 10
     lines.clear()
     assert logs.within_bounds(logging.makeLogRecord({})), "what no request writes is not bounded"
 
@@ -292,9 +292,9 @@ def test_ten_thousand_files_are_listed_at_most() -> None:
 
 def test_an_items_id_has_256_characters_at_most() -> None:
     item = {"type": "message", "id": "x" * 256}
-    assert responses._with_id("input[0]", item) is item
+    assert responses._as_kept("input[0]", item)["id"] == item["id"]
     with pytest.raises(BadRequestError, match=r"input\[0\]\.id must have at most 256 characters"):
-        responses._with_id("input[0]", {**item, "id": "x" * 257})
+        responses._as_kept("input[0]", {**item, "id": "x" * 257})
 
 
 def test_an_upload_that_was_interrupted_is_removed_after_a_day(tmp_path: Path) -> None:

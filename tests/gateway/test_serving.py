@@ -73,9 +73,9 @@ def test_at_the_end_every_request_is_answered_or_refused(
             eventually(lambda: len(local.running()) == 5)
             running.process.send_signal(signal.SIGTERM)
             eventually(lambda: refuses(running))
-            told = kept.post(PATH, json=ASKED)
-        assert (told.status_code, told.headers["connection"]) == (503, "close")
-        assert told.json()["error"]["code"] == "gateway_stopping" and "retry-after" in told.headers
+            refused = kept.post(PATH, json=ASKED)
+        assert (refused.status_code, refused.headers["connection"]) == (503, "close")
+        assert refused.json()["error"]["code"] == "gateway_stopping" and "retry-after" in refused.headers
         assert [answer.result().status_code for answer in answers] == [200] * 4
         assert again.result() == [200, 503], "whose stream ends meanwhile may ask again on its connection"
         assert running.process.wait(10) == 0
@@ -330,9 +330,9 @@ def test_certificates_that_cannot_be_used(tmp_path: Path) -> None:
         for file, content in zip(files, (certificate, private), strict=True):
             if content is not None:
                 file.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"cannot be used: (?!\().*{why}.*Give PEM files") as told:
+        with pytest.raises(ValueError, match=rf"cannot be used: (?!\().*{why}.*Give PEM files") as caught:
             Certificate(*files).context()
-        assert all(str(file) in str(told.value) for file in files)
+        assert all(str(file) in str(caught.value) for file in files)
 
 
 FEW_FILES = (128, 128)

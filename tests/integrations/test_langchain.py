@@ -66,7 +66,7 @@ NATIVE: Any = {
     "temperature": {"type": "number"},
     "stop": TEXT,
 }
-TOLD: Any = {
+IN_WORDS: Any = {
     "prompt": TEXT,
     "system_prompt": TEXT,
     "max_tokens": {"type": "integer"},
@@ -86,8 +86,8 @@ def local() -> Iterator[LocalReplicate]:
     models = [
         LocalModel(owner="acme", name=name, reply=plays_its_part, schema=language_model_schema(inputs))
         for name, inputs in (
-            ("told", TOLD),
-            ("told-2", TOLD),
+            ("told", IN_WORDS),
+            ("told-2", IN_WORDS),
             ("native", NATIVE),
             ("blind", {"prompt": TEXT}),
         )

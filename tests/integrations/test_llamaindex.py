@@ -23,13 +23,13 @@ pytestmark = [pytest.mark.integration, pytest.mark.anyio, pytest.mark.filterwarn
 
 KEY = "r8_llamaindex"
 TEXT: Any = {"type": "string"}
-TOLD: Any = {
+IN_WORDS: Any = {
     "prompt": TEXT,
     "system_prompt": TEXT,
     "max_tokens": {"type": "integer"},
     "top_k": {"type": "integer"},
 }
-SEES: Any = TOLD | {"image": {"type": "string", "format": "uri"}}
+SEES: Any = IN_WORDS | {"image": {"type": "string", "format": "uri"}}
 REPLIES: Any = {
     "chat": ["Hello", ", ", "world"],
     "weather": calls_tools(("get_weather", {"city": "Paris"}), then="It is sunny in Paris."),
@@ -60,7 +60,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 def local() -> Iterator[LocalReplicate]:
     models = [
-        LocalModel(owner="acme", name=name, reply=reply, schema=language_model_schema(TOLD))
+        LocalModel(owner="acme", name=name, reply=reply, schema=language_model_schema(IN_WORDS))
         for name, reply in REPLIES.items()
     ]
     sees = LocalModel(owner="acme", name="sees", reply="A cat.", schema=language_model_schema(SEES))

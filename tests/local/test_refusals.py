@@ -183,8 +183,8 @@ async def test_a_name_that_the_schema_does_not_have_is_taken_unless_it_says_othe
     async with serving(llama(schema=closed)) as (local, client):
         refused = await client.post(LLAMA, asked)
         field = ("additional_property_not_allowed", "input", "Additional property seed is not allowed")
-        told = dict(zip(("type", "field", "description"), field, strict=True))
-        assert (refused.status, refused.json["invalid_fields"]) == (422, [told])
+        expected = dict(zip(("type", "field", "description"), field, strict=True))
+        assert (refused.status, refused.json["invalid_fields"]) == (422, [expected])
         assert not local.predictions
 
 

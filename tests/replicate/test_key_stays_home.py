@@ -92,9 +92,9 @@ async def test_an_error_shows_no_key_that_was_echoed(
                 if not isinstance(answered, areplicate.ModelResponse):
                     async for _ in answered:
                         pass
-    told = shown(caught.value) + caplog.text + "".join(capsys.readouterr())
-    assert KEY not in told
-    assert KEY[:20] not in told, "not a part of it either"
+    visible = shown(caught.value) + caplog.text + "".join(capsys.readouterr())
+    assert KEY not in visible
+    assert KEY[:20] not in visible, "not a part of it either"
 
 
 @pytest.mark.parametrize("status", [429, 503])

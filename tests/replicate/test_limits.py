@@ -90,13 +90,13 @@ async def test_after_a_429_nobody_sends_until_it_said() -> None:
     ("said", "waited"),
     [(math.inf, 0.0), (math.nan, 0.0), (-9.0, 0.0), (600.0, 600.0), (601.0, 0.0), (1795720710.0, 0.0)],
 )
-@pytest.mark.parametrize("told", ["by a 429", "as ratelimit-reset"])
+@pytest.mark.parametrize("way", ["by a 429", "as ratelimit-reset"])
 async def test_no_server_holds_everybody_back_for_longer_than_ten_minutes(
-    told: str, said: float, waited: float
+    way: str, said: float, waited: float
 ) -> None:
     """What is more than that is something else, such as the reset's time of day in seconds since 1970."""
     limiter = Limiter(600)
-    if told == "by a 429":
+    if way == "by a 429":
         limiter.throttled(said)
     else:
         limiter.observe(anyio.current_time(), 0, said)

@@ -50,18 +50,18 @@ async def ask(
     router: AsyncRouter,
     model: str = LLAMA,
     messages: Any = HELLO,
-    told: list[str] | None = None,
+    texts: list[str] | None = None,
     **options: Any,
 ) -> None:
     answer: ModelResponse = await router.acompletion(model, messages, **options)
-    if told is not None:
-        told.append(answer.choices[0].message.content or "")
+    if texts is not None:
+        texts.append(answer.choices[0].message.content or "")
 
 
-async def read(router: AsyncRouter, told: list[str]) -> None:
+async def read(router: AsyncRouter, texts: list[str]) -> None:
     """Asks for a stream: its creation is answered at once."""
     stream = await router.acompletion(LLAMA, HELLO, stream=True)
-    told.append("".join([chunk.choices[0].delta.content or "" async for chunk in stream]))
+    texts.append("".join([chunk.choices[0].delta.content or "" async for chunk in stream]))
 
 
 @pytest.mark.parametrize("other", [(OTHER_MODEL, HELLO), (LLAMA, OTHER_PROMPT)], ids=["model", "prompt"])
@@ -75,8 +75,8 @@ async def test_leaving_cancels_nothing_of_another_model_or_prompt(
         LocalModel(owner="meta", name="other", boot_seconds=60, reply="fine"),
     ]
     async with HostileReplicate(models) as hostile, router_of(hostile) as stays, router_of(hostile) as leaves:
-        told: list[str] = []
-        mine, others = partial(ask, leaves), partial(ask, stays, *other, told)
+        texts: list[str] = []
+        mine, others = partial(ask, leaves), partial(ask, stays, *other, texts)
         async with anyio.create_task_group() as group:
             if not later:
                 group.start_soon(others)
@@ -87,7 +87,7 @@ async def test_leaving_cancels_nothing_of_another_model_or_prompt(
                     if later:
                         await anyio.sleep(0.1)
                         group.start_soon(others)
-        assert told == ["fine"]
+        assert texts == ["fine"]
         assert hostile.statuses == {"succeeded": 1, "canceled": 1}
 
 
@@ -97,7 +97,7 @@ class Twins:
     def __init__(self, hostile: HostileReplicate, draw: Callable[..., None]) -> None:
         self.hostile = hostile
         self.stays, self.leaves = router_of(hostile), router_of(hostile)
-        self.told: list[str] = []
+        self.texts: list[str] = []
         self._draw = draw
 
     async def __aenter__(self) -> Twins:
@@ -121,7 +121,7 @@ class Twins:
         async with anyio.create_task_group() as group:
             for mark in marks:
                 self._draw(mark)
-                group.start_soon(partial(ask, self.stays, told=self.told))
+                group.start_soon(partial(ask, self.stays, texts=self.texts))
                 await anyio.sleep(0.01)
 
     async def leave(self, after: float = 3.0) -> None:
@@ -142,7 +142,7 @@ async def test_what_another_created_a_moment_apart_with_the_same_mark_is_not_can
         group.start_soon(*(twins.ask, 0, 1) if apart < 0 else (twins.leave,))
         await anyio.sleep(abs(apart))
         group.start_soon(*(twins.leave,) if apart < 0 else (twins.ask, 0, 1))
-    assert twins.told == ["fine"] * 2
+    assert twins.texts == ["fine"] * 2
     assert hostile.counts["cancel"] == 0
 
 
@@ -160,9 +160,9 @@ async def test_a_twin_that_shows_late_keeps_the_other_from_being_cancelled(draw:
                 group.start_soon(twins.ask, 0, 1)
                 await anyio.lowlevel.checkpoint()
                 draw(0)
-                group.start_soon(partial(ask, third, told=twins.told))
+                group.start_soon(partial(ask, third, texts=twins.texts))
                 group.start_soon(twins.leave, 0.5)
-        assert twins.told == ["fine"] * 3
+        assert twins.texts == ["fine"] * 3
         assert hostile.counts["cancel"] == 0
 
 
@@ -178,15 +178,15 @@ async def test_what_a_list_shows_and_shows_no_more_for_a_while_is_cancelled_all_
 
         hostile.on("list", changes(change))
         async with anyio.create_task_group() as group:
-            told: list[str] = []
-            group.start_soon(partial(ask, stays, told=told))
+            texts: list[str] = []
+            group.start_soon(partial(ask, stays, texts=texts))
             await anyio.sleep(0.1)
             draw(5)
             hostile.on("create", resets_after(), times=1)
             with anyio.move_on_after(2):
                 await ask(leaves)
         theirs, own = hostile.predictions.values()
-        assert (theirs.status, own.status) == ("succeeded", "canceled") and told == ["fine"]
+        assert (theirs.status, own.status) == ("succeeded", "canceled") and texts == ["fine"]
 
 
 @pytest.mark.parametrize("earlier", [False, True])
@@ -219,15 +219,15 @@ OWN = {"extra_headers": {"Cancel-After": "30m"}}
 
 
 @pytest.mark.parametrize(
-    ("road", "told"),
+    ("road", "shows_deadline"),
     [({}, False), (OWN, True), (OWN, False)],
     ids=["no deadline", "own", "own, and none told"],
 )
 async def test_what_merely_resembles_ones_own_is_not_cancelled_although_it_is_alone(
-    road: dict[str, Any], told: bool
+    road: dict[str, Any], shows_deadline: bool
 ) -> None:
     async with HostileReplicate([llama(boot_seconds=60)]) as hostile, router_of(hostile) as router:
-        if not told:
+        if not shows_deadline:
             hostile.on("*", without_field("deadline"))
         with anyio.move_on_after(3):
             await ask(router, **road)
@@ -301,18 +301,18 @@ async def test_who_took_a_twin_with_the_same_mark_gets_their_own_once_the_twin_i
         hostile.on("list", changes(change))
         lost = gives_up_after(0.1) if who == "plain" else edge_page(502, created=who == "streamed")
         hostile.on("create", lost, skip=others, times=1)
-        told: list[str] = []
+        texts: list[str] = []
 
         async def leaves() -> None:
             with anyio.move_on_after(1.0):
-                await read(owner, told)
+                await read(owner, texts)
 
         async with anyio.create_task_group() as group:
             for _ in range(others):
                 group.start_soon(leaves)
             await anyio.sleep(0.1)
-            await (read(taker, told) if who == "streamed" else ask(taker, told=told))
-        assert told == ["fine"]
+            await (read(taker, texts) if who == "streamed" else ask(taker, texts=texts))
+        assert texts == ["fine"]
         assert [each.status for each in hostile.predictions.values()] == [*["canceled"] * others, "succeeded"]
 
 
@@ -375,15 +375,15 @@ async def test_a_twin_that_asks_for_more_with_the_same_mark_is_not_cancelled(
         router_of(hostile) as leaves,
         anyio.create_task_group() as group,
     ):
-        told: list[str] = []
+        texts: list[str] = []
         hostile.on("create", resets_after(), skip=1)
-        group.start_soon(partial(ask, stays, told=told, top_k=7))
+        group.start_soon(partial(ask, stays, texts=texts, top_k=7))
         await anyio.sleep(0.1)
         with anyio.move_on_after(0.2):
             await ask(leaves)
         await anyio.sleep(100)
         theirs, own = hostile.predictions.values()
-        assert (theirs.status, own.status) == ("succeeded", "canceled") and told == ["fine"]
+        assert (theirs.status, own.status) == ("succeeded", "canceled") and texts == ["fine"]
 
 
 async def test_of_two_that_may_be_ones_own_the_first_to_end_is_taken() -> None:
@@ -427,10 +427,10 @@ async def test_anything_that_was_asked_later_shows_that_nothing_was_created() ->
         hostile.on("create", fails)
         async with anyio.create_task_group() as group:
             group.start_soon(others)
-            told: list[str] = []
-            await ask(router, told=told, extra_headers={"X-Mine": "yes"}, num_retries=9)
+            texts: list[str] = []
+            await ask(router, texts=texts, extra_headers={"X-Mine": "yes"}, num_retries=9)
             group.cancel_scope.cancel()
-        assert told == ["fine"] and len(mine) == 4
+        assert texts == ["fine"] and len(mine) == 4
 
 
 async def test_an_empty_page_is_not_the_end_of_the_list() -> None:

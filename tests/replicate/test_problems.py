@@ -263,12 +263,12 @@ def test_what_a_429_says_in_its_body_is_read() -> None:
 
 
 @pytest.mark.parametrize("hours", [-5, 0, 5])
-@pytest.mark.parametrize(("told", "waited"), [(20, 20), (-20, 0)])
-def test_a_date_to_retry_after_is_read_by_the_servers_clock(hours: int, told: float, waited: float) -> None:
+@pytest.mark.parametrize(("after", "waited"), [(20, 20), (-20, 0)])
+def test_a_date_to_retry_after_is_read_by_the_servers_clock(hours: int, after: float, waited: float) -> None:
     there = datetime.now(timezone.utc) + timedelta(hours=hours)
     headers = {
         "date": format_datetime(there, usegmt=True),
-        "retry-after": format_datetime(there + timedelta(seconds=told), usegmt=True),
+        "retry-after": format_datetime(there + timedelta(seconds=after), usegmt=True),
     }
     assert retry_after(Response(503, headers, b"")) == waited
 

@@ -166,7 +166,7 @@ def test_a_byte_order_mark_of_a_proxy_is_no_part_of_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "read"),
+    ("fields", "read"),
     [
         ({"output": ["a"], "metrics": "many", "model": 3}, (["a"], None, None, None)),
         (
@@ -182,20 +182,20 @@ def test_a_byte_order_mark_of_a_proxy_is_no_part_of_an_answer() -> None:
     ],
 )
 def test_a_field_of_another_type_hides_none_of_the_others(
-    told: dict[str, Any], read: tuple[Any, ...]
+    fields: dict[str, Any], read: tuple[Any, ...]
 ) -> None:
-    body = json.dumps({"id": "p1", "status": "succeeded", **told}).encode()
+    body = json.dumps({"id": "p1", "status": "succeeded", **fields}).encode()
     prediction = lenient(Prediction)(body)
     assert (prediction.output, prediction.metrics, prediction.model, prediction.urls) == read
     assert (prediction.id, prediction.status, prediction.created_at) == ("p1", "succeeded", None)
 
 
 @pytest.mark.parametrize(
-    "told", ['{"id": "../account"}', '{"id": "a"}', '{"id": 7, "status": "failed"}', "[]"]
+    "body", ['{"id": "../account"}', '{"id": "a"}', '{"id": 7, "status": "failed"}', "[]"]
 )
-def test_what_has_no_id_and_status_is_no_prediction(told: str) -> None:
+def test_what_has_no_id_and_status_is_no_prediction(body: str) -> None:
     with pytest.raises(ValueError, match="Expected|missing required field"):
-        decoded(lenient(Prediction), told.encode())
+        decoded(lenient(Prediction), body.encode())
 
 
 def test_a_row_that_is_no_prediction_hides_no_other() -> None:

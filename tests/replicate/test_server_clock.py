@@ -27,12 +27,12 @@ NEWYEAR = 1767225600.0
 
 def read(timestamp: str | None) -> datetime | None:
     """A timestamp of a prediction, as it is decoded."""
-    told = {"id": "x", "status": "starting", "created_at": timestamp}
-    return decode_any_prediction(msgspec.json.encode(told)).created_at
+    fields = {"id": "x", "status": "starting", "created_at": timestamp}
+    return decode_any_prediction(msgspec.json.encode(fields)).created_at
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("2026-01-01T00:00:00Z", NEWYEAR),
         ("2026-01-01T00:00:00.5Z", NEWYEAR + 0.5),
@@ -49,8 +49,8 @@ def read(timestamp: str | None) -> datetime | None:
         (None, None),
     ],
 )
-def test_timestamps(text: str | None, told: float | None) -> None:
-    assert seconds(read(text)) == (None if told is None else pytest.approx(told, abs=1e-6))
+def test_timestamps(text: str | None, expected: float | None) -> None:
+    assert seconds(read(text)) == (None if expected is None else pytest.approx(expected, abs=1e-6))
 
 
 def test_a_timestamp_without_a_zone_is_in_utc_wherever_the_machine_is(

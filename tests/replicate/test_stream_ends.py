@@ -224,15 +224,15 @@ async def test_an_output_that_is_no_text_is_given_when_it_is_complete(
 @pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize("boot", [0.0, 60.0])
 async def test_a_streams_phases_are_all_told_with_their_prediction(streams: bool, boot: float) -> None:
-    told: list[Status] = []
+    statuses: list[Status] = []
     model = llama(boot_seconds=boot, reply=list("abcdefgh"), run_seconds=40, streams=streams)
     async with stage(model) as (local, router):
-        await chunks_of(router, on_status=told.append)
+        await chunks_of(router, on_status=statuses.append)
         [prediction_id] = local.predictions
-    phases = [phase for phase, _ in itertools.groupby(status.phase for status in told)]
+    phases = [phase for phase, _ in itertools.groupby(status.phase for status in statuses)]
     assert phases == ["queued", *(["booting"] if boot else []), "processing", "done"]
-    assert all(status.prediction_id == prediction_id for status in told[1:])
-    processing = next(status for status in told if status.phase == "processing")
+    assert all(status.prediction_id == prediction_id for status in statuses[1:])
+    processing = next(status for status in statuses if status.phase == "processing")
     assert processing.prediction_status == "processing"
     assert processing.seconds == pytest.approx(boot, abs=10)
 

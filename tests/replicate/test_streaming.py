@@ -83,9 +83,9 @@ async def test_each_token_comes_when_the_model_writes_it() -> None:
 
 
 async def test_a_boot_of_many_timeouts_ends_in_the_whole_text() -> None:
-    told: list[Status] = []
+    statuses: list[Status] = []
     async with stage(llama(boot_seconds=200, reply=POEM, run_seconds=10)) as (local, router):
-        chunks = await chunks_of(router, on_status=told.append)
+        chunks = await chunks_of(router, on_status=statuses.append)
         streams = [seen for seen in local.requests if seen.kind == "stream"]
         opened = [seen.time for seen in streams]
     assert streamed_text(chunks) == "".join(POEM)
@@ -94,9 +94,9 @@ async def test_a_boot_of_many_timeouts_ends_in_the_whole_text() -> None:
         ("text/event-stream", "no-store")
     }, "as Replicate's documentation asks for a stream"
     assert all(later - earlier >= 25 for earlier, later in itertools.pairwise(opened))
-    booting = [status.seconds for status in told if status.phase == "booting"]
+    booting = [status.seconds for status in statuses if status.phase == "booting"]
     assert len(booting) >= 5 and booting[-1] > 150
-    assert told[-1].phase == "done"
+    assert statuses[-1].phase == "done"
 
 
 @pytest.mark.parametrize("forgets", [False, True])

@@ -172,25 +172,25 @@ async def test_a_look_that_stays_refused_is_an_error_within_seconds() -> None:
         assert await nothing_runs(hostile)
 
 
-def with_row(**told: Any) -> Mishap:
+def with_row(**fields: Any) -> Mishap:
     """The list's rows say something else."""
 
     def change(asked: Asked, page: Any) -> None:
         for row in page["results"]:
-            row.update(told)
+            row.update(fields)
 
     return changes(change)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [{"output": None}, {"output": None, "data_removed": True}, {"status": "starting", "output": None}],
     ids=["no output", "removed", "from a cache"],
 )
-async def test_what_the_list_does_not_tell_a_look_does(told: dict[str, Any]) -> None:
+async def test_what_the_list_does_not_tell_a_look_does(fields: dict[str, Any]) -> None:
     """Its rows may be summaries, or what something between has kept of them."""
     async with HostileReplicate([llama(reply="fine", boot_seconds=15)]) as hostile:
-        hostile.on("list", with_row(**told))
+        hostile.on("list", with_row(**fields))
         async with router_of(hostile, held_creations=1) as router:
             texts: list[str | None] = []
 

@@ -38,9 +38,9 @@ Say = Callable[[str], None]
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    def say(told: str) -> None:
+    def say(text: str) -> None:
         with capsys.disabled():
-            print(f"\n{told} after {KILLS} kills")
+            print(f"\n{text} after {KILLS} kills")
 
     return say
 

@@ -29,16 +29,16 @@ STREAMED, LEAVING = 0.33, 0.05
 MAY_GROW_MB = 8.0
 
 
-def serve(told: Connection) -> None:
+def serve(pipe: Connection) -> None:
     """A stand-in in a process of its own, whose memory is not the client's. Tells how many run at the end."""
 
     async def run() -> None:
         model = llama(boot_seconds=5, run_seconds=4, reply=[f" word{number}" for number in range(30)])
         async with LocalReplicate([model], log_requests=False) as local:
-            told.send(local.api_base)
-            while not told.poll():
+            pipe.send(local.api_base)
+            while not pipe.poll():
                 await asyncio.sleep(0.1)
-            told.send(len(local.running()))
+            pipe.send(len(local.running()))
 
     asyncio.run(run())
 
@@ -114,7 +114,7 @@ async def main(api_base: str) -> None:
 
 
 def test_nothing_piles_up() -> None:
-    with server() as (api_base, told):
+    with server() as (api_base, pipe):
         asyncio.run(main(api_base))
-        told.send("stop")
-        assert told.recv() == 0, "predictions were left running"
+        pipe.send("stop")
+        assert pipe.recv() == 0, "predictions were left running"

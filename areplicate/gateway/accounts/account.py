@@ -108,17 +108,17 @@ class Account:
         """The error that the client gets for a request that failed. An unexpected error goes to the log."""
         record = self.record
         if isinstance(error, APIError):
-            told = self._model_failed(error)
+            failure = self._model_failed(error)
         elif isinstance(error, GatewayError):
-            told = error
+            failure = error
         else:
             logger.error(
                 "%s failed", record.endpoint, exc_info=error, extra=fields(request_id=record.request_id)
             )
-            told = unexpected()
-        record.status, record.error_code = told.status, told.code
+            failure = unexpected()
+        record.status, record.error_code = failure.status, failure.code
         let_go(error)
-        return told
+        return failure
 
     def _model_failed(self, error: APIError) -> GatewayError:
         self.record.upstream_model = error.model

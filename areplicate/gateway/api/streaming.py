@@ -91,17 +91,17 @@ async def relay(
 
     def event_of(_: int, chunk: ModelResponseChunk) -> bytes:
         nonlocal finish_reason, usage, begun
-        told: list[Event] = []
+        events: list[Event] = []
         if not begun:
             begun = True
             builder.answered_by(account.answered_by(call.name))
-            told += builder.begin()
+            events += builder.begin()
         usage = chunk.usage or usage
         builder.ran(chunk.replicate or ())
         for choice in chunk.choices:
             finish_reason = choice.finish_reason or finish_reason
-            told += builder.add(choice.delta)
-        return _encoded(told)
+            events += builder.add(choice.delta)
+        return _encoded(events)
 
     async def end() -> bytes:
         last = builder.end(finish_reason, None if usage is None else account.priced(usage))

@@ -87,9 +87,9 @@ async def _answer(account: Account, request: dict[str, Any]) -> Any:
             raise ServiceUnavailableError(error.message) from error
         raise
     except APIError as error:
-        told = account.failed(error)
+        failure = account.failed(error)
         if isinstance(error, (AuthenticationError, InsufficientCreditError)):
-            raise type(error)(told.message) from None
+            raise type(error)(failure.message) from None
         raise
 
 

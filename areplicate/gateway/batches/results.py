@@ -68,11 +68,11 @@ def write_results(job: Job, folder: Folder, batch: BatchRow, now: float, unasked
 def _line(row: Row, outcome: EndedRow | None, unasked: dict[str, str]) -> dict[str, Any]:
     line = batch_line(EndedRow(row, None, unasked) if outcome is None else outcome)
     if outcome is not None and outcome.error is not None:
-        told = from_upstream(error_of(outcome.error))
-        body = msgspec.json.decode(told.envelope())
+        failure = from_upstream(error_of(outcome.error))
+        body = msgspec.json.decode(failure.envelope())
         line["error"] = None
         line["response"] = {
-            "status_code": told.status,
+            "status_code": failure.status,
             "request_id": outcome.error.get("prediction_id") or "",
             "body": body,
         }

@@ -150,8 +150,8 @@ class Work:
         failure = await self._read_until_stopped()
         if isinstance(failure, (AuthenticationError, InsufficientCreditError)):
             code = "insufficient_quota" if isinstance(failure, InsufficientCreditError) else "invalid_api_key"
-            told = error(code, failure.message)
-            await self._finish("failed", failed_at=batch.now(), errors=[told])
+            reason = error(code, failure.message)
+            await self._finish("failed", failed_at=batch.now(), errors=[reason])
         elif failure is not None:
             raise failure
         elif self._leaving or batch.row.status != "in_progress":

@@ -50,5 +50,5 @@ def error_type(status: int) -> str:
 
 def envelope(error: GatewayError, request_id: str) -> bytes:
     """The body of an answer that is an error."""
-    told = ClaudeErrorDetail(error_type(error.status), error.message)
-    return msgspec.json.encode(ClaudeErrorAnswer(told, request_id))
+    detail = ClaudeErrorDetail(error_type(error.status), error.message)
+    return msgspec.json.encode(ClaudeErrorAnswer(detail, request_id))

@@ -52,8 +52,8 @@ def stop(index: int) -> Event:
 
 
 def end(reason: str, sequence: str | None = None) -> list[Event]:
-    told = {"stop_reason": reason, "stop_sequence": sequence}
-    return [{"type": "message_delta", "delta": told, "usage": COUNTED}, {"type": "message_stop"}]
+    ending = {"stop_reason": reason, "stop_sequence": sequence}
+    return [{"type": "message_delta", "delta": ending, "usage": COUNTED}, {"type": "message_stop"}]
 
 
 def test_a_message_begins_empty() -> None:
@@ -151,13 +151,15 @@ def test_too_long_an_answer_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"), [("stop", ("stop_sequence", "END")), ("tool_calls", ("tool_use", None))]
+    ("reason", "ended"), [("stop", ("stop_sequence", "END")), ("tool_calls", ("tool_use", None))]
 )
-def test_the_stop_sequence_that_ended_the_answer_is_told(reason: FinishReason, told: tuple[str, ...]) -> None:
+def test_the_stop_sequence_that_ended_the_answer_is_told(
+    reason: FinishReason, ended: tuple[str, ...]
+) -> None:
     made = builder()
     made.ran([Run(prediction_id="a"), Run(prediction_id="b", stop_sequence="END")])
-    assert made.end(reason, USAGE) == end(*told)
-    assert (made.answer["stop_reason"], made.answer["stop_sequence"]) == told
+    assert made.end(reason, USAGE) == end(*ended)
+    assert (made.answer["stop_reason"], made.answer["stop_sequence"]) == ended
 
 
 def test_a_whole_answer_makes_the_message_that_its_events_would_have_built() -> None:

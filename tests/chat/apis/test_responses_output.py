@@ -148,7 +148,7 @@ def test_what_was_asked_is_in_the_response() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "shown"),
     [
         ({"text": {"verbosity": "low"}}, {"text": {"format": {"type": "text"}, "verbosity": "low"}}),
         ({"text": {"format": None}}, {"text": {"format": {"type": "text"}}}),
@@ -164,8 +164,8 @@ def test_what_was_asked_is_in_the_response() -> None:
         ),
     ],
 )
-def test_what_was_asked_is_told_in_full_and_in_the_api_s_form(asked: Any, told: Any) -> None:
-    assert builder(**asked).answer == {**BEGUN, **told}
+def test_what_was_asked_is_told_in_full_and_in_the_api_s_form(asked: Any, shown: Any) -> None:
+    assert builder(**asked).answer == {**BEGUN, **shown}
     openai_responses.Response.model_validate(builder(**asked).answer)
 
 

@@ -225,14 +225,14 @@ def test_a_definition_is_what_the_models_were_trained_on(writer: str, tool: Any,
 
 
 def test_nous_research_s_description_has_the_function_s_signature() -> None:
-    told = (
+    description = (
         "book(day: str, place: str, guests: list[Union[]], count: int, price: float, more: dict, any: Union[]) "
         "- Books a table.\n\n    Args:\n        day(str): The day        place(str):         "
         "guests(list[Union[]]): Their names        count(int):         price(float):         more(dict):         "
         "any(Union[]): "
     )
     assert WRITERS["signature"](BOOK) == (
-        f'{{"type": "function", "function": {{"name": "book", "description": "{told}", '
+        f'{{"type": "function", "function": {{"name": "book", "description": "{description}", '
         f'"parameters": {json.dumps(PARAMETERS)}}}'
     )
     assert '"description": "now() - \n\n", "parameters": {}}' in WRITERS["signature"](NOW)

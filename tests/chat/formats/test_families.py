@@ -132,8 +132,8 @@ TOOL = {"type": "function", "function": {"name": "get_tide", "description": "How
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_two_calls_with_text_and_their_answers_stand_in_the_prompt_in_order(family: str) -> None:
     text = FAMILIES[family].template.render(ASKED_TWICE, [TOOL])
-    told = text.index("How high the sea is.")
-    assert told < text.index("I look.") < text.rindex("get_wind")
+    definition = text.index("How high the sea is.")
+    assert definition < text.index("I look.") < text.rindex("get_wind")
     assert text.index("I look.") < text.index("flood") < text.index("west")
 
 
@@ -153,19 +153,19 @@ def test_a_server_that_opens_the_conversation_gets_the_tools_in_the_first_questi
     assert within.endswith("U1") and "<|im_start|>" not in within
 
 
-TOLD = '{"name": "get_tide", "description": "How high the sea is."}'
+DEFINITION = '{"name": "get_tide", "description": "How high the sea is."}'
 WRITTEN = {
     "olmo-3": (
-        f'plug into functions.<functions>[{{"type": "function", "function": {TOLD}}}]</functions><|im_end|>\n',
+        f'plug into functions.<functions>[{{"type": "function", "function": {DEFINITION}}}]</functions><|im_end|>\n',
         "<|im_start|>assistant\nI look.<function_calls>get_tide(at=0)\nget_wind(at=1)</function_calls><|im_end|>\n"
         "<|im_start|>environment\nflood<|im_end|>\n<|im_start|>environment\nwest<|im_end|>\n",
     ),
     "olmo-3-think": (
-        f'AI assistant. <functions>[{{"type": "function", "function": {TOLD}}}]</functions><|im_end|>\n',
+        f'AI assistant. <functions>[{{"type": "function", "function": {DEFINITION}}}]</functions><|im_end|>\n',
         "get_wind(at=1)</function_calls><|im_end|>\n<|im_start|>environment\nflood<|im_end|>\n",
     ),
     "phi-4-mini": (
-        f"<|system|>You are a helpful assistant with some tools.<|tool|>[{TOLD}]<|/tool|><|end|>",
+        f"<|system|>You are a helpful assistant with some tools.<|tool|>[{DEFINITION}]<|/tool|><|end|>",
         '<|assistant|>I look.<|tool_call|>[{"name": "get_tide", "arguments": {"at": 0}}, '
         '{"name": "get_wind", "arguments": {"at": 1}}]<|/tool_call|><|end|>'
         "<|tool_response|>flood<|end|><|tool_response|>west<|end|><|assistant|>",

@@ -105,7 +105,7 @@ def test_tool_calls_are_given_with_their_arguments_as_objects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "message"),
     [
         ("{{ raise_exception('Only user and assistant, please.') }}", "Only user and assistant, please"),
         (f"{{{{ raise_exception('{'x' * 400}') }}}}", "x" * 300),
@@ -113,10 +113,10 @@ def test_tool_calls_are_given_with_their_arguments_as_objects() -> None:
         ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "it is nested too deeply"),
     ],
 )
-def test_why_a_template_fails_is_told(template: str, told: str) -> None:
+def test_why_a_template_fails_is_told(template: str, message: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         render(template)
-    assert caught.value.message == f"The chat template failed: {told}."
+    assert caught.value.message == f"The chat template failed: {message}."
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_what_is_no_template_is_refused_when_it_is_registered(template: str) -> 
 def test_where_a_template_cannot_be_read_is_told() -> None:
     with pytest.raises(BadRequestError) as caught:
         make_template(None, chat_template="{% if tools %}\n{{ tools }}\n{% endfor %}")
-    told = caught.value.message
-    assert told.startswith("The chat template cannot be read: ") and told.endswith(" (line 3).")
+    message = caught.value.message
+    assert message.startswith("The chat template cannot be read: ") and message.endswith(" (line 3).")
     long = "x" * 400
     with pytest.raises(BadRequestError, match=r"^The chat template cannot be read: .{300} \(line 1\)\.$"):
         make_template(None, chat_template=f"{{% {long} %}}")

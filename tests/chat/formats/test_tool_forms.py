@@ -68,8 +68,8 @@ def test_calls_are_numbered_through_and_answers_belong_to_theirs_by_their_ids() 
 
 
 def test_what_is_no_field_of_a_text_stays() -> None:
-    told = form(definitions="{name} of {tools} in {braces}")
-    assert written(told, user("u"), tools=[{"name": "f"}])[0] == (
+    braced = form(definitions="{name} of {tools} in {braces}")
+    assert written(braced, user("u"), tools=[{"name": "f"}])[0] == (
         "system",
         '{name} of {"name": "f"} in {braces}',
     )
@@ -140,25 +140,28 @@ def test_answers_may_share_a_turn() -> None:
     ],
 )
 def test_arguments_are_written_in_the_family_s_way(more: Any, arguments: str, text: str) -> None:
-    [(_, told)] = written(form(call="{arguments}", **more), calls(call("a", "f", arguments)))
-    assert told == text
+    [(_, found)] = written(form(call="{arguments}", **more), calls(call("a", "f", arguments)))
+    assert found == text
 
 
-TOLD = 'Tools: {"name": "f"}\n{"name": "g"}.'
+OFFERED = 'Tools: {"name": "f"}\n{"name": "g"}.'
 BOTH = [{"name": "f"}, {"name": "g"}]
 
 
 @pytest.mark.parametrize(
     ("place", "turns"),
     [
-        ("system", [("system", f"s\n\n{TOLD}"), ("user", "u1"), ("assistant", "a1"), ("user", "u2")]),
-        ("system_top", [("system", f"{TOLD}\n\ns"), ("user", "u1"), ("assistant", "a1"), ("user", "u2")]),
-        ("before", [("tools", TOLD), ("system", "s"), ("user", "u1"), ("assistant", "a1"), ("user", "u2")]),
-        ("after", [("system", "s"), ("tools", TOLD), ("user", "u1"), ("assistant", "a1"), ("user", "u2")]),
-        ("first_user", [("system", "s"), ("user", f"{TOLD}u1"), ("assistant", "a1"), ("user", "u2")]),
+        ("system", [("system", f"s\n\n{OFFERED}"), ("user", "u1"), ("assistant", "a1"), ("user", "u2")]),
+        ("system_top", [("system", f"{OFFERED}\n\ns"), ("user", "u1"), ("assistant", "a1"), ("user", "u2")]),
+        (
+            "before",
+            [("tools", OFFERED), ("system", "s"), ("user", "u1"), ("assistant", "a1"), ("user", "u2")],
+        ),
+        ("after", [("system", "s"), ("tools", OFFERED), ("user", "u1"), ("assistant", "a1"), ("user", "u2")]),
+        ("first_user", [("system", "s"), ("user", f"{OFFERED}u1"), ("assistant", "a1"), ("user", "u2")]),
         (
             "before_last_user",
-            [("system", "s"), ("user", "u1"), ("assistant", "a1"), ("tools", TOLD), ("user", "u2")],
+            [("system", "s"), ("user", "u1"), ("assistant", "a1"), ("tools", OFFERED), ("user", "u2")],
         ),
     ],
 )
@@ -171,26 +174,26 @@ def test_definitions_have_their_place(place: str, turns: list[tuple[str, str]]) 
 @pytest.mark.parametrize(
     ("place", "turns"),
     [
-        ("system", [("system", TOLD), ("user", "u")]),
-        ("system_top", [("system", TOLD), ("user", "u")]),
-        ("before", [("tools", TOLD), ("user", "u")]),
-        ("after", [("tools", TOLD), ("user", "u")]),
-        ("first_user", [("user", f"{TOLD}u")]),
-        ("before_last_user", [("tools", TOLD), ("user", "u")]),
+        ("system", [("system", OFFERED), ("user", "u")]),
+        ("system_top", [("system", OFFERED), ("user", "u")]),
+        ("before", [("tools", OFFERED), ("user", "u")]),
+        ("after", [("tools", OFFERED), ("user", "u")]),
+        ("first_user", [("user", f"{OFFERED}u")]),
+        ("before_last_user", [("tools", OFFERED), ("user", "u")]),
     ],
 )
 def test_definitions_have_their_place_without_system_text(place: str, turns: list[tuple[str, str]]) -> None:
     assert written(form(place=place), user("u"), tools=BOTH) == turns
     assert written(form(place=place), SYSTEM, user("u"), tools=BOTH, opens=False) == [
         ("system", "s"),
-        ("user", f"{TOLD}u"),
+        ("user", f"{OFFERED}u"),
     ], "a server that opens the conversation has its own system text"
 
 
 @pytest.mark.parametrize("place", ["first_user", "before_last_user"])
 def test_definitions_have_their_place_where_no_user_speaks(place: str) -> None:
     role = "user" if place == "first_user" else "tools"
-    assert written(form(place=place), SYSTEM, tools=BOTH) == [("system", "s"), (role, TOLD)]
+    assert written(form(place=place), SYSTEM, tools=BOTH) == [("system", "s"), (role, OFFERED)]
 
 
 def test_a_reminder_comes_last_unless_an_answer_was_begun() -> None:

@@ -159,8 +159,8 @@ def test_so_has_looking_for_what_is_referred_to(name: dict[str, str]) -> None:
 
 def test_a_model_is_told_of_eight_faults_at_most() -> None:
     validator = Validator({"type": "array", "items": {"type": "integer"}})
-    told = validator.faults(["x"] * 20)
-    assert len(told) == 8 and told[7].startswith("[7]: ")
+    faults = validator.faults(["x"] * 20)
+    assert len(faults) == 8 and faults[7].startswith("[7]: ")
 
 
 @pytest.mark.parametrize(

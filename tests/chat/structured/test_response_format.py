@@ -221,8 +221,8 @@ ASKED = InputMessage("user", "How many?")
 def test_a_model_without_such_an_input_is_told() -> None:
     (system, asked) = tell_format((ASKED,), DESCRIBED)
     assert (system.role, asked) == ("system", ASKED)
-    told, _, schema = system.text.partition("\n")
-    assert told == (
+    instructions, _, schema = system.text.partition("\n")
+    assert instructions == (
         "Answer with one JSON object and nothing else: no explanation, no code fence. It is count: How many. It "
         "must fit this JSON Schema:"
     )
@@ -230,6 +230,6 @@ def test_a_model_without_such_an_input_is_told() -> None:
     (system, _) = tell_format((ASKED,), read(json_schema()))
     assert "It is" not in system.text and "It must fit this JSON Schema" in system.text
     (system, _) = tell_format((ASKED,), ANY_OBJECT)
-    assert system.text == told.partition(" It is")[0]
+    assert system.text == instructions.partition(" It is")[0]
     (system, _) = tell_format((ASKED,), ResponseFormat({"type": "array"}))
     assert system.text.startswith("Answer with one JSON value and nothing else")

@@ -36,7 +36,7 @@ def test_calls_in_a_familys_form_are_read_back(family: str) -> None:
     [called] = read_messages([{"role": "assistant", "content": None, "tool_calls": CALLS}])
     [turn] = form.write([called])
     called_back: Any = [("clock", {"zone": "UTC"}), ("alarm", {"at": 7}), ("clock", {})]
-    assert Read([turn.text]).told() == ("", called_back, [])
+    assert Read([turn.text]).result() == ("", called_back, [])
 
 
 def sails(family: str) -> str:

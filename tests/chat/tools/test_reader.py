@@ -61,7 +61,7 @@ class Read:
         self.indexes = [call.index for call in calls]
         self.faults = reader.faults
 
-    def told(self) -> Any:
+    def result(self) -> Any:
         return self.content, self.calls, self.faults
 
 
@@ -103,10 +103,10 @@ def test_arguments_that_say_nothing_to_the_tool_are_left_out(given: Any, called:
 def test_white_space_before_the_first_call_is_no_text(step: int) -> None:
     call = '\n\n<tool_call>\n{"name": "clock", "arguments": {"zone": "UTC"}}\n</tool_call>\n'
     read = Read([call[i : i + step] for i in range(0, len(call), step)])
-    assert read.told() == ("", [("clock", {"zone": "UTC"})], [])
+    assert read.result() == ("", [("clock", {"zone": "UTC"})], [])
     said = "\n\nI look." + call
     read = Read([said[i : i + step] for i in range(0, len(said), step)])
-    assert read.told() == ("\n\nI look.\n\n", [("clock", {"zone": "UTC"})], [])
+    assert read.result() == ("\n\nI look.\n\n", [("clock", {"zone": "UTC"})], [])
 
 
 @pytest.mark.parametrize("family", NOTATIONS)
@@ -114,7 +114,7 @@ def test_white_space_before_the_first_call_is_no_text(step: int) -> None:
 def test_each_familys_notation(family: str, step: int) -> None:
     text = NOTATIONS[family]([("clock", {"zone": "UTC"}), ("alarm", {"at": 7})])
     read = Read([text[i : i + step] for i in range(0, len(text), step)])
-    assert read.told() == ("", [("clock", {"zone": "UTC"}), ("alarm", {"at": 7})], [])
+    assert read.result() == ("", [("clock", {"zone": "UTC"}), ("alarm", {"at": 7})], [])
     assert read.indexes == [0, 1]
     assert len(set(read.ids)) == 2
 
@@ -234,7 +234,7 @@ def test_other_ways_of_writing_calls(text: str, names: list[str], content: str) 
     ],
 )
 def test_what_is_no_call_of_a_tool_is_the_answer(text: str) -> None:
-    assert Read([text]).told() == (text, [], [])
+    assert Read([text]).result() == (text, [], [])
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_one_call_alone_where_several_are_not_allowed() -> None:
 def test_a_tool_that_must_be_called() -> None:
     named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
     assert Read(["It is noon."], named).faults == ["One of the tools must be called: alarm."]
-    assert Read([f"<tool_call>{TWO}</tool_call>"], named).told() == ("", [("alarm", {"at": 7})], [])
+    assert Read([f"<tool_call>{TWO}</tool_call>"], named).result() == ("", [("alarm", {"at": 7})], [])
     assert Read([f"<tool_call>{ONE}</tool_call>"], named).faults == [
         "There is no tool 'clock'; there are: alarm."
     ]
@@ -291,13 +291,13 @@ def test_the_one_tool_that_must_be_called_is_called_without_words_beside_it(text
     """As OpenAI's and Anthropic's models do: some clients take the words for the answer."""
     named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
     for pieces in ([text], list(text)):
-        assert Read(pieces, named).told() == ("", [("alarm", {"at": 7})], [])
+        assert Read(pieces, named).result() == ("", [("alarm", {"at": 7})], [])
 
 
 def test_what_a_limit_cuts_off_before_the_call_is_the_answer() -> None:
     named = contract(tool_choice={"type": "function", "function": {"name": "alarm"}})
     for pieces in (["Let me see. "], list("Let me see. ")):
-        assert Read(pieces, named, cut_off=True).told() == ("Let me see. ", [], [])
+        assert Read(pieces, named, cut_off=True).result() == ("Let me see. ", [], [])
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_what_does_not_fit_the_one_tool_is_no_call(text: str) -> None:
 
 
 def test_an_answer_that_a_limit_cut_off_is_incomplete_and_not_wrong() -> None:
-    assert Read(['Yes. <tool_call>{"name": "al'], cut_off=True).told() == ("Yes. ", [], [])
+    assert Read(['Yes. <tool_call>{"name": "al'], cut_off=True).result() == ("Yes. ", [], [])
 
 
 def test_text_streams_on_while_tools_are_offered() -> None:
@@ -364,7 +364,7 @@ pieces = st.lists(
 def test_a_stream_adds_up_to_the_whole_however_it_is_cut(parts: list[str], cuts: list[int]) -> None:
     text = "".join(parts)
     bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    assert Read([text[a:b] for a, b in pairwise(bounds)]).told() == Read([text]).told()
+    assert Read([text[a:b] for a, b in pairwise(bounds)]).result() == Read([text]).result()
 
 
 @pytest.mark.parametrize(
@@ -373,14 +373,14 @@ def test_a_stream_adds_up_to_the_whole_however_it_is_cut(parts: list[str], cuts:
 )
 @pytest.mark.parametrize("around", ["{}", "<tool_call>{}</tool_call>"])
 def test_a_call_needs_no_arguments_where_its_tool_needs_none(call: str, around: str) -> None:
-    assert Read([around.replace("{}", call)]).told() == ("", [("clock", {})], [])
+    assert Read([around.replace("{}", call)]).result() == ("", [("clock", {})], [])
 
 
 @pytest.mark.parametrize(
     "text", ['{"name": "clock", "age": 3}', '{"name": "Ada"}', '{"name": "clock", "input": 3}']
 )
 def test_an_object_that_only_has_a_name_is_the_answer(text: str) -> None:
-    assert Read([text]).told() == (text, [], [])
+    assert Read([text]).result() == (text, [], [])
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_arguments_in_tags_may_be_python_s(type: Any, written: str, meant: Any) 
 def test_lines_may_follow_a_call_without_marks(step: int) -> None:
     text = f"{ONE}\n\nI will wait."
     read = Read([text[i : i + step] for i in range(0, len(text), step)])
-    assert read.told() == ("\n\nI will wait.", [("clock", {"zone": "UTC"})], [])
+    assert read.result() == ("\n\nI will wait.", [("clock", {"zone": "UTC"})], [])
 
 
 @pytest.mark.parametrize(
@@ -455,7 +455,7 @@ def test_python_that_is_not_json_is_refused(value: str) -> None:
 
 def test_a_model_that_thinks_first_has_called_nothing_in_its_thoughts() -> None:
     read = Read([f"<think>Maybe <tool_call>{TWO}</tool_call>?</think>\n\n{ONE}"])
-    assert read.told() == ("", [("clock", {"zone": "UTC"})], [])
+    assert read.result() == ("", [("clock", {"zone": "UTC"})], [])
 
 
 @pytest.mark.parametrize("closes", ["", "</think>", "</think>\n\n"])
@@ -465,8 +465,8 @@ def test_the_calls_with_which_a_thought_ends_are_calls_where_no_answer_follows(
 ) -> None:
     text = f"<think>Not <tool_call>{TWO}</tool_call> first.\n<tool_call>\n{ONE}\n</tool_call>\n{closes}"
     pieces = [text[at : at + step] for at in range(0, len(text), step)]
-    assert Read(pieces).told() == ("", [("clock", {"zone": "UTC"})], [])
-    assert Read([*pieces, "" if closes else "</think>", "No."]).told() == ("No.", [], [])
+    assert Read(pieces).result() == ("", [("clock", {"zone": "UTC"})], [])
+    assert Read([*pieces, "" if closes else "</think>", "No."]).result() == ("No.", [], [])
     assert Read(pieces, cut_off=True).calls == []
 
 
@@ -476,7 +476,7 @@ def test_a_thought_that_only_speaks_of_a_call_has_called_nothing() -> None:
         f"{ONE} is what I might say",
         "<tool_call>{broken",
     ):
-        assert Read([f"<think>{thought}"]).told() == ("", [], [])
+        assert Read([f"<think>{thought}"]).result() == ("", [], [])
 
 
 def test_a_call_that_is_repeated_beside_the_corrected_one_is_given_out_once() -> None:
@@ -497,7 +497,7 @@ def test_a_closing_mark_in_an_argument_closes_nothing(step: int) -> None:
     call = json.dumps({"name": "clock", "arguments": {"zone": zone}})
     text = f"Look.<tool_call>{call}</tool_call><tool_call>{TWO}</tool_call>"
     read = Read([text[i : i + step] for i in range(0, len(text), step)])
-    assert read.told() == ("Look.", [("clock", {"zone": zone}), ("alarm", {"at": 7})], [])
+    assert read.result() == ("Look.", [("clock", {"zone": zone}), ("alarm", {"at": 7})], [])
 
 
 def test_a_call_after_one_that_cannot_be_read_is_read() -> None:
@@ -547,7 +547,7 @@ def test_an_argument_that_is_written_as_text_is_what_its_schema_says(
     name: str, written: str, meant: Any
 ) -> None:
     text = f"<tool_call><function=form><parameter={name}>{written}</parameter></function></tool_call>"
-    assert Read([text], contract(tools=[FORM])).told() == ("", [("form", {name: meant})], [])
+    assert Read([text], contract(tools=[FORM])).result() == ("", [("form", {name: meant})], [])
 
 
 @pytest.mark.parametrize("token", ["]<]minimax[>[", ""])
@@ -557,7 +557,7 @@ def test_elements_within_elements_are_what_they_hold(token: str) -> None:
     sail: Any = {"type": "function", "function": {"name": "sail", "parameters": {"type": "object"}}}
     read = Read([text.replace("<", f"{token}<").replace(f"1 {token}<2", "1 <2")], contract(tools=[sail]))
     places_read = [{"name": "Troy", "size": 7, "open": True}, {"name": "1 <2"}]
-    assert read.told() == ("", [("sail", {"places": places_read, "to": "Ithaca", "days": [2]})], [])
+    assert read.result() == ("", [("sail", {"places": places_read, "to": "Ithaca", "days": [2]})], [])
 
 
 @pytest.mark.parametrize(
@@ -603,13 +603,13 @@ def test_allowed_tools_that_are_not_functions_are_left_out_as_they_are_among_the
 @pytest.mark.parametrize("step", [1, 1000])
 def test_a_marked_call_that_is_closed_otherwise(text: str, content: str, step: int) -> None:
     read = Read([text[i : i + step] for i in range(0, len(text), step)])
-    assert read.told() == (content, [("clock", {"zone": "UTC"})], [])
+    assert read.result() == (content, [("clock", {"zone": "UTC"})], [])
 
 
 @pytest.mark.parametrize("text", [f"[TOOL_CALLS]{ONE}\n{{broken", f"<tool_call>{ONE}\nbroken</tool_call>"])
 def test_what_is_broken_behind_a_mark_is_asked_for_again(text: str) -> None:
     read = Read([text])
-    assert read.told() == ("", [], ["A tool call cannot be read: its JSON is broken."])
+    assert read.result() == ("", [], ["A tool call cannot be read: its JSON is broken."])
 
 
 @pytest.mark.parametrize(
@@ -651,7 +651,7 @@ def test_a_call_with_many_closing_marks_is_read_quickly() -> None:
 @pytest.mark.parametrize("arguments", ["null", "[]", '""', '" "', "{}"])
 def test_arguments_may_be_left_empty(arguments: str) -> None:
     read = Read([f'<tool_call>{{"name": "clock", "arguments": {arguments}}}</tool_call>'])
-    assert read.told() == ("", [("clock", {})], [])
+    assert read.result() == ("", [("clock", {})], [])
 
 
 NUMBER, TEXT = {"type": "integer"}, {"type": "string"}
@@ -681,7 +681,7 @@ def test_what_is_written_as_text_is_what_its_tool_takes(at: Any, written: str, m
     text = (
         f"<tool_call>\n<function=alarm>\n<parameter=at>\n{written}\n</parameter>\n</function>\n</tool_call>"
     )
-    assert Read([text], contract(tools=[tool])).told() == ("", [("alarm", {"at": meant})], [])
+    assert Read([text], contract(tools=[tool])).result() == ("", [("alarm", {"at": meant})], [])
 
 
 def test_an_id_is_as_long_as_openais_and_all_faults_of_a_call_are_told() -> None:

@@ -233,8 +233,8 @@ class TestAnyOtherModel:
     def test_is_told_of_each_tool_in_json(self) -> None:
         system, asked = tell_tools((ASKED,), ToolUse((Tool("weather", "", PARAMETERS), Tool("time"))))
         assert (system.role, asked) == ("system", ASKED)
-        told = system.text.partition("<tools>\n")[2].partition("\n</tools>")[0]
-        assert [json.loads(line) for line in told.splitlines()] == [
+        listed = system.text.partition("<tools>\n")[2].partition("\n</tools>")[0]
+        assert [json.loads(line) for line in listed.splitlines()] == [
             function(parameters=PARAMETERS),
             function("time", parameters=NOTHING),
         ]
@@ -258,17 +258,17 @@ class TestAnyOtherModel:
     def test_is_told_the_rules(self, use: ToolUse, rules: str) -> None:
         (system, _) = tell_tools((ASKED,), use)
         assert rules in system.text
-        told = tell_rules((ASKED,), use)
+        turns = tell_rules((ASKED,), use)
         if use.required or not use.parallel:
-            assert told[0].role == "system" and told[0].text.startswith(rules) and told[1:] == (ASKED,)
+            assert turns[0].role == "system" and turns[0].text.startswith(rules) and turns[1:] == (ASKED,)
         else:
-            assert told == (ASKED,), "the family's own form says as much"
+            assert turns == (ASKED,), "the family's own form says as much"
 
     def test_is_told_after_the_system_text_that_there_is(self) -> None:
         first = InputMessage("system", "Be brief.", name="me")
-        for told in (
+        for turns in (
             tell_rules((first, ASKED), ToolUse((Tool("a"),), required=True)),
             tell_tools((first, ASKED), ToolUse((Tool("a"),), required=True)),
         ):
-            assert told[0].text.startswith("Be brief.\n\n") and "Call a now." in told[0].text
-            assert (told[0].role, told[0].name, told[1:]) == ("system", "me", (ASKED,))
+            assert turns[0].text.startswith("Be brief.\n\n") and "Call a now." in turns[0].text
+            assert (turns[0].role, turns[0].name, turns[1:]) == ("system", "me", (ASKED,))

@@ -64,9 +64,9 @@ def test_an_error_has_anthropic_s_form_wherever_its_api_is_reached(
     with running.http(None) as http:
         answer = http.post(prefix + path, json={}, headers={"x-api-key": key})
     assert answer.status_code == (400 if key == MASTER else 401)
-    told = answer.json()
-    assert told["type"] == "error" and told["error"].keys() == {"type", "message"}
-    assert told["request_id"] == answer.headers["request-id"]
+    body = answer.json()
+    assert body["type"] == "error" and body["error"].keys() == {"type", "message"}
+    assert body["request_id"] == answer.headers["request-id"]
 
 
 QUESTIONS: list[dict[str, Any]] = [

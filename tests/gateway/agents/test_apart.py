@@ -106,18 +106,22 @@ def test_ai_sdk(running: Gateway) -> None:
     script = folder / f"ai-sdk-{os.getpid()}.mjs"  # node looks for packages beside the script
     script.write_text(_AI_SDK)
     try:
-        told = json.loads(run(["node", str(script), running.url, MASTER]).splitlines()[-1])
+        printed = json.loads(run(["node", str(script), running.url, MASTER]).splitlines()[-1])
     finally:
         script.unlink()
     for api in ("responses", "chat", "messages"):
-        assert told[api]["text"] == SUNNY and told[api]["streamed"].endswith(SUNNY), api
-        assert told[api]["called"] == [{"city": "Paris"}] and told[api]["object"] == ADA, api
+        assert printed[api]["text"] == SUNNY and printed[api]["streamed"].endswith(SUNNY), api
+        assert printed[api]["called"] == [{"city": "Paris"}] and printed[api]["object"] == ADA, api
 
 
 def test_llamaindex(running: Gateway) -> None:
     interpreter = apart.python("llama-index-llms-openai-like")
-    told = json.loads(run([str(interpreter), "-c", _LLAMA_INDEX, running.url, MASTER]).splitlines()[-1])
-    assert told == {"call": ["get_weather", {"city": "Paris"}], "said": "Hello, dear world!", "person": ADA}
+    printed = json.loads(run([str(interpreter), "-c", _LLAMA_INDEX, running.url, MASTER]).splitlines()[-1])
+    assert printed == {
+        "call": ["get_weather", {"city": "Paris"}],
+        "said": "Hello, dear world!",
+        "person": ADA,
+    }
 
 
 def test_codex(running: Gateway, tmp_path: Path) -> None:
@@ -141,8 +145,8 @@ stream_max_retries = 0
         *(str(folder / "node_modules" / ".bin" / "codex"), "exec", "--skip-git-repo-check"),
         *("--dangerously-bypass-approvals-and-sandbox", "Write a file and read it."),
     ]
-    told = run(command, cwd=work, env=environment(tmp_path, CODEX_HOME=str(home), AREPLICATE_KEY=MASTER))
-    assert told.strip() == "Done: one."
+    printed = run(command, cwd=work, env=environment(tmp_path, CODEX_HOME=str(home), AREPLICATE_KEY=MASTER))
+    assert printed.strip() == "Done: one."
     assert (work / "one.txt").read_text() == "one\n"
 
 
@@ -168,6 +172,6 @@ def test_claude_code(running: Gateway, tmp_path: Path, model: str) -> None:
     command += ["--dangerously-skip-permissions", "--output-format", "json"]
     work = tmp_path / "work"
     work.mkdir()
-    told = json.loads(run(command, cwd=work, env=variables))
-    assert (told["is_error"], told["result"], told["num_turns"]) == (False, "Done: one.", 3)
+    printed = json.loads(run(command, cwd=work, env=variables))
+    assert (printed["is_error"], printed["result"], printed["num_turns"]) == (False, "Done: one.", 3)
     assert (work / "one.txt").read_text() == "one\n"

@@ -259,8 +259,8 @@ def test_chat_with_tools(client: openai.OpenAI, model: str) -> None:
     )
     [call] = first.choices[0].message.tool_calls or []
     assert call.type == "function" and (call.function.name, json.loads(call.function.arguments)) == PARIS
-    told: Any = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
-    turns: Any = [*ASK, first.choices[0].message, told]
+    result: Any = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+    turns: Any = [*ASK, first.choices[0].message, result]
     second = client.chat.completions.create(model=model, messages=turns, tools=[NESTED])
     assert second.choices[0].message.content == SUNNY
     runs: Any = first.model_extra and first.model_extra["replicate"]

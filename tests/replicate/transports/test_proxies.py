@@ -159,7 +159,9 @@ async def test_tls_goes_through_proxies_and_is_checked(
 ) -> None:
     proxy = f"{scheme}://{http if scheme == 'http' else socks}"
     # Python 3.10 waits for a handshake that has failed on a connection through SOCKS.
-    told = "Name the certificates to trust" + ("|nothing came within" if sys.version_info < (3, 11) else "")
+    message = "Name the certificates to trust" + (
+        "|nothing came within" if sys.version_info < (3, 11) else ""
+    )
     port = int(local.api_base.split(":")[2].partition("/")[0])
     with tls_in_front(port, tmp_path) as (origin, trusted):
         base = f"{origin}/v1"
@@ -167,7 +169,7 @@ async def test_tls_goes_through_proxies_and_is_checked(
             assert await status(make(20, proxy=given, ssl=str(trusted)), base) == 200
             assert await status(make(20, proxy=given, ssl=tls_context(trusted)), base) == 200
             assert await status(make(20, proxy=given, ssl=False), base) == 200
-            with pytest.raises(APIConnectionError, match=told) as caught:
+            with pytest.raises(APIConnectionError, match=message) as caught:
                 await status(make(20, proxy=given), base)
             assert caught.value.request_sent is False
 

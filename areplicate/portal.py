@@ -32,6 +32,24 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
     return _portal.call(work)
 
 
+def loop_options() -> dict[str, bool]:
+    """Whether the event loop is uvloop's: where it is installed, and can run.
+
+    Beside gevent, the loop's "thread" is a greenlet: uvloop would wait in C and let no other run. Where a standard
+    stream is closed (`<&-`), a socket gets its number, and uvloop ends the process when it closes that.
+    """
+    uvloop = find_spec("uvloop") is not None and "gevent.monkey" not in sys.modules
+    return {"use_uvloop": uvloop and all(map(_is_open, range(3)))}
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
 def is_running() -> bool:
     """Whether the loop has begun, in this process, and has not ended."""
     return _portal.running
@@ -122,10 +140,7 @@ class _Portal:
     def _start(self) -> BlockingPortal:
         from .replicate.transports import aiohttp  # noqa: F401  what its first call would import
 
-        # Beside gevent, the "thread" is a greenlet: uvloop would wait in C and let no other run.
-        uvloop = find_spec("uvloop") is not None and "gevent.monkey" not in sys.modules
-        options = {"use_uvloop": uvloop}
-        self._open = anyio.from_thread.start_blocking_portal("asyncio", options)
+        self._open = anyio.from_thread.start_blocking_portal("asyncio", loop_options())
         self._portal = self._open.__enter__()
         at_exit_of_a_child(self.close)
         return self._portal

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from ..gateway import early_signals
 
@@ -50,6 +51,13 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except APIError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who read the output has left, and click ends the command
+                raise
+            what = error.filename or "The output"
+            raise click.ClickException(
+                f"{what} cannot be read or written: {error.strerror or error}."
+            ) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -97,4 +105,18 @@ def main(verbose: bool) -> None:
     `areplicate --config config.yaml` serves the gateway.
     """
     areplicate.set_verbose = verbose
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _end_in_order()
+
+
+def _end_in_order() -> None:
+    """SIGTERM and SIGHUP end the command in order, so that no prediction is left running.
+
+    SIGHUP stays ignored below `nohup`, and a gateway reads its configuration again at it.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _end)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)

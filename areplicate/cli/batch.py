@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -221,8 +222,9 @@ def _may_be_stopped(job: Job) -> Iterator[None]:
         _stop(job, f"error: {error}", 1)
     except KeyboardInterrupt:
         _stop(job, "stopped", 130)
-    except SystemExit:
-        _stop(job, "stopped by SIGTERM", 143)
+    except SystemExit as end:
+        status = int(end.code or 0)
+        _stop(job, f"stopped by {signal.Signals(status - 128).name}", status)
 
 
 def _stop(job: Job, why: str, code: int) -> NoReturn:

@@ -17,6 +17,8 @@ from .prompt import user_message
 from .shell import model_names
 from .waiting import tell_that_it_cannot_connect
 
+_ARGUMENTS = {"model", "messages", *BY_NAME}
+
 
 @click.command()
 @click.argument("model", shell_complete=model_names)
@@ -27,8 +29,8 @@ from .waiting import tell_that_it_cannot_connect
     "-f",
     "files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A text file that is put before PROMPT; may be given several times.",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
+    help="A text file that is put before PROMPT; may be given several times. - is what is piped in.",
 )
 @click.option("--image", "images", multiple=True, metavar="FILE|URL", help="An image to ask about.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="The most tokens that an answer may have.")
@@ -73,7 +75,7 @@ def chat(
         params["stop"] = list(stop)
     for name, value in parsed_pairs(inputs).items():
         # Keywords are checked for mistyped names; an input with the name of an option goes in by extra_body.
-        (params.setdefault("extra_body", {}) if name in BY_NAME else params)[name] = value
+        (params.setdefault("extra_body", {}) if name in _ARGUMENTS else params)[name] = value
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     message = user_message(prompt, files, images)
     if message is None:

@@ -18,9 +18,10 @@ def user_message(prompt: str | None, files: Sequence[Path], images: Sequence[str
     """The user's message; None if nothing is asked, so that a conversation begins.
 
     Standard input comes first, then the files, then the prompt, with blank lines between them. A prompt of
-    `-` stands for standard input.
+    `-`, or a file of that name, stands for standard input.
     """
-    texts = [_piped(expected=prompt == STDIN), *map(_read, files)]
+    expected = STDIN in (prompt, *map(str, files))
+    texts = [_piped(expected=expected), *[_read(file) for file in files if str(file) != STDIN]]
     if prompt is not None and prompt != STDIN:
         texts.append(prompt)
     text = "\n\n".join(each.strip("\n") for each in texts if each and each.strip())

@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM do to a command that works in an event loop.
+"""What Ctrl-C, SIGTERM and SIGHUP (the terminal has gone) do to a command that works in an event loop.
 
 They raise nothing there. An exception from a handler may come between any two steps of the loop's own work; the task
 that was to be woken by the next step would then be waited for without end.
@@ -16,9 +16,12 @@ import anyio
 
 T = TypeVar("T")
 
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Windows has no SIGHUP."""
+
 
 def run(work: Callable[[], Awaitable[T]], stop: Callable[[], object] | None = None) -> T:
-    """`anyio.run` for a command: SIGTERM cancels the work, as Ctrl-C does. The next signal does what it did before.
+    """`anyio.run` for a command: SIGTERM and SIGHUP cancel the work, as Ctrl-C does. The next one does what it did before.
 
     Args:
         stop: what the first Ctrl-C does instead, called by the loop; the second one cancels.
@@ -31,7 +34,8 @@ def run(work: Callable[[], Awaitable[T]], stop: Callable[[], object] | None = No
     async def cancellable() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        numbers = (signal.SIGTERM,) if stop is None else (signal.SIGTERM, signal.SIGINT)
+        ends = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+        numbers = ends if stop is None else [*ends, signal.SIGINT]
         before = {number: signal.getsignal(number) for number in numbers}
 
         def restore() -> None:
@@ -49,7 +53,8 @@ def run(work: Callable[[], Awaitable[T]], stop: Callable[[], object] | None = No
             signal.signal(signal.SIGINT, cancel)
             loop.call_soon_threadsafe(stop)
 
-        signal.signal(signal.SIGTERM, cancel)
+        for number in ends:
+            signal.signal(number, cancel)
         if stop is not None:
             signal.signal(signal.SIGINT, first_interrupt)
         try:
@@ -60,8 +65,8 @@ def run(work: Callable[[], Awaitable[T]], stop: Callable[[], object] | None = No
     try:
         return anyio.run(cancellable)
     except asyncio.CancelledError:
-        if ending == signal.SIGTERM:
-            sys.exit(143)
+        if ending is None:
+            raise
         if ending == signal.SIGINT:
             raise KeyboardInterrupt from None
-        raise
+        sys.exit(128 + ending)

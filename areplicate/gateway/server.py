@@ -11,12 +11,12 @@ import signal
 import socket
 import ssl
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import anyio
 import msgspec
 
+from ..portal import loop_options
 from . import descriptors
 from .api.routes import ROUTES
 from .app import Gateway
@@ -67,8 +67,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 def run(config: Config, listener: socket.socket, serving: Serving, tls: ssl.SSLContext | None) -> None:
     """Serves on a bound socket until SIGTERM or SIGINT, and returns when all is written."""
     give_back_early()
-    loop = {"use_uvloop": find_spec("uvloop") is not None}
-    anyio.run(_Process(config, serving).run, listener, tls, backend_options=loop)
+    anyio.run(_Process(config, serving).run, listener, tls, backend_options=loop_options())
     if serving.source is not None and os.getppid() != serving.parent:
         # What the parent process has kept for its workers holds keys, and nobody else deletes it now.
         shutil.rmtree(serving.source.parent, ignore_errors=True)

@@ -344,14 +344,16 @@ def test_a_second_interrupt_cancels(tmp_path: Path) -> None:
         wait_until_nothing_runs(local)
 
 
-def test_sigterm_cancels_and_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_cancels_and_says_what_to_do(ending: signal.Signals, tmp_path: Path) -> None:
     source, output = questions(tmp_path / "in.jsonl", 50), tmp_path / "out.jsonl"
     with LocalReplicate([llama(reply=echo, run_seconds=60)]) as local:
         job = start(local, source, output, "--max-in-flight", "5")
         wait_for(5, local)
-        job.send_signal(signal.SIGTERM)
+        job.send_signal(ending)
         _, said = job.communicate(timeout=30)
-        assert job.returncode == 143 and "goes on from here" in said and "Traceback" not in said, said
+        assert job.returncode == 128 + ending and "goes on from here" in said, said
+        assert f"stopped by {ending.name}" in said and "Traceback" not in said, said
         wait_until_nothing_runs(local)
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import base64
+import errno
+import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from areplicate.cli import main
 from areplicate.local import LocalModel, LocalReplicate
-from tests.cli.command import run
+from tests import forked
+from tests.cli.command import environment, run
 from tests.stage import LLAMA, llama, sent
 
 VISION = "acme/vision"
@@ -57,6 +63,11 @@ def test_a_dash_stands_for_the_pipe(local: LocalReplicate) -> None:
     assert user_text(local) == "piped"
 
 
+def test_a_file_of_that_name_stands_for_the_pipe(local: LocalReplicate) -> None:
+    run("chat", LLAMA, "-f", "-", "the prompt", local=local, piped="piped")
+    assert user_text(local) == "piped\n\nthe prompt"
+
+
 @pytest.mark.parametrize("arguments", [[], ["-"], ["  "]])
 def test_nothing_to_ask_costs_nothing(local: LocalReplicate, arguments: list[str]) -> None:
     failed = run("chat", LLAMA, *arguments, local=local)
@@ -90,6 +101,39 @@ def test_options_reach_the_model(local: LocalReplicate) -> None:
     assert wanted.items() <= body["input"].items()
     mistyped = run("chat", LLAMA, "x", "-o", "topk=7", local=local)
     assert mistyped.returncode and "Did you mean top_k" in mistyped.stderr and len(sent(local)) == 1
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream"])
+def test_an_input_may_have_the_name_of_an_argument(local: LocalReplicate, name: str) -> None:
+    asked = run("chat", LLAMA, "x", "-o", f"{name}=y", local=local)
+    assert "Traceback" not in asked.stderr
+    (body,) = sent(local)
+    assert body["input"][name] == "y"
+
+
+def test_an_output_that_cannot_be_written_is_an_error_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("areplicate.cli._end_in_order", lambda: None)
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(click.ClickException, match=r"The output cannot be .*: No space left on device\.$"):
+        main(["models", "list"], standalone_mode=False)
+
+
+def test_a_program_without_standard_streams_asks(local: LocalReplicate, tmp_path: Path) -> None:
+    """As below a daemon: its sockets then have the numbers 0 to 2, which uvloop must not close."""
+    program = tmp_path / "program.py"
+    program.write_text(f"""
+import os, sys
+for number in range(3):
+    os.close(number)
+import areplicate
+said = areplicate.completion({LLAMA!r}, [{{"role": "user", "content": "Hi"}}]).choices[0].message.content
+sys.exit(0 if said == "I am fine." else 1)
+""")
+    assert forked.run(str(program), env=environment(local)).returncode == 0
 
 
 def test_stops_and_a_seed_reach_a_model_that_takes_them(local: LocalReplicate) -> None:

@@ -24,7 +24,7 @@ from ..replicate.progress import OnStatus
 from .apis import APIS
 from .inputs import Defaults, LineError, Row, read_rows
 from .journal import ChangedRequest, question_hash
-from .journal_file import JournalEntry, read_journal
+from .journal_file import JournalEntry, read_as_a_journal, read_journal
 from .map import JournalSettings, map_calls
 from .outputs import ADDED, EndedRow, write_output
 from .requests import Ask, is_embedding
@@ -161,7 +161,9 @@ def outcomes(job: Job) -> Iterator[tuple[Row | LineError, EndedRow | None]]:
         elif isinstance(row, LineError):
             raise _changed(job, row)
         else:
-            yield row, EndedRow(row, _json(entry.response), _json(entry.error))
+            with read_as_a_journal(job.journal):
+                ended = EndedRow(row, _json(entry.response), _json(entry.error))
+            yield row, ended
 
 
 def journaled_rows(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | None]]:

@@ -39,6 +39,7 @@ from .journal_file import (
     entry_of,
     locked,
     opened,
+    read_as_a_journal,
     write_all,
 )
 
@@ -113,7 +114,8 @@ class Journal:
 
     def entry(self, number: int) -> JournalEntry | None:
         """What is known of a row; None if it has never been asked."""
-        return entry_of(self._readable(), number)
+        with read_as_a_journal(self.path):
+            return entry_of(self._readable(), number)
 
     def question(self, number: int, request: Mapping[str, Any]) -> bytes:
         """The hash of what a row asks.
@@ -131,7 +133,8 @@ class Journal:
 
     def asked(self, number: int) -> dict[int, MaybeCreated]:
         """The predictions of a row that has not ended, by their part, as far as an earlier run asked for them."""
-        return asked_of(self._readable(), number)
+        with read_as_a_journal(self.path):
+            return asked_of(self._readable(), number)
 
     async def ask(self, number: int, question: bytes, part: int, mark: int) -> None:
         """Writes that a prediction with `mark` is about to be asked for; returns once that is on disk."""

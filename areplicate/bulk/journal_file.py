@@ -59,6 +59,10 @@ class MaybeCreated(NamedTuple):
     at: float
 
 
+class DamagedJournal(BadRequestError):
+    """What is in a journal cannot be read, so that nothing more is asked."""
+
+
 class JournalEntry(msgspec.Struct, frozen=True):
     """What the journal knows of one row. `response` and `error` are JSON; both None if it has not ended."""
 
@@ -109,14 +113,14 @@ def opened(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise BadRequestError(f"The journal {path} cannot be opened: {error}.") from None
     try:
-        with _read_as_a_journal(path):
+        with read_as_a_journal(path):
             # A mark must be on disk before its prediction is asked for: FULL syncs each transaction.
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            fresh = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
-            if fresh:
-                database.executescript(_TABLES)
-                database.execute("INSERT INTO job VALUES ('format', ?)", (str(_FORMAT),))
+            if _is_empty(database):
+                # In one transaction: a process that is killed meanwhile leaves no half of a journal.
+                insert = f"INSERT OR IGNORE INTO job VALUES ('format', '{_FORMAT}')"
+                database.executescript(f"BEGIN IMMEDIATE; {_TABLES} {insert}; COMMIT")
             _check_format(database, path)
     except BadRequestError:
         database.close()
@@ -160,10 +164,10 @@ def asked_of(database: sqlite3.Connection, number: int) -> dict[int, MaybeCreate
 
 
 def read_journal(path: Path) -> Generator[JournalEntry, None, None]:
-    """The rows of a journal in their order, also while a job writes it; none if there is no file.
+    """The rows of a journal in their order, also while a job writes it; none if there is no file, or nothing in it.
 
     Raises:
-        BadRequestError: it is not a journal of this format.
+        BadRequestError: it is not a journal of this format, or it is damaged.
     """
     if not path.is_file():
         return
@@ -172,20 +176,31 @@ def read_journal(path: Path) -> Generator[JournalEntry, None, None]:
     # A reader that is left half-read may be closed by another thread.
     database = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False)
     try:
-        with _read_as_a_journal(path):
+        with read_as_a_journal(path):
+            if _is_empty(database):
+                return
             _check_format(database, path)
-        for found in database.execute(f"{_SELECT} ORDER BY number"):
-            yield JournalEntry(*found)
+            for found in database.execute(f"{_SELECT} ORDER BY number"):
+                yield JournalEntry(*found)
     finally:
         database.close()
 
 
 @contextmanager
-def _read_as_a_journal(path: Path) -> Iterator[None]:
+def read_as_a_journal(path: Path) -> Iterator[None]:
+    """Raises `DamagedJournal` if what is read from a journal in this block is none."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise BadRequestError(f"{path} is not a journal of areplicate: {error}.") from None
+    except (sqlite3.Error, msgspec.DecodeError) as error:
+        raise DamagedJournal(
+            f"{path} is not a journal of areplicate, or it is damaged: {error}. Begin the job anew with another "
+            "output or journal. The command .recover of sqlite3 may save the answers in a damaged one."
+        ) from None
+
+
+def _is_empty(database: sqlite3.Connection) -> bool:
+    """Whether it has no tables: it was just made, perhaps by a process that was killed before it went on."""
+    return bool(database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,))
 
 
 def _check_format(database: sqlite3.Connection, path: Path) -> None:

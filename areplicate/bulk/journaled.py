@@ -27,10 +27,10 @@ from ..logs import logger
 from ..replicate.creation import INTENT
 from ..replicate.retry import waits, wanted_wait
 from .journal import Journal, UnwritableJournal
-from .journal_file import MaybeCreated
+from .journal_file import DamagedJournal, MaybeCreated, read_as_a_journal
 from .requests import AskOne, JobEnded, is_embedding
 
-EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal)
+EVERY_ROWS = (AuthenticationError, InsufficientCreditError, UnwritableJournal, DamagedJournal)
 """Errors that every row would have. The job ends with them, and no row has failed."""
 
 _LONGEST_OUTAGE = 3600.0
@@ -85,17 +85,27 @@ class JournaledAsk(msgspec.Struct):
             APIError: the row's error, also an earlier run's.
             JobEnded: this row and all others cannot be asked.
         """
-        journal = self._journal
-        question = journal.question(number, request)
-        known = journal.entry(number)
-        if known is not None and known.response is not None:
-            return _decode_embeddings(known.response) if is_embedding(request) else _decode(known.response)
-        if known is not None and known.error is not None and not self._retry_failed:
-            raise error_of(msgspec.json.decode(known.error))
         try:
+            question = self._journal.question(number, request)
+            if (known := self._known(number, request)) is not None:
+                return known
             return await self._new_answer(number, question, request)
-        except UnwritableJournal as error:
+        except (UnwritableJournal, DamagedJournal) as error:
             raise JobEnded(error) from error
+
+    def _known(self, number: int, request: Mapping[str, Any]) -> ModelResponse | None:
+        """The row's answer in the journal; raises its error if that is there."""
+        known = self._journal.entry(number)
+        if known is None or not known.ended:
+            return None
+        with read_as_a_journal(self._journal.path):
+            if known.response is not None:
+                decode = _decode_embeddings if is_embedding(request) else _decode
+                answer: ModelResponse = decode(known.response)
+                return answer
+            if known.error is not None and not self._retry_failed:
+                raise error_of(msgspec.json.decode(known.error))
+        return None
 
     async def _new_answer(self, number: int, question: bytes, request: Mapping[str, Any]) -> ModelResponse:
         """The row's answer or error, once it is in the journal."""

@@ -139,7 +139,7 @@ def _csv_rows(path: Path) -> Lines:
         rows = csv.reader(file, delimiter=form.delimiter, strict=True)
         if form.opening:
             next(rows)
-        if (header := next(rows, None)) is None:
+        if (header := next((row for row in rows if any(row)), None)) is None:
             return
         names = _column_names(header, f"{path}:{rows.line_num}")
         while True:

@@ -165,7 +165,9 @@ def _columns(source: Path) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _in_place_of(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(path.name + ".new")
+    path = path.resolve()  # of a link, the file that it stands for
+    # Each process has one of its own: a job may end while its answers so far are exported.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -14,7 +14,7 @@ import pytest
 
 from areplicate.bulk.inputs import Defaults, LineError, Row, read_rows
 from areplicate.bulk.outputs import ADDED, EndedRow, check_answer, check_columns, write_output
-from areplicate.bulk.writing import check_output, table_for
+from areplicate.bulk.writing import check_output, replaced, table_for
 from areplicate.errors import BadRequestError
 
 MODEL = Defaults(model="meta/meta-llama-3-8b-instruct")
@@ -101,6 +101,13 @@ def test_empty_columns_of_a_spreadsheet_are_passed_over(tmp_path: Path) -> None:
     assert isinstance(first, Row) and isinstance(second, Row) and isinstance(noted, LineError)
     assert second.columns == {"id": "2", "prompt": "b", "": ""}
     assert noted.message == "the row has 5 columns, and the header 3"
+
+
+def test_empty_rows_before_the_header_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("\n\n,,\nid,prompt,\n1,a,\n")
+    [row] = read(path)
+    assert isinstance(row, Row) and row.line == 5 and row.columns == {"id": "1", "prompt": "a", "": ""}
 
 
 def test_a_custom_id_is_used_once(tmp_path: Path) -> None:
@@ -426,6 +433,26 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_asked(tmp_p
     closed = Path("/proc") if os.geteuid() == 0 else tmp_path  # root may write anywhere else
     with pytest.raises(BadRequestError, match="cannot be written"):
         check_output(closed / "out.csv")
+
+
+def test_two_processes_may_write_one_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a job that ends does, and an export of its answers so far."""
+    output = tmp_path / "out.jsonl"
+    with replaced(output) as first:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: 1)
+            with replaced(output) as second:
+                first.write("first")
+                second.write("second")
+        assert output.read_text() == "second"
+    assert output.read_text() == "first" and list(tmp_path.iterdir()) == [output]
+
+
+def test_an_output_that_is_a_link_is_written_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "out.jsonl")
+    with replaced(tmp_path / "link.jsonl") as file:
+        file.write("written")
+    assert (tmp_path / "out.jsonl").read_text() == "written" and (tmp_path / "link.jsonl").is_symlink()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from textwrap import dedent, indent
 import anyio
 import pytest
 
+from areplicate.bulk import journal_file
 from areplicate.bulk.journal import Journal, question_hash
 from areplicate.bulk.journal_file import read_journal
 from areplicate.errors import APIError, BadRequestError
@@ -160,6 +161,48 @@ async def test_a_file_that_is_no_journal_is_refused_or_empty(tmp_path: Path, con
     else:
         async with Journal(tmp_path / "j") as journal:
             assert counts(journal) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("written", ["", "PRAGMA journal_mode = WAL"])
+async def test_what_a_process_leaves_that_is_killed_as_it_begins_is_an_empty_journal(
+    tmp_path: Path, written: str
+) -> None:
+    """Its tables come at once: none without the others."""
+    database = sqlite3.connect(tmp_path / "j")
+    database.execute(written)
+    database.close()
+    (tmp_path / "j").touch()
+    assert not list(read_journal(tmp_path / "j"))
+    async with Journal(tmp_path / "j") as journal:
+        assert counts(journal) == (0, 0, 0)
+
+
+async def test_a_journal_that_is_killed_as_its_tables_are_made_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(journal_file, "_TABLES", journal_file._TABLES + "SELECT no_such_function();")
+        with pytest.raises(BadRequestError, match="no_such_function"):
+            async with Journal(tmp_path / "j"):
+                pass
+    assert not list(read_journal(tmp_path / "j"))
+    async with Journal(tmp_path / "j") as journal:
+        await journal.end(0, QUESTION, response=b"{}")
+
+
+async def test_a_damaged_journal_is_told_with_what_to_do(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        for number in range(200):
+            await journal.end(number, QUESTION, response=b"{}" * 100)
+    whole = (tmp_path / "j").read_bytes()
+    for damaged in (whole[:8192] + bytes(len(whole) - 8192), whole[: len(whole) // 2]):
+        (tmp_path / "j").write_bytes(damaged)
+        with pytest.raises(BadRequestError, match=r"is damaged: .*Begin the job anew"):
+            list(read_journal(tmp_path / "j"))
+        with pytest.raises(BadRequestError, match=r"is damaged: .*\.recover"):
+            async with Journal(tmp_path / "j") as journal:
+                for number in range(200):
+                    journal.entry(number)
 
 
 async def test_another_database_is_left_alone(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -175,6 +176,18 @@ async def test_a_full_disk_ends_the_job_and_no_row_has_failed(
         assert all(entry.error is None for entry in entries)
         results = await run(router, asked, tmp_path / "j")
         assert all(result.response is not None for result in results)
+
+
+async def test_a_damaged_answer_ends_the_job_and_nothing_is_asked(tmp_path: Path) -> None:
+    async with stage() as (local, router):
+        await run(router, questions(3), tmp_path / "j")
+        database = sqlite3.connect(tmp_path / "j")
+        with database:
+            database.execute("UPDATE rows SET response = '{\"id' WHERE number = 1")
+        database.close()
+        with pytest.raises(BadRequestError, match=r"is damaged: .*\.recover"):
+            await run(router, questions(5), tmp_path / "j")
+        assert len(local.predictions) <= 5
 
 
 async def test_a_journal_that_cannot_be_used_is_told_before_anything_is_asked(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ ROOMS_THAT_WAIT = ("tests/gateway/", "tests/integrations/", "tests/docs/", "test
 """Where tests wait for other processes."""
 
 
-MOST_IMPORT = ("anthropic.types", "jsonschema", "openai.types.responses", "trustme")
+MOST_IMPORT = ("anthropic.types", "httpcore", "jsonschema", "openai.resources", "trustme")
 """What takes most processes that run tests a second to import (`tests/lazily.py`), if it is not there before."""
 
 

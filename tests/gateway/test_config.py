@@ -132,6 +132,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     [
         ("", "/config.yaml: is empty: give at least a model_list."),
         ("model_list: [", "/config.yaml:1: is not YAML: "),
+        ("model_list: @", "/config.yaml:1: is not YAML: found character '@' that cannot start any token"),
         ("a: " + "[" * 1000, "/config.yaml: lists and mappings are nested too deep."),
         ("a: \0", "/config.yaml: is not YAML: unacceptable character #x0000"),
         (f"{LAUGHS}{SMALL}      stop: *h\n", "/config.yaml:7: g: has aliases within aliases"),

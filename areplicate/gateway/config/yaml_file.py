@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def load(path: Path, source: Path | None = None) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
+        node = _compose(text)
         if node is None:
             raise ConfigError(f"{path}: is empty: give at least a model_list.")
         _refuse_repetitions(path, node, (), {})
@@ -59,6 +60,14 @@ def load(path: Path, source: Path | None = None) -> Document:
         raise ConfigError(f"{path}: lists and mappings are nested too deep.") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}.") from error
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """libyaml takes a tenth of the time, and says less of what is wrong: what it refuses is read once more."""
+    if yaml.__with_libyaml__:
+        with suppress(yaml.YAMLError):
+            return yaml.compose(text, yaml.CSafeLoader)
+    return yaml.compose(text, yaml.SafeLoader)
 
 
 def _refuse_repetitions(

@@ -89,6 +89,8 @@ _THOUGHT_TOKENS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 2048, "hig
 
 def _effort(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     """A word; for an input that is a switch or a number of tokens, what the word stands for."""
+    if field.enum is not None and isinstance(value, str):
+        return next((choice for choice in field.enum if str(choice).lower() == value), value)
     if field.type in ("string", "any") or not isinstance(value, str):
         return value
     tokens = _THOUGHT_TOKENS.get(value)
@@ -136,7 +138,7 @@ _ANY, _TEXT, _FLAG = Field(), Field("string"), Field("boolean")
 _NUMBER, _INTEGER = Field("number"), Field("integer")
 _LIMIT = Param(_INTEGER, TOKEN_LIMIT, convert=_limit, unguided=("max_tokens", "max_new_tokens"))
 _EFFORT = (
-    *("reasoning_effort", "thinking_level", "thinking_budget"),
+    *("reasoning_effort", "thinking_level", "thinking_budget", "enable_thinking", "thinking"),
     ("extended_thinking", "thinking_budget_tokens"),
 )
 
@@ -190,9 +192,10 @@ SYNONYMS: dict[str, str] = {
 """Names under which models take one of OpenAI's parameters, so that each is understood for any model."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
+    "seed": ("random_seed", "manual_seed", "rng_seed"),
     "repetition_penalty": ("repeat_penalty",),
     "repeat_penalty": ("repetition_penalty",),
     "min_tokens": ("min_new_tokens",),
     "min_new_tokens": ("min_tokens",),
 }
-"""Models' own parameters that other models call by another name."""
+"""Parameters that other models call by another name."""

@@ -15,7 +15,10 @@ from .params import PARAMS, TOKEN_LIMIT, inputs_for
 from .schemas.media_inputs import UNGUIDED, MediaFields, media_fields
 from .schemas.schema import Field, ModelSchema
 
-_PROMPT = ("prompt", "text", "question", "query", "instruction", "message", "input", "inputs", "text_input")
+_PROMPT = (
+    *("prompt", "text", "question", "query", "instruction", "message", "input", "inputs", "text_input"),
+    *("input_text", "user_prompt", "user_message", "user_input"),
+)
 SYSTEM_INPUTS = ("system_prompt", "system_instruction", "system_message", "instructions", "system")
 _TEXT = ("string", "any")
 _HISTORY = ("history", "chat_history", "message_history", "conversation_history", "conversation")

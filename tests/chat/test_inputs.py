@@ -162,9 +162,15 @@ class TestNames:
         assert built({"temperature": 0.5}, schema=schema(**PROMPT, temp=NUMBER))["temp"] == 0.5
 
     def test_a_model_s_own_parameter_goes_under_the_name_this_model_has_for_it(self) -> None:
-        known = schema(**PROMPT, repeat_penalty=NUMBER, min_new_tokens=INTEGER)
-        fields = built({"repetition_penalty": 1.1, "min_tokens": 2}, schema=known)
-        assert fields == {"prompt": "Hello", "repeat_penalty": 1.1, "min_new_tokens": 2}
+        known = schema(**PROMPT, repeat_penalty=NUMBER, min_new_tokens=INTEGER, random_seed=INTEGER)
+        fields = built({"repetition_penalty": 1.1, "min_tokens": 2, "seed": 3}, schema=known)
+        assert fields == {"prompt": "Hello", "repeat_penalty": 1.1, "min_new_tokens": 2, "random_seed": 3}
+
+    @pytest.mark.parametrize(
+        "name", ["text", "question", "input_text", "user_prompt", "user_message", "user_input"]
+    )
+    def test_the_prompt_has_other_names(self, name: str) -> None:
+        assert built(schema=schema(**{name: STRING})) == {name: "Hello"}
 
     def test_structured_parameters_in_the_form_the_model_takes(self) -> None:
         tool = {"type": "function", "function": {"name": "clock", "parameters": {}}}
@@ -291,6 +297,8 @@ class TestValues:
             (CLAUDE_S, "low", {"extended_thinking": True, "thinking_budget_tokens": 1024}),
             (CLAUDE_S, "high", {"extended_thinking": True, "thinking_budget_tokens": 4096}),
             (CLAUDE_S, "none", {"extended_thinking": False}),
+            ({"enable_thinking": {"type": "boolean"}}, "high", {"enable_thinking": True}),
+            ({"thinking": {"type": "string", "enum": ["medium", "None"]}}, "none", {"thinking": "None"}),
         ],
     )
     def test_how_long_to_think_is_a_word_a_switch_or_a_number_of_tokens(
@@ -299,7 +307,10 @@ class TestValues:
         known = schema(**PROMPT, **inputs)
         assert built({"reasoning_effort": effort}, schema=known) == {"prompt": "Hello", **sent}
         if "reasoning_effort" not in inputs and "thinking_level" not in inputs:
-            with pytest.raises(BadRequestError, match="takes none, minimal, low, .*, not 'much'"):
+            choices = (
+                "is not a choice of x/y" if "thinking" in inputs else "takes none, minimal, low, .*, not"
+            )
+            with pytest.raises(BadRequestError, match=choices):
                 built({"reasoning_effort": "much"}, schema=known)
 
     @pytest.mark.parametrize("least", [0, 0.0, 1e-8, 0.009])

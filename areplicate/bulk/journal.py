@@ -15,9 +15,11 @@ come while the disk is busy go into one transaction together, so that thousands 
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
+from ..chat.plain import plain
 from ..errors import APIError, BadRequestError
 from ..options.client_fields import names_for
 from ..threads import in_thread
@@ -42,6 +45,9 @@ from .journal_file import (
     read_as_a_journal,
     write_all,
 )
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+"""In the `repr` of an object: another in each process."""
 
 _HOW = names_for("caller") - names_for("client") - {"extra_body"}
 """Options that say how a request is made, not what it asks."""
@@ -189,9 +195,19 @@ class Journal:
 def question_hash(request: Mapping[str, Any]) -> bytes:
     """Sixteen bytes that stand for what a request asks.
 
-    How it is asked (a time-out, a key, who watches) does not count. Values that JSON does not have count by
-    their `repr`.
+    How it is asked (a time-out, a key, who watches) does not count. Files in memory and images count by their
+    content, and other values that JSON does not have by their `repr`, without addresses in memory.
     """
     asks = {name: value for name, value in request.items() if name not in _HOW}
-    encoded = msgspec.json.encode(asks, enc_hook=repr, order="deterministic")
+    try:
+        encoded = msgspec.json.encode(asks, enc_hook=_counts_as, order="deterministic")
+    except (TypeError, ValueError, RecursionError):  # keys that are numbers, or halves of characters
+        encoded = repr(asks).encode(errors="surrogatepass")
     return hashlib.blake2b(encoded, digest_size=16).digest()
+
+
+def _counts_as(value: Any) -> Any:
+    if isinstance(value, BytesIO):
+        return value.getvalue()
+    converted = plain(value)
+    return _ADDRESS.sub("", repr(value)) if converted is value else converted

@@ -19,7 +19,7 @@ from ..chat.responses import ModelResponse
 from ..errors import APIConnectionError, APIError
 from ..options.values import checked_whole, wrong
 from .progress import progress_bar
-from .requests import Ask, AskOne, JobEnded, Requests, arguments_of, checked_requests, each_of
+from .requests import Ask, AskOne, JobEnded, Requests, arguments_of, as_it_is_now, checked_requests, each_of
 
 MAX_IN_FLIGHT = 1000
 """How many requests are under way or waiting to be read, unless the caller says otherwise."""
@@ -147,7 +147,7 @@ class Calls:
         """Starts the call that a request asks for."""
         index, self._begun = self._begun, self._begun + 1
         self._unread += 1
-        self._group.start_soon(self._call, index, request)
+        self._group.start_soon(self._call, index, as_it_is_now(request))
 
     def take_all(self, requests: Requests) -> None:
         """Begins one request after the other, as soon as there is room for it."""

@@ -47,6 +47,19 @@ async def each_of(requests: Requests) -> AsyncGenerator[Any, None]:
             yield request
 
 
+_DEEPEST = 8
+"""Levels of a request that a generator may use again: the parts of a message's content are on the fifth."""
+
+
+def as_it_is_now(request: Any, depth: int = _DEEPEST) -> Any:
+    """A request that stays as it is, also if its generator makes the next one of the same dictionaries and lists."""
+    if depth and type(request) is dict:
+        return {name: as_it_is_now(value, depth - 1) for name, value in request.items()}
+    if depth and type(request) is list:
+        return [as_it_is_now(value, depth - 1) for value in request]
+    return request
+
+
 def arguments_of(index: int, request: Any) -> Mapping[str, Any]:
     where = f"requests[{index}]"
     if not isinstance(request, Mapping) or not all(isinstance(name, str) for name in request):

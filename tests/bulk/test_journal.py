@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
+from io import BytesIO
 from pathlib import Path
 from textwrap import dedent, indent
+from typing import Any
 
 import anyio
 import pytest
@@ -22,12 +24,38 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 QUESTION = question_hash({"model": "a/b", "messages": []})
 
 
+class Picture:
+    """As Pillow's images have it."""
+
+    def __init__(self, png: bytes) -> None:
+        self.png = png
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
 def counts(journal: Journal) -> tuple[int, int, int]:
     """Rows that were answered, that failed, and that have not ended."""
     rows = list(read_journal(journal.path))
     failed = sum(row.error is not None for row in rows)
     unended = sum(not row.ended for row in rows)
     return len(rows) - failed - unended, failed, unended
+
+
+@pytest.mark.parametrize(
+    ("same", "other"),
+    [
+        (lambda: BytesIO(b"png"), lambda: BytesIO(b"gif")),
+        (lambda: Picture(b"png"), lambda: Picture(b"gif")),
+        (lambda: {1: "a"}, lambda: {1: "b"}),
+        (lambda: "a\ud83d", lambda: "b\ud83d"),
+        (lambda: object(), lambda: "object"),
+    ],
+)
+async def test_a_question_is_known_again_whatever_it_is_made_of(same: Any, other: Any) -> None:
+    made = [{"model": "a/b", "messages": [], "image": value} for value in (same(), same(), other())]
+    first, again, changed = map(question_hash, made)
+    assert first == again != changed
 
 
 async def test_what_was_written_is_there_for_the_next_run(tmp_path: Path) -> None:

@@ -178,6 +178,14 @@ async def test_a_full_disk_ends_the_job_and_no_row_has_failed(
         assert all(result.response is not None for result in results)
 
 
+async def test_a_row_that_no_file_can_hold_fails_alone(tmp_path: Path) -> None:
+    broken = {"model": "meta/meta-llama-3-8b-instruct", "messages": [{"role": "user", "content": "a\ud83d"}]}
+    async with stage() as (_, router):
+        for _ in range(2):
+            first, wrong = await run(router, [*questions(1), broken], tmp_path / "j")
+            assert first.response and "not valid Unicode" in str(wrong.error)
+
+
 async def test_a_damaged_answer_ends_the_job_and_nothing_is_asked(tmp_path: Path) -> None:
     async with stage() as (local, router):
         await run(router, questions(3), tmp_path / "j")

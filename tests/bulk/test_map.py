@@ -46,6 +46,20 @@ async def test_results_come_as_they_end_and_nothing_is_lost_where_some_fail() ->
     assert all((result.response is None) != (result.error is None) for result in results)
 
 
+async def test_a_generator_may_make_the_next_request_of_the_same_objects() -> None:
+    def reused() -> Iterator[dict[str, Any]]:
+        request: dict[str, Any] = {"model": LLAMA, "messages": [{"role": "user", "content": ""}]}
+        for word in ("one", "two", "three"):
+            request["messages"][0]["content"] = word
+            yield request
+
+    async with stage(llama(reply=lambda input: input["prompt"])) as (_, router):
+        results = [result async for result in router.map(reused())]
+    by_index = sorted(results, key=lambda result: result.index)
+    for result, word in zip(by_index, ("one", "two", "three"), strict=True):
+        assert word in (text(result) or "")
+
+
 async def test_requests_may_be_endless_and_are_taken_when_there_is_room() -> None:
     taken = 0
 

@@ -182,9 +182,7 @@ class _Inputs(msgspec.Struct):
         for name, value in given.items():
             if name not in PARAMS:
                 own.append((name, value))
-            elif (
-                name != "max_tokens" or given.get("max_completion_tokens") is None
-            ):  # the newer name for the same
+            elif name != "max_tokens" or given.get("max_completion_tokens") is None:  # its newer name
                 self._add_mapped(name, value, PARAMS[name], self._plan.targets[name])
         slots: tuple[MediaSlot, ...] = ()
         for name, value in own:

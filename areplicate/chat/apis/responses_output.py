@@ -109,8 +109,8 @@ class ResponseBuilder(AnswerBuilder):
             yield from self._close()
             self._open = {"type": "reasoning", "id": new_id("rs"), "summary": [], "status": "in_progress"}
             yield from self._added(self._open)
-            yield self._part_event("response.reasoning_summary_part.added", part=_summary(""))
-            self._open["summary"] = [_summary("")]
+            yield self._part_event("response.reasoning_summary_part.added", part=_no_summary())
+            self._open["summary"] = [_no_summary()]
         self._open["summary"][0]["text"] += text
         yield self._part_event("response.reasoning_summary_text.delta", delta=text)
 
@@ -132,8 +132,8 @@ class ResponseBuilder(AnswerBuilder):
             "content": [],
         }
         yield from self._added(self._open)
-        yield self._part_event("response.content_part.added", part=_text_part(""))
-        self._open["content"] = [_text_part("")]
+        yield self._part_event("response.content_part.added", part=_no_text())
+        self._open["content"] = [_no_text()]
 
     def _call(self, call: ToolCallDelta) -> Iterator[Event]:
         yield from self._close()
@@ -224,12 +224,12 @@ def _tool_choice(choice: Any) -> Any:
     return choice
 
 
-def _text_part(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def _no_text() -> dict[str, Any]:
+    return {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
 
 
-def _summary(text: str) -> dict[str, Any]:
-    return {"type": "summary_text", "text": text}
+def _no_summary() -> dict[str, Any]:
+    return {"type": "summary_text", "text": ""}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

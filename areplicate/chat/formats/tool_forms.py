@@ -98,9 +98,8 @@ DEEPSEEK = ToolFormat(
 )
 
 COMMAND_R = ToolFormat(
-    PUBLISHED[
-        "command-r-tools"
-    ],  # without its tool `directly-answer`: no caller offers one, and no answer calls it
+    # Without its tool `directly-answer`: no caller offers one, and no answer calls it.
+    PUBLISHED["command-r-tools"],
     tool="python",
     between_tools="\n\n",
     call='    {\n        "tool_name": "{name}",\n        "parameters": {arguments}\n    }',

@@ -1,6 +1,6 @@
 # make demo   asks a model, through a cold boot: the real service if REPLICATE_API_KEY is set
 # make test   what every change must pass, in two minutes; what fails beside the others is tried once more, alone
-# make test-integrations   the same against other people's programs: agents, Ray, LlamaIndex, schemathesis; a minute
+# make test-integrations   the same against other people's programs: agents, Ray, LangChain, schemathesis; a minute
 # make test-slow   what takes minutes: long fault campaigns, thousands of calls, a soak, a thousand examples of all
 # make mutants [PART=...]   small changes to the code that no test notices; by hand, minutes a part
 # make test-oldest   all tests with the oldest versions of everything that pyproject.toml allows

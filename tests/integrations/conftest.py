@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """LangChain's standard tests take most of a second to import: where they are not run, they are not collected."""
+    left_out = "not integration" in config.option.markexpr
+    return True if left_out and collection_path.name == "test_langchain.py" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

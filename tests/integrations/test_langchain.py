@@ -21,7 +21,7 @@ from areplicate.local import LocalModel, LocalReplicate, language_model_schema
 from tests.scripted import calls_tools
 from tests.stage import nothing_runs
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.integration, pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
 KEY = "r8_langchain"
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -1,8 +1,8 @@
 """SQL within one transaction of a SQLite or PostgreSQL database, with structs as the rows of its tables.
 
 Both databases get the same SQL. Its values are named, such as `:id`, and never part of its text. `:now` is the time
-by the database's clock. A list stands for its items, as in `id IN :ids`. A struct's fields are columns; in them, lists
-and objects are JSON.
+by the database's clock. A list of texts stands for its items, as in `id IN :ids`. A struct's fields are columns; in
+them, lists and objects are JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ import msgspec
 
 T = TypeVar("T")
 
-_NAME = re.compile(r":(\w+)")
-_MOST_VALUES = 999
-"""Values of one statement that any SQLite takes; newer ones take more."""
-_NO_ITEMS = "(SELECT NULL WHERE 1 = 0)"
+_VALUE = re.compile(r"(?<!:):(\w+)")
+_LIST = re.compile(r"\bIN :(\w+)")
 _TYPES: dict[Any, str] = {str: "TEXT", float: "DOUBLE PRECISION", int: "BIGINT", bool: "BOOLEAN"}
 
 
@@ -55,33 +53,28 @@ class Transaction(msgspec.Struct, frozen=True):
 
     def add(self, table: str, *rows: msgspec.Struct | dict[str, Any], **further: Any) -> None:
         """Adds rows, which are structs or the values of their columns; `further` columns count more than their own."""
-        left = [{**_columns_of(row), **further} for row in rows]
-        while left:
-            names = tuple(left[0])
-            place = f"({', '.join(['?' if self.is_sqlite else '%s'] * len(names))})"
-            # Many in one statement: each gives the other threads their turn, and waits for its own again.
-            added = left[: _MOST_VALUES // len(names)]
-            sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([place] * len(added))}"
-            self._connection.execute(sql, [row[name] for row in added for name in names])
-            del left[: len(added)]
+        added = [{**_columns_of(row), **further} for row in rows]
+        if added:
+            places = ", ".join(["?" if self.is_sqlite else "%s"] * len(added[0]))
+            sql = f"INSERT INTO {table} ({', '.join(added[0])}) VALUES ({places})"
+            self._connection.cursor().executemany(sql, [tuple(row.values()) for row in added])
 
     def _run(self, sql: str, values: dict[str, Any]) -> Any:
         values["now"] = self.now
-        return self._connection.execute(self._spelled(sql, values), values)
+        if self.is_sqlite:
+            values = {
+                name: json.dumps(value) if isinstance(value, list) else value
+                for name, value in values.items()
+            }
+        return self._connection.execute(_spelled(sql, is_sqlite=self.is_sqlite), values)
 
-    def _spelled(self, sql: str, values: dict[str, Any]) -> str:
-        """The statement as the driver takes it. The items of lists become values of their own."""
 
-        def spell(found: re.Match[str]) -> str:
-            name = found[1]
-            items = values.get(name)
-            if not isinstance(items, list):
-                return found[0] if self.is_sqlite else f"%({name})s"
-            values.update((f"{name}_{place}", item) for place, item in enumerate(items))
-            places = ", ".join(f":{name}_{place}" for place in range(len(items)))
-            return f"({_NAME.sub(spell, places)})" if places else _NO_ITEMS
-
-        return _NAME.sub(spell, sql)
+@cache
+def _spelled(sql: str, *, is_sqlite: bool) -> str:
+    """The statement as the driver takes it: the same for lists of any length, so that it is parsed once."""
+    if is_sqlite:
+        return _LIST.sub(r"IN (SELECT value FROM json_each(:\1))", sql)
+    return _VALUE.sub(r"%(\1)s", _LIST.sub(r"IN (SELECT unnest(:\1 :: text[]))", sql))
 
 
 def assigned(names: Iterable[str]) -> str:

@@ -170,7 +170,8 @@ class TestNames:
         "name", ["text", "question", "input_text", "user_prompt", "user_message", "user_input"]
     )
     def test_the_prompt_has_other_names(self, name: str) -> None:
-        assert built(schema=schema(**{name: STRING})) == {name: "Hello"}
+        inputs: Any = {name: STRING}
+        assert built(schema=schema(**inputs)) == {name: "Hello"}
 
     def test_structured_parameters_in_the_form_the_model_takes(self) -> None:
         tool = {"type": "function", "function": {"name": "clock", "parameters": {}}}

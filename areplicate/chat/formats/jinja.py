@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -90,18 +91,41 @@ class ChatTemplate(msgspec.Struct, frozen=True):
             "add_generation_prompt": not continued,
             **values,
         }
-        wire = [_wire(message, arguments_of) for message in messages]
-        if continued:
-            wire[-1]["content"] += _CONTINUE
-        try:
-            text = _rendered(template, {"messages": wire, **given})
-        except BadRequestError as error:
-            if not isinstance(error.__cause__, TypeError) or not any(m.tool_calls for m in messages):
-                raise
-            # Some templates, DeepSeek's among them, take a call's arguments as the text that they are.
-            wire = [_wire(message, _as_text) for message in messages]
-            text = _rendered(template, {"messages": wire, **given})
+
+        def rendered(
+            silence: str | None, arguments: Callable[[Mapping[str, Any]], Any] = arguments_of
+        ) -> str:
+            wire = [_wire(message, arguments, silence) for message in messages]
+            if continued:
+                wire[-1]["content"] += _CONTINUE
+            return _rendered(template, {"messages": wire, **given})
+
+        text = _with_calls(rendered) if any(m.tool_calls for m in messages) else rendered("")
         return _open_end(text) if continued else text
+
+
+def _with_calls(rendered: Callable[..., str]) -> str:
+    """A conversation with calls, in the form that its template takes them.
+
+    DeepSeek's templates, among others, write a call only where its message has no content, which is None in OpenAI's
+    API; others print that, or fail.
+    """
+    text = _with_arguments(rendered, "")
+    with suppress(BadRequestError):
+        silent = _with_arguments(rendered, None)
+        if silent.count("None") == text.count("None"):
+            return silent
+    return text
+
+
+def _with_arguments(rendered: Callable[..., str], silence: str | None) -> str:
+    try:
+        return rendered(silence)
+    except BadRequestError as error:
+        if not isinstance(error.__cause__, TypeError):
+            raise
+        # Some templates, DeepSeek's among them, take a call's arguments as the text that they are.
+        return rendered(silence, _as_text)
 
 
 def _rendered(template: Template, values: Mapping[str, Any]) -> str:
@@ -220,12 +244,15 @@ def _tojson(
     )
 
 
-def _wire(message: InputMessage, arguments: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
-    """A message as templates expect it, with a tool call's arguments as an object."""
+def _wire(
+    message: InputMessage, arguments: Callable[[Mapping[str, Any]], Any], silence: str | None
+) -> dict[str, Any]:
+    """A message as templates expect it. `silence`: the content of one that has nothing but calls."""
     wire = message.as_openai()
     if message.thought:
-        wire["reasoning_content"] = message.thought  # as many templates call it
+        wire["reasoning_content"] = wire["thinking"] = message.thought  # as Transformers names it
     if message.tool_calls:
+        wire["content"] = wire["content"] or silence
         wire["tool_calls"] = [
             {**call, "function": {**call["function"], "arguments": arguments(call["function"])}}
             for call in message.tool_calls

@@ -54,6 +54,49 @@ def test_a_registered_template_makes_the_prompt() -> None:
     assert prompt_of("owner/name", CONVERSATION) == prompt
 
 
+CALLED: list[dict[str, Any]] = [
+    {"role": "user", "content": "Is it late?"},
+    {
+        "role": "assistant",
+        "content": None,
+        "reasoning_content": "I look.",
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": "noon"},
+]
+
+
+@pytest.mark.parametrize("content", [None, ""])
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        (
+            "{% for m in messages %}{% if m.content is none %}"
+            "{{ m.tool_calls[0].function.name + m.tool_calls[0].function.arguments }}"
+            "{% else %}{{ m.content }}{% endif %} {% endfor %}",
+            "Is it late? clock{} noon ",
+        ),
+        (
+            "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}<{{ c.function.name }}>"
+            "{% endfor %} {% endfor %}",
+            "Is it late? <clock> noon ",
+        ),
+        (
+            "{% for m in messages %}{{ m.role + m.content }}{% for c in m.tool_calls %}"
+            "<{{ c.function.name + c.function.arguments }}>{% endfor %} {% endfor %}",
+            "userIs it late? assistant<clock{}> toolnoon ",
+        ),
+        ("{% for m in messages %}{{ m.thinking or m.content }} {% endfor %}", "Is it late? I look. noon "),
+    ],
+    ids=["content that must be none", "content that is printed", "content and arguments as text", "thinking"],
+)
+def test_a_call_without_text_is_written_in_the_form_that_the_template_takes(
+    template: str, written: str, content: Any
+) -> None:
+    asked, called, answered = CALLED
+    assert render(template, [asked, {**called, "content": content}, answered]) == written
+
+
 def test_what_tokenizers_templates_use_is_there() -> None:
     template = """
 {%- macro turn(message, last) -%}

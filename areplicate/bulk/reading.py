@@ -73,7 +73,11 @@ def read_lines(path: Path) -> Lines:
     try:
         yield from read(path)
     except (OSError, UnicodeError, csv.Error) as error:
-        raise BadRequestError(f"{path} cannot be read: {error}.") from None
+        raise cannot_be_read(path, error) from None
+
+
+def cannot_be_read(path: Path, error: Exception) -> BadRequestError:
+    return BadRequestError(f"{path} cannot be read: {str(error).rstrip('.')}.")
 
 
 def csv_form(path: Path) -> CsvForm:
@@ -162,9 +166,13 @@ def _column_names(header: list[str], place: str) -> list[str]:
     names = list(header)
     while not names[-1] and names.count("") > 1:  # spreadsheets write empty columns as commas alone
         names.pop()
+    _check_that_names_differ(names, place)
+    return names
+
+
+def _check_that_names_differ(names: list[str], place: str) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadRequestError(f"{place}: there are two columns named {twice[0]!r}: rename one of them.")
-    return names
 
 
 def _columns(names: list[str], values: list[str]) -> dict[str, Any] | str:
@@ -192,9 +200,10 @@ def _parquet_rows(path: Path) -> Lines:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except pyarrow.ArrowException as error:
-        raise BadRequestError(f"{path} cannot be read: {error}.") from None
+        raise cannot_be_read(path, error) from None
     number = 0
     with file:
+        _check_that_names_differ(file.schema_arrow.names, str(path))
         try:
             for batch in file.iter_batches(batch_size=1024):
                 for columns in batch.to_pylist():

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from ..errors import BadRequestError
-from .reading import CSV, PARQUET, CsvForm, csv_form, format_of, read_lines
+from .reading import CSV, PARQUET, CsvForm, cannot_be_read, csv_form, format_of, read_lines
 
 _BATCH = 1024
 """Rows that are in memory at a time, if the format takes many at once."""
@@ -129,19 +129,25 @@ def _parquet_schema(source: Path, output: Path, added: Mapping[str, type]) -> An
     except ModuleNotFoundError:
         raise BadRequestError(f"To write {output}: pip install 'areplicate[parquet]'") from None
     try:
-        types = (
-            {field.name: field.type for field in pyarrow.parquet.read_schema(source)}
-            if source.suffix.lower() == PARQUET
-            else _types(source)
-        )
+        types = _own_types(source) if source.suffix.lower() == PARQUET else _types(source)
         further = {name: pyarrow.int64() if kind is int else pyarrow.string() for name, kind in added.items()}
         schema = pyarrow.schema(list({**types, **further}.items()))
         with pyarrow.parquet.ParquetWriter(io.BytesIO(), schema):
             return schema
     except pyarrow.ArrowException as error:
         raise BadRequestError(
-            f"{output} cannot hold the columns of {source}: {error}. Write .jsonl or .csv instead."
+            f"{output} cannot hold the columns of {source}: {str(error).rstrip('.')}. Write .jsonl or .csv instead."
         ) from None
+
+
+def _own_types(source: Path) -> dict[str, Any]:
+    """The types of a Parquet file's columns."""
+    import pyarrow.parquet
+
+    try:
+        return {field.name: field.type for field in pyarrow.parquet.read_schema(source)}
+    except pyarrow.ArrowException as error:
+        raise cannot_be_read(source, error) from None
 
 
 def _types(source: Path) -> dict[str, Any]:

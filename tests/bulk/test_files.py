@@ -103,6 +103,18 @@ def test_empty_columns_of_a_spreadsheet_are_passed_over(tmp_path: Path) -> None:
     assert noted.message == "the row has 5 columns, and the header 3"
 
 
+def test_what_a_parquet_file_says_twice_or_not_at_all_is_told(tmp_path: Path) -> None:
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    pyarrow: Any = pytest.importorskip("pyarrow")
+    path = tmp_path / "in.parquet"
+    parquet.write_table(pyarrow.Table.from_arrays([pyarrow.array(["a"])] * 3, ["prompt", "x", "x"]), path)
+    with pytest.raises(BadRequestError, match=r"in\.parquet: there are two columns named 'x'"):
+        read(path)
+    path.write_text("none")
+    with pytest.raises(BadRequestError, match=r"in\.parquet cannot be read: .*[^.]\.$"):
+        table_for(path, tmp_path / "out.parquet", ADDED)
+
+
 def test_empty_rows_before_the_header_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("\n\n,,\nid,prompt,\n1,a,\n")

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ign
 
 from .report import NAMES, counted
 
-rcParams.update(
-    {"svg.fonttype": "none", "svg.hashsalt": "areplicate", "font.size": 9}
-)  # the same file each time
+# with a salt, the same figure is the same file each time:
+rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "areplicate", "font.size": 9})
 COLOURS = {
     "aiohttp": "0.6",
     "areplicate": "tab:green",

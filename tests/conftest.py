@@ -1,3 +1,5 @@
+"""What all tests share: their environment, their order, the processes that run them, and fixtures."""
+
 from __future__ import annotations
 
 import gc

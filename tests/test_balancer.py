@@ -81,11 +81,9 @@ async def test_nobody_is_asked_after_the_deadline() -> None:
 
 async def test_an_entry_that_failed_four_times_in_a_row_is_left_alone_for_half_a_minute() -> None:
     broken, well = llama(failure="CUDA out of memory"), llama().__class__(owner="meta", name="well")
+    heavy = {"model": LLAMA, "weight": 1e9}  # among equals, it is taken
     model_list = [
-        {
-            "model_name": "chat",
-            "litellm_params": {"model": LLAMA, "weight": 1e9},
-        },  # among equals, it is taken
+        {"model_name": "chat", "litellm_params": heavy},
         {"model_name": "chat", "litellm_params": {"model": "meta/well", "weight": 1}},
     ]
     async with stage(broken, well, router={"model_list": model_list}) as (local, router):

@@ -26,10 +26,8 @@ def local_model(row: dict[str, Any]) -> LocalModel:
     owner, name = row["model"].split("/")
     kind = "string" if row["output"]["type"] == "string" else "list"
     schema = components(row)
-    schema["Input"] = {
-        **schema["Input"],
-        "additionalProperties": False,
-    }  # nothing is sent that it does not name
+    # nothing is sent that it does not name:
+    schema["Input"] = {**schema["Input"], "additionalProperties": False}
     return LocalModel(
         owner=owner,
         name=name,

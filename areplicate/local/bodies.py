@@ -1,4 +1,4 @@
-"""Makes the JSON of a prediction."""
+"""Answers in JSON, and the one that shows a prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding an account to the rate of requests that Replicate allows it.
+"""Taking turns: for requests, at the rate that Replicate allows an account, and for connections of the pool.
 
 Replicate publishes 600 creations a minute and 3,000 other requests a minute, with short bursts
 above that, and says in every answer how many are left.

@@ -352,9 +352,8 @@ def test_batches_are_listed_page_by_page(running: Gateway) -> None:
     assert [batch.id for batch in api.batches.list(limit=2)] == made[::-1]
     page = api.batches.list(limit=2)
     assert page.has_more and len(page.data) == 2
-    with pytest.raises(
-        openai.NotFoundError, match="does not exist"
-    ):  # a list that ends there would be taken for all
+    # a list that ends there would be taken for all:
+    with pytest.raises(openai.NotFoundError, match="does not exist"):
         for file in api.files.list(limit=2):
             api.files.delete(file.id)
     with pytest.raises(openai.NotFoundError, match="does not exist"):

@@ -103,10 +103,8 @@ def test_other_servers_paths_of_other_routes(running: Gateway) -> None:
             "/spend/%6cogs?limit=1",
         ):
             assert http.get(path).status_code == 404, path
-        for target in (
-            "/key/list#/public.html",
-            "/key/list?size=1#/public.html",
-        ):  # clients send no fragments
+        # clients send no fragments:
+        for target in ("/key/list#/public.html", "/key/list?size=1#/public.html"):
             request = httpx.Request(
                 "GET", running.url, headers=http.headers, extensions={"target": target.encode()}
             )

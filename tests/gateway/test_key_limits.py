@@ -175,9 +175,8 @@ def test_a_budget_that_renews_at_another_time_is_still_spent(resets_at: float | 
     ledger, limited = Ledger(), key(max_budget=1, budget_duration=10.0, budget_resets_at=NOW + 10)
     ledger.admit(limited, first := hold(), NOW)
     ledger.settle(first, 0, 1.0, NOW)
-    changed = msgspec.structs.replace(
-        limited, budget_resets_at=resets_at
-    )  # as the row says, without what is new
+    # as the row says, without what is new:
+    changed = msgspec.structs.replace(limited, budget_resets_at=resets_at)
     assert not admitted(ledger, changed, hold(), NOW + 1)
     assert admitted(ledger, changed, hold(), NOW + 6) == (resets_at == NOW + 5)
 

@@ -1,3 +1,5 @@
+"""The suites of other projects that run here."""
+
 from __future__ import annotations
 
 from pathlib import Path

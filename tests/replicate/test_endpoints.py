@@ -1,3 +1,5 @@
+"""A model's name becomes the path and the version of its creations."""
+
 from __future__ import annotations
 
 import re

@@ -47,9 +47,10 @@ class PromptTemplate(msgspec.Struct, frozen=True):
         roles: `(pre_message, post_message)` of `system`, `user`, `assistant` and `tool`. These stand
             in for one of them if they are given: `opening` (and `opening_with_tools`) for system
             text that opens the conversation, `default` (and `default_with_tools`) for the text of one
-            that brings none, `calls` for an assistant's message with tool calls, `after_tool` for what
-            opens one after a tool's answer (one of the conversation, and one that is asked for), `continued` for one that the model continues; `tools` is for
-            definitions of tools in a turn of their own.
+            that brings none, `calls` for an assistant's message with tool calls, `continued` for one
+            that the model continues. `after_tool` has what opens an assistant's message after a tool's
+            answer: one of the conversation, and the one that is asked for. `tools` is for definitions
+            of tools in a turn of their own.
         initial_with_tools: the `initial_prompt_value` of a conversation with tools, if it differs.
         system: where system text goes.
         alternating: two messages of one role in a row become one, for formats that know only turns.

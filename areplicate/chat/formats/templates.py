@@ -1,4 +1,4 @@
-"""Which prompt template a model gets: the user's own, or its family's."""
+"""The prompt templates that users bring, for all calls of a model or for one call."""
 
 from __future__ import annotations
 

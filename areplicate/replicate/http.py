@@ -32,8 +32,8 @@ HOLD_LARGE: ContextVar[Callable[[Request, int, bool], None] | None] = ContextVar
     "areplicate_hold_large", default=None
 )
 """Called for each piece of a large answer, with its request, the piece's bytes, and whether it is the first piece; it
-may raise an `APIError` if there is no room for it."""
-_LARGE = 1024 * 1024
+may raise an `APIError` if there is no room for it. A text that is streamed counts, too, as its prediction's id."""
+LARGE = 1024 * 1024
 """Bytes of an answer that nobody counts."""
 
 SILENCE = 30.0
@@ -200,8 +200,8 @@ async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, 
         pieces.append(more)
         length += len(more)
         scope.deadline += len(more) / _SLOWEST
-        if hold is not None and length > _LARGE:
-            hold(request, len(more), length - len(more) <= _LARGE)
+        if hold is not None and length > LARGE:
+            hold(request, len(more), length - len(more) <= LARGE)
         if length > MAX_BODY:
             raise _too_large(f"has more than {_megabytes(MAX_BODY)}", request)
 

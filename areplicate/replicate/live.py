@@ -302,6 +302,7 @@ class Live:
             with anyio.move_on_after(_SETTLING) as scope:
                 if attempt.close is not None:
                     await attempt.close()
+                    attempt.close = None  # it holds all that was read, and whom it belongs to
                 if attempt.may_exist and attempt.prediction is None:
                     await attempt.owner.find(attempt)
                 if attempt.prediction is not None and not attempt.certain:

@@ -17,11 +17,12 @@ from ..clock import Scope, now
 from ..errors import APIConnectionError, APIError, PredictionFailedError
 from ..logs import logger
 from .event_stream import EventStream
-from .http import MAX_BODY
+from .http import HOLD_LARGE, LARGE, MAX_BODY
 from .live import Live
 from .poller import Poller, poll_waits
 from .progress import Progress
 from .protocol.predictions import TERMINAL, Prediction
+from .protocol.requests import Request
 from .retry import RetryPolicy
 from .text_assembly import TextAssembly, as_streamed, grows
 
@@ -50,6 +51,8 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
     _assembly: TextAssembly = msgspec.field(default_factory=TextAssembly)
     _waits: Iterator[float] | None = None
     """Between looks, once there is one."""
+    _held: int = 0
+    """Characters of a large text that are counted among large answers."""
     _finished: bool = False
     _closed: bool = False
     _scope: Scope | None = None
@@ -91,6 +94,8 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
                     raise TimeoutError
                 pieces = self._end()
             if pieces:
+                if self._assembly.length > LARGE:
+                    self._hold()
                 return pieces
         return []
 
@@ -133,6 +138,13 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
     @property
     def _booting(self) -> bool:
         return self.prediction.status == "starting"
+
+    def _hold(self) -> None:
+        """Counts what a large text has more than before; raises an `APIError` if there is no room for it."""
+        if (hold := HOLD_LARGE.get()) is not None:
+            more, first = self._assembly.length - self._held, not self._held
+            self._held = self._assembly.length
+            hold(Request("GET", self.prediction.id, {}), more, first)
 
     def _check_open(self) -> None:
         if self._closed or self.live.closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from areplicate.gateway.accounts.dialects import SQLite
+from areplicate.gateway.accounts.tables import create_tables
+from areplicate.gateway.accounts.transaction import Transaction
 from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
@@ -257,16 +261,20 @@ def test_a_gateway_whose_clock_is_wrong_counts_by_the_databases(
 
 
 def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
-    from areplicate.gateway.accounts.dialects import SQLite
-    from areplicate.gateway.accounts.tables import create_tables
-    from areplicate.gateway.accounts.transaction import Transaction
-
     transaction = Transaction(SQLite(f"{tmp_path}/db", DatabaseSettings()).open(), 0.0, is_sqlite=True)
     create_tables(transaction)
     create_tables(transaction)
     transaction.execute("INSERT INTO areplicate_schema VALUES (99)")
     with pytest.raises(RuntimeError, match="version 99.*database_url"):
         create_tables(transaction)
+
+
+def test_no_statement_is_kept_with_its_values_until_garbage_is_looked_for(tmp_path: Path) -> None:
+    """They may be stored conversations of megabytes."""
+    transaction = Transaction(SQLite(f"{tmp_path}/db", DatabaseSettings()).open(), 0.0, is_sqlite=True)
+    gc.collect()
+    assert transaction.value("SELECT :text IN :texts", text="a", texts=["b", "a"]) == 1
+    assert gc.collect() == 0
 
 
 def test_tokens_or_seconds_is_for_replicate_to_say(tmp_path: Path) -> None:

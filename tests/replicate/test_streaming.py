@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 import areplicate
 from areplicate import CompletionStream, Status, stream_to_completion
 from areplicate.local import Faults, LocalModel
+from areplicate.replicate.http import HOLD_LARGE
+from areplicate.replicate.protocol.requests import Request
+from areplicate.replicate.streaming import PredictionStream
 from tests.fast_forward import FastForwardLoop
 from tests.hostile import HostileReplicate, changes, leads_to
 from tests.stage import HELLO, LLAMA, Clock, chunks_of, llama, nothing_runs, router_of, stage, streamed_text
@@ -68,6 +72,26 @@ async def test_a_model_that_writes_without_end_fills_no_memory(monkeypatch: pyte
             async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
                 written += len(chunk.choices[0].delta.content or "")
         assert written <= 1 << 20
+        assert await nothing_runs(local)
+
+
+async def test_a_large_text_counts_among_large_answers_as_it_grows() -> None:
+    held: list[tuple[str, int, bool]] = []
+
+    def hold(request: Request, size: int, first: bool) -> None:
+        held.append((request.url, size, first))
+        if sum(size for _, size, _ in held) > 3 << 19:
+            raise areplicate.PredictionCanceledError("There is no room.")
+
+    HOLD_LARGE.set(hold)
+    async with stage(llama(reply=["x" * (1 << 18)] * 100, run_seconds=60)) as (local, router):
+        written = 0
+        with pytest.raises(areplicate.PredictionCanceledError, match="no room"):
+            async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
+                written += len(chunk.choices[0].delta.content or "")
+        [id] = local.predictions
+        assert held == [(id, 5 << 18, True), (id, 1 << 18, False), (id, 1 << 18, False)]
+        assert written == 6 << 18
         assert await nothing_runs(local)
 
 
@@ -187,6 +211,8 @@ async def test_whatever_ends_a_stream_cancels_its_prediction(how: str) -> None:
         del stream
         await anyio.sleep(1)
         assert not local.running()
+        read = [each for each in gc.get_objects() if type(each) is PredictionStream]
+        assert not [each for each in read if each.prediction.id in local.predictions], "its text is not kept"
 
 
 async def test_n_choices_stream_one_after_the_other() -> None:

@@ -45,7 +45,7 @@ async def test_the_answer_reads_as_object_and_as_mapping() -> None:
         response = await router.acompletion(model=f"replicate/{LLAMA}", messages=HELLO)
     assert response.choices[0].message.content == "I am fine."
     assert response["choices"][0]["message"]["content"] == "I am fine."
-    assert response.model_dump()["choices"][0]["message"] == {"role": "assistant", "content": "I am fine."}
+    assert response.to_dict()["choices"][0]["message"] == {"role": "assistant", "content": "I am fine."}
     assert json.loads(response.model_dump_json())["object"] == "chat.completion"
 
 

@@ -25,6 +25,9 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "functi
 class Shape(msgspec.Struct, kw_only=True):
     """An object of OpenAI's API."""
 
+    extra: ClassVar[tuple[str, ...]] = ()
+    """Fields that OpenAI's do not have: where they say nothing, they are not in a dump either."""
+
     def __getitem__(self, key: str) -> Any:
         if key in self.__struct_fields__:
             return getattr(self, key)
@@ -59,17 +62,21 @@ class Shape(msgspec.Struct, kw_only=True):
         include: Container[str] | None = None,
         exclude: Container[str] | None = None,
         exclude_none: bool = False,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
         **_: Any,
     ) -> dict[str, Any]:
-        """The object as plain dictionaries and lists, as its JSON has them.
+        """The object as plain dictionaries and lists, with all fields of OpenAI's.
 
         Args:
             include, exclude: names of its own fields.
             exclude_none: leaves out what is None, at any depth.
+            exclude_unset, exclude_defaults: gives what its JSON has, as `to_dict` does.
 
         Other options of pydantic's method of that name change nothing here.
         """
-        plain: dict[str, Any] = msgspec.to_builtins(self)
+        brief = exclude_unset or exclude_defaults
+        plain: dict[str, Any] = msgspec.to_builtins(self) if brief else _complete(self)
         if include is not None or exclude is not None:
             left_out = exclude or ()
             wanted = [name for name in plain if (include is None or name in include) and name not in left_out]
@@ -106,9 +113,15 @@ class Shape(msgspec.Struct, kw_only=True):
             copied[name] = value
         return copied
 
-    # The names of other clients, OpenAI's, LiteLLM's and older pydantic's, for the same:
-    to_dict = model_dump
-    to_json = model_dump_json
+    def to_dict(self, *, exclude_unset: bool = True, **options: Any) -> dict[str, Any]:
+        """OpenAI's name for a dump of what was set."""
+        return self.model_dump(exclude_unset=exclude_unset, **options)
+
+    def to_json(self, *, exclude_unset: bool = True, **options: Any) -> str:
+        """As `to_dict`, as text."""
+        return self.model_dump_json(exclude_unset=exclude_unset, **options)
+
+    # The names of other clients, LiteLLM's and older pydantic's, for the same:
     json = model_dump
     copy = model_copy
     dict = model_dump
@@ -138,6 +151,13 @@ def _converted(value: Any, kind: Any) -> Any:
         raise BadRequestError(f"This is not a {name} as OpenAI's API has it: {error}.") from None
 
 
+def _complete(value: Any) -> Any:
+    if isinstance(value, Shape):
+        fields = {name: _complete(each) for name, each in value.items()}
+        return {name: each for name, each in fields.items() if each or name not in value.extra}
+    return [_complete(item) for item in value] if isinstance(value, list) else deepcopy(value)
+
+
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
@@ -160,6 +180,7 @@ class ToolCall(Holder, kw_only=True):
 
 class Message(Holder, kw_only=True, omit_defaults=True):
     holds = ("tool_calls",)
+    extra = ("reasoning_content",)
 
     role: str
     content: str | None
@@ -175,15 +196,34 @@ class Message(Holder, kw_only=True, omit_defaults=True):
             Holder.__post_init__(self)
 
 
-class Usage(Shape, kw_only=True, omit_defaults=True):
+class PromptTokensDetails(Shape, kw_only=True, omit_defaults=True):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    text_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
+class CompletionTokensDetails(Shape, kw_only=True, omit_defaults=True):
+    reasoning_tokens: int | None = None
+    text_tokens: int | None = None
+    audio_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+
+
+class Usage(Holder, kw_only=True, omit_defaults=True):
     """Tokens. `estimated` is True if the model did not count them itself."""
+
+    holds = ("prompt_tokens_details", "completion_tokens_details")
+    extra = ("estimated",)
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     estimated: bool = False
-    prompt_tokens_details: dict[str, Any] | None = None
-    completion_tokens_details: dict[str, Any] | None = None
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
 
 
 class PricedUsage(Usage, kw_only=True, omit_defaults=True):
@@ -262,6 +302,8 @@ class ToolCallDelta(ToolCall, kw_only=True):
 class Delta(Shape, kw_only=True, omit_defaults=True):
     """What a chunk adds to the message."""
 
+    extra = ("reasoning_content",)
+
     role: str | None = None
     content: str | None = None
     reasoning_content: str | None = None
@@ -280,6 +322,8 @@ class ChunkChoice(Shape, kw_only=True):
 
 class ModelResponseChunk(_Completion, kw_only=True, omit_defaults=True):
     """One chunk of a streamed chat completion."""
+
+    extra = ("replicate",)
 
     id: str
     object: Literal["chat.completion.chunk"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .responses import Usage
+from .responses import CompletionTokensDetails, Usage
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, with the tokenizers of most models."""
@@ -18,13 +18,13 @@ def counted(prompt_tokens: int, completion_tokens: int, estimated: bool = False,
         completion_tokens=completion_tokens,
         total_tokens=prompt_tokens + completion_tokens,
         estimated=estimated,
-        completion_tokens_details={"reasoning_tokens": thought} if thought else None,
+        completion_tokens_details=CompletionTokensDetails(reasoning_tokens=thought) if thought else None,
     )
 
 
 def reasoning_tokens(usage: Usage) -> int:
     details = usage.completion_tokens_details
-    return int(details["reasoning_tokens"]) if details else 0
+    return (details.reasoning_tokens or 0) if details else 0
 
 
 def add(usages: Sequence[Usage]) -> Usage:

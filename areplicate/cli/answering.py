@@ -45,7 +45,7 @@ def whole_answer(
     line = StatusLine()
     with line.shown():
         response = areplicate.completion(model, messages, on_status=line.saw, **params)
-    click.echo(response.model_dump_json(indent=2) if as_json else response.choices[0].message.content or "")
+    click.echo(response.to_json(indent=2) if as_json else response.choices[0].message.content or "")
     click.secho(line.summary(), dim=True, err=True)
 
 

@@ -182,9 +182,7 @@ def _result_of(response: ModelResponse) -> ChatResult:
         )
         for choice in response.choices
     ]
-    return ChatResult(
-        generations=generations, llm_output={**about, "token_usage": response.usage.model_dump()}
-    )
+    return ChatResult(generations=generations, llm_output={**about, "token_usage": response.usage.to_dict()})
 
 
 def _chunk_of(piece: ModelResponseChunk) -> ChatGenerationChunk:

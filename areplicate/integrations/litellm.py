@@ -79,7 +79,7 @@ class _End:
 
     def last(self) -> dict[str, Any]:
         """LiteLLM's `GenericStreamingChunk`."""
-        usage = self._usage.model_dump() if self._usage else None
+        usage = self._usage.to_dict() if self._usage else None
         return {
             "text": "",
             "is_finished": True,

@@ -166,15 +166,15 @@ def _openai_messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
 def _response_of(response: ModelResponse) -> ChatResponse:
     """A completion. Calls of tools are in the message's `additional_kwargs`, as OpenAI's API has them."""
     message = response.choices[0].message
-    calls = [call.model_dump() for call in message.tool_calls or ()]
+    calls = [call.to_dict() for call in message.tool_calls or ()]
     return ChatResponse(
         message=ChatMessage(
             role=MessageRole.ASSISTANT,
             content=message.content or "",
             additional_kwargs={"tool_calls": calls} if calls else {},
         ),
-        raw=response.model_dump(),
-        additional_kwargs=response.usage.model_dump(),
+        raw=response.to_dict(),
+        additional_kwargs=response.usage.to_dict(),
     )
 
 

@@ -78,7 +78,8 @@ class TestUsage:
     def test_of_a_thought_is_its_share_of_the_text(self, thought: str | None, tokens: int | None) -> None:
         usage = usage_of(prediction(metrics=counted(7, 20)), {}, "x" * 100, thought)
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (7, 20, 27)
-        assert usage.completion_tokens_details == (tokens and {"reasoning_tokens": tokens})
+        details = usage.completion_tokens_details
+        assert (details.reasoning_tokens if details else None) == tokens
         for sum in (add([usage, USAGE]), add_attempt(usage, USAGE), add_attempt(USAGE, usage)):
             assert sum.completion_tokens_details == usage.completion_tokens_details
 

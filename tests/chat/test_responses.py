@@ -15,9 +15,11 @@ from areplicate import BadRequestError, ModelResponse, ModelResponseChunk
 from areplicate.chat.responses import (
     Choice,
     ChunkChoice,
+    CompletionTokensDetails,
     Delta,
     FunctionCall,
     Message,
+    PromptTokensDetails,
     Run,
     ToolCall,
     ToolCallDelta,
@@ -65,6 +67,8 @@ CHUNK = ModelResponseChunk(
         (WHOLE.choices[0], "chat.chat_completion.Choice"),
         (WHOLE.choices[0].message, "chat.ChatCompletionMessage"),
         (USAGE, "CompletionUsage"),
+        (CompletionTokensDetails(), "completion_usage.CompletionTokensDetails"),
+        (PromptTokensDetails(), "completion_usage.PromptTokensDetails"),
         (CHUNK, "chat.ChatCompletionChunk"),
         (CHUNK.choices[0], "chat.chat_completion_chunk.Choice"),
         (CHUNK.choices[0].delta, "chat.chat_completion_chunk.ChoiceDelta"),
@@ -72,9 +76,11 @@ CHUNK = ModelResponseChunk(
 )
 def test_every_attribute_of_openai_s_is_there(ours: Any, theirs: str) -> None:
     elsewhere = {"moderation", "metadata", "obfuscation"}  # of what OpenAI checks, stores or pads
+    dumped = ours.model_dump()
     for name in attrgetter(theirs)(openai_types).model_fields.keys() - elsewhere:
         getattr(ours, name)
         ours[name]
+        dumped[name]
 
 
 @pytest.mark.parametrize("made", [WHOLE, CHUNK], ids=["whole", "chunk"])
@@ -135,11 +141,31 @@ def test_they_may_be_changed() -> None:
 
 
 def test_json_gives_the_values_and_to_json_the_text() -> None:
-    assert WHOLE.json() == WHOLE.model_dump() == WHOLE.to_dict() == WHOLE.dict()
+    assert WHOLE.json() == WHOLE.model_dump() == WHOLE.dict()
+    assert WHOLE.to_dict() == WHOLE.model_dump(exclude_unset=True) == json.loads(WHOLE.to_json())
+    assert list(WHOLE.to_dict()["choices"][0]["message"]) == ["role", "content", "tool_calls"]
     assert WHOLE.copy(update={"model": "mine"}).model == "mine" != WHOLE.model
     assert list(WHOLE.model_dump(include={"model", "id"})) == ["id", "model"]
     assert "replicate" not in json.loads(WHOLE.model_dump_json(exclude=["replicate"], indent=None))
-    assert json.loads(WHOLE.to_json()) == json.loads(WHOLE.model_dump_json()) == WHOLE.json()
+    assert json.loads(WHOLE.model_dump_json()) == WHOLE.json()
+
+
+def test_a_dump_has_nothing_of_ours_that_says_nothing() -> None:
+    """A message goes back to any server, and OpenAI's refuses fields that it does not know."""
+    message = WHOLE.choices[0].message
+    assert "reasoning_content" not in message.model_dump() and "estimated" not in USAGE.model_dump()
+    thought = message.model_copy(update={"reasoning_content": "Hm"})
+    assert thought.model_dump()["reasoning_content"] == "Hm"
+    details = CompletionTokensDetails(reasoning_tokens=2)
+    usage = USAGE.model_copy(update={"completion_tokens_details": details})
+    assert usage.model_dump()["completion_tokens_details"]["reasoning_tokens"] == 2
+    assert type(usage)(**usage.model_dump()) == usage == type(usage).model_validate(usage.to_dict())
+
+
+def test_a_dump_is_a_copy() -> None:
+    annotated = WHOLE.choices[0].message.model_copy(update={"annotations": [{"type": "url_citation"}]})
+    annotated.model_dump()["annotations"][0]["type"] = "changed"
+    assert annotated.annotations == [{"type": "url_citation"}]
 
 
 def test_they_are_mappings_too() -> None:
@@ -160,7 +186,7 @@ def test_json_may_be_indented_and_what_is_null_left_out() -> None:
     assert (
         json.loads(compact)
         == run.model_dump(exclude_none=True)
-        == {name: value for name, value in run.model_dump().items() if value is not None}
+        == {name: value for name, value in run.to_dict().items() if value is not None}
     )
     indented = run.model_dump_json(indent=3)
     assert indented.startswith('{\n   "prediction_id": "p",') and json.loads(indented) == json.loads(full)

@@ -32,13 +32,13 @@ async def test_chunks_have_openais_shape() -> None:
     async with stage(llama(reply=["Hi", " there"])) as (local, router):
         chunks = await chunks_of(router, stream_options={"include_usage": True})
     first, *texts, last, usage = chunks
-    assert first.choices[0].delta.model_dump() == {"role": "assistant", "content": ""}
-    assert [chunk.choices[0].delta.model_dump() for chunk in texts] == [
+    assert first.choices[0].delta.to_dict() == {"role": "assistant", "content": ""}
+    assert [chunk.choices[0].delta.to_dict() for chunk in texts] == [
         {"content": "Hi"},
         {"content": " there"},
     ]
     assert all(chunk.choices[0].finish_reason is None for chunk in (first, *texts))
-    assert (last.choices[0].delta.model_dump(), last.choices[0].finish_reason) == ({}, "stop")
+    assert (last.choices[0].delta.to_dict(), last.choices[0].finish_reason) == ({}, "stop")
     assert usage.choices == [] and usage.usage is not None and usage.usage.completion_tokens == 2
     assert len({(chunk.id, chunk.created, chunk.model, chunk.object) for chunk in chunks}) == 1
     assert first.id in local.predictions
@@ -55,7 +55,10 @@ async def test_the_tokens_of_a_thought_are_told_whole_and_streamed() -> None:
         )
         streamed = await stream_to_completion(stream)
     assert whole.usage == streamed.usage
-    assert whole.usage.completion_tokens_details == {"reasoning_tokens": round(4 * 11 / 29)}
+    details = whole.usage.completion_tokens_details
+    assert details is not None and details.reasoning_tokens == details["reasoning_tokens"] == round(
+        4 * 11 / 29
+    )
 
 
 async def test_without_include_usage_no_chunk_has_usage() -> None:

@@ -6,6 +6,7 @@ minute, with the slow tests.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -15,7 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from areplicate.local import DEFAULT_DEPLOYMENTS, DEFAULT_MODELS, LocalModel, LocalReplicate
+from areplicate.local import (
+    DEFAULT_DEPLOYMENTS,
+    DEFAULT_MODELS,
+    LocalModel,
+    LocalReplicate,
+    component_schemas,
+)
 from tests import forked
 from tests.docs.pages import blocks
 from tests.stage import free_port
@@ -30,12 +37,21 @@ PORTS = re.compile(r"(?<=127\.0\.0\.1:|localhost:)(4\d{3})\b|(?<=--port )(4\d{3}
 OTHERS = ("mistralai/mistral-7b-instruct-v0.2", "yorickvp/llava-13b", "meta/meta-llama-3-70b-instruct")
 """Models that the pages ask, beside the stand-in's own."""
 
+EMBEDS = LocalModel(
+    owner="beautyyuyanli",
+    name="multilingual-e5-large",
+    official=False,
+    output_kind="object",
+    schema=component_schemas({"properties": {"texts": {"type": "string"}}}, {"type": "array", "items": {}}),
+    reply=lambda input: {"vectors": [[0.25, -0.5, 1.0] for _ in json.loads(input["texts"])]},
+)
+
 
 @pytest.fixture(scope="module")
 def replicate() -> Iterator[LocalReplicate]:
     others = [LocalModel(owner=owner, name=name) for owner, name in (each.split("/") for each in OTHERS)]
     known = {model.full_name for model in DEFAULT_MODELS}
-    models = [*DEFAULT_MODELS, *(model for model in others if model.full_name not in known)]
+    models = [EMBEDS, *DEFAULT_MODELS, *(model for model in others if model.full_name not in known)]
     with LocalReplicate(models, DEFAULT_DEPLOYMENTS, create_per_minute=60_000) as local:
         yield local
 

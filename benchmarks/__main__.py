@@ -76,14 +76,13 @@ def measure(environments: dict[str, Environment], size: Size) -> dict[str, Round
         for name, rounds in suite.figures():
             print(f"{name}: measured", flush=True)
             figures[name] = rounds
-        served = [client for client in GATEWAYS if client in environments]
+        served = {client: environments[client] for client in GATEWAYS if client in environments}
         figures["gateway"] = in_turn(
             served,
             size.gateway_rounds,
-            lambda client: gateway.measure(
-                client, environments[client], local.api_base, size.gateway_requests
-            ),
+            lambda client: gateway.measure(client, served[client], local.api_base, size.gateway_requests),
         )
+        figures["gateway cpu"] = gateway.measure_cpu(served, local.api_base, *size.gateway_cpu)
     return figures
 
 

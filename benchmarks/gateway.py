@@ -1,6 +1,6 @@
 """areplicate's gateway beside LiteLLM's proxy and a bare one: what each costs as a process, how soon it answers.
 
-`python -m benchmarks.gateway` measures areplicate's and the bare proxy alone, in turn, and prints the medians.
+`python -m benchmarks.gateway` measures areplicate's and the bare proxy alone, and prints the medians.
 
 The gateways' clients speak OpenAI's API. The bare proxy's speak Replicate's own, which it passes on as it is: one
 request for a whole answer (`Prefer: wait`), three for a streamed one (the last for its token counts). CPU is that of
@@ -20,9 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -39,6 +39,7 @@ BARE = "aiohttp"
 MASTER_KEY = "sk-benchmark-master"
 IN_FLIGHT = 100
 START_TIMEOUT = 90.0
+FAILURES = (TimeoutError, asyncio.TimeoutError, RuntimeError, aiohttp.ClientError)
 SERVED = {"warm": models.WARM, "streamed": models.STREAMED, "held": models.HELD}
 
 
@@ -47,11 +48,26 @@ def measure(
 ) -> dict[str, Any]:
     """One start of a gateway, and its figures; with `held` also the memory of so many requests at once."""
     try:
-        with _running(client, environment.python, api_base) as (process, url, begun):
-            caller = Bare() if client == BARE else OpenAI()
-            return asyncio.run(asyncio.wait_for(_measure(caller, process, url, begun, requests, held), 300))
-    except (TimeoutError, asyncio.TimeoutError, RuntimeError, aiohttp.ClientError) as error:
-        return {"failed": f"{type(error).__name__}: {error}"[:300]}
+        with _running(client, environment.python, api_base) as gateway:
+            return asyncio.run(asyncio.wait_for(_measure(gateway, requests, held), 300))
+    except FAILURES as error:
+        return _failed(error)
+
+
+def measure_cpu(
+    environments: dict[str, Environment], api_base: str, requests: int, rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """CPU seconds of a request and of a stream, round by round. All gateways run at the same time and are asked in
+    turn, so that what the machine does meanwhile is the same for all."""
+    try:
+        with ExitStack() as running:
+            gateways = {
+                client: running.enter_context(_running(client, environment.python, api_base))
+                for client, environment in environments.items()
+            }
+            return asyncio.run(_cpu_in_turn(gateways, requests, rounds))
+    except FAILURES as error:
+        return {client: [_failed(error)] for client in environments}
 
 
 class OpenAI:
@@ -109,24 +125,30 @@ async def _json(answer: aiohttp.ClientResponse) -> dict[str, Any]:
     return body
 
 
-async def _measure(
-    caller: OpenAI | Bare, process: subprocess.Popen[bytes], url: str, begun: float, requests: int, held: int
-) -> dict[str, Any]:
-    connector = aiohttp.TCPConnector(limit=0)
-    headers = {"Authorization": f"Bearer {MASTER_KEY}"}
-    async with aiohttp.ClientSession(url, connector=connector, headers=headers) as session:
+class Running(NamedTuple):
+    """A gateway that was started at `begun`, by `time.monotonic`."""
+
+    caller: OpenAI | Bare
+    process: subprocess.Popen[bytes]
+    url: str
+    begun: float
+
+    def session(self) -> aiohttp.ClientSession:
+        headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+        return aiohttp.ClientSession(self.url, connector=aiohttp.TCPConnector(limit=0), headers=headers)
+
+
+async def _measure(gateway: Running, requests: int, held: int) -> dict[str, Any]:
+    caller, process = gateway.caller, gateway.process
+    async with gateway.session() as session:
         await _answers(session, process, "/health/liveliness")
-        start = time.monotonic() - begun
+        start = time.monotonic() - gateway.begun
         await _answers(session, process, "/health/readiness")
         await _load(lambda: _ask(caller, session), IN_FLIGHT)
-        cpu, latencies = await _cpu(process, lambda: _ask(caller, session), requests)
-        latencies.sort()
-        cpu_streamed, _ = await _cpu(process, lambda: caller.streamed(session), requests // 2)
+        latencies = sorted(await _load(lambda: _ask(caller, session), requests))
         alone = [await caller.streamed(session) for _ in range(3)]
         figures = {
             "start": start,
-            "cpu_per_request": cpu,
-            "cpu_per_stream": cpu_streamed,
             "first_token": statistics.median(alone),
             "p50": latencies[len(latencies) // 2],
             "p99": latencies[len(latencies) * 99 // 100],
@@ -138,13 +160,35 @@ async def _measure(
     return figures
 
 
-async def _cpu(
-    process: subprocess.Popen[bytes], ask: Callable[[], Awaitable[T]], count: int
-) -> tuple[float, list[T]]:
-    """CPU seconds of each of so many requests, and what they gave."""
-    before = cpu_seconds(process.pid)
-    gave = await _load(ask, count)
-    return (cpu_seconds(process.pid) - before) / count, gave
+async def _cpu_in_turn(
+    gateways: dict[str, Running], requests: int, rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {client: [] for client in gateways}
+    async with AsyncExitStack() as open_sessions:
+        sessions = {
+            client: await open_sessions.enter_async_context(gateway.session())
+            for client, gateway in gateways.items()
+        }
+        for client, gateway in gateways.items():
+            await _answers(sessions[client], gateway.process, "/health/readiness")
+            await _cpu(gateway, sessions[client], requests)  # at first everything is slower
+        for _ in range(rounds):
+            for client, gateway in gateways.items():
+                found[client].append(await _cpu(gateway, sessions[client], requests))
+    return found
+
+
+async def _cpu(gateway: Running, session: aiohttp.ClientSession, requests: int) -> dict[str, float]:
+    """CPU seconds of each of so many requests, and of each of half as many streams."""
+    caller, pid = gateway.caller, gateway.process.pid
+    begun = cpu_seconds(pid)
+    await _load(lambda: _ask(caller, session), requests)
+    asked = cpu_seconds(pid)
+    await _load(lambda: caller.streamed(session), requests // 2)
+    return {
+        "cpu_per_request": (asked - begun) / requests,
+        "cpu_per_stream": (cpu_seconds(pid) - asked) / (requests // 2),
+    }
 
 
 async def _load(ask: Callable[[], Awaitable[T]], count: int) -> list[T]:
@@ -192,7 +236,7 @@ async def _ask(caller: OpenAI | Bare, session: aiohttp.ClientSession) -> float:
 
 
 @contextmanager
-def _running(client: str, python: str, api_base: str) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
+def _running(client: str, python: str, api_base: str) -> Iterator[Running]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
@@ -207,7 +251,8 @@ def _running(client: str, python: str, api_base: str) -> Iterator[tuple[subproce
                 stderr=output,
             )
         try:
-            yield process, f"http://127.0.0.1:{port}", begun
+            caller = Bare() if client == BARE else OpenAI()
+            yield Running(caller, process, f"http://127.0.0.1:{port}", begun)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -215,6 +260,10 @@ def _running(client: str, python: str, api_base: str) -> Iterator[tuple[subproce
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _failed(error: BaseException) -> dict[str, Any]:
+    return {"failed": f"{type(error).__name__}: {error}"[:300]}
 
 
 def _command(client: str, python: str, config: Path, port: int, api_base: str) -> list[str]:
@@ -256,7 +305,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--in-flight", type=int, default=1000, help="requests of which the memory is told")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="starts of each")
+    parser.add_argument("--cpu-rounds", type=int, default=30, help="of 100 requests and 50 streams")
     options = parser.parse_args()
     with server(models.all_models()) as local:
 
@@ -264,12 +314,13 @@ def main() -> None:
             return measure(client, environments[client], local.api_base, options.requests, options.in_flight)
 
         environments = found([BARE, "areplicate"])
+        cpu = measure_cpu(environments, local.api_base, 100, options.cpu_rounds)
         rounds = in_turn(environments, options.rounds, one)
-    bare, ours = rounds[BARE], rounds["areplicate"]
     print(f"{'':20}{'bare proxy':>12}{'gateway':>12}{'ratio':>8}")
-    for name in ours[0]:
-        a, b = [of[name] for of in ours], [of[name] for of in bare]
-        print(f"{name:20}{statistics.median(b):12.4f}{statistics.median(a):12.4f}{ratio(a, b):8.2f}")
+    for figures in (cpu, rounds):
+        for name in figures[BARE][0]:
+            a, b = ([of[name] for of in figures[client]] for client in ("areplicate", BARE))
+            print(f"{name:20}{statistics.median(b):12.5f}{statistics.median(a):12.5f}{ratio(a, b):8.2f}")
 
 
 if __name__ == "__main__":

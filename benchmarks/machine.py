@@ -39,9 +39,10 @@ def free_port() -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU, user and system, of the threads that it has now."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    # In nanoseconds, where /proc/PID/stat counts in hundredths of a second.
+    return sum(int((thread / "schedstat").read_text(encoding="utf-8").split()[0]) for thread in threads) / 1e9
 
 
 def resident_mb(pid: int) -> float:

@@ -87,7 +87,8 @@ def _fan_out(name: str) -> list[Row]:
 GATEWAY_ROWS = (
     Row("start until it answers, s", "gateway", lambda of: of["start"], 1),
     Row("memory after the load, MB", "gateway", lambda of: of["memory"]),
-    Row("CPU a request, ms", "gateway", lambda of: 1e3 * of["cpu_per_request"], 2, True),
+    Row("CPU a request, ms", "gateway cpu", lambda of: 1e3 * of["cpu_per_request"], 2, True),
+    Row("CPU a stream, ms", "gateway cpu", lambda of: 1e3 * of["cpu_per_stream"], 2, True),
     Row(f"{FIRST_TOKEN}, ms", "gateway", lambda of: 1e3 * of["first_token"]),
     Row("100 in flight, model of 0.2 s: p50, ms", "gateway", lambda of: 1e3 * of["p50"]),
     Row("the same: p99, ms", "gateway", lambda of: 1e3 * of["p99"]),

@@ -195,7 +195,7 @@ class Balancer:
         left = [entry for entry in entries if entry not in tried]
         well = [entry for entry in left if not entry.cooling()]
         if well:
-            return min(well, key=Entry.burden)
+            return well[0] if len(well) == 1 else min(well, key=Entry.burden)
         return min(left, key=lambda entry: entry.cools_until) if last_resort and not tried else None
 
     async def _ask(self, entry: Entry, model: str, prepare: Prepare) -> ModelResponse | CompletionStream:

@@ -75,9 +75,9 @@ class CountedTransport(msgspec.Struct, eq=False):
         try:
             answer = await self._transport.open(request)
         except APIConnectionError:
-            self._metrics.upstream.labels(kind, "broken").inc()
+            self._metrics.count(self._metrics.upstream.labels(kind, "broken"))
             raise
-        self._metrics.upstream.labels(kind, str(answer.status)).inc()
+        self._metrics.count(self._metrics.upstream.labels(kind, str(answer.status)))
         return answer
 
     def through(self, *, proxy: str | None, ssl: TLS | None) -> CountedTransport:

@@ -277,9 +277,9 @@ def check_prices(entries: Sequence[ModelEntry], backend: Backend) -> None:
 
 
 def _count(metrics: Metrics, record: Record) -> None:
-    metrics.requests.labels(record.endpoint, record.model or "", str(record.status)).inc()
+    metrics.count(metrics.requests.labels(record.endpoint, record.model or "", str(record.status)))
     if record.status == 429:
-        metrics.limited.labels(record.refused_by).inc()
+        metrics.count(metrics.limited.labels(record.refused_by))
 
 
 def _count_usage(metrics: Metrics, record: Record, row: UsageRow) -> None:
@@ -289,6 +289,6 @@ def _count_usage(metrics: Metrics, record: Record, row: UsageRow) -> None:
         metrics.first_token.labels(model).observe(record.first_text - record.began)
     if record.runs:
         metrics.boot.labels(model).observe(row.boot_s)
-    metrics.tokens.labels(model, "prompt").inc(row.prompt_tokens)
-    metrics.tokens.labels(model, "completion").inc(row.completion_tokens)
-    metrics.spend.labels(model).inc(row.cost or 0.0)
+    metrics.count(metrics.tokens.labels(model, "prompt"), row.prompt_tokens)
+    metrics.count(metrics.tokens.labels(model, "completion"), row.completion_tokens)
+    metrics.count(metrics.spend.labels(model), row.cost or 0.0)

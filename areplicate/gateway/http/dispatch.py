@@ -57,7 +57,7 @@ class Dispatcher:
         account = Account(gateway.accounts, gateway.metrics, backend)
         lines = bound_lines()
         backend.requests_in_flight += 1
-        gateway.metrics.in_flight.inc()
+        gateway.metrics.count(gateway.metrics.in_flight)
         task = asyncio.current_task()
         self.tasks.add(task)
         try:
@@ -66,7 +66,7 @@ class Dispatcher:
         finally:
             account.log(request.method, request.remote)
             self.tasks.discard(task)
-            gateway.metrics.in_flight.dec()
+            gateway.metrics.count(gateway.metrics.in_flight, -1.0)
             lines.clear()
             await backend.leave()
         # Nobody sends the next request where the process ends, or where a body was not read to its end.

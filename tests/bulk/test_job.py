@@ -1,4 +1,4 @@
-"""A job as a whole: an answer is never given to another question, and how far it is told to be."""
+"""A job as a whole: an answer is never given to another question, and its progress is right."""
 
 from __future__ import annotations
 

@@ -149,12 +149,12 @@ def entry(
     local: LocalReplicate, name: str, model: str | None = None, *, info: Any = A_SECOND, **params: Any
 ) -> dict[str, Any]:
     """An entry of `model_list`: a model of acme's, by its bare name if no other is said."""
-    road = {
+    upstream = {
         "model": f"replicate/{model or f'acme/{name}'}",
         "api_key": UPSTREAM_KEY,
         "api_base": local.api_base,
     }
-    return {"model_name": name, "litellm_params": {**road, **params}, "model_info": info}
+    return {"model_name": name, "litellm_params": {**upstream, **params}, "model_info": info}
 
 
 def config_for(

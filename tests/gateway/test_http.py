@@ -1,4 +1,4 @@
-"""The forms in which clients of this world send the same thing, and what browsers' pages may do."""
+"""The forms in which clients send the same request over HTTP, and what browsers' pages may do."""
 
 from __future__ import annotations
 

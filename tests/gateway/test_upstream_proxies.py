@@ -26,7 +26,7 @@ def test_every_request_of_an_entry_goes_its_road(tmp_path: Path) -> None:
     )
     with HostileReplicate([llama(), own], prefix=PREFIX) as hostile, http_proxy(auth=True) as address:
         hostile.on("*", wants_header("cf-aig-authorization", AIG))
-        road = {
+        upstream = {
             "api_base": hostile.api_base,
             "api_key": "r8_key_of_the_company",
             "default_headers": {"cf-aig-authorization": "os.environ/CF_AIG_AUTHORIZATION"},
@@ -35,8 +35,8 @@ def test_every_request_of_an_entry_goes_its_road(tmp_path: Path) -> None:
         }
         config = {
             "model_list": [
-                {"model_name": "own", "litellm_params": {"model": "replicate/some/body", **road}},
-                {"model_name": "any/*", "litellm_params": {"model": "replicate/*", **road}},
+                {"model_name": "own", "litellm_params": {"model": "replicate/some/body", **upstream}},
+                {"model_name": "any/*", "litellm_params": {"model": "replicate/*", **upstream}},
             ],
             "environment_variables": {"CF_AIG_AUTHORIZATION": AIG},
             "general_settings": {"master_key": MASTER},

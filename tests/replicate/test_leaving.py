@@ -100,7 +100,7 @@ async def cancelled_at(point: int, times: int, router: AsyncRouter, options: dic
     return reached
 
 
-ROADS: dict[str, dict[str, Any]] = {
+WAYS: dict[str, dict[str, Any]] = {
     "held": {},
     "watched": {"on_status": lambda status: None},
     "lost": {},
@@ -114,18 +114,18 @@ ROADS: dict[str, dict[str, Any]] = {
     ("times", "step"),
     [(1, 1), (2, 3), (3, 5), *(pytest.param(times, 1, marks=pytest.mark.slow) for times in (2, 3))],
 )
-@pytest.mark.parametrize("road", ROADS)
-async def test_leaving_at_every_suspension_leaves_nothing_running(road: str, times: int, step: int) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_leaving_at_every_suspension_leaves_nothing_running(way: str, times: int, step: int) -> None:
     """Twice and three times in a row only at some of them, but for `make test-slow`."""
     async with HostileReplicate([SLOW]) as hostile:
-        if road == "lost":
+        if way == "lost":
             hostile.on("create", resets_after(0.2))
         async with AsyncRouter(api_key=KEY, api_base=hostile.api_base) as router:
             point = 1
-            while point < 60 and await cancelled_at(point, times, router, ROADS[road]):
+            while point < 60 and await cancelled_at(point, times, router, WAYS[way]):
                 assert await nothing_runs(hostile), f"left at suspension {point}"
                 point += step
-        assert point > (5 if road != "three at once" else 1)
+        assert point > (5 if way != "three at once" else 1)
         assert not hostile.running()
         assert hostile.counts["create"] > point / step / 2
 

@@ -219,18 +219,18 @@ OWN = {"extra_headers": {"Cancel-After": "30m"}}
 
 
 @pytest.mark.parametrize(
-    ("road", "shows_deadline"),
+    ("options", "shows_deadline"),
     [({}, False), (OWN, True), (OWN, False)],
     ids=["no deadline", "own", "own, and none told"],
 )
 async def test_what_merely_resembles_ones_own_is_not_cancelled_although_it_is_alone(
-    road: dict[str, Any], shows_deadline: bool
+    options: dict[str, Any], shows_deadline: bool
 ) -> None:
     async with HostileReplicate([llama(boot_seconds=60)]) as hostile, router_of(hostile) as router:
         if not shows_deadline:
             hostile.on("*", without_field("deadline"))
         with anyio.move_on_after(3):
-            await ask(router, **road)
+            await ask(router, **options)
         await anyio.sleep(100)
         assert hostile.statuses == {"succeeded": 1}
 

@@ -27,13 +27,12 @@ class APIError(Exception):
         request_sent: False if it is certain that the request never reached the server.
         param: the argument that is wrong, if it is one.
         type, code: what kind of error it is, in OpenAI's words; the gateway answers with the same.
-        llm_provider: as LiteLLM's errors have it.
+        llm_provider: as LiteLLM's errors have it; programs' tests make errors with it.
     """
 
     default_status = 500
     type = "server_error"
     code: str | None = None
-    llm_provider = "replicate"
 
     def __init__(
         self,
@@ -47,6 +46,7 @@ class APIError(Exception):
         retry_after: float | None = None,
         request_sent: bool = True,
         param: str | None = None,
+        llm_provider: str = "replicate",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -58,6 +58,7 @@ class APIError(Exception):
         self.retry_after = retry_after
         self.request_sent = request_sent
         self.param = param
+        self.llm_provider = llm_provider
 
     def __str__(self) -> str:
         where = [

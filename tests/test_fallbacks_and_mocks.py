@@ -79,6 +79,16 @@ class TestMockResponse:
                 await router.acompletion(LLAMA, HELLO, mock_response=error)
             assert caught.value is error
 
+    @pytest.mark.parametrize("name", ["RateLimitError", "ContextWindowExceededError", "BadGatewayError"])
+    async def test_an_error_may_be_named_as_litellm_s_users_do(self, name: str) -> None:
+        async with stage() as (_, router):
+            with pytest.raises(getattr(areplicate, name)) as caught:
+                await router.acompletion(LLAMA, HELLO, mock_response=f"litellm.{name}")
+            assert caught.value.model == LLAMA
+            for text in ("litellm.", "litellm.completion", "litellm.RateLimitError is raised."):
+                answer = await router.acompletion(LLAMA, HELLO, mock_response=text)
+                assert answer.choices[0].message.content == text
+
     async def test_messages_are_checked_all_the_same(self) -> None:
         async with stage() as (_, router):
             with pytest.raises(areplicate.BadRequestError, match="messages is empty"):

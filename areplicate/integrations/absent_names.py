@@ -60,7 +60,7 @@ _INSTEAD = {
 }
 """What to do, and instead of which names."""
 _SAME: dict[type[errors.APIError], str] = {
-    errors.APIError: "APIStatusError OpenAIError ReplicateError",
+    errors.APIError: "APIStatusError OpenAIError ReplicateError ReplicateException",
     errors.BadRequestError: "InvalidRequestError UnprocessableEntityError",
     errors.InsufficientCreditError: "PaymentRequiredError",
     errors.InternalServerError: "BadGatewayError",
@@ -76,6 +76,15 @@ _NEVER_RAISED = {
     "nothing here checks texts": "RejectedRequestError GuardrailRaisedException BlockedPiiEntityError",
     "a model string that is none is a BadRequestError": "LiteLLMUnknownProvider",
     "a stream that has begun ends with the error itself": "MidStreamFallbackError",
+    "whatever goes wrong with a call is an APIError": "ConflictError ImageFetchError MockException ModelNotMappedError "
+    "CallerCredentialAuthenticationError CallerCredentialRateLimitError EndpointNotSupportedByModelError "
+    "MalformedRequestFieldError ModifyResponseException SensitiveDataRouteException ToolLoopMaxRoundsExceeded "
+    "UnsupportedEndpointError VectorStoreSearchError OAuthError InvalidWebhookSignatureError "
+    "WebSocketConnectionClosedError WebSocketQueueFullError",
+    "an entry's limit is a RateLimitError": "RouterRateLimitError RouterRateLimitErrorBasic",
+    "an answer that does not fit, or was cut off, says so in finish_reason, or is a PredictionFailedError": (
+        "LengthFinishReasonError ContentFilterFinishReasonError"
+    ),
 }
 """What is raised, and instead of which errors."""
 _ERROR_BY_NAME = {name: error for error, names in _SAME.items() for name in names.split()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,11 +114,13 @@ SAME = [
     *(("InvalidRequestError", "BadRequestError"), ("UnprocessableEntityError", "BadRequestError")),
     *(("PaymentRequiredError", "InsufficientCreditError"), ("BadGatewayError", "InternalServerError")),
     *(("ModelError", "PredictionFailedError"), ("APITimeoutError", "Timeout")),
+    *(("ReplicateException", "APIError"),),
 ]
 NEVER_RAISED = [
     *("ContentPolicyViolationError", "APIResponseValidationError", "JSONSchemaValidationError"),
     *("BudgetExceededError", "RejectedRequestError", "MidStreamFallbackError"),
     *("GuardrailRaisedException", "BlockedPiiEntityError", "LiteLLMUnknownProvider"),
+    *("ConflictError", "LengthFinishReasonError", "ImageFetchError", "MockException"),
 ]
 MODULES = pytest.mark.parametrize("module", [litellm, litellm.exceptions])
 
@@ -150,6 +153,10 @@ def test_errors_have_openai_s_and_litellm_s_attributes() -> None:
         if issubclass(error, litellm.APIError):
             assert isinstance(error("x").type, str) and error("x").llm_provider == "replicate"
             assert isinstance(error("x").code, str | None)
+            made = error(
+                message="x", llm_provider="azure", model="y"
+            )  # as tests of LiteLLM's users make them
+            assert (pickle.loads(pickle.dumps(made)).llm_provider, made.model) == ("azure", "y")
 
 
 class TestSettings:

@@ -283,10 +283,17 @@ class Creator:
         finally:
             if held:
                 self._held.give_back()
+        return await self._outcome_of(response, request, attempt)
+
+    async def _outcome_of(
+        self, response: Response, request: Request, attempt: LivePrediction
+    ) -> tuple[Outcome, APIError | None]:
+        """What the answer to a creation says has come of it, as `_ask` gives it."""
         attempt.answered = response.ended
         if response.status >= 300:
             attempt.may_exist = not nothing_created(response.status)
-            return (Outcome.UNKNOWN if attempt.may_exist else Outcome.NOTHING), http.error(response, request)
+            outcome = Outcome.UNKNOWN if attempt.may_exist else Outcome.NOTHING
+            return outcome, self._http.error(response, request)
         try:
             prediction = _decoded(response.body)
         except ValueError as garbled:

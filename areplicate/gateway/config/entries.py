@@ -159,14 +159,7 @@ class EntryReader(msgspec.Struct):
         if model not in ("*", "replicate/*"):
             with (at / "model").checking():
                 endpoint_of(model.replace("*", "x", 1))
-        kept: dict[str, Any] = {}
-        for key, value in given.items():
-            with (at / key).checking():
-                why = None if value is None else _why_ignored(key, value, model)
-            if why is not None:
-                (at / key).warn(f"is ignored: {why}.")
-            elif value is not None:
-                kept[key] = value
+        kept = _without_ignored(given, model, at)
         read: dict[str, Any] = {}
         for key, value in self._environment.resolved(kept, at).items():
             name = _own_name(key)
@@ -218,6 +211,19 @@ def _own_name(key: str) -> str:
     """What an option is called here, whichever client's name for it the file has."""
     option = BY_NAME.get(key)
     return key if option is None else option.name
+
+
+def _without_ignored(given: dict[str, Any], model: str, at: Place) -> dict[str, Any]:
+    """An entry's parameters that have an effect; a warning says of each other why it has none."""
+    kept: dict[str, Any] = {}
+    for key, value in given.items():
+        with (at / key).checking():
+            why = None if value is None else _why_ignored(key, value, model)
+        if why is not None:
+            (at / key).warn(f"is ignored: {why}.")
+        elif value is not None:
+            kept[key] = value
+    return kept
 
 
 def _why_ignored(key: str, value: Any, model: str) -> str | None:

@@ -183,9 +183,9 @@ def journaled_rows(job: Job) -> Iterator[tuple[Row | LineError, JournalEntry | N
             yield row, known
 
 
-def _changed(job: Job, row: Row | LineError) -> BadRequestError:
+def _changed(job: Job, row: Row | LineError) -> ChangedRequest:
     why = f" ({row.message})" if isinstance(row, LineError) else ""
-    return BadRequestError(
+    return ChangedRequest(
         f"{job.input}:{row.line}: this is not the question that was asked when {job.journal} began{why}. Undo what "
         "has changed in the file or in the options --model, --system, --column and --set; or give another output "
         "(-o), for which every row is asked."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from areplicate.bulk.journal import Journal, question_hash
 from areplicate.gateway.accounts.auth import ANYBODY
 from areplicate.gateway.accounts.batch_store import OF_A_KEY, LeaseLost
 from areplicate.gateway.accounts.folder import Folder
@@ -132,6 +134,36 @@ async def test_a_batch_without_its_files_ends_once_it_is_cancelled(
         assert found is not None and found.status == status
         await store.batches.cancel("batch_1")
     assert found is not None and found.errors and found.errors[0]["code"] == "files_missing"
+
+
+@pytest.mark.parametrize("damaged", ["input.jsonl", "journal"])
+async def test_a_batch_whose_files_are_damaged_ends(
+    stores: list[Store], tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was tried again every half minute for ever, also once it was cancelled."""
+    store = stores[0]
+    await store.batches.add(a_batch(1), most=2)
+    await execute(store, "UPDATE areplicate_batches SET status = 'cancelling'")
+    accounts = SimpleNamespace(now=store.database.now, auth=SimpleNamespace(open=True))
+    gateway: Any = SimpleNamespace(files=Folder(tmp_path), accounts=accounts)
+    job = gateway.files.job("batch_1")
+    job.input.parent.mkdir()
+    body = {"model": "a/b", "messages": [{"role": "user", "content": "Hi"}]}
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    job.input.write_text(json.dumps(line))
+    async with Journal(job.journal) as journal:
+        await journal.end(0, question_hash(body), response=b"{}")
+    if damaged == "journal":
+        job.journal.write_bytes(b"not a database any longer" * 1000)
+    else:
+        job.input.write_text(json.dumps(line).replace("Hi", "Ho"))
+    batch = await store.batches.claim()
+    assert batch is not None
+    await Work(gateway, store.batches, batch, asyncio.Semaphore(1)).run()
+    found = await store.batches.find(BatchRow, "batch_1", ANYBODY)
+    assert found is not None and (found.status, found.completed) == ("failed", 0)
+    assert found.errors and found.errors[0]["code"] == "files_damaged"
+    assert str(tmp_path) not in found.errors[0]["message"] and str(tmp_path) in caplog.text
 
 
 async def test_a_key_with_many_batches_leaves_room_for_those_of_others(stores: list[Store]) -> None:

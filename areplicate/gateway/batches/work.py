@@ -17,6 +17,8 @@ import msgspec
 
 from ...bulk.inputs import LineError
 from ...bulk.job import asks
+from ...bulk.journal import ChangedRequest
+from ...bulk.journal_file import DamagedJournal
 from ...bulk.map import JournalSettings, map_calls
 from ...errors import APIError, AuthenticationError, InsufficientCreditError
 from ..accounts.batch_store import BatchStore, LeaseLost
@@ -100,6 +102,18 @@ class Work:
                 raise each
 
     async def _work(self) -> None:
+        try:
+            await self._go_on()
+        except (ChangedRequest, DamagedJournal) as failure:  # whose next try would end alike
+            logger.error(
+                "the files of a batch cannot be used: %s", failure, extra=fields(batch_id=self._batch.row.id)
+            )
+            message = "Its files in files_dir have been changed or damaged since it began."
+            await self._end(
+                "failed", [], errors=[error("files_damaged", message)], failed_at=self._batch.now()
+            )
+
+    async def _go_on(self) -> None:
         batch = self._batch
         await batch.read_caller()
         if not self._job.input.exists():
@@ -200,7 +214,7 @@ class Work:
         bodies, stopped = self._gateway.accounts.bodies, self._batch.stopped
         for number, row in enumerate(self._job.rows()):
             if isinstance(row, LineError):
-                raise APIError(
+                raise ChangedRequest(
                     f"Line {row.line} of the input has changed since it was checked: {row.message}."
                 )
             size = held_size(msgspec.json.encode(row.body))

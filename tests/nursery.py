@@ -192,6 +192,7 @@ def main() -> None:
             importlib.import_module(name)
         if sys.argv[2] == "package":
             read_a_configuration()
+        gc.collect()  # else each fork would, of what is no longer needed here
         gc.freeze()
         gc.enable()
         demand = wait_for_a_demand(listener)

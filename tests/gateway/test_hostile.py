@@ -44,6 +44,14 @@ def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> 
         assert "Traceback" not in running.log(), running.log()
 
 
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with an account of its own, for large prompts: all that look through the account's list read them."""
+    with LocalReplicate(models=MODELS) as local:
+        with gateway(config_for(local, MODELS), tmp_path_factory.mktemp("apart")) as apart:
+            yield apart
+
+
 def post(running: Gateway, content: bytes | str, path: str = "/v1/chat/completions", **headers: str) -> Any:
     with running.http() as http:
         return http.post(path, content=content, headers=headers)
@@ -281,25 +289,28 @@ def test_a_refused_body_is_read_also_where_an_earlier_one_was_compressed(running
     assert b"HTTP/1.1 413 " in raw(running, compressed, refused, patience=30)
 
 
-def test_large_bodies(running: Gateway) -> None:
+def test_large_bodies(apart: Gateway) -> None:
     large = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 12_000_000 + b'"}]}'
-    with running.http() as http:
+    with apart.http() as http:
         assert_refused(http.post("/v1/chat/completions", content=large), 413, "larger than 10 MB")
         pieces = (large[i : i + 65536] for i in range(0, len(large), 65536))
         assert_refused(http.post("/v1/chat/completions", content=pieces), 413)
     bomb = gzip.compress(b" " * 50_000_000, compresslevel=1)
-    assert post(running, bomb, **GZIP).status_code in (400, 413)
-    damaged = post(running, b"no gzip", **GZIP)
+    assert post(apart, bomb, **GZIP).status_code in (400, 413)
+    damaged = post(apart, b"no gzip", **GZIP)
     assert (damaged.status_code, damaged.headers["Connection"]) == (400, "close")
     nine = b'{"model": "chat", "messages": [{"role": "user", "content": "' + b"x" * 9_000_000 + b'"}]}'
-    assert post(running, nine).status_code in (200, 400), "what is allowed is read"
+    assert post(apart, nine).status_code in (200, 400), "what is allowed is read"
 
 
-def test_there_is_room_for_few_large_bodies_at_once(local: LocalReplicate, tmp_path: Path) -> None:
+def test_there_is_room_for_few_large_bodies_at_once(tmp_path: Path) -> None:
     """Also for those that a small body refers to. What has ended counts no more."""
-    config = config_for(local, max_bodies_mb=50, store_responses=True)
     large = {"model": "chat", "input": "x" * 9_000_000}
-    with gateway(config, tmp_path) as running, ThreadPoolExecutor(3) as threads:
+    with contextlib.ExitStack() as stack:
+        local = stack.enter_context(LocalReplicate(models=MODELS))
+        config = config_for(local, max_bodies_mb=50, store_responses=True)
+        running = stack.enter_context(gateway(config, tmp_path))
+        threads = stack.enter_context(ThreadPoolExecutor(3))
         stored = post(running, json.dumps(large), "/v1/responses").json()["id"]
         for asked in (large, {"input": "Go on", "previous_response_id": stored}):
             body = json.dumps({**asked, "model": "patient"})
@@ -323,14 +334,14 @@ def test_small_parts_of_a_body_count_for_the_memory_that_they_take(
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
-def test_each_of_several_predictions_holds_a_prompt_of_its_own(running: Gateway, path: str) -> None:
+def test_each_of_several_predictions_holds_a_prompt_of_its_own(apart: Gateway, path: str) -> None:
     text = "x" * 9_000_000
     asked = {"model": "chat", "messages": [{"role": "user", "content": text}]}
     asked = asked if "chat" in path else {"model": "chat", "prompt": [text[:100_000]] * 60}
-    assert post(running, json.dumps({**asked, "n": 2}), path).status_code == 200
-    memory = resident_mb(running.process.pid)
-    assert_refused(post(running, json.dumps({**asked, "n": 64}), path), 413, "Ask for fewer at once")
-    assert resident_mb(running.process.pid) - memory < 60
+    assert post(apart, json.dumps({**asked, "n": 2}), path).status_code == 200
+    memory = resident_mb(apart.process.pid)
+    assert_refused(post(apart, json.dumps({**asked, "n": 64}), path), 413, "Ask for fewer at once")
+    assert resident_mb(apart.process.pid) - memory < 60
 
 
 ASKED_START = b'{"model": "chat", "messages": [{"role": "user", "content": "Hi"}], '
@@ -379,15 +390,15 @@ def test_large_requests_that_fail_are_not_kept(running: Gateway, stream: bool) -
 
 
 @pytest.mark.parametrize("model", ["long", "chat"])
-def test_long_prompts_and_answers_are_not_kept(running: Gateway, model: str) -> None:
+def test_long_prompts_and_answers_are_not_kept(apart: Gateway, model: str) -> None:
     """Neither by the clients' idle connections, nor by those to Replicate, nor by the allocator."""
     body = {"model": model, "messages": [{"role": "user", "content": LONG_TEXT if model == "chat" else "Hi"}]}
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(16) as threads:
-        clients = [stack.enter_context(running.http()) for _ in range(16)]
-        memory = resident_mb(running.process.pid)
+        clients = [stack.enter_context(apart.http()) for _ in range(16)]
+        memory = resident_mb(apart.process.pid)
         answers = list(threads.map(lambda client: client.post("/v1/chat/completions", json=body), clients))
         assert {answer.status_code for answer in answers} == {200}, answers[0].text
-        assert resident_mb(running.process.pid) - memory < 16
+        assert resident_mb(apart.process.pid) - memory < 16
 
 
 def test_texts_count_as_one(running: Gateway) -> None:

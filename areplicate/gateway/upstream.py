@@ -20,17 +20,17 @@ class Asking(msgspec.Struct, eq=False):
 
     Attributes:
         before_creation: awaited before a prediction is asked for; raises `NotAskedAgain`.
-        take: called with the bytes of large answers; raises `NoRoomForAnswer`.
+        take: called as `HOLD_LARGE` is; raises `NoRoomForAnswer`.
         kinds: the kinds of requests that were sent.
     """
 
     before_creation: Callable[[], Awaitable[None]] | None
-    take: Callable[[Request, int, bool], None] | None
+    take: Callable[[str, int, bool], None] | None
     kinds: list[str] = []
 
-    def hold_large(self, request: Request, size: int, first: bool) -> None:
-        if self.take is not None and not _is_list(request):
-            self.take(request, size, first)
+    def hold_large(self, source: str, size: int, anew: bool) -> None:
+        if self.take is not None:
+            self.take(source, size, anew)
 
     def settled(self) -> None:
         """The request has ended. A connection that was opened for it keeps its context, and with it this."""
@@ -86,11 +86,6 @@ class CountedTransport(msgspec.Struct, eq=False):
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-
-
-def _is_list(request: Request) -> bool:
-    """Whether it is the account's list, which is let go as soon as it is read."""
-    return request.method == "GET" and request.url.rpartition("/")[2].startswith("predictions")
 
 
 def _kind(request: Request) -> str:

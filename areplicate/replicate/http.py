@@ -28,11 +28,11 @@ T = TypeVar("T")
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one answer, unpacked, after which it is given up."""
 
-HOLD_LARGE: ContextVar[Callable[[Request, int, bool], None] | None] = ContextVar(
+HOLD_LARGE: ContextVar[Callable[[str, int, bool], None] | None] = ContextVar(
     "areplicate_hold_large", default=None
 )
-"""Called for each piece of a large answer, with its request, the piece's bytes, and whether it is the first piece; it
-may raise an `APIError` if there is no room for it. A text that is streamed counts, too, as its prediction's id."""
+"""Called for each piece of a large answer or streamed text, with the answer's URL or the prediction's id, the piece's
+bytes, and whether all that came from there before is let go. It may raise an `APIError` if there is no room."""
 LARGE = 1024 * 1024
 """Bytes of an answer that nobody counts."""
 
@@ -189,7 +189,6 @@ async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, 
     if announced.isdecimal() and int(announced) > MAX_BODY:
         raise _too_large(f"has {_megabytes(int(announced))}", request)
     scope.deadline = now() + silence
-    hold = HOLD_LARGE.get()
     while True:
         more = await answer.receive()
         if not more:
@@ -200,10 +199,17 @@ async def _joined(first: bytes, answer: Answer, request: Request, scope: Scope, 
         pieces.append(more)
         length += len(more)
         scope.deadline += len(more) / _SLOWEST
-        if hold is not None and length > LARGE:
-            hold(request, len(more), length - len(more) <= LARGE)
+        if length > LARGE:
+            _hold_large(request, len(more), first=length - len(more) <= LARGE)
         if length > MAX_BODY:
             raise _too_large(f"has more than {_megabytes(MAX_BODY)}", request)
+
+
+def _hold_large(request: Request, size: int, *, first: bool) -> None:
+    """The account's list is let go as soon as it is read, and a prediction as it was once it is read again."""
+    is_list = request.method == "GET" and request.url.rpartition("/")[2].startswith("predictions")
+    if not is_list and (hold := HOLD_LARGE.get()) is not None:
+        hold(request.url, size, first and request.method == "GET")
 
 
 def _too_large(how: str, request: Request) -> PredictionFailedError:

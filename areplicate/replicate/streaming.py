@@ -22,7 +22,6 @@ from .live import Live
 from .poller import Poller, poll_waits
 from .progress import Progress
 from .protocol.predictions import TERMINAL, Prediction
-from .protocol.requests import Request
 from .retry import RetryPolicy
 from .text_assembly import TextAssembly, as_streamed, grows
 
@@ -142,9 +141,9 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
     def _hold(self) -> None:
         """Counts what a large text has more than before; raises an `APIError` if there is no room for it."""
         if (hold := HOLD_LARGE.get()) is not None:
-            more, first = self._assembly.length - self._held, not self._held
+            more = self._assembly.length - self._held
             self._held = self._assembly.length
-            hold(Request("GET", self.prediction.id, {}), more, first)
+            hold(self.prediction.id, more, False)
 
     def _check_open(self) -> None:
         if self._closed or self.live.closed:

@@ -17,7 +17,6 @@ import areplicate
 from areplicate import CompletionStream, Status, stream_to_completion
 from areplicate.local import Faults, LocalModel
 from areplicate.replicate.http import HOLD_LARGE
-from areplicate.replicate.protocol.requests import Request
 from areplicate.replicate.streaming import PredictionStream
 from tests.fast_forward import FastForwardLoop
 from tests.hostile import HostileReplicate, changes, leads_to
@@ -81,8 +80,8 @@ async def test_a_model_that_writes_without_end_fills_no_memory(monkeypatch: pyte
 async def test_a_large_text_counts_among_large_answers_as_it_grows() -> None:
     held: list[tuple[str, int, bool]] = []
 
-    def hold(request: Request, size: int, first: bool) -> None:
-        held.append((request.url, size, first))
+    def hold(source: str, size: int, anew: bool) -> None:
+        held.append((source, size, anew))
         if sum(size for _, size, _ in held) > 3 << 19:
             raise areplicate.PredictionCanceledError("There is no room.")
 
@@ -93,7 +92,7 @@ async def test_a_large_text_counts_among_large_answers_as_it_grows() -> None:
             async for chunk in await router.acompletion(LLAMA, HELLO, stream=True):
                 written += len(chunk.choices[0].delta.content or "")
         [id] = local.predictions
-        assert held == [(id, 5 << 18, True), (id, 1 << 18, False), (id, 1 << 18, False)]
+        assert held == [(id, 5 << 18, False), (id, 1 << 18, False), (id, 1 << 18, False)]
         assert written == 6 << 18
         assert await nothing_runs(local)
 

@@ -18,7 +18,6 @@ from ...chat.responses import PricedUsage, Usage
 from ...errors import APIConnectionError, APIError
 from ...replicate.http import HOLD_LARGE
 from ...replicate.live import ON_BEGUN, LivePrediction
-from ...replicate.protocol.requests import Request
 from ...replicate.transports.base import sends_nothing
 from ..config.backend import Backend
 from ..config.entries import ModelEntry
@@ -57,7 +56,7 @@ class Account:
         self._bill = Bill(backend, accounts.costs, self.record)
         self._body_bytes = 0
         self._answers: dict[str, int] = {}
-        """Bytes of large answers, by the URLs that gave them."""
+        """Bytes of large answers and streamed texts, by the URLs or predictions that they came from."""
         self._hold: Hold | None = None
         self._counted = 0
         """Predictions that count against the key's limits."""
@@ -139,16 +138,16 @@ class Account:
         self._accounts.bodies.take(size, self.backend.config.general.max_bodies_mb * 1e6)
         self._body_bytes += size
 
-    def _hold_answer(self, request: Request, size: int, first: bool) -> None:
+    def _hold_answer(self, source: str, size: int, anew: bool) -> None:
         """Counts bytes of a large answer, which the client's request holds until it is settled."""
-        if first and request.method == "GET":  # the prediction as it was seen before is let go
-            self._accounts.answers.give_back(self._answers.pop(request.url, 0))
+        if anew:
+            self._accounts.answers.give_back(self._answers.pop(source, 0))
         try:
             self._accounts.answers.take_answer(size, self.backend.config.general.max_answers_mb * 1e6)
         except GatewayError as refusal:
             self._let_answers_go()  # at once, so that not all that come together are refused
             raise NoRoomForAnswer(refusal) from None
-        self._answers[request.url] = self._answers.get(request.url, 0) + size
+        self._answers[source] = self._answers.get(source, 0) + size
 
     def _let_answers_go(self) -> None:
         self._accounts.answers.give_back(sum(self._answers.values()))

@@ -51,7 +51,7 @@ api_base: str | None = None
 num_retries: int | None = None
 """How often one HTTP request is tried again, if neither a call nor its router says so."""
 
-request_timeout: float | None = None
+request_timeout: Seconds | None = None
 """Seconds for one completion, if neither a call nor its router says so."""
 
 _SWITCHES = ("set_verbose", "drop_params")
@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from .integrations.litellm_names import stream_chunk_builder as stream_chunk_builder
     from .integrations.litellm_names import token_counter as token_counter
     from .integrations.litellm_names import validate_environment as validate_environment
+    from .options.values import Seconds
     from .replicate.progress import Status as Status
     from .router import AsyncRouter as AsyncRouter
 

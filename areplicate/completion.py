@@ -47,11 +47,12 @@ async def acompletion(model: str, messages: Sequence[Any], **params: Any) -> Mod
     return answer
 
 
-def _typed(function: Callable[..., Any]) -> SyncCompletion:
+def typed_sync(function: Callable[..., Any]) -> SyncCompletion:
+    """The function, with the options of a call in its signature."""
     return cast("SyncCompletion", signed(function))
 
 
-@_typed
+@typed_sync
 def completion(model: str, messages: Sequence[Any], **params: Any) -> ModelResponse | SyncCompletionStream:
     """`acompletion` for code that is not async: scripts, threads, notebooks.
 

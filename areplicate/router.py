@@ -47,6 +47,7 @@ from .replicate.transports.base import Transport, through
 
 if TYPE_CHECKING:
     from .options.call_types import CompletionFunction
+    from .options.values import Seconds
     from .replicate.transports.proxies import TLS
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class AsyncRouter:
         default_headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
         ssl: TLS | None = None,
-        timeout: float | None = None,
+        timeout: Seconds | None = None,
         max_retries: int | None = None,
         pool_size: int | None = None,
         held_creations: int | None = None,

@@ -23,8 +23,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, overload
 
+from ..chat.responses import ModelResponse
 from ..replicate.progress import Status
 from ..replicate.transports.proxies import TLS
+from .values import Seconds
 
 Whole = TypeVar("Whole", covariant=True)
 Chunks = TypeVar("Chunks", covariant=True)

@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+
+import aiohttp
+import httpx
 
 import areplicate
 from areplicate import (
     AsyncRouter,
     CompletionStream,
     ModelResponse,
+    Router,
     SyncCompletionStream,
     acompletion,
     completion,
@@ -39,3 +44,13 @@ def sync() -> None:
     chunks: SyncCompletionStream = completion("a/b", talk, stream=True)
     completion("a/b", talk, n="two")  # type: ignore
     areplicate.completoin("a/b", talk)  # type: ignore
+
+
+def habits(router: Router) -> None:
+    completion("a/b", talk, timeout=timedelta(minutes=1))
+    completion("a/b", talk, timeout=httpx.Timeout(5.0), mock_response={"id": "x"})
+    areplicate.request_timeout = httpx.Timeout(5.0)
+    AsyncRouter(timeout=aiohttp.ClientTimeout(total=5))
+    answer: ModelResponse = router.completion("name", talk, num_retries=2)
+    router.completion("name", talk, max_tokens="ten")  # type: ignore
+    tokens: int = answer.usage.completion_tokens_details.reasoning_tokens  # type: ignore

@@ -16,13 +16,13 @@ from ..chat.params import INFORMATIONAL, OWN, PARAMS
 from ..chat.plan import plan_for
 from ..chat.responses import ModelResponse, ModelResponseChunk
 from ..chat.usage import estimate
-from ..completion import LoopRouters, SyncCompletionStream, acompletion, sync
+from ..completion import LoopRouters, SyncCompletionStream, acompletion, sync, typed_sync
 from ..errors import APIError, BadRequestError
 from ..logs import warn
 from ..options.access import KEY_VARIABLES, from_environment
 from ..options.values import checked_whole
 from ..portal import run
-from ..router import AsyncRouter
+from ..router import AsyncRouter, typed
 from ..schema_lookup.endpoint import endpoint_of
 from ..schema_lookup.store import SchemaStore
 
@@ -64,14 +64,18 @@ class Router:
         make()  # raises what is wrong here, and not with the first call
         self._routers = LoopRouters(make)
 
+    @typed
     async def acompletion(
         self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | CompletionStream:
+        """`AsyncRouter.acompletion`."""
         return await self._routers.here().acompletion(model, messages, **{**self._defaults, **params})
 
+    @typed_sync
     def completion(
         self, /, model: str, messages: Sequence[Any], **params: Any
     ) -> ModelResponse | SyncCompletionStream:
+        """`acompletion` for code that is not async."""
         return sync(run(lambda: self.acompletion(model, messages, **params)))
 
     async def aembedding(self, /, model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, overload
 
+from ..chat.responses import ModelResponse
 from ..replicate.progress import Status
 from ..replicate.transports.proxies import TLS
+from .values import Seconds
 
 Whole = TypeVar("Whole", covariant=True)
 Chunks = TypeVar("Chunks", covariant=True)
@@ -57,12 +59,12 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
         prompt_cache_key: str | None = None,
         prompt_cache_retention: str | None = None,
         prompt_cache_options: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
+        timeout: Seconds | None = None,
         num_retries: int | None = None,
         drop_params: bool | None = None,
         emulate: bool | None = None,
         fallbacks: Sequence[str | Mapping[str, Any]] | None = None,
-        mock_response: str | Exception | None = None,
+        mock_response: str | Exception | ModelResponse | Mapping[str, Any] | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
@@ -118,7 +120,7 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
             prompt_cache_key: As `user`: it changes no answer.
             prompt_cache_retention: As `user`: it changes no answer.
             prompt_cache_options: As `user`: it changes no answer.
-            timeout: Seconds for the whole completion: queue, cold boot and answer. By default the router's: 1800.
+            timeout: Seconds for the whole completion: queue, cold boot and answer; also as a timedelta, or as httpx or aiohttp have it. By default the router's: 1800.
             num_retries: How often one HTTP request is tried again if that is safe. By default the router's.
             drop_params: Leave out what the model has no input for and move numbers into its bounds, instead of an error. By default False.
             emulate: False makes tools, formats and stop sequences that the model has no input for an error, instead of explaining them in words and cutting the answer at the sequences. By default True.
@@ -185,12 +187,12 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
         prompt_cache_key: str | None = None,
         prompt_cache_retention: str | None = None,
         prompt_cache_options: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
+        timeout: Seconds | None = None,
         num_retries: int | None = None,
         drop_params: bool | None = None,
         emulate: bool | None = None,
         fallbacks: Sequence[str | Mapping[str, Any]] | None = None,
-        mock_response: str | Exception | None = None,
+        mock_response: str | Exception | ModelResponse | Mapping[str, Any] | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
@@ -251,12 +253,12 @@ class CompletionFunction(Protocol[Whole, Chunks, Either]):
         prompt_cache_key: str | None = None,
         prompt_cache_retention: str | None = None,
         prompt_cache_options: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
+        timeout: Seconds | None = None,
         num_retries: int | None = None,
         drop_params: bool | None = None,
         emulate: bool | None = None,
         fallbacks: Sequence[str | Mapping[str, Any]] | None = None,
-        mock_response: str | Exception | None = None,
+        mock_response: str | Exception | ModelResponse | Mapping[str, Any] | None = None,
         additional_drop_params: Sequence[str] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,

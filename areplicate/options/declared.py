@@ -102,8 +102,9 @@ OPTIONS: tuple[Option, ...] = (
     _openai("prompt_cache_options", _OBJECT, "As `user`: it changes no answer."),
     Option(
         "timeout",
-        "float",
-        "Seconds for the whole completion: queue, cold boot and answer.",
+        "Seconds",
+        "Seconds for the whole completion: queue, cold boot and answer; also as a timedelta, or as httpx or aiohttp "
+        "have it.",
         _OWNER,
         ("request_timeout",),
         f"the router's: {TIMEOUT:g}",
@@ -138,7 +139,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "mock_response",
-        "str | Exception",
+        "str | Exception | ModelResponse | Mapping[str, Any]",
         "The answer, or the error to raise: nothing is sent and nothing costs, for tests.",
         _CALLER,
     ),

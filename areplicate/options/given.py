@@ -120,7 +120,7 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "str": ("a string", lambda value: isinstance(value, str)),
     "bool": ("True or False", lambda value: isinstance(value, bool)),
     "int": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    "float": ("a number", is_number),
+    "Seconds": ("a number", is_number),
     "Mapping": (
         "a mapping of names to values",
         lambda value: isinstance(value, dict) and all(isinstance(key, str) for key in value),

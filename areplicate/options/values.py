@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from multidict import CIMultiDict
 
@@ -31,12 +31,33 @@ _THE_CONNECTIONS_OWN = frozenset({"content-length", "transfer-encoding", "expect
 """Headers that say how a request is sent: with a wrong value, the server would wait for bytes that never come."""
 
 
+class _ReadTimeout(Protocol):
+    """As httpx's `Timeout`."""
+
+    @property
+    def read(self) -> float | None: ...
+
+
+class _TotalTimeout(Protocol):
+    """As aiohttp's `ClientTimeout`."""
+
+    @property
+    def total(self) -> float | None: ...
+
+
+Seconds: TypeAlias = "float | timedelta | _ReadTimeout | _TotalTimeout"
+"""What `checked_timeout` reads."""
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def timeout_and_retries(
-    timeout: float | None, routers_timeout: float | None, retries: int | None, routers_retries: int | None
+    timeout: Seconds | None,
+    routers_timeout: float | None,
+    retries: int | None,
+    routers_retries: int | None,
 ) -> tuple[float, int]:
     """Seconds for a completion and retries of a request: as set for the call, the router or the process, or
     by default."""

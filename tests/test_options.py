@@ -251,7 +251,7 @@ def test_whatever_a_gateways_client_says_only_what_is_named_passes(body: dict[st
     try:
         asked = read_from_client(body, OWN)
     except areplicate.BadRequestError as error:
-        assert error.param in body
+        assert error.param in [name[:100] for name in body]
     else:
         assert asked.keys() <= names_for("client") | OWN
         try:

@@ -18,7 +18,7 @@ from areplicate.gateway.accounts import auth, batch_store, counting, database, k
 from areplicate.gateway.batches import work
 from areplicate.gateway.config import looks
 from areplicate.gateway.config.settings import GeneralSettings
-from areplicate.gateway.http import bodies, connections, events, listener
+from areplicate.gateway.http import bodies, connections, events, listener, uploads
 from areplicate.options import values
 from areplicate.replicate import event_stream, limits, live, progress
 from areplicate.replicate.protocol import platform_failures
@@ -65,6 +65,7 @@ PROMISED: list[tuple[str, str, Any]] = [
     ("docs/gateway/operations.md", "comma of a body counts as {} bytes more", bodies._PART),
     ("docs/security.md", "goes on from has {:.0f} MB at most", bodies.MAX_BODY / 2**20),
     ("docs/security.md", "{:g} s for a first request", connections.HEAD_SECONDS),
+    ("docs/security.md", "an upload brings {:.0f} KB a second", uploads._SLOWEST / 1000),
     ("docs/security.md", "do not read their answer for {:g} s", connections.FIRST_SILENCE_SECONDS),
     ("docs/security.md", "after {:g} s without reading", connections.STALLED_SECONDS),
     ("docs/security.md", "where {:.0f} MB wait to be read", connections._MOST_UNREAD / 2**20),

@@ -33,7 +33,7 @@ from areplicate.gateway.config import looks
 from areplicate.gateway.config.entries import ModelEntry
 from areplicate.gateway.config.settings import GeneralSettings
 from areplicate.gateway.errors import GatewayError
-from areplicate.gateway.http import bodies, connections, listener
+from areplicate.gateway.http import bodies, connections, listener, uploads
 from tests.gateway import zstandard
 from tests.gateway.stores import closed
 from tests.lazily import Lazily
@@ -198,6 +198,33 @@ async def test_bodies_that_arrive_slowly_make_room(monkeypatch: pytest.MonkeyPat
         for _, writer in slow:
             writer.close()
     assert not bodies._arriving
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("piece", "status"), [(100, b"408"), (1_100_000, b"200")])
+async def test_a_file_that_comes_too_slowly_is_given_up(tmp_path: Path, piece: int, status: bytes) -> None:
+    """Each of its bytes comes in time: 50 s after the one before."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        (tmp_path / "file").touch()
+        try:
+            await uploads.read_form(request, tmp_path / "file", 10_000_000)
+        except GatewayError as refused:
+            return web.Response(status=refused.status)
+        return web.Response()
+
+    head = b'--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    async with serving(handle=handle) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n")
+        writer.write(b"Content-Length: %d\r\n\r\n" % (len(head) + 4 * piece + 9) + head)
+        answer = asyncio.ensure_future(reader.readline())
+        for more in (*[b"x" * piece] * 4, b"\r\n--B--\r\n"):
+            if not answer.done():
+                writer.write(more)
+                await asyncio.sleep(50)
+        assert (await answer).split()[1] == status
+        writer.close()
 
 
 @pytest.mark.anyio

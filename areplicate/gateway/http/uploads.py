@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -14,6 +15,8 @@ from ..errors import GatewayError, bad_request
 from .bodies import BODY_SECONDS, ask_for_body
 from .exchange import Exchange
 
+T = TypeVar("T")
+
 _PIECE = 256 * 1024
 _LONGEST_FIELD = 4096
 """Bytes of a field that is not a file."""
@@ -21,6 +24,9 @@ MAX_FIELDS = 15
 """Fields of a form, its file included."""
 _HEAD = 64 * 1024
 """Bytes that a form may have besides its file."""
+_SLOWEST = 20_000
+"""Bytes a second that a form brings at least, after its first minute: who sends one byte a minute keeps a connection
+from others for years."""
 
 
 async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[dict[str, str], str]:
@@ -41,7 +47,10 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
         return await _read(request, target, most)
     except asyncio.TimeoutError:
         raise GatewayError(
-            408, f"Nothing more of the file has come for {BODY_SECONDS:g} s.", code="request_timeout"
+            408,
+            f"Nothing more of the file has come for {BODY_SECONDS:g} s, or it comes too slowly: "
+            f"{_SLOWEST // 1000} KB a second are the least.",
+            code="request_timeout",
         ) from None
     except (web.RequestPayloadError, HttpProcessingError, ValueError, AssertionError, RuntimeError, EOFError):
         raise bad_request("The form is damaged, or its boundary is missing.") from None
@@ -50,9 +59,10 @@ async def read_form(request: web.BaseRequest, target: Path, most: int) -> tuple[
 async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict[str, str], str]:
     fields: dict[str, str] = {}
     filename: str | None = None
+    arriving = _Arriving()
     form = MultipartReader(request.headers, cast(StreamReader, _BoundedLines(request.content)))
     for _ in range(MAX_FIELDS + 1):
-        part = await asyncio.wait_for(form.next(), BODY_SECONDS)
+        part = await arriving.in_time(form.next())
         if part is None:
             break
         if not isinstance(part, BodyPartReader) or not part.name:
@@ -61,9 +71,9 @@ async def _read(request: web.BaseRequest, target: Path, most: int) -> tuple[dict
             if filename is not None:
                 raise bad_request("The form has two files: upload one at a time.", param="file")
             filename = part.filename or "file"
-            await _save(part, target, most)
+            await _save(part, target, most, arriving)
         else:
-            fields[part.name] = await _field(part)
+            fields[part.name] = await _field(part, arriving)
     else:
         raise bad_request(f"The form has more than {MAX_FIELDS} fields.")
     if filename is None:
@@ -96,9 +106,27 @@ class _BoundedLines:
         return getattr(self._content, name)
 
 
-async def _save(part: BodyPartReader, target: Path, most: int) -> None:
+class _Arriving:
+    """How long a form may take to arrive: longer with each byte of it."""
+
+    def __init__(self) -> None:
+        self._now = asyncio.get_running_loop().time
+        self._until = self._now() + BODY_SECONDS
+
+    async def in_time(self, work: Awaitable[T]) -> T:
+        """What `work` gives; raises `asyncio.TimeoutError` if that takes too long."""
+        return await asyncio.wait_for(work, min(BODY_SECONDS, self._until - self._now()))
+
+    async def pieces(self, part: BodyPartReader, size: int) -> AsyncIterator[bytes]:
+        """What a part of it has, in pieces of that size at most."""
+        while piece := await self.in_time(part.read_chunk(size)):
+            self._until += len(piece) / _SLOWEST
+            yield piece
+
+
+async def _save(part: BodyPartReader, target: Path, most: int, arriving: _Arriving) -> None:
     length = 0
-    while piece := await asyncio.wait_for(part.read_chunk(_PIECE), BODY_SECONDS):
+    async for piece in arriving.pieces(part, _PIECE):
         length += len(piece)
         if length > most:
             raise _too_large(most)
@@ -111,9 +139,9 @@ def _append(target: Path, piece: bytes) -> None:
         file.write(piece)
 
 
-async def _field(part: BodyPartReader) -> str:
+async def _field(part: BodyPartReader, arriving: _Arriving) -> str:
     value = b""
-    while piece := await asyncio.wait_for(part.read_chunk(_LONGEST_FIELD), BODY_SECONDS):
+    async for piece in arriving.pieces(part, _LONGEST_FIELD):
         value += piece
         if len(value) > _LONGEST_FIELD:
             raise bad_request(f"{str(part.name)[:50]} is too long.", param=part.name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
+from math import inf
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
 
 import anyio
 
-from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer, Prepare
+from .balancer import ALLOWED_FAILS, COOLDOWN_TIME, Balancer
 from .bulk.map import MapResult, journal_settings, map_calls
 from .bulk.requests import Requests, is_embedding
 from .calls.call import Answering, Call, answer
@@ -327,13 +328,24 @@ class AsyncRouter:
         return self._first_to_answer([(model, given), *checked_fallbacks(fallbacks)], messages)
 
     async def _ask(
-        self, model: str, messages: Sequence[Any], given: Given, fallbacks: Sequence[str] | None = None
+        self,
+        model: str,
+        messages: Sequence[Any],
+        given: Given,
+        fallbacks: Sequence[str] | None = None,
+        deadline: float = inf,
     ) -> ModelResponse | CompletionStream:
-        if self._balancer.has_names and model in self._balancer:
-            deadline = now() + self._preparer.timeout_and_retries(given.options.get("timeout"))[0]
-            prepare = self._for_entries(messages, given, deadline)
-            return await self._balancer.call(model, prepare, deadline, fallbacks)
-        return await answer(await self._preparer.prepare(model, messages, given))
+        if not self._balancer.has_names or model not in self._balancer:
+            return await answer(await self._preparer.prepare(model, messages, given, deadline))
+        deadline = min(deadline, self._deadline(given))  # of all entries and fallbacks together
+
+        def prepare(model: str, defaults: Given) -> Awaitable[Call | Answering]:
+            return self._preparer.prepare(model, messages, defaults.updated(given), deadline)
+
+        return await self._balancer.call(model, prepare, deadline, fallbacks)
+
+    def _deadline(self, given: Given) -> float:
+        return now() + self._preparer.timeout_and_retries(given.options.get("timeout"))[0]
 
     async def _first_to_answer(
         self, asked: list[tuple[str, Given]], messages: Sequence[Any]
@@ -343,12 +355,10 @@ class AsyncRouter:
         `timeout` is for all of them together.
         """
         given = asked[0][1]
-        deadline = now() + self._preparer.timeout_and_retries(given.options.get("timeout"))[0]
+        deadline = self._deadline(given)
         for left, (model, own) in zip(range(len(asked) - 1, -1, -1), asked, strict=True):
-            whole = given.updated(own)
-            whole.options["timeout"] = max(0.001, deadline - now())
             try:
-                return await self._ask(model, messages, whole)
+                return await self._ask(model, messages, given.updated(own), deadline=deadline)
             except PredictionCanceledError:
                 raise
             except APIError as error:
@@ -357,17 +367,6 @@ class AsyncRouter:
                     raise
                 logger.warning("%s failed, the next of its fallbacks is asked: %s", model, error)
         raise AssertionError("the last model answers or raises")
-
-    def _for_entries(self, messages: Sequence[Any], given: Given, deadline: float) -> Prepare:
-        """The function that prepares a call of one entry; `timeout` is for all entries and fallbacks together."""
-
-        def prepare(model: str, defaults: Given) -> Awaitable[Call | Answering]:
-            whole = defaults.updated(given)
-            left, own = max(0.001, deadline - now()), whole.options.get("timeout")
-            whole.options["timeout"] = left if own is None else min(left, checked_timeout(own))
-            return self._preparer.prepare(model, messages, whole)
-
-        return prepare
 
 
 def _mock(model: str, messages: Sequence[Any], given: Given) -> ModelResponse | CompletionStream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -149,12 +150,16 @@ class Preparer(msgspec.Struct, kw_only=True, eq=False):
             draft.blank, built, begun=begun, timeout=seconds, policy=RetryPolicy(retries, begun + seconds)
         )
 
-    async def prepare(self, model: str, messages: Sequence[Any], given: Given) -> Call | Answering:
-        """The call that was asked for, ready to be sent."""
+    async def prepare(
+        self, model: str, messages: Sequence[Any], given: Given, deadline: float = inf
+    ) -> Call | Answering:
+        """The call that was asked for, ready to be sent; it ends by `deadline` even if its `timeout` is longer."""
         if not isinstance(model, str):
             raise BadRequestError(f"model must be a string, not {type(model).__name__}.")
         options, begun = given.options, now()
         seconds, retries = self.timeout_and_retries(options.pop("timeout", None), options.get("num_retries"))
+        if begun + seconds > deadline:
+            seconds = max(0.001, deadline - begun)
         policy = RetryPolicy(retries, begun + seconds)
         access = chosen(options.get("api_base") or self.api_base, options.get("api_key") or self.api_key)
         draft = self._drafts.get((model, given.key))

@@ -95,14 +95,11 @@ def set_up(debug: bool) -> None:
     handler = logging.StreamHandler(stream)
     handler.addFilter(within_bounds)
     handler.setFormatter(TextFormatter() if stream.isatty() else JsonFormatter())
-    package = logging.getLogger("areplicate")
-    package.addHandler(handler)
-    package.propagate = False
-    package.setLevel(logging.INFO)
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    for name in ("aiohttp.server", "asyncio"):
+    for name in ("areplicate", access_logger.name, "aiohttp.server", "asyncio"):
         logging.getLogger(name).addHandler(handler)
         logging.getLogger(name).propagate = False
+    logging.getLogger("areplicate").setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
     # It would write a traceback for any bytes that are not HTTP: anybody could fill the disk.
     logging.getLogger("aiohttp.server").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 

@@ -113,7 +113,7 @@ async def admitted_call(
     around = _written_around(messages, params) * prompts
     if count > 1 or around:  # each prediction is sent a prompt of its own
         account.hold_body(around * count + len(msgspec.json.encode(body)) * (count - 1))
-    tries = 2 if any(params.get(name) for name in _HELD_TO) else 1
+    tries = 2 if any(map(params.get, _HELD_TO)) else 1
     demand = Demand(
         entries, count * prompts, copies=count, tries=tries, body=body, around=around, writes=writes
     )
@@ -158,7 +158,7 @@ def answers_of(params: dict[str, Any], entries: Sequence[ModelEntry]) -> int:
     """How many answers a call gives: as many as it says, else as the configuration says."""
     if params.get("n") is not None:
         return checked_count(params["n"])
-    return max(checked_count(entry.params.get("n")) for entry in entries)
+    return max([checked_count(entry.params.get("n")) for entry in entries])
 
 
 def _written_around(messages: Any, params: dict[str, Any]) -> int:

@@ -200,7 +200,7 @@ def read_as_a_journal(path: Path) -> Iterator[None]:
 
 def _is_empty(database: sqlite3.Connection) -> bool:
     """Whether it has no tables: it was just made, perhaps by a process that was killed before it went on."""
-    return database.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    return database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 def _check_format(database: sqlite3.Connection, path: Path) -> None:

@@ -206,9 +206,9 @@ def repair(text: str) -> Any:
     try:
         # Without `stream_stable` it takes white space from the ends of texts.
         value = pure(of_the_extra("json_repair").loads(text, skip_json_loads=True, stream_stable=True))
+        return value if value and _is_written(value, text) else None
     except (ValueError, RecursionError):
         return None
-    return value if value and _is_written(value, text) else None
 
 
 def _is_written(value: Any, text: str) -> bool:

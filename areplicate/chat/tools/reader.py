@@ -57,6 +57,8 @@ class ToolReader:
         self._tried = 0
         """How many of the closing marks that are held end no call: they stand in a text of its arguments."""
         self._called = False
+        self._after_call = False
+        """Whether nothing but white space has come since the last call."""
 
     def feed(self, text: str) -> list[Piece]:
         """What this piece of text makes certain."""
@@ -95,9 +97,14 @@ class ToolReader:
             kept = 0 if ended else _partial(self._held)
             text = self._held[: len(self._held) - kept]
             self._held = self._held[len(text) :]
-        if not text.strip() and (self._called or (opens and mark is not None)):
-            return  # white space before calls and between them
+        if text.isspace() and (opens or self._after_call):
+            if mark is None and not ended:  # it belongs to the text that may follow
+                self._begun, self._held = not opens, text + self._held
+                return
+            if mark is not None or self._after_call:
+                return  # white space before calls, between them and after them
         if text:
+            self._after_call = False
             yield text
 
     def _next_mark(self) -> tuple[int, str | None]:
@@ -141,6 +148,7 @@ class ToolReader:
             return
         self._held = rest + self._held
         self._called = self._called or bool(calls)
+        self._after_call = bool(calls)
         yield Block(text, tuple(calls) or None)
 
     def _calls(self, text: str, mark: str) -> tuple[list[RawCall], str]:

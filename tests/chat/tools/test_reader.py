@@ -109,6 +109,21 @@ def test_white_space_before_the_first_call_is_no_text(step: int) -> None:
     assert read.result() == ("\n\nI look.\n\n", [("clock", {"zone": "UTC"})], [])
 
 
+@pytest.mark.parametrize("step", [1, 2, 1000])
+@pytest.mark.parametrize("after", ["\n\nI wait.\n\n  Then I go on. ", "\nAction: wait"])
+def test_the_text_after_a_call_keeps_its_white_space(step: int, after: str) -> None:
+    said = f"<tool_call>{ONE}</tool_call>{after}"
+    read = Read([said[i : i + step] for i in range(0, len(said), step)])
+    assert read.result() == (after, [("clock", {"zone": "UTC"})], [])
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_white_space_before_an_action_is_no_text(step: int) -> None:
+    said = f"\nAction:\n```json\n[{ONE}]\n```"
+    read = Read([said[i : i + step] for i in range(0, len(said), step)])
+    assert read.result() == ("", [("clock", {"zone": "UTC"})], [])
+
+
 @pytest.mark.parametrize("family", NOTATIONS)
 @pytest.mark.parametrize("step", [1, 3, 1000])
 def test_each_familys_notation(family: str, step: int) -> None:

@@ -7,19 +7,19 @@ import pytest
 from areplicate.chat.formats.families import FAMILIES, family_of
 
 NAMES = {
-    "llama-2": "hfl/chinese-alpaca-2-7b meta-llama/Llama-2-7b-chat-hf meta/llama-2-70b-chat TheBloke/Llama-2-13B-chat-GPTQ "
+    "llama-2": "abacusai/Smaug-34B-v0.1 Viet-Mistral/Vistral-7B-Chat hfl/chinese-alpaca-2-7b meta-llama/Llama-2-7b-chat-hf meta/llama-2-70b-chat TheBloke/Llama-2-13B-chat-GPTQ "
     "meta/codellama-34b-instruct codellama/CodeLlama-7b-Instruct-hf daryl149/llama-2-7b-chat-hf "
     "jondurbin/airoboros-l2-70b-3.1 h2oai/h2ogpt-4096-llama2-7b-chat elyza/ELYZA-japanese-Llama-2-7b-instruct "
     "TheBloke/Llama-2-70B-Chat-AWQ accounts/llama-v2-7b-chat",
     "codellama-70b": "codellama/CodeLlama-70b-Instruct-hf meta/codellama-70b-instruct",
-    "llama-3": "meta/meta-llama-3-8b-instruct meta-llama/Meta-Llama-3-70B-Instruct "
+    "llama-3": "mlabonne/NeuralDaredevil-8B-abliterated meta/meta-llama-3-8b-instruct meta-llama/Meta-Llama-3-70B-Instruct "
     "lucataco/llama-3-8b-instruct-awq Groq/Llama-3-Groq-8B-Tool-Use Groq/Llama-3-Groq-70B-Tool-Use "
     "aaditya/Llama3-OpenBioLLM-70B Sao10K/L3-8B-Stheno-v3.2 NeverSleep/Llama-3-Lumimaid-8B-v0.1 "
     "gradientai/Llama-3-8B-Instruct-Gradient-1048k lucataco/ollama-llama3-70b llama-v3-8b-instruct "
     "abacusai/Smaug-Llama-3-70B-Instruct VAGOsolutions/Llama-3-SauerkrautLM-8b-Instruct "
     "deepcogito/cogito-v1-preview-llama-8b NousResearch/Hermes-4-70B NousResearch/Hermes-4-405B-FP8 "
     "NousResearch/DeepHermes-3-Llama-3-8B-Preview llava-hf/llava-llama-3-8b-v1_1 lmms-lab/llama3-llava-next-8b meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
-    "llama-3.1": "TheDrummer/Anubis-70B-v1 CYFRAGOVPL/Llama-PLLuM-8B-instruct LumiOpen/Llama-Poro-2-8B-Instruct facebook/Meta-SecAlign-70B meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
+    "llama-3.1": "ilsp/Llama-Krikri-8B-Instruct TheDrummer/Anubis-70B-v1 CYFRAGOVPL/Llama-PLLuM-8B-instruct LumiOpen/Llama-Poro-2-8B-Instruct facebook/Meta-SecAlign-70B meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
     "meta-llama/Llama-3.3-70B-Instruct "
     "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
     "hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4 llama-v3p1-70b-instruct llama3.1-8b-instruct-q4_K_M "
@@ -57,7 +57,7 @@ NAMES = {
     "lucataco/ollama-llama3.2-vision-90b qubit999/llama3.2-3b-instruct",
     "llama-4": "meta/llama-4-scout-instruct meta-llama/Llama-4-Maverick-17B-128E-Instruct",
     "mistral-v0.1": "mistralai/Mistral-7B-Instruct-v0.1 TheBloke/Mistral-7B-Instruct-v0.1-GGUF",
-    "mistral": "mistralai/Mistral-7B-Instruct-v0.2 mistralai/Mixtral-8x7B-Instruct-v0.1 "
+    "mistral": "prometheus-eval/prometheus-7b-v2.0 Equall/Saul-7B-Instruct-v1 mistralai/Mistral-7B-Instruct-v0.2 mistralai/Mixtral-8x7B-Instruct-v0.1 "
     "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ llava-hf/llava-v1.6-mistral-7b-hf yorickvp/llava-v1.6-mistral-7b miqudev/miqu-1-70b llava-hf/LLaVA-NeXT-Video-7B-32K-hf",
     "mistral-v3": "TheDrummer/Behemoth-123B-v1 mistralai/Mistral-7B-Instruct-v0.3 mistralai/Mixtral-8x22B-Instruct-v0.1 "
     "mistralai/Codestral-22B-v0.1 mistralai/Mistral-Large-Instruct-2407 mistralai/mathstral-7B-v0.1 "
@@ -89,7 +89,7 @@ NAMES = {
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
     "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507 AIDC-AI/Marco-Mini-Instruct",
     "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
-    "chatml": "croissantllm/CroissantLLMChat-v0.1 cyberagent/calm3-22b-chat trillionlabs/Tri-21B inflatebot/MN-12B-Mag-Mell-R1 Kwai-Keye/Keye-VL-8B-Preview MBZUAI-IFM/K2-Think arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
+    "chatml": "LatitudeGames/Wayfarer-12B nothingiisreal/MN-12B-Celeste-V1.9 aetherwiing/MN-12B-Starcannon-v2 croissantllm/CroissantLLMChat-v0.1 cyberagent/calm3-22b-chat trillionlabs/Tri-21B inflatebot/MN-12B-Mag-Mell-R1 Kwai-Keye/Keye-VL-8B-Preview MBZUAI-IFM/K2-Think arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
     "01-ai/Yi-34B-Chat HuggingFaceTB/SmolLM-360M-Instruct cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
@@ -108,11 +108,11 @@ NAMES = {
     "olmo-3.1": "allenai/Olmo-3.1-32B-Instruct",
     "olmo-3-think": "allenai/Olmo-3-32B-Think",
     "yi-1.5": "01-ai/Yi-1.5-34B-Chat 01-ai/Yi-1.5-9B-Chat-16K",
-    "zephyr": "HuggingFaceH4/zephyr-7b-beta HuggingFaceH4/zephyr-7b-alpha TinyLlama/TinyLlama-1.1B-Chat-v1.0 "
+    "zephyr": "ilsp/Meltemi-7B-Instruct-v1.5 HuggingFaceH4/zephyr-7b-beta HuggingFaceH4/zephyr-7b-alpha TinyLlama/TinyLlama-1.1B-Chat-v1.0 "
     "argilla/notus-7b-v1 TheBloke/zephyr-7B-beta-GGUF",
     "stablelm-zephyr": "stabilityai/stablelm-zephyr-3b stabilityai/stablelm-2-zephyr-1_6b",
     "stablelm": "stabilityai/stablelm-tuned-alpha-7b",
-    "phi-3": "microsoft/Phi-3-mini-4k-instruct microsoft/Phi-3.5-mini-instruct microsoft/Phi-3-medium-128k-instruct "
+    "phi-3": "numind/NuExtract numind/NuExtract-v1.5 microsoft/Phi-3-mini-4k-instruct microsoft/Phi-3.5-mini-instruct microsoft/Phi-3-medium-128k-instruct "
     "microsoft/Phi-3-vision-128k-instruct xtuner/llava-phi-3-mini-hf",
     "phi-4": "microsoft/phi-4 unsloth/phi-4-GGUF",
     "phi-4-reasoning": "microsoft/Phi-4-reasoning microsoft/phi-4-reasoning-plus",
@@ -133,7 +133,7 @@ NAMES = {
     "vicuna": "lmsys/vicuna-13b-v1.5 lmsys/vicuna-7b-v1.3 yorickvp/llava-13b liuhaotian/llava-v1.5-13b "
     "WizardLMTeam/WizardLM-13B-V1.2 alpindale/goliath-120b NousResearch/Nous-Capybara-34B "
     "microsoft/WizardLM-2-8x22B Xwin-LM/Xwin-LM-70B-V0.1",
-    "alpaca": "WizardLMTeam/WizardCoder-15B-V1.0 WizardLMTeam/WizardMath-70B-V1.0 garage-bAInd/Platypus2-70B "
+    "alpaca": "Undi95/ReMM-SLERP-L2-13B Gryphe/MythoMist-7b maywell/Synatra-Mixtral-8x7B WizardLMTeam/WizardCoder-15B-V1.0 WizardLMTeam/WizardMath-70B-V1.0 garage-bAInd/Platypus2-70B "
     "NousResearch/Nous-Hermes-Llama2-13b NousResearch/Nous-Hermes-13b meta-math/MetaMath-7B-V1.0 "
     "chavinlo/alpaca-native Gryphe/MythoMax-L2-13b",
     "openchat": "openchat/openchat-3.5-0106 berkeley-nest/Starling-LM-7B-alpha nateraw/openchat_3.5-awq",
@@ -154,7 +154,7 @@ NAMES = {
     "granite-3.3": "ibm-granite/granite-3.3-8b-instruct",
     "granite-vision": "ibm-granite/granite-vision-3.2-2b",
     "granite-code": "ibm-granite/granite-8b-code-instruct-4k ibm-granite/granite-20b-code-instruct-8k",
-    "tulu": "allenai/tulu-2-dpo-70b allenai/tulu-v2.5-ppo-13b-uf-mean-70b-uf-rm",
+    "tulu": "TencentARC/LLaMA-Pro-8B-Instruct allenai/tulu-2-dpo-70b allenai/tulu-v2.5-ppo-13b-uf-mean-70b-uf-rm",
     "tulu-3": "allenai/Llama-3.1-Tulu-3-8B allenai/Llama-3.1-Tulu-3-70B",
     "olmo": "allenai/OLMo-7B-Instruct allenai/OLMo-2-1124-13B-Instruct tiiuae/Falcon3-10B-Instruct",
     "falcon": "tiiuae/falcon-7b-instruct tiiuae/falcon-40b-instruct",
@@ -179,7 +179,7 @@ NAMES = {
     "magicoder": "ise-uiuc/Magicoder-S-DS-6.7B",
     "exaone": "LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct LGAI-EXAONE/EXAONE-3.0-7.8B-Instruct",
     "hy-3": "tencent/Hy3 tencent/Hy3-FP8",
-    "hunyuan-dense": "tencent/Hunyuan-4B-Instruct tencent/HY-MT1.5-1.8B",
+    "hunyuan-dense": "tencent/Hy-MT2-7B tencent/Hunyuan-4B-Instruct tencent/HY-MT1.5-1.8B",
     "minimax": "MiniMaxAI/MiniMax-Text-01",
     "minimax-m1": "MiniMaxAI/MiniMax-M1-80k",
     "seed-coder": "ByteDance-Seed/Seed-Coder-8B-Instruct",

@@ -62,6 +62,7 @@ def serve(
             "The client and the other commands work here."
         )
     early_signals.remember()
+    os.umask(0o077)  # what is written, such as answers to batches, is for the gateway's user alone
     for name in _FIGURES:
         os.environ.pop(name, None)
     from . import descriptors

@@ -134,6 +134,8 @@ def test_a_batch_from_its_file_to_its_answers(running: Gateway, endpoint: str) -
     assert all(each["response"]["body"]["model"] == "echo" and each["error"] is None for each in found)
     spent = running.get("/spend/logs?limit=1000")["data"]
     assert sum(row["endpoint"] == "/v1/batches" for row in spent) >= 20
+    for file in (running.config.parent / "areplicate-files").rglob("*"):
+        assert file.stat().st_mode & 0o077 == 0, f"{file} has prompts or answers, and others may read it"
 
 
 def test_a_batch_of_embeddings(running: Gateway) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import mimetypes
 import re
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,18 @@ class TestFiles:
         asked: Any = [{"role": "user", "content": [part]}]
         await attach(build_input(asked, {}, model="x/y", schema=schema(file=URI)), uploads)
         assert uploads.files[1][1:] == ("a.pdf", "application/octet-stream")
+
+    @pytest.mark.anyio
+    async def test_a_webp_is_an_image_on_every_machine(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes())  # as without the system's list
+        (tmp_path / "cat.webp").write_bytes(b"x")
+        known, path = schema(image=URI), str(tmp_path / "cat.webp")
+        messages = [{"role": "user", "content": "Look"}]
+        made = build_input(messages, {"image": path}, model="x/y", schema=known, allow_files=True)
+        for each in (made, ask(known, path, files=True)):
+            assert (await attach(each, Uploads()))["image"].startswith("data:image/webp;base64,")
 
     @pytest.mark.anyio
     async def test_a_path_can_be_given_by_the_input_s_name(self, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ async def _url(slot: MediaSlot, upload: Upload) -> str:
         content, mime = await in_thread(_read, slot.path or "")
     if len(content) <= INLINE_LIMIT:
         return f"data:{mime};base64,{base64.b64encode(content).decode()}"
-    filename = slot.filename or f"input{mimetypes.guess_extension(mime) or ''}"
+    filename = slot.filename or f"input{mimetypes.guess_extension(mime, strict=False) or ''}"
     return await upload(content, filename, mime)
 
 
@@ -73,12 +73,10 @@ async def _read_open(slot: MediaSlot) -> tuple[bytes, str]:
             f"The file for {slot.field} has more than {LARGEST_FILE:,} bytes, the most that Replicate takes.",
             param=slot.field,
         )
-    named = mimetypes.guess_type(slot.filename or "")[0]
-    return content, named or mime_of(content)
+    return content, mime_of(content, slot.filename or "")
 
 
 def _read(path: str) -> tuple[bytes, str]:
-    mime = mimetypes.guess_type(path)[0] or "application/octet-stream"
     file = Path(path)
     try:
         if not file.is_file():
@@ -87,7 +85,8 @@ def _read(path: str) -> tuple[bytes, str]:
             )
         if (size := file.stat().st_size) > LARGEST_FILE:
             raise BadRequestError(f"{path[:200]!r} has {size:,} bytes; Replicate takes {LARGEST_FILE:,}.")
-        return file.read_bytes(), mime
+        content = file.read_bytes()
+        return content, mime_of(content, path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadRequestError(f"{path[:200]!r} cannot be read: {reason}.") from error

@@ -125,7 +125,7 @@ def _is_file(name: str, value: Any, plan: Plan, allow_files: bool) -> bool:
 
 def _is_path(text: str) -> bool:
     """Whether a text is the path of a file: no URL, and with a file's ending."""
-    known = _SCHEME.match(text) is None and guess_type(text)[0] is not None
+    known = _SCHEME.match(text) is None and guess_type(text, strict=False)[0] is not None
     return (known and len(text) < _LONGEST_PATH) or text.startswith("file:")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from itertools import count
+from mimetypes import guess_type
 from os import PathLike, fsdecode
 from os.path import basename
 from typing import Any, Literal, NoReturn
@@ -50,6 +51,13 @@ _BEGINNINGS = {
     b"\x1aE\xdf\xa3": "video/webm",
 }
 """How the files that models take begin. Formats with their mark further in are in `mime_of`."""
+_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"mif1"), "image/heic"),
+    b"avif": "image/avif",
+    b"M4A ": "audio/mp4",
+    b"qt  ": "video/quicktime",
+}
+"""What is in a container that films have, too."""
 
 
 class Media(msgspec.Struct, frozen=True):
@@ -226,12 +234,17 @@ def medium_of(kind: MediaKind, value: Any) -> Media:
     return Media(kind, "", basename(name) if isinstance(name, str) else None, value)
 
 
-def mime_of(content: bytes) -> str:
-    """The media type of a file, by how it begins."""
+def mime_of(content: bytes, name: str = "") -> str:
+    """The media type of a file, by its name and else by how it begins.
+
+    By its name alone, it would depend on the machine: many a one knows no `.webp`, which is standard in Python 3.13 only.
+    """
+    if (named := guess_type(name, strict=False)[0]) is not None:
+        return named
     if content[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(content[8:12], _UNKNOWN)
     if content[4:8] == b"ftyp":
-        return "video/mp4"
+        return _BRANDS.get(content[8:12], "video/mp4")
     return next((mime for start, mime in _BEGINNINGS.items() if content.startswith(start)), _UNKNOWN)
 
 

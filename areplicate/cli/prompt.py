@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-import mimetypes
+import codecs
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+
+from ..chat.messages import mime_of
 
 STDIN = "-"
 
@@ -48,8 +50,9 @@ def _read(file: Path) -> str:
 
 
 def _decoded(content: bytes, source: str) -> str:
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell's `>` writes it
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-16" if utf16 else "utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise click.UsageError(
             f"{source} is not UTF-8 text ({error.reason} at byte {error.start})."
@@ -63,7 +66,8 @@ def _image_url(image: str) -> str:
     path = Path(image)
     if not path.is_file():
         raise click.BadParameter(f"The file {image!r} does not exist.", param_hint="--image")
-    kind = mimetypes.guess_type(path.name)[0] or ""
+    content = path.read_bytes()
+    kind = mime_of(content, path.name)
     if not kind.startswith("image/"):
         raise click.BadParameter(f"{image!r} does not look like an image.", param_hint="--image")
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

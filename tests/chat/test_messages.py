@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mimetypes
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -208,6 +209,10 @@ def test_open_files_are_read_later_and_keep_their_names(tmp_path: Path) -> None:
         (b"RIFF....WAVEfmt ", "audio/wav"),
         (b"\x1aE\xdf\xa3..", "video/webm"),
         (b"....ftypisom", "video/mp4"),
+        (b"....ftypheic", "image/heic"),
+        (b"....ftypavif", "image/avif"),
+        (b"....ftypM4A ", "audio/mp4"),
+        (b"....ftypqt  ", "video/quicktime"),
         (b"RIFF....AVI ", "application/octet-stream"),
         (b"Hello", "application/octet-stream"),
         (b"", "application/octet-stream"),
@@ -215,6 +220,12 @@ def test_open_files_are_read_later_and_keep_their_names(tmp_path: Path) -> None:
 )
 def test_files_are_known_by_how_they_begin(content: bytes, mime: str) -> None:
     assert mime_of(content) == mime
+
+
+def test_names_mean_the_same_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes())  # as without the system's list
+    assert mime_of(b"", "cat.webp") == "image/webp"
+    assert mime_of(b"\x89PNG", "cat") == "image/png"
 
 
 def user(*parts: Any) -> list[Any]:

@@ -52,6 +52,11 @@ def test_what_is_piped_in_is_one_question(local: LocalReplicate) -> None:
     assert user_text(local) == "first line\nsecond line"
 
 
+def test_what_powershell_writes_is_read(local: LocalReplicate) -> None:
+    run("chat", LLAMA, local=local, piped="Who left\r\nTroy \u2693?\r\n".encode("utf-16"))
+    assert user_text(local) == "Who left\nTroy \u2693?"
+
+
 def test_pipe_files_and_prompt_are_joined_in_that_order(local: LocalReplicate, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("\ufefffrom a file\n".encode())
     run("chat", LLAMA, "the prompt", "-f", str(tmp_path / "a.txt"), local=local, piped="piped\n")
@@ -143,9 +148,10 @@ def test_stops_and_a_seed_reach_a_model_that_takes_them(local: LocalReplicate) -
     assert body["input"]["stop_sequences"] == "END,##" and body["input"]["seed"] == 7
 
 
-def test_an_image_goes_along(local: LocalReplicate, tmp_path: Path) -> None:
-    (tmp_path / "dot.png").write_bytes(PNG)
-    asked = run("chat", VISION, "What is it?", "--image", str(tmp_path / "dot.png"), local=local)
+@pytest.mark.parametrize("name", ["dot.png", "dot"])
+def test_an_image_goes_along(local: LocalReplicate, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(PNG)
+    asked = run("chat", VISION, "What is it?", "--image", str(tmp_path / name), local=local)
     assert asked.returncode == 0, asked.stderr
     (body,) = sent(local)
     assert body["input"]["image"].startswith("data:image/png;base64,")

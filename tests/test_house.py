@@ -176,8 +176,10 @@ def test_no_file_has_the_marks_of_a_merge_that_was_not_finished() -> None:
         assert not re.search(r"^(<<<<<<< |>>>>>>> )", path.read_text(), re.MULTILINE), path
 
 
-def test_a_rooms_own_words_name_files_that_are_there() -> None:
-    for folder in sorted(PACKAGE.rglob("__init__.py")):
-        words = re.findall(r"`([a-z][a-z_]*)`", ast.get_docstring(tree(folder)) or "")
+def test_a_rooms_own_words_name_all_its_files_and_no_others() -> None:
+    for folder in sorted(PACKAGE.rglob("*/__init__.py")):
+        words = set(re.findall(r"`([a-z][a-z_]*)`", ast.get_docstring(tree(folder)) or ""))
         there = {path.stem for path in folder.parent.iterdir()} | {"areplicate"}
-        assert set(words) <= there, f"{folder.parent.relative_to(PACKAGE)} has no {set(words) - there}"
+        assert words <= there, f"{folder.parent.relative_to(PACKAGE)} has no {words - there}"
+        files = {path.stem for path in folder.parent.glob("*.py") if not path.stem.startswith("__")}
+        assert files <= words, f"{folder.parent.relative_to(PACKAGE)} does not tell of {files - words}"

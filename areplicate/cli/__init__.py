@@ -1,4 +1,9 @@
-"""The `areplicate` command, with a file for each subcommand, which is imported when it is asked for."""
+"""The `areplicate` command, with a file for each subcommand, which is imported when it is asked for.
+
+These are `batch`, `chat`, `demo`, `keys`, `local`, `models`, `prices` (from its `price_sources`) and `shell`, which is
+`areplicate completion`. `prompt` reads what is asked, `answering` shows the answer and `waiting` what comes before it,
+`terminal` prints tables, `pairs` reads options, and `signals` ends a command in order.
+"""
 
 from __future__ import annotations
 

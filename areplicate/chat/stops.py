@@ -52,8 +52,14 @@ def before_stop(text: str, sequences: Sequence[str]) -> str:
 
 def begun_at_the_end(text: str, sequences: Collection[str]) -> int:
     """How many characters at the end of a text may be the beginning of one of the sequences."""
-    longest = max(map(len, sequences), default=0)
-    for count in range(min(longest - 1, len(text)), 0, -1):
-        if any(sequence.startswith(text[-count:]) for sequence in sequences):
-            return count
+    return max((_begun(text, sequence) for sequence in sequences), default=0)
+
+
+def _begun(text: str, sequence: str) -> int:
+    """The same for one: it is looked for where its first character is, which few texts end with."""
+    start = text.find(sequence[:1], max(0, len(text) - len(sequence) + 1))
+    while start >= 0:
+        if sequence.startswith(text[start:]):
+            return len(text) - start
+        start = text.find(sequence[:1], start + 1)
     return 0

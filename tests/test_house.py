@@ -76,11 +76,17 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All that a file says: to go through a tree takes as long as to read it."""
+    return list(ast.walk(tree(path)))
+
+
 def imports(path: Path) -> set[tuple[str, ...]]:
     """The modules that a file imports, as paths from the top: ("areplicate", "chat") or ("aiohttp",)."""
     here = ("areplicate", *path.relative_to(PACKAGE).parts[:-1])
     found = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -126,7 +132,7 @@ def test_a_room_says_what_it_is_for_in_a_dozen_words() -> None:
 def test_a_class_shares_its_name_with_no_other() -> None:
     places: dict[str, set[str]] = {}
     for path in files():
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, set()).add(str(path.relative_to(PACKAGE)))
     shared = {name: where for name, where in places.items() if len(where) > 1 and name not in OTHERS_NAMES}
@@ -136,7 +142,7 @@ def test_a_class_shares_its_name_with_no_other() -> None:
 def test_nothing_depends_on_asserts_which_python_o_leaves_out() -> None:
     for path in files():
         if path.relative_to(PACKAGE).as_posix() != "gateway/http/uploads.py":  # aiohttp raises them
-            for node in ast.walk(tree(path)):
+            for node in nodes(path):
                 if isinstance(node, ast.ExceptHandler) and node.type is not None:
                     assert "AssertionError" not in ast.unparse(node.type), f"{path}:{node.lineno}"
 

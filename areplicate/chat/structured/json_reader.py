@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import msgspec
@@ -61,8 +62,8 @@ class JsonReader:
         self._validator = validator_for(format.schema)
         self._text = ""
         self._streamed = streamed
-        self._read_at = 0
-        """How long the text is when it is read next."""
+        self._read_at = 0.0
+        """How long the text is when it is read next: never before its end, once what is meant needs a repair."""
         self._from = 0
         self._parse = of_the_extra("jiter").from_json
         self.given = given
@@ -84,11 +85,14 @@ class JsonReader:
                 return self._give(certain)
             if self._certain(written[:-_LOOKAHEAD]) is not None or len(written) <= _LOOKAHEAD:
                 return ""
-            # This bracket opens no JSON: what follows after its end may be.
-            self._from = _end_of_brackets(self._text, start)
-            if not self._from:
-                self._from = start
+            # This bracket opens no JSON: what follows after its end may be, unless this can be repaired.
+            self._from = start
+            if not (end := _end_of_brackets(self._text, start)):
                 return ""
+            if self._fits_once_repaired(self._text[start:end]):
+                self._read_at = inf
+                return ""
+            self._from = end
         return ""
 
     def end(self, cut_off: bool = False) -> str:
@@ -120,6 +124,10 @@ class JsonReader:
             if self._validator.may_yet_fit(value):
                 return msgspec.json.encode(value).decode().rstrip(_CLOSERS)
         return ""
+
+    def _fits_once_repaired(self, written: str) -> bool:
+        value = repair(written)
+        return value is not None and not self._format.faults(value)
 
     def _value(self) -> Any:
         """The value in the answer that fits; else `faults` says what is wrong with the likeliest."""

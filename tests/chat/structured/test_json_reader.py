@@ -206,6 +206,14 @@ def test_brackets_that_are_not_json_hide_all_that_stands_in_them(step: int) -> N
     assert (json.loads(content), faults) == (ADA, [])
 
 
+@pytest.mark.parametrize("step", [1, 3, 1000])
+@pytest.mark.parametrize("broken", ['{"name": "Ada", "age": 36,}', "{'name': 'Ada', 'age': 36}"])
+def test_json_that_is_meant_and_broken_is_given_and_not_the_next(step: int, broken: str) -> None:
+    text = f'{broken} {{"name": "Bob", "age": 1}}'
+    content, faults = read([text[i : i + step] for i in range(0, len(text), step)])
+    assert (json.loads(content), faults) == (ADA, [])
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

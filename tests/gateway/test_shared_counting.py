@@ -224,6 +224,21 @@ async def test_a_row_is_written_once_and_paid_once(store: Store) -> None:
     assert {each.request_id for each in await store.reports.usage_rows(10, 0)} == {"1", "2"}
 
 
+async def test_what_has_a_row_that_cannot_be_stored_is_no_longer_in_flight(
+    store: Store, tmp_path: Path
+) -> None:
+    await add_key(store, max_parallel_requests=1)
+    await store.admit(held := hold())
+    writer = UsageWriter(Overflow(tmp_path, "config"), 100)
+    without_endpoint = msgspec.structs.replace(row("1"), endpoint=None)
+    writer.add(without_endpoint, SettledHold(held.id, 0, 0.0))
+    writer.add(row("2"))
+    writer.start(store)
+    await writer.aclose()
+    assert [each.request_id for each in await store.reports.usage_rows(10, 0)] == ["2"]
+    await store.admit(hold())
+
+
 ROWS = [
     row("1", at=DAY * 10, cost=1.0),
     row("2", at=DAY * 11 - 1, cost=2.0, model="b", predictions=3),

@@ -147,8 +147,10 @@ async def _write(store: Store, batch: list[tuple[UsageRow, SettledHold | None]])
             for each in batch:
                 await _write(store, [each])
             return
-        row = msgspec.to_builtins(batch[0][0])
-        logger.error("usage row could not be stored: %s", error, extra=fields(usage=row))
+        [(row, end)] = batch
+        logger.error("usage row could not be stored: %s", error, extra=fields(usage=msgspec.to_builtins(row)))
+        if end is not None:  # its key's next requests need the room
+            await store.write_usage([], [end])
 
 
 class Overflow(msgspec.Struct):

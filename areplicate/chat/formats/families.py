@@ -133,7 +133,7 @@ def own_turns(text: str) -> OwnTurns | None:
     gap, label = before[:line], before[line:]
     closes = _CLOSER.match(after)
     if closes is not None:
-        return OwnTurns(label.removeprefix(closes[1]), after, closes[0])
+        return OwnTurns(label.rpartition(closes[1])[2], after, closes[0])
     ended = len(gap.rstrip().removesuffix("</s>"))
     answered = gap[ended:] or after[: len(after) - len(after.lstrip())] or "\n"
     return OwnTurns(label, after, answered)
@@ -203,6 +203,8 @@ def _is_one_turn(template: PromptTemplate, head: str, said: str) -> bool:
 
 def _is_around(around: tuple[str, str], text: str) -> bool:
     before, after = around
+    if not before and SYSTEM in text and not text.startswith(SYSTEM):
+        return False  # a label of its own, such as "SYSTEM: "
     fits = text.startswith(before) and text.endswith(after) and len(text) >= len(before) + len(after)
     return not text or fits
 

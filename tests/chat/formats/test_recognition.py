@@ -31,6 +31,9 @@ CHATML = "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
         ("Be kind.<｜User｜>{prompt}<｜Assistant｜>", "deepseek"),  # noqa: RUF001 - its tokens' own bar
         ("<s>[INST] <<SYS>>\n{system_prompt}\n<</SYS>>\n\n{prompt} [/INST]", "llama-2"),
         (CHATML, "chatml"),
+        ("{system_prompt} USER: {prompt} ASSISTANT:", "vicuna"),
+        ("SYSTEM: {system_prompt} USER: {prompt} ASSISTANT:", None),
+        ("SYSTEM: {system_prompt}\nUSER: {prompt}\nASSISTANT:", "synthia"),
         ("[INST] Be kind.\n\n{prompt} [/INST]", "mistral"),
         ("[INST] Be kind. {prompt} [/INST]", None),
         ("[INST] Hi [/INST] Hello</s> [INST] Be kind.\n\n{prompt} [/INST]", None),
@@ -101,6 +104,7 @@ def test_of_the_families_whose_marks_a_prompt_has_the_models_own_counts_first(
         ("Rules:\n\nBe kind.\n\n### Q\n{prompt}\n\n### A\n", ("### Q\n", "\n\n### A\n", "\n\n")),
         ("<|a|>{prompt}<|b|>", ("<|a|>", "<|b|>", "<|b|>")),
         ("<|b|><|a|>{prompt}<|b|>\n", ("<|a|>", "<|b|>\n", "<|b|>\n")),
+        ("<|s|>Be kind.<|b|><|a|>{prompt}<|b|><|c|>", ("<|a|>", "<|b|><|c|>", "<|b|>")),
         ("[X]{prompt}</s>[Y]", ("[X]", "</s>[Y]", "</s>")),
         ("Be kind.</s>\nQ: {prompt} A:", ("Q: ", " A:", "</s>\n")),
         ("{prompt}", ("", "", "\n")),

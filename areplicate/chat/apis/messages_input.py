@@ -212,7 +212,11 @@ def _said(place: str, content: Any) -> str:
     """A text, or those in a list of blocks, a line each."""
     if isinstance(content, str):
         return content
-    return "\n".join([mapping(place, part).get("text") or "" for part in content or ()])
+    if not isinstance(content, (list, type(None))):
+        wrong(place, "must be a string or a list of text blocks")
+    return "\n".join(
+        [text(f"{place}.text", mapping(place, part).get("text") or "") for part in content or ()]
+    )
 
 
 def _source(place: str, block: Mapping[str, Any]) -> str:

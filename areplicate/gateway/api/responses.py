@@ -170,9 +170,11 @@ def _as_kept(place: str, item: Any) -> Any:
     id = item.get("id")
     if id and (len(text(f"{place}.id", id)) > _MAX_ID or "\0" in id):
         wrong(f"{place}.id", f"must have at most {_MAX_ID} characters, none of them NUL")
-    kind = item.get("type") or ("item_reference" if item.keys() == {"id"} else "message")
-    if kind == "item_reference" or not isinstance(kind, str):
-        return item
+    kind = text(
+        f"{place}.type", item.get("type") or ("item_reference" if item.keys() == {"id"} else "message")
+    )
+    if kind == "item_reference":
+        return {**item, "id": text(f"{place}.id", id)}
     kept = {**item, "type": kind, "id": id or new_id("msg" if kind == "message" else "item")}
     if kind == "message" or kind.endswith(("_call", "_output")):
         kept["status"] = item.get("status") or "completed"

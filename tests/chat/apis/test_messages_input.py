@@ -337,6 +337,14 @@ class TestParameters:
         assert caught.value.param == place and str(caught.value).startswith(f"{place} must ")
 
 
+@pytest.mark.parametrize("content", [7, {"type": "text"}, [{"type": "text", "text": ["x"]}], ["x"]])
+@pytest.mark.parametrize("kind", ["search_result", "document"])
+def test_a_block_whose_own_content_is_wrong_is_told_by_its_place(kind: str, content: Any) -> None:
+    source = {"type": "content", "content": content}
+    with pytest.raises(BadRequestError, match="must be"):
+        read({"role": "user", "content": [{"type": kind, "content": content, "source": source}]})
+
+
 class TestTools:
     def test_are_functions(self) -> None:
         bare = {"name": "time", "type": "custom", "input_schema": {}}

@@ -117,6 +117,21 @@ def _without_ids(response: Any) -> Any:
     return output, {name: response[name] for name in common}
 
 
+@pytest.mark.parametrize(
+    ("item", "place"),
+    [
+        ({"type": ["message"], "role": "user", "content": "Hi"}, "type"),
+        ({"type": 5, "call_id": "c1"}, "type"),
+        ({"type": "item_reference"}, "id"),
+        ({"type": "item_reference", "id": {}}, "id"),
+        ({"type": "message", "role": "user", "content": "Hi", "id": ["msg_1"]}, "id"),
+    ],
+)
+def test_an_item_that_is_wrong_is_told_by_its_place(client: openai.OpenAI, item: Any, place: str) -> None:
+    with pytest.raises(openai.BadRequestError, match=rf"input\[1\]\.{place} must be a string"):
+        client.responses.create(model="chat", input=[*ASK, item])
+
+
 def test_items_stream_in_their_order(raw: Any) -> None:
     events = raw(model="weather", input=ASK, tools=[FLAT], stream=True)
     kinds = [event["type"].removeprefix("response.") for event in events[2:]]

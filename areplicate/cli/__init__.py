@@ -10,7 +10,9 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from codecs import lookup
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from ..gateway import early_signals
@@ -111,6 +113,19 @@ def main(verbose: bool) -> None:
     """
     areplicate.set_verbose = verbose
     _end_in_order()
+    _write_any_character()
+
+
+def _write_any_character() -> None:
+    """Files and pipes are written in UTF-8, as they are read; what a terminal cannot show is a question mark.
+
+    The encoding of many a system has no place for most of what models write, and an answer would be lost.
+    """
+    if isinstance(sys.stdout, TextIOWrapper) and lookup(sys.stdout.encoding).name != "utf-8":
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _end_in_order() -> None:

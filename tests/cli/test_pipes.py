@@ -18,7 +18,7 @@ from areplicate.cli import main
 from areplicate.local import LocalModel, LocalReplicate
 from tests import forked
 from tests.cli.command import environment, run
-from tests.stage import LLAMA, llama, sent
+from tests.stage import LLAMA, in_the_environment, llama, sent
 
 VISION = "acme/vision"
 STOPS = "meta/llama-2-7b-chat"
@@ -125,6 +125,21 @@ def test_an_output_that_cannot_be_written_is_an_error_in_a_line(monkeypatch: pyt
     monkeypatch.setattr(sys, "stdout", Full())
     with pytest.raises(click.ClickException, match=r"The output cannot be .*: No space left on device\.$"):
         main(["models", "list"], standalone_mode=False)
+
+
+@pytest.mark.parametrize("more", [(), ("--no-stream",), ("--json",)])
+def test_what_is_written_to_pipes_and_files_is_utf_8(
+    monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """On many a system the standard output is in an encoding that has no place for most characters."""
+    monkeypatch.setattr("areplicate.cli._end_in_order", lambda: None)
+    written = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setattr(sys, "stdin", None)
+    with LocalReplicate([llama(reply=["Zo\u00eb ", "\u2693"], boot_seconds=0)]) as local:
+        in_the_environment(local, monkeypatch)
+        main(["chat", LLAMA, "x", *more], standalone_mode=False)
+    assert "Zo\u00eb \u2693" in written.buffer.getvalue().decode()
 
 
 def test_a_program_without_standard_streams_asks(local: LocalReplicate, tmp_path: Path) -> None:

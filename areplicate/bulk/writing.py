@@ -134,7 +134,7 @@ def _parquet_schema(source: Path, output: Path, added: Mapping[str, type]) -> An
         schema = pyarrow.schema(list({**types, **further}.items()))
         with pyarrow.parquet.ParquetWriter(io.BytesIO(), schema):
             return schema
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OverflowError) as error:
         raise BadRequestError(
             f"{output} cannot hold the columns of {source}: {str(error).rstrip('.')}. Write .jsonl or .csv instead."
         ) from None

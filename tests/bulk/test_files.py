@@ -320,7 +320,7 @@ def test_columns_are_separated_as_in_the_header(tmp_path: Path, text: str) -> No
     assert isinstance(row, Row) and row.columns["prompt"] == "Hi"
 
 
-@pytest.mark.parametrize("values", [(1, "a"), ({}, {}), ([1], {"x": 1})])
+@pytest.mark.parametrize("values", [(1, "a"), ({}, {}), ([1], {"x": 1}), (10**30,)])
 def test_what_parquet_cannot_hold_is_told_before_anything_is_asked(tmp_path: Path, values: Any) -> None:
     source = written(tmp_path / "in.jsonl", [{"prompt": "a", "x": each} for each in values])
     with pytest.raises(BadRequestError, match=r"cannot hold the columns of .* Write \.jsonl or \.csv"):

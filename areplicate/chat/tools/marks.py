@@ -71,20 +71,18 @@ ACTION = "Action:"
 """What opens Command-R's calls: a word of plain English, so that fenced JSON must follow."""
 
 _FENCE = re.compile(r"```(?:json|tool_code|tool_call)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
-_OPENINGS = tuple(MARKS)
+_OPENING = re.compile("|".join(re.escape(mark) for mark in MARKS if mark != "<function="))
 _CLOSINGS = tuple(closing for closings in MARKS.values() for closing in closings)
 
 
 def without_marks(text: str) -> str:
-    if not text.startswith(_OPENINGS):
+    opening = _OPENING.match(text)
+    if opening is None:
         return text
-    for opening, closings in MARKS.items():
-        if text.startswith(opening) and opening != "<function=":
-            text = text[len(opening) :]
-            for closing in closings:
-                text = text.removesuffix(closing)
-            return text.strip()
-    return text
+    text = text[opening.end() :]
+    for closing in MARKS[opening[0]]:
+        text = text.removesuffix(closing)
+    return text.strip()
 
 
 def unfenced(text: str) -> str:

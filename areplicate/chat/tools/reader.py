@@ -35,7 +35,8 @@ _SPOKEN_OF = re.compile(
 _MOST_ENDS = 64
 """Closing marks that are tried before the first ends the block: each is read with all that stands before it."""
 _MARKS = (*MARKS, ACTION)
-_STARTS = (*_BARE, *MARKS)
+_BEGUN = frozenset(start[:length] for start in (*_BARE, *MARKS) for length in range(len(start) + 1))
+"""All that may yet become such a beginning, or a mark."""
 
 
 class ToolReader:
@@ -84,7 +85,7 @@ class ToolReader:
         opens = not self._begun
         if opens:
             start = self._held.lstrip()
-            if not ended and start not in ("{", "```") and any(mark.startswith(start) for mark in _STARTS):
+            if not ended and start not in ("{", "```") and start in _BEGUN:
                 return  # white space, or the half of what may begin a call
             self._begun = True
             if start.startswith(_BARE) and not start.startswith(tuple(MARKS)):

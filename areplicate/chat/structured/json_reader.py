@@ -28,6 +28,9 @@ _BETWEEN = re.compile(r"[\s,:]*")
 _COLON = re.compile(r"\s*:")
 _LITERAL = re.compile(r"[^\s,:{}\[\]\"']+")
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d"}
+_MAY_END = {quote: re.compile(rf"{quote}\s*[,:\]}}]") for quote in _QUOTES.values()}
+_ESCAPED_QUOTE = "\ue000"
+"""Stands for one while a text is compared: such a quote ends no text."""
 AS_JSON = {"None": "null", "True": "true", "False": "false"}
 """Python's names, as JSON has them."""
 _GROWING = "0123456789+-.eE"
@@ -256,10 +259,13 @@ def _tokens(value: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _end_of_text(token: str, text: str, at: int) -> int:
-    """Where the token ends if it stands there in quotes; else 0."""
+    """Where the token ends if it stands there in quotes; else 0, as where one of its own quotes may end it."""
     closing = _QUOTES.get(text[at : at + 1])
     end = at + 1 + len(token)
-    return end + 1 if closing and text.startswith(token, at + 1) and text[end : end + 1] == closing else 0
+    written = text[at + 1 : end]
+    if closing is None or text[end : end + 1] != closing or written.replace(_ESCAPED_QUOTE, '"') != token:
+        return 0
+    return 0 if _MAY_END[closing].search(written) else end + 1
 
 
 def _end_of_bare_key(token: str, text: str, at: int) -> int:
@@ -283,6 +289,8 @@ def _meant_by_escape(escape: re.Match[str]) -> str:
     written = escape[0]
     if written == "\\'":
         return "'"
+    if written == '\\"':
+        return _ESCAPED_QUOTE
     try:
         return str(json.loads(f'"{written}"'))
     except ValueError:

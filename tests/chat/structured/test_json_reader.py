@@ -169,6 +169,8 @@ def test_the_next_attempt_goes_on_from_what_was_given_out() -> None:
         '{"a": "x, "b": 1}',
         '{"a": ["" "{"]}',  # json_repair forgets the empty text
         '{"a": "" /* none */}',
+        '{"a": "[--." "b": "`],"}',  # json_repair takes it for one text
+        '{"a": "she said "hi", then"}',
     ],
 )
 def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
@@ -193,6 +195,7 @@ def test_what_may_mean_several_things_is_not_mended(text: str) -> None:
         ),
         (r'{"a": "\ud83d\ude00",}', {"a": "😀"}),
         ('{"a": "say "hi" now"}', {"a": 'say "hi" now'}),
+        (r'{"a": "{\"b\": \"c\", \"d\": 1}",}', {"a": '{"b": "c", "d": 1}'}),
     ],
 )
 def test_punctuation_is_mended(text: str, value: Any) -> None:

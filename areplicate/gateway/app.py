@@ -78,7 +78,7 @@ class Gateway:
         areplicate.set_verbose = config.verbose
         if config.accounts != old.config.accounts:
             logger.warning("what general_settings says of the database has changed: that needs a restart")
-        await old.retire()
+        old.retire()
 
     async def end_calls(self) -> None:
         """Ends all calls of Replicate."""
@@ -103,4 +103,4 @@ class Gateway:
         if self._changing:
             await asyncio.wait(self._changing, timeout=_LAST_SECONDS)
         await self.accounts.aclose()
-        await self.backend.router.aclose()
+        await self.end_calls()

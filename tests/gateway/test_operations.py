@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from areplicate.local import LocalReplicate
+from areplicate.local import LocalModel, LocalReplicate
 from tests import forked
 from tests.gateway.process import (
     ENVIRONMENT,
     MASTER,
     MODELS,
+    PATH,
     UPSTREAM_KEY,
     WORDS,
     Gateway,
@@ -31,6 +32,7 @@ from tests.gateway.process import (
     gateway,
     recorded,
 )
+from tests.hostile import HostileReplicate, hangs
 
 pytestmark = [pytest.mark.first(40), pytest.mark.filterwarnings("ignore")]
 TEXT = "".join(WORDS)
@@ -124,6 +126,29 @@ def test_sighup_reloads_what_is_right_and_refuses_what_is_wrong(
         running.config.write_text(json.dumps(config_for(local)))
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: running.ask(model="chat").status_code == 200)
+
+
+def test_no_answer_waits_until_an_old_configuration_is_closed(tmp_path: Path) -> None:
+    models = [
+        LocalModel(owner="acme", name="chat", run_seconds=0.5),
+        LocalModel(owner="acme", name="slow", run_seconds=30),
+    ]
+    with HostileReplicate(models) as hostile, gateway(config_for(hostile, models), tmp_path) as running:
+        hostile.on("cancel", hangs(1.5), times=1)
+        with running.connect() as leaves, ThreadPoolExecutor(1) as threads:
+            asked = json.dumps(body("slow")).encode()
+            head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n".encode()
+            leaves.sendall(head + b"Content-Length: %d\r\n\r\n" % len(asked) + asked)
+            eventually(lambda: len(hostile.running()) == 1)
+            under_the_old = threads.submit(running.ask)
+            eventually(lambda: len(hostile.running()) == 2)
+            running.process.send_signal(signal.SIGHUP)
+            eventually(lambda: "configuration reloaded" in running.log())
+            leaves.close()
+            assert under_the_old.result().status_code == 200
+            assert hostile.running(), "what was left is still being cancelled"
+        assert running.stop() == 0
+        assert not hostile.running(), "the end waits for it"
 
 
 def test_several_workers_share_a_port_and_the_limits(local: LocalReplicate, tmp_path: Path) -> None:

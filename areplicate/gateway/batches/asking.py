@@ -67,7 +67,7 @@ async def ask(
                     raise
         finally:
             account.log("POST")
-            await backend.leave()
+            backend.leave()
 
 
 async def _answer(account: Account, request: dict[str, Any]) -> Any:

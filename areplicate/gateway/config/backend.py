@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
@@ -84,6 +85,7 @@ class Backend:
         self.requests_in_flight = 0
         self.closed = False
         self._retired = False
+        self._closing: asyncio.Task[None] | None = None
 
     def target(self, name: str) -> Target | None:
         """What a client's name for a model stands for; None if there is no such model."""
@@ -168,22 +170,25 @@ class Backend:
             raise error_from_response(response)
         return response
 
-    async def leave(self) -> None:
-        """One of the requests that `requests_in_flight` counts has ended."""
+    def leave(self) -> None:
+        """One of the requests that `requests_in_flight` counts has ended. Its answer does not wait for what this
+        closes: predictions that others have left may be hard to cancel."""
         self.requests_in_flight -= 1
-        if self._retired and not self.requests_in_flight:
-            await self.router.aclose()
+        self._close_if_unused()
 
     async def close(self) -> None:
         """Ends the requests in flight: their clients get an error, their predictions are cancelled."""
         self.closed = True
         await self.router.aclose()
 
-    async def retire(self) -> None:
+    def retire(self) -> None:
         """No more requests come to this one; its connections close when the last request has ended."""
         self._retired = True
-        if not self.requests_in_flight:
-            await self.router.aclose()
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._retired and not self.requests_in_flight:
+            self._closing = asyncio.get_running_loop().create_task(self.close())
 
 
 def _connection(entry: ModelEntry) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Dispatcher:
             self.tasks.discard(task)
             gateway.metrics.count(gateway.metrics.in_flight, -1.0)
             lines.clear()
-            await backend.leave()
+            backend.leave()
         # Nobody sends the next request where the process ends, or where a body was not read to its end.
         if not response.prepared and (gateway.draining or not request.content.is_eof()):
             response.force_close()

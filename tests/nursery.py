@@ -42,6 +42,7 @@ IMPORTED = {
         "encodings.idna",
         "openai.resources",
         "pkgutil",
+        "proxy",
         "psycopg",
         "uvloop",
     ),

@@ -16,6 +16,7 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
+from tests.forked import Process
 from tests.lazily import Lazily
 from tests.stage import free_port
 
@@ -25,7 +26,6 @@ USER, PASSWORD = "user", "pa@ss:word"
 CREDENTIALS = "user:pa%40ss%3Aword"
 """The same as they stand in a URL."""
 
-_HTTP_PROXY = "import sys, proxy; sys.exit(proxy.entry_point())"
 _SOCKS_PROXY = """
 import asyncio, sys
 sys.modules["uvloop"] = None  # which has no loop before one runs
@@ -42,7 +42,7 @@ def http_proxy(auth: bool = False) -> Iterator[str]:
     options = ["--hostname", "127.0.0.1", "--port", str(port), "--num-workers", "1", "--num-acceptors", "1"]
     if auth:
         options += ["--basic-auth", f"{USER}:{PASSWORD}"]
-    with _running(_HTTP_PROXY, options, port):
+    with _running(Process("proxy", *options), port):
         yield f"127.0.0.1:{port}"
 
 
@@ -51,7 +51,10 @@ def socks_proxy(auth: bool = False) -> Iterator[str]:
     """pproxy, which speaks SOCKS4 and SOCKS5; gives `host:port`."""
     port = free_port()
     wanted = f"#{USER}:{PASSWORD}" if auth else ""
-    with _running(_SOCKS_PROXY, ["--auth=-1", "-l", f"socks4+socks5://127.0.0.1:{port}/{wanted}"], port):
+    options = ["--auth=-1", "-l", f"socks4+socks5://127.0.0.1:{port}/{wanted}"]
+    command = [sys.executable, "-c", _SOCKS_PROXY, *options]
+    quiet = subprocess.DEVNULL
+    with _running(subprocess.Popen(command, stdout=quiet, stderr=quiet), port):
         yield f"127.0.0.1:{port}"
 
 
@@ -104,10 +107,7 @@ def _listening(connected: Any, **options: Any) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _running(code: str, options: list[str], port: int) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def _running(process: Process | subprocess.Popen[bytes], port: int) -> Iterator[None]:
     try:
         for _ in range(300):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):

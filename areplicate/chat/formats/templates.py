@@ -21,6 +21,7 @@ Token: TypeAlias = str | UnsetType | None
 
 TokenizerConfig: TypeAlias = str | PathLike[str] | Mapping[str, Any]
 """The path of the file or of its folder, or its content."""
+_ROLES = ("system", "user", "assistant", "tool")
 _AROUND = ("pre_message", "post_message")
 REGISTERED: dict[str, PromptTemplate] = {}
 
@@ -120,6 +121,11 @@ def make_template(
         if not isinstance(value, str):
             raise BadRequestError(f"{name} must be a string, not {type(value).__name__}.")
     if chat_template:
+        if "{" not in chat_template:
+            raise BadRequestError(
+                f"chat_template is {shown(chat_template)}, which has no {{{{ ... }}}} or {{% ... %}}: give the template's "
+                "text and not its path or name, as Path(...).read_text()."
+            )
         chat = ChatTemplate(chat_template, tokens)
         chat.check()
         return PromptTemplate(chat_template=chat)
@@ -133,6 +139,8 @@ def _roles(roles: Any) -> dict[str, tuple[str, str]]:
         raise BadRequestError(f"{how}, not {type(roles).__name__}.")
     read = {}
     for role, around in roles.items():
+        if role not in _ROLES:
+            raise BadRequestError(f"{how}; {shown(role)} is not one of {', '.join(_ROLES)}.")
         if not isinstance(around, Mapping):
             raise BadRequestError(f"{how}; {role!r} has a {type(around).__name__}.")
         if unknown := [name for name in around if name not in _AROUND]:
@@ -147,8 +155,8 @@ def _roles(roles: Any) -> dict[str, tuple[str, str]]:
 def _from_tokenizer_config(config: TokenizerConfig, tokens: Mapping[str, Any]) -> ChatTemplate:
     """The chat template of a tokenizer, checked.
 
-    Newer tokenizers keep the template beside the file, in `chat_template.jinja`; some have several, of
-    which `tool_use` is for conversations with tools.
+    Newer tokenizers keep the template beside the file, in `chat_template.jinja`, which counts more; some have several,
+    of which `tool_use` is for conversations with tools.
 
     Args:
         tokens: what is given by hand, which counts more than the file.
@@ -189,13 +197,21 @@ def _object_in(path: Path) -> Mapping[str, Any]:
 
 def _sources(found: Any, folder: Path | None) -> dict[str, str]:
     """The templates by name."""
+    if folder is not None and (beside := _beside(folder)):
+        return beside
     if isinstance(found, str):
         return {"default": found}
     if isinstance(found, list):
         named = [entry for entry in found if isinstance(entry, Mapping)]
         return {entry["name"]: entry["template"] for entry in named if {"name", "template"} <= set(entry)}
-    beside = folder / "chat_template.jinja" if folder else None
-    return {"default": beside.read_text(encoding="utf-8")} if beside and beside.is_file() else {}
+    return {}
+
+
+def _beside(folder: Path) -> dict[str, str]:
+    """The templates in files beside a tokenizer, by name."""
+    others = (folder / "additional_chat_templates").glob("*.jinja")
+    files = {"default": folder / "chat_template.jinja", **{file.stem: file for file in others}}
+    return {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.is_file()}
 
 
 def _token(token: Any) -> Any:

@@ -315,6 +315,13 @@ def test_a_tokenizer_config_is_taken_whole(tmp_path: Path) -> None:
     path.write_text(json.dumps({name: CONFIG[name] for name in ("bos_token", "eos_token")}))
     (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}{{ eos_token }}")
     assert registered(tmp_path) == "Hi</s>"
+    path.write_text(json.dumps(CONFIG))
+    assert registered(tmp_path) == registered(path) == "Hi</s>", "the file beside counts more"
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "tool_use.jinja").write_text("{{ tools | length }} tool")
+    assert registered(tmp_path) == "Hi</s>"
+    template = registered_template("owner/name")
+    assert template is not None and template.render(HI, [{"function": {"name": "f"}}]) == "1 tool"
 
 
 def test_a_tokenizer_with_several_templates() -> None:

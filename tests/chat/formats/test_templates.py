@@ -240,6 +240,7 @@ ROLES_LOOK = 'roles must look like {"user": {"pre_message": "...", "post_message
     ("template", "complaint"),
     [
         ({"roles": ["user"]}, f"{ROLES_LOOK}, not list."),
+        ({"roles": {"human": {}}}, f"{ROLES_LOOK}; 'human' is not one of system, user, assistant, tool."),
         ({"roles": {"user": "x"}}, f"{ROLES_LOOK}; 'user' has a str."),
         ({"roles": {"user": {"pre_mesage": "x"}}}, f"{ROLES_LOOK}; 'user' has 'pre_mesage'."),
         ({"roles": {"user": {"pre_message": 7}}}, f"{ROLES_LOOK}; 'user' has values that are not strings."),
@@ -265,6 +266,11 @@ ROLES_LOOK = 'roles must look like {"user": {"pre_message": "...", "post_message
                 *(("model", "\ud800"), ("chat_template", "\ud800")),
                 ("roles", {"user": {"pre_message": "\ud800"}}),
             )
+        ),
+        (
+            {"chat_template": "chatml.jinja"},
+            "chat_template is 'chatml.jinja', which has no {{ ... }} or {% ... %}: give the template's text and not its "
+            "path or name, as Path(...).read_text().",
         ),
         (
             {"tokenizer_config": {}},

@@ -32,8 +32,15 @@ COOLDOWN_TIME = 30.0
 
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 
-_NOT_ABOUT_HEALTH = (BadRequestError, ContextWindowExceededError, PredictionCanceledError, Timeout)
+_NOT_ABOUT_HEALTH = (BadRequestError, PredictionCanceledError, Timeout)
 """Errors that say nothing about an entry's health."""
+
+
+def _fails_anywhere(error: APIError) -> bool:
+    """Whether another entry would fail, too; another model may read a longer conversation."""
+    bad = isinstance(error, BadRequestError) and not isinstance(error, ContextWindowExceededError)
+    return bad or isinstance(error, PredictionCanceledError)
+
 
 Prepare = Callable[[str, Given], Awaitable[Call | Answering]]
 """Prepares a call: of a model, with an entry's own parameters."""
@@ -174,9 +181,9 @@ class Balancer:
                 try:
                     await entry.enter(deadline, self._live)
                     return await self._ask(entry, model, prepare)
-                except (BadRequestError, PredictionCanceledError):
-                    raise
                 except APIError as error:
+                    if _fails_anywhere(error):
+                        raise
                     error.about(group, None)
                     failure = error
                     logs.logger.warning("%s (%s) failed: %s", group, model, error)

@@ -175,8 +175,8 @@ class PredictionFailedError(APIError):
     replicate: Sequence[Any] = ()
 
 
-class ContextWindowExceededError(PredictionFailedError):
-    """400: the model failed as the conversation is longer than what it reads."""
+class ContextWindowExceededError(PredictionFailedError, BadRequestError):
+    """400: the model failed as the conversation is longer than what it reads. OpenAI and LiteLLM call it a bad request."""
 
     default_status = 400
     type = "invalid_request_error"

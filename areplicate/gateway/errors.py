@@ -17,7 +17,6 @@ from ..errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
-    ContextWindowExceededError,
     InsufficientCreditError,
     NotFoundError,
     PermissionDeniedError,
@@ -160,7 +159,7 @@ def from_upstream(error: APIError) -> GatewayError:
         case RateLimitError():
             wait = error.retry_after or 1.0
             return GatewayError(429, message, type="requests", code="rate_limit_exceeded", retry_after=wait)
-        case BadRequestError() | NotFoundError() | ContextWindowExceededError():
+        case BadRequestError() | NotFoundError():
             status = error.status_code if error.status_code in (404, *REFUSALS) else 400
             return GatewayError(status, message, param=error.param, code=error.code)
         case Timeout():

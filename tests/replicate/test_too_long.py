@@ -28,6 +28,7 @@ async def test_a_prompt_that_is_too_long_is_an_error_of_its_own(said: str) -> No
     async with stage(LocalModel(owner="acme", name="short", failure=said)) as (_, router):
         with pytest.raises(areplicate.ContextWindowExceededError, match="prompt is too long") as caught:
             await router.acompletion("acme/short", HELLO)
+        assert isinstance(caught.value, areplicate.BadRequestError), "as OpenAI and LiteLLM have it"
         assert caught.value.status_code == 400 and caught.value.code == "context_length_exceeded"
         with pytest.raises(areplicate.ContextWindowExceededError):
             async for _ in await router.acompletion("acme/short", HELLO, stream=True):

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+import warnings
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
@@ -102,6 +103,12 @@ def set_up(debug: bool) -> None:
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
     # It would write a traceback for any bytes that are not HTTP: anybody could fill the disk.
     logging.getLogger("aiohttp.server").setLevel(logging.DEBUG if debug else logging.CRITICAL)
+    warnings.showwarning = log_warning
+
+
+def log_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning of Python's as one line: by itself it would be two, and no JSON."""
+    logger.warning("%s", message)
 
 
 def _leave_out_what_no_line_shows() -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import ssl
+import warnings
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ import msgspec
 import pytest
 from aiohttp import StreamReader, web
 
-from areplicate.errors import BadRequestError
+from areplicate.errors import AreplicateWarning, BadRequestError
 from areplicate.gateway import logs
 from areplicate.gateway.accounts.folder import Folder
 from areplicate.gateway.accounts.record import Record
@@ -275,6 +276,16 @@ def test_a_request_writes_ten_lines_at_most() -> None:
     assert written.count(True) + logs.within_bounds(access) == 10
     lines.clear()
     assert logs.within_bounds(logging.makeLogRecord({})), "what no request writes is not bounded"
+
+
+def test_a_warning_of_pythons_is_one_line_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(warnings, "showwarning", logs.log_warning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("It may still be running.", AreplicateWarning, stacklevel=1)
+    assert [record.getMessage() for record in caplog.records] == ["It may still be running."]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import msgspec
 from ..replicate.protocol.predictions import Prediction, PredictionMetrics
 from .inputs import ModelInput
 from .outputs import output_text, read_reply
-from .responses import Choice, FinishReason, ModelResponse, Run, Usage
+from .responses import Choice, CompletionTokensDetails, FinishReason, ModelResponse, Run, Usage
 from .schemas.schema import ModelSchema
-from .usage import add, characters, counted, estimate
+from .usage import add, characters, estimate
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -69,7 +69,15 @@ def usage_of(prediction: Prediction, input: dict[str, Any], text: str, thought: 
         completion = _chunks(prediction.output) or estimate(len(text))
     completion_tokens = int(completion)
     thought_tokens = round(completion_tokens * len(thought) / len(text)) if thought else 0
-    return counted(prompt_tokens, completion_tokens, estimated, thought_tokens)
+    return Usage(
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        total_tokens=prompt_tokens + completion_tokens,
+        estimated=estimated,
+        completion_tokens_details=CompletionTokensDetails(reasoning_tokens=thought_tokens)
+        if thought_tokens
+        else None,
+    )
 
 
 def finish_reason(question: Question, usage: Usage) -> FinishReason:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from ..errors import BadRequestError, PredictionFailedError
-from .responses import Run, Shape
+from .responses import Holder, Run, Shape
 from .schemas.schema import ModelSchema
 from .usage import estimate
 
@@ -56,8 +56,10 @@ class PricedEmbeddingUsage(EmbeddingUsage, kw_only=True):
     cost: float | None
 
 
-class EmbeddingResponse(Shape, kw_only=True):
+class EmbeddingResponse(Holder, kw_only=True):
     """The vectors of some texts, in the texts' order. `replicate` lists the predictions behind them."""
+
+    holds = ("data", "usage", "replicate")
 
     data: list[Embedding]
     model: str

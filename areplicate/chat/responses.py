@@ -179,7 +179,7 @@ class ToolCall(Holder, kw_only=True):
 
 
 class Message(Holder, kw_only=True, omit_defaults=True):
-    holds = ("tool_calls",)
+    holds = ("tool_calls", "function_call")
     extra = ("reasoning_content",)
 
     role: str
@@ -192,7 +192,7 @@ class Message(Holder, kw_only=True, omit_defaults=True):
     audio: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.tool_calls is not None:
+        if self.tool_calls is not None or self.function_call is not None:
             Holder.__post_init__(self)
 
 

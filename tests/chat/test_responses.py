@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from areplicate import BadRequestError, ModelResponse, ModelResponseChunk
+from areplicate.chat.embeddings import Embedding, EmbeddingResponse, EmbeddingUsage
 from areplicate.chat.responses import (
     Choice,
     ChunkChoice,
@@ -115,6 +116,28 @@ class TestMadeAnew:
         kind = chat.ChatCompletion if made is WHOLE else chat.ChatCompletionChunk
         theirs = kind.model_validate(made.model_dump())
         assert type(made).model_validate(theirs).choices == made.choices
+
+
+EMBEDDED = EmbeddingResponse(
+    data=[Embedding(embedding=[0.5], index=0)],
+    model="a/b",
+    usage=EmbeddingUsage(prompt_tokens=1, total_tokens=1),
+    replicate=[Run(prediction_id="p", usage=USAGE)],
+)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        EMBEDDED,
+        WHOLE.choices[0],
+        CALL,
+        Message(role="assistant", content=None, function_call=CALL.function),
+    ],
+    ids=lambda made: type(made).__name__,
+)
+def test_every_whole_object_is_made_anew_from_its_dump(made: Any) -> None:
+    assert type(made)(**made.model_dump()) == type(made)(**made.to_dict()) == made
 
 
 def test_what_has_not_the_form_is_refused_with_the_place() -> None:

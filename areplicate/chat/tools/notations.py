@@ -21,6 +21,7 @@ from .tags import elements, function_tags, glm, hy
 _NOISE = re.compile(
     r"<\|(?:python_start|python_end|eom_id|eot_id|eot|im_end|end_of_text|message_sep|END_OF_TURN_TOKEN)\|>|</s>|<\|END_RESPONSE\|>"
 )
+_NOISE_AROUND = re.compile(rf"^(?:\s|{_NOISE.pattern})+|(?:\s|{_NOISE.pattern})+$")
 _BETWEEN = re.compile(r"[\s;,]*")
 _DEEPSEEK = re.compile(
     r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?\s*([^\s<]+?)\s*(?:<｜tool▁sep｜>)?\s*"
@@ -61,7 +62,14 @@ def read_calls(text: str) -> list[RawCall] | None:
 
     The whole text must be calls: one that merely speaks of a call is an answer.
     """
-    text = _NOISE.sub("", text).strip()
+    # First at the ends alone: an argument may have such a token in it, as HTML has `</s>`.
+    for cleaned in dict.fromkeys((_NOISE_AROUND.sub("", text), _NOISE.sub("", text).strip())):
+        if calls := _calls_in(cleaned):
+            return calls
+    return None
+
+
+def _calls_in(text: str) -> list[RawCall] | None:
     for notation in _NOTATIONS:
         if calls := notation(text):
             return calls
@@ -198,8 +206,6 @@ def _gemma(text: str) -> list[RawCall] | None:
 
 _NOTATIONS: tuple[Callable[[str], list[RawCall] | None], ...] = (
     _json,
-    elements,
-    function_tags,
     _named_json,
     _tokens(_DEEPSEEK),
     _tokens(_KIMI),
@@ -210,4 +216,6 @@ _NOTATIONS: tuple[Callable[[str], list[RawCall] | None], ...] = (
     hy,
     _keyed,
     pythonic,
+    elements,
+    function_tags,
 )

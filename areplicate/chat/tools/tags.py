@@ -17,9 +17,7 @@ _FUNCTION_TAG = re.compile(
 )
 _PARAMETER_OPENS = re.compile(r'<(parameter|param|｜DSML｜parameter|steptml:parameter)(?:=| name=")')
 _PARAMETER_TAGS = {
-    name: re.compile(
-        rf'<{name}(?:=| name=")([^<>\s"]+)[^<>]*>\n?(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\n?</{name}>', re.DOTALL
-    )
+    name: re.compile(rf'<{name}(?:=| name=")([^<>\s"]+)[^<>]*>(.*?)</{name}>', re.DOTALL)
     for name in ("parameter", "param", "｜DSML｜parameter", "steptml:parameter")
 }
 _CLOSES_MORE = re.compile(r"</(?:｜DSML｜|steptml:)?(?:function|invoke|param(?:eter)?)>")
@@ -49,6 +47,8 @@ def function_tags(text: str) -> list[RawCall] | None:
     """`<function=name>{...}</function>`, or with a `<parameter=name>` for each argument (Qwen's coders), or both as
     `<invoke name="name">` and `<parameter name="name">` (MiniMax, DeepSeek V3.2)."""
     calls = []
+    if _is_of_an_argument(_FUNCTION_TAG.search(text)):
+        return None
     for _, name, body, closed in _FUNCTION_TAG.findall(text):
         parameters, left = _parameters(body)
         if parameters or not body.strip():
@@ -61,13 +61,28 @@ def function_tags(text: str) -> list[RawCall] | None:
     return None if _CLOSES_MORE.search(_FUNCTION_TAG.sub("", text)) else calls or None
 
 
+def _is_of_an_argument(first: re.Match[str] | None) -> bool:
+    """Whether the first tag stands in an argument of a call that is written in another notation."""
+    return first is not None and not {"{", "("}.isdisjoint(first.string[: first.start()])
+
+
 def _parameters(text: str) -> tuple[dict[str, str], str]:
     """The arguments that stand in tags of their own, all of the first's kind, and what else there is."""
     opening = _PARAMETER_OPENS.search(text)
     if opening is None:
         return {}, text
     tag, whole = _PARAMETER_TAGS[opening[1]], _up_to_last(text, f"</{opening[1]}>")
-    return dict(tag.findall(whole)), tag.sub("", whole) + text[len(whole) :]
+    parameters = {name: _value(written) for name, written in tag.findall(whole)}
+    return parameters, tag.sub("", whole) + text[len(whole) :]
+
+
+def _value(written: str) -> str:
+    """An argument's text without what is written around it: a line's end on both sides, and CDATA. A line's end behind it
+    alone is its own, such as a file's."""
+    if written.startswith("\n"):
+        written = written[1:].removesuffix("\n")
+    marked = written.startswith("<![CDATA[") and written.endswith("]]>")
+    return written[9:-3] if marked else written
 
 
 def _up_to_last(text: str, *closings: str) -> str:
@@ -87,7 +102,7 @@ def glm(text: str) -> list[RawCall] | None:
 def _glm_arguments(text: str) -> dict[str, str]:
     closings = ("</arg_value>", "</longcat_arg_value>", "</arg_value:opensource>")
     pairs = _GLM_ARGUMENT.findall(_up_to_last(text, *closings))
-    return {key.strip(): value.strip("\n") for key, value in pairs}
+    return {key.strip(): _value(written) for key, written in pairs}
 
 
 def hy(text: str) -> list[RawCall] | None:
@@ -100,7 +115,10 @@ def elements(text: str) -> list[RawCall] | None:
     calls = []
     token = MINIMAX if MINIMAX in text else ""
     invoke, tag = _ELEMENTS[token]
-    for name, body in invoke.findall(_up_to_last(text, f"{token}</invoke>")):
+    whole = _up_to_last(text, f"{token}</invoke>")
+    if _is_of_an_argument(invoke.search(whole)):
+        return None
+    for name, body in invoke.findall(whole):
         arguments = _element_value(body.strip(), tag) if body.strip() else {}
         if not isinstance(arguments, dict):
             return None

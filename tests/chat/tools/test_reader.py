@@ -419,6 +419,36 @@ def test_arguments_in_tags_may_be_python_s(type: Any, written: str, meant: Any) 
     assert read.calls == [("f", {"x": meant})] if written != "seven" else read.faults
 
 
+@pytest.mark.parametrize("family", NOTATIONS)
+@pytest.mark.parametrize(
+    "zone",
+    ["<s>UTC</s>", "<|im_end|>", "<function=alarm>", "<function=x></tool_call>", "<invoke name='x'>", " a\n"],
+)
+def test_what_an_argument_says_of_calls_is_the_argument_s(family: str, zone: str) -> None:
+    """A file about chat templates, or in HTML."""
+    text = NOTATIONS[family]([("clock", {"zone": zone})])
+    for pieces in ([text], list(text)):
+        assert Read(pieces).result() == ("", [("clock", {"zone": zone})], [])
+
+
+@pytest.mark.parametrize(
+    ("call", "zone"),
+    [
+        ("<tool_call>clock<arg_key>zone</arg_key><arg_value>a\n</arg_value></tool_call>", "a\n"),
+        ("<tool_call>clock<arg_key>zone</arg_key><arg_value>\na\n</arg_value></tool_call>", "a"),
+        ("<tool_call><function=clock><parameter=zone>a\n</parameter></function></tool_call>", "a\n"),
+        ("<tool_call><function=clock><parameter=zone>\na\n\n</parameter></function></tool_call>", "a\n"),
+        (
+            "<tool_call><function=clock><parameter=zone><![CDATA[a</parameter></function></tool_call>",
+            "<![CDATA[a",
+        ),
+        ("<tool_call><function=clock><parameter=zone><![CDATA[a]]></parameter></function></tool_call>", "a"),
+    ],
+)
+def test_an_argument_in_tags_keeps_its_last_line_s_end(call: str, zone: str) -> None:
+    assert Read([call]).result() == ("", [("clock", {"zone": zone})], [])
+
+
 @pytest.mark.parametrize("step", [1, 1000])
 def test_lines_may_follow_a_call_without_marks(step: int) -> None:
     text = f"{ONE}\n\nI will wait."

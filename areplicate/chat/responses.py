@@ -212,10 +212,9 @@ class CompletionTokensDetails(Shape, kw_only=True, omit_defaults=True):
     rejected_prediction_tokens: int | None = None
 
 
-class Usage(Holder, kw_only=True, omit_defaults=True):
+class Usage(Shape, kw_only=True, omit_defaults=True):
     """Tokens. `estimated` is True if the model did not count them itself."""
 
-    holds = ("prompt_tokens_details", "completion_tokens_details")
     extra = ("estimated",)
 
     prompt_tokens: int

@@ -182,7 +182,9 @@ def test_a_dump_has_nothing_of_ours_that_says_nothing() -> None:
     details = CompletionTokensDetails(reasoning_tokens=2)
     usage = USAGE.model_copy(update={"completion_tokens_details": details})
     assert usage.model_dump()["completion_tokens_details"]["reasoning_tokens"] == 2
-    assert type(usage)(**usage.model_dump()) == usage == type(usage).model_validate(usage.to_dict())
+    assert Usage.model_validate(usage.model_dump()) == usage == Usage.model_validate(usage.to_dict())
+    whole = WHOLE.model_copy(update={"usage": usage})
+    assert ModelResponse(**whole.model_dump()) == whole
 
 
 def test_a_dump_is_a_copy() -> None:

@@ -520,10 +520,12 @@ def test_what_is_no_http_is_not_kept(running: Gateway, behind_a_request: bool) -
 def test_who_asks_before_sending_is_answered(running: Gateway) -> None:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {MASTER}\r\n".encode()
     asks = head + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
-    assert raw(running, asks % 2, b"{}").startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")
+    assert raw(running, asks % 2, b"{}", patience=20).startswith(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 "
+    )
     assert raw(running, asks % 20_000_000).startswith(b"HTTP/1.1 413 "), "it need not be sent"
     older = (asks % 2).replace(b"HTTP/1.1", b"HTTP/1.0")
-    assert raw(running, older, b"{}").startswith(b"HTTP/1.0 400 "), (
+    assert raw(running, older, b"{}", patience=20).startswith(b"HTTP/1.0 400 "), (
         "which takes the first answer for the last"
     )
 

@@ -48,6 +48,14 @@ async def test_the_last_failure_is_raised_and_the_time_is_for_all_of_them() -> N
             await router.acompletion("meta/fails", HELLO, fallbacks="meta/none")
 
 
+async def test_a_timeout_of_a_fallback_is_for_it_alone() -> None:
+    async with stage(FAILS, SLOW, llama(reply="hi")) as (_, router):
+        clock = Clock()
+        slow = {"model": "meta/slow", "timeout": 20}
+        answer = await router.acompletion("meta/fails", HELLO, fallbacks=[slow, LLAMA], timeout=60)
+        assert answer.model == LLAMA and 19 < clock() < 30
+
+
 @pytest.mark.parametrize("wrong", [3, [3], [{"temperature": 1}], {"a": "b"}])
 async def test_fallbacks_that_are_none_are_refused(wrong: Any) -> None:
     async with stage() as (local, router):

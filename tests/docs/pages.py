@@ -42,10 +42,11 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> list[Block]:
     """The blocks that can be run."""
-    return [block for block in _fenced(page.read_text()) if block.language in (*PYTHON, *SHELL)]
+    return [block for block in fenced(page.read_text()) if block.language in (*PYTHON, *SHELL)]
 
 
-def _fenced(text: str) -> Iterator[Block]:
+def fenced(text: str) -> Iterator[Block]:
+    """All blocks of a page."""
     for match in _FENCE.finditer(text):
         indent = len(match["indent"])
         code = "\n".join(line[indent:] for line in match["code"].split("\n"))

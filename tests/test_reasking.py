@@ -161,9 +161,32 @@ async def test_a_call_that_never_fits_is_given_to_the_caller_whose_own_check_tel
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("choice", ["auto", "required"])
 @pytest.mark.parametrize(
-    "wrong", ["broken", '{"name": "fly", "arguments": {}}', '{"name": "get_weather", "arguments": 1}']
+    ("name", "arguments"), [("fly", '{"to": "Paris"}'), ("fly", "to Paris"), ("get_weather", "of Paris")]
 )
+async def test_a_call_that_the_caller_can_refuse_is_given_out(
+    name: str, arguments: str, choice: str, streamed: bool
+) -> None:
+    """An agent tells its model that there is no such tool; an error would end the agent's work."""
+    given = arguments if arguments.startswith("{") else json.dumps(arguments)
+    wrong = f'<tool_call>{{"name": "{name}", "arguments": {given}}}</tool_call>'
+
+    def corrected_by_the_agent(input: dict[str, Any]) -> str:
+        return NOTATIONS["hermes"]([PARIS]) if "no such call" in input["prompt"] else wrong
+
+    async with stage(llama(reply=corrected_by_the_agent)) as (_, router):
+        first = await ask(router, streamed, tools=[WEATHER], tool_choice=choice)
+        [call] = first.choices[0].message.tool_calls or []
+        assert (call.function.name, call.function.arguments) == (name, arguments)
+        assert first.choices[0].finish_reason == "tool_calls" and len(first.replicate) == 2
+        second = await ask(router, streamed, result_of(first, "no such call"), tools=[WEATHER])
+        [call] = second.choices[0].message.tool_calls or []
+        assert call.function.name == "get_weather" and len(second.replicate) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("wrong", ["broken", '{"name": "get_weather", "arguments": 1}'])
 async def test_what_is_no_call_of_a_tool_is_never_given_out(wrong: str, streamed: bool) -> None:
     async with stage(llama(reply=f"<tool_call>{wrong}")) as (local, router):
         with pytest.raises(PredictionFailedError, match="does not fit"):

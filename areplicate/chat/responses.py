@@ -167,7 +167,7 @@ def _without_none(value: Any) -> Any:
 class FunctionCall(Shape, kw_only=True):
     name: str
     arguments: str
-    """A JSON object, as text."""
+    """A JSON object as text; or what the model wrote twice instead of one."""
 
 
 class ToolCall(Holder, kw_only=True):

@@ -16,6 +16,7 @@ from .answer_builder import AnswerBuilder, Event
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 _SIGNATURE = "cmVhc29uaW5n"
 """Thinking must have a signature. Thinking that a client sends back is not read, so any will do."""
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class MessageBuilder(AnswerBuilder):
@@ -82,8 +83,8 @@ class MessageBuilder(AnswerBuilder):
         yield from self._close()
         block = {"type": "tool_use", "id": call.id, "name": call.function.name, "input": {}}
         yield from self._started(block)
-        yield self._delta({"type": "input_json_delta", "partial_json": call.function.arguments})
-        block["input"] = msgspec.json.decode(call.function.arguments)
+        arguments, block["input"] = _input(call.function.arguments)
+        yield self._delta({"type": "input_json_delta", "partial_json": arguments})
         yield self._stopped()
 
     def _close(self) -> Iterator[Event]:
@@ -105,6 +106,15 @@ class MessageBuilder(AnswerBuilder):
 
     def _stopped(self) -> Event:
         return {"type": "content_block_stop", "index": len(self._content) - 1}
+
+
+def _input(arguments: str) -> tuple[str, dict[str, Any]]:
+    """A call's arguments as JSON and as the object that Anthropic's API has for them, whatever the model wrote."""
+    try:
+        return arguments, _decode_object(arguments)
+    except msgspec.DecodeError:
+        given = {"input": arguments}
+        return msgspec.json.encode(given).decode(), given
 
 
 def _usage(usage: Usage | None) -> dict[str, Any]:

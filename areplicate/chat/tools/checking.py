@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -32,16 +33,19 @@ class CallChecker:
         """The call as OpenAI's API has it, or what is wrong with it, in words for the model.
 
         Args:
-            asked_again: the model has been told once what was wrong. Arguments that still do not fit are then left
-                to the caller, whose own check tells the model, as OpenAI's API does for tools that are not strict.
+            asked_again: the model has been told once what was wrong. A call that still does not fit is then left to
+                the caller, whose own check tells the model, as OpenAI's API does for tools that are not strict.
         """
         name = meant_tool(call, self._tools)
         if name is None:
-            return f"There is no tool {call.name!r}; there are: {', '.join(self._tools)}."
+            there = f"There is no tool {call.name!r}; there are: {', '.join(self._tools)}."
+            return _as_it_is(call, call.name) if asked_again else there
         tool, validator = self._tools[name]
+        left_to_caller = asked_again and not tool.strict
         arguments = _arguments(call, tool)
         if arguments is None:
-            return f"The arguments of {tool.name} are not a JSON object."
+            no_object = f"The arguments of {tool.name} are not a JSON object."
+            return _as_it_is(call, tool.name) if left_to_caller else no_object
         faults = validator.faults(arguments)
         if faults:  # small models quote numbers
             quoted = [
@@ -49,7 +53,7 @@ class CallChecker:
             ]
             meant = _without_idle(_with_meant_texts(arguments, tool, quoted), tool.parameters)
             arguments, faults = meant, validator.faults(meant)
-        if faults and (tool.strict or not asked_again):
+        if faults and not left_to_caller:
             return f"The arguments of {tool.name} do not fit: {'; '.join(faults)}."
         return FunctionCall(name=tool.name, arguments=msgspec.json.encode(arguments).decode())
 
@@ -68,6 +72,18 @@ class CallChecker:
 
 def new_call_id() -> str:
     return f"call_{secrets.token_hex(12)}"
+
+
+def _as_it_is(call: RawCall, name: str) -> FunctionCall:
+    """A call as the model wrote it: of an unknown tool, or with arguments other than a JSON object."""
+    given = call.arguments
+    written = given if isinstance(given, str) else json.dumps(given)
+    return FunctionCall(name=_sendable(name), arguments=_sendable(written))
+
+
+def _sendable(text: str) -> str:
+    """A text without halves of characters, which JSON cannot hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _arguments(call: RawCall, tool: Tool) -> dict[str, Any] | None:

@@ -18,8 +18,8 @@ USAGE = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
 WEATHER = FunctionCall(name="weather", arguments='{"city":"Rome"}')
 
 
-def call(id: str = "call_1") -> Delta:
-    return Delta(tool_calls=[ToolCallDelta(index=0, id=id, function=WEATHER)])
+def call(id: str = "call_1", function: FunctionCall = WEATHER) -> Delta:
+    return Delta(tool_calls=[ToolCallDelta(index=0, id=id, function=function)])
 
 
 def whole(finish_reason: FinishReason) -> ModelResponse:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from areplicate.chat.apis.answer_builder import Event
 from areplicate.chat.apis.messages_output import MessageBuilder
-from areplicate.chat.responses import Delta, FinishReason, PricedUsage, Run
+from areplicate.chat.responses import Delta, FinishReason, FunctionCall, PricedUsage, Run
 from tests.chat.apis.answers import USAGE, call, whole
 from tests.lazily import Lazily
 
@@ -138,6 +139,15 @@ def test_a_tool_s_call_is_a_block_of_its_own() -> None:
         "name": "weather",
         "input": {"city": "Rome"},
     }
+
+
+@pytest.mark.parametrize("arguments", ["of Paris", '"Paris"', "[1]"])
+def test_arguments_that_are_no_object_are_put_into_one(arguments: str) -> None:
+    """Anthropic's clients read nothing else; the client tells the model that its tool takes no such thing."""
+    written = call(function=FunctionCall(name="weather", arguments=arguments))
+    events, message = said(written, reason="tool_calls")
+    [block] = message["content"]
+    assert block["input"] == {"input": arguments} == json.loads(events[1]["delta"]["partial_json"])
 
 
 def test_text_after_a_call_is_a_new_block() -> None:

@@ -139,7 +139,7 @@ async def list_input_items(exchange: Exchange, asked: ItemQuery) -> ListPage:
     if asked.after is not None:
         ids = [id_of(item) for item in items]
         if asked.after not in ids:
-            raise bad_request(f"after must be the id of an item, not {asked.after[:100]!r}.", param="after")
+            raise no_such("item", asked.after, "after")
         items = items[ids.index(asked.after) + 1 :]
     return ListPage.of(items, asked.limit, id_of)
 

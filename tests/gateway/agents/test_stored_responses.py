@@ -89,7 +89,7 @@ def test_a_long_input_is_listed_page_by_page(client: openai.OpenAI) -> None:
     assert numbers(order="asc", limit=7) == list(range(45))
     page = client.responses.input_items.list(made.id, limit=7)
     assert (len(page.data), page.has_more, page.last_id) == (7, True, page.data[-1].id)
-    with pytest.raises(openai.BadRequestError, match="after must be"):
+    with pytest.raises(openai.NotFoundError, match="item .msg_of_another. does not exist"):
         client.responses.input_items.list(made.id, after="msg_of_another")
 
 

@@ -78,6 +78,7 @@ streams = st.lists(st.tuples(lines, st.sampled_from([b"\n", b"\r", b"\r\n"])).ma
 
 @given(stream=streams, bom=st.booleans(), cuts=st.lists(st.integers(0, 500), max_size=12))
 @example(stream=b"event: a\r\ndata: x\r\n\r\n", bom=False, cuts=[9, 18])  # between CR and LF
+@example(stream=b"data: a\rdata: b\r\r", bom=False, cuts=[3, 8, 12])  # within lines that end with CR alone
 # before a mark that is not the first:
 @example(stream=b"data: a\n\xef\xbb\xbfdata: b\n\n", bom=False, cuts=[8])
 def test_where_the_bytes_are_split_does_not_matter(stream: bytes, bom: bool, cuts: list[int]) -> None:

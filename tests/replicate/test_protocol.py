@@ -11,10 +11,11 @@ import pytest
 
 from areplicate.errors import APIConnectionError
 from areplicate.replicate.credentials import Credentials
-from areplicate.replicate.protocol.decoding import decoded, lenient
+from areplicate.replicate.protocol import decoding
+from areplicate.replicate.protocol.decoding import decoded, has_too_many_parts, lenient
 from areplicate.replicate.protocol.events import LONGEST_LINE, Event, EventParser
 from areplicate.replicate.protocol.files import file_upload
-from areplicate.replicate.protocol.models import decode_version
+from areplicate.replicate.protocol.models import MOST_PUBLISHED, decode_model, decode_version
 from areplicate.replicate.protocol.platform_failures import LARGEST_INPUT, worth_asking_again
 from areplicate.replicate.protocol.predictions import (
     Prediction,
@@ -22,6 +23,7 @@ from areplicate.replicate.protocol.predictions import (
     URLs,
     decode_page,
     decode_prediction,
+    decoder_of,
 )
 from areplicate.replicate.protocol.requests import merged, origin, prefer_wait
 
@@ -238,6 +240,48 @@ def test_what_the_platform_has_failed_at_is_worth_asking_again(
     assert worth_asking_again(failed, {"a": "x" * (size - len('{"a":""}'))}) is worth
 
 
+@pytest.mark.parametrize(
+    ("url", "reads"),
+    [
+        ("https://stream.replicate.com/x", True),
+        ("http://127.0.0.1:4100/x", True),
+        ("ftp://stream.replicate.com/x", False),
+        ("/v1/stream/x", False),
+        ("https:///x", False),
+        ("https://[broken/x", False),
+    ],
+)
+def test_a_stream_is_where_http_reaches_it(url: str, reads: bool) -> None:
+    assert Prediction("p1", "starting", urls=URLs(url)).stream_url == (url if reads else None)
+    assert Prediction("p1", "starting").stream_url is None
+
+
+def test_an_answer_about_another_prediction_is_not_believed() -> None:
+    body = b'{"id": "p1", "status": "succeeded"}'
+    assert decoder_of("p1")(body).id == "p1"
+    with pytest.raises(ValueError, match="^it is about prediction p1$"):
+        decoder_of("p2")(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "too_many"),
+    [
+        (b"[[],[],[],[]]", False),
+        (b"[[],[],[],[],[]]", True),
+        (b'["a","b",",,"]', False),
+        (b'["a","b","c","d"]', True),
+        (b'["a,b,c,d,e,f,g"]', False),
+        (rb'["\\", ",,,,,\",,,,"]', False),
+        (rb'["\\",1,2,3,4]', True),
+    ],
+)
+def test_the_parts_of_an_answer_are_counted_and_commas_in_texts_are_none(
+    body: bytes, too_many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "MOST_PARTS", 3)
+    assert has_too_many_parts(body) is too_many
+
+
 def test_an_error_without_words_is_told_by_its_name() -> None:
     def decode(body: bytes) -> None:
         raise RecursionError
@@ -252,6 +296,29 @@ def test_an_error_without_words_is_told_by_its_name() -> None:
 )
 def test_a_version_may_publish_no_schemas(schema: str) -> None:
     assert decode_version(f'{{"id": "a", "openapi_schema": {schema}}}'.encode()).schemas() == {}
+
+
+@pytest.mark.parametrize("schemas", ["[]", '"Input"', '{"a": "' + "x" * MOST_PUBLISHED + '"}'])
+def test_what_is_no_schemas_is_refused(schemas: str) -> None:
+    version = decode_version(
+        f'{{"id": "a", "openapi_schema": {{"components": {{"schemas": {schemas}}}}}}}'.encode()
+    )
+    with pytest.raises(ValueError, match="^Expected `object.*|more than 1 MB of them$"):
+        version.schemas()
+
+
+@pytest.mark.parametrize(
+    ("example", "inputs"),
+    [
+        ("null", {}),
+        ("{}", {}),
+        ('{"input": ["a"]}', {}),
+        ('{"input": {"prompt": "Hi"}}', {"prompt": "Hi"}),
+        ('{"input": {"prompt": "' + "x" * MOST_PUBLISHED + '"}}', {}),
+    ],
+)
+def test_a_models_example_is_read_where_it_has_one(example: str, inputs: dict[str, Any]) -> None:
+    assert decode_model(f'{{"default_example": {example}}}'.encode()).example() == inputs
 
 
 def test_an_id_holds_until_the_next() -> None:

@@ -311,7 +311,7 @@ async def test_the_servers_clock_is_known_also_while_the_list_is_read_all_the_ti
     """Only answers to creations bound it from both sides: without that, nothing is known to be later."""
     async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
         async with router_of(hostile) as earlier:
-            await ask(earlier)
+            await ask(earlier, timeout=3600)  # so that its mark is another
 
         async def fails_twice(asked: Asked, go_on: GoOn) -> web.StreamResponse:
             unlucky = asked.request.headers.get("X-Unlucky")

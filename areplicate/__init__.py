@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import errors as exceptions
+from .errors import AnswerMisfitError as AnswerMisfitError
 from .errors import APIConnectionError as APIConnectionError
 from .errors import APIError as APIError
 from .errors import AreplicateWarning as AreplicateWarning

@@ -164,14 +164,21 @@ class APIConnectionError(APIError):
 
 
 class PredictionFailedError(APIError):
-    """The model itself failed. `text` is what it had written until then.
-
-    If its answers did not fit what was asked for, `replicate` lists the predictions, which are billed all the
-    same, as `ModelResponse.replicate` does.
-    """
+    """The model itself failed. `text` is what it had written until then."""
 
     code = "prediction_failed"
     text: str = ""
+
+
+class AnswerMisfitError(PredictionFailedError):
+    """422: the model's answers do not fit the tools or the format that were asked for. `text` is the last of them.
+
+    `replicate` lists the predictions, which are billed all the same, as `ModelResponse.replicate` does.
+    """
+
+    default_status = 422
+    type = "invalid_request_error"
+    code = "answer_misfit"
     replicate: Sequence[Any] = ()
 
 

@@ -215,7 +215,7 @@ class AsyncRouter:
 
         Raises:
             BadRequestError: `response_format` is not a pydantic class, or a stream is asked for.
-            APIError: another of its subclasses; `PredictionFailedError` if the answer is not such an
+            APIError: another of its subclasses; `AnswerMisfitError` if the answer is not such an
                 object, with its `text`.
         """
         checked_class(response_format)

@@ -11,10 +11,10 @@ import pydantic
 import pytest
 
 from areplicate import (
+    AnswerMisfitError,
     AsyncRouter,
     BadRequestError,
     CompletionStream,
-    PredictionFailedError,
     stream_to_completion,
 )
 from areplicate.chat.responses import ModelResponse
@@ -156,7 +156,7 @@ async def test_a_call_that_never_fits_is_given_to_the_caller_whose_own_check_tel
         assert json.loads(call.function.arguments) == {"city": "Paris"}
 
         strict = {"type": "function", "function": {**WEATHER["function"], "strict": True}}
-        with pytest.raises(PredictionFailedError, match='"city" is a required property'):
+        with pytest.raises(AnswerMisfitError, match='"city" is a required property'):
             await ask(router, streamed, tools=[strict])
 
 
@@ -189,7 +189,7 @@ async def test_a_call_that_the_caller_can_refuse_is_given_out(
 @pytest.mark.parametrize("wrong", ["broken", '{"name": "get_weather", "arguments": 1}'])
 async def test_what_is_no_call_of_a_tool_is_never_given_out(wrong: str, streamed: bool) -> None:
     async with stage(llama(reply=f"<tool_call>{wrong}")) as (local, router):
-        with pytest.raises(PredictionFailedError, match="does not fit"):
+        with pytest.raises(AnswerMisfitError, match="does not fit"):
             await ask(router, streamed, tools=[WEATHER])
         assert len(sent(local)) == 2
 
@@ -208,7 +208,7 @@ async def test_json_that_does_not_fit_is_asked_for_again(wrong: str, streamed: b
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_an_answer_that_never_fits_is_an_error_with_its_text(streamed: bool) -> None:
     async with stage(llama(reply='{"name": "Ada"}')) as (local, router):
-        with pytest.raises(PredictionFailedError, match='"age" is a required property') as caught:
+        with pytest.raises(AnswerMisfitError, match='"age" is a required property') as caught:
             await ask(router, streamed, response_format=PERSON)
         assert caught.value.text == '{"name": "Ada"}'
         assert caught.value.prediction_id and caught.value.model == LLAMA
@@ -347,7 +347,7 @@ async def test_parse_gives_an_object_of_the_class() -> None:
 
 async def test_parse_of_what_a_limit_cut_off_is_an_error_with_the_text() -> None:
     async with stage(llama(reply=['{"name"', ': "A'], run_seconds=1)) as (_, router):
-        with pytest.raises(PredictionFailedError, match="The answer is not a Person") as caught:
+        with pytest.raises(AnswerMisfitError, match="The answer is not a Person") as caught:
             await router.aparse(LLAMA, HI, Person, max_tokens=2)
         assert caught.value.text == '{"name":"A'
 

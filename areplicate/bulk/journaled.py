@@ -144,6 +144,8 @@ class JournaledAsk(msgspec.Struct):
 
 def _plain(error: APIError) -> bytes:
     fields = {name: getattr(error, name) for name in _KEPT}
+    if text := getattr(error, "text", ""):  # it is paid, and may be of use
+        fields["text"] = text
     return msgspec.json.encode({"code": type(error).__name__, **fields})
 
 
@@ -151,4 +153,7 @@ def error_of(plain: Mapping[str, Any]) -> APIError:
     """The error that a journal has kept."""
     fields = dict(plain)
     kind: type[APIError] = getattr(errors, fields.pop("code"), APIError)
-    return kind(fields.pop("message"), **fields)
+    attributes = {"text": fields.pop("text")} if "text" in fields else {}
+    error = kind(fields.pop("message"), **fields)
+    error.__dict__ |= attributes
+    return error

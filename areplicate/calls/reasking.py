@@ -26,7 +26,7 @@ from ..chat.responses import (
     Usage,
 )
 from ..chat.usage import add_attempt
-from ..errors import PredictionFailedError
+from ..errors import AnswerMisfitError
 from ..logs import logger
 from .call import Call, answer
 from .streams import CompletionStream
@@ -200,8 +200,8 @@ def _reported(asked: ContractCall, runs: Sequence[Run], reader: AnswerReader) ->
     return reported
 
 
-def _misfit(asked: ContractCall, reader: AnswerReader, runs: Sequence[Run]) -> PredictionFailedError:
-    error = PredictionFailedError(
+def _misfit(asked: ContractCall, reader: AnswerReader, runs: Sequence[Run]) -> AnswerMisfitError:
+    error = AnswerMisfitError(
         f"The model's answer does not fit what was asked for, nor did the one before: "
         f"{' '.join(reader.faults)}"
     )

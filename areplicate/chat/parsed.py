@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ..errors import BadRequestError, PredictionFailedError
+from ..errors import AnswerMisfitError, BadRequestError
 from .plain import shown
 from .responses import ModelResponse
 
@@ -33,7 +33,7 @@ def parsed(response: ModelResponse, kind: type[T]) -> Parsed[T]:
     """The first choice of a response as an object of `kind`.
 
     Raises:
-        PredictionFailedError: a limit cut the answer off, or the class refuses it; `text` is the answer.
+        AnswerMisfitError: a limit cut the answer off, or the class refuses it; `text` is the answer.
     """
     message = response.choices[0].message
     if message.tool_calls:
@@ -42,6 +42,6 @@ def parsed(response: ModelResponse, kind: type[T]) -> Parsed[T]:
     try:
         return Parsed(validate(message.content or ""), response)
     except ValueError as refused:
-        error = PredictionFailedError(f"The answer is not a {kind.__name__}: {refused}", model=response.model)
-        error.text = message.content or ""
+        error = AnswerMisfitError(f"The answer is not a {kind.__name__}: {refused}", model=response.model)
+        error.text, error.replicate = message.content or "", response.replicate
         raise error from None

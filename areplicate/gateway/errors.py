@@ -13,6 +13,7 @@ from traceback import clear_frames
 import msgspec
 
 from ..errors import (
+    AnswerMisfitError,
     APIConnectionError,
     APIError,
     AuthenticationError,
@@ -41,6 +42,8 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     type: str
     param: str | None
     code: str | None
+    failed_generation: str | msgspec.UnsetType = msgspec.UNSET
+    """An answer that does not fit what was asked for, by Groq's name for it: it is paid, and may be of use."""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -61,6 +64,7 @@ class GatewayError(Exception):
         status: the HTTP status.
         message: what happened, and what to do.
         type, code, param: as OpenAI's API has them; by default the type is the status's.
+        failed_generation: an answer that cannot be given for what was asked.
         headers: further headers of the answer, with `Retry-After` if it passes in `retry_after` seconds.
     """
 
@@ -72,6 +76,7 @@ class GatewayError(Exception):
         type: str | None = None,
         code: str | None = None,
         param: str | None = None,
+        failed_generation: str | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] = {},
     ) -> None:
@@ -81,11 +86,13 @@ class GatewayError(Exception):
         self.type = type or ("server_error" if status >= 500 else "invalid_request_error")
         self.code = code
         self.param = None if param is None else _sendable(param)
+        self.failed_generation = None if failed_generation is None else _sendable(failed_generation)
         passes = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
         self.headers = {**headers, **passes}
 
     def detail(self) -> ErrorDetail:
-        return ErrorDetail(self.message, self.type, self.param, self.code)
+        text = msgspec.UNSET if self.failed_generation is None else self.failed_generation
+        return ErrorDetail(self.message, self.type, self.param, self.code, text)
 
     def envelope(self) -> bytes:
         """The body of the answer."""
@@ -164,6 +171,8 @@ def from_upstream(error: APIError) -> GatewayError:
             return GatewayError(status, message, param=error.param, code=error.code)
         case Timeout():
             return GatewayError(408, message, type=error.type, code=error.code, headers=NO_RETRY)
+        case AnswerMisfitError():
+            return GatewayError(422, message, code=error.code, failed_generation=error.text)
         case PredictionFailedError() | PredictionCanceledError():
             return GatewayError(500, message, code=error.code, headers=NO_RETRY)
         case APIConnectionError():

@@ -60,6 +60,7 @@ _INSTEAD = {
 }
 """What to do, and instead of which names."""
 _SAME: dict[type[errors.APIError], str] = {
+    errors.AnswerMisfitError: "JSONSchemaValidationError",
     errors.APIError: "APIStatusError OpenAIError ReplicateError ReplicateException",
     errors.BadRequestError: "InvalidRequestError UnprocessableEntityError",
     errors.InsufficientCreditError: "PaymentRequiredError",
@@ -71,7 +72,6 @@ _SAME: dict[type[errors.APIError], str] = {
 _NEVER_RAISED = {
     "what a model refuses is a PredictionFailedError or its answer": "ContentPolicyViolationError",
     "an answer that cannot be read is an APIError": "APIResponseValidationError",
-    "an answer that does not fit its schema is a PredictionFailedError": "JSONSchemaValidationError",
     "the gateway's refusals are RateLimitErrors": "BudgetExceededError",
     "nothing here checks texts": "RejectedRequestError GuardrailRaisedException BlockedPiiEntityError",
     "a model string that is none is a BadRequestError": "LiteLLMUnknownProvider",
@@ -82,7 +82,7 @@ _NEVER_RAISED = {
     "UnsupportedEndpointError VectorStoreSearchError OAuthError InvalidWebhookSignatureError "
     "WebSocketConnectionClosedError WebSocketQueueFullError",
     "an entry's limit is a RateLimitError": "RouterRateLimitError RouterRateLimitErrorBasic",
-    "an answer that does not fit, or was cut off, says so in finish_reason, or is a PredictionFailedError": (
+    "an answer that does not fit, or was cut off, says so in finish_reason, or is an AnswerMisfitError": (
         "LengthFinishReasonError ContentFilterFinishReasonError"
     ),
 }

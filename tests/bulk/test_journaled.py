@@ -20,6 +20,7 @@ from areplicate.bulk.journal_file import MaybeCreated, read_journal
 from areplicate.bulk.journaled import JournaledAsk
 from areplicate.bulk.requests import JobEnded
 from areplicate.errors import (
+    AnswerMisfitError,
     APIConnectionError,
     APIError,
     AuthenticationError,
@@ -48,13 +49,17 @@ async def run(router: AsyncRouter, requests: Sequence[Any], journal: Path, **mor
 
 async def test_a_second_run_asks_nothing_and_gives_the_same(tmp_path: Path) -> None:
     async with stage(llama(), FAILS) as (local, router):
-        requests = [*questions(20), *questions(1, "meta/fails")]
+        as_json = {"response_format": {"type": "json_object"}}
+        requests = [*questions(20), *questions(1, "meta/fails"), {**questions(1)[0], **as_json}]
         first = await run(router, requests, tmp_path / "j")
         created = len(local.predictions)
         second = await run(router, requests, tmp_path / "j")
         assert len(local.predictions) == created
     assert [result.response for result in first] == [result.response for result in second]
     assert type(second[20].error) is type(first[20].error) and "out of memory" in str(second[20].error)
+    (asked, told) = (run[21].error for run in (first, second))
+    assert isinstance(asked, AnswerMisfitError) and isinstance(told, AnswerMisfitError)
+    assert asked.text == told.text != "", "an answer that does not fit is paid, and not lost"
 
 
 async def test_what_failed_is_asked_again_where_that_is_wanted(tmp_path: Path) -> None:

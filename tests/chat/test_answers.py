@@ -16,7 +16,7 @@ from areplicate.chat.parsed import checked_class, parsed
 from areplicate.chat.responses import Choice, FunctionCall, Message, ModelResponse, ToolCall, Usage
 from areplicate.chat.schemas.schema import Field, ModelSchema
 from areplicate.chat.usage import add, add_attempt, characters
-from areplicate.errors import BadRequestError, PredictionFailedError
+from areplicate.errors import AnswerMisfitError, BadRequestError
 from areplicate.replicate.protocol.predictions import Prediction, decode_any_prediction
 
 USAGE = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
@@ -216,7 +216,7 @@ class TestAnAnswerAsAnObject:
 
     @pytest.mark.parametrize("content", ['{"n": "x"}', '{"n":', "", None])
     def test_that_the_class_refuses_is_an_error_with_its_text(self, content: str | None) -> None:
-        with pytest.raises(PredictionFailedError, match="^The answer is not a Count: ") as caught:
+        with pytest.raises(AnswerMisfitError, match="^The answer is not a Count: ") as caught:
             parsed(response(content), Count)
         assert (caught.value.text, caught.value.model) == (content or "", "a/b")
 

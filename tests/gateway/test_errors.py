@@ -32,6 +32,7 @@ NEVER = {"x-should-retry": "false"}
         (errors.NotFoundError("404"), 404, "model_not_found", {}),
         (errors.Timeout("late"), 408, "timeout", NEVER),
         (errors.PredictionFailedError("CUDA out of memory"), 500, "prediction_failed", NEVER),
+        (errors.AnswerMisfitError("no JSON"), 422, "answer_misfit", {}),
         (errors.ContextWindowExceededError("too long"), 400, "context_length_exceeded", {}),
         (errors.PredictionCanceledError("by somebody"), 500, "prediction_canceled", NEVER),
         (errors.APIConnectionError("reset"), 502, "upstream_unreachable", {}),

@@ -114,10 +114,10 @@ SAME = [
     *(("InvalidRequestError", "BadRequestError"), ("UnprocessableEntityError", "BadRequestError")),
     *(("PaymentRequiredError", "InsufficientCreditError"), ("BadGatewayError", "InternalServerError")),
     *(("ModelError", "PredictionFailedError"), ("APITimeoutError", "Timeout")),
-    *(("ReplicateException", "APIError"),),
+    *(("ReplicateException", "APIError"), ("JSONSchemaValidationError", "AnswerMisfitError")),
 ]
 NEVER_RAISED = [
-    *("ContentPolicyViolationError", "APIResponseValidationError", "JSONSchemaValidationError"),
+    *("ContentPolicyViolationError", "APIResponseValidationError"),
     *("BudgetExceededError", "RejectedRequestError", "MidStreamFallbackError"),
     *("GuardrailRaisedException", "BlockedPiiEntityError", "LiteLLMUnknownProvider"),
     *("ConflictError", "LengthFinishReasonError", "ImageFetchError", "MockException"),

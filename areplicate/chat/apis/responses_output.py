@@ -93,7 +93,9 @@ class ResponseBuilder(AnswerBuilder):
             status: the HTTP status that it would have had.
             error: OpenAI's error object, with `message`, `type`, `param` and `code`.
         """
-        code = {400: "invalid_prompt", 429: "rate_limit_exceeded"}.get(status, "server_error")
+        code = {400: "invalid_prompt", 422: "invalid_prompt", 429: "rate_limit_exceeded"}.get(
+            status, "server_error"
+        )
         if error["code"] in _ACTED_ON:
             code = error["code"]
         self.answer |= {

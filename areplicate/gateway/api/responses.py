@@ -109,7 +109,7 @@ async def responses(exchange: Exchange, body: dict[str, Any]) -> Any:
 
 
 def _failed(builder: ResponseBuilder, failure: GatewayError) -> list[Event]:
-    return builder.failed(failure.status, msgspec.structs.asdict(failure.detail()))
+    return builder.failed(failure.status, msgspec.to_builtins(failure.detail()))
 
 
 @route("POST", "/v1/responses/input_tokens", "key", takes=ResponseRequest, answer=InputTokens)

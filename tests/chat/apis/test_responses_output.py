@@ -290,6 +290,7 @@ def test_text_after_something_else_is_a_new_message(after: Delta) -> None:
     ("status", "ours", "code"),
     [
         (400, None, "invalid_prompt"),
+        (422, "answer_misfit", "invalid_prompt"),  # by which Codex knows that it must not ask again
         (400, "context_length_exceeded", "context_length_exceeded"),
         (500, "prediction_failed", "server_error"),
         (429, "rate_limit_exceeded", "rate_limit_exceeded"),

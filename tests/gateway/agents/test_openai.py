@@ -232,11 +232,13 @@ def test_names_in_a_schema_need_not_be_uris(client: openai.OpenAI, name: str) ->
 
 
 def test_an_answer_that_never_fits_is_an_error(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.InternalServerError, match="does not fit"):
+    with pytest.raises(openai.UnprocessableEntityError, match="does not fit") as caught:
         client.responses.parse(model="never-json", input="Who?", text_format=Person)
-    with client.responses.stream(model="never-json", input="Who?", text_format=Person) as stream:
-        with pytest.raises(openai.APIError, match="does not fit"):
-            list(stream)
+    body: Any = caught.value.body
+    assert body["failed_generation"] == "I would rather talk."
+    with pytest.raises(openai.UnprocessableEntityError, match="does not fit"):
+        with client.responses.stream(model="never-json", input="Who?", text_format=Person):
+            pytest.fail("it has begun")
 
 
 def test_tokens_are_counted_before_anything_is_asked(client: openai.OpenAI) -> None:

@@ -121,9 +121,8 @@ def _run(
     ends: list[Connection],
 ) -> None:
     """Runs the tests of one file after another, as long as there are any, in a process of its own."""
-    for (
-        end
-    ) in ends:  # which the first process alone reads: if it is killed, nobody does, and this one ends, too
+    # The first process alone reads these: if it is killed, nobody does, and this one ends, too.
+    for end in ends:
         end.close()
     config: Any = session.config
     plugins = config.pluginmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import socket
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import msgspec
 
 from areplicate import AsyncRouter, ModelResponseChunk
 from areplicate.local import Faults, LocalDeployment, LocalModel, LocalReplicate
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     import pytest
@@ -62,11 +62,7 @@ async def nothing_runs(local: LocalReplicate, within: float = 10.0) -> bool:
 
 def wait_until_nothing_runs(local: LocalReplicate) -> None:
     """The same for a server in a thread of its own, where time is real."""
-    for _ in range(500):
-        if local.predictions and not local.running():
-            return
-        time.sleep(0.02)
-    raise AssertionError("predictions were left running")
+    eventually(lambda: local.predictions and not local.running())
 
 
 def sent(local: LocalReplicate, kind: str = "create") -> list[dict[str, Any]]:

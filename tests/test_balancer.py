@@ -1,4 +1,4 @@
-"""Waiting for a turn at an entry of a `model_list`, within the caller's deadline."""
+"""The entries of a `model_list`: whose turn it is, which are left alone, and what each may say."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 import areplicate
 from areplicate.balancer import Entry
+from areplicate.local import LocalModel
 from tests.stage import HELLO, LLAMA, Clock, llama, stage
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +27,7 @@ def two_names(**limits: Any) -> dict[str, Any]:
 
 
 async def test_an_entry_whose_turn_would_come_too_late_is_passed_over() -> None:
-    spare = llama().__class__(owner="meta", name="spare", reply="from the spare")
+    spare = LocalModel(owner="meta", name="spare", reply="from the spare")
     async with stage(llama(reply="in turn"), spare, router=two_names(rpm=60)) as (_, router):
         clock = Clock()
         texts = []
@@ -63,7 +64,7 @@ async def test_closing_the_router_ends_the_wait_for_a_turn(limits: dict[str, Any
 
 
 async def test_nobody_is_asked_after_the_deadline() -> None:
-    spare = llama().__class__(owner="meta", name="spare")
+    spare = LocalModel(owner="meta", name="spare")
     options = two_names(max_parallel_requests=1)
     async with stage(llama(run_seconds=100), spare, router=options) as (local, router):
         async with anyio.create_task_group() as group:
@@ -80,7 +81,7 @@ async def test_nobody_is_asked_after_the_deadline() -> None:
 
 
 async def test_an_entry_that_failed_four_times_in_a_row_is_left_alone_for_half_a_minute() -> None:
-    broken, well = llama(failure="CUDA out of memory"), llama().__class__(owner="meta", name="well")
+    broken, well = llama(failure="CUDA out of memory"), LocalModel(owner="meta", name="well")
     heavy = {"model": LLAMA, "weight": 1e9}  # among equals, it is taken
     model_list = [
         {"model_name": "chat", "litellm_params": heavy},
@@ -106,8 +107,8 @@ async def test_an_entry_that_failed_four_times_in_a_row_is_left_alone_for_half_a
 
 async def test_a_wildcard_stands_for_many_models() -> None:
     """With its own parameters and limits and a fallback, and no model's failures count against another's."""
-    spare = llama().__class__(owner="meta", name="spare", reply="from the spare")
-    fails = llama().__class__(owner="meta", name="fails", failure="out of memory")
+    spare = LocalModel(owner="meta", name="spare", reply="from the spare")
+    fails = LocalModel(owner="meta", name="fails", failure="out of memory")
     options: dict[str, Any] = {
         "model_list": [
             {"model_name": "meta/*", "litellm_params": {"model": "replicate/meta/*", "top_k": 3, "rpm": 60}},

@@ -8,6 +8,7 @@ import gzip
 import json
 import logging
 import os
+import re
 import weakref
 from functools import partial
 from typing import Any
@@ -225,14 +226,8 @@ async def test_a_prediction_cancelled_from_elsewhere_is_an_error() -> None:
 
         async with anyio.create_task_group() as group:
             group.start_soon(cancel_it)
-            with pytest.raises(areplicate.PredictionCanceledError, match="cancelled from elsewhere|aborted"):
+            with pytest.raises(areplicate.PredictionCanceledError, match="cancelled from elsewhere"):
                 await router.acompletion(LLAMA, HELLO)
-
-
-async def test_the_servers_own_giving_up_is_an_error_too() -> None:
-    async with stage(llama(boot_seconds=100)) as (_local, router):
-        with pytest.raises((areplicate.PredictionCanceledError, areplicate.Timeout)):
-            await router.acompletion(LLAMA, HELLO, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +301,7 @@ OUTPUTS: list[tuple[dict[str, Any], str]] = [
 async def test_every_kind_of_output_becomes_text(options: dict[str, Any], text: str) -> None:
     async with stage(llama(**options)) as (_, router):
         response = await router.acompletion(LLAMA, HELLO)
-    assert (response.choices[0].message.content or "").replace(" ", "") == text.replace(" ", "")
+    assert (response.choices[0].message.content or "") == text
 
 
 async def test_usage_comes_from_the_metrics() -> None:
@@ -623,10 +618,9 @@ async def test_set_verbose_logs_commands_that_can_be_pasted_and_phases(
         assert KEY not in said
         for phase in ("queued, 0.0 s", "booting,", "done, 1"):
             assert phase in said
-        command = said[said.index("curl") :].split("\n", 1)[0] + said[said.index("curl") :].split("\n", 1)[1]
-        command = command[: command.index("\n", command.index("-d "))]
+        command = re.search(r"curl(?:.*\\\n)+.*", said) or pytest.fail()
         environment = {"REPLICATE_API_KEY": "pasted", "PATH": os.environ["PATH"]}
-        pasted = await anyio.run_process(["bash", "-c", command], env=environment, check=False)
-        assert b'"starting"' in pasted.stdout or b'"succeeded"' in pasted.stdout
+        pasted = await anyio.run_process(["bash", "-c", command[0]], env=environment)
+        assert json.loads(pasted.stdout)["status"] in ("starting", "succeeded")
         assert local.requests[-1].body == local.requests[0].body
         assert local.requests[-1].headers["Authorization"] == "Bearer pasted"

@@ -40,6 +40,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         (v.checked_count, 128, 128),
         (v.checked_timeout, 0.5, 0.5),
         (v.checked_timeout, 3, 3.0),
+        (v.checked_timeout, 1e12, 7 * 24 * 3600.0),
         (v.checked_timeout, math.inf, 7 * 24 * 3600.0),
         (v.checked_timeout, timedelta(minutes=1), 60.0),
         (v.checked_timeout, httpx.Timeout(30, connect=5), 30.0),
@@ -208,12 +209,9 @@ def test_timeout_and_retries_are_the_calls_the_routers_or_the_processs(
     assert v.timeout_and_retries(call[0], router[0], call[1], router[1]) == held
 
 
-@pytest.mark.parametrize(
-    ("retries", "message"), [(-1, "num_retries must be a whole number, at least 0, not -1")]
-)
-def test_wrong_retries_are_refused_by_name(retries: int, message: str) -> None:
-    with pytest.raises(areplicate.BadRequestError, match=message) as caught:
-        v.timeout_and_retries(None, None, retries, None)
+def test_wrong_retries_are_refused_by_name() -> None:
+    with pytest.raises(areplicate.BadRequestError, match="num_retries must be a whole number") as caught:
+        v.timeout_and_retries(None, None, -1, None)
     assert caught.value.param == "num_retries"
 
 

@@ -21,7 +21,6 @@ from areplicate.options.client_fields import names_for, read_from_client
 from areplicate.options.declared import BY_NAME, OPTIONS
 from areplicate.options.given import Given, read_keywords
 from areplicate.options.unknown_names import unknown
-from areplicate.options.values import checked_count, checked_timeout
 
 OWN = {"top_k", "min_tokens"}
 """Inputs of the model that the tests speak of."""
@@ -292,10 +291,3 @@ def test_an_async_on_status_is_refused_instead_of_never_being_awaited() -> None:
 
     with pytest.raises(areplicate.BadRequestError, match="on_status must be a function that is not async"):
         read_keywords({"on_status": tell})
-
-
-def test_the_longest_timeout_is_a_week_and_the_most_answers_are_128() -> None:
-    assert checked_timeout(1e12) == 7 * 24 * 3600
-    assert checked_count(128) == 128
-    with pytest.raises(areplicate.BadRequestError, match="n must be a whole number from 1 to 128, not 129"):
-        checked_count(129)

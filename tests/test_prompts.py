@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -31,12 +30,13 @@ HISTORY = [
 ]
 
 
-async def prompt_of(model: str, messages: Any, **given: Any) -> dict[str, Any]:
+async def input_of(model: str, messages: Any, reply: str = "Hello.", **given: Any) -> dict[str, Any]:
+    """What the model is sent."""
     owner, name = model.split("/")
-    async with stage(LocalModel(owner=owner, name=name, reply="Hello.")) as (local, router):
+    async with stage(LocalModel(owner=owner, name=name, reply=reply)) as (local, router):
         await router.acompletion(model=model, messages=messages, **given)
-        posted = [seen for seen in local.requests if seen.method == "POST"]
-    return dict(json.loads(posted[-1].body)["input"])
+        [body] = sent(local)
+    return dict(body["input"])
 
 
 async def test_what_a_template_reads_is_taken_from_the_call() -> None:
@@ -45,18 +45,18 @@ async def test_what_a_template_reads_is_taken_from_the_call() -> None:
         chat_template="{{ messages[-1].content }} {{ enable_thinking }} {{ (documents or []) | length }} "
         "{{ tools[0].function.name if tools else 'none' }}",
     )
-    assert await prompt_of("acme/reader", HI, enable_thinking=False, documents=[{"text": "a"}]) == {
+    assert await input_of("acme/reader", HI, enable_thinking=False, documents=[{"text": "a"}]) == {
         "prompt": "Hi False 1 none"
     }
-    inputs = await prompt_of("acme/reader", HI, enable_thinking=True, tools=[TOOL])
+    inputs = await input_of("acme/reader", HI, enable_thinking=True, tools=[TOOL])
     assert inputs["prompt"] == "Hi True 0 clock"
 
 
 async def test_a_call_s_own_template_counts_more_than_the_registered_one() -> None:
     register_prompt_template("acme/reader", final_prompt_value="registered")
-    assert (await prompt_of("acme/reader", HI))["prompt"] == "Hiregistered"
+    assert (await input_of("acme/reader", HI))["prompt"] == "Hiregistered"
     roles = {"user": {"pre_message": "Q: ", "post_message": "\n"}}
-    own = await prompt_of("acme/reader", HI, roles=roles, final_prompt_value="A:")
+    own = await input_of("acme/reader", HI, roles=roles, final_prompt_value="A:")
     assert own["prompt"] == "Q: Hi\nA:"
 
 
@@ -64,37 +64,39 @@ async def test_a_registered_template_that_has_no_tools_gets_them_in_words() -> N
     register_prompt_template(
         "acme/reader", chat_template="{% for m in messages %}{{ m.content }}{% endfor %}"
     )
-    assert "<tools>" in (await prompt_of("acme/reader", HI, tools=[TOOL]))["prompt"]
+    assert "<tools>" in (await input_of("acme/reader", HI, tools=[TOOL]))["prompt"]
 
 
 async def test_tools_are_told_and_remembered_as_the_family_reads_them() -> None:
-    prompt = (await prompt_of("acme/qwen3-8b", HISTORY, tools=[TOOL]))["prompt"]
+    prompt = (await input_of("acme/qwen3-8b", HISTORY, tools=[TOOL]))["prompt"]
     assert prompt.startswith("<|im_start|>system\n# Tools\n\nYou may call one or more functions")
     assert prompt.endswith(
         '<|im_start|>assistant\n<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call><|im_end|>\n'
         "<|im_start|>user\n<tool_response>\nnoon\n</tool_response><|im_end|>\n<|im_start|>assistant\n"
     )
-    llama = (await prompt_of("acme/llama-3.1-8b-instruct", HISTORY, tools=[TOOL]))["prompt"]
+    llama = (await input_of("acme/llama-3.1-8b-instruct", HISTORY, tools=[TOOL]))["prompt"]
     assert "Environment: ipython" in llama and '{"name": "clock", "parameters": {}}<|eot_id|>' in llama
 
 
 async def test_a_call_that_is_required_is_asked_for_in_words_too() -> None:
-    prompt = (await prompt_of("acme/qwen3-8b", HI, tools=[TOOL], tool_choice="auto", num_retries=0))["prompt"]
-    assert "Call clock now" not in prompt
+    call = '<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call>'
+    for choice in ("auto", "required"):
+        prompt = (await input_of("acme/qwen3-8b", HI, reply=call, tools=[TOOL], tool_choice=choice))["prompt"]
+        assert ("Call clock now" in prompt) == (choice == "required")
 
 
 async def test_a_family_without_a_form_is_told_in_words() -> None:
-    prompt = (await prompt_of("acme/vicuna-13b", HISTORY, tools=[TOOL]))["prompt"]
+    prompt = (await input_of("acme/vicuna-13b", HISTORY, tools=[TOOL]))["prompt"]
     assert '<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call>' in prompt and "noon" in prompt
 
 
 async def test_a_token_alone_opens_the_model_s_own_format() -> None:
     model = "meta/meta-llama-3-8b-instruct"
-    bare = (await prompt_of(model, HI))["prompt"]
-    opened = (await prompt_of(model, HI, bos_token="<|begin_of_text|>"))["prompt"]
+    bare = (await input_of(model, HI))["prompt"]
+    opened = (await input_of(model, HI, bos_token="<|begin_of_text|>"))["prompt"]
     assert opened == f"<|begin_of_text|>{bare}"
     register_prompt_template(model, bos_token="<s>")
-    assert (await prompt_of(model, HI))["prompt"] == f"<s>{bare}"
+    assert (await input_of(model, HI))["prompt"] == f"<s>{bare}"
 
 
 THOUGHT = "Hm.\n</think>\n\nNoon."
@@ -131,13 +133,13 @@ async def test_what_was_thought_since_the_last_question_is_given_back() -> None:
     thinking = {"role": "assistant", "content": None, "reasoning_content": "I look.", "tool_calls": [CALL]}
     since = [*HI, thinking, HISTORY[-1]]
     later = [*since, {"role": "assistant", "content": "Noon."}, *HI]
-    assert "<think>\nI look.\n</think>" in (await prompt_of("x/qwen3-8b", since, tools=[TOOL]))["prompt"]
-    assert "I look." not in (await prompt_of("x/qwen3-8b", later, tools=[TOOL]))["prompt"]
-    assert "I look." not in (await prompt_of("x/qwen2.5-7b-instruct", since, tools=[TOOL]))["prompt"]
+    assert "<think>\nI look.\n</think>" in (await input_of("x/qwen3-8b", since, tools=[TOOL]))["prompt"]
+    assert "I look." not in (await input_of("x/qwen3-8b", later, tools=[TOOL]))["prompt"]
+    assert "I look." not in (await input_of("x/qwen2.5-7b-instruct", since, tools=[TOOL]))["prompt"]
     register_prompt_template(
         "x/mine", chat_template="{% for m in messages %}{{ m.reasoning_content }}|{% endfor %}"
     )
-    assert await prompt_of("x/mine", since) == {"prompt": "|I look.||"}
+    assert await input_of("x/mine", since) == {"prompt": "|I look.||"}
 
 
 @pytest.mark.parametrize("model", ["x/gpt-oss-20b", "deployments/x/mine"])

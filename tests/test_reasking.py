@@ -15,6 +15,7 @@ from areplicate import (
     AsyncRouter,
     BadRequestError,
     CompletionStream,
+    Timeout,
     stream_to_completion,
 )
 from areplicate.chat.responses import ModelResponse
@@ -282,8 +283,6 @@ async def test_leaving_the_stream_while_it_asks_again_cancels_what_runs() -> Non
 
 
 async def test_the_deadline_is_for_all_attempts_together() -> None:
-    from areplicate import Timeout
-
     async with stage(llama(reply="nonsense", run_seconds=20)) as (_, router):
         with pytest.raises(Timeout):
             await router.acompletion(LLAMA, HI, response_format=PERSON, timeout=30)

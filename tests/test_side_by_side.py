@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from tests import forked
-from tests.gateway.process import eventually
+from tests.waiting import eventually
 
 CONFTEST = """
 from tests.side_by_side import SideBySide

@@ -33,6 +33,7 @@ from areplicate import (
 from areplicate.local import LocalModel, LocalReplicate
 from tests import forked
 from tests.stage import HELLO, KEY, LLAMA, in_the_environment, llama, wait_until_nothing_runs
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.first(30)
 
@@ -379,10 +380,7 @@ def test_ctrl_c_cancels_the_prediction(
     with LocalReplicate([llama(boot_seconds=60)]) as local:
         in_the_environment(local, monkeypatch)
         script = start(f"import asyncio, areplicate; {call}")
-        for _ in range(1000):
-            if local.predictions:
-                break
-            time.sleep(0.02)
+        eventually(lambda: local.predictions)
         for _ in range(times):
             script.send_signal(signal.SIGINT)
             time.sleep(0.02)

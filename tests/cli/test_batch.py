@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import signal
-import time
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tests.cli.command import environment, run
 from tests.forked import Process
 from tests.hostile import fails_first
 from tests.stage import LLAMA, llama, sent, wait_until_nothing_runs
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.first(35)
 
@@ -294,36 +295,33 @@ def test_only_the_first_rows(local: LocalReplicate, tmp_path: Path) -> None:
     assert len(answers(output)) == len(local.predictions) == 3
 
 
-def test_an_unknown_model_a_wrong_key_and_no_credit_cost_nothing(tmp_path: Path) -> None:
+def test_a_wrong_key_and_no_credit_end_the_job_which_goes_on_with_the_right_one(tmp_path: Path) -> None:
     source = questions(tmp_path / "in.jsonl", 3)
-    command = ("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model")
-    with LocalReplicate([llama()], tokens={"r8_ok": 200, "r8_poor": 402}) as local:
-        wrong = run(*command, LLAMA, local=local, REPLICATE_API_KEY="r8_wrong")
-        poor = run(*command, LLAMA, local=local, REPLICATE_API_KEY="r8_poor")
-        right = run(*command, LLAMA, local=local, REPLICATE_API_KEY="r8_ok")
-    assert "401" in wrong.stderr and "402" in poor.stderr and wrong.returncode == poor.returncode == 1
-    assert "The same command goes on from here" in poor.stderr
-    assert right.returncode == 0 and len(local.predictions) == 3
+
+    with LocalReplicate([llama()], tokens={"r8_ok": 200, "r8_poor": 402}) as replicate:
+
+        def ask(key: str, output: str) -> subprocess.CompletedProcess[str]:
+            command = ("batch", str(source), "-o", str(tmp_path / output), "--model", LLAMA)
+            return run(*command, local=replicate, REPLICATE_API_KEY=key)
+
+        for key, status, output in (("r8_wrong", "401", "a.jsonl"), ("r8_poor", "402", "b.jsonl")):
+            refused = ask(key, output)
+            assert refused.returncode == 1 and status in refused.stderr
+            assert "The same command goes on from here" in refused.stderr
+        assert ask("r8_ok", "b.jsonl").returncode == 0
+        assert len(replicate.predictions) == len(answers(tmp_path / "b.jsonl")) == 3
 
 
-def start(local: LocalReplicate, source: Path, output: Path, *more: str) -> Process:
+def start(local: LocalReplicate, source: Path, output: Path, *more: str, **options: Any) -> Process:
     command = ("batch", str(source), "-o", str(output), "--model", LLAMA, *more)
-    return Process("areplicate", *command, env=environment(local))
-
-
-def wait_for(count: int, local: LocalReplicate) -> None:
-    for _ in range(600):
-        if len(local.predictions) >= count:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"only {len(local.predictions)} predictions")
+    return Process("areplicate", *command, env=environment(local), **options)
 
 
 def test_an_interrupt_waits_for_what_is_in_flight(tmp_path: Path) -> None:
     source, output = questions(tmp_path / "in.jsonl", 300), tmp_path / "out.jsonl"
     with LocalReplicate([llama(reply=echo, run_seconds=0.3)]) as local:
         job = start(local, source, output, "--max-in-flight", "5")
-        wait_for(20, local)
+        eventually(lambda: len(local.predictions) >= 20)
         job.send_signal(signal.SIGINT)
         _, said = job.communicate(timeout=30)
         assert job.returncode == 130 and "Waiting for what is in flight" in said and "Traceback" not in said
@@ -333,14 +331,14 @@ def test_an_interrupt_waits_for_what_is_in_flight(tmp_path: Path) -> None:
 
 def test_a_second_interrupt_cancels(tmp_path: Path) -> None:
     source, output = questions(tmp_path / "in.jsonl", 50), tmp_path / "out.jsonl"
-    with LocalReplicate([llama(reply=echo, run_seconds=60)]) as local:
-        job = start(local, source, output, "--max-in-flight", "5")
-        wait_for(5, local)
+    said = tmp_path / "said"
+    with LocalReplicate([llama(reply=echo, run_seconds=60)]) as local, said.open("wb") as stderr:
+        job = start(local, source, output, "--max-in-flight", "5", stderr=stderr)
+        eventually(lambda: len(local.predictions) >= 5)
         job.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        eventually(lambda: "Ctrl-C again cancels it" in said.read_text())
         job.send_signal(signal.SIGINT)
-        _, said = job.communicate(timeout=30)
-        assert job.returncode == 130 and "Traceback" not in said, said
+        assert job.wait(timeout=30) == 130 and "Traceback" not in said.read_text(), said.read_text()
         wait_until_nothing_runs(local)
 
 
@@ -349,7 +347,7 @@ def test_a_signal_cancels_and_says_what_to_do(ending: signal.Signals, tmp_path: 
     source, output = questions(tmp_path / "in.jsonl", 50), tmp_path / "out.jsonl"
     with LocalReplicate([llama(reply=echo, run_seconds=60)]) as local:
         job = start(local, source, output, "--max-in-flight", "5")
-        wait_for(5, local)
+        eventually(lambda: len(local.predictions) >= 5)
         job.send_signal(ending)
         _, said = job.communicate(timeout=30)
         assert job.returncode == 128 + ending and "goes on from here" in said, said
@@ -402,16 +400,13 @@ def test_a_job_that_cannot_connect_says_so_once_and_waits(tmp_path: Path) -> Non
     source = questions(tmp_path / "in.jsonl", 5)
     with LocalReplicate([llama()]) as local:
         pass
-    with (tmp_path / "said").open("w+b") as said:
-        command = ("batch", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", LLAMA)
-        job = Process("areplicate", *command, env=environment(local), stderr=said)
-        for _ in range(600):
-            if b"Cannot connect" in (printed := Path(said.name).read_bytes()):
-                break
-            time.sleep(0.05)
+    said = tmp_path / "said"
+    with said.open("wb") as stderr:
+        job = start(local, source, tmp_path / "out.jsonl", stderr=stderr)
+        eventually(lambda: "Cannot connect" in said.read_text())
         job.kill()
-        job.communicate()
-    assert printed.count(f"Cannot connect to {local.api_base}. Trying again.".encode()) == 1
+        job.wait()
+    assert said.read_text().count(f"Cannot connect to {local.api_base}. Trying again.") == 1
 
 
 def test_the_answers_so_far_can_be_had_while_it_runs(tmp_path: Path) -> None:
@@ -419,7 +414,7 @@ def test_the_answers_so_far_can_be_had_while_it_runs(tmp_path: Path) -> None:
     with LocalReplicate([llama(reply=echo, run_seconds=0.2)]) as local:
         job = start(local, source, output, "--max-in-flight", "4")
         try:
-            wait_for(20, local)
+            eventually(lambda: len(local.predictions) >= 20)
             ran = run("batch", "export", str(source), "-o", str(output), "--model", LLAMA)
             assert ran.returncode == 0, ran.stderr
             some = answers(output)

@@ -25,6 +25,7 @@ from tests import forked
 from tests.cli.command import environment, run
 from tests.nursery import Demand, number
 from tests.stage import KEY, LLAMA, llama, wait_until_nothing_runs
+from tests.waiting import eventually
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -180,10 +181,7 @@ def test_a_conversation_remembers_and_ctrl_c_stops_only_the_answer() -> None:
 def test_a_signal_leaves_nothing_running(ending: signal.Signals) -> None:
     with LocalReplicate([llama(boot_seconds=60)]) as local:
         process = forked.Process("areplicate", "chat", LLAMA, "x", env=environment(local))
-        for _ in range(400):
-            if local.predictions:
-                break
-            time.sleep(0.05)
+        eventually(lambda: local.predictions)
         process.send_signal(ending)
         _, said = process.communicate(timeout=20)
         assert process.returncode == 128 + ending
@@ -195,11 +193,8 @@ def test_local_serves_until_it_is_stopped(tmp_path: Path) -> None:
     said = tmp_path / "said"
     with said.open("wb") as stderr:
         process = forked.Process("areplicate", "local", "--port", "0", "--boot", "0.1", stderr=stderr)
-    heard = ""
-    while "Try:" not in heard:
-        assert process.poll() is None, heard
-        time.sleep(0.02)
-        heard = said.read_text()
+    eventually(lambda: "Try:" in said.read_text() or process.poll() is not None)
+    heard = said.read_text()
     base = re.search(r"http://127\.0\.0\.1:\d+/v1", heard)
     assert base is not None and ":0/" not in base[0]
     assert LLAMA in heard and "deployments/local/chat" in heard

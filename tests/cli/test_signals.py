@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from tests.cli.command import environment
 from tests.forked import Process
-from tests.gateway.process import eventually
+from tests.waiting import eventually
 
 WITHIN = """
 import signal, sys

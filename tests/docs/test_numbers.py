@@ -29,7 +29,7 @@ PAGES = {
     path: " ".join(path.read_text().split())
     for path in (ROOT / "README.md", ROOT / "areplicate" / "router.py", *ROOT.glob("docs/**/*.md"))
 }
-QUEUED = [run["queued_s"] for run in traces()]
+QUEUED: list[float] = [run["queued_s"] for run in traces()]
 """Seconds for which each of the recorded runs waited for a machine."""
 WORDS = {1: "one", 2: "twice", 4: "four", 5: "five", 10: "ten", 100: "a hundred"}
 

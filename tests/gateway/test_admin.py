@@ -19,16 +19,8 @@ from areplicate.gateway.config.settings import DatabaseSettings
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
 from tests.gateway.postgres import Postgres
-from tests.gateway.process import (
-    ENVIRONMENT,
-    ROOT,
-    Gateway,
-    config_for,
-    entry,
-    eventually,
-    gateway,
-    priced,
-)
+from tests.gateway.process import ENVIRONMENT, ROOT, Gateway, config_for, entry, gateway, priced
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -17,8 +17,9 @@ import pytest
 from areplicate.gateway.accounts.account import Account
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.replicate.transports.base import never_sent
-from tests.gateway.process import Gateway, eventually, gateway, priced
+from tests.gateway.process import Gateway, gateway, priced
 from tests.gateway.test_key_limits import hold, key
+from tests.waiting import eventually
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA}}

@@ -14,18 +14,17 @@ from areplicate.gateway.accounts.keys import Key, hash_token
 from areplicate.gateway.errors import DatabaseUnavailable, GatewayError
 from tests.gateway.stores import MADE, opened
 
+pytestmark = pytest.mark.anyio
+
 NOW = 1_800_000_000.0
 MASTER = hash_master("sk-master")
 
 
-def test_random_tokens_push_out_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.real_time
+async def test_random_tokens_push_out_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever tries a lot of them takes no real key its grace during an outage."""
     monkeypatch.setattr(auth, "_MOST_REMEMBERED", 3)
     monkeypatch.setattr(auth, "_FRESH", 0.0)
-    asyncio.run(_attack(f"{tmp_path}/keys.db"))
-
-
-async def _attack(file: str) -> None:
     gone = False
 
     async def look_up(hash: str) -> Key | None:
@@ -34,7 +33,7 @@ async def _attack(file: str) -> None:
         return await database.keys.by_hash(hash)
 
     callers = Auth(MASTER, look_up, lambda: NOW, grace=300)
-    async with opened(file) as database:
+    async with opened(f"{tmp_path}/keys.db") as database:
         key = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW, spend=0.0)
         await database.keys.add(key, MADE)
         assert (await callers.caller("sk-real")).key_id == "k"
@@ -48,13 +47,10 @@ async def _attack(file: str) -> None:
             await callers.caller("sk-random-9")
 
 
-def test_random_tokens_leave_the_database_to_those_who_have_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_random_tokens_leave_the_database_to_those_who_have_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(auth, "_FRESH", 0.0)
-    monkeypatch.setattr(auth, "_PATIENCE", 0.01)
-    asyncio.run(_crowd())
-
-
-async def _crowd() -> None:
     row = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW)
     looked_up: list[str] = []
     answer = asyncio.Event()
@@ -80,11 +76,7 @@ async def _crowd() -> None:
         await callers.caller("sk-random-100")
 
 
-def test_a_new_key_that_many_use_at_once_is_looked_up_a_few_times() -> None:
-    asyncio.run(_use_a_new_key_at_once())
-
-
-async def _use_a_new_key_at_once() -> None:
+async def test_a_new_key_that_many_use_at_once_is_looked_up_a_few_times() -> None:
     row = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW)
     looked_up: list[str] = []
 
@@ -98,12 +90,8 @@ async def _use_a_new_key_at_once() -> None:
     assert {each.key_id for each in found} == {"k"} and len(looked_up) <= 4
 
 
-def test_what_was_read_before_a_change_is_not_remembered_after_it() -> None:
+async def test_what_was_read_before_a_change_is_not_remembered_after_it() -> None:
     """A request that looks its key up while that is blocked brings none of it back."""
-    asyncio.run(_block_while_it_is_looked_up())
-
-
-async def _block_while_it_is_looked_up() -> None:
     row = Key(id="k", hash=hash_token("sk-real"), hint="real", created_at=NOW)
     read, answer = asyncio.Event(), asyncio.Event()
 

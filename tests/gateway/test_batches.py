@@ -23,9 +23,10 @@ from areplicate.local.components import component_schemas
 from tests.bulk.accidents import answer_in
 from tests.gateway import process
 from tests.gateway.postgres import Postgres
-from tests.gateway.process import MASTER, Gateway, entry, eventually, gateway
+from tests.gateway.process import MASTER, Gateway, entry, gateway
 from tests.gateway.process import PATH as CHAT
 from tests.lazily import openai
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.first(90)
 

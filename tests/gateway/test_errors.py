@@ -11,9 +11,10 @@ from areplicate import errors
 from areplicate.gateway.errors import GatewayError, from_upstream
 from areplicate.gateway.http.anthropic import envelope
 from areplicate.local import LocalModel
-from tests.gateway.process import config_for, entry, eventually, gateway, recorded
+from tests.gateway.process import config_for, entry, gateway, recorded
 from tests.hostile import HostileReplicate, body_is
 from tests.stage import LLAMA, llama
+from tests.waiting import eventually
 
 AUTHENTICATION = "upstream_authentication"
 NEVER = {"x-should-retry": "false"}

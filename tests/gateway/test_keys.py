@@ -13,7 +13,8 @@ import pytest
 
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres
-from tests.gateway.process import DOLLAR_A_TOKEN, HI, Gateway, config_for, entry, eventually, gateway, priced
+from tests.gateway.process import DOLLAR_A_TOKEN, HI, Gateway, config_for, entry, gateway, priced
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

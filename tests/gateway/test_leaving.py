@@ -17,7 +17,8 @@ import psycopg
 import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
-from tests.gateway.process import ASKED, HI, PATH, Gateway, eventually, gateway, priced
+from tests.gateway.process import ASKED, HI, PATH, Gateway, gateway, priced
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MOMENTS = 20

@@ -28,11 +28,11 @@ from tests.gateway.process import (
     WORDS,
     Gateway,
     config_for,
-    eventually,
     gateway,
     recorded,
 )
 from tests.hostile import HostileReplicate, hangs
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.first(40), pytest.mark.filterwarnings("ignore")]
 TEXT = "".join(WORDS)

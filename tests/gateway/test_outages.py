@@ -21,8 +21,9 @@ from areplicate.gateway.accounts.keys import Key
 from areplicate.gateway.errors import DatabaseUnavailable
 from areplicate.local import LocalReplicate
 from tests.gateway.postgres import Postgres, pgbouncer, server
-from tests.gateway.process import Gateway, config_for, eventually, gateway
+from tests.gateway.process import Gateway, config_for, gateway
 from tests.gateway.stores import MADE, opened
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.first(75), pytest.mark.filterwarnings("ignore")]
 SECONDS = 8

@@ -13,7 +13,8 @@ import pytest
 
 from areplicate.local import LocalModel, LocalReplicate
 from areplicate.local.components import component_schemas
-from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, entry, eventually, gateway
+from tests.gateway.process import DOLLAR_A_TOKEN, Gateway, config_for, entry, gateway
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}

@@ -15,7 +15,7 @@ import pytest
 from areplicate.local import LocalReplicate
 from tests.bulk.accidents import Moments, a_bad_day, assert_paid_once, echo, run_through_kills
 from tests.gateway.postgres import postgres
-from tests.gateway.process import Gateway, eventually, gateway
+from tests.gateway.process import Gateway, gateway
 from tests.gateway.test_batches import (
     MODELS,
     begin,
@@ -28,6 +28,7 @@ from tests.gateway.test_batches import (
     text_of,
 )
 from tests.stage import llama
+from tests.waiting import eventually
 
 ROWS, KILLS = 2000, 20
 MINUTES = 60.0

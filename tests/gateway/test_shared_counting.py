@@ -215,13 +215,15 @@ async def test_what_is_in_flight_ends_when_it_is_settled(store: Store) -> None:
         await store.admit(Hold(key_id="nobody", predictions=1, tokens=0, dollars=0.0))
 
 
-async def test_a_row_is_written_once_and_paid_once(store: Store) -> None:
+async def test_rows_are_written_once_and_paid_once_however_many_come_together(store: Store) -> None:
     await add_key(store)
-    for _ in range(2):
-        await store.write_usage([row("1", cost=0.25), row("2", cost=None)], [])
+    rows = [row(str(number), cost=0.25 if number % 2 else None) for number in range(150)]
+    await store.write_usage(rows[:100], [])
+    await store.write_usage(rows, [])
     key = await store.keys.by_id("k")
-    assert key is not None and key.spend == 0.25
-    assert {each.request_id for each in await store.reports.usage_rows(10, 0)} == {"1", "2"}
+    assert key is not None and key.spend == 75 * 0.25
+    written = [each.request_id for each in await store.reports.usage_rows(200, 0)]
+    assert sorted(written) == sorted(each.request_id for each in rows)
 
 
 async def test_what_has_a_row_that_cannot_be_stored_is_no_longer_in_flight(

@@ -19,8 +19,10 @@ import msgspec
 
 T = TypeVar("T")
 
-_VALUE = re.compile(r"(?<!:):(\w+)")
+_VALUE = re.compile(r":(\w+)")
 _LIST = re.compile(r"\bIN :(\w+)")
+_MOST_VALUES = 999
+"""In one statement: SQLite's bound before version 3.32."""
 _TYPES: dict[Any, str] = {str: "TEXT", float: "DOUBLE PRECISION", int: "BIGINT", bool: "BOOLEAN"}
 
 
@@ -54,10 +56,17 @@ class Transaction(msgspec.Struct, frozen=True):
     def add(self, table: str, *rows: msgspec.Struct | dict[str, Any], **further: Any) -> None:
         """Adds rows, which are structs or the values of their columns; `further` columns count more than their own."""
         added = [{**_columns_of(row), **further} for row in rows]
-        if added:
-            places = ", ".join(["?" if self.is_sqlite else "%s"] * len(added[0]))
-            sql = f"INSERT INTO {table} ({', '.join(added[0])}) VALUES ({places})"
-            self._connection.cursor().executemany(sql, [tuple(row.values()) for row in added])
+        if not added:
+            return
+        columns = ", ".join(added[0])
+        places = ", ".join(["?" if self.is_sqlite else "%s"] * len(added[0]))
+        most = _MOST_VALUES // len(added[0])
+        for begin in range(0, len(added), most):
+            some = added[begin : begin + most]
+            # One statement for all: with one for each, SQLite's thread and the event loop's would wait for each other
+            # as often.
+            sql = f"INSERT INTO {table} ({columns}) VALUES " + ", ".join([f"({places})"] * len(some))
+            self._connection.execute(sql, [value for row in some for value in row.values()])
 
     def _run(self, sql: str, values: dict[str, Any]) -> Any:
         values["now"] = self.now

@@ -112,8 +112,11 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
 
 def _add_message(messages: list[Any], place: str, item: Item) -> None:
     role, content = item.get("role"), _content(place, item.get("content"))
-    if role == "assistant" and messages and _is_thought_alone(messages[-1]):
-        messages[-1]["content"] = content
+    last = messages[-1] if messages else {}
+    if role == "assistant" and _is_thought_alone(last):
+        last["content"] = content
+    elif role == "assistant" and "tool_calls" in last:  # one turn: the results follow its calls at once
+        last["content"] = [*_parts(last["content"]), *_parts(content)]
     else:
         messages.append({"role": role, "content": content})
 
@@ -185,6 +188,13 @@ def _content(place: str, content: Any) -> Any:
     if isinstance(content, list):
         return [_part(f"{place}.content[{index}]", part) for index, part in enumerate(content)]
     return content
+
+
+def _parts(content: Any) -> list[Any]:
+    """A message's content as a list of parts."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return content if isinstance(content, list) else [] if content is None else [content]
 
 
 def _part(place: str, part: Any) -> Any:

@@ -45,6 +45,18 @@ class TestItems:
             HELLO,
         ]
 
+    @pytest.mark.parametrize("text", ["Wait.", [{"type": "output_text", "text": "Wait."}]])
+    def test_of_one_turn_are_one_message_however_text_stands_among_the_calls(self, text: Any) -> None:
+        """As streams give it out: templates, and models with tools of their own, want each result behind its calls."""
+        said, second = {"role": "assistant", "content": text}, {**CALL, "call_id": "b"}
+        results = [{"type": "function_call_output", "call_id": id, "output": "Rain."} for id in "ab"]
+        before, *rest = [read(*turn, *results) for turn in ([said, CALL, second], [CALL, said, second])]
+        parts = [{"type": "text", "text": text}] if isinstance(text, str) else text
+        turn, *told = read(CALL, second, said, *results)
+        assert turn == {"role": "assistant", "content": parts, "tool_calls": [CALLED, {**CALLED, "id": "b"}]}
+        assert [message["tool_call_id"] for message in told] == ["a", "b"]
+        assert rest == [[turn, *told]] and before[0]["tool_calls"] == turn["tool_calls"]
+
     def test_have_parts_under_other_names(self) -> None:
         parts = [
             {"type": "input_text", "text": "Look"},

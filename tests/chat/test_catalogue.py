@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from areplicate.chat.schemas import catalogue
@@ -59,23 +58,10 @@ def test_it_holds_no_prose() -> None:
             assert len(str(field.get("default", "")).split()) <= 1
 
 
-def test_it_loads_in_less_than_five_milliseconds_and_is_found_in_less_than_a_microsecond_after() -> None:
-    def load() -> float:
-        catalogue.find.cache_clear()
-        catalogue._entries.cache_clear()
-        begun = time.perf_counter()
-        catalogue.find("meta/meta-llama-3-8b-instruct")
-        return time.perf_counter() - begun
-
-    assert min(load() for _ in range(10)) < 0.005
-
-    def again() -> float:
-        begun = time.perf_counter()
-        for _ in range(1000):
-            catalogue.find("meta/meta-llama-3-8b-instruct")
-        return (time.perf_counter() - begun) / 1000
-
-    assert min(again() for _ in range(10)) < 1e-6
+def test_it_is_small_and_a_model_is_decoded_once() -> None:
+    assert CATALOGUE.stat().st_size < 200_000, "each process that asks for a model reads it"
+    found = catalogue.find("meta/meta-llama-3-8b-instruct")
+    assert found is not None and catalogue.find("meta/meta-llama-3-8b-instruct") is found
 
 
 def test_the_script_rebuilds_it(tmp_path: Path) -> None:

@@ -136,6 +136,4 @@ def test_from_asyncio(local: LocalReplicate) -> None:
         assert "".join(map(str, events)) == TEXT
         await client._async_client.aclose()
 
-    start = time.monotonic()
     asyncio.run(main())
-    assert time.monotonic() - start < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -69,10 +70,7 @@ class TestAGateway:
             async with anyio.create_task_group() as group:
                 for number in range(120):
                     group.start_soon(router.acompletion, LLAMA, [{"role": "user", "content": str(number)}])
-            slow_again = anyio.move_on_after(5)
-            await anyio.sleep(400)
-            with slow_again:
-                await router.acompletion("some/body", HELLO)
+            await anyio.sleep(400)  # both models are cold again
             with anyio.move_on_after(5):
                 await router.acompletion("some/body", HELLO)
         kinds = {seen.kind for seen in hostile.asked}
@@ -159,7 +157,8 @@ class TestWhoMaySeeWhat:
     def test_replicates_hosts_see_the_key_where_the_base_is_replicates(self, url: str) -> None:
         assert self.seen(self.REPLICATE, url) == {"Authorization"}
         assert self.seen(self.GATEWAY, url) == set(), "a gateway's key need not be Replicate's"
-        assert self.seen(self.GATEWAY, url, "stream.replicate.com") <= {"Authorization"}
+        trusted = {"Authorization"} if "//stream.replicate.com/" in url else set()
+        assert self.seen(self.GATEWAY, url, "stream.replicate.com") == trusted
 
     def test_a_trusted_host_sees_the_key_alone(self) -> None:
         assert self.seen(self.GATEWAY, "https://streams.corp/x", "streams.corp") == {"Authorization"}
@@ -196,7 +195,7 @@ class TestWhoMaySeeWhat:
             await router.acompletion(LLAMA, HELLO, extra_headers={"prefer": "wait=7", "X-team": "b"})
         [seen] = local.requests
         names = [name.lower() for name in seen.headers]
-        assert len(names) == len(set(names)) or names.count("x-team") == 2
+        assert len(names) == len(set(names)) and seen.headers["X-Team"] == "b"
         assert seen.headers["Authorization"] == "Token another"
         assert seen.headers["Content-Type"] == "application/json"
         assert seen.headers["User-Agent"] == "x/1"
@@ -319,8 +318,9 @@ class TestConfigure:
         with LocalReplicate([llama()]) as local:
             areplicate.configure(api_key=KEY, api_base=local.api_base, transport=HttpxTransport(20))
             completion(LLAMA, HELLO)
-            assert local.requests[-1].headers["User-Agent"].startswith("areplicate")
-            assert local.requests[-1].headers["Accept-Encoding"] != "", "httpx sends it"
+            assert local.requests[-1].headers["Connection"] == "keep-alive", (
+                "as httpx says and aiohttp does not"
+            )
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
@@ -342,8 +342,6 @@ class TestConfigure:
             assert hostile.statuses == {"succeeded": 1}
 
     def test_is_shown_with_the_routers_arguments(self) -> None:
-        import inspect
-
         assert "default_headers" in inspect.signature(areplicate.configure).parameters
         with pytest.raises(TypeError, match="no_such_argument"):
             areplicate.configure(no_such_argument=1)  # type: ignore[call-arg]

@@ -458,15 +458,3 @@ async def test_a_replay_under_new_ids_repeats_nothing() -> None:
         for _ in range(5):
             assert streamed_text(await chunks_of(router)) == "".join(POEM * 2)
         assert local.counts["stream"] > 7
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"reply": {"a": 1}, "output_kind": "object"}, '{"a":1}'),
-        ({"reply": ["https://a.example/1.png", "https://a.example/2.png"]}, "https://a.example/1.png"),
-    ],
-)
-async def test_outputs_that_are_no_text_stream_too(options: dict[str, Any], text: str) -> None:
-    async with stage(llama(**options)) as (_, router):
-        assert streamed_text(await chunks_of(router)).startswith(text[:6])

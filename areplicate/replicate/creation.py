@@ -171,7 +171,7 @@ class Creator:
                     return made
                 if outcome is Outcome.UNREADABLE or sum(attempt.may_exist for attempt in attempts) > 1:
                     raise error
-                retries = retries or self._http.retries(policy)
+                retries = retries or self._http.retries(policy, sent)
                 await retries.after(error)
         finally:
             for attempt in attempts:

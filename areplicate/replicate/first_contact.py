@@ -4,42 +4,59 @@ down."""
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .. import logs
 from ..clock import now
 from ..errors import APIConnectionError, APIError
+from .transports.base import CONNECT_TIMEOUT
 
 _WAITS = (1.5, 2.0)
 """Seconds before the second and the third try; the third is the last."""
 _UNREACHABLE = 5.0
-"""Seconds after which no further try begins, and for which requests to that base then fail without any."""
+"""Seconds after which a request is not tried again, and for which others to that base then fail without any retry."""
 
 
 class FirstContact:
-    """Whether a base has ever answered, and since when it is tried."""
+    """Whether a base has ever answered, and which requests are out until it has."""
 
     def __init__(self, base: str) -> None:
         self._base = base
         self.made = False
-        self._first_tried = math.inf
+        self._out: list[float] = []
+        """When each was sent, the oldest first."""
         self._unreachable_until = -math.inf
 
-    def trying(self) -> None:
-        """A request to it is about to be sent."""
-        self._first_tried = min(self._first_tried, now())
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """A request to it is sent within the block, and answered by its end."""
+        sent = now()
+        self._out.append(sent)
+        try:
+            yield
+            self.made = True
+        finally:
+            self._out.remove(sent)
 
-    def wait(self, error: APIError, tries: int) -> float | None:
+    def wait(self, error: APIError, tries: int, since: float) -> float | None:
         """Seconds before trying again to connect to a base that never answered; None for any other failure.
+
+        A request that is out for longer than connecting may take has reached it: it is held through a boot, say.
+
+        Args:
+            since: when the request was first sent.
 
         Raises:
             APIConnectionError: it was tried often enough.
         """
-        if self.made or error.request_sent or not isinstance(error, APIConnectionError):
-            return None
         time = now()
-        late = time - self._first_tried >= _UNREACHABLE
+        reached = self.made or (self._out and time - self._out[0] > CONNECT_TIMEOUT)
+        if reached or error.request_sent or not isinstance(error, APIConnectionError):
+            return None
+        late = time - since >= _UNREACHABLE
         if tries > len(_WAITS) or late or time < self._unreachable_until:
-            self._first_tried, self._unreachable_until = math.inf, time + _UNREACHABLE
+            self._unreachable_until = time + _UNREACHABLE
             advice = "Check api_base or REPLICATE_API_BASE, and that a server listens there"
             raise self._cannot_connect(error, advice)
         if tries == 1:

@@ -78,7 +78,7 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
         again: Retries | None = None
         while True:
             try:
-                await self.others.acquire(policy.deadline)
+                sent = await self.others.acquire(policy.deadline)
                 response = await self.send_short(request, self.others)
                 if response.status < 300:
                     return decoded(decode, response.body)
@@ -91,21 +91,22 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
                     method=request.method,
                     url=request.url,
                 )
-            again = again or self.retries(policy)
+            again = again or self.retries(policy, sent)
             await again.after(error)
 
-    def retries(self, policy: RetryPolicy) -> Retries:
-        """The retries of one request."""
-        return Retries(self.contact, self.budget, policy)
+    def retries(self, policy: RetryPolicy, sent: float) -> Retries:
+        """The retries of one request, which was first sent at that time."""
+        return Retries(self.contact, self.budget, policy, sent)
 
     async def send(self, request: Request, limiter: Limiter, silence: float = SILENCE) -> Response:
         """One request, whatever the answer's status, for which `limiter` has given its turn."""
         if logs.verbose():
             logs.logger.debug("%s", logs.as_curl(request))
-        if not self.contact.made:
-            self.contact.trying()
-        response = await exchange(self.transport, request, silence=silence, limits=self.limits)
-        self.contact.made = True
+        if self.contact.made:
+            response = await exchange(self.transport, request, silence=silence, limits=self.limits)
+        else:
+            with self.contact.trying():
+                response = await exchange(self.transport, request, silence=silence, limits=self.limits)
         if response.status == 429:
             limiter.throttled(throttle_seconds(self.error(response, request)), *reduced_limits(response))
         else:

@@ -93,12 +93,13 @@ class RetryBudget:
 
 
 class Retries:
-    """The retries left to one request."""
+    """The retries left to one request, which was first sent at that time."""
 
-    def __init__(self, contact: FirstContact, budget: RetryBudget, policy: RetryPolicy) -> None:
+    def __init__(self, contact: FirstContact, budget: RetryBudget, policy: RetryPolicy, sent: float) -> None:
         self._contact = contact
         self._budget = budget
         self._waits: Iterator[float] | None = None
+        self._sent = sent
         self._tries = 0
         self._left = policy.retries
         self._deadline = policy.deadline
@@ -110,7 +111,7 @@ class Retries:
         caller learns what was wrong, and not only that time ran out.
         """
         self._tries += 1
-        wait = self._contact.wait(error, self._tries)
+        wait = self._contact.wait(error, self._tries, self._sent)
         if self._left <= 0 or not is_transient(error):
             raise error
         self._left -= 1

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from areplicate import APIConnectionError, APIError, AsyncRouter, ModelResponse, Timeout
 from areplicate.local.faults import edge_error, reset
+from areplicate.replicate.protocol.requests import Request
 from areplicate.replicate.transports.aiohttp import AiohttpTransport
 from areplicate.replicate.transports.base import Transport
 from areplicate.replicate.transports.httpx import HttpxTransport
@@ -457,6 +458,33 @@ async def test_a_base_that_has_answered_is_tried_for_longer() -> None:
             group.start_soon(come_back)
             assert await ask(router) == ["fine"]
     assert len(sent(hostile)) == 2
+
+
+class _RefusedOnce(AiohttpTransport):
+    """The second connection that is asked for is refused."""
+
+    opened = 0
+
+    async def open(self, request: Request) -> Any:
+        self.opened += 1
+        if self.opened == 2:
+            raise APIConnectionError("No connection: refused.", url=request.url, request_sent=False)
+        return await super().open(request)
+
+
+@pytest.mark.parametrize("after", [6, 20])
+async def test_a_refused_connection_is_tried_again_while_the_first_call_waits_for_its_boot(
+    after: int,
+) -> None:
+    """A base that holds it has not answered yet: that is no reason to take it for a wrong address."""
+    async with HostileReplicate([llama(reply="fine", boot_seconds=50)]) as hostile:
+        async with (
+            router_of(hostile, transport=_RefusedOnce(9)) as router,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(ask, router)
+            await anyio.sleep(after)
+            assert await ask(router) == ["fine"]
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/b", "x?y", "\n", 7])

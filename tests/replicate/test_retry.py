@@ -106,40 +106,47 @@ REFUSED = APIConnectionError(
 async def test_a_base_that_never_answered_is_tried_a_second_and_a_third_time(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    contact = FirstContact(BASE)
-    contact.trying()
-    assert [contact.wait(REFUSED, tries) for tries in (1, 2)] == [1.5, 2.0]
+    contact, sent = FirstContact(BASE), anyio.current_time()
+    assert [contact.wait(REFUSED, tries, sent) for tries in (1, 2)] == [1.5, 2.0]
     assert [record.getMessage() for record in caplog.records] == [
         f"Cannot connect to {BASE}. Trying again. (refused)"
     ]
     with pytest.raises(APIConnectionError) as caught:
-        contact.wait(REFUSED, 3)
+        contact.wait(REFUSED, 3, sent)
     error = caught.value
     assert error.message == (
         f"Cannot connect to {BASE}. Check api_base or REPLICATE_API_BASE, and that a server listens there. (refused)"
     )
     assert (error.method, error.url, error.request_sent) == (REFUSED.method, REFUSED.url, False)
     with pytest.raises(APIConnectionError, match="Check api_base"):
-        contact.wait(REFUSED, 1)
+        contact.wait(REFUSED, 1, sent)
     await anyio.sleep(5)
-    assert contact.wait(REFUSED, 1) == 1.5, "it may have come up by then"
+    assert contact.wait(REFUSED, 1, anyio.current_time()) == 1.5, "it may have come up by then"
 
 
 async def test_no_try_begins_five_seconds_after_the_first() -> None:
-    contact = FirstContact(BASE)
-    contact.trying()
+    contact, sent = FirstContact(BASE), anyio.current_time()
     await anyio.sleep(5)
-    contact.trying()
     with pytest.raises(APIConnectionError, match="Check api_base"):
-        contact.wait(REFUSED, 1)
+        contact.wait(REFUSED, 1, sent)
 
 
-def test_what_came_from_a_base_that_is_there_waits_as_any_other_failure() -> None:
+async def test_what_came_from_a_base_that_is_there_waits_as_any_other_failure() -> None:
+    contact, sent = FirstContact(BASE), anyio.current_time()
+    assert contact.wait(APIConnectionError("The connection broke."), 9, sent) is None
+    assert contact.wait(areplicate.BadRequestError("It cannot be sent.", request_sent=False), 9, sent) is None
+    with contact.trying():
+        pass
+    assert contact.wait(REFUSED, 9, sent) is None
+
+
+async def test_a_request_that_is_out_for_longer_than_connecting_takes_has_reached_its_base() -> None:
     contact = FirstContact(BASE)
-    assert contact.wait(APIConnectionError("The connection broke."), 9) is None
-    assert contact.wait(areplicate.BadRequestError("It cannot be sent.", request_sent=False), 9) is None
-    contact.made = True
-    assert contact.wait(REFUSED, 9) is None
+    with pytest.raises(APIConnectionError, match="broke"), contact.trying():
+        await anyio.sleep(15.5)
+        assert contact.wait(REFUSED, 9, anyio.current_time()) is None
+        raise APIConnectionError("The connection broke.")
+    assert contact.wait(REFUSED, 1, anyio.current_time()) == 1.5, "none is out any more"
 
 
 async def test_a_retry_waits_for_as_long_as_the_server_wants_and_for_its_turn() -> None:
@@ -147,8 +154,8 @@ async def test_a_retry_waits_for_as_long_as_the_server_wants_and_for_its_turn() 
     contact.made = True
     budget = RetryBudget(reserve=0, per_second=0.1)
     busy = areplicate.RateLimitError("Slower.", retry_after=20.0)
-    await Retries(contact, budget, RetryPolicy(1, begun + 30)).after(busy)
+    await Retries(contact, budget, RetryPolicy(1, begun + 30), begun).after(busy)
     assert anyio.current_time() - begun == pytest.approx(30)
     with pytest.raises(areplicate.RateLimitError):
-        await Retries(contact, budget, RetryPolicy(1, begun + 59)).after(busy)
+        await Retries(contact, budget, RetryPolicy(1, begun + 59), begun).after(busy)
     assert anyio.current_time() - begun == pytest.approx(30), "its caller would not wait that long"

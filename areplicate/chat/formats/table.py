@@ -50,6 +50,7 @@ BASE = (
 
 _WHERE = SystemText(default="")
 _HELPFUL = SystemText(default="You are a helpful assistant")
+_ERNIE_THINKS = "<global_setting>\nthink_mode=True\n</global_setting>"
 _LLAMA_4 = "<|header_start|>system<|header_end|>\n\n"
 _KIMI = (
     ("<|im_system|>system<|im_middle|>", "<|im_end|>"),
@@ -165,16 +166,18 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("deepseek-v4", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_4, roles={}, alternating=True), r"deepseek-?v4", ""),
     ("deepseek-v3.2", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_2, roles={"tool": ("", ""), "after_tool": ("\n\n</think>", "\n\n</think>")}), r"deepseek-?v3\.2(?!-exp)", ""),
     ("deepseek-v3.1", deepseek("<｜Assistant｜></think>", tools=forms.DEEPSEEK_3_1), r"deepseek-v3\.[1-9]|deepseek-math-v2", r"<｜Assistant｜></think>"),
-    ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1.*preview|qwenlong-l1(?![.p]5)|r1-1776|mai-ds-r1|deepcoder|deepscaler|deephermes-r1|light-r1|\bzr1-", r"<｜User｜>.*<think>"),
-    ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)|skywork-or1|cogito.*(deepseek|671b)", r"<｜User｜>"),
+    ("deepseek-r1", deepseek("<｜Assistant｜><think>\n"), r"deepseek-?r1|r1-distill|skywork-or1.*preview|qwenlong-l1(?![.p]5)|r1-1776|mai-ds-r1|deepcoder|deepscaler|deephermes-r1|light-r1|\bzr1-|nemotron-research-reasoning", r"<｜User｜>.*<think>"),
+    ("deepseek", deepseek(), r"deepseek-?v(3|2\.5)|deepseek-v2-chat-0628|deepseek-coder-v2.*0724|skywork-or1|cogito.*(deepseek|671b)", r"<｜User｜>"),
     ("deepseek-llm", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", EOS)), r"deepseek-(coder-)?v2|deepseek.*(chat|math)", r"<｜end▁of▁sentence｜>"),
     ("deepseek-coder", labelled(("", ""), ("### Instruction:\n", "\n"), ("### Response:\n", "\n<|EOT|>\n"), system=SystemText(default=PUBLISHED["deepseek-coder"], unless_anywhere=True)), r"deepseek-?coder(?!.*base)|opencodeinterpreter-ds|rtlcoder", r"### Instruction:\n.*[^\n]\n### Response:"),
     # Fine-tunes and formats that others share
     ("openchat-3.6", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"system": "System", "user": "GPT4 Correct User", "assistant": "GPT4 Correct Assistant"}, trim=ALL), r"openchat-?3[.p]6", r"GPT4 Correct User<\|end_header_id"),
-    ("openchat", tagged("GPT4 Correct {}: ", "<|end_of_turn|>", names={"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}), r"openchat|starling", r"<\|end_of_turn\|>"),
+    ("openbuddy-2", tagged("<|role|>{}<|says|>", "<|end|>\n"), r"openbuddy-(llama-?3|nemotron|qwen|yi1|gemma|phi)", r"<\|says\|>"),
+    ("openbuddy", labelled(("", "\n\n"), ("User: ", "\n"), ("Assistant: ", "\n")), r"openbuddy-(?!llama-?3|nemotron|qwen|yi1|gemma|phi)", ""),
+    ("openchat", tagged("GPT4 Correct {}: ", "<|end_of_turn|>", names={"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}), r"openchat|starling|fusechat-7b", r"<\|end_of_turn\|>"),
     ("hermes", chatml(tools=forms.HERMES, roles={"tool": ("<|im_start|>tool\n", "\n<|im_end|>")}), r"(?<!deep)hermes-?([235-9](?!\d*b)|4(?!\d*b|-(70|405)b))|openhermes|hermes.*(mistral|mixtral|solar|yi)", ""),
     ("solar-open", tagged("<|begin|>{}<|content|>", "<|end|>", roles={"opening": (_SOLAR + "\n\n## System Prompt\n\n", "<|end|>"), "default": (_SOLAR, "<|end|>"), "default_with_tools": (_SOLAR + "\n\n", "<|end|>"), "calls": ("<|begin|>assistant<|tool_calls|>", "<|calls|>"), "tool": ("<|begin|>tool<|tool_response|>", "<|end|>")}, final="<|begin|>assistant", system=SystemText("front", default="", unless_anywhere=True), tools=forms.SOLAR_OPEN), r"solar-open(?!-?2)", r"<\|begin\|>user<\|content\|>"),
-    ("solar", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "")), r"solar-(10|0).*instruct|solar-uncensored", ""),
+    ("solar", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "")), r"solar-(10|0).*instruct|solar-uncensored|sauerkrautlm-solar-instruct|lmcocktail-10", ""),
     ("neural-chat", labelled(("### System:\n", "\n"), ("### User:\n", " \n"), ("### Assistant:\n", "</s>\n")), r"neural-?chat", r""),
     ("orca-mini", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Response:\n", "\n\n")), r"orca-?mini(?!-v[3-9])", r"### User:.*### Response:"),
     ("stable-beluga", labelled(("### System:\n", "\n\n"), ("### User:\n", "\n\n"), ("### Assistant:\n", "\n\n")), r"beluga|orca-?mini|upstage.*instruct|llama-2-70b-instruct", r"### User:"),
@@ -206,7 +209,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("phi-3", tagged("<|{}|>\n", "<|end|>\n"), r"phi-?3|phi-(mini|tiny)-moe|nuextract(-v1[.p]5)?$|llava-phi", r"<\|user\|>.*<\|end\|>"),
     ("phi-2", labelled(("", "\n"), ("Instruct: ", "\n"), ("Output: ", "\n")), r"^(?!.*dolphin).*phi-?2$", r"Instruct:.*Output:"),
     # Qwen and others that write ChatML
-    ("qwq", thinking_chatml(), r"qwq(?!.*preview)", r"<\|im_start\|>assistant\n<think>"),
+    ("qwq", thinking_chatml(), r"qwq(?!.*preview)|intellect-2", r"<\|im_start\|>assistant\n<think>"),
+    ("nemotron-h", tagged("<SPECIAL_11>{}\n", "\n", names={"user": "User", "assistant": "Assistant"}, roles={"opening": ("<SPECIAL_10>System\n", "\n"), "system": ("<SPECIAL_11>System\n", "\n")}, system=SystemText(default=""), trim=ALL), r"nemotron-h-.*(reasoning|instruct)", ""),
     ("nemotron-nano-2", tagged("<SPECIAL_11>{}\n", "\n", names={"user": "User"}, roles={"opening": ("<SPECIAL_10>System\n", "\n\n"), "opening_with_tools": ("<SPECIAL_10>System\n", "\n\n"), "system": ("<SPECIAL_11>System\n", "\n"), "assistant": ("<SPECIAL_11>Assistant\n", "\n<SPECIAL_12>\n"), "tool": ("<SPECIAL_11>User\n", ""), "continued": ("<SPECIAL_11>Assistant\n<think></think>", "")}, final="<SPECIAL_11>Assistant\n<think>\n", system=SystemText(default=""), tools=forms.NEMOTRON_NANO_2, trim=ALL, forgets="\n"), r"nemotron-nano-(9|12)b-v2", r"<SPECIAL_11>User"),
     ("nemotron-3-ultra", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, forgets="", thought=("<think>\n", "</think>\n", "</think>")), r"nemotron-3(\.\d)?-ultra", ""),
     ("nemotron-3", thinking_chatml(default="", roles={"assistant": ("<|im_start|>assistant\n<think></think>", "<|im_end|>\n"), "tool": ("<|im_start|>user\n", "<|im_end|>\n")}, tools=forms.NEMOTRON_3, trim=("assistant",), forgets="\n", thought=("<think>\n", "\n</think>\n", "\n</think>")), r"nemotron-3(\.\d)?-[a-z]", ""),
@@ -219,9 +223,9 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("qwen-3-thinking", thinking_chatml(roles=_THOUGHT, thought=_IN_LINES), r"qwen-?3(?!\d*b)(?!.*omni).*thinking|qwenlong-l1[.p]5", ""),
     ("qwen-3-coder", chatml(tools=forms.QWEN_CODER, with_tools=PUBLISHED["qwen-3-coder"], roles={"tool": ("<|im_start|>user\n", "<|im_end|>\n")}), r"qwen-?3-coder", ""),
     ("qwen-3-next", chatml(), r"qwen-?3-(next|vl)|qwen-?3.*instruct-2507|marco-(nano|mini).*instruct", ""),
-    ("qwen-3", chatml(roles=_THOUGHT, forgets="\n", thought=_IN_LINES), r"qwen-?3(?!\d*b)|baichuan-m[23]|jan-v1|ii-medical|deepresearch-30b|agentcpm-explore|deepswe|uigen-x|goedel-prover-v2|kat-dev|qwen-sea-lion|t-pro-it-2", ""),
+    ("qwen-3", chatml(roles=_THOUGHT, forgets="\n", thought=_IN_LINES), r"qwen-?3(?!\d*b)|baichuan-m[23]|jan-v1|ii-medical|deepresearch-30b|agentcpm-explore|deepswe|uigen-x|goedel-prover-v2|kat-dev|qwen-sea-lion|t-pro-it-2|jan-nano|\blucy\b|polaris-\d+b", ""),
     ("qwen-2.5-math", chatml(PUBLISHED["qwen-2.5-math"]), r"qwen-?2[.p-]?5-math", ""),
-    ("qwen-2.5", chatml(PUBLISHED["qwen-2.5"]), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|kimi-dev|dianjin|huatuogpt-o1-(7|72)b|huatuo.*qwen|nextcoder|sky-t1|bespoke-stratos|xlam-2-(1|3|32)b|qwq.*preview|\bs1(\.1)?-\d+b|\blimo\b|supernova-medius|virtuoso-(large|medium|small)|arcee-maestro|arch-function|websailor|fara-7b", ""),
+    ("qwen-2.5", chatml(PUBLISHED["qwen-2.5"]), r"^(?!.*(dolphin|magnum)).*qwen-?2[.p-]?5(?!\d*b|.*-?(vl|omni|1m))|internvl-?3|ovis-?2|fin-r1|kimi-dev|dianjin|huatuogpt-o1-(7|72)b|huatuo.*qwen|nextcoder|sky-t1|bespoke-stratos|xlam-2-(1|3|32)b|qwq.*preview|\bs1(\.1)?-\d+b|\blimo\b|supernova-medius|virtuoso-(large|medium|small)|arcee-maestro|arch-function|websailor|fara-7b|openhands-lm|swe-agent-lm|arch-router|olympiccoder", ""),
     ("qwen-1.5", chatml("You are a helpful assistant"), r"(?<!code)qwen-?1[.p]5.*chat", ""),
     ("qvq", chatml(PUBLISHED["qvq"]), r"qvq", ""),
     ("iquest-coder", chatml(PUBLISHED["iquest-coder"]), r"iquest-coder.*instruct", ""),
@@ -241,8 +245,8 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("hyperclova", tagged("<|im_start|>{}\n", "<|im_end|>\n", roles=_HYPERCLOVA, system=SystemText(default=""), tools=forms.HYPERCLOVA), r"hyperclova", r"<\|im_start\|>tool_list"),
     ("minicpm-5", chatml(tools=forms.MINICPM_5, forgets="\n", thought=_IN_LINES), r"minicpm-?5", ""),
     ("lfm-2", chatml(tools=forms.LFM_2, roles={"tool": ("<|im_start|>tool\n", "<|im_end|>\n")}, forgets="\n"), r"\blfm-?2", ""),
-    ("chatml", chatml(), r"qwq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23](?!\d).*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|72b|110b|yi|qwen|onevision)|intern-s1|minicpm-2b-128k|minicpm-?[34]|trinity-(nano|mini|large)|afm-4[.p]5b|croissantllm.*chat|calm3|\btri-\d+b|mag-mell|keye-vl|qwen-agentworld|k2-think|(?<!3.1-)nemotron-(3|nano|h)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|falcon-?h1.*instruct|cogito.*qwen|neuralbeagle|samantha|monadgpt|smaug-72b|wayfarer-12b|mn-(12b-)?(celeste|starcannon)|xwin-coder|openthinker|marco-o1|seallm|bielik.*instruct|cogagent|mirothinker", r"<\|im_start\|>"),
-    ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|meltemi.*instruct|tinyllama.*chat", r"<\|user\|>.*</s>"),
+    ("chatml", chatml(), r"qwq|\byi-.*chat|dolphin|orca|eurollm.*instruct|occiglot.*instruct|leo-hessianai.*chat|magnum|internlm-?[23](?!\d).*(chat|instruct)|internvl|starchat-?2|falcon-mamba.*instruct|smollm.*instruct|chatml|zephyr.*gemma|solar-pro|arctic.*instruct|stablelm-2.*chat|phixtral|llava.*(34b|72b|110b|yi|qwen|onevision)|intern-s1|minicpm-2b-128k|minicpm-?[34]|trinity-(nano|mini|large)|afm-4[.p]5b|croissantllm.*chat|calm3|\btri-\d+b|mag-mell|keye-vl|qwen-agentworld|k2-think|(?<!3.1-)nemotron-(3|nano|cascade|orchestrator)|(acereason|open\w+)-nemotron|acemath|discolm|athene-v2|falcon-?h1.*instruct|\w-qwen-[\d.]+b|neuralbeagle|samantha|monadgpt|smaug-72b|wayfarer-12b|mn-(12b-)?(celeste|starcannon)|xwin-coder|openthinker|marco-o1|seallm|bielik.*instruct|cogagent|mirothinker|arcee-nova|fietje.*chat|vinallama.*chat|towerinstruct|una-cybertron", r"<\|im_start\|>"),
+    ("zephyr", tagged("<|{}|>\n", "</s>\n"), r"zephyr|notus|meltemi.*instruct|tinyllama.*chat|geitje.*ultra", r"<\|user\|>.*</s>"),
     # Zhipu
     ("chatglm-1", labelled(("", "\n"), ("[Round {round}]\n问：", "\n"), ("答：", "\n"), first_round=0), r"chatglm(-?1)?-?6b", r"\[Round 0\]"),
     ("chatglm-2", labelled(("", "\n\n"), ("[Round {round}]\n\n问：", "\n\n"), ("答：", "\n\n"), first_round=1), r"chatglm-?2", r"\[Round 1\]"),
@@ -287,6 +291,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("internlm", labelled(("", "<s>"), ("<|User|>:", "<eoh>\n"), ("<|Bot|>:", "<eoa>\n<s>")), r"internlm.*chat", r"<\|User\|>:"),
     ("minicpm", labelled(("", ""), ("<用户>", ""), ("<AI>", ""), answered=True, trim=ALL), r"minicpm-?[12]", r"<用户>"),
     ("jamba", labelled(("<|bom|><|system|> ", "<|eom|>"), ("<|bom|><|user|> ", "<|eom|>"), ("<|bom|><|assistant|> ", "<|eom|>"), roles={"tool": ("<|bom|><|tool|> ", "<|eom|>")}, system=_WHERE, tools=forms.JAMBA), r"jamba", r"<\|bom\|>"),
+    ("ernie-4.5-thinking", tagged("<|im_start|>{}\n", "<|im_end|>\n\n", roles={"opening": ("<|im_start|>system\n<system_setting>\n", f"\n</system_setting>\n\n{_ERNIE_THINKS}<|im_end|>\n\n"), "default": ("<|im_start|>system\n", f"{_ERNIE_THINKS}<|im_end|>\n\n"), "assistant": ("<|im_start|>assistant\n<response>\n", "\n</response>\n<|im_end|>\n\n")}, final="<|im_start|>assistant\n<think>\n", system=SystemText(default=""), forgets="\n"), r"ernie-?4\.5(?!-vl).*thinking", r"<global_setting>"),
     ("ernie-4.5", labelled(("", "\n"), ("User: ", "\n"), ("Assistant: ", "<|end_of_sentence|>"), "Assistant: "), r"ernie-?4\.5", r"<\|end_of_sentence\|>"),
     ("seed-coder", tagged("<[begin▁of▁sentence]>{}\n", "<[end▁of▁sentence]>", roles={"system": ("<[begin▁of▁sentence]>system\n", "\n\n<[end▁of▁sentence]>")}, system=SystemText(default=PUBLISHED["seed-coder"]), trim=ALL), r"seed-coder.*instruct", r"<\[begin▁of▁sentence\]>"),
     ("seed-oss", tagged("<seed:bos>{}\n", "<seed:eos>", names={"tool": "tool"}, system=SystemText(with_tools=PUBLISHED["seed-oss-with-tools"]), tools=forms.SEED_OSS, trim=("assistant",)), r"seed-oss", r"<seed:bos>"),
@@ -302,7 +307,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("telechat", labelled(("", ""), ("<_user>", ""), ("<_bot>", "<_end>"), answered=True, system=SystemText("front"), trim=("system",)), r"telechat", r"<_user>"),
     ("orion", labelled(("", ""), ("Human: ", "\n\n"), ("Assistant: </s>", "</s>"), answered=True), r"orion.*chat", ""),
     # Meta
-    ("vicuna", labelled(("", " "), ("USER: ", " "), ("ASSISTANT: ", "</s>")), r"vicuna|wizardlm|airoboros.*gpt4-1\.|goliath|capybara|xwin|longchat|bakllava|(?<!llama3-)(?<!llama-3-)llava(?!.*(mistral|mixtral|llama-?3|gemma)|-(cot|o1)|.*-7b-32k)", r"USER:.*ASSISTANT:"),
+    ("vicuna", labelled(("", " "), ("USER: ", " "), ("ASSISTANT: ", "</s>")), r"vicuna|em-german|wizardlm|airoboros.*gpt4-1\.|goliath|capybara|xwin|longchat|bakllava|(?<!llama3-)(?<!llama-3-)llava(?!.*(mistral|mixtral|llama-?3|gemma)|-(cot|o1)|.*-7b-32k)", r"USER:.*ASSISTANT:"),
     ("codellama-70b", labelled(("Source: system\n\n ", " <step> "), ("Source: user\n\n ", " <step> "), ("Source: assistant\n\n ", " <step> "), "Source: assistant\nDestination: user\n\n ", trim=ALL), r"code-?llama-70b.*instruct", r"Source: user"),
     ("chatqa", labelled(("Assistant: ", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), roles={"opening": ("System: ", "\n\n")}, system=SystemText(default=PUBLISHED["chatqa"])), r"chatqa", ""),
     ("nemotron-4", labelled(("<extra_id_0>System\n", "\n\n"), ("<extra_id_1>User\n", "\n"), ("<extra_id_1>Assistant\n", "\n"), roles={"default": ("<extra_id_0>System\n", "\n")}, system=SystemText("front", default="", unless_anywhere=True), trim=ALL), r"nemotron-(4|mini)|minitron.*instruct", r"<extra_id_1>User"),
@@ -310,9 +315,9 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     ("llama-3.2", dated_llama_3("{today:%d %b %Y}"), r"llama-?v?3[.p-]?2(?!\d*b)|llava-(cot|o1)", ""),
     ("nemotron-super-1.5", tagged("<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", names={"tool": "tool"}, roles={"opening": ("<|start_header_id|>system<|end_header_id|>\n\n", "\n\n<|eot_id|>"), "opening_with_tools": _NEMOTRON, "default": _NEMOTRON, "default_with_tools": _NEMOTRON}, system=SystemText(default=""), tools=forms.NEMOTRON_SUPER, forgets="\n"), r"nemotron-super-49b-v1[.-]5", ""),
     ("nemotron-70b", llama_3(system=SystemText(default="")), r"nemotron-(70b|super-49b|ultra-253b|nano-[48]b)", ""),
-    ("llama-3.1", dated_llama_3("26 Jul 2024"), r"(llama-?v?|\bl)3[.p-]?[13](?!\d*b)|nemotron|toolace-|watt-tool|foundation-sec.*instruct|krikri.*instruct|llama-(xlam-2|sea-lion|pllum|poro)|anubis|secalign", ""),
+    ("llama-3.1", dated_llama_3("26 Jul 2024"), r"(llama-?v?|\bl)3[.p-]?[13](?!\d*b)|nemotron|toolace-|watt-tool|foundation-sec.*instruct|krikri.*instruct|llama-(xlam-2|sea-lion|pllum|poro)|anubis|secalign|huatuogpt-o1-8b", ""),
     ("rnj-1", tagged("<|start_header_id|>{}<|end_header_id|>\n", "<|eot_id|>", names={"tool": "user"}, roles={"default": (f"{_RNJ_1}\n", "<|eot_id|>"), "opening": (f"{_RNJ_1}\n\n", "<|eot_id|>"), "opening_with_tools": (f"{_RNJ_1}\n\n", "<|eot_id|>"), "default_with_tools": (f"{_RNJ_1}\n\n", "<|eot_id|>")}, tools=forms.QWEN, system=SystemText(default="")), r"\brnj-1.*instruct", ""),
-    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|hermes-?4-(70|405)b|deephermes-3|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b|openbiollm|daredevil-8b", r"<\|start_header_id\|>"),
+    ("llama-3", llama_3(), r"llama-?v?3(?!\d)|hermes-?4-(70|405)b|deephermes-3|cogito.*llama|reflection|^l3-|lumimaid|stheno|athene-70b|openbiollm|daredevil-8b|kanana-(1[.p]5|nano).*instruct|turkish-llama-8b", r"<\|start_header_id\|>"),
     ("llama-2", turns(("[INST] ", " [/INST]"), (" ", " </s><s>"), system=SystemText("next_user", ("<<SYS>>\n", "\n<</SYS>>\n\n")), trim=("assistant", "turn")), r"llama-?v?2.*(chat|instruct)|alpaca-2|code-?llama.*instruct|airoboros|smaug-34b|vistral.*chat", r"<<SYS>>"),
     # Mistral
     ("devstral-2507", mistral_7("", forms.DEVSTRAL, PUBLISHED["devstral-2507"]), r"devstral.*(2507|-1[.p]1)", ""),
@@ -331,7 +336,7 @@ ROWS: list[tuple[str, PromptTemplate, str, str]] = [
     # Google, TII
     ("gemma-4", tagged("<|turn>{}\n", "<turn|>\n", names={"assistant": "model"}, roles={"calls": ("<|turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "")}, tools=forms.GEMMA_4, final="<|turn>model\n<|channel>thought\n<channel|>", trim=ALL), r"gemma-?4(?!b)", r"<\|turn>"),
     ("functiongemma", tagged("<start_of_turn>{}\n", "<end_of_turn>\n", names={"system": "developer", "assistant": "model"}, roles={"calls": ("<start_of_turn>model\n", ""), "tool": ("", ""), "after_tool": ("", "")}, system=SystemText(with_tools=PUBLISHED["function-gemma"]), tools=forms.FUNCTION_GEMMA, trim=ALL), r"function-?gemma", r"<start_of_turn>developer"),
-    ("gemma", turns(("<start_of_turn>user\n", "<end_of_turn>\n"), ("<start_of_turn>model\n", "<end_of_turn>\n"), "<start_of_turn>model\n", trim=("user", "assistant")), r"gemma|silma", r"<start_of_turn>"),
+    ("gemma", turns(("<start_of_turn>user\n", "<end_of_turn>\n"), ("<start_of_turn>model\n", "<end_of_turn>\n"), "<start_of_turn>model\n", trim=("user", "assistant")), r"gemma|silma|tower-plus-(2|9)b", r"<start_of_turn>"),
     ("falcon-180b", labelled(("System: ", "\n"), ("User: ", "\n"), ("Falcon: ", "\n")), r"falcon-180b.*chat", r"User:.*Falcon:"),
     ("falcon", labelled(("", "\n\n"), ("User: ", "\n\n"), ("Assistant: ", "\n\n"), trim=ALL), r"falcon.*(instruct|chat)|rwkv", ""),
     ("plain", PLAIN, "", r"User:.*Assistant:"),

@@ -23,6 +23,7 @@ NO_TEMPLATE = {
     *("minimax", "minimax-m2.1", "qwen-2.5-math", "seed-coder", "ling", "ring-2"),
     *("longcat", "longcat-thinking", "mimo-v2", "mimo-v2.5", "iquest-coder", "dots-1"),
     *("functiongemma", "hyperclova", "idefics"),
+    *("nemotron-h", "ernie-4.5-thinking", "openbuddy", "openbuddy-2"),
 }
 """Families whose format is described on a model's page or seen in its example; no template is public."""
 
@@ -110,6 +111,36 @@ def test_how_many_families_are_exact(capsys: pytest.CaptureFixture[str]) -> None
         print(f"\nfamilies exact on all conversations: {len(exact)} of {len(families)}")
         print(f"texts of real templates that are exact: {sum(map(is_exact, texts))} of {len(texts)}")
     assert len(exact) == len(families)
+
+
+AS_DESCRIBED = {
+    # NVIDIA's page of Nemotron-H-47B-Reasoning-128K
+    "nemotron-h": (
+        "<SPECIAL_10>System\nBe brief.\n<SPECIAL_11>User\nWho?\n<SPECIAL_11>Assistant\nAeneas."
+        "\n<SPECIAL_11>User\nWhy?\n<SPECIAL_11>Assistant\n"
+    ),
+    # swift/template/templates/baidu.py and openbuddy.py in modelscope/ms-swift
+    "ernie-4.5-thinking": (
+        "<|im_start|>system\n<system_setting>\nBe brief.\n</system_setting>\n\n"
+        "<global_setting>\nthink_mode=True\n</global_setting><|im_end|>\n\n"
+        "<|im_start|>user\nWho?<|im_end|>\n\n"
+        "<|im_start|>assistant\n<response>\nAeneas.\n</response>\n<|im_end|>\n\n"
+        "<|im_start|>user\nWhy?<|im_end|>\n\n<|im_start|>assistant\n<think>\n"
+    ),
+    "openbuddy": "Be brief.\n\nUser: Who?\nAssistant: Aeneas.\nUser: Why?\nAssistant:",
+    "openbuddy-2": (
+        "<|role|>system<|says|>Be brief.<|end|>\n<|role|>user<|says|>Who?<|end|>\n"
+        "<|role|>assistant<|says|>Aeneas.<|end|>\n<|role|>user<|says|>Why?<|end|>\n<|role|>assistant<|says|>"
+    ),
+}
+"""Two questions in formats that are described, though no template is public."""
+
+
+@pytest.mark.parametrize("family", AS_DESCRIBED)
+def test_a_family_writes_what_is_described(family: str) -> None:
+    said = [("system", "Be brief."), ("user", "Who?"), ("assistant", "Aeneas."), ("user", "Why?")]
+    messages = [{"role": role, "content": text} for role, text in said]
+    assert FAMILIES[family].template.render(messages) == AS_DESCRIBED[family]
 
 
 CALLED = {

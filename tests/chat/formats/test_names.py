@@ -12,14 +12,14 @@ NAMES = {
     "jondurbin/airoboros-l2-70b-3.1 h2oai/h2ogpt-4096-llama2-7b-chat elyza/ELYZA-japanese-Llama-2-7b-instruct "
     "TheBloke/Llama-2-70B-Chat-AWQ accounts/llama-v2-7b-chat",
     "codellama-70b": "codellama/CodeLlama-70b-Instruct-hf meta/codellama-70b-instruct",
-    "llama-3": "mlabonne/NeuralDaredevil-8B-abliterated meta/meta-llama-3-8b-instruct meta-llama/Meta-Llama-3-70B-Instruct "
+    "llama-3": "kakaocorp/kanana-1.5-8b-instruct-2505 ytu-ce-cosmos/Turkish-Llama-8b-DPO-v0.1 mlabonne/NeuralDaredevil-8B-abliterated meta/meta-llama-3-8b-instruct meta-llama/Meta-Llama-3-70B-Instruct "
     "lucataco/llama-3-8b-instruct-awq Groq/Llama-3-Groq-8B-Tool-Use Groq/Llama-3-Groq-70B-Tool-Use "
     "aaditya/Llama3-OpenBioLLM-70B Sao10K/L3-8B-Stheno-v3.2 NeverSleep/Llama-3-Lumimaid-8B-v0.1 "
     "gradientai/Llama-3-8B-Instruct-Gradient-1048k lucataco/ollama-llama3-70b llama-v3-8b-instruct "
     "abacusai/Smaug-Llama-3-70B-Instruct VAGOsolutions/Llama-3-SauerkrautLM-8b-Instruct "
     "deepcogito/cogito-v1-preview-llama-8b NousResearch/Hermes-4-70B NousResearch/Hermes-4-405B-FP8 "
     "NousResearch/DeepHermes-3-Llama-3-8B-Preview llava-hf/llava-llama-3-8b-v1_1 lmms-lab/llama3-llava-next-8b meta_llama_3_8b_instruct openbmb/MiniCPM-Llama3-V-2_5",
-    "llama-3.1": "ilsp/Llama-Krikri-8B-Instruct TheDrummer/Anubis-70B-v1 CYFRAGOVPL/Llama-PLLuM-8B-instruct LumiOpen/Llama-Poro-2-8B-Instruct facebook/Meta-SecAlign-70B meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
+    "llama-3.1": "FreedomIntelligence/HuatuoGPT-o1-8B ilsp/Llama-Krikri-8B-Instruct TheDrummer/Anubis-70B-v1 CYFRAGOVPL/Llama-PLLuM-8B-instruct LumiOpen/Llama-Poro-2-8B-Instruct facebook/Meta-SecAlign-70B meta/meta-llama-3.1-405b-instruct meta-llama/Llama-3.1-8B-Instruct "
     "meta-llama/Llama-3.3-70B-Instruct "
     "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit "
     "hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4 llama-v3p1-70b-instruct llama3.1-8b-instruct-q4_K_M "
@@ -28,6 +28,7 @@ NAMES = {
     "nemotron-super-1.5": "nvidia/Llama-3_3-Nemotron-Super-49B-v1_5",
     "nemotron-70b": "nvidia/Llama-3.1-Nemotron-Nano-8B-v1 nvidia/Llama-3_3-Nemotron-Super-49B-v1 nvidia/Llama-3_1-Nemotron-Ultra-253B-v1 nvidia/Llama-3.1-Nemotron-70B-Instruct-HF nvidia/nemotron-70b-instruct",
     "nemotron-nano-2": "nvidia/NVIDIA-Nemotron-Nano-9B-v2 nvidia/NVIDIA-Nemotron-Nano-12B-v2",
+    "nemotron-h": "nvidia/Nemotron-H-47B-Reasoning-128K nvidia/Nemotron-H-8B-Reasoning-128K-FP8",
     "rnj-1": "essentialai/rnj-1-instruct",
     "apertus": "swiss-ai/Apertus-8B-Instruct-2509 swiss-ai/Apertus-70B-Instruct-2509",
     "apriel-1.5": "ServiceNow-AI/Apriel-1.5-15b-Thinker ServiceNow-AI/Apriel-Nemotron-15b-Thinker",
@@ -43,6 +44,9 @@ NAMES = {
     "mimo-v2.5": "XiaomiMiMo/MiMo-V2.5-Pro",
     "mimo": "XiaomiMiMo/MiMo-7B-RL XiaomiMiMo/MiMo-VL-7B-RL",
     "iquest-coder": "IQuestLab/IQuest-Coder-V1-40B-Instruct",
+    "ernie-4.5-thinking": "baidu/ERNIE-4.5-21B-A3B-Thinking",
+    "openbuddy-2": "OpenBuddy/openbuddy-llama3-8b-v21.1-8k OpenBuddy/openbuddy-llama3.1-8b-v22.1-131k",
+    "openbuddy": "OpenBuddy/openbuddy-mistral-7b-v17.1-32k OpenBuddy/openbuddy-mixtral-7bx8-v18.1-32k OpenBuddy/openbuddy-zephyr-7b-v14.1",
     "dots-1": "rednote-hilab/dots.llm1.inst",
     "deepseek-v3.2": "someone/DeepSeek-V3.2",
     "deepseek-v4": "someone/deepseek-v4-flash unsloth/DeepSeek-V4-Pro",
@@ -79,17 +83,17 @@ NAMES = {
     "qwen-1.5": "Qwen/Qwen1.5-72B-Chat Qwen/Qwen1.5-7B-Chat-AWQ",
     "qwen-2": "Qwen/Qwen2-57B-A14B-Instruct Qwen/Qwen2-7B-Instruct Qwen/Qwen2-72B-Instruct-GPTQ-Int4 Qwen/Qwen-14B-Chat Qwen/Qwen2-VL-7B-Instruct "
     "Qwen/Qwen2.5-VL-72B-Instruct lucataco/qwen-vl-chat stabilityai/stable-code-instruct-3b",
-    "qwen-2.5": "simplescaling/s1.1-32B GAIR/LIMO arcee-ai/SuperNova-Medius arcee-ai/Virtuoso-Large arcee-ai/Arcee-Maestro-7B-Preview katanemo/Arch-Function-7B microsoft/Fara-7B Qwen/Qwen2.5-7B-Instruct Qwen/Qwen2.5-Coder-32B-Instruct Qwen/Qwen2.5-72B-Instruct-AWQ "
+    "qwen-2.5": "all-hands/openhands-lm-32b-v0.1 SWE-bench/SWE-agent-LM-32B katanemo/Arch-Router-1.5B simplescaling/s1.1-32B GAIR/LIMO arcee-ai/SuperNova-Medius arcee-ai/Virtuoso-Large arcee-ai/Arcee-Maestro-7B-Preview katanemo/Arch-Function-7B microsoft/Fara-7B Qwen/Qwen2.5-7B-Instruct Qwen/Qwen2.5-Coder-32B-Instruct Qwen/Qwen2.5-72B-Instruct-AWQ "
     "bartowski/Qwen2.5-14B-Instruct-GGUF lucataco/ollama-qwen2.5-72b someone/qwen2.5-7b-finetuned unsloth/Kimi-Dev-72B-GGUF "
     "qwen2p5-72b-instruct Qwen/QwQ-32B-Preview",
     "qwen-2.5-math": "Qwen/Qwen2.5-Math-72B-Instruct",
     "qwen-3.5": "Qwen/Qwen3.5-4B unsloth/Qwen3.6-35B-A3B-GGUF",
-    "qwen-3": "janhq/Jan-v1-4B Intelligent-Internet/II-Medical-8B Alibaba-NLP/Tongyi-DeepResearch-30B-A3B agentica-org/DeepSWE-Preview Kwaipilot/KAT-Dev aisingapore/Qwen-SEA-LION-v4-32B-IT baichuan-inc/Baichuan-M3-235B Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-Omni-30B-A3B-Thinking",
+    "qwen-3": "Menlo/Jan-nano Menlo/Lucy POLARIS-Project/Polaris-4B-Preview janhq/Jan-v1-4B Intelligent-Internet/II-Medical-8B Alibaba-NLP/Tongyi-DeepResearch-30B-A3B agentica-org/DeepSWE-Preview Kwaipilot/KAT-Dev aisingapore/Qwen-SEA-LION-v4-32B-IT baichuan-inc/Baichuan-M3-235B Qwen/Qwen3-8B Qwen/Qwen3-235B-A22B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-Omni-30B-A3B-Thinking",
     "qwen-3-thinking": "Qwen/Qwen3-30B-A3B-Thinking-2507 Tongyi-Zhiwen/QwenLong-L1.5-30B-A3B",
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
     "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507 AIDC-AI/Marco-Mini-Instruct",
-    "qwq": "Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
-    "chatml": "LatitudeGames/Wayfarer-12B nothingiisreal/MN-12B-Celeste-V1.9 aetherwiing/MN-12B-Starcannon-v2 croissantllm/CroissantLLMChat-v0.1 cyberagent/calm3-22b-chat trillionlabs/Tri-21B inflatebot/MN-12B-Mag-Mell-R1 Kwai-Keye/Keye-VL-8B-Preview MBZUAI-IFM/K2-Think arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
+    "qwq": "PrimeIntellect/INTELLECT-2 Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
+    "chatml": "OpenPipe/Deductive-Reasoning-Qwen-32B nvidia/Nemotron-Cascade-14B-Thinking nvidia/Nemotron-Cascade-2-30B-A3B nvidia/Nemotron-Orchestrator-8B arcee-ai/Arcee-Nova BramVanroy/fietje-2-chat vilm/vinallama-7b-chat Unbabel/TowerInstruct-13B-v0.1 fblgit/una-cybertron-7b-v2-bf16 LatitudeGames/Wayfarer-12B nothingiisreal/MN-12B-Celeste-V1.9 aetherwiing/MN-12B-Starcannon-v2 croissantllm/CroissantLLMChat-v0.1 cyberagent/calm3-22b-chat trillionlabs/Tri-21B inflatebot/MN-12B-Mag-Mell-R1 Kwai-Keye/Keye-VL-8B-Preview MBZUAI-IFM/K2-Think arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
     "01-ai/Yi-34B-Chat HuggingFaceTB/SmolLM-360M-Instruct cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
@@ -108,7 +112,7 @@ NAMES = {
     "olmo-3.1": "allenai/Olmo-3.1-32B-Instruct",
     "olmo-3-think": "allenai/Olmo-3-32B-Think",
     "yi-1.5": "01-ai/Yi-1.5-34B-Chat 01-ai/Yi-1.5-9B-Chat-16K",
-    "zephyr": "ilsp/Meltemi-7B-Instruct-v1.5 HuggingFaceH4/zephyr-7b-beta HuggingFaceH4/zephyr-7b-alpha TinyLlama/TinyLlama-1.1B-Chat-v1.0 "
+    "zephyr": "BramVanroy/GEITje-7B-ultra ilsp/Meltemi-7B-Instruct-v1.5 HuggingFaceH4/zephyr-7b-beta HuggingFaceH4/zephyr-7b-alpha TinyLlama/TinyLlama-1.1B-Chat-v1.0 "
     "argilla/notus-7b-v1 TheBloke/zephyr-7B-beta-GGUF",
     "stablelm-zephyr": "stabilityai/stablelm-zephyr-3b stabilityai/stablelm-2-zephyr-1_6b",
     "stablelm": "stabilityai/stablelm-tuned-alpha-7b",
@@ -118,27 +122,27 @@ NAMES = {
     "phi-4-reasoning": "microsoft/Phi-4-reasoning microsoft/phi-4-reasoning-plus",
     "phi-4-mini-reasoning": "microsoft/Phi-4-mini-reasoning",
     "phi-4-mini": "microsoft/Phi-4-mini-instruct microsoft/Phi-4-multimodal-instruct",
-    "gemma": "silma-ai/SILMA-9B-Instruct-v1.0 google/gemma-2-9b-it google/gemma-7b-it google/gemma-3-27b-it google-deepmind/gemma2-27b-it "
+    "gemma": "Unbabel/Tower-Plus-9B silma-ai/SILMA-9B-Instruct-v1.0 google/gemma-2-9b-it google/gemma-7b-it google/gemma-3-27b-it google-deepmind/gemma2-27b-it "
     "google/codegemma-7b-it lucataco/ollama-gemma2-27b someone/gemma-2-9b-finetuned "
     "princeton-nlp/gemma-2-9b-it-SimPO bartowski/gemma-2-27b-it-GGUF "
     "google/medgemma-4b-it google/translategemma-4b-it google/gemma-3-4b-it",
-    "deepseek-r1": "Zyphra/ZR1-1.5B microsoft/MAI-DS-R1 agentica-org/DeepScaleR-1.5B-Preview Skywork/Skywork-OR1-32B-Preview "
+    "deepseek-r1": "nvidia/Nemotron-Research-Reasoning-Qwen-1.5B Zyphra/ZR1-1.5B microsoft/MAI-DS-R1 agentica-org/DeepScaleR-1.5B-Preview Skywork/Skywork-OR1-32B-Preview "
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
     "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF perplexity-ai/r1-1776",
     "deepseek-0324": "deepseek-ai/DeepSeek-R1-0528 deepseek-ai/DeepSeek-V3-0324",
-    "deepseek": "deepcogito/cogito-v2-preview-deepseek-671B-MoE deepcogito/cogito-671b-v2.1 Skywork/Skywork-OR1-32B unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
+    "deepseek": "someone/DeepSeek-V2-Chat-0628 someone/DeepSeek-Coder-V2-Instruct-0724 deepcogito/cogito-v2-preview-deepseek-671B-MoE deepcogito/cogito-671b-v2.1 Skywork/Skywork-OR1-32B unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
     "deepseek-llm": "deepseek-ai/deepseek-llm-67b-chat deepseek-ai/deepseek-math-7b-instruct "
     "deepseek-ai/DeepSeek-V2-Lite-Chat deepseek-ai/DeepSeek-Coder-V2-Instruct",
     "deepseek-coder": "deepseek-ai/deepseek-coder-33b-instruct TheBloke/deepseek-coder-6.7B-instruct-AWQ",
-    "vicuna": "lmsys/vicuna-13b-v1.5 lmsys/vicuna-7b-v1.3 yorickvp/llava-13b liuhaotian/llava-v1.5-13b "
+    "vicuna": "jphme/em_german_leo_mistral lmsys/vicuna-13b-v1.5 lmsys/vicuna-7b-v1.3 yorickvp/llava-13b liuhaotian/llava-v1.5-13b "
     "WizardLMTeam/WizardLM-13B-V1.2 alpindale/goliath-120b NousResearch/Nous-Capybara-34B "
     "microsoft/WizardLM-2-8x22B Xwin-LM/Xwin-LM-70B-V0.1",
     "alpaca": "Undi95/ReMM-SLERP-L2-13B Gryphe/MythoMist-7b maywell/Synatra-Mixtral-8x7B WizardLMTeam/WizardCoder-15B-V1.0 WizardLMTeam/WizardMath-70B-V1.0 garage-bAInd/Platypus2-70B "
     "NousResearch/Nous-Hermes-Llama2-13b NousResearch/Nous-Hermes-13b meta-math/MetaMath-7B-V1.0 "
     "chavinlo/alpaca-native Gryphe/MythoMax-L2-13b",
-    "openchat": "openchat/openchat-3.5-0106 berkeley-nest/Starling-LM-7B-alpha nateraw/openchat_3.5-awq",
+    "openchat": "tomasmcm/fusechat-7b-varm openchat/openchat-3.5-0106 berkeley-nest/Starling-LM-7B-alpha nateraw/openchat_3.5-awq",
     "openchat-3.6": "openchat/openchat-3.6-8b-20240522",
-    "solar": "upstage/SOLAR-10.7B-Instruct-v1.0 TheBloke/SOLAR-10.7B-Instruct-v1.0-GGUF",
+    "solar": "tomasmcm/sauerkrautlm-solar-instruct tomasmcm/lmcocktail-10.7b-v1 upstage/SOLAR-10.7B-Instruct-v1.0 TheBloke/SOLAR-10.7B-Instruct-v1.0-GGUF",
     "orca-mini": "pankajmathur/orca_mini_7b psmathur/orca_mini_v2_13b",
     "stable-beluga": "stabilityai/StableBeluga2 stabilityai/StableBeluga-13B pankajmathur/orca_mini_v3_70b "
     "upstage/Llama-2-70b-instruct-v2",
@@ -169,7 +173,7 @@ NAMES = {
     "glm-4": "zai-org/AutoGLM-Phone-9B THUDM/glm-4-9b-chat cuuupid/glm-4v-9b zai-org/GLM-4.1V-9B-Thinking",
     "glm-4.5": "zai-org/GLM-4.5 zai-org/GLM-4.5-Air zai-org/GLM-4.6",
     "internlm": "internlm/internlm-chat-7b internlm/internlm-20b-chat",
-    "ernie-4.5": "baidu/ERNIE-4.5-21B-A3B-PT baidu/ERNIE-4.5-21B-A3B-Thinking",
+    "ernie-4.5": "baidu/ERNIE-4.5-21B-A3B-PT",
     "oasst": "OpenAssistant/oasst-sft-4-pythia-12b-epoch-3.5 OpenAssistant/falcon-40b-sft-top1-oasst",
     "oasst-llama": "OpenAssistant/oasst-sft-6-llama-30b amazon/MistralLite lucataco/mistrallite",
     "redpajama": "togethercomputer/RedPajama-INCITE-7B-Chat",

@@ -150,8 +150,9 @@ class Account:
         self._answers[source] = self._answers.get(source, 0) + size
 
     def _let_answers_go(self) -> None:
-        self._accounts.answers.give_back(sum(self._answers.values()))
-        self._answers.clear()
+        if self._answers:
+            self._accounts.answers.give_back(sum(self._answers.values()))
+            self._answers.clear()
 
     async def admit(self, demand: Demand) -> None:
         """Lets the request in, or raises the `GatewayError` that refuses it.

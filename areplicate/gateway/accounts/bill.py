@@ -75,7 +75,10 @@ class Bill(msgspec.Struct, eq=False):
     def runs(self) -> Sequence[Run]:
         """What has run, as far as is known: predictions that answered, and those that ended without an answer."""
         runs = self._record.runs
-        ended = [each for each in self.without_run(runs) if each.prediction and each.prediction.terminal]
+        without = self.without_run(runs)
+        if not without:
+            return runs
+        ended = [each for each in without if each.prediction and each.prediction.terminal]
         return [*runs, *map(self._run_of, ended)] if ended else runs
 
     def made(self) -> list[LivePrediction]:

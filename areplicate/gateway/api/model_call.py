@@ -168,7 +168,9 @@ def _written_around(messages: Any, params: dict[str, Any]) -> int:
         GatewayError: 413, they are more than a body may have.
     """
     template = [params[name] for name in _EACH_TURN if name in params]
-    turns = len(messages) if template and isinstance(messages, list) else 0
+    if not template or not isinstance(messages, list):
+        return 0
+    turns = len(messages)
     count = turns * characters(template)
     if count > MAX_BODY:
         raise GatewayError(

@@ -105,7 +105,9 @@ class Backend:
 
     def entries_of(self, target: Target, fallbacks: Sequence[str] | None) -> list[ModelEntry]:
         """What may answer, in the order in which it is asked."""
-        others = [self.target(name) for name in fallbacks or ()]
+        if not fallbacks:
+            return target.entries
+        others = map(self.target, fallbacks)
         return [entry for each in (target, *others) if each is not None for entry in each.entries]
 
     async def schema_of(self, entry: ModelEntry) -> ModelSchema | None:

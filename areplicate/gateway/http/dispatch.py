@@ -147,9 +147,9 @@ def _no_route(method: str, path: str) -> GatewayError:
 def _is_disguised(methods: dict[str, Route], request: web.BaseRequest) -> bool:
     """Whether it is a path of the admin's that is written in another way than it is read: a proxy may keep such
     paths from the public by the way they are written."""
-    is_admins = any(route.access == "master" for route in methods.values())
     written = request.rel_url.raw_path
-    return is_admins and ("%" in written or "//" in written or "#" in request.raw_path)
+    in_another_way = "%" in written or "//" in written or "#" in request.raw_path
+    return in_another_way and any(route.access == "master" for route in methods.values())
 
 
 def _plain(exchange: Exchange, path: str) -> str:

@@ -28,7 +28,8 @@ from .workers import in_turn
 RESULTS = Path(__file__).parent / "results"
 QUICK_CLIENTS = ["aiohttp", "areplicate", "replicate1"]
 """Those that the tests' requirements bring along."""
-GATEWAYS = (gateway.BARE, "areplicate", "litellm")
+GATEWAYS = ((gateway.BARE, "areplicate"), ("litellm",))
+"""Those whose CPU is compared take turns; one that needs twenty times as much between them would spoil their figures."""
 
 
 def main() -> None:
@@ -76,14 +77,24 @@ def measure(environments: dict[str, Environment], size: Size) -> dict[str, Round
         for name, rounds in suite.figures():
             print(f"{name}: measured", flush=True)
             figures[name] = rounds
-        served = {client: environments[client] for client in GATEWAYS if client in environments}
-        figures["gateway"] = in_turn(
-            served,
-            size.gateway_rounds,
-            lambda client: gateway.measure(client, served[client], local.api_base, size.gateway_requests),
-        )
-        figures["gateway cpu"] = gateway.measure_cpu(served, local.api_base, *size.gateway_cpu)
+        figures.update(_of_gateways(environments, local.api_base, size))
     return figures
+
+
+def _of_gateways(environments: dict[str, Environment], api_base: str, size: Size) -> dict[str, Rounds]:
+    groups = [
+        {client: environments[client] for client in group if client in environments} for group in GATEWAYS
+    ]
+    served = {client: environment for group in groups for client, environment in group.items()}
+    rounds = in_turn(
+        served,
+        size.gateway_rounds,
+        lambda client: gateway.measure(client, served[client], api_base, size.gateway_requests),
+    )
+    cpu: Rounds = {}
+    for group in groups:
+        cpu.update(gateway.measure_cpu(group, api_base, *size.gateway_cpu))
+    return {"gateway": rounds, "gateway cpu": cpu}
 
 
 def write(results: dict[str, Any], folder: Path) -> None:

@@ -146,6 +146,39 @@ async def test_an_on_status_that_fails_does_not_lose_the_answer() -> None:
         assert (await router.acompletion(LLAMA, HELLO, on_status=broken)).choices
 
 
+async def _watched_through_the_list(router: AsyncRouter, **options: Any) -> None:
+    async with anyio.create_task_group() as group:
+        for _ in range(40):
+            group.start_soon(router.acompletion, LLAMA, HELLO)
+        await anyio.sleep(1)
+        with pytest.raises(SystemExit):
+            await router.acompletion(LLAMA, HELLO, **options)
+    raise SystemExit
+
+
+async def _as_one_of_three(router: AsyncRouter, **options: Any) -> None:
+    await router.acompletion(LLAMA, HELLO, n=3, **options)
+
+
+async def _in_a_map(router: AsyncRouter, **options: Any) -> None:
+    async for result in router.map([{"model": LLAMA, "messages": HELLO, **options}]):
+        assert result.error is None
+
+
+@pytest.mark.parametrize("ask", [_watched_through_the_list, _as_one_of_three, _in_a_map])
+async def test_an_on_status_that_ends_the_program_ends_no_loop_from_within_another_task(ask: Any) -> None:
+    """A loop in the background would take no calls any more."""
+
+    def leave(status: Status) -> None:
+        if status.phase == "booting":
+            raise SystemExit("It boots.")
+
+    async with stage(llama(boot_seconds=20), router={"held_creations": 0}) as (local, router):
+        with pytest.raises(SystemExit):
+            await ask(router, on_status=leave)
+        assert await nothing_runs(local)
+
+
 async def test_too_late_cancels_the_prediction_and_names_the_phase() -> None:
     async with stage(llama(boot_seconds=300)) as (local, router):
         clock = Clock()

@@ -18,6 +18,7 @@ from anyio.lowlevel import current_token
 from ..chat.responses import ModelResponse
 from ..errors import APIConnectionError, APIError
 from ..options.values import checked_whole, wrong
+from ..replicate.progress import RAISED
 from .progress import progress_bar
 from .requests import Ask, AskOne, JobEnded, Requests, arguments_of, as_it_is_now, checked_requests, each_of
 
@@ -103,7 +104,7 @@ class Calls:
         """Requests that were taken and whose results were not."""
         self._results: deque[MapResult] = deque()
         self._taking = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._ask_one: AskOne = lambda index, request: ask(**request)
         self._group: TaskGroup
         self._changed = anyio.Event()
@@ -139,7 +140,7 @@ class Calls:
         """Whether nothing more may begin."""
         return self._failure is not None
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Begins nothing more; `next` raises `error` after the results of what has begun."""
         self._failure = error
 
@@ -227,7 +228,7 @@ class Calls:
         except JobEnded as ended:
             self._unread -= 1
             self.fail(ended.error)
-        except Exception as error:  # not ours: such as a warning that the caller has turned into an error
+        except RAISED as error:  # not ours: such as a warning that the caller has turned into an error
             self._unread -= 1
             self.fail(error)
         self._tell()

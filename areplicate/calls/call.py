@@ -22,7 +22,7 @@ from ..replicate.endpoints import Endpoint
 from ..replicate.event_stream import EventStream
 from ..replicate.limits import Slots
 from ..replicate.live import Live, LivePrediction
-from ..replicate.progress import OnStatus, Progress
+from ..replicate.progress import RAISED, OnStatus, Progress
 from ..replicate.protocol.platform_failures import MOST_RETRIES, worth_asking_again
 from ..replicate.protocol.predictions import TERMINAL, Prediction
 from ..replicate.protocol.requests import LONGEST_HOLD
@@ -106,12 +106,12 @@ async def predict(call: Call) -> list[Prediction]:
 async def at_once(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     """The results of all works, done at the same time; if one fails, the others are cancelled."""
     results: dict[int, T] = {}
-    failures: list[APIError] = []
+    failures: list[BaseException] = []
 
     async def one(index: int) -> None:
         try:
             results[index] = await works[index]()
-        except APIError as error:
+        except RAISED as error:
             failures.append(error)
             group.cancel_scope.cancel()
 

@@ -18,7 +18,7 @@ from ..errors import APIError
 from .background import Background
 from .http import Http
 from .prediction_list import ListRow, PredictionList
-from .progress import Progress
+from .progress import RAISED, Progress
 from .protocol.predictions import Prediction
 from .server_clock import ServerClock, seconds
 from .waiter import Waiter, one_waiter
@@ -35,11 +35,16 @@ _LOOKED_AT = 1 / 200
 
 
 class _Member(msgspec.Struct):
-    """One prediction that is watched, and the event that wakes its caller."""
+    """One prediction that is watched, and the event that wakes its caller.
+
+    Attributes:
+        raised: what the caller's `on_status` has raised, for the caller to raise.
+    """
 
     prediction: Prediction
     progress: Progress
     since: float
+    raised: BaseException | None = None
     joined: float = msgspec.field(default_factory=now)
     woken: Waiter = msgspec.field(default_factory=one_waiter)
 
@@ -66,6 +71,8 @@ class BulkPoller(msgspec.Struct, eq=False):
             self._task = self._background.spawn(self._go_round)
         try:
             await member.woken.wait()
+            if member.raised is not None:
+                raise member.raised
             return member.prediction
         finally:
             self._members.pop(prediction.id, None)
@@ -86,7 +93,11 @@ class BulkPoller(msgspec.Struct, eq=False):
         def seen(row: ListRow) -> None:
             prediction = row.prediction
             if (member := missing.pop(prediction.id, None)) is not None:
-                member.progress.saw(prediction)
+                try:
+                    member.progress.saw(prediction)
+                except RAISED as raised:
+                    member.raised = raised
+                    member.woken.set()
                 if prediction.terminal:
                     if prediction.complete:
                         member.prediction = prediction

@@ -11,6 +11,10 @@ from .. import logs
 from ..clock import now
 from .protocol.predictions import TERMINAL, Prediction
 
+RAISED = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+"""What a caller's own code may raise: all but the cancellation of its task. In a task that is not the caller's it must
+not go further, since it would end the event loop."""
+
 Phase = Literal["queued", "booting", "processing", "done"]
 
 BOOTING_AFTER = 2.0

@@ -1,4 +1,4 @@
-"""The gateway's log: one JSON object a line, or plain lines on a terminal. No keys, no prompts."""
+"""The gateway's log: one JSON object a line, or plain lines on a terminal. No keys, no prompts, no answers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ from typing import Any
 
 import msgspec
 
+from ..errors import PredictionFailedError
+from ..logs import verbose
+
 logger = logging.getLogger("areplicate.gateway")
 access_logger = logging.getLogger("areplicate.gateway.access")
 """One line a request, whatever else is written."""
 MAX_LINES = 10
 """Lines that one request may write, its access line included: what is sent must not fill the disk."""
 
-_lines_left: ContextVar[list[int]] = ContextVar("lines_left", default=[])  # noqa: B039 - it stays empty
+_lines: ContextVar[RequestLines | None] = ContextVar("lines", default=None)
+
+
+class RequestLines(msgspec.Struct):
+    """What a request writes beside its access line."""
+
+    request_id: str
+    left: float = MAX_LINES - 1
+    """How many lines it may still write."""
 
 
 def fields(**values: Any) -> dict[str, Any]:
@@ -27,20 +38,32 @@ def fields(**values: Any) -> dict[str, Any]:
     return {"fields": values}
 
 
-def bound_lines() -> list[int]:
-    """Bounds what the current request may write, until the list that this gives is cleared."""
-    left = [MAX_LINES - 1]
-    _lines_left.set(left)
-    return left
+def bound_lines(request_id: str) -> RequestLines:
+    """Bounds what the current request may write, until `left` of what this gives is infinite."""
+    lines = RequestLines(request_id)
+    _lines.set(lines)
+    return lines
 
 
 def within_bounds(record: logging.LogRecord) -> bool:
-    """A filter: whether the request that writes this record has lines left."""
-    left = _lines_left.get()
-    if not left or record.name == access_logger.name:
+    """A filter: whether the request that writes this record has lines left. The line then tells which one it is, and
+    quotes no model."""
+    if record.name == access_logger.name:
         return True
-    left[0] -= 1
-    return left[0] >= 0
+    if isinstance(record.args, tuple):
+        record.args = tuple(map(_unquoted, record.args))
+    if (lines := _lines.get()) is None:
+        return True
+    vars(record)["fields"] = {"request_id": lines.request_id, **_fields_of(record)}
+    lines.left -= 1
+    return lines.left >= 0
+
+
+def _unquoted(value: Any) -> Any:
+    """A model's error may repeat its prompt, and what is said of an answer that does not fit repeats that."""
+    if isinstance(value, PredictionFailedError) and not verbose():
+        return f"prediction {value.prediction_id} was of no use; why may quote it, and is logged with set_verbose only"
+    return value
 
 
 class AccessRecord(logging.LogRecord):

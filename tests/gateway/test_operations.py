@@ -36,12 +36,23 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.first(40), pytest.mark.filterwarnings("ignore")]
 TEXT = "".join(WORDS)
+QUOTING = (
+    LocalModel(owner="acme", name="quotes", failure="my secret prompt is too long", failure_after=0),
+    LocalModel(owner="acme", name="answers", reply='{"a": "my secret answer"}'),
+)
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalReplicate]:
+    with LocalReplicate(models=(*MODELS, *QUOTING)) as local:
+        yield local
 
 
 @pytest.fixture(scope="module")
 def running(local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway for all tests that leave it running as it is."""
-    with gateway(config_for(local), tmp_path_factory.mktemp("operations")) as running:
+    config = config_for(local, (*MODELS, *QUOTING))
+    with gateway(config, tmp_path_factory.mktemp("operations")) as running:
         yield running
 
 
@@ -228,23 +239,35 @@ def test_figures(running: Gateway) -> None:
 def test_health(running: Gateway, local: LocalReplicate) -> None:
     before = local.counts["create"]
     report = running.get("/health")
-    assert (report["healthy_count"], report["unhealthy_count"]) == (len(MODELS), 0)
+    assert (report["healthy_count"], report["unhealthy_count"]) == (len(MODELS) + len(QUOTING), 0)
     assert local.counts["create"] == before
     assert running.get("/health/readiness", None) == {"status": "ready"}
 
 
-def test_the_log_has_no_secrets_and_no_prompts(running: Gateway) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_log_has_no_secrets_no_prompts_and_no_answers(running: Gateway, stream: bool) -> None:
     key = running.new_key()
+    fits = {"type": "object", "properties": {"a": {"enum": ["my secret choice"]}}, "required": ["a"]}
+    answer_format = {"type": "json_schema", "json_schema": {"name": "a", "schema": fits}}
     with running.http(key) as http:
-        for model in ("chat", "fails", "nothing"):
-            asked = {**body(model), "messages": [{"role": "user", "content": "my secret prompt"}]}
+        for model in ("chat", "fails", "quotes", "answers", "nothing"):
+            asked = {**body(model, stream), "messages": [{"role": "user", "content": "my secret prompt"}]}
+            if model == "answers":
+                asked["response_format"] = answer_format
             request_id = http.post("/v1/chat/completions", json=asked).headers["x-request-id"]
     eventually(lambda: request_id in running.log())
     log = running.log()
-    lines = [json.loads(line) for line in log.splitlines()]
-    assert any(line.get("request_id") == request_id for line in lines)
-    for secret in (key, MASTER, UPSTREAM_KEY, "my secret prompt", "dear "):
+    for secret in (key, MASTER, UPSTREAM_KEY, "my secret", "dear "):
         assert secret not in log
+
+
+def test_each_line_of_a_request_tells_which_one(running: Gateway) -> None:
+    request_id = running.ask(model="fails").headers["x-request-id"]
+    eventually(lambda: running.log().count(request_id) >= 2)
+    lines = [json.loads(line) for line in running.log().splitlines()]
+    failure, access = (line for line in lines if line.get("request_id") == request_id)
+    assert failure["message"].startswith("fails (replicate/acme/fails) failed: ")
+    assert access["prediction_id"] in failure["message"]
 
 
 def test_who_starts_it_may_have_closed_stderr() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import socket
 import ssl
@@ -270,11 +271,11 @@ async def test_usage_waits_in_memory_for_a_minute_and_then_in_a_file(tmp_path: P
 
 
 def test_a_request_writes_ten_lines_at_most() -> None:
-    lines = logs.bound_lines()
+    lines = logs.bound_lines("req_1")
     written = [logs.within_bounds(logging.makeLogRecord({"name": logs.logger.name})) for _ in range(20)]
     access = logging.makeLogRecord({"name": logs.access_logger.name})
     assert written.count(True) + logs.within_bounds(access) == 10
-    lines.clear()
+    lines.left = math.inf
     assert logs.within_bounds(logging.makeLogRecord({})), "what no request writes is not bounded"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -55,7 +56,7 @@ class Dispatcher:
         gateway = self._gateway
         backend = gateway.backend
         account = Account(gateway.accounts, gateway.metrics, backend)
-        lines = bound_lines()
+        lines = bound_lines(account.record.request_id)
         backend.requests_in_flight += 1
         gateway.metrics.count(gateway.metrics.in_flight)
         task = asyncio.current_task()
@@ -67,7 +68,7 @@ class Dispatcher:
             account.log(request.method, request.remote)
             self.tasks.discard(task)
             gateway.metrics.count(gateway.metrics.in_flight, -1.0)
-            lines.clear()
+            lines.left = math.inf
             backend.leave()
         # Nobody sends the next request where the process ends, or where a body was not read to its end.
         if not response.prepared and (gateway.draining or not request.content.is_eof()):

@@ -261,9 +261,7 @@ async def test_no_text_of_a_strangers_model_takes_long_to_read(text: str) -> Non
     assert (schema.required, schema.prompt_is_messages, schema.format.family) == (("prompt",), False, None)
 
 
-async def test_a_key_that_may_not_see_a_model_spoils_it_for_no_other(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_key_that_may_not_see_a_model_spoils_it_for_no_other() -> None:
     store, one, other = SchemaStore(), Viewer("base", "one"), Viewer("base", "other")
     path = "/models/someone/new-model"
     assert await store.of(UNKNOWN, API({path: AuthenticationError("401")}).get, one) is None
@@ -326,9 +324,7 @@ class TestDisk:
         assert schema is not None and schema.format.family == "chatml"
         assert silent.asked == []
 
-    async def test_what_is_old_is_asked_anew_and_kept_where_nobody_answers(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_what_is_old_is_asked_anew_and_kept_where_nobody_answers(self) -> None:
         api, clock = API({"/models/someone/new-model": model(version())}), Clock()
         store = SchemaStore(clock)
         await store.of(UNKNOWN, api.get)

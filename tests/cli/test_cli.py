@@ -205,7 +205,7 @@ def test_local_serves_until_it_is_stopped(tmp_path: Path) -> None:
     assert process.wait(10) == 0
 
 
-def test_the_demo_shows_a_boot_and_an_answer(tmp_path: Path) -> None:
+def test_the_demo_shows_a_boot_and_an_answer() -> None:
     shown = run("demo")
     assert shown.returncode == 0
     assert "weights" in shown.stdout

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import brotli
@@ -161,13 +162,11 @@ def test_an_encoding_that_nobody_undoes_is_named(running: Gateway, encoding: str
     assert answer.status_code == 415 and f"not '{encoding}'" in answer.json()["error"]["message"]
 
 
-def test_null_is_the_same_as_nothing(
-    running: Gateway, local: LocalReplicate, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_null_is_the_same_as_nothing(local: LocalReplicate, tmp_path: Path) -> None:
     """What the configuration says of an entry holds where a client sends null."""
     config = config_for(local)
     config["model_list"][0]["litellm_params"] |= {"max_tokens": 2, "stream": True}
-    with gateway(config, tmp_path_factory.mktemp("null")) as limited:
+    with gateway(config, tmp_path) as limited:
         nothing: tuple[dict[str, Any], ...] = (
             {},
             {"max_tokens": None, "n": None, "stream": None, "user": None, "tools": None},

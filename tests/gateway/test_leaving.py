@@ -10,7 +10,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -65,7 +64,7 @@ def chat(model: str, text: str = "Hi", **body: Any) -> bytes:
     return request("POST", PATH, {"model": model, "messages": messages, **body})
 
 
-def test_at_every_moment(running: Gateway, local: LocalReplicate, tmp_path: Path) -> None:
+def test_a_client_may_leave_at_any_moment(running: Gateway, local: LocalReplicate) -> None:
     """Reading its own key, asking for whole answers and for streams, under every limit at once."""
     limits = {"rpm_limit": 1_000_000, "tpm_limit": 10**9, "max_parallel_requests": 1000, "max_budget": 1e9}
     keys = [running.new_key(**limits) for _ in range(4)]

@@ -297,7 +297,7 @@ def test_a_wrong_configuration_ends_the_start(tmp_path: Path) -> None:
     assert "Traceback" not in started.stderr
 
 
-def test_a_taken_port_is_told(running: Gateway, tmp_path: Path) -> None:
+def test_a_taken_port_is_told(running: Gateway) -> None:
     started = run(
         "--config", str(running.config), "--host", "127.0.0.1", "--port", running.url.split(":")[-1]
     )

@@ -86,7 +86,7 @@ async def test_an_output_that_differs_from_the_stream_fails_nobody_and_is_told_w
 
 
 @pytest.mark.parametrize("wrong", [problem(500), problem(404), problem(401), hangs()])
-async def test_a_whole_text_does_not_need_its_figures(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_whole_text_does_not_need_its_figures(wrong: Any) -> None:
     async with HostileReplicate([llama(reply=["one ", "two"])]) as hostile, router_of(hostile) as router:
         hostile.on("get", wrong)
         clock = Clock()

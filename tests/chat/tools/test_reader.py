@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +16,7 @@ from areplicate import BadRequestError
 from areplicate.chat.adapting import adapt
 from areplicate.chat.contract import Contract
 from areplicate.chat.tools.notations import read_calls
+from tests.quickly import quickly
 from tests.scripted import NOTATIONS
 
 HI: Any = [{"role": "user", "content": "Hi"}]
@@ -623,7 +623,8 @@ def test_what_is_left_of_an_argument_is_not_passed_over(argument: str) -> None:
 @pytest.mark.parametrize(("opened", "closed"), [(10_000, 10_000), (10_000, 0), (0, 10_000)])
 def test_elements_without_end_are_read_quickly(opened: int, closed: int) -> None:
     text = f'<tool_call><invoke name="alarm">{"<a>" * opened}{"</a>" * closed}</invoke></tool_call>'
-    assert Read([text]).calls == []
+    with quickly():
+        assert Read([text]).calls == []
 
 
 def test_allowed_tools_that_are_not_functions_are_left_out_as_they_are_among_the_tools() -> None:
@@ -680,17 +681,15 @@ def test_what_cannot_become_a_call_is_streamed_at_once(text: str) -> None:
 )
 def test_an_answer_of_calls_that_never_end_is_read_quickly(begun: str) -> None:
     """Each tag once read on to the answer's end, which took minutes."""
-    before = time.process_time()
-    read_calls(begun * 10_000)
-    read_calls(f"<tool_call><function=a>{begun * 10_000}</parameter></function></tool_call>")
-    assert time.process_time() - before < 2
+    with quickly():
+        read_calls(begun * 10_000)
+        read_calls(f"<tool_call><function=a>{begun * 10_000}</parameter></function></tool_call>")
 
 
 def test_a_call_with_many_closing_marks_is_read_quickly() -> None:
     """Each was once tried with all that stands before it, which took minutes."""
-    before = time.process_time()
-    assert Read(['<tool_call>{"name": "clock", "arguments": {"zone": "' + "</tool_call>" * 4_000]).faults
-    assert time.process_time() - before < 2
+    with quickly():
+        assert Read(['<tool_call>{"name": "clock", "arguments": {"zone": "' + "</tool_call>" * 4_000]).faults
 
 
 @pytest.mark.parametrize("arguments", ["null", "[]", '""', '" "', "{}"])

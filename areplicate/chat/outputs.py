@@ -16,10 +16,11 @@ from .schemas.schema import ModelSchema
 from .stops import begun_at_the_end
 
 _REASONS = (
-    r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|thinking|thinker|reasoning|magistral|nemotron|exaone-(deep|4)"
-    r"|glm-(4\.[1-9]|[5-9])|minimax-m\d|olmo-?3.*think|smollm-?3|seed-oss|gpt-oss|hermes-?4|deepcoder|deepscaler|skywork-or1"
+    r"(?<![a-z])r1(?![a-z\d])|qwq|qvq|qwen-?3|think|reason|magistral|nemotron|exaone-(deep|[4-9]|\d{3}b)"
+    r"|glm-(z|4\.[1-9]|[5-9])|minimax-m\d|smollm-?3|seed-oss|gpt-oss|hermes-?4|deephermes|deepcoder|deepscaler|skywork-or1"
     r"|deepseek-?v(3\.[1-9]|[4-9])|kimi-k2[.p-][5-9]|step-?3|\bring-|\bling-3|mimo|apertus|granite-3\.[23]|gemma-?4|hunyuan"
-    r"|command-(a|r7b)|ernie-?4\.5|\bhy-?3|solar-open|kimi-k3|laguna|spark-?2|hyperclova.*think|minicpm-?5"
+    r"|command-(a|r7b)|ernie-?4\.5|\bhy-?3|solar-open|kimi-k3|laguna|spark-?2|minicpm-?(4[.p_-]?1|5)"
+    r"|cogito|intern-s\d|solar-pro|falcon-h1r|intellect-\d|sarvam|\bcwm\b|kat-v\d|mistral-small-[4-9](?!\d)"
 )
 """The names of models that write a thought before they answer."""
 

@@ -184,9 +184,33 @@ def test_the_names_of_reasoning_models() -> None:
         "qwen/qwen3-32b",
         "someone/jan-v1-4b",  # by its family alone
         "someone/zr1-1.5b",
+        *(
+            "LLM360/K2-Think",
+            "trillionlabs/Tri-21B-Think",
+            "zai-org/GLM-Z1-Rumination-32B-0414",
+            "facebook/cwm",
+        ),
+        *(
+            "openbmb/MiniCPM4.1-8B",
+            "internlm/Intern-S1",
+            "upstage/solar-pro2",
+            "LGAI-EXAONE/K-EXAONE-236B-A23B",
+        ),
+        *(
+            "tiiuae/Falcon-H1R-7B",
+            "PrimeIntellect/INTELLECT-3",
+            "sarvamai/sarvam-m",
+            "mistralai/Mistral-Small-4-119B",
+        ),
     ):
-        assert reasons(name)
-    for name in ("meta/meta-llama-3-8b-instruct", "x/er1c", "x/r10", "lucataco/qwen1.5-72b"):
+        assert reasons(name), name
+    for name in (
+        "meta/meta-llama-3-8b-instruct",
+        "x/er1c",
+        "x/r10",
+        "lucataco/qwen1.5-72b",
+        "x/mistral-small-24b",
+    ):
         assert not reasons(name)
 
 

@@ -23,7 +23,7 @@ NO_TEMPLATE = {
     *("minimax", "minimax-m2.1", "qwen-2.5-math", "seed-coder", "ling", "ring-2"),
     *("longcat", "longcat-thinking", "mimo-v2", "mimo-v2.5", "iquest-coder", "dots-1"),
     *("functiongemma", "hyperclova", "idefics"),
-    *("nemotron-h", "ernie-4.5-thinking", "openbuddy", "openbuddy-2"),
+    *("nemotron-h", "ernie-4.5-thinking", "openbuddy", "openbuddy-2", "glm-z1"),
 }
 """Families whose format is described on a model's page or seen in its example; no template is public."""
 
@@ -118,6 +118,10 @@ AS_DESCRIBED = {
     "nemotron-h": (
         "<SPECIAL_10>System\nBe brief.\n<SPECIAL_11>User\nWho?\n<SPECIAL_11>Assistant\nAeneas."
         "\n<SPECIAL_11>User\nWhy?\n<SPECIAL_11>Assistant\n"
+    ),
+    # The page of GLM-Z1: "Add <think>\\n to the first line"; otherwise as GLM-4-0414
+    "glm-z1": (
+        "<|system|>\nBe brief.<|user|>\nWho?<|assistant|>\nAeneas.<|user|>\nWhy?<|assistant|>\n<think>\n"
     ),
     # swift/template/templates/baidu.py and openbuddy.py in modelscope/ms-swift
     "ernie-4.5-thinking": (

@@ -28,6 +28,7 @@ _ROLES: dict[Any, Role] = {
 }
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
+_ADDRESSES = ("data:", "http:", "https:")
 _UNKNOWN = "application/octet-stream"
 _MEDIA: dict[str, tuple[MediaKind, str]] = {
     "image_url": ("image", "image/png"),
@@ -206,7 +207,7 @@ def _medium(index: int, part: Mapping[str, Any], key: str) -> Media:
             if given.get("format") and kind != "file":
                 mime = f"{kind}/{given['format']}"
             return Media(kind, _as_url(data, mime), filename)
-        given = data or given.get("file_url") or given.get("url")
+        given = data or given.get("file_url") or given.get("url") or _address(given.get("file_id"))
     if (isinstance(given, str) and given) or isinstance(given, PathLike) or is_content(given):
         medium = medium_of(kind, given)
         return medium if filename is None else msgspec.structs.replace(medium, filename=filename)
@@ -217,6 +218,11 @@ def _medium(index: int, part: Mapping[str, Any], key: str) -> Media:
             '"filename": "a.pdf"}}; ids of files that were uploaded elsewhere mean nothing to Replicate',
         )
     _refuse(index, f'has a part of type "{key}" without a URL: write {{"{key}": {{"url": "https://..."}}}}')
+
+
+def _address(file_id: Any) -> Any:
+    """LiteLLM's users give a file's URL as its id."""
+    return file_id if isinstance(file_id, str) and file_id.startswith(_ADDRESSES) else None
 
 
 def is_content(value: Any) -> bool:
@@ -250,7 +256,7 @@ def mime_of(content: bytes, name: str = "") -> str:
 
 def _as_url(data: str, mime: str) -> str:
     """Base64 as a data URI; a URL as it is."""
-    return data if data.startswith(("data:", "http:", "https:")) else f"data:{mime};base64,{data}"
+    return data if data.startswith(_ADDRESSES) else f"data:{mime};base64,{data}"
 
 
 def _tool_calls(index: int, message: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -135,6 +135,7 @@ CONTENTS: list[tuple[str, str, MediaKind]] = [
             Media("file", "data:application/octet-stream;base64,JVBE", "a.pdf"),
         ),
         ({"type": "file", "file": {"file_url": "https://e.com/a.pdf"}}, Media("file", "https://e.com/a.pdf")),
+        ({"type": "file", "file": {"file_id": "https://e.com/a.pdf"}}, Media("file", "https://e.com/a.pdf")),
         (
             {"type": "file", "file": {"url": "https://e.com/a.pdf", "filename": "b.pdf"}},
             Media("file", "https://e.com/a.pdf", "b.pdf"),

@@ -53,6 +53,9 @@ _INSTEAD = {
     "what litellm has there is in areplicate itself, if it is at all": "utils types main llms proxy",
     "it is api_key": "api_token replicate_key replicate_api_key openai_key token",
     "it is num_retries": "num_retries_per_request max_retries",
+    "it is completion, whose num_retries= says how often": "completion_with_retries acompletion_with_retries",
+    "give ssl= to a call, or to AsyncRouter": "ssl_verify ssl_certificate",
+    "`areplicate models list` lists models": "get_valid_models models_by_provider replicate_models",
     "it is request_timeout, or timeout= of a call": "timeout",
     "it is map(requests), AsyncRouter.map(requests) or `areplicate batch`": "batch abatch",
     "the gateway answers /v1/files and /v1/batches": "create_file acreate_file create_batch acreate_batch "

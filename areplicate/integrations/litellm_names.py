@@ -8,6 +8,8 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
+import msgspec
+
 from ..calls.streams import CompletionStream
 from ..chat.chunks import stream_to_completion
 from ..chat.embeddings import EmbeddingResponse
@@ -15,7 +17,7 @@ from ..chat.messages import read_messages
 from ..chat.params import INFORMATIONAL, OWN, PARAMS
 from ..chat.plan import plan_for
 from ..chat.responses import ModelResponse, ModelResponseChunk
-from ..chat.usage import estimate
+from ..chat.usage import characters, estimate
 from ..completion import LoopRouters, SyncCompletionStream, acompletion, sync, typed_sync
 from ..errors import APIError, BadRequestError
 from ..logs import warn
@@ -26,6 +28,48 @@ from ..router import AsyncRouter, typed
 from ..schema_lookup.endpoint import endpoint_of
 from ..schema_lookup.store import SchemaStore
 
+_REFUSED = {
+    **dict.fromkeys(
+        ("default_fallbacks", "context_window_fallbacks", "content_policy_fallbacks"),
+        'fallbacks=[{"name": ["other"]}] steps in whatever an entry fails with',
+    ),
+    "model_group_alias": "give model_list an entry of that model_name",
+    **dict.fromkeys(
+        ("retry_policy", "model_group_retry_policy", "allowed_fails_policy"),
+        "num_retries and allowed_fails are the same for all errors",
+    ),
+    "provider_budget_config": "the gateway has budgets for each key",
+}
+"""Options of LiteLLM's `Router` whose absence would change which model answers, with what to do instead."""
+_WITHOUT_EFFECT = frozenset(
+    (
+        *("routing_strategy", "routing_strategy_args", "optional_pre_call_checks", "enable_pre_call_checks"),
+        *("redis_url", "redis_host", "redis_port", "redis_password", "redis_db", "polling_interval"),
+        *(
+            "cache_responses",
+            "cache_kwargs",
+            "caching_groups",
+            "client_ttl",
+            "alerting_config",
+            "debug_level",
+        ),
+        *(
+            "retry_after",
+            "stream_timeout",
+            "max_fallbacks",
+            "default_priority",
+            "default_max_parallel_requests",
+        ),
+        *(
+            "enable_tag_filtering",
+            "disable_cooldowns",
+            "router_general_settings",
+            "ignore_invalid_deployments",
+        ),
+    )
+)
+"""Those that are left out with a warning, as the same options of a call and of a configuration are."""
+
 
 class Router:
     """`AsyncRouter` as LiteLLM's `Router` is called: with its names, from any event loop and from scripts.
@@ -35,10 +79,11 @@ class Router:
         num_retries: `AsyncRouter`'s `max_retries`.
         timeout: seconds for one completion.
         default_litellm_params: options of every call.
-        options: what else `AsyncRouter` takes.
+        options: what else `AsyncRouter` takes. Options of LiteLLM's that would only tune its router are left out with
+            a warning.
 
     Raises:
-        BadRequestError: an option that would change nothing here.
+        BadRequestError: an option that is not known, or without which other models would answer.
     """
 
     def __init__(
@@ -55,11 +100,11 @@ class Router:
         if set_verbose:
             areplicate.set_verbose = True
         self._defaults = dict(default_litellm_params or {})
-        if unknown := sorted(options.keys() - signature(AsyncRouter).parameters.keys()):
-            raise BadRequestError(
-                f"Router has no option {', '.join(unknown)}. What shares the load here is the number of calls in "
-                "flight, rpm, weight and max_parallel_requests of the model_list's entries."
-            )
+        for name in sorted(options.keys() - signature(AsyncRouter).parameters.keys()):
+            if name not in _WITHOUT_EFFECT:
+                raise BadRequestError(f"Router has no option {name}{_instead(name)}.", param=name)
+            if options.pop(name) is not None:
+                warn(f"{name} has no effect here and is left out: areplicate's Router has no such option.")
         make = partial(AsyncRouter, **{"model_list": model_list, "max_retries": num_retries, **options})
         make()  # raises what is wrong here, and not with the first call
         self._routers = LoopRouters(make)
@@ -83,6 +128,10 @@ class Router:
 
     def embedding(self, /, model: str, input: str | Sequence[str], **params: Any) -> EmbeddingResponse:
         return run(lambda: self.aembedding(model, input, **params))
+
+
+def _instead(name: str) -> str:
+    return f": {_REFUSED[name]}" if name in _REFUSED else ""
 
 
 async def abatch_completion(
@@ -155,7 +204,7 @@ def completion_cost(
         )
     if answer is not None:
         return sum(price.of_run(run) for run in answer.replicate)
-    asked = len(prompt) + sum(len(turn.text) for turn in (read_messages(messages) if messages else ()))
+    asked = len(prompt) + _length(messages)
     return price.of_tokens(estimate(asked), estimate(len(completion)))
 
 
@@ -164,9 +213,10 @@ def token_counter(
     custom_tokenizer: Any = None,
     text: str | list[str] | None = None,
     messages: Sequence[Any] | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
     **_: Any,
 ) -> int:
-    """About how many tokens a text or a conversation has: a token is four characters.
+    """About how many tokens a text, or a conversation with its tools, has: a token is four characters.
 
     An estimate: the models' tokenizers are not here. `response.usage` has the model's own count.
     """
@@ -174,9 +224,14 @@ def token_counter(
         "token_counter estimates one token for every four characters. response.usage has the model's own count."
     )
     texts = [text] if isinstance(text, str) else list(text or ())
-    if messages is not None:
-        texts += [turn.text for turn in read_messages(messages)]
-    return estimate(sum(map(len, texts)))
+    told = len(msgspec.json.encode(tools)) if tools else 0
+    return estimate(sum(map(len, texts)) + _length(messages or ()) + told)
+
+
+def _length(messages: Sequence[Any]) -> int:
+    """Characters of a conversation and of the calls in it."""
+    turns = read_messages(messages) if messages else ()
+    return sum(len(turn.text) + characters([call["function"] for call in turn.tool_calls]) for turn in turns)
 
 
 def get_supported_openai_params(model: str, **_: Any) -> list[str]:

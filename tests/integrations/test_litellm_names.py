@@ -247,6 +247,19 @@ def test_tokens_are_estimated_and_that_is_said() -> None:
         assert litellm.token_counter(LLAMA, messages=[{"role": "user", "content": "a" * 8}]) == 2
 
 
+def test_tools_and_calls_have_tokens_too() -> None:
+    function = {"name": "f" * 4, "arguments": "a" * 8}
+    calls = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "type": "function", "function": function}],
+    }
+    with pytest.warns(litellm.AreplicateWarning):
+        assert litellm.token_counter(LLAMA, messages=[calls]) == 3
+        tool = {"type": "function", "function": {"name": "f", "description": "d" * 400}}
+        assert 110 < litellm.token_counter(LLAMA, messages=[calls], tools=[tool]) < 130
+
+
 def test_what_a_model_takes_and_what_the_environment_has(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"temperature", "max_tokens", "stream"} <= set(litellm.get_supported_openai_params(LLAMA))
     assert "reasoning_effort" not in litellm.get_supported_openai_params(LLAMA)
@@ -294,11 +307,23 @@ class TestRouter:
             assert answer.data[0].embedding == [1.0]
 
     def test_what_it_cannot_do_is_told_when_it_is_made(self) -> None:
-        with pytest.raises(litellm.BadRequestError, match="routing_strategy"):
-            litellm.Router(model_list=self.LIST, routing_strategy="latency-based-routing")
+        with pytest.raises(litellm.BadRequestError, match=r'default_fallbacks: fallbacks=\[{"name"'):
+            litellm.Router(model_list=self.LIST, default_fallbacks=["other"])
+        with pytest.raises(litellm.BadRequestError, match="no option max_retry"):
+            litellm.Router(model_list=self.LIST, max_retry=2)
         with pytest.raises(litellm.BadRequestError, match="model_list must be a list"):
             litellm.Router(model_list=3)  # type: ignore[arg-type]
         litellm.Router(model_list=self.LIST, max_retries=2)
+
+    def test_what_only_tunes_litellms_router_is_left_out_with_a_warning(self) -> None:
+        with pytest.warns(litellm.AreplicateWarning) as warnings:
+            litellm.Router(
+                model_list=self.LIST, routing_strategy="simple-shuffle", redis_host=None, retry_after=1
+            )
+        assert [str(each.message).partition(" ")[0] for each in warnings] == [
+            "retry_after",
+            "routing_strategy",
+        ]
 
 
 def test_the_function_is_there_whoever_imported_its_module_first() -> None:

@@ -17,9 +17,15 @@ from .answer_builder import AnswerBuilder, Event
 
 _ECHOED = (
     *("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key"),
-    *("safety_identifier", "service_tier", "temperature", "top_p", "user"),
+    *("safety_identifier", "user"),
 )
 """Fields of the request that its response repeats."""
+_OFTEN_LEFT_OUT = {
+    **{"temperature": 1.0, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0},
+    **{"top_logprobs": 0, "service_tier": "default"},
+}
+"""Further ones, which are never null in the Open Responses specification, and what OpenAI says where the request has
+none: a model on Replicate then has defaults of its own."""
 _ACTED_ON = ("context_length_exceeded", "insufficient_quota")
 """Codes of errors by which agents shorten their conversation, or do not ask again."""
 
@@ -53,6 +59,8 @@ class ResponseBuilder(AnswerBuilder):
             "incomplete_details": None,
             "model": model,
             **{name: body.get(name) for name in _ECHOED},
+            **_OFTEN_LEFT_OUT,
+            **{name: body[name] for name in _OFTEN_LEFT_OUT if body.get(name) is not None},
             "metadata": body.get("metadata") or {},
             "output": self._output,
             "parallel_tool_calls": body.get("parallel_tool_calls") is not False,

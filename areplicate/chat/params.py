@@ -83,14 +83,23 @@ def _structured(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     return value or None
 
 
-_THOUGHT_TOKENS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 4096}
+_THOUGHT_TOKENS = {
+    **{"none": 0, "minimal": 1024, "low": 1024, "medium": 2048},
+    **dict.fromkeys(("high", "xhigh", "max"), 4096),
+}
 """As many as LiteLLM gives for a word: Claude takes 1,024 or more, and must have some of its limit left to answer."""
+_EFFORTS = list(_THOUGHT_TOKENS)
+"""The words in the order of how long they let a model think."""
 
 
 def _effort(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     """A word; for an input that is a switch or a number of tokens, what the word stands for."""
     if field.enum is not None and isinstance(value, str):
-        return next((choice for choice in field.enum if str(choice).lower() == value), value)
+        choices = {str(choice).lower(): choice for choice in field.enum}
+        nearest = _nearest_effort(value, choices) if asked.drop_params and value not in choices else value
+        if nearest != value:
+            logger.info("%s: %s=%r became %r", asked.who, name, value, nearest)
+        return choices.get(nearest, value)
     if field.type in ("string", "any") or not isinstance(value, str):
         return value
     tokens = _THOUGHT_TOKENS.get(value)
@@ -99,6 +108,15 @@ def _effort(name: str, value: Any, field: Field, asked: AskedModel) -> Any:
     if field.type == "boolean":
         return tokens > 0
     return tokens if tokens or not field.minimum else None
+
+
+def _nearest_effort(value: str, choices: Container[str]) -> str:
+    """The word among a model's that lets it think for about as long; the shorter of two that are as near."""
+    if value not in _EFFORTS:
+        return value
+    place = _EFFORTS.index(value)
+    known = [word for word in _EFFORTS if word in choices]
+    return min(known, key=lambda word: abs(_EFFORTS.index(word) - place), default=value)
 
 
 class Param(NamedTuple):

@@ -314,6 +314,27 @@ class TestValues:
             with pytest.raises(BadRequestError, match=choices):
                 built({"reasoning_effort": "much"}, schema=known)
 
+    @pytest.mark.parametrize(
+        ("choices", "effort", "sent"),
+        [
+            (["medium", "None"], "high", "medium"),
+            (["low", "high"], "xhigh", "high"),
+            (["low", "high"], "medium", "low"),
+            (["low", "medium", "high"], "none", "low"),
+            (["minimal", "low"], "max", "low"),
+            (["low", "high"], "much", None),
+            (["fast", "deep"], "low", None),
+        ],
+    )
+    def test_a_word_that_a_model_does_not_have_is_moved_to_the_nearest(
+        self, choices: list[str], effort: str, sent: str | None
+    ) -> None:
+        known = schema(**PROMPT, reasoning_effort={"type": "string", "enum": choices})
+        fields = built({"reasoning_effort": effort}, schema=known, drop_params=True)
+        assert fields.get("reasoning_effort") == sent
+        with pytest.raises(BadRequestError, match="is not a choice of x/y"):
+            built({"reasoning_effort": effort}, schema=known)
+
     @pytest.mark.parametrize("least", [0, 0.0, 1e-8, 0.009])
     @pytest.mark.parametrize("name", ["temperature", "temp", "top_p", "presence_penalty", "length_penalty"])
     def test_zero_is_the_least_that_a_model_takes(

@@ -40,6 +40,17 @@ def test_a_key_from_its_making_to_its_end(running: Gateway) -> None:
         assert http.post("/key/delete", json={"keys": [key]}).status_code == 404
 
 
+@pytest.mark.parametrize("why", ["expired", "blocked"])
+def test_the_log_tells_which_key_may_not_be_used_any_more(running: Gateway, why: str) -> None:
+    with running.http() as http:
+        key = http.post("/key/generate", json={"duration": "1s"} if why == "expired" else {}).json()
+        if why == "blocked":
+            http.post("/key/block", json={"key": key["key"]})
+        eventually(lambda: why in running.ask(key["key"]).text)
+    line = json.loads(running.log().splitlines()[-1])
+    assert line["code"] and line["key_id"] == key["key_id"]
+
+
 def test_only_its_models(running: Gateway) -> None:
     key = running.new_key(models=["chat"])
     assert running.ask(key).status_code == 200

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 import anyio
 import msgspec
 
-from ..errors import DatabaseUnavailable, GatewayError
+from ..errors import DatabaseUnavailable, GatewayError, no_master_key
 from .keys import Key, hash_token
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Auth(msgspec.Struct):
         return self.master is None
 
     async def caller(self, token: str | None) -> Caller:
-        """The caller with this token; raises the `GatewayError` 401 or 403 for a token that may not be used."""
+        """The caller with this token; raises the `GatewayError` 401 for one that is not known."""
         if self.master is None:
             return ANYBODY
         if not token:
@@ -93,11 +93,25 @@ class Auth(msgspec.Struct):
         key = await self._find(hash)
         if key is None or not compare_digest(hash, key.hash):
             raise unauthenticated("This API key is not known here.")
-        if key.expires_at is not None and key.expires_at <= self.now():
-            raise unauthenticated("This API key has expired.")
-        if key.blocked:
-            raise GatewayError(403, "This API key is blocked.", code="key_blocked")
         return Caller(key)
+
+    def check(self, caller: Caller, access: Access) -> None:
+        """Raises the `GatewayError` 401 or 403 if the caller may not call a route of that kind."""
+        key = caller.key
+        if key is not None and key.expires_at is not None and key.expires_at <= self.now():
+            raise unauthenticated("This API key has expired.")
+        if key is not None and key.blocked:
+            raise GatewayError(403, "This API key is blocked.", code="key_blocked")
+        if caller.may_call(access):
+            return
+        if self.open:
+            raise no_master_key()
+        if access == "key" and key is not None:
+            raise GatewayError(
+                403, f"This key is for {key.role} only: it may not ask models.", code="key_role"
+            )
+        also = f", or a key with the role {access}" if access in ("metrics", "health") else ""
+        raise GatewayError(403, f"This needs the master key{also}.", code="master_key_needed")
 
     def forget(self, *hashes: str) -> None:
         """The keys have changed: they are read from the database again when they are next used."""

@@ -12,9 +12,8 @@ import msgspec
 from aiohttp import web
 
 from ..accounts.account import Account
-from ..accounts.auth import Access, Caller
 from ..app import Gateway
-from ..errors import CLIENT_GONE, GatewayError, no_master_key, stopping
+from ..errors import CLIENT_GONE, GatewayError, stopping
 from ..logs import bound_lines
 from .anthropic import envelope, is_anthropics
 from .beats import Beats
@@ -110,8 +109,7 @@ class Dispatcher:
         check_content_type(request, open=auth.open, form=route.form)
         if route.access != "anyone":
             account.caller = await auth.caller(_token(request))
-            if not account.caller.may_call(route.access):
-                raise _not_allowed(account.caller, route.access, open=auth.open)
+            auth.check(account.caller, route.access)
         if gateway.draining and route.streams:
             raise stopping()
         return route
@@ -171,17 +169,6 @@ def _token(request: web.BaseRequest) -> str | None:
         if scheme.lower() == "bearer":
             return token.strip()
     return headers.get("x-api-key") or headers.get("api-key") or headers.get("x-litellm-api-key")
-
-
-def _not_allowed(caller: Caller, access: Access, *, open: bool) -> GatewayError:
-    if open:
-        return no_master_key()
-    if access == "key" and caller.key is not None:
-        return GatewayError(
-            403, f"This key is for {caller.key.role} only: it may not ask models.", code="key_role"
-        )
-    also = f", or a key with the role {access}" if access in ("metrics", "health") else ""
-    return GatewayError(403, f"This needs the master key{also}.", code="master_key_needed")
 
 
 def _refused(exchange: Exchange, error: GatewayError) -> web.Response:

@@ -130,6 +130,9 @@ class CompletionStream:
         self._ending.reach()
         await self._chunks.interrupt()
 
+    close = aclose
+    """OpenAI's name for it."""
+
     def leave(self) -> None:
         """`aclose` without waiting for the connection to be closed; in the loop's own thread."""
         self._ending.reach()

@@ -121,6 +121,24 @@ class Shape(msgspec.Struct, kw_only=True):
         """As `to_dict`, as text."""
         return self.model_dump_json(exclude_unset=exclude_unset, **options)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        """What a field of this type is in pydantic's classes, and in what FastAPI's functions give."""
+        from pydantic_core import core_schema
+
+        def read(value: Any) -> Shape:
+            try:
+                return cls.model_validate(value)
+            except BadRequestError as error:
+                raise ValueError(error.message) from None
+
+        dump = core_schema.plain_serializer_function_ser_schema(cls.model_dump)
+        return core_schema.no_info_plain_validator_function(read, serialization=dump)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: Any) -> dict[str, Any]:
+        return {"type": "object", "title": cls.__name__}
+
     # The names of other clients, LiteLLM's and older pydantic's, for the same:
     json = model_dump
     copy = model_copy

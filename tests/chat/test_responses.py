@@ -9,6 +9,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
+import pydantic
 import pytest
 
 from areplicate import BadRequestError, ModelResponse, ModelResponseChunk
@@ -217,3 +218,17 @@ def test_json_may_be_indented_and_what_is_null_left_out() -> None:
     assert indented.startswith('{\n   "prediction_id": "p",') and json.loads(indented) == json.loads(full)
     dumped = WHOLE.model_dump(exclude_none=True)
     assert "version" not in dumped["replicate"][0] and dumped["choices"][0]["message"]["content"] == "Hi"
+
+
+def test_a_field_of_a_pydantic_class_may_be_an_answer() -> None:
+    class Record(pydantic.BaseModel):
+        answer: ModelResponse
+        message: Message | None = None
+
+    record = Record(answer=WHOLE, message=WHOLE.choices[0].message)
+    assert record.answer is WHOLE
+    again = Record.model_validate_json(record.model_dump_json())
+    assert again == record and again.answer == WHOLE
+    assert Record.model_json_schema()["properties"]["answer"] == {"title": "ModelResponse", "type": "object"}
+    with pytest.raises(pydantic.ValidationError, match="missing required field `id`"):
+        Record.model_validate({"answer": {"choices": []}})

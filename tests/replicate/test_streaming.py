@@ -190,7 +190,9 @@ async def test_the_deadline_ends_a_stream() -> None:
         assert await nothing_runs(local)
 
 
-@pytest.mark.parametrize("how", ["break", "aclose", "async with", "cancel", "never read", "router closed"])
+@pytest.mark.parametrize(
+    "how", ["break", "aclose", "close", "async with", "cancel", "never read", "router closed"]
+)
 async def test_whatever_ends_a_stream_cancels_its_prediction(how: str) -> None:
     async with stage(llama(reply=["a"] * 50, run_seconds=100)) as (local, router):
         stream = await router.acompletion(LLAMA, HELLO, stream=True)
@@ -198,9 +200,9 @@ async def test_whatever_ends_a_stream_cancels_its_prediction(how: str) -> None:
             async for chunk in stream:
                 if chunk.choices[0].delta.content:
                     break
-        elif how == "aclose":
+        elif how in ("aclose", "close"):
             await stream.__anext__()
-            await stream.aclose()
+            await getattr(stream, how)()
         elif how == "async with":
             async with stream:
                 await stream.__anext__()

@@ -249,7 +249,8 @@ _tasks: set[asyncio.Task[None]] = set()
 def _in_background(work: Callable[[], Any]) -> None:
     """Runs `work` below no other task of this event loop, whichever kind of loop that is."""
     if isinstance(loop := current_token().native_token, asyncio.AbstractEventLoop):
-        task = loop.create_task(work())
+        # Not the loop's own way to make one: an eager task would begin before anybody waits for that.
+        task = asyncio.Task(work(), loop=loop)
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
     else:

@@ -46,6 +46,14 @@ async def test_results_come_as_they_end_and_nothing_is_lost_where_some_fail() ->
     assert all((result.response is None) != (result.error is None) for result in results)
 
 
+async def test_it_begins_on_a_loop_whose_tasks_begin_at_once() -> None:
+    """As they may from Python 3.12 on."""
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
+    async with stage(llama(reply="hi")) as (_, router):
+        with anyio.fail_after(60):
+            assert [text(result) async for result in router.map([ask()] * 3)] == ["hi"] * 3
+
+
 async def test_a_generator_may_make_the_next_request_of_the_same_objects() -> None:
     def reused() -> Iterator[dict[str, Any]]:
         request: dict[str, Any] = {"model": LLAMA, "messages": [{"role": "user", "content": ""}]}

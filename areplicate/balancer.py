@@ -69,7 +69,7 @@ class Entry:
 
     @cached_property
     def given(self) -> Given:
-        """Its parameters as a call reads them, once it is asked."""
+        """The entry's parameters, read as the keywords of a call when it is first asked."""
         return read_keywords(self.params)
 
     def cooling(self) -> bool:

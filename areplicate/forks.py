@@ -14,7 +14,7 @@ _LONGEST = 10.0
 
 
 class _NoFork:
-    """As a context manager: no fork happens within its block."""
+    """A context manager: no fork happens within its block."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

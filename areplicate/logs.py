@@ -18,7 +18,7 @@ _LONGEST_BODY = 10_000
 _SHOWN_HEADERS = frozenset(
     ("user-agent", "content-type", "prefer", "cancel-after", "accept", "cache-control", "last-event-id")
 )
-"""Those that areplicate sets, but for the key. Any other may be a secret."""
+"""Headers whose values are shown: those that areplicate sets, except the key's. Any other may be a secret."""
 
 
 def warn(message: str) -> None:

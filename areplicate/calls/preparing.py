@@ -58,9 +58,9 @@ _NO_POLICY = RetryPolicy(0)
 _TARGET_SECONDS = 60.0
 """For how long a `_Target` is good."""
 _TARGETS_KEPT = 500
-"""How many are kept: fewer than the accounts whose limits are remembered."""
+"""How many targets are kept: fewer than the accounts whose limits are remembered."""
 _DRAFTS_KEPT = 1_000
-"""The same for drafts: a program asks a model in few ways."""
+"""How many drafts are kept: a program asks a model in few ways."""
 _CONNECTION_OPTIONS = frozenset(("default_headers", "proxy", "ssl"))
 """Options with which a call has a connection of its own: nothing of it is kept for other calls."""
 

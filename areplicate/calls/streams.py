@@ -30,13 +30,13 @@ class Source:
         attempt.close = self.interrupt
 
     async def end(self) -> None:
-        """Its text has been read."""
+        """Ends the stream, whose text has been read."""
         self.attempt.close = None
         self.attempt.leave()
         await self.stream.aclose()
 
     async def cut(self) -> None:
-        """Its text is read no further, though the model may be writing still."""
+        """Ends the stream before its text has ended: the model may still be writing."""
         self.attempt.saw(await self.stream.cut(self.attempt.owner.cancel if self.attempt.certain else None))
         await self.end()
 
@@ -56,7 +56,7 @@ class Chunks(Protocol):
         """The next chunk; None at the end."""
 
     def leave(self) -> None:
-        """Nobody reads on: predictions that still run are not wanted any more. In the loop's own thread."""
+        """The reader has gone: predictions that still run are not wanted any more. In the loop's own thread."""
 
     def cut(self) -> None:
         """The present choice is complete for its reader: its last chunk comes next."""
@@ -187,7 +187,7 @@ class AnswerChunks(msgspec.Struct, kw_only=True, eq=False):
     _cut: bool = False
     """Whether the present choice is read no further."""
     _runs: tuple[Prediction, ...] = ()
-    """Those of the present choice that have ended."""
+    """The predictions of the present choice that have ended."""
 
     async def next(self) -> ModelResponseChunk | None:
         # The steps are taken here: each stream would keep a further coroutine in memory while it waits.
@@ -289,13 +289,13 @@ class _Replayed:
         return next(self._chunks, None)
 
     def leave(self) -> None:
-        """Nothing runs."""
+        """Does nothing: no prediction runs."""
 
     def cut(self) -> None:
-        """It is short."""
+        """Does nothing: the rest of a ready answer costs nothing."""
 
     async def interrupt(self) -> None:
-        """Nobody waits."""
+        """Does nothing: nobody waits for the next chunk."""
 
     def call_soon(self, do: Callable[[], object]) -> None:
         do()

@@ -48,7 +48,8 @@ _IN_WORDS = (
     (r"hyperclova", "/think\n", "\nassistant\n"),
     (r"granite-3\.[23]", "Here is my thought process:", "Here is my response:"),
 )
-"""The same for models, by their names, that open it in words, which are any other model's answer."""
+"""What opens and closes a thought in words, by the names of the models: any other model's answer may begin with these
+words."""
 
 _WRAPPED = (
     (r"command-(a|r7b)", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),

@@ -87,7 +87,8 @@ _THOUGHT_TOKENS = {
     **{"none": 0, "minimal": 1024, "low": 1024, "medium": 2048},
     **dict.fromkeys(("high", "xhigh", "max"), 4096),
 }
-"""As many as LiteLLM gives for a word: Claude takes 1,024 or more, and must have some of its limit left to answer."""
+"""Tokens of thought for each `reasoning_effort`, as LiteLLM has them: Claude takes 1,024 or more, and must have some of
+its limit left to answer."""
 _EFFORTS = list(_THOUGHT_TOKENS)
 """The words in the order of how long they let a model think."""
 

@@ -101,7 +101,7 @@ class Shape(msgspec.Struct, kw_only=True):
 
     @classmethod
     def model_validate_json(cls, text: str | bytes, **_: Any) -> Self:
-        """As `model_validate`, from JSON."""
+        """Reads JSON as `model_validate` reads a mapping."""
         try:
             return msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError as error:
@@ -118,7 +118,7 @@ class Shape(msgspec.Struct, kw_only=True):
         return self.model_dump(exclude_unset=exclude_unset, **options)
 
     def to_json(self, *, exclude_unset: bool = True, **options: Any) -> str:
-        """As `to_dict`, as text."""
+        """What `to_dict` gives, as JSON text."""
         return self.model_dump_json(exclude_unset=exclude_unset, **options)
 
     @classmethod

@@ -56,7 +56,10 @@ def begun_at_the_end(text: str, sequences: Collection[str]) -> int:
 
 
 def _begun(text: str, sequence: str) -> int:
-    """The same for one: it is looked for where its first character is, which few texts end with."""
+    """How many characters at the end of a text may be the beginning of this sequence.
+
+    Only from its first character on, more is compared: few texts end with it.
+    """
     start = text.find(sequence[:1], max(0, len(text) - len(sequence) + 1))
     while start >= 0:
         if sequence.startswith(text[start:]):

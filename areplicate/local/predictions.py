@@ -110,10 +110,10 @@ class LocalPrediction(msgspec.Struct, eq=False):
     deadline: float | None
     waiters: set[asyncio.Future[None]] = msgspec.field(default_factory=set)
     listed: tuple[tuple[Any, ...], msgspec.Raw] | None = None
-    """Its row when the list was last asked for, and what that followed from."""
+    """The prediction's row when the list was last asked for, and what the row was made from."""
 
     def state_at(self, now: float) -> State:
-        """Its state at an instant, past or future."""
+        """The state at an instant, past or future."""
         now += TICK
         if now >= self.ends:
             return State(self.outcome, self._pieces_by(self.ends + TICK))
@@ -121,7 +121,7 @@ class LocalPrediction(msgspec.Struct, eq=False):
 
     @property
     def status(self) -> str:
-        """Its status now."""
+        """The status now."""
         return self.state_at(self.clock.now()).status
 
     def piece_at(self, index: int) -> float:

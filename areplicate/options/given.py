@@ -37,7 +37,7 @@ class Given(msgspec.Struct, frozen=True):
     """Equal for calls with the same keywords; None if these are long, or each call is warned of one."""
 
     def updated(self, other: Given) -> Given:
-        """These with another call's, which take precedence."""
+        """These keywords with another call's, which take precedence."""
         return Given(
             {**self.options, **other.options},
             {**self.params, **other.params},

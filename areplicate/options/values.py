@@ -32,14 +32,14 @@ _THE_CONNECTIONS_OWN = frozenset({"content-length", "transfer-encoding", "expect
 
 
 class _ReadTimeout(Protocol):
-    """As httpx's `Timeout`."""
+    """What httpx's `Timeout` has."""
 
     @property
     def read(self) -> float | None: ...
 
 
 class _TotalTimeout(Protocol):
-    """As aiohttp's `ClientTimeout`."""
+    """What aiohttp's `ClientTimeout` has."""
 
     @property
     def total(self) -> float | None: ...

@@ -37,7 +37,7 @@ _AT_EXIT = 12.0
 """Seconds, at most, that the interpreter's exit waits for another thread's loop: a little more than closing takes."""
 
 _begun: set[Background] = set()
-"""Those with something to do at the end of their loop: they are kept until then, even if all others drop them."""
+"""Backgrounds with something to do at the end of their loop: kept until then, even if all others drop them."""
 
 
 class Background(msgspec.Struct, eq=False):

@@ -132,7 +132,7 @@ class EventStream(msgspec.Struct):
             self._slots.give_back()
 
     def _failed(self, booting: bool) -> None:
-        """It ended without saying that it is done, or could not be opened."""
+        """Notes that a stream ended without saying that it is done, or could not be opened."""
         if self._fruitful or booting:
             return
         self._fruitless += 1

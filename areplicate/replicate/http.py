@@ -48,7 +48,7 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
 
     transport: Transport
     base: str
-    """Such as `https://api.replicate.com/v1`."""
+    """The API's address, such as `https://api.replicate.com/v1`."""
     credentials: Credentials
     creations: Limiter
     others: Limiter
@@ -64,7 +64,10 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
         return await self.read(path, policy, bytes)
 
     async def read(self, path: str, policy: RetryPolicy, decode: Callable[[bytes], T]) -> T:
-        """The same as a value. What cannot be decoded came from a proxy, and is asked for again."""
+        """GETs a path below the base, and returns the decoded body.
+
+        What cannot be decoded came from a proxy, and is asked for again.
+        """
         return await self._retried(Request("GET", self.base + path, self.credentials.headers), policy, decode)
 
     async def upload(self, content: bytes, filename: str, media_type: str, policy: RetryPolicy) -> str:
@@ -116,7 +119,7 @@ class Http(msgspec.Struct, kw_only=True, eq=False):
         return response
 
     async def send_short(self, request: Request, limiter: Limiter, silence: float = SILENCE) -> Response:
-        """The same for a request that is answered at once: thousands of them share a few connections."""
+        """Sends a request that is answered at once: thousands of these share a few connections."""
         await self.short.acquire(self)
         try:
             return await self.send(request, limiter, silence)
@@ -214,7 +217,7 @@ def _hold_large(request: Request, size: int, *, first: bool) -> None:
 
 
 def _too_large(how: str, request: Request) -> PredictionFailedError:
-    """It would be as large another time, so it is not asked for again."""
+    """The error for an answer that is too large. It would be as large another time, so it is not asked for again."""
     most = f"{_megabytes(MAX_BODY)} and {MOST_PARTS:,} parts"
     return PredictionFailedError(
         f"The answer {how}, and is not read: {most} are the most.", method=request.method, url=request.url

@@ -168,7 +168,7 @@ class Limiter:
         self._next = max(self._next, time - unused) + interval
 
     def _pause(self, time: float, seconds: float) -> None:
-        """Nobody sends for that many seconds, and no turns gather meanwhile."""
+        """Lets nobody send for that many seconds; no turns gather meanwhile."""
         until = time + (seconds if 0 < seconds <= LONGEST_PAUSE else 0.0)
         if until > self._paused_until:
             self._next = max(self._next, time - _MINUTE) + until - max(time, self._paused_until)

@@ -137,7 +137,7 @@ class LivePrediction(msgspec.Struct, eq=False):
         return prediction
 
     def leave(self) -> None:
-        """Nobody wants it any more. From any thread; to be called again does no harm."""
+        """Says that nobody wants the prediction any more. From any thread, and any number of times."""
         self.call_soon(self.__exit__)
 
     def call_soon(self, do: Callable[[], object]) -> None:
@@ -169,9 +169,9 @@ class Live:
         self._calls = TimeLimits()
         self._wanted: set[LivePrediction] = set()
         self._unwanted: dict[LivePrediction, object] = {}
-        """With the task that settles each."""
+        """The predictions that nobody wants, each with the task that settles it."""
         self.marks: set[tuple[int, int | None]] = set()
-        """Those of the inputs in flight, each with its input's key."""
+        """The marks of the inputs in flight, each with its input's key."""
         self.claims: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Base and id of what somebody has or had."""
         self._changed: anyio.Event | None = None

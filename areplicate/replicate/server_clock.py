@@ -32,7 +32,7 @@ class ServerClock:
         self._least, self._most = -math.inf, math.inf
         """Seconds by which the server's clock is ahead of ours."""
         self._least_before, self._most_before = math.inf, -math.inf
-        """The same before one of the clocks was last set: ours stands still while the machine sleeps."""
+        """The same bounds before one of the clocks was last set: ours stands still while the machine sleeps."""
         self._set_at = -math.inf
         """When that showed. What was sent until then may be of either time."""
         self.seen = -math.inf

@@ -42,7 +42,7 @@ class PredictionStream(msgspec.Struct, kw_only=True, eq=False):
     live: Live
     """Ends a `read` when the router closes."""
     policy: RetryPolicy
-    """Its deadline is when `read` raises TimeoutError."""
+    """How often requests are tried again; at its deadline `read` raises TimeoutError."""
     text_of: Callable[[Any], str]
     """The text of a prediction's `output`."""
     streams: bool

@@ -195,7 +195,7 @@ def marked(value: Any) -> str:
 
 
 def escaped(text: str) -> str:
-    """The same as FunctionGemma has it."""
+    """What Gemma 4 reads, with FunctionGemma's marks in the place of its own."""
     text = text.replace('<|"|>', "<escape>").replace("<|tool>", "<start_function_declaration>")
     return text.replace("<tool|>", "<end_function_declaration>")
 

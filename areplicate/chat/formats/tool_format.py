@@ -202,7 +202,7 @@ READABLE = ToolFormat(
 """For families that have no form of their own: any model can read it, and its calls can be read back."""
 
 BARE = msgspec.structs.replace(READABLE, answer="{content}")
-"""The same for formats with a role for tools, in which an answer needs no marks."""
+"""`READABLE` for formats with a role for tools, in which an answer needs no marks."""
 
 
 def arguments_of(function: Mapping[str, Any]) -> Any:

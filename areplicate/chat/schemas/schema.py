@@ -39,7 +39,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def bounds(self) -> str:
-        """Such as `0 to 5` or `at least 1`; empty if there are none."""
+        """The bounds in words, such as `0 to 5` or `at least 1`; empty if there are none."""
         bounds = " to ".join(f"{bound:.15g}" for bound in (self.minimum, self.maximum) if bound is not None)
         if not bounds or None not in (self.minimum, self.maximum):
             return bounds

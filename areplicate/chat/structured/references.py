@@ -15,9 +15,9 @@ _REFERENCES = frozenset(("$id", "id", "$ref", "$dynamicRef", "$recursiveRef"))
 _BY_NAME = frozenset(
     ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
 )
-"""These hold schemas by names, which may be those of keywords."""
+"""Keywords that hold schemas by name; such a name may be that of a keyword."""
 _VALUES = frozenset(("const", "enum", "default", "examples"))
-"""These hold no schemas but values."""
+"""Keywords that hold values, and no schemas."""
 _NOT_OF_A_URI = re.compile(r"[^A-Za-z0-9\-._~:/?@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
 
 

@@ -32,7 +32,7 @@ _OF_THE_SAME = (
 _OF_MEMBERS = ("additionalProperties", "unevaluatedProperties", "propertyNames", "patternProperties")
 _OF_ITEMS = ("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains")
 _BY_NAME = ("dependentSchemas", "dependencies", "patternProperties")
-"""These hold schemas by name; others hold one, or a list."""
+"""Keywords that hold schemas by name; all others hold one schema, or a list of them."""
 _ANYTHING = object()
 """Stands for a value that has a member and an item for each part of the schema."""
 
@@ -118,7 +118,7 @@ class ValidationWork:
         return steps
 
     def _parts_of(self, schema: dict[str, Any]) -> _Parts:
-        """Its parts, by what of a value they are held to; kept for the next time."""
+        """A schema's parts, by what of a value is checked against them; kept for the next time."""
         same = [part for name in _OF_THE_SAME for part in _schemas(schema, name)]
         if "unevaluatedProperties" in schema or "unevaluatedItems" in schema:
             same *= 2  # once more, to see what they leave

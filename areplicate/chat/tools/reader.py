@@ -26,7 +26,7 @@ _BARE = ("{", "[", "```")
 _MAY_BE_CALLS = re.compile(
     r"(?:```(?:[a-z_]{0,9}\Z|(?:json|tool_code|tool_call)?\s*))?(?:\Z|\{|\[\s*(?:\Z|\{|[^\W\d][\w.]*\s*(?:\Z|\())|```tool_code\s+[^\W\d])"
 )
-"""Such a beginning in full: an object, a list of objects, or a list of calls in Python's notation."""
+"""How calls without any mark begin: with an object, a list of objects, or a list of calls in Python's notation."""
 _ACTION = re.compile(rf"{ACTION}\s*```")
 _SPOKEN_OF = re.compile(
     r"""`{1,2}[^`]|["',.;:)*!?]|[ \t]+[\w-]+(?:[ \t]+\w|[,.;:!?]\s)""",

@@ -71,7 +71,7 @@ class Hold(msgspec.Struct, kw_only=True):
     dollars: float
 
     def again(self) -> Hold:
-        """The same anew, with an id of its own: this one may still be on its way out of the database."""
+        """A hold of the same size with a new id: the old one may still be in the database, on its way out."""
         return msgspec.structs.replace(self, id=_new_id())
 
 

@@ -97,7 +97,7 @@ def owned(key_id: str | None) -> str:
 
 
 def definitions(struct: type[msgspec.Struct]) -> list[str]:
-    """Its columns, as `CREATE TABLE` takes them."""
+    """A struct's columns, as `CREATE TABLE` takes them."""
     return [
         f"{name} {_TYPES.get(_stored_type(hint), 'TEXT')}{'' if type(None) in get_args(hint) else ' NOT NULL'}"
         for name, hint in _hints(struct).items()

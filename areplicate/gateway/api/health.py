@@ -39,7 +39,7 @@ async def _alive(exchange: Exchange) -> ProcessStatus:
 
 liveliness = route("GET", "/health/liveliness", "anyone", answer=ProcessStatus)(_alive)
 liveness = route("GET", "/health/liveness", "anyone", answer=ProcessStatus)(_alive)
-"""The same by Kubernetes' word for it."""
+"""`/health/liveliness` by Kubernetes' word for it."""
 
 
 @route("GET", "/health/readiness", "anyone", answer=ProcessStatus)

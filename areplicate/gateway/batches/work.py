@@ -39,7 +39,7 @@ _LOOK_FOR_ROOM = 0.2
 _LAST_ANSWERS = 30.0
 """Seconds for which a batch that is cancelled, or whose window is over, waits for what is in flight."""
 _LAST_ANSWERS_AT_THE_END = 5.0
-"""The same for a process that stops."""
+"""Seconds for which a process that stops waits for what is in flight in its batches."""
 _UNASKED = {
     "completed": "This request could not be asked.",
     "expired": "This request could not be executed before the completion window expired.",

@@ -92,7 +92,7 @@ class EntryReader(msgspec.Struct):
     """The names of entries that are other providers'."""
 
     def read_all(self, model_list: list[Any], at: Place) -> tuple[ModelEntry, ...]:
-        """Those that are Replicate's; raises `ConfigError`."""
+        """The entries of `model_list` that are Replicate's; raises `ConfigError`."""
         found = [self._read(item, at / i) for i, item in enumerate(model_list)]
         if entries := tuple(entry for entry in found if entry is not None):
             return entries

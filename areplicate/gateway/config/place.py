@@ -17,7 +17,7 @@ class Place(msgspec.Struct, frozen=True):
 
     document: Document
     _warnings: list[str]
-    """Those of the whole file."""
+    """The warnings of the whole file."""
     _steps: Steps = ()
 
     def __truediv__(self, step: str | int) -> Place:
@@ -28,7 +28,10 @@ class Place(msgspec.Struct, frozen=True):
         return Place(self.document, self._warnings, (*self._steps, *steps))
 
     def __str__(self) -> str:
-        """Such as `config.yaml:7: model_list[0].litellm_params.rpm`: the line is that of as much of it as there is."""
+        """File, line and key, such as `config.yaml:7: model_list[0].litellm_params.rpm`.
+
+        If the key is not in the file, the line is that of the innermost part around it that is.
+        """
         node = self.document.node
         line = node.start_mark.line + 1
         for step in self._steps:

@@ -32,7 +32,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def key_of(steps: Steps) -> str:
-    """Such as `model_list[0].litellm_params.model`."""
+    """The steps in one text, such as `model_list[0].litellm_params.model`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 

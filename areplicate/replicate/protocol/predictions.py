@@ -15,7 +15,7 @@ TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 """The statuses after which a prediction does not change."""
 _RUNNING = frozenset({"starting", "processing"})
 CANCELLED = frozenset({"canceled", "aborted"})
-"""Those of a prediction that somebody has ended, or its deadline: while it ran, and before it began to."""
+"""The statuses of a prediction that somebody or its deadline has ended: while it ran, and before it began to."""
 
 
 PredictionID = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+\Z")]

@@ -1,4 +1,5 @@
 """Every family's format, byte for byte, against what real chat templates make of conversations."""
+# ruff: noqa: RUF001 - DeepSeek's tokens are written with a full-width bar
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ NO_TEMPLATE = {
     *("minimax", "minimax-m2.1", "qwen-2.5-math", "seed-coder", "ling", "ring-2"),
     *("longcat", "longcat-thinking", "mimo-v2", "mimo-v2.5", "iquest-coder", "dots-1"),
     *("functiongemma", "hyperclova", "idefics"),
-    *("nemotron-h", "ernie-4.5-thinking", "openbuddy", "openbuddy-2", "glm-z1"),
+    *("nemotron-h", "ernie-4.5-thinking", "openbuddy", "openbuddy-2", "glm-z1", "deepseek-v2-0628"),
 }
 """Families whose format is described on a model's page or seen in its example; no template is public."""
 
@@ -119,6 +120,8 @@ AS_DESCRIBED = {
         "<SPECIAL_10>System\nBe brief.\n<SPECIAL_11>User\nWho?\n<SPECIAL_11>Assistant\nAeneas."
         "\n<SPECIAL_11>User\nWhy?\n<SPECIAL_11>Assistant\n"
     ),
+    # deepseek-v2-chat-0628 in xinference/model/llm/llm_family.json in xorbitsai/inference
+    "deepseek-v2-0628": "Be brief.\n\n<｜User｜>Who?<｜Assistant｜>Aeneas.<｜end▁of▁sentence｜><｜User｜>Why?<｜Assistant｜>",
     # The page of GLM-Z1: "Add <think>\\n to the first line"; otherwise as GLM-4-0414
     "glm-z1": (
         "<|system|>\nBe brief.<|user|>\nWho?<|assistant|>\nAeneas.<|user|>\nWhy?<|assistant|>\n<think>\n"

@@ -93,7 +93,7 @@ NAMES = {
     "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
     "qwen-3-next": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen/qwen3-235b-a22b-instruct-2507 Qwen/Qwen3-4B-Instruct-2507 AIDC-AI/Marco-Mini-Instruct",
     "qwq": "PrimeIntellect/INTELLECT-2 Qwen/QwQ-32B lucataco/ollama-qwq-32b Qwen/QwQ-32B-AWQ",
-    "chatml": "OpenPipe/Deductive-Reasoning-Qwen-32B nvidia/Nemotron-Cascade-14B-Thinking nvidia/Nemotron-Cascade-2-30B-A3B nvidia/Nemotron-Orchestrator-8B arcee-ai/Arcee-Nova BramVanroy/fietje-2-chat vilm/vinallama-7b-chat Unbabel/TowerInstruct-13B-v0.1 fblgit/una-cybertron-7b-v2-bf16 LatitudeGames/Wayfarer-12B nothingiisreal/MN-12B-Celeste-V1.9 aetherwiing/MN-12B-Starcannon-v2 croissantllm/CroissantLLMChat-v0.1 cyberagent/calm3-22b-chat trillionlabs/Tri-21B inflatebot/MN-12B-Mag-Mell-R1 Kwai-Keye/Keye-VL-8B-Preview MBZUAI-IFM/K2-Think arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
+    "chatml": "Kwaipilot/KAT-V1-40B OpenPipe/Deductive-Reasoning-Qwen-32B nvidia/Nemotron-Cascade-14B-Thinking nvidia/Nemotron-Cascade-2-30B-A3B nvidia/Nemotron-Orchestrator-8B arcee-ai/Arcee-Nova BramVanroy/fietje-2-chat vilm/vinallama-7b-chat Unbabel/TowerInstruct-13B-v0.1 fblgit/una-cybertron-7b-v2-bf16 LatitudeGames/Wayfarer-12B nothingiisreal/MN-12B-Celeste-V1.9 aetherwiing/MN-12B-Starcannon-v2 croissantllm/CroissantLLMChat-v0.1 cyberagent/calm3-22b-chat trillionlabs/Tri-21B inflatebot/MN-12B-Mag-Mell-R1 Kwai-Keye/Keye-VL-8B-Preview MBZUAI-IFM/K2-Think arcee-ai/Trinity-Mini arcee-ai/AFM-4.5B deepcogito/cogito-v1-preview-qwen-32b nvidia/AceReason-Nemotron-14B nvidia/OpenMath-Nemotron-7B "
     "DiscoResearch/DiscoLM-mixtral-8x7b-v2 cognitivecomputations/Dolphin3.0-Qwen2.5-3b "
     "01-ai/Yi-34B-Chat HuggingFaceTB/SmolLM-360M-Instruct cognitivecomputations/dolphin-2.9-llama3-8b nateraw/mistral-7b-openorca "
     "microsoft/Orca-2-13b internlm/internlm2-chat-20b internlm/internlm2_5-7b-chat upstage/solar-pro-preview-instruct "
@@ -130,7 +130,8 @@ NAMES = {
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B deepseek-ai/DeepSeek-R1-Distill-Llama-70B "
     "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF perplexity-ai/r1-1776",
     "deepseek-0324": "deepseek-ai/DeepSeek-R1-0528 deepseek-ai/DeepSeek-V3-0324",
-    "deepseek": "someone/DeepSeek-V2-Chat-0628 someone/DeepSeek-Coder-V2-Instruct-0724 deepcogito/cogito-v2-preview-deepseek-671B-MoE deepcogito/cogito-671b-v2.1 Skywork/Skywork-OR1-32B unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
+    "deepseek-v2-0628": "someone/DeepSeek-V2-Chat-0628",
+    "deepseek": "someone/DeepSeek-Coder-V2-Instruct-0724 deepcogito/cogito-v2-preview-deepseek-671B-MoE deepcogito/cogito-671b-v2.1 Skywork/Skywork-OR1-32B unsloth/DeepSeek-V3 deepseek-ai/DeepSeek-V2.5-1210",
     "deepseek-llm": "deepseek-ai/deepseek-llm-67b-chat deepseek-ai/deepseek-math-7b-instruct "
     "deepseek-ai/DeepSeek-V2-Lite-Chat deepseek-ai/DeepSeek-Coder-V2-Instruct",
     "deepseek-coder": "deepseek-ai/deepseek-coder-33b-instruct TheBloke/deepseek-coder-6.7B-instruct-AWQ",

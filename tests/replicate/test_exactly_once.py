@@ -308,6 +308,26 @@ async def test_where_others_are_seen_that_came_later_it_is_known_not_to_exist() 
         assert len([seen for seen in hostile.asked_for("create") if "X-Unlucky" in seen.headers]) > 2
 
 
+async def test_others_that_came_a_little_later_and_show_at_once_prove_nothing() -> None:
+    """Some rows take longer than others to appear."""
+    async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:
+        await ask(router)  # which tells the server's clock
+        hostile.on("create", edge_page(502), times=1)
+
+        def hides_ours(asked: Asked, page: Any) -> None:
+            ours = list(hostile.predictions)[1]
+            if hostile.age(ours) < 3.5:
+                page["results"] = [row for row in page["results"] if row["id"] != ours]
+
+        hostile.on("list", changes(hides_ours))
+        async with router_of(hostile) as other, anyio.create_task_group() as group:
+            group.start_soon(ask, router)
+            for _ in range(5):
+                await anyio.sleep(0.6)
+                await ask(other, timeout=3600)  # so that its marks are others
+        assert len(hostile.predictions) == 1 + 1 + 5
+
+
 async def test_the_servers_clock_is_known_also_while_the_list_is_read_all_the_time() -> None:
     """Only answers to creations bound it from both sides: without that, nothing is known to be later."""
     async with HostileReplicate([llama(reply="fine")]) as hostile, router_of(hostile) as router:

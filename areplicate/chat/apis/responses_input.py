@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import BadRequestError
 from ...logs import logger
 from .chat_arguments import ChatArguments, add_call, as_text, call_of, mapping, passed_on, text, wrong
+from .responses_tools import TOOL_ITEMS, offered_choice, offered_name, offered_tools
 
 Item = Mapping[str, Any]
 Find = Callable[[str], "Item | None"]
@@ -59,7 +60,8 @@ def read_request(
     messages = [message for message in messages if not _is_thought_alone(message)]
     if not any(message["role"] != "system" for message in messages):
         wrong("input", "has no message that could be answered")
-    return ChatArguments(messages, _params(body))
+    params = _params({**body, "input": [*(earlier or ()), *input_items(body)]})
+    return ChatArguments(messages, params)
 
 
 def input_items(body: Mapping[str, Any]) -> list[Item]:
@@ -74,6 +76,10 @@ def input_items(body: Mapping[str, Any]) -> list[Item]:
 
 def _params(body: Mapping[str, Any]) -> dict[str, Any]:
     params = passed_on(body, _READ_HERE, {"max_output_tokens": "max_tokens"})
+    if tools := offered_tools(body):
+        params["tools"] = tools
+    if "tool_choice" in params:
+        params["tool_choice"] = offered_choice(params["tool_choice"])
     reasoning = mapping("reasoning", body.get("reasoning") or {})
     if reasoning.get("effort") is not None:
         params["reasoning_effort"] = reasoning["effort"]
@@ -106,7 +112,7 @@ def _add(messages: list[Any], place: str, item: Any, find: Find) -> None:
         _add_call(messages, place, item, kind)
     elif kind == "reasoning":
         _add_thought(messages, item)
-    else:
+    elif kind not in TOOL_ITEMS:
         logger.warning("%s is left out: items of the type %.50r mean nothing to models here", place, kind)
 
 
@@ -150,7 +156,7 @@ def _add_call(messages: list[Any], place: str, item: Item, kind: str) -> None:
     given: Any = next((item[name] for name in _ARGUMENTS if item.get(name) is not None), {})
     # A custom tool's input is free text: it is put into an object.
     arguments = as_text({"input": given} if kind == "custom_tool_call" else given)
-    name = text(f"{place}.name", item.get("name", kind.removesuffix("_call")))
+    name = offered_name(place, {"name": kind.removesuffix("_call"), **item})
     if not name:
         wrong(f"{place}.name", "must not be empty")
     add_call(messages, call_of(_call_id(place, item), name, arguments))

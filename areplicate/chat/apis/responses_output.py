@@ -14,6 +14,7 @@ from ..responses import FinishReason, PricedUsage, ToolCallDelta, Usage
 from ..tools.tools import read_tool_use
 from ..usage import reasoning_tokens
 from .answer_builder import AnswerBuilder, Event
+from .responses_tools import renamed_tools, text_of_custom_call
 
 _ECHOED = (
     *("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key"),
@@ -45,6 +46,7 @@ class ResponseBuilder(AnswerBuilder):
         self, id: str, created_at: int, model: str, body: Mapping[str, Any], *, stored: bool
     ) -> None:
         self._sequence = 0
+        self._renamed = renamed_tools(body)
         self._output: list[dict[str, Any]] = []
         self._open: dict[str, Any] | None = None
         """The message or the reasoning that is being written: the last item of the output."""
@@ -68,7 +70,7 @@ class ResponseBuilder(AnswerBuilder):
             "store": stored,
             "text": {"format": {"type": "text"}, **_given(body.get("text"))},
             "tool_choice": _tool_choice(body.get("tool_choice")),
-            "tools": _function_tools(body),
+            "tools": list(map(_tool, filter(_is_offered, body.get("tools") or ()))),
             "truncation": body.get("truncation") or "disabled",
             "usage": None,
         }
@@ -147,22 +149,28 @@ class ResponseBuilder(AnswerBuilder):
 
     def _call(self, call: ToolCallDelta) -> Iterator[Event]:
         yield from self._close()
-        item = {
-            "type": "function_call",
-            "id": new_id("fc"),
-            "call_id": call.id,
-            "name": call.function.name,
-            "arguments": "",
-            "status": "in_progress",
-        }
+        name, arguments = call.function.name, call.function.arguments
+        tool = self._renamed.get(name)
+        kind = {"type": "function_call", "name": name} if tool is None else tool.call
+        if kind["type"] == "custom_tool_call":
+            item = {"id": new_id("ctc"), "call_id": call.id, **kind}
+            yield from self._called(item, "input", text_of_custom_call(arguments), "custom_tool_call_input")
+        else:
+            item = {"id": new_id("fc"), "call_id": call.id, **kind}
+            yield from self._called(
+                item, "arguments", arguments, "function_call_arguments", name=item["name"]
+            )
+
+    def _called(
+        self, item: dict[str, Any], field: str, given: str, event: str, **done: Any
+    ) -> Iterator[Event]:
+        """A call, whose `field` is what the tool is given. `done`: further fields of the event at its end."""
+        item |= {field: "", "status": "in_progress"}
         yield from self._added(item)
-        arguments = call.function.arguments
         place = {"item_id": item["id"], "output_index": len(self._output) - 1}
-        yield self._event("response.function_call_arguments.delta", **place, delta=arguments)
-        yield self._event(
-            "response.function_call_arguments.done", **place, name=call.function.name, arguments=arguments
-        )
-        item |= {"arguments": arguments, "status": "completed"}
+        yield self._event(f"response.{event}.delta", **place, delta=given)
+        yield self._event(f"response.{event}.done", **place, **done, **{field: given})
+        item |= {field: given, "status": "completed"}
         yield self._item_event("response.output_item.done", item)
 
     def _added(self, item: dict[str, Any]) -> Iterator[Event]:
@@ -209,11 +217,15 @@ def new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(16)}"
 
 
-def _function_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tools that the model was offered, in the API's form."""
-    functions = [tool for tool in body.get("tools") or () if tool.get("type", "function") == "function"]
-    use = read_tool_use({"tools": functions})
-    return [] if use is None else [{"description": None, **tool.flat()} for tool in use.tools]
+def _is_offered(tool: Mapping[str, Any]) -> bool:
+    """Whether the model was offered it: other tools belong to OpenAI's own servers."""
+    return tool.get("type", "function") in ("function", "custom", "namespace")
+
+
+def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A tool in the API's form."""
+    use = read_tool_use({"tools": [tool]}) if tool.get("type", "function") == "function" else None
+    return tool if use is None else {"description": None, **use.tools[0].flat()}
 
 
 def _given(fields: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _MAX_ID = 256
 class ResponseRequest(ModelRequest, kw_only=True):
     """A conversation: a text, or a list of messages, calls of functions and their outputs.
 
-    Tools that are not functions are left out; so is what a model has no input for, unless `drop_params` is false.
+    Tools that run on OpenAI's servers are left out; so is what a model has no input for, unless `drop_params` is false.
     """
 
     input: Any
@@ -93,7 +93,7 @@ async def responses(exchange: Exchange, body: dict[str, Any]) -> Any:
     whole = {**body, "input": [*earlier, *resolved]}  # what is stored of it is paid again
     call = await admitted_call(exchange.account, whole, asked.messages, {"drop_params": True, **asked.params})
     kept = exchange.backend.config.general.store_responses and body.get("store") is not False
-    builder = ResponseBuilder(new_id("resp"), int(time.time()), call.name, body, stored=kept)
+    builder = ResponseBuilder(new_id("resp"), int(time.time()), call.name, whole, stored=kept)
 
     async def keep() -> None:
         general, stored = exchange.backend.config.general, StoredResponse(builder.answer, resolved, earlier)

@@ -208,6 +208,65 @@ class TestItems:
         assert caught.value.param == "input"
 
 
+PATCH: dict[str, Any] = {"type": "custom", "name": "patch", "description": "Changes a file."}
+CLOCK = {"type": "function", "name": "now", "parameters": {"type": "object"}, "defer_loading": True}
+SERVER = {"type": "namespace", "name": "mcp__clock", "description": "Time.", "tools": [CLOCK, PATCH]}
+
+
+class TestTools:
+    """Codex gives those of MCP servers in namespaces: they were left out."""
+
+    def test_of_namespaces_and_custom_ones_are_functions(self) -> None:
+        lark = {"type": "grammar", "syntax": "lark", "definition": "start: x"}
+        search = {"type": "web_search"}
+        patch, clock, other, left = params(tools=[{**PATCH, "format": lark}, SERVER, search])["tools"]
+        assert patch["description"] == "Changes a file.\n\nThe input must fit this lark grammar:\nstart: x"
+        assert [tool["type"] for tool in (patch, clock, other)] == ["function"] * 3 and left == search
+        names = [tool["name"] for tool in (patch, clock, other)]
+        assert names == ["patch", "mcp__clock__now", "mcp__clock__patch"]
+        assert clock["parameters"] == CLOCK["parameters"]
+        assert patch["parameters"] == other["parameters"] and patch["parameters"]["required"] == ["input"]
+
+    @pytest.mark.parametrize("kind", ["additional_tools", "tool_search_output"])
+    def test_may_come_in_items_also_of_earlier_turns(self, kind: str) -> None:
+        item = {"type": kind, "role": "developer", "tools": [SERVER]}
+        for asked in (
+            read_request({"input": [item, HELLO]}),
+            read_request({"input": [HELLO]}, earlier=[item]),
+        ):
+            assert asked.messages == [HELLO]
+            names = [tool["name"] for tool in asked.params["tools"]]
+            assert names == ["mcp__clock__now", "mcp__clock__patch"]
+
+    def test_are_chosen_by_their_own_names(self) -> None:
+        chosen = {"type": "function", "name": "now", "namespace": "mcp__clock"}
+        custom = {"type": "custom", "name": "patch"}
+        functions = [{"type": "function", "name": name} for name in ("mcp__clock__now", "patch")]
+        assert params(tool_choice=chosen)["tool_choice"] == functions[0]
+        allowed = {"type": "allowed_tools", "mode": "auto", "tools": [chosen, custom]}
+        assert params(tool_choice=allowed)["tool_choice"] == {**allowed, "tools": functions}
+
+    def test_were_called_by_the_names_that_the_model_knows(self) -> None:
+        call = {"type": "function_call", "call_id": "a", "name": "now", "namespace": "mcp__clock"}
+        (_, message) = read(HELLO, {**call, "arguments": "{}"})
+        assert message["tool_calls"][0]["function"]["name"] == "mcp__clock__now"
+
+    @pytest.mark.parametrize(
+        ("tools", "place"),
+        [
+            ([{"type": "namespace", "tools": [CLOCK]}], "tools[0].name"),
+            ([{**SERVER, "tools": {}}], "tools[0].tools"),
+            ([{**SERVER, "tools": [1]}], "tools[0].tools[0]"),
+            ([{**SERVER, "tools": [{"type": "function"}]}], "tools[0].tools[0].name"),
+            ([{"type": "custom"}], "tools[0].name"),
+        ],
+    )
+    def test_of_a_wrong_shape_are_told_with_their_place(self, tools: Any, place: str) -> None:
+        with pytest.raises(BadRequestError) as caught:
+            params(tools=tools)
+        assert caught.value.param == place
+
+
 class TestParameters:
     def test_that_chat_completions_have_too_go_through(self) -> None:
         tools = [{"type": "function", "name": "x"}]

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from areplicate.chat.apis.answer_builder import Event
 from areplicate.chat.apis.responses_output import ResponseBuilder
-from areplicate.chat.responses import Delta, FinishReason, PricedUsage
+from areplicate.chat.responses import Delta, FinishReason, FunctionCall, PricedUsage
 from tests.chat.apis.answers import USAGE, call, whole
 from tests.lazily import Lazily
 
@@ -206,6 +206,26 @@ def test_text_is_one_message() -> None:
     assert events[-1] == {"type": "response.completed", "response": response}
     assert (response["status"], response["usage"]) == ("completed", COUNTED)
     assert response["incomplete_details"] is None and response["completed_at"] > 1.7e9
+
+
+def test_calls_are_of_the_tools_that_the_client_knows() -> None:
+    """Codex runs the tool of an MCP server only if its namespace stands beside its own name."""
+    patch = {"type": "custom", "name": "patch"}
+    tools = [
+        {"type": "namespace", "name": "n", "description": "", "tools": [{**patch, "type": "function"}]},
+        patch,
+    ]
+    calls = [
+        call(function=FunctionCall(name=name, arguments=arguments))
+        for name, arguments in (("n__patch", "{}"), ("patch", '{"input":"+ a"}'), ("patch", "+ b"))
+    ]
+    events, response = said(*calls, reason="tool_calls", tools=tools)
+    kinds = [{each: item.get(each) for each in ("type", "name", "namespace")} for item in response["output"]]
+    custom = {"type": "custom_tool_call", "name": "patch", "namespace": None}
+    assert kinds == [{"type": "function_call", "name": "patch", "namespace": "n"}, custom, custom]
+    assert [item.get("input") for item in response["output"]] == [None, "+ a", "+ b"]
+    done = [event["input"] for event in events if event["type"] == "response.custom_tool_call_input.done"]
+    assert done == ["+ a", "+ b"] and response["tools"] == tools
 
 
 def test_too_long_an_answer_is_incomplete() -> None:

@@ -78,7 +78,13 @@ CLIENTS = (
         "`createAnthropic({ baseURL, apiKey })`",
         "test_apart::test_ai_sdk",
     ),
-    Client("Codex", "responses", "a task in several steps", "`config.toml`, below", "test_apart::test_codex"),
+    Client(
+        "Codex",
+        "responses",
+        "a task in several steps, tools of MCP servers",
+        "`config.toml`, below",
+        "test_apart::test_codex",
+    ),
     Client(
         "Claude Code",
         "messages",

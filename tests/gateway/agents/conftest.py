@@ -57,7 +57,7 @@ MODELS = (
     model("person-tool", calls_tools(("Person", ADA), then="Done.")),
     model("final-result", calls_tools(("final_result", ADA), then="Done.")),
     model("person-json", calls_tools(("json", ADA), then=json.dumps(ADA))),
-    model("codex", calls_tools(("exec_command", {"cmd": WRITE}), ("exec_command", {"cmd": READ}), then=DONE)),
+    model("codex", calls_tools(("mcp__files__write", {}), ("exec_command", {"cmd": READ}), then=DONE)),
     model("claude", calls_tools(("Bash", {"command": WRITE}), ("Bash", {"command": READ}), then=DONE)),
     model("hands-over", calls_tools(("transfer_to_poet", {}), then="Roses are red.")),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,24 @@ def test_llamaindex(running: Gateway) -> None:
     }
 
 
+MCP_SERVER = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    result = {
+        "initialize": {"capabilities": {"tools": {}}, "serverInfo": {"name": "files", "version": "1"}},
+        "tools/list": {"tools": [{"name": "write", "inputSchema": {"type": "object", "properties": {}}}]},
+        "tools/call": {"content": [{"type": "text", "text": "It is written."}]},
+    }.get(asked["method"], {})
+    if asked["method"] == "initialize":
+        result["protocolVersion"] = asked["params"]["protocolVersion"]
+    if asked["method"] == "tools/call":
+        open("one.txt", "w").write("one\\n")
+    if "id" in asked:
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+
+
 def test_codex(running: Gateway, tmp_path: Path) -> None:
     folder = apart.npm("@openai/codex")
     home, work = tmp_path / "home", tmp_path / "work"
@@ -139,8 +158,15 @@ base_url = "{running.url}/v1"
 env_key = "AREPLICATE_KEY"
 wire_api = "responses"
 stream_max_retries = 0
+
+[mcp_servers.files]
+command = "{sys.executable}"
+args = ["server.py"]
+cwd = "{work}"
+required = true
 """
     )
+    (work / "server.py").write_text(MCP_SERVER)
     command = [
         *(str(folder / "node_modules" / ".bin" / "codex"), "exec", "--skip-git-repo-check"),
         *("--dangerously-bypass-approvals-and-sandbox", "Write a file and read it."),

@@ -252,6 +252,8 @@ def test_pages_that_are_named_may_read_answers(running: Gateway) -> None:
         for body in (ASKED, {**ASKED, "stream": True}, {}):
             answer = http.post(PATH, json=body, headers={"Origin": PAGE})
             assert answer.headers["access-control-allow-origin"] == PAGE
+            # Such as x-should-retry and request-id, which SDKs read in browsers, too.
+            assert answer.headers["access-control-expose-headers"] == "*"
         assert "access-control-allow-origin" not in http.post(PATH, json=ASKED).headers
 
 

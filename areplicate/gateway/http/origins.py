@@ -19,7 +19,8 @@ from ..addresses import is_loopback
 from ..errors import GatewayError
 from .exchange import JSON, NONE, Exchange
 
-_EXPOSED = "x-request-id, retry-after, x-litellm-response-cost"
+_EXPOSED = "*"
+"""Headers of an answer that a page may read: all, since no page sends a cookie here."""
 _METHODS = "GET, POST, DELETE"
 _USUAL_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
 _REMEMBER = "600"

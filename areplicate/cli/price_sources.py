@@ -33,14 +33,19 @@ def read_price_list(body: bytes, source: str, today: datetime.date) -> PriceList
         return msgspec.convert(given, PriceList)
     entries = given.items() if isinstance(given, dict) else ()
     models = {
-        _NAMES.get(name, name): price
+        _name(key): price
         for key, entry in entries
         if key.startswith("replicate/") and (price := _of_litellm(entry)) is not None
-        for name in (key.removeprefix("replicate/").lower(),)
     }
     if not models:
         raise ValueError(f"{source} has no price for the tokens of any of Replicate's models.")
     return PriceList(today.isoformat(), {"models": source}, dict(sorted(models.items())), built_in().hardware)
+
+
+def _name(key: str) -> str:
+    """A model's name at Replicate, by LiteLLM's for it."""
+    name = key.removeprefix("replicate/").lower()
+    return _NAMES.get(name, name)
 
 
 def _of_litellm(entry: Any, suffix: str = "") -> TokenPrice | None:

@@ -79,7 +79,7 @@ class LocalReplicate:
         self._fate = Fate(faults or Faults())
         self._limits = {
             "create": (create_per_minute, create_burst, 600),
-            "": (other_per_minute, other_burst, 3000),
+            "other": (other_per_minute, other_burst, 3000),
         }
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._retry_after = retry_after
@@ -215,7 +215,7 @@ class LocalReplicate:
         """Take one request from the account's budget; a stream's host counts none."""
         if route.group == "stream":
             return {}
-        group = "create" if route.group == "create" else ""
+        group = "create" if route.group == "create" else "other"
         bucket = self._buckets.get((call.token, group))
         if bucket is None:
             bucket = self._buckets[call.token, group] = Bucket(*self._limits[group])

@@ -26,6 +26,8 @@ _SAMPLE = [
     {"role": "user", "content": "And who waited?"},
 ]
 
+_api_base = click.option("--api-base", help="Where the API is, such as http://127.0.0.1:4100/v1.")
+
 
 @click.group()
 def models() -> None:
@@ -56,7 +58,7 @@ def list_models(search: str) -> None:
 @models.command("search")
 @click.argument("words", nargs=-1, required=True)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 50), help="The most models.")
-@click.option("--api-base", help="Where the API is, such as http://127.0.0.1:4100/v1.")
+@_api_base
 def search_models(words: tuple[str, ...], limit: int, api_base: str | None) -> None:
     """Search Replicate's models for WORDS. This needs a key."""
     query = " ".join(words)
@@ -71,7 +73,8 @@ def search_models(words: tuple[str, ...], limit: int, api_base: str | None) -> N
 
 @models.command("show")
 @click.argument("model", metavar="OWNER/NAME")
-def show_model(model: str) -> None:
+@_api_base
+def show_model(model: str, api_base: str | None) -> None:
     """What a model takes: its inputs, where OpenAI's parameters go, how a conversation is sent and read.
 
     A model that is not in the catalogue is looked up at Replicate, which needs a key. OWNER/NAME:VERSION
@@ -79,7 +82,7 @@ def show_model(model: str) -> None:
     """
     from ..chat.plan import plan_for
 
-    schema = _schema_of(model)
+    schema = _schema_of(model, api_base)
     if schema is None:
         raise click.ClickException(
             f"The inputs of {model} could not be looked up: it does not exist, the key may not see it, or it does "
@@ -97,7 +100,7 @@ def show_model(model: str) -> None:
         out.print(text, soft_wrap=True)
 
 
-def _schema_of(model: str) -> ModelSchema | None:
+def _schema_of(model: str, api_base: str | None) -> ModelSchema | None:
     """From the catalogue, which needs no key; else looked up."""
     from ..chat.schemas import catalogue
     from ..schema_lookup.endpoint import endpoint_of
@@ -105,10 +108,10 @@ def _schema_of(model: str) -> ModelSchema | None:
 
     if known := catalogue.find(model) or SchemaStore().known(endpoint_of(model)):
         return known
-    return _asked(lambda router: router.schema_of(model))
+    return _asked(lambda router: router.schema_of(model), api_base)
 
 
-def _asked(question: Callable[[AsyncRouter], Awaitable[T]], api_base: str | None = None) -> T:
+def _asked(question: Callable[[AsyncRouter], Awaitable[T]], api_base: str | None) -> T:
     """What a router says. It takes a while to import, and the catalogue needs none."""
     from ..router import AsyncRouter
     from .signals import run

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
-from areplicate.chat.schemas.schema import ModelSchema, from_openapi
 from areplicate.cli import main
-from areplicate.cli import models as models_cli
+from areplicate.local import LocalModel, LocalReplicate
+from areplicate.local.components import component_schemas
 
 
 def run(*args: str) -> Result:
@@ -68,20 +68,17 @@ def test_show_works_for_every_model_of_the_catalogue(step: int) -> None:
 
 
 def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: ModelSchema | None = from_openapi(
-        {
-            "Input": {
-                "properties": {
-                    "prompt": {"type": "string"},
-                    "temp": {"type": "number"},
-                    "style": {"type": "string", "enum": ["[/b]", ":cat:"]},
-                }
-            }
-        },
-        model="x/new",
-    )
-    monkeypatch.setattr(models_cli, "_schema_of", lambda model: found)
-    shown = run("show", "x/new")
+    inputs = {
+        "prompt": {"type": "string"},
+        "temp": {"type": "number"},
+        "style": {"type": "string", "enum": ["[/b]", ":cat:"]},
+    }
+    monkeypatch.setenv("REPLICATE_API_KEY", "r8_x")
+    with LocalReplicate(
+        [LocalModel(owner="x", name="new", schema=component_schemas({"properties": inputs}, {}))]
+    ) as local:
+        shown = run("show", "x/new", "--api-base", local.api_base)
+        unknown = run("show", "x/other", "--api-base", local.api_base)
     assert (
         "temperature" in shown.output
         and "No input for max_tokens, top_p, reasoning_effort: drop_params" in shown.output
@@ -89,10 +86,8 @@ def test_another_model_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "[/b], :cat:" in shown.output, "what others have written is no markup"
     assert "No input for tools, response_format: the prompt explains them." in shown.output
     assert "No input for stop: the answer is cut there." in shown.output
-    found = None
-    shown = run("show", "x/new")
-    assert shown.exit_code == 1
-    assert "The inputs of x/new could not be looked up: it does not exist" in shown.output
+    assert unknown.exit_code == 1
+    assert "The inputs of x/other could not be looked up: it does not exist" in unknown.output
 
 
 def test_list_searches_names() -> None:

@@ -93,6 +93,14 @@ def test_an_unset_database_url_is_warned_of(tmp_path: Path, monkeypatch: pytest.
     assert any("DATABASE_URL is not set" in warning for warning in config.warnings)
 
 
+def test_a_file_for_keys_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
+    file = f"{tmp_path}/nothing/keys.db"
+    with pytest.raises(
+        ConfigError, match=f":5: general_settings.database_url: .*{file}, which cannot be written"
+    ):
+        read(tmp_path, SMALL + f"general_settings: {{database_url: 'sqlite:///{file}'}}\n")
+
+
 def test_a_folder_for_usage_that_cannot_be_written_to_is_warned_of(tmp_path: Path) -> None:
     config = read(tmp_path, SMALL + f"general_settings: {{usage_folder: {tmp_path}/nothing}}\n")
     assert (

@@ -10,7 +10,6 @@ import msgspec
 from .database_url import DatabaseURL, parse_database_url
 from .place import Place
 from .settings import DatabaseSettings, GeneralSettings
-from .yaml_file import ConfigError
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,16 +32,14 @@ def account_settings(general: GeneralSettings, at: Place) -> AccountSettings:
     """What `general_settings` says of the database, checked; raises `ConfigError`."""
     path = at.document.path
     folder = path.resolve().parent
-    file = folder / "areplicate.db"
+    database = DatabaseURL(file=str(folder / "areplicate.db"))
     if general.database_url is not None:
         with (at / "database_url").checking():
             database = parse_database_url(general.database_url)
-    elif os.access(file if file.exists() else folder, os.W_OK):
-        database = DatabaseURL(file=str(file))
-    else:
-        raise ConfigError(
-            f"{path}: keys and usage are kept in {folder}, which cannot be written to. Make it writable, or give "
-            "general_settings.database_url."
+    if database.file is not None and not _may_be_written(Path(database.file)):
+        raise (at / "database_url").wrong(
+            f"keys and usage are kept in {database.file}, which cannot be written to: make its folder, and let the "
+            "gateway's user write there, or give another database."
         )
     beside = folder if database.file is None else Path(database.file).resolve().parent
     usage = Path(general.usage_folder) if general.usage_folder else folder
@@ -57,3 +54,7 @@ def account_settings(general: GeneralSettings, at: Place) -> AccountSettings:
         usage_folder=usage,
         usage_name=path.stem,
     )
+
+
+def _may_be_written(file: Path) -> bool:
+    return os.access(file if file.exists() else file.parent, os.W_OK)

@@ -42,10 +42,11 @@ def taken_of(transaction: Transaction, key_id: str) -> Taken:
 
 
 def recent_of(transaction: Transaction, key_id: str, measure: Measure) -> list[tuple[float, float]]:
-    """What counts in the minute of a measure: since when and how much, oldest first."""
-    since = "at" if measure == "predictions" else "COALESCE(ended_at, :now)"
+    """What counts in the minute of a measure: since when and how much, oldest first. What is in flight is left out: it
+    may end at any time, and have taken less than was expected."""
+    since = "at" if measure == "predictions" else "ended_at"
     query = f"""
         SELECT {since} AS since, {measure} AS amount FROM areplicate_holds
-        WHERE key_id = :key_id AND {_counted(measure, "a minute")} ORDER BY since
+        WHERE key_id = :key_id AND {within(since, WINDOW)} ORDER BY since
     """
     return [(row["since"], row["amount"]) for row in transaction.rows(dict, query, key_id=key_id)]

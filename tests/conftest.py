@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.fast_forward import FastForwardLoop
-from tests.forked import nursery
+from tests.forked import fork_server
 from tests.gateway import postgres
 from tests.side_by_side import SideBySide
 
@@ -71,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if processes := config.getoption("processes"):
-        nursery()  # they share it, and what follows
+        fork_server()  # they share it, and what follows
         postgres.share()
         config.pluginmanager.register(SideBySide(processes, ROOMS_THAT_WAIT))
     if config.getoption("--hypothesis-profile") == "mutants":
@@ -113,7 +113,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """No garbage is looked for in what has been collected: that would take a fifth of the time of the tests."""
     if session.config.getoption("processes"):
         if any(item.get_closest_marker("integration") for item in session.items):
-            nursery("integrations")
+            fork_server("integrations")
         for name in MOST_IMPORT:
             importlib.import_module(name)
         _make_tables_of_characters()

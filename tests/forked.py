@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from tests.nursery import Demand, number
+from tests.fork_server import ForkRequest, number
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +35,7 @@ class Process:
         piped: what it reads from its standard input.
         stderr: where its standard error goes; by default, `communicate` gives it.
         open_files: how many it may have: the soft limit and the hard one.
-        imports: which of `nursery.IMPORTED` it finds imported.
+        imports: which of `fork_server.IMPORTED` it finds imported.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Process:
         self._said: list[str] = []
         stdin, source = os.pipe()
         output = [file.fileno() for file in (self._output[0], stderr or self._output[1])]
-        demand = Demand([module, *arguments], dict(env), str(cwd or Path.cwd()), open_files)
-        self._keeper = demand.send(nursery(imports), [stdin, *output])
+        request = ForkRequest([module, *arguments], dict(env), str(cwd or Path.cwd()), open_files)
+        self._connection = request.send(fork_server(imports), [stdin, *output])
         os.close(stdin)
         with os.fdopen(source, "wb") as pipe:
             pipe.write(piped)
-        self.pid = number(self._keeper)
+        self.pid = number(self._connection)
 
     def poll(self) -> int | None:
         try:
@@ -72,12 +72,12 @@ class Process:
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            self._keeper.settimeout(timeout)
+            self._connection.settimeout(timeout)
             try:
-                self.returncode = number(self._keeper)
+                self.returncode = number(self._connection)
             except (TimeoutError, BlockingIOError):
                 raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
-            self._keeper.close()
+            self._connection.close()
             self._said = [_text(file) for file in self._output]
         return self.returncode
 
@@ -119,12 +119,12 @@ def _text(file: IO[bytes]) -> str:
         return file.read().decode()
 
 
-def nursery(imports: str = "package") -> str:
-    """The address of an interpreter that forks, and has imported what `nursery.IMPORTED` has under that name.
+def fork_server(imports: str = "package") -> str:
+    """The address of an interpreter that forks, and has imported what `fork_server.IMPORTED` has under that name.
 
     It is started at the first use. The processes that this one starts share it, and it ends with this one.
     """
-    variable = f"TESTS_NURSERY_{imports}"
+    variable = f"TESTS_FORK_SERVER_{imports}"
     if variable not in os.environ:
         os.environ[variable] = _started(imports)
     return os.environ[variable]
@@ -135,7 +135,7 @@ _NURSERIES: list[subprocess.Popen[bytes]] = []
 
 
 def _started(imports: str) -> str:
-    folder = Path(tempfile.mkdtemp(prefix="areplicate-nursery-"))
+    folder = Path(tempfile.mkdtemp(prefix="areplicate-fork-server-"))
     address = str(folder / "socket")
     # LiteLLM would look for its prices on GitHub.
     env = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
@@ -143,7 +143,7 @@ def _started(imports: str) -> str:
         listener.bind(address)
         listener.listen()
         fd = listener.fileno()
-        command = [sys.executable, "-m", "tests.nursery", str(fd), imports]
+        command = [sys.executable, "-m", "tests.fork_server", str(fd), imports]
         process = subprocess.Popen(
             command, pass_fds=[fd], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )

@@ -23,7 +23,7 @@ from areplicate.gateway.command import serve
 from areplicate.local import LocalReplicate
 from tests import forked
 from tests.cli.command import environment, run
-from tests.nursery import Demand, number
+from tests.fork_server import ForkRequest, number
 from tests.stage import KEY, LLAMA, llama, wait_until_nothing_runs
 from tests.waiting import eventually
 
@@ -33,10 +33,10 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 class Terminal:
     """A program in a terminal of its own."""
 
-    def __init__(self, keeper: socket.socket, screen: int) -> None:
-        self.pid = number(keeper)
+    def __init__(self, connection: socket.socket, screen: int) -> None:
+        self.pid = number(connection)
         self.returncode: int | None = None
-        self._keeper = keeper
+        self._connection = connection
         self._screen = screen
         self.seen = ""
 
@@ -57,8 +57,8 @@ class Terminal:
         os.write(self._screen, text.encode())
 
     def wait(self, timeout: float = 10) -> int:
-        self._keeper.settimeout(timeout)
-        self.returncode = number(self._keeper)
+        self._connection.settimeout(timeout)
+        self.returncode = number(self._connection)
         return self.returncode
 
 
@@ -66,10 +66,10 @@ class Terminal:
 def terminal(*arguments: str, local: LocalReplicate) -> Iterator[Terminal]:
     screen, program_side = pty.openpty()
     program = ["tests.cli.in_terminal", *arguments]
-    demand = Demand(program, environment(local, TERM="xterm", COLUMNS="200"), str(forked.ROOT))
-    with demand.send(forked.nursery(), [program_side] * 3) as keeper:
+    request = ForkRequest(program, environment(local, TERM="xterm", COLUMNS="200"), str(forked.ROOT))
+    with request.send(forked.fork_server(), [program_side] * 3) as connection:
         os.close(program_side)
-        running = Terminal(keeper, screen)
+        running = Terminal(connection, screen)
         try:
             yield running
         finally:

@@ -70,7 +70,7 @@ def test_each_block_runs_as_it_stands(page: Path, tmp_path: Path, replicate: Loc
     folder = tmp_path / "reader"
     folder.mkdir()
     imports = "integrations" if page.name == "integrations.md" else "package"
-    env = _environment(tmp_path, replicate, forked.nursery(imports))
+    env = _environment(tmp_path, replicate, forked.fork_server(imports))
     ran = forked.run("tests.docs.pages", str(copy), cwd=folder, env=env, timeout=300, imports=imports)
     assert ran.returncode == 0, f"{ran.stdout[-1000:]}\n{ran.stderr[-4000:]}"
     assert ran.stdout.count("block at line") == len(expected)
@@ -88,13 +88,13 @@ def _on_free_ports(text: str) -> str:
     return PORTS.sub(lambda match: ports[match[0]], text)
 
 
-def _environment(folder: Path, replicate: LocalReplicate, nursery: str) -> dict[str, str]:
+def _environment(folder: Path, replicate: LocalReplicate, fork_server: str) -> dict[str, str]:
     """A reader's machine: a home, a key, and the stand-in instead of Replicate."""
     commands = folder / "bin"
     commands.mkdir()
     _command(commands / "pip", '[ "$1" = install ]')  # what, test_lists.py checks
     for name in ("areplicate", "llm"):
-        command = f"{nursery} {Path(sys.executable).parent / name}"
+        command = f"{fork_server} {Path(sys.executable).parent / name}"
         _command(commands / name, f'exec {sys.executable} -S -m tests.docs.command {command} "$@"')
     _command(commands / "make", f'exec /usr/bin/make --directory {ROOT} --dry-run "$@"')
     kept = {

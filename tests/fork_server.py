@@ -1,6 +1,7 @@
-"""The interpreters that tests/forked.py forks: each has imported what many need, and becomes what it is asked for.
+"""The servers that fork the processes of tests/forked.py: each is an interpreter that has imported what many need, and
+whose forks become what is asked for.
 
-    python -m tests.nursery FD IMPORTS
+    python -m tests.fork_server FD IMPORTS
 
 FD is a Unix socket that listens. Whoever connects sends three files and what to run, and gets the id of the process
 and, when it has ended, its status. The interpreter ends when its standard input does.
@@ -56,7 +57,7 @@ IMPORTED = {
 """What most of the processes import; the rest each imports itself."""
 
 
-class Demand(NamedTuple):
+class ForkRequest(NamedTuple):
     """What to run: a module, as `python -m` takes it, or the path of a program, with its arguments."""
 
     argv: list[str]
@@ -64,13 +65,13 @@ class Demand(NamedTuple):
     cwd: str
     open_files: tuple[int, int] | None = None
 
-    def send(self, nursery: str, files: list[int]) -> socket.socket:
-        """Sends it to a nursery; the socket gives the process's id and, when it has ended, its status (`number`)."""
-        keeper = socket.socket(socket.AF_UNIX)
-        keeper.connect(nursery)
-        socket.send_fds(keeper, [b"."], files)
-        keeper.sendall(json.dumps(self).encode() + b"\n")
-        return keeper
+    def send(self, fork_server: str, files: list[int]) -> socket.socket:
+        """Sends it to a fork server; the socket gives the process's id and, when it has ended, its status (`number`)."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(fork_server)
+        socket.send_fds(connection, [b"."], files)
+        connection.sendall(json.dumps(self).encode() + b"\n")
+        return connection
 
     def run(self) -> None:
         """Makes this process the one that is wanted."""
@@ -88,16 +89,16 @@ class Demand(NamedTuple):
             runpy.run_module(self.argv[0], run_name="__main__", alter_sys=True)
 
 
-def number(keeper: socket.socket) -> int:
-    """The next number from a process's keeper."""
-    said = keeper.recv(4)
-    assert said, "who waits for it has been killed"
+def number(connection: socket.socket) -> int:
+    """The next number that the fork server tells of a process."""
+    said = connection.recv(4)
+    assert said, "the fork server has been killed"
     return int.from_bytes(said, "big", signed=True)
 
 
-def wait_for_a_demand(listener: socket.socket) -> Demand:
+def wait_for_a_request(listener: socket.socket) -> ForkRequest:
     """Returns in a fork, with its standard files and what to run; the interpreter that forks goes on with the next
-    demand, and tells each one's sender when its process has ended."""
+    request, and tells each one's sender when its process has ended."""
     ended, wake = socket.socketpair()
     wake.setblocking(False)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
@@ -112,7 +113,7 @@ def wait_for_a_demand(listener: socket.socket) -> Demand:
             _tell_of_the_ended(senders)
         if listener in ready:
             sender, _ = listener.accept()
-            demand, files = _read_demand(sender)
+            request, files = _read_request(sender)
             if (pid := os.fork()) == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -121,18 +122,18 @@ def wait_for_a_demand(listener: socket.socket) -> Demand:
                 for file, standard in zip(files, range(3), strict=True):
                     os.dup2(file, standard)
                     os.close(file)
-                return demand
+                return request
             for file in files:
                 os.close(file)
             senders[pid] = sender
             _say(sender, pid)
 
 
-def _read_demand(sender: socket.socket) -> tuple[Demand, list[int]]:
+def _read_request(sender: socket.socket) -> tuple[ForkRequest, list[int]]:
     """What to run, and its standard files."""
     with sender.makefile("r") as lines:
         _, files, _, _ = socket.recv_fds(sender, 1, 3)
-        return Demand(*json.loads(lines.readline())), files
+        return ForkRequest(*json.loads(lines.readline())), files
 
 
 def _tell_of_the_ended(senders: dict[int, socket.socket]) -> None:
@@ -148,13 +149,13 @@ def _say(sender: socket.socket, number: int) -> None:
         sender.sendall(number.to_bytes(4, "big", signed=True))
 
 
-def run_to_the_end(demand: Demand) -> None:
+def run_to_the_end(request: ForkRequest) -> None:
     """Runs it, and ends as an interpreter does, but takes nothing apart: what has been imported is in memory that all
     share until somebody writes to it, and to take it apart would copy most of it.
     """
     status = 0
     try:
-        demand.run()
+        request.run()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
@@ -196,9 +197,9 @@ def main() -> None:
         gc.collect()  # else each fork would, of what is no longer needed here
         gc.freeze()
         gc.enable()
-        demand = wait_for_a_demand(listener)
+        request = wait_for_a_request(listener)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run_to_the_end(demand)
+    run_to_the_end(request)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,12 @@ from .options.given import Given, read_keywords
 from .options.values import is_number, wrong
 from .replicate.limits import Limiter
 from .replicate.live import Live
+from .schema_lookup.endpoint import endpoint_of
 
 ALLOWED_FAILS = 3
 COOLDOWN_TIME = 30.0
+_SHOWN = 20
+"""Names that a message shows at most."""
 
 _MEANT_FOR_THE_BALANCER = ("model", "rpm", "weight", "max_parallel_requests")
 
@@ -145,7 +148,7 @@ class Balancer:
         self.has_names = bool(entries)
         """Whether there is any name: most routers have none, and ask nothing here."""
         alternatives = _mappings("fallbacks", fallbacks, '{"llama-3": ["mistral"]}')
-        read_ones = {name: _names(others) for each in alternatives for name, others in each.items()}
+        read_ones = {name: _names(name, others) for each in alternatives for name, others in each.items()}
         self._names = ModelNames(entries, read_ones)
         for name in [*read_ones, *(other for others in read_ones.values() for other in others)]:
             if name not in self and not (name in read_ones and name in self._names.wildcards):
@@ -157,6 +160,14 @@ class Balancer:
 
     def __contains__(self, model: str) -> bool:
         return isinstance(model, str) and model in self._names
+
+    def check_other(self, model: str) -> None:
+        """Raises `BadRequestError` for what is neither a name of the list nor a model string."""
+        try:
+            endpoint_of(model)
+        except BadRequestError as error:
+            error.message += f" The names in model_list are {', '.join(self._names.listed[:_SHOWN])}."
+            raise
 
     def knows(self, model: str, fallbacks: Any) -> bool:
         """Whether the model and all of these are names of the list."""
@@ -246,9 +257,9 @@ def _mappings(name: str, given: Any, such_as: str) -> list[Mapping[str, Any]]:
     return entries
 
 
-def _names(others: Any) -> list[str]:
+def _names(name: str, others: Any) -> list[str]:
     if not isinstance(others, (list, tuple)) or not all(isinstance(other, str) for other in others):
-        raise wrong("fallbacks", [others], 'a list such as [{"llama-3": ["mistral"]}]')
+        raise wrong("fallbacks", [{name: others}], 'a list such as [{"llama-3": ["mistral"]}]')
     return list(others)
 
 

@@ -336,6 +336,8 @@ class AsyncRouter:
         deadline: float = inf,
     ) -> ModelResponse | CompletionStream:
         if not self._balancer.has_names or model not in self._balancer:
+            if self._balancer.has_names:
+                self._balancer.check_other(model)
             return await answer(await self._preparer.prepare(model, messages, given, deadline))
         deadline = min(deadline, self._deadline(given))  # of all entries and fallbacks together
 

@@ -141,3 +141,19 @@ async def test_the_environment_has_any_value_of_an_entry(monkeypatch: pytest.Mon
         areplicate.BadRequestError, match="stop.0 of 'chat': the environment variable 'EMPTY'"
     ):
         Entry("chat", {"model": LLAMA, "stop": ["os.environ/EMPTY"]})
+
+
+async def test_what_is_neither_a_name_of_the_list_nor_a_model_is_told_with_the_names() -> None:
+    async with stage(llama(reply="asked by its own name"), router=two_names()) as (_, router):
+        with pytest.raises(areplicate.BadRequestError) as caught:
+            await router.acompletion("chatt", HELLO)
+        assert str(caught.value).startswith("'chatt' is not a model string.")
+        assert "The names in model_list are chat, spare." in caught.value.message
+        response = await router.acompletion(LLAMA, HELLO)
+        assert response.choices[0].message.content == "asked by its own name"
+
+
+async def test_wrong_fallbacks_are_shown_as_they_were_given() -> None:
+    given: Any = [{"chat": "spare"}]
+    with pytest.raises(areplicate.BadRequestError, match=r"not \[\{'chat': 'spare'\}\]"):
+        areplicate.AsyncRouter(model_list=two_names()["model_list"], fallbacks=given)

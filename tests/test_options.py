@@ -183,7 +183,7 @@ def test_a_warning_points_at_the_callers_line() -> None:
     assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize("name", ["guardrails", "model_list", "client", "prompt_id", "mock_timeout"])
+@pytest.mark.parametrize("name", ["guardrails", "model_list", "client", "prompt_id", "mock_tool_calls"])
 def test_what_would_change_something_is_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(areplicate.UnsupportedParamsError, match=f"{name} cannot be given") as caught:
         read_keywords({name: ["x"]})

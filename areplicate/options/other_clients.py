@@ -48,6 +48,7 @@ REFUSED = {
     "prompt_variables": "prompts are not kept here; give the messages themselves",
     "prompt_version": "prompts are not kept here; give the messages themselves",
     "prompt_label": "prompts are not kept here; give the messages themselves",
+    "mock_tool_calls": "give the whole answer with its calls as mock_response=ModelResponse(...)",
     "mock_timeout": "give a short timeout to areplicate.local.LocalReplicate's models instead",
     "context_window_fallback_dict": "give fallbacks=[...] instead",
     "fastest_response": "ask several models and take the first answer instead",
